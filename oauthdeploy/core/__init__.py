@@ -1,0 +1,1 @@
+"""The words that every other part speaks; imports nothing else of this project."""

@@ -1,0 +1,124 @@
+"""The one name of an object: `kind/name@server`, used in plans, errors, reports and `--target`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Self
+from urllib.parse import quote, unquote
+
+
+class Kind(StrEnum):
+    """The kinds of object that an OAuth estate is made of, in the order in which reports list them."""
+
+    TRUST = "trust"
+    SETTINGS = "settings"
+    SCOPE = "scope"
+    CLIENT = "client"
+    ASSOCIATION = "association"
+    REVOCATION = "revocation"
+
+    @property
+    def rank(self) -> int:
+        """The place of the kind in every listing."""
+        return _RANK[self]
+
+    @property
+    def is_singleton(self) -> bool:
+        """True where a server holds exactly one object of the kind, so that it needs no name."""
+        return self in (Kind.TRUST, Kind.SETTINGS)
+
+
+_RANK = {kind: rank for rank, kind in enumerate(Kind)}
+
+
+class AddressError(ValueError):
+    """A text is not an address; the message says what an address looks like."""
+
+
+def _quote_name(name: str, *, also: str = "") -> str:
+    """Escape `%`, control characters and the characters of `also`; all else stays readable."""
+    return "".join(quote(c, safe="") if c in "%" + also or not c.isprintable() else c for c in name)
+
+
+@dataclass(frozen=True)
+class Address:
+    """`kind/name@server`; `settings@server` and `trust@server` for what a server holds once.
+
+    The name of an association is `client:scope`. Names keep every character: `%`, control characters and,
+    in the client of an association, `:` are percent-encoded in the written form, so that it round-trips.
+    """
+
+    kind: Kind
+    name: str
+    server: str
+
+    @classmethod
+    def association(cls, client: str, scope: str, server: str) -> Self:
+        """The address of the permission of `client` to ask for `scope` at `server`."""
+        return cls(Kind.ASSOCIATION, f"{_quote_name(client, also=':')}:{scope}", server)
+
+    @classmethod
+    def singleton(cls, kind: Kind, server: str) -> Self:
+        """The address of the one object of `kind` that `server` holds."""
+        return cls(kind, "", server)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the written form. Raises AddressError."""
+        head, at, server = text.rpartition("@")
+        kind_text, slash, name = head.partition("/")
+        if not at or not server:
+            raise AddressError(f"'{text}' is not an address: write kind/name@server, such as client/web-shop@login")
+        try:
+            kind = Kind(kind_text)
+        except ValueError:
+            kinds = ", ".join(Kind)
+            raise AddressError(f"'{text}' is not an address: '{kind_text}' is none of {kinds}") from None
+        if kind.is_singleton:
+            if slash:
+                raise AddressError(f"'{text}' is not an address: {kind} has no name, write {kind}@{server}")
+            return cls(kind, "", server)
+        if not name:
+            raise AddressError(f"'{text}' is not an address: a {kind} needs a name, write {kind}/name@{server}")
+        if kind is Kind.ASSOCIATION:
+            client, colon, scope = name.partition(":")
+            if not colon or not client or not scope:
+                raise AddressError(f"'{text}' is not an address: write association/client:scope@{server}")
+            return cls(kind, f"{client}:{unquote(scope)}", server)
+        return cls(kind, unquote(name), server)
+
+    @property
+    def client(self) -> str:
+        """The client that the object is about. Raises ValueError for kinds that are about none."""
+        if self.kind is Kind.CLIENT:
+            return self.name
+        if self.kind is Kind.ASSOCIATION:
+            return unquote(self.name.partition(":")[0])
+        raise ValueError(f"{self} names no client")
+
+    @property
+    def scope(self) -> str:
+        """The scope that the object is about. Raises ValueError for kinds that are about none."""
+        if self.kind is Kind.SCOPE:
+            return self.name
+        if self.kind is Kind.ASSOCIATION:
+            return self.name.partition(":")[2]
+        raise ValueError(f"{self} names no scope")
+
+    @cached_property
+    def sort_key(self) -> tuple[int, str, str]:
+        """Kind, then name, then server: the two sides of one object stand together."""
+        return (self.kind.rank, self.name, self.server)
+
+    def __lt__(self, other: Address) -> bool:
+        return self.sort_key < other.sort_key
+
+    def __str__(self) -> str:
+        if self.kind.is_singleton:
+            return f"{self.kind}@{self.server}"
+        if self.kind is Kind.ASSOCIATION:
+            client, _, scope = self.name.partition(":")
+            return f"{self.kind}/{client}:{_quote_name(scope)}@{self.server}"
+        return f"{self.kind}/{_quote_name(self.name)}@{self.server}"

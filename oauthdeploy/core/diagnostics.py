@@ -1,0 +1,114 @@
+"""What is wrong, where, why, and how to put it right: one value for every finding of every step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+Path = tuple[str | int, ...]
+"""The way from the top of a document to a value: keys and list positions."""
+
+
+class Severity(StrEnum):
+    """How much a finding weighs: an error stops, a warning is shown, information is for the interested."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """Errors first."""
+        return list(Severity).index(self)
+
+
+@dataclass(frozen=True, order=True)
+class SourceSpan:
+    """A place in a file. Lines and columns count from 1; `text` is the source line, for showing with a caret."""
+
+    file: str
+    line: int
+    column: int
+    text: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+def path_text(path: Path) -> str:
+    """Write a path as people do: `clients.web-shop.redirect_uris[0]`."""
+    out = ""
+    for part in path:
+        if isinstance(part, int):
+            out += f"[{part}]"
+        else:
+            out += f".{part}" if out else part
+    return out
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One finding.
+
+    `rule` is a stable id; `summary` is fixed for the rule; `detail` holds the names and the reason; `fix` says what to do.
+    `address` is the written form of an object's address, where the finding is about one. `path` leads to the value in the
+    manifest; `span` is its place in a file, found from the path when there is a report to make.
+    """
+
+    rule: str
+    summary: str
+    detail: str = ""
+    fix: str = ""
+    severity: Severity = Severity.ERROR
+    address: str = ""
+    path: Path = ()
+    span: SourceSpan | None = None
+
+    def at(self, span: SourceSpan | None) -> Diagnostic:
+        """The same finding with its place."""
+        return replace(self, span=span)
+
+    @property
+    def sort_key(self) -> tuple[str, int, int, str, str, str]:
+        """By place; what has no place comes first, by address."""
+        place = ("", 0, 0) if self.span is None else (self.span.file, self.span.line, self.span.column)
+        return (*place, self.address, self.rule, self.detail)
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """An ordered collection of findings; a value, so that steps hand it on instead of writing to it."""
+
+    items: tuple[Diagnostic, ...] = ()
+
+    @classmethod
+    def of(cls, items: Iterable[Diagnostic]) -> Diagnostics:
+        """Collect findings from any iterable."""
+        return cls(tuple(items))
+
+    def sorted(self) -> Diagnostics:
+        """The same findings by place, without repetitions."""
+        return Diagnostics(tuple(sorted(dict.fromkeys(self.items), key=lambda item: item.sort_key)))
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """The findings that stop."""
+        return tuple(item for item in self.items if item.severity is Severity.ERROR)
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """The findings that are shown and don't stop."""
+        return tuple(item for item in self.items if item.severity is Severity.WARNING)
+
+    def __add__(self, other: Diagnostics) -> Diagnostics:
+        return Diagnostics(self.items + other.items)
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __bool__(self) -> bool:
+        return bool(self.items)

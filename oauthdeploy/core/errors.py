@@ -1,0 +1,177 @@
+"""Every error that the tool raises on purpose. The class decides the exit code.
+
+OAuthDeployError                     1
+├── UsageError                      64   the command line is wrong
+├── ManifestInvalid                  3   holds every diagnostic of the run
+├── ServerError                      1   a server's answer; holds server, method, path, status, its words
+│   ├── Unreachable                  8   no answer: refused, timed out, TLS failed
+│   ├── Unauthorized                 8   401: the credentials are not accepted
+│   ├── Forbidden                    8   403: accepted, but not for this
+│   ├── NotFound                     1   404
+│   ├── Conflict                     1   409: exists already, or in use
+│   ├── Rejected                     1   any other 4xx: the server won't have it
+│   ├── UnexpectedAnswer             1   not the protocol: wrong status, type or shape
+│   └── Unsupported                  8   the server answers, but lacks what the plan needs
+├── WriteRefused                     1   a write on the read-only transport: a bug in oauthdeploy
+├── DeliveryFailed                   1   a server-made secret couldn't be handed over
+├── PartialApply                     4
+├── SafetyStop                       5
+├── StalePlan                        6
+└── LockBusy                         7
+"""
+
+from __future__ import annotations
+
+from oauthdeploy.core.diagnostics import Diagnostics
+
+
+class OAuthDeployError(Exception):
+    """The root: what the entry point catches. `summary` says what, `detail` why, `fix` what to do."""
+
+    exit_code = 1
+    rule = "error"
+
+    def __init__(self, summary: str, *, detail: str = "", fix: str = "") -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.detail = detail
+        self.fix = fix
+
+
+class UsageError(OAuthDeployError):
+    """The command line asks for something that can't be."""
+
+    exit_code = 64
+    rule = "usage"
+
+
+class ManifestInvalid(OAuthDeployError):
+    """The manifest has errors; `diagnostics` holds all of them, warnings too."""
+
+    exit_code = 3
+    rule = "manifest-invalid"
+
+    def __init__(self, diagnostics: Diagnostics) -> None:
+        super().__init__("The manifest is not valid")
+        self.diagnostics = diagnostics
+
+
+class ServerError(OAuthDeployError):
+    """A server did not do as asked. `words` are the server's own, already free of secrets and cut to length."""
+
+    rule = "server-error"
+
+    def __init__(
+        self,
+        summary: str,
+        *,
+        server: str,
+        method: str = "",
+        path: str = "",
+        status: int | None = None,
+        words: str = "",
+        fix: str = "",
+    ) -> None:
+        where = f"{method} {path}".strip()
+        answer = f"answered {status}" if status is not None else ""
+        detail = " ".join(part for part in (where, answer) if part)
+        if words:
+            detail = f"{detail}: {words}" if detail else words
+        super().__init__(summary, detail=detail, fix=fix)
+        self.server = server
+        self.method = method
+        self.path = path
+        self.status = status
+        self.words = words
+
+
+class Unreachable(ServerError):
+    """No answer came: connection refused or reset, name unknown, time out, TLS failed."""
+
+    exit_code = 8
+    rule = "server-unreachable"
+
+
+class Unauthorized(ServerError):
+    """401: the server doesn't accept the credentials."""
+
+    exit_code = 8
+    rule = "credentials-refused"
+
+
+class Forbidden(ServerError):
+    """403: the credentials are accepted, but not for this request."""
+
+    exit_code = 8
+    rule = "permission-denied"
+
+
+class NotFound(ServerError):
+    """404: the object isn't there."""
+
+    rule = "not-found"
+
+
+class Conflict(ServerError):
+    """409: it exists already, or something still uses it."""
+
+    rule = "conflict"
+
+
+class Rejected(ServerError):
+    """Another 4xx: the server understood and declined."""
+
+    rule = "request-rejected"
+
+
+class UnexpectedAnswer(ServerError):
+    """The answer is not what the protocol promises."""
+
+    rule = "unexpected-answer"
+
+
+class Unsupported(ServerError):
+    """The server works, but doesn't offer what the plan needs."""
+
+    exit_code = 8
+    rule = "server-lacks-api"
+
+
+class WriteRefused(OAuthDeployError):
+    """A mutating request reached the read-only transport."""
+
+    rule = "write-refused"
+
+
+class DeliveryFailed(OAuthDeployError):
+    """A secret that the server made could not be handed to its sink."""
+
+    rule = "secret-not-delivered"
+
+
+class PartialApply(OAuthDeployError):
+    """Some changes were made and some were not."""
+
+    exit_code = 4
+    rule = "partial-apply"
+
+
+class SafetyStop(OAuthDeployError):
+    """A safety rule stands between the plan and the servers."""
+
+    exit_code = 5
+    rule = "safety-stop"
+
+
+class StalePlan(OAuthDeployError):
+    """What the plan was made from has moved."""
+
+    exit_code = 6
+    rule = "stale-plan"
+
+
+class LockBusy(OAuthDeployError):
+    """Somebody else is applying."""
+
+    exit_code = 7
+    rule = "lock-busy"

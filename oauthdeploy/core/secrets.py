@@ -1,0 +1,113 @@
+"""Secrets are a type: a value that no output can show, with the place that it came from, which every output may."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Any, NoReturn
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+MASK = "***"
+
+
+class Secret:
+    """A secret text and its origin. Printing, formatting, comparing by order and pickling never give the text.
+
+    `origin` names the source (`env:WEB_SHOP_SECRET`, `file:/run/secrets/x`, `manifest`) and may be shown.
+    """
+
+    __slots__ = ("_origin", "_text")
+
+    def __init__(self, text: str, origin: str) -> None:
+        self._text = text
+        self._origin = origin
+
+    @property
+    def origin(self) -> str:
+        """Where the secret came from; safe to show."""
+        return self._origin
+
+    def reveal(self) -> str:
+        """The text itself. Only a driver about to send it, and a sink about to store it, may call this."""
+        return self._text
+
+    def fingerprint(self, key: bytes) -> str:
+        """A keyed digest (HMAC-SHA-256, RFC 2104) for comparing inside one run; `key` must be random and unsaved."""
+        return hmac.new(key, self._text.encode(), hashlib.sha256).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __hash__(self) -> int:
+        return hash(("Secret", self._text))
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK}, origin={self._origin!r})"
+
+    def __format__(self, _spec: str) -> str:
+        return MASK
+
+    def __reduce_ex__(self, _protocol: Any) -> NoReturn:
+        raise TypeError("a Secret is not pickled or copied into a file")
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Secret:
+        return self
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Take a Secret or a text, and name nothing of the value when it is neither."""
+
+        """Take a Secret or a text, and name nothing of the value when it is neither."""
+
+        def accept(value: Any) -> Secret:
+            if isinstance(value, Secret):
+                return value
+            if isinstance(value, SourcedText):
+                return Secret(str.__str__(value), value.origin)
+            if isinstance(value, str):
+                return Secret(value, "manifest")
+            # The message must not hold the value, so nothing of it is named.
+            raise ValueError("a secret is a text")
+
+        return core_schema.no_info_plain_validator_function(
+            accept,
+            json_schema_input_schema=core_schema.str_schema(),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda secret: {"secret": secret.origin}, when_used="always"
+            ),
+        )
+
+
+class SourcedText(str):
+    """A text of the manifest after `${...}` was replaced: a plain text that still knows where it came from.
+
+    `origin` is the reference as it was written (`${env:LOGIN_PASSWORD}`), never the value. `sensitive` is true where the
+    source itself keeps secrets (a keyring, a command, a sensitive variable): such a text may only reach a Secret.
+    """
+
+    origin: str
+    sensitive: bool
+
+    __slots__ = ("origin", "sensitive")
+
+    def __new__(cls, text: str, origin: str, *, sensitive: bool = False) -> SourcedText:
+        made = super().__new__(cls, text)
+        made.origin = origin
+        made.sensitive = sensitive
+        return made
+
+    def __repr__(self) -> str:
+        return f"SourcedText({MASK if self.sensitive else str.__repr__(self)}, origin={self.origin!r})"

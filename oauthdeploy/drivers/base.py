@@ -1,0 +1,155 @@
+"""What a driver is: a guide for those who write one.
+
+A driver speaks to one server for one run. It is made by its `DriverInfo.open` with a validated `Connection` and must
+
+- implement `check`, `read` and `apply`;
+- send every request through the `AdminClient` that it was given, so that timeouts, retries, limits, redaction and, while
+  planning, the refusal to write are the same for all;
+- name live objects by the manifest's addresses: it is told what the manifest wants (`Wanted`) and matches by the server's
+  natural key; objects that the manifest doesn't know keep a name of the server's;
+- keep every field that the manifest doesn't manage;
+- say what it left behind: `Applied.value` is read from the server's answer, never copied from the plan.
+
+It may declare that several changes go in one request (`batch_key`); the engine then hands them over together. It must not
+read files, the environment or the clock, remember anything between runs, import another driver, or log a secret.
+
+Errors are those of `core.errors`; an answer that breaks the server's own protocol is an `UnexpectedAnswer`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.fields import Model
+from oauthdeploy.model.objects import Object
+from oauthdeploy.model.servers import Server
+from oauthdeploy.model.state import ServerState
+from oauthdeploy.planning.capabilities import Capabilities, DriverFacts
+from oauthdeploy.planning.changes import Change
+
+if TYPE_CHECKING:
+    from oauthdeploy.drivers.http import AdminClient
+
+API_VERSION = 1
+"""Version of this interface. A driver made for another major version is refused with a message."""
+
+
+@dataclass(frozen=True)
+class DriverInfo:
+    """A driver as it is registered: its facts, how to open it, and the version of this interface that it was made for.
+
+    `open` is None for a driver that is never connected to (`external`).
+    """
+
+    facts: DriverFacts
+    open: Callable[[Connection], Driver] | None
+    api_version: int = API_VERSION
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What a driver is opened with: its server's name and entry, the validated own parts, and the HTTP client."""
+
+    name: str
+    server: Server
+    credentials: Model
+    options: Model
+    http: AdminClient
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to read from a server.
+
+    `objects` are the desired objects on this server, `absent` what shall go, `moved` former names. `kinds` are the kinds to
+    read; of other kinds nothing is asked. `everything` asks for objects too that the manifest doesn't name (prune, export,
+    drift); without it a driver may read by key.
+    """
+
+    objects: Mapping[Address, Object]
+    kinds: frozenset[Kind]
+    absent: frozenset[Address] = frozenset()
+    moved: Mapping[Address, str] = field(default_factory=lambda: MappingProxyType({}))
+    everything: bool = True
+
+
+@dataclass(frozen=True)
+class ServerReport:
+    """What `check` found: the product and its version, who we are there, what it can do beyond or below the table, findings."""
+
+    product: str
+    version: str
+    account: str
+    capabilities: Capabilities
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a change left behind: the object as the server now has it (None when it is gone), its id, and the secret that
+    the server made, if it made one. `note` is said in the report. `requests` were sent.
+    """
+
+    address: Address
+    value: Object | None
+    identity: str = ""
+    fingerprint: str = ""
+    secret: Secret | None = None
+    note: str = ""
+    requests: int = 1
+
+
+class Driver(ABC):
+    """One server, for one run. Methods may be called from several threads."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    @property
+    def name(self) -> str:
+        """The server's name in the manifest."""
+        return self.connection.name
+
+    @abstractmethod
+    def check(self) -> ServerReport:
+        """Ask who the server is and whether it offers what the driver needs. Reads only.
+
+        Raises Unreachable, Unauthorized, Forbidden, Unsupported, UnexpectedAnswer.
+        """
+
+    @abstractmethod
+    def read(self, wanted: Wanted) -> ServerState:
+        """Read the wanted kinds. A kind that is forbidden or garbled is reported as unreadable, not as absent.
+
+        Raises Unreachable and Unauthorized: then nothing can be planned.
+        """
+
+    @abstractmethod
+    def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
+        """Carry out the changes of one batch and say what each left behind, in the same order.
+
+        Raises ServerError; then none of the batch may be taken as done.
+        """
+
+    def batch_key(self, change: Change) -> str:
+        """The name of the request that carries the change: changes of one key are handed over together."""
+        return str(change.address)
+
+    def writes(self, changes: Sequence[Change]) -> int:
+        """How many requests `apply` will send for a batch; shown in the plan. Default: one."""
+        return 1 if changes else 0
+
+    def unsupported(self, wanted: Wanted, report: ServerReport) -> Sequence[Diagnostic]:
+        """Findings about what this very server can't hold, beyond the capability table. Default: none."""
+        return ()
+
+    def close(self) -> None:
+        """Give back connections."""
+        self.connection.http.close()

@@ -1,0 +1,1 @@
+"""The edge to the files: YAML in, desired state and diagnostics out."""

@@ -1,0 +1,44 @@
+"""What the manifest edge gives to the rest: a request in, a manifest and findings out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from oauthdeploy.core.diagnostics import Path, SourceSpan
+from oauthdeploy.manifest.document import Document
+from oauthdeploy.model.state import DesiredState
+
+
+@dataclass(frozen=True)
+class ManifestRequest:
+    """Which manifest to read, and with what.
+
+    `files` are paths, folders, globs or `-`; `stdin` is the text for `-`. `environment` names the overlay (`--env`).
+    `variables` are `--var`, `var_files` `--var-file`. `environ` is the process environment: only names that the manifest
+    writes are looked up in it, besides `OAUTHDEPLOY_VAR_*`. `severities` maps rule ids to `error`, `warning` or `ignore`.
+    """
+
+    files: tuple[str, ...] = ("oauthdeploy.yaml",)
+    stdin: str | None = None
+    environment: str | None = None
+    variables: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    var_files: tuple[str, ...] = ()
+    environ: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    allow_commands: bool = False
+    severities: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest that can be worked with. `digest` is over the composed document without secrets' values (SHA-256, hex);
+    `base` is the folder that relative paths start from; `locate` finds the place of a path in the files.
+    """
+
+    document: Document
+    desired: DesiredState
+    digest: str
+    base: str
+    files: tuple[str, ...]
+    locate: Callable[[Path], SourceSpan | None]

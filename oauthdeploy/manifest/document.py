@@ -1,0 +1,115 @@
+"""The manifest as it is written (version 1): the domain's objects plus where they belong and how they are composed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from oauthdeploy.model.fields import Flag, Model, Text
+from oauthdeploy.model.objects import Client, Revocation, Scope, Settings
+from oauthdeploy.model.servers import Server
+from oauthdeploy.model.state import Policy
+
+ServerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+"""A server's name stands behind the @ of every address."""
+
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
+
+
+class Presence(StrEnum):
+    """Whether an object shall be there."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+
+
+class VariableType(StrEnum):
+    """What the text of a variable must parse as."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    DURATION = "duration"
+
+
+class Variable(Model):
+    """A value that differs from run to run or from environment to environment."""
+
+    type: VariableType = Field(VariableType.STRING, description="What the value must be.")
+    default: Any = Field(None, description="The value when none is given; without it the variable is required.")
+    description: Text | None = Field(None, description="What the variable is for.")
+    allowed: tuple[Text, ...] | None = Field(None, description="The only values that are accepted.")
+    sensitive: Flag = Field(False, description="Treat the value as a secret everywhere.")
+
+
+class SettingsEntry(Settings):
+    """Settings of every authorization server, and what differs on one server."""
+
+    overrides: Mapping[ServerName, Settings] | None = Field(
+        None, description="Settings by server name; here resource servers can be given settings too."
+    )
+
+
+class ScopeEntry(Scope):
+    """A scope and where it belongs."""
+
+    state: Presence = Field(Presence.PRESENT, description="absent removes the scope.")
+    on: tuple[ServerName, ...] | None = Field(None, description="Servers that hold it; default: every server.")
+
+
+class ClientEntry(Client):
+    """A client and where it belongs."""
+
+    state: Presence = Field(Presence.PRESENT, description="absent removes the client.")
+    on: tuple[ServerName, ...] | None = Field(None, description="Servers that hold it; default: every server that can.")
+    moved_from: Text | None = Field(None, description="The client's former key: a rename without delete and create.")
+
+
+class AssociationEntry(Model):
+    """Which scopes a client may ask for, written from either end."""
+
+    client: Text | None = Field(None, description="The client; then scopes lists all of its scopes.")
+    scopes: tuple[Text, ...] | None = Field(None, description="The scopes of the client.")
+    scope: Text | None = Field(None, description="The scope; then clients lists all of its clients.")
+    clients: tuple[Text, ...] | None = Field(None, description="The clients of the scope.")
+
+    @model_validator(mode="after")
+    def _one_end(self) -> AssociationEntry:
+        from_client = self.client is not None and self.scopes is not None
+        from_scope = self.scope is not None and self.clients is not None
+        written = len(self.model_fields_set)
+        if from_client == from_scope or written != 2:
+            raise ValueError("write either {client: ..., scopes: [...]} or {scope: ..., clients: [...]}")
+        return self
+
+
+class RevocationEntry(Revocation):
+    """A cut-off with its id, such as the number of the incident."""
+
+    id: Text = Field(description="The name of the entry.", examples=["INC-2041"], min_length=1)
+
+
+class Document(Model):
+    """An oauthdeploy manifest."""
+
+    version: Literal[1] = Field(description="The version of the manifest language.")
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)] = Field(
+        description="Identifies this manifest in ownership marks, locks and reports.", examples=["payments"]
+    )
+    variables: Mapping[VariableName, Variable] = Field(default_factory=dict, description="Variables for ${var:NAME}.")
+    servers: Mapping[ServerName, Server] = Field(description="The servers of the estate, by name.", min_length=1)
+    settings: SettingsEntry | None = Field(None, description="OAuth settings of the authorization servers.")
+    scopes: Mapping[Text, ScopeEntry] | None = Field(None, description="Scopes, by name.")
+    clients: Mapping[Text, ClientEntry] | None = Field(None, description="Clients, by key.")
+    associations: tuple[AssociationEntry, ...] | None = Field(None, description="Which client may ask for which scope.")
+    revocations: tuple[RevocationEntry, ...] | None = Field(None, description="Cut-offs.")
+    resource_owners: tuple[Text, ...] | None = Field(
+        None, description="Accounts that must exist on both sides; checked, never created.", examples=[["alice", "bob"]]
+    )
+    policy: Policy = Field(default_factory=Policy, description="What stands between a plan and the servers.")
+    environments: Mapping[Text, Mapping[str, Any]] = Field(
+        default_factory=dict, description="JSON Merge Patches (RFC 7396) on this document, chosen by --env."
+    )

@@ -1,0 +1,276 @@
+"""What a field can say: not managed, the server's default, or a value; and the types that values have.
+
+A field that was not written is not in `model_fields_set`: it is not managed, never compared, never changed. A field that
+holds None asks for the server's default. An empty list is an empty list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from oauthdeploy.core.secrets import SourcedText
+
+INT32_MAX: Final = 2**31 - 1
+
+
+class Model(BaseModel):
+    """The base of every object: frozen, strict about keys, with the difference between unset and null kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True)
+
+
+@dataclass(frozen=True)
+class SetLike:
+    """Marks a list whose order means nothing: compared and shown sorted, each entry once."""
+
+
+@dataclass(frozen=True)
+class WriteOnly:
+    """Marks a field that servers take and may never give back."""
+
+
+@dataclass(frozen=True)
+class NaturalKey:
+    """Marks a field by which a server tells objects apart when it makes the ids itself."""
+
+
+class KnownAfterApply:
+    """Stands for a value that the server will make."""
+
+    def __repr__(self) -> str:
+        return "(known after apply)"
+
+
+KNOWN_AFTER_APPLY: Final = KnownAfterApply()
+
+
+def managed(value: Model, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Give the fields that were written, as `(dotted path, value)`; nested models are entered, None is kept."""
+    for name in type(value).model_fields:
+        if name not in value.model_fields_set:
+            continue
+        inner = getattr(value, name)
+        if isinstance(inner, Model):
+            yield from managed(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", inner
+
+
+def marked(model: type[Model], mark: type) -> frozenset[str]:
+    """The dotted paths of the fields of `model` that carry `mark`."""
+    found: set[str] = set()
+    for name, info in model.model_fields.items():
+        if any(isinstance(meta, mark) for meta in (*info.metadata, *_metadata_in(info.annotation))):
+            found.add(name)
+        for inner in _models_in(info.annotation):
+            found.update(f"{name}.{path}" for path in marked(inner, mark))
+    return frozenset(found)
+
+
+def _metadata_in(annotation: Any) -> Iterator[Any]:
+    yield from getattr(annotation, "__metadata__", ())
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _metadata_in(argument)
+
+
+def _models_in(annotation: Any) -> Iterator[type[Model]]:
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _models_in(argument)
+
+
+# -- booleans ---------------------------------------------------------------------------------------------------------
+
+_TRUE = frozenset({"true", "True", "TRUE"})
+_FALSE = frozenset({"false", "False", "FALSE"})
+
+
+def _boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        if value in _TRUE:
+            return True
+        if value in _FALSE:
+            return False
+        raise ValueError("write true or false")
+    raise ValueError("write true or false")
+
+
+Flag = Annotated[bool, BeforeValidator(_boolean, json_schema_input_type=bool)]
+"""true or false, as YAML 1.2 spells them; `yes`, `no`, `on` and `off` are texts there and refused here."""
+
+# -- numbers ----------------------------------------------------------------------------------------------------------
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}\Z")
+
+
+def parse_integer(value: Any) -> int:
+    """Read a whole number from a number or a text of digits. Raises ValueError."""
+    if isinstance(value, bool):
+        raise ValueError("write a whole number")
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and _INTEGER.match(value):
+        return int(value)
+    raise ValueError("write a whole number")
+
+
+Integer = Annotated[int, BeforeValidator(parse_integer, json_schema_input_type=int)]
+
+# -- durations --------------------------------------------------------------------------------------------------------
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SHORT = re.compile(r"([0-9]{1,10})([smhd])\Z")
+_ISO = re.compile(
+    r"P(?=[0-9T])(?:([0-9]{1,9})W|(?:([0-9]{1,9})D)?(?:T(?=[0-9])(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,9})S)?)?)\Z"
+)
+_DURATION_HELP = "write a duration such as 90s, 10m, 12h, 30d, PT1H, or whole seconds"
+
+
+def parse_duration(value: Any) -> int:
+    """Read a duration and give whole seconds. Takes `90s 10m 12h 30d`, ISO 8601 (`PT1H`, `P30D`, `P2W`), or seconds.
+
+    Raises ValueError. Years and months of ISO 8601 are refused: they have no fixed length.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        seconds = value
+    elif isinstance(value, str):
+        if match := _SHORT.match(value):
+            seconds = int(match[1]) * _UNITS[match[2]]
+        elif match := _ISO.match(value):
+            weeks, days, hours, minutes, rest = (int(group or 0) for group in match.groups())
+            seconds = weeks * 604800 + days * 86400 + hours * 3600 + minutes * 60 + rest
+        elif _INTEGER.match(value):
+            seconds = int(value)
+        else:
+            raise ValueError(_DURATION_HELP)
+    else:
+        raise ValueError(_DURATION_HELP)
+    if seconds < 0:
+        raise ValueError("a duration is not negative")
+    return seconds
+
+
+def format_duration(seconds: int) -> str:
+    """Write whole seconds in the largest unit that divides them: `3600` gives `1h`."""
+    for unit in ("d", "h", "m"):
+        size = _UNITS[unit]
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+_DURATION_SCHEMA: Final = {
+    "anyOf": [
+        {
+            "type": "string",
+            "pattern": "^([0-9]{1,10}[smhd]?|P([0-9]+W|([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9]+S)?)?))$",
+            "examples": ["90s", "10m", "12h", "30d", "PT1H"],
+        },
+        {"type": "integer", "minimum": 0},
+    ]
+}
+
+Duration = Annotated[int, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
+"""Whole seconds."""
+
+
+def _word_or(parse: Any, *words: str) -> BeforeValidator:
+    def read(value: Any) -> Any:
+        if isinstance(value, str) and value in words:
+            return str(value)
+        try:
+            return parse(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, or {' or '.join(words)}") from None
+
+    return BeforeValidator(read)
+
+
+def _schema_with(schema: dict[str, Any], *words: str) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"enum": list(words)}, *schema["anyOf"]]})
+
+
+Lifetime = Annotated[int | Literal["never"], _word_or(parse_duration, "never"), _schema_with(_DURATION_SCHEMA, "never")]
+"""Whole seconds, or `never` for what does not expire."""
+
+ClientLifetime = Annotated[
+    int | Literal["never", "inherit"],
+    _word_or(parse_duration, "never", "inherit"),
+    _schema_with(_DURATION_SCHEMA, "inherit", "never"),
+]
+"""Whole seconds, `never`, or `inherit` for the lifetime that the server's settings give."""
+
+RefreshCount = Annotated[
+    int | Literal["unlimited"],
+    _word_or(parse_integer, "unlimited"),
+    _schema_with({"anyOf": [{"type": "integer", "minimum": 0, "maximum": INT32_MAX}]}, "unlimited"),
+]
+"""How many times an access token can be refreshed; 0 gives no refresh token."""
+
+# -- times ------------------------------------------------------------------------------------------------------------
+
+
+def parse_time(value: Any) -> datetime:
+    """Read an RFC 3339 time with a zone and give it in UTC. Raises ValueError."""
+    if isinstance(value, datetime):
+        moment = value
+    elif isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("write a time such as 2026-11-20T08:00:00Z") from None
+        if "T" not in value and " " not in value and "t" not in value:
+            raise ValueError("write date and time, such as 2026-11-20T08:00:00Z")
+    else:
+        raise ValueError("write a time such as 2026-11-20T08:00:00Z")
+    if moment.tzinfo is None:
+        raise ValueError("a time needs its zone: end it with Z or +01:00")
+    return moment.astimezone(UTC)
+
+
+def parse_date(value: Any) -> date:
+    """Read a date such as 2027-01-31. Raises ValueError."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if isinstance(value, str) and re.match(r"\d{4}-\d{2}-\d{2}\Z", value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise ValueError("write a date such as 2027-01-31")
+
+
+Time = Annotated[
+    datetime,
+    BeforeValidator(parse_time),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-20T08:00:00Z"]}),
+]
+Date = Annotated[
+    date,
+    BeforeValidator(parse_date),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["2027-01-31"]}),
+]
+
+# -- texts ------------------------------------------------------------------------------------------------------------
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, SourcedText) and value.sensitive:
+        raise ValueError(f"{value.origin} is secret, and this field is shown in plans and reports")
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_plain, json_schema_input_type=str)]
+"""A text that may be shown; a value from a secret source is refused."""
+
+TextSet = Annotated[tuple[Text, ...], SetLike(), Field(json_schema_extra={"uniqueItems": True})]
+"""A list of texts whose order means nothing."""

@@ -1,0 +1,226 @@
+"""The objects of the domain: settings, scopes, clients, associations, revocations and the trust between servers.
+
+Terms are those of RFC 6749 (client, grant, redirect URI, scope), RFC 7636 (PKCE), RFC 7662 (introspection) and RFC 7009
+(revocation). Each field says what it is where the JSON Schema, the reference pages and `explain` read it: in its description.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.fields import (
+    ClientLifetime,
+    Date,
+    Duration,
+    Flag,
+    Integer,
+    Lifetime,
+    Model,
+    NaturalKey,
+    RefreshCount,
+    Text,
+    TextSet,
+    Time,
+    WriteOnly,
+)
+
+
+class Grant(StrEnum):
+    """The ways to a token, by their RFC 6749 names."""
+
+    AUTHORIZATION_CODE = "authorization_code"
+    IMPLICIT = "implicit"
+    CLIENT_CREDENTIALS = "client_credentials"
+    PASSWORD = "password"
+    REFRESH_TOKEN = "refresh_token"
+
+
+class ClientType(StrEnum):
+    """RFC 6749 section 2.1: whether the client can keep a secret."""
+
+    CONFIDENTIAL = "confidential"
+    PUBLIC = "public"
+
+
+class TokenEndpointAuth(StrEnum):
+    """How the token endpoint of webMethods Integration Server accepts a caller."""
+
+    SESSION = "session"
+    CREDENTIALS = "credentials"
+
+
+class Settings(Model):
+    """OAuth settings of one server."""
+
+    require_https: Flag | None = Field(None, description="Refuse OAuth requests that come over plain HTTP.")
+    require_pkce: Flag | None = Field(
+        None, description="Public clients must use PKCE with the authorization code grant (RFC 7636)."
+    )
+    authorization_code_lifetime: Duration | None = Field(
+        None, description="How long an authorization code can be redeemed.", examples=["10m"]
+    )
+    access_token_lifetime: Lifetime | None = Field(
+        None, description="How long an access token is good for, or never.", examples=["1h"]
+    )
+    token_endpoint_auth: TokenEndpointAuth | None = Field(
+        None, description="Whether the token endpoint accepts an existing session or requires credentials."
+    )
+
+
+class Scope(Model):
+    """A scope: the name that clients ask for, and on a resource server what it opens."""
+
+    description: Text | None = Field(None, description="What the scope allows, for people.")
+    resources: TextSet | None = Field(
+        None,
+        description="Folders and services that the scope opens on a resource server.",
+        examples=[["orders.v1", "orders.v1:getOrder"]],
+    )
+    url_templates: TextSet | None = Field(
+        None,
+        description="REST resources that the scope opens, as METHOD_namespace/template.",
+        examples=[["GET_orders.v1/orders"]],
+    )
+
+
+class ClientTokens(Model):
+    """The life of the tokens that a client gets."""
+
+    access_lifetime: ClientLifetime | None = Field(
+        None,
+        description="Lifetime of access tokens; inherit follows the server's settings.",
+        examples=["30m"],
+    )
+    refresh_count: RefreshCount | None = Field(
+        None,
+        description="How often an access token can be refreshed; 0 gives no refresh token.",
+        examples=[10],
+    )
+
+
+class DeliverTo(Model):
+    """Where a secret that a server made goes, once."""
+
+    file: Text = Field(
+        description="A file, written with mode 0600 and replaced in one step.", examples=["out/web-shop.env"]
+    )
+    format: Literal["dotenv", "json"] = Field("dotenv", description="How the file is written.")
+
+
+class ClientSecret(Model):
+    """The secret of a confidential client: given by a reference, or made by the server and delivered once."""
+
+    value: Annotated[Secret, WriteOnly()] | None = Field(
+        None, description="The secret, by reference.", examples=["${env:WEB_SHOP_SECRET}"]
+    )
+    revision: Integer | None = Field(
+        None, ge=0, description="Raise it to send the secret again where a server can't be asked for it."
+    )
+    generate: Flag | None = Field(None, description="Let the server make the secret.")
+    deliver_to: DeliverTo | None = Field(None, description="Where the server-made secret goes.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ClientSecret:
+        if self.generate and self.value is not None:
+            raise ValueError("give either value or generate, not both")
+        if self.generate and self.deliver_to is None:
+            raise ValueError("generate needs deliver_to: a secret that nobody receives is of no use")
+        if self.deliver_to is not None and not self.generate:
+            raise ValueError("deliver_to needs generate: true")
+        return self
+
+
+class Client(Model):
+    """A registered client (RFC 6749 section 2)."""
+
+    name: Annotated[Text, NaturalKey()] | None = Field(None, description="The name that people see; default: the key.")
+    version: Annotated[Text, NaturalKey()] | None = Field(
+        None,
+        description="The version, where a server tells clients apart by name and version.",
+        examples=["1"],
+    )
+    description: Text | None = Field(None, description="What the client is, for people.")
+    type: ClientType | None = Field(None, description="Whether the client can keep a secret.")
+    redirect_uris: TextSet | None = Field(
+        None,
+        description="Where authorization answers may be sent.",
+        examples=[["https://shop.example.com/cb"]],
+    )
+    grants: Annotated[tuple[Grant, ...], *TextSet.__metadata__] | None = Field(
+        None,
+        description="The grants that the client may use.",
+        examples=[["authorization_code", "refresh_token"]],
+    )
+    tokens: ClientTokens | None = Field(None, description="The life of the client's tokens.")
+    secret: ClientSecret | None = Field(None, description="The client's secret.")
+    enabled: Flag | None = Field(None, description="Whether the client is active.")
+    options: Mapping[str, Mapping[str, Any]] | None = Field(
+        None, description="What the model lacks, by driver name; each driver validates its own."
+    )
+
+
+class Association(Model):
+    """The permission of a client to ask for a scope; its address says it all."""
+
+
+class Trust(Model):
+    """Which authorization server a resource server asks about tokens, and how (RFC 7662)."""
+
+    authorization_server: Text = Field(description="Name of the server entry; the server's own name for itself.")
+    via: Literal["local", "remote", "external"] = Field(
+        description="local: itself; remote: another server of the same kind by its alias; external: by introspection."
+    )
+    endpoint: Text | None = Field(None, description="Introspection endpoint, or base address of a remote server.")
+    client_id: Text | None = Field(None, description="Client that introspects.")
+    client_secret: Annotated[Secret, WriteOnly()] | None = Field(None, description="Its secret.")
+    username: Text | None = Field(None, description="Account that introspects at a remote server.")
+    password: Annotated[Secret, WriteOnly()] | None = Field(None, description="Its password.")
+    user: Text | None = Field(None, description="Local account that runs requests with tokens of an external server.")
+    default_scope: Text | None = Field(None, description="Scope to use when an introspection answer has none.")
+    truststore_alias: Text | None = Field(None, description="Truststore on the resource server.")
+    keystore_alias: Text | None = Field(None, description="Keystore on the resource server, for mutual TLS.")
+    key_alias: Text | None = Field(None, description="Key in that keystore.")
+
+
+class IssuedBefore(Model):
+    """Selects tokens by the time of their issue."""
+
+    issued_before: Time = Field(description="Tokens issued before this moment.")
+
+
+class Side(StrEnum):
+    """The two sides of OAuth."""
+
+    AUTHORIZATION = "authorization"
+    RESOURCE = "resource"
+
+
+class Revocation(Model):
+    """A cut-off: tokens of a client to delete, and sides on which the client is blocked."""
+
+    client: Text = Field(description="The client to cut off.")
+    reason: Text | None = Field(None, description="Why, for the record.")
+    tokens: Literal["all"] | IssuedBefore | None = Field(None, description="Which tokens to delete on the AS.")
+    owner: Text | None = Field(None, description="Only tokens of this resource owner.")
+    scope: Text | None = Field(None, description="Only tokens with this scope.")
+    block: tuple[Side, ...] | None = Field(None, description="Where to disable the client.", examples=[["resource"]])
+    expires: Date | None = Field(None, description="Afterwards the entry is reported as removable.")
+
+
+Object = Trust | Settings | Scope | Client | Association | Revocation
+
+KIND_OF: Mapping[type[Model], Kind] = {
+    Trust: Kind.TRUST,
+    Settings: Kind.SETTINGS,
+    Scope: Kind.SCOPE,
+    Client: Kind.CLIENT,
+    Association: Kind.ASSOCIATION,
+    Revocation: Kind.REVOCATION,
+}
+MODEL_OF: Mapping[Kind, type[Model]] = {kind: model for model, kind in KIND_OF.items()}

@@ -1,0 +1,72 @@
+"""A server entry: which side it stands on, which driver speaks to it, within which limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.fields import Duration, Flag, Integer, Model, Text, WriteOnly
+from oauthdeploy.model.objects import Side
+
+
+class Role(StrEnum):
+    """What a server is in OAuth."""
+
+    AUTHORIZATION = "authorization"
+    RESOURCE = "resource"
+    BOTH = "both"
+
+    @property
+    def sides(self) -> frozenset[Side]:
+        """The sides that the server stands on."""
+        return frozenset(Side) if self is Role.BOTH else frozenset({Side(self.value)})
+
+
+class Tls(Model):
+    """How the connection to a server is secured. Verification is on."""
+
+    verify: Flag = Field(True, description="Verify the server's certificate; false is a warning in every report.")
+    ca_file: Text | None = Field(None, description="PEM file of the authorities to trust, from the manifest's folder.")
+    client_cert: Text | None = Field(None, description="PEM file of the client certificate, for mutual TLS.")
+    client_key: Text | None = Field(None, description="PEM file of its key.")
+
+
+class Limits(Model):
+    """How hard a server may be pressed."""
+
+    parallel: Integer = Field(8, ge=1, le=256, description="Requests at the same time.")
+    requests_per_second: Integer | None = Field(None, ge=1, description="Requests started in a second; none: no limit.")
+    timeout: Duration = Field(30, ge=1, description="How long one request may take.", examples=["30s"])
+    retries: Integer = Field(5, ge=0, le=20, description="How often a request that is safe to repeat is repeated.")
+
+
+class Introspection(Model):
+    """How resource servers ask this authorization server about tokens (RFC 7662)."""
+
+    endpoint: Text | None = Field(None, description="Introspection endpoint; default: the driver's own for the url.")
+    client_id: Text | None = Field(None, description="Client that introspects.")
+    client_secret: Annotated[Secret, WriteOnly()] | None = Field(None, description="Its secret.")
+    username: Text | None = Field(None, description="Account that introspects, for a server of the same kind.")
+    password: Annotated[Secret, WriteOnly()] | None = Field(None, description="Its password.")
+    user: Text | None = Field(None, description="Local account on the RS that runs requests with these tokens.")
+    default_scope: Text | None = Field(None, description="Scope to use when the answer has none.")
+
+
+class Server(Model):
+    """One entry of `servers`. `credentials` and `options` are the driver's own and are validated by it."""
+
+    role: Role = Field(description="authorization, resource or both.")
+    driver: Text = Field(description="The driver that speaks to the server.", examples=["webmethods"])
+    url: Text | None = Field(None, description="Base address of the server.", examples=["https://is.example.com:5543"])
+    credentials: Mapping[str, Any] = Field(default_factory=dict, description="The driver's sign-in.")
+    tls: Tls = Field(default_factory=Tls, description="How the connection is secured.")
+    limits: Limits = Field(default_factory=Limits, description="How hard the server may be pressed.")
+    options: Mapping[str, Any] = Field(default_factory=dict, description="The driver's own options.")
+    authorization_server: Text | None = Field(
+        None, description="The server entry that a resource server trusts; its own name for itself."
+    )
+    introspection: Introspection | None = Field(None, description="How resource servers ask this server about tokens.")

@@ -1,0 +1,149 @@
+"""Desired and live state: addresses and the objects that stand there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import Field
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Path
+from oauthdeploy.model.fields import Integer, Model, Text
+from oauthdeploy.model.objects import Object
+from oauthdeploy.model.servers import Server
+
+
+def _frozen_map() -> Mapping[Any, Any]:
+    return MappingProxyType({})
+
+
+class Prune(StrEnum):
+    """What may be deleted that the manifest doesn't name: nothing, what is ours, or everything."""
+
+    NONE = "none"
+    MANAGED = "managed"
+    FULL = "full"
+
+
+class PrunePolicy(Model):
+    """Prune mode for each kind."""
+
+    clients: Prune = Field(Prune.NONE, description="Clients that the manifest doesn't name.")
+    scopes: Prune = Field(Prune.NONE, description="Scopes that the manifest doesn't name.")
+    associations: Prune = Field(
+        Prune.MANAGED,
+        description="Associations that the manifest doesn't name; managed: of the clients and scopes that it lists.",
+    )
+
+
+class PolicyLimits(Model):
+    """How much of a population one apply may touch: a share such as 30%, or a count."""
+
+    max_deletes: Text = Field("30%", pattern=r"^[0-9]+%?$", description="Deletes allowed, as share or count.")
+    max_updates: Text = Field("60%", pattern=r"^[0-9]+%?$", description="Updates allowed, as share or count.")
+    minimum_population: Integer = Field(10, ge=0, description="Shares count from this many live objects on.")
+
+
+class Policy(Model):
+    """What stands between a plan and the servers."""
+
+    prune: PrunePolicy = Field(default_factory=PrunePolicy, description="What may be pruned.")
+    protect: tuple[Text, ...] = Field(
+        (), description="Address patterns that are never deleted.", examples=[["client/admin-*"]]
+    )
+    limits: PolicyLimits = Field(default_factory=PolicyLimits, description="How much one apply may touch.")
+
+
+@dataclass(frozen=True)
+class DesiredState:
+    """What the manifest asks for, spread over the servers.
+
+    `absent` holds explicit removals, `moved` the former names of renamed objects, `places` the way to each object in the
+    manifest. An association is pruned (policy `managed`) when its client is in `listed_clients` or its scope in
+    `listed_scopes`: those whose list the manifest writes.
+    """
+
+    name: str
+    servers: Mapping[str, Server]
+    objects: Mapping[Address, Object]
+    absent: frozenset[Address] = frozenset()
+    moved: Mapping[Address, str] = field(default_factory=_frozen_map)
+    places: Mapping[Address, Path] = field(default_factory=_frozen_map)
+    listed_clients: frozenset[str] = frozenset()
+    listed_scopes: frozenset[str] = frozenset()
+    resource_owners: tuple[str, ...] = ()
+    policy: Policy = field(default_factory=Policy)
+
+    def on(self, server: str) -> Mapping[Address, Object]:
+        """The objects that belong on `server`."""
+        return {address: value for address, value in self.objects.items() if address.server == server}
+
+
+class Ownership(StrEnum):
+    """Whose mark a live object carries."""
+
+    OURS = "ours"
+    FOREIGN = "foreign"
+    UNMARKED = "unmarked"
+
+
+@dataclass(frozen=True)
+class TokenCount:
+    """Live tokens that a selection matches; `until` is when the last of them ends, None where one never does or none is there."""
+
+    active: int
+    total: int
+    until: datetime | None = None
+    endless: bool = False
+
+
+@dataclass(frozen=True)
+class LiveObject:
+    """What a server holds at an address, in the manifest's words.
+
+    `identity` is the server's own id (a client_id, a UUID); `fingerprint` is a digest of everything the server said about
+    the object except secrets and volatile fields, so that a later change is seen; `blind` names the dotted fields that the
+    server won't tell (write-only), which are therefore never compared. For a revocation, `value` is the revocation itself,
+    `tokens` what is still to delete and `blocked` whether the client is disabled (None: the client isn't there).
+    """
+
+    value: Object
+    identity: str = ""
+    fingerprint: str = ""
+    ownership: Ownership = Ownership.UNMARKED
+    owner: str = ""
+    blind: frozenset[str] = frozenset()
+    tokens: TokenCount | None = None
+    blocked: bool | None = None
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """What one driver read: objects, and for each kind that it couldn't read the reason. `requests` were sent for it."""
+
+    server: str
+    objects: Mapping[Address, LiveObject]
+    unreadable: Mapping[Kind, Diagnostic] = field(default_factory=_frozen_map)
+    requests: int = 0
+
+
+@dataclass(frozen=True)
+class LiveState:
+    """What all servers hold."""
+
+    servers: Mapping[str, ServerState]
+
+    @property
+    def objects(self) -> Mapping[Address, LiveObject]:
+        """Every live object by address."""
+        return {address: value for state in self.servers.values() for address, value in state.objects.items()}
+
+    def readable(self, server: str, kind: Kind) -> bool:
+        """False where the kind couldn't be read there: then nothing is created, changed or deleted of it."""
+        state = self.servers.get(server)
+        return state is not None and kind not in state.unreadable

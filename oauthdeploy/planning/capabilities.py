@@ -1,0 +1,142 @@
+"""What a driver can do, as data with three answers; validation, skips of the contract suite and the docs all read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.model.fields import Model
+from oauthdeploy.model.servers import Role
+
+
+class Answer(StrEnum):
+    """Yes and no are proved against a real server; untested is not."""
+
+    YES = "yes"
+    NO = "no"
+    UNTESTED = "untested"
+
+
+@dataclass(frozen=True)
+class Support:
+    """An answer and a note: the reason for a no, the condition of a yes."""
+
+    answer: Answer
+    note: str = ""
+
+    def __bool__(self) -> bool:
+        return self.answer is not Answer.NO
+
+
+def yes(note: str = "") -> Support:
+    """Proved to work."""
+    return Support(Answer.YES, note)
+
+
+def no(note: str) -> Support:
+    """Can't be done there; the note says why."""
+    return Support(Answer.NO, note)
+
+
+def untested(note: str = "") -> Support:
+    """Should work; nothing has shown it."""
+    return Support(Answer.UNTESTED, note)
+
+
+class Capability(StrEnum):
+    """The questions that every driver answers, for the side on which it is used."""
+
+    SETTINGS = "settings"
+    REQUIRE_HTTPS = "settings.require_https"
+    REQUIRE_PKCE = "settings.require_pkce"
+    AUTHORIZATION_CODE_LIFETIME = "settings.authorization_code_lifetime"
+    ACCESS_TOKEN_LIFETIME = "settings.access_token_lifetime"
+    TOKEN_ENDPOINT_AUTH = "settings.token_endpoint_auth"
+    SCOPES = "scopes"
+    SCOPE_DESCRIPTION = "scopes.description"
+    SCOPE_RESOURCES = "scopes.resources"
+    SCOPE_URL_TEMPLATES = "scopes.url_templates"
+    CLIENTS = "clients"
+    CLIENT_NAME = "clients.name"
+    CLIENT_VERSION = "clients.version"
+    CLIENT_DESCRIPTION = "clients.description"
+    CLIENT_TYPE_CHANGE = "clients.type_change"
+    CLIENT_TOKENS = "clients.tokens"
+    CLIENT_ENABLED = "clients.enabled"
+    CLIENT_ID_CHOICE = "clients.id_choice"
+    CLIENT_SECRET_CHOICE = "clients.secret_choice"
+    CLIENT_SECRET_GENERATE = "clients.secret_generate"
+    CLIENT_SECRET_READ = "clients.secret_read"
+    CLIENT_SECRET_ROTATE = "clients.secret_rotate"
+    CLIENT_RENAME = "clients.rename"
+    GRANT_IMPLICIT = "clients.grants.implicit"
+    GRANT_PASSWORD = "clients.grants.password"
+    ASSOCIATIONS = "associations"
+    TRUST = "trust"
+    TRUST_REMOTE = "trust.remote"
+    TRUST_EXTERNAL = "trust.external"
+    TOKENS_LIST = "tokens.list"
+    TOKENS_DELETE = "tokens.delete"
+    TOKENS_BY_TIME = "tokens.by_time"
+    TOKENS_BY_OWNER = "tokens.by_owner"
+    TOKENS_BY_SCOPE = "tokens.by_scope"
+    BLOCK_CLIENT = "block_client"
+    USERS_LIST = "users.list"
+    MARKS = "marks"
+    LEASE = "lease"
+
+
+@dataclass(frozen=True)
+class NameRule:
+    """What a server accepts as a name: a pattern for all of it, its greatest length in characters, the rule in words."""
+
+    pattern: str
+    max_length: int | None
+    words: str
+
+
+Capabilities = Mapping[Capability, Support]
+
+
+def supports(table: Capabilities, capability: Capability) -> Support:
+    """Look a capability up; what a driver doesn't mention, it can't do."""
+    return table.get(capability, no("the driver doesn't offer it"))
+
+
+class Granularity(StrEnum):
+    """What a server changes at a time: single objects, or a whole document."""
+
+    OBJECT = "object"
+    DOCUMENT = "document"
+
+
+def _none() -> Mapping[Any, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class DriverFacts:
+    """Everything that is known of a driver without a server, as data.
+
+    `credentials` and `options` are the models of those two parts of a server entry, `client_options` of
+    `options.<driver>` of a client (None: it takes none). `capabilities` answers per role. `defaults` are the server's
+    defaults by kind and dotted path: what null asks for. `names` are the rules for names, by kind. `writable` is false for
+    a driver that only describes a server that is trusted. `proved_against` names the real server of its tests.
+    """
+
+    name: str
+    title: str
+    roles: frozenset[Role]
+    credentials: type[Model]
+    options: type[Model]
+    capabilities: Mapping[Role, Capabilities]
+    client_options: type[Model] | None = None
+    defaults: Mapping[Kind, Mapping[str, Any]] = field(default_factory=_none)
+    names: Mapping[Kind, NameRule] = field(default_factory=_none)
+    granularity: Granularity = Granularity.OBJECT
+    writable: bool = True
+    proved_against: str = ""

@@ -1,0 +1,112 @@
+"""One change: where, what, why, field by field, how risky, when, and what it waits for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.diagnostics import Path
+from oauthdeploy.model.objects import Object
+from oauthdeploy.model.state import LiveObject
+
+
+class Action(StrEnum):
+    """What is done to an object."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    DISABLE = "disable"
+    REVOKE = "revoke"
+
+    @property
+    def symbol(self) -> str:
+        """The sign of the action in front of its address."""
+        return _SYMBOLS[self]
+
+    @property
+    def is_destructive(self) -> bool:
+        """True where something is lost that applying the old manifest would not bring back."""
+        return self in (Action.REPLACE, Action.DELETE, Action.REVOKE)
+
+
+_SYMBOLS = {
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.REPLACE: "-/+",
+    Action.DELETE: "-",
+    Action.DISABLE: "!",
+    Action.REVOKE: "!",
+}
+
+
+class Reason(StrEnum):
+    """Why a change is in the plan."""
+
+    MISSING = "missing-on-server"
+    DIFFERS = "differs-from-manifest"
+    MARKED_ABSENT = "marked-absent"
+    NOT_IN_MANIFEST = "not-in-manifest"
+    RENAMED = "renamed"
+    CUT_OFF = "cut-off"
+    SECRET_REVISION = "secret-revision"
+
+
+class Risk(IntEnum):
+    """How much a change opens or breaks. Ordered, so that `--fail-on` can compare."""
+
+    NONE = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+class Stage(IntEnum):
+    """The two-sided order of work; `ordering` draws it and says why."""
+
+    CUT_OFF_RESOURCE = 1
+    CUT_OFF_AUTHORIZATION = 2
+    WIDEN_RESOURCE = 3
+    WIDEN_AUTHORIZATION = 4
+    NARROW_AUTHORIZATION = 5
+    NARROW_RESOURCE = 6
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One field: dotted path, value before and after in the model's types. A Secret stays a Secret; None is the absence of
+    a value, and KNOWN_AFTER_APPLY what the server will make.
+    """
+
+    path: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True)
+class Change:
+    """One step of a plan.
+
+    `desired` is the object to reach (None for a delete), `live` what stands there now (None for a create). `depends_on` are
+    the changes that must have succeeded first. `batch` names the changes that the server takes in one request. `place`
+    leads to the object in the manifest. `note` is said beside the change.
+    """
+
+    address: Address
+    action: Action
+    reason: Reason
+    stage: Stage
+    desired: Object | None = None
+    live: LiveObject | None = None
+    fields: tuple[FieldChange, ...] = ()
+    risk: Risk = Risk.NONE
+    depends_on: tuple[Address, ...] = ()
+    batch: str = ""
+    place: Path = ()
+    note: str = ""
