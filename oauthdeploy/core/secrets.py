@@ -104,6 +104,7 @@ class SourcedText(str):
     __slots__ = ("origin", "sensitive")
 
     def __new__(cls, text: str, origin: str, *, sensitive: bool = False) -> SourcedText:
+        """`text` after replacement, the reference it came from, and whether that source keeps secrets."""
         made = super().__new__(cls, text)
         made.origin = origin
         made.sensitive = sensitive
