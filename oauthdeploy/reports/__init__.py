@@ -1,0 +1,1 @@
+"""Plans, outcomes, drift and findings as text: every renderer takes a value and gives a string; none prints."""
