@@ -59,7 +59,7 @@ class ApplyReport:
 
     def counts(self, status: Status) -> Mapping[Action, int]:
         """How many changes of each action ended so."""
-        found = {action: 0 for action in Action}
+        found = dict.fromkeys(Action, 0)
         for outcome in self.outcomes:
             if outcome.status is status:
                 found[outcome.change.action] += 1
