@@ -1,0 +1,85 @@
+"""Part of a plan: `--target` and `--exclude`, with what a selection pulls in and what an exclusion shields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
+from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.plan import Plan
+
+
+def matches(address: Address, patterns: Iterable[str]) -> bool:
+    """Whether the written address, with or without its `@server`, matches one of the globs."""
+    written = str(address)
+    bare = written.rpartition("@")[0]
+    return any(fnmatchcase(written, pattern) or fnmatchcase(bare, pattern) for pattern in patterns)
+
+
+def select(plan: Plan, targets: Sequence[str], excludes: Sequence[str]) -> Plan:
+    """The same plan with fewer changes.
+
+    A targeted change pulls in the changes that it depends on, so that its order of work still holds. An excluded change
+    takes with it the changes that depend on it, since they would fail or open a gap. Both are said in the plan's findings,
+    as is a pattern that matches nothing.
+    """
+    if not targets and not excludes:
+        return plan
+    found: list[Diagnostic] = [_no_match(pattern) for pattern in (*targets, *excludes) if not _hits(plan, pattern)]
+    kept = {change.address for change in plan.changes}
+    if targets:
+        named = {change.address for change in plan.changes if matches(change.address, targets)}
+        kept = _closure(plan.changes, named, forward=False)
+        found += [_said("target-pulled-in", "Pulled in by --target", address) for address in sorted(kept - named)]
+    if excludes:
+        named = {change.address for change in plan.changes if matches(change.address, excludes)}
+        gone = _closure(plan.changes, named, forward=True)
+        found += [
+            _said("exclude-shielded", "Left out by --exclude", address) for address in sorted((gone - named) & kept)
+        ]
+        kept -= gone
+    changes = tuple(change for change in plan.changes if change.address in kept)
+    return replace(plan, changes=changes, diagnostics=plan.diagnostics + Diagnostics.of(found))
+
+
+def _hits(plan: Plan, pattern: str) -> bool:
+    return any(matches(change.address, (pattern,)) for change in plan.changes)
+
+
+def _closure(changes: Sequence[Change], start: set[Address], *, forward: bool) -> set[Address]:
+    """Everything reachable from `start`: dependants when `forward`, else dependencies."""
+    edges: dict[Address, set[Address]] = {}
+    for change in changes:
+        for needed in change.depends_on:
+            source, target = (needed, change.address) if forward else (change.address, needed)
+            edges.setdefault(source, set()).add(target)
+    reached, waiting = set(start), list(start)
+    while waiting:
+        for other in edges.get(waiting.pop(), ()):
+            if other not in reached:
+                reached.add(other)
+                waiting.append(other)
+    return reached
+
+
+def _said(rule: str, summary: str, address: Address) -> Diagnostic:
+    return Diagnostic(
+        rule,
+        summary,
+        detail=f"{address} and the selected changes depend on each other.",
+        severity=Severity.INFO,
+        address=str(address),
+    )
+
+
+def _no_match(pattern: str) -> Diagnostic:
+    return Diagnostic(
+        "selection-matches-nothing",
+        "Selection matches no change",
+        detail=f"'{pattern}' matches no address in this plan.",
+        fix="Copy an address from the plan; * matches any characters.",
+        severity=Severity.WARNING,
+    )
