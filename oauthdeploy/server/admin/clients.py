@@ -1,0 +1,256 @@
+"""`/admin/oauth/client`: the client registrations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from flask import request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from oauthdeploy.server.admin.api import Api, answer_fields, expanding, listing
+from oauthdeploy.server.admin.errors import conflict, invalid, missing, shown
+from oauthdeploy.server.admin.fields import Field, Value, check_name, read_body, read_fields
+from oauthdeploy.server.models import CONFIDENTIAL, PUBLIC, Client, Scope
+from oauthdeploy.server.passwords import generate_client_id, generate_secret, hash_chosen, hash_generated
+from oauthdeploy.server.state import State
+from oauthdeploy.server.store import find_client, scopes_by_client, scopes_of, set_scopes
+
+PATH = "/admin/oauth/client"
+FORBIDDEN_IN_NAMES = "&()\\;,/\":'<>"
+FORBIDDEN_IN_URIS = '^#%"'
+USE_GLOBAL = -2
+UNLIMITED = -1
+
+_GIVEN_ID = re.compile(r"[A-Za-z0-9._~@-]{1,128}")
+_URI_START = re.compile(r"https?://[A-Za-z0-9]")
+
+FIELDS = (
+    Field("name", "name", "text", "Name; unique together with the version.", required=True),
+    Field("version", "version", "version", "Version; unique together with the name.", required=True),
+    Field("type", "type", "text", "Client type.", choices=(CONFIDENTIAL, PUBLIC), required=True, loose="case"),
+    Field("description", "description", "text", "What the client is."),
+    Field("redirect_uris", "redirect_uris", "texts", "Redirect URIs, compared character by character."),
+    Field("scopes", "scopes", "texts", "Scopes that the client may ask for."),
+    Field("authorizationCodeGrant", "authorization_code_grant", "boolean", "Authorization code grant.", False),
+    Field("implicitGrant", "implicit_grant", "boolean", "Implicit grant.", False),
+    Field("clientCredentialsGrant", "client_credentials_grant", "boolean", "Client credentials grant.", False),
+    Field("resourceOwnerCredentialsGrant", "password_grant", "boolean", "Password grant.", False),
+    Field(
+        "tokenLifetime",
+        "token_lifetime",
+        "integer",
+        "Lifetime of access tokens in seconds; -2 as in the settings, -1 never ends.",
+        USE_GLOBAL,
+        minimum=USE_GLOBAL,
+    ),
+    Field(
+        "tokenRefreshCount",
+        "refresh_count",
+        "integer",
+        "How often a token can be refreshed; -1 without limit, 0 not at all.",
+        0,
+        minimum=UNLIMITED,
+    ),
+    Field("enabled", "enabled", "boolean", "Whether the client may get and use tokens.", True),
+    Field("registrationClientUri", "registration_client_uri", "text", "Kept as given."),
+    Field("registrationAccessToken", "registration_access_token", "text", "Kept as given, encrypted at rest."),
+)
+IDENTITY_FIELDS = (
+    Field("client_id", "client_id", "text", "The client's id, never editable."),
+    Field("client_secret", "client_secret", "text", "The secret of a confidential client."),
+)
+
+
+def input_fields(state: State) -> Sequence[Field]:
+    """What a client body may hold; the id and the secret only where a creator may choose them."""
+    return FIELDS + IDENTITY_FIELDS if state.config.accept_client_id else FIELDS
+
+
+def register(api: Api) -> None:
+    """Serve client registrations: list, create, read by id or by name and version, replace, update, delete."""
+    state = api.state
+
+    @api.operation("GET", PATH, summary="List the clients", answer="ClientList", expandable=True)
+    def list_clients() -> object:
+        with state.store.read() as session:
+            clients = session.scalars(select(Client).order_by(Client.name, Client.version)).all()
+            if not expanding():
+                return listing("clients", [(client.name, client.client_id) for client in clients], PATH)
+            scopes = scopes_by_client(session)
+        return {"clients": [answer(state, client, scopes.get(client.client_id, [])) for client in clients]}
+
+    @api.operation("POST", PATH, summary="Register a client", body="ClientIn", answer="ClientOut", status=201)
+    def create_client() -> object:
+        values = read_fields(read_body(request), input_fields(state), strict=state.strict)
+        given_id = cast("str | None", values.pop("client_id", None))
+        given_secret = cast("str | None", values.pop("client_secret", None))
+        if given_id is not None and not _GIVEN_ID.fullmatch(given_id):
+            raise invalid("Field 'client_id' must have 1 to 128 letters, digits, or . _ ~ @ -")
+        client = Client(client_id=given_id or generate_client_id(), secret_hash=None)
+        with state.store.write() as session:
+            if session.get(Client, client.client_id) is not None:
+                raise conflict("Another client has this client_id.")
+            scopes = apply(state, session, client, values)
+            new_secret = set_secret(client, given_secret)
+            session.add(client)
+            set_scopes(session, client.client_id, scopes)
+            return answer(state, client, scopes, new_secret)
+
+    @api.operation("GET", PATH + "/{clientId}", summary="Read a client", answer="ClientOut")
+    def read_client(client_id: str) -> object:
+        with state.store.read() as session:
+            return answer(state, get(session, client_id), scopes_of(session, client_id))
+
+    @api.operation(
+        "GET", PATH + "/{name}/version/{version}", summary="Read a client by name and version", answer="ClientOut"
+    )
+    def read_client_by_name(name: str, version: str) -> object:
+        with state.store.read() as session:
+            client = find_client(session, name, version)
+            if client is None:
+                raise missing("client", f"{name} ({version})")
+            return answer(state, client, scopes_of(session, client.client_id))
+
+    @api.operation(
+        "PUT",
+        PATH + "/{clientId}",
+        summary="Replace a client; unnamed fields get their default, id and secret stay",
+        body="ClientIn",
+        answer="ClientOut",
+    )
+    def replace_client(client_id: str) -> object:
+        return change(client_id, partial=False)
+
+    @api.operation(
+        "PATCH",
+        PATH + "/{clientId}",
+        summary="Update a client (JSON Merge Patch)",
+        body="ClientIn",
+        answer="ClientOut",
+    )
+    def update_client(client_id: str) -> object:
+        return change(client_id, partial=True)
+
+    @api.operation("DELETE", PATH + "/{clientId}", summary="Delete a client and all of its tokens", status=204)
+    def delete_client(client_id: str) -> object:
+        with state.store.write() as session:
+            session.delete(get(session, client_id))
+        return None
+
+    def change(client_id: str, *, partial: bool) -> object:
+        body = read_body(request, merge_patch=partial)
+        values = read_fields(body, input_fields(state), strict=state.strict, partial=partial)
+        given_id = values.pop("client_id", None)
+        given_secret = cast("str | None", values.pop("client_secret", None))
+        with state.store.write() as session:
+            client = get(session, client_id)
+            if given_id not in (None, client_id):
+                raise invalid("Field 'client_id' can't be changed.")
+            scopes = apply(state, session, client, values)
+            new_secret = set_secret(client, given_secret)
+            if "scopes" in values:
+                set_scopes(session, client_id, scopes)
+            return answer(state, client, scopes, new_secret)
+
+
+def get(session: Session, client_id: str) -> Client:
+    """The client with this id, or a 404."""
+    client = session.get(Client, client_id)
+    if client is None:
+        raise missing("client", client_id)
+    return client
+
+
+def answer(state: State, client: Client, scopes: Sequence[str], secret: str | None = None) -> dict[str, object]:
+    """A client as ClientOut; the secret is in there only when the server has just made it."""
+    sealed = {"registration_access_token": state.vault.open(client.registration_access_token)}
+    result = answer_fields(client, [field for field in FIELDS if field.name != "scopes"], sealed)
+    result["version"] = _shown_version(state, client)
+    result["scopes"] = list(scopes)
+    result["client_id"] = client.client_id
+    if secret is not None:
+        result["client_secret"] = secret
+    return result
+
+
+def _shown_version(state: State, client: Client) -> str | int:
+    looks_like_number = re.fullmatch(r"0|-?[1-9][0-9]{0,9}", client.version) is not None
+    return int(client.version) if looks_like_number and (state.strict or client.version_is_number) else client.version
+
+
+def apply(state: State, session: Session, client: Client, values: Mapping[str, Value]) -> list[str]:
+    """Put new values into a client and hold the result to the rules of client registrations.
+
+    Returns:
+        the client's scopes afterwards.
+
+    Raises:
+        AdminError: 400 when a rule is broken, 409 when another client has the name and version.
+    """
+    scopes = cast("list[str]", values["scopes"]) if "scopes" in values else scopes_of(session, client.client_id)
+    with session.no_autoflush:
+        for attribute, value in values.items():
+            if attribute == "scopes":
+                continue
+            if attribute == "version":
+                client.version_is_number = isinstance(value, int)
+                value = str(value)
+            if attribute == "registration_access_token":
+                value = state.vault.seal(cast("str | None", value))
+            setattr(client, attribute, value)
+        check_rules(client)
+        other = find_client(session, client.name, client.version)
+        if other is not None and other.client_id != client.client_id:
+            raise conflict(f"A client named {shown(client.name)} with version {shown(client.version)} exists.")
+        if "scopes" in values:
+            known = set(session.scalars(select(Scope.name).where(Scope.name.in_(scopes)))) if scopes else set()
+            unknown = [scope for scope in scopes if scope not in known]
+            if unknown:
+                raise invalid(f"Field 'scopes' names the unknown scope {shown(unknown[0])}.")
+    return scopes
+
+
+def check_rules(client: Client) -> None:
+    """The rules of a client registration (guide, Registering Clients)."""
+    check_name("name", client.name, FORBIDDEN_IN_NAMES)
+    check_name("version", client.version, FORBIDDEN_IN_NAMES)
+    for uri in client.redirect_uris:
+        if not _URI_START.match(uri):
+            raise invalid("Field 'redirect_uris' must hold URIs that start with http:// or https:// and a host.")
+        bad = next((c for c in uri if c in FORBIDDEN_IN_URIS or c.isspace() or not c.isprintable()), None)
+        if bad is not None or len(uri) > 2048:
+            raise invalid(f"Field 'redirect_uris' holds a URI that is too long or contains one of {FORBIDDEN_IN_URIS}")
+    if (client.authorization_code_grant or client.implicit_grant) and not client.redirect_uris:
+        raise invalid("Field 'redirect_uris' is required with the authorization code or implicit grant.")
+    if client.type == PUBLIC and (client.client_credentials_grant or client.password_grant):
+        raise invalid(
+            "Fields 'clientCredentialsGrant' and 'resourceOwnerCredentialsGrant' are for confidential clients only."
+        )
+    if client.token_lifetime == 0:
+        raise invalid("Field 'tokenLifetime' must be at least 1, -1 for never, or -2 for the global setting.")
+
+
+def set_secret(client: Client, given: str | None) -> str | None:
+    """See to it that a confidential client has a secret and a public one has none.
+
+    Returns:
+        the secret when it was generated here; the only time that it is known.
+    """
+    if client.type == PUBLIC:
+        if given is not None:
+            raise invalid("Field 'client_secret' is for confidential clients only.")
+        client.secret_hash = None
+        return None
+    if given is not None:
+        if not 8 <= len(given) <= 1024:
+            raise invalid("Field 'client_secret' must have 8 to 1024 characters.")
+        client.secret_hash = hash_chosen(given)
+        return None
+    if client.secret_hash is not None:
+        return None
+    secret = generate_secret()
+    client.secret_hash = hash_generated(secret)
+    return secret

@@ -1,0 +1,176 @@
+"""What a server is started with: its role, its place on disk, and the users it begins with."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Role = Literal["authorization", "resource", "both"]
+
+ADMINISTRATORS = "Administrators"
+READ_ONLY_ADMINISTRATORS = "ReadOnlyAdministrators"
+RESOURCE_SERVERS = "ResourceServers"
+BUILT_IN_GROUPS = (ADMINISTRATORS, READ_ONLY_ADMINISTRATORS, RESOURCE_SERVERS)
+
+#: Where a generated password of the first administrator is written, below the data directory.
+ADMINISTRATOR_PASSWORD_FILE = "administrator.password"
+
+
+class ConfigError(ValueError):
+    """A configuration or seed that no server can be started with."""
+
+
+@dataclass(frozen=True)
+class SeedUser:
+    """A user that exists once the server runs.
+
+    A user who is there already is left alone, but for the password, which follows the seed.
+    """
+
+    name: str
+    password: str = field(repr=False)
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """Everything a server needs to start; see each field.
+
+    Args:
+        role: which endpoints are served. The admin API is served on every role.
+        data_dir: directory for the database, keys and certificates; made if it isn't there.
+        host: address to listen on.
+        port: TCP port, 0 for a free one.
+        strict: take and give only the literal shapes of the published OpenAPI document.
+        accept_client_id: let a client's creator choose `client_id` and `client_secret`.
+        tls: serve HTTPS with a certificate made for this data directory.
+        seed_file: TOML or JSON file (by suffix) with `users` and `services`.
+        users: further users to seed.
+        services: names (`folder.path:service`) of the protected services; None means that every name exists.
+        ca_file: PEM file with certificate authorities to trust, besides the public ones, for introspection
+            calls to other servers.
+        threads: number of worker threads.
+    """
+
+    role: Role
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    strict: bool = False
+    accept_client_id: bool = False
+    tls: bool = False
+    seed_file: Path | None = None
+    users: tuple[SeedUser, ...] = ()
+    services: tuple[str, ...] | None = None
+    ca_file: Path | None = None
+    threads: int = 10
+
+    def __post_init__(self) -> None:
+        if self.role not in ("authorization", "resource", "both"):
+            raise ConfigError(f"The role must be authorization, resource or both, not {self.role!r}.")
+        if self.threads < 1:
+            raise ConfigError("A server needs at least one thread.")
+
+    @property
+    def is_authorization_server(self) -> bool:
+        """Whether the OAuth endpoints are served."""
+        return self.role in ("authorization", "both")
+
+    @property
+    def is_resource_server(self) -> bool:
+        """Whether protected services are served."""
+        return self.role in ("resource", "both")
+
+
+@dataclass(frozen=True)
+class Seed:
+    """The users and services a server begins with, from the seed file and the configuration together."""
+
+    users: tuple[SeedUser, ...]
+    services: tuple[str, ...] | None
+
+
+def load_seed(config: ServerConfig) -> Seed:
+    """Read the seed file, if any, and add what the configuration names.
+
+    Raises:
+        ConfigError: the file can't be read, has another shape, or names an unset environment variable.
+    """
+    users: list[SeedUser] = []
+    services = None if config.services is None else list(config.services)
+    if config.seed_file is not None:
+        document = _read_document(config.seed_file)
+        where = str(config.seed_file)
+        unknown = sorted(set(document) - {"users", "services"})
+        if unknown:
+            raise ConfigError(f"{where}: unknown key {unknown[0]!r}; known are users and services.")
+        users.extend(
+            _seed_user(item, f"{where}, users[{index}]") for index, item in enumerate(_list(document, "users", where))
+        )
+        if "services" in document:
+            services = [*(services or []), *_texts(document, "services", where)]
+    users.extend(config.users)
+    for user in users:
+        if not user.name or not user.password:
+            raise ConfigError("A seeded user needs a name and a password.")
+        if ":" in user.name:
+            raise ConfigError(f"The user name {user.name!r} holds a colon, which HTTP Basic can't carry.")
+    return Seed(tuple(users), None if services is None else tuple(dict.fromkeys(services)))
+
+
+def _read_document(path: Path) -> Mapping[str, object]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"The seed file {path} can't be read: {problem}") from problem
+    try:
+        if path.suffix.lower() == ".toml":
+            return tomllib.loads(text)
+        if path.suffix.lower() == ".json":
+            document = json.loads(text)
+        else:
+            raise ConfigError(f"The seed file {path} must end in .toml or .json.")
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as problem:
+        raise ConfigError(f"The seed file {path} can't be parsed: {problem}") from problem
+    if not isinstance(document, dict):
+        raise ConfigError(f"The seed file {path} must hold an object.")
+    return document
+
+
+def _list(document: Mapping[str, object], key: str, where: str) -> list[object]:
+    value = document.get(key, [])
+    if not isinstance(value, list):
+        raise ConfigError(f"{where}: {key} must be a list.")
+    return value
+
+
+def _texts(document: Mapping[str, object], key: str, where: str) -> list[str]:
+    texts = [item for item in _list(document, key, where) if isinstance(item, str)]
+    if len(texts) != len(_list(document, key, where)):
+        raise ConfigError(f"{where}: {key} must be a list of strings.")
+    return texts
+
+
+def _seed_user(item: object, where: str) -> SeedUser:
+    if not isinstance(item, dict) or not isinstance(item.get("name"), str):
+        raise ConfigError(f"{where} must have a name.")
+    unknown = sorted(set(item) - {"name", "password", "groups"})
+    if unknown:
+        raise ConfigError(f"{where}: unknown key {unknown[0]!r}; known are name, password and groups.")
+    return SeedUser(item["name"], _password(item.get("password"), where), tuple(_texts(item, "groups", where)))
+
+
+def _password(value: object, where: str) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and set(value) == {"env"} and isinstance(value["env"], str):
+        password = os.environ.get(value["env"])
+        if not password:
+            raise ConfigError(f"{where}: the environment variable {value['env']} isn't set.")
+        return password
+    raise ConfigError(f'{where}: password must be a string or {{env = "NAME"}}.')

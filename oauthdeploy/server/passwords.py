@@ -1,0 +1,87 @@
+"""Storing and checking passwords, client secrets and tokens: only ever as hashes.
+
+Generated values have at least 128 bits of entropy, so one SHA-256 keeps them. Values that people choose are
+kept by scrypt, with a memo of successful checks so that HTTP Basic on every request stays fast.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+from collections import OrderedDict
+
+from werkzeug.security import check_password_hash, generate_password_hash
+
+_QUICK = "sha256:"
+
+
+def digest(value: str) -> str:
+    """The SHA-256 of a token, code or generated secret, as 64 hex digits; what the database holds of it."""
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def generate_client_id() -> str:
+    """A new client id: 32 hex digits."""
+    return secrets.token_hex(16)
+
+
+def generate_secret() -> str:
+    """A new token or secret: 43 characters that pass through URLs, forms and headers unchanged."""
+    return secrets.token_urlsafe(32)
+
+
+def hash_generated(secret: str) -> str:
+    """The form in which a secret made by `generate_secret` is stored."""
+    return _QUICK + digest(secret)
+
+
+def hash_chosen(secret: str) -> str:
+    """The form in which a secret chosen by somebody is stored: salted scrypt, slow on purpose."""
+    return generate_password_hash(secret, method="scrypt")
+
+
+class SecretChecker:
+    """Checks secrets against their stored form; one for each process.
+
+    A successful slow check is remembered as an HMAC, under a key that never leaves the process, of the
+    stored form and the secret. A changed password has another stored form, so its memory is void at once.
+    """
+
+    def __init__(self, capacity: int = 4096) -> None:
+        self._capacity = capacity
+        self._key = secrets.token_bytes(32)
+        self._good: OrderedDict[bytes, None] = OrderedDict()
+        self._lock = threading.Lock()
+        self._slow = threading.BoundedSemaphore(2)
+        self._nobody = hash_chosen(secrets.token_hex(16))
+
+    def check(self, stored: str | None, given: str) -> bool:
+        """Whether `given` is the secret behind `stored`.
+
+        Nothing stored (an unknown user) costs as much time as a wrong password, and is never right.
+        """
+        if stored is not None and stored.startswith(_QUICK):
+            return hmac.compare_digest(stored, hash_generated(given))
+        form = self._nobody if stored is None else stored
+        memo = hmac.digest(self._key, f"{form}\0{given}".encode("utf-8", "surrogatepass"), "sha256")
+        with self._lock:
+            if memo in self._good:
+                self._good.move_to_end(memo)
+                return True
+        with self._slow:
+            right = _slow_check(form, given) and stored is not None
+        if right:
+            with self._lock:
+                self._good[memo] = None
+                while len(self._good) > self._capacity:
+                    self._good.popitem(last=False)
+        return right
+
+
+def _slow_check(stored: str, given: str) -> bool:
+    try:
+        return check_password_hash(stored, given)
+    except UnicodeEncodeError:
+        return False

@@ -1,0 +1,73 @@
+"""What the parts of one running server share."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from dataclasses import dataclass
+
+from flask import Request, current_app
+
+from oauthdeploy.server.config import Seed, ServerConfig
+from oauthdeploy.server.files import Vault
+from oauthdeploy.server.passwords import SecretChecker
+from oauthdeploy.server.store import Store
+
+EXTENSION = "oauthdeploy.server"
+NOT_FOR_PRODUCTION = "This is the embedded server of oauthdeploy, for demos and tests. It is no production server."
+
+
+@dataclass
+class State:
+    """The configuration, database and helpers of one server.
+
+    `issuer` is the server's own URL once it listens; without it, the URL is taken from the request.
+    """
+
+    config: ServerConfig
+    seed: Seed
+    store: Store
+    vault: Vault
+    checker: SecretChecker
+    issuer: str | None = None
+
+    @property
+    def strict(self) -> bool:
+        """Whether only the document's literal shapes are taken."""
+        return self.config.strict
+
+    def issuer_of(self, request: Request) -> str:
+        """The issuer identifier (RFC 8414 section 2): scheme, host and port, without a slash at the end."""
+        return self.issuer or request.host_url.rstrip("/")
+
+    def knows_resource(self, entry: str) -> bool:
+        """Whether a service (`a.b:svc`) or a folder (`a.b`) exists here."""
+        services = self.seed.services
+        return services is None or any(
+            service == entry or service.startswith((entry + ".", entry + ":")) for service in services
+        )
+
+
+def current_state() -> State:
+    """The state of the application that handles this request."""
+    state = current_app.extensions[EXTENSION]
+    assert isinstance(state, State)
+    return state
+
+
+def now() -> int:
+    """Whole seconds since the epoch."""
+    return int(time.time())
+
+
+def basic_credentials(request: Request) -> tuple[str, str] | None:
+    """User name and password of an HTTP Basic header (RFC 7617), or None when there are none to read."""
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, colon, password = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, ValueError):
+        return None
+    return (name, password) if colon else None
