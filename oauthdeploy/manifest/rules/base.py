@@ -1,0 +1,88 @@
+"""What a rule is: a record that explains itself, and for most rules a small function that finds breaches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
+from oauthdeploy.manifest.rules.context import RuleContext
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One breach of a rule.
+
+    `path` leads to the value in the composed document, `detail` says what is wrong with the names in it, `address` is the
+    object's, and `fix` replaces the rule's own advice where the finding knows a better one.
+    """
+
+    path: Path
+    detail: str
+    address: str = ""
+    fix: str = ""
+
+
+Check = Callable[[RuleContext], Iterator[Finding]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of the catalogue.
+
+    `id` never changes; `severity` is what a finding weighs until the user says otherwise. `title` is the summary of every
+    finding, `reason` says why the rule is there, `source` where that is written, `fix` what to do. `bad` and `good` are
+    parts of a manifest: the first breaks this rule, the second keeps it. `check` is None for a `structural` rule: the
+    loader raises it while it reads, and its severity can't be changed, since nothing can be done with such a manifest.
+    """
+
+    id: str
+    severity: Severity
+    title: str
+    reason: str
+    source: str
+    fix: str
+    bad: str
+    good: str
+    check: Check | None = None
+    structural: bool = False
+
+    def diagnose(self, context: RuleContext) -> Iterator[Diagnostic]:
+        """Give the rule's findings in `context` as diagnostics without a place in a file."""
+        if self.check is None:
+            return
+        for found in self.check(context):
+            yield Diagnostic(
+                rule=self.id,
+                summary=self.title,
+                detail=found.detail,
+                fix=found.fix or self.fix,
+                severity=self.severity,
+                address=found.address,
+                path=found.path,
+            )
+
+
+def rule(
+    id: str,
+    severity: Severity,
+    title: str,
+    *,
+    reason: str,
+    source: str,
+    fix: str,
+    bad: str,
+    good: str,
+) -> Callable[[Check], Rule]:
+    """Make a `Rule` of the function that stands below; the texts are those of `Rule`."""
+
+    def make(check: Check) -> Rule:
+        return Rule(id, severity, title, reason, source, fix, bad.strip("\n"), good.strip("\n"), check)
+
+    return make
+
+
+def object_address(kind: Kind, name: str) -> str:
+    """The address of an object on every server that holds it: `client/web-shop`."""
+    return str(Address(kind, name, "")).rstrip("@")
