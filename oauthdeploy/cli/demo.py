@@ -1,0 +1,387 @@
+"""`oauthdeploy demo`: the main job on real input, step by step, with the commands that a user would type.
+
+Two embedded servers are started on free loopback ports with TLS and throw-away data. The steps run this very program as
+a user's shell would. The OAuth client is requests-oauthlib, which shares no code with the servers. A step that doesn't
+come out as it says ends the demo with exit code 1.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urljoin, urlsplit
+
+import click
+
+from oauthdeploy.core.errors import OAuthDeployError
+
+if TYPE_CHECKING:
+    import requests
+
+REDIRECT_URI = "http://127.0.0.1:8400/callback"
+
+
+class DemoFailed(OAuthDeployError):
+    """A step of the demo did not come out as it should."""
+
+    rule = "demo-failed"
+
+
+@dataclass(frozen=True)
+class Estate:
+    """The two running servers and what a shell needs to work with them."""
+
+    folder: Path
+    login_url: str
+    orders_url: str
+    ca: Path
+    environment: Mapping[str, str] = field(repr=False)
+
+    @property
+    def token_url(self) -> str:
+        """The token endpoint of the authorization server."""
+        return f"{self.login_url}/invoke/pub.oauth/getToken"
+
+
+class Narrator:
+    """Says what is done and what came of it."""
+
+    def __init__(self) -> None:
+        self._step = 0
+
+    def step(self, title: str) -> None:
+        """Begin a step."""
+        self._step += 1
+        click.echo()
+        click.secho(f"{self._step}. {title}", bold=True)
+
+    def command(self, words: str) -> None:
+        """Show a command as a user would type it."""
+        click.secho(f"   $ {words}", fg="cyan")
+
+    def good(self, text: str) -> None:
+        """Say what came out as it should."""
+        click.secho("   ✓ ", fg="green", nl=False)
+        click.echo(text)
+
+    def note(self, text: str) -> None:
+        """Say something by the way."""
+        click.echo(f"   {text}")
+
+
+def expect(condition: bool, what: str, found: object) -> None:
+    """Raise DemoFailed unless `condition` holds; `found` is what there was instead."""
+    if not condition:
+        raise DemoFailed(f"The demo failed: {what}", detail=f"Found instead: {found}")
+
+
+@contextmanager
+def estate() -> Iterator[Estate]:
+    """Start both servers with throw-away data; stop them and remove the data at the end."""
+    try:
+        from oauthdeploy.server import SeedUser, ServerConfig, start
+    except ImportError as error:
+        raise DemoFailed(
+            "The demo needs the embedded servers",
+            detail=f"The package {error.name} is not installed.",
+            fix="pip install 'oauthdeploy[demo]'",
+        ) from None
+    passwords = {name: secrets.token_urlsafe(18) for name in ("login", "orders", "introspection", "owner", "batch")}
+    owners = tuple(SeedUser(name, passwords["owner"]) for name in ("alice", "bob"))
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oauthdeploy-demo-")))
+        login = stack.enter_context(
+            start(
+                ServerConfig(
+                    role="authorization",
+                    data_dir=folder / "login",
+                    tls=True,
+                    accept_client_id=True,
+                    users=(
+                        SeedUser("deployer", passwords["login"], ("Administrators",)),
+                        SeedUser("orders-rs", passwords["introspection"], ("ResourceServers",)),
+                        *owners,
+                    ),
+                )
+            )
+        )
+        orders = stack.enter_context(
+            start(
+                ServerConfig(
+                    role="resource",
+                    data_dir=folder / "orders",
+                    tls=True,
+                    accept_client_id=True,
+                    ca_file=login.ca_file,
+                    users=(SeedUser("deployer", passwords["orders"], ("Administrators",)), *owners),
+                )
+            )
+        )
+        assert login.ca_file is not None
+        assert orders.ca_file is not None
+        ca = folder / "ca.pem"
+        ca.write_bytes(login.ca_file.read_bytes() + orders.ca_file.read_bytes())
+        _copy_example(folder)
+        yield Estate(
+            folder,
+            login.url,
+            orders.url,
+            ca,
+            {
+                "LOGIN_URL": login.url,
+                "LOGIN_CA": str(login.ca_file),
+                "LOGIN_PASSWORD": passwords["login"],
+                "ORDERS_URL": orders.url,
+                "ORDERS_CA": str(orders.ca_file),
+                "ORDERS_PASSWORD": passwords["orders"],
+                "INTROSPECTION_PASSWORD": passwords["introspection"],
+                "NIGHTLY_BATCH_SECRET": passwords["batch"],
+                "OWNER_PASSWORD": passwords["owner"],
+            },
+        )
+
+
+def _copy_example(folder: Path) -> None:
+    """Put the quick-start manifests into `folder`: from the source tree, or from the installed package."""
+    package = files("oauthdeploy")
+    for name in ("oauthdeploy.yaml", "incident.yaml"):
+        for place in (package / ".." / "examples" / "quickstart" / name, package / "examples" / "quickstart" / name):
+            if place.is_file():
+                (folder / name).write_bytes(place.read_bytes())
+                break
+        else:
+            raise DemoFailed(
+                "The quick-start example is missing", detail=f"examples/quickstart/{name} is not installed."
+            )
+
+
+class Shell:
+    """Runs this program the way a user's shell would, in the folder of the manifest."""
+
+    def __init__(self, here: Estate, say: Narrator) -> None:
+        self._here = here
+        self._say = say
+
+    def run(self, arguments: str, *, exits: int, quiet: bool = False) -> str:
+        """Run `oauthdeploy ARGUMENTS`, expect the exit code, show and give what it printed on stdout."""
+        self._say.command(f"oauthdeploy {arguments}")
+        done = subprocess.run(
+            [sys.executable, "-m", "oauthdeploy", *shlex.split(arguments)],
+            cwd=self._here.folder,
+            env={**os.environ, **self._here.environment, "OAUTHDEPLOY_NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != exits:
+            click.echo(done.stdout + done.stderr, err=True)
+        expect(done.returncode == exits, f"`oauthdeploy {arguments}` must exit with {exits}", done.returncode)
+        if not quiet:
+            for line in done.stdout.rstrip().splitlines():
+                click.echo(f"   {line}".rstrip())
+        return done.stdout
+
+
+class _Form(HTMLParser):
+    """The first form of a page: where it goes and what it carries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.action = ""
+        self.fields: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        if tag == "form" and not self.action:
+            self.action = found.get("action", "")
+        elif tag == "input" and found.get("name"):
+            self.fields[found["name"]] = found.get("value", "")
+
+
+def _submit(browser: requests.Session, page: requests.Response, **filled: str) -> requests.Response:
+    form = _Form()
+    form.feed(page.text)
+    expect(bool(form.fields), "the authorization server must show a form", page.status_code)
+    return browser.post(
+        urljoin(page.url, form.action), data={**form.fields, **filled}, allow_redirects=False, timeout=10
+    )
+
+
+def token_by_client_credentials(here: Estate, client: str, scope: str) -> str:
+    """An access token for a confidential client (RFC 6749 section 4.4)."""
+    from oauthlib.oauth2 import BackendApplicationClient
+    from requests_oauthlib import OAuth2Session
+
+    session = OAuth2Session(client=BackendApplicationClient(client_id=client), scope=[scope])
+    session.verify = str(here.ca)
+    token = session.fetch_token(
+        here.token_url, client_id=client, client_secret=here.environment["NIGHTLY_BATCH_SECRET"], timeout=10
+    )
+    return str(token["access_token"])
+
+
+def token_by_authorization_code(here: Estate, client: str, scope: str, owner: str) -> str:
+    """An access token by the authorization code grant with PKCE (RFC 7636): `owner` signs in and approves."""
+    import requests
+    from requests_oauthlib import OAuth2Session
+
+    session = OAuth2Session(client, redirect_uri=REDIRECT_URI, scope=[scope], pkce="S256")
+    session.verify = str(here.ca)
+    address, state = session.authorization_url(f"{here.login_url}/invoke/pub.oauth/authorize")
+    with requests.Session() as browser:
+        browser.verify = str(here.ca)
+        page = browser.get(address, timeout=10)
+        answer = _submit(browser, page, username=owner, password=here.environment["OWNER_PASSWORD"])
+        if answer.is_redirect:
+            answer = browser.get(urljoin(answer.url, answer.headers["Location"]), timeout=10)
+        answer = _submit(browser, answer, decision="approve")
+    expect(answer.is_redirect, "approval must lead back to the client", answer.status_code)
+    query = parse_qs(urlsplit(answer.headers["Location"]).query)
+    expect(query.get("state") == [state], "the state must come back unchanged (RFC 6749 section 10.12)", query)
+    token = session.fetch_token(here.token_url, code=query["code"][0], include_client_id=True, timeout=10)
+    return str(token["access_token"])
+
+
+def call(here: Estate, service: str, token: str) -> requests.Response:
+    """Call a protected service of the resource server with a bearer token (RFC 6750)."""
+    import requests
+
+    return requests.get(
+        f"{here.orders_url}/invoke/{service}",
+        headers={"Authorization": f"Bearer {token}"},
+        verify=str(here.ca),
+        timeout=10,
+    )
+
+
+def _admin(here: Estate, method: str, path: str, body: Mapping[str, Any]) -> requests.Response:
+    import requests
+
+    return requests.request(
+        method,
+        f"{here.orders_url}{path}",
+        json=body,
+        auth=("deployer", here.environment["ORDERS_PASSWORD"]),
+        verify=str(here.ca),
+        timeout=10,
+    )
+
+
+def _is_active(here: Estate, token: str) -> bool:
+    import requests
+
+    answer = requests.post(
+        f"{here.login_url}/invoke/pub.oauth/introspectToken",
+        data={"token": token},
+        auth=("orders-rs", here.environment["INTROSPECTION_PASSWORD"]),
+        verify=str(here.ca),
+        timeout=10,
+    )
+    expect(answer.status_code == 200, "introspection must answer", answer.status_code)
+    return str(answer.json()["active"]).lower() == "true"
+
+
+def _deploy(shell: Shell, say: Narrator) -> None:
+    say.step("The manifest is checked without a server, then compared with both servers")
+    shell.run("validate", exits=0)
+    shell.run("plan", exits=0)
+    say.step("Both sides are configured in one apply")
+    shell.run("apply --yes", exits=0, quiet=True)
+    say.good("settings, clients, scopes and associations are in place on both servers")
+
+
+def _use(here: Estate, say: Narrator) -> tuple[str, str]:
+    say.step("An independent OAuth client uses what was deployed")
+    batch = token_by_client_credentials(here, "nightly-batch", "reports.read")
+    say.good("client credentials: nightly-batch has a token for reports.read")
+    web = token_by_authorization_code(here, "web-shop", "orders.read", "alice")
+    say.good("authorization code with PKCE: alice signed in, approved, and web-shop has a token for orders.read")
+    for service, token, status, who in (
+        ("reports/daily", batch, 200, "nightly-batch may read reports"),
+        ("orders.v1/getOrder", web, 200, "web-shop may read orders"),
+        ("orders.v1/getOrder", batch, 403, "nightly-batch may not read orders: its scope doesn't open them"),
+        ("orders.v1/deleteOrder", web, 403, "web-shop may not delete orders: orders.read doesn't open that"),
+    ):
+        answer = call(here, service, token)
+        expect(answer.status_code == status, f"GET /invoke/{service} must answer {status}", answer.status_code)
+        say.good(f"{status} from /invoke/{service}: {who}")
+    return batch, web
+
+
+def _drift(here: Estate, shell: Shell, say: Narrator) -> None:
+    say.step("A second plan has nothing to do")
+    shell.run("plan --detailed-exitcode", exits=0)
+    say.step("Somebody opens a scope on the resource server by hand; the drift report finds it")
+    answer = _admin(here, "PATCH", "/admin/oauth/scope/reports.read", {"FoldersAndServices": ["reports", "payroll"]})
+    expect(answer.status_code == 200, "the change by hand must work", answer.status_code)
+    shell.run("drift", exits=2)
+    say.step("An apply repairs it")
+    shell.run("apply --yes", exits=0, quiet=True)
+    shell.run("drift", exits=0)
+
+
+def _cut_off(here: Estate, shell: Shell, say: Narrator, batch: str, web: str) -> None:
+    say.step("The secret of nightly-batch has leaked: a revocation is declared and applied")
+    expect(_is_active(here, batch), "the token must be good before the revocation", "inactive")
+    shell.run("plan -f oauthdeploy.yaml -f incident.yaml", exits=0)
+    shell.run("apply -f oauthdeploy.yaml -f incident.yaml --yes", exits=0, quiet=True)
+    expect(not _is_active(here, batch), "introspection must say that the token is inactive", "active")
+    say.good("authorization server: introspection says that the old token is not active")
+    answer = call(here, "reports/daily", batch)
+    expect(answer.status_code == 401, "the resource server must refuse the token", answer.status_code)
+    say.good(f"resource server: {answer.status_code}, the old token is refused")
+    answer = call(here, "orders.v1/getOrder", web)
+    expect(answer.status_code == 200, "other clients must not notice", answer.status_code)
+    say.good("web-shop did not notice: its token still works")
+    shell.run("plan -f oauthdeploy.yaml -f incident.yaml --detailed-exitcode", exits=0)
+
+
+def _keep(here: Estate, say: Narrator) -> None:
+    say.step("The servers keep running: go on by hand in another terminal")
+    click.echo(f"   cd {shlex.quote(str(here.folder))}")
+    for name, value in here.environment.items():
+        click.echo(f"   export {name}={shlex.quote(value)}")
+    for words in ("plan", "drift", "ping", "apply -f oauthdeploy.yaml -f incident.yaml"):
+        click.echo(f"   oauthdeploy {words}")
+    click.echo("   Ctrl-C here stops both servers and removes their data.")
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        click.echo("\n   Stopped.")
+
+
+@click.command()
+@click.option(
+    "--keep", is_flag=True, envvar="OAUTHDEPLOY_KEEP", show_envvar=True, help="Leave the servers running afterwards."
+)
+def demo(keep: bool) -> None:
+    """Show the main job on two real servers: deploy, use, find drift, repair, cut off."""
+    begun = time.monotonic()
+    say = Narrator()
+    click.echo("oauthdeploy keeps an authorization server and its resource servers in step.")
+    with estate() as here:
+        say.step("Two servers start with empty configuration")
+        say.note(f"login   authorization server  {here.login_url}")
+        say.note(f"orders  resource server       {here.orders_url}")
+        shell = Shell(here, say)
+        _deploy(shell, say)
+        batch, web = _use(here, say)
+        _drift(here, shell, say)
+        _cut_off(here, shell, say, batch, web)
+        click.echo()
+        click.secho(f"All of it came out as it should, in {time.monotonic() - begun:.1f} s.", fg="green", bold=True)
+        if keep:
+            _keep(here, say)
