@@ -12,6 +12,7 @@ OAuthDeployError                     1
 │   ├── Rejected                     1   any other 4xx: the server won't have it
 │   ├── UnexpectedAnswer             1   not the protocol: wrong status, type or shape
 │   └── Unsupported                  8   the server answers, but lacks what the plan needs
+├── ServersFailed                  1/8   several servers at once; 8 if any member's is; holds all members
 ├── WriteRefused                     1   a write on the read-only transport: a bug in oauthdeploy
 ├── DeliveryFailed                   1   a server-made secret couldn't be handed over
 ├── PartialApply                     4
@@ -21,6 +22,8 @@ OAuthDeployError                     1
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from oauthdeploy.core.diagnostics import Diagnostics
 
@@ -135,6 +138,25 @@ class Unsupported(ServerError):
 
     exit_code = 8
     rule = "server-lacks-api"
+
+
+class ServersFailed(OAuthDeployError):
+    """Several servers failed in one step. `members` are their errors, in the order of the servers' names.
+
+    The exit code is 8 where any member's is, so that "a server is down" is never hidden by another server's trouble.
+    """
+
+    rule = "servers-failed"
+
+    def __init__(self, members: Sequence[OAuthDeployError]) -> None:
+        names = ", ".join(dict.fromkeys(member.server for member in members if isinstance(member, ServerError)))
+        super().__init__(
+            f"{len(members)} servers failed" + (f": {names}" if names else ""),
+            detail="\n".join(": ".join(part for part in (str(m), m.detail) if part) for m in members),
+            fix="\n".join(dict.fromkeys(member.fix for member in members if member.fix)),
+        )
+        self.members = tuple(members)
+        self.exit_code = 8 if any(member.exit_code == 8 for member in members) else 1
 
 
 class WriteRefused(OAuthDeployError):
