@@ -15,6 +15,7 @@ OAuthDeployError                     1
 ├── ServersFailed                  1/8   several servers at once; 8 if any member's is; holds all members
 ├── WriteRefused                     1   a write on the read-only transport: a bug in oauthdeploy
 ├── DeliveryFailed                   1   a server-made secret couldn't be handed over
+├── JournalFailed                    1   the journal couldn't be written or read
 ├── PartialApply                     4
 ├── SafetyStop                       5
 ├── StalePlan                        6
@@ -169,6 +170,12 @@ class DeliveryFailed(OAuthDeployError):
     """A secret that the server made could not be handed to its sink."""
 
     rule = "secret-not-delivered"
+
+
+class JournalFailed(OAuthDeployError):
+    """The journal of an apply could not be written, so that nothing more may be sent, or it could not be read."""
+
+    rule = "journal-failed"
 
 
 class PartialApply(OAuthDeployError):
