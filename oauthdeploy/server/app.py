@@ -11,13 +11,15 @@ from flask import Flask, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from oauthdeploy.server import guard, oauth, pages
 from oauthdeploy.server.admin import clients, people, scopes, servers, settings, tokens
 from oauthdeploy.server.admin.api import DOCUMENT_PATH, PREFIX, Api, admin_error, guard_admin, problem
 from oauthdeploy.server.admin.errors import AdminError
 from oauthdeploy.server.config import ServerConfig, load_seed
 from oauthdeploy.server.files import Vault
 from oauthdeploy.server.openapi import build_document
-from oauthdeploy.server.passwords import SecretChecker, generate_secret
+from oauthdeploy.server.outbound import Outbound
+from oauthdeploy.server.passwords import SecretChecker, digest, generate_secret
 from oauthdeploy.server.state import EXTENSION, State, current_state
 from oauthdeploy.server.store import Store, seed_users
 
@@ -48,7 +50,7 @@ def create_app(config: ServerConfig) -> Flask:
     except BaseException:
         store.close()
         raise
-    state = State(config, seed, store, vault, checker)
+    state = State(config, seed, store, vault, checker, Outbound(config.ca_file))
 
     # Authlib writes whole tokens to its debug log.
     logging.getLogger("authlib").setLevel(logging.INFO)
@@ -58,7 +60,8 @@ def create_app(config: ServerConfig) -> Flask:
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_BODY,
         MAX_FORM_MEMORY_SIZE=MAX_BODY,
-        SESSION_COOKIE_NAME="oauthdeploy_session",
+        SESSION_COOKIE_NAME=f"oauthdeploy_{digest(str(config.data_dir.resolve()))[:8]}",
+        SESSION_COOKIE_PATH="/invoke",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=config.tls,
@@ -75,6 +78,11 @@ def create_app(config: ServerConfig) -> Flask:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _crash)
     _register_admin(app, state)
+    pages.register_start_page(app, state)
+    if config.is_authorization_server:
+        pages.register(app, state, oauth.register(app, state))
+    if config.is_resource_server:
+        guard.register(app, state)
     return app
 
 
@@ -86,8 +94,10 @@ def state_of(app: Flask) -> State:
 
 
 def close_app(app: Flask) -> None:
-    """Close the database of an application."""
-    state_of(app).store.close()
+    """Close the database and the outbound connections of an application."""
+    state = state_of(app)
+    state.outbound.close()
+    state.store.close()
 
 
 def _register_admin(app: Flask, state: State) -> None:
@@ -105,7 +115,12 @@ def _register_admin(app: Flask, state: State) -> None:
 def _guard() -> Response | None:
     if request.path == PREFIX or request.path.startswith(PREFIX + "/"):
         return guard_admin(current_state())
+    if request.path.startswith(_OAUTH_PATHS) and current_state().config.is_authorization_server:
+        return oauth.require_https(current_state())
     return None
+
+
+_OAUTH_PATHS = (f"/invoke/{oauth.PUBLIC_FOLDER}/", f"/invoke/{oauth.INTERNAL_FOLDER}/")
 
 
 def _finish(response: Response) -> Response:

@@ -11,6 +11,7 @@ from flask import Request, current_app
 
 from oauthdeploy.server.config import Seed, ServerConfig
 from oauthdeploy.server.files import Vault
+from oauthdeploy.server.outbound import Outbound
 from oauthdeploy.server.passwords import SecretChecker
 from oauthdeploy.server.store import Store
 
@@ -30,6 +31,7 @@ class State:
     store: Store
     vault: Vault
     checker: SecretChecker
+    outbound: Outbound
     issuer: str | None = None
 
     @property

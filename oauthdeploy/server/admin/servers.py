@@ -67,7 +67,7 @@ class _Family(Generic[Row]):
         what: str,
     ) -> None:
         self.state = state
-        self.model = model
+        self.model: type[Row] = model
         self.fields = fields
         self.key = fields[0]
         self.secret = secret
