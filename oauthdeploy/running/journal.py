@@ -1,0 +1,242 @@
+"""The journal of an apply: what was about to be sent and what came of it, on disk before anything goes on.
+
+One JSON document a line, appended and synced: a `run` record first, an `intent` before each write, an `outcome` after each
+answer, an `end` when the run ended by itself. An intent without an outcome is a change of which nobody knows the end. A
+secret stands there as its origin, never as its value.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import Enum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+from oauthdeploy import __version__
+from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.core.errors import JournalFailed
+from oauthdeploy.core.secrets import Secret, SourcedText
+from oauthdeploy.model.fields import Model
+from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.outcome import Outcome
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.running.files import make_folder, sync_folder, write_all
+
+VERSION: Final = 1
+"""Version of the records; a reader refuses a greater one."""
+
+
+class Journal:
+    """An open journal; a context manager. Methods may be called from several threads and return when the disk has it."""
+
+    def __init__(self, path: Path, descriptor: int, now: Callable[[], datetime]) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self._now = now
+        self._write_lock = threading.Lock()
+        self._sync_lock = threading.Lock()
+        self._written = 0
+        self._synced = 0
+        self._broken = False
+
+    @classmethod
+    def create(cls, folder: Path, name: str, *, now: Callable[[], datetime], pid: int | None = None) -> Self:
+        """Start the journal `<name>-<time>-<pid>.jsonl` in `folder`, which is made when it isn't there.
+
+        Raises JournalFailed.
+        """
+        time = now().astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        path = folder / f"{quote(name, safe='')}-{time}-{os.getpid() if pid is None else pid}.jsonl"
+        try:
+            make_folder(folder)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            sync_folder(folder)
+        except OSError as error:
+            raise _not_written(path, error) from None
+        return cls(path, descriptor, now)
+
+    def begin(self, plan: Plan, *, allowed: Iterable[str] = ()) -> None:
+        """Record what is about to be applied. Raises JournalFailed, as the other records do."""
+        self._append(
+            {
+                "type": "run",
+                "tool": f"oauthdeploy {__version__}",
+                "manifest": plan.name,
+                "manifest_digest": plan.manifest_digest,
+                "changes": len(plan.changes),
+                "allowed": sorted(allowed),
+            }
+        )
+
+    def intent(self, changes: Sequence[Change]) -> None:
+        """Record that these changes are sent next, with the image of each object before and the fields asked for."""
+        self._append(*(_intent(change) for change in changes))
+
+    def outcome(self, outcomes: Sequence[Outcome]) -> None:
+        """Record how changes ended."""
+        self._append(*(_outcome(outcome) for outcome in outcomes))
+
+    def end(self, *, interrupted: bool) -> None:
+        """Record that the run is over."""
+        self._append({"type": "end", "interrupted": interrupted})
+
+    def close(self) -> None:
+        """Close the file. Closing twice is closing once."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _append(self, *records: Mapping[str, Any]) -> None:
+        """Write the records and return when they are on disk. One sync serves all threads that wait for one."""
+        moment = self._now().astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        lines = "".join(
+            json.dumps({"v": VERSION, "at": moment, **record}, ensure_ascii=False, separators=(",", ":")) + "\n"
+            for record in records
+        )
+        data = lines.encode("utf-8", "backslashreplace")
+        try:
+            with self._write_lock:
+                if self._broken:
+                    raise OSError("an earlier record could not be written")
+                # Text after a half-written line would be unreadable, so the first failure is the last write.
+                self._broken = True
+                write_all(self._descriptor, data)
+                self._broken = False
+                self._written += 1
+                mine = self._written
+            with self._sync_lock:
+                if self._synced < mine:
+                    with self._write_lock:
+                        covered = self._written
+                    os.fsync(self._descriptor)
+                    self._synced = covered
+        except OSError as error:
+            raise _not_written(self.path, error) from None
+
+
+@dataclass(frozen=True)
+class JournalContents:
+    """What a journal tells. `torn` is true where the last line was cut short, as by a crash or a full disk."""
+
+    records: tuple[Mapping[str, Any], ...]
+    torn: bool
+
+    @property
+    def open_intents(self) -> tuple[Mapping[str, Any], ...]:
+        """The intents whose end was never recorded: those changes may or may not have been made."""
+        waiting: dict[tuple[str, str], Mapping[str, Any]] = {}
+        for record in self.records:
+            key = (str(record.get("address")), str(record.get("action")))
+            if record["type"] == "intent":
+                waiting[key] = record
+            elif record["type"] == "outcome":
+                waiting.pop(key, None)
+        return tuple(waiting.values())
+
+
+def read_journal(path: Path) -> JournalContents:
+    """Read a journal; a last line that was cut short is left out. Raises JournalFailed for anything else amiss."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise JournalFailed(
+            "The journal can't be read", detail=f"{path}: {error.strerror}", fix="Check the path and its permissions."
+        ) from None
+    whole, _, rest = data.rpartition(b"\n")
+    records = []
+    for number, line in enumerate(whole.split(b"\n") if whole else (), start=1):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict) or not isinstance(record.get("type"), str):
+            raise JournalFailed(
+                "The journal is damaged", detail=f"{path}:{number}: not a record.", fix="Restore the file as it was."
+            )
+        if record.get("v") != VERSION:
+            raise JournalFailed(
+                "The journal has another version",
+                detail=f"{path}:{number}: version {record.get('v')!r}; this release reads version {VERSION}.",
+                fix="Read it with the release that wrote it; its first line names that.",
+            )
+        records.append(record)
+    return JournalContents(tuple(records), torn=bool(rest))
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: fields that were written, secrets as `{"secret": origin}`, times in RFC 3339."""
+    if isinstance(value, Secret):
+        return {"secret": value.origin}
+    if isinstance(value, SourcedText) and value.sensitive:
+        return {"secret": value.origin}
+    if isinstance(value, Model):
+        return {
+            name: plain(getattr(value, name)) for name in type(value).model_fields if name in value.model_fields_set
+        }
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        inner = [plain(item) for item in value]
+        return sorted(inner, key=repr) if isinstance(value, set | frozenset) else inner
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return str(value)
+
+
+def _intent(change: Change) -> Mapping[str, Any]:
+    return {
+        "type": "intent",
+        "address": str(change.address),
+        "action": change.action.value,
+        "reason": change.reason.value,
+        "stage": change.stage.name.lower(),
+        "identity": change.live.identity if change.live else "",
+        "fingerprint": change.live.fingerprint if change.live else "",
+        "before": plain(change.live.value) if change.live else None,
+        "after": plain(change.desired) if change.desired is not None else None,
+        "fields": [field.path for field in change.fields],
+    }
+
+
+def _outcome(outcome: Outcome) -> Mapping[str, Any]:
+    return {
+        "type": "outcome",
+        "address": str(outcome.change.address),
+        "action": outcome.change.action.value,
+        "status": outcome.status.value,
+        "identity": outcome.identity,
+        "requests": outcome.requests,
+        "note": outcome.note,
+        "because": _because(outcome.because) if outcome.because else None,
+    }
+
+
+def _because(found: Diagnostic) -> Mapping[str, str]:
+    return {"rule": found.rule, "summary": found.summary, "detail": found.detail, "fix": found.fix}
+
+
+def _not_written(path: Path, error: OSError) -> JournalFailed:
+    return JournalFailed(
+        "The journal can't be written",
+        detail=f"{path}: {error.strerror or error}",
+        fix="Make the folder writable and free some space; without a journal nothing is sent.",
+    )

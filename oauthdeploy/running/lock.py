@@ -1,0 +1,267 @@
+"""The lock of a manifest on its servers: one apply at a time, and everyone can see whose.
+
+It is a file `<name>-<digest of the targets>.lock` that is made in one step or not at all. It says who holds it, since when,
+and until when; the holder renews it while it works. A lock is stale, and is taken over, when its time is up or when its
+process is gone from this very host. All who look at the file and change it take turns by a lock on the folder (flock), so
+that two who find the same stale lock don't both get it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import socket
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from oauthdeploy.core.errors import LockBusy
+from oauthdeploy.model.fields import parse_time
+from oauthdeploy.running.files import make_folder, sync_folder, write_all
+from oauthdeploy.running.signals import unwinding
+
+if sys.platform != "win32":
+    import fcntl
+
+LEASE_SECONDS: Final = 900
+"""How long a lock is good for without being renewed; it is renewed three times in that time."""
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 5.0
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock: account, host, process, since and until when; `token` tells two locks of one process apart."""
+
+    owner: str
+    host: str
+    pid: int
+    since: datetime
+    expires: datetime
+    token: str
+
+    def __str__(self) -> str:
+        return f"{self.owner} on {self.host} (process {self.pid}) since {_written(self.since)}"
+
+
+@contextmanager
+def lock(
+    folder: Path,
+    name: str,
+    targets: Iterable[str] = (),
+    *,
+    timeout: float = 0,
+    lease: float = LEASE_SECONDS,
+    now: Callable[[], datetime] = _utc_now,
+    stop: threading.Event | None = None,
+    pause: Callable[[float], object] | None = None,
+) -> Iterator[Holder]:
+    """Hold the lock of manifest `name` on `targets` (the servers' addresses) while the block runs.
+
+    Waits up to `timeout` seconds for another's, looking again after 0.1 s, then twice as long each time up to 5 s, by
+    `pause(seconds)`; setting `stop` ends the wait. The lock is good for `lease` seconds and is renewed until the block ends; it is released on the way
+    out of the block, also by an exception, SIGTERM or SIGHUP. Raises LockBusy, and OSError where the folder can't be used.
+    """
+    path = _path(folder, name, targets)
+    make_folder(folder)
+    stop = stop or threading.Event()
+    with unwinding():
+        holder = _acquire(path, timeout, lease, now, pause or stop.wait, stop)
+        done = threading.Event()
+        renewer = threading.Thread(
+            target=_keep, args=(path, holder, lease, now, done), name="lock-renewal", daemon=True
+        )
+        try:
+            renewer.start()
+            yield holder
+        finally:
+            done.set()
+            renewer.join()
+            _release(path, holder)
+
+
+def who_holds(folder: Path, name: str, targets: Iterable[str] = ()) -> Holder | None:
+    """Who holds the lock now; None where nobody does."""
+    return _read(_path(folder, name, targets))
+
+
+def force_unlock(folder: Path, name: str, targets: Iterable[str] = ()) -> Holder | None:
+    """Take the lock away from whoever holds it and say who that was; None where nobody did. Raises OSError."""
+    path = _path(folder, name, targets)
+    if not folder.is_dir():
+        return None
+    with _turn(folder):
+        holder = _read(path)
+        path.unlink(missing_ok=True)
+    return holder
+
+
+def _path(folder: Path, name: str, targets: Iterable[str]) -> Path:
+    digest = hashlib.sha256("\n".join(sorted(set(targets))).encode()).hexdigest()[:12]
+    return folder / f"{quote(name, safe='')}-{digest}.lock"
+
+
+def _acquire(
+    path: Path,
+    timeout: float,
+    lease: float,
+    now: Callable[[], datetime],
+    pause: Callable[[float], object],
+    stop: threading.Event,
+) -> Holder:
+    until = now() + timedelta(seconds=timeout)
+    wait = _FIRST_PAUSE
+    while True:
+        with _turn(path.parent):
+            standing = _read(path)
+            if standing is None or _is_stale(standing, now()):
+                path.unlink(missing_ok=True)
+                holder = _new_holder(lease, now())
+                if _create(path, holder):
+                    return holder
+                standing = _read(path)
+        left = (until - now()).total_seconds()
+        if left <= 0 or stop.is_set():
+            raise _busy(path, standing)
+        pause(min(wait, left))
+        wait = min(wait * 2, _LONGEST_PAUSE)
+
+
+def _keep(path: Path, holder: Holder, lease: float, now: Callable[[], datetime], done: threading.Event) -> None:
+    """Renew the lock until `done`. A renewal that fails is tried again at the next one."""
+    while not done.wait(lease / 3):
+        with suppress(OSError):
+            renew(path, holder, lease=lease, now=now)
+
+
+def renew(path: Path, holder: Holder, *, lease: float = LEASE_SECONDS, now: Callable[[], datetime] = _utc_now) -> bool:
+    """Move the end of a lock that is still `holder`'s; False where it was taken away. Raises OSError."""
+    with _turn(path.parent):
+        standing = _read(path)
+        if standing is None or standing.token != holder.token:
+            return False
+        renewed = Holder(**{**asdict(standing), "expires": now() + timedelta(seconds=lease)})
+        beside = path.with_name(f"{path.name}.{holder.token}")
+        try:
+            if not _create(beside, renewed):
+                return False
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    return True
+
+
+def _release(path: Path, holder: Holder) -> None:
+    """Remove the lock where it is still ours: it may have been forced and taken by another."""
+    with suppress(FileNotFoundError), _turn(path.parent):
+        standing = _read(path)
+        if standing is not None and standing.token == holder.token:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """Alone with the lock files of the folder; the system ends the turn of a process that dies."""
+    if sys.platform == "win32":
+        # The file is still made in one step there; only taking over a stale one is not guarded.
+        yield
+    else:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _new_holder(lease: float, moment: datetime) -> Holder:
+    try:
+        owner = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # no such account and no name in the environment, as in a bare container
+        owner = "unknown"
+    expires = moment + timedelta(seconds=lease)
+    return Holder(owner, socket.gethostname(), os.getpid(), moment, expires, uuid.uuid4().hex)
+
+
+def _create(path: Path, holder: Holder) -> bool:
+    """Make the file unless one stands there."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    try:
+        record = asdict(holder) | {"since": _written(holder.since), "expires": _written(holder.expires)}
+        write_all(descriptor, (json.dumps(record) + "\n").encode())
+        os.fsync(descriptor)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+    sync_folder(path.parent)
+    return True
+
+
+def _read(path: Path) -> Holder | None:
+    """Who the file names; None where there is no file. One that can't be read is held by an unknown since its last write."""
+    try:
+        text = path.read_bytes()
+        written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return None
+    try:
+        record = json.loads(text)
+        return Holder(
+            owner=str(record["owner"]),
+            host=str(record["host"]),
+            pid=int(record["pid"]),
+            since=parse_time(record["since"]),
+            expires=parse_time(record["expires"]),
+            token=str(record["token"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return Holder("unknown", "unknown host", 0, written, written + timedelta(seconds=LEASE_SECONDS), "")
+
+
+def _is_stale(holder: Holder, moment: datetime) -> bool:
+    if holder.expires <= moment:
+        return True
+    return holder.host == socket.gethostname() and not _is_running(holder.pid)
+
+
+def _is_running(pid: int) -> bool:
+    if os.name == "nt":  # There, signal 0 would end the process; the lock's time tells.
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def _busy(path: Path, holder: Holder | None) -> LockBusy:
+    whose = f"{holder} holds it until {_written(holder.expires)}" if holder else "Somebody holds it"
+    return LockBusy(
+        "Somebody else is applying this manifest",
+        detail=f"{whose} ({path}).",
+        fix="Wait for it with --lock-timeout, or, when you know that it no longer runs: oauthdeploy force-unlock.",
+    )
+
+
+def _written(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

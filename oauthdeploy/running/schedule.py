@@ -1,0 +1,197 @@
+"""The order in which the changes of a plan start: a small machine without threads, clocks or servers.
+
+    stage 1 |  a ──► b      c   |  stage 2 |  d ──► f  |
+            |  (c beside both)  |          |  e ──┘    |
+            └─ barrier: stage 2 starts when a, b, c have ended
+
+- A stage starts when every change of the stages before it has ended.
+- Inside a stage a change waits for the changes in `depends_on`; what is left runs side by side.
+- Changes of one stage, server and batch key travel in one request. A batch waits for all that its members wait for; only
+  where two batches wait for each other a batch is split.
+- A change that was not done takes with it everything that depends on it, directly or not, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.planning.changes import Change, Stage
+
+_BatchId = tuple[str, Stage, str, int]
+"""Server, stage, batch key, and a number that tells the parts of a split batch apart."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Changes that go to one server in one call of its driver; `places` are their positions in the plan."""
+
+    server: str
+    stage: Stage
+    key: str
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A change that will not be made, because the change at position `cause` was not."""
+
+    place: int
+    cause: int
+
+
+class Schedule:
+    """Tells which batches may start; is told which changes have ended.
+
+    `take` gives batches to start, `resolve` takes one change's end, and `abandon` gives up all that has not started. Every
+    change is given out, skipped or abandoned exactly once. Not thread-safe: one thread asks and tells.
+    """
+
+    def __init__(self, changes: Sequence[Change], batch_key: Callable[[Change], str]) -> None:
+        """Raises OAuthDeployError when the dependencies form a circle or point to a later stage."""
+        self._changes = changes
+        self._needs = _needs(changes)
+        self._rank = _checked_order(changes, self._needs)
+        self._dependants: dict[int, list[int]] = defaultdict(list)
+        for place, needs in enumerate(self._needs):
+            for need in sorted(needs):
+                self._dependants[need].append(place)
+        self._pending = {place: set(needs) for place, needs in enumerate(self._needs)}
+        self._running: set[int] = set()
+        self._members: dict[_BatchId, set[int]] = defaultdict(set)
+        self._batch_of: dict[int, _BatchId] = {}
+        for place, change in enumerate(changes):
+            batch = (change.address.server, change.stage, batch_key(change), 0)
+            self._members[batch].add(place)
+            self._batch_of[place] = batch
+        self._left_in: dict[Stage, int] = defaultdict(int)
+        for change in changes:
+            self._left_in[change.stage] += 1
+        # Batches that may have become ready since the last look.
+        self._fresh: dict[Stage, set[_BatchId]] = defaultdict(set)
+        for batch in self._members:
+            self._fresh[batch[1]].add(batch)
+
+    @property
+    def finished(self) -> bool:
+        """True where every change has ended."""
+        return not self._pending and not self._running
+
+    def take(self) -> list[Batch]:
+        """The batches that may start now, in the order of the plan; they count as running from here on."""
+        stage = self._stage()
+        if stage is None:
+            return []
+        looked = self._fresh.pop(stage, set())
+        ready = [batch for batch in looked if self._members.get(batch) and self._is_ready(batch)]
+        if not ready and not self._running:
+            ready = [self._split()]
+        return [self._start(batch) for batch in sorted(ready, key=lambda batch: min(self._members[batch]))]
+
+    def resolve(self, place: int, *, done: bool) -> list[Skip]:
+        """Take the end of a running change. Where it was not done, gives the changes that are skipped because of it."""
+        self._running.remove(place)
+        self._ended(place)
+        if done:
+            return []
+        skipped: list[Skip] = []
+        waiting = deque([place])
+        while waiting:
+            cause = waiting.popleft()
+            for other in self._dependants[cause]:
+                if other in self._pending:
+                    del self._pending[other]
+                    skipped.append(Skip(other, cause))
+                    waiting.append(other)
+        for skip in skipped:
+            self._leave_batch(skip.place)
+            self._ended(skip.place)
+        return sorted(skipped, key=lambda skip: skip.place)
+
+    def abandon(self) -> list[int]:
+        """Give up every change that has not started; gives their positions."""
+        places = sorted(self._pending)
+        self._pending.clear()
+        for place in places:
+            self._leave_batch(place)
+            self._ended(place)
+        return places
+
+    def _stage(self) -> Stage | None:
+        return min((stage for stage, left in self._left_in.items() if left), default=None)
+
+    def _is_ready(self, batch: _BatchId) -> bool:
+        members = self._members[batch]
+        return all(self._pending[place] <= members for place in members)
+
+    def _start(self, batch: _BatchId) -> Batch:
+        places = tuple(sorted(self._members.pop(batch), key=lambda place: self._rank[place]))
+        for place in places:
+            del self._pending[place]
+            self._running.add(place)
+        return Batch(batch[0], batch[1], batch[2], places)
+
+    def _split(self) -> _BatchId:
+        """Take out of the first batch that has any the members that wait for nothing, as a batch of their own."""
+        stage = self._stage()
+        free = [p for p, needs in self._pending.items() if not needs and self._changes[p].stage is stage]
+        batch = self._batch_of[min(free)]
+        server, _, key, number = batch
+        part = (server, batch[1], key, number + 1)
+        while part in self._members:
+            part = (*part[:3], part[3] + 1)
+        self._members[part] = {place for place in free if self._batch_of[place] == batch}
+        self._members[batch] -= self._members[part]
+        for place in self._members[part]:
+            self._batch_of[place] = part
+        return part
+
+    def _leave_batch(self, place: int) -> None:
+        batch = self._batch_of[place]
+        self._members[batch].discard(place)
+        self._fresh[batch[1]].add(batch)
+
+    def _ended(self, place: int) -> None:
+        self._left_in[self._changes[place].stage] -= 1
+        for other in self._dependants[place]:
+            if other in self._pending:
+                self._pending[other].discard(place)
+                self._fresh[self._changes[other].stage].add(self._batch_of[other])
+
+
+def _needs(changes: Sequence[Change]) -> list[set[int]]:
+    """For each change the positions of those that it waits for. What is not in the plan is not waited for."""
+    places: dict[Address, list[int]] = defaultdict(list)
+    for place, change in enumerate(changes):
+        places[change.address].append(place)
+    return [
+        {need for address in change.depends_on for need in places.get(address, ()) if need != place}
+        for place, change in enumerate(changes)
+    ]
+
+
+def _checked_order(changes: Sequence[Change], needs: Sequence[set[int]]) -> Sequence[int]:
+    """Each change's rank in an order in which every change comes after what it needs."""
+    for place, needed in enumerate(needs):
+        for need in needed:
+            if changes[need].stage > changes[place].stage:
+                raise _no_order(f"{changes[place].address} waits for {changes[need].address} of a later stage.")
+    try:
+        order = tuple(TopologicalSorter({place: sorted(needed) for place, needed in enumerate(needs)}).static_order())
+    except CycleError as error:
+        circle = " -> ".join(str(changes[place].address) for place in error.args[1])
+        raise _no_order(f"These changes wait for each other: {circle}.") from None
+    rank = [0] * len(changes)
+    for number, place in enumerate(order):
+        rank[place] = number
+    return rank
+
+
+def _no_order(detail: str) -> OAuthDeployError:
+    return OAuthDeployError(
+        "The plan has no order of work", detail=detail, fix="Nothing was written. This is a bug in oauthdeploy."
+    )
