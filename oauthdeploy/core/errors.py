@@ -61,7 +61,10 @@ class ManifestInvalid(OAuthDeployError):
 
 
 class ServerError(OAuthDeployError):
-    """A server did not do as asked. `words` are the server's own, already free of secrets and cut to length."""
+    """A server did not do as asked. `words` are the server's own, already free of secrets and cut to length.
+
+    `uncertain` is true where a write was sent and nobody knows whether the server carried it out.
+    """
 
     rule = "server-error"
 
@@ -75,6 +78,7 @@ class ServerError(OAuthDeployError):
         status: int | None = None,
         words: str = "",
         fix: str = "",
+        uncertain: bool = False,
     ) -> None:
         where = f"{method} {path}".strip()
         answer = f"answered {status}" if status is not None else ""
@@ -87,6 +91,7 @@ class ServerError(OAuthDeployError):
         self.path = path
         self.status = status
         self.words = words
+        self.uncertain = uncertain
 
 
 class Unreachable(ServerError):

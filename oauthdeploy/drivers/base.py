@@ -10,8 +10,11 @@ A driver speaks to one server for one run. It is made by its `DriverInfo.open` w
 - keep every field that the manifest doesn't manage;
 - say what it left behind: `Applied.value` is read from the server's answer, never copied from the plan.
 
+`read` comes before `apply` on the same driver object and is told all that is wanted of the server, so that a driver may use
+in `apply` what it learned there (ids by natural key). What it learned ends with the object.
+
 It may declare that several changes go in one request (`batch_key`); the engine then hands them over together. It must not
-read files, the environment or the clock, remember anything between runs, import another driver, or log a secret.
+read files, the environment or the clock (a server's own `Date` is the clock), remember anything between runs, import another driver, or log a secret.
 
 Errors are those of `core.errors`; an answer that breaks the server's own protocol is an `UnexpectedAnswer`.
 """
@@ -35,6 +38,8 @@ from oauthdeploy.planning.capabilities import Capabilities, DriverFacts
 from oauthdeploy.planning.changes import Change
 
 if TYPE_CHECKING:
+    from requests.auth import AuthBase
+
     from oauthdeploy.drivers.http import AdminClient
 
 API_VERSION = 1
@@ -45,12 +50,14 @@ API_VERSION = 1
 class DriverInfo:
     """A driver as it is registered: its facts, how to open it, and the version of this interface that it was made for.
 
-    `open` is None for a driver that is never connected to (`external`).
+    `open` is None for a driver that is never connected to (`external`). `sign_in` makes the authentication of requests
+    from the validated credentials; None: requests carry none, or the driver sets it itself.
     """
 
     facts: DriverFacts
     open: Callable[[Connection], Driver] | None
     api_version: int = API_VERSION
+    sign_in: Callable[[Model], AuthBase] | None = None
 
 
 @dataclass(frozen=True)
