@@ -9,7 +9,8 @@ from urllib.parse import unquote_to_bytes
 
 from flask import Flask, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
+from werkzeug.routing import RequestRedirect
 
 from oauthdeploy.server import guard, oauth, pages
 from oauthdeploy.server.admin import clients, people, scopes, servers, settings, tokens
@@ -114,7 +115,11 @@ def _register_admin(app: Flask, state: State) -> None:
 
 def _guard() -> Response | None:
     if request.path == PREFIX or request.path.startswith(PREFIX + "/"):
-        return guard_admin(current_state())
+        refusal = guard_admin(current_state())
+        if refusal is None and isinstance(request.routing_exception, RequestRedirect):
+            # The router would lead to the other form of a path, whose slash is literal.
+            raise NotFound()
+        return refusal
     if request.path.startswith(_OAUTH_PATHS) and current_state().config.is_authorization_server:
         return oauth.require_https(current_state())
     return None
