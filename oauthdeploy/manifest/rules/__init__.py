@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.manifest.rules import redirect_lists, redirects
 from oauthdeploy.manifest.rules.base import Rule
 from oauthdeploy.manifest.rules.context import RuleContext
 
 __all__ = ["CATALOGUE", "Rule", "RuleContext", "check_all"]
 
-_RULES: tuple[Rule, ...] = ()
+_RULES: tuple[Rule, ...] = (*redirects.RULES, *redirect_lists.RULES)
 
 CATALOGUE: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in sorted(_RULES, key=lambda rule: rule.id)})
 """Every rule by its id, sorted."""

@@ -1,0 +1,155 @@
+"""Lists of redirect URIs: whether they fit the client's grants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.diagnostics import Severity
+from oauthdeploy.manifest.rules.base import Finding, Rule, object_address, rule
+from oauthdeploy.manifest.rules.context import RuleContext
+from oauthdeploy.manifest.rules.uris import equivalent
+from oauthdeploy.model.objects import Grant
+
+_REDIRECTING = (Grant.AUTHORIZATION_CODE, Grant.IMPLICIT)
+
+
+@rule(
+    "redirect-uri-duplicate",
+    Severity.WARNING,
+    "Redirect URI is listed twice",
+    reason="The second entry adds nothing; it is often a slip for another address.",
+    source="RFC 3986 section 6.2.2.1",
+    fix="Remove one of the two, or correct it.",
+    bad="""
+clients:
+  web-shop:
+    type: public
+    redirect_uris: ["https://shop.example.com/callback", "https://SHOP.example.com/callback"]
+""",
+    good="""
+clients:
+  web-shop:
+    type: public
+    redirect_uris: ["https://shop.example.com/callback", "https://shop.example.com/silent"]
+""",
+)
+def duplicate(context: RuleContext) -> Iterator[Finding]:
+    """The same URI twice, apart from the case of scheme and host."""
+    for key, entry in context.clients:
+        uris = entry.redirect_uris
+        if uris is None or len(uris) < 2:
+            continue
+        if len({uri.lower() for uri in uris}) == len(uris):
+            continue
+        seen: set[str] = set()
+        for index, uri in enumerate(uris):
+            form = equivalent(uri)
+            if form in seen:
+                path = ("clients", key, "redirect_uris", index)
+                yield Finding(path, f'"{uri}" is in the list already.', object_address(Kind.CLIENT, key))
+            seen.add(form)
+
+
+@rule(
+    "redirect-uris-missing",
+    Severity.ERROR,
+    "Client has a grant that needs a redirect URI, and no redirect URI",
+    reason="The authorization code and the implicit grant end with a redirect; without a registered address a server refuses "
+    "the client or, worse, takes any address.",
+    source="RFC 6749 section 3.1.2.2; webMethods Integration Server, Registering Clients",
+    fix="List at least one redirect URI, or take authorization_code and implicit out of the grants.",
+    bad="""
+clients:
+  web-shop:
+    type: public
+    grants: [authorization_code]
+    redirect_uris: []
+""",
+    good="""
+clients:
+  web-shop:
+    type: public
+    grants: [authorization_code]
+    redirect_uris: ["https://shop.example.com/callback"]
+""",
+)
+def missing(context: RuleContext) -> Iterator[Finding]:
+    """An empty list or null beside a grant that redirects."""
+    for grant in _REDIRECTING:
+        for key, entry in context.clients_with[grant]:
+            if "redirect_uris" in entry.model_fields_set and not entry.redirect_uris and _first(entry.grants) is grant:
+                path = ("clients", key, "redirect_uris")
+                yield Finding(path, f"{grant} needs a redirect URI.", object_address(Kind.CLIENT, key))
+
+
+@rule(
+    "redirect-uris-not-written",
+    Severity.WARNING,
+    "Redirect URIs are not managed for a grant that needs one",
+    reason="A client that is new on a server gets no redirect URI then; on a client that is there already, nobody reviews where "
+    "codes are sent.",
+    source="RFC 6749 section 3.1.2.2",
+    fix="Write redirect_uris.",
+    bad="""
+clients:
+  web-shop:
+    type: public
+    grants: [authorization_code]
+""",
+    good="""
+clients:
+  web-shop:
+    type: public
+    grants: [authorization_code]
+    redirect_uris: ["https://shop.example.com/callback"]
+""",
+)
+def not_written(context: RuleContext) -> Iterator[Finding]:
+    """No redirect_uris beside a grant that redirects."""
+    for grant in _REDIRECTING:
+        for key, entry in context.clients_with[grant]:
+            if "redirect_uris" not in entry.model_fields_set and _first(entry.grants) is grant:
+                detail = f"{grant} needs a redirect URI, and redirect_uris is not written."
+                yield Finding(("clients", key, "grants"), detail, object_address(Kind.CLIENT, key))
+
+
+@rule(
+    "redirect-uris-unused",
+    Severity.WARNING,
+    "Redirect URIs are of no use to the client's grants",
+    reason="Only the authorization code and the implicit grant redirect. An address that nothing needs is one more that an "
+    "attacker could use on the day a grant is added.",
+    source="RFC 6749 sections 3.1.2, 4.3 and 4.4",
+    fix="Write redirect_uris: [], or add the grant that uses them.",
+    bad="""
+clients:
+  batch:
+    type: confidential
+    grants: [client_credentials]
+    redirect_uris: ["https://batch.example.com/callback"]
+    secret: {value: "${env:BATCH_SECRET}"}
+""",
+    good="""
+clients:
+  batch:
+    type: confidential
+    grants: [client_credentials]
+    redirect_uris: []
+    secret: {value: "${env:BATCH_SECRET}"}
+""",
+)
+def unused(context: RuleContext) -> Iterator[Finding]:
+    """Redirect URIs beside a written list of grants in which nothing redirects."""
+    for key, entry in context.clients:
+        if entry.redirect_uris and entry.grants is not None and _first(entry.grants) is None:
+            detail = "None of the client's grants redirects."
+            yield Finding(("clients", key, "redirect_uris"), detail, object_address(Kind.CLIENT, key))
+
+
+def _first(grants: tuple[Grant, ...] | None) -> Grant | None:
+    """The grant that a finding names, so that two of them make one finding."""
+    return next((grant for grant in _REDIRECTING if grant in (grants or ())), None)
+
+
+RULES: tuple[Rule, ...] = (duplicate, missing, not_written, unused)
