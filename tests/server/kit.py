@@ -163,7 +163,9 @@ class Browser:
         assert response.status_code == 303, response.text
         return self.get(response.headers["Location"])
 
-    def approve(self, approved: bool = True, user: tuple[str, str] = ALICE, **parameters: str) -> requests.Response:
+    def approve(
+        self, parameters: dict[str, str], approved: bool = True, user: tuple[str, str] = ALICE
+    ) -> requests.Response:
         """The whole way of an authorization request to its redirect to the client."""
         page = self.authorize(**parameters)
         if 'name="password"' in page.text:
@@ -181,7 +183,7 @@ def sent(response: requests.Response) -> dict[str, str]:
 def code_for(kit: Kit, client: Json, **parameters: str) -> str:
     """An authorization code that alice approved."""
     with Browser(kit) as browser:
-        return sent(browser.approve(response_type="code", client_id=client["client_id"], **parameters))["code"]
+        return sent(browser.approve({"response_type": "code", "client_id": client["client_id"], **parameters}))["code"]
 
 
 def escaped(name: str) -> str:

@@ -120,7 +120,7 @@ def test_tolerant_mode_ignores_slashes(tolerant: Kit, strict: Kit) -> None:
     }
     for method, paths in other_form.items():
         for path in paths:
-            assert strict.admin(method, path, {}).status_code in (404, 405), (method, path)
-            assert tolerant.admin(method, path, {}).status_code in (200, 400), (method, path)
+            assert strict.admin(method, path, {"requireHTTPS": False}).status_code in (404, 405), (method, path)
+            assert tolerant.admin(method, path, {"requireHTTPS": False}).status_code in (200, 400), (method, path)
     assert strict.admin("GET", "/oauth/globalsetting").status_code == 200
     assert strict.admin("GET", "/oauth/scope/").status_code == 404

@@ -342,9 +342,7 @@ def test_expanded_lists_need_few_queries(launch: Callable[..., Kit]) -> None:
             f"INSERT INTO client (client_id, {', '.join(names)}) {numbers} "
             "SELECT printf('%032x', i), 'bulk ' || i, '1', 1, 'Confidential', '[]', 0, 0, 1, 0, -2, 0, 1 FROM n"
         )
-        connection.exec_driver_sql(
-            f"INSERT INTO client_scope {numbers} SELECT printf('%032x', i), '{scope}', 0 FROM n"
-        )
+        connection.exec_driver_sql(f"INSERT INTO client_scope {numbers} SELECT printf('%032x', i), '{scope}', 0 FROM n")
     assert queries() == few
     clients = kit.admin("GET", PATH + "?expand=true").json()["clients"]
     assert len(clients) == 5001
