@@ -125,7 +125,8 @@ class DriverFacts:
     `credentials` and `options` are the models of those two parts of a server entry, `client_options` of
     `options.<driver>` of a client (None: it takes none). `capabilities` answers per role. `defaults` are the server's
     defaults by kind and dotted path: what null asks for. `names` are the rules for names, by kind. `writable` is false for
-    a driver that only describes a server that is trusted. `proved_against` names the real server of its tests.
+    a driver that only describes a server that is trusted. `introspection_path` follows a server's url where its introspection
+    endpoint (RFC 7662) always stands at one place. `proved_against` names the real server of its tests.
     """
 
     name: str
@@ -139,4 +140,5 @@ class DriverFacts:
     names: Mapping[Kind, NameRule] = field(default_factory=_none)
     granularity: Granularity = Granularity.OBJECT
     writable: bool = True
+    introspection_path: str = ""
     proved_against: str = ""
