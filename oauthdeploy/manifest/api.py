@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from oauthdeploy.core.diagnostics import Path, SourceSpan
 from oauthdeploy.manifest.document import Document
+from oauthdeploy.model.fields import Model
 from oauthdeploy.model.state import DesiredState
 
 
@@ -33,7 +34,8 @@ class ManifestRequest:
 @dataclass(frozen=True)
 class Manifest:
     """A manifest that can be worked with. `digest` is over the composed document without secrets' values (SHA-256, hex);
-    `base` is the folder that relative paths start from; `locate` finds the place of a path in the files.
+    `base` is the folder that relative paths start from; `locate` finds the place of a path in the files. `credentials` and
+    `options` are the drivers' own parts of each server entry, validated by their models, by server name.
     """
 
     document: Document
@@ -42,3 +44,5 @@ class Manifest:
     base: str
     files: tuple[str, ...]
     locate: Callable[[Path], SourceSpan | None]
+    credentials: Mapping[str, Model] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, Model] = field(default_factory=lambda: MappingProxyType({}))

@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from oauthdeploy.model.fields import Flag, Model, Text
+from oauthdeploy.model.fields import Flag, Model, Text, parse_integer
 from oauthdeploy.model.objects import Client, Revocation, Scope, Settings
 from oauthdeploy.model.servers import Server
 from oauthdeploy.model.state import Policy
 
 ServerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 """A server's name stands behind the @ of every address."""
+
+Version = Annotated[Literal[1], BeforeValidator(parse_integer, json_schema_input_type=int)]
+"""The version of the manifest language."""
 
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
 
@@ -95,7 +98,7 @@ class RevocationEntry(Revocation):
 class Document(Model):
     """An oauthdeploy manifest."""
 
-    version: Literal[1] = Field(description="The version of the manifest language.")
+    version: Version = Field(description="The version of the manifest language.")
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)] = Field(
         description="Identifies this manifest in ownership marks, locks and reports.", examples=["payments"]
     )

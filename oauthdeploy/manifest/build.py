@@ -1,0 +1,115 @@
+"""From the composed tree to a `Document`: pydantic once over the whole, and the parts that are wrong cut out.
+
+A wrong field must not hide what else is wrong. So after the first findings the wrong fields are taken out (or the whole object,
+where it can't do without) and the rest is validated again: references and OAuth rules are then checked on what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import ValidationError
+
+from oauthdeploy.core.diagnostics import Diagnostic, Path
+from oauthdeploy.manifest.document import Document
+from oauthdeploy.manifest.problems import problems_of, real_path
+
+_ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class Built:
+    """What could be built (None when nothing could) and the findings.
+
+    `damaged` are the paths that were taken out; `positions` tell, for list sections that lost entries, where the entries that
+    are left stood before.
+    """
+
+    document: Document | None
+    problems: tuple[Diagnostic, ...] = ()
+    damaged: frozenset[Path] = frozenset()
+    positions: Mapping[str, Sequence[int]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def original(self, path: Path) -> Path:
+        """The path in the composed tree of a path in the document."""
+        if len(path) > 1 and path[0] in self.positions and isinstance(path[1], int):
+            return (path[0], self.positions[str(path[0])][path[1]], *path[2:])
+        return path
+
+    def is_damaged(self, path: Path) -> bool:
+        """True where something in or around the value was taken out, so that a finding about it may be wrong."""
+        return path in self._around or any(path[:end] in self.damaged for end in range(len(path) + 1))
+
+    @cached_property
+    def _around(self) -> frozenset[Path]:
+        return frozenset(path[:end] for path in self.damaged for end in range(len(path)))
+
+
+def build_document(tree: dict[str, Any]) -> Built:
+    """Validate the composed tree. The tree is not changed."""
+    try:
+        return Built(Document.model_validate(tree))
+    except ValidationError as error:
+        problems = problems_of(error, tree, Document)
+        wrong = _to_cut(error, tree)
+    rest: Any = tree
+    damaged: set[Path] = set()
+    positions = {name: list(range(len(value))) for name, value in tree.items() if isinstance(value, list)}
+    for _ in range(_ROUNDS):
+        if () in wrong:
+            break
+        damaged |= {_original(path, positions) for path in wrong}
+        rest = _without(rest, wrong)
+        for name, places in positions.items():
+            gone = {path[1] for path in wrong if len(path) == 2 and path[0] == name}
+            positions[name] = [place for index, place in enumerate(places) if index not in gone]
+        try:
+            document = Document.model_validate(rest)
+        except ValidationError as error:
+            # What is left of an object may not do without what was cut, so a later round cuts objects, then sections.
+            wrong = {path[:2] if len(path) > 2 else path[:1] for path in _to_cut(error, rest)}
+        else:
+            return Built(document, tuple(problems), frozenset(damaged), positions)
+    return Built(None, tuple(problems), frozenset(damaged))
+
+
+def _original(path: Path, positions: Mapping[str, Sequence[int]]) -> Path:
+    if len(path) > 1 and path[0] in positions and isinstance(path[1], int):
+        return (path[0], positions[str(path[0])][path[1]], *path[2:])
+    return path
+
+
+def _to_cut(error: ValidationError, tree: Any) -> set[Path]:
+    found: set[Path] = set()
+    for item in error.errors(include_url=False, include_input=False, include_context=False):
+        path = real_path(item, tree)
+        if item["type"] == "missing":
+            path = path[:-1]
+        # Without one of its entries a list inside an object would say something else, so it goes as a whole.
+        ends = [depth for depth, part in enumerate(path) if isinstance(part, int) and depth > 1]
+        found.add(path[: ends[0]] if ends else path)
+    return found
+
+
+def _without(tree: Any, paths: set[Path]) -> Any:
+    """A copy of the tree without the values at the paths; what isn't on a path is shared."""
+    below: dict[str | int, set[Path]] = {}
+    for path in paths:
+        below.setdefault(path[0], set()).add(path[1:])
+    if isinstance(tree, dict):
+        return {
+            key: _without(value, below[key]) if key in below else value
+            for key, value in tree.items()
+            if key not in below or () not in below[key]
+        }
+    if isinstance(tree, list):
+        return [
+            _without(value, below[index]) if index in below else value
+            for index, value in enumerate(tree)
+            if index not in below or () not in below[index]
+        ]
+    return tree

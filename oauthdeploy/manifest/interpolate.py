@@ -1,0 +1,298 @@
+"""`${...}` in values: where a text comes from the environment, a variable, a file, a keyring or a command.
+
+    ${env:NAME}  ${env:NAME:-default}  ${var:NAME}  ${file:PATH}  ${keyring:service/name}  ${command:program argument}
+
+`$${` is a literal `${`. The default of `${env:NAME:-default}` holds when the variable is unset or empty, as in a shell. There is
+nothing else: no nesting, no functions, no references in keys. A text without a reference stays a plain `str`; any other becomes
+a `SourcedText` that remembers the references (without their defaults), never their values.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any, Final
+
+from oauthdeploy.core.diagnostics import Diagnostic, Path
+from oauthdeploy.core.secrets import SourcedText
+from oauthdeploy.manifest.words import did_you_mean
+
+COMMAND_SECONDS: Final = 30
+MAX_FILE_BYTES: Final = 1024 * 1024
+SOURCES: Final = ("env", "var", "file", "keyring", "command")
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_TOKEN = re.compile(r"\$\$\{|\$\{")
+
+
+class Unresolved(Exception):
+    """A reference has no value. The message holds names, never values."""
+
+    def __init__(self, rule: str, summary: str, detail: str, fix: str) -> None:
+        super().__init__(summary)
+        self.rule = rule
+        self.summary = summary
+        self.detail = detail
+        self.fix = fix
+
+    def diagnostic(self, path: Path) -> Diagnostic:
+        """The finding about the value at `path`."""
+        return Diagnostic(self.rule, self.summary, self.detail, self.fix, path=path)
+
+
+def _malformed(detail: str, fix: str) -> Unresolved:
+    return Unresolved("wrong-value", "A reference is not written right", detail, fix)
+
+
+Found = tuple[str, bool]
+"""A text, and whether its source keeps secrets."""
+
+
+@dataclass
+class Resolver:
+    """Looks references up; `variables` gives the value of a variable or raises Unresolved. Each is looked up once."""
+
+    environ: Mapping[str, str]
+    base: FilePath
+    variables: Callable[[str], Found]
+    allow_commands: bool = False
+    _known: dict[str, Found | Unresolved] = field(default_factory=dict, repr=False)
+
+    def text(self, written: str) -> str:
+        """Replace the references in a text. Raises Unresolved."""
+        parts: list[str] = []
+        origins: list[str] = []
+        sensitive = False
+        end = 0
+        while match := _TOKEN.search(written, end):
+            parts.append(written[end : match.start()])
+            if match[0] == "$${":
+                parts.append("${")
+                end = match.end()
+                continue
+            close = written.find("}", match.end())
+            body = written[match.end() : close]
+            if close < 0:
+                raise _malformed(
+                    "A reference starts with ${ and has no closing }.", "Close it, or write $${ for the text ${."
+                )
+            if "${" in body:
+                raise _malformed(
+                    "A reference stands inside another one.", "Use one reference, or a variable in between."
+                )
+            text, secret = self._lookup(body)
+            parts.append(text)
+            origins.append("${" + body.partition(":-")[0] + "}")
+            sensitive = sensitive or secret
+            end = close + 1
+        parts.append(written[end:])
+        made = "".join(parts)
+        return SourcedText(made, "".join(origins), sensitive=sensitive) if origins else made
+
+    def _lookup(self, body: str) -> Found:
+        if body not in self._known:
+            try:
+                self._known[body] = self._resolve(body)
+            except Unresolved as problem:
+                self._known[body] = problem
+        known = self._known[body]
+        if isinstance(known, Unresolved):
+            raise known
+        return known
+
+    def _resolve(self, body: str) -> Found:
+        source, colon, rest = body.partition(":")
+        if not colon or source not in SOURCES:
+            if _NAME.match(body):
+                fix = f"Write ${{env:{body}}} for an environment variable or ${{var:{body}}} for a variable."
+                raise _malformed(f"${{{body}}} doesn't say where the value comes from.", fix)
+            name = source if _NAME.match(source) else "the reference"
+            raise _malformed(f"'{name}' is no source of values.", did_you_mean(source, SOURCES, what="Sources are"))
+        if not rest:
+            raise _malformed(
+                f"${{{source}:}} names nothing.", f"Write a name after {source}:, or $${{ for the text ${{."
+            )
+        found: Found = getattr(self, f"_from_{source}")(rest)
+        return found
+
+    def _from_env(self, rest: str) -> Found:
+        name, has_default, default = rest.partition(":-")
+        if not _NAME.match(name):
+            raise _malformed(
+                "The name of an environment variable has letters, digits and _ only.",
+                "Write ${env:NAME} or ${env:NAME:-default}.",
+            )
+        value = self.environ.get(name)
+        if value:
+            return value, False
+        if has_default:
+            return default, False
+        if value is None:
+            raise Unresolved(
+                "undefined-variable",
+                "A value is not defined",
+                f"The environment variable {name} is not set.",
+                f"Set {name}, or give a default: ${{env:{name}:-...}}.",
+            )
+        return value, False
+
+    def _from_var(self, rest: str) -> Found:
+        if not _NAME.match(rest):
+            raise _malformed(
+                "The name of a variable has letters, digits and _ only.",
+                "A default belongs into the section variables.",
+            )
+        return self.variables(rest)
+
+    def _from_file(self, rest: str) -> Found:
+        try:
+            with (self.base / rest).open("rb") as file:
+                data = file.read(MAX_FILE_BYTES + 1)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "the name is not valid"
+            raise Unresolved(
+                "file-unreadable",
+                "A file can't be read",
+                f"{rest}: {reason}.",
+                "Paths start from the manifest's folder; check the name and its permissions.",
+            ) from None
+        if len(data) > MAX_FILE_BYTES:
+            raise Unresolved(
+                "too-large", "A value is too large", f"{rest} holds more than 1 MiB.", "Name another file."
+            )
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            raise Unresolved(
+                "file-unreadable", "A file can't be read", f"{rest} is not UTF-8.", "Save it as UTF-8."
+            ) from None
+        return _without_newline(text), False
+
+    def _from_keyring(self, rest: str) -> Found:
+        service, slash, name = rest.rpartition("/")
+        if not slash or not service or not name:
+            raise _malformed(f"${{keyring:{rest}}} doesn't name an entry.", "Write ${keyring:service/name}.")
+        try:
+            keyring = importlib.import_module("keyring")
+        except ImportError:
+            raise Unresolved(
+                "undefined-variable",
+                "A value is not defined",
+                "Reading a keyring needs the Python package keyring, which is not installed.",
+                "Install oauthdeploy[keyring].",
+            ) from None
+        try:
+            value = keyring.get_password(service, name)
+        except Exception as error:  # noqa: BLE001 - backends raise what they like; the user needs the entry's name
+            detail = f"The keyring couldn't be read for {service}/{name}: {type(error).__name__}."
+            raise Unresolved(
+                "undefined-variable", "A value is not defined", detail, "Unlock the keyring, or choose its backend."
+            ) from None
+        if value is None:
+            raise Unresolved(
+                "undefined-variable",
+                "A value is not defined",
+                f"The keyring has no entry {service}/{name}.",
+                f"Add it: keyring set {service} {name}.",
+            )
+        return value, True
+
+    def _from_command(self, rest: str) -> Found:
+        if not self.allow_commands:
+            raise Unresolved(
+                "command-not-allowed",
+                "The manifest wants to run a command",
+                "${command:...} runs a program on this machine, with your rights, each time the manifest is read.",
+                "Read the command; when you trust it, say so with --allow-commands.",
+            )
+        try:
+            words = shlex.split(rest)
+        except ValueError:
+            raise _malformed("The command's quotes don't match.", "Check its quotes; no shell is involved.") from None
+        if not words:
+            raise _malformed("The command is empty.", "Write a program and its arguments.")
+        return _without_newline(self._run(words)), True
+
+    def _run(self, words: list[str]) -> str:
+        program = words[0]
+        try:
+            done = subprocess.run(
+                words,
+                cwd=self.base,
+                env=dict(self.environ),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=COMMAND_SECONDS,
+                check=False,
+            )
+            text = done.stdout.decode("utf-8")
+        except subprocess.TimeoutExpired:
+            raise _failed(f"{program} took longer than {COMMAND_SECONDS} seconds.") from None
+        except UnicodeDecodeError:
+            raise _failed(f"{program} wrote something that is not UTF-8.") from None
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it holds characters that no command can hold"
+            raise _failed(f"{program} can't be run: {reason}.") from None
+        if done.returncode != 0:
+            # Its output may hold the secret, so only the status is told.
+            raise _failed(f"{program} ended with status {done.returncode}.")
+        return text
+
+
+def _failed(detail: str) -> Unresolved:
+    return Unresolved(
+        "undefined-variable", "A value is not defined", detail, "Run the command by hand to see what it says."
+    )
+
+
+def _without_newline(text: str) -> str:
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def interpolate(tree: dict[str, Any], resolver: Resolver, *, skip: frozenset[str]) -> list[Diagnostic]:
+    """Replace the references in all values of `tree`, in place; sections in `skip` stay as they are. Gives the findings.
+
+    A value whose reference has no value becomes an `Unknown`, so that it is reported once and not a second time by its type.
+    """
+    problems: list[Diagnostic] = []
+    seen: set[int] = set()
+
+    def visit(node: Any, path: Path) -> None:
+        # Aliases share lists and mappings; each is done once, or `$${` would be read twice.
+        if id(node) in seen:
+            return
+        seen.add(id(node))
+        for key, value in node.items() if node.__class__ is dict else enumerate(node):
+            kind = value.__class__
+            if kind is str:
+                if "${" in value:
+                    try:
+                        node[key] = resolver.text(value)
+                    except Unresolved as problem:
+                        problems.append(problem.diagnostic((*path, key)))
+                        node[key] = UNKNOWN
+            elif kind is dict or kind is list:
+                visit(value, (*path, key))
+
+    for section, value in tree.items():
+        if section in skip:
+            continue
+        holder = {section: value}
+        visit(holder, ())
+        tree[section] = holder[section]
+    return problems
+
+
+class Unknown:
+    """Stands where a value couldn't be found; the finding about it is already made."""
+
+    def __repr__(self) -> str:
+        return "(unknown)"
+
+
+UNKNOWN: Final = Unknown()

@@ -1,0 +1,201 @@
+"""The manifest edge's one entry: from a request to a manifest and every finding, in one pass."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path as FilePath
+from typing import Any, Final
+
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.manifest.api import Manifest, ManifestRequest
+from oauthdeploy.manifest.build import Built, build_document
+from oauthdeploy.manifest.compose import apply_environment, merge_files
+from oauthdeploy.manifest.digest import manifest_digest
+from oauthdeploy.manifest.interpolate import Resolver, interpolate
+from oauthdeploy.manifest.loader import read_tree
+from oauthdeploy.manifest.locate import Locator
+from oauthdeploy.manifest.mask import is_secret_path
+from oauthdeploy.manifest.nodes import Source
+from oauthdeploy.manifest.parts import DriverParts, check_driver_parts
+from oauthdeploy.manifest.placement import place_objects
+from oauthdeploy.manifest.rules import RuleContext, check_all
+from oauthdeploy.manifest.severities import apply_comments, apply_severities
+from oauthdeploy.manifest.sources import base_folder, read_sources
+from oauthdeploy.manifest.variables import collect_variables, declared_variables
+from oauthdeploy.planning.capabilities import DriverFacts
+
+SUPPORTED_VERSION: Final = "1"
+_NOT_INTERPOLATED: Final = frozenset({"variables", "environments", "version"})
+_BIG: Final = 256 * 1024
+
+
+def load_manifest(request: ManifestRequest, drivers: Mapping[str, DriverFacts]) -> tuple[Manifest | None, Diagnostics]:
+    """Read, compose, check and place a manifest. `drivers` are the known drivers by name.
+
+    Gives the manifest (None when there are errors) and all findings of all files, sorted by place. Raises nothing for
+    any input: whatever is wrong is a finding.
+    """
+    sources, problems = read_sources(request)
+    with _collector_paused(sum(len(source.text) for source in sources) > _BIG):
+        return _load(request, drivers, sources, list(problems))
+
+
+@contextmanager
+def _collector_paused(pause: bool) -> Iterator[None]:
+    """Reading makes a million live objects and no garbage cycles; looking for cycles among them doubles the time."""
+    if not pause or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _load(
+    request: ManifestRequest,
+    drivers: Mapping[str, DriverFacts],
+    sources: tuple[Source, ...],
+    problems: list[Diagnostic],
+) -> tuple[Manifest | None, Diagnostics]:
+    locator = Locator(sources)
+    trees, found = _read_all(sources)
+    problems += found
+    if not sources or len(trees) < len(sources):
+        # What a broken file would have said is not known, so nothing is said about what is missing.
+        return None, _finish(problems, request, locator, sources)
+    composition, found = merge_files(trees, locator)
+    problems += found
+    locator = Locator(sources, composition.origins if len(sources) > 1 else None, request.environment)
+    if version_problem := _version_problem(composition.tree):
+        return None, _finish([*problems, version_problem], request, locator, sources)
+    tree, found = apply_environment(composition.tree, request.environment)
+    problems += found
+    base = FilePath(base_folder(request))
+    variables, found = collect_variables(request, declared_variables(tree.get("variables")))
+    problems += found
+    resolver = Resolver(request.environ, base, variables.value, request.allow_commands)
+    tree = dict(tree)
+    problems += interpolate(tree, resolver, skip=_NOT_INTERPOLATED)
+    _guard(tree)
+    built = build_document(tree)
+    problems += built.problems
+    manifest: Manifest | None = None
+    if built.document is not None:
+        parts = check_driver_parts(built.document, drivers)
+        manifest, found = _finish_manifest(parts, built, tree, drivers, base, sources, locator)
+        problems += found
+    diagnostics = _finish(problems, request, locator, sources)
+    return (None if diagnostics.errors else manifest), diagnostics
+
+
+def _read_all(sources: Iterable[Source]) -> tuple[list[dict[str, Any]], list[Diagnostic]]:
+    trees: list[dict[str, Any]] = []
+    problems: list[Diagnostic] = []
+    for source in sources:
+        data, found = read_tree(source)
+        problems += found
+        if data is None and not found:
+            detail, fix = f"{source.name} is empty.", "Start with version: 1 and name:."
+            problems.append(Diagnostic("missing-key", "The manifest is empty", detail, fix, span=source.span(1, 1)))
+        elif isinstance(data, dict):
+            trees.append(data)
+        elif data is not None:
+            problems.append(_not_a_mapping(source))
+    return trees, problems
+
+
+def _not_a_mapping(source: Source) -> Diagnostic:
+    detail = f"{source.name} is not a mapping of sections."
+    fix = "Start with version: 1, name: and servers:."
+    return Diagnostic("wrong-value", "A value is not right", detail, fix, span=source.span(1, 1))
+
+
+def _version_problem(tree: dict[str, Any]) -> Diagnostic | None:
+    version = tree.get("version", SUPPORTED_VERSION)
+    if version == SUPPORTED_VERSION or not isinstance(version, str):
+        return None
+    if version.isascii() and version.isdigit() and int(version) > int(SUPPORTED_VERSION):
+        fix = f"Install the release of oauthdeploy that reads version {int(version)}, or write version: 1."
+    else:
+        fix = "Write version: 1."
+    return Diagnostic(
+        "unsupported-version",
+        "The version of the manifest is not supported",
+        f"This release of oauthdeploy (0.x and 1.x) reads version 1 of the manifest, and this is version '{version[:20]}'.",
+        fix,
+        path=("version",),
+    )
+
+
+def _guard(tree: dict[str, Any]) -> None:
+    """Give secrets that no model describes their own type, so that no representation of the document shows them."""
+    variables = tree.get("variables")
+    if isinstance(variables, dict):
+        tree["variables"] = {
+            name: {**entry, "default": Secret(entry["default"], f"variable {name}")}
+            if isinstance(entry, dict) and entry.get("sensitive") == "true" and isinstance(entry.get("default"), str)
+            else entry
+            for name, entry in variables.items()
+        }
+    if isinstance(tree.get("environments"), dict):
+        tree["environments"] = _guarded(tree["environments"], ("environments",))
+
+
+def _guarded(value: Any, path: tuple[str | int, ...]) -> Any:
+    if isinstance(value, dict):
+        return {key: _guarded(inner, (*path, key)) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_guarded(inner, (*path, index)) for index, inner in enumerate(value)]
+    return Secret(value, "manifest") if isinstance(value, str) and is_secret_path(path) else value
+
+
+def _finish_manifest(
+    parts: DriverParts,
+    built: Built,
+    tree: Mapping[str, Any],
+    drivers: Mapping[str, DriverFacts],
+    base: FilePath,
+    sources: Iterable[Source],
+    locator: Locator,
+) -> tuple[Manifest, list[Diagnostic]]:
+    document = parts.document
+    written = {name: list(section) for name, section in tree.items() if isinstance(section, dict)}
+    desired, found = place_objects(document, drivers, written)
+    problems = [_moved(item, built) for item in (*parts.problems, *found)]
+    for item in check_all(RuleContext(document, desired, drivers)):
+        moved = _moved(item, built)
+        if not built.damaged or not built.is_damaged(moved.path):
+            problems.append(moved)
+    manifest = Manifest(
+        document=document,
+        desired=desired,
+        digest=manifest_digest(document, parts.credentials, parts.options),
+        base=str(base),
+        files=tuple(source.name for source in sources),
+        locate=locator.locate,
+        credentials=parts.credentials,
+        options=parts.options,
+    )
+    return manifest, problems
+
+
+def _moved(item: Diagnostic, built: Built) -> Diagnostic:
+    """The finding with its path in the composed tree."""
+    path = built.original(item.path)
+    if path == item.path:
+        return item
+    return Diagnostic(item.rule, item.summary, item.detail, item.fix, item.severity, item.address, path, item.span)
+
+
+def _finish(
+    problems: Iterable[Diagnostic], request: ManifestRequest, locator: Locator, sources: Iterable[Source]
+) -> Diagnostics:
+    """Weigh, place, leave out what comments ignore, and sort."""
+    weighed = apply_severities(problems, request.severities)
+    placed = [locator.place(item) for item in weighed]
+    return Diagnostics.of(apply_comments(placed, sources)).sorted()

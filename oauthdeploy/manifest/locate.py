@@ -1,0 +1,133 @@
+"""From a path in the composed manifest to the place in a file; works only when somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from oauthdeploy.core.diagnostics import Diagnostic, Path, SourceSpan
+from oauthdeploy.manifest.mask import mask_broken_line, mask_columns, secret_nodes
+from oauthdeploy.manifest.nodes import Node, Source, read_nodes
+
+KEY_RULES = frozenset({"unknown-key", "missing-key", "duplicate-key", "conflicting-definition"})
+"""Findings about a key as such: they point at the key, not at its value."""
+
+Origins = Mapping[str, Sequence[tuple[int, int]]]
+"""For a list section that was put together from several files: file and position there, by position in the whole."""
+
+
+class Index:
+    """One file with the positions of everything in it."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    @cached_property
+    def node(self) -> Node | None:
+        """The top node; None for a file that is empty or broken."""
+        return read_nodes(self.source)[0]
+
+    @cached_property
+    def _masks(self) -> Mapping[int, list[tuple[int, int]]]:
+        found: dict[int, list[tuple[int, int]]] = {}
+        if self.node is not None:
+            for node in secret_nodes(self.node):
+                for line in range(node.line, node.end_line + 1):
+                    start = node.column if line == node.line else 1
+                    end = node.end_column if line == node.end_line else len(self.source.line(line)) + 1
+                    if end > start:
+                        found.setdefault(line, []).append((start, end))
+        return found
+
+    def line(self, number: int) -> str:
+        """A line, safe to show."""
+        if self.node is None:
+            return mask_broken_line(self.source.lines, number)
+        return mask_columns(self.source.line(number), self._masks.get(number, []))
+
+    def find(self, path: Path, *, key: bool) -> tuple[int, tuple[int, int]]:
+        """How many steps of the path exist in the file, and the place (line, column) of the last of them."""
+        node = self.node
+        if node is None:
+            return 0, (1, 1)
+        place = (node.line, node.column)
+        for depth, part in enumerate(path):
+            value = node.value
+            if isinstance(value, dict) and isinstance(part, str) and part in value:
+                line, column, node = value[part]
+                at_key = key or not isinstance(node.value, str | None) or node.value is None
+                place = (line, column) if at_key else (node.line, node.column)
+            elif isinstance(value, list) and isinstance(part, int) and 0 <= part < len(value):
+                node = value[part]
+                place = (node.line, node.column)
+            else:
+                return depth, place
+        return len(path), place
+
+
+class Locator:
+    """Finds places for the paths of one composed manifest."""
+
+    def __init__(
+        self, sources: Sequence[Source], origins: Origins | None = None, environment: str | None = None
+    ) -> None:
+        self._indexes = tuple(Index(source) for source in sources)
+        self._by_name = {index.source.name: index for index in self._indexes}
+        self._origins = origins or {}
+        self._environment = environment
+
+    def locate(self, path: Path) -> SourceSpan | None:
+        """The place of the value at the path, or of the nearest thing around it; None where no file has any of it."""
+        return self.find(path)
+
+    def find(self, path: Path, *, key: bool = False) -> SourceSpan | None:
+        """As `locate`; with `key` the place of the key."""
+        best: tuple[int, Index, tuple[int, int]] | None = None
+        for index, way, hidden in self._ways(path):
+            depth, place = index.find(way, key=key)
+            if depth > hidden and (best is None or depth - hidden > best[0]):
+                best = (depth - hidden, index, place)
+        if best is None:
+            return self._start() if not path else None
+        _, index, (line, column) = best
+        return SourceSpan(index.source.name, line, column, index.line(line))
+
+    def place(self, item: Diagnostic) -> Diagnostic:
+        """The finding with its place, and without secrets in the source line that it quotes."""
+        if item.span is not None:
+            index = self._by_name.get(item.span.file)
+            return item if index is None else item.at(replace(item.span, text=index.line(item.span.line)))
+        return item.at(self.find(item.path, key=item.rule in KEY_RULES))
+
+    def span_in(self, file: int, path: Path, *, key: bool = True) -> SourceSpan:
+        """The place of a path of one file, before composition."""
+        index = self._indexes[file]
+        _, (line, column) = index.find(path, key=key)
+        return SourceSpan(index.source.name, line, column, index.line(line))
+
+    def _start(self) -> SourceSpan | None:
+        if not self._indexes:
+            return None
+        index = self._indexes[0]
+        return SourceSpan(index.source.name, 1, 1, index.line(1))
+
+    def _ways(self, path: Path) -> list[tuple[Index, Path, int]]:
+        """Where to look: file, path there, and how many of its steps don't count. The overlay is looked at first."""
+        ways: list[tuple[Index, Path, int]] = []
+        if self._environment is not None:
+            overlay: Path = ("environments", self._environment)
+            ways += [(index, overlay + path, len(overlay)) for index in self._indexes]
+        section, position = (*path, None, None)[:2]
+        origins = self._origins.get(str(section))
+        if origins is not None and isinstance(position, int):
+            if position < len(origins):
+                file, inner = origins[position]
+                ways.append((self._indexes[file], (str(section), inner, *path[2:]), 0))
+        else:
+            ways += [(index, path, 0) for index in self._indexes]
+        return ways
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a manifest's text may hold secrets and is not pickled")

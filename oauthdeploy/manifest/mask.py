@@ -1,0 +1,95 @@
+"""Which written values are secret, told by their place: so that a quoted source line or a message never shows one.
+
+Before a manifest is known to be valid there are no types to ask, so names decide, and they decide on the safe side.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
+
+from oauthdeploy.core.diagnostics import Path
+from oauthdeploy.core.secrets import MASK
+from oauthdeploy.manifest.nodes import Node
+
+_NAME = re.compile(
+    r"pass|pwd|secret|credential|private_?key|client_?key$|api_?key|access_?key|bearer|token$", re.IGNORECASE
+)
+_LIKE: Final = ("secret", "password", "credentials", "client_secret", "token")
+_HARMLESS: Final = frozenset(
+    {"username", "client_id", "revision", "generate", "deliver_to", "tokens", "refresh_token", "client_key"}
+)
+_REFERENCE = re.compile(r"\$\{(?:env|var|file|keyring):[^{}:]*\}\Z")
+_PAIR = re.compile(r"""(["']?)([A-Za-z_][A-Za-z0-9_.-]*)\1\s*:\s+(?=\S)""")
+
+
+@lru_cache(maxsize=4096)
+def is_secret_name(name: str) -> bool:
+    """True for a key whose value is likely a secret, also when it is misspelt."""
+    if name in _HARMLESS:
+        return False
+    return bool(_NAME.search(name)) or bool(difflib.get_close_matches(name.lower(), _LIKE, n=1, cutoff=0.75))
+
+
+def is_secret_path(path: Path) -> bool:
+    """True where a value written at the path may be a secret."""
+    last = next((part for part in reversed(path) if isinstance(part, str)), "")
+    if last in _HARMLESS or (len(path) > 1 and path[0] == "clients" and path[2:3] == ("grants",)):
+        return False
+    if path[:1] == ("variables",):
+        return last in ("default", "allowed")
+    parts = (part for part in path[1:] if isinstance(part, str))
+    return any(is_secret_name(part) and index != 0 for index, part in enumerate(parts))
+
+
+def secret_nodes(node: Node, path: Path = (), seen: frozenset[int] = frozenset()) -> Iterator[Node]:
+    """The scalars that are written literally where secrets stand. References are not secret and stay readable."""
+    stack: list[tuple[Node, Path]] = [(node, path)]
+    visited: set[int] = set(seen)
+    while stack:
+        here, way = stack.pop()
+        value = here.value
+        if isinstance(value, str):
+            if is_secret_path(way) and not _REFERENCE.match(value):
+                yield here
+            continue
+        if value is None or id(here) in visited:
+            continue
+        visited.add(id(here))
+        if isinstance(value, dict):
+            stack.extend((child, (*way, key)) for key, (_, _, child) in value.items())
+        else:
+            stack.extend((child, (*way, index)) for index, child in enumerate(value))
+
+
+def mask_columns(text: str, ranges: list[tuple[int, int]]) -> str:
+    """Replace the given stretches (columns from 1, the end just past) of a line."""
+    for start, end in sorted(ranges, reverse=True):
+        text = text[: start - 1] + MASK + text[end - 1 :]
+    return text
+
+
+def mask_broken_line(lines: list[str], number: int) -> str:
+    """A line of a file that couldn't be parsed (number from 1), without what may be a secret."""
+    text = lines[number - 1] if 0 < number <= len(lines) else ""
+    for match in _PAIR.finditer(text):
+        if is_secret_name(match[2]):
+            return text[: match.end()] + MASK
+    if _inside_secret(lines, number):
+        return MASK
+    return text
+
+
+def _inside_secret(lines: list[str], number: int) -> bool:
+    """True where a line without a key of its own goes on with a value whose key names a secret."""
+    text = lines[number - 1] if 0 < number <= len(lines) else ""
+    if _PAIR.search(text) or text.rstrip().endswith(":"):
+        return False
+    for above in range(number - 2, max(-1, number - 200), -1):
+        names = re.findall(r"([A-Za-z_][A-Za-z0-9_.-]*)[\"']?\s*:(?:\s|$)", lines[above])
+        if names:
+            return is_secret_name(names[-1])
+    return False

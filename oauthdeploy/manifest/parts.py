@@ -1,0 +1,116 @@
+"""The parts of a manifest that belong to a driver: sign-in, options, and the options of its clients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from oauthdeploy.core.diagnostics import Diagnostic, Path
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.manifest.document import ClientEntry, Document
+from oauthdeploy.manifest.problems import problems_of
+from oauthdeploy.manifest.words import did_you_mean
+from oauthdeploy.model.fields import Model
+from oauthdeploy.model.servers import Server
+from oauthdeploy.planning.capabilities import DriverFacts
+
+
+@dataclass
+class DriverParts:
+    """The document with secrets in their own type, the validated models by server name, and the findings."""
+
+    document: Document
+    credentials: dict[str, Model] = field(default_factory=dict)
+    options: dict[str, Model] = field(default_factory=dict)
+    problems: list[Diagnostic] = field(default_factory=list)
+
+
+def check_driver_parts(document: Document, drivers: Mapping[str, DriverFacts]) -> DriverParts:
+    """Validate every driver's own parts with its models."""
+    made = DriverParts(document)
+    servers: dict[str, Server] = {}
+    for name, server in document.servers.items():
+        facts = drivers.get(server.driver)
+        if facts is None:
+            servers[name] = server.model_copy(update={"credentials": {}, "options": {}})
+            fix = did_you_mean(server.driver, sorted(drivers), what="Drivers are")
+            detail = f"There is no driver '{server.driver}'."
+            path: Path = ("servers", name, "driver")
+            made.problems.append(Diagnostic("unknown-driver", "The driver is not known", detail, fix, path=path))
+            continue
+        if server.role not in facts.roles:
+            roles = ", ".join(sorted(facts.roles))
+            detail = f"The driver '{server.driver}' can't stand on the side '{server.role}'."
+            item = Diagnostic(
+                "not-allowed-value", "A value is not among the allowed ones", detail, f"Its roles are: {roles}."
+            )
+            made.problems.append(_at(item, ("servers", name, "role")))
+        update: dict[str, Any] = {}
+        for part, model, found in (
+            ("credentials", facts.credentials, made.credentials),
+            ("options", facts.options, made.options),
+        ):
+            value = _validate(getattr(server, part), model, ("servers", name, part), made.problems)
+            if value is not None:
+                found[name] = value
+            update[part] = _guarded(value)
+        servers[name] = server.model_copy(update=update)
+    clients = _client_options(document, drivers, made.problems)
+    made.document = document.model_copy(update={"servers": servers} | ({"clients": clients} if clients else {}))
+    return made
+
+
+def _at(item: Diagnostic, path: Path) -> Diagnostic:
+    return Diagnostic(item.rule, item.summary, item.detail, item.fix, item.severity, item.address, path)
+
+
+def _validate(raw: Any, model: type[Model], path: Path, problems: list[Diagnostic]) -> Model | None:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        problems += problems_of(error, raw, model, path)
+        return None
+
+
+def _guarded(value: Model | None) -> dict[str, Any]:
+    """The written fields of a validated part: its secrets are of their own type now. Empty for a part that is wrong."""
+    return {} if value is None else {name: getattr(value, name) for name in value.model_fields_set}
+
+
+def _client_options(
+    document: Document, drivers: Mapping[str, DriverFacts], problems: list[Diagnostic]
+) -> dict[str, ClientEntry] | None:
+    """The clients with checked options; None where no client has any."""
+    made: dict[str, ClientEntry] = {}
+    for key, client in (document.clients or {}).items():
+        if not client.options:
+            continue
+        options: dict[str, Any] = {}
+        for name, raw in client.options.items():
+            path: Path = ("clients", key, "options", name)
+            facts = drivers.get(name)
+            if facts is None or facts.client_options is None:
+                able = sorted(other for other, known in drivers.items() if known.client_options is not None)
+                detail = (
+                    f"There is no driver '{name}'." if facts is None else f"The driver '{name}' has no client options."
+                )
+                fix = did_you_mean(name, able, what="Drivers with client options are")
+                rule, summary = ("unknown-driver", "The driver is not known")
+                problems.append(Diagnostic(rule, summary, detail, fix, address=f"client/{key}", path=path))
+                continue
+            value = _validate(raw, facts.client_options, path, problems)
+            options[name] = {} if value is None else _keep_secrets(raw, value)
+        made[key] = client.model_copy(update={"options": options})
+    return {**(document.clients or {}), **made} if made else None
+
+
+def _keep_secrets(raw: Mapping[str, Any], value: Model) -> dict[str, Any]:
+    """The options as they are written, with the driver's secrets in their own type."""
+    names = {info.alias or name: name for name, info in type(value).model_fields.items()}
+    return {
+        key: inner if isinstance(inner := getattr(value, names.get(key, key), None), Secret) else given
+        for key, given in raw.items()
+    }

@@ -1,0 +1,335 @@
+"""From the document to the desired state: which object stands on which server, and in which form.
+
+Settings fall on every server with an authorization side; overrides add to them and can put settings on resource servers too.
+Scopes fall on every server; what they open belongs to the resource side. Clients fall on every server that can hold them; their
+secret belongs to the authorization side. Associations and token deletions are the authorization side's. Trust is the resource
+side's. Nothing falls on a server whose driver doesn't write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
+from oauthdeploy.manifest.document import ClientEntry, Document, Presence, RevocationEntry, ScopeEntry
+from oauthdeploy.manifest.trust import trust_of
+from oauthdeploy.manifest.words import did_you_mean
+from oauthdeploy.model.objects import Association, Client, Object, Revocation, Scope, Settings, Side
+from oauthdeploy.model.servers import Role, Server
+from oauthdeploy.model.state import DesiredState
+from oauthdeploy.planning.capabilities import Capability, DriverFacts, supports
+
+_ASSOCIATION = Association()
+
+
+def place_objects(
+    document: Document, drivers: Mapping[str, DriverFacts], known: Mapping[str, Iterable[str]] | None = None
+) -> tuple[DesiredState, tuple[Diagnostic, ...]]:
+    """Spread the objects over the servers. `known` adds names (by section) that are written but couldn't be built."""
+    placer = _Placer(document, drivers, known or {})
+    placer.run()
+    placed = placer.placed
+    desired = DesiredState(
+        name=document.name,
+        servers=dict(document.servers),
+        objects=placed.objects,
+        absent=frozenset(placed.absent),
+        moved=placed.moved,
+        places=placed.places,
+        listed_clients=frozenset(placed.listed_clients),
+        listed_scopes=frozenset(placed.listed_scopes),
+        resource_owners=tuple(document.resource_owners or ()),
+        policy=document.policy,
+    )
+    return desired, tuple(placer.problems)
+
+
+@dataclass
+class _Placed:
+    """The collections that a desired state is made of, while they grow."""
+
+    objects: dict[Address, Object] = field(default_factory=dict)
+    places: dict[Address, Path] = field(default_factory=dict)
+    absent: set[Address] = field(default_factory=set)
+    moved: dict[Address, str] = field(default_factory=dict)
+    listed_clients: set[str] = field(default_factory=set)
+    listed_scopes: set[str] = field(default_factory=set)
+
+    def put(self, address: Address, value: Object, path: Path) -> None:
+        """An object and where it is written."""
+        self.objects[address] = value
+        self.places[address] = path
+
+
+class _Placer:
+    """Places kind after kind; associations come last, since they need to know who is where."""
+
+    def __init__(
+        self, document: Document, drivers: Mapping[str, DriverFacts], known: Mapping[str, Iterable[str]]
+    ) -> None:
+        self.document = document
+        self.problems: list[Diagnostic] = []
+        self.placed = _Placed()
+        self._drivers = drivers
+        self._names = {
+            "servers": dict.fromkeys([*document.servers, *known.get("servers", ())]),
+            "scopes": dict.fromkeys([*(document.scopes or ()), *known.get("scopes", ())]),
+            "clients": dict.fromkeys([*(document.clients or ()), *known.get("clients", ())]),
+        }
+        self._holds: dict[str, dict[str, frozenset[str]]] = {"scopes": {}, "clients": {}}
+
+    def run(self) -> None:
+        """Place everything."""
+        self._trust()
+        self._settings()
+        for name, scope in (self.document.scopes or {}).items():
+            self._scope(name, scope)
+        for key, client in (self.document.clients or {}).items():
+            self._client(key, client)
+        self._associations()
+        for position, entry in enumerate(self.document.revocations or ()):
+            self._revocation(position, entry)
+
+    # -- servers ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _writable(self) -> dict[str, Server]:
+        return {
+            name: server
+            for name, server in self.document.servers.items()
+            if server.driver not in self._drivers or self._drivers[server.driver].writable
+        }
+
+    @cached_property
+    def _sides(self) -> dict[Side, tuple[str, ...]]:
+        return {side: tuple(n for n, server in self._writable.items() if side in server.role.sides) for side in Side}
+
+    def _able(self, capability: Capability) -> tuple[str, ...]:
+        """The servers whose driver doesn't say no for their role."""
+        return tuple(name for name, server in self._writable.items() if self._can(server, capability))
+
+    def _can(self, server: Server, capability: Capability) -> bool:
+        facts = self._drivers.get(server.driver)
+        if facts is None:
+            return True
+        if server.role in facts.capabilities:
+            return bool(supports(facts.capabilities[server.role], capability))
+        return any(bool(supports(facts.capabilities.get(Role(side), {}), capability)) for side in server.role.sides)
+
+    @cached_property
+    def _for_scopes(self) -> tuple[str, ...]:
+        return self._able(Capability.SCOPES)
+
+    @cached_property
+    def _for_clients(self) -> tuple[str, ...]:
+        return self._able(Capability.CLIENTS)
+
+    def _chosen(
+        self, on: tuple[str, ...] | None, default: tuple[str, ...], path: Path, address: str
+    ) -> tuple[str, ...]:
+        """The servers of an `on`, checked, or the default."""
+        if on is None:
+            return default
+        for position, name in enumerate(on):
+            way = (*path, "on", position)
+            if name not in self._names["servers"]:
+                self._dangling("server", name, self._names["servers"], way, address)
+            elif name in self.document.servers and name not in self._writable:
+                detail = f"The driver of '{name}' only describes a server; nothing is written there."
+                fix = "Take it out of the list."
+                self._problem("not-allowed-value", "A value is not among the allowed ones", detail, fix, way, address)
+        return tuple(dict.fromkeys(name for name in on if name in self._writable))
+
+    # -- kinds ------------------------------------------------------------------------------------------------------
+
+    def _trust(self) -> None:
+        for name, server in self.document.servers.items():
+            if server.authorization_server is None:
+                continue
+            path: Path = ("servers", name, "authorization_server")
+            target = server.authorization_server
+            entry = self.document.servers.get(target)
+            if entry is None:
+                if target not in self._names["servers"]:
+                    self._dangling("server", target, self._names["servers"], path, f"trust@{name}")
+                continue
+            if Side.AUTHORIZATION not in entry.role.sides:
+                able = [n for n, other in self.document.servers.items() if Side.AUTHORIZATION in other.role.sides]
+                detail = f"'{target}' has no authorization side: its role is {entry.role}."
+                fix = did_you_mean(target, able, what="Authorization servers are")
+                self._problem(
+                    "not-allowed-value", "A value is not among the allowed ones", detail, fix, path, f"trust@{name}"
+                )
+                continue
+            if name in self._writable and Side.RESOURCE in server.role.sides:
+                made = trust_of(name, target, entry, self._drivers.get(entry.driver))
+                if isinstance(made, Diagnostic):
+                    self.problems.append(made)
+                else:
+                    self.placed.put(Address.singleton(Kind.TRUST, name), made, path)
+
+    def _settings(self) -> None:
+        written = self.document.settings
+        if written is None:
+            return
+        overrides = written.overrides or {}
+        for name in overrides:
+            if name not in self._names["servers"]:
+                self._dangling("server", name, self._names["servers"], ("settings", "overrides", name), "")
+        fields = written.model_fields_set & Settings.model_fields.keys()
+        base = {name: getattr(written, name) for name in fields}
+        for name in self._writable:
+            values = dict(base) if name in self._sides[Side.AUTHORIZATION] else {}
+            path: Path = ("settings",)
+            if name in overrides:
+                extra = overrides[name]
+                values.update({inner: getattr(extra, inner) for inner in extra.model_fields_set})
+                path = path if base and values.keys() & base.keys() else ("settings", "overrides", name)
+            if values:
+                value = Settings.model_construct(set(values), **values)
+                self.placed.put(Address.singleton(Kind.SETTINGS, name), value, path)
+
+    def _scope(self, name: str, entry: ScopeEntry) -> None:
+        path: Path = ("scopes", name)
+        servers = self._chosen(entry.on, self._for_scopes, path, f"scope/{name}")
+        if entry.state is Presence.ABSENT:
+            self.placed.absent.update(Address(Kind.SCOPE, name, server) for server in servers)
+            for server in servers:
+                self.placed.places[Address(Kind.SCOPE, name, server)] = path
+            return
+        self._holds["scopes"][name] = frozenset(servers)
+        fields = entry.model_fields_set & Scope.model_fields.keys()
+        whole = Scope.model_construct(set(fields), **{field: getattr(entry, field) for field in fields})
+        plain_fields = fields & {"description"}
+        plain = (
+            Scope.model_construct(set(plain_fields), **{field: getattr(entry, field) for field in plain_fields})
+            if plain_fields != fields
+            else whole
+        )
+        for server in servers:
+            side = self._writable[server].role is Role.AUTHORIZATION
+            self.placed.put(Address(Kind.SCOPE, name, server), plain if side else whole, path)
+
+    def _client(self, key: str, entry: ClientEntry) -> None:
+        path: Path = ("clients", key)
+        servers = self._chosen(entry.on, self._for_clients, path, f"client/{key}")
+        addresses = [Address(Kind.CLIENT, key, server) for server in servers]
+        if entry.state is Presence.ABSENT:
+            self.placed.absent.update(addresses)
+            self.placed.places.update(dict.fromkeys(addresses, path))
+            return
+        self._holds["clients"][key] = frozenset(servers)
+        fields = entry.model_fields_set & Client.model_fields.keys()
+        values = {name: getattr(entry, name) for name in fields}
+        whole = Client.model_construct(set(fields), **values)
+        bare = whole
+        if "secret" in fields:
+            del values["secret"]
+            bare = Client.model_construct(fields - {"secret"}, **values)
+        for address in addresses:
+            role = self._writable[address.server].role
+            value = bare if role is Role.RESOURCE else whole
+            if key in self._blocked and self._blocked[key] & role.sides:
+                value = Client.model_construct(
+                    value.model_fields_set | {"enabled"},
+                    **{name: getattr(value, name) for name in value.model_fields_set if name != "enabled"},
+                    enabled=False,
+                )
+            self.placed.put(address, value, path)
+            if entry.moved_from is not None:
+                self.placed.moved[address] = entry.moved_from
+
+    @cached_property
+    def _blocked(self) -> dict[str, frozenset[Side]]:
+        found: dict[str, frozenset[Side]] = {}
+        for entry in self.document.revocations or ():
+            if entry.block:
+                found[entry.client] = found.get(entry.client, frozenset()) | frozenset(entry.block)
+        return found
+
+    def _pairs(self) -> Iterator[tuple[str, str, Path, Path]]:
+        """Client, scope, and where each of the two is written."""
+        for position, entry in enumerate(self.document.associations or ()):
+            path: Path = ("associations", position)
+            if entry.client is not None and entry.scopes is not None:
+                self.placed.listed_clients.add(entry.client)
+                if not entry.scopes:
+                    self._check_reference("client", entry.client, (*path, "client"))
+                for index, scope in enumerate(entry.scopes):
+                    yield entry.client, scope, (*path, "client"), (*path, "scopes", index)
+            elif entry.scope is not None and entry.clients is not None:
+                self.placed.listed_scopes.add(entry.scope)
+                if not entry.clients:
+                    self._check_reference("scope", entry.scope, (*path, "scope"))
+                for index, client in enumerate(entry.clients):
+                    yield client, entry.scope, (*path, "clients", index), (*path, "scope")
+
+    def _associations(self) -> None:
+        clients, scopes = self._holds["clients"], self._holds["scopes"]
+        issuing = self._sides[Side.AUTHORIZATION]
+        for client, scope, client_path, scope_path in self._pairs():
+            if client not in clients or scope not in scopes:
+                self._check_reference("client", client, client_path)
+                self._check_reference("scope", scope, scope_path)
+                continue
+            for server in issuing:
+                if server in clients[client] and server in scopes[scope]:
+                    address = Address.association(client, scope, server)
+                    path = scope_path if len(scope_path) > 3 else client_path
+                    self.placed.objects[address] = _ASSOCIATION
+                    self.placed.places.setdefault(address, path)
+
+    def _check_reference(self, kind: str, name: str, path: Path) -> None:
+        names = self._names[f"{kind}s"]
+        if name not in names:
+            self._dangling(kind, name, names, path, "")
+
+    def _revocation(self, position: int, entry: RevocationEntry) -> None:
+        path: Path = ("revocations", position)
+        if entry.client not in self._names["clients"] and self._names["clients"]:
+            detail = f"'{entry.client}' is no client of this manifest; it is cut off where a server has a client of that name."
+            fix = did_you_mean(entry.client, self._names["clients"], what="Clients are")
+            item = Diagnostic(
+                "unknown-reference",
+                "A name leads nowhere",
+                detail,
+                fix,
+                Severity.WARNING,
+                f"revocation/{entry.id}",
+                (*path, "client"),
+            )
+            self.problems.append(item)
+        holders = self._holds["clients"].get(entry.client)
+        for name in self._for_clients:
+            if holders is not None and name not in holders:
+                continue
+            sides = self._writable[name].role.sides
+            block = tuple(side for side in entry.block or () if side in sides)
+            tokens = entry.tokens if Side.AUTHORIZATION in sides else None
+            if not block and tokens is None:
+                continue
+            values = {field: getattr(entry, field) for field in entry.model_fields_set & Revocation.model_fields.keys()}
+            for field_name, value in (("block", block or None), ("tokens", tokens)):
+                if value is None:
+                    values.pop(field_name, None)
+                else:
+                    values[field_name] = value
+            if tokens is None:
+                values.pop("owner", None)
+                values.pop("scope", None)
+            made = Revocation.model_construct(set(values), **values)
+            self.placed.put(Address(Kind.REVOCATION, entry.id, name), made, path)
+
+    # -- findings ---------------------------------------------------------------------------------------------------
+
+    def _dangling(self, kind: str, name: str, known: Iterable[str], path: Path, address: str) -> None:
+        names = list(known)
+        fix = did_you_mean(name, names, what=f"{kind.capitalize()}s are")
+        detail = f"The manifest has no {kind} '{name}'."
+        self._problem("unknown-reference", "A name leads nowhere", detail, fix, path, address)
+
+    def _problem(self, rule: str, summary: str, detail: str, fix: str, path: Path, address: str) -> None:
+        self.problems.append(Diagnostic(rule, summary, detail, fix, address=address, path=path))

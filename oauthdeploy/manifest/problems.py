@@ -1,0 +1,211 @@
+"""Pydantic's complaints in the manifest's words: rule, place, what is wrong and how to put it right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from oauthdeploy.core.diagnostics import Diagnostic, Path, path_text
+from oauthdeploy.core.secrets import SourcedText
+from oauthdeploy.manifest.interpolate import UNKNOWN
+from oauthdeploy.manifest.mask import is_secret_path
+from oauthdeploy.manifest.words import closest, did_you_mean, listed
+from oauthdeploy.model.fields import Model
+
+_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
+_KINDS = {"scopes": "scope", "clients": "client"}
+_WANTED = {
+    "string_type": "write a text",
+    "bool_type": "write true or false",
+    "tuple_type": "write a list",
+    "list_type": "write a list",
+    "dict_type": "write a mapping of keys to values",
+    "mapping_type": "write a mapping of keys to values",
+    "model_type": "write a mapping of keys to values",
+    "model_attributes_type": "write a mapping of keys to values",
+    "string_too_short": "write at least one character",
+}
+
+
+def problems_of(error: ValidationError, tree: Any, model: type[Model], prefix: Path = ()) -> list[Diagnostic]:
+    """Every complaint about `tree` (validated as `model`) as a finding; several about one value become one."""
+    found: dict[tuple[Path, str], list[ErrorDetails]] = {}
+    for item in error.errors(include_url=False):
+        path = real_path(item, tree)
+        group = "" if item["type"] not in ("missing", "extra_forbidden") else item["type"]
+        found.setdefault((path, group), []).append(item)
+    # Where something inside is wrong, the complaints of a union's other branches about the whole add nothing.
+    around = {path[:end] for path, _ in found for end in range(1, len(path))}
+    return [
+        _finding(path, items, tree, model, prefix)
+        for (path, _), items in found.items()
+        if items[0]["input"] is not UNKNOWN and path not in around
+    ]
+
+
+def real_path(item: ErrorDetails, tree: Any) -> Path:
+    """The way to the value, without the labels that pydantic adds for unions and keys."""
+    path: list[str | int] = []
+    here = tree
+    for part in item["loc"]:
+        in_list = isinstance(here, list | tuple) and isinstance(part, int) and part < len(here)
+        if in_list or (isinstance(here, Mapping) and part in here):
+            path.append(part)
+            here = here[part]
+    if item["type"] == "missing":
+        path.append(item["loc"][-1])
+    return tuple(path)
+
+
+def _finding(path: Path, items: list[ErrorDetails], tree: Any, model: type[Model], prefix: Path) -> Diagnostic:
+    whole = prefix + path
+    address = address_of(whole)
+    kind = items[0]["type"]
+    last = str(path[-1]) if path else ""
+    if kind == "missing":
+        around = path_text(whole[:-1]) or "the manifest"
+        detail = f"'{last}' is required in {around}."
+        return Diagnostic(
+            "missing-key", "A required key is missing", detail, _description(model, path), address=address, path=whole
+        )
+    if kind == "extra_forbidden":
+        known = _keys_at(model, path[:-1])
+        present = _value_at(tree, path[:-1])
+        free = [key for key in known if not isinstance(present, Mapping) or key not in present]
+        fix = did_you_mean(last, free if closest(last, free) else known, what="Known keys are")
+        detail = f"'{last}' is not a key of {path_text(whole[:-1]) or 'a manifest'}."
+        return Diagnostic("unknown-key", "A key is not known here", detail, fix, address=address, path=whole)
+    return _wrong_value(items, whole, address, _description(model, path))
+
+
+def _wrong_value(items: list[ErrorDetails], path: Path, address: str, description: str) -> Diagnostic:
+    value = items[0]["input"]
+    if isinstance(value, SourcedText) and value.sensitive and not is_secret_path(path):
+        return Diagnostic(
+            "secret-in-plain-field",
+            "A secret stands in a field that is shown",
+            f"{value.origin} is secret, and {path_text(path)} is shown in plans and reports.",
+            "Use a source that isn't secret, or move the value to a field for secrets.",
+            address=address,
+            path=path,
+        )
+    shown = _shown(value, path)
+    allowed = [word for item in items for word in _allowed(item)]
+    if allowed and all(item["type"] in ("enum", "literal_error", "model_type") for item in items):
+        rule, summary = "not-allowed-value", "A value is not among the allowed ones"
+        guess = closest(value, allowed) if isinstance(value, str) else None
+        fix = (
+            f"Did you mean '{guess}'? Allowed are: {listed(allowed)}." if guess else f"Allowed are: {listed(allowed)}."
+        )
+        return Diagnostic(rule, summary, f"{path_text(path)} is {shown}.", fix, address=address, path=path)
+    words = list(dict.fromkeys(_complaint(item) for item in items))
+    detail = f"{path_text(path) or 'The manifest'} is {shown}."
+    fix = " or ".join(words)
+    fix = f"{fix[:1].upper()}{fix[1:]}." if fix else description
+    return Diagnostic("wrong-value", "A value is not right", detail, fix, address=address, path=path)
+
+
+def _shown(value: Any, path: Path) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, SourcedText):
+        return f"what {value.origin} gives"
+    if isinstance(value, str):
+        if is_secret_path(path):
+            return "a text (not shown)"
+        return f"'{value}'" if len(value) <= 60 else f"'{value[:57]}...'"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return "a mapping" if isinstance(value, Mapping) else "not of the right kind"
+
+
+def _allowed(item: ErrorDetails) -> list[str]:
+    if item["type"] not in ("enum", "literal_error"):
+        return []
+    return [match.replace("\\'", "'") for match in _QUOTED.findall(str(item.get("ctx", {}).get("expected", "")))]
+
+
+def _complaint(item: ErrorDetails) -> str:
+    kind = item["type"]
+    if kind in _WANTED:
+        return _WANTED[kind]
+    context = item.get("ctx", {})
+    if kind == "value_error":
+        return str(context.get("error", "the value is not right"))
+    if kind == "string_pattern_mismatch":
+        return f"it must match {context.get('pattern')}"
+    message = item["msg"]
+    return message[0].lower() + message[1:]
+
+
+def address_of(path: Path) -> str:
+    """The address, as far as the place in the manifest tells it: `client/web-shop`; empty where no object is meant."""
+    if len(path) >= 2 and path[0] in _KINDS and isinstance(path[1], str):
+        return f"{_KINDS[str(path[0])]}/{path[1]}"
+    return ""
+
+
+# -- what the model knows at a place ------------------------------------------------------------------------------------
+
+
+def _keys_at(model: type[Model], path: Path) -> list[str]:
+    found: list[str] = []
+    for inner in models_at(model, path):
+        found += [name for name in inner.model_fields if name not in found]
+    return found
+
+
+def _description(model: type[Model], path: Path) -> str:
+    """What the field at the path is for, from its description; empty where there is none."""
+    if not path or not isinstance(path[-1], str):
+        return ""
+    for inner in models_at(model, path[:-1]):
+        info = inner.model_fields.get(path[-1])
+        if info is not None and info.description:
+            return f"Write {path[-1]}: {info.description}"
+    return ""
+
+
+def models_at(model: type[Model], path: Path) -> list[type[Model]]:
+    """The models that a value at the path may be."""
+    annotations: list[Any] = [model]
+    for part in path:
+        following: list[Any] = []
+        for annotation in annotations:
+            for one in _alternatives(annotation):
+                if isinstance(one, type) and issubclass(one, Model):
+                    if isinstance(part, str) and part in one.model_fields:
+                        following.append(one.model_fields[part].annotation)
+                elif get_origin(one) is not None:
+                    following.append(get_args(one)[-1] if isinstance(part, str) else get_args(one)[0])
+        annotations = following
+    return [
+        one
+        for annotation in annotations
+        for one in _alternatives(annotation)
+        if isinstance(one, type) and issubclass(one, Model)
+    ]
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    """The members of a union, without Annotated around them."""
+    if hasattr(annotation, "__metadata__"):
+        yield from _alternatives(annotation.__origin__)
+    elif get_origin(annotation) is not None and (get_origin(annotation).__name__ in ("Union", "UnionType")):
+        for inner in get_args(annotation):
+            yield from _alternatives(inner)
+    else:
+        yield annotation
+
+
+def _value_at(tree: Any, path: Path) -> Any:
+    for part in path:
+        try:
+            tree = tree[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return tree

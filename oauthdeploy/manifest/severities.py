@@ -1,0 +1,177 @@
+"""What a finding weighs: `--error`, `--warn`, `--ignore`, and `# oauthdeploy: ignore[rule-id] reason` beside a line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.manifest.mask import mask_broken_line
+from oauthdeploy.manifest.nodes import Source, scalar_ranges
+from oauthdeploy.manifest.rules import CATALOGUE
+from oauthdeploy.manifest.words import did_you_mean
+
+_MARK = "oauthdeploy: ignore"
+_COMMENT = re.compile(r"(?:^|(?<=\s))#\s*oauthdeploy: ignore(?:\[([^\]\n]*)\])?(.*)$")
+_WEIGHTS: Mapping[str, Severity | None] = {"error": Severity.ERROR, "warning": Severity.WARNING, "ignore": None}
+STRUCTURAL = frozenset(
+    {
+        "yaml-syntax",
+        "duplicate-key",
+        "unknown-key",
+        "missing-key",
+        "wrong-value",
+        "not-allowed-value",
+        "unknown-reference",
+        "unknown-driver",
+        "undefined-variable",
+        "conflicting-definition",
+        "unknown-environment",
+        "unsupported-version",
+        "too-large",
+        "file-unreadable",
+        "unused-ignore",
+        "ignore-without-reason",
+        "secret-in-plain-field",
+        "command-not-allowed",
+        "multiple-documents",
+        "unsupported-yaml",
+    }
+)
+"""The rules of reading itself: nothing can be done with a manifest that breaks one, so their errors always count."""
+
+
+def apply_severities(items: Iterable[Diagnostic], wanted: Mapping[str, str]) -> list[Diagnostic]:
+    """Give the findings their severity. An id that isn't known, or can't be changed, is a finding itself."""
+    made: list[Diagnostic] = []
+    weights: dict[str, Severity | None] = {}
+    known = [rule for rule in CATALOGUE if rule not in STRUCTURAL]
+    for rule, word in wanted.items():
+        if word not in _WEIGHTS:
+            fix = did_you_mean(word, list(_WEIGHTS), what="Severities are")
+            made.append(_problem("not-allowed-value", f"'{word}' is no severity for the rule '{rule}'.", fix))
+        elif rule in STRUCTURAL:
+            detail = f"The rule '{rule}' is part of reading a manifest; its severity can't be changed."
+            made.append(_problem("not-allowed-value", detail, "Correct what it reports."))
+        elif rule not in CATALOGUE:
+            fix = did_you_mean(rule, known, what="Rules are")
+            made.append(_problem("unknown-reference", f"There is no rule '{rule}'.", fix))
+        else:
+            weights[rule] = _WEIGHTS[word]
+    for item in items:
+        if item.rule not in weights:
+            made.append(item)
+        elif (severity := weights[item.rule]) is not None:
+            made.append(replace(item, severity=severity))
+    return made
+
+
+def _problem(rule: str, detail: str, fix: str) -> Diagnostic:
+    return Diagnostic(rule, "A severity can't be set", detail, fix)
+
+
+# -- comments ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Ignore:
+    """One comment: the file, the line that it stands in, the line that it speaks of, its rules and its reason."""
+
+    source: Source
+    line: int
+    column: int
+    target: int
+    rules: tuple[str, ...]
+    reason: str
+
+
+def apply_comments(items: Iterable[Diagnostic], sources: Iterable[Source]) -> list[Diagnostic]:
+    """Leave out what a comment ignores. A comment without reason, for an unknown rule, or of no use is a finding."""
+    ignores = [found for source in sources if _MARK in source.text for found in _comments(source)]
+    if not ignores:
+        return list(items)
+    valid = [ignore for ignore in ignores if ignore.rules and ignore.reason]
+    by_place: dict[tuple[str, int, str], _Ignore] = {
+        (ignore.source.name, ignore.target, rule): ignore for ignore in valid for rule in ignore.rules
+    }
+    used: set[tuple[str, int, str]] = set()
+    made: list[Diagnostic] = []
+    for item in items:
+        place = ("", 0, "") if item.span is None else (item.span.file, item.span.line, item.rule)
+        if place in by_place and item.rule not in STRUCTURAL:
+            used.add(place)
+        else:
+            made.append(item)
+    for ignore in ignores:
+        if not ignore.rules:
+            made.append(_comment_problem(ignore, "ignore-without-reason", "The comment names no rule."))
+        elif not ignore.reason:
+            made.append(_comment_problem(ignore, "ignore-without-reason", "The comment gives no reason."))
+        else:
+            made += [
+                _unused(ignore, rule) for rule in ignore.rules if (ignore.source.name, ignore.target, rule) not in used
+            ]
+    return made
+
+
+def _comments(source: Source) -> Iterable[_Ignore]:
+    found = [
+        (number, match)
+        for number, line in enumerate(source.lines, start=1)
+        if _MARK in line and (match := _COMMENT.search(line))
+    ]
+    inside = _inside_texts(source, [(number, match.start() + 1) for number, match in found])
+    for number, match in found:
+        if (number, match.start() + 1) in inside:
+            continue
+        alone = not source.line(number)[: match.start()].strip()
+        rules = tuple(part.strip() for part in (match[1] or "").split(",") if part.strip())
+        yield _Ignore(
+            source,
+            number,
+            match.start() + 1,
+            _next_line(source, number) if alone else number,
+            rules,
+            match[2].strip(" \t:-"),
+        )
+
+
+def _next_line(source: Source, number: int) -> int:
+    """The next line that says something: comments may stand above each other."""
+    following = number + 1
+    while following <= len(source.lines) and source.line(following).lstrip().startswith("#"):
+        following += 1
+    return following
+
+
+def _inside_texts(source: Source, places: list[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those of the places that are part of a text, where a # starts no comment."""
+    inside: set[tuple[int, int]] = set()
+    waiting = sorted(places, reverse=True)
+    for start, end in scalar_ranges(source):
+        while waiting and waiting[-1] < start:
+            waiting.pop()
+        while waiting and start <= waiting[-1] < end:
+            inside.add(waiting.pop())
+    return inside
+
+
+def _unused(ignore: _Ignore, rule: str) -> Diagnostic:
+    if rule in STRUCTURAL:
+        return _comment_problem(ignore, "unused-ignore", f"The rule '{rule}' can't be ignored.")
+    if rule not in CATALOGUE:
+        known = [name for name in CATALOGUE if name not in STRUCTURAL]
+        fix = did_you_mean(rule, known, what="Rules are")
+        return _comment_problem(ignore, "unused-ignore", f"There is no rule '{rule}'.", fix)
+    return _comment_problem(ignore, "unused-ignore", f"Nothing here breaks the rule '{rule}'.", "Remove the comment.")
+
+
+def _comment_problem(ignore: _Ignore, rule: str, detail: str, fix: str = "") -> Diagnostic:
+    summary = "A comment ignores nothing" if rule == "unused-ignore" else "A comment that ignores needs rule and reason"
+    severity = Severity.WARNING if rule == "unused-ignore" else Severity.ERROR
+    span = replace(
+        ignore.source.span(ignore.line, ignore.column), text=mask_broken_line(ignore.source.lines, ignore.line)
+    )
+    fix = fix or "Write: # oauthdeploy: ignore[rule-id] the reason"
+    return Diagnostic(rule, summary, detail, fix, severity, span=span)
