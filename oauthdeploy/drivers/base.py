@@ -14,7 +14,8 @@ A driver speaks to one server for one run. It is made by its `DriverInfo.open` w
 in `apply` what it learned there (ids by natural key). What it learned ends with the object.
 
 It may declare that several changes go in one request (`batch_key`); the engine then hands them over together. It must not
-read files, the environment or the clock (a server's own `Date` is the clock), remember anything between runs, import another driver, or log a secret.
+read files, the environment or the clock (a server's own `Date` is the clock), remember anything between runs, import
+another driver, or log a secret.
 
 Errors are those of `core.errors`; an answer that breaks the server's own protocol is an `UnexpectedAnswer`.
 """

@@ -1,0 +1,32 @@
+"""The `external` driver: an authorization server that resource servers trust and that is never written to.
+
+Its entry gives resource servers what they need to introspect tokens there (RFC 7662); nothing is ever sent to it.
+"""
+
+from __future__ import annotations
+
+from oauthdeploy.drivers.base import DriverInfo
+from oauthdeploy.model.fields import Model
+from oauthdeploy.model.servers import Role
+from oauthdeploy.planning.capabilities import DriverFacts
+
+
+class ExternalCredentials(Model):
+    """Nothing: nobody signs in there. What introspection needs stands under `introspection`."""
+
+
+class ExternalOptions(Model):
+    """Nothing to choose."""
+
+
+FACTS = DriverFacts(
+    name="external",
+    title="External authorization server, trusted and not managed",
+    roles=frozenset({Role.AUTHORIZATION}),
+    credentials=ExternalCredentials,
+    options=ExternalOptions,
+    capabilities={Role.AUTHORIZATION: {}},
+    writable=False,
+)
+
+DRIVER = DriverInfo(facts=FACTS, open=None)

@@ -1,0 +1,365 @@
+"""The one HTTP client of all drivers: pools, timeouts, retries, limits, TLS, trace, and answers turned into our errors.
+
+What may be repeated: GET, HEAD, OPTIONS, PUT and DELETE (RFC 9110, 9.2.2) after a broken connection, a time out, 429, 502,
+503 and 504; POST and PATCH only when the server certainly did not carry them out: no connection was made, or it answered
+429 or 503. A driver that knows better says so with `repeatable`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from requests import PreparedRequest, Request, RequestException, Response, Session
+from requests.auth import AuthBase, HTTPBasicAuth
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from urllib3.exceptions import HTTPError
+
+from oauthdeploy import __version__
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
+from oauthdeploy.core.errors import ManifestInvalid, ServerError, UnexpectedAnswer, Unreachable
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.answers import Call, redirected, refused
+from oauthdeploy.drivers.faults import explain
+from oauthdeploy.drivers.pacing import Pace, backoff, http_date, retry_after
+from oauthdeploy.drivers.transport import SAFE_METHODS, deadline, host_of, make_session, tls_context
+from oauthdeploy.drivers.wire import (
+    NotJson,
+    Route,
+    clean,
+    decode,
+    encode,
+    header_secrets,
+    is_json,
+    masked,
+    media_type,
+    secrets_in,
+    server_words,
+)
+from oauthdeploy.model.servers import Limits, Server
+
+log = logging.getLogger("oauthdeploy.http")
+
+ANSWER_LIMIT: Final = 64 * 2**20
+"""The largest answer that is read, in bytes."""
+
+_CONNECT_LIMIT: Final = 10.0
+_IDEMPOTENT: Final = SAFE_METHODS | {"PUT", "DELETE"}
+_NOT_CARRIED_OUT: Final = frozenset({429, 503})
+_PASSING: Final = frozenset({429, 502, 503, 504})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A good answer. `body` is the parsed JSON, None where there is none; `date` the server's clock, where it tells."""
+
+    status: int
+    body: Any
+    date: datetime | None = None
+
+
+@dataclass
+class Tally:
+    """How many requests were sent inside one `counting()` block."""
+
+    requests: int = 0
+
+
+_TALLY: ContextVar[Tally | None] = ContextVar("oauthdeploy_http_tally", default=None)
+
+
+@contextmanager
+def counting() -> Iterator[Tally]:
+    """Count the requests that this thread sends inside the block, attempts included."""
+    tally = Tally()
+    token = _TALLY.set(tally)
+    try:
+        yield tally
+    finally:
+        _TALLY.reset(token)
+        outer = _TALLY.get()
+        if outer is not None:
+            outer.requests += tally.requests
+
+
+class BasicAuth(AuthBase):
+    """HTTP Basic in UTF-8 (RFC 7617); the password is revealed when a request is about to be sent."""
+
+    def __init__(self, username: str, password: Secret) -> None:
+        self._username = username
+        self._password = password
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Sign the request."""
+        basic = HTTPBasicAuth(self._username.encode(), self._password.reveal().encode())
+        basic(request)
+        return request
+
+
+class _Again(Exception):
+    """An attempt that may be repeated, with the error that stands if it isn't."""
+
+    def __init__(self, error: ServerError, after: float | None = None) -> None:
+        super().__init__()
+        self.error = error
+        self.after = after
+
+
+def _wait(state: RetryCallState) -> float:
+    problem = state.outcome.exception() if state.outcome is not None else None
+    return backoff(state.attempt_number, problem.after if isinstance(problem, _Again) else None)
+
+
+class AdminClient:
+    """Requests to one server, from any number of threads."""
+
+    def __init__(
+        self,
+        server: str,
+        url: str,
+        session: Session,
+        auth: AuthBase | None,
+        limits: Limits,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`server` is the name for errors; `url` the base address; `session` from `make_session`."""
+        self.server = server
+        self.url = url.rstrip("/")
+        self._session = session
+        self._auth = auth
+        self._limits = limits
+        self._sleep = sleep
+        self._gate = threading.BoundedSemaphore(limits.parallel)
+        self._pace = Pace(limits.requests_per_second, sleep=sleep)
+        self._lock = threading.Lock()
+        self._sent = 0
+        self._secrets: set[Secret] = set()
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent so far, attempts included."""
+        return self._sent
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self._session.close()
+
+    def guard(self, secret: Secret) -> None:
+        """Never show words of this server that hold `secret`, such as one that it made itself."""
+        with self._lock:
+            self._secrets.add(secret)
+
+    def get(self, route: Route | str, params: Mapping[str, str] | None = None) -> Answer:
+        """GET a JSON document. Raises what `request` raises."""
+        return self.request("GET", route, params=params)
+
+    def request(
+        self,
+        method: str,
+        route: Route | str,
+        body: Any = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+        repeatable: bool | None = None,
+    ) -> Answer:
+        """Send one request and give the good answer (2xx).
+
+        `route` is a path below the base address, escaped already. `body` is a JSON structure that may hold Secrets. With
+        `repeatable` a driver says whether doing it twice is the same as once; None: by the method.
+
+        Raises Unreachable, Unauthorized, Forbidden, NotFound, Conflict, Rejected, UnexpectedAnswer, ServerError (5xx),
+        and WriteRefused on a read-only client. An error is `uncertain` where a write may have been carried out.
+        """
+        method = method.upper()
+        if isinstance(route, str):
+            route = Route(route, route)
+        again = method in _IDEMPOTENT if repeatable is None else repeatable
+        call = Call(self.server, method, route, body, params or {}, content_type, again, uuid.uuid4().hex)
+        for secret in secrets_in(body):
+            self.guard(secret)
+        attempts = Retrying(
+            stop=stop_after_attempt(self._limits.retries + 1),
+            wait=_wait,
+            retry=retry_if_exception_type(_Again),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            return attempts(self._attempt, call)
+        except _Again as last:
+            raise last.error from None
+
+    def _attempt(self, call: Call) -> Answer:
+        self._pace.wait()
+        begun = time.monotonic()
+        request = self._prepared(call)
+        seconds = float(self._limits.timeout)
+        with self._gate, deadline(seconds):
+            try:
+                response = self._session.send(
+                    request,
+                    stream=True,
+                    allow_redirects=False,
+                    timeout=(min(seconds, _CONNECT_LIMIT), seconds),
+                )
+                with response:
+                    raw = self._read(call, response)
+            except (RequestException, HTTPError, OSError) as error:
+                self._trace(call, "no answer", begun)
+                raise self._lost(call, error, seconds) from None
+        self._count()
+        self._trace(call, str(response.status_code), begun)
+        return self._judge(call, response, raw, request)
+
+    def _count(self) -> None:
+        with self._lock:
+            self._sent += 1
+        tally = _TALLY.get()
+        if tally is not None:
+            tally.requests += 1
+
+    def _prepared(self, call: Call) -> PreparedRequest:
+        headers = {
+            "Accept": "application/json",
+            # An answer that needs no unpacking can't be a bomb.
+            "Accept-Encoding": "identity",
+            "User-Agent": f"oauthdeploy/{__version__}",
+            "X-Request-Id": call.id,
+        }
+        data = None
+        if call.body is not None:
+            data = encode(call.body)
+            headers["Content-Type"] = call.content_type
+        return self._session.prepare_request(
+            Request(
+                call.method,
+                self.url + call.route.path,
+                params=dict(call.params),
+                data=data,
+                headers=headers,
+                auth=self._auth,
+            )
+        )
+
+    def _read(self, call: Call, response: Response) -> bytes:
+        if call.method == "HEAD" or response.status_code in (204, 304):
+            return b""
+        chunks: list[bytes] = []
+        size = 0
+        for chunk in response.raw.stream(2**16, decode_content=False):
+            size += len(chunk)
+            if size > ANSWER_LIMIT:
+                raise call.error(
+                    UnexpectedAnswer,
+                    f"The answer of '{self.server}' is larger than {ANSWER_LIMIT // 2**20} MiB",
+                    status=response.status_code,
+                    uncertain=call.writes,
+                )
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _lost(self, call: Call, error: BaseException, seconds: float) -> Exception:
+        fault = explain(error, seconds)
+        if fault.sent:
+            self._count()
+        kind, what = (UnexpectedAnswer, "gave no usable answer") if fault.garbled else (Unreachable, "can't be reached")
+        summary = f"'{self.server}' {what}: {fault.words}"
+        self_made = call.error(kind, summary, fix=fault.fix, uncertain=call.writes and fault.sent)
+        if fault.transient and (call.repeatable or not fault.sent):
+            return _Again(self_made)
+        return self_made
+
+    def _judge(self, call: Call, response: Response, raw: bytes, request: PreparedRequest) -> Answer:
+        status = response.status_code
+        date = http_date(response.headers.get("Date"))
+        if 200 <= status < 300:
+            return Answer(status, self._parsed(call, response, raw), date)
+        if 300 <= status < 400:
+            raise redirected(call, status, response.headers)
+        words = self._words(response, raw, request)
+        error = refused(call, status, words)
+        if status in _PASSING and (call.repeatable or status in _NOT_CARRIED_OUT):
+            now = date or datetime.now(UTC)
+            raise _Again(error, retry_after(response.headers.get("Retry-After"), now))
+        raise error
+
+    def _words(self, response: Response, raw: bytes, request: PreparedRequest) -> str:
+        with self._lock:
+            sent = [secret.reveal() for secret in self._secrets]
+        sent += header_secrets(request.headers.get("Authorization"))
+        return server_words(raw, response.headers.get("Content-Type", ""), sent)
+
+    def _parsed(self, call: Call, response: Response, raw: bytes) -> Any:
+        if not raw.strip():
+            return None
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        media = media_type(response.headers.get("Content-Type", ""))
+        why = ""
+        if encoding not in ("", "identity"):
+            why = "it is compressed, which was not asked for"
+        elif media and not is_json(media):
+            why = f"it is {clean(media, 60)}, not application/json"
+        else:
+            try:
+                return decode(raw)
+            except NotJson as problem:
+                why = str(problem)
+        raise call.error(
+            UnexpectedAnswer,
+            f"The answer of '{self.server}' can't be used: {why}",
+            status=response.status_code,
+            fix="Check that url leads to the administration API, not to a proxy, a portal or a sign-in page.",
+            uncertain=call.writes,
+        )
+
+    def _trace(self, call: Call, end: str, begun: float) -> None:
+        if log.isEnabledFor(logging.DEBUG):
+            took = (time.monotonic() - begun) * 1000
+            body = "" if call.body is None else f" {masked(call.body)!r}"
+            log.debug(
+                "%s %s %s: %s in %.0f ms [%s]%s", self.server, call.method, call.route.shown, end, took, call.id, body
+            )
+
+
+def open_client(server_name: str, server: Server, auth: AuthBase | None, *, read_only: bool, base: Path) -> AdminClient:
+    """Make the client of one server entry; `base` is the folder that its TLS files are looked up from.
+
+    With `read_only` every method but GET, HEAD and OPTIONS raises WriteRefused before anything is sent. Nothing is sent
+    here. Raises ManifestInvalid for an address or a TLS file that can't be used.
+    """
+    url = server.url or ""
+    why = _bad_address(url)
+    if why:
+        fix = "Write the base address alone, such as https://is.example.com:5543."
+        finding = Diagnostic("server-url", "The address can't be used", why, fix, path=("servers", server_name, "url"))
+        raise ManifestInvalid(Diagnostics.of([finding]))
+    context = tls_context(server_name, server.tls, base) if url.lower().startswith("https:") else None
+    session = make_session(url, server.limits.parallel, context, read_only=read_only)
+    return AdminClient(server_name, url, session, auth, server.limits)
+
+
+def _bad_address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        _port = parts.port
+    except ValueError:
+        return "It is no address."
+    if parts.scheme not in ("http", "https") or not host_of(url):
+        return "It must start with http:// or https:// and name a host."
+    if parts.username is not None or parts.password is not None:
+        return "Credentials don't belong there; they have a place of their own in the server entry."
+    if parts.query or parts.fragment:
+        return "It must not have a query or a fragment."
+    return ""

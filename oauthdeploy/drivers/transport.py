@@ -1,0 +1,273 @@
+"""The lowest layer of HTTP: TLS, total deadlines, no redirects, no cookies, and the adapter that refuses to write."""
+
+from __future__ import annotations
+
+import io
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
+from oauthdeploy.core.errors import ManifestInvalid, WriteRefused
+from oauthdeploy.model.servers import Tls
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing (RFC 9110, 9.2.1)."""
+
+_DEADLINE: ContextVar[float | None] = ContextVar("oauthdeploy_http_deadline", default=None)
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Let every read from a socket inside the block fail with TimeoutError once `seconds` have passed.
+
+    The read timeout of requests starts anew with each byte; a server that drips would hold a request for ever.
+    """
+    token = _DEADLINE.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _DEADLINE.reset(token)
+
+
+class _DeadlineReader(io.RawIOBase):
+    """The raw reading end of a socket, which gives each read what is left of the deadline."""
+
+    def __init__(self, sock: socket.socket, until: float) -> None:
+        self._sock = sock
+        self._inner = sock.makefile("rb", buffering=0)
+        self._until = until
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Read some bytes. Raises TimeoutError when the deadline has passed."""
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(left)
+        read: int | None = self._inner.readinto(buffer)
+        return read
+
+    def fileno(self) -> int:
+        """The socket's."""
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        """Close this end; the socket itself belongs to the connection."""
+        if not self.closed:
+            self._inner.close()
+        super().close()
+
+
+class _DeadlineSocket:
+    """A socket whose files keep the deadline; everything else is the socket's."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def makefile(self, mode: str = "rb", buffering: int | None = None) -> Any:
+        """A file on the socket; for reading, one that ends with the deadline."""
+        until = _DEADLINE.get()
+        if until is None or mode != "rb":
+            return self._sock.makefile(mode, buffering)  # type: ignore[call-overload]
+        return io.BufferedReader(_DeadlineReader(self._sock, until))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+class _PlainConnection(HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        self.sock = _DeadlineSocket(self.sock)
+
+
+class _TlsConnection(HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        self.sock = _DeadlineSocket(self.sock)
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class Adapter(HTTPAdapter):
+    """Pools of `parallel` connections, our own TLS context, and nothing retried here."""
+
+    def __init__(self, parallel: int, context: ssl.SSLContext | None) -> None:
+        self._context = context
+        super().__init__(pool_connections=2, pool_maxsize=parallel, pool_block=True)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools with connections that keep deadlines."""
+        if self._context is not None:
+            kwargs["ssl_context"] = self._context
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
+        """Reach servers behind a proxy with the same TLS context."""
+        if self._context is not None:
+            proxy_kwargs["ssl_context"] = self._context
+        manager = super().proxy_manager_for(proxy, **proxy_kwargs)
+        manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+        return manager
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> tuple[Any, Any]:
+        """Leave TLS to the context: requests would add its own authorities to ours."""
+        host, _tls = super().build_connection_pool_key_attributes(request, verify, cert)
+        return host, {}
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Nothing to add: the context has it all."""
+
+
+class ReadOnlyAdapter(Adapter):
+    """Refuses every method that could change anything, before a byte leaves the process."""
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send GET, HEAD and OPTIONS. Raises WriteRefused for all else."""
+        if (request.method or "").upper() not in SAFE_METHODS:
+            raise WriteRefused(
+                "A write reached a connection that only reads",
+                detail=f"{request.method} was stopped before anything was sent.",
+                fix="This is a bug in oauthdeploy; please report it.",
+            )
+        return super().send(request, *args, **kwargs)
+
+
+class NoJar(RequestsCookieJar):
+    """A cookie jar that stays empty: the admin APIs are stateless, and a session would mix accounts."""
+
+    def set_cookie(self, cookie: Any, *args: Any, **kwargs: Any) -> None:
+        """Keep nothing."""
+
+
+class PlainSession(requests.Session):
+    """A session that follows no redirect, keeps no cookie and reads no environment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.cookies = NoJar()
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the base's signature
+        """No answer is a redirect to us: the caller judges 3xx itself."""
+        return
+
+
+def make_session(url: str, parallel: int, context: ssl.SSLContext | None, *, read_only: bool) -> requests.Session:
+    """A session for one server: pools, TLS, and proxies from the environment unless the server is on this machine."""
+    session = PlainSession()
+    adapter = ReadOnlyAdapter(parallel, context) if read_only else Adapter(parallel, context)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    if not is_loopback(host_of(url)):
+        session.proxies.update(get_environ_proxies(url))
+    return session
+
+
+def host_of(url: str) -> str:
+    """The host of a URL, lower case, without brackets; "" where there is none."""
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address means this machine (RFC 6761, 6.3)."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def tls_context(server: str, tls: Tls, base: Path) -> ssl.SSLContext:
+    """The TLS settings of a server entry: TLS 1.2 or newer, its authorities or the usual ones, a client certificate.
+
+    Files are looked up from `base`. Raises ManifestInvalid that names the file and its place in the manifest.
+    """
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if tls.ca_file is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        _load(server, "ca_file", base / tls.ca_file, lambda path: context.load_verify_locations(cafile=path))
+    else:
+        context.load_verify_locations(cafile=DEFAULT_CA_BUNDLE_PATH)
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if tls.client_cert is not None:
+        key = None if tls.client_key is None else base / tls.client_key
+        if key is not None:
+            _load(server, "client_key", key, lambda path: path.open("rb").close())
+        # No prompt for a pass phrase: there is nobody to ask in a pipeline.
+        _load(
+            server,
+            "client_cert",
+            base / tls.client_cert,
+            lambda path: context.load_cert_chain(path, key, password=lambda: b""),
+        )
+    return context
+
+
+def _load(server: str, field: str, path: Path, load: Any) -> None:
+    try:
+        load(path)
+    except (OSError, ValueError) as problem:
+        why = (
+            "it holds no usable PEM" if isinstance(problem, ssl.SSLError) else (getattr(problem, "strerror", "") or "?")
+        )
+        raise ManifestInvalid(
+            Diagnostics.of(
+                [
+                    Diagnostic(
+                        "tls-file-unusable",
+                        "A file for TLS can't be used",
+                        detail=f"{path}: {why}.",
+                        fix="Give the path of a readable PEM file, from the folder of the manifest.",
+                        path=("servers", server, "tls", field),
+                    )
+                ]
+            )
+        ) from None
+
+
+def redirect_host(headers: Mapping[str, str]) -> str:
+    """The host and port that a redirect leads to, fit to be shown; "" for the same host."""
+    location = headers.get("Location", "")
+    try:
+        parts = urlsplit(location)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return ""
+    shown = "".join(c for c in host if c.isprintable())[:100]
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port else "") if shown else ""

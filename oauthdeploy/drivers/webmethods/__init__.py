@@ -1,0 +1,29 @@
+"""The `webmethods` driver: webMethods Integration Server 10.11 and later, by its Administrator API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oauthdeploy.drivers.base import Connection, Driver, DriverInfo
+from oauthdeploy.drivers.webmethods.facts import FACTS, WebMethodsCredentials
+from oauthdeploy.model.fields import Model
+
+if TYPE_CHECKING:
+    from requests.auth import AuthBase
+
+
+def _open(connection: Connection) -> Driver:
+    # Imported late: it brings the HTTP library, which `validate` and `version` don't need.
+    from oauthdeploy.drivers.webmethods.driver import WebMethodsDriver
+
+    return WebMethodsDriver(connection)
+
+
+def _sign_in(credentials: Model) -> AuthBase:
+    from oauthdeploy.drivers.http import BasicAuth
+
+    assert isinstance(credentials, WebMethodsCredentials)
+    return BasicAuth(credentials.username, credentials.password)
+
+
+DRIVER = DriverInfo(facts=FACTS, open=_open, sign_in=_sign_in)

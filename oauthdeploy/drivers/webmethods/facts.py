@@ -1,0 +1,180 @@
+"""What is known of webMethods Integration Server without asking one.
+
+Source: the OpenAPI document and the guides of Integration Server 10.11 (Administrator API; Configuring OAuth), which every
+Integration Server serves at /admin/swagger/integrationServer. The table is proved against the embedded server of this
+project, which speaks that API; `check` looks at the live document of the server at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.fields import Model, Text
+from oauthdeploy.model.objects import ClientType, TokenEndpointAuth
+from oauthdeploy.model.servers import Role
+from oauthdeploy.planning.capabilities import Capabilities, Capability, DriverFacts, NameRule, Support, no, yes
+
+INTROSPECTION_PATH: Final = "/invoke/pub.oauth/introspectToken"
+"""The RFC 7662 endpoint of an Integration Server, below its base address."""
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("write a time zone such as Europe/Berlin or UTC") from None
+    return name
+
+
+class WebMethodsCredentials(Model):
+    """An account of the Administrators group, or of the read-only group where nothing is to be written."""
+
+    username: Text = Field(description="The account.", min_length=1, pattern="^[^:]+$")
+    password: Secret = Field(description="Its password.", examples=["${env:LOGIN_PASSWORD}"])
+
+
+class WebMethodsOptions(Model):
+    """How to speak to an Integration Server."""
+
+    api: Literal["administrator"] = Field("administrator", description="The API to use: the Administrator API.")
+    timezone: Annotated[Text, AfterValidator(_zone)] | None = Field(
+        None,
+        description="The server's time zone, for token times whose zone it abbreviates ambiguously.",
+        examples=["Europe/Berlin"],
+    )
+
+
+_ID_NOTE: Final = "where the server's document lists client_id in ClientIn; Integration Server 10.11 makes its own"
+_SECRET_NOTE: Final = "where the server's document lists client_secret in ClientIn; 10.11 makes its own"
+
+_COMMON: Final[Mapping[Capability, Support]] = {
+    Capability.SETTINGS: yes(),
+    Capability.REQUIRE_HTTPS: yes(),
+    Capability.REQUIRE_PKCE: yes("from 10.11 on"),
+    Capability.AUTHORIZATION_CODE_LIFETIME: yes(),
+    Capability.ACCESS_TOKEN_LIFETIME: yes(),
+    Capability.TOKEN_ENDPOINT_AUTH: yes(),
+    Capability.SCOPES: yes(),
+    Capability.SCOPE_DESCRIPTION: yes(),
+    Capability.SCOPE_RESOURCES: yes(),
+    Capability.SCOPE_URL_TEMPLATES: yes(),
+    Capability.CLIENTS: yes(),
+    Capability.CLIENT_NAME: yes(),
+    Capability.CLIENT_VERSION: yes("the document of 10.11 takes whole numbers only"),
+    Capability.CLIENT_DESCRIPTION: yes(),
+    Capability.CLIENT_TYPE_CHANGE: yes(),
+    Capability.CLIENT_TOKENS: yes(),
+    Capability.CLIENT_ENABLED: yes(),
+    Capability.CLIENT_ID_CHOICE: yes(_ID_NOTE),
+    Capability.CLIENT_SECRET_CHOICE: yes(_SECRET_NOTE),
+    Capability.CLIENT_SECRET_GENERATE: yes(),
+    Capability.CLIENT_SECRET_READ: no("the secret is given once, when the client is made"),
+    Capability.CLIENT_SECRET_ROTATE: no("the API has no path for a new secret"),
+    Capability.CLIENT_RENAME: yes(),
+    Capability.GRANT_IMPLICIT: yes(),
+    Capability.GRANT_PASSWORD: yes(),
+    Capability.BLOCK_CLIENT: yes(),
+    Capability.USERS_LIST: no("the driver doesn't ask for accounts"),
+    Capability.MARKS: no("the API has no field for a mark of ours"),
+    Capability.LEASE: no("the API has nothing to hold a lease with"),
+}
+
+_AUTHORIZATION: Final[Mapping[Capability, Support]] = {
+    Capability.ASSOCIATIONS: yes(),
+    Capability.TOKENS_LIST: yes(),
+    Capability.TOKENS_DELETE: yes(),
+    Capability.TOKENS_BY_TIME: yes(),
+    Capability.TOKENS_BY_OWNER: yes(),
+    Capability.TOKENS_BY_SCOPE: yes(),
+}
+
+_NO_AUTHORIZATION: Final[Mapping[Capability, Support]] = {
+    Capability.ASSOCIATIONS: no("associations are kept on the authorization server"),
+    Capability.TOKENS_LIST: no("tokens are kept on the authorization server"),
+    Capability.TOKENS_DELETE: no("tokens are kept on the authorization server"),
+    Capability.TOKENS_BY_TIME: no("tokens are kept on the authorization server"),
+    Capability.TOKENS_BY_OWNER: no("tokens are kept on the authorization server"),
+    Capability.TOKENS_BY_SCOPE: no("tokens are kept on the authorization server"),
+}
+
+_RESOURCE: Final[Mapping[Capability, Support]] = {
+    Capability.TRUST: yes(),
+    Capability.TRUST_REMOTE: yes(),
+    Capability.TRUST_EXTERNAL: yes(),
+}
+
+_NO_RESOURCE: Final[Mapping[Capability, Support]] = {
+    Capability.TRUST: no("an authorization server asks nobody about tokens"),
+    Capability.TRUST_REMOTE: no("an authorization server asks nobody about tokens"),
+    Capability.TRUST_EXTERNAL: no("an authorization server asks nobody about tokens"),
+}
+
+CAPABILITIES: Final[Mapping[Role, Capabilities]] = {
+    Role.AUTHORIZATION: {**_COMMON, **_AUTHORIZATION, **_NO_RESOURCE},
+    Role.RESOURCE: {**_COMMON, **_NO_AUTHORIZATION, **_RESOURCE},
+    Role.BOTH: {**_COMMON, **_AUTHORIZATION, **_RESOURCE},
+}
+
+DEFAULT_VERSION: Final = "1"
+"""The version of a client whose manifest gives none: the server tells clients apart by name and version, and needs both."""
+
+DEFAULTS: Final[Mapping[Kind, Mapping[str, Any]]] = {
+    Kind.SETTINGS: {
+        "require_https": True,
+        "require_pkce": False,
+        "authorization_code_lifetime": 600,
+        "access_token_lifetime": 3600,
+        "token_endpoint_auth": TokenEndpointAuth.SESSION,
+    },
+    Kind.SCOPE: {"description": "", "resources": (), "url_templates": ()},
+    Kind.CLIENT: {
+        "version": DEFAULT_VERSION,
+        "description": "",
+        "type": ClientType.CONFIDENTIAL,
+        "redirect_uris": (),
+        "grants": (),
+        "tokens.access_lifetime": "inherit",
+        "tokens.refresh_count": 0,
+        "enabled": True,
+    },
+    Kind.TRUST: {
+        "default_scope": "",
+        "truststore_alias": "",
+        "keystore_alias": "",
+        "key_alias": "",
+    },
+}
+
+NAMES: Final[Mapping[Kind, NameRule]] = {
+    # "Adding a Scope" (10.5 and later): ASCII 33 to 126, at most 100, without \ , "; a dot segment can't stand in a URL.
+    Kind.SCOPE: NameRule(
+        r"^(?!\.{1,2}$)[!#-+\--\[\]-~]+$",
+        100,
+        'ASCII characters without space, backslash, comma and quotation mark (\\ , "), and neither "." nor ".."',
+    ),
+    # "Registering Clients": the same for name and version.
+    Kind.CLIENT: NameRule(
+        r"""^(?!\.{1,2}$)[^&()\\;,/":'<>\x00-\x1f\x7f]+$""",
+        255,
+        "anything but & ( ) \\ ; , / \" : ' < > and control characters",
+    ),
+}
+
+FACTS: Final = DriverFacts(
+    name="webmethods",
+    title="webMethods Integration Server",
+    roles=frozenset(Role),
+    credentials=WebMethodsCredentials,
+    options=WebMethodsOptions,
+    capabilities=CAPABILITIES,
+    defaults=DEFAULTS,
+    names=NAMES,
+    introspection_path=INTROSPECTION_PATH,
+    proved_against="the embedded server of oauthdeploy, which speaks the Administrator API of Integration Server 10.11",
+)

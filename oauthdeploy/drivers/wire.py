@@ -1,0 +1,213 @@
+"""JSON on the wire, guarded: secrets are revealed only where bytes are made, and answers are trusted in nothing."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote, quote_plus
+
+from oauthdeploy.core.secrets import MASK, Secret
+
+WORDS_LIMIT: Final = 300
+"""How many characters of a server's own words are kept."""
+
+_WORD_KEYS: Final = ("message", "errorMessage", "error_description", "detail", "error", "title")
+
+
+class NotJson(ValueError):
+    """An answer is no acceptable JSON; the message says why and holds nothing of the answer."""
+
+
+def revealed(value: Any) -> Any:
+    """The same structure with every Secret as its text: for the moment of sending and for nothing else."""
+    match value:
+        case Secret():
+            return value.reveal()
+        case Mapping():
+            return {str(key): revealed(inner) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [revealed(inner) for inner in value]
+        case str():
+            return str(value)
+        case _:
+            return value
+
+
+def masked(value: Any) -> Any:
+    """The same structure with every Secret as `***`: for the trace."""
+    match value:
+        case Secret():
+            return MASK
+        case Mapping():
+            return {str(key): masked(inner) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [masked(inner) for inner in value]
+        case str():
+            return str(value)
+        case _:
+            return value
+
+
+def secrets_in(value: Any) -> Iterator[Secret]:
+    """Every Secret of a structure."""
+    match value:
+        case Secret():
+            yield value
+        case Mapping():
+            for inner in value.values():
+                yield from secrets_in(inner)
+        case list() | tuple() | set() | frozenset():
+            for inner in value:
+                yield from secrets_in(inner)
+
+
+def encode(value: Any) -> bytes:
+    """Write a body with its secrets. The result must go to the wire and nowhere else."""
+    return json.dumps(revealed(value), ensure_ascii=False, allow_nan=False).encode("utf-8")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise NotJson("a key stands twice in one object")
+    return made
+
+
+def _no_constant(_name: str) -> Any:
+    raise NotJson("it holds a number that JSON doesn't have")
+
+
+def decode(raw: bytes) -> Any:
+    """Read an answer. Raises NotJson for anything but one sound JSON value in UTF-8."""
+    try:
+        text = raw.decode("utf-8-sig")
+        value = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except NotJson:
+        raise
+    except UnicodeError:
+        raise NotJson("its characters are no valid UTF-8") from None
+    except RecursionError:
+        raise NotJson("it is nested too deeply") from None
+    except ValueError:
+        raise NotJson("it can't be parsed") from None
+    return value
+
+
+def header_secrets(authorization: str | bytes | None) -> Iterator[str]:
+    """The secret texts of an Authorization header: the whole value, its token, and the password of Basic."""
+    if not authorization:
+        return
+    text = authorization.decode("latin-1") if isinstance(authorization, bytes) else authorization
+    yield text
+    scheme, _, token = text.partition(" ")
+    if token:
+        yield token
+    if scheme.lower() == "basic" and token:
+        try:
+            yield b64decode(token, validate=True).decode("utf-8", "replace").partition(":")[2]
+        except ValueError:
+            return
+
+
+def _forms(text: str) -> Iterator[str]:
+    """How a server may write a text back to us."""
+    yield text
+    yield quote(text, safe="")
+    yield quote_plus(text)
+    yield json.dumps(text)[1:-1]
+    yield json.dumps(text, ensure_ascii=False)[1:-1]
+    yield b64encode(text.encode("utf-8", "replace")).decode("ascii").rstrip("=")
+
+
+def clean(words: str, limit: int = WORDS_LIMIT) -> str:
+    """Words fit for a terminal: no control or direction characters, single spaces, cut to `limit` characters."""
+    plain = "".join(
+        " " if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in words[: 20 * limit]
+    )
+    plain = " ".join(plain.split())
+    return plain if len(plain) <= limit else plain[: limit - 1] + "…"
+
+
+def server_words(raw: bytes, content_type: str, secrets: Iterable[str]) -> str:
+    """What a server says about an error, cleaned and cut; "" where it would give away any of `secrets`."""
+    try:
+        text = raw.decode("utf-8", "replace")
+    except MemoryError:
+        return ""
+    media = media_type(content_type)
+    if is_json(media):
+        try:
+            text = _message_of(decode(raw))
+        except NotJson:
+            return ""
+    elif "html" in media or "xml" in media or not media.startswith("text/"):
+        return ""
+    text = text[: 200 * WORDS_LIMIT]
+    if any(form and form in text for secret in secrets if secret for form in _forms(secret)):
+        return ""
+    return clean(text)
+
+
+def _message_of(body: Any) -> str:
+    if isinstance(body, str):
+        return body
+    if isinstance(body, Mapping):
+        for key in _WORD_KEYS:
+            value = body.get(key)
+            if isinstance(value, str) and value:
+                return value
+            if isinstance(value, Mapping) and isinstance(value.get("message"), str):
+                return str(value["message"])
+    return ""
+
+
+def media_type(content_type: str) -> str:
+    """`Application/JSON; charset=utf-8` gives `application/json`."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def is_json(media: str) -> bool:
+    """Whether a media type is JSON (RFC 8259, RFC 6839)."""
+    return media == "application/json" or (media.startswith("application/") and media.endswith("+json"))
+
+
+@dataclass(frozen=True)
+class Route:
+    """A path to request, and the form of it that may be shown where the path itself holds what must not be."""
+
+    path: str
+    shown: str
+
+    @classmethod
+    def to(cls, template: str, *segments: str | Secret) -> Route:
+        """Fill the `{}` of a path template, each with one escaped segment. Raises ValueError where a text can't be one."""
+        parts = template.split("{}")
+        if len(parts) != len(segments) + 1:
+            raise ValueError("a path template and its segments don't fit; this is a bug in oauthdeploy")
+        path, shown = parts[0], parts[0]
+        for value, rest in zip(segments, parts[1:], strict=True):
+            plain = segment(value.reveal() if isinstance(value, Secret) else value)
+            path += plain + rest
+            shown += (MASK if isinstance(value, Secret) else plain) + rest
+        return cls(path, shown)
+
+
+def segment(text: str) -> str:
+    """Escape a text as one path segment (RFC 3986, 3.3).
+
+    Raises ValueError for the empty text and for dot segments: a path with them leads to another object.
+    """
+    if text in ("", ".", ".."):
+        raise ValueError(f"'{text}' can't stand in a path")
+    return quote(text, safe="")
+
+
+def texts(values: Sequence[Secret]) -> list[str]:
+    """The texts of secrets, for comparing with what a server says; never for showing."""
+    return [value.reveal() for value in values]
