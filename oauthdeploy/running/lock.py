@@ -26,6 +26,7 @@ from urllib.parse import quote
 
 from oauthdeploy.core.errors import LockBusy
 from oauthdeploy.model.fields import parse_time
+from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.files import make_folder, sync_folder, write_all
 from oauthdeploy.running.signals import unwinding
 
@@ -36,10 +37,6 @@ LEASE_SECONDS: Final = 900
 """How long a lock is good for without being renewed; it is renewed three times in that time."""
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -65,15 +62,16 @@ def lock(
     *,
     timeout: float = 0,
     lease: float = LEASE_SECONDS,
-    now: Callable[[], datetime] = _utc_now,
+    now: Callable[[], datetime] = utc_now,
     stop: threading.Event | None = None,
     pause: Callable[[float], object] | None = None,
 ) -> Iterator[Holder]:
     """Hold the lock of manifest `name` on `targets` (the servers' addresses) while the block runs.
 
     Waits up to `timeout` seconds for another's, looking again after 0.1 s, then twice as long each time up to 5 s, by
-    `pause(seconds)`; setting `stop` ends the wait. The lock is good for `lease` seconds and is renewed until the block ends; it is released on the way
-    out of the block, also by an exception, SIGTERM or SIGHUP. Raises LockBusy, and OSError where the folder can't be used.
+    `pause(seconds)`; setting `stop` ends the wait. The lock is good for `lease` seconds and is renewed until the block
+    ends; it is released on the way out of the block, also by an exception, SIGTERM or SIGHUP. Raises LockBusy, and
+    OSError where the folder can't be used.
     """
     path = _path(folder, name, targets)
     make_folder(folder)
@@ -147,7 +145,7 @@ def _keep(path: Path, holder: Holder, lease: float, now: Callable[[], datetime],
             renew(path, holder, lease=lease, now=now)
 
 
-def renew(path: Path, holder: Holder, *, lease: float = LEASE_SECONDS, now: Callable[[], datetime] = _utc_now) -> bool:
+def renew(path: Path, holder: Holder, *, lease: float = LEASE_SECONDS, now: Callable[[], datetime] = utc_now) -> bool:
     """Move the end of a lock that is still `holder`'s; False where it was taken away. Raises OSError."""
     with _turn(path.parent):
         standing = _read(path)

@@ -1,0 +1,298 @@
+"""Apply a plan: look once more, then make its changes in order, and tell what happened.
+
+    hold safety -> probe every server -> read again, is the plan still true? -> write, stage by stage -> second look
+
+Nothing is written before every server has answered. One thread schedules; each server has workers of its own, as many as
+its limits allow. What is reported comes from the servers' answers, never from the plan.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
+from oauthdeploy.core.errors import DeliveryFailed, JournalFailed, OAuthDeployError, SafetyStop, StalePlan
+from oauthdeploy.drivers.base import Driver
+from oauthdeploy.model.state import DesiredState, LiveState
+from oauthdeploy.planning.capabilities import DriverFacts
+from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.outcome import ApplyReport, Event, EventType, Outcome, Status
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.running import findings
+from oauthdeploy.running.carry import Carrier, Ended, deliver_target, may_make_secret
+from oauthdeploy.running.clock import utc_now
+from oauthdeploy.running.events import Teller
+from oauthdeploy.running.journal import Journal
+from oauthdeploy.running.read import check_all, read_live
+from oauthdeploy.running.schedule import Batch, Schedule
+from oauthdeploy.running.signals import deferred
+from oauthdeploy.running.sinks import FileSinks, Sinks
+from oauthdeploy.running.verify import settle, verify_changes
+
+
+def apply_plan(
+    plan: Plan,
+    drivers: Mapping[str, Driver],
+    *,
+    desired: DesiredState,
+    facts: Mapping[str, DriverFacts],
+    on_event: Callable[[Event], None] | None = None,
+    journal: Journal | None = None,
+    base: Path | None = None,
+    sinks: Sinks | None = None,
+    stop: threading.Event | None = None,
+    allowed: Collection[str] = (),
+    verify: bool = True,
+    fresh: Callable[[Change], Diagnostic | None] = lambda _change: None,
+    now: Callable[[], datetime] = utc_now,
+) -> ApplyReport:
+    """Make the changes of the plan and say how each ended.
+
+    `drivers` are open for writing, by server name; `facts` by driver name. `on_event` is called from several threads, one
+    call at a time. Secrets that servers make go to `sinks` (default: files; relative paths start from `base`, default the
+    working folder). Setting `stop`, Ctrl-C or SIGTERM finish the requests in flight and skip the rest. `allowed` names the
+    safety rules that are lifted. `fresh` looks at an object just before its write and gives a finding where it has moved.
+    `now` is the clock that durations are taken from.
+
+    Raises, with nothing written: SafetyStop; the servers' own errors, or ServersFailed; StalePlan; DeliveryFailed for a
+    secret that has nowhere to go; JournalFailed; OAuthDeployError for a plan without an order. Later troubles are outcomes.
+    """
+    begun = now()
+    stop = stop or threading.Event()
+    sinks = sinks or FileSinks(base or Path())
+    lifted = _hold_safety(plan, allowed)
+    if plan.is_empty:
+        return ApplyReport(plan, (), verified=verify, allowed=lifted, journal=_path_of(journal))
+    schedule = Schedule(plan.changes, lambda change: _driver_of(drivers, change).batch_key(change))
+    teller = Teller(on_event, len(plan.changes))
+    with deferred(stop):
+        _check_sinks(plan.changes, drivers, sinks)
+        check_all(drivers)
+        touched = {change.address.server for change in plan.changes}
+        live = read_live({name: driver for name, driver in drivers.items() if name in touched}, desired)
+        _hold_freshness(plan, live)
+        if journal:
+            journal.begin(plan, allowed=lifted)
+        teller.say(EventType.STARTED, f"Applying {_count(len(plan.changes), 'change')} of {plan.name}.")
+        carrier = Carrier(
+            drivers, journal, sinks, teller, stop, now, fresh, lambda some: settle(some, drivers, desired, facts)
+        )
+        run = _Run(plan.changes, schedule, carrier)
+        run.go()
+        verification, verified = _second_look(run, drivers, desired, facts, teller, wanted=verify)
+    outcomes = tuple(run.ended[place].outcome for place in range(len(plan.changes)))
+    interrupted = any(o.because is not None and o.because.rule == "interrupted" for o in outcomes)
+    _close(journal, interrupted=interrupted)
+    teller.say(EventType.FINISHED, _summary(outcomes, interrupted=interrupted))
+    return ApplyReport(
+        plan,
+        outcomes,
+        verification,
+        verified,
+        MappingProxyType({str(e.outcome.change.address): e.delivered for e in run.in_order if e.delivered}),
+        lifted,
+        interrupted,
+        _path_of(journal),
+        max(0.0, (now() - begun).total_seconds()),
+    )
+
+
+_Inbox = queue.SimpleQueue[tuple[Batch, Sequence[Ended]]]
+
+
+@dataclass
+class _Run:
+    """The writing: batches out to the workers, their ends back to the schedule."""
+
+    changes: Sequence[Change]
+    schedule: Schedule
+    carrier: Carrier
+    ended: dict[int, Ended] = field(default_factory=dict)
+
+    @property
+    def in_order(self) -> Sequence[Ended]:
+        """The ends in the order of the plan."""
+        return [self.ended[place] for place in sorted(self.ended)]
+
+    def go(self) -> None:
+        """Make every change that can be made; returns when each has its end."""
+        inbox: _Inbox = queue.SimpleQueue()
+        pools: dict[str, ThreadPoolExecutor] = {}
+        with ExitStack() as stack:
+            try:
+                self._drive(inbox, pools, stack)
+            except BaseException:
+                # Whatever throws us out: batches that wait in a pool must not start while the pools close.
+                self.carrier.stop.set()
+                raise
+
+    def _drive(self, inbox: _Inbox, pools: dict[str, ThreadPoolExecutor], stack: ExitStack) -> None:
+        while True:
+            if self.carrier.stop.is_set():
+                for place in self.schedule.abandon():
+                    self._skip(place, findings.interrupted(self.changes[place]))
+            for batch in self.schedule.take():
+                self._pool(pools, batch.server, stack).submit(self._work, batch, inbox)
+            if self.schedule.finished:
+                break
+            self._take_in(*inbox.get())
+
+    def _pool(self, pools: dict[str, ThreadPoolExecutor], server: str, stack: ExitStack) -> ThreadPoolExecutor:
+        if server not in pools:
+            limit = self.carrier.drivers[server].connection.server.limits.parallel
+            pools[server] = stack.enter_context(ThreadPoolExecutor(limit, thread_name_prefix=f"apply-{server}"))
+        return pools[server]
+
+    def _work(self, batch: Batch, inbox: _Inbox) -> None:
+        changes = [self.changes[place] for place in batch.places]
+        try:
+            ended = self.carrier.carry(changes)
+        except BaseException as error:  # noqa: BLE001  (a batch that never comes back would hold the run for ever)
+            problem = f"{type(error).__name__} while the change was made"
+            ended = [Ended(Outcome(change, Status.UNKNOWN, findings.of_bug(problem, change))) for change in changes]
+        inbox.put((batch, ended))
+
+    def _take_in(self, batch: Batch, ended: Sequence[Ended]) -> None:
+        for place, end in zip(batch.places, ended, strict=True):
+            self.ended[place] = end
+            self.carrier.teller.ended(end.outcome)
+        for place, end in zip(batch.places, ended, strict=True):
+            for skip in self.schedule.resolve(place, done=end.outcome.status is Status.DONE):
+                cause = self.ended[skip.cause].outcome
+                self._skip(skip.place, findings.skipped(self.changes[skip.place], cause.change, _state(cause)))
+
+    def _skip(self, place: int, because: Diagnostic) -> None:
+        self.ended[place] = Ended(Outcome(self.changes[place], Status.SKIPPED, because))
+        self.carrier.teller.ended(self.ended[place].outcome)
+
+
+def _second_look(
+    run: _Run,
+    drivers: Mapping[str, Driver],
+    desired: DesiredState,
+    facts: Mapping[str, DriverFacts],
+    teller: Teller,
+    *,
+    wanted: bool,
+) -> tuple[Diagnostics, bool]:
+    """Findings about what was made, and whether a second look was taken at all of it.
+
+    What the answers to the writes said counts only where no second look could be had.
+    """
+    made = [end for end in run.in_order if end.outcome.status is Status.DONE]
+    told = Diagnostics.of(found for end in made for found in end.unkept)
+    if not wanted or run.carrier.stop.is_set():
+        return told.sorted(), False
+    teller.say(EventType.VERIFYING, f"Looking again at {_count(len(made), 'object')}.")
+    seen = verify_changes([end.outcome.change for end in made], drivers, desired, facts)
+    unseen = {found.address for found in seen if found.rule == findings.NOT_VERIFIED}
+    kept = Diagnostics.of(found for found in told if found.address in unseen)
+    return (seen + kept).sorted(), not unseen
+
+
+def _hold_safety(plan: Plan, allowed: Collection[str]) -> tuple[str, ...]:
+    """Refuse a plan that trips a rule; gives the rules that it trips and that were lifted by name."""
+    tripped = {stop.rule for stop in plan.stops}
+    held = sorted(tripped - set(allowed))
+    if held:
+        raise SafetyStop(
+            "A safety rule stops this plan",
+            detail="\n".join(f"[{s.rule}] {s.detail or s.summary}" for s in plan.stops if s.rule in held),
+            fix="Check the plan; then lift the rule by name: " + " ".join(f"--allow {rule}" for rule in held),
+        )
+    return tuple(sorted(tripped))
+
+
+def _hold_freshness(plan: Plan, live: LiveState) -> None:
+    """Every object that will be written must be as it was when the plan was made.
+
+    Revocations are left out: tokens come and go while a server works, and a cut-off must not wait for that to end.
+    """
+    objects = live.objects
+    moved: list[str] = []
+    for change in plan.changes:
+        address = change.address
+        if address.kind is Kind.REVOCATION:
+            continue
+        planned = plan.fingerprints.get(str(address), change.live.fingerprint if change.live else "")
+        found = objects.get(address)
+        if not live.readable(address.server, address.kind):
+            moved.append(f"{address} can't be read any more.")
+        elif found is None and change.live is not None:
+            moved.append(f"{address} is gone.")
+        elif found is not None and change.live is None:
+            moved.append(f"{address} is there now.")
+        elif found is not None and found.fingerprint != planned:
+            moved.append(f"{address} has changed.")
+    if moved:
+        raise StalePlan(
+            "The servers have changed since the plan was made",
+            detail="\n".join(moved),
+            fix="Nothing was written. Make a new plan and review it.",
+        )
+
+
+def _check_sinks(changes: Sequence[Change], drivers: Mapping[str, Driver], sinks: Sinks) -> None:
+    """Every secret that may be made must have a place of its own, before anything is made."""
+    taken: dict[str, Change] = {}
+    for change in changes:
+        target = deliver_target(change, drivers[change.address.server])
+        if target is None or not may_make_secret(change):
+            continue
+        sinks.check(target)
+        other = taken.setdefault(target.file, change)
+        if other is not change:
+            raise DeliveryFailed(
+                "Two secrets go to one file",
+                detail=f"{other.address} and {change.address} both deliver to {target.file}.",
+                fix="Give each a deliver_to of its own. Nothing was written.",
+            )
+
+
+def _driver_of(drivers: Mapping[str, Driver], change: Change) -> Driver:
+    driver = drivers.get(change.address.server)
+    if driver is None:
+        raise OAuthDeployError(
+            "The plan has a change for a server that is not connected", detail=str(change.address), fix=findings.BUG
+        )
+    return driver
+
+
+def _close(journal: Journal | None, *, interrupted: bool) -> None:
+    if journal:
+        try:
+            journal.end(interrupted=interrupted)
+        except JournalFailed:
+            return  # each outcome that isn't in the journal says so itself
+
+
+def _state(outcome: Outcome) -> str:
+    if outcome.status is Status.SKIPPED:
+        return "was skipped"
+    return "failed" if outcome.status is Status.FAILED else "has an unknown end"
+
+
+def _summary(outcomes: Sequence[Outcome], *, interrupted: bool) -> str:
+    parts = [
+        f"{number} {status.value}"
+        for status in Status
+        if (number := sum(outcome.status is status for outcome in outcomes)) or status is Status.DONE
+    ]
+    return ("Interrupted: " if interrupted else "Finished: ") + ", ".join(parts) + "."
+
+
+def _path_of(journal: Journal | None) -> str:
+    return str(journal.path) if journal else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

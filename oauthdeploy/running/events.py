@@ -1,0 +1,144 @@
+"""What an apply tells while it runs: the teller that counts, and the NDJSON form with its published schema."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pydantic import Field
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.model.fields import Model
+from oauthdeploy.planning.changes import Action, Change
+from oauthdeploy.planning.outcome import Event, EventType, Outcome, Status
+
+VERSION: Final = 1
+SCHEMA_ID: Final = "https://oauthdeploy.dev/schemas/event.v1.schema.json"
+
+_DOING: Final = {
+    Action.CREATE: "Creating",
+    Action.UPDATE: "Updating",
+    Action.REPLACE: "Replacing",
+    Action.DELETE: "Deleting",
+    Action.DISABLE: "Disabling",
+    Action.REVOKE: "Revoking",
+}
+_DONE: Final = {
+    Action.CREATE: "Created",
+    Action.UPDATE: "Updated",
+    Action.REPLACE: "Replaced",
+    Action.DELETE: "Deleted",
+    Action.DISABLE: "Disabled",
+    Action.REVOKE: "Revoked",
+}
+
+
+class EventDocument(Model):
+    """One line of `apply -o ndjson`: one thing that happened, with a sentence for people."""
+
+    version: int = Field(VERSION, description="Version of this document.", ge=VERSION, le=VERSION)
+    type: EventType = Field(description="What happened.")
+    message: str = Field(description="The same in a sentence for people.")
+    at: datetime | None = Field(None, description="When, in UTC.")
+    address: str | None = Field(None, description="The object, as kind/name@server.")
+    kind: Kind | None = Field(None, description="The kind of the object.")
+    action: Action | None = Field(None, description="What is done to it.")
+    server: str | None = Field(None, description="The server entry of the manifest.")
+    done: int = Field(description="Changes that have ended, well or not.", ge=0)
+    total: int = Field(description="Changes of the plan.", ge=0)
+
+
+def event_document(event: Event, *, at: datetime | None = None) -> dict[str, Any]:
+    """The event as a JSON document; `at` is the moment to note, where the caller has a clock. What is not known is left out."""
+    document = EventDocument(
+        version=VERSION,
+        type=event.type,
+        message=event.message,
+        at=at.astimezone(UTC) if at else None,
+        address=str(event.address) if event.address else None,
+        kind=event.address.kind if event.address else None,
+        action=event.action,
+        server=event.server or (event.address.server if event.address else None),
+        done=event.done,
+        total=event.total,
+    )
+    return document.model_dump(mode="json", exclude_none=True)
+
+
+def event_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of `event_document`; the file in `schemas/` is equal to it."""
+    schema = EventDocument.model_json_schema(mode="serialization")
+    properties = {name: _without_null(part) for name, part in schema["properties"].items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": SCHEMA_ID,
+        **schema,
+        "title": "oauthdeploy event, version 1",
+        "properties": properties,
+        "required": ["version", "type", "message", "done", "total"],
+    }
+
+
+def _without_null(part: Mapping[str, Any]) -> dict[str, Any]:
+    """What is not known is left out of a document, never null, so the schema doesn't offer null."""
+    out = {key: value for key, value in part.items() if key not in ("default", "title")}
+    choices = [choice for choice in out.pop("anyOf", ()) if choice != {"type": "null"}]
+    return {**choices[0], **out} if choices else out
+
+
+class Teller:
+    """Counts what has ended and tells it, one call at a time, from whatever thread.
+
+    A listener that raises is not called again: a broken progress line must not stop an apply half-way.
+    """
+
+    def __init__(self, listener: Callable[[Event], None] | None, total: int) -> None:
+        self._listener = listener
+        self._total = total
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def say(self, type_: EventType, message: str) -> None:
+        """Tell something about the run as a whole."""
+        self._tell(Event(type_, message, done=self._done, total=self._total))
+
+    def started(self, change: Change) -> None:
+        """Tell that the change is being made."""
+        self._about(EventType.CHANGE_STARTED, f"{_DOING[change.action]} {change.address}.", change)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Count the change and tell how it ended."""
+        change, because = outcome.change, outcome.because
+        with self._lock:
+            self._done += 1
+        if outcome.status is Status.DONE:
+            note = f" {outcome.note}" if outcome.note else ""
+            self._about(EventType.CHANGE_DONE, f"{_DONE[change.action]} {change.address}.{note}", change)
+        elif outcome.status is Status.SKIPPED:
+            self._about(EventType.CHANGE_SKIPPED, f"Skipped {change.address}. {_why(because)}", change)
+        else:
+            state = "Failed" if outcome.status is Status.FAILED else "Of unknown end"
+            self._about(EventType.CHANGE_FAILED, f"{state}: {change.address}. {_why(because)}", change)
+
+    def _about(self, type_: EventType, message: str, change: Change) -> None:
+        address = change.address
+        event = Event(type_, message.strip(), address, change.action, address.server, self._done, self._total)
+        self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        with self._lock:
+            if self._listener is None:
+                return
+            try:
+                self._listener(event)
+            except Exception:  # noqa: BLE001  (see the class: the apply goes on whatever a listener does)
+                self._listener = None
+
+
+def _why(because: Diagnostic | None) -> str:
+    if because is None:
+        return ""
+    return f"{because.summary}: {because.detail}" if because.detail else f"{because.summary}."

@@ -1,0 +1,95 @@
+"""The findings of an apply, in one voice."""
+
+from __future__ import annotations
+
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.core.errors import DeliveryFailed, OAuthDeployError, ServerError
+from oauthdeploy.planning.changes import Change
+
+BUG = "This is a bug in oauthdeploy."
+NOT_KEPT = "field-not-kept"
+NOT_VERIFIED = "not-verified"
+_NEW_SECRET = (
+    "To get a new secret, raise secret.revision and apply again where the server can make one; elsewhere take the secret "
+    "from the server's own admin page, or delete the client and apply again."
+)
+
+
+def of_error(error: OAuthDeployError, change: Change) -> Diagnostic:
+    """Why a change failed, from the error that stopped it."""
+    detail = error.detail
+    if isinstance(error, ServerError):
+        detail = f"{error.server}: {detail}" if detail else error.server
+    return about(change, error.rule, error.summary, detail, error.fix)
+
+
+def of_bug(problem: str, change: Change) -> Diagnostic:
+    """Why a change failed that met a fault of our own or of a driver. `problem` holds no value of the manifest."""
+    return about(
+        change,
+        "internal-error",
+        "The driver failed in an unexpected way",
+        f"{change.address.server}: {problem}. {BUG}",
+        "Look at the object on the server, then run plan again; report what you did.",
+    )
+
+
+def skipped(change: Change, cause: Change, ended: str) -> Diagnostic:
+    """Why a change was not tried: what it waits for did not come to be."""
+    return about(
+        change,
+        "dependency-failed",
+        "Not tried, because a change that it depends on was not made",
+        f"It waits for {cause.address}, which {ended}.",
+        f"Put {cause.address} right and apply again.",
+        Severity.WARNING,
+    )
+
+
+def interrupted(change: Change) -> Diagnostic:
+    """Why a change was not tried: the run was told to stop."""
+    return about(
+        change, "interrupted", "Not tried, because the run was interrupted", "", "Apply again.", Severity.WARNING
+    )
+
+
+def not_delivered(error: DeliveryFailed, change: Change) -> Diagnostic:
+    """The object stands, its secret is lost: what failed and the way back."""
+    return about(
+        change,
+        error.rule,
+        error.summary,
+        f"{error.detail} The change was made on {change.address.server}, but the secret that the server made is lost.",
+        f"{error.fix} {_NEW_SECRET}",
+    )
+
+
+def no_answer(error: OAuthDeployError, change: Change, seen: str, *, secret_lost: bool) -> Diagnostic:
+    """The answer to a write got lost; `seen` says what a look at the server showed."""
+    found = of_error(error, change)
+    detail = f"{found.detail}; {seen}" if found.detail else seen
+    if secret_lost:
+        detail += " The secret that the server made was in the lost answer."
+    return about(change, found.rule, found.summary, detail, _NEW_SECRET if secret_lost else "Apply again.")
+
+
+def not_kept(address: Address, field: str, wanted: str, kept: str) -> Diagnostic:
+    """A field that the server dropped or wrote in its own way."""
+    return Diagnostic(
+        NOT_KEPT,
+        "The server did not keep a field as it was sent",
+        detail=f"{field}: sent {wanted}, the server has {kept}.",
+        fix="Write the manifest as the server keeps it, or leave the field out so that it is not managed.",
+        severity=Severity.WARNING,
+        address=str(address),
+    )
+
+
+def about(
+    change: Change, rule: str, summary: str, detail: str, fix: str, severity: Severity = Severity.ERROR
+) -> Diagnostic:
+    """A finding about a change, with its address and its place in the manifest."""
+    return Diagnostic(
+        rule, summary, detail=detail, fix=fix, severity=severity, address=str(change.address), path=change.place
+    )
