@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from fnmatch import fnmatchcase
 from typing import Any
 
 from oauthdeploy.core.addresses import Address
@@ -88,6 +90,23 @@ class FieldChange:
     before: Any
     after: Any
 
+    @property
+    def added(self) -> tuple[Any, ...]:
+        """For a list: the entries that come, in the order of `after`."""
+        return _only_in(self.after, self.before)
+
+    @property
+    def removed(self) -> tuple[Any, ...]:
+        """For a list: the entries that go, in the order of `before`."""
+        return _only_in(self.before, self.after)
+
+
+def _only_in(some: Any, other: Any) -> tuple[Any, ...]:
+    if not isinstance(some, tuple):
+        return ()
+    known = frozenset(other) if isinstance(other, tuple) else frozenset()
+    return tuple(entry for entry in some if entry not in known)
+
 
 @dataclass(frozen=True)
 class Change:
@@ -110,3 +129,10 @@ class Change:
     batch: str = ""
     place: Path = ()
     note: str = ""
+
+
+def matches(address: Address, patterns: Iterable[str]) -> bool:
+    """Whether the written address, with or without its `@server`, matches one of the globs."""
+    written = str(address)
+    bare = written.rpartition("@")[0]
+    return any(fnmatchcase(written, pattern) or fnmatchcase(bare, pattern) for pattern in patterns)

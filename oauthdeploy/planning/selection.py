@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
-from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.changes import Change, matches
 from oauthdeploy.planning.plan import Plan
-
-
-def matches(address: Address, patterns: Iterable[str]) -> bool:
-    """Whether the written address, with or without its `@server`, matches one of the globs."""
-    written = str(address)
-    bare = written.rpartition("@")[0]
-    return any(fnmatchcase(written, pattern) or fnmatchcase(bare, pattern) for pattern in patterns)
 
 
 def select(plan: Plan, targets: Sequence[str], excludes: Sequence[str]) -> Plan:
