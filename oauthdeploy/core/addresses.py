@@ -39,6 +39,8 @@ class AddressError(ValueError):
 
 def _quote_name(name: str, *, also: str = "") -> str:
     """Escape `%`, control characters and the characters of `also`; all else stays readable."""
+    if name.isprintable() and not any(c in name for c in "%" + also):
+        return name
     return "".join(quote(c, safe="") if c in "%" + also or not c.isprintable() else c for c in name)
 
 
