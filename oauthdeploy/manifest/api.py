@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 from oauthdeploy.core.diagnostics import Path, SourceSpan
+from oauthdeploy.manifest.digest import manifest_digest
 from oauthdeploy.manifest.document import Document
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.state import DesiredState
@@ -33,16 +35,21 @@ class ManifestRequest:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest that can be worked with. `digest` is over the composed document without secrets' values (SHA-256, hex);
+    """A manifest that can be worked with.
+
     `base` is the folder that relative paths start from; `locate` finds the place of a path in the files. `credentials` and
     `options` are the drivers' own parts of each server entry, validated by their models, by server name.
     """
 
     document: Document
     desired: DesiredState
-    digest: str
     base: str
     files: tuple[str, ...]
     locate: Callable[[Path], SourceSpan | None]
     credentials: Mapping[str, Model] = field(default_factory=lambda: MappingProxyType({}))
     options: Mapping[str, Model] = field(default_factory=lambda: MappingProxyType({}))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) over the composed document, without secrets' values: what a saved plan is bound to."""
+        return manifest_digest(self.document, self.credentials, self.options)

@@ -13,7 +13,7 @@ import importlib
 import re
 import shlex
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, Final
@@ -260,31 +260,31 @@ def interpolate(tree: dict[str, Any], resolver: Resolver, *, skip: frozenset[str
     A value whose reference has no value becomes an `Unknown`, so that it is reported once and not a second time by its type.
     """
     problems: list[Diagnostic] = []
+    # Aliases share lists and mappings; each is done once, or `$${` would be read twice. The tree keeps them all alive.
     seen: set[int] = set()
 
-    def visit(node: Any, path: Path) -> None:
-        # Aliases share lists and mappings; each is done once, or `$${` would be read twice.
-        if id(node) in seen:
-            return
-        seen.add(id(node))
-        for key, value in node.items() if node.__class__ is dict else enumerate(node):
+    def visit(node: Any, path: Path, items: Iterable[tuple[str | int, Any]]) -> None:
+        for key, value in items:
             kind = value.__class__
             if kind is str:
                 if "${" in value:
-                    try:
-                        node[key] = resolver.text(value)
-                    except Unresolved as problem:
-                        problems.append(problem.diagnostic((*path, key)))
-                        node[key] = UNKNOWN
-            elif kind is dict or kind is list:
-                visit(value, (*path, key))
+                    node[key] = replaced(value, (*path, key))
+            elif kind is dict:
+                if id(value) not in seen:
+                    seen.add(id(value))
+                    visit(value, (*path, key), value.items())
+            elif kind is list and id(value) not in seen:
+                seen.add(id(value))
+                visit(value, (*path, key), enumerate(value))
 
-    for section, value in tree.items():
-        if section in skip:
-            continue
-        holder = {section: value}
-        visit(holder, ())
-        tree[section] = holder[section]
+    def replaced(written: str, path: Path) -> Any:
+        try:
+            return resolver.text(written)
+        except Unresolved as problem:
+            problems.append(problem.diagnostic(path))
+            return UNKNOWN
+
+    visit(tree, (), [(section, value) for section, value in tree.items() if section not in skip])
     return problems
 
 

@@ -13,7 +13,6 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.build import Built, build_document
 from oauthdeploy.manifest.compose import apply_environment, merge_files
-from oauthdeploy.manifest.digest import manifest_digest
 from oauthdeploy.manifest.interpolate import Resolver, interpolate
 from oauthdeploy.manifest.loader import read_tree
 from oauthdeploy.manifest.locate import Locator
@@ -80,7 +79,8 @@ def _load(
     problems += found
     resolver = Resolver(request.environ, base, variables.value, request.allow_commands)
     tree = dict(tree)
-    problems += interpolate(tree, resolver, skip=_NOT_INTERPOLATED)
+    if any("${" in source.text for source in sources):
+        problems += interpolate(tree, resolver, skip=_NOT_INTERPOLATED)
     _guard(tree)
     built = build_document(tree)
     problems += built.problems
@@ -174,7 +174,6 @@ def _finish_manifest(
     manifest = Manifest(
         document=document,
         desired=desired,
-        digest=manifest_digest(document, parts.credentials, parts.options),
         base=str(base),
         files=tuple(source.name for source in sources),
         locate=locator.locate,

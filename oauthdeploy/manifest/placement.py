@@ -10,19 +10,47 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
+from typing import Any, TypeVar
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
 from oauthdeploy.manifest.document import ClientEntry, Document, Presence, RevocationEntry, ScopeEntry
 from oauthdeploy.manifest.trust import trust_of
 from oauthdeploy.manifest.words import did_you_mean
+from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Association, Client, Object, Revocation, Scope, Settings, Side
 from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.model.state import DesiredState
 from oauthdeploy.planning.capabilities import Capability, DriverFacts, supports
 
 _ASSOCIATION = Association()
+_Placeable = TypeVar("_Placeable", Settings, Scope, Client, Revocation)
+
+
+@cache
+def _defaults(model: type[Model]) -> Mapping[str, Any]:
+    return {name: None if info.is_required() else info.get_default() for name, info in model.model_fields.items()}
+
+
+def _recast(model: type[_Placeable], fields: set[str], values: Mapping[str, Any]) -> _Placeable:
+    """A `model` with the given fields written, from values that are valid already.
+
+    What `model_construct` does, at a fifth of its price: it is done for every client on every server.
+    """
+    made = model.__new__(model)
+    inner = dict(_defaults(model))
+    for name in fields:
+        inner[name] = values[name]
+    made.__setstate__(
+        {
+            "__dict__": inner,
+            "__pydantic_fields_set__": fields,
+            "__pydantic_extra__": None,
+            "__pydantic_private__": None,
+        }
+    )
+    return made
 
 
 def place_objects(
@@ -189,7 +217,7 @@ class _Placer:
                 values.update({inner: getattr(extra, inner) for inner in extra.model_fields_set})
                 path = path if base and values.keys() & base.keys() else ("settings", "overrides", name)
             if values:
-                value = Settings.model_construct(set(values), **values)
+                value = _recast(Settings, set(values), values)
                 self.placed.put(Address.singleton(Kind.SETTINGS, name), value, path)
 
     def _scope(self, name: str, entry: ScopeEntry) -> None:
@@ -201,14 +229,9 @@ class _Placer:
                 self.placed.places[Address(Kind.SCOPE, name, server)] = path
             return
         self._holds["scopes"][name] = frozenset(servers)
-        fields = entry.model_fields_set & Scope.model_fields.keys()
-        whole = Scope.model_construct(set(fields), **{field: getattr(entry, field) for field in fields})
-        plain_fields = fields & {"description"}
-        plain = (
-            Scope.model_construct(set(plain_fields), **{field: getattr(entry, field) for field in plain_fields})
-            if plain_fields != fields
-            else whole
-        )
+        fields = entry.model_fields_set & _defaults(Scope).keys()
+        whole = _recast(Scope, fields, entry.__dict__)
+        plain = _recast(Scope, fields & {"description"}, entry.__dict__) if fields - {"description"} else whole
         for server in servers:
             side = self._writable[server].role is Role.AUTHORIZATION
             self.placed.put(Address(Kind.SCOPE, name, server), plain if side else whole, path)
@@ -222,22 +245,16 @@ class _Placer:
             self.placed.places.update(dict.fromkeys(addresses, path))
             return
         self._holds["clients"][key] = frozenset(servers)
-        fields = entry.model_fields_set & Client.model_fields.keys()
-        values = {name: getattr(entry, name) for name in fields}
-        whole = Client.model_construct(set(fields), **values)
-        bare = whole
-        if "secret" in fields:
-            del values["secret"]
-            bare = Client.model_construct(fields - {"secret"}, **values)
+        fields = entry.model_fields_set & _defaults(Client).keys()
+        whole = _recast(Client, fields, entry.__dict__)
+        bare = _recast(Client, fields - {"secret"}, entry.__dict__) if "secret" in fields else whole
+        blocked = self._blocked.get(key)
         for address in addresses:
             role = self._writable[address.server].role
             value = bare if role is Role.RESOURCE else whole
-            if key in self._blocked and self._blocked[key] & role.sides:
-                value = Client.model_construct(
-                    value.model_fields_set | {"enabled"},
-                    **{name: getattr(value, name) for name in value.model_fields_set if name != "enabled"},
-                    enabled=False,
-                )
+            if blocked and blocked & role.sides:
+                off = {**value.__dict__, "enabled": False}
+                value = _recast(Client, value.model_fields_set | {"enabled"}, off)
             self.placed.put(address, value, path)
             if entry.moved_from is not None:
                 self.placed.moved[address] = entry.moved_from
@@ -311,7 +328,7 @@ class _Placer:
             tokens = entry.tokens if Side.AUTHORIZATION in sides else None
             if not block and tokens is None:
                 continue
-            values = {field: getattr(entry, field) for field in entry.model_fields_set & Revocation.model_fields.keys()}
+            values = {field: getattr(entry, field) for field in entry.model_fields_set & _defaults(Revocation).keys()}
             for field_name, value in (("block", block or None), ("tokens", tokens)):
                 if value is None:
                     values.pop(field_name, None)
@@ -320,7 +337,7 @@ class _Placer:
             if tokens is None:
                 values.pop("owner", None)
                 values.pop("scope", None)
-            made = Revocation.model_construct(set(values), **values)
+            made = _recast(Revocation, set(values), values)
             self.placed.put(Address(Kind.REVOCATION, entry.id, name), made, path)
 
     # -- findings ---------------------------------------------------------------------------------------------------
