@@ -341,7 +341,4 @@ class _NamedError(UnsupportedGrantTypeError):  # type: ignore[misc]  # Authlib h
     def __init__(self, error: str, description: str) -> None:
         super().__init__("")
         self.error = error
-        self._description = description
-
-    def get_error_description(self) -> str:
-        return self._description
+        self.description = description
