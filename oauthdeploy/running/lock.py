@@ -201,7 +201,7 @@ def _create(path: Path, holder: Holder) -> bool:
     except FileExistsError:
         return False
     try:
-        record = asdict(holder) | {"since": _written(holder.since), "expires": _written(holder.expires)}
+        record = asdict(holder) | {"since": holder.since.isoformat(), "expires": holder.expires.isoformat()}
         write_all(descriptor, (json.dumps(record) + "\n").encode())
         os.fsync(descriptor)
     except BaseException:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.drivers.base import Driver, Wanted
-from oauthdeploy.model.objects import Revocation, Side
-from oauthdeploy.model.state import DesiredState, LiveObject, LiveState
+from oauthdeploy.model.objects import Revocation
+from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.capabilities import DriverFacts
-from oauthdeploy.planning.changes import Action, Change
+from oauthdeploy.planning.changes import Action, Change, FieldChange
+from oauthdeploy.planning.cutoffs import TOKENS
 from oauthdeploy.planning.diff import compare
 from oauthdeploy.planning.outcome import Status
 from oauthdeploy.planning.plan import Plan
@@ -44,7 +45,7 @@ def verify_changes(
         mine = [change for change in changes if change.address.server == server]
         look = _look(mine, server, drivers, desired, facts, whole=False)
         for change in mine:
-            found += _findings(change, look, desired.servers[server].role.sides)
+            found += _findings(change, look)
     return Diagnostics.of(found).sorted()
 
 
@@ -62,17 +63,27 @@ def settle(
 
 @dataclass(frozen=True)
 class _Look:
-    """What a second read showed: what is there, and what is still to do by address. `trouble` says why nothing could be read."""
+    """What a second read showed: what is there, and what is still to do by address.
+
+    `untold` are findings by written address about what the server said nothing of; `trouble` says why nothing could be read.
+    """
 
     live: LiveState
     left: Mapping[Address, Change]
+    untold: Mapping[str, Diagnostic] = field(default_factory=dict)
     trouble: Diagnostic | None = None
 
     def unreadable(self, address: Address) -> str:
         """Why the object couldn't be looked at; empty where it could."""
         state = self.live.servers.get(address.server)
-        found = self.trouble or (state.unreadable.get(address.kind) if state else None)
+        found = self.trouble or (state.unreadable.get(address.kind) if state else None) or self.untold.get(str(address))
         return (f"{found.summary}: {found.detail}" if found.detail else found.summary) if found else ""
+
+    def still_to_do(self, change: Change) -> bool:
+        """Whether what the change was to bring about is not so."""
+        if change.action is Action.DELETE:
+            return change.address in self.live.objects
+        return change.address in self.left
 
 
 def _look(
@@ -92,10 +103,12 @@ def _look(
     try:
         live = read_wanted({server: drivers[server]}, {server: wanted})
     except OAuthDeployError as error:
-        return _Look(LiveState({}), {}, findings.of_error(error, changes[0]))
+        return _Look(LiveState({}), {}, trouble=findings.of_error(error, changes[0]))
     touched = {change.address for change in changes}
-    left = {change.address: change for change in compare(asked, live, facts).changes if change.address in touched}
-    return _Look(live, left)
+    seen = compare(asked, live, facts)
+    left = {change.address: change for change in seen.changes if change.address in touched}
+    untold = {found.address: found for found in seen.diagnostics if found.rule == "revocation-not-read"}
+    return _Look(live, left, untold)
 
 
 def _kinds(changes: Sequence[Change], wanted: Wanted) -> frozenset[Kind]:
@@ -107,48 +120,41 @@ def _kinds(changes: Sequence[Change], wanted: Wanted) -> frozenset[Kind]:
 def _settled(change: Change, look: _Look) -> Settled:
     if why := look.unreadable(change.address):
         return Settled(Status.UNKNOWN, f"a look at the server didn't settle it: {why}.")
-    if change.address in look.left:
+    if look.still_to_do(change):
         return Settled(Status.FAILED, "a look at the server shows that the change was not made.")
     return Settled(Status.DONE, "a look at the server shows that the change was made.")
 
 
-def _findings(change: Change, look: _Look, sides: frozenset[Side]) -> Sequence[Diagnostic]:
+def _findings(change: Change, look: _Look) -> Sequence[Diagnostic]:
     """What is not as asked after a change that was reported as made."""
     address = change.address
     if why := look.unreadable(address):
-        return [findings.about(change, findings.NOT_VERIFIED, "A change could not be verified", why, Severity.WARNING)]
-    if isinstance(change.desired, Revocation):
-        return _cut_off(change, change.desired, sides, look.live.objects.get(address))
-    left = look.left.get(address)
-    if left is None:
+        return [
+            findings.about(change, findings.NOT_VERIFIED, "A change could not be verified", why, "", Severity.WARNING)
+        ]
+    if not look.still_to_do(change):
         return ()
-    if left.action in (Action.UPDATE, Action.REPLACE) and left.fields:
+    left = look.left.get(address)
+    if left is not None and isinstance(change.desired, Revocation):
+        return [_cut_off(change, field) for field in left.fields]
+    if left is not None and left.action is Action.UPDATE:
         return [
             findings.not_kept(address, field.path, shown(field.after), shown(field.before)) for field in left.fields
         ]
-    said = {Action.CREATE: "It is not there.", Action.DELETE: "It is still there."}
-    detail = said.get(left.action, f"The server still needs: {left.action}.")
-    return [findings.about(change, "change-not-kept", "A change did not last", detail, Severity.ERROR)]
+    if change.action is Action.DELETE:
+        detail = "It is still there, or there again."
+    elif left is not None and left.action is Action.CREATE:
+        detail = "It is not there."
+    else:
+        detail = "The server has it in a form that can only be made anew."
+    fix = "See whether somebody else changes the server, then apply again."
+    return [findings.about(change, "change-not-kept", "A change did not last", detail, fix)]
 
 
-def _cut_off(
-    change: Change, wanted: Revocation, sides: frozenset[Side], live: LiveObject | None
-) -> Sequence[Diagnostic]:
+def _cut_off(change: Change, field: FieldChange) -> Diagnostic:
     """A cut-off is complete when no token that it names is active and the client is disabled where it is to be."""
-    summary = "A client is not cut off completely"
-    if live is None:
-        return [
-            findings.about(change, "cut-off-incomplete", summary, "The server tells nothing of it.", Severity.ERROR)
-        ]
-    found = []
-    if live.tokens is not None and live.tokens.active:
-        number = live.tokens.active
-        detail = (
-            f"{number} active {'token is' if number == 1 else 'tokens are'} left; the client may have got new ones."
-        )
-        found.append(findings.about(change, "cut-off-incomplete", summary, detail, Severity.ERROR))
-    if live.blocked is False and set(wanted.block or ()) & sides:
-        found.append(
-            findings.about(change, "cut-off-incomplete", summary, "The client is still enabled.", Severity.ERROR)
-        )
-    return found
+    detail, fix = "The client is still enabled.", "Apply again."
+    if field.path == TOKENS:
+        detail = f"{field.before} active {'token is' if field.before == 1 else 'tokens are'} left."
+        fix = "Apply again; where the client goes on getting new tokens, block it on the authorization server too."
+    return findings.about(change, "cut-off-incomplete", "A client is not cut off completely", detail, fix)
