@@ -19,6 +19,13 @@ from oauthdeploy.manifest.document import Document
 from oauthdeploy.manifest.problems import problems_of, real_path
 
 _ROUNDS = 4
+_STAND_INS: Mapping[Path, Any] = {
+    ("version",): "1",
+    ("name",): "manifest",
+    ("servers",): {"unknown": {"role": "both", "driver": "unknown"}},
+}
+_SERVER_STAND_INS = {"role": "both", "driver": "unknown"}
+"""What stands for a required part that is wrong, so that the rest can be looked at; findings about it are left out."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,9 @@ def build_document(tree: dict[str, Any]) -> Built:
             break
         damaged |= {_original(path, positions) for path in wrong}
         rest = _without(rest, wrong)
+        for path in wrong:
+            if (stand_in := _stand_in(path)) is not None:
+                rest = _set(rest, path, stand_in)
         for name, places in positions.items():
             gone = {path[1] for path in wrong if len(path) == 2 and path[0] == name}
             positions[name] = [place for index, place in enumerate(places) if index not in gone]
@@ -87,12 +97,27 @@ def _to_cut(error: ValidationError, tree: Any) -> set[Path]:
     found: set[Path] = set()
     for item in error.errors(include_url=False, include_input=False, include_context=False):
         path = real_path(item, tree)
-        if item["type"] == "missing":
+        if item["type"] == "missing" and _stand_in(path) is None:
             path = path[:-1]
         # Without one of its entries a list inside an object would say something else, so it goes as a whole.
         ends = [depth for depth, part in enumerate(path) if isinstance(part, int) and depth > 1]
         found.add(path[: ends[0]] if ends else path)
     return found
+
+
+def _stand_in(path: Path) -> Any:
+    if len(path) == 3 and path[0] == "servers":
+        return _SERVER_STAND_INS.get(str(path[2]))
+    return _STAND_INS.get(path)
+
+
+def _set(tree: Any, path: Path, value: Any) -> Any:
+    """A copy of nested mappings with one more entry; unchanged where the way to it doesn't exist."""
+    if not isinstance(tree, dict):
+        return tree
+    if len(path) == 1:
+        return {**tree, path[0]: value}
+    return {**tree, path[0]: _set(tree[path[0]], path[1:], value)} if path[0] in tree else tree
 
 
 def _without(tree: Any, paths: set[Path]) -> Any:

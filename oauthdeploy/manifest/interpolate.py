@@ -254,12 +254,17 @@ def _without_newline(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def interpolate(tree: dict[str, Any], resolver: Resolver, *, skip: frozenset[str]) -> list[Diagnostic]:
-    """Replace the references in all values of `tree`, in place; sections in `skip` stay as they are. Gives the findings.
+def interpolate(
+    tree: dict[str, Any], resolver: Resolver, *, skip: frozenset[str]
+) -> tuple[list[Diagnostic], list[tuple[Path, str]]]:
+    """Replace the references in all values of `tree`, in place; sections in `skip` stay as they are.
+
+    Gives the findings, and the places (path and origin) of values whose source keeps secrets.
 
     A value whose reference has no value becomes an `Unknown`, so that it is reported once and not a second time by its type.
     """
     problems: list[Diagnostic] = []
+    secrets: list[tuple[Path, str]] = []
     # Aliases share lists and mappings; each is done once, or `$${` would be read twice. The tree keeps them all alive.
     seen: set[int] = set()
 
@@ -279,13 +284,16 @@ def interpolate(tree: dict[str, Any], resolver: Resolver, *, skip: frozenset[str
 
     def replaced(written: str, path: Path) -> Any:
         try:
-            return resolver.text(written)
+            made = resolver.text(written)
         except Unresolved as problem:
             problems.append(problem.diagnostic(path))
             return UNKNOWN
+        if isinstance(made, SourcedText) and made.sensitive:
+            secrets.append((path, made.origin))
+        return made
 
     visit(tree, (), [(section, value) for section, value in tree.items() if section not in skip])
-    return problems
+    return problems, secrets
 
 
 class Unknown:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path as FilePath
 from typing import Any, Final
 
-from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.build import Built, build_document
@@ -18,7 +19,7 @@ from oauthdeploy.manifest.loader import read_tree
 from oauthdeploy.manifest.locate import Locator
 from oauthdeploy.manifest.mask import is_secret_path
 from oauthdeploy.manifest.nodes import Source
-from oauthdeploy.manifest.parts import DriverParts, check_driver_parts
+from oauthdeploy.manifest.parts import DriverParts, check_driver_parts, misplaced_secrets
 from oauthdeploy.manifest.placement import place_objects
 from oauthdeploy.manifest.rules import RuleContext, check_all
 from oauthdeploy.manifest.severities import apply_comments, apply_severities
@@ -79,14 +80,17 @@ def _load(
     problems += found
     resolver = Resolver(request.environ, base, variables.value, request.allow_commands)
     tree = dict(tree)
+    secrets: list[tuple[Path, str]] = []
     if any("${" in source.text for source in sources):
-        problems += interpolate(tree, resolver, skip=_NOT_INTERPOLATED)
+        found, secrets = interpolate(tree, resolver, skip=_NOT_INTERPOLATED)
+        problems += found
     _guard(tree)
     built = build_document(tree)
     problems += built.problems
     manifest: Manifest | None = None
     if built.document is not None:
         parts = check_driver_parts(built.document, drivers)
+        parts.problems += misplaced_secrets(parts.document, secrets)
         manifest, found = _finish_manifest(parts, built, tree, drivers, base, sources, locator)
         problems += found
     diagnostics = _finish(problems, request, locator, sources)
@@ -166,11 +170,12 @@ def _finish_manifest(
     document = parts.document
     written = {name: list(section) for name, section in tree.items() if isinstance(section, dict)}
     desired, found = place_objects(document, drivers, written)
-    problems = [_moved(item, built) for item in (*parts.problems, *found)]
-    for item in check_all(RuleContext(document, desired, drivers)):
-        moved = _moved(item, built)
-        if not built.damaged or not built.is_damaged(moved.path):
-            problems.append(moved)
+    rules = check_all(RuleContext(document, desired, drivers))
+    problems = [
+        item
+        for item in (_moved(item, built) for item in chain(parts.problems, found, rules))
+        if not built.damaged or not built.is_damaged(item.path)
+    ]
     manifest = Manifest(
         document=document,
         desired=desired,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.document import ClientEntry, Document
-from oauthdeploy.manifest.problems import problems_of
+from oauthdeploy.manifest.problems import problems_of, secret_in_plain_field
 from oauthdeploy.manifest.words import did_you_mean
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.servers import Server
@@ -114,3 +114,24 @@ def _keep_secrets(raw: Mapping[str, Any], value: Model) -> dict[str, Any]:
         key: inner if isinstance(inner := getattr(value, names.get(key, key), None), Secret) else given
         for key, given in raw.items()
     }
+
+
+def misplaced_secrets(document: Document, secrets: Iterable[tuple[Path, str]]) -> Iterator[Diagnostic]:
+    """A finding for every secret (path and origin) that did not end in a field for secrets, whatever it was parsed as."""
+    for path, origin in secrets:
+        value = _value_at(document, path)
+        if value is not None and not isinstance(value, Secret):
+            yield secret_in_plain_field(path, origin)
+
+
+def _value_at(value: Any, path: Path) -> Any:
+    for part in path:
+        if isinstance(value, Model):
+            value = getattr(value, str(part), None)
+        elif isinstance(value, Mapping):
+            value = value.get(part)
+        elif isinstance(value, list | tuple) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            return None
+    return value

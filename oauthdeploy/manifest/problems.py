@@ -85,14 +85,7 @@ def _finding(path: Path, items: list[ErrorDetails], tree: Any, model: type[Model
 def _wrong_value(items: list[ErrorDetails], path: Path, address: str, description: str) -> Diagnostic:
     value = items[0]["input"]
     if isinstance(value, SourcedText) and value.sensitive and not is_secret_path(path):
-        return Diagnostic(
-            "secret-in-plain-field",
-            "A secret stands in a field that is shown",
-            f"{value.origin} is secret, and {path_text(path)} is shown in plans and reports.",
-            "Use a source that isn't secret, or move the value to a field for secrets.",
-            address=address,
-            path=path,
-        )
+        return secret_in_plain_field(path, value.origin)
     shown = _shown(value, path)
     allowed = [word for item in items for word in _allowed(item)]
     if allowed and all(item["type"] in ("enum", "literal_error", "model_type") for item in items):
@@ -103,10 +96,24 @@ def _wrong_value(items: list[ErrorDetails], path: Path, address: str, descriptio
         )
         return Diagnostic(rule, summary, f"{path_text(path)} is {shown}.", fix, address=address, path=path)
     words = list(dict.fromkeys(_complaint(item) for item in items))
-    detail = f"{path_text(path) or 'The manifest'} is {shown}."
+    about = path_text(path) or "The manifest"
+    whole = items[0]["type"] == "value_error" and isinstance(value, Mapping)
+    detail = f"{about} is incomplete, or says two things at once." if whole else f"{about} is {shown}."
     fix = " or ".join(words)
     fix = f"{fix[:1].upper()}{fix[1:]}." if fix else description
     return Diagnostic("wrong-value", "A value is not right", detail, fix, address=address, path=path)
+
+
+def secret_in_plain_field(path: Path, origin: str) -> Diagnostic:
+    """The finding about a secret where everybody could read it."""
+    return Diagnostic(
+        "secret-in-plain-field",
+        "A secret stands in a field that is shown",
+        f"{origin} is secret, and {path_text(path)} is shown in plans and reports.",
+        "Use a source that isn't secret, or move the value to a field for secrets.",
+        address=address_of(path),
+        path=path,
+    )
 
 
 def _shown(value: Any, path: Path) -> str:
