@@ -1,0 +1,98 @@
+"""The commands by name. A command's module is imported when the command is run, or its own help is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "validate": "Check the manifest, without any server.",
+    "plan": "Show what would change on which server, in which order, and why.",
+    "apply": "Make the servers as the manifest says: plan, ask, change, verify.",
+    "drift": "Report how the servers differ from the manifest, by class.",
+    "show": "Show a plan that `plan --out` saved.",
+    "ping": "Say who the servers are and whether they let you in.",
+    "serve": "Start an embedded OAuth server, for trying out and for tests.",
+    "demo": "Show the main job on two real servers: deploy, use, find drift, repair, cut off.",
+    "schema": "Print the JSON Schema of the manifest, for editors.",
+    "completion": "Print the completion script for a shell.",
+    "version": "Print the version.",
+}
+"""Name and short help; the command is the attribute of that name in the module `oauthdeploy.cli.NAME`."""
+
+ALIASES = {"diff": "plan", "preview": "plan"}
+
+
+class Commands(click.Group):
+    """A group that knows its commands by name and imports them on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names, in the order of a user's day."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import the command. Gives None where there is none of the name."""
+        name = ALIASES.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"oauthdeploy.cli.{name}"), name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"oauthdeploy.cli.{name}.{name} is no command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of the arguments; say what was probably meant where there is none."""
+        name = args[0]
+        if not name.startswith("-") and not ctx.resilient_parsing and ALIASES.get(name, name) not in COMMANDS:
+            raise click.UsageError(f"There is no command '{name}'.{_meant(name, [*COMMANDS, *ALIASES])}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+        aliases = ", ".join(f"{alias} is {name}" for alias, name in ALIASES.items())
+        with formatter.section("Other names"):
+            formatter.write_text(aliases)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Names that begin so, without importing them."""
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from oauthdeploy import __version__
+
+        click.echo(f"oauthdeploy {__version__}")
+        ctx.exit()
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit codes: 0 done or nothing to do, 1 error, 2 changes or drift present, 3 manifest invalid, 4 partial apply, "
+    "5 safety stop, 6 stale plan, 7 lock busy, 8 server unreachable or refused the credentials, 64 wrong usage.",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+)
+def app() -> None:
+    """Keep OAuth settings, clients, scopes, associations and revocations of authorization servers and resource servers as
+    one manifest says.
+    """

@@ -1,0 +1,62 @@
+"""What every flag needs, and nothing that is slow to import: `version` gets by with this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import click
+
+Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
+
+
+def option(*names: str, env: str, help: str, **more: Any) -> Decorator:
+    """A flag with its variable OAUTHDEPLOY_<env> in its help; the command line wins over the variable."""
+    return click.option(*names, envvar=f"OAUTHDEPLOY_{env}", show_envvar=True, help=help, **more)
+
+
+class Sink(NamedTuple):
+    """One `-o`: a format and the file it goes to; None is standard output."""
+
+    format: str
+    file: str | None
+
+
+def parse_sinks(values: Sequence[str], formats: Sequence[str]) -> tuple[Sink, ...]:
+    """Read the values of `-o`. Raises click.BadParameter: an unknown format, two reports for one place."""
+    sinks: list[Sink] = []
+    for value in values:
+        name, equals, file = value.partition("=")
+        if name not in formats:
+            raise click.BadParameter(f"'{name}' is no format here; formats are {', '.join(formats)}.")
+        if equals and not file:
+            raise click.BadParameter(f"'{value}' names no file; write {name}=FILE, or {name} for standard output.")
+        sinks.append(Sink(name, None if not equals or file == "-" else file))
+    places = [sink.file for sink in sinks]
+    for place in places:
+        if places.count(place) > 1:
+            raise click.BadParameter(
+                f"two reports for {place or 'standard output'}; give one of them a file of its own."
+            )
+    return tuple(sinks)
+
+
+def sink_option(*formats: str) -> Decorator:
+    """`-o FORMAT[=FILE]` for a command that has these formats; the command gets the sinks as `sinks`."""
+    return option(
+        "-o",
+        "--output",
+        "sinks",
+        env="OUTPUT",
+        multiple=True,
+        metavar="FORMAT[=FILE]",
+        callback=lambda _ctx, _parameter, values: parse_sinks(values, formats),
+        help=f"Report format ({', '.join(formats)}), to standard output or to a file. Repeatable.  [default: text]",
+    )
+
+
+def leave(code: int) -> None:
+    """End the command with an exit code; 0 goes on."""
+    if code:
+        click.get_current_context().exit(code)

@@ -1,0 +1,292 @@
+"""The flags that commands share. Each has a variable OAUTHDEPLOY_NAME; the command line wins over the variable."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from oauthdeploy.cli.flags import Command, Decorator, option, sink_option
+from oauthdeploy.cli.output import Output
+
+if TYPE_CHECKING:
+    from oauthdeploy.manifest.api import ManifestRequest
+    from oauthdeploy.workflow import RunOptions
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which manifest, with what."""
+
+    file: tuple[str, ...] = ()
+    environment: str | None = None
+    var: tuple[tuple[str, str], ...] = ()
+    var_file: tuple[str, ...] = ()
+    allow_commands: bool = False
+    error: tuple[str, ...] = ()
+    warn: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+    @property
+    def takes_stdin(self) -> bool:
+        """True where the manifest comes from standard input, which then can't answer questions."""
+        return "-" in self.file
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files as they were named, or the default."""
+        return self.file or ("oauthdeploy.yaml",)
+
+    def request(self) -> ManifestRequest:
+        """The request for the manifest edge; reads standard input where a file is `-`."""
+
+        from oauthdeploy.manifest.api import ManifestRequest
+
+        return ManifestRequest(
+            files=self.files,
+            stdin=_read_stdin() if self.takes_stdin else None,
+            environment=self.environment,
+            variables=dict(self.var),
+            var_files=self.var_file,
+            environ=dict(os.environ),
+            allow_commands=self.allow_commands,
+            severities=self._severities(),
+        )
+
+    def _severities(self) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        for severity, rules in (("error", self.error), ("warning", self.warn), ("ignore", self.ignore)):
+            for rule in rules:
+                if found.setdefault(rule, severity) != severity:
+                    raise click.UsageError(f"The rule '{rule}' is given two severities.")
+        return found
+
+
+def _read_stdin() -> str:
+    data = sys.stdin.buffer.read() if sys.stdin is not None else b""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise click.UsageError(
+            f"The manifest on standard input is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}."
+        ) from None
+
+
+def _bundle(make: type[Any], name: str, options: Sequence[Decorator]) -> Decorator:
+    """Hand the values of several flags to the command as one value."""
+    own = [field.name for field in fields(make)]
+
+    def decorate(function: Command) -> Command:
+        @functools.wraps(function)
+        def call(**values: Any) -> Any:
+            values[name] = make(**{key: values.pop(key) for key in own})
+            return function(**values)
+
+        wrapped: Command = call
+        for each in reversed(options):
+            wrapped = each(wrapped)
+        return wrapped
+
+    return decorate
+
+
+def _pairs(_ctx: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    found: dict[str, str] = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals or not name:
+            # The value is not repeated: it may be meant for a sensitive variable.
+            raise click.BadParameter("write NAME=VALUE.")
+        if name in found:
+            raise click.BadParameter(f"the variable '{name}' is given twice.")
+        found[name] = text
+    return tuple(found.items())
+
+
+_manifest_flags = (
+    option(
+        "-f",
+        "--file",
+        env="FILE",
+        multiple=True,
+        type=click.Path(allow_dash=True),
+        metavar="FILE",
+        help="Manifest file, folder or glob; - is standard input. Repeatable: files merge.  [default: oauthdeploy.yaml]",
+    ),
+    option("--env", "environment", env="ENV", metavar="NAME", help="Environment of the manifest to merge in."),
+    option(
+        "--var",
+        env="VAR",
+        multiple=True,
+        callback=_pairs,
+        metavar="NAME=VALUE",
+        help="Value of a variable. Repeatable.",
+    ),
+    option(
+        "--var-file",
+        env="VAR_FILE",
+        multiple=True,
+        type=click.Path(),
+        metavar="FILE",
+        help="Values of variables from a YAML, JSON or dotenv file. Repeatable.",
+    ),
+    option("--allow-commands", env="ALLOW_COMMANDS", is_flag=True, help="Let the manifest run ${command:...}."),
+    option(
+        "--error", env="ERROR", multiple=True, metavar="RULE", help="Treat a rule's findings as errors. Repeatable."
+    ),
+    option(
+        "--warn", env="WARN", multiple=True, metavar="RULE", help="Treat a rule's findings as warnings. Repeatable."
+    ),
+    option("--ignore", env="IGNORE", multiple=True, metavar="RULE", help="Leave a rule's findings out. Repeatable."),
+)
+
+manifest_options: Decorator = _bundle(Source, "source", _manifest_flags)
+"""-f, --env, --var, --var-file, --allow-commands, --error, --warn, --ignore; the command gets them as `source`."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Which part of the estate, and how hard it may be pressed."""
+
+    server: tuple[str, ...] = ()
+    target: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    parallelism: int | None = None
+    max_deletes: str | None = None
+    allow: tuple[str, ...] = ()
+
+    @property
+    def partial(self) -> bool:
+        """True where a part was selected."""
+        return bool(self.server or self.target or self.exclude)
+
+    def options(self, *, lock_timeout: int = 0, verify: bool = True) -> RunOptions:
+        """The options for `workflow`."""
+        from oauthdeploy.workflow import RunOptions
+
+        return RunOptions(
+            servers=self.server,
+            targets=self.target,
+            excludes=self.exclude,
+            parallelism=self.parallelism,
+            max_deletes=self.max_deletes,
+            allow=self.allow,
+            lock_timeout=lock_timeout,
+            verify=verify,
+        )
+
+
+def _share(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.removesuffix("%").isdecimal():
+        raise click.BadParameter("write a share such as 30%, or a count such as 5.")
+    return value
+
+
+def duration(_ctx: click.Context, _parameter: click.Parameter, value: str) -> int:
+    """Read a duration such as 30s or 5m into seconds."""
+    from oauthdeploy.model.fields import parse_duration
+
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from None
+
+
+_server_flag = option(
+    "--server", env="SERVER", multiple=True, metavar="NAME", help="Only this server of the manifest. Repeatable."
+)
+_parallelism_flag = option(
+    "--parallelism",
+    env="PARALLELISM",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="Requests at the same time for each server, instead of the manifest's limits.",
+)
+_reach_flags = (
+    _server_flag,
+    option(
+        "--target",
+        env="TARGET",
+        multiple=True,
+        metavar="ADDRESS",
+        help="Only these addresses, as globs, and what they depend on. Repeatable.",
+    ),
+    option(
+        "--exclude",
+        env="EXCLUDE",
+        multiple=True,
+        metavar="ADDRESS",
+        help="Not these addresses, as globs, nor what depends on them. Repeatable.",
+    ),
+    _parallelism_flag,
+    option(
+        "--max-deletes",
+        env="MAX_DELETES",
+        callback=_share,
+        metavar="SHARE",
+        help="Deletes allowed, such as 30% or 5, instead of the manifest's limit.",
+    ),
+    option("--allow", env="ALLOW", multiple=True, metavar="RULE", help="Lift a safety rule by its name. Repeatable."),
+)
+
+reach_options: Decorator = _bundle(Reach, "reach", _reach_flags)
+"""--server, --target, --exclude, --parallelism, --max-deletes, --allow; the command gets them as `reach`."""
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Which servers, and how hard they may be pressed."""
+
+    server: tuple[str, ...] = ()
+    parallelism: int | None = None
+
+    def options(self) -> RunOptions:
+        """The options for `workflow`."""
+        return Reach(server=self.server, parallelism=self.parallelism).options()
+
+
+server_options: Decorator = _bundle(Servers, "servers", (_server_flag, _parallelism_flag))
+"""--server and --parallelism; the command gets them as `servers`."""
+
+
+def output_options(*formats: str) -> Decorator:
+    """-o, --no-color, -q and -v; the command gets them as `output`.
+
+    An error of ours is written as a document too where a machine waits for one, before it goes on to the entry point.
+    """
+    flags = (
+        sink_option(*formats),
+        option("--no-color", env="NO_COLOR", is_flag=True, help="No colour; NO_COLOR does the same everywhere."),
+        option("-q", "--quiet", env="QUIET", is_flag=True, help="Say nothing besides reports and errors."),
+        option("-v", "--verbose", env="VERBOSE", count=True, help="Show all details."),
+    )
+
+    def decorate(function: Command) -> Command:
+        @functools.wraps(function)
+        def call(**values: Any) -> Any:
+            verbosity = -1 if values.pop("quiet") else 0
+            verbosity = values.pop("verbose") or verbosity
+            output = Output(values.pop("sinks"), values.pop("no_color"), verbosity)
+            return _reporting(function, output, values)
+
+        wrapped: Command = call
+        for each in reversed(flags):
+            wrapped = each(wrapped)
+        return wrapped
+
+    return decorate
+
+
+def _reporting(function: Command, output: Output, values: Mapping[str, Any]) -> Any:
+    from oauthdeploy.core.errors import OAuthDeployError
+
+    try:
+        return function(output=output, **values)
+    except OAuthDeployError as error:
+        output.emit_error(error)
+        raise

@@ -1,0 +1,62 @@
+"""`oauthdeploy ping`: say who the servers are and whether they let you in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from oauthdeploy.cli import streams
+from oauthdeploy.cli.flags import leave
+from oauthdeploy.cli.options import Servers, Source, manifest_options, output_options, server_options
+from oauthdeploy.cli.output import Output, as_json
+
+if TYPE_CHECKING:
+    from oauthdeploy.reports.ping import ServerAnswer
+    from oauthdeploy.workflow import PingResult
+
+
+@click.command()
+@manifest_options
+@server_options
+@output_options("text", "json")
+def ping(source: Source, servers: Servers, output: Output) -> None:
+    """Say who the servers are and whether they let you in.
+
+    Exit code 8 where a server is unreachable or refuses the credentials.
+    """
+    from oauthdeploy import workflow
+    from oauthdeploy.reports.diagnostics import render_error
+    from oauthdeploy.reports.json import ping_document
+    from oauthdeploy.reports.ping import render_ping
+
+    answers = tuple(_answer(result) for result in workflow.ping(source.request(), servers.options()))
+    output.emit(
+        {
+            "text": lambda look: render_ping(answers, look),
+            "json": as_json(lambda: ping_document(answers)),
+        }
+    )
+    errors = [answer.error for answer in answers if answer.error is not None]
+    for error in errors:
+        streams.write_talk(render_error(error, output.talk_look()))
+    leave(max((error.exit_code for error in errors), default=0))
+
+
+def _answer(result: PingResult) -> ServerAnswer:
+    from oauthdeploy.core.diagnostics import Diagnostics
+    from oauthdeploy.reports.ping import ServerAnswer
+
+    report = result.report
+    return ServerAnswer(
+        result.server,
+        result.driver,
+        result.role,
+        result.url,
+        product=report.product if report else "",
+        version=report.version if report else "",
+        account=report.account if report else "",
+        seconds=result.seconds,
+        error=result.error,
+        diagnostics=report.diagnostics if report else Diagnostics(),
+    )

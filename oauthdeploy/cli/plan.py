@@ -1,0 +1,46 @@
+"""`oauthdeploy plan`: show what would change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from oauthdeploy.cli.flags import leave, option
+from oauthdeploy.cli.options import Reach, Source, manifest_options, output_options, reach_options
+from oauthdeploy.cli.output import Output, as_json, write_file
+
+CHANGES = 2
+
+
+@click.command()
+@manifest_options
+@reach_options
+@option("--out", env="OUT", type=click.Path(dir_okay=False), metavar="PLANFILE", help="Save the plan to a file.")
+@option(
+    "--detailed-exitcode", env="DETAILED_EXITCODE", is_flag=True, help="Exit with 2 where there are changes to make."
+)
+@output_options("text", "json")
+def plan(source: Source, reach: Reach, out: str | None, detailed_exitcode: bool, output: Output) -> None:
+    """Show what would change on which server, in which order, and why.
+
+    Reads the servers on connections that refuse to write. Exit code 0, or with --detailed-exitcode 2 where there are changes.
+    """
+    from oauthdeploy import workflow
+    from oauthdeploy.planning.plan import plan_document
+    from oauthdeploy.reports.json import to_text
+    from oauthdeploy.reports.text import render_plan
+
+    made, manifest = workflow.make_plan(source.request(), reach.options())
+    output.emit(
+        {
+            "text": lambda look: render_plan(
+                made, look, locate=manifest.locate, partial=reach.partial, allowed=reach.allow
+            ),
+            "json": as_json(lambda: plan_document(made)),
+        }
+    )
+    if out is not None:
+        write_file(Path(out), to_text(plan_document(made)))
+        output.talk(f"Saved the plan to {out}. `oauthdeploy show {out}` shows it again.")
+    leave(CHANGES if detailed_exitcode and not made.is_empty else 0)

@@ -1,0 +1,76 @@
+"""What an apply tells while it runs, on standard error: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from oauthdeploy.cli import streams
+from oauthdeploy.cli.output import Output
+from oauthdeploy.planning.outcome import Event, EventType
+from oauthdeploy.reports.words import visible
+
+Tell = Callable[[Event], None]
+
+_ENDED = {EventType.CHANGE_DONE, EventType.CHANGE_FAILED, EventType.CHANGE_SKIPPED}
+
+
+@contextmanager
+def progress(output: Output) -> Iterator[Tell]:
+    """Give the listener for events; what it shows is gone or finished when the block ends."""
+    if output.quiet:
+        yield lambda _event: None
+    elif streams.is_terminal(sys.stderr):
+        with _bar(output) as tell:
+            yield tell
+    else:
+        yield lambda event: _line(event, output)
+
+
+def line_of(event: Event) -> str:
+    """An event as one line: `[3/19] Created client/web-shop@login.`"""
+    if event.type in _ENDED:
+        width = len(str(event.total))
+        return f"[{event.done:{width}}/{event.total}] {visible(event.message)}"
+    return visible(event.message)
+
+
+def _line(event: Event, output: Output) -> None:
+    # The start of a change is of interest only to those who look for what hangs.
+    if event.type is not EventType.CHANGE_STARTED or output.verbose:
+        streams.write_talk(f"{line_of(event)}\n")
+
+
+@contextmanager
+def _bar(output: Output) -> Iterator[Tell]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.text import Text
+
+    look = output.talk_look()
+    console = Console(
+        file=sys.stderr, no_color=not look.colour, highlight=False, markup=False, emoji=False, width=look.width
+    )
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    # Standard output is not the bar's: reports go there.
+    bar = Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
+    task = bar.add_task("Applying", total=None)
+
+    def tell(event: Event) -> None:
+        if event.type is EventType.STARTED:
+            # Not before: a question may have been asked up to now.
+            bar.start()
+        elif event.type is EventType.FINISHED:
+            bar.stop()
+            return
+        bar.update(task, total=event.total, completed=event.done)
+        if event.type is EventType.VERIFYING:
+            bar.update(task, description="Verifying")
+        if event.type in _ENDED:
+            console.print(Text(line_of(event), style="red" if event.type is EventType.CHANGE_FAILED else ""))
+
+    try:
+        yield tell
+    finally:
+        bar.stop()

@@ -1,0 +1,144 @@
+"""From arguments to an exit code: every way in which a command can end.
+
+returns                          0, or what it left with
+wrong usage                     64
+OAuthDeployError                 the code of its class
+Ctrl-C, SIGTERM                130; 4 once an apply has begun to write
+anything else                    1, as a bug of ours
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from oauthdeploy.cli import streams
+
+USAGE = 64
+INTERRUPTED = 130
+PARTIAL = 4
+
+
+class InterruptedApply(KeyboardInterrupt):
+    """Ctrl-C for the second time while an apply was finishing."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and give the exit code; nothing is raised."""
+    streams.prepare()
+    former = _terminate_like_interrupt()
+    try:
+        return _flushed(_run(arguments))
+    finally:
+        if former is not None:
+            signal.signal(signal.SIGTERM, former)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    # Imported here, so that Ctrl-C while importing ends as quietly as later.
+    try:
+        from oauthdeploy.cli.app import app
+
+        left = app.main(
+            args=list(arguments) if arguments is not None else None,
+            prog_name="oauthdeploy",
+            complete_var="_OAUTHDEPLOY_COMPLETE",
+            standalone_mode=False,
+        )
+    except click.exceptions.NoArgsIsHelpError as error:
+        streams.write_talk(f"{error.format_message()}\n")
+        return USAGE
+    except click.UsageError as error:
+        return _usage(error)
+    except click.ClickException as error:
+        _say_error(error.format_message(), "error")
+        return 1
+    except InterruptedApply:
+        streams.write_talk("Stopped in the middle of an apply. `oauthdeploy plan` shows what is still to do.\n")
+        return PARTIAL
+    except (KeyboardInterrupt, click.Abort):
+        streams.write_talk("\nInterrupted.\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of the output has gone away, as `head` does.
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for users
+        return _failure(error)
+    return left if isinstance(left, int) else 0
+
+
+def _usage(error: click.UsageError) -> int:
+    command = error.ctx.command_path if error.ctx is not None else "oauthdeploy"
+    _say_error(error.format_message(), "usage", f"Run `{command} --help` to see what there is.")
+    return USAGE
+
+
+def _failure(error: Exception) -> int:
+    from oauthdeploy.core.errors import OAuthDeployError
+
+    if isinstance(error, OAuthDeployError):
+        from oauthdeploy.cli.output import talk_look
+        from oauthdeploy.reports.diagnostics import render_error
+
+        streams.write_talk(render_error(error, talk_look()))
+        return error.exit_code
+    kind = type(error).__name__
+    where = _last_own_line(error)
+    _say_error(
+        "This is a bug in oauthdeploy.",
+        "internal-error",
+        f"{kind} in {where}. The message is held back, since it could hold a value of yours.",
+        "Please report it with `oauthdeploy version -o json` and the command that you typed.",
+        "OAUTHDEPLOY_DEBUG=1 shows the traceback.",
+    )
+    if os.environ.get("OAUTHDEPLOY_DEBUG") == "1":
+        import traceback
+
+        streams.write_talk("".join(traceback.format_exception(error)))
+    return 1
+
+
+def _last_own_line(error: Exception) -> str:
+    """The innermost place of ours, as `module:line`."""
+    place, found = error.__traceback__, "unknown"
+    while place is not None:
+        name = place.tb_frame.f_globals.get("__name__", "")
+        if str(name).startswith("oauthdeploy"):
+            found = f"{name}:{place.tb_lineno}"
+        place = place.tb_next
+    return found
+
+
+def _say_error(summary: str, rule: str, *lines: str) -> None:
+    """An error in the form of all others, without the libraries that colour needs."""
+    streams.write_talk("\n  ".join([f"error: {summary} [{rule}]", *lines]) + "\n")
+
+
+def _flushed(code: int) -> int:
+    """Write out what is buffered, so that a full disk is an error of ours and not noise at the end of the process."""
+    try:
+        streams.write_result("")
+    except OSError as error:
+        _say_error(f"The output could not be written: {error.strerror}", "output-not-written")
+        return code or 1
+    streams.write_talk("")
+    return code
+
+
+def _terminate_like_interrupt() -> Any:
+    """Let SIGTERM do what Ctrl-C does; gives what stood there, None where signals are not ours to handle."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        return None
+
+    def end(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    return signal.signal(signal.SIGTERM, end)

@@ -1,0 +1,40 @@
+"""`oauthdeploy schema`: print the JSON Schema of a document."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import click
+
+from oauthdeploy.cli import streams
+from oauthdeploy.core.errors import OAuthDeployError
+
+SCHEMAS = {"manifest": "manifest.v1.schema.json"}
+
+
+class SchemaMissing(OAuthDeployError):
+    """The installation lacks its schemas."""
+
+    rule = "schema-missing"
+
+
+@click.command()
+@click.argument("name", type=click.Choice(list(SCHEMAS)), default="manifest")
+def schema(name: str) -> None:
+    """Print the JSON Schema of the manifest, for editors.
+
+    \b
+    In an editor with the YAML language server, the first line of a manifest can name it:
+    # yaml-language-server: $schema=manifest.v1.schema.json
+    """
+    package = files("oauthdeploy")
+    # Beside the sources in a checkout, inside the package where it is installed.
+    for place in (package / "schemas" / SCHEMAS[name], package / ".." / "schemas" / SCHEMAS[name]):
+        if place.is_file():
+            streams.write_result(place.read_text(encoding="utf-8"))
+            return
+    raise SchemaMissing(
+        "The schema is not installed",
+        detail=f"{SCHEMAS[name]} is missing from the package.",
+        fix="Install oauthdeploy again.",
+    )

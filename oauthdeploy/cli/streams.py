@@ -1,0 +1,76 @@
+"""The two streams: results on stdout, talk on stderr; colour only where it is wanted; a closed pipe is no drama."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TextIO
+
+PLAIN_WIDTH = 100
+"""Columns of a report where nobody says how wide the reader's screen is: a log or a file."""
+
+
+def prepare() -> None:
+    """Characters that a stream's encoding lacks are written as escapes instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def write_result(text: str) -> None:
+    """Write to stdout and flush. A reader that has gone away is not an error; a full disk is: raises OSError."""
+    stream = sys.stdout
+    if stream is None or stream.closed:
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        _silence(stream)
+
+
+def write_talk(text: str) -> None:
+    """Write to stderr and flush. Talk that nobody can hear is not worth an error."""
+    stream = sys.stderr
+    if stream is None or stream.closed:
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError:
+        _silence(stream)
+
+
+def _silence(stream: TextIO) -> None:
+    """Let what is still buffered, and all that follows, go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, stream.fileno())
+    except (OSError, ValueError):
+        pass
+    finally:
+        os.close(nowhere)
+
+
+def wants_colour(stream: TextIO | None, *, refused: bool, environ: Mapping[str, str] | None = None) -> bool:
+    """Whether to colour: `--no-color` and NO_COLOR (no-color.org) forbid it, FORCE_COLOR asks for it, else a terminal does."""
+    environ = os.environ if environ is None else environ
+    if refused or environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR"):
+        return True
+    return environ.get("TERM") != "dumb" and is_terminal(stream)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """True where a person looks on."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def screen_width() -> int:
+    """Columns: COLUMNS, else the terminal's, else a fair width for logs. Never so few that nothing can be read."""
+    import shutil
+
+    return max(40, shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns)

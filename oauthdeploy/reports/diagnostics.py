@@ -1,0 +1,128 @@
+"""Findings and errors for people: what, where, the line of the source with a caret, why, and how to put it right.
+
+error: Redirect URI is not secure [redirect-uri-not-https]
+  shop.yaml:41:21, client/web-shop, redirect_uris[0]
+    41 |     redirect_uris: ["http://shop.example/cb"]
+       |                     ^
+  "http://shop.example/cb" sends authorization codes in clear text.
+  Use https. Plain http is accepted for loopback addresses only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, Severity, SourceSpan, path_text
+from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError, ServerError, ServersFailed
+from oauthdeploy.reports.sheet import Look, Sheet, cells
+from oauthdeploy.reports.words import counted, visible
+
+_SECTIONS = {"clients": 2, "scopes": 2, "associations": 2, "revocations": 2, "settings": 1}
+"""How many parts of a path an address says already."""
+
+
+def render_diagnostics(items: Iterable[Diagnostic], look: Look) -> str:
+    """All findings, in their order, with an empty line between two."""
+    sheet = Sheet(look)
+    for item in items:
+        sheet.blank()
+        add_diagnostic(sheet, item)
+    return sheet.text()
+
+
+def render_error(error: OAuthDeployError, look: Look) -> str:
+    """An error of ours: every finding or member that it holds, then its own summary."""
+    sheet = Sheet(look)
+    if isinstance(error, ManifestInvalid):
+        sheet.block(render_diagnostics(error.diagnostics, look))
+        sheet.blank()
+        sheet.add(("error: ", "error"), (f"The manifest is not valid: {summary_of(error.diagnostics)}", "strong"))
+    elif isinstance(error, ServersFailed):
+        for member in error.members:
+            sheet.block(render_error(member, look))
+            sheet.blank()
+        _add_head(sheet, Severity.ERROR, error.summary, error.rule)
+    else:
+        place = f"server {error.server}" if isinstance(error, ServerError) and error.server else ""
+        found = Diagnostic(error.rule, error.summary, detail=error.detail, fix=error.fix, address=place)
+        add_diagnostic(sheet, found)
+    return sheet.text()
+
+
+def summary_of(diagnostics: Diagnostics) -> str:
+    """`2 errors, 1 warning`."""
+    errors, warnings = len(diagnostics.errors), len(diagnostics.warnings)
+    parts = [counted(errors, "error")] if errors else []
+    parts += [counted(warnings, "warning")] if warnings else []
+    return ", ".join(parts) or "no findings"
+
+
+def add_diagnostic(sheet: Sheet, item: Diagnostic, *, indent: int = 0) -> None:
+    """One finding, `indent` columns in."""
+    start = " " * indent
+    inner = " " * (indent + 2)
+    _add_head(sheet, item.severity, item.summary, item.rule, start)
+    place = _place(item)
+    if place:
+        sheet.add(inner, (place, "name"), hang=indent + 4)
+    if item.span is not None and item.span.text.strip():
+        _add_source(sheet, item.span, inner, item.severity)
+    for text in (item.detail, item.fix):
+        for line in text.splitlines():
+            sheet.add(inner, visible(line), hang=indent + 2)
+
+
+def _add_head(sheet: Sheet, severity: Severity, summary: str, rule: str, start: str = "") -> None:
+    sheet.add(
+        start,
+        (f"{severity.value}: ", severity.value),
+        (visible(summary), "strong"),
+        (f" [{visible(rule)}]", "faint"),
+        hang=len(start) + 2,
+    )
+
+
+def _place(item: Diagnostic) -> str:
+    parts = [str(item.span) if item.span is not None else "", item.address, path_text(_own_path(item))]
+    return ", ".join(visible(part) for part in parts if part)
+
+
+def _own_path(item: Diagnostic) -> Path:
+    """The path without what the address tells."""
+    if not item.address or not item.path:
+        return item.path
+    return item.path[_SECTIONS.get(str(item.path[0]), 0) :]
+
+
+def _add_source(sheet: Sheet, span: SourceSpan, inner: str, severity: Severity) -> None:
+    """The source line with a caret under the column; of a long line, the part around it."""
+    number = str(span.line)
+    room = (sheet.look.width or 120) - len(inner) - len(number) - 5
+    before = _tabless(span.text[: span.column - 1])
+    after = _tabless(span.text[span.column - 1 :])
+    indent = len(before) - len(before.lstrip())
+    if cells(before) > max(indent, room // 2):
+        before = "..." + _tail(before, room // 2 - 3)
+    column = cells(before)
+    after = _head(after, room - column)
+    sheet.add(inner, "  ", (f"{number} | ", "faint"), before + after)
+    style = "caret" if severity is Severity.ERROR else severity.value
+    sheet.add(inner, "  ", (f"{' ' * len(number)} | ", "faint"), " " * column, ("^", style))
+
+
+def _tabless(text: str) -> str:
+    return visible(text.replace("\t", "    "))
+
+
+def _tail(text: str, width: int) -> str:
+    while text and cells(text) > width:
+        text = text[1:]
+    return text
+
+
+def _head(text: str, width: int) -> str:
+    if cells(text) <= width:
+        return text
+    while text and cells(text) > width - 3:
+        text = text[:-1]
+    return f"{text}..."

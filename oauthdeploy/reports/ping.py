@@ -1,0 +1,52 @@
+"""Who the servers are and whether they let us in, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.reports.diagnostics import add_diagnostic
+from oauthdeploy.reports.sheet import Look, Sheet
+from oauthdeploy.reports.words import seconds_text, visible
+
+
+@dataclass(frozen=True)
+class ServerAnswer:
+    """What one server said of itself; `error` is what stood in the way. `seconds` is the time that it took."""
+
+    server: str
+    driver: str
+    role: str
+    url: str
+    product: str = ""
+    version: str = ""
+    account: str = ""
+    seconds: float = 0.0
+    error: OAuthDeployError | None = None
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
+
+
+def render_ping(answers: Sequence[ServerAnswer], look: Look) -> str:
+    """One line or two for each server, then its findings, then a count."""
+    sheet = Sheet(look)
+    width = max((len(answer.server) for answer in answers), default=0)
+    for answer in answers:
+        mark = ("failed", "error") if answer.error is not None else ("ok    ", "good")
+        product = visible(f"{answer.product} {answer.version}".strip() or answer.driver)
+        sheet.ends(
+            [(answer.server.ljust(width), "name"), ("  ", ""), mark, (f"  {answer.role}  {product}", "")],
+            (seconds_text(answer.seconds), "faint"),
+            hang=width + 2,
+        )
+        said = f"{visible(answer.url)}" + (f" as {visible(answer.account)}" if answer.account else "")
+        sheet.add(" " * (width + 10), (said, "faint"), hang=width + 10)
+        if answer.error is not None:
+            sheet.add(" " * (width + 10), (visible(answer.error.summary), ""), hang=width + 10)
+        for item in answer.diagnostics:
+            add_diagnostic(sheet, item, indent=width + 10)
+    good = sum(answer.error is None for answer in answers)
+    sheet.blank()
+    sheet.add((f"{good} of {len(answers)} servers answered and let us in.", "strong"))
+    return sheet.text()
