@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from oauthdeploy.model.fields import Flag, Model, Text, parse_integer
 from oauthdeploy.model.objects import Client, Revocation, Scope, Settings
@@ -71,8 +71,18 @@ class ClientEntry(Client):
     moved_from: Text | None = Field(None, description="The client's former key: a rename without delete and create.")
 
 
+_ENDS: dict[str, Any] = {
+    "oneOf": [
+        {"required": ["client", "scopes"], "maxProperties": 2},
+        {"required": ["scope", "clients"], "maxProperties": 2},
+    ]
+}
+
+
 class AssociationEntry(Model):
     """Which scopes a client may ask for, written from either end."""
+
+    model_config = ConfigDict(json_schema_extra=_ENDS)
 
     client: Text | None = Field(None, description="The client; then scopes lists all of its scopes.")
     scopes: tuple[Text, ...] | None = Field(None, description="The scopes of the client.")

@@ -1,0 +1,111 @@
+"""The JSON Schema (2020-12) of the manifest, made from its models, for editors, pipelines and SchemaStore."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from oauthdeploy.manifest.document import Document
+
+SCHEMA_ID: Final = "urn:oauthdeploy:schema:manifest:v1"
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+_REFERENCE: Final = {
+    "title": "Reference",
+    "description": "A value from elsewhere: ${env:NAME}, ${env:NAME:-default}, ${var:NAME}, ${file:PATH}, "
+    "${keyring:service/name} or ${command:program argument}.",
+    "type": "string",
+    "pattern": r"\$\{(env|var|file|keyring|command):[^{}]+\}",
+    "examples": ["${env:LOGIN_PASSWORD}"],
+}
+_ANNOTATIONS: Final = ("title", "description", "default", "examples", "deprecated")
+_LITERAL: Final = frozenset({"Variable", "VariableType"})
+"""Declarations of variables are read before references are replaced, so they hold none."""
+
+
+def manifest_schema() -> dict[str, Any]:
+    """The schema as data. Every value that isn't a free text may be a reference, too.
+
+    `servers` is required of the whole manifest, but not of each of its files, so the schema doesn't ask for it.
+    """
+    raw = Document.model_json_schema(mode="validation", ref_template="#/$defs/{model}")
+    definitions = raw.pop("$defs")
+    made = _object(raw)
+    made["required"] = [name for name in raw["required"] if name != "servers"]
+    made["properties"]["version"] = {**_without_default(raw["properties"]["version"]), "const": 1}
+    definitions = {
+        name: _tidy(schema) if name in _LITERAL else _transform(schema) for name, schema in sorted(definitions.items())
+    }
+    return {
+        "$schema": DIALECT,
+        "$id": SCHEMA_ID,
+        **made,
+        "title": "oauthdeploy manifest",
+        "$defs": {**definitions, "Reference": dict(_REFERENCE)},
+    }
+
+
+def schema_text() -> str:
+    """The schema as it is committed and printed."""
+    return json.dumps(manifest_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _transform(schema: dict[str, Any]) -> dict[str, Any]:
+    """One schema with references allowed wherever the type isn't a free text."""
+    schema = _without_default(schema)
+    if "anyOf" in schema:
+        members = [_inner(member) for member in schema["anyOf"]]
+        if any(_is_strict(member) for member in schema["anyOf"]):
+            members.append({"$ref": "#/$defs/Reference"})
+        return {**schema, "anyOf": members}
+    if _is_strict(schema):
+        notes: dict[str, Any] = {key: schema[key] for key in _ANNOTATIONS if key in schema}
+        core = {key: value for key, value in schema.items() if key not in notes}
+        return {**notes, "anyOf": [core, {"$ref": "#/$defs/Reference"}]}
+    return _inner(schema)
+
+
+def _inner(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema whose parts are transformed, but not itself."""
+    if schema.get("type") == "object":
+        return _object(schema)
+    if schema.get("type") == "array":
+        return {**schema, "items": _transform(schema["items"])}
+    if schema.get("type") == "string" and not _is_strict(schema):
+        # Editors read `version: 1` as a number; the manifest's reader keeps it as the text that it is.
+        return {**schema, "type": ["string", "number"]}
+    return schema
+
+
+def _object(schema: dict[str, Any]) -> dict[str, Any]:
+    made = dict(schema)
+    if "properties" in made:
+        made["properties"] = {name: _transform(inner) for name, inner in made["properties"].items()}
+    if "patternProperties" in made:
+        made["patternProperties"] = {name: _transform(inner) for name, inner in made["patternProperties"].items()}
+        made["additionalProperties"] = False
+    elif isinstance(made.get("additionalProperties"), dict):
+        made["additionalProperties"] = _transform(made["additionalProperties"])
+    return made
+
+
+def _is_strict(schema: dict[str, Any]) -> bool:
+    """True for a scalar that not every text is."""
+    if "enum" in schema or "const" in schema:
+        return True
+    kind = schema.get("type")
+    return kind in ("integer", "number", "boolean") or (
+        kind == "string" and ("pattern" in schema or "format" in schema)
+    )
+
+
+def _without_default(schema: dict[str, Any]) -> dict[str, Any]:
+    """Without `default: null`: null asks for the server's default, while a field that isn't written is not managed."""
+    return {key: value for key, value in schema.items() if not (key == "default" and value is None)}
+
+
+def _tidy(schema: dict[str, Any]) -> dict[str, Any]:
+    made = _without_default(schema)
+    if "properties" in made:
+        made["properties"] = {name: _without_default(inner) for name, inner in made["properties"].items()}
+    return made
