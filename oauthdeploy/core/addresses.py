@@ -41,7 +41,17 @@ def _quote_name(name: str, *, also: str = "") -> str:
     """Escape `%`, control characters and the characters of `also`; all else stays readable."""
     if name.isprintable() and not any(c in name for c in "%" + also):
         return name
-    return "".join(quote(c, safe="") if c in "%" + also or not c.isprintable() else c for c in name)
+    # Servers can send lone surrogates in JSON; they must not end in an encoding error.
+    return "".join(
+        quote(c, safe="", errors="surrogatepass") if c in "%" + also or not c.isprintable() else c for c in name
+    )
+
+
+def _unquote_name(text: str) -> str:
+    try:
+        return unquote(text, errors="surrogatepass")
+    except UnicodeDecodeError:
+        raise AddressError(f"'{text}' is not part of an address: its percent-encoding is not UTF-8") from None
 
 
 @dataclass(frozen=True)
@@ -88,8 +98,8 @@ class Address:
             client, colon, scope = name.partition(":")
             if not colon or not client or not scope:
                 raise AddressError(f"'{text}' is not an address: write association/client:scope@{server}")
-            return cls(kind, f"{client}:{unquote(scope)}", server)
-        return cls(kind, unquote(name), server)
+            return cls(kind, f"{client}:{_unquote_name(scope)}", server)
+        return cls(kind, _unquote_name(name), server)
 
     @property
     def client(self) -> str:
@@ -97,7 +107,7 @@ class Address:
         if self.kind is Kind.CLIENT:
             return self.name
         if self.kind is Kind.ASSOCIATION:
-            return unquote(self.name.partition(":")[0])
+            return _unquote_name(self.name.partition(":")[0])
         raise ValueError(f"{self} names no client")
 
     @property
