@@ -6,13 +6,43 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from oauthdeploy.core.diagnostics import Diagnostic
-from oauthdeploy.manifest.rules import redirect_lists, redirects
+from oauthdeploy.manifest.rules import (
+    contradictions,
+    grants,
+    lifetimes,
+    names,
+    policy,
+    redirect_lists,
+    redirects,
+    revocations,
+    secrets,
+    servers,
+    settings,
+    sides,
+    structural,
+    supported,
+)
 from oauthdeploy.manifest.rules.base import Rule
 from oauthdeploy.manifest.rules.context import RuleContext
 
 __all__ = ["CATALOGUE", "Rule", "RuleContext", "check_all"]
 
-_RULES: tuple[Rule, ...] = (*redirects.RULES, *redirect_lists.RULES)
+_RULES: tuple[Rule, ...] = (
+    *servers.RULES,
+    *settings.RULES,
+    *lifetimes.RULES,
+    *redirects.RULES,
+    *redirect_lists.RULES,
+    *grants.RULES,
+    *secrets.RULES,
+    *names.RULES,
+    *sides.RULES,
+    *supported.RULES,
+    *contradictions.RULES,
+    *revocations.RULES,
+    *policy.RULES,
+    *structural.RULES,
+)
 
 CATALOGUE: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in sorted(_RULES, key=lambda rule: rule.id)})
 """Every rule by its id, sorted."""

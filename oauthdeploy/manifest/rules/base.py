@@ -86,3 +86,9 @@ def rule(
 def object_address(kind: Kind, name: str) -> str:
     """The address of an object on every server that holds it: `client/web-shop`."""
     return str(Address(kind, name, "")).rstrip("@")
+
+
+def client_finding(key: str, field: str, detail: str, fix: str = "") -> Finding:
+    """A finding about a field of a client (dotted, as `tokens.refresh_count`; empty: the client as a whole)."""
+    path: Path = ("clients", key, *(field.split(".") if field else ()))
+    return Finding(path, detail, object_address(Kind.CLIENT, key), fix)

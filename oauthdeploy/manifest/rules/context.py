@@ -15,7 +15,7 @@ from oauthdeploy.manifest.rules.uris import PLAIN_HTTPS, RedirectUri, is_loopbac
 from oauthdeploy.model.objects import Client, Grant, Object, Settings, Side
 from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.model.state import DesiredState
-from oauthdeploy.planning.capabilities import Answer, Capability, DriverFacts, Support, supports
+from oauthdeploy.planning.capabilities import Answer, Capability, DriverFacts, Support, supports, table_for
 
 
 @dataclass(frozen=True)
@@ -73,19 +73,14 @@ class RuleContext:
         return None if entry is None else self.drivers.get(entry.driver)
 
     def support(self, server: str, capability: Capability, side: Side | None = None) -> Support:
-        """What the driver of `server` answers for its role, or for one side of a server that stands on both.
-
-        A server with both roles has what either side has, where the driver doesn't answer for `both` itself.
-        """
+        """What the driver of `server` answers for its role, or for one side of a server that may stand on both."""
         facts = self.facts(server)
         if facts is None:
             return Support(Answer.UNTESTED, "the driver is not known")
         role = self.servers[server].role
-        if side is None and role in facts.capabilities:
-            return supports(facts.capabilities[role], capability)
-        sides = role.sides if side is None else {side}
-        answers = [supports(facts.capabilities.get(Role(one.value), {}), capability) for one in sorted(sides)]
-        return min(answers, key=lambda support: _RANK[support.answer])
+        if side is None or role is Role.BOTH:
+            return supports(table_for(facts, role), capability)
+        return supports(facts.capabilities.get(Role(side.value), {}), capability)
 
     def writable(self, server: str) -> bool:
         """False for a server that is only trusted, such as one with the driver `external`."""
@@ -169,7 +164,7 @@ class RuleContext:
         """The clients by the grants that are written for them."""
         found: dict[Grant, list[tuple[str, ClientEntry]]] = {grant: [] for grant in Grant}
         for key, entry in self.clients:
-            for grant in entry.grants or ():
+            for grant in dict.fromkeys(entry.grants or ()):
                 found[grant].append((key, entry))
         return {grant: tuple(entries) for grant, entries in found.items()}
 
@@ -227,6 +222,3 @@ class RuleContext:
 def client_name(key: str, client: Client) -> str:
     """The name that a client has on its servers: what is written, or its key."""
     return client.name if client.name is not None else key
-
-
-_RANK = {Answer.YES: 0, Answer.UNTESTED: 1, Answer.NO: 2}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Severity
-from oauthdeploy.manifest.rules.base import Finding, Rule, object_address, rule
+from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, object_address, rule
 from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.manifest.rules.uris import equivalent
 from oauthdeploy.model.objects import Grant
@@ -79,15 +79,15 @@ def missing(context: RuleContext) -> Iterator[Finding]:
     for grant in _REDIRECTING:
         for key, entry in context.clients_with[grant]:
             if "redirect_uris" in entry.model_fields_set and not entry.redirect_uris and _first(entry.grants) is grant:
-                path = ("clients", key, "redirect_uris")
-                yield Finding(path, f"{grant} needs a redirect URI.", object_address(Kind.CLIENT, key))
+                yield client_finding(key, "redirect_uris", f"{grant} needs a redirect URI.")
 
 
 @rule(
     "redirect-uris-not-written",
     Severity.WARNING,
     "Redirect URIs are not managed for a grant that needs one",
-    reason="A client that is new on a server gets no redirect URI then; on a client that is there already, nobody reviews where "
+    reason="A client that is new on a server gets no redirect URI then; on a client that is there already, nobody "
+    "reviews where "
     "codes are sent.",
     source="RFC 6749 section 3.1.2.2",
     fix="Write redirect_uris.",
@@ -111,7 +111,7 @@ def not_written(context: RuleContext) -> Iterator[Finding]:
         for key, entry in context.clients_with[grant]:
             if "redirect_uris" not in entry.model_fields_set and _first(entry.grants) is grant:
                 detail = f"{grant} needs a redirect URI, and redirect_uris is not written."
-                yield Finding(("clients", key, "grants"), detail, object_address(Kind.CLIENT, key))
+                yield client_finding(key, "grants", detail)
 
 
 @rule(
@@ -144,7 +144,7 @@ def unused(context: RuleContext) -> Iterator[Finding]:
     for key, entry in context.clients:
         if entry.redirect_uris and entry.grants is not None and _first(entry.grants) is None:
             detail = "None of the client's grants redirects."
-            yield Finding(("clients", key, "redirect_uris"), detail, object_address(Kind.CLIENT, key))
+            yield client_finding(key, "redirect_uris", detail)
 
 
 def _first(grants: tuple[Grant, ...] | None) -> Grant | None:

@@ -10,23 +10,9 @@ from oauthdeploy.manifest.rules.base import Finding, Rule, object_address, rule
 from oauthdeploy.manifest.rules.context import RedirectUse, RuleContext
 from oauthdeploy.model.objects import ClientType
 
-_DANGEROUS = frozenset(
-    [
-        "about",
-        "blob",
-        "chrome",
-        "data",
-        "file",
-        "filesystem",
-        "ftp",
-        "javascript",
-        "mailto",
-        "vbscript",
-        "view-source",
-        "ws",
-        "wss",
-    ]
-)
+_SCRIPTS = frozenset(("data", "javascript", "vbscript", "view-source"))
+_NO_PAGES = frozenset(("about", "blob", "chrome", "file", "filesystem", "ftp", "mailto", "ws", "wss"))
+_DANGEROUS = _SCRIPTS | _NO_PAGES
 
 
 def _found(use: RedirectUse, detail: str, fix: str = "") -> Finding:
@@ -101,7 +87,8 @@ def not_https(context: RuleContext) -> Iterator[Finding]:
     "redirect-uri-localhost",
     Severity.WARNING,
     "Redirect URI uses the name localhost",
-    reason="The name can be resolved to another interface than the loopback one, or be blocked by a firewall; the address can't.",
+    reason="The name can be resolved to another interface than the loopback one, or be blocked by a firewall; the "
+    "address can't.",
     source="RFC 8252 section 8.3",
     fix="Write 127.0.0.1 or [::1] for localhost.",
     bad="""

@@ -1,0 +1,328 @@
+"""Grants: which ways to a token fit which client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from oauthdeploy.core.diagnostics import Severity
+from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, rule
+from oauthdeploy.manifest.rules.context import RuleContext
+from oauthdeploy.model.objects import ClientType, Grant
+
+
+@rule(
+    "client-credentials-on-public",
+    Severity.ERROR,
+    "Public client has the client credentials grant",
+    reason="With this grant the client's secret is all that a token costs, and a public client has none: anybody who "
+    "knows its id "
+    "would get tokens.",
+    source="RFC 6749 section 4.4",
+    fix="Make the client confidential, or take client_credentials out of its grants.",
+    bad="""
+clients:
+  batch:
+    type: public
+    grants: [client_credentials]
+""",
+    good="""
+clients:
+  batch:
+    type: confidential
+    grants: [client_credentials]
+    secret: {value: "${env:BATCH_SECRET}"}
+""",
+)
+def client_credentials_on_public(context: RuleContext) -> Iterator[Finding]:
+    """client_credentials beside type: public."""
+    for key, entry in context.clients_with[Grant.CLIENT_CREDENTIALS]:
+        if entry.type is ClientType.PUBLIC:
+            yield client_finding(key, "grants", f"{key} is public and can't prove who it is.")
+
+
+@rule(
+    "password-grant-on-public",
+    Severity.ERROR,
+    "Public client has the password grant",
+    reason="Anybody who knows the client's id can try passwords through it. Servers such as webMethods Integration "
+    "Server allow "
+    "the grant for confidential clients only.",
+    source="RFC 9700 section 2.4; RFC 6749 section 4.3.2; webMethods Integration Server, Registering Clients",
+    fix="Use authorization_code with PKCE, or make the client confidential.",
+    bad="""
+clients:
+  kiosk:
+    type: public
+    grants: [password]
+""",
+    good="""
+clients:
+  kiosk:
+    type: public
+    grants: [authorization_code]
+    redirect_uris: ["https://kiosk.example.com/callback"]
+""",
+)
+def password_on_public(context: RuleContext) -> Iterator[Finding]:
+    """password beside type: public."""
+    for key, entry in context.clients_with[Grant.PASSWORD]:
+        if entry.type is ClientType.PUBLIC:
+            yield client_finding(
+                key, "grants", f"{key} is public, so nothing but a user's password protects its tokens."
+            )
+
+
+@rule(
+    "password-grant",
+    Severity.WARNING,
+    "Client has the password grant",
+    reason="It hands users' passwords to the client and can't work with a second factor. OAuth 2.1 has dropped it.",
+    source="RFC 9700 section 2.4; OAuth 2.1 draft, section 10",
+    fix="Use authorization_code with PKCE for people, client_credentials for machines.",
+    bad="""
+clients:
+  legacy:
+    type: confidential
+    grants: [password]
+    secret: {value: "${env:LEGACY_SECRET}"}
+""",
+    good="""
+clients:
+  legacy:
+    type: confidential
+    grants: [client_credentials]
+    secret: {value: "${env:LEGACY_SECRET}"}
+""",
+)
+def password(context: RuleContext) -> Iterator[Finding]:
+    """password on any other client; on public ones it is an error already."""
+    for key, entry in context.clients_with[Grant.PASSWORD]:
+        if entry.type is not ClientType.PUBLIC:
+            yield client_finding(key, "grants", f"{key} sees the passwords of its users.")
+
+
+@rule(
+    "implicit-grant",
+    Severity.WARNING,
+    "Client has the implicit grant",
+    reason="It sends access tokens through the browser's address bar, where history, logs and other pages can read them. "
+    "OAuth 2.1 has dropped it.",
+    source="RFC 9700 section 2.1.2; OAuth 2.1 draft, section 10",
+    fix="Use authorization_code with PKCE.",
+    bad="""
+clients:
+  dashboard:
+    type: public
+    grants: [implicit]
+    redirect_uris: ["https://dashboard.example.com/callback"]
+""",
+    good="""
+clients:
+  dashboard:
+    type: public
+    grants: [authorization_code]
+    redirect_uris: ["https://dashboard.example.com/callback"]
+""",
+)
+def implicit(context: RuleContext) -> Iterator[Finding]:
+    """implicit on any client."""
+    for key, _ in context.clients_with[Grant.IMPLICIT]:
+        yield client_finding(key, "grants", f"{key} gets its access tokens in the browser's address bar.")
+
+
+@rule(
+    "grants-empty",
+    Severity.WARNING,
+    "Client has no grant",
+    reason="A client that may use no grant never gets a token. An empty list is managed: grants that the server has "
+    "are taken away.",
+    source="RFC 6749 section 1.3",
+    fix="List the grants, remove the key to leave them unmanaged, or write enabled: false to stop the client.",
+    bad="""
+clients:
+  batch:
+    type: public
+    grants: []
+""",
+    good="""
+clients:
+  batch:
+    type: public
+    enabled: false
+""",
+)
+def grants_empty(context: RuleContext) -> Iterator[Finding]:
+    """An empty list of grants on a client that is not switched off."""
+    for key, entry in context.clients:
+        if entry.grants is not None and not entry.grants and entry.enabled is not False:
+            yield client_finding(key, "grants", f"{key} can't get any token.")
+
+
+@rule(
+    "refresh-grant-alone",
+    Severity.WARNING,
+    "Client has the refresh token grant alone",
+    reason="A refresh token is handed out together with an access token of another grant; alone it never comes to be.",
+    source="RFC 6749 sections 1.5 and 6",
+    fix="Add the grant that the first token comes from.",
+    bad="""
+clients:
+  web-shop:
+    type: public
+    grants: [refresh_token]
+""",
+    good="""
+clients:
+  web-shop:
+    type: public
+    grants: [authorization_code, refresh_token]
+    redirect_uris: ["https://shop.example.com/callback"]
+""",
+)
+def refresh_alone(context: RuleContext) -> Iterator[Finding]:
+    """refresh_token and nothing else."""
+    for key, entry in context.clients_with[Grant.REFRESH_TOKEN]:
+        if set(entry.grants or ()) == {Grant.REFRESH_TOKEN}:
+            yield client_finding(key, "grants", f"Nothing gives {key} its first token.")
+
+
+@rule(
+    "refresh-without-user",
+    Severity.WARNING,
+    "Refresh tokens are granted beside client credentials only",
+    reason="A client with a secret asks for a new token whenever it likes, so the answer should hold no refresh "
+    "token; it would be "
+    "one more secret to lose.",
+    source="RFC 6749 section 4.4.3",
+    fix="Take refresh_token out of the grants.",
+    bad="""
+clients:
+  batch:
+    type: confidential
+    grants: [client_credentials, refresh_token]
+    secret: {value: "${env:BATCH_SECRET}"}
+""",
+    good="""
+clients:
+  batch:
+    type: confidential
+    grants: [client_credentials]
+    secret: {value: "${env:BATCH_SECRET}"}
+""",
+)
+def refresh_without_user(context: RuleContext) -> Iterator[Finding]:
+    """refresh_token and client_credentials, and nothing else."""
+    for key, entry in context.clients_with[Grant.REFRESH_TOKEN]:
+        if set(entry.grants or ()) == {Grant.REFRESH_TOKEN, Grant.CLIENT_CREDENTIALS}:
+            yield client_finding(key, "grants", f"{key} acts for itself and needs no refresh token.")
+
+
+@rule(
+    "refresh-grant-without-count",
+    Severity.WARNING,
+    "Refresh tokens are granted, and their count is 0",
+    reason="A count of 0 gives no refresh token, so the grant is never of use; one of the two is a slip.",
+    source="RFC 6749 section 6; webMethods Integration Server, Registering Clients",
+    fix="Raise tokens.refresh_count, or take refresh_token out of the grants.",
+    bad="""
+clients:
+  web-shop:
+    type: public
+    grants: [authorization_code, refresh_token]
+    redirect_uris: ["https://shop.example.com/callback"]
+    tokens: {refresh_count: 0}
+""",
+    good="""
+clients:
+  web-shop:
+    type: public
+    grants: [authorization_code, refresh_token]
+    redirect_uris: ["https://shop.example.com/callback"]
+    tokens: {refresh_count: 10}
+""",
+)
+def refresh_without_count(context: RuleContext) -> Iterator[Finding]:
+    """refresh_token beside refresh_count: 0."""
+    for key, entry in context.clients_with[Grant.REFRESH_TOKEN]:
+        if entry.tokens is not None and entry.tokens.refresh_count == 0:
+            yield client_finding(key, "tokens.refresh_count", f"{key} may use refresh tokens, and never gets one.")
+
+
+@rule(
+    "refresh-count-without-grant",
+    Severity.WARNING,
+    "Refresh tokens are counted, and not granted",
+    reason="Without the grant a refresh token can't be used on most servers; on a server where the count alone "
+    "decides, the client "
+    "gets refresh tokens that the list of grants doesn't show.",
+    source="RFC 6749 section 6",
+    fix="Add refresh_token to the grants, or write refresh_count: 0.",
+    bad="""
+clients:
+  web-shop:
+    type: public
+    grants: [authorization_code]
+    redirect_uris: ["https://shop.example.com/callback"]
+    tokens: {refresh_count: 10}
+""",
+    good="""
+clients:
+  web-shop:
+    type: public
+    grants: [authorization_code]
+    redirect_uris: ["https://shop.example.com/callback"]
+    tokens: {refresh_count: 0}
+""",
+)
+def count_without_refresh(context: RuleContext) -> Iterator[Finding]:
+    """A count above 0 beside a written list of grants without refresh_token."""
+    for key, entry in context.clients:
+        if entry.tokens is None or entry.grants is None or Grant.REFRESH_TOKEN in entry.grants:
+            continue
+        if entry.tokens.refresh_count:
+            yield client_finding(key, "tokens.refresh_count", f"{key} is not granted refresh_token.")
+
+
+@rule(
+    "client-type-missing",
+    Severity.WARNING,
+    "Client type is not written",
+    reason="Whether a client can keep a secret decides about PKCE, secrets and grants. A client that is new on a "
+    "server gets the "
+    "server's default, which may be either.",
+    source="RFC 6749 section 2.1",
+    fix="Write type: public or type: confidential.",
+    bad="""
+clients:
+  web-shop:
+    grants: [authorization_code]
+    redirect_uris: ["https://shop.example.com/callback"]
+""",
+    good="""
+clients:
+  web-shop:
+    type: public
+    grants: [authorization_code]
+    redirect_uris: ["https://shop.example.com/callback"]
+""",
+)
+def type_missing(context: RuleContext) -> Iterator[Finding]:
+    """No type on a client that is registered here, not merely switched or described."""
+    for key, entry in context.clients:
+        written = entry.model_fields_set
+        if "type" not in written and not written.isdisjoint(("grants", "redirect_uris", "secret")):
+            yield client_finding(key, "", f"{key} is registered here, and its type is not written.")
+
+
+RULES: tuple[Rule, ...] = (
+    client_credentials_on_public,
+    password_on_public,
+    password,
+    implicit,
+    grants_empty,
+    refresh_alone,
+    refresh_without_user,
+    refresh_without_count,
+    count_without_refresh,
+    type_missing,
+)

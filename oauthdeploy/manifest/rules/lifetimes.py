@@ -1,0 +1,253 @@
+"""Lifetimes of codes and tokens, and how often they can be renewed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.diagnostics import Path, Severity
+from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, object_address, rule
+from oauthdeploy.manifest.rules.context import RuleContext
+from oauthdeploy.model.fields import INT32_MAX, format_duration
+from oauthdeploy.model.objects import ClientType
+
+_DAY: Final = 86_400
+_TEN_MINUTES: Final = 600
+
+
+def _lifetimes(context: RuleContext) -> Iterator[tuple[Path, str, Any]]:
+    """Every lifetime that is written: its place, the address of its object, its value."""
+    for path, settings in context.written_settings:
+        address = f"settings@{path[2]}" if len(path) == 3 else "settings"
+        if settings.access_token_lifetime is not None:
+            yield (*path, "access_token_lifetime"), address, settings.access_token_lifetime
+        if settings.authorization_code_lifetime is not None:
+            yield (*path, "authorization_code_lifetime"), address, settings.authorization_code_lifetime
+    for key, entry in context.clients:
+        if entry.tokens is not None and entry.tokens.access_lifetime is not None:
+            path = ("clients", key, "tokens", "access_lifetime")
+            yield path, object_address(Kind.CLIENT, key), entry.tokens.access_lifetime
+
+
+def _is_code(path: Path) -> bool:
+    return path[-1] == "authorization_code_lifetime"
+
+
+@rule(
+    "access-token-never-expires",
+    Severity.WARNING,
+    "Access tokens never expire",
+    reason="A token that leaks is good for whoever finds it until somebody deletes it, and nobody knows which one to delete.",
+    source="RFC 6749 section 10.3; RFC 6750 section 5.3",
+    fix="Write a lifetime such as 1h, and give refresh tokens to clients that need longer.",
+    bad="""
+settings:
+  access_token_lifetime: never
+""",
+    good="""
+settings:
+  access_token_lifetime: 1h
+""",
+)
+def never_expires(context: RuleContext) -> Iterator[Finding]:
+    """never, for a server or for a client."""
+    for path, address, value in _lifetimes(context):
+        if value == "never":
+            yield Finding(path, "A token that leaks stays good for ever.", address)
+
+
+@rule(
+    "access-token-lifetime-long",
+    Severity.WARNING,
+    "Access tokens live longer than a day",
+    reason="The longer a bearer token lives, the longer a copy of it is of use to a thief. An hour or less is advised.",
+    source="RFC 6750 section 5.3; RFC 6749 section 10.3",
+    fix="Shorten the lifetime to a day or less; refresh tokens carry a session on.",
+    bad="""
+settings:
+  access_token_lifetime: 30d
+""",
+    good="""
+settings:
+  access_token_lifetime: 12h
+""",
+)
+def access_long(context: RuleContext) -> Iterator[Finding]:
+    """More than 24 hours, as long as it is in range."""
+    for path, address, value in _lifetimes(context):
+        if isinstance(value, int) and not _is_code(path) and _DAY < value <= INT32_MAX:
+            yield Finding(path, f"A token that leaks stays good for up to {format_duration(value)}.", address)
+
+
+@rule(
+    "authorization-code-lifetime-long",
+    Severity.WARNING,
+    "Authorization codes live longer than ten minutes",
+    reason="A code is redeemed within seconds; what is left of its life is of use only to somebody who stole it.",
+    source="RFC 6749 section 4.1.2",
+    fix="Write 10m or less.",
+    bad="""
+settings:
+  authorization_code_lifetime: 1h
+""",
+    good="""
+settings:
+  authorization_code_lifetime: 5m
+""",
+)
+def code_long(context: RuleContext) -> Iterator[Finding]:
+    """More than ten minutes, as long as it is in range."""
+    for path, address, value in _lifetimes(context):
+        if isinstance(value, int) and _is_code(path) and _TEN_MINUTES < value <= INT32_MAX:
+            yield Finding(
+                path, f"Codes can be redeemed for {format_duration(value)}; ten minutes is the most.", address
+            )
+
+
+@rule(
+    "lifetime-zero",
+    Severity.ERROR,
+    "A lifetime is 0",
+    reason="A code or token without any life is expired when it arrives. Some servers read 0 as never, which is the opposite.",
+    source="RFC 6749 section 5.1; webMethods Integration Server, Configuring OAuth Settings (1 to 2147483647 seconds)",
+    fix="Write at least 1s; write never for tokens that shall not expire.",
+    bad="""
+settings:
+  access_token_lifetime: 0s
+""",
+    good="""
+settings:
+  access_token_lifetime: 15m
+""",
+)
+def zero(context: RuleContext) -> Iterator[Finding]:
+    """A lifetime of no seconds."""
+    for path, address, value in _lifetimes(context):
+        if value == 0:
+            yield Finding(path, "The lifetime is 0 seconds.", address)
+
+
+@rule(
+    "lifetime-too-long",
+    Severity.ERROR,
+    "A lifetime is out of range",
+    reason="Servers hold lifetimes as 32-bit numbers of seconds; a greater number is refused or wraps round to a negative one.",
+    source="webMethods Integration Server, Configuring OAuth Settings (1 to 2147483647 seconds)",
+    fix="Write at most 2147483647 seconds (24855d), or never.",
+    bad="""
+settings:
+  access_token_lifetime: 30000d
+""",
+    good="""
+settings:
+  access_token_lifetime: 1d
+""",
+)
+def too_long(context: RuleContext) -> Iterator[Finding]:
+    """More than 2147483647 seconds."""
+    for path, address, value in _lifetimes(context):
+        if isinstance(value, int) and value > INT32_MAX:
+            yield Finding(path, f"{value} seconds is more than {INT32_MAX}.", address)
+
+
+@rule(
+    "refresh-count-out-of-range",
+    Severity.ERROR,
+    "Refresh count is out of range",
+    reason="Servers hold the count as a 32-bit number; some read a negative one as unlimited.",
+    source="webMethods Integration Server, Registering Clients (0 to 2147483647)",
+    fix="Write 0 to 2147483647, or unlimited.",
+    bad="""
+clients:
+  web-shop:
+    type: public
+    tokens: {refresh_count: -1}
+""",
+    good="""
+clients:
+  web-shop:
+    type: public
+    tokens: {refresh_count: 10}
+""",
+)
+def count_range(context: RuleContext) -> Iterator[Finding]:
+    """A negative count or one of more than 31 bits."""
+    for key, entry in context.clients:
+        count = entry.tokens.refresh_count if entry.tokens is not None else None
+        if isinstance(count, int) and not 0 <= count <= INT32_MAX:
+            yield client_finding(key, "tokens.refresh_count", f"{count} is not between 0 and {INT32_MAX}.")
+
+
+@rule(
+    "refresh-unlimited-on-public",
+    Severity.WARNING,
+    "Public client has refresh tokens that never end",
+    reason="Nothing ties a refresh token to a public client: whoever steals it can renew it for ever.",
+    source="RFC 9700 sections 2.2.2 and 4.14.2",
+    fix="Limit tokens.refresh_count, so that people sign in again from time to time.",
+    bad="""
+clients:
+  mobile:
+    type: public
+    tokens: {refresh_count: unlimited}
+""",
+    good="""
+clients:
+  mobile:
+    type: public
+    tokens: {refresh_count: 30}
+""",
+)
+def unlimited_on_public(context: RuleContext) -> Iterator[Finding]:
+    """unlimited on a public client."""
+    for key, entry in context.clients:
+        if entry.tokens is not None and entry.tokens.refresh_count == "unlimited" and entry.type is ClientType.PUBLIC:
+            yield client_finding(
+                key, "tokens.refresh_count", f"A refresh token stolen from {key} can be renewed for ever."
+            )
+
+
+@rule(
+    "refresh-unlimited",
+    Severity.INFO,
+    "Client has refresh tokens that never end",
+    reason="Access that a person gave once is never asked for again, even when the client has not been used for years.",
+    source="RFC 9700 section 4.14.2",
+    fix="Limit tokens.refresh_count.",
+    bad="""
+clients:
+  web-shop:
+    type: confidential
+    tokens: {refresh_count: unlimited}
+    secret: {value: "${env:WEB_SHOP_SECRET}"}
+""",
+    good="""
+clients:
+  web-shop:
+    type: confidential
+    tokens: {refresh_count: 100}
+    secret: {value: "${env:WEB_SHOP_SECRET}"}
+""",
+)
+def unlimited(context: RuleContext) -> Iterator[Finding]:
+    """unlimited on any other client."""
+    for key, entry in context.clients:
+        if (
+            entry.tokens is not None
+            and entry.tokens.refresh_count == "unlimited"
+            and entry.type is not ClientType.PUBLIC
+        ):
+            yield client_finding(key, "tokens.refresh_count", f"Access that was given to {key} never ends by itself.")
+
+
+RULES: tuple[Rule, ...] = (
+    never_expires,
+    access_long,
+    code_long,
+    zero,
+    too_long,
+    count_range,
+    unlimited_on_public,
+    unlimited,
+)

@@ -1,0 +1,142 @@
+"""The policy of a manifest: protection that protects nothing, limits that limit nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fnmatch import translate
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.diagnostics import Severity
+from oauthdeploy.manifest.rules.base import Finding, Rule, rule
+from oauthdeploy.manifest.rules.context import RuleContext
+from oauthdeploy.model.state import Prune
+
+
+def _kinds(pattern: str) -> list[Kind]:
+    """The kinds whose addresses the pattern can match."""
+    head = re.split(r"[/@]", pattern, maxsplit=1)[0]
+    matches = re.compile(translate(head)).match
+    return [kind for kind in Kind if matches(kind) or ("*" in head and head == pattern)]
+
+
+@rule(
+    "protect-pattern-invalid",
+    Severity.WARNING,
+    "Protect pattern can match no address",
+    reason="A pattern that names no kind of object protects nothing, and its author believes that it does.",
+    source="oauthdeploy manifest, version 1: policy",
+    fix="Write kind/name, such as client/admin-*; kinds are settings, scope, client, association, revocation, trust.",
+    bad="""
+policy:
+  protect: [clients/admin-*]
+""",
+    good="""
+clients:
+  admin-console: {type: public}
+policy:
+  protect: [client/admin-*]
+""",
+)
+def pattern_invalid(context: RuleContext) -> Iterator[Finding]:
+    """A pattern whose first part is no kind."""
+    for index, pattern in enumerate(context.document.policy.protect):
+        if not _kinds(pattern):
+            yield Finding(("policy", "protect", index), f"'{pattern}' names no kind of object.")
+
+
+@rule(
+    "protect-matches-nothing",
+    Severity.INFO,
+    "Protect pattern matches nothing of this manifest",
+    reason="It may still protect objects that are only on a server. If it was meant for an object of this manifest, "
+    "the name is wrong.",
+    source="oauthdeploy manifest, version 1: policy",
+    fix="Correct the pattern, or remove it.",
+    bad="""
+clients:
+  admin-console: {type: public}
+policy:
+  protect: [client/amdin-*]
+""",
+    good="""
+clients:
+  admin-console: {type: public}
+policy:
+  protect: [client/admin-*]
+""",
+)
+def matches_nothing(context: RuleContext) -> Iterator[Finding]:
+    """A sound pattern that no object of the manifest matches."""
+    for index, pattern in enumerate(context.document.policy.protect):
+        kinds = _kinds(pattern)
+        if kinds and not _matches(context, pattern, kinds):
+            yield Finding(("policy", "protect", index), f"'{pattern}' matches no object of this manifest.")
+
+
+def _matches(context: RuleContext, pattern: str, kinds: list[Kind]) -> bool:
+    whole = re.compile(translate(pattern)).match
+    for server in context.servers:
+        for kind in kinds:
+            for name in context.names_on.get((server, kind), ()):
+                text = f"{kind}/{name}" if name else str(kind)
+                if whole(text) or whole(f"{text}@{server}"):
+                    return True
+    return False
+
+
+@rule(
+    "policy-limit-over-100",
+    Severity.ERROR,
+    "Limit is more than everything",
+    reason="A share above 100% never stops anything, so the safety net isn't there.",
+    source="oauthdeploy manifest, version 1: policy",
+    fix="Write a share up to 100%, or a count without the percent sign.",
+    bad="""
+policy:
+  limits: {max_deletes: 300%}
+""",
+    good="""
+policy:
+  limits: {max_deletes: 30%}
+""",
+)
+def over_100(context: RuleContext) -> Iterator[Finding]:
+    """A share of more than 100 percent."""
+    limits = context.document.policy.limits
+    for field in ("max_deletes", "max_updates"):
+        value = getattr(limits, field)
+        share = value[:-1].lstrip("0") if value.endswith("%") else ""
+        if len(share) > 3 or int(share or "0") > 100:
+            yield Finding(("policy", "limits", field), f"{value} is more than there is.")
+
+
+@rule(
+    "prune-full-unprotected",
+    Severity.WARNING,
+    "Everything that is not in the manifest is deleted",
+    reason="full deletes objects that other teams and the server itself have made, such as the client of an admin console.",
+    source="oauthdeploy manifest, version 1: policy",
+    fix="Write managed, or name what must stay under policy.protect.",
+    bad="""
+policy:
+  prune: {clients: full}
+""",
+    good="""
+clients:
+  admin-console: {type: public}
+policy:
+  prune: {clients: full}
+  protect: [client/admin-*]
+""",
+)
+def full_unprotected(context: RuleContext) -> Iterator[Finding]:
+    """prune: full for a kind of which nothing is protected."""
+    policy = context.document.policy
+    protected = {kind for pattern in policy.protect for kind in _kinds(pattern)}
+    for field, kind in (("clients", Kind.CLIENT), ("scopes", Kind.SCOPE), ("associations", Kind.ASSOCIATION)):
+        if getattr(policy.prune, field) is Prune.FULL and kind not in protected:
+            yield Finding(("policy", "prune", field), f"All {field} that the manifest doesn't name are deleted.")
+
+
+RULES: tuple[Rule, ...] = (pattern_invalid, matches_nothing, over_100, full_unprotected)

@@ -1,0 +1,324 @@
+"""Cut-offs that do nothing, contradict another entry, or hit more than they should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.diagnostics import Path, Severity
+from oauthdeploy.manifest.document import RevocationEntry
+from oauthdeploy.manifest.rules.base import Finding, Rule, object_address, rule
+from oauthdeploy.manifest.rules.context import RuleContext
+from oauthdeploy.model.objects import IssuedBefore, Side
+
+
+def _entries(context: RuleContext) -> Iterator[tuple[int, RevocationEntry]]:
+    yield from enumerate(context.document.revocations or ())
+
+
+def _found(index: int, entry: RevocationEntry, field: str, detail: str) -> Finding:
+    path: Path = ("revocations", index, field) if field else ("revocations", index)
+    return Finding(path, detail, object_address(Kind.REVOCATION, entry.id))
+
+
+@rule(
+    "revocation-does-nothing",
+    Severity.WARNING,
+    "Revocation does nothing",
+    reason="Without tokens and block nothing is cut off, and the entry looks as if something were.",
+    source="oauthdeploy manifest, version 1: revocations",
+    fix="Write tokens: all, tokens: {issued_before: ...} or block: [resource].",
+    bad="""
+clients:
+  mobile: {type: public}
+revocations:
+  - {id: INC-2041, client: mobile, reason: telephone stolen}
+""",
+    good="""
+clients:
+  mobile: {type: public}
+revocations:
+  - {id: INC-2041, client: mobile, reason: telephone stolen, tokens: {issued_before: "2026-11-20T08:00:00Z"}}
+""",
+)
+def does_nothing(context: RuleContext) -> Iterator[Finding]:
+    """Neither tokens nor block."""
+    for index, entry in _entries(context):
+        if entry.tokens is None and not entry.block:
+            yield _found(index, entry, "", f"Nothing of {entry.client} is cut off.")
+
+
+@rule(
+    "revocation-selection-unused",
+    Severity.WARNING,
+    "Revocation selects tokens and deletes none",
+    reason="owner and scope narrow down which tokens are deleted; a block always stops the client as a whole.",
+    source="oauthdeploy manifest, version 1: revocations",
+    fix="Write tokens, or remove owner and scope.",
+    bad="""
+clients:
+  mobile: {type: public}
+revocations:
+  - {id: INC-2041, client: mobile, owner: alice, block: [resource]}
+""",
+    good="""
+clients:
+  mobile: {type: public}
+revocations:
+  - {id: INC-2041, client: mobile, owner: alice, tokens: {issued_before: "2026-11-20T08:00:00Z"}}
+""",
+)
+def selection_unused(context: RuleContext) -> Iterator[Finding]:
+    """owner or scope without tokens."""
+    for index, entry in _entries(context):
+        for field in ("owner", "scope"):
+            if getattr(entry, field) is not None and entry.tokens is None:
+                yield _found(index, entry, field, f"{field} has no effect without tokens.")
+
+
+@rule(
+    "revocation-without-server",
+    Severity.WARNING,
+    "Revocation reaches no server",
+    reason="Tokens are deleted on authorization servers, and a block falls on servers of its side that hold the "
+    "client. Where there is "
+    "none, nothing happens.",
+    source="oauthdeploy manifest, version 1: revocations",
+    fix="Correct block, or add the server to on of the client.",
+    bad="""
+servers:
+  login:
+    role: authorization
+    driver: webmethods
+    url: https://is-auth.example.com:5543
+clients:
+  mobile: {type: public}
+revocations:
+  - {id: INC-2041, client: mobile, block: [resource]}
+""",
+    good="""
+servers:
+  login:
+    role: authorization
+    driver: webmethods
+    url: https://is-auth.example.com:5543
+clients:
+  mobile: {type: public}
+revocations:
+  - {id: INC-2041, client: mobile, block: [authorization]}
+""",
+)
+def without_server(context: RuleContext) -> Iterator[Finding]:
+    """A side that is to be cut off, and that no server of the manifest is on for this client."""
+    for index, entry in _entries(context):
+        for side in dict.fromkeys(entry.block or ()):
+            if not _reached(context, entry, side):
+                yield _found(index, entry, "block", f"No {side} server holds {entry.client}.")
+        if entry.tokens is not None and not _reached(context, entry, Side.AUTHORIZATION):
+            yield _found(index, entry, "tokens", f"No authorization server holds {entry.client}.")
+
+
+def _reached(context: RuleContext, entry: RevocationEntry, side: Side) -> bool:
+    return any(
+        side in context.servers[server].role.sides and context.holds(server, Kind.REVOCATION, entry.id)
+        for server in context.servers
+    )
+
+
+@rule(
+    "enabled-and-blocked",
+    Severity.WARNING,
+    "Client is enabled and blocked",
+    reason="The block wins: the client is disabled where the revocation says so, and enabled: true is not carried out there.",
+    source="oauthdeploy manifest, version 1: revocations",
+    fix="Remove enabled: true, or remove the block when the incident is over.",
+    bad="""
+clients:
+  mobile: {type: public, enabled: true}
+revocations:
+  - {id: INC-2041, client: mobile, block: [resource]}
+""",
+    good="""
+clients:
+  mobile: {type: public}
+revocations:
+  - {id: INC-2041, client: mobile, block: [resource]}
+""",
+)
+def enabled_and_blocked(context: RuleContext) -> Iterator[Finding]:
+    """enabled: true on a client that a revocation blocks."""
+    enabled = {key for key, client in context.clients if client.enabled} if context.document.revocations else set()
+    for index, entry in _entries(context):
+        if entry.block and entry.client in enabled:
+            yield _found(index, entry, "block", f"{entry.client} is enabled in clients and blocked here.")
+
+
+@rule(
+    "revoked-and-absent",
+    Severity.INFO,
+    "Client is revoked and marked absent",
+    reason="Deleting a client deletes its tokens too, so the revocation adds nothing once the client is gone.",
+    source="webMethods Integration Server, Deleting Clients; RFC 7592 section 2.3",
+    fix="Keep the revocation for the record, or remove it.",
+    bad="""
+clients:
+  mobile: {state: absent}
+revocations:
+  - {id: INC-2041, client: mobile, tokens: all}
+""",
+    good="""
+clients:
+  mobile: {state: absent}
+""",
+)
+def revoked_and_absent(context: RuleContext) -> Iterator[Finding]:
+    """A revocation of a client that shall go."""
+    for index, entry in _entries(context):
+        if entry.client in context.absent_clients:
+            yield _found(index, entry, "client", f"{entry.client} shall be removed, and its tokens with it.")
+
+
+@rule(
+    "revoked-and-granted",
+    Severity.WARNING,
+    "Client is revoked and newly granted",
+    reason="tokens: all deletes whatever is there at each apply, also the tokens that the client got meanwhile by the "
+    "scopes that this "
+    "manifest grants it.",
+    source="RFC 7009 section 2.1; oauthdeploy manifest, version 1: revocations",
+    fix="Write tokens: {issued_before: ...} so that new tokens live, or block the client, or remove its associations.",
+    bad="""
+scopes:
+  orders.read: {description: Read orders, resources: [orders.v1]}
+clients:
+  mobile: {type: public}
+associations:
+  - {client: mobile, scopes: [orders.read]}
+revocations:
+  - {id: INC-2041, client: mobile, tokens: all}
+""",
+    good="""
+scopes:
+  orders.read: {description: Read orders, resources: [orders.v1]}
+clients:
+  mobile: {type: public}
+associations:
+  - {client: mobile, scopes: [orders.read]}
+revocations:
+  - {id: INC-2041, client: mobile, tokens: {issued_before: "2026-11-20T08:00:00Z"}}
+""",
+)
+def revoked_and_granted(context: RuleContext) -> Iterator[Finding]:
+    """tokens: all for a client that is not blocked and may ask for a scope that the revocation covers."""
+    revoked = {entry.client for _, entry in _entries(context) if entry.tokens == "all"}
+    if not revoked:
+        return
+    blocked = {entry.client for _, entry in _entries(context) if entry.block}
+    switched_off = {key for key, client in context.clients if client.enabled is False}
+    granted: dict[str, list[str]] = {}
+    for pair in context.pairs:
+        if pair.client in revoked and pair.client not in context.absent_clients:
+            granted.setdefault(pair.client, []).append(pair.scope)
+    for index, entry in _entries(context):
+        if entry.tokens != "all" or entry.client in blocked or entry.client in switched_off:
+            continue
+        scopes = [scope for scope in granted.get(entry.client, ()) if entry.scope in (None, scope)]
+        if scopes:
+            yield _found(
+                index, entry, "tokens", f"{entry.client} may ask for {scopes[0]} and loses those tokens again."
+            )
+
+
+@rule(
+    "revocations-contradict",
+    Severity.WARNING,
+    "Two revocations of a client end at different times",
+    reason="Both block the same side. When the first entry is removed as expired, the client stays blocked by the "
+    "other, or the other "
+    "way round.",
+    source="oauthdeploy manifest, version 1: revocations",
+    fix="Give both the same expires, or make one entry of them.",
+    bad="""
+clients:
+  mobile: {type: public}
+revocations:
+  - {id: INC-2041, client: mobile, block: [resource], expires: "2027-01-31"}
+  - {id: INC-2042, client: mobile, block: [resource], expires: "2027-06-30"}
+""",
+    good="""
+clients:
+  mobile: {type: public}
+revocations:
+  - {id: INC-2041, client: mobile, block: [resource], expires: "2027-06-30"}
+""",
+)
+def contradict(context: RuleContext) -> Iterator[Finding]:
+    """The same side of the same client is blocked with different expires."""
+    seen: dict[tuple[str, Side], RevocationEntry] = {}
+    for index, entry in _entries(context):
+        for side in dict.fromkeys(entry.block or ()):
+            other = seen.setdefault((entry.client, side), entry)
+            if other.expires != entry.expires:
+                until = "never" if other.expires is None else f"on {other.expires}"
+                yield _found(
+                    index, entry, "block", f"The block of {side} by {other.id} ends {until}, this one otherwise."
+                )
+                break
+
+
+@rule(
+    "revocation-redundant",
+    Severity.INFO,
+    "Another revocation covers this one",
+    reason="All tokens that this entry deletes are deleted by another entry too.",
+    source="oauthdeploy manifest, version 1: revocations",
+    fix="Remove it, unless it is kept for the record.",
+    bad="""
+clients:
+  mobile: {type: public}
+revocations:
+  - {id: INC-2041, client: mobile, tokens: all}
+  - {id: INC-2042, client: mobile, tokens: {issued_before: "2026-11-20T08:00:00Z"}}
+""",
+    good="""
+clients:
+  mobile: {type: public}
+revocations:
+  - {id: INC-2041, client: mobile, tokens: all}
+""",
+)
+def redundant(context: RuleContext) -> Iterator[Finding]:
+    """The tokens of one entry are among those of another. The widest entry of each selection is kept, so cost is linear."""
+    widest: dict[tuple[str, str | None, str | None], tuple[int, RevocationEntry]] = {}
+    for index, entry in _entries(context):
+        if entry.tokens is None:
+            continue
+        key = (entry.client, entry.owner, entry.scope)
+        if key not in widest or _until(entry) > _until(widest[key][1]):
+            widest[key] = (index, entry)
+    for index, entry in _entries(context):
+        if entry.tokens is None or entry.block:
+            continue
+        for key in dict.fromkeys(
+            (entry.client, owner, scope) for owner in (None, entry.owner) for scope in (None, entry.scope)
+        ):
+            if key in widest and widest[key][0] != index and _until(widest[key][1]) >= _until(entry):
+                yield _found(index, entry, "tokens", f"{widest[key][1].id} deletes these tokens too.")
+                break
+
+
+def _until(entry: RevocationEntry) -> float:
+    """Up to when tokens are deleted, in seconds since 1970."""
+    return entry.tokens.issued_before.timestamp() if isinstance(entry.tokens, IssuedBefore) else float("inf")
+
+
+RULES: tuple[Rule, ...] = (
+    does_nothing,
+    selection_unused,
+    without_server,
+    enabled_and_blocked,
+    revoked_and_absent,
+    revoked_and_granted,
+    contradict,
+    redundant,
+)

@@ -1,0 +1,336 @@
+"""Secrets: where they come from, who gets them, and who must not have one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.diagnostics import Path, Severity
+from oauthdeploy.core.secrets import Secret, SourcedText
+from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, object_address, rule
+from oauthdeploy.manifest.rules.context import RuleContext
+from oauthdeploy.model.fields import Model
+from oauthdeploy.model.objects import ClientType, Side
+from oauthdeploy.planning.capabilities import Answer, Capability
+
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is Secret or any(_is_secret(inner) for inner in get_args(annotation))
+
+
+def _written_in(value: Any) -> bool:
+    """True for a text that stands in the manifest itself."""
+    if isinstance(value, Secret):
+        return value.origin == "manifest"
+    return isinstance(value, str) and not isinstance(value, SourcedText)
+
+
+def _driver_secrets(values: Mapping[str, Any], model: type[Model] | None, path: Path) -> Iterator[tuple[Path, Any]]:
+    """The secrets in a part of a server entry that only its driver's model understands."""
+    for name, info in model.model_fields.items() if model is not None else ():
+        if _is_secret(info.annotation):
+            key = name if name in values else info.alias or name
+            yield (*path, key), values.get(key)
+
+
+def _secrets(context: RuleContext) -> Iterator[tuple[Path, str, Any]]:
+    """Every secret: its place, the address of its object, its value."""
+    for name, entry in context.servers.items():
+        facts = context.facts(name)
+        if facts is not None:
+            base: Path = ("servers", name)
+            for path, value in _driver_secrets(entry.credentials, facts.credentials, (*base, "credentials")):
+                yield path, "", value
+            for path, value in _driver_secrets(entry.options, facts.options, (*base, "options")):
+                yield path, "", value
+        if entry.introspection is not None:
+            yield ("servers", name, "introspection", "client_secret"), "", entry.introspection.client_secret
+            yield ("servers", name, "introspection", "password"), "", entry.introspection.password
+    for key, client in context.clients:
+        if client.secret is not None and client.secret.value is not None:
+            yield ("clients", key, "secret", "value"), object_address(Kind.CLIENT, key), client.secret.value
+
+
+@rule(
+    "secret-in-manifest",
+    Severity.WARNING,
+    "Secret stands in the manifest",
+    reason="A manifest is reviewed, copied and kept in version control for ever; a secret in it is known to all who "
+    "can read it.",
+    source="RFC 6749 section 2.3.1; RFC 6819 section 5.1.4.1",
+    fix="Write a reference such as ${env:NAME} or ${file:PATH}, and change the secret, since it is known now.",
+    bad="""
+clients:
+  batch:
+    type: confidential
+    secret: {value: correct-horse}
+""",
+    good="""
+clients:
+  batch:
+    type: confidential
+    secret: {value: "${env:BATCH_SECRET}"}
+""",
+)
+def in_manifest(context: RuleContext) -> Iterator[Finding]:
+    """A secret that is no reference."""
+    for path, address, value in _secrets(context):
+        if value is not None and _written_in(value):
+            yield Finding(path, "The secret is written here instead of a reference to it.", address)
+
+
+@rule(
+    "secret-empty",
+    Severity.ERROR,
+    "Secret is empty",
+    reason="An empty secret lets everybody in who knows the name. It usually means that a variable of the pipeline isn't set.",
+    source="RFC 6749 sections 2.3.1 and 10.1",
+    fix="Set the variable or the file that the reference names.",
+    bad="""
+clients:
+  batch:
+    type: confidential
+    secret: {value: "${env:EMPTY:-}"}
+""",
+    good="""
+clients:
+  batch:
+    type: confidential
+    secret: {value: "${env:BATCH_SECRET}"}
+""",
+)
+def empty(context: RuleContext) -> Iterator[Finding]:
+    """A secret of no characters."""
+    for path, address, value in _secrets(context):
+        if value is not None and not value:
+            origin = getattr(value, "origin", "manifest")
+            source = "the manifest" if origin == "manifest" else str(origin)
+            yield Finding(path, f"{source} gives an empty text.", address)
+
+
+@rule(
+    "secret-on-public-client",
+    Severity.ERROR,
+    "Public client has a secret",
+    reason="A public client runs where everybody can read it, so its secret protects nothing; servers refuse or ignore it.",
+    source="RFC 6749 sections 2.1 and 2.3.1; RFC 8252 section 8.5",
+    fix="Remove secret, or make the client confidential.",
+    bad="""
+clients:
+  mobile:
+    type: public
+    secret: {value: "${env:MOBILE_SECRET}"}
+""",
+    good="""
+clients:
+  mobile:
+    type: public
+""",
+)
+def on_public(context: RuleContext) -> Iterator[Finding]:
+    """A secret beside type: public."""
+    for key, entry in context.clients:
+        if entry.secret is not None and entry.type is ClientType.PUBLIC:
+            yield client_finding(key, "secret", f"{key} is public and can't keep a secret.")
+
+
+@rule(
+    "secret-not-received",
+    Severity.WARNING,
+    "Nobody receives the client's secret",
+    reason="The server makes a secret for a new confidential client and shows it once; without an entry for it the "
+    "secret is lost, "
+    "and the client can't sign in.",
+    source="RFC 6749 section 2.3.1; RFC 7591 section 3.2.1",
+    fix="Write secret: {generate: true, deliver_to: {file: ...}}, or give the secret with secret: {value: ...}.",
+    bad="""
+clients:
+  batch:
+    type: confidential
+""",
+    good="""
+clients:
+  batch:
+    type: confidential
+    secret: {generate: true, deliver_to: {file: out/batch.env}}
+""",
+)
+def not_received(context: RuleContext) -> Iterator[Finding]:
+    """A confidential client without a secret where an authorization server makes one."""
+    making = [
+        name
+        for name in context.authorization_servers
+        if context.writable(name) and context.support(name, Capability.CLIENT_SECRET_GENERATE, Side.AUTHORIZATION)
+    ]
+    for key, entry in context.clients if making else ():
+        if entry.type is not ClientType.CONFIDENTIAL or "secret" in entry.model_fields_set:
+            continue
+        server = next((name for name in making if context.holds(name, Kind.CLIENT, key)), None)
+        if server is not None:
+            yield client_finding(key, "", f"{server} makes a secret when it creates {key}, and no one gets it.")
+
+
+@rule(
+    "secret-without-source",
+    Severity.WARNING,
+    "Secret has neither a value nor generate",
+    reason="Nothing says where the secret comes from, so it is never sent and revision has no effect.",
+    source="oauthdeploy manifest, version 1: clients",
+    fix="Add value or generate, or remove secret.",
+    bad="""
+clients:
+  batch:
+    type: confidential
+    secret: {revision: 3}
+""",
+    good="""
+clients:
+  batch:
+    type: confidential
+    secret: {value: "${env:BATCH_SECRET}", revision: 3}
+""",
+)
+def without_source(context: RuleContext) -> Iterator[Finding]:
+    """A secret entry that gives none."""
+    for key, entry in context.clients:
+        if entry.secret is not None and entry.secret.value is None and not entry.secret.generate:
+            yield client_finding(key, "secret", f"Nothing says where the secret of {key} comes from.")
+
+
+@rule(
+    "secret-file-shared",
+    Severity.ERROR,
+    "Two secrets go to one file",
+    reason="The file is replaced in one step, so the second secret overwrites the first, which nobody can read again.",
+    source="oauthdeploy manifest, version 1: clients",
+    fix="Give each client a file of its own.",
+    bad="""
+clients:
+  batch:
+    type: confidential
+    secret: {generate: true, deliver_to: {file: out/secrets.env}}
+  nightly:
+    type: confidential
+    secret: {generate: true, deliver_to: {file: out/secrets.env}}
+""",
+    good="""
+clients:
+  batch:
+    type: confidential
+    secret: {generate: true, deliver_to: {file: out/batch.env}}
+  nightly:
+    type: confidential
+    secret: {generate: true, deliver_to: {file: out/nightly.env}}
+""",
+)
+def file_shared(context: RuleContext) -> Iterator[Finding]:
+    """The same deliver_to.file for two clients."""
+    owners: dict[str, str] = {}
+    for key, entry in context.clients:
+        if entry.secret is None or entry.secret.deliver_to is None:
+            continue
+        file = entry.secret.deliver_to.file
+        if file in owners:
+            yield client_finding(key, "secret.deliver_to.file", f"'{file}' receives the secret of {owners[file]} too.")
+        owners.setdefault(file, key)
+
+
+def _refused(context: RuleContext, capability: Capability, wanted: str) -> Iterator[tuple[str, str, str]]:
+    """Clients whose kind of secret a server can't do: the client, the server, the driver's note."""
+    notes = {
+        name: answer.note
+        for name in context.authorization_servers
+        if context.writable(name)
+        and (answer := context.support(name, capability, Side.AUTHORIZATION)).answer is Answer.NO
+    }
+    for key, entry in context.clients if notes else ():
+        if entry.secret is None or not getattr(entry.secret, wanted):
+            continue
+        for name, note in notes.items():
+            if context.holds(name, Kind.CLIENT, key):
+                yield key, name, note
+
+
+@rule(
+    "secret-value-not-supported",
+    Severity.ERROR,
+    "Server makes its own secrets",
+    reason="Such a server takes no secret from outside: the value would be dropped, and the client couldn't sign in.",
+    source="oauthdeploy drivers: capability tables",
+    fix="Write secret: {generate: true, deliver_to: {file: ...}}.",
+    bad="""
+servers:
+  registry:
+    role: authorization
+    driver: rfc7591
+    url: https://registry.example.com
+clients:
+  batch:
+    type: confidential
+    secret: {value: "${env:BATCH_SECRET}"}
+""",
+    good="""
+servers:
+  registry:
+    role: authorization
+    driver: rfc7591
+    url: https://registry.example.com
+clients:
+  batch:
+    type: confidential
+    secret: {generate: true, deliver_to: {file: out/batch.env}}
+""",
+)
+def value_not_supported(context: RuleContext) -> Iterator[Finding]:
+    """secret.value on a server that takes none."""
+    for key, server, note in _refused(context, Capability.CLIENT_SECRET_CHOICE, "value"):
+        yield client_finding(key, "secret.value", f"{server} takes no secret: {note}.")
+
+
+@rule(
+    "secret-generate-not-supported",
+    Severity.ERROR,
+    "Server makes no secrets",
+    reason="Such a server waits for a secret from outside, so generate would leave the client without one.",
+    source="oauthdeploy drivers: capability tables",
+    fix='Write secret: {value: "${env:NAME}"}.',
+    bad="""
+servers:
+  login:
+    role: authorization
+    driver: glewlwyd
+    url: https://login.example.com/glewlwyd
+clients:
+  batch:
+    type: confidential
+    secret: {generate: true, deliver_to: {file: out/batch.env}}
+""",
+    good="""
+servers:
+  login:
+    role: authorization
+    driver: glewlwyd
+    url: https://login.example.com/glewlwyd
+clients:
+  batch:
+    type: confidential
+    secret: {value: "${env:BATCH_SECRET}"}
+""",
+)
+def generate_not_supported(context: RuleContext) -> Iterator[Finding]:
+    """secret.generate on a server that makes none."""
+    for key, server, note in _refused(context, Capability.CLIENT_SECRET_GENERATE, "generate"):
+        yield client_finding(key, "secret.generate", f"{server} makes no secret: {note}.")
+
+
+RULES: tuple[Rule, ...] = (
+    in_manifest,
+    empty,
+    on_public,
+    not_received,
+    without_source,
+    file_shared,
+    value_not_supported,
+    generate_not_supported,
+)

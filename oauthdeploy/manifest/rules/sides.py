@@ -1,0 +1,329 @@
+"""Rules across the two sides: scopes, clients and associations must meet on both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.diagnostics import Severity
+from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, object_address, rule
+from oauthdeploy.manifest.rules.context import RuleContext
+from oauthdeploy.model.objects import Grant, Trust
+from oauthdeploy.planning.capabilities import Capability
+
+
+def _scope_finding(name: str, field: str, detail: str) -> Finding:
+    return Finding(("scopes", name, field) if field else ("scopes", name), detail, object_address(Kind.SCOPE, name))
+
+
+def _trusting(context: RuleContext, server: str, capability: Capability) -> tuple[str, ...]:
+    """The resource servers that accept tokens of `server` and can hold a kind of object."""
+    return tuple(
+        name
+        for name in context.resource_servers
+        if context.trusted_by(name) == server and context.writable(name) and context.support(name, capability)
+    )
+
+
+@rule(
+    "scope-description-missing",
+    Severity.INFO,
+    "Scope has no description",
+    reason="The description is what people read when they are asked to approve, and what reviewers of an association go by.",
+    source="RFC 6749 sections 3.3 and 10.2",
+    fix="Say in a few words what the scope allows.",
+    bad="""
+scopes:
+  orders.read:
+    resources: [orders.v1]
+""",
+    good="""
+scopes:
+  orders.read:
+    description: Read orders
+    resources: [orders.v1]
+""",
+)
+def description_missing(context: RuleContext) -> Iterator[Finding]:
+    """No description, or an empty one."""
+    for name, entry in context.scopes:
+        if not (entry.description or "").strip():
+            yield _scope_finding(name, "", f"Nothing says what {name} allows.")
+
+
+@rule(
+    "scope-opens-nothing",
+    Severity.WARNING,
+    "Scope opens nothing",
+    reason="A token with this scope is accepted and then refused by every service, unless the scope is on the "
+    "resource server already "
+    "and opens something there that nobody reviews here.",
+    source="webMethods Integration Server, Defining Scopes; RFC 6749 section 7",
+    fix="List folders and services in resources, or REST resources in url_templates.",
+    bad="""
+scopes:
+  orders.read:
+    description: Read orders
+""",
+    good="""
+scopes:
+  orders.read:
+    description: Read orders
+    url_templates: [GET_orders.v1/orders]
+""",
+)
+def opens_nothing(context: RuleContext) -> Iterator[Finding]:
+    """Neither resources nor url_templates on a scope that a resource server holds."""
+    opening = [
+        name
+        for name in context.resource_servers
+        if context.support(name, Capability.SCOPE_RESOURCES) or context.support(name, Capability.SCOPE_URL_TEMPLATES)
+    ]
+    for name, entry in context.scopes:
+        if not entry.resources and not entry.url_templates:
+            server = next((one for one in opening if context.holds(one, Kind.SCOPE, name)), None)
+            if server is not None:
+                yield _scope_finding(name, "", f"Nothing is written that {name} opens on {server}.")
+
+
+@rule(
+    "scope-not-on-resource-server",
+    Severity.WARNING,
+    "Scope is on no resource server",
+    reason="The authorization server gives tokens for it, and no resource server knows it, so such a token opens nothing.",
+    source="RFC 6749 section 7; webMethods Integration Server, Defining Scopes",
+    fix="Add the resource server to on, or remove on.",
+    bad="""
+scopes:
+  orders.read:
+    description: Read orders
+    on: [login]
+""",
+    good="""
+scopes:
+  orders.read:
+    description: Read orders
+    resources: [orders.v1]
+    on: [login, orders]
+""",
+)
+def not_on_resource_server(context: RuleContext) -> Iterator[Finding]:
+    """A scope on an authorization server only, where resource servers trust that server."""
+    trusting = {name: _trusting(context, name, Capability.SCOPES) for name in context.authorization_servers}
+    for name, entry in context.scopes:
+        if entry.on is None:
+            continue
+        for server, others in trusting.items():
+            if not others or not context.holds(server, Kind.SCOPE, name):
+                continue
+            if not any(context.holds(other, Kind.SCOPE, name) for other in others):
+                yield _scope_finding(
+                    name, "on", f"{server} gives tokens for it, and none of {', '.join(others)} has it."
+                )
+                break
+
+
+@rule(
+    "scope-not-obtainable",
+    Severity.WARNING,
+    "No client may ask for this scope",
+    reason="What the scope opens on the resource server can't be reached by anybody.",
+    source="webMethods Integration Server, Associating Scopes and Clients",
+    fix="Associate a client, or remove the scope.",
+    bad="""
+scopes:
+  orders.read: {description: Read orders, resources: [orders.v1]}
+  orders.write: {description: Change orders, resources: [orders.v1]}
+clients:
+  mobile: {type: public}
+associations:
+  - {client: mobile, scopes: [orders.read]}
+""",
+    good="""
+scopes:
+  orders.read: {description: Read orders, resources: [orders.v1]}
+  orders.write: {description: Change orders, resources: [orders.v1]}
+clients:
+  mobile: {type: public}
+associations:
+  - {client: mobile, scopes: [orders.read, orders.write]}
+""",
+)
+def not_obtainable(context: RuleContext) -> Iterator[Finding]:
+    """A scope on a resource server without an association, where associations are written at all.
+
+    Clients of an external authorization server are not known here, so a scope on its resource servers may be in use.
+    """
+    if context.document.associations is None:
+        return
+    used = {pair.scope for pair in context.pairs}
+    known = [
+        name
+        for name in context.resource_servers
+        if (trusted := context.trusted_by(name)) is not None
+        and trusted in context.servers
+        and context.writable(trusted)
+    ]
+    for name, _ in context.scopes:
+        if name in used:
+            continue
+        holders = [server for server in context.resource_servers if context.holds(server, Kind.SCOPE, name)]
+        if holders and all(server in known for server in holders):
+            yield _scope_finding(name, "", f"No association names {name}.")
+
+
+@rule(
+    "association-has-no-server",
+    Severity.ERROR,
+    "No authorization server holds both the client and the scope",
+    reason="An association is kept on an authorization server, beside the client and the scope that it joins.",
+    source="webMethods Integration Server, Associating Scopes and Clients",
+    fix="Add the authorization server to on of the client and of the scope.",
+    bad="""
+scopes:
+  orders.read: {description: Read orders, resources: [orders.v1]}
+clients:
+  mobile: {type: public, on: [orders]}
+associations:
+  - {client: mobile, scopes: [orders.read]}
+""",
+    good="""
+scopes:
+  orders.read: {description: Read orders, resources: [orders.v1]}
+clients:
+  mobile: {type: public, on: [login, orders]}
+associations:
+  - {client: mobile, scopes: [orders.read]}
+""",
+)
+def no_server(context: RuleContext) -> Iterator[Finding]:
+    """A pair of present objects that meet on no authorization server; only an `on` can cause that."""
+    clients = {key: entry.on is not None for key, entry in context.clients}
+    scopes = {name: entry.on is not None for name, entry in context.scopes}
+    if not any(clients.values()) and not any(scopes.values()):
+        return
+    for pair in context.pairs:
+        if pair.client not in clients or pair.scope not in scopes or not (clients[pair.client] or scopes[pair.scope]):
+            continue
+        if not any(
+            context.holds(server, Kind.CLIENT, pair.client) and context.holds(server, Kind.SCOPE, pair.scope)
+            for server in context.authorization_servers
+        ):
+            address = object_address(Kind.ASSOCIATION, f"{pair.client}:{pair.scope}")
+            yield Finding(pair.path, f"{pair.client} and {pair.scope} are on no common authorization server.", address)
+
+
+@rule(
+    "client-not-on-resource-server",
+    Severity.INFO,
+    "Client is missing on a resource server",
+    reason="A resource server needs the same clients: there they can be blocked at once, and some servers refuse "
+    "tokens of clients that "
+    "they don't know.",
+    source="webMethods Integration Server, Enabling and Disabling Clients",
+    fix="Add the resource server to on, or remove on.",
+    bad="""
+clients:
+  mobile: {type: public, on: [login]}
+""",
+    good="""
+clients:
+  mobile: {type: public, on: [login, orders]}
+""",
+)
+def client_missing(context: RuleContext) -> Iterator[Finding]:
+    """A client with an `on` that leaves out a resource server which trusts its authorization server."""
+    trusting = {name: _trusting(context, name, Capability.CLIENTS) for name in context.authorization_servers}
+    for key, entry in context.clients:
+        if entry.on is None:
+            continue
+        missing = [
+            other
+            for server, others in trusting.items()
+            if context.holds(server, Kind.CLIENT, key)
+            for other in others
+            if not context.holds(other, Kind.CLIENT, key)
+        ]
+        if missing:
+            yield client_finding(
+                key, "on", f"{', '.join(dict.fromkeys(missing))} accepts its tokens and doesn't have it."
+            )
+
+
+@rule(
+    "on-nothing",
+    Severity.WARNING,
+    "Object stands on no server",
+    reason="An empty list is a list: the object is planned nowhere. That is easily taken for everywhere.",
+    source="oauthdeploy manifest, version 1: on",
+    fix="Name servers, or remove on for every server that can hold the object.",
+    bad="""
+clients:
+  mobile: {type: public, on: []}
+""",
+    good="""
+clients:
+  mobile: {type: public}
+""",
+)
+def on_nothing(context: RuleContext) -> Iterator[Finding]:
+    """on: []."""
+    for name, scope in context.scopes:
+        if scope.on is not None and not scope.on:
+            yield _scope_finding(name, "on", f"{name} is on no server.")
+    for key, client in context.clients:
+        if client.on is not None and not client.on:
+            yield client_finding(key, "on", f"{key} is on no server.")
+
+
+@rule(
+    "account-not-resource-owner",
+    Severity.WARNING,
+    "Client credentials client has no account among the resource owners",
+    reason="With client credentials the client acts as the account of its name. The account must exist on the "
+    "authorization server and on "
+    "the resource server, and only accounts that are listed are checked.",
+    source="RFC 6749 section 4.4; webMethods Integration Server, pub.oauth:introspectToken",
+    fix="Add the client's key to resource_owners.",
+    bad="""
+clients:
+  batch:
+    type: confidential
+    grants: [client_credentials]
+    secret: {value: "${env:BATCH_SECRET}"}
+resource_owners: [alice]
+""",
+    good="""
+clients:
+  batch:
+    type: confidential
+    grants: [client_credentials]
+    secret: {value: "${env:BATCH_SECRET}"}
+resource_owners: [alice, batch]
+""",
+)
+def account_missing(context: RuleContext) -> Iterator[Finding]:
+    """resource_owners is written without the client's key, and a resource server trusts a server that is not external."""
+    if context.document.resource_owners is None:
+        return
+    owners = frozenset(context.document.resource_owners)
+    ours = any(
+        isinstance(value, Trust) and value.via != "external"
+        for server in context.servers
+        for _, value in context.placed.get((server, Kind.TRUST), ())
+    )
+    for key, _ in context.clients_with[Grant.CLIENT_CREDENTIALS] if ours else ():
+        if key not in owners:
+            yield client_finding(key, "grants", f"resource_owners doesn't list the account {key}.")
+
+
+RULES: tuple[Rule, ...] = (
+    description_missing,
+    opens_nothing,
+    not_on_resource_server,
+    not_obtainable,
+    no_server,
+    client_missing,
+    on_nothing,
+    account_missing,
+)

@@ -1,0 +1,329 @@
+"""What the drivers' capability tables answer to each thing that is written: found before any request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.diagnostics import Path, Severity
+from oauthdeploy.manifest.rules.base import Finding, Rule, object_address, rule
+from oauthdeploy.manifest.rules.context import RuleContext
+from oauthdeploy.model.fields import Model
+from oauthdeploy.model.objects import Grant, IssuedBefore, Revocation, Settings, Side, Trust
+from oauthdeploy.planning.capabilities import Answer, Capability, Support
+
+_AUTHORIZATION: Final = frozenset({Side.AUTHORIZATION})
+_RESOURCE: Final = frozenset({Side.RESOURCE})
+
+_SETTINGS: Final = {
+    "require_https": Capability.REQUIRE_HTTPS,
+    "require_pkce": Capability.REQUIRE_PKCE,
+    "authorization_code_lifetime": Capability.AUTHORIZATION_CODE_LIFETIME,
+    "access_token_lifetime": Capability.ACCESS_TOKEN_LIFETIME,
+    "token_endpoint_auth": Capability.TOKEN_ENDPOINT_AUTH,
+}
+# A field must be held on the sides that it matters on; what the other side can't hold of it, it doesn't need.
+_SCOPE: Final = (
+    ("description", Capability.SCOPE_DESCRIPTION, _AUTHORIZATION),
+    ("resources", Capability.SCOPE_RESOURCES, _RESOURCE),
+    ("url_templates", Capability.SCOPE_URL_TEMPLATES, _RESOURCE),
+)
+_CLIENT: Final = (
+    ("name", Capability.CLIENT_NAME, _AUTHORIZATION),
+    ("version", Capability.CLIENT_VERSION, _AUTHORIZATION),
+    ("description", Capability.CLIENT_DESCRIPTION, _AUTHORIZATION),
+    ("tokens", Capability.CLIENT_TOKENS, _AUTHORIZATION),
+    ("enabled", Capability.CLIENT_ENABLED, frozenset(Side)),
+)
+_GRANTS: Final = {Grant.IMPLICIT: Capability.GRANT_IMPLICIT, Grant.PASSWORD: Capability.GRANT_PASSWORD}
+_TRUST: Final = {"remote": Capability.TRUST_REMOTE, "external": Capability.TRUST_EXTERNAL}
+
+
+@dataclass(frozen=True)
+class _Gap:
+    """Something written that a server doesn't surely hold."""
+
+    path: Path
+    address: str
+    server: str
+    capability: Capability
+    support: Support
+
+    def __str__(self) -> str:
+        note = f": {self.support.note}" if self.support.note else ""
+        return f"{self.server} doesn't offer {self.capability}{note}."
+
+
+def _gaps(context: RuleContext, answer: Answer) -> Iterator[_Gap]:
+    """Everything written to which a driver answers with `answer`."""
+    known = [name for name in context.servers if context.writable(name) and context.facts(name) is not None]
+    for server in known:
+        for path, address, capability in _asked(context, server):
+            support = context.support(server, capability)
+            if support.answer is answer:
+                yield _Gap(path, address, server, capability, support)
+    yield from _field_gaps(context, known, answer)
+
+
+def _asked(context: RuleContext, server: str) -> Iterator[tuple[Path, str, Capability]]:
+    """What is asked of a server by settings, associations, trust, revocations and renames."""
+    for address, value in context.placed.get((server, Kind.SETTINGS), ()):
+        if isinstance(value, Settings):
+            yield from _settings_asked(context, server, str(address), value)
+    if context.placed.get((server, Kind.ASSOCIATION)):
+        yield ("associations",), "", Capability.ASSOCIATIONS
+    for address, value in context.placed.get((server, Kind.TRUST), ()):
+        path: Path = ("servers", server, "authorization_server")
+        if isinstance(value, Trust):
+            yield path, str(address), _TRUST.get(value.via, Capability.TRUST)
+    for address, value in context.placed.get((server, Kind.REVOCATION), ()):
+        if isinstance(value, Revocation):
+            for field, capability in _revocation_asked(value):
+                yield (*context.place(address), field), str(address), capability
+    for address in context.desired.moved:
+        if address.server == server:
+            yield (*context.place(address), "moved_from"), str(address), Capability.CLIENT_RENAME
+
+
+def _settings_asked(
+    context: RuleContext, server: str, address: str, value: Settings
+) -> Iterator[tuple[Path, str, Capability]]:
+    settings = context.document.settings
+    override = (settings.overrides or {}).get(server) if settings is not None else None
+    own: frozenset[str] = frozenset() if override is None else frozenset(override.model_fields_set)
+    if not context.support(server, Capability.SETTINGS):
+        place: Path = ("settings", "overrides", server) if own >= value.model_fields_set else ("settings",)
+        yield place, address, Capability.SETTINGS
+        return
+    for field, capability in _SETTINGS.items():
+        if field in value.model_fields_set:
+            base: Path = ("settings", "overrides", server) if field in own else ("settings",)
+            yield (*base, field), address, capability
+
+
+def _revocation_asked(value: Revocation) -> Iterator[tuple[str, Capability]]:
+    if value.tokens is not None:
+        yield (
+            "tokens",
+            Capability.TOKENS_BY_TIME if isinstance(value.tokens, IssuedBefore) else Capability.TOKENS_DELETE,
+        )
+        if value.owner is not None:
+            yield "owner", Capability.TOKENS_BY_OWNER
+        if value.scope is not None:
+            yield "scope", Capability.TOKENS_BY_SCOPE
+    if value.block:
+        yield "block", Capability.BLOCK_CLIENT
+
+
+def _field_gaps(context: RuleContext, known: list[str], answer: Answer) -> Iterator[_Gap]:
+    """Fields of scopes and clients. The tables are asked once for each server, so that no gap costs nothing."""
+    for field, capability, sides in _SCOPE:
+        servers = _servers(context, known, Kind.SCOPE, capability, sides, answer)
+        yield from _written(context, servers, Kind.SCOPE, context.scopes, field, capability)
+    for field, capability, sides in _CLIENT:
+        servers = _servers(context, known, Kind.CLIENT, capability, sides, answer)
+        yield from _written(context, servers, Kind.CLIENT, context.clients, field, capability)
+    for grant, capability in _GRANTS.items():
+        servers = _servers(context, known, Kind.CLIENT, capability, _AUTHORIZATION, answer)
+        yield from _written(context, servers, Kind.CLIENT, context.clients_with[grant], "grants", capability)
+
+
+def _servers(
+    context: RuleContext, known: list[str], kind: Kind, capability: Capability, sides: frozenset[Side], answer: Answer
+) -> list[tuple[str, Support]]:
+    """The servers on the given sides that give the answer. Where no server with objects of the kind is on them, all count."""
+    holding = [name for name in known if (name, kind) in context.placed]
+    concerned = [name for name in holding if context.servers[name].role.sides & sides] or holding
+    return [(name, support) for name in concerned if (support := context.support(name, capability)).answer is answer]
+
+
+def _written(
+    context: RuleContext,
+    servers: list[tuple[str, Support]],
+    kind: Kind,
+    entries: Iterable[tuple[str, Model]],
+    field: str,
+    capability: Capability,
+) -> Iterator[_Gap]:
+    for name, entry in entries if servers else ():
+        if field not in entry.model_fields_set:
+            continue
+        for server, support in servers:
+            if context.holds(server, kind, name):
+                yield _Gap((f"{kind}s", name, field), object_address(kind, name), server, capability, support)
+
+
+@rule(
+    "not-supported",
+    Severity.ERROR,
+    "Server can't hold this",
+    reason="The driver's capability table answers no. The value would be dropped, and every plan would show it again.",
+    source="oauthdeploy drivers: capability tables",
+    fix="Remove it, or take the server out with on, or write the setting under overrides for the servers that can hold it.",
+    bad="""
+servers:
+  registry:
+    role: authorization
+    driver: rfc7591
+    url: https://registry.example.com
+clients:
+  mobile:
+    type: public
+    enabled: false
+""",
+    good="""
+servers:
+  registry:
+    role: authorization
+    driver: rfc7591
+    url: https://registry.example.com
+clients:
+  mobile:
+    type: public
+""",
+)
+def not_supported(context: RuleContext) -> Iterator[Finding]:
+    """Each place and server with the answer no."""
+    for gap in _gaps(context, Answer.NO):
+        yield Finding(gap.path, str(gap), gap.address)
+
+
+@rule(
+    "support-untested",
+    Severity.INFO,
+    "Driver has not been proved to do this",
+    reason="It should work by the server's documents, and no test against a real server has shown it yet.",
+    source="oauthdeploy drivers: capability tables",
+    fix="Try it on a test server first, and look at what the apply verifies.",
+    bad="""
+servers:
+  login:
+    role: authorization
+    driver: glewlwyd
+    url: https://login.example.com/glewlwyd
+clients:
+  mobile:
+    type: public
+    description: The shop on telephones
+""",
+    good="""
+servers:
+  login:
+    role: authorization
+    driver: glewlwyd
+    url: https://login.example.com/glewlwyd
+clients:
+  mobile:
+    type: public
+""",
+)
+def untested(context: RuleContext) -> Iterator[Finding]:
+    """One finding for each server and capability, at the first place."""
+    first: dict[tuple[str, Capability], _Gap] = {}
+    places: dict[tuple[str, Capability], int] = {}
+    for gap in _gaps(context, Answer.UNTESTED):
+        key = (gap.server, gap.capability)
+        first.setdefault(key, gap)
+        places[key] = places.get(key, 0) + 1
+    for key, gap in first.items():
+        more = f" ({places[key] - 1} more places)" if places[key] > 1 else ""
+        note = f": {gap.support.note}" if gap.support.note else ""
+        yield Finding(gap.path, f"{gap.server}: {gap.capability} is not tested{note}{more}.", gap.address)
+
+
+@rule(
+    "on-server-cannot-hold",
+    Severity.ERROR,
+    "Named server can't hold this kind of object",
+    reason="The driver's capability table answers no for the whole kind, so nothing can be planned there.",
+    source="oauthdeploy drivers: capability tables",
+    fix="Take the server out of on.",
+    bad="""
+servers:
+  login:
+    role: authorization
+    driver: webmethods
+    url: https://is-auth.example.com:5543
+  registry:
+    role: authorization
+    driver: rfc7591
+    url: https://registry.example.com
+scopes:
+  orders.read: {description: Read orders, on: [login, registry]}
+""",
+    good="""
+servers:
+  login:
+    role: authorization
+    driver: webmethods
+    url: https://is-auth.example.com:5543
+  registry:
+    role: authorization
+    driver: rfc7591
+    url: https://registry.example.com
+scopes:
+  orders.read: {description: Read orders, on: [login]}
+""",
+)
+def cannot_hold(context: RuleContext) -> Iterator[Finding]:
+    """on names a server whose driver has no objects of the kind."""
+    for kind, capability, entries in (
+        (Kind.SCOPE, Capability.SCOPES, context.scopes),
+        (Kind.CLIENT, Capability.CLIENTS, context.clients),
+    ):
+        unable = {
+            name: answer.note
+            for name in context.servers
+            if context.writable(name) and (answer := context.support(name, capability)).answer is Answer.NO
+        }
+        for name, entry in entries if unable else ():
+            for index, server in enumerate(getattr(entry, "on", None) or ()):
+                if server in unable:
+                    detail = f"{server} holds no {kind}s: {unable[server]}."
+                    yield Finding((f"{kind}s", name, "on", index), detail, object_address(kind, name))
+
+
+@rule(
+    "section-without-server",
+    Severity.ERROR,
+    "No server can hold this section",
+    reason="The section would be read and never planned, which looks like success.",
+    source="oauthdeploy drivers: capability tables",
+    fix="Remove the section, or add a server that can hold it.",
+    bad="""
+servers:
+  partner-idp:
+    role: authorization
+    driver: external
+    introspection: {endpoint: "https://idp.example.com/introspect", client_id: orders-rs, client_secret: "${env:RS_SECRET}"}
+clients:
+  mobile: {type: public}
+""",
+    good="""
+servers:
+  login:
+    role: authorization
+    driver: webmethods
+    url: https://is-auth.example.com:5543
+clients:
+  mobile: {type: public}
+""",
+)
+def section_without_server(context: RuleContext) -> Iterator[Finding]:
+    """Scopes or clients where every driver says no, settings without an authorization server that is written to."""
+    writable = [name for name in context.servers if context.writable(name)]
+    for kind, capability, entries in (
+        (Kind.SCOPE, Capability.SCOPES, context.document.scopes),
+        (Kind.CLIENT, Capability.CLIENTS, context.document.clients),
+    ):
+        if entries and not any(context.support(name, capability) for name in writable):
+            yield Finding((f"{kind}s",), f"None of the servers holds {kind}s.")
+    settings = context.document.settings
+    issuing = any(name in context.authorization_servers for name in writable)
+    if settings is not None and settings.model_fields_set - {"overrides"} and not issuing:
+        yield Finding(("settings",), "No authorization server of this manifest is written to.")
+
+
+RULES: tuple[Rule, ...] = (not_supported, untested, cannot_hold, section_without_server)
