@@ -1,0 +1,286 @@
+"""The HTTP side: one method for each request of the Administrator API that the driver sends, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from oauthdeploy.core.errors import NotFound, Rejected, ServerError, UnexpectedAnswer, Unsupported
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.http import AdminClient, Answer
+from oauthdeploy.drivers.webmethods import document as doc
+from oauthdeploy.drivers.webmethods.document import Api, read_document
+from oauthdeploy.drivers.webmethods.mapping import (
+    Garbled,
+    LiveClient,
+    LiveScope,
+    a_list,
+    find_scope,
+    read_client,
+    read_scope,
+)
+from oauthdeploy.drivers.webmethods.tokens import Token, read_token
+from oauthdeploy.drivers.wire import Route
+
+T = TypeVar("T")
+
+EXPANDED: Final[Mapping[str, str]] = {"expand": "true"}
+NEEDS: Final = "The OAuth part of the Administrator API came with Integration Server 10.11."
+
+
+@dataclass(frozen=True)
+class TokenList:
+    """The tokens of a server, and its clock."""
+
+    tokens: Sequence[Token]
+    now: datetime | None
+
+
+def load_api(http: AdminClient) -> Api:
+    """Ask a server for its OpenAPI document. Raises Unsupported where it has no OAuth part or lacks some of it."""
+    try:
+        answer = http.get(doc.DOCUMENT)
+    except NotFound as error:
+        raise Unsupported(
+            f"'{http.server}' has no Administrator API",
+            server=http.server,
+            method="GET",
+            path=doc.DOCUMENT,
+            status=error.status,
+            fix=f"Check url, and enable the package WmAdmin. {NEEDS}",
+        ) from None
+    api = read_document(answer.body)
+    if api is None:
+        raise UnexpectedAnswer(
+            f"What '{http.server}' serves as its OpenAPI document is none", server=http.server, path=doc.DOCUMENT
+        )
+    if not api.has_oauth:
+        raise Unsupported(
+            f"The Administrator API of '{http.server}' has no OAuth part",
+            server=http.server,
+            path=doc.DOCUMENT,
+            fix=f"10.11 or newer is needed. {NEEDS}",
+        )
+    if api.missing:
+        raise Unsupported(
+            f"The Administrator API of '{http.server}' lacks {', '.join(api.missing)}",
+            server=http.server,
+            path=doc.DOCUMENT,
+            fix=NEEDS,
+        )
+    return api
+
+
+class AdminApi:
+    """The OAuth requests of one server, by the paths that its document prints."""
+
+    def __init__(self, http: AdminClient, api: Api) -> None:
+        self.http = http
+        self.api = api
+        self._wrapped = api.wraps_scopes
+
+    # -- settings ----------------------------------------------------------------------------------------------------
+
+    def settings(self) -> Any:
+        """GET the GlobalSetting."""
+        return self._send("GET", doc.SETTINGS).body
+
+    def patch_settings(self, body: Mapping[str, Any]) -> Any:
+        """PATCH some settings; gives all of them."""
+        return self._send("PATCH", doc.SETTINGS, body=body).body
+
+    # -- scopes ------------------------------------------------------------------------------------------------------
+
+    def scopes(self) -> Sequence[LiveScope]:
+        """List the scopes."""
+        return self._list(doc.SCOPES, "scopes", read_scope)
+
+    def scope(self, name: str) -> LiveScope | None:
+        """Read one scope; None where it isn't there."""
+        return self._one(doc.SCOPE, read_scope, name)
+
+    def create_scope(self, name: str, body: Mapping[str, Any]) -> LiveScope | None:
+        """POST a scope; None where the answer doesn't show it.
+
+        The published document wraps the body, which may be a slip. A server that won't have one form is given the other.
+        """
+        whole = {"name": name, **body}
+        wrapped = self._wrapped
+        try:
+            return self._post_scope(name, whole, wrapped)
+        except Rejected as refused:
+            if refused.status not in (400, 415, 422):
+                raise
+            try:
+                made = self._post_scope(name, whole, not wrapped)
+            except Rejected:
+                raise refused from None
+        self._wrapped = not wrapped
+        return made
+
+    def _post_scope(self, name: str, whole: Mapping[str, Any], wrapped: bool) -> LiveScope | None:
+        answer = self._send("POST", doc.SCOPES, body={doc.WRAPPER: whole} if wrapped else whole)
+        return self.parsed("POST", doc.SCOPES, lambda: find_scope(answer.body, name, doc.WRAPPER))
+
+    def patch_scope(self, name: str, body: Mapping[str, Any]) -> LiveScope:
+        """PATCH a scope."""
+        answer = self._send("PATCH", doc.SCOPE, name, body=body)
+        return self.parsed("PATCH", doc.SCOPE, lambda: read_scope(answer.body))
+
+    def delete_scope(self, name: str) -> bool:
+        """DELETE a scope; False where it wasn't there."""
+        return self._delete(doc.SCOPE, name)
+
+    # -- clients -----------------------------------------------------------------------------------------------------
+
+    def clients(self) -> Sequence[LiveClient]:
+        """List the clients."""
+        return [self._guarded(client) for client in self._list(doc.CLIENTS, "clients", read_client)]
+
+    def client(self, client_id: str) -> LiveClient | None:
+        """Read one client by its id; None where it isn't there."""
+        return self._one(doc.CLIENT, lambda body: self._guarded(read_client(body)), client_id)
+
+    def client_named(self, name: str, version: str) -> LiveClient | None:
+        """Read one client by its natural key; None where it isn't there."""
+        if self.api.offers("GET", doc.CLIENT_BY_NAME):
+            return self._one(doc.CLIENT_BY_NAME, lambda body: self._guarded(read_client(body)), name, version)
+        return next((one for one in self.clients() if (one.name, one.version) == (name, version)), None)
+
+    def create_client(self, body: Mapping[str, Any]) -> LiveClient:
+        """POST a client."""
+        answer = self._send("POST", doc.CLIENTS, body=body)
+        return self.parsed("POST", doc.CLIENTS, lambda: self._guarded(read_client(answer.body)))
+
+    def patch_client(self, client_id: str, body: Mapping[str, Any]) -> LiveClient:
+        """PATCH a client."""
+        answer = self._send("PATCH", doc.CLIENT, client_id, body=body)
+        return self.parsed("PATCH", doc.CLIENT, lambda: self._guarded(read_client(answer.body)))
+
+    def delete_client(self, client_id: str) -> bool:
+        """DELETE a client with its tokens; False where it wasn't there."""
+        return self._delete(doc.CLIENT, client_id)
+
+    # -- trusted servers ---------------------------------------------------------------------------------------------
+
+    def alias(self, kind: str, name: str) -> Any | None:
+        """Read an external server (`kind` is doc.EXTERNAL) or a remote server (doc.REMOTE); None where it isn't there."""
+        return self._one(kind, lambda body: body, name)
+
+    def create_alias(self, kind: str, body: Mapping[str, Any]) -> Any:
+        """POST an alias into its collection; gives it as it is now."""
+        return self._send("POST", doc.EXTERNALS if kind == doc.EXTERNAL else doc.REMOTES, body=body).body
+
+    def patch_alias(self, kind: str, name: str, body: Mapping[str, Any]) -> Any:
+        """PATCH an alias; gives it as it is now."""
+        return self._send("PATCH", kind, name, body=body).body
+
+    # -- tokens ------------------------------------------------------------------------------------------------------
+
+    def tokens(self) -> TokenList:
+        """List the tokens, active and expired."""
+        answer = self._send("GET", doc.TOKENS, params=EXPANDED)
+        rows = self.parsed("GET", doc.TOKENS, lambda: [read_token(raw) for raw in a_list(answer.body, "tokens")])
+        return TokenList(rows, answer.date)
+
+    def delete_token(self, token: Token) -> bool:
+        """DELETE a token by its access token, or by its refresh token where it has no other id; False where it was gone."""
+        if token.access_id is not None:
+            return self._delete(doc.ACCESS_TOKEN, token.access_id)
+        assert token.refresh_id is not None
+        return self._delete(doc.REFRESH_TOKEN, token.refresh_id)
+
+    def delete_refresh_token(self, token: Token) -> bool:
+        """DELETE the refresh token of a token that outlived its access token; False where there is none."""
+        return token.refresh_id is not None and self._delete(doc.REFRESH_TOKEN, token.refresh_id)
+
+    # -- how all of them work ----------------------------------------------------------------------------------------
+
+    def parsed(self, method: str, path: str, read: Callable[[], T]) -> T:
+        """Read an answer. Raises UnexpectedAnswer where it is garbled; a write has happened all the same."""
+        try:
+            return read()
+        except Garbled as problem:
+            raise UnexpectedAnswer(
+                f"The answer of '{self.http.server}' can't be used: {problem}",
+                server=self.http.server,
+                method=method,
+                path=path,
+                uncertain=method != "GET",
+            ) from None
+
+    def _guarded(self, client: LiveClient) -> LiveClient:
+        if client.secret is not None:
+            self.http.guard(client.secret)
+        return client
+
+    def _route(self, method: str, path: str, segments: Sequence[str | Secret]) -> Route:
+        literal = self.api.paths.get((method, path))
+        if literal is None:
+            raise Unsupported(
+                f"The Administrator API of '{self.http.server}' lacks {method} {path}",
+                server=self.http.server,
+                fix=NEEDS,
+            )
+        try:
+            return Route.to(literal, *segments)
+        except ValueError as problem:
+            raise Rejected(
+                f"'{self.http.server}' can't be asked for this: {problem}",
+                server=self.http.server,
+                method=method,
+                path=path,
+                fix="Choose another name.",
+            ) from None
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *segments: str | Secret,
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Answer:
+        # A merge patch (RFC 7396) of whole values gives the same result when it is applied twice.
+        again = True if method == "PATCH" else None
+        return self.http.request(method, self._route(method, path, segments), body, params=params, repeatable=again)
+
+    def _list(self, path: str, what: str, read: Callable[[Any], T]) -> Sequence[T]:
+        answer = self._send("GET", path, params=EXPANDED)
+        return self.parsed("GET", path, lambda: [read(raw) for raw in a_list(answer.body, what)])
+
+    def _one(self, path: str, read: Callable[[Any], T], *segments: str) -> T | None:
+        try:
+            answer = self._send("GET", path, *segments)
+        except NotFound:
+            return None
+        return self.parsed("GET", path, lambda: read(answer.body))
+
+    def _delete(self, path: str, *segments: str | Secret) -> bool:
+        try:
+            self._send("DELETE", path, *segments)
+        except NotFound:
+            return False
+        return True
+
+
+def create_or_find(post: Callable[[], T], find: Callable[[], T | None]) -> tuple[T, bool]:
+    """Create something whose answer may get lost: then look for it before it is tried once more.
+
+    Gives what stands there now, and whether it was found rather than told by the answer.
+    """
+    last: ServerError | None = None
+    for _attempt in range(2):
+        try:
+            return post(), False
+        except ServerError as error:
+            if not error.uncertain and last is None:
+                raise
+            last = last or error
+        found = find()
+        if found is not None:
+            return found, True
+    assert last is not None
+    raise last

@@ -1,0 +1,152 @@
+"""The driver: who the server is, what stands there, and the way of each change to the request that makes it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
+from oauthdeploy.drivers.http import counting
+from oauthdeploy.drivers.webmethods.client import AdminApi, load_api
+from oauthdeploy.drivers.webmethods.facts import (
+    CAPABILITIES,
+    WebMethodsCredentials,
+    WebMethodsOptions,
+)
+from oauthdeploy.drivers.webmethods.findings import Server, find_all
+from oauthdeploy.drivers.webmethods.mapping import read_settings
+from oauthdeploy.drivers.webmethods.matching import find_loosely
+from oauthdeploy.drivers.webmethods.reading import Reader, frozen
+from oauthdeploy.drivers.webmethods.writing import Writer, count_writes
+from oauthdeploy.model.state import ServerState
+from oauthdeploy.planning.capabilities import Capabilities, Capability, no
+from oauthdeploy.planning.changes import Change
+
+
+class WebMethodsDriver(Driver):
+    """webMethods Integration Server by its Administrator API."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        assert isinstance(connection.credentials, WebMethodsCredentials)
+        assert isinstance(connection.options, WebMethodsOptions)
+        self._account = connection.credentials.username
+        self._zone = connection.options.timezone
+        self._sides = connection.server.role.sides
+        self._lock = threading.Lock()
+        self._loaded: AdminApi | None = None
+        self._ids: dict[str, str] = {}
+        self._seen = False
+
+    @property
+    def _admin(self) -> AdminApi:
+        """The requests of this server, by its own document, which is asked for once."""
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = AdminApi(self.connection.http, load_api(self.connection.http))
+            return self._loaded
+
+    def check(self) -> ServerReport:
+        """Read the OpenAPI document and the settings: the one may be open to any account, the other is not."""
+        admin = self._admin
+        body = admin.settings()
+        admin.parsed("GET", "/admin/oauth/globalsetting", lambda: read_settings(body))
+        return ServerReport(
+            product=admin.api.title or "webMethods Integration Server",
+            version=admin.api.version,
+            account=self._account,
+            capabilities=self._capabilities(admin),
+        )
+
+    def _capabilities(self, admin: AdminApi) -> Capabilities:
+        """The table, less what this server's document doesn't have."""
+        table = dict(CAPABILITIES[self.connection.server.role])
+        if not admin.api.takes_client_id:
+            table[Capability.CLIENT_ID_CHOICE] = no("this server makes client ids itself")
+        if not admin.api.takes_client_secret:
+            table[Capability.CLIENT_SECRET_CHOICE] = no("this server makes client secrets itself")
+        return table
+
+    def read(self, wanted: Wanted) -> ServerState:
+        """Read by lists, or by name where few objects are wanted and not everything."""
+        with counting() as tally:
+            reader = Reader(self.name, self._sides, self._admin, self._zone, wanted, self._known())
+            reader.read()
+        with self._lock:
+            self._ids.update(reader.ids)
+            self._seen = self._seen or (Kind.CLIENT in wanted.kinds and Kind.CLIENT not in reader.unreadable)
+        objects, unreadable = frozen(reader)
+        return ServerState(self.name, objects, unreadable, tally.requests)
+
+    def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
+        """Carry out one batch: the associations of one client, or one change of any other kind."""
+        if not changes:
+            return ()
+        writer = Writer(self.name, self._sides, self._admin, self._zone, self._client_id)
+        if changes[0].address.kind is Kind.ASSOCIATION:
+            with counting() as tally:
+                made = writer.associations(changes)
+            return [replace(one, requests=0 if place else tally.requests) for place, one in enumerate(made)]
+        return [self._apply_one(writer, change) for change in changes]
+
+    def _apply_one(self, writer: Writer, change: Change) -> Applied:
+        with counting() as tally:
+            match change.address.kind:
+                case Kind.SETTINGS:
+                    made = writer.settings(change)
+                case Kind.TRUST:
+                    made = writer.trust(change)
+                case Kind.SCOPE:
+                    made = writer.scope(change)
+                case Kind.CLIENT:
+                    made = writer.client(change)
+                case Kind.REVOCATION:
+                    made = writer.revocation(change)
+                case Kind.ASSOCIATION:
+                    made = writer.associations([change])[0]
+        if change.address.kind is Kind.CLIENT:
+            self._learn(change.address.name, made.identity if made.value is not None else None)
+        return replace(made, requests=tally.requests)
+
+    def _learn(self, key: str, client_id: str | None) -> None:
+        with self._lock:
+            if client_id is None:
+                self._ids.pop(key, None)
+            else:
+                self._ids[key] = client_id
+
+    def _known(self) -> Mapping[str, str]:
+        with self._lock:
+            return dict(self._ids)
+
+    def _client_id(self, address: Address, change: Change) -> str | None:
+        """The id of the client that an address is about: from the live object, from reading, or asked for by its key."""
+        if change.live is not None and change.live.identity:
+            return change.live.identity
+        known = self._known().get(address.client)
+        if known is not None:
+            return known
+        found = find_loosely(self._admin.clients(), address.client)
+        return None if found is None else found.client_id
+
+    def batch_key(self, change: Change) -> str:
+        """The associations of one client go in one request: the client's whole list of scopes."""
+        if change.address.kind is Kind.ASSOCIATION:
+            return f"scopes of {change.address.client}"
+        return str(change.address)
+
+    def writes(self, changes: Sequence[Change]) -> int:
+        """Requests that `apply` sends for a batch, those that look before they write included."""
+        if not changes:
+            return 0
+        if changes[0].address.kind is Kind.ASSOCIATION:
+            return 2
+        return sum(count_writes(change, self._sides) for change in changes)
+
+    def unsupported(self, wanted: Wanted, report: ServerReport) -> Sequence[Diagnostic]:  # noqa: ARG002
+        """What this very server can't hold, by its own document and by the aliases that it has."""
+        known = self._known() if self._seen else None
+        return find_all(Server(self.name, self._sides, self._admin, known), wanted)

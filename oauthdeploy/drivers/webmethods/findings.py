@@ -1,0 +1,152 @@
+"""What a certain Integration Server can't hold, found before anything is written to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.core.errors import ServerError, Unauthorized, Unreachable
+from oauthdeploy.drivers.base import Wanted
+from oauthdeploy.drivers.webmethods import document as doc
+from oauthdeploy.drivers.webmethods.client import AdminApi
+from oauthdeploy.drivers.webmethods.mapping import SETTINGS_FIELDS, counts_refreshes, is_version_number
+from oauthdeploy.drivers.webmethods.trusting import EXTERNAL_NEEDED, REMOTE_NEEDED, alias_of
+from oauthdeploy.drivers.webmethods.writing import can_be_id, secret_of
+from oauthdeploy.model.objects import Client, ClientType, Grant, Object, Settings, Side, Trust
+
+_ONE: Final = "1"
+
+
+@dataclass(frozen=True)
+class Server:
+    """The server in question; `known` are the ids of its clients by key, None before they were read."""
+
+    name: str
+    sides: frozenset[Side]
+    admin: AdminApi
+    known: Mapping[str, str] | None
+
+
+def find_all(server: Server, wanted: Wanted) -> Sequence[Diagnostic]:
+    """Findings about the wanted objects, by address."""
+    found: list[Diagnostic] = []
+    for address in sorted(wanted.objects):
+        found.extend(_about(server, address, wanted.objects[address]))
+    return found
+
+
+def _about(server: Server, address: Address, value: Object) -> Iterator[Diagnostic]:
+    match value:
+        case Settings():
+            yield from _settings(server, address, value)
+        case Client():
+            yield from _client(server, address, value)
+        case Trust():
+            yield from _trust(server, address, value)
+        case _:
+            return
+
+
+def _settings(server: Server, address: Address, value: Settings) -> Iterator[Diagnostic]:
+    have = server.admin.api.settings
+    for field in sorted(value.model_fields_set):
+        if have and SETTINGS_FIELDS[field] not in have:
+            yield Diagnostic(
+                "server-lacks-setting",
+                "The server doesn't have a setting",
+                f"'{server.name}' has no {SETTINGS_FIELDS[field]}, which {field} needs.",
+                "Leave the setting out for this server, or update the server.",
+                address=str(address),
+            )
+
+
+def _client(server: Server, address: Address, value: Client) -> Iterator[Diagnostic]:
+    api = server.admin.api
+    version = value.version or _ONE
+    if not api.text_versions and not is_version_number(version):
+        yield Diagnostic(
+            "client-version-not-a-number",
+            "The server takes whole numbers as versions",
+            f"'{server.name}' can't hold the version '{version}'.",
+            "Write a whole number without leading zeros, such as 1.",
+            address=str(address),
+        )
+    if counts_refreshes(value) and "grants" in value.model_fields_set:
+        count = value.tokens.refresh_count if value.tokens is not None else None
+        granted = Grant.REFRESH_TOKEN in (value.grants or ())
+        if granted != bool(count):
+            yield Diagnostic(
+                "refresh-count-contradicts-grants",
+                "Grants and refresh count say different things",
+                f"'{server.name}' lets a client refresh where its refresh count is not 0, and nothing else decides.",
+                "Grant refresh_token together with a refresh count that is not 0, or neither.",
+                Severity.WARNING,
+                address=str(address),
+            )
+    yield from _secret(server, address, value)
+
+
+def _secret(server: Server, address: Address, value: Client) -> Iterator[Diagnostic]:
+    api = server.admin.api
+    there = None if server.known is None else address.name in server.known
+    if api.takes_client_id and not there and not can_be_id(address.name):
+        yield Diagnostic(
+            "client-key-not-an-id",
+            "A client's key can't be its client_id",
+            f"'{server.name}' would take '{address.name}' as client_id, if it had only letters, digits and . _ ~ @ -.",
+            "Choose such a key, or live with an id that the server makes.",
+            Severity.INFO,
+            address=str(address),
+        )
+    given = secret_of(value) is not None and value.type is not ClientType.PUBLIC
+    if not given or api.takes_client_secret or Side.AUTHORIZATION not in server.sides:
+        return
+    yield Diagnostic(
+        "client-secret-not-settable",
+        "The server makes client secrets itself",
+        f"'{server.name}' can't be given the secret of a client"
+        + (", so this one can't be made." if there is False else "; what it has is left alone."),
+        "Write secret: {generate: true, deliver_to: {file: ...}} for clients that this server shall make.",
+        Severity.ERROR if there is False else Severity.WARNING,
+        address=str(address),
+    )
+
+
+def _trust(server: Server, address: Address, value: Trust) -> Iterator[Diagnostic]:
+    if value.via == "local":
+        return
+    family = doc.EXTERNAL if value.via == "external" else doc.REMOTE
+    needed = EXTERNAL_NEEDED if value.via == "external" else REMOTE_NEEDED
+    if not server.admin.api.offers("POST", doc.EXTERNALS if value.via == "external" else doc.REMOTES):
+        yield Diagnostic(
+            "server-lacks-api",
+            "The server can't be told whom to trust",
+            f"The Administrator API of '{server.name}' lacks {value.via} servers.",
+            "Update the server.",
+            address=str(address),
+        )
+        return
+    missing = [field for field in needed if getattr(value, field) in (None, "")]
+    if not missing or _has_alias(server, family, alias_of(value)):
+        return
+    yield Diagnostic(
+        "trusted-server-incomplete",
+        "The trusted server isn't known there, and too little is written to make it known",
+        f"'{server.name}' has no {value.via} server '{alias_of(value)}', and {', '.join(missing)} "
+        f"{'is' if len(missing) == 1 else 'are'} not written.",
+        f"Write {', '.join(missing)} under introspection of '{value.authorization_server}', or make the alias by hand.",
+        address=str(address),
+    )
+
+
+def _has_alias(server: Server, family: str, alias: str) -> bool:
+    """Whether the alias is there; where that can't be seen, applying will tell."""
+    try:
+        return server.admin.alias(family, alias) is not None
+    except (Unreachable, Unauthorized):
+        raise
+    except ServerError:
+        return True

@@ -1,0 +1,254 @@
+"""Read an Integration Server: its JSON, the manifest's wishes, and what stands there in the manifest's words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.core.errors import ServerError, Unauthorized, Unreachable
+from oauthdeploy.drivers.base import Wanted
+from oauthdeploy.drivers.webmethods import document as doc
+from oauthdeploy.drivers.webmethods.client import AdminApi, TokenList
+from oauthdeploy.drivers.webmethods.mapping import (
+    LiveClient,
+    as_told_to,
+    fingerprint,
+    read_settings,
+    settings_fingerprint,
+)
+from oauthdeploy.drivers.webmethods.matching import Sought, find_loosely, match
+from oauthdeploy.drivers.webmethods.tokens import count, selected
+from oauthdeploy.drivers.webmethods.trusting import (
+    LOCAL,
+    LiveTrust,
+    dangling_trust,
+    external_trust,
+    local_trust,
+    read_alias,
+    remote_trust,
+)
+from oauthdeploy.model.objects import Association, Client, Revocation, Side, Trust
+from oauthdeploy.model.state import LiveObject, TokenCount
+
+SECRET_FIELDS: Final = frozenset({"secret.value"})
+"""What a server never tells about a client."""
+
+FEW: Final = 8
+"""So many objects are asked for one by one; for more of them a list is cheaper."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One reading of one server. `known` are the ids of clients by the manifest's keys, from earlier readings."""
+
+    server: str
+    sides: frozenset[Side]
+    admin: AdminApi
+    zone: str | None
+    wanted: Wanted
+    known: Mapping[str, str]
+    objects: dict[Address, LiveObject] = field(default_factory=dict)
+    unreadable: dict[Kind, Diagnostic] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def read(self) -> None:
+        """Fill `objects`, `unreadable` and `ids`. Raises Unreachable and Unauthorized."""
+        kinds = self.wanted.kinds
+        if kinds & {Kind.SETTINGS, Kind.TRUST}:
+            self._settings()
+        if Kind.SCOPE in kinds:
+            with self._reading(Kind.SCOPE):
+                self._scopes()
+        about_clients = kinds & {Kind.CLIENT, Kind.ASSOCIATION, Kind.REVOCATION}
+        if about_clients:
+            with self._reading(*about_clients):
+                self._clients()
+
+    @contextmanager
+    def _reading(self, *kinds: Kind) -> Iterator[None]:
+        """What can't be read is said of its kinds, and the rest goes on."""
+        try:
+            yield
+        except (Unreachable, Unauthorized):
+            raise
+        except ServerError as error:
+            for kind in kinds:
+                self.unreadable[kind] = Diagnostic(
+                    error.rule,
+                    error.summary,
+                    detail=error.detail,
+                    fix=error.fix,
+                    severity=Severity.WARNING,
+                )
+                for address in [address for address in self.objects if address.kind is kind]:
+                    del self.objects[address]
+
+    # -- settings and trust ------------------------------------------------------------------------------------------
+
+    def _settings(self) -> None:
+        asked = [kind for kind in (Kind.SETTINGS, Kind.TRUST) if kind in self.wanted.kinds]
+        body: Any = None
+        with self._reading(*asked):
+            body = self.admin.settings()
+        if self.unreadable:
+            return
+        if Kind.SETTINGS in asked:
+            with self._reading(Kind.SETTINGS):
+                value = self.admin.parsed("GET", doc.SETTINGS, lambda: read_settings(body))
+                address = Address.singleton(Kind.SETTINGS, self.server)
+                self.objects[address] = LiveObject(value, fingerprint=settings_fingerprint(body))
+        if Kind.TRUST in asked:
+            with self._reading(Kind.TRUST):
+                address = Address.singleton(Kind.TRUST, self.server)
+                desired = self.wanted.objects.get(address)
+                live = read_trust(self.admin, self.server, body, desired if isinstance(desired, Trust) else None)
+                self.objects[address] = LiveObject(live.value, fingerprint=live.fingerprint, blind=live.blind)
+
+    # -- scopes ------------------------------------------------------------------------------------------------------
+
+    def _scopes(self) -> None:
+        names = {a.name for a in (*self.wanted.objects, *self.wanted.absent) if a.kind is Kind.SCOPE}
+        by_name = not self.wanted.everything and len(names) <= FEW and self.admin.api.offers("GET", doc.SCOPE)
+        if by_name:
+            found = [live for name in sorted(names) if (live := self.admin.scope(name)) is not None]
+        else:
+            found = list(self.admin.scopes())
+        for live in found:
+            address = Address(Kind.SCOPE, live.name, self.server)
+            self.objects[address] = LiveObject(live.value, live.name, live.fingerprint)
+
+    # -- clients and what hangs on them --------------------------------------------------------------------------------
+
+    def _clients(self) -> None:
+        sought = self._sought()
+        lives = self._lives(sought)
+        matched = self.admin.parsed("GET", doc.CLIENTS, lambda: match(lives, sought))
+        self.ids.update({key: live.client_id for key, live in matched.items()})
+        keys = {live.client_id: key for key, live in matched.items()}
+        for live in lives:
+            key = keys.get(live.client_id) or self._label(live, sought)
+            if Kind.CLIENT in self.wanted.kinds:
+                self._client(key, live)
+            if Kind.ASSOCIATION in self.wanted.kinds:
+                for scope in live.scopes:
+                    address = Address.association(key, scope, self.server)
+                    mark = fingerprint({"client": live.client_id, "scope": scope})
+                    self.objects[address] = LiveObject(Association(), live.client_id, mark)
+        if Kind.REVOCATION in self.wanted.kinds:
+            with self._reading(Kind.REVOCATION):
+                self._revocations(matched, lives)
+
+    def _sought(self) -> Sequence[Sought]:
+        """Every client that the wanted objects name."""
+        found: dict[str, Sought] = {}
+        for address, value in self.wanted.objects.items():
+            if isinstance(value, Client):
+                found[address.name] = Sought(address.name, value, self.wanted.moved.get(address))
+        others = {address.client for address in self.wanted.absent if address.kind in (Kind.CLIENT, Kind.ASSOCIATION)}
+        others |= {address.client for address in self.wanted.objects if address.kind is Kind.ASSOCIATION}
+        for key in others - found.keys():
+            found[key] = Sought(key)
+        return [found[key] for key in sorted(found)]
+
+    def _lives(self, sought: Sequence[Sought]) -> Sequence[LiveClient]:
+        few = not self.wanted.everything and len(sought) <= FEW
+        loose = any(one.desired is None and one.key not in self.known for one in sought)
+        cut_off = {value.client for value in self.wanted.objects.values() if isinstance(value, Revocation)}
+        if not few or loose or cut_off - {one.key for one in sought}:
+            return self.admin.clients()
+        found = (self._one_by_one(one) for one in sought)
+        return list({live.client_id: live for live in found if live is not None}.values())
+
+    def _one_by_one(self, one: Sought) -> LiveClient | None:
+        """The client by its id, by its key where that may be the id, by its name and version, or by its former ones."""
+        asks: list[Callable[[], LiveClient | None]] = []
+        known = self.known.get(one.key)
+        if known is not None:
+            asks.append(lambda: self.admin.client(known))
+        elif self.admin.api.takes_client_id and one.key not in (".", ".."):
+            asks.append(lambda: self.admin.client(one.key))
+        if one.desired is not None:
+            asks.append(lambda: self.admin.client_named(*one.natural))
+        former, former_natural = one.former, one.former_natural
+        if former is not None and former_natural is not None:
+            asks.append(lambda: self.admin.client(former))
+            asks.append(lambda: self.admin.client_named(*former_natural))
+        others = {client_id for key, client_id in self.known.items() if key != one.key}
+        for ask in asks:
+            live = ask()
+            if live is not None and live.client_id not in others:
+                return live
+        return None
+
+    def _label(self, live: LiveClient, sought: Sequence[Sought]) -> str:
+        """The name of a client that the manifest doesn't know; never one that the manifest uses."""
+        return live.client_id if any(one.key == live.label for one in sought) else live.label
+
+    def _client(self, key: str, live: LiveClient) -> None:
+        address = Address(Kind.CLIENT, key, self.server)
+        desired = self.wanted.objects.get(address)
+        value = as_told_to(desired if isinstance(desired, Client) else None, live.value)
+        self.objects[address] = LiveObject(value, live.client_id, live.fingerprint, blind=SECRET_FIELDS)
+
+    def _revocations(self, matched: Mapping[str, LiveClient], lives: Sequence[LiveClient]) -> None:
+        listed: TokenList | None = None
+        for address, value in self.wanted.objects.items():
+            if not isinstance(value, Revocation):
+                continue
+            live = matched.get(value.client) or find_loosely(lives, value.client)
+            tokens: TokenCount | None = None
+            if value.tokens is not None and Side.AUTHORIZATION in self.sides:
+                tokens = TokenCount(active=0, total=0)
+                if live is not None:
+                    listed = listed or self.admin.tokens()
+                    tokens = self._count(listed, live.client_id, value)
+            if live is None:
+                self.objects[address] = LiveObject(value, fingerprint=fingerprint({"client": None}), tokens=tokens)
+                continue
+            state = {"client": live.client_id, "enabled": live.enabled, "tokens": tokens.total if tokens else 0}
+            self.objects[address] = LiveObject(
+                value, live.client_id, fingerprint(state), tokens=tokens, blocked=not live.enabled
+            )
+
+    def _count(self, listed: TokenList, client_id: str, revocation: Revocation) -> TokenCount:
+        def counted() -> TokenCount:
+            return count(selected(listed.tokens, client_id, revocation, self.zone), listed.now, self.zone)
+
+        return self.admin.parsed("GET", doc.TOKENS, counted)
+
+
+def read_trust(admin: AdminApi, server: str, settings: Any, desired: Trust | None) -> LiveTrust:
+    """What a GlobalSetting and the alias that it names say about the trusted server."""
+    alias = admin.parsed("GET", doc.SETTINGS, lambda: read_alias(settings))
+    if alias == LOCAL:
+        return local_trust(server)
+    families = [doc.EXTERNAL, doc.REMOTE]
+    if desired is not None and desired.via == "remote":
+        families.reverse()
+    for family in families:
+        if not admin.api.offers("GET", family):
+            continue
+        body = admin.alias(family, alias)
+        if body is None:
+            continue
+        return alias_trust(admin, family, alias, body, desired)
+    return dangling_trust(alias, desired.via if desired is not None else "remote")
+
+
+def alias_trust(admin: AdminApi, family: str, alias: str, body: Any, desired: Trust | None) -> LiveTrust:
+    """Trust by an alias: `family` is doc.EXTERNAL or doc.REMOTE, `body` what the server says of it."""
+
+    def made() -> LiveTrust:
+        return external_trust(alias, body) if family == doc.EXTERNAL else remote_trust(alias, body, desired)
+
+    return admin.parsed("GET", family, made)
+
+
+def frozen(reader: Reader) -> tuple[Mapping[Address, LiveObject], Mapping[Kind, Diagnostic]]:
+    """What a finished reading found."""
+    return MappingProxyType(dict(reader.objects)), MappingProxyType(dict(reader.unreadable))

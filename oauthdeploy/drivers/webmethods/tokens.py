@@ -1,0 +1,142 @@
+"""Tokens as an Integration Server lists them: which of them a revocation means, and which still work. Pure.
+
+The list holds active and expired access tokens. An expired one whose refresh token still works is as good as an active one.
+Whether an id in the list is the bearer value itself is not public, so ids are secrets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.webmethods.mapping import Garbled, a_text, an_object
+from oauthdeploy.model.objects import IssuedBefore, Revocation
+from oauthdeploy.model.state import TokenCount
+
+_TIME = re.compile(r"(\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2})(?:\.\d+)?(?: +(\S+))?\Z")
+_OFFSET = re.compile(r"(?:GMT|UTC)?([+-])(\d{2}):?(\d{2})\Z")
+
+_ZONES: Final = {
+    "UTC": 0, "GMT": 0, "Z": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "MSK": 3,
+    "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10,
+    "JST": 9, "KST": 9, "HKT": 8, "SGT": 8, "AEST": 10, "AEDT": 11, "AWST": 8, "NZST": 12, "NZDT": 13, "SAST": 2,
+}  # fmt: skip
+"""Abbreviations that mean one offset, in hours. Others (IST, BST, CST ...) mean several and need the zone's name."""
+
+_ENDLESS: Final = frozenset({"", "-1", "never", "never expires"})
+
+
+@dataclass(frozen=True)
+class Token:
+    """One row of the list. Times stay as written until somebody needs them."""
+
+    client_id: str
+    scopes: frozenset[str]
+    owner: str
+    access_id: Secret | None
+    refresh_id: Secret | None
+    refreshable: bool
+    created: str
+    expires: str
+
+    @property
+    def same_ids(self) -> tuple[str, ...]:
+        """What tells the row apart from others; never to be shown."""
+        return tuple(part.reveal() for part in (self.access_id, self.refresh_id) if part is not None)
+
+
+def read_token(body: Any) -> Token:
+    """Raises Garbled."""
+    raw = an_object(body, "a token")
+    access, refresh = a_text(raw, "accessTokenId"), a_text(raw, "refreshTokenId")
+    if not access and not refresh:
+        raise Garbled("a token has no id")
+    return Token(
+        client_id=a_text(raw, "client_id"),
+        scopes=frozenset(a_text(raw, "scopes").split()),
+        owner=a_text(raw, "ownerId"),
+        access_id=Secret(access, "server") if access else None,
+        refresh_id=Secret(refresh, "server") if refresh else None,
+        refreshable=bool(refresh) and _remaining(raw.get("remainingRefreshes")) != 0,
+        created=a_text(raw, "createdTime"),
+        expires=a_text(raw, "expireTime"),
+    )
+
+
+def _remaining(value: Any) -> int | None:
+    """How many refreshes are left; None where the server doesn't say, or sets no limit."""
+    try:
+        number = int(str(value)[:12])
+    except ValueError:
+        return None
+    return None if number < 0 else number
+
+
+def parse_server_time(text: str, zone: str | None) -> datetime:
+    """Read `yyyy-MM-dd HH:mm:ss z` in UTC; `zone` is the server's time zone, for what z leaves open. Raises Garbled."""
+    match = _TIME.match(text.strip())
+    if match is None:
+        raise Garbled("a time is not written as yyyy-MM-dd HH:mm:ss z")
+    try:
+        plain = datetime.fromisoformat(match[1])
+        return _placed(plain, match[2] or "", zone).astimezone(UTC)
+    except (ValueError, OverflowError) as problem:
+        raise problem if isinstance(problem, Garbled) else Garbled("a time is out of range") from None
+
+
+def _placed(plain: datetime, written: str, zone: str | None) -> datetime:
+    if written in _ZONES:
+        return plain.replace(tzinfo=timezone(timedelta(hours=_ZONES[written])))
+    offset = _OFFSET.match(written)
+    if offset is not None:
+        size = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
+        return plain.replace(tzinfo=timezone(-size if offset[1] == "-" else size))
+    if zone is None:
+        raise Garbled("a time's zone is ambiguous; name the server's time zone in options.timezone")
+    # Twice a year an hour comes twice; the abbreviation tells which of the two it is.
+    places = [plain.replace(tzinfo=ZoneInfo(zone), fold=fold) for fold in (0, 1)]
+    return next((place for place in places if place.tzname() == written), places[0])
+
+
+def selected(tokens: Iterable[Token], client_id: str, revocation: Revocation, zone: str | None) -> Sequence[Token]:
+    """The tokens that a revocation means. Raises Garbled where a token's time of issue is needed and can't be read."""
+    chosen = []
+    for token in tokens:
+        if token.client_id != client_id:
+            continue
+        if revocation.owner is not None and token.owner != revocation.owner:
+            continue
+        if revocation.scope is not None and revocation.scope not in token.scopes:
+            continue
+        bound = revocation.tokens
+        if isinstance(bound, IssuedBefore) and parse_server_time(token.created, zone) >= bound.issued_before:
+            continue
+        chosen.append(token)
+    return chosen
+
+
+def count(tokens: Sequence[Token], now: datetime | None, zone: str | None) -> TokenCount:
+    """How many of the tokens still work at `now`, the server's clock, and until when; unknown counts as working."""
+    active, until, endless = 0, None, False
+    for token in tokens:
+        end = _end(token, zone)
+        if token.refreshable or end is None:
+            active, endless = active + 1, True
+        elif now is None or end > now:
+            active += 1
+            until = end if until is None else max(until, end)
+    return TokenCount(active=active, total=len(tokens), until=None if endless else until, endless=endless)
+
+
+def _end(token: Token, zone: str | None) -> datetime | None:
+    if token.expires.strip().lower() in _ENDLESS:
+        return None
+    try:
+        return parse_server_time(token.expires, zone)
+    except Garbled:
+        return None

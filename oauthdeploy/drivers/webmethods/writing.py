@@ -1,0 +1,353 @@
+"""Write to an Integration Server: one function for each kind of object. Only managed, changed fields are sent.
+
+Each gives what the server's answer says is there now. Updates are JSON Merge Patches, so that every field that the manifest
+doesn't manage stays as it is; an array in a merge patch replaces the whole array, so a client's scopes are read just before
+they are written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.errors import NotFound, ServerError, Unsupported
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.base import Applied
+from oauthdeploy.drivers.webmethods import document as doc
+from oauthdeploy.drivers.webmethods.client import AdminApi, create_or_find
+from oauthdeploy.drivers.webmethods.facts import DEFAULT_VERSION, DEFAULTS
+from oauthdeploy.drivers.webmethods.mapping import (
+    LiveClient,
+    LiveScope,
+    as_told_to,
+    counts_refreshes,
+    fingerprint,
+    read_settings,
+    refresh_count,
+    settings_fingerprint,
+    write_client,
+    write_scope,
+    write_settings,
+)
+from oauthdeploy.drivers.webmethods.reading import alias_trust, read_trust
+from oauthdeploy.drivers.webmethods.tokens import Token, selected
+from oauthdeploy.drivers.webmethods.trusting import LOCAL, LiveTrust, alias_of, read_alias, write_external, write_remote
+from oauthdeploy.model.objects import (
+    Association,
+    Client,
+    ClientType,
+    Revocation,
+    Scope,
+    Settings,
+    Side,
+    Trust,
+)
+from oauthdeploy.planning.changes import Action, Change, Reason
+from oauthdeploy.planning.normalize import wanted_fields
+
+_SANE_ID: Final = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~@-]{1,128}\Z")
+
+
+def can_be_id(key: str) -> bool:
+    """Whether a client's key can serve as its client_id everywhere: in paths, forms and headers."""
+    return _SANE_ID.match(key) is not None
+
+
+def secret_of(desired: Client | None) -> Secret | None:
+    """The secret that the manifest gives a client."""
+    return None if desired is None or desired.secret is None else desired.secret.value
+
+
+def changed_values(change: Change, kind: Kind) -> dict[str, Any]:
+    """The fields to send, by dotted path, without nulls: all managed ones for a new object, else those that change.
+
+    null asks for the server's default. A field whose default is not known is left out.
+    """
+    assert change.desired is not None
+    values = wanted_fields(change.desired)
+    if change.action is Action.UPDATE:
+        after = {field.path: field.after for field in change.fields}
+        values = {path: values.get(path, value) for path, value in after.items()}
+    filled = {path: DEFAULTS[kind].get(path) if value is None else value for path, value in values.items()}
+    return {path: value for path, value in filled.items() if value is not None and not path.startswith("secret")}
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Carries out changes on one server. `ids` gives the ids of clients by the manifest's keys."""
+
+    server: str
+    sides: frozenset[Side]
+    admin: AdminApi
+    zone: str | None
+    client_id: Callable[[Address, Change], str | None]
+
+    # -- settings and trust ------------------------------------------------------------------------------------------
+
+    def settings(self, change: Change) -> Applied:
+        """PATCH the settings that change."""
+        assert isinstance(change.desired, Settings)
+        body = self.admin.patch_settings(write_settings(changed_values(change, Kind.SETTINGS)))
+        value = self.admin.parsed("PATCH", doc.SETTINGS, lambda: read_settings(body))
+        return Applied(change.address, value, fingerprint=settings_fingerprint(body))
+
+    def trust(self, change: Change) -> Applied:
+        """See to it that the alias of the trusted server is there as the manifest has it, then choose it."""
+        desired = change.desired
+        assert isinstance(desired, Trust)
+        alias = alias_of(desired)
+        chosen = _chosen(change, alias)
+        live = None if desired.via == "local" else self._alias(alias, desired, known=chosen)
+        if not chosen:
+            settings = self.admin.patch_settings({"authServerAlias": alias})
+            if live is None or self.admin.parsed("PATCH", doc.SETTINGS, lambda: read_alias(settings)) != alias:
+                live = read_trust(self.admin, self.server, settings, desired)
+        assert live is not None
+        return Applied(change.address, live.value, fingerprint=live.fingerprint)
+
+    def _alias(self, alias: str, desired: Trust, *, known: bool) -> LiveTrust:
+        """Make or update the alias of a trusted server; `known` says that it is there, as it is where it is trusted."""
+        family = doc.EXTERNAL if desired.via == "external" else doc.REMOTE
+        body = self.admin.parsed("GET", family, lambda: _alias_body(desired))
+        key = {"name" if family == doc.EXTERNAL else "alias": alias}
+
+        def find() -> Any | None:
+            return self.admin.alias(family, alias)
+
+        if known or find() is not None:
+            answer = self.admin.patch_alias(family, alias, body)
+        else:
+            answer, _found = create_or_find(lambda: self.admin.create_alias(family, {**key, **body}), find)
+        return alias_trust(self.admin, family, alias, answer, desired)
+
+    # -- scopes ------------------------------------------------------------------------------------------------------
+
+    def scope(self, change: Change) -> Applied:
+        """POST, PATCH or DELETE a scope."""
+        name = change.address.name
+        if change.action is Action.DELETE:
+            there = self.admin.delete_scope(name)
+            return Applied(change.address, None, name, note="" if there else _GONE)
+        assert isinstance(change.desired, Scope)
+        body = write_scope(changed_values(change, Kind.SCOPE))
+        if change.action is Action.UPDATE:
+            live, note = self.admin.patch_scope(name, body), ""
+        else:
+            if change.action is Action.REPLACE:
+                self.admin.delete_scope(name)
+            live, found = create_or_find(lambda: self._create_scope(name, body), lambda: self.admin.scope(name))
+            note = _ADOPTED if found else ""
+        return Applied(change.address, live.value, name, live.fingerprint, note=note)
+
+    def _create_scope(self, name: str, body: Mapping[str, Any]) -> LiveScope:
+        live = self.admin.create_scope(name, body) or self.admin.scope(name)
+        if live is None:
+            raise NotFound(
+                f"'{self.server}' accepted the scope and doesn't have it",
+                server=self.server,
+                method="GET",
+                path=doc.SCOPE,
+                fix="See the server's log.",
+            )
+        return live
+
+    # -- clients -----------------------------------------------------------------------------------------------------
+
+    def client(self, change: Change) -> Applied:
+        """POST, PATCH or DELETE a client."""
+        if change.action is Action.DELETE:
+            return self._delete_client(change)
+        desired = change.desired
+        assert isinstance(desired, Client)
+        if change.action is not Action.UPDATE:
+            if change.action is Action.REPLACE:
+                self._delete_client(change)
+            return self._create_client(change, desired)
+        body = self._client_body(change, desired)
+        client_id = self._id(change.address, change)
+        live = self.admin.patch_client(client_id, body)
+        return self._client_applied(change, desired, live, sent="client_secret" in body)
+
+    def _delete_client(self, change: Change) -> Applied:
+        client_id = self._id(change.address, change)
+        there = self.admin.delete_client(client_id)
+        return Applied(change.address, None, client_id, note="" if there else _GONE)
+
+    def _client_body(self, change: Change, desired: Client) -> dict[str, Any]:
+        """The PATCH of an update: what changes, and a name where a move alone asks for one."""
+        values = changed_values(change, Kind.CLIENT)
+        if change.reason is Reason.RENAMED and desired.name is None:
+            values["name"] = change.address.name
+        stands = change.live.value if change.live is not None else None
+        count = refresh_count(stands) if isinstance(stands, Client) and not counts_refreshes(desired) else None
+        body = write_client(values, refreshes=count, text_versions=self.admin.api.text_versions)
+        if any(field.path.startswith("secret") for field in change.fields):
+            secret = secret_of(desired)
+            if secret is None or not self.admin.api.takes_client_secret:
+                raise self._cannot("set the secret of a client that is there already")
+            body["client_secret"] = secret
+        return body
+
+    def _create_client(self, change: Change, desired: Client) -> Applied:
+        key = change.address.name
+        values: dict[str, Any] = {"name": key, "version": DEFAULT_VERSION, "type": ClientType.CONFIDENTIAL}
+        values.update(changed_values(change, Kind.CLIENT))
+        count = None if counts_refreshes(desired) else 0
+        api = self.admin.api
+        body = write_client(values, refreshes=count, text_versions=api.text_versions)
+        if api.takes_client_id and can_be_id(key):
+            body["client_id"] = key
+        secret = secret_of(desired) if values["type"] is not ClientType.PUBLIC else None
+        if secret is not None and api.takes_client_secret:
+            body["client_secret"] = secret
+        elif secret is not None and Side.AUTHORIZATION in self.sides:
+            raise self._cannot("be given the secret of a client")
+        live, found = create_or_find(
+            lambda: self.admin.create_client(body),
+            lambda: self.admin.client_named(values["name"], values["version"]),
+        )
+        return self._client_applied(change, desired, live, sent="client_secret" in body, found=found)
+
+    def _client_applied(
+        self, change: Change, desired: Client, live: LiveClient, *, sent: bool, found: bool = False
+    ) -> Applied:
+        made = None if sent else live.secret
+        generate = desired.secret is not None and bool(desired.secret.generate)
+        if found and made is None and generate and live.value.type is ClientType.CONFIDENTIAL:
+            raise ServerError(
+                f"'{self.server}' made the client, but the answer with its secret got lost",
+                server=self.server,
+                method="POST",
+                path=doc.CLIENTS,
+                fix=f"Delete the client '{live.label}' on '{self.server}' and apply again: a new one gets a new secret.",
+            )
+        value = as_told_to(desired, live.value)
+        note = _ADOPTED if found else ""
+        return Applied(change.address, value, live.client_id, live.fingerprint, secret=made, note=note)
+
+    def _cannot(self, what: str) -> Unsupported:
+        return Unsupported(
+            f"'{self.server}' can't {what}",
+            server=self.server,
+            fix="It makes secrets itself: write secret: {generate: true, deliver_to: {file: ...}} for new clients.",
+        )
+
+    def _id(self, address: Address, change: Change) -> str:
+        found = self.client_id(address, change)
+        if found is None:
+            raise NotFound(
+                f"'{self.server}' has no client '{address.client}'",
+                server=self.server,
+                path=doc.CLIENTS,
+                fix="Make a new plan.",
+            )
+        return found
+
+    # -- associations ------------------------------------------------------------------------------------------------
+
+    def associations(self, changes: Sequence[Change]) -> Sequence[Applied]:
+        """Give one client its scopes and take them away: read its list, change it, write the whole list."""
+        removing = all(change.action is Action.DELETE for change in changes)
+        first = changes[0]
+        client_id = self.client_id(first.address, first) if removing else self._id(first.address, first)
+        live = None if client_id is None else self.admin.client(client_id)
+        if live is None:
+            if removing:
+                return [Applied(change.address, None, note=_GONE) for change in changes]
+            raise NotFound(
+                f"'{self.server}' has no client '{first.address.client}'", server=self.server, path=doc.CLIENT
+            )
+        gone = {change.address.scope for change in changes if change.action is Action.DELETE}
+        added = {change.address.scope for change in changes} - gone
+        kept = [scope for scope in live.scopes if scope not in gone]
+        scopes = kept + sorted(added - set(kept))
+        if scopes != list(live.scopes):
+            live = self.admin.patch_client(live.client_id, {"scopes": scopes})
+        return [self._association(change, live) for change in changes]
+
+    def _association(self, change: Change, live: LiveClient) -> Applied:
+        scope = change.address.scope
+        if scope not in live.scopes:
+            return Applied(change.address, None, live.client_id)
+        mark = fingerprint({"client": live.client_id, "scope": scope})
+        return Applied(change.address, Association(), live.client_id, mark)
+
+    # -- revocations -------------------------------------------------------------------------------------------------
+
+    def revocation(self, change: Change) -> Applied:
+        """Cut a client off: disable it first, so that no new token slips in, then delete its tokens."""
+        desired = change.desired
+        assert isinstance(desired, Revocation)
+        client_id = change.live.identity if change.live is not None else ""
+        if not client_id:
+            return Applied(change.address, desired, note="The client isn't there.")
+        enabled: bool | None = None
+        if blocks(desired, self.sides):
+            enabled = self.admin.patch_client(client_id, {"enabled": False}).enabled
+        note = ""
+        if deletes_tokens(desired, self.sides):
+            gone = self._delete_tokens(client_id, desired)
+            note = f"{gone} token{'' if gone == 1 else 's'} deleted."
+        state = {"client": client_id, "enabled": bool(enabled), "tokens": 0}
+        return Applied(change.address, desired, client_id, fingerprint(state), note=note)
+
+    def _delete_tokens(self, client_id: str, revocation: Revocation) -> int:
+        chosen = self._chosen_tokens(client_id, revocation)
+        for token in chosen:
+            self.admin.delete_token(token)
+        # Whether deleting an access token takes its refresh token along is written nowhere for this API.
+        left = self._chosen_tokens(client_id, revocation)
+        before = {part for token in chosen for part in token.same_ids}
+        rest = [token for token in left if before & set(token.same_ids)]
+        for token in rest:
+            self.admin.delete_refresh_token(token)
+        return len(chosen)
+
+    def _chosen_tokens(self, client_id: str, revocation: Revocation) -> Sequence[Token]:
+        listed = self.admin.tokens()
+        return self.admin.parsed("GET", doc.TOKENS, lambda: selected(listed.tokens, client_id, revocation, self.zone))
+
+
+_GONE: Final = "It was gone already."
+_ADOPTED: Final = "The answer got lost; the server was asked and has it."
+
+
+def blocks(revocation: Revocation, sides: Iterable[Side]) -> bool:
+    """Whether a revocation disables the client on a server that stands on these sides."""
+    return bool(set(revocation.block or ()) & set(sides))
+
+
+def deletes_tokens(revocation: Revocation, sides: Iterable[Side]) -> bool:
+    """Whether a revocation deletes tokens on a server that stands on these sides."""
+    return revocation.tokens is not None and Side.AUTHORIZATION in set(sides)
+
+
+def _alias_body(desired: Trust) -> Mapping[str, Any]:
+    return write_external(desired) if desired.via == "external" else write_remote(desired)
+
+
+def _chosen(change: Change, alias: str) -> bool:
+    """Whether the server trusts the alias already."""
+    live = change.live.value if change.live is not None else None
+    return isinstance(live, Trust) and alias_of(live) == alias
+
+
+def count_writes(change: Change, sides: frozenset[Side]) -> int:
+    """How many requests one change takes that is not an association; a look that may prove needless is counted."""
+    desired = change.desired
+    match desired:
+        case Trust():
+            alias = alias_of(desired)
+            if _chosen(change, alias):
+                return 1
+            return 1 if alias == LOCAL else 3
+        case Revocation():
+            tokens = change.live.tokens.total if change.live is not None and change.live.tokens is not None else 0
+            there = change.live is not None and bool(change.live.identity)
+            deleting = 2 + tokens if deletes_tokens(desired, sides) else 0
+            return (deleting + int(blocks(desired, sides))) if there else 0
+        case _:
+            return 2 if change.action is Action.REPLACE else 1
