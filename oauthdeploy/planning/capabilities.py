@@ -142,3 +142,11 @@ class DriverFacts:
     writable: bool = True
     introspection_path: str = ""
     proved_against: str = ""
+
+
+def table_for(facts: DriverFacts, role: Role) -> Capabilities:
+    """The capabilities of a driver in a role. A driver that gives no table for `both` can what it can on either side."""
+    if role in facts.capabilities or role is not Role.BOTH:
+        return facts.capabilities.get(role, {})
+    sides = (facts.capabilities.get(side, {}) for side in (Role.RESOURCE, Role.AUTHORIZATION))
+    return {capability: answer for table in sides for capability, answer in table.items() if answer} or {}

@@ -114,7 +114,8 @@ class Change:
 
     `desired` is the object to reach (None for a delete), `live` what stands there now (None for a create). `depends_on` are
     the changes that must have succeeded first. `batch` names the changes that the server takes in one request. `place`
-    leads to the object in the manifest. `note` is said beside the change.
+    leads to the object in the manifest. `note` is said beside the change. `former` is the address at which `live` stands
+    while a rename has not been made.
     """
 
     address: Address
@@ -129,6 +130,12 @@ class Change:
     batch: str = ""
     place: Path = ()
     note: str = ""
+    former: Address | None = None
+
+    @property
+    def live_address(self) -> Address:
+        """Where `live` stands before the change."""
+        return self.former or self.address
 
 
 def matches(address: Address, patterns: Iterable[str]) -> bool:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final, assert_never
 
-from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostics, Path
-from oauthdeploy.planning.changes import FieldChange
+from oauthdeploy.model.objects import Client, Object, Revocation, Trust
+from oauthdeploy.model.state import DesiredState, LiveState
+from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason
+from oauthdeploy.planning.documents import Document, diagnostic_documents, field_document
+from oauthdeploy.planning.granted import trusted_by
 from oauthdeploy.planning.plan import Plan
+
+DRIFT_FORMAT: Final = "oauthdeploy/drift"
+DRIFT_FORMAT_VERSION: Final = "1.0"
 
 
 class DriftClass(StrEnum):
@@ -50,3 +60,157 @@ class DriftReport:
     def drifted(self) -> bool:
         """True where live differs from the manifest."""
         return any(item.kind.counts for item in self.items)
+
+
+# -- classifying ------------------------------------------------------------------------------------------------------
+
+
+def classify(desired: DesiredState, live: LiveState, plan: Plan) -> DriftReport:
+    """Tell the differences between live and manifest by class.
+
+    What the policy leaves alone (`plan.kept`) is no drift. What two sides disagree about is told besides the difference from
+    the manifest, since it is what their callers run into. Only objects that the manifest puts on both sides are looked at.
+    """
+    items = [
+        *(_item_of(change) for change in plan.changes),
+        *_disagreements(desired, live),
+        *(_blind(address, path, desired) for address, path in plan.blind),
+        *_unreadable(live),
+    ]
+    ordered = sorted(items, key=lambda item: (item.address.sort_key, list(DriftClass).index(item.kind), item.detail))
+    return DriftReport(plan=plan, items=tuple(ordered), diagnostics=plan.diagnostics)
+
+
+def _item_of(change: Change) -> DriftItem:
+    server = change.address.server
+    match change.action:
+        case Action.CREATE:
+            kind, detail = DriftClass.MISSING, f"{server} doesn't have it."
+        case Action.DELETE:
+            why = (
+                "The manifest wants it gone"
+                if change.reason is Reason.MARKED_ABSENT
+                else "The manifest doesn't name it"
+            )
+            kind, detail = DriftClass.UNEXPECTED, f"{why}, and {server} has it."
+        case Action.UPDATE | Action.REPLACE:
+            kind, detail = DriftClass.CHANGED, _changed(change)
+        case Action.DISABLE | Action.REVOKE:
+            kind, detail = DriftClass.CHANGED, _not_cut_off(change)
+        case _:
+            assert_never(change.action)
+    return DriftItem(kind, change.address, detail, change.fields, change.place)
+
+
+def _changed(change: Change) -> str:
+    renamed = f"{change.address.server} has it as {change.former}. " if change.former is not None else ""
+    paths = ", ".join(field.path for field in change.fields)
+    return f"{renamed}{'Different: ' + paths + '.' if paths else ''}".strip()
+
+
+def _not_cut_off(change: Change) -> str:
+    client = change.desired.client if isinstance(change.desired, Revocation) else ""
+    left = {field.path: field.before for field in change.fields}
+    said = []
+    if "tokens.active" in left:
+        number = left["tokens.active"]
+        said.append(f"has {number} live {'token' if number == 1 else 'tokens'}")
+    if "blocked" in left:
+        said.append("is enabled")
+    return f"Client '{client}' is to be cut off and {' and '.join(said)} on {change.address.server}."
+
+
+def _blind(address: Address, path: str, desired: DesiredState) -> DriftItem:
+    detail = f"{address.server} doesn't tell {path}."
+    return DriftItem(DriftClass.CANNOT_COMPARE, address, detail, place=desired.places.get(address, ()))
+
+
+def _unreadable(live: LiveState) -> Iterator[DriftItem]:
+    """One item for each kind that a server didn't show; `*` stands for all names."""
+    for name, state in sorted(live.servers.items()):
+        for kind, why in state.unreadable.items():
+            address = Address(kind, "" if kind.is_singleton else "*", name)
+            yield DriftItem(DriftClass.UNREADABLE, address, f"{why.summary}. {why.detail}".strip())
+
+
+# -- the two sides ----------------------------------------------------------------------------------------------------
+
+
+def _disagreements(desired: DesiredState, live: LiveState) -> Iterator[DriftItem]:
+    """What a resource server and the authorization server that it trusts see differently, against the manifest."""
+    for name in sorted(live.servers):
+        trusted = trusted_by(desired, name) if name in desired.servers else None
+        if trusted is None:
+            continue
+        yield from _other_trust(desired, live, name)
+        if trusted == name or trusted not in live.servers:
+            continue
+        for address, wanted in desired.on(name).items():
+            if address.kind in (Kind.SCOPE, Kind.CLIENT):
+                other = Address(address.kind, address.name, trusted)
+                peer = desired.objects.get(other)
+                if peer is not None:
+                    yield from _pair(live, (address, wanted), (other, peer), desired)
+
+
+def _other_trust(desired: DesiredState, live: LiveState, name: str) -> Iterator[DriftItem]:
+    address = Address.singleton(Kind.TRUST, name)
+    wanted, there = desired.objects.get(address), live.servers[name].objects.get(address)
+    if not isinstance(wanted, Trust) or there is None or not isinstance(there.value, Trust):
+        return
+    if wanted.authorization_server != there.value.authorization_server:
+        detail = f"{name} trusts '{there.value.authorization_server}', and the manifest says '{wanted.authorization_server}'."
+        yield DriftItem(DriftClass.SIDES_DISAGREE, address, detail, place=desired.places.get(address, ()))
+
+
+def _pair(
+    live: LiveState, mine: tuple[Address, Object], theirs: tuple[Address, Object], desired: DesiredState
+) -> Iterator[DriftItem]:
+    """One object on a resource server and on the authorization server that it trusts."""
+    (address, wanted), (other, peer) = mine, theirs
+    if not (live.readable(address.server, address.kind) and live.readable(other.server, other.kind)):
+        return
+    here, there = (live.servers[side.server].objects.get(side) for side in (address, other))
+    if (here is None) != (there is None):
+        lacking, having = (address, other) if here is None else (other, address)
+        detail = f"{having.server} has it, and {lacking.server} doesn't."
+        yield DriftItem(DriftClass.SIDES_DISAGREE, lacking, detail, place=desired.places.get(lacking, ()))
+    elif here is not None and there is not None:
+        states = _enabled(here.value), _enabled(there.value)
+        if None not in states and states[0] != states[1] and _enabled(wanted) == _enabled(peer):
+            word = "enabled" if states[0] else "disabled"
+            detail = f"It is {word} on {address.server} and not on {other.server}."
+            yield DriftItem(DriftClass.SIDES_DISAGREE, address, detail, place=desired.places.get(address, ()))
+
+
+def _enabled(value: Object) -> bool | None:
+    return value.enabled if isinstance(value, Client) else None
+
+
+# -- as a document ----------------------------------------------------------------------------------------------------
+
+
+def drift_document(report: DriftReport) -> Document:
+    """The report as JSON (`schemas/drift.v1.schema.json`), in stable order, without secrets. In fields, before is live and
+    after is the manifest.
+    """
+    counts = Counter(item.kind for item in report.items)
+    return {
+        "format": DRIFT_FORMAT,
+        "format_version": DRIFT_FORMAT_VERSION,
+        "name": report.plan.name,
+        "manifest_digest": report.plan.manifest_digest,
+        "drifted": report.drifted,
+        "summary": {kind.value: counts[kind] for kind in DriftClass},
+        "items": [
+            {
+                "class": item.kind.value,
+                "address": str(item.address),
+                "detail": item.detail,
+                "fields": [field_document(field) for field in item.fields],
+                "place": list(item.place),
+            }
+            for item in report.items
+        ],
+        "diagnostics": diagnostic_documents(report.diagnostics),
+    }

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.model.fields import Model
+from oauthdeploy.model.objects import Object
+from oauthdeploy.model.state import DesiredState, LiveState
+from oauthdeploy.planning.capabilities import DriverFacts
 from oauthdeploy.planning.changes import Action, Change, Risk
+from oauthdeploy.planning.diff import compare
+from oauthdeploy.planning.documents import Document, change_document, diagnostic_documents
+from oauthdeploy.planning.ordering import order
+from oauthdeploy.planning.safety import check_safety
+from oauthdeploy.planning.survivors import revoked_clients, surviving_tokens
+
+_M = TypeVar("_M", bound=Model)
+
+PLAN_FORMAT: Final = "oauthdeploy/plan"
+PLAN_FORMAT_VERSION: Final = "1.0"
+"""Raised in its second part for additions, in its first for anything that an older reader would misread."""
 
 
 def _none() -> Mapping[Any, Any]:
@@ -66,3 +82,193 @@ class Plan:
     def risk(self) -> Risk:
         """The greatest risk of any change."""
         return max((change.risk for change in self.changes), default=Risk.NONE)
+
+
+# -- making one -------------------------------------------------------------------------------------------------------
+
+
+def _own_batch(_server: str, change: Change) -> str:
+    return str(change.address)
+
+
+def _one_request(_server: str, changes: Sequence[Change]) -> int:
+    return 1 if changes else 0
+
+
+def build_plan(
+    desired: DesiredState,
+    live: LiveState,
+    facts: Mapping[str, DriverFacts],
+    *,
+    digest: str = "",
+    accounts: Mapping[str, str] = MappingProxyType({}),
+    products: Mapping[str, str] = MappingProxyType({}),
+    batch_key: Callable[[str, Change], str] = _own_batch,
+    writes: Callable[[str, Sequence[Change]], int] = _one_request,
+) -> Plan:
+    """Compare, put in order, check for safety, count requests.
+
+    `facts` are by driver name; all else is by server name: `accounts` that the tool signs in with, `products` as the servers
+    call themselves, `batch_key` of the request that carries a change, `writes` as the number of requests of one batch.
+    `digest` is that of the manifest. Raises OrderCycle, and UsageError for a policy limit that can't be read.
+    """
+    comparison = compare(desired, live, facts)
+    revoked = revoked_clients(desired)
+
+    def finished(change: Change) -> Change:
+        notes = [note for note in (change.note, surviving_tokens(change, live, revoked)) if note]
+        return replace(change, batch=batch_key(change.address.server, change), note=" ".join(notes))
+
+    changes = tuple(finished(change) for change in order(comparison.changes, desired, live))
+    return Plan(
+        name=desired.name,
+        changes=changes,
+        servers=_summaries(desired, live, changes, products, writes),
+        diagnostics=comparison.diagnostics.sorted(),
+        stops=check_safety(changes, desired, live, accounts).sorted(),
+        blind=comparison.blind,
+        fingerprints=MappingProxyType(_fingerprints(changes)),
+        manifest_digest=digest,
+        kept=comparison.kept,
+    )
+
+
+def _summaries(
+    desired: DesiredState,
+    live: LiveState,
+    changes: Sequence[Change],
+    products: Mapping[str, str],
+    writes: Callable[[str, Sequence[Change]], int],
+) -> tuple[ServerSummary, ...]:
+    batches: dict[tuple[str, int, str], list[Change]] = defaultdict(list)
+    for change in changes:
+        batches[change.address.server, change.stage, change.batch].append(change)
+    requests: Counter[str] = Counter()
+    for (server, _stage, _key), batch in batches.items():
+        requests[server] += writes(server, batch)
+    return tuple(
+        ServerSummary(
+            name=name,
+            role=entry.role.value,
+            driver=entry.driver,
+            url=_shown_url(entry.url or ""),
+            product=products.get(name, ""),
+            reads=live.servers[name].requests if name in live.servers else 0,
+            writes=requests[name],
+        )
+        for name, entry in sorted(desired.servers.items())
+    )
+
+
+def _shown_url(url: str) -> str:
+    """The URL without a password that somebody may have put into it."""
+    if "@" not in url:
+        return url
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _fingerprints(changes: Sequence[Change]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for change in changes:
+        if change.former is not None or change.live is None:
+            found[str(change.address)] = ""
+        if change.live is not None:
+            found[str(change.live_address)] = change.live.fingerprint
+    return dict(sorted(found.items()))
+
+
+# -- what a change leaves behind --------------------------------------------------------------------------------------
+
+
+def planned_state(change: Change) -> Object | None:
+    """The object that stands at the address once the change is made; None where none does.
+
+    Written fields are as the manifest says, with defaults in the place of null where they are known; what is not managed is
+    as it was live.
+    """
+    if change.action is Action.DELETE:
+        return None
+    if change.desired is None or change.live is None or change.action is not Action.UPDATE:
+        return change.desired
+    defaults = {item.path: item.after for item in change.fields}
+    return _overlaid(change.live.value, change.desired, defaults, "")
+
+
+def _overlaid(below: _M, above: _M, known: Mapping[str, Any], prefix: str) -> _M:
+    values: dict[str, Any] = {}
+    for name in above.model_fields_set:
+        under, over, path = getattr(below, name), getattr(above, name), f"{prefix}{name}"
+        if isinstance(under, Model) and over is None:
+            inside = {
+                inner: known[f"{path}.{inner}"] for inner in type(under).model_fields if f"{path}.{inner}" in known
+            }
+            values[name] = under.model_copy(update=inside)
+        elif isinstance(under, Model):
+            values[name] = _overlaid(under, over, known, f"{path}.")
+        elif isinstance(under, Mapping) and isinstance(over, Mapping):
+            values[name] = _merged(under, over)
+        else:
+            values[name] = known.get(path, under) if over is None else over
+    return below.model_copy(update=values)
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Options: written keys over live ones, at every depth."""
+    found = dict(below)
+    for key, value in above.items():
+        under = found.get(key)
+        found[key] = _merged(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
+    return found
+
+
+# -- as a document ----------------------------------------------------------------------------------------------------
+
+
+def plan_document(plan: Plan) -> Document:
+    """The plan as JSON (`schemas/plan.v1.schema.json`): equal plans give equal documents, and none holds a secret.
+
+    Neither desired nor live objects are in it. Secrets have to be resolved again for an apply, so a reader makes the plan
+    anew from the manifest of `manifest_digest`, checks `fingerprints`, and compares the two documents.
+    """
+    counts = plan.counts
+    return {
+        "format": PLAN_FORMAT,
+        "format_version": PLAN_FORMAT_VERSION,
+        "name": plan.name,
+        "manifest_digest": plan.manifest_digest,
+        "summary": {
+            "changes": len(plan.changes),
+            "actions": {action.value: counts[action] for action in Action},
+            "risk": str(plan.risk),
+            "stops": len(plan.stops),
+            "blind": len(plan.blind),
+            "kept": sum(plan.kept.values()),
+            "reads": sum(server.reads for server in plan.servers),
+            "writes": sum(server.writes for server in plan.servers),
+        },
+        "servers": [_server_document(server) for server in plan.servers],
+        "changes": [change_document(change) for change in plan.changes],
+        "diagnostics": diagnostic_documents(plan.diagnostics),
+        "stops": diagnostic_documents(plan.stops),
+        "blind": [{"address": str(address), "path": path} for address, path in plan.blind],
+        "kept": [
+            {"server": server, "kind": kind, "count": count} for (server, kind), count in sorted(plan.kept.items())
+        ],
+        "fingerprints": dict(sorted(plan.fingerprints.items())),
+    }
+
+
+def _server_document(server: ServerSummary) -> Document:
+    return {
+        "name": server.name,
+        "role": server.role,
+        "driver": server.driver,
+        "url": server.url,
+        "product": server.product,
+        "reads": server.reads,
+        "writes": server.writes,
+    }

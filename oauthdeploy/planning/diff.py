@@ -1,0 +1,397 @@
+"""The comparison: desired state and live state in, changes without an order out.
+
+Only written fields are compared. Equality decides first; deepdiff looks only at the driver's own options of an object whose
+options differ, to name what differs inside them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Model
+from oauthdeploy.model.objects import KIND_OF, Association, Client, Object
+from oauthdeploy.model.state import DesiredState, LiveObject, LiveState
+from oauthdeploy.planning.capabilities import Capability, DriverFacts, supports
+from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason
+from oauthdeploy.planning.cutoffs import cut_offs
+from oauthdeploy.planning.granted import withhold_granted
+from oauthdeploy.planning.normalize import (
+    OPTIONS,
+    canonical_default,
+    flatten,
+    is_instruction,
+    live_value,
+    same,
+    unsaid,
+    wanted_fields,
+    write_only,
+)
+from oauthdeploy.planning.pruning import unwanted_associations, unwanted_objects
+from oauthdeploy.planning.view import Blind, Found, Kept, LiveItem, ServerView, unread_servers, views
+
+REVISION: Final = "secret.revision"
+VALUE: Final = "secret.value"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What separates live from desired: changes by server and kind, in no order of work yet.
+
+    `blind` are `(address, dotted path)` of what can't be compared; `kept` counts live objects that the manifest doesn't name
+    and that stay, by server and kind.
+    """
+
+    changes: tuple[Change, ...]
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
+    blind: tuple[tuple[Address, str], ...] = ()
+    kept: Mapping[tuple[str, str], int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def compare(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts]) -> Comparison:
+    """Compare what the manifest asks for with what the servers hold; `facts` are by driver name.
+
+    A kind that couldn't be read gives one finding and no change. A server that is not in `live` gives one finding if the
+    manifest puts objects on it.
+    """
+    found: list[Found] = list(unread_servers(desired, live))
+    for view in views(desired, live, facts):
+        found.extend(_compare_server(view))
+    found = list(withhold_granted(found, desired, live))
+    kept = Counter((item.address.server, item.address.kind.value) for item in found if isinstance(item, Kept))
+    return Comparison(
+        changes=tuple(item for item in found if isinstance(item, Change)),
+        diagnostics=Diagnostics.of(item for item in found if isinstance(item, Diagnostic)),
+        blind=tuple(sorted((item.address, item.path) for item in found if isinstance(item, Blind))),
+        kept=MappingProxyType(dict(sorted(kept.items()))),
+    )
+
+
+# -- one server -------------------------------------------------------------------------------------------------------
+
+
+def _compare_server(view: ServerView) -> Iterator[Found]:
+    yield from (view.live.unreadable[kind] for kind in Kind if kind in view.live.unreadable)
+    yield from cut_offs(view)
+    objects = [found for kind in (Kind.TRUST, Kind.SETTINGS, Kind.SCOPE) for found in _objects(view, kind, {})]
+    moved = dict(_moves(view))
+    clients = list(_objects(view, Kind.CLIENT, moved))
+    clients += unwanted_objects(view, Kind.CLIENT, {address for address, _ in moved.values()})
+    objects += unwanted_objects(view, Kind.SCOPE, ())
+    yield from objects
+    yield from clients
+    if view.readable(Kind.ASSOCIATION):
+        changes = {item.address: item for item in (*objects, *clients) if isinstance(item, Change)}
+        carried = _carried(view, changes, moved)
+        yield from _new_associations(view, carried)
+        deletes = {address: change for address, change in changes.items() if change.action is Action.DELETE}
+        yield from unwanted_associations(view, carried, deletes)
+
+
+def _objects(view: ServerView, kind: Kind, moved: Mapping[Address, LiveItem]) -> Iterator[Found]:
+    """Creates and updates of a kind, by address."""
+    if not view.readable(kind):
+        return
+    for address, wanted in view.wanted.items():
+        if address.kind is not kind:
+            continue
+        live = view.live.objects.get(address)
+        if live is not None:
+            yield from _existing(view, address, wanted, live)
+        elif address in moved:
+            yield from _renamed(view, address, wanted, moved[address])
+        else:
+            yield from _missing(view, address, wanted, Reason.MISSING)
+
+
+def _missing(view: ServerView, address: Address, wanted: Object, reason: Reason) -> Iterator[Found]:
+    yield view.change(address, Action.CREATE, reason, desired=wanted, fields=created_fields(wanted, view.facts))
+
+
+def _existing(view: ServerView, address: Address, wanted: Object, live: LiveObject) -> Iterator[Found]:
+    difference = _difference(view, address, wanted, live)
+    yield from _side_findings(view, address, difference)
+    if difference.fields:
+        action = Action.REPLACE if _needs_replacing(view, difference.fields) else Action.UPDATE
+        sends_secret = any(change.path == REVISION for change in difference.fields)
+        reason = Reason.SECRET_REVISION if sends_secret and len(difference.fields) == 2 else Reason.DIFFERS
+        note = (
+            "The server can't change the type: the client is made anew, its tokens end."
+            if action.is_destructive
+            else ""
+        )
+        yield view.change(address, action, reason, desired=wanted, live=live, fields=difference.fields, note=note)
+
+
+def _difference(view: ServerView, address: Address, wanted: Object, live: LiveObject) -> ObjectDifference:
+    """The difference; whether a client that a revocation blocks is enabled is the revocation's business."""
+    skip = _ENABLED if address.kind is Kind.CLIENT and address.name in view.blocked else _NOTHING
+    return compare_object(wanted, live, view.facts, skip=skip)
+
+
+_ENABLED: Final = frozenset({"enabled"})
+_NOTHING: Final[frozenset[str]] = frozenset()
+
+
+def _needs_replacing(view: ServerView, fields: Iterable[FieldChange]) -> bool:
+    return any(change.path == "type" for change in fields) and not supports(view.table, Capability.CLIENT_TYPE_CHANGE)
+
+
+def _side_findings(view: ServerView, address: Address, difference: ObjectDifference) -> Iterator[Found]:
+    for path in difference.blind:
+        yield Blind(address, path)
+    for path in difference.unknown:
+        yield Diagnostic(
+            "no-default-known",
+            "A default is not known",
+            detail=f"{path} asks for the server's default, and the driver '{view.driver}' doesn't know it.",
+            fix="Write the value that you want.",
+            severity=Severity.WARNING,
+            address=str(address),
+            path=view.desired.places.get(address, ()),
+        )
+
+
+# -- renames ----------------------------------------------------------------------------------------------------------
+
+
+def _moves(view: ServerView) -> Iterator[tuple[Address, LiveItem]]:
+    """Clients that stand at their former name and not at their new one."""
+    if not view.readable(Kind.CLIENT):
+        return
+    for address, name in sorted(view.desired.moved.items()):
+        former = Address(address.kind, name, address.server)
+        if address not in view.wanted or address in view.live.objects or former in view.wanted:
+            continue
+        if former in view.live.objects:
+            yield address, (former, view.live.objects[former])
+
+
+def _renamed(view: ServerView, address: Address, wanted: Object, item: LiveItem) -> Iterator[Found]:
+    former, live = item
+    if supports(view.table, Capability.CLIENT_RENAME):
+        difference = _difference(view, address, wanted, live)
+        yield from _side_findings(view, address, difference)
+        yield view.change(
+            address,
+            Action.UPDATE,
+            Reason.RENAMED,
+            desired=wanted,
+            live=live,
+            fields=difference.fields,
+            note=f"Renamed from {former}.",
+            former=former,
+        )
+        return
+    # Two changes and no replacement: so the new client is there on both sides before the old one goes on either.
+    yield from _missing(view, address, wanted, Reason.RENAMED)
+    yield view.change(former, Action.DELETE, Reason.RENAMED, live=live, note=f"Its new name is {address}.")
+    yield Diagnostic(
+        "rename-ends-tokens",
+        "The server can't rename a client",
+        detail=f"{former} is deleted and {address} is created: its tokens end, and a server-made id or secret is a new one.",
+        severity=Severity.WARNING,
+        address=str(address),
+        path=view.desired.places.get(address, ()),
+    )
+
+
+# -- associations -----------------------------------------------------------------------------------------------------
+
+
+def _carried(
+    view: ServerView, changes: Mapping[Address, Change], moved: Mapping[Address, LiveItem]
+) -> dict[Address, LiveItem]:
+    """The live associations that outlive the changes of their clients, under the names that they have afterwards."""
+    gone = {a.name for a, c in changes.items() if a.kind is Kind.CLIENT and c.action in (Action.DELETE, Action.REPLACE)}
+    names = {former.name: address.name for address, (former, _) in moved.items()}
+    if not gone and not names:
+        return {item[0]: item for item in view.of_kind(Kind.ASSOCIATION)}
+    carried: dict[Address, LiveItem] = {}
+    for address, live in view.of_kind(Kind.ASSOCIATION):
+        client = address.client
+        if client in gone:
+            continue
+        now = Address.association(names[client], address.scope, view.name) if client in names else address
+        carried[now] = (address, live)
+    return carried
+
+
+def _new_associations(view: ServerView, carried: Mapping[Address, LiveItem]) -> Iterator[Found]:
+    for address, wanted in view.wanted.items():
+        if address.kind is Kind.ASSOCIATION and address not in carried:
+            yield view.change(address, Action.CREATE, Reason.MISSING, desired=wanted)
+
+
+# -- one object -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ObjectDifference:
+    """How a live object differs from the wanted one, by field.
+
+    `blind` are dotted paths that the server won't tell, `unknown` those that ask for a default that the driver doesn't know.
+    """
+
+    fields: tuple[FieldChange, ...] = ()
+    blind: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+_SAME: Final = ObjectDifference()
+_UNKNOWN: Final = object()
+
+
+def compare_object(
+    wanted: Object, live: LiveObject, facts: DriverFacts, *, skip: frozenset[str] = _NOTHING
+) -> ObjectDifference:
+    """Compare the written fields of `wanted` with a live object of the same kind; `skip` are dotted paths to leave out."""
+    if isinstance(wanted, Association):
+        return _SAME
+    model = type(wanted)
+    defaults = facts.defaults.get(KIND_OF[model], {})
+    have = flatten(live.value)
+    hidden = write_only(model)
+    fields: list[FieldChange] = []
+    blind: list[str] = []
+    unknown: list[str] = []
+    for path, asked in wanted_fields(wanted).items():
+        if path in skip or is_instruction(path):
+            continue
+        if (live.blind and _covered(path, live.blind)) or (path in hidden and unsaid(have, path)):
+            blind.append(path)
+            continue
+        before = live_value(model, path, have.get(path), defaults)
+        after = _after(model, path, asked, defaults)
+        if after is _UNKNOWN:
+            if before is not None:
+                unknown.append(path)
+        elif not same(before, after):
+            fields.append(FieldChange(path, before, after))
+    if isinstance(wanted, Client) and isinstance(live.value, Client):
+        fields += _revision_change(wanted, live.value, VALUE in blind)
+        fields += _option_changes(wanted, live.value, facts.name)
+    if not fields and not blind and not unknown:
+        return _SAME
+    return ObjectDifference(tuple(fields), tuple(blind), tuple(unknown))
+
+
+def created_fields(wanted: Object, facts: DriverFacts) -> tuple[FieldChange, ...]:
+    """Every written field of an object that is to be made; a field that asks for an unknown default is left out."""
+    if isinstance(wanted, Association):
+        return ()
+    model = type(wanted)
+    defaults = facts.defaults.get(KIND_OF[model], {})
+    found: list[FieldChange] = []
+    for path, asked in wanted_fields(wanted).items():
+        if path == "secret.generate" and asked:
+            found.append(FieldChange(VALUE, None, KNOWN_AFTER_APPLY))
+        if not is_instruction(path) and (after := _after(model, path, asked, defaults)) is not _UNKNOWN:
+            found.append(FieldChange(path, None, after))
+    options = _options_for(wanted, facts.name) if isinstance(wanted, Client) else {}
+    found += (FieldChange(f"{OPTIONS}.{facts.name}.{key}", None, _plain(options[key])) for key in sorted(options))
+    return tuple(found)
+
+
+def _after(model: type[Model], path: str, asked: Any, defaults: Mapping[str, Any]) -> Any:
+    if asked is not None:
+        return asked
+    return canonical_default(model, path, defaults[path]) if path in defaults else _UNKNOWN
+
+
+def _covered(path: str, blind: frozenset[str]) -> bool:
+    return path in blind or any(path.startswith(f"{above}.") for above in blind)
+
+
+def _revision_change(wanted: Client, live: Client, blind: bool) -> list[FieldChange]:
+    """A secret that can't be compared is sent again when the revision that the server recorded is another one."""
+    asked, have = wanted.secret, live.secret
+    if not blind or asked is None or have is None or asked.revision is None or have.revision in (None, asked.revision):
+        return []
+    return [FieldChange(VALUE, None, asked.value), FieldChange(REVISION, have.revision, asked.revision)]
+
+
+# -- the driver's own options -----------------------------------------------------------------------------------------
+
+
+def _options_for(client: Client, driver: str) -> Mapping[str, Any]:
+    if OPTIONS not in client.model_fields_set or client.options is None:
+        return {}
+    return client.options.get(driver, {})
+
+
+def _option_changes(wanted: Client, live: Client, driver: str) -> list[FieldChange]:
+    """What differs in the options of this driver, as deep as it can be named. Only written keys count, at every depth."""
+    asked, have = _plain(_options_for(wanted, driver)), _plain(_options_for(live, driver))
+    if not asked or asked == have:
+        return []
+    # Loaded here, since most plans never need it and it takes longer than a whole plan of a small manifest.
+    from deepdiff import DeepDiff
+    from deepdiff.helper import notpresent
+
+    seal = _Seal()
+    tree = DeepDiff(seal(have), seal(asked), view="tree", verbose_level=2, threshold_to_diff_deeper=0)
+    found: dict[str, FieldChange] = {}
+    for kind, levels in tree.items():
+        for level in levels if kind != "dictionary_item_removed" else ():
+            path = _option_path(driver, level.path(output_format="list"))
+            sides = (None if side is notpresent else seal.opened(side) for side in (level.t1, level.t2))
+            found[path] = FieldChange(path, *sides)
+    return [found[path] for path in sorted(found)]
+
+
+def _option_path(driver: str, keys: Iterable[str | int]) -> str:
+    return f"{OPTIONS}.{driver}" + "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
+
+
+def _plain(value: Any) -> Any:
+    """Mappings and lists of any type as dict and list, so that only their content is compared."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+class _Seal:
+    """Puts a token in the place of each secret, equal for equal secrets, so that deepdiff never looks inside one."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[Secret, _Token] = {}
+
+    def __call__(self, value: Any) -> Any:
+        return _mapped(value, lambda leaf: self._token(leaf) if isinstance(leaf, Secret) else leaf)
+
+    def opened(self, value: Any) -> Any:
+        """The value as it was."""
+        return _mapped(value, lambda leaf: leaf.secret if isinstance(leaf, _Token) else leaf)
+
+    def _token(self, secret: Secret) -> _Token:
+        return self._tokens.setdefault(secret, _Token(f"secret {len(self._tokens)}", secret))
+
+
+class _Token(str):
+    """A text without meaning that stands for a secret."""
+
+    secret: Secret
+    __slots__ = ("secret",)
+
+    def __new__(cls, text: str, secret: Secret) -> _Token:
+        """The text, and the secret that it stands for."""
+        made = super().__new__(cls, text)
+        made.secret = secret
+        return made
+
+
+def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: _mapped(inner, change) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_mapped(inner, change) for inner in value]
+    return change(value)

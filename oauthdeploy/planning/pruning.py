@@ -1,0 +1,78 @@
+"""What goes: objects marked absent, and live objects that the manifest doesn't name, as far as the policy lets them.
+
+    none     nothing unnamed goes
+    managed  clients and scopes: those that carry our mark; associations: those that a list in the manifest leaves out
+    full     everything unnamed goes, except what carries somebody else's mark
+
+What somebody else marked goes only when the manifest names it (`state: absent`), and then behind the safety stop
+`foreign-ownership`. A deleted client takes its associations with it, so these are not listed; a scope is let go only when no
+client is associated with it any more, so those associations are listed, and removed first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.model.state import LiveObject, Ownership, Prune
+from oauthdeploy.planning.changes import Action, Change, Reason
+from oauthdeploy.planning.view import Found, Kept, LiveItem, ServerView
+
+
+def unwanted_objects(view: ServerView, kind: Kind, spared: Collection[Address]) -> Iterator[Found]:
+    """Deletes and kept objects of clients or scopes, by address. `spared` are live objects that another change deals with."""
+    mode = view.desired.policy.prune.clients if kind is Kind.CLIENT else view.desired.policy.prune.scopes
+    for address, live in sorted(_unnamed(view, kind), key=lambda item: item[0].sort_key):
+        if address in spared:
+            continue
+        if address in view.absent:
+            yield view.change(address, Action.DELETE, Reason.MARKED_ABSENT, live=live)
+        elif _prunable(mode, live):
+            yield view.change(address, Action.DELETE, Reason.NOT_IN_MANIFEST, live=live)
+        else:
+            yield Kept(address)
+
+
+def unwanted_associations(
+    view: ServerView, carried: Mapping[Address, LiveItem], deleted: Mapping[Address, Change]
+) -> Iterator[Found]:
+    """Deletes and kept objects of associations, by address.
+
+    `carried` are the live associations under the names that they will have, without those that go with their client.
+    `deleted` are the deletes of clients and scopes of this server.
+    """
+    for address in sorted(carried.keys() - view.wanted.keys()):
+        former, live = carried[address]
+        change = partial(view.change, address, Action.DELETE, live=live, former=former if former != address else None)
+        scope = deleted.get(Address(Kind.SCOPE, address.scope, view.name))
+        if address in view.absent:
+            yield change(Reason.MARKED_ABSENT)
+        elif scope is not None:
+            yield change(scope.reason)
+        elif _prunable_association(view, address):
+            yield change(Reason.NOT_IN_MANIFEST)
+        else:
+            yield Kept(address)
+
+
+def _unnamed(view: ServerView, kind: Kind) -> Iterator[LiveItem]:
+    return (item for item in view.of_kind(kind) if item[0] not in view.wanted)
+
+
+def _prunable(mode: Prune, live: LiveObject) -> bool:
+    if mode is Prune.FULL:
+        return live.ownership is not Ownership.FOREIGN
+    return mode is Prune.MANAGED and live.ownership is Ownership.OURS
+
+
+def _prunable_association(view: ServerView, address: Address) -> bool:
+    mode, desired = view.desired.policy.prune.associations, view.desired
+    if mode is Prune.NONE:
+        return False
+    client = Address(Kind.CLIENT, address.client, view.name)
+    if mode is Prune.MANAGED:
+        listed = address.client in desired.listed_clients or address.scope in desired.listed_scopes
+        return listed and client in view.wanted
+    owner = view.live.objects.get(client)
+    return owner is None or owner.ownership is not Ownership.FOREIGN or client in view.wanted

@@ -1,0 +1,329 @@
+"""Safety stops: what a plan may not do until somebody names the rule in `--allow`. One function a rule.
+
+Each takes a `SafetyInput` and gives findings with numbers in them. A stop doesn't change the plan.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
+from oauthdeploy.core.errors import UsageError
+from oauthdeploy.model.objects import Client, Revocation, Side
+from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Ownership
+from oauthdeploy.planning.changes import Action, Change, Reason, matches
+from oauthdeploy.planning.granted import still_granted, trusted_by
+from oauthdeploy.planning.risk import Direction, effect_of
+
+_SHOWN: Final = 5
+_COUNTED: Final = (Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION)
+
+
+@dataclass(frozen=True)
+class SafetyInput:
+    """A plan before it is one. `accounts` maps a server to the account that the tool uses there."""
+
+    changes: Sequence[Change]
+    desired: DesiredState
+    live: LiveState
+    accounts: Mapping[str, str]
+
+
+Check = Callable[[SafetyInput], Iterator[Diagnostic]]
+
+
+def check_safety(
+    changes: Sequence[Change], desired: DesiredState, live: LiveState, accounts: Mapping[str, str]
+) -> Diagnostics:
+    """Every stop that the changes trip, by rule and address. Raises UsageError for a limit that is no number or share."""
+    given = SafetyInput(changes, desired, live, accounts)
+    return Diagnostics.of(found for check in CHECKS for found in check(given))
+
+
+# -- thresholds -------------------------------------------------------------------------------------------------------
+
+
+def too_many_deletes(given: SafetyInput) -> Iterator[Diagnostic]:
+    """More deletes and replacements of a kind on a server than `max_deletes`."""
+    limit = given.desired.policy.limits.max_deletes
+    yield from _too_many(given, "too-many-deletes", (Action.DELETE, Action.REPLACE), "deleted", "max_deletes", limit)
+
+
+def too_many_updates(given: SafetyInput) -> Iterator[Diagnostic]:
+    """More updates of a kind on a server than `max_updates`."""
+    limit = given.desired.policy.limits.max_updates
+    yield from _too_many(given, "too-many-updates", (Action.UPDATE,), "changed", "max_updates", limit)
+
+
+def _too_many(
+    given: SafetyInput, rule: str, actions: Iterable[Action], done: str, option: str, limit: str
+) -> Iterator[Diagnostic]:
+    allowed, is_share = parse_limit(limit)
+    minimum = given.desired.policy.limits.minimum_population
+    chosen = frozenset(actions)
+    touched = Counter(
+        (change.address.kind, change.address.server) for change in given.changes if change.action in chosen
+    )
+    population = _population(given.live) if touched else {}
+    for (kind, server), count in sorted(touched.items(), key=lambda item: (item[0][1], item[0][0].rank)):
+        if kind not in _COUNTED:
+            continue
+        living = population.get((kind, server), 0)
+        too_many = living >= minimum and count * 100 > allowed * living if is_share else count > allowed
+        if too_many:
+            share = f", which is {count * 100 / living:.0f}%" if living else ""
+            yield Diagnostic(
+                rule,
+                f"Too many objects would be {done}",
+                detail=f"{count} of {living} {kind}s on {server} would be {done}{share}; the limit is {limit}.",
+                fix=f"Check the plan. Raise policy.limits.{option}, or lift the rule once with --allow {rule}.",
+            )
+
+
+def parse_limit(text: str) -> tuple[int, bool]:
+    """Read `30%` or `30` and give the number and whether it is a share. Raises UsageError."""
+    if not re.fullmatch(r"[0-9]{1,9}%?", text):
+        raise UsageError(f"'{text}' is no limit", fix="Write a share such as 30%, or a count such as 12.")
+    return int(text.removesuffix("%")), text.endswith("%")
+
+
+def _population(live: LiveState) -> Mapping[tuple[Kind, str], int]:
+    return Counter((address.kind, server) for server, state in live.servers.items() for address in state.objects)
+
+
+# -- what must not be touched -----------------------------------------------------------------------------------------
+
+
+def protected_object(given: SafetyInput) -> Iterator[Diagnostic]:
+    """A delete or a replacement of what `policy.protect` names, or a client's delete that takes such an association along."""
+    patterns = given.desired.policy.protect
+    if not patterns:
+        return
+    lost = [change for change in given.changes if change.action in (Action.DELETE, Action.REPLACE)]
+    for change in lost:
+        if matches(change.address, patterns):
+            yield _protected(change.address, f"{change.address} is protected, and the plan would {change.action} it.")
+    clients = {change.address for change in lost if change.address.kind is Kind.CLIENT}
+    for address in _associations_of(given.live, clients) if clients else ():
+        if matches(address, patterns):
+            yield _protected(address, f"{address} is protected, and the plan would delete its client.")
+
+
+def _protected(address: Address, detail: str) -> Diagnostic:
+    return Diagnostic(
+        "protected-object",
+        "A protected object would be deleted",
+        detail=detail,
+        fix="Take it out of policy.protect if it may go, or lift the rule once with --allow protected-object.",
+        address=str(address),
+    )
+
+
+def _associations_of(live: LiveState, clients: Iterable[Address]) -> Iterator[Address]:
+    wanted = set(clients)
+    for server in sorted({client.server for client in wanted} & live.servers.keys()):
+        for address in sorted(a for a in live.servers[server].objects if a.kind is Kind.ASSOCIATION):
+            if Address(Kind.CLIENT, address.client, server) in wanted:
+                yield address
+
+
+def foreign_ownership(given: SafetyInput) -> Iterator[Diagnostic]:
+    """A change of an object that carries the mark of somebody else; an association belongs to whom its client belongs."""
+    for change in given.changes:
+        owner = _owner(given, change)
+        if owner is not None and owner.ownership is Ownership.FOREIGN:
+            yield Diagnostic(
+                "foreign-ownership",
+                "An object belongs to another manifest",
+                detail=f"{change.address} is marked as '{owner.owner or 'unknown'}', not as '{given.desired.name}'.",
+                fix="Change it in the manifest that it belongs to, or lift the rule once with --allow foreign-ownership.",
+                address=str(change.address),
+                path=change.place,
+            )
+
+
+def _owner(given: SafetyInput, change: Change) -> LiveObject | None:
+    if change.address.kind is not Kind.ASSOCIATION:
+        return change.live
+    if change.live is not None and change.live.ownership is Ownership.FOREIGN:
+        return change.live
+    server = change.address.server
+    state = given.live.servers.get(server)
+    return state.objects.get(Address(Kind.CLIENT, change.address.client, server)) if state is not None else None
+
+
+# -- manifests that look empty by accident ----------------------------------------------------------------------------
+
+
+def empty_manifest(given: SafetyInput) -> Iterator[Diagnostic]:
+    """A manifest without scopes, clients and associations that would prune something."""
+    pruned = _pruned(given)
+    if pruned and not _named(given):
+        yield Diagnostic(
+            "empty-manifest",
+            "The manifest names nothing, and the plan would delete",
+            detail=f"No scope, client or association is written, and {sum(pruned.values())} would be deleted.",
+            fix="Check that the right files were read, or lift the rule once with --allow empty-manifest.",
+        )
+
+
+def empty_section(given: SafetyInput) -> Iterator[Diagnostic]:
+    """A section without a single object whose kind would be pruned. A list that is written empty is meant."""
+    named = _named(given)
+    if not named:
+        return
+    for kind, count in sorted(_pruned(given).items(), key=lambda item: item[0].rank):
+        if kind in named:
+            continue
+        yield Diagnostic(
+            "empty-section",
+            "A section is empty, and the plan would delete",
+            detail=f"No {kind} is written, and {count} {'is' if count == 1 else 'are'} to be deleted.",
+            fix=f"Check the {kind}s of the manifest, or lift the rule once with --allow empty-section.",
+        )
+
+
+def _pruned(given: SafetyInput) -> Counter[Kind]:
+    return Counter(
+        change.address.kind
+        for change in given.changes
+        if change.action is Action.DELETE and change.reason is Reason.NOT_IN_MANIFEST
+    )
+
+
+def _named(given: SafetyInput) -> frozenset[Kind]:
+    """The counted kinds of which the manifest names an object; a written list of associations counts, even empty."""
+    desired = given.desired
+    kinds = {address.kind for addresses in (desired.objects, desired.absent) for address in addresses}
+    if desired.listed_clients or desired.listed_scopes:
+        kinds.add(Kind.ASSOCIATION)
+    return frozenset(kinds & set(_COUNTED))
+
+
+# -- the branch that we sit on ----------------------------------------------------------------------------------------
+
+
+def self_lockout(given: SafetyInput) -> Iterator[Diagnostic]:
+    """A change that shuts out the account of the tool, or the client by which resource servers introspect."""
+    for change in given.changes:
+        if change.address.kind not in (Kind.CLIENT, Kind.REVOCATION) or not _shuts_out(change):
+            continue
+        server = change.address.server
+        names = _names_of(change)
+        account = given.accounts.get(server, "")
+        if account and account in names:
+            yield _lockout(change, f"oauthdeploy signs in to {server} as '{account}'")
+        introspection = given.desired.servers[server].introspection
+        if introspection is not None and introspection.client_id and introspection.client_id in names:
+            yield _lockout(change, f"resource servers ask {server} about tokens as '{introspection.client_id}'")
+
+
+def _shuts_out(change: Change) -> bool:
+    if change.action in (Action.DELETE, Action.REPLACE, Action.DISABLE, Action.REVOKE):
+        return True
+    if change.action is not Action.UPDATE:
+        return False
+    kind = change.address.kind
+    changed = any(field.path in ("secret.value", "name", "version") for field in change.fields)
+    return changed or any(
+        Direction.NARROWS in effect_of(kind, field).direction
+        for field in change.fields
+        if field.path in ("enabled", "grants", "type")
+    )
+
+
+def _names_of(change: Change) -> frozenset[str]:
+    """Every name by which a server may know the client of a change."""
+    if isinstance(change.desired, Revocation):
+        return frozenset({change.desired.client, change.desired.owner or ""})
+    names = {change.address.name}
+    if change.live is not None:
+        names.add(change.live.identity)
+    for value in (change.desired, change.live.value if change.live is not None else None):
+        if isinstance(value, Client) and value.name:
+            names.add(value.name)
+    return frozenset(names)
+
+
+def _lockout(change: Change, why: str) -> Diagnostic:
+    return Diagnostic(
+        "self-lockout",
+        "The plan would shut out oauthdeploy or a resource server",
+        detail=f"{change.address} ({change.action}): {why}.",
+        fix="Use another account or client first, or lift the rule once with --allow self-lockout.",
+        address=str(change.address),
+        path=change.place,
+    )
+
+
+# -- guards that need both sides --------------------------------------------------------------------------------------
+
+
+def still_granted_object(given: SafetyInput) -> Iterator[Diagnostic]:
+    """A delete on a resource server of what its authorization server still grants afterwards."""
+    for change, trusted in still_granted(given.changes, given.desired, given.live):
+        yield Diagnostic(
+            "still-granted",
+            "A resource server would lose what is still granted",
+            detail=f"{change.address} would be deleted, and {trusted} still grants it: its tokens would be refused.",
+            fix=f"Remove its associations on {trusted} too, or lift the rule once with --allow still-granted.",
+            address=str(change.address),
+            path=change.place,
+        )
+
+
+def unreadable_guard(given: SafetyInput) -> Iterator[Diagnostic]:
+    """Changes on one side whose order depends on a kind that couldn't be read on the other."""
+    widened = {c.address.server for c in given.changes if c.address.kind is Kind.ASSOCIATION and _makes(c)}
+    dropped = {c.address.server for c in given.changes if c.action is Action.DELETE and c.address.kind in _COUNTED[:2]}
+    for name in sorted(given.desired.servers):
+        trusted = trusted_by(given.desired, name)
+        if trusted is None or trusted == name:
+            continue
+        if trusted in widened:
+            for kind in (Kind.SCOPE, Kind.CLIENT):
+                if _unread(given.live, name, kind):
+                    yield _unguarded(name, kind, f"{trusted} would grant what {name} may not know")
+        if name in dropped and _unread(given.live, trusted, Kind.ASSOCIATION):
+            yield _unguarded(trusted, Kind.ASSOCIATION, f"{name} would lose what {trusted} may still grant")
+    for server in sorted(dropped):
+        if Side.AUTHORIZATION in given.desired.servers[server].role.sides and _unread(
+            given.live, server, Kind.ASSOCIATION
+        ):
+            yield _unguarded(server, Kind.ASSOCIATION, "what is deleted there may still be granted")
+
+
+def _makes(change: Change) -> bool:
+    return change.action is Action.CREATE
+
+
+def _unread(live: LiveState, server: str, kind: Kind) -> bool:
+    state = live.servers.get(server)
+    return state is not None and kind in state.unreadable
+
+
+def _unguarded(server: str, kind: Kind, why: str) -> Diagnostic:
+    return Diagnostic(
+        "unreadable-guard",
+        "A guard could not be checked",
+        detail=f"The {kind}s of {server} couldn't be read: {why}.",
+        fix="Let oauthdeploy read them, or lift the rule once with --allow unreadable-guard.",
+    )
+
+
+CHECKS: Final[tuple[Check, ...]] = (
+    too_many_deletes,
+    too_many_updates,
+    protected_object,
+    foreign_ownership,
+    empty_manifest,
+    empty_section,
+    self_lockout,
+    still_granted_object,
+    unreadable_guard,
+)
