@@ -67,7 +67,8 @@ def _names(context: RuleContext, server: str, kind: Kind) -> Iterator[tuple[str,
                 yield value.authorization_server, ("servers", server, "authorization_server"), str(address)
     else:
         for address, _ in context.placed.get((server, kind), ()):
-            yield address.name, context.place(address), str(address)
+            if kind is not Kind.SCOPE or _SCOPE.match(address.name):
+                yield address.name, context.place(address), str(address)
 
 
 @rule(
@@ -137,21 +138,29 @@ clients:
 """,
 )
 def name_twice(context: RuleContext) -> Iterator[Finding]:
-    """The same name and version on a server whose client ids can't be chosen; reported once for each client."""
+    """The same name and version on a server that tells clients apart by them; reported once for each client."""
     reported: set[str] = set()
     for server in context.servers:
-        if not context.writable(server) or context.support(server, Capability.CLIENT_ID_CHOICE).answer is Answer.YES:
+        facts = context.facts(server)
+        if facts is None or not facts.writable or not _by_name(context, server):
             continue
+        default = facts.defaults.get(Kind.CLIENT, {}).get("version")
         seen: dict[tuple[str, str | None], str] = {}
         for address, value in context.placed.get((server, Kind.CLIENT), ()):
             if not isinstance(value, Client):
                 continue
-            key = (client_name(address.name, value), value.version)
-            if key in seen and address.name not in reported:
+            key = (client_name(address.name, value), value.version if value.version is not None else default)
+            other = seen.setdefault(key, address.name)
+            if other != address.name and address.name not in reported:
                 reported.add(address.name)
-                detail = f"On {server} {seen[key]} and {address.name} are the same client: {_shown(*key)}."
+                detail = f"On {server} {other} and {address.name} are the same client: {_shown(*key)}."
                 yield Finding(context.place(address), detail, str(address))
-            seen.setdefault(key, address.name)
+
+
+def _by_name(context: RuleContext, server: str) -> bool:
+    """True where a server has versions of clients, or makes the ids itself: then names are all that tells clients apart."""
+    versions = context.support(server, Capability.CLIENT_VERSION).answer is not Answer.NO
+    return versions or context.support(server, Capability.CLIENT_ID_CHOICE).answer is Answer.NO
 
 
 def _shown(name: str, version: str | None) -> str:

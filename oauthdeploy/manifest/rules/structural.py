@@ -322,7 +322,7 @@ clients:
         fix="Use a source that isn't secret, or move the value to a field for secrets.",
         bad="""
 variables:
-  key: {sensitive: true, default: "${env:API_KEY}"}
+  key: {sensitive: true, default: correct-horse}
 clients:
   mobile: {type: public, description: "${var:key}"}
 """,
