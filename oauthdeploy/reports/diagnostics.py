@@ -68,7 +68,7 @@ def add_diagnostic(sheet: Sheet, item: Diagnostic, *, indent: int = 0) -> None:
     if item.span is not None and item.span.text.strip():
         _add_source(sheet, item.span, inner, item.severity)
     for text in (item.detail, item.fix):
-        for line in text.splitlines():
+        for line in text.split("\n") if text else ():
             sheet.add(inner, visible(line), hang=indent + 2)
 
 

@@ -20,6 +20,16 @@ _TITLES = {
 }
 
 
+_WORDS = {
+    DriftClass.MISSING: "missing",
+    DriftClass.UNEXPECTED: "unexpected",
+    DriftClass.CHANGED: "changed",
+    DriftClass.SIDES_DISAGREE: "where the sides disagree",
+    DriftClass.CANNOT_COMPARE: "can't be compared",
+    DriftClass.UNREADABLE: "unreadable",
+}
+
+
 def render_drift(report: DriftReport, look: Look, *, locate: Locate | None = None) -> str:
     """All differences by class, then the findings, then one line that says whether there is drift."""
     sheet = Sheet(look)
@@ -40,10 +50,8 @@ def render_drift(report: DriftReport, look: Look, *, locate: Locate | None = Non
 def drift_line(report: DriftReport) -> str:
     """`Drift: 1 missing, 2 changed.`, or that there is none."""
     counts = {kind: sum(item.kind is kind for item in report.items) for kind in DriftClass}
-    known = [f"{number:,} {kind.value.replace('-', ' ')}" for kind, number in counts.items() if kind.counts and number]
-    rest = [
-        f"{number:,} {kind.value.replace('-', ' ')}" for kind, number in counts.items() if not kind.counts and number
-    ]
+    known = [f"{number:,} {_WORDS[kind]}" for kind, number in counts.items() if kind.counts and number]
+    rest = [f"{number:,} {_WORDS[kind]}" for kind, number in counts.items() if not kind.counts and number]
     beside = f" Besides: {', '.join(rest)}." if rest else ""
     if not known:
         return f"No drift. Both sides are as the manifest says.{beside}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Path, SourceSpan
@@ -73,6 +74,7 @@ class Row:
                 return f"{span.file}:{span.line}"
         return ""
 
+    @cached_property
     def fields(self) -> tuple[FieldRow, ...]:
         """The fields of all sides, equal ones once."""
         found: dict[tuple[str, str, str], tuple[FieldChange, list[str]]] = {}
@@ -133,9 +135,13 @@ class Columns:
         """Columns taken, with the space behind."""
         return 2 + sum(len(head) + 2 for head in self.heads)
 
+    def numbers(self) -> Mapping[str, str]:
+        """The number of each server, where columns have numbers; else nothing."""
+        return dict(zip(self.servers, self.heads, strict=True)) if self.numbered else {}
+
     @classmethod
     def fitting(cls, servers: Sequence[str], room: int) -> Columns:
-        """Names as heads where they take no more than `room`, else numbers, with the names in a legend."""
+        """Names as heads where they take no more than `room`, else numbers."""
         named = cls(tuple(servers), tuple(servers), numbered=False)
         if named.width <= room:
             return named

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+_LEAST: Final = 24
+"""Columns that a wrapped line has at least for itself."""
+
 Span = tuple[str, str]
 """A text and the name of its style; "" is plain."""
 
@@ -81,7 +84,7 @@ class Sheet:
         if width is None or sum(cells(text) for text, _ in whole) <= width:
             self._put(whole)
             return
-        for line in wrap(whole, width, min(hang, width // 2)):
+        for line in wrap(whole, width, max(0, min(hang, width - _LEAST))):
             self._put(line)
 
     def ends(self, left: Sequence[Span], right: Span, *, hang: int = 0) -> None:
@@ -103,8 +106,10 @@ class Sheet:
             self._lines.append("")
 
     def block(self, text: str) -> None:
-        """Lines that are finished already."""
-        self._lines.extend(text.splitlines())
+        """Lines that are finished already; an empty text is none."""
+        if not text:
+            return
+        self._lines.extend(text.removesuffix("\n").split("\n"))
 
     def text(self) -> str:
         """All lines, each ended."""
@@ -136,7 +141,8 @@ def wrap(spans: Sequence[Span], width: int, hang: int) -> Iterator[list[Span]]:
                 line.append((token, style))
                 taken += size
             continue
-        if taken + size > width and not fresh:
+        if taken + size > width and not fresh and (size <= width - hang or width - taken < _LEAST):
+            # What is longer than a line starts where it stands, unless next to nothing of it would.
             yield line
             line, taken, fresh = [(" " * hang, "")], hang, True
         while taken + size > width:

@@ -41,16 +41,19 @@ def render_plan(
     sheet = Sheet(look)
     sheet.add(("Plan for ", ""), (visible(plan.name), "title"))
     sheet.blank()
-    _add_servers(sheet, plan)
+    changed = {change.address.server for change in plan.changes}
+    names = tuple(name for name in server_names(plan) if name in changed)
+    columns = Columns.fitting(names, (look.width or 120) // 3)
+    _add_servers(sheet, plan, columns)
     if plan.changes:
         sheet.blank()
-        _add_changes(sheet, plan, locate)
+        _add_changes(sheet, plan, columns, locate)
         _add_order(sheet, plan)
     _add_remarks(sheet, plan)
     add_findings(sheet, plan.diagnostics)
     _add_stops(sheet, plan, allowed)
     sheet.blank()
-    sheet.add((plan_line(plan, partial=partial), "strong"))
+    sheet.add((plan_line(plan, partial=partial), "strong"), hang=2)
     return sheet.text()
 
 
@@ -78,19 +81,22 @@ def add_findings(sheet: Sheet, diagnostics: Diagnostics) -> None:
             add_diagnostic(sheet, item)
 
 
-def _add_servers(sheet: Sheet, plan: Plan) -> None:
+def _add_servers(sheet: Sheet, plan: Plan, columns: Columns) -> None:
+    """Who the servers are; in front the number of the column, where columns have numbers."""
     known = {server.name: server for server in plan.servers}
+    heads = columns.numbers()
     servers = [known[name] for name in server_names(plan) if name in known]
+    number_width = max((len(head) + 1 for head in heads.values()), default=0)
     name_width = max((len(server.name) for server in servers), default=0)
     role_width = max((len(_role(server)) for server in servers), default=0)
     for server in servers:
         left: list[Span] = [
-            ("  ", ""),
+            (f"  {heads.get(server.name, '').ljust(number_width)}", "name"),
             (server.name.ljust(name_width), "name"),
             (f"  {_role(server).ljust(role_width)}", ""),
             (f"  {visible(server.product or server.driver)}", ""),
         ]
-        indent = name_width + 4
+        indent = number_width + name_width + 4
         requests = f"{counted(server.reads, 'read')}, {counted(server.writes, 'write')}"
         sheet.ends(left, (requests, "faint"), hang=indent)
         if server.url:
@@ -101,17 +107,11 @@ def _role(server: ServerSummary) -> str:
     return "authorization and resource" if server.role == "both" else server.role
 
 
-def _add_changes(sheet: Sheet, plan: Plan, locate: Locate | None) -> None:
-    names = tuple(name for name in server_names(plan) if any(c.address.server == name for c in plan.changes))
-    columns = Columns.fitting(names, (sheet.look.width or 120) // 3)
-    if columns.numbered:
-        legend = "  ".join(f"{head} {name}" for head, name in zip(columns.heads, columns.servers, strict=True))
-        sheet.add("  ", (legend, "name"), hang=2)
+def _add_changes(sheet: Sheet, plan: Plan, columns: Columns, locate: Locate | None) -> None:
     sheet.add("  ", ("  ".join(columns.heads), "name"))
     was_tall = False
     for number, row in enumerate(rows_of(plan)):
-        fields = row.fields()
-        tall = bool(fields or row.notes)
+        tall = bool(row.fields or row.notes)
         if number and (tall or was_tall):
             sheet.blank()
         _add_row(sheet, row, columns, locate)
@@ -130,7 +130,7 @@ def _add_row(sheet: Sheet, row: Row, columns: Columns, locate: Locate | None) ->
     if row.risk >= Risk.MEDIUM:
         left.append((f"  {row.risk} risk", str(row.risk)))
     sheet.ends(left, (visible(row.place(locate)), "faint"), hang=indent)
-    add_fields(sheet, row.fields(), row.action, indent + 2)
+    add_fields(sheet, row.fields, row.action, indent + 2)
     for note in row.notes:
         sheet.add(" " * (indent + 2), (visible(note), ""), hang=indent + 2)
     if sheet.look.verbose:
@@ -162,7 +162,7 @@ def _add_remarks(sheet: Sheet, plan: Plan) -> None:
         names = [f"{address} {path}" for address, path in plan.blind]
         known = listed(names, len(names) if sheet.look.verbose else 3)
         verb = "value" if len(names) == 1 else "values"
-        sheet.add((f"{len(names):,} {verb} cannot be compared, since servers don't tell: {known}", "faint"), hang=2)
+        sheet.add((f"{len(names):,} {verb} cannot be compared, since the servers don't tell: {known}", "faint"), hang=2)
     for (server, kind), number in sorted(plan.kept.items()):
         known = f"{counted(number, kind)} on {server} that the manifest doesn't name"
         sheet.add((f"Left alone: {known}", "faint"), hang=2)
