@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import DeliveryFailed, JournalFailed, OAuthDeployError, ServerError
 from oauthdeploy.core.secrets import MASK, Secret
@@ -61,13 +62,24 @@ class Carrier:
         """Make the changes, which all belong to one server and one request; gives their ends in the same order."""
         if self.stop.is_set():
             return [Ended(Outcome(c, Status.SKIPPED, findings.interrupted(c))) for c in changes]
-        moved = {place: found for place, change in enumerate(changes) if (found := self._moved(change))}
-        going = [change for place, change in enumerate(changes) if place not in moved]
-        ended = iter(self._write(going) if going else ())
-        return [
-            Ended(Outcome(change, Status.FAILED, moved[place])) if place in moved else next(ended)
-            for place, change in enumerate(changes)
-        ]
+        held: dict[Address, Ended] = {}
+        going: list[Change] = []
+        for change in changes:
+            if end := self._held_back(change, held):
+                held[change.address] = end
+            else:
+                going.append(change)
+        written = iter(self._write(going) if going else ())
+        return [held[change.address] if change.address in held else next(written) for change in changes]
+
+    def _held_back(self, change: Change, held: Mapping[Address, Ended]) -> Ended | None:
+        """The end of a change that must not be sent: it has moved, or it needs one that has; None where it may go."""
+        for address in change.depends_on:
+            if address in held:
+                because = findings.skipped(change, held[address].outcome.change, "failed")
+                return Ended(Outcome(change, Status.SKIPPED, because))
+        found = self._moved(change)
+        return Ended(Outcome(change, Status.FAILED, found)) if found else None
 
     def _moved(self, change: Change) -> Diagnostic | None:
         try:

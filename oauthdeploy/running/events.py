@@ -16,7 +16,7 @@ from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.outcome import Event, EventType, Outcome, Status
 
 VERSION: Final = 1
-SCHEMA_ID: Final = "https://oauthdeploy.dev/schemas/event.v1.schema.json"
+SCHEMA_ID: Final = "urn:oauthdeploy:schema:event:v1"
 
 _DOING: Final = {
     Action.CREATE: "Creating",

@@ -17,6 +17,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from heapq import heapify, heappop, heappush
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.errors import OAuthDeployError
@@ -93,7 +94,7 @@ class Schedule:
         return [self._start(batch) for batch in sorted(ready, key=lambda batch: min(self._members[batch]))]
 
     def resolve(self, place: int, *, done: bool) -> list[Skip]:
-        """Take the end of a running change. Where it was not done, gives the changes that are skipped because of it."""
+        """Take the end of a running change. Where it was not done, gives what is skipped because of it, causes first."""
         self._running.remove(place)
         self._ended(place)
         if done:
@@ -110,7 +111,7 @@ class Schedule:
         for skip in skipped:
             self._leave_batch(skip.place)
             self._ended(skip.place)
-        return sorted(skipped, key=lambda skip: skip.place)
+        return skipped
 
     def abandon(self) -> list[int]:
         """Give up every change that has not started; gives their positions."""
@@ -175,19 +176,26 @@ def _needs(changes: Sequence[Change]) -> list[set[int]]:
 
 
 def _checked_order(changes: Sequence[Change], needs: Sequence[set[int]]) -> Sequence[int]:
-    """Each change's rank in an order in which every change comes after what it needs."""
+    """Each change's rank in the order of the plan, but after what it needs."""
     for place, needed in enumerate(needs):
         for need in needed:
             if changes[need].stage > changes[place].stage:
                 raise _no_order(f"{changes[place].address} waits for {changes[need].address} of a later stage.")
+    sorter = TopologicalSorter(dict(enumerate(needs)))
     try:
-        order = tuple(TopologicalSorter({place: sorted(needed) for place, needed in enumerate(needs)}).static_order())
+        sorter.prepare()
     except CycleError as error:
         circle = " -> ".join(str(changes[place].address) for place in error.args[1])
         raise _no_order(f"These changes wait for each other: {circle}.") from None
     rank = [0] * len(changes)
-    for number, place in enumerate(order):
+    free = list(sorter.get_ready())
+    heapify(free)
+    for number in range(len(changes)):
+        place = heappop(free)
         rank[place] = number
+        sorter.done(place)
+        for next_place in sorter.get_ready():
+            heappush(free, next_place)
     return rank
 
 

@@ -152,7 +152,7 @@ class MemoryDriver(Driver):
             del store.objects[address]
             return Applied(address, None)
         assert change.desired is not None
-        value = change.desired
+        value: Object = change.desired
         if change.action is Action.UPDATE:
             before = store.objects[address]
             value = before.model_copy(update={name: getattr(value, name) for name in value.model_fields_set})

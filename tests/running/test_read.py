@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import Conflict, ServersFailed, Unauthorized, Unreachable
-from oauthdeploy.model.objects import Association, Client, Revocation, Scope, Settings, Trust
+from oauthdeploy.model.objects import Association, Client, Object, Revocation, Scope, Settings, Trust
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, Policy, Prune, PrunePolicy
 from oauthdeploy.running.read import check_all, read_live, wanted_of
@@ -50,7 +50,10 @@ def test_each_server_is_asked_only_for_the_kinds_that_the_manifest_names_for_it(
 def test_what_hangs_on_clients_reads_clients_too() -> None:
     """Associations and revocations are kept with the client, whose id only the server knows."""
     drivers, login, orders = two()
-    objects = {at("association/shop:read@login"): Association(), at("revocation/R1@orders"): Revocation(client="shop")}
+    objects: dict[Address, Object] = {
+        at("association/shop:read@login"): Association(),
+        at("revocation/R1@orders"): Revocation(client="shop"),
+    }
     read_live(drivers, desired_state(objects, drivers))
     assert login.reads[0].kinds == {Kind.ASSOCIATION, Kind.CLIENT}
     assert orders.reads[0].kinds == {Kind.REVOCATION, Kind.CLIENT}

@@ -78,7 +78,7 @@ def play(case: Case) -> Told:
     running: list[tuple[int, ...]] = []
     picks = iter(case.picks)
     ends = 0
-    while not schedule.finished:
+    while True:
         if case.stop_after is not None and ends >= case.stop_after:
             told.abandoned += schedule.abandon()
         ended = {*told.done, *told.failed, *told.skipped, *told.abandoned}
@@ -94,15 +94,17 @@ def play(case: Case) -> Told:
                 assert before <= ended
             running.append(batch.places)
         if not running:
-            assert schedule.finished
             break
         for place in running.pop(next(picks) % len(running)):
             ends += 1
-            done = place not in case.failing
+            # What travelled with a change that it needs fails with it: they are one request.
+            done = place not in case.failing and not needs[place] & set(told.failed)
             (told.done if done else told.failed).append(place)
             for skip in schedule.resolve(place, done=done):
                 assert skip.place not in told.skipped
+                assert skip.cause in {*told.failed, *told.skipped}
                 told.skipped[skip.place] = skip.cause
+    assert schedule.finished
     return told
 
 
