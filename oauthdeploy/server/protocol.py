@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -81,13 +82,21 @@ def body_request(request: Request) -> ParsedRequest:
     """
     values: MultiDict[str, str] = MultiDict(request.form)
     if request.is_json:
-        document = request.get_json(silent=True)
-        if not isinstance(document, dict) or not all(isinstance(value, str) for value in document.values()):
-            raise InvalidRequestError("The body must be a JSON object of strings.")
-        values = MultiDict(document)
+        values = MultiDict(_json_strings(request))
     if any(len(values.getlist(name)) > 1 for name in values):
         raise InvalidRequestError("A parameter is there more than once.")
     return ParsedRequest(request, values)
+
+
+def _json_strings(request: Request) -> dict[str, str]:
+    try:
+        document = json.loads(request.get_data())
+        json.dumps(document, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict) or not all(isinstance(value, str) for value in document.values()):
+        raise InvalidRequestError("The body must be a JSON object of strings.")
+    return document
 
 
 @dataclass(frozen=True)
@@ -174,8 +183,9 @@ def client_by_secret(state: State, request: Request) -> OAuthClient | None:
     with state.store.read() as session:
         row = session.get(Client, client_id)
         client = load_client(session, client_id)
-    stored = row.secret_hash if row is not None and client is not None and client.confidential else None
-    return client if state.checker.check(stored, secret) else None
+    if row is None or row.secret_hash is None or client is None or not client.confidential:
+        return None
+    return client if state.checker.check(row.secret_hash, secret) else None
 
 
 def sign_in(identity: Identity) -> None:

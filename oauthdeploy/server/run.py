@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
 
+from cheroot.server import HTTPConnection, HTTPRequest
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.wsgi import Server
 from flask import Flask
@@ -56,6 +57,8 @@ class RunningServer:
         )
         # The application answers 413 in JSON beyond MAX_BODY; far beyond it the connection isn't read any more.
         self._server.max_request_body_size = 8 * MAX_BODY
+        # How often, in seconds, the server looks whether it should stop.
+        self._server.expiration_interval = 0.1
         self._server.max_request_header_size = 64 * 1024
         if config.tls:
             files = ensure_certificates(config.data_dir, config.host)
@@ -93,8 +96,25 @@ class RunningServer:
         self.stop()
 
 
+class _Request(HTTPRequest):
+    """A request whose target can't be parsed is a bad request; cheroot alone would call it its own failure."""
+
+    def read_request_line(self) -> bool:
+        try:
+            return bool(super().read_request_line())  # type: ignore[no-untyped-call]
+        except ValueError:
+            self.simple_response("400 Bad Request", "Malformed Request-URI")
+            return False
+
+
+class _Connection(HTTPConnection):
+    RequestHandlerClass = _Request
+
+
 class _QuietServer(Server):
     """A cheroot server that talks to the log instead of the standard error stream."""
+
+    ConnectionClass = _Connection
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         log.log(level, "%s", msg, exc_info=traceback)
