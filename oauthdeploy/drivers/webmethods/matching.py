@@ -40,31 +40,45 @@ def natural_key(key: str, desired: Client | None) -> tuple[str, str]:
     return desired.name or key, desired.version or DEFAULT_VERSION
 
 
-def match(lives: Sequence[LiveClient], sought: Iterable[Sought]) -> Mapping[str, LiveClient]:
+@dataclass(frozen=True)
+class Match:
+    """A live client that a key of the manifest means; `moved` where it still stands under its former key."""
+
+    live: LiveClient
+    moved: bool = False
+
+
+def match(lives: Sequence[LiveClient], sought: Iterable[Sought]) -> Mapping[str, Match]:
     """Give each sought key its live client, where there is one. Raises Garbled where the server's list is contradictory."""
     by_id = _index(lives, lambda live: live.client_id, "client_id")
     by_name = _index(lives, lambda live: (live.name, live.version), "name and version")
     waiting = sorted(sought, key=lambda one: one.key)
-    found: dict[str, LiveClient] = {}
+    found: dict[str, Match] = {}
     taken: set[str] = set()
 
-    def settle(key_of: Callable[[Sought], object], table: Mapping[object, LiveClient], of: Sequence[Sought]) -> None:
+    def settle(
+        key_of: Callable[[Sought], object],
+        table: Mapping[object, LiveClient],
+        of: Sequence[Sought],
+        *,
+        moved: bool = False,
+    ) -> None:
         for one in of:
             live = table.get(key_of(one))
             if one.key not in found and live is not None and live.client_id not in taken:
-                found[one.key] = live
+                found[one.key] = Match(live, moved)
                 taken.add(live.client_id)
 
     known = [one for one in waiting if one.desired is not None]
     keys_only = [one for one in waiting if one.desired is None]
     settle(lambda one: one.key, by_id, waiting)
     settle(lambda one: one.natural, by_name, known)
-    settle(lambda one: one.former, by_id, known)
-    settle(lambda one: one.former_natural, by_name, known)
+    settle(lambda one: one.former, by_id, known, moved=True)
+    settle(lambda one: one.former_natural, by_name, known, moved=True)
     for one in keys_only:
         live = find_loosely([live for live in lives if live.client_id not in taken], one.key)
         if one.key not in found and live is not None:
-            found[one.key] = live
+            found[one.key] = Match(live)
             taken.add(live.client_id)
     return found
 

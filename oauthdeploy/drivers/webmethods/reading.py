@@ -21,7 +21,7 @@ from oauthdeploy.drivers.webmethods.mapping import (
     read_settings,
     settings_fingerprint,
 )
-from oauthdeploy.drivers.webmethods.matching import Sought, find_loosely, match
+from oauthdeploy.drivers.webmethods.matching import Match, Sought, find_loosely, match
 from oauthdeploy.drivers.webmethods.tokens import count, selected
 from oauthdeploy.drivers.webmethods.trusting import (
     LOCAL,
@@ -128,12 +128,15 @@ class Reader:
         sought = self._sought()
         lives = self._lives(sought)
         matched = self.admin.parsed("GET", doc.CLIENTS, lambda: match(lives, sought))
-        self.ids.update({key: live.client_id for key, live in matched.items()})
-        keys = {live.client_id: key for key, live in matched.items()}
+        self.ids.update({key: one.live.client_id for key, one in matched.items()})
+        keys = {one.live.client_id: key for key, one in matched.items()}
+        former = {one.key: one.former for one in sought if one.former and one.key in matched and matched[one.key].moved}
         for live in lives:
-            key = keys.get(live.client_id) or self._label(live, sought)
+            own = keys.get(live.client_id)
+            # A client that is still to be renamed stands at its former name.
+            key = self._label(live, sought) if own is None else former.get(own) or own
             if Kind.CLIENT in self.wanted.kinds:
-                self._client(key, live)
+                self._client(key, own, live)
             if Kind.ASSOCIATION in self.wanted.kinds:
                 for scope in live.scopes:
                     address = Address.association(key, scope, self.server)
@@ -189,18 +192,20 @@ class Reader:
         """The name of a client that the manifest doesn't know; never one that the manifest uses."""
         return live.client_id if any(one.key == live.label for one in sought) else live.label
 
-    def _client(self, key: str, live: LiveClient) -> None:
+    def _client(self, key: str, own: str | None, live: LiveClient) -> None:
+        """Tell a client at `key`; `own` is its key in the manifest, where it has one."""
         address = Address(Kind.CLIENT, key, self.server)
-        desired = self.wanted.objects.get(address)
+        desired = None if own is None else self.wanted.objects.get(Address(Kind.CLIENT, own, self.server))
         value = as_told_to(desired if isinstance(desired, Client) else None, live.value)
         self.objects[address] = LiveObject(value, live.client_id, live.fingerprint, blind=SECRET_FIELDS)
 
-    def _revocations(self, matched: Mapping[str, LiveClient], lives: Sequence[LiveClient]) -> None:
+    def _revocations(self, matched: Mapping[str, Match], lives: Sequence[LiveClient]) -> None:
         listed: TokenList | None = None
         for address, value in self.wanted.objects.items():
             if not isinstance(value, Revocation):
                 continue
-            live = matched.get(value.client) or find_loosely(lives, value.client)
+            own = matched.get(value.client)
+            live = own.live if own is not None else find_loosely(lives, value.client)
             tokens: TokenCount | None = None
             if value.tokens is not None and Side.AUTHORIZATION in self.sides:
                 tokens = TokenCount(active=0, total=0)

@@ -285,10 +285,10 @@ class Writer:
         if not client_id:
             return Applied(change.address, desired, note="The client isn't there.")
         enabled: bool | None = None
-        if blocks(desired, self.sides):
+        if blocks(change, self.sides):
             enabled = self.admin.patch_client(client_id, {"enabled": False}).enabled
         note = ""
-        if deletes_tokens(desired, self.sides):
+        if deletes_tokens(change, self.sides):
             gone = self._delete_tokens(client_id, desired)
             note = f"{gone} token{'' if gone == 1 else 's'} deleted."
         state = {"client": client_id, "enabled": bool(enabled), "tokens": 0}
@@ -315,14 +315,21 @@ _GONE: Final = "It was gone already."
 _ADOPTED: Final = "The answer got lost; the server was asked and has it."
 
 
-def blocks(revocation: Revocation, sides: Iterable[Side]) -> bool:
-    """Whether a revocation disables the client on a server that stands on these sides."""
-    return bool(set(revocation.block or ()) & set(sides))
+def blocks(change: Change, sides: Iterable[Side]) -> bool:
+    """Whether a cut-off disables the client on a server that stands on these sides."""
+    assert isinstance(change.desired, Revocation)
+    return bool(set(change.desired.block or ()) & set(sides)) and _asks(change, "blocked")
 
 
-def deletes_tokens(revocation: Revocation, sides: Iterable[Side]) -> bool:
-    """Whether a revocation deletes tokens on a server that stands on these sides."""
-    return revocation.tokens is not None and Side.AUTHORIZATION in set(sides)
+def deletes_tokens(change: Change, sides: Iterable[Side]) -> bool:
+    """Whether a cut-off deletes tokens on a server that stands on these sides."""
+    assert isinstance(change.desired, Revocation)
+    return change.desired.tokens is not None and Side.AUTHORIZATION in set(sides) and _asks(change, "tokens")
+
+
+def _asks(change: Change, what: str) -> bool:
+    """Whether the plan asks for this part of a cut-off; a plan that names no part asks for all."""
+    return not change.fields or any(field.path.partition(".")[0] == what for field in change.fields)
 
 
 def _alias_body(desired: Trust) -> Mapping[str, Any]:
@@ -347,7 +354,7 @@ def count_writes(change: Change, sides: frozenset[Side]) -> int:
         case Revocation():
             tokens = change.live.tokens.total if change.live is not None and change.live.tokens is not None else 0
             there = change.live is not None and bool(change.live.identity)
-            deleting = 2 + tokens if deletes_tokens(desired, sides) else 0
-            return (deleting + int(blocks(desired, sides))) if there else 0
+            deleting = 2 + tokens if deletes_tokens(change, sides) else 0
+            return (deleting + int(blocks(change, sides))) if there else 0
         case _:
             return 2 if change.action is Action.REPLACE else 1
