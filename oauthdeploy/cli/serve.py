@@ -169,7 +169,7 @@ def _say(running: RunningServer, sinks: tuple[Sink, ...]) -> None:
         lines.append(f"authority     {running.ca_file}")
     document = {
         "format": "oauthdeploy/server",
-        "version": 1,
+        "format_version": "1.0",
         "url": running.url,
         "role": config.role,
         "strict": config.strict,

@@ -51,6 +51,7 @@ def _everything() -> dict[str, object]:
             libraries[name] = None
     return {
         "format": "oauthdeploy/version",
+        "format_version": "1.0",
         "version": __version__,
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),

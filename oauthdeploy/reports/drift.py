@@ -62,6 +62,12 @@ def _add_item(sheet: Sheet, item: DriftItem, style: str, locate: Locate | None) 
     span = locate(item.place) if locate is not None and item.place else None
     place = f"{span.file}:{span.line}" if span is not None else ""
     sheet.ends([("  ", ""), (str(item.address), style)], (visible(place), "faint"), hang=4)
-    if item.detail:
-        sheet.add("    ", visible(item.detail), hang=4)
-    add_fields(sheet, [FieldRow(field) for field in item.fields], Action.UPDATE, 4)
+    if item.kind is DriftClass.MISSING and not sheet.look.verbose:
+        # What is missing is in the manifest, for all to read.
+        return
+    # The list of different fields stands below, with their values.
+    detail = item.detail.partition("Different: ")[0].strip() if item.fields else item.detail
+    if detail:
+        sheet.add("    ", visible(detail), hang=4)
+    action = Action.CREATE if item.kind is DriftClass.MISSING else Action.UPDATE
+    add_fields(sheet, [FieldRow(field) for field in item.fields], action, 4)

@@ -3,55 +3,33 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, path_text
+from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError, ServerError, ServersFailed
+from oauthdeploy.planning.documents import Document, diagnostic_document, diagnostic_documents
 from oauthdeploy.planning.outcome import ApplyReport, Outcome
 from oauthdeploy.reports.apply import done_counts
 from oauthdeploy.reports.ping import ServerAnswer
 
-Document = dict[str, Any]
-
-_HIDDEN: Final = re.compile(
-    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
-)
+VERSION: Final = "1.0"
+"""Raised in its second part for additions, in its first for anything that an older reader would misread."""
 
 
 def to_text(document: Mapping[str, Any]) -> str:
     """The document as UTF-8 JSON text, two spaces deep; what a terminal would obey or hide is escaped."""
     text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
-    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
-
-
-def diagnostic_document(item: Diagnostic) -> Document:
-    """One finding; `file`, `line` and `column` are null where it has no place."""
-    return {
-        "rule": item.rule,
-        "severity": item.severity.value,
-        "summary": item.summary,
-        "detail": item.detail,
-        "fix": item.fix,
-        "address": item.address,
-        "path": path_text(item.path),
-        "file": item.span.file if item.span else None,
-        "line": item.span.line if item.span else None,
-        "column": item.span.column if item.span else None,
-    }
-
-
-def diagnostic_documents(items: Iterable[Diagnostic]) -> list[Document]:
-    """Findings in their order."""
-    return [diagnostic_document(item) for item in items]
+    if text.replace("\n", "").isprintable():
+        return f"{text}\n"
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text) + "\n"
 
 
 def validation_document(files: Sequence[str], diagnostics: Diagnostics, *, valid: bool) -> Document:
     """What `validate -o json` prints."""
     return {
         "format": "oauthdeploy/validation",
-        "version": 1,
+        "format_version": VERSION,
         "valid": valid,
         "files": list(files),
         "errors": len(diagnostics.errors),
@@ -64,7 +42,7 @@ def error_document(error: OAuthDeployError) -> Document:
     """An error of ours, for a command that had a document to print and could not make it."""
     found: Document = {
         "format": "oauthdeploy/error",
-        "version": 1,
+        "format_version": VERSION,
         "error": _error(error),
         "diagnostics": diagnostic_documents(error.diagnostics) if isinstance(error, ManifestInvalid) else [],
     }
@@ -90,7 +68,7 @@ def apply_document(report: ApplyReport) -> Document:
     """What `apply -o json` prints: each change with its end."""
     return {
         "format": "oauthdeploy/apply",
-        "version": 1,
+        "format_version": VERSION,
         "name": report.plan.name,
         "complete": report.complete,
         "interrupted": report.interrupted,
@@ -123,7 +101,7 @@ def ping_document(answers: Sequence[ServerAnswer]) -> Document:
     """What `ping -o json` prints."""
     return {
         "format": "oauthdeploy/ping",
-        "version": 1,
+        "format_version": VERSION,
         "servers": [
             {
                 "name": answer.server,

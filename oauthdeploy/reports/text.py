@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 
 from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.core.errors import ServerError
 from oauthdeploy.planning.changes import Action, Risk, Stage
 from oauthdeploy.planning.plan import Plan, ServerSummary
 from oauthdeploy.reports.diagnostics import add_diagnostic
@@ -29,6 +30,9 @@ _STAGES = {
     Stage.NARROW_AUTHORIZATION: "narrow the authorization side",
     Stage.NARROW_RESOURCE: "narrow the resource side",
 }
+_NOT_READ = {ServerError.rule, *(kind.rule for kind in ServerError.__subclasses__())}
+"""A finding of a plan with the rule of a server's error is about a kind that couldn't be read."""
+
 _NO_CHANGES = "No changes. Both sides are as the manifest says"
 
 
@@ -62,7 +66,7 @@ def plan_line(plan: Plan, *, partial: bool = False) -> str:
     if plan.is_empty:
         if partial:
             return "No changes in the selected part."
-        unseen = any(item.rule.startswith("unreadable") for item in plan.diagnostics)
+        unseen = any(item.rule in _NOT_READ for item in plan.diagnostics)
         return _NO_CHANGES + (", as far as they could be read." if unseen else ".")
     counts = plan.counts
     parts = [f"{counts[Action.CREATE]} to create", f"{counts[Action.UPDATE]} to change"]

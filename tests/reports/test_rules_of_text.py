@@ -15,7 +15,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, SourceSpan
 from oauthdeploy.core.errors import ManifestInvalid, Rejected, ServersFailed, Unreachable, UsageError
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import MODEL_OF
-from oauthdeploy.planning.changes import Action
+from oauthdeploy.planning.changes import Action, Reason
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.reports.diagnostics import render_diagnostics, render_error
 from oauthdeploy.reports.sheet import Look, Sheet, cells
@@ -154,13 +154,13 @@ def test_only_fields_of_seconds_end_like_durations() -> None:
 @pytest.mark.parametrize("action", Action)
 def test_every_action_is_counted_in_the_last_line(action: Action) -> None:
     """No change is left out of the summary."""
-    made = samples.change("client/a@login", action, samples.Reason.DIFFERS, samples.AS)
+    made = samples.change("client/a@login", action, Reason.DIFFERS, samples.AS)
     assert "1 to " in plan_line(Plan("p", (made,)))
 
 
 def test_an_empty_plan_does_not_claim_what_it_could_not_see() -> None:
     """Unreadable kinds and selections limit what "no changes" says."""
-    unread = Diagnostics((Diagnostic("unreadable-kind", "Clients could not be read"),))
+    unread = Diagnostics((Diagnostic("permission-denied", "Clients could not be read"),))
     assert plan_line(Plan("p", ())) == "No changes. Both sides are as the manifest says."
     assert "as far as they could be read" in plan_line(Plan("p", (), diagnostics=unread))
     assert plan_line(Plan("p", ()), partial=True) == "No changes in the selected part."
