@@ -1,0 +1,245 @@
+"""Reading YAML: equal to an independent reader, or a clear refusal; never a traceback, never too much memory."""
+
+from __future__ import annotations
+
+import re
+import tracemalloc
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from ruamel.yaml.error import YAMLError
+
+from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.manifest.loader import read_tree
+from oauthdeploy.manifest.nodes import Source, data_of, read_nodes
+from tests.manifest.support import NULLS, second_opinion
+
+TRICKY = [
+    "007", "0x1F", "0o17", "1_000", "1e3", "-0", "+1", ".inf", ".NaN", "12:30:45", "2026-11-20", "2026-11-20T08:00:00Z",
+    "true", "False", "yes", "no", "on", "off", "y", "n", "null", "Null", "~", "", " ", "a b", "a: b", "a #b", "#x", "- x",
+    "&a", "*a", "!t", "|", ">", "%x", "@x", "`x", "'", '"', "\\", "\t", "a\tb", "line\nbreak", "line\n\nbreak\n", "\n",
+    " lead", "trail ", "é", "日本", "\U0001f600", "a:b", "orders:read", "http://x/y?z=1&w=2", "[x]", "{x}", "x,y", "${env:A}",
+    "<<", "=", "?", "---", "...", "key: [a, {b: c}]",
+]  # fmt: skip
+TEXTS = st.one_of(
+    st.sampled_from(TRICKY),
+    st.text(
+        st.characters(
+            codec="utf-8", exclude_characters="\x85\u2028\u2029\ufeff\ufffe\uffff", exclude_categories=("Cc", "Cs")
+        )
+    ),
+)
+KEYS = TEXTS.filter(lambda text: len(text) < 60)
+TREES = st.recursive(
+    st.one_of(st.none(), TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(KEYS, inner, max_size=4)),
+    max_leaves=12,
+)
+
+
+def read(text: str) -> Any:
+    data, problems = read_tree(Source("x.yaml", text))
+    assert problems == ()
+    return data
+
+
+def problems(text: str) -> tuple[Diagnostic, ...]:
+    return read_tree(Source("x.yaml", text))[1]
+
+
+@given(
+    st.dictionaries(KEYS, TREES, max_size=5),
+    st.sampled_from([None, True, False]),
+    st.sampled_from([None, '"', "'", "|", ">"]),
+    st.booleans(),
+    st.sampled_from([20, 80, 4000]),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+)
+@settings(max_examples=300, deadline=None)
+def test_both_readings_of_generated_documents_are_equal(
+    tree: Any, flow: bool | None, style: Any, ascii_only: bool, width: int, line_end: str
+) -> None:
+    """Whatever a YAML writer writes, in whatever style and with whatever line ends, is read as ruamel.yaml reads it."""
+    text = yaml.safe_dump(
+        tree,
+        default_flow_style=flow,
+        default_style=style,
+        allow_unicode=not ascii_only,
+        width=width,
+        sort_keys=False,
+        line_break=line_end,
+    )
+    if "!!" in text:  # a writer that forces quotes marks null with a tag, and tags are refused
+        assert {item.rule for item in problems(text)} == {"unsupported-yaml"}
+        return
+    assert read(text) == second_opinion(text) == tree
+
+
+FRAGMENTS = st.lists(
+    st.sampled_from(
+        ["a", "b1", "0", "~", ":", ": ", "- ", "-", "? ", ",", " ", "  ", "\n", "\n  ", "\t", "[", "]", "{", "}", "#", " #c", "'",
+         '"', "|", ">", "|-\n", ">+\n", "&x ", "*x", "!t ", "<<", "---\n", "...\n", "%", "\\n", "é", "null", "''", '""', "\r\n"]
+    ),
+    max_size=14,
+).map("".join)  # fmt: skip
+
+
+@given(FRAGMENTS)
+@example("a: b\n\tc: d")
+@example("a:\t1")
+@example("[orders:read, b]")
+@example("{a:1}")
+@settings(max_examples=1500, deadline=None)
+def test_what_two_readers_read_they_read_alike(text: str) -> None:
+    """Text that only looks like YAML is refused with a place, or means what it means to an independent reader.
+
+    Each of the two readers tolerates slips that the other refuses (`|#`); what counts is that neither sees other data.
+    """
+    data, found = read_tree(Source("x.yaml", text))
+    if found:
+        assert all(item.span is not None and item.rule and item.detail and item.fix for item in found)
+        return
+    try:
+        other = second_opinion(text)
+    except YAMLError:
+        return
+    if isinstance(data, str | None) and isinstance(other, str | None):
+        return  # a document that is one scalar is no manifest, and the readers differ about scalars without indentation
+    assert data == other
+
+
+@given(TREES)
+@settings(max_examples=100, deadline=None)
+def test_fast_and_careful_reader_agree(tree: Any) -> None:
+    """The reader with positions, which makes the messages, reads the same data as the fast one."""
+    source = Source("x.yaml", yaml.safe_dump({"top": tree}))
+    node, found = read_nodes(source)
+    assert found == ()
+    assert data_of(node) == read(source.text)
+
+
+@pytest.mark.parametrize("text", [t for t in TRICKY if t in NULLS])
+def test_only_plain_null_is_none(text: str) -> None:
+    """The core schema's plain nulls are None; the same in quotes is a text."""
+    assert read(f"a: {text}\nb: '{text}'\nc: \"{text}\"\nd: [{text or '~'}]") == {
+        "a": None,
+        "b": text,
+        "c": text,
+        "d": [None],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("007", "007"),
+        ("no", "no"),
+        ("1e3", "1e3"),
+        ("0x1F", "0x1F"),
+        ("2026-11-20", "2026-11-20"),
+        ("nUll", "nUll"),
+        (".5", ".5"),
+    ],
+)
+def test_nothing_is_turned_into_a_number_a_boolean_or_a_date(text: str, value: str) -> None:
+    """Scalars stay the text that was written."""
+    assert read(f"a: {text}") == {"a": value}
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "line", "column"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "duplicate-key", 3, 1),
+        ("a: {b: 1, b: 2}\n", "duplicate-key", 1, 11),
+        ("a: 1\n---\nb: 2\n", "multiple-documents", 2, 1),
+        ("a: 1\n...\n---\nb: 2\n", "multiple-documents", 3, 1),
+        ("a: !!python/object:os.system x\n", "unsupported-yaml", 1, 4),
+        ("a: !foo [b]\n", "unsupported-yaml", 1, 4),
+        ("%YAML 1.1\n---\na: 1\n", "unsupported-yaml", 1, 1),
+        ("%TAG ! tag:x,2000:\n---\na: 1\n", "unsupported-yaml", 1, 1),
+        ("x: &x {a: 1}\ny:\n  <<: *x\n", "unsupported-yaml", 3, 3),
+        ("[a]: b\n", "unsupported-yaml", 1, 1),
+        ("? {a: b}\n: c\n", "unsupported-yaml", 1, 3),
+        ("~: b\n", "unsupported-yaml", 1, 1),
+        (": b\n", "yaml-syntax", 1, 1),
+        ("{: b}\n", "yaml-syntax", 1, 2),
+        ("a: &x [*x]\n", "unsupported-yaml", 1, 8),
+        ("a: *nobody\n", "yaml-syntax", 1, 4),
+        ("a: b: c\n", "yaml-syntax", 1, 5),
+        ("a: 'x\n", "yaml-syntax", 2, 1),
+        ("a:\n\tb: 1\n", "yaml-syntax", 2, 1),
+        ("a: @x\n", "yaml-syntax", 1, 4),
+        ("a: x\x00\n", "unsupported-yaml", 1, 5),
+        ("a: x\u2028y\n", "unsupported-yaml", 1, 5),
+        ("a: x\x85y\n", "unsupported-yaml", 1, 5),
+        ("a: \ufeffb\n", "unsupported-yaml", 1, 4),
+        ("\n\na: \ud800\n", "unsupported-yaml", 3, 4),
+    ],
+)  # fmt: skip
+def test_what_a_manifest_does_without_is_refused_with_its_place(text: str, rule: str, line: int, column: int) -> None:
+    """Duplicates, second documents, tags, directives, merge keys, strange keys and characters are findings, never data."""
+    found = problems(text)
+    assert [(item.rule, item.span.line, item.span.column) for item in found if item.span] == [(rule, line, column)]
+    assert all(item.summary and item.detail and item.fix for item in found)
+
+
+def test_every_duplicate_is_named_with_both_places() -> None:
+    """All duplicates of a file are reported in one pass, each with the place of the first."""
+    found = problems("a: 1\nb: {c: 1, c: 2}\na: 2\na: 3\n")
+    assert [item.span.line for item in found if item.span] == [2, 3, 4]
+    assert "line 1, column 1" in found[1].detail
+
+
+@pytest.mark.parametrize("flow", ["{a: ${env:X}}", "[1, ${env:X}]", "{a: [b, ${env:X:-d}]}", "{a: ${var:x}, b: c}"])
+def test_an_unquoted_reference_in_braces_is_explained(flow: str) -> None:
+    """The finding says why, points at the reference, and shows the quoted form."""
+    (found,) = problems(f"key: {flow}\n")
+    reference = re.search(r"\$\{[^}]*\}", flow)
+    assert reference is not None
+    assert found.rule == "yaml-syntax"
+    assert found.span is not None
+    assert found.span.column == len("key: ") + reference.start() + 1
+    assert f'"{reference[0]}"' in found.fix
+
+
+def test_aliases_share_values() -> None:
+    """An alias is the anchored value; a later anchor of the same name wins from there on."""
+    assert read("a: &x [1]\nb: *x\nc: &x z\nd: *x\n") == {"a": ["1"], "b": ["1"], "c": "z", "d": "z"}
+
+
+def bomb(levels: int) -> str:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "text", [bomb(30), "[" * 100_000, "{a: " * 50_000, "- " * 50_000 + "x", "? " * 5_000 + "a"], ids=["alias", "[", "{", "-", "?"]
+)  # fmt: skip
+def test_bombs_are_refused_in_bounded_memory(text: str) -> None:
+    """Aliases that multiply and values that nest without end are findings, and take no memory to speak of."""
+    tracemalloc.start()
+    found = problems(text)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [item.rule for item in found] == ["too-large"]
+    assert peak < 20_000_000
+
+
+def test_many_aliases_of_one_small_list_are_fine() -> None:
+    """The alias limit grows with the file: a list shared by thousands of clients is honest."""
+    text = "g: &g [a, b, c]\n" + "".join(f"c{n}: {{grants: *g, n: '{n}'}}\n" for n in range(5000))
+    assert read(text)["c4999"] == {"grants": ["a", "b", "c"], "n": "4999"}
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=300, deadline=None)
+def test_no_text_is_a_traceback(data: bytes) -> None:
+    """Any text is data or findings with a place."""
+    source = Source("x.yaml", data.decode("utf-8", "surrogateescape"))
+    result, found = read_tree(source)
+    assert found or result is None or isinstance(result, str | list | dict)
+    assert all(item.span is not None for item in found)
