@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.fields import Flag, Model, Text, parse_integer
 from oauthdeploy.model.objects import Client, Revocation, Scope, Settings
 from oauthdeploy.model.servers import Server
@@ -38,11 +39,19 @@ class VariableType(StrEnum):
     DURATION = "duration"
 
 
+def _default(value: Any) -> Any:
+    if value is None or isinstance(value, str | Secret):
+        return value
+    raise ValueError("write a text, a number, true or false")
+
+
 class Variable(Model):
     """A value that differs from run to run or from environment to environment."""
 
     type: VariableType = Field(VariableType.STRING, description="What the value must be.")
-    default: Any = Field(None, description="The value when none is given; without it the variable is required.")
+    default: Annotated[Any, BeforeValidator(_default, json_schema_input_type=str | None)] = Field(
+        None, description="The value when none is given; without it the variable is required."
+    )
     description: Text | None = Field(None, description="What the variable is for.")
     allowed: tuple[Text, ...] | None = Field(None, description="The only values that are accepted.")
     sensitive: Flag = Field(False, description="Treat the value as a secret everywhere.")

@@ -140,14 +140,22 @@ def _guard(tree: dict[str, Any]) -> None:
     """Give secrets that no model describes their own type, so that no representation of the document shows them."""
     variables = tree.get("variables")
     if isinstance(variables, dict):
-        tree["variables"] = {
-            name: {**entry, "default": Secret(entry["default"], f"variable {name}")}
-            if isinstance(entry, dict) and entry.get("sensitive") == "true" and isinstance(entry.get("default"), str)
-            else entry
-            for name, entry in variables.items()
-        }
+        tree["variables"] = {name: _guarded_variable(name, entry) for name, entry in variables.items()}
     if isinstance(tree.get("environments"), dict):
         tree["environments"] = _guarded(tree["environments"], ("environments",))
+
+
+def _guarded_variable(name: str, entry: Any) -> Any:
+    """The declaration without the values that it would show, where it is sensitive."""
+    if not isinstance(entry, dict) or entry.get("sensitive") not in ("true", "True", "TRUE"):
+        return entry
+    made = dict(entry)
+    if isinstance(entry.get("default"), str):
+        made["default"] = Secret(entry["default"], f"variable {name}")
+    allowed = entry.get("allowed")
+    if isinstance(allowed, list) and all(isinstance(value, str) for value in allowed):
+        del made["allowed"]
+    return made
 
 
 def _guarded(value: Any, path: tuple[str | int, ...]) -> Any:

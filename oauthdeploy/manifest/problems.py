@@ -69,9 +69,8 @@ def _finding(path: Path, items: list[ErrorDetails], tree: Any, model: type[Model
     if kind == "missing":
         around = path_text(whole[:-1]) or "the manifest"
         detail = f"'{last}' is required in {around}."
-        return Diagnostic(
-            "missing-key", "A required key is missing", detail, _description(model, path), address=address, path=whole
-        )
+        fix = _description(model, path) or f"Write {last}."
+        return Diagnostic("missing-key", "A required key is missing", detail, fix, address=address, path=whole)
     if kind == "extra_forbidden":
         known = _keys_at(model, path[:-1])
         present = _value_at(tree, path[:-1])
@@ -100,7 +99,7 @@ def _wrong_value(items: list[ErrorDetails], path: Path, address: str, descriptio
     whole = items[0]["type"] == "value_error" and isinstance(value, Mapping)
     detail = f"{about} is incomplete, or says two things at once." if whole else f"{about} is {shown}."
     fix = " or ".join(words)
-    fix = f"{fix[:1].upper()}{fix[1:]}." if fix else description
+    fix = f"{fix[:1].upper()}{fix[1:]}." if fix else description or "Correct the value."
     return Diagnostic("wrong-value", "A value is not right", detail, fix, address=address, path=path)
 
 

@@ -25,7 +25,7 @@ from oauthdeploy.model.fields import parse_duration, parse_integer
 ENVIRON_PREFIX: Final = "OAUTHDEPLOY_VAR_"
 _DOTENV = re.compile(
     r"""(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*"""
-    r"""(?:'([^']*)'|"((?:[^"\\]|\\.)*)"|([^\s#'"][^#]*?|))[ \t]*(?:#.*)?\Z"""
+    r"""(?:'([^']*)'|"((?:[^"\\]|\\.)*)"|([^\s#'"](?:(?![ \t]\#).)*|))(?:[ \t]+\#.*)?[ \t]*\Z"""
 )
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "$": "$"}
 
@@ -87,6 +87,8 @@ def _check(name: str, variable: Variable, text: str) -> None:
         ) from None
     if variable.allowed is not None and text not in variable.allowed:
         fix = f"Allowed are: {listed(variable.allowed)}."
+        if variable.sensitive:
+            fix = "Use one of the values that its declaration allows."
         if not variable.sensitive and (guess := closest(text, variable.allowed)):
             fix = f"Did you mean '{guess}'? {fix}"
         detail = f"The variable '{name}' doesn't allow {shown}."
