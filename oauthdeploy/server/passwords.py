@@ -14,6 +14,9 @@ from collections import OrderedDict
 
 from werkzeug.security import check_password_hash, generate_password_hash
 
+#: How chosen secrets are hashed, in Werkzeug's notation; without numbers it takes its own, slow, parameters.
+METHOD = "scrypt"
+
 _QUICK = "sha256:"
 
 #: Stands in for the password of an unknown user, so that checking it takes as long; it is never right.
@@ -45,7 +48,7 @@ def hash_generated(secret: str) -> str:
 
 def hash_chosen(secret: str) -> str:
     """The form in which a secret chosen by somebody is stored: salted scrypt, slow on purpose."""
-    return generate_password_hash(secret, method="scrypt")
+    return generate_password_hash(secret, method=METHOD)
 
 
 class SecretChecker:
