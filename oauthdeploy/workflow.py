@@ -18,10 +18,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
-from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError, SafetyStop, UsageError
 from oauthdeploy.drivers.base import Driver, ServerReport
 from oauthdeploy.drivers.registry import driver_facts, open_driver
@@ -33,10 +32,11 @@ from oauthdeploy.planning.drift import DriftReport, classify
 from oauthdeploy.planning.outcome import ApplyReport, Event
 from oauthdeploy.planning.plan import Plan, build_plan
 from oauthdeploy.planning.selection import select
-from oauthdeploy.running.apply import apply_plan
+from oauthdeploy.running.apply import apply_plan, hold_safety
+from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.journal import Journal
 from oauthdeploy.running.lock import lock
-from oauthdeploy.running.read import check_all, read_live
+from oauthdeploy.running.read import check_all, read_live, wanted_of
 
 
 @dataclass(frozen=True)
@@ -117,19 +117,22 @@ def run_plan(
     Raises what `make_plan` raises, and SafetyStop, StalePlan, LockBusy.
     """
     options = options or RunOptions()
+    stop = stop or threading.Event()
     manifest = _load(request, options)
     state_dir = options.state_dir or Path(manifest.base) / ".oauthdeploy"
-    with lock(state_dir, manifest.desired.name, timeout=options.lock_timeout):
+    targets = [server.url for server in manifest.desired.servers.values() if server.url]
+    with lock(state_dir, manifest.desired.name, targets, timeout=options.lock_timeout, stop=stop):
         with _connected(manifest, options, read_only=True) as readers:
-            plan, _live, _reports = _plan(manifest, readers, options)
+            plan = _plan(manifest, readers, options)[0]
         if plan.is_empty:
             return ApplyReport(plan=plan, outcomes=(), verified=options.verify)
+        _hold_errors(plan)
         if confirm is not None and not confirm(plan):
             return None
-        _hold_safety(plan, options.allow)
+        hold_safety(plan, options.allow)
         with (
             _connected(manifest, options, read_only=False) as drivers,
-            Journal.create(state_dir / "journal", manifest.desired.name, now=_now) as journal,
+            Journal.create(state_dir / "journal", manifest.desired.name, now=utc_now) as journal,
         ):
             return apply_plan(
                 plan,
@@ -139,10 +142,9 @@ def run_plan(
                 on_event=on_event,
                 journal=journal,
                 base=Path(manifest.base),
-                stop=stop or threading.Event(),
+                stop=stop,
                 allowed=options.allow,
                 verify=options.verify,
-                now=_now,
             )
 
 
@@ -252,8 +254,6 @@ def _plan(
 def _server_findings(
     desired: DesiredState, drivers: Mapping[str, Driver], reports: Mapping[str, ServerReport]
 ) -> Iterator[Diagnostic]:
-    from oauthdeploy.running.read import wanted_of
-
     for name, driver in drivers.items():
         yield from driver.unsupported(wanted_of(desired, name), reports[name])
 
@@ -269,26 +269,15 @@ def _located(plan: Plan, manifest: Manifest) -> Plan:
     return replace(plan, diagnostics=place(plan.diagnostics).sorted(), stops=place(plan.stops).sorted())
 
 
-def _hold_safety(plan: Plan, allow: Sequence[str]) -> None:
-    errors = [item for item in plan.diagnostics if item.severity is Severity.ERROR]
+def _hold_errors(plan: Plan) -> None:
+    """Refuse a plan with findings that no flag lifts: a server can't do what the manifest asks of it."""
+    errors = plan.diagnostics.errors
     if errors:
         raise SafetyStop(
-            f"The plan can't be carried out: {errors[0].summary}",
-            detail="\n".join(f"[{item.rule}] {item.address} {item.detail}".strip() for item in errors),
-            fix="Put right what the findings of the plan name.",
+            "The plan can't be carried out",
+            detail="\n".join(f"[{item.rule}] {item.address} {item.detail or item.summary}" for item in errors),
+            fix="Put right what the findings of the plan name. Nothing was written.",
         )
-    stopped = [item for item in plan.stops if item.rule not in allow]
-    if stopped:
-        rules = sorted({item.rule for item in stopped})
-        raise SafetyStop(
-            "A safety rule stops this plan",
-            detail="\n".join(f"[{item.rule}] {item.detail}" for item in stopped),
-            fix="Check the plan; then lift the rule by name: " + " ".join(f"--allow {rule}" for rule in rules),
-        )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def environment() -> Mapping[str, str]:

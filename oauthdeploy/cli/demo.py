@@ -201,13 +201,17 @@ class _Form(HTMLParser):
         super().__init__()
         self.action = ""
         self.fields: dict[str, str] = {}
+        self._ended = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
         if tag == "form" and not self.action:
             self.action = found.get("action", "")
-        elif tag == "input" and found.get("name"):
+        elif tag == "input" and found.get("name") and not self._ended:
             self.fields[found["name"]] = found.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._ended = self._ended or tag == "form"
 
 
 def _submit(browser: requests.Session, page: requests.Response, **filled: str) -> requests.Response:
@@ -225,9 +229,12 @@ def token_by_client_credentials(here: Estate, client: str, scope: str) -> str:
     from requests_oauthlib import OAuth2Session
 
     session = OAuth2Session(client=BackendApplicationClient(client_id=client), scope=[scope])
-    session.verify = str(here.ca)
     token = session.fetch_token(
-        here.token_url, client_id=client, client_secret=here.environment["NIGHTLY_BATCH_SECRET"], timeout=10
+        here.token_url,
+        client_id=client,
+        client_secret=here.environment["NIGHTLY_BATCH_SECRET"],
+        verify=str(here.ca),
+        timeout=10,
     )
     return str(token["access_token"])
 
@@ -238,19 +245,22 @@ def token_by_authorization_code(here: Estate, client: str, scope: str, owner: st
     from requests_oauthlib import OAuth2Session
 
     session = OAuth2Session(client, redirect_uri=REDIRECT_URI, scope=[scope], pkce="S256")
-    session.verify = str(here.ca)
     address, state = session.authorization_url(f"{here.login_url}/invoke/pub.oauth/authorize")
     with requests.Session() as browser:
+        browser.trust_env = False  # a REQUESTS_CA_BUNDLE of the user would win over the next line
         browser.verify = str(here.ca)
         page = browser.get(address, timeout=10)
         answer = _submit(browser, page, username=owner, password=here.environment["OWNER_PASSWORD"])
         if answer.is_redirect:
             answer = browser.get(urljoin(answer.url, answer.headers["Location"]), timeout=10)
-        answer = _submit(browser, answer, decision="approve")
+        answer = _submit(browser, answer, approved="true")
     expect(answer.is_redirect, "approval must lead back to the client", answer.status_code)
     query = parse_qs(urlsplit(answer.headers["Location"]).query)
+    expect("code" in query, "approval must give an authorization code", query)
     expect(query.get("state") == [state], "the state must come back unchanged (RFC 6749 section 10.12)", query)
-    token = session.fetch_token(here.token_url, code=query["code"][0], include_client_id=True, timeout=10)
+    token = session.fetch_token(
+        here.token_url, code=query["code"][0], include_client_id=True, verify=str(here.ca), timeout=10
+    )
     return str(token["access_token"])
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -69,7 +69,7 @@ def apply_plan(
     begun = now()
     stop = stop or threading.Event()
     sinks = sinks or FileSinks(base or Path())
-    lifted = _hold_safety(plan, allowed)
+    lifted = hold_safety(plan, allowed)
     if plan.is_empty:
         return ApplyReport(plan, (), verified=verify, allowed=lifted, journal=_path_of(journal))
     schedule = Schedule(plan.changes, lambda change: _driver_of(drivers, change).batch_key(change))
@@ -199,7 +199,7 @@ def _second_look(
     return (seen + kept).sorted(), not unseen
 
 
-def _hold_safety(plan: Plan, allowed: Collection[str]) -> tuple[str, ...]:
+def hold_safety(plan: Plan, allowed: Collection[str]) -> tuple[str, ...]:
     """Refuse a plan that trips a rule; gives the rules that it trips and that were lifted by name."""
     tripped = {stop.rule for stop in plan.stops}
     held = sorted(tripped - set(allowed))
@@ -217,28 +217,37 @@ def _hold_freshness(plan: Plan, live: LiveState) -> None:
 
     Revocations are left out: tokens come and go while a server works, and a cut-off must not wait for that to end.
     """
-    objects = live.objects
-    moved: list[str] = []
-    for change in plan.changes:
-        address = change.address
-        if address.kind is Kind.REVOCATION:
-            continue
-        planned = plan.fingerprints.get(str(address), change.live.fingerprint if change.live else "")
-        found = objects.get(address)
-        if not live.readable(address.server, address.kind):
-            moved.append(f"{address} can't be read any more.")
-        elif found is None and change.live is not None:
-            moved.append(f"{address} is gone.")
-        elif found is not None and change.live is None:
-            moved.append(f"{address} is there now.")
-        elif found is not None and found.fingerprint != planned:
-            moved.append(f"{address} has changed.")
+    moved = [
+        words
+        for change in plan.changes
+        if change.address.kind is not Kind.REVOCATION
+        for words in _moved(change, plan, live)
+    ]
     if moved:
         raise StalePlan(
             "The servers have changed since the plan was made",
             detail="\n".join(moved),
             fix="Nothing was written. Make a new plan and review it.",
         )
+
+
+def _moved(change: Change, plan: Plan, live: LiveState) -> Iterator[str]:
+    """What is no longer as the change expects it, in words. A rename expects nothing at the new name."""
+    expected = {change.address: ""}
+    if change.live is not None:
+        planned = plan.fingerprints.get(str(change.live_address), change.live.fingerprint)
+        expected[change.live_address] = planned
+    for address, planned in expected.items():
+        found = live.objects.get(address)
+        should_stand = change.live is not None and address == change.live_address
+        if not live.readable(address.server, address.kind):
+            yield f"{address} can't be read any more."
+        elif found is None and should_stand:
+            yield f"{address} is gone."
+        elif found is not None and not should_stand:
+            yield f"{address} is there now."
+        elif found is not None and found.fingerprint != planned:
+            yield f"{address} has changed."
 
 
 def _check_sinks(changes: Sequence[Change], drivers: Mapping[str, Driver], sinks: Sinks) -> None:
