@@ -148,9 +148,7 @@ class Carrier:
         note, delivered = answer.note, ""
         if answer.secret is not None:
             target = deliver_target(change, self.drivers[change.address.server])
-            if target is None:
-                note = f"{note} {_DROPPED}".strip()
-            else:
+            if target is not None:
                 try:
                     delivered = self.sinks.deliver(
                         answer.secret, target, client_id=answer.identity or change.address.name
@@ -159,8 +157,15 @@ class Carrier:
                     because = findings.not_delivered(error, change)
                     outcome = Outcome(change, Status.FAILED, because, note, answer.identity, answer.requests)
                     return Ended(outcome)
+            elif self._is_needed(change):
+                note = f"{note} {_DROPPED}".strip()
         outcome = Outcome(change, Status.DONE, None, note, answer.identity, answer.requests)
         return Ended(outcome, tuple(unkept(change, answer.value)), delivered)
+
+    def _is_needed(self, change: Change) -> bool:
+        """Whether somebody may miss the secret: that of a new client of an authorization server."""
+        sides = self.drivers[change.address.server].connection.server.role.sides
+        return change.action is not Action.UPDATE and Side.AUTHORIZATION in sides
 
 
 _DROPPED: Final = (
