@@ -41,6 +41,8 @@ def _quote_name(name: str, *, also: str = "") -> str:
     """Escape `%`, control characters and the characters of `also`; all else stays readable."""
     if name.isprintable() and not any(c in name for c in "%" + also):
         return name
+    if name.isprintable() and not any(c in name for c in "%" + also):
+        return name
     # Servers can send lone surrogates in JSON; they must not end in an encoding error.
     return "".join(
         quote(c, safe="", errors="surrogatepass") if c in "%" + also or not c.isprintable() else c for c in name
