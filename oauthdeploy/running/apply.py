@@ -75,11 +75,7 @@ def apply_plan(
     schedule = Schedule(plan.changes, lambda change: _driver_of(drivers, change).batch_key(change))
     teller = Teller(on_event, len(plan.changes))
     with deferred(stop):
-        _check_sinks(plan.changes, drivers, sinks)
-        check_all(drivers)
-        touched = {change.address.server for change in plan.changes}
-        live = read_live({name: driver for name, driver in drivers.items() if name in touched}, desired)
-        _hold_freshness(plan, live)
+        _look_before(plan, drivers, desired, sinks)
         if journal:
             journal.begin(plan, allowed=lifted)
         teller.say(EventType.STARTED, f"Applying {_count(len(plan.changes), 'change')} of {plan.name}.")
@@ -173,6 +169,16 @@ class _Run:
     def _skip(self, place: int, because: Diagnostic) -> None:
         self.ended[place] = Ended(Outcome(self.changes[place], Status.SKIPPED, because))
         self.carrier.teller.ended(self.ended[place].outcome)
+
+
+def _look_before(plan: Plan, drivers: Mapping[str, Driver], desired: DesiredState, sinks: Sinks) -> None:
+    """Everything that can be found out before the first write: places for secrets, servers, what has moved."""
+    _check_sinks(plan.changes, drivers, sinks)
+    check_all(drivers)
+    touched = {change.address.server for change in plan.changes}
+    # Drivers may need what they read here for the writes that follow.
+    live = read_live({name: driver for name, driver in drivers.items() if name in touched}, desired)
+    _hold_freshness(plan, live)
 
 
 def _second_look(

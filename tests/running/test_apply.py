@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -396,6 +399,26 @@ def test_an_object_that_appeared_or_can_no_longer_be_read_makes_the_plan_stale(e
     assert estate.writes == []
 
 
+def renamed(value: Client) -> Plan:
+    former = at("client/old@login")
+    change = replace(update(SHOP, value, Client(name="Shop"), "name"), reason=Reason.RENAMED, former=former)
+    prints = {str(SHOP): "", str(former): change.live.fingerprint if change.live else ""}
+    return replace(plan_of(change), fingerprints=prints)
+
+
+def test_a_rename_expects_the_object_at_its_former_name_and_nothing_at_the_new_one(estate: Estate) -> None:
+    """Both names are looked at before the first write."""
+    value = Client(name="Old")
+    with pytest.raises(StalePlan) as caught:
+        estate.apply(renamed(value))
+    assert caught.value.detail == "client/old@login is gone."
+    estate.login.objects = {at("client/old@login"): value, SHOP: value}
+    with pytest.raises(StalePlan) as caught:
+        estate.apply(renamed(value))
+    assert caught.value.detail == f"{SHOP} is there now."
+    assert estate.writes == []
+
+
 def test_a_plan_whose_objects_stand_as_they_did_is_applied(estate: Estate) -> None:
     """The check is for what moved, not for the look of it."""
     plan, old = changed_before()
@@ -522,6 +545,7 @@ def test_the_secret_of_a_mere_resource_server_does_not_take_the_others_place(est
     other = at("client/shop@orders")
     report = estate.apply(plan_of(create(SHOP, generated("s.env")), create(other, generated("s.env"))))
     assert report.complete
+    assert [outcome.note for outcome in report.outcomes] == ["", ""]
     assert CANARY in (tmp_path / "s.env").read_text()
 
 
@@ -653,3 +677,60 @@ def test_a_stop_after_the_last_change_interrupts_nothing(estate: Estate) -> None
     assert report.complete
     assert not report.interrupted
     assert not report.verified
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_caller_without_handlers_gets_the_same_orderly_end(tmp_path: Path, number: signal.Signals) -> None:
+    """From Python too, a signal finishes what is in flight; afterwards the former handlers stand again."""
+    estate = Estate(tmp_path, parallel=1)
+    before = signal.getsignal(number)
+    estate.login.before = lambda _change: os.kill(os.getpid(), number)
+    changes = [create(Address(Kind.SCOPE, f"s{n}", "login"), Scope()) for n in range(20)]
+    report = estate.apply(plan_of(*changes))
+    assert report.interrupted
+    assert 1 <= len(estate.login.objects) < 20
+    assert {str(a) for a in estate.login.objects} == {
+        name for name, status in statuses(report).items() if status == "done"
+    }
+    assert signal.getsignal(number) is before
+
+
+def test_a_callers_own_handlers_are_left_to_do_their_work(estate: Estate) -> None:
+    """A program that handles signals itself, as the command line does, isn't overruled."""
+    own: list[int] = []
+    former = signal.signal(signal.SIGINT, lambda number, _frame: own.append(number))
+    try:
+        estate.login.before = lambda _change: os.kill(os.getpid(), signal.SIGINT)
+        report = estate.apply(plan_of(create(WRITE_AS, Scope())))
+    finally:
+        signal.signal(signal.SIGINT, former)
+    assert own == [signal.SIGINT]
+    assert report.complete
+    assert not report.interrupted
+
+
+def test_an_exception_in_the_middle_leaves_waiting_batches_unsent(tmp_path: Path) -> None:
+    """A second Ctrl-C of the command line raises in the main thread: what waits in a pool must not start after that."""
+    estate = Estate(tmp_path, parallel=1)
+
+    class Again(KeyboardInterrupt):
+        pass
+
+    def impatient(event: Event) -> None:
+        if event.type is EventType.CHANGE_DONE:
+            raise Again
+
+    changes = [create(Address(Kind.SCOPE, f"s{n}", "login"), Scope()) for n in range(20)]
+    plan = plan_of(*changes)
+    gate = threading.Event()
+    estate.login.before = lambda change: None if change.address.name == "s0" else (gate.wait(0.2), None)[1]
+    with pytest.raises(Again):
+        apply_plan(
+            plan,
+            estate.drivers,
+            desired=desired_state({c.address: Scope() for c in changes}, estate.drivers),
+            facts=FACTS_BY_DRIVER,
+            on_event=impatient,
+        )
+    assert len(estate.login.batches) <= 2
