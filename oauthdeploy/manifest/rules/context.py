@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Path
@@ -18,13 +18,19 @@ from oauthdeploy.model.state import DesiredState
 from oauthdeploy.planning.capabilities import Answer, Capability, DriverFacts, Support, supports, table_for
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """A client and a scope that an association joins; `path` leads to the written name that completes the pair."""
 
     client: str
     scope: str
     path: Path
+
+
+LONGEST_ACCESS: Final = 86_400
+"""A day, in seconds: no access token should live longer."""
+
+LONGEST_CODE: Final = 600
+"""Ten minutes, in seconds: no authorization code should live longer (RFC 6749 section 4.1.2)."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +49,38 @@ class RedirectUse:
 
 
 @dataclass(frozen=True)
+class LifetimeUse:
+    """A lifetime that is more than a number of seconds within the advised bounds, and where it stands."""
+
+    path: Path
+    address: str
+    value: int | str
+    longest: int
+
+
+@dataclass(frozen=True)
 class SettingUse:
     """A setting as it falls on some servers: its value and the place where it is written."""
 
     path: Path
     value: Any
     servers: tuple[str, ...]
+
+
+ClientPair = tuple[str, ClientEntry]
+"""A client's key and its entry."""
+
+_SORTED_BY: Final = ("on", "secret", "tokens", "moved_from")
+
+
+@dataclass(frozen=True)
+class _Clients:
+    """The clients by what is written for them."""
+
+    present: list[ClientPair] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    grants: dict[Grant, list[ClientPair]] = field(default_factory=lambda: {grant: [] for grant in Grant})
+    written: dict[str, list[ClientPair]] = field(default_factory=lambda: {name: [] for name in _SORTED_BY})
 
 
 @dataclass(frozen=True)
@@ -112,16 +144,45 @@ class RuleContext:
     # -- objects as they are written ----------------------------------------------------------------------------------
 
     @cached_property
-    def clients(self) -> tuple[tuple[str, ClientEntry], ...]:
-        """The clients that shall be there."""
-        entries = self.document.clients or {}
-        return tuple((key, entry) for key, entry in entries.items() if entry.state is Presence.PRESENT)
+    def _clients(self) -> _Clients:
+        """The clients, sorted in one pass by what is written for them: many rules are about few clients."""
+        made = _Clients()
+        written = [(name, made.written[name]) for name in _SORTED_BY]
+        grants = {id(grant): made.grants[grant] for grant in Grant}
+        for pair in (self.document.clients or {}).items():
+            entry = pair[1]
+            fields = entry.model_fields_set
+            if "state" in fields and entry.state is Presence.ABSENT:
+                made.absent.append(pair[0])
+                continue
+            made.present.append(pair)
+            for name, pairs in written:
+                if name in fields:
+                    pairs.append(pair)
+            for grant in entry.grants or ():
+                holders = grants[id(grant)]
+                if not holders or holders[-1] is not pair:
+                    holders.append(pair)
+        return made
+
+    @cached_property
+    def clients(self) -> tuple[ClientPair, ...]:
+        """The clients that shall be there, each with its key."""
+        return tuple(self._clients.present)
 
     @cached_property
     def absent_clients(self) -> frozenset[str]:
         """The clients that shall go."""
-        entries = self.document.clients or {}
-        return frozenset(key for key, entry in entries.items() if entry.state is Presence.ABSENT)
+        return frozenset(self._clients.absent)
+
+    @property
+    def clients_with(self) -> Mapping[Grant, Sequence[ClientPair]]:
+        """The clients by the grants that are written for them."""
+        return self._clients.grants
+
+    def clients_that_write(self, field: str) -> Sequence[ClientPair]:
+        """The clients for which `on`, `secret`, `tokens` or `moved_from` is written, be it null."""
+        return self._clients.written[field]
 
     @cached_property
     def scopes(self) -> tuple[tuple[str, ScopeEntry], ...]:
@@ -160,13 +221,25 @@ class RuleContext:
         return tuple(found)
 
     @cached_property
-    def clients_with(self) -> Mapping[Grant, tuple[tuple[str, ClientEntry], ...]]:
-        """The clients by the grants that are written for them."""
-        found: dict[Grant, list[tuple[str, ClientEntry]]] = {grant: [] for grant in Grant}
-        for key, entry in self.clients:
-            for grant in dict.fromkeys(entry.grants or ()):
-                found[grant].append((key, entry))
-        return {grant: tuple(entries) for grant, entries in found.items()}
+    def lifetimes(self) -> tuple[LifetimeUse, ...]:
+        """The lifetimes that are worth a look, of servers and of clients: never, zero, and what is longer than advised."""
+        found: list[LifetimeUse] = []
+        for path, settings in self.written_settings:
+            address = f"settings@{path[2]}" if len(path) == 3 else "settings"
+            for name, longest in (
+                ("access_token_lifetime", LONGEST_ACCESS),
+                ("authorization_code_lifetime", LONGEST_CODE),
+            ):
+                value = getattr(settings, name)
+                if _is_unusual(value, longest):
+                    found.append(LifetimeUse((*path, name), address, value, longest))
+        for key, entry in self.clients_that_write("tokens"):
+            tokens = entry.tokens
+            if tokens is not None and _is_unusual(tokens.access_lifetime, LONGEST_ACCESS):
+                place = ("clients", key, "tokens", "access_lifetime")
+                address = str(Address(Kind.CLIENT, key, "")).rstrip("@")
+                found.append(LifetimeUse(place, address, tokens.access_lifetime or 0, LONGEST_ACCESS))
+        return tuple(found)
 
     @cached_property
     def written_settings(self) -> tuple[tuple[Path, Settings], ...]:
@@ -199,24 +272,43 @@ class RuleContext:
 
     @cached_property
     def placed(self) -> Mapping[tuple[str, Kind], tuple[tuple[Address, Object], ...]]:
-        """The desired objects by server and kind."""
-        found: defaultdict[tuple[str, Kind], list[tuple[Address, Object]]] = defaultdict(list)
+        """The desired objects by server and kind; associations, of which there are many, are left out."""
+        # By the identity of the kind: hashing an enum member is a Python call, and there are many objects.
+        found: dict[int, defaultdict[str, list[tuple[Address, Object]]]] = {
+            id(kind): defaultdict(list) for kind in Kind
+        }
         for address, value in self.desired.objects.items():
-            found[address.server, address.kind].append((address, value))
-        return {key: tuple(values) for key, values in found.items()}
+            if address.kind is not Kind.ASSOCIATION:
+                found[id(address.kind)][address.server].append((address, value))
+        return {(server, kind): tuple(values) for kind in Kind for server, values in found[id(kind)].items()}
+
+    @cached_property
+    def associating(self) -> frozenset[str]:
+        """The servers on which associations shall stand."""
+        return frozenset([address.server for address in self.desired.objects if address.kind is Kind.ASSOCIATION])
 
     @cached_property
     def names_on(self) -> Mapping[tuple[str, Kind], frozenset[str]]:
-        """The names of the desired objects by server and kind."""
-        return {key: frozenset(address.name for address, _ in values) for key, values in self.placed.items()}
+        """The names of the desired objects by server and kind, without associations."""
+        return {key: frozenset([address.name for address, _ in values]) for key, values in self.placed.items()}
+
+    def names(self, server: str, kind: Kind) -> frozenset[str]:
+        """The names of the objects of a kind, other than associations, that shall stand on `server`."""
+        return self.names_on.get((server, kind), frozenset())
 
     def holds(self, server: str, kind: Kind, name: str) -> bool:
-        """True where the object shall stand on `server`."""
-        return name in self.names_on.get((server, kind), frozenset())
+        """True where the object, which is no association, shall stand on `server`."""
+        return name in self.names(server, kind)
 
     def place(self, address: Address) -> Path:
         """The way to an object in the document."""
         return self.desired.places.get(address, ())
+
+
+def _is_unusual(value: int | str | None, longest: int) -> bool:
+    if value.__class__ is int:
+        return not 0 < value <= longest
+    return value == "never"
 
 
 def client_name(key: str, client: Client) -> str:

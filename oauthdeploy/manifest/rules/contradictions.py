@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Severity
@@ -106,6 +107,8 @@ associations:
 )
 def association_duplicate(context: RuleContext) -> Iterator[Finding]:
     """The same client and scope, from either end."""
+    if len(set(map(itemgetter(0, 1), context.pairs))) == len(context.pairs):
+        return
     seen: set[tuple[str, str]] = set()
     for pair in context.pairs:
         key = (pair.client, pair.scope)
@@ -134,7 +137,7 @@ clients:
 def moved_still_there(context: RuleContext) -> Iterator[Finding]:
     """moved_from names a key of the manifest, the client's own included."""
     entries = context.document.clients or {}
-    for key, entry in context.clients:
+    for key, entry in context.clients_that_write("moved_from"):
         if entry.moved_from is not None and entry.moved_from in entries:
             yield client_finding(key, "moved_from", f"{entry.moved_from} has an entry in this manifest.")
 
@@ -160,7 +163,7 @@ clients:
 def moved_twice(context: RuleContext) -> Iterator[Finding]:
     """The same moved_from in two entries."""
     owners: dict[str, str] = {}
-    for key, entry in context.clients:
+    for key, entry in context.clients_that_write("moved_from"):
         if entry.moved_from is None:
             continue
         other = owners.setdefault(entry.moved_from, key)

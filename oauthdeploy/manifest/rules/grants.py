@@ -182,7 +182,8 @@ clients:
 def refresh_alone(context: RuleContext) -> Iterator[Finding]:
     """refresh_token and nothing else."""
     for key, entry in context.clients_with[Grant.REFRESH_TOKEN]:
-        if set(entry.grants or ()) == {Grant.REFRESH_TOKEN}:
+        grants = entry.grants or ()
+        if grants.count(Grant.REFRESH_TOKEN) == len(grants):
             yield client_finding(key, "grants", f"Nothing gives {key} its first token.")
 
 
@@ -212,8 +213,10 @@ clients:
 )
 def refresh_without_user(context: RuleContext) -> Iterator[Finding]:
     """refresh_token and client_credentials, and nothing else."""
-    for key, entry in context.clients_with[Grant.REFRESH_TOKEN]:
-        if set(entry.grants or ()) == {Grant.REFRESH_TOKEN, Grant.CLIENT_CREDENTIALS}:
+    for key, entry in context.clients_with[Grant.CLIENT_CREDENTIALS]:
+        grants = entry.grants or ()
+        refreshing = grants.count(Grant.REFRESH_TOKEN)
+        if refreshing and refreshing + grants.count(Grant.CLIENT_CREDENTIALS) == len(grants):
             yield client_finding(key, "grants", f"{key} acts for itself and needs no refresh token.")
 
 
@@ -276,10 +279,10 @@ clients:
 )
 def count_without_refresh(context: RuleContext) -> Iterator[Finding]:
     """A count above 0 beside a written list of grants without refresh_token."""
-    for key, entry in context.clients:
-        if entry.tokens is None or entry.grants is None or Grant.REFRESH_TOKEN in entry.grants:
+    for key, entry in context.clients_that_write("tokens"):
+        if entry.tokens is None or not entry.tokens.refresh_count:
             continue
-        if entry.tokens.refresh_count:
+        if entry.grants is not None and Grant.REFRESH_TOKEN not in entry.grants:
             yield client_finding(key, "tokens.refresh_count", f"{key} is not granted refresh_token.")
 
 

@@ -3,35 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
 
-from oauthdeploy.core.addresses import Kind
-from oauthdeploy.core.diagnostics import Path, Severity
-from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, object_address, rule
-from oauthdeploy.manifest.rules.context import RuleContext
+from oauthdeploy.core.diagnostics import Severity
+from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, rule
+from oauthdeploy.manifest.rules.context import LONGEST_ACCESS, LONGEST_CODE, RuleContext
 from oauthdeploy.model.fields import INT32_MAX, format_duration
 from oauthdeploy.model.objects import ClientType
-
-_DAY: Final = 86_400
-_TEN_MINUTES: Final = 600
-
-
-def _lifetimes(context: RuleContext) -> Iterator[tuple[Path, str, Any]]:
-    """Every lifetime that is written: its place, the address of its object, its value."""
-    for path, settings in context.written_settings:
-        address = f"settings@{path[2]}" if len(path) == 3 else "settings"
-        if settings.access_token_lifetime is not None:
-            yield (*path, "access_token_lifetime"), address, settings.access_token_lifetime
-        if settings.authorization_code_lifetime is not None:
-            yield (*path, "authorization_code_lifetime"), address, settings.authorization_code_lifetime
-    for key, entry in context.clients:
-        if entry.tokens is not None and entry.tokens.access_lifetime is not None:
-            path = ("clients", key, "tokens", "access_lifetime")
-            yield path, object_address(Kind.CLIENT, key), entry.tokens.access_lifetime
-
-
-def _is_code(path: Path) -> bool:
-    return path[-1] == "authorization_code_lifetime"
 
 
 @rule(
@@ -52,9 +29,9 @@ settings:
 )
 def never_expires(context: RuleContext) -> Iterator[Finding]:
     """never, for a server or for a client."""
-    for path, address, value in _lifetimes(context):
-        if value == "never":
-            yield Finding(path, "A token that leaks stays good for ever.", address)
+    for use in context.lifetimes:
+        if use.value == "never":
+            yield Finding(use.path, "A token that leaks stays good for ever.", use.address)
 
 
 @rule(
@@ -75,9 +52,11 @@ settings:
 )
 def access_long(context: RuleContext) -> Iterator[Finding]:
     """More than 24 hours, as long as it is in range."""
-    for path, address, value in _lifetimes(context):
-        if isinstance(value, int) and not _is_code(path) and _DAY < value <= INT32_MAX:
-            yield Finding(path, f"A token that leaks stays good for up to {format_duration(value)}.", address)
+    for use in context.lifetimes:
+        if isinstance(use.value, int) and use.longest == LONGEST_ACCESS < use.value <= INT32_MAX:
+            yield Finding(
+                use.path, f"A token that leaks stays good for up to {format_duration(use.value)}.", use.address
+            )
 
 
 @rule(
@@ -98,11 +77,10 @@ settings:
 )
 def code_long(context: RuleContext) -> Iterator[Finding]:
     """More than ten minutes, as long as it is in range."""
-    for path, address, value in _lifetimes(context):
-        if isinstance(value, int) and _is_code(path) and _TEN_MINUTES < value <= INT32_MAX:
-            yield Finding(
-                path, f"Codes can be redeemed for {format_duration(value)}; ten minutes is the most.", address
-            )
+    for use in context.lifetimes:
+        if isinstance(use.value, int) and use.longest == LONGEST_CODE < use.value <= INT32_MAX:
+            detail = f"Codes can be redeemed for {format_duration(use.value)}; ten minutes is the most."
+            yield Finding(use.path, detail, use.address)
 
 
 @rule(
@@ -123,9 +101,9 @@ settings:
 )
 def zero(context: RuleContext) -> Iterator[Finding]:
     """A lifetime of no seconds."""
-    for path, address, value in _lifetimes(context):
-        if value == 0:
-            yield Finding(path, "The lifetime is 0 seconds.", address)
+    for use in context.lifetimes:
+        if use.value == 0:
+            yield Finding(use.path, "The lifetime is 0 seconds.", use.address)
 
 
 @rule(
@@ -146,9 +124,9 @@ settings:
 )
 def too_long(context: RuleContext) -> Iterator[Finding]:
     """More than 2147483647 seconds."""
-    for path, address, value in _lifetimes(context):
-        if isinstance(value, int) and value > INT32_MAX:
-            yield Finding(path, f"{value} seconds is more than {INT32_MAX}.", address)
+    for use in context.lifetimes:
+        if isinstance(use.value, int) and use.value > INT32_MAX:
+            yield Finding(use.path, f"{use.value} seconds is more than {INT32_MAX}.", use.address)
 
 
 @rule(
@@ -173,7 +151,7 @@ clients:
 )
 def count_range(context: RuleContext) -> Iterator[Finding]:
     """A negative count or one of more than 31 bits."""
-    for key, entry in context.clients:
+    for key, entry in context.clients_that_write("tokens"):
         count = entry.tokens.refresh_count if entry.tokens is not None else None
         if isinstance(count, int) and not 0 <= count <= INT32_MAX:
             yield client_finding(key, "tokens.refresh_count", f"{count} is not between 0 and {INT32_MAX}.")
@@ -201,7 +179,7 @@ clients:
 )
 def unlimited_on_public(context: RuleContext) -> Iterator[Finding]:
     """unlimited on a public client."""
-    for key, entry in context.clients:
+    for key, entry in context.clients_that_write("tokens"):
         if entry.tokens is not None and entry.tokens.refresh_count == "unlimited" and entry.type is ClientType.PUBLIC:
             yield client_finding(
                 key, "tokens.refresh_count", f"A refresh token stolen from {key} can be renewed for ever."
@@ -232,7 +210,7 @@ clients:
 )
 def unlimited(context: RuleContext) -> Iterator[Finding]:
     """unlimited on any other client."""
-    for key, entry in context.clients:
+    for key, entry in context.clients_that_write("tokens"):
         if (
             entry.tokens is not None
             and entry.tokens.refresh_count == "unlimited"

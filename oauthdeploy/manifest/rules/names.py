@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 
-from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Path, Severity
 from oauthdeploy.manifest.rules.base import Finding, Rule, object_address, rule
-from oauthdeploy.manifest.rules.context import RuleContext, client_name
-from oauthdeploy.model.objects import Client, Trust
-from oauthdeploy.planning.capabilities import Answer, Capability, NameRule
+from oauthdeploy.manifest.rules.context import RuleContext
+from oauthdeploy.planning.capabilities import Answer, Capability
 
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+\Z")
 
@@ -46,29 +46,35 @@ def scope_characters(context: RuleContext) -> Iterator[Finding]:
             yield Finding(("scopes", name), detail, object_address(Kind.SCOPE, name))
 
 
-def _breach(limit: NameRule, pattern: re.Pattern[str], name: str) -> bool:
-    return (limit.max_length is not None and len(name) > limit.max_length) or pattern.fullmatch(name) is None
-
-
-def _names(context: RuleContext, server: str, kind: Kind) -> Iterator[tuple[str, Path, str]]:
-    """The names of a kind on a server, with the place of each and the written form of its address."""
+def _names(context: RuleContext, kind: Kind) -> Iterator[tuple[str, Path, str]]:
+    """What is written as a name of an object of a kind: the object's key, the place of the name, the name."""
     if kind is Kind.CLIENT:
-        versions = context.support(server, Capability.CLIENT_VERSION).answer is not Answer.NO
-        for address, value in context.placed.get((server, kind), ()):
-            if isinstance(value, Client):
-                path = context.place(address)
-                name = client_name(address.name, value)
-                yield name, (*path, "name") if value.name is not None else path, str(address)
-                if versions and value.version is not None:
-                    yield value.version, (*path, "version"), str(address)
+        for key, entry in context.clients:
+            name = entry.name
+            if name is None:
+                yield key, ("clients", key), key
+            else:
+                yield key, ("clients", key, "name"), name
+            if entry.version is not None:
+                yield key, ("clients", key, "version"), entry.version
+    elif kind is Kind.SCOPE:
+        for name, _ in context.scopes:
+            if _SCOPE.match(name):
+                yield name, ("scopes", name), name
     elif kind is Kind.TRUST:
-        for address, value in context.placed.get((server, kind), ()):
-            if isinstance(value, Trust) and value.via != "local":
-                yield value.authorization_server, ("servers", server, "authorization_server"), str(address)
-    else:
-        for address, _ in context.placed.get((server, kind), ()):
-            if kind is not Kind.SCOPE or _SCOPE.match(address.name):
-                yield address.name, context.place(address), str(address)
+        for server, settings in context.servers.items():
+            if settings.authorization_server is not None and settings.authorization_server != server:
+                yield server, ("servers", server, "authorization_server"), settings.authorization_server
+
+
+def _holders(context: RuleContext, servers: list[str], kind: Kind, key: str, path: Path) -> Iterator[str]:
+    """Those of the servers on which the name is of use."""
+    held = [name for name in servers if name == key] if kind is Kind.TRUST else servers
+    for server in held:
+        if not context.holds(server, kind, "" if kind is Kind.TRUST else key):
+            continue
+        if path[-1] != "version" or context.support(server, Capability.CLIENT_VERSION):
+            yield server
 
 
 @rule(
@@ -93,16 +99,19 @@ clients:
 )
 def not_accepted(context: RuleContext) -> Iterator[Finding]:
     """A name that breaks the rule of a driver that holds the object; one finding for each name and server."""
-    for server in context.servers:
-        facts = context.facts(server)
-        if facts is None or not facts.writable:
-            continue
-        for kind, limit in facts.names.items():
-            pattern = re.compile(limit.pattern)
-            for name, path, address in _names(context, server, kind):
-                if _breach(limit, pattern, name):
-                    shown = name if len(name) <= 60 else f"{name[:57]}..."
-                    yield Finding(path, f'{server} doesn\'t accept "{shown}": {limit.words}.', address)
+    for driver in dict.fromkeys(entry.driver for entry in context.servers.values()):
+        facts = context.drivers.get(driver)
+        servers = [name for name, entry in context.servers.items() if entry.driver == driver]
+        for kind, limit in facts.names.items() if facts is not None and facts.writable else ():
+            matches = re.compile(limit.pattern).fullmatch
+            longest = limit.max_length if limit.max_length is not None else sys.maxsize
+            for key, path, name in _names(context, kind):
+                if len(name) <= longest and matches(name):
+                    continue
+                shown = name if len(name) <= 60 else f"{name[:57]}..."
+                for server in _holders(context, servers, kind, key, path):
+                    address = Address(kind, "" if kind.is_singleton else key, server)
+                    yield Finding(path, f'{server} doesn\'t accept "{shown}": {limit.words}.', str(address))
 
 
 @rule(
@@ -138,23 +147,26 @@ clients:
 """,
 )
 def name_twice(context: RuleContext) -> Iterator[Finding]:
-    """The same name and version on a server that tells clients apart by them; reported once for each client."""
-    reported: set[str] = set()
+    """The same name and version on a server that tells clients apart by them; one finding for each pair."""
+    if len({entry.name or key for key, entry in context.clients}) == len(context.clients):
+        return
+    reported: set[tuple[str, str]] = set()
     for server in context.servers:
         facts = context.facts(server)
         if facts is None or not facts.writable or not _by_name(context, server):
             continue
         default = facts.defaults.get(Kind.CLIENT, {}).get("version")
+        here = context.names(server, Kind.CLIENT)
         seen: dict[tuple[str, str | None], str] = {}
-        for address, value in context.placed.get((server, Kind.CLIENT), ()):
-            if not isinstance(value, Client):
+        for key, entry in context.clients:
+            if key not in here:
                 continue
-            key = (client_name(address.name, value), value.version if value.version is not None else default)
-            other = seen.setdefault(key, address.name)
-            if other != address.name and address.name not in reported:
-                reported.add(address.name)
-                detail = f"On {server} {other} and {address.name} are the same client: {_shown(*key)}."
-                yield Finding(context.place(address), detail, str(address))
+            known_as = (entry.name or key, entry.version or default)
+            other = seen.setdefault(known_as, key)
+            if other is not key and (other, key) not in reported:
+                reported.add((other, key))
+                detail = f"On {server} {other} and {key} are the same client: {_shown(*known_as)}."
+                yield Finding(("clients", key), detail, str(Address(Kind.CLIENT, key, server)))
 
 
 def _by_name(context: RuleContext, server: str) -> bool:

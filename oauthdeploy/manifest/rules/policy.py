@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from fnmatch import translate
 
-from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Severity
 from oauthdeploy.manifest.rules.base import Finding, Rule, rule
 from oauthdeploy.manifest.rules.context import RuleContext
@@ -75,14 +75,24 @@ def matches_nothing(context: RuleContext) -> Iterator[Finding]:
 
 
 def _matches(context: RuleContext, pattern: str, kinds: list[Kind]) -> bool:
+    """True where an address matches, with or without its server. The usual pattern, `kind/name*`, looks at names alone."""
     whole = re.compile(translate(pattern)).match
-    for server in context.servers:
-        for kind in kinds:
-            for name in context.names_on.get((server, kind), ()):
-                text = f"{kind}/{name}" if name else str(kind)
-                if whole(text) or whole(f"{text}@{server}"):
-                    return True
+    _, slash, name = pattern.partition("/")
+    for kind in kinds:
+        if slash and "@" not in name and kind is not Kind.ASSOCIATION:
+            matches = re.compile(translate(name)).match
+            if any(any(map(matches, context.names(server, kind))) for server in context.servers):
+                return True
+            continue
+        texts = (_text(address) for address in context.desired.objects if address.kind is kind)
+        if any(whole(text) or whole(text.rpartition("@")[0]) for text in texts):
+            return True
     return False
+
+
+def _text(address: Address) -> str:
+    """The address with its name as it is written in the manifest."""
+    return f"{address.kind}/{address.name}@{address.server}" if address.name else f"{address.kind}@{address.server}"
 
 
 @rule(

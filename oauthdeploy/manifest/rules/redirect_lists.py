@@ -78,7 +78,9 @@ def missing(context: RuleContext) -> Iterator[Finding]:
     """An empty list or null beside a grant that redirects."""
     for grant in _REDIRECTING:
         for key, entry in context.clients_with[grant]:
-            if "redirect_uris" in entry.model_fields_set and not entry.redirect_uris and _first(entry.grants) is grant:
+            if entry.redirect_uris or "redirect_uris" not in entry.model_fields_set:
+                continue
+            if _first(entry.grants) is grant:
                 yield client_finding(key, "redirect_uris", f"{grant} needs a redirect URI.")
 
 
@@ -109,7 +111,11 @@ def not_written(context: RuleContext) -> Iterator[Finding]:
     """No redirect_uris beside a grant that redirects."""
     for grant in _REDIRECTING:
         for key, entry in context.clients_with[grant]:
-            if "redirect_uris" not in entry.model_fields_set and _first(entry.grants) is grant:
+            if (
+                not entry.redirect_uris
+                and "redirect_uris" not in entry.model_fields_set
+                and _first(entry.grants) is grant
+            ):
                 detail = f"{grant} needs a redirect URI, and redirect_uris is not written."
                 yield client_finding(key, "grants", detail)
 
@@ -142,7 +148,10 @@ clients:
 def unused(context: RuleContext) -> Iterator[Finding]:
     """Redirect URIs beside a written list of grants in which nothing redirects."""
     for key, entry in context.clients:
-        if entry.redirect_uris and entry.grants is not None and _first(entry.grants) is None:
+        grants = entry.grants
+        if not entry.redirect_uris or grants is None:
+            continue
+        if Grant.AUTHORIZATION_CODE not in grants and Grant.IMPLICIT not in grants:
             detail = "None of the client's grants redirects."
             yield client_finding(key, "redirect_uris", detail)
 

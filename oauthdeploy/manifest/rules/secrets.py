@@ -47,7 +47,7 @@ def _secrets(context: RuleContext) -> Iterator[tuple[Path, str, Any]]:
         if entry.introspection is not None:
             yield ("servers", name, "introspection", "client_secret"), "", entry.introspection.client_secret
             yield ("servers", name, "introspection", "password"), "", entry.introspection.password
-    for key, client in context.clients:
+    for key, client in context.clients_that_write("secret"):
         if client.secret is not None and client.secret.value is not None:
             yield ("clients", key, "secret", "value"), object_address(Kind.CLIENT, key), client.secret.value
 
@@ -130,7 +130,7 @@ clients:
 )
 def on_public(context: RuleContext) -> Iterator[Finding]:
     """A secret beside type: public."""
-    for key, entry in context.clients:
+    for key, entry in context.clients_that_write("secret"):
         if entry.secret is not None and entry.type is ClientType.PUBLIC:
             yield client_finding(key, "secret", f"{key} is public and can't keep a secret.")
 
@@ -158,15 +158,15 @@ clients:
 )
 def not_received(context: RuleContext) -> Iterator[Finding]:
     """A confidential client without a secret where an authorization server makes one."""
-    making = [
-        name
+    making = {
+        name: context.names(name, Kind.CLIENT)
         for name in context.authorization_servers
         if context.writable(name) and context.support(name, Capability.CLIENT_SECRET_GENERATE, Side.AUTHORIZATION)
-    ]
+    }
     for key, entry in context.clients if making else ():
         if entry.type is not ClientType.CONFIDENTIAL or "secret" in entry.model_fields_set:
             continue
-        server = next((name for name in making if context.holds(name, Kind.CLIENT, key)), None)
+        server = next((name for name, held in making.items() if key in held), None)
         if server is not None:
             yield client_finding(key, "", f"{server} makes a secret when it creates {key}, and no one gets it.")
 
@@ -193,7 +193,7 @@ clients:
 )
 def without_source(context: RuleContext) -> Iterator[Finding]:
     """A secret entry that gives none."""
-    for key, entry in context.clients:
+    for key, entry in context.clients_that_write("secret"):
         if entry.secret is not None and entry.secret.value is None and not entry.secret.generate:
             yield client_finding(key, "secret", f"Nothing says where the secret of {key} comes from.")
 
@@ -227,7 +227,7 @@ clients:
 def file_shared(context: RuleContext) -> Iterator[Finding]:
     """The same deliver_to.file for two clients."""
     owners: dict[str, str] = {}
-    for key, entry in context.clients:
+    for key, entry in context.clients_that_write("secret"):
         if entry.secret is None or entry.secret.deliver_to is None:
             continue
         file = entry.secret.deliver_to.file
@@ -244,7 +244,7 @@ def _refused(context: RuleContext, capability: Capability, wanted: str) -> Itera
         if context.writable(name)
         and (answer := context.support(name, capability, Side.AUTHORIZATION)).answer is Answer.NO
     }
-    for key, entry in context.clients if notes else ():
+    for key, entry in context.clients_that_write("secret") if notes else ():
         if entry.secret is None or not getattr(entry.secret, wanted):
             continue
         for name, note in notes.items():

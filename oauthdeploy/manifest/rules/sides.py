@@ -198,12 +198,16 @@ associations:
 )
 def no_server(context: RuleContext) -> Iterator[Finding]:
     """A pair of present objects that meet on no authorization server; only an `on` can cause that."""
-    clients = {key: entry.on is not None for key, entry in context.clients}
-    scopes = {name: entry.on is not None for name, entry in context.scopes}
-    if not any(clients.values()) and not any(scopes.values()):
+    clients = {key for key, entry in context.clients_that_write("on") if entry.on is not None}
+    scopes = {name for name, entry in context.scopes if entry.on is not None}
+    if not clients and not scopes:
         return
+    present = {key for key, _ in context.clients}
+    known = {name for name, _ in context.scopes}
     for pair in context.pairs:
-        if pair.client not in clients or pair.scope not in scopes or not (clients[pair.client] or scopes[pair.scope]):
+        if pair.client not in clients and pair.scope not in scopes:
+            continue
+        if pair.client not in present or pair.scope not in known:
             continue
         if not any(
             context.holds(server, Kind.CLIENT, pair.client) and context.holds(server, Kind.SCOPE, pair.scope)
@@ -234,7 +238,7 @@ clients:
 def client_missing(context: RuleContext) -> Iterator[Finding]:
     """A client with an `on` that leaves out a resource server which trusts its authorization server."""
     trusting = {name: _trusting(context, name, Capability.CLIENTS) for name in context.authorization_servers}
-    for key, entry in context.clients:
+    for key, entry in context.clients_that_write("on"):
         if entry.on is None:
             continue
         missing = [
@@ -271,7 +275,7 @@ def on_nothing(context: RuleContext) -> Iterator[Finding]:
     for name, scope in context.scopes:
         if scope.on is not None and not scope.on:
             yield _scope_finding(name, "on", f"{name} is on no server.")
-    for key, client in context.clients:
+    for key, client in context.clients_that_write("on"):
         if client.on is not None and not client.on:
             yield client_finding(key, "on", f"{key} is on no server.")
 

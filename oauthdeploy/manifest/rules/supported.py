@@ -72,7 +72,7 @@ def _asked(context: RuleContext, server: str) -> Iterator[tuple[Path, str, Capab
     for address, value in context.placed.get((server, Kind.SETTINGS), ()):
         if isinstance(value, Settings):
             yield from _settings_asked(context, server, str(address), value)
-    if context.placed.get((server, Kind.ASSOCIATION)):
+    if server in context.associating:
         yield ("associations",), "", Capability.ASSOCIATIONS
     for address, value in context.placed.get((server, Kind.TRUST), ()):
         path: Path = ("servers", server, "authorization_server")
