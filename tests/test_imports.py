@@ -32,6 +32,7 @@ PLANNING = [
     "cutoffs",
     "pruning",
     "granted",
+    "sealing",
     "diff",
     "ordering",
     "safety",

@@ -7,14 +7,13 @@ options differ, to name what differs inside them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
-from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Model
 from oauthdeploy.model.objects import KIND_OF, Association, Client, Object
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState
@@ -29,11 +28,13 @@ from oauthdeploy.planning.normalize import (
     is_instruction,
     live_value,
     same,
+    surely_fulfilled,
     unsaid,
     wanted_fields,
     write_only,
 )
 from oauthdeploy.planning.pruning import unwanted_associations, unwanted_objects
+from oauthdeploy.planning.sealing import Seal, plain
 from oauthdeploy.planning.view import Blind, Found, Kept, LiveItem, ServerView, unread_servers, views
 
 REVISION: Final = "secret.revision"
@@ -254,6 +255,9 @@ def compare_object(
     """Compare the written fields of `wanted` with a live object of the same kind; `skip` are dotted paths to leave out."""
     if isinstance(wanted, Association):
         return _SAME
+    # A secret may be blind, and is never settled by a quick look.
+    if not live.blind and "secret" not in wanted.model_fields_set and surely_fulfilled(wanted, live.value, skip):
+        return _SAME
     model = type(wanted)
     defaults = facts.defaults.get(KIND_OF[model], {})
     have = flatten(live.value)
@@ -295,7 +299,7 @@ def created_fields(wanted: Object, facts: DriverFacts) -> tuple[FieldChange, ...
         if not is_instruction(path) and (after := _after(model, path, asked, defaults)) is not _UNKNOWN:
             found.append(FieldChange(path, None, after))
     options = _options_for(wanted, facts.name) if isinstance(wanted, Client) else {}
-    found += (FieldChange(f"{OPTIONS}.{facts.name}.{key}", None, _plain(options[key])) for key in sorted(options))
+    found += (FieldChange(f"{OPTIONS}.{facts.name}.{key}", None, plain(options[key])) for key in sorted(options))
     return tuple(found)
 
 
@@ -328,14 +332,16 @@ def _options_for(client: Client, driver: str) -> Mapping[str, Any]:
 
 def _option_changes(wanted: Client, live: Client, driver: str) -> list[FieldChange]:
     """What differs in the options of this driver, as deep as it can be named. Only written keys count, at every depth."""
-    asked, have = _plain(_options_for(wanted, driver)), _plain(_options_for(live, driver))
+    if OPTIONS not in wanted.model_fields_set:
+        return []
+    asked, have = plain(_options_for(wanted, driver)), plain(_options_for(live, driver))
     if not asked or asked == have:
         return []
     # Loaded here, since most plans never need it and it takes longer than a whole plan of a small manifest.
     from deepdiff import DeepDiff
     from deepdiff.helper import notpresent
 
-    seal = _Seal()
+    seal = Seal()
     tree = DeepDiff(seal(have), seal(asked), view="tree", verbose_level=2, threshold_to_diff_deeper=0)
     found: dict[str, FieldChange] = {}
     for kind, levels in tree.items():
@@ -348,50 +354,3 @@ def _option_changes(wanted: Client, live: Client, driver: str) -> list[FieldChan
 
 def _option_path(driver: str, keys: Iterable[str | int]) -> str:
     return f"{OPTIONS}.{driver}" + "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
-
-
-def _plain(value: Any) -> Any:
-    """Mappings and lists of any type as dict and list, so that only their content is compared."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value
-
-
-class _Seal:
-    """Puts a token in the place of each secret, equal for equal secrets, so that deepdiff never looks inside one."""
-
-    def __init__(self) -> None:
-        self._tokens: dict[Secret, _Token] = {}
-
-    def __call__(self, value: Any) -> Any:
-        return _mapped(value, lambda leaf: self._token(leaf) if isinstance(leaf, Secret) else leaf)
-
-    def opened(self, value: Any) -> Any:
-        """The value as it was."""
-        return _mapped(value, lambda leaf: leaf.secret if isinstance(leaf, _Token) else leaf)
-
-    def _token(self, secret: Secret) -> _Token:
-        return self._tokens.setdefault(secret, _Token(f"secret {len(self._tokens)}", secret))
-
-
-class _Token(str):
-    """A text without meaning that stands for a secret."""
-
-    secret: Secret
-    __slots__ = ("secret",)
-
-    def __new__(cls, text: str, secret: Secret) -> _Token:
-        """The text, and the secret that it stands for."""
-        made = super().__new__(cls, text)
-        made.secret = secret
-        return made
-
-
-def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
-    if isinstance(value, dict):
-        return {key: _mapped(inner, change) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_mapped(inner, change) for inner in value]
-    return change(value)

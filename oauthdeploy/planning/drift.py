@@ -129,7 +129,8 @@ def _unreadable(live: LiveState) -> Iterator[DriftItem]:
     """One item for each kind that a server didn't show; `*` stands for all names."""
     for name, state in sorted(live.servers.items()):
         for kind, why in state.unreadable.items():
-            address = Address(kind, "" if kind.is_singleton else "*", name)
+            names = {Kind.ASSOCIATION: "*:*"}.get(kind, "" if kind.is_singleton else "*")
+            address = Address(kind, names, name)
             yield DriftItem(DriftClass.UNREADABLE, address, f"{why.summary}. {why.detail}".strip())
 
 
@@ -138,19 +139,18 @@ def _unreadable(live: LiveState) -> Iterator[DriftItem]:
 
 def _disagreements(desired: DesiredState, live: LiveState) -> Iterator[DriftItem]:
     """What a resource server and the authorization server that it trusts see differently, against the manifest."""
-    for name in sorted(live.servers):
-        trusted = trusted_by(desired, name) if name in desired.servers else None
-        if trusted is None:
+    trusted = {name: trusted_by(desired, name) for name in sorted(live.servers.keys() & desired.servers.keys())}
+    for name, server in trusted.items():
+        if server is not None:
+            yield from _other_trust(desired, live, name)
+    across = {name: server for name, server in trusted.items() if server in live.servers and server != name}
+    for address, wanted in desired.objects.items():
+        if address.kind not in (Kind.SCOPE, Kind.CLIENT) or (server := across.get(address.server)) is None:
             continue
-        yield from _other_trust(desired, live, name)
-        if trusted == name or trusted not in live.servers:
-            continue
-        for address, wanted in desired.on(name).items():
-            if address.kind in (Kind.SCOPE, Kind.CLIENT):
-                other = Address(address.kind, address.name, trusted)
-                peer = desired.objects.get(other)
-                if peer is not None:
-                    yield from _pair(live, (address, wanted), (other, peer), desired)
+        other = Address(address.kind, address.name, server)
+        peer = desired.objects.get(other)
+        if peer is not None:
+            yield from _pair(live, (address, wanted), (other, peer), desired)
 
 
 def _other_trust(desired: DesiredState, live: LiveState, name: str) -> Iterator[DriftItem]:

@@ -38,8 +38,8 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
@@ -74,13 +74,29 @@ _NARROWING: Final = frozenset(_NARROW.values())
 _AUTHORIZATION_KINDS: Final = frozenset({Kind.ASSOCIATION, Kind.SETTINGS})
 
 
-def order(changes: Sequence[Change], desired: DesiredState, live: LiveState) -> tuple[Change, ...]:
-    """Give each change its stage and what it depends on, and put all in a stable order of work. Raises OrderCycle."""
-    staged = [
-        replace(change, stage=stage_of(change, desired.servers[change.address.server].role)) for change in changes
-    ]
-    graph = _Graph({change.address: change for change in staged}, desired, live)
-    return topological([replace(change, depends_on=graph.needs(change)) for change in staged])
+def own_batch(_server: str, change: Change) -> str:
+    """The name of a request that carries one change alone."""
+    return str(change.address)
+
+
+def order(
+    changes: Sequence[Change],
+    desired: DesiredState,
+    live: LiveState,
+    batch_key: Callable[[str, Change], str] = own_batch,
+) -> tuple[Change, ...]:
+    """Give each change its stage, what it depends on and its batch, and put all in a stable order of work.
+
+    `batch_key` names the request on a server that carries a change, from its address and action. Raises OrderCycle.
+    """
+    stages = {change.address: stage_of(change, desired.servers[change.address.server].role) for change in changes}
+    graph = _Graph(changes, stages, desired, live)
+
+    def placed(change: Change) -> Change:
+        batch = batch_key(change.address.server, change)
+        return replace(change, stage=stages[change.address], depends_on=graph.needs(change), batch=batch)
+
+    return topological([placed(change) for change in changes])
 
 
 def stage_of(change: Change, role: Role) -> Stage:
@@ -111,106 +127,124 @@ def _narrows(change: Change) -> bool:
     return direction_of(change.address.kind, change.fields) is Direction.NARROWS
 
 
-@dataclass
+_Names = dict[tuple[Kind, str], dict[str, Address]]
+"""Addresses by kind and server, then by name."""
+
+
 class _Graph:
     """Looks up what a change waits for. Reads the plan, who trusts whom, and what is associated live."""
 
-    plan: Mapping[Address, Change]
-    desired: DesiredState
-    live: LiveState
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self, changes: Sequence[Change], stages: Mapping[Address, Stage], desired: DesiredState, live: LiveState
+    ) -> None:
+        self._stages, self._desired = stages, desired
+        self._widening, self._narrowing = _named(stages, _WIDENING), _named(stages, _NARROWING)
         self._trusting: dict[str, list[str]] = defaultdict(list)
         self._trusted: dict[str, str] = {}
-        for name in sorted(self.desired.servers):
-            target = trusted_by(self.desired, name)
+        for name in sorted(desired.servers):
+            target = trusted_by(desired, name)
             if target is not None and target != name:
                 self._trusting[target].append(name)
                 self._trusted[name] = target
+        self._places = {name: sorted({name, *self._trusting.get(name, ())}) for name in desired.servers}
+        self._peers = {name: self._peers_of(name) for name in desired.servers}
         self._cut_offs: dict[tuple[str, str], list[Address]] = defaultdict(list)
-        self._removed: dict[tuple[str, str], list[Address]] = defaultdict(list)
-        for address, change in self.plan.items():
+        self._removed: dict[tuple[str, Kind, str], list[Address]] = defaultdict(list)
+        for change in changes:
+            address = change.address
             if isinstance(change.desired, Revocation):
                 self._cut_offs[address.server, change.desired.client].append(address)
             elif change.action is Action.DELETE and address.kind is Kind.ASSOCIATION:
-                self._removed[address.server, f"client {address.client}"].append(address)
-                self._removed[address.server, f"scope {address.scope}"].append(address)
-        self._live_scopes = self._associated()
+                self._removed[address.server, Kind.CLIENT, address.client].append(address)
+                self._removed[address.server, Kind.SCOPE, address.scope].append(address)
+        self._live_scopes = self._associated(changes, live)
 
-    def _associated(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
-        """The scopes that clients with a change of their own are associated with, live; deletes free these scopes."""
-        touched = {(a.server, a.name) for a in self.plan if a.kind is Kind.CLIENT}
-        found: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for server in sorted({server for server, _ in touched} & self.live.servers.keys()):
-            for address in self.live.servers[server].objects:
-                if address.kind is Kind.ASSOCIATION and (server, address.client) in touched:
-                    found[server, address.client].append(address.scope)
-        for (server, client), scopes in found.items():
-            change = self.plan[Address(Kind.CLIENT, client, server)]
-            if change.action is Action.DELETE:
+    def _associated(self, changes: Sequence[Change], live: LiveState) -> Mapping[Address, tuple[str, ...]]:
+        """The scopes that clients are associated with live, for those that get wider; deletes free theirs."""
+        touched = {c.address: c for c in changes if c.address.kind is Kind.CLIENT and c.action is not Action.CREATE}
+        found: dict[Address, list[str]] = defaultdict(list)
+        for server in sorted({address.server for address in touched} & live.servers.keys()):
+            for address in live.servers[server].objects:
+                if address.kind is Kind.ASSOCIATION:
+                    client = Address(Kind.CLIENT, address.client, server)
+                    if client in touched:
+                        found[client].append(address.scope)
+        for client, scopes in found.items():
+            if touched[client].action is Action.DELETE:
                 for scope in scopes:
-                    self._removed[server, f"scope {scope}"].append(change.address)
-        return {key: tuple(scopes) for key, scopes in found.items()}
+                    self._removed[client.server, Kind.SCOPE, scope].append(client)
+        return {client: tuple(sorted(scopes)) for client, scopes in found.items()}
 
     def needs(self, change: Change) -> tuple[Address, ...]:
-        """The changes of the plan that must have succeeded before this one, by address."""
+        """The changes of the plan that must have succeeded before this one: by address where they widen or narrow."""
         address = change.address
-        found = set(self._before_anything(address))
-        if change.stage in _WIDENING:
-            found.update(self._planned(self._before_widening(change), _WIDENING))
-        elif change.stage in _NARROWING:
-            found.update(self._planned(self._before_narrowing(address), _NARROWING))
-        found.discard(address)
-        return tuple(sorted(found)) if found else ()
-
-    def _planned(self, addresses: Iterator[Address], stages: frozenset[Stage]) -> Iterator[Address]:
-        for address in addresses:
-            change = self.plan.get(address)
-            if change is not None and change.stage in stages:
-                yield address
-
-    def _before_anything(self, address: Address) -> Sequence[Address]:
-        if not self._cut_offs or address.kind not in (Kind.CLIENT, Kind.ASSOCIATION):
+        stage = self._stages[address]
+        if stage in _WIDENING:
+            needed = list(self._before_widening(change))
+        elif stage in _NARROWING:
+            needed = sorted(self._before_narrowing(address))
+        else:
             return ()
-        return self._cut_offs.get((address.server, address.client), ())
+        if self._cut_offs and address.kind in (Kind.CLIENT, Kind.ASSOCIATION):
+            needed += sorted(self._cut_offs.get((address.server, address.client), ()))
+        return tuple(dict.fromkeys(needed))
 
     def _before_widening(self, change: Change) -> Iterator[Address]:
         address = change.address
-        server = address.server
-        if address.kind is Kind.ASSOCIATION:
-            for place in (server, *self._trusting.get(server, ())):
-                yield Address(Kind.CLIENT, address.client, place)
-                yield Address(Kind.SCOPE, address.scope, place)
-        elif address.kind in (Kind.CLIENT, Kind.SCOPE):
-            yield Address.singleton(Kind.TRUST, server)
-            peers = self._peers(server)
-            for peer in peers:
-                yield Address(address.kind, address.name, peer)
-            if peers and address.kind is Kind.CLIENT and change.action is not Action.CREATE:
+        kind, server = address.kind, address.server
+        if kind is Kind.ASSOCIATION:
+            places = self._places[server]
+            yield from self._found(self._widening, Kind.SCOPE, address.scope, places)
+            yield from self._found(self._widening, Kind.CLIENT, address.client, places)
+        elif kind in (Kind.CLIENT, Kind.SCOPE):
+            yield from self._found(self._widening, Kind.TRUST, "", (server,))
+            peers = self._peers[server]
+            if peers and kind is Kind.CLIENT:
                 # What is associated already can be asked for as soon as the client may do more.
-                for scope in self._live_scopes.get((server, address.name), ()):
-                    yield from (Address(Kind.SCOPE, scope, peer) for peer in peers)
-
-    def _peers(self, server: str) -> Sequence[str]:
-        """The resource servers that go before this one. Two servers of both roles never wait for each other."""
-        trusting = self._trusting.get(server, ())
-        if self.desired.servers[server].role is not Role.BOTH:
-            return trusting
-        return [name for name in trusting if self.desired.servers[name].role is Role.RESOURCE]
+                for scope in self._live_scopes.get(address, ()):
+                    yield from self._found(self._widening, Kind.SCOPE, scope, peers)
+            yield from self._found(self._widening, kind, address.name, peers)
 
     def _before_narrowing(self, address: Address) -> Iterator[Address]:
-        if address.kind not in (Kind.CLIENT, Kind.SCOPE):
+        kind, server = address.kind, address.server
+        if kind not in (Kind.CLIENT, Kind.SCOPE):
             return
-        key = f"{address.kind} {address.name}"
-        if address.kind is Kind.SCOPE:
-            yield from self._removed.get((address.server, key), ())
-        trusted = self._trusted.get(address.server)
+        if kind is Kind.SCOPE:
+            yield from self._pending(self._removed.get((server, kind, address.name), ()))
+        trusted = self._trusted.get(server)
         if trusted is None:
             return
-        if address.server in self._peers(trusted):
-            yield Address(address.kind, address.name, trusted)
-        # A client of a server of both roles goes in the same stage as this one; its associations went before.
-        yield from self._removed.get((trusted, key), ())
+        if server in self._peers.get(trusted, ()):
+            yield from self._found(self._narrowing, kind, address.name, (trusted,))
+        yield from self._pending(self._removed.get((trusted, kind, address.name), ()))
+
+    def _pending(self, addresses: Sequence[Address]) -> Iterator[Address]:
+        return (address for address in addresses if self._stages[address] in _NARROWING)
+
+    def _peers_of(self, server: str) -> Sequence[str]:
+        """The resource servers that go before this one. Two servers of both roles never wait for each other."""
+        trusting = self._trusting.get(server, [])
+        if self._desired.servers[server].role is not Role.BOTH:
+            return trusting
+        return [name for name in trusting if self._desired.servers[name].role is Role.RESOURCE]
+
+    @staticmethod
+    def _found(index: _Names, kind: Kind, name: str, servers: Sequence[str]) -> Iterator[Address]:
+        for server in servers:
+            found = index.get((kind, server), _NO_NAMES).get(name)
+            if found is not None:
+                yield found
+
+
+_NO_NAMES: Final[Mapping[str, Address]] = {}
+
+
+def _named(stages: Mapping[Address, Stage], wanted: frozenset[Stage]) -> _Names:
+    index: _Names = defaultdict(dict)
+    for address, stage in stages.items():
+        if stage in wanted:
+            index[address.kind, address.server][address.name] = address
+    return dict(index)
 
 
 def topological(changes: Sequence[Change]) -> tuple[Change, ...]:

@@ -18,7 +18,7 @@ from oauthdeploy.planning.capabilities import DriverFacts
 from oauthdeploy.planning.changes import Action, Change, Risk
 from oauthdeploy.planning.diff import compare
 from oauthdeploy.planning.documents import Document, change_document, diagnostic_documents
-from oauthdeploy.planning.ordering import order
+from oauthdeploy.planning.ordering import order, own_batch
 from oauthdeploy.planning.safety import check_safety
 from oauthdeploy.planning.survivors import revoked_clients, surviving_tokens
 
@@ -87,10 +87,6 @@ class Plan:
 # -- making one -------------------------------------------------------------------------------------------------------
 
 
-def _own_batch(_server: str, change: Change) -> str:
-    return str(change.address)
-
-
 def _one_request(_server: str, changes: Sequence[Change]) -> int:
     return 1 if changes else 0
 
@@ -103,7 +99,7 @@ def build_plan(
     digest: str = "",
     accounts: Mapping[str, str] = MappingProxyType({}),
     products: Mapping[str, str] = MappingProxyType({}),
-    batch_key: Callable[[str, Change], str] = _own_batch,
+    batch_key: Callable[[str, Change], str] = own_batch,
     writes: Callable[[str, Sequence[Change]], int] = _one_request,
 ) -> Plan:
     """Compare, put in order, check for safety, count requests.
@@ -115,11 +111,11 @@ def build_plan(
     comparison = compare(desired, live, facts)
     revoked = revoked_clients(desired)
 
-    def finished(change: Change) -> Change:
-        notes = [note for note in (change.note, surviving_tokens(change, live, revoked)) if note]
-        return replace(change, batch=batch_key(change.address.server, change), note=" ".join(notes))
+    def noted(change: Change) -> Change:
+        said = surviving_tokens(change, live, revoked)
+        return replace(change, note=f"{change.note} {said}".strip()) if said else change
 
-    changes = tuple(finished(change) for change in order(comparison.changes, desired, live))
+    changes = tuple(noted(change) for change in order(comparison.changes, desired, live, batch_key))
     return Plan(
         name=desired.name,
         changes=changes,

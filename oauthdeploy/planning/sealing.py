@@ -1,0 +1,55 @@
+"""Trees of plain values, and the secrets in them put out of sight of a library that looks into everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from oauthdeploy.core.secrets import Secret
+
+
+def plain(value: Any) -> Any:
+    """Mappings and lists of any type as dict and list, so that only their content is compared."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return value
+
+
+class Seal:
+    """Puts a token in the place of each secret, equal for equal secrets, so that deepdiff never looks inside one."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[Secret, _Token] = {}
+
+    def __call__(self, value: Any) -> Any:
+        return _mapped(value, lambda leaf: self._token(leaf) if isinstance(leaf, Secret) else leaf)
+
+    def opened(self, value: Any) -> Any:
+        """The value as it was."""
+        return _mapped(value, lambda leaf: leaf.secret if isinstance(leaf, _Token) else leaf)
+
+    def _token(self, secret: Secret) -> _Token:
+        return self._tokens.setdefault(secret, _Token(f"secret {len(self._tokens)}", secret))
+
+
+class _Token(str):
+    """A text without meaning that stands for a secret."""
+
+    secret: Secret
+    __slots__ = ("secret",)
+
+    def __new__(cls, text: str, secret: Secret) -> _Token:
+        """The text, and the secret that it stands for."""
+        made = super().__new__(cls, text)
+        made.secret = secret
+        return made
+
+
+def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: _mapped(inner, change) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_mapped(inner, change) for inner in value]
+    return change(value)
