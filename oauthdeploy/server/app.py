@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from flask import Flask, Response, jsonify, request
 from flask.json.provider import DefaultJSONProvider
@@ -16,7 +16,7 @@ from oauthdeploy.server import guard, oauth, pages
 from oauthdeploy.server.admin import clients, people, scopes, servers, settings, tokens
 from oauthdeploy.server.admin.api import DOCUMENT_PATH, PREFIX, Api, admin_error, guard_admin, problem
 from oauthdeploy.server.admin.errors import AdminError
-from oauthdeploy.server.config import ServerConfig, load_seed
+from oauthdeploy.server.config import ConfigError, ServerConfig, load_seed
 from oauthdeploy.server.files import Vault
 from oauthdeploy.server.openapi import build_document
 from oauthdeploy.server.outbound import Outbound
@@ -39,19 +39,24 @@ def create_app(config: ServerConfig) -> Flask:
     The data directory is opened, seeded and ready when this returns; `close_app` closes it.
 
     Raises:
-        ConfigError: the seed can't be used.
+        ConfigError: the seed or the certificate file can't be used.
     """
     seed = load_seed(config)
     config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        outbound = Outbound(config.ca_file)
+    except OSError as problem:
+        raise ConfigError(f"The certificates in {config.ca_file} can't be read: {problem}") from problem
     checker = SecretChecker()
     vault = Vault(config.data_dir / "vault.key")
     store = Store(config.data_dir / "server.db", config.threads)
     try:
         seed_users(store, checker, seed.users, config.data_dir)
     except BaseException:
+        outbound.close()
         store.close()
         raise
-    state = State(config, seed, store, vault, checker, Outbound(config.ca_file))
+    state = State(config, seed, store, vault, checker, outbound)
 
     # Authlib writes whole tokens to its debug log.
     logging.getLogger("authlib").setLevel(logging.INFO)
@@ -131,7 +136,7 @@ _OAUTH_PATHS = (f"/invoke/{oauth.PUBLIC_FOLDER}/", f"/invoke/{oauth.INTERNAL_FOL
 def _finish(response: Response) -> Response:
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    log.info("%s %s %d", request.method, request.path, response.status_code)
+    log.info("%s %s %d", request.method, quote(request.path), response.status_code)
     return response
 
 
@@ -156,7 +161,7 @@ _MESSAGES = {
 
 
 def _crash(error: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    log.error("%s %s failed", request.method, quote(request.path), exc_info=error)
     return _error(500, "The server failed; its log says why.")
 
 

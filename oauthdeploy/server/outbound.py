@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import ssl
+import time
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import certifi
 import requests
 from requests.adapters import HTTPAdapter
 
-#: Seconds to wait for a connection, and again for an answer.
+#: Seconds to wait for a connection, and again for a whole answer.
 TIMEOUT = 5.0
 _LONGEST_ANSWER = 64 * 1024
 
@@ -60,6 +61,7 @@ class Outbound:
             raise TrustUnavailable("the authorization server can't be reached") from problem
 
     def _post(self, url: str, credentials: tuple[str, str], form: dict[str, str]) -> dict[str, object]:
+        deadline = time.monotonic() + TIMEOUT
         basic = base64.b64encode(":".join(credentials).encode()).decode("ascii")
         with self._session.post(
             url,
@@ -73,7 +75,7 @@ class Outbound:
                 raise TrustUnavailable("the authorization server refuses this server's credentials")
             if response.status_code != 200:
                 raise TrustUnavailable(f"the authorization server answered with status {response.status_code}")
-            content = response.raw.read(_LONGEST_ANSWER + 1, decode_content=True)
+            content = _content(response, deadline)
         try:
             answer = json.loads(content)
         except (ValueError, RecursionError) as problem:
@@ -81,6 +83,18 @@ class Outbound:
         if not isinstance(answer, dict) or len(content) > _LONGEST_ANSWER:
             raise TrustUnavailable("the authorization server's answer isn't an introspection")
         return answer
+
+
+def _content(response: requests.Response, deadline: float) -> bytes:
+    """The body, byte by byte: a larger piece could be waited for without end by a server that drips."""
+    content = bytearray()
+    for piece in response.iter_content(1):
+        content += piece
+        if time.monotonic() > deadline:
+            raise requests.ReadTimeout("The answer takes too long.")
+        if len(content) > _LONGEST_ANSWER:
+            break
+    return bytes(content)
 
 
 class _ContextAdapter(HTTPAdapter):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -115,6 +116,16 @@ class _QuietServer(Server):
     """A cheroot server that talks to the log instead of the standard error stream."""
 
     ConnectionClass = _Connection
+
+    @staticmethod
+    def bind_socket(socket_: socket.socket, bind_addr: tuple[str, int]) -> socket.socket:
+        """Bind a socket, and close it when that fails, which cheroot leaves to the garbage collector."""
+        try:
+            bound: socket.socket = Server.bind_socket(socket_, bind_addr)
+        except OSError:
+            socket_.close()
+            raise
+        return bound
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         log.log(level, "%s", msg, exc_info=traceback)

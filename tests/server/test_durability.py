@@ -241,3 +241,26 @@ def test_resource_servers_can_introspect_after_a_restart(launch: Launch) -> None
     """Users of the group ResourceServers are there from the seed."""
     kit = launch()
     assert kit.service_as(RESOURCE, "introspectToken", token="x").json() == {"active": False}
+
+
+def test_what_stops_a_start(tmp_path: Path) -> None:
+    """A taken port and an unusable certificate file are errors of the start, and leave nothing open."""
+    with Kit(tmp_path / "first") as kit:
+        port = int(kit.url.rpartition(":")[2])
+        with pytest.raises(OSError, match=str(port)):
+            start(ServerConfig(role="both", data_dir=tmp_path / "second", users=kit.config.users, port=port))
+    for content in (None, "no certificate"):
+        file = tmp_path / "ca.pem"
+        if content is not None:
+            file.write_text(content)
+        with pytest.raises(ConfigError, match="certificates"):
+            start(ServerConfig(role="both", data_dir=tmp_path / "third", ca_file=file))
+
+
+def test_log_lines_can_not_be_forged(launch: Launch, caplog: pytest.LogCaptureFixture) -> None:
+    """A path with line breaks is logged in its escaped form."""
+    caplog.set_level(logging.INFO)
+    kit = launch()
+    kit.admin("GET", "/x%0AINFO%20forged")
+    assert "/admin/x%0AINFO%20forged 404" in caplog.text
+    assert "\nINFO forged" not in caplog.text

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -256,7 +257,7 @@ def test_certificates_are_verified(launch: Launch) -> None:
     assert "certificate" in response.json()["error_description"]
 
 
-@contextmanager
+@contextlib.contextmanager
 def stranger(answer: Callable[[dict[str, str], str], tuple[int, object]]) -> Iterator[str]:
     """Somebody else's introspection endpoint: gets the form and the Authorization header, gives status and body."""
 
@@ -265,6 +266,12 @@ def stranger(answer: Callable[[dict[str, str], str], tuple[int, object]]) -> Ite
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             form = {key: values[0] for key, values in parse_qs(body).items()}
             status, content = answer(form, self.headers.get("Authorization", ""))
+            if callable(content):
+                self.send_response(status)
+                self.send_header("Content-Length", "1000")
+                self.end_headers()
+                content(self.wfile)
+                return
             data = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Location", "http://127.0.0.1:1/elsewhere")
@@ -366,6 +373,29 @@ def test_a_slow_external_server(tolerant: Kit, monkeypatch: pytest.MonkeyPatch) 
         tolerant.settings(authServerAlias="local")
     assert response.status_code == 503
     assert "in time" in response.json()["error_description"]
+
+
+def test_a_dripping_or_broken_answer(tolerant: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that never ends, or ends too early, is 503 in about the time that an answer may take."""
+    monkeypatch.setattr("oauthdeploy.server.outbound.TIMEOUT", 0.5)
+
+    def drip(wfile: BinaryIO) -> None:
+        with contextlib.suppress(OSError):
+            for _ in range(50):
+                wfile.write(b" ")
+                time.sleep(0.1)
+
+    def break_off(wfile: BinaryIO) -> None:
+        wfile.write(b'{"active": true')
+
+    started = time.monotonic()
+    for body in (drip, break_off):
+        with stranger(lambda _form, _authorization, body=body: (200, body)) as endpoint:
+            trust(tolerant, endpoint)
+            response = tolerant.call("orders:list", "x")
+            tolerant.settings(authServerAlias="local")
+        assert response.status_code == 503
+    assert time.monotonic() - started < 20
 
 
 def test_a_cut_off_client(tolerant: Kit) -> None:

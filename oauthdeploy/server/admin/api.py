@@ -139,7 +139,7 @@ def problem(status: int, message: str) -> Response:
 
 def admin_error(error: AdminError) -> Response:
     """The answer to a refused request."""
-    log.info("%s %s refused with %d", request.method, request.path, error.status)
+    log.info("%s %s refused with %d", request.method, quote(request.path), error.status)
     return problem(error.status, error.message)
 
 
