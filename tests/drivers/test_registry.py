@@ -1,0 +1,153 @@
+"""Which drivers there are: ours always, others' by entry point, broken ones told and never in the way."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from oauthdeploy.core.errors import ManifestInvalid
+from oauthdeploy.drivers import external, webmethods
+from oauthdeploy.drivers.base import API_VERSION, DriverInfo
+from oauthdeploy.drivers.registry import (
+    BUILT_IN,
+    GROUP,
+    DriverNotUsable,
+    driver_facts,
+    driver_problems,
+    get_driver,
+    load,
+    names,
+    open_driver,
+)
+from oauthdeploy.model.fields import Model
+from oauthdeploy.model.servers import Role, Server
+from oauthdeploy.planning.capabilities import Capability, DriverFacts
+
+
+class Nothing(Model):
+    """No credentials, no options."""
+
+
+def info(name: str, version: int = API_VERSION) -> DriverInfo:
+    facts = DriverFacts(name, name.title(), frozenset({Role.BOTH}), Nothing, Nothing, {Role.BOTH: {}})
+    return DriverInfo(facts, None, version)
+
+
+@pytest.fixture
+def package(monkeypatch: pytest.MonkeyPatch) -> str:
+    module = ModuleType("some_drivers")
+    module.GOOD = info("good")  # type: ignore[attr-defined]
+    module.OLD = info("old", API_VERSION + 1)  # type: ignore[attr-defined]
+    module.TEXT = "no driver"  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "some_drivers", module)
+    return "some_drivers"
+
+
+def point(name: str, value: str) -> EntryPoint:
+    return EntryPoint(name, value, GROUP)
+
+
+def test_our_drivers_are_there_without_any_entry_point() -> None:
+    """A source tree is enough."""
+    registry = load(BUILT_IN, ())
+    assert set(registry.drivers) == {"external", "webmethods"}
+    assert not registry.problems
+    assert {"external", "webmethods"} <= set(names())
+    assert driver_facts()["webmethods"] is webmethods.FACTS
+    assert get_driver("external") is external.DRIVER
+    assert not driver_problems()
+
+
+def test_a_driver_of_another_package_is_found(package: str) -> None:
+    """By its entry point."""
+    registry = load(BUILT_IN, [point("good", f"{package}:GOOD")])
+    assert registry.drivers["good"].facts.title == "Good"
+    assert not registry.problems
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("old", "some_drivers:OLD", f"version {API_VERSION + 1} of the driver interface"),
+        ("text", "some_drivers:TEXT", "no DriverInfo"),
+        ("other", "some_drivers:GOOD", "calls itself 'good'"),
+        ("gone", "no_such_package:X", "No module named"),
+        ("half", "some_drivers:MISSING", "MISSING"),
+        ("webmethods", "some_drivers:GOOD", "belongs to a driver of oauthdeploy"),
+    ],
+)
+def test_a_broken_driver_is_a_finding_and_hinders_nobody(package: str, name: str, value: str, says: str) -> None:
+    """It is told with its reason; ours and other packages' still work."""
+    registry = load(BUILT_IN, [point(name, value), point("good", f"{package}:GOOD")])
+    assert {"external", "webmethods", "good"} <= set(registry.drivers)
+    assert says in registry.problems[name].detail
+    assert registry.drivers["webmethods"] is webmethods.DRIVER
+
+
+def test_a_name_that_two_packages_claim_belongs_to_neither(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which of the two would answer must not be left to chance."""
+    module = ModuleType("more_drivers")
+    module.GOOD = info("good")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "more_drivers", module)
+    registry = load(BUILT_IN, [point("good", f"{package}:GOOD"), point("good", "more_drivers:GOOD")])
+    assert "good" not in registry.drivers
+    assert "two packages" in registry.problems["good"].detail
+
+
+def test_our_own_entry_points_are_no_problem() -> None:
+    """They name the same attributes as the list."""
+    registry = load(BUILT_IN, [point(name, value) for name, value in BUILT_IN.items()])
+    assert not registry.problems
+
+
+def test_an_unknown_driver_is_an_error_that_lists_the_known() -> None:
+    """The fix is a name to choose."""
+    with pytest.raises(DriverNotUsable) as caught:
+        get_driver("webmethod")
+    assert "webmethods" in caught.value.fix
+
+
+def entry(**more: object) -> Server:
+    return Server.model_validate({"role": "both", "driver": "webmethods", "url": "http://127.0.0.1:1", **more})
+
+
+def test_credentials_are_validated_by_the_drivers_model() -> None:
+    """Every mistake in one go, each at its place, none with a value."""
+    with pytest.raises(ManifestInvalid) as caught:
+        open_driver("login", entry(), {"user": "x", "password": 5}, {}, read_only=True, base=Path())
+    places = {finding.path for finding in caught.value.diagnostics}
+    assert places == {("servers", "login", "credentials", name) for name in ("username", "password", "user")}
+
+
+@pytest.mark.parametrize("options", [{"api": "invoke"}, {"timezone": "Mars/Base"}, {"x": 1}])
+def test_options_are_validated_by_the_drivers_model(options: dict[str, object]) -> None:
+    """Unknown keys and values are refused."""
+    credentials = {"username": "u", "password": "p"}
+    with pytest.raises(ManifestInvalid) as caught:
+        open_driver("login", entry(), credentials, options, read_only=True, base=Path())
+    assert all(finding.path[:3] == ("servers", "login", "options") for finding in caught.value.diagnostics)
+
+
+def test_an_external_server_is_never_connected_to() -> None:
+    """It has no driver object; asking for one is a bug of the caller."""
+    with pytest.raises(DriverNotUsable):
+        open_driver("idp", entry(driver="external"), {}, {}, read_only=True, base=Path())
+    assert not external.FACTS.writable
+
+
+def test_offline_commands_bring_no_http_library() -> None:
+    """Facts are data: `validate` starts without requests."""
+    code = "import sys; from oauthdeploy.drivers.registry import driver_facts; driver_facts(); print('requests' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_every_capability_has_an_answer(role: Role) -> None:
+    """A table with holes would read as "can't"."""
+    assert set(webmethods.FACTS.capabilities[role]) == set(Capability)
