@@ -215,6 +215,42 @@ def test_of_many_who_find_a_stale_lock_one_gets_it(tmp_path: Path) -> None:
         assert most[0] == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="flock")
+@pytest.mark.parametrize("step", ["take", "renew", "force", "release"])
+def test_whoever_changes_the_lock_waits_for_the_turn_of_another(tmp_path: Path, step: str) -> None:
+    """Between looking and changing nobody else may change the file; that is what makes taking over safe."""
+    import fcntl
+
+    holding = None if step == "take" else lock(tmp_path, "shop")
+    holder = holding.__enter__() if holding else None
+
+    def work() -> None:
+        if step == "take":
+            with lock(tmp_path, "shop"):
+                pass
+        elif step == "renew" and holder:
+            renew(only_file(tmp_path), holder)
+        elif step == "force":
+            force_unlock(tmp_path, "shop")
+        elif holding:
+            holding.__exit__(None, None, None)
+
+    turn = os.open(tmp_path, os.O_RDONLY)
+    worker = threading.Thread(target=work)
+    try:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        worker.start()
+        worker.join(0.2)
+        assert worker.is_alive()
+    finally:
+        os.close(turn)
+    worker.join(10)
+    assert not worker.is_alive()
+    if holding and step != "release":
+        holding.__exit__(None, None, None)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_releases_the_lock(tmp_path: Path, number: signal.Signals) -> None:
