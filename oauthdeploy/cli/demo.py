@@ -233,7 +233,7 @@ def token_by_client_credentials(here: Estate, client: str, scope: str) -> str:
         here.token_url,
         client_id=client,
         client_secret=here.environment["NIGHTLY_BATCH_SECRET"],
-        verify=str(here.ca),
+        verify=str(here.ca),  # type: ignore[arg-type]  # the stubs forget that requests takes a path
         timeout=10,
     )
     return str(token["access_token"])
@@ -259,7 +259,11 @@ def token_by_authorization_code(here: Estate, client: str, scope: str, owner: st
     expect("code" in query, "approval must give an authorization code", query)
     expect(query.get("state") == [state], "the state must come back unchanged (RFC 6749 section 10.12)", query)
     token = session.fetch_token(
-        here.token_url, code=query["code"][0], include_client_id=True, verify=str(here.ca), timeout=10
+        here.token_url,
+        code=query["code"][0],
+        include_client_id=True,
+        verify=str(here.ca),  # type: ignore[arg-type]
+        timeout=10,
     )
     return str(token["access_token"])
 

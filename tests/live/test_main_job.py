@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,13 @@ pytestmark = pytest.mark.live
 def test_a_second_plan_is_empty_in_every_mode_of_the_server(
     make_pair: PairFactory, strict: bool, accept_client_id: bool
 ) -> None:
-    """The same manifest applied to a strict and to a tolerant server gives the same second, empty plan."""
+    """The same manifest applied to a strict and to a tolerant server gives the same second, empty plan.
+
+    Where a server makes its clients' ids and secrets itself, as documented, the manifest must ask it to.
+    """
     pair = make_pair(strict=strict, accept_client_id=accept_client_id)
+    if not accept_client_id:
+        _generate_secret(pair)
     first = pair.run("plan", "--detailed-exitcode")
     assert first.code == 2, first.err
     applied = pair.run("apply", "--yes")
@@ -33,6 +39,28 @@ def test_a_second_plan_is_empty_in_every_mode_of_the_server(
     assert again.code == 0
     pair.writes()
     pair.run("apply", "--yes")
+    assert pair.writes() == []
+
+
+def _generate_secret(pair: Pair) -> None:
+    """Let the server make the secret of nightly-batch, delivered to out/batch.json."""
+    manifest = pair.folder / "oauthdeploy.yaml"
+    given = 'secret: {value: "${env:NIGHTLY_BATCH_SECRET}"}'
+    text = manifest.read_text()
+    assert given in text
+    manifest.write_text(
+        text.replace(given, "secret: {generate: true, deliver_to: {file: out/batch.json, format: json}}")
+    )
+
+
+def test_a_secret_that_the_server_can_not_take_stops_before_anything_is_written(make_pair: PairFactory) -> None:
+    """A documented server makes secrets itself: the plan says so, apply is exit 5 with the way out, nothing is written."""
+    pair = make_pair(accept_client_id=False)
+    assert pair.run("plan").code == 0
+    result = pair.run("apply", "--yes")
+    assert result.code == 5
+    assert "client-secret-not-settable" in result.err
+    assert "client/nightly-batch@login" in result.err
     assert pair.writes() == []
 
 
@@ -250,8 +278,6 @@ def test_a_generated_secret_is_delivered_once_to_its_file(make_pair: PairFactory
     assert result.code == 0, result.out + result.err
     delivered = pair.folder / "out" / "batch.json"
     assert delivered.stat().st_mode & 0o777 == 0o600
-    import json
-
     found = json.loads(delivered.read_text())
     answer = requests.post(
         f"{pair.login.url}/invoke/pub.oauth/getToken",
