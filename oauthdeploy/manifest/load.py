@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path as FilePath
 from typing import Any, Final
@@ -21,7 +22,7 @@ from oauthdeploy.manifest.mask import is_secret_path
 from oauthdeploy.manifest.nodes import Source
 from oauthdeploy.manifest.parts import DriverParts, check_driver_parts, misplaced_secrets
 from oauthdeploy.manifest.placement import place_objects
-from oauthdeploy.manifest.rules import RuleContext, check_all
+from oauthdeploy.manifest.rules import CATALOGUE, RuleContext, check_all
 from oauthdeploy.manifest.severities import apply_comments, apply_severities
 from oauthdeploy.manifest.sources import base_folder, read_sources
 from oauthdeploy.manifest.variables import collect_variables, declared_variables
@@ -210,4 +211,10 @@ def _finish(
     """Weigh, place, leave out what comments ignore, and sort."""
     weighed = apply_severities(problems, request.severities)
     placed = [locator.place(item) for item in weighed]
-    return Diagnostics.of(apply_comments(placed, sources)).sorted()
+    return Diagnostics.of(_titled(item) for item in apply_comments(placed, sources)).sorted()
+
+
+def _titled(item: Diagnostic) -> Diagnostic:
+    """The finding under its rule's title: one rule has one summary, whoever finds it."""
+    rule = CATALOGUE.get(item.rule)
+    return item if rule is None or rule.title == item.summary else replace(item, summary=rule.title)

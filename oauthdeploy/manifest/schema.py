@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from oauthdeploy.manifest.document import Document
 
@@ -19,8 +23,17 @@ _REFERENCE: Final = {
     "examples": ["${env:LOGIN_PASSWORD}"],
 }
 _ANNOTATIONS: Final = ("title", "description", "default", "examples", "deprecated")
+_SCALARS: Final = ("string", "number", "boolean")
 _LITERAL: Final = frozenset({"Variable", "VariableType"})
 """Declarations of variables are read before references are replaced, so they hold none."""
+
+
+class _Generator(GenerateJsonSchema):
+    """Describes what a value must be after it was read, so that bounds and patterns show; how it is written comes later."""
+
+    def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
+        """The schema of the inner type, with its bounds, where pydantic would show the bare type of the input."""
+        return self.generate_inner(schema["schema"])
 
 
 def manifest_schema() -> dict[str, Any]:
@@ -28,7 +41,7 @@ def manifest_schema() -> dict[str, Any]:
 
     `servers` is required of the whole manifest, but not of each of its files, so the schema doesn't ask for it.
     """
-    raw = Document.model_json_schema(mode="validation", ref_template="#/$defs/{model}")
+    raw = Document.model_json_schema(mode="validation", ref_template="#/$defs/{model}", schema_generator=_Generator)
     definitions = raw.pop("$defs")
     made = _object(raw)
     made["required"] = [name for name in raw["required"] if name != "servers"]
@@ -61,7 +74,8 @@ def _transform(schema: dict[str, Any]) -> dict[str, Any]:
     if _is_strict(schema):
         notes: dict[str, Any] = {key: schema[key] for key in _ANNOTATIONS if key in schema}
         core = {key: value for key, value in schema.items() if key not in notes}
-        return {**notes, "anyOf": [core, {"$ref": "#/$defs/Reference"}]}
+        numbers = [{"type": "integer", "minimum": 0}] if _takes_digits(schema) else []
+        return {**notes, "anyOf": [core, *numbers, {"$ref": "#/$defs/Reference"}]}
     return _inner(schema)
 
 
@@ -99,6 +113,11 @@ def _is_strict(schema: dict[str, Any]) -> bool:
     )
 
 
+def _takes_digits(schema: dict[str, Any]) -> bool:
+    """True for a patterned text that may be all digits: editors take those for numbers."""
+    return schema.get("type") == "string" and "pattern" in schema and bool(re.search(schema["pattern"], "30"))
+
+
 def _without_default(schema: dict[str, Any]) -> dict[str, Any]:
     """Without `default: null`: null asks for the server's default, while a field that isn't written is not managed."""
     return {key: value for key, value in schema.items() if not (key == "default" and value is None)}
@@ -108,4 +127,7 @@ def _tidy(schema: dict[str, Any]) -> dict[str, Any]:
     made = _without_default(schema)
     if "properties" in made:
         made["properties"] = {name: _without_default(inner) for name, inner in made["properties"].items()}
+        made["properties"]["default"]["type"] = list(_SCALARS)
+        allowed = made["properties"]["allowed"]["anyOf"][0]
+        allowed["items"] = {"type": list(_SCALARS)}
     return made

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from yaml import YAMLError
+
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.manifest.mask import mask_broken_line
 from oauthdeploy.manifest.nodes import Source, scalar_ranges
@@ -15,47 +17,30 @@ from oauthdeploy.manifest.words import did_you_mean
 _MARK = "oauthdeploy: ignore"
 _COMMENT = re.compile(r"(?:^|(?<=\s))#\s*oauthdeploy: ignore(?:\[([^\]\n]*)\])?(.*)$")
 _WEIGHTS: Mapping[str, Severity | None] = {"error": Severity.ERROR, "warning": Severity.WARNING, "ignore": None}
-STRUCTURAL = frozenset(
-    {
-        "yaml-syntax",
-        "duplicate-key",
-        "unknown-key",
-        "missing-key",
-        "wrong-value",
-        "not-allowed-value",
-        "unknown-reference",
-        "unknown-driver",
-        "undefined-variable",
-        "conflicting-definition",
-        "unknown-environment",
-        "unsupported-version",
-        "too-large",
-        "file-unreadable",
-        "unused-ignore",
-        "ignore-without-reason",
-        "secret-in-plain-field",
-        "command-not-allowed",
-        "multiple-documents",
-        "unsupported-yaml",
-    }
-)
-"""The rules of reading itself: nothing can be done with a manifest that breaks one, so their errors always count."""
+
+
+def is_structural(rule: str) -> bool:
+    """True for the rules of reading itself: nothing can be done with a manifest that breaks one, so they always count."""
+    return rule in CATALOGUE and CATALOGUE[rule].structural
+
+
+def _changeable() -> list[str]:
+    return [rule for rule in CATALOGUE if not is_structural(rule)]
 
 
 def apply_severities(items: Iterable[Diagnostic], wanted: Mapping[str, str]) -> list[Diagnostic]:
     """Give the findings their severity. An id that isn't known, or can't be changed, is a finding itself."""
     made: list[Diagnostic] = []
     weights: dict[str, Severity | None] = {}
-    known = [rule for rule in CATALOGUE if rule not in STRUCTURAL]
     for rule, word in wanted.items():
         if word not in _WEIGHTS:
             fix = did_you_mean(word, list(_WEIGHTS), what="Severities are")
             made.append(_problem("not-allowed-value", f"'{word}' is no severity for the rule '{rule}'.", fix))
-        elif rule in STRUCTURAL:
+        elif is_structural(rule):
             detail = f"The rule '{rule}' is part of reading a manifest; its severity can't be changed."
             made.append(_problem("not-allowed-value", detail, "Correct what it reports."))
         elif rule not in CATALOGUE:
-            fix = did_you_mean(rule, known, what="Rules are")
+            fix = did_you_mean(rule, _changeable(), what="Rules are")
             made.append(_problem("unknown-reference", f"There is no rule '{rule}'.", fix))
         else:
             weights[rule] = _WEIGHTS[word]
@@ -99,7 +84,7 @@ def apply_comments(items: Iterable[Diagnostic], sources: Iterable[Source]) -> li
     made: list[Diagnostic] = []
     for item in items:
         place = ("", 0, "") if item.span is None else (item.span.file, item.span.line, item.rule)
-        if place in by_place and item.rule not in STRUCTURAL:
+        if place in by_place and not is_structural(item.rule):
             used.add(place)
         else:
             made.append(item)
@@ -146,23 +131,25 @@ def _next_line(source: Source, number: int) -> int:
 
 
 def _inside_texts(source: Source, places: list[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Those of the places that are part of a text, where a # starts no comment."""
+    """Those of the places that are part of a text, where a # starts no comment; all of them where the file is broken."""
     inside: set[tuple[int, int]] = set()
     waiting = sorted(places, reverse=True)
-    for start, end in scalar_ranges(source):
-        while waiting and waiting[-1] < start:
-            waiting.pop()
-        while waiting and start <= waiting[-1] < end:
-            inside.add(waiting.pop())
+    try:
+        for start, end in scalar_ranges(source):
+            while waiting and waiting[-1] < start:
+                waiting.pop()
+            while waiting and start <= waiting[-1] < end:
+                inside.add(waiting.pop())
+    except YAMLError:
+        return set(places)
     return inside
 
 
 def _unused(ignore: _Ignore, rule: str) -> Diagnostic:
-    if rule in STRUCTURAL:
+    if is_structural(rule):
         return _comment_problem(ignore, "unused-ignore", f"The rule '{rule}' can't be ignored.")
     if rule not in CATALOGUE:
-        known = [name for name in CATALOGUE if name not in STRUCTURAL]
-        fix = did_you_mean(rule, known, what="Rules are")
+        fix = did_you_mean(rule, _changeable(), what="Rules are")
         return _comment_problem(ignore, "unused-ignore", f"There is no rule '{rule}'.", fix)
     return _comment_problem(ignore, "unused-ignore", f"Nothing here breaks the rule '{rule}'.", "Remove the comment.")
 

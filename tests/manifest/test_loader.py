@@ -58,7 +58,7 @@ def problems(text: str) -> tuple[Diagnostic, ...]:
     st.sampled_from([20, 80, 4000]),
     st.sampled_from(["\n", "\r\n", "\r"]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_both_readings_of_generated_documents_are_equal(
     tree: Any, flow: bool | None, style: Any, ascii_only: bool, width: int, line_end: str
 ) -> None:
@@ -92,7 +92,7 @@ FRAGMENTS = st.lists(
 @example("a:\t1")
 @example("[orders:read, b]")
 @example("{a:1}")
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_what_two_readers_read_they_read_alike(text: str) -> None:
     """Text that only looks like YAML is refused with a place, or means what it means to an independent reader.
 
@@ -236,7 +236,7 @@ def test_many_aliases_of_one_small_list_are_fine() -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_no_text_is_a_traceback(data: bytes) -> None:
     """Any text is data or findings with a place."""
     source = Source("x.yaml", data.decode("utf-8", "surrogateescape"))

@@ -1,0 +1,270 @@
+"""Which object falls on which server, and in which form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Severity
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.manifest.api import Manifest
+from oauthdeploy.model.fields import managed
+from oauthdeploy.model.objects import Client, Revocation, Scope, Settings, Side, Trust
+from tests.manifest.support import HEAD, bad, good, load
+
+THREE = (
+    HEAD
+    + """\
+  both: {role: both, driver: acme, url: "https://both.example.com", credentials: {username: u, password: p},
+    authorization_server: both}
+  plain: {role: resource, driver: scopeless, authorization_server: login}
+  idp: {role: authorization, driver: external,
+    introspection: {endpoint: "https://idp/i", client_id: rs, client_secret: "${env:P}"}}
+"""
+)
+
+
+def at(manifest: Manifest, text: str) -> object:
+    return manifest.desired.objects[Address.parse(text)]
+
+
+def addresses(manifest: Manifest, kind: Kind) -> list[str]:
+    return sorted(str(address) for address in manifest.desired.objects if address.kind is kind)
+
+
+def test_settings_fall_on_authorization_sides(tmp_path: Path) -> None:
+    """Settings go to every written server with an authorization side; overrides add field by field, also on a resource server."""
+    text = THREE + (
+        "settings:\n  require_pkce: true\n  access_token_lifetime: null\n"
+        "  overrides: {login: {access_token_lifetime: 5m}, orders: {require_https: true}}\n"
+    )
+    manifest = good(text, tmp_path)
+    assert addresses(manifest, Kind.SETTINGS) == ["settings@both", "settings@login", "settings@orders"]
+    assert dict(managed(at(manifest, "settings@both"))) == {"require_pkce": True, "access_token_lifetime": None}  # type: ignore[arg-type]
+    assert dict(managed(at(manifest, "settings@login"))) == {"require_pkce": True, "access_token_lifetime": 300}  # type: ignore[arg-type]
+    assert dict(managed(at(manifest, "settings@orders"))) == {"require_https": True}  # type: ignore[arg-type]
+    assert type(at(manifest, "settings@login")) is Settings
+    assert manifest.desired.places[Address.parse("settings@orders")] == ("settings", "overrides", "orders")
+
+
+def test_no_settings_written_means_no_settings_object(tmp_path: Path) -> None:
+    """Without a written field there is nothing to manage."""
+    assert addresses(good(HEAD + "settings: {}\n", tmp_path), Kind.SETTINGS) == []
+
+
+def test_scopes_fall_on_every_server_that_has_scopes(tmp_path: Path) -> None:
+    """On a pure authorization server only the description counts; what a scope opens belongs to the resource side."""
+    manifest = good(THREE + "scopes:\n  r: {description: d, resources: [a], url_templates: []}\n", tmp_path)
+    assert addresses(manifest, Kind.SCOPE) == ["scope/r@both", "scope/r@login", "scope/r@orders"]
+    assert dict(managed(at(manifest, "scope/r@login"))) == {"description": "d"}  # type: ignore[arg-type]
+    for server in ("both", "orders"):
+        scope = at(manifest, f"scope/r@{server}")
+        assert type(scope) is Scope
+        assert dict(managed(scope)) == {"description": "d", "resources": ("a",), "url_templates": ()}
+
+
+def test_clients_fall_on_every_server_that_holds_clients(tmp_path: Path) -> None:
+    """A secret belongs to the authorization side; every other written field goes everywhere, unwritten ones nowhere."""
+    manifest = good(THREE + "clients:\n  c: {type: null, secret: {value: '${env:P}'}}\n", tmp_path)
+    assert addresses(manifest, Kind.CLIENT) == ["client/c@both", "client/c@login", "client/c@orders"]
+    for server, fields in (("login", {"type", "secret"}), ("both", {"type", "secret"}), ("orders", {"type"})):
+        client = at(manifest, f"client/c@{server}")
+        assert type(client) is Client
+        assert client.model_fields_set == fields
+    assert at(manifest, "client/c@login") == Client(type=None, secret={"value": Secret("pw", "x")})
+
+
+def test_on_chooses_servers(tmp_path: Path) -> None:
+    """`on` lists the servers, also those that the default would leave out."""
+    text = THREE + "scopes:\n  r: {on: [plain, login]}\nclients:\n  c: {on: [orders]}\n"
+    manifest = good(text, tmp_path)
+    assert addresses(manifest, Kind.SCOPE) == ["scope/r@login", "scope/r@plain"]
+    assert addresses(manifest, Kind.CLIENT) == ["client/c@orders"]
+
+
+@pytest.mark.parametrize(("name", "rule"), [("logn", "unknown-reference"), ("idp", "not-allowed-value")])
+def test_on_names_servers_that_are_written(name: str, rule: str, tmp_path: Path) -> None:
+    """A server that isn't there, or that is only described, can't hold anything."""
+    found = bad(THREE + f"clients:\n  c: {{on: [{name}]}}\n", tmp_path)
+    assert [(item.rule, item.address, item.path) for item in found] == [(rule, "client/c", ("clients", "c", "on", 0))]
+
+
+def test_absent_objects_are_removals(tmp_path: Path) -> None:
+    """`state: absent` gives removals with places, and no objects."""
+    desired = good(
+        THREE + "scopes: {r: {state: absent}}\nclients: {c: {state: absent, on: [login]}}\n", tmp_path
+    ).desired
+    assert {str(address) for address in desired.absent} == {
+        "scope/r@both",
+        "scope/r@login",
+        "scope/r@orders",
+        "client/c@login",
+    }
+    assert not [address for address in desired.objects if address.kind in (Kind.SCOPE, Kind.CLIENT)]
+    assert desired.places[Address.parse("client/c@login")] == ("clients", "c")
+
+
+def test_renamed_clients(tmp_path: Path) -> None:
+    """`moved_from` is kept by address."""
+    desired = good(HEAD + "clients: {c: {moved_from: old}}\n", tmp_path).desired
+    assert {str(address): name for address, name in desired.moved.items()} == {
+        "client/c@login": "old",
+        "client/c@orders": "old",
+    }
+
+
+def test_associations_from_either_end(tmp_path: Path) -> None:
+    """Pairs fall on authorization sides that hold both; each list that is written is remembered for pruning."""
+    text = THREE + (
+        "scopes: {r: {}, w: {}, far: {on: [both]}}\nclients: {c: {}, d: {}}\n"
+        "associations:\n  - {client: c, scopes: [r, far]}\n  - {scope: w, clients: [c, d]}\n  - {client: d, scopes: []}\n"
+    )
+    desired = good(text, tmp_path).desired
+    assert sorted(str(a) for a in desired.objects if a.kind is Kind.ASSOCIATION) == [
+        "association/c:far@both",
+        "association/c:r@both",
+        "association/c:r@login",
+        "association/c:w@both",
+        "association/c:w@login",
+        "association/d:w@both",
+        "association/d:w@login",
+    ]
+    assert desired.listed_clients == {"c", "d"}
+    assert desired.listed_scopes == {"w"}
+    assert desired.places[Address.parse("association/c:r@login")] == ("associations", 0, "scopes", 0)
+    assert desired.places[Address.parse("association/d:w@login")] == ("associations", 1, "clients", 1)
+
+
+@pytest.mark.parametrize(
+    ("entry", "column"),
+    [
+        ("{client: cc, scopes: [r]}", 14),
+        ("{client: c, scopes: [rr]}", 26),
+        ("{scope: rr, clients: [c]}", 13),
+        ("{scope: r, clients: [cc]}", 26),
+        ("{client: cc, scopes: []}", 14),
+    ],
+)
+def test_dangling_associations_are_errors_at_the_name(entry: str, column: int, tmp_path: Path) -> None:
+    """Each end must be in the manifest."""
+    (found,) = bad(HEAD + f"scopes: {{r: {{}}}}\nclients: {{c: {{}}}}\nassociations:\n  - {entry}\n", tmp_path)
+    assert found.rule == "unknown-reference"
+    assert found.span is not None
+    assert (found.span.line, found.span.column) == (10, column)
+    assert "Did you mean" in found.fix
+
+
+def test_revocations_carry_what_applies_there(tmp_path: Path) -> None:
+    """Tokens are deleted on authorization sides, blocks fall on their sides, and a blocked client is disabled there."""
+    text = THREE + (
+        "clients: {c: {enabled: true}, d: {on: [orders]}}\nrevocations:\n"
+        "  - {id: A, client: c, tokens: all, owner: bob, block: [resource], reason: x, expires: 2027-01-31}\n"
+        "  - {id: B, client: d, tokens: {issued_before: 2026-11-20T08:00:00Z}, block: [authorization, resource]}\n"
+    )
+    manifest = good(text, tmp_path)
+    assert addresses(manifest, Kind.REVOCATION) == [
+        "revocation/A@both",
+        "revocation/A@login",
+        "revocation/A@orders",
+        "revocation/B@orders",
+    ]
+    login, both, orders = (at(manifest, f"revocation/A@{server}") for server in ("login", "both", "orders"))
+    assert type(login) is Revocation
+    assert isinstance(both, Revocation)
+    assert isinstance(orders, Revocation)
+    assert (login.tokens, login.block, login.owner) == ("all", None, "bob")
+    assert (both.tokens, both.block) == ("all", (Side.RESOURCE,))
+    assert (orders.tokens, orders.block, orders.owner, orders.reason) == (None, (Side.RESOURCE,), None, "x")
+    assert "tokens" not in orders.model_fields_set
+    enabled = {server: at(manifest, f"client/c@{server}").enabled for server in ("login", "both", "orders")}  # type: ignore[attr-defined]
+    assert enabled == {"login": True, "both": False, "orders": False}
+    assert at(manifest, "client/d@orders").enabled is False  # type: ignore[attr-defined]
+
+
+def test_a_revocation_of_an_unknown_client_is_a_warning(tmp_path: Path) -> None:
+    """A cut-off may name a client that only the servers know; a likely slip is pointed out."""
+    manifest, diagnostics = load(
+        HEAD + "clients: {web-shop: {}}\nrevocations:\n  - {id: A, client: web-shp, tokens: all}\n", tmp_path
+    )
+    assert manifest is not None
+    found = [item for item in diagnostics if item.rule == "unknown-reference"]
+    assert [(item.severity, item.fix) for item in found] == [(Severity.WARNING, "Did you mean 'web-shop'?")]
+    assert addresses(manifest, Kind.REVOCATION) == ["revocation/A@login"]
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("login", Trust(authorization_server="login", via="remote", endpoint="https://login.example.com")),
+        (
+            "idp",
+            Trust(
+                authorization_server="idp",
+                via="external",
+                endpoint="https://idp/i",
+                client_id="rs",
+                client_secret=Secret("pw", "${env:P}"),
+            ),
+        ),
+        ("both", Trust(authorization_server="both", via="remote", endpoint="https://both.example.com")),
+    ],
+)
+def test_trust(target: str, expected: Trust, tmp_path: Path) -> None:
+    """A resource server asks itself, a server of its kind by its address, or a described server by introspection."""
+    manifest = good(THREE.replace("authorization_server: login}", f"authorization_server: {target}}}", 1), tmp_path)
+    assert at(manifest, "trust@orders") == expected
+    assert at(manifest, "trust@both") == Trust(authorization_server="both", via="local")
+    assert manifest.desired.places[Address.parse("trust@orders")] == ("servers", "orders", "authorization_server")
+
+
+def test_a_server_with_an_introspection_client_is_asked_by_introspection(tmp_path: Path) -> None:
+    """The endpoint is the driver's own for the url, unless it is written; an account and a default scope go along."""
+    text = HEAD.replace(
+        'url: "https://login.example.com",',
+        "url: 'https://login/', introspection: {client_id: rs, user: u, default_scope: null},",
+    )
+    trust = at(good(text, tmp_path), "trust@orders")
+    assert isinstance(trust, Trust)
+    assert (trust.via, trust.endpoint, trust.client_id, trust.user) == (
+        "external",
+        "https://login/introspect",
+        "rs",
+        "u",
+    )
+    assert "default_scope" in trust.model_fields_set
+    assert "username" not in trust.model_fields_set
+
+
+@pytest.mark.parametrize(("name", "rule"), [("logn", "unknown-reference"), ("orders", "not-allowed-value")])
+def test_trust_in_nobody_is_an_error(name: str, rule: str, tmp_path: Path) -> None:
+    """The trusted server must be in the manifest and have an authorization side."""
+    found = bad(HEAD.replace("authorization_server: login}", f"authorization_server: {name}}}"), tmp_path)
+    assert [item.rule for item in found if item.address == "trust@orders"] == [rule]
+
+
+def test_driver_parts_are_validated_models(tmp_path: Path) -> None:
+    """Credentials and options are the driver's models, by server; the document holds their secrets as secrets."""
+    manifest = good(HEAD + "clients: {c: {options: {acme: {theme: dark, key: '${env:P}'}}}}\n", tmp_path)
+    assert manifest.credentials["login"].password.reveal() == "pw"  # type: ignore[attr-defined]
+    assert manifest.document.servers["login"].credentials["password"].origin == "${env:P}"
+    assert manifest.options["orders"].model_fields_set == set()
+    client = at(manifest, "client/c@login")
+    assert isinstance(client, Client)
+    assert client.options is not None
+    assert client.options["acme"] == {"theme": "dark", "key": Secret("pw", "x")}
+
+
+def test_places_lead_to_every_object(tmp_path: Path) -> None:
+    """Each address has a place, and each place is found in the file."""
+    text = THREE + (
+        "settings: {require_pkce: true}\nscopes: {r: {}}\nclients: {c: {}}\nassociations: [{client: c, scopes: [r]}]\n"
+        "revocations: [{id: A, client: c, tokens: all}]\n"
+    )
+    manifest = good(text, tmp_path)
+    assert manifest.desired.places.keys() == manifest.desired.objects.keys()
+    for path in manifest.desired.places.values():
+        span = manifest.locate(path)
+        assert span is not None
+        assert span.line > 2
