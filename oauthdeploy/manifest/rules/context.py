@@ -265,7 +265,7 @@ class RuleContext:
             )
             yield SettingUse(("settings", field), getattr(settings, field), plain)
         for name, entry in overrides.items():
-            if field in entry.model_fields_set:
+            if field in entry.model_fields_set and name in self.servers:
                 yield SettingUse(("settings", "overrides", name, field), getattr(entry, field), (name,))
 
     # -- objects as they fall on the servers --------------------------------------------------------------------------

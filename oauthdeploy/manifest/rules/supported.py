@@ -312,7 +312,7 @@ clients:
 """,
 )
 def section_without_server(context: RuleContext) -> Iterator[Finding]:
-    """Scopes or clients where every driver says no, settings without an authorization server that is written to."""
+    """Scopes or clients where every driver says no, and settings of servers that are never written to."""
     writable = [name for name in context.servers if context.writable(name)]
     for kind, capability, entries in (
         (Kind.SCOPE, Capability.SCOPES, context.document.scopes),
@@ -324,6 +324,9 @@ def section_without_server(context: RuleContext) -> Iterator[Finding]:
     issuing = any(name in context.authorization_servers for name in writable)
     if settings is not None and settings.model_fields_set - {"overrides"} and not issuing:
         yield Finding(("settings",), "No authorization server of this manifest is written to.")
+    for name in settings.overrides or () if settings is not None else ():
+        if name in context.servers and name not in writable:
+            yield Finding(("settings", "overrides", name), f"{name} is trusted and never written to.")
 
 
 RULES: tuple[Rule, ...] = (not_supported, untested, cannot_hold, section_without_server)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.registry import driver_facts
@@ -14,7 +15,7 @@ from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.manifest.load import load_manifest
 from oauthdeploy.model.fields import Model, Text
 from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.capabilities import Capability, DriverFacts, Support, no, untested, yes
+from oauthdeploy.planning.capabilities import Capability, DriverFacts, NameRule, Support, no, untested, yes
 
 
 class Nothing(Model):
@@ -99,10 +100,13 @@ GLEWLWYD = _driver(
     _all(yes(), CLIENT_SECRET_GENERATE=no("the secret is given"), CLIENT_DESCRIPTION=untested("kept as data")),
     Phrase,
 )
-OPA = _driver(
-    "opa",
-    Role.RESOURCE,
-    _all(yes(), CLIENT_TOKENS=no("policy data"), SCOPE_URL_TEMPLATES=no("paths only"), CLIENT_ENABLED=untested()),
+OPA = replace(
+    _driver(
+        "opa",
+        Role.RESOURCE,
+        _all(yes(), CLIENT_TOKENS=no("policy data"), SCOPE_URL_TEMPLATES=no("paths only"), CLIENT_ENABLED=untested()),
+    ),
+    names={Kind.TRUST: NameRule("[a-z]+", 8, "up to eight small letters")},
 )
 
 
