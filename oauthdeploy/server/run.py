@@ -121,7 +121,7 @@ class _QuietServer(Server):
     def bind_socket(socket_: socket.socket, bind_addr: tuple[str, int]) -> socket.socket:
         """Bind a socket, and close it when that fails, which cheroot leaves to the garbage collector."""
         try:
-            bound: socket.socket = Server.bind_socket(socket_, bind_addr)
+            bound: socket.socket = Server.bind_socket(socket_, bind_addr)  # type: ignore[no-untyped-call]
         except OSError:
             socket_.close()
             raise

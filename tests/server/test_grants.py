@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from oauthlib.oauth2 import (  # type: ignore[import-untyped]
+from oauthlib.oauth2 import (
     BackendApplicationClient,
     LegacyApplicationClient,
     MobileApplicationClient,

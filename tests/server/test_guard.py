@@ -292,6 +292,10 @@ def stranger(answer: Callable[[dict[str, str], str], tuple[int, object]]) -> Ite
             thread.join()
 
 
+def always(status: int, body: object) -> Callable[[dict[str, str], str], tuple[int, object]]:
+    return lambda _form, _authorization: (status, body)
+
+
 def trust(kit: Kit, endpoint: str, **more: object) -> None:
     body = {"introspectionEndpoint": endpoint, "clientId": "rs", "clientSecret": "s:e c/ret", "user": "alice", **more}
     name = unique("idp")
@@ -350,7 +354,7 @@ def test_an_external_authorization_server(launch: Launch) -> None:
 )
 def test_strange_answers_of_an_external_server(tolerant: Kit, status: int, body: object) -> None:
     """Anything but an introspection is 503."""
-    with stranger(lambda _form, _authorization: (status, body)) as endpoint:
+    with stranger(always(status, body)) as endpoint:
         trust(tolerant, endpoint)
         response = tolerant.call("orders:list", "x")
         tolerant.settings(authServerAlias="local")
@@ -390,7 +394,7 @@ def test_a_dripping_or_broken_answer(tolerant: Kit, monkeypatch: pytest.MonkeyPa
 
     started = time.monotonic()
     for body in (drip, break_off):
-        with stranger(lambda _form, _authorization, body=body: (200, body)) as endpoint:
+        with stranger(always(200, body)) as endpoint:
             trust(tolerant, endpoint)
             response = tolerant.call("orders:list", "x")
             tolerant.settings(authServerAlias="local")
