@@ -99,7 +99,7 @@ def estate() -> Iterator[Estate]:
             fix="pip install 'oauthdeploy[demo]'",
         ) from None
     passwords = {name: secrets.token_urlsafe(18) for name in ("login", "orders", "introspection", "owner", "batch")}
-    owners = tuple(SeedUser(name, passwords["owner"]) for name in ("alice", "bob"))
+    owners = tuple(SeedUser(name, passwords["owner"]) for name in ("alice", "bob", "nightly-batch"))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oauthdeploy-demo-")))
         login = stack.enter_context(
