@@ -221,33 +221,35 @@ def test_whoever_changes_the_lock_waits_for_the_turn_of_another(tmp_path: Path, 
     """Between looking and changing nobody else may change the file; that is what makes taking over safe."""
     import fcntl
 
-    holding = None if step == "take" else lock(tmp_path, "shop")
-    holder = holding.__enter__() if holding else None
+    ready, go = threading.Event(), threading.Event()
 
     def work() -> None:
         if step == "take":
-            with lock(tmp_path, "shop"):
-                pass
-        elif step == "renew" and holder:
-            renew(only_file(tmp_path), holder)
-        elif step == "force":
-            force_unlock(tmp_path, "shop")
-        elif holding:
-            holding.__exit__(None, None, None)
+            ready.set()
+            go.wait(10)
+        with lock(tmp_path, "shop") as holder:
+            ready.set()
+            go.wait(10)
+            if step == "renew":
+                renew(only_file(tmp_path), holder)
+            elif step == "force":
+                force_unlock(tmp_path, "shop")
 
-    turn = os.open(tmp_path, os.O_RDONLY)
     worker = threading.Thread(target=work)
+    worker.start()
+    assert ready.wait(10)
+    turn = os.open(tmp_path, os.O_RDONLY)
     try:
         fcntl.flock(turn, fcntl.LOCK_EX)
-        worker.start()
+        before = list(tmp_path.iterdir())
+        go.set()
         worker.join(0.2)
         assert worker.is_alive()
+        assert list(tmp_path.iterdir()) == before
     finally:
         os.close(turn)
     worker.join(10)
     assert not worker.is_alive()
-    if holding and step != "release":
-        holding.__exit__(None, None, None)
     assert list(tmp_path.iterdir()) == []
 
 
