@@ -210,7 +210,9 @@ def _carried(
     view: ServerView, changes: Mapping[Address, Change], moved: Mapping[Address, LiveItem]
 ) -> dict[Address, LiveItem]:
     """The live associations that outlive the changes of their clients, under the names that they have afterwards."""
-    gone = {a.name for a, c in changes.items() if a.kind is Kind.CLIENT and c.action in (Action.DELETE, Action.REPLACE)}
+    # Two servers of both roles that trust each other delete a client in one stage; so their associations go before, by name.
+    taking = (Action.REPLACE,) if view.peered else (Action.DELETE, Action.REPLACE)
+    gone = {a.name for a, c in changes.items() if a.kind is Kind.CLIENT and c.action in taking}
     names = {former.name: address.name for address, (former, _) in moved.items()}
     if not gone and not names:
         return {item[0]: item for item in view.of_kind(Kind.ASSOCIATION)}

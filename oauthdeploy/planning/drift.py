@@ -14,8 +14,8 @@ from oauthdeploy.model.objects import Client, Object, Revocation, Trust
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason
 from oauthdeploy.planning.documents import Document, diagnostic_documents, field_document
-from oauthdeploy.planning.granted import trusted_by
 from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.view import trusted_by
 
 DRIFT_FORMAT: Final = "oauthdeploy/drift"
 DRIFT_FORMAT_VERSION: Final = "1.0"

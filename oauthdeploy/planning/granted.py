@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
-from oauthdeploy.model.objects import Side
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change, Reason
-from oauthdeploy.planning.view import Found, Kept
+from oauthdeploy.planning.view import Found, Kept, trusted_by
 
 
 @dataclass(frozen=True)
@@ -25,16 +24,6 @@ class Granted:
         """Whether a scope or client of that name is still granted."""
         names = {Kind.SCOPE: self.scopes, Kind.CLIENT: self.clients}.get(address.kind, frozenset())
         return address.name in names
-
-
-def trusted_by(desired: DesiredState, server: str) -> str | None:
-    """The authorization server that a resource server trusts: the one it names; itself where it is both and names none."""
-    entry = desired.servers[server]
-    if Side.RESOURCE not in entry.role.sides:
-        return None
-    if entry.authorization_server is not None:
-        return entry.authorization_server
-    return server if entry.role is Role.BOTH else None
 
 
 def granted_after(changes: Iterable[Change], live: LiveState, server: str) -> Granted:

@@ -27,8 +27,9 @@
 
 - A change that widens anything belongs to the widening half, even if it narrows something too. Only pure narrowing waits.
   Settings and trust always go first: tighter settings must hold before new clients are there.
-- A server of both roles does trust, scopes and clients with the resource servers and settings and associations with the
-  authorization servers; its associations are what makes it grant, so they alone wait for its peers.
+- A server of both roles does trust, scopes and clients with the resource servers, settings and associations with the
+  authorization servers. Its associations are what makes it grant: they wait for its peers, and where two such servers trust
+  each other, they go by name before a client that goes. So two servers never wait for each other.
 - Every stage ends before the next begins. Inside a stage, and when something fails, `depends_on` counts: what depends on a
   change that failed is left out, and nothing else. Only changes of the plan are named there.
 - Whatever touches a client waits for its cut-off on that server.
@@ -48,8 +49,8 @@ from oauthdeploy.model.objects import Revocation, Side
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change, Reason, Stage
-from oauthdeploy.planning.granted import trusted_by
 from oauthdeploy.planning.risk import Direction, direction_of
+from oauthdeploy.planning.view import trusted_by
 
 
 class OrderCycle(OAuthDeployError):
@@ -138,6 +139,7 @@ class _Graph:
         self, changes: Sequence[Change], stages: Mapping[Address, Stage], desired: DesiredState, live: LiveState
     ) -> None:
         self._stages, self._desired = stages, desired
+        self._created = {change.address for change in changes if change.action is Action.CREATE}
         self._widening, self._narrowing = _named(stages, _WIDENING), _named(stages, _NARROWING)
         self._trusting: dict[str, list[str]] = defaultdict(list)
         self._trusted: dict[str, str] = {}
@@ -198,12 +200,18 @@ class _Graph:
             yield from self._found(self._widening, Kind.CLIENT, address.client, places)
         elif kind in (Kind.CLIENT, Kind.SCOPE):
             yield from self._found(self._widening, Kind.TRUST, "", (server,))
-            peers = self._peers[server]
-            if peers and kind is Kind.CLIENT:
-                # What is associated already can be asked for as soon as the client may do more.
-                for scope in self._live_scopes.get(address, ()):
-                    yield from self._found(self._widening, Kind.SCOPE, scope, peers)
-            yield from self._found(self._widening, kind, address.name, peers)
+            yield from self._found(self._widening, kind, address.name, self._peers[server])
+            if kind is Kind.CLIENT and change.action is not Action.CREATE:
+                yield from self._before_more(address)
+
+    def _before_more(self, client: Address) -> Iterator[Address]:
+        """What a client needs before it may do more: what it is associated with already can be asked for from then on."""
+        trusting = self._trusting.get(client.server, ())
+        for scope in self._live_scopes.get(client, ()):
+            yield from self._found(self._widening, Kind.SCOPE, scope, trusting)
+        for needed in self._found(self._widening, Kind.CLIENT, client.name, trusting):
+            if needed in self._created:
+                yield needed
 
     def _before_narrowing(self, address: Address) -> Iterator[Address]:
         kind, server = address.kind, address.server
@@ -222,7 +230,7 @@ class _Graph:
         return (address for address in addresses if self._stages[address] in _NARROWING)
 
     def _peers_of(self, server: str) -> Sequence[str]:
-        """The resource servers that go before this one. Two servers of both roles never wait for each other."""
+        """The resource servers whose object of a name goes before this server's: for one of both roles, not its like."""
         trusting = self._trusting.get(server, [])
         if self._desired.servers[server].role is not Role.BOTH:
             return trusting

@@ -45,11 +45,12 @@ def unwanted_associations(
     for address in sorted(carried.keys() - view.wanted.keys()):
         former, live = carried[address]
         change = partial(view.change, address, Action.DELETE, live=live, former=former if former != address else None)
-        scope = deleted.get(Address(Kind.SCOPE, address.scope, view.name))
+        ends = (Address(Kind.SCOPE, address.scope, view.name), Address(Kind.CLIENT, former.client, view.name))
+        end = next((deleted[each] for each in ends if each in deleted), None)
         if address in view.absent:
             yield change(Reason.MARKED_ABSENT)
-        elif scope is not None:
-            yield change(scope.reason)
+        elif end is not None:
+            yield change(end.reason)
         elif _prunable_association(view, address):
             yield change(Reason.NOT_IN_MANIFEST)
         else:

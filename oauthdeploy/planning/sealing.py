@@ -24,6 +24,7 @@ class Seal:
         self._tokens: dict[Secret, _Token] = {}
 
     def __call__(self, value: Any) -> Any:
+        """The value with a token in the place of each secret."""
         return _mapped(value, lambda leaf: self._token(leaf) if isinstance(leaf, Secret) else leaf)
 
     def opened(self, value: Any) -> Any:

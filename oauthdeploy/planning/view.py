@@ -45,7 +45,8 @@ Found = Change | Diagnostic | Blind | Kept
 class ServerView:
     """`wanted` and `absent` are this server's part of the manifest, `live` what was read, `by_kind` the same by kind.
 
-    `blocked` are the clients that a revocation of the manifest disables here.
+    `blocked` are the clients that a revocation of the manifest disables here. `peered` is true for a server of both roles
+    that another such server trusts.
     """
 
     name: str
@@ -59,6 +60,7 @@ class ServerView:
     live: ServerState
     by_kind: Mapping[Kind, tuple[LiveItem, ...]]
     blocked: frozenset[str]
+    peered: bool
 
     def readable(self, kind: Kind) -> bool:
         """Whether the kind was read here."""
@@ -104,6 +106,8 @@ def views(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFact
         wanted[address.server][address] = value
     for address in desired.absent:
         absent[address.server].add(address)
+    both = [name for name, server in desired.servers.items() if server.role is Role.BOTH]
+    peered = {trusted_by(desired, name) for name in both if trusted_by(desired, name) != name} & set(both)
     for name in sorted(live.servers):
         server = desired.servers.get(name)
         if server is None:
@@ -122,7 +126,18 @@ def views(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFact
             live=live.servers[name],
             by_kind=_by_kind(live.servers[name]),
             blocked=_blocked(mine, server.role),
+            peered=name in peered,
         )
+
+
+def trusted_by(desired: DesiredState, server: str) -> str | None:
+    """The authorization server that a resource server trusts: the one it names; itself where it is both and names none."""
+    entry = desired.servers[server]
+    if Side.RESOURCE not in entry.role.sides:
+        return None
+    if entry.authorization_server is not None:
+        return entry.authorization_server
+    return server if entry.role is Role.BOTH else None
 
 
 def unread_servers(desired: DesiredState, live: LiveState) -> Iterator[Diagnostic]:
