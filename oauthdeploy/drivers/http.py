@@ -80,7 +80,9 @@ _TALLY: ContextVar[Tally | None] = ContextVar("oauthdeploy_http_tally", default=
 
 @contextmanager
 def counting() -> Iterator[Tally]:
-    """Count the requests that this thread sends inside the block, attempts included."""
+    """Count the requests that are sent inside the block, attempts included: by this thread, and by workers that it hands
+    its context to.
+    """
     tally = Tally()
     token = _TALLY.set(tally)
     try:
@@ -224,11 +226,11 @@ class AdminClient:
         return self._judge(call, response, raw, request)
 
     def _count(self) -> None:
+        tally = _TALLY.get()
         with self._lock:
             self._sent += 1
-        tally = _TALLY.get()
-        if tally is not None:
-            tally.requests += 1
+            if tally is not None:
+                tally.requests += 1
 
     def _prepared(self, call: Call) -> PreparedRequest:
         headers = {

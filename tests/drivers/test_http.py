@@ -101,9 +101,12 @@ def test_a_secret_in_a_path_is_shown_as_a_mask(caplog: pytest.LogCaptureFixture)
 )
 def test_each_status_is_its_own_error(status: int, kind: type[ServerError]) -> None:
     """A status becomes the error that says what it means, with the server's words."""
-    with serving([says({"message": "why not"}, status)]) as server, client_for(server.url) as client:
-        with pytest.raises(ServerError) as caught:
-            client.get("/thing")
+    with (
+        serving([says({"message": "why not"}, status)]) as server,
+        client_for(server.url) as client,
+        pytest.raises(ServerError) as caught,
+    ):
+        client.get("/thing")
     error = caught.value
     assert type(error) is kind
     assert (error.server, error.method, error.path, error.status) == ("login", "GET", "/thing", status)
@@ -126,9 +129,12 @@ def test_a_failed_write_says_whether_it_may_have_happened(status: int, unsure: b
 def test_words_of_the_server_are_cut_and_cleaned() -> None:
     """Control characters, line ends and direction marks go; 300 characters stay."""
     message = "bad\x1b[31m\nthing\u202e " + "x" * 1000
-    with serving([says({"message": message}, 400)]) as server, client_for(server.url) as client:
-        with pytest.raises(Rejected) as caught:
-            client.get("/")
+    with (
+        serving([says({"message": message}, 400)]) as server,
+        client_for(server.url) as client,
+        pytest.raises(Rejected) as caught,
+    ):
+        client.get("/")
     words = caught.value.words
     assert words.startswith("bad [31m thing xxx")
     assert len(words) == 300
@@ -145,10 +151,12 @@ def test_words_that_hold_a_sent_secret_are_dropped(echo: str) -> None:
         "dTpwYXNzLXfDtnJkLeKCrA==",
     ):
         said = echo.replace("{}", secret).replace("%s", secret)
-        with serving([says({"message": said}, 400)]) as server:
-            with client_for(server.url, auth=BasicAuth("u", PASSWORD)) as client:
-                with pytest.raises(Rejected) as caught:
-                    client.request("POST", "/", {"s": SECRET})
+        with (
+            serving([says({"message": said}, 400)]) as server,
+            client_for(server.url, auth=BasicAuth("u", PASSWORD)) as client,
+            pytest.raises(Rejected) as caught,
+        ):
+            client.request("POST", "/", {"s": SECRET})
         assert caught.value.words == ""
 
 
@@ -192,9 +200,12 @@ def test_what_is_no_sound_json_is_an_unexpected_answer(answer: Says) -> None:
 
 def test_an_html_page_is_named_by_its_type() -> None:
     """A sign-in page of a portal is the common case; the message leads there."""
-    with serving([Says(body=b"<html>secret page</html>", content_type="text/html; charset=x")]) as server:
-        with client_for(server.url) as client, pytest.raises(UnexpectedAnswer, match="text/html, not application/json"):
-            client.get("/")
+    with (
+        serving([Says(body=b"<html>secret page</html>", content_type="text/html; charset=x")]) as server,
+        client_for(server.url) as client,
+        pytest.raises(UnexpectedAnswer, match="text/html, not application/json"),
+    ):
+        client.get("/")
 
 
 def test_an_empty_answer_is_no_body() -> None:
@@ -454,9 +465,12 @@ def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
         while not ended.is_set():
             connection.sendall(b" " * 65536)
 
-    with raw_serving(talk) as url, client_for(url, retries=0) as client:
-        with pytest.raises(UnexpectedAnswer, match="larger than 1 MiB"):
-            client.get("/")
+    with (
+        raw_serving(talk) as url,
+        client_for(url, retries=0) as client,
+        pytest.raises(UnexpectedAnswer, match="larger than 1 MiB"),
+    ):
+        client.get("/")
 
 
 def test_parallel_requests_stay_within_the_limit() -> None:

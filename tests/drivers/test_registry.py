@@ -58,7 +58,7 @@ def test_our_drivers_are_there_without_any_entry_point() -> None:
     assert set(registry.drivers) == {"external", "webmethods"}
     assert not registry.problems
     assert {"external", "webmethods"} <= set(names())
-    assert driver_facts()["webmethods"] is webmethods.FACTS
+    assert driver_facts()["webmethods"] is webmethods.DRIVER.facts
     assert get_driver("external") is external.DRIVER
     assert not driver_problems()
 
@@ -150,4 +150,4 @@ def test_offline_commands_bring_no_http_library() -> None:
 @pytest.mark.parametrize("role", list(Role))
 def test_every_capability_has_an_answer(role: Role) -> None:
     """A table with holes would read as "can't"."""
-    assert set(webmethods.FACTS.capabilities[role]) == set(Capability)
+    assert set(webmethods.DRIVER.facts.capabilities[role]) == set(Capability)

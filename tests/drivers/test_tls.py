@@ -103,9 +103,11 @@ def test_an_unknown_authority_is_refused_with_the_way_out(authority: trustme.CA,
 
 def test_another_hosts_certificate_is_refused(authority: trustme.CA, folder: Path) -> None:
     """The name is checked, not only the signature."""
-    with tls_serving(server_context(authority, "is.example.com")) as url:
-        with pytest.raises(Unreachable, match="certificate is refused"):
-            ask(url, folder, ca_file="ca.pem")
+    with (
+        tls_serving(server_context(authority, "is.example.com")) as url,
+        pytest.raises(Unreachable, match="certificate is refused"),
+    ):
+        ask(url, folder, ca_file="ca.pem")
 
 
 def test_verification_can_be_turned_off(authority: trustme.CA, folder: Path) -> None:

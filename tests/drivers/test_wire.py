@@ -24,7 +24,7 @@ from oauthdeploy.drivers.wire import (
     server_words,
 )
 
-plain_text = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+plain_text = st.text(st.characters(codec="utf-8"), max_size=20)
 leaves: st.SearchStrategy[Any] = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | plain_text
 bodies = st.recursive(
     leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(plain_text, inner, max_size=4), max_leaves=15

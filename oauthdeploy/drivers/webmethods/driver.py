@@ -85,7 +85,8 @@ class WebMethodsDriver(Driver):
         """Carry out one batch: the associations of one client, or one change of any other kind."""
         if not changes:
             return ()
-        writer = Writer(self.name, self._sides, self._admin, self._zone, self._client_id)
+        parallel = self.connection.server.limits.parallel
+        writer = Writer(self.name, self._sides, self._admin, self._zone, self._client_id, parallel)
         if changes[0].address.kind is Kind.ASSOCIATION:
             with counting() as tally:
                 made = writer.associations(changes)

@@ -81,9 +81,17 @@ def a_text(raw: Mapping[str, Any], key: str, default: str = "") -> str:
 
 
 def a_name(raw: Mapping[str, Any], key: str) -> str:
-    """A text that can stand in a path: there, not empty, no dot segment. Raises Garbled."""
+    """A text that is there and not empty. Raises Garbled."""
     value = a_text(raw, key)
-    if value in ("", ".", ".."):
+    if not value:
+        raise Garbled(f"{key} is missing")
+    return value
+
+
+def an_id(raw: Mapping[str, Any], key: str) -> str:
+    """A text that can stand in a path: there, and no dot segment. Raises Garbled."""
+    value = a_name(raw, key)
+    if value in (".", ".."):
         raise Garbled(f"{key} is missing")
     return value
 
@@ -265,7 +273,7 @@ def read_client(body: Any) -> LiveClient:
     grants = [grant for grant, flag in FLAGS.items() if a_flag(raw, flag, False)]
     secret = a_text(raw, "client_secret")
     return LiveClient(
-        client_id=a_name(raw, "client_id"),
+        client_id=an_id(raw, "client_id"),
         name=name,
         version=version,
         value=Client(
