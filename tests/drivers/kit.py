@@ -92,6 +92,7 @@ def serving(script: Script | Sequence[Says]) -> Iterator[Running]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def _handle(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)

@@ -80,7 +80,7 @@ def test_other_shapes_change_the_course() -> None:
                 "properties": {
                     "client_id": {},
                     "client_secret": {},
-                    "version": {"oneOf": [{"type": "integer"}, {"type": "string"}]},
+                    "version": version,
                 }
             },
         ]
