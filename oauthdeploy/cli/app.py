@@ -13,7 +13,7 @@ COMMANDS = {
     "plan": "Show what would change on which server, in which order, and why.",
     "apply": "Make the servers as the manifest says: plan, ask, change, verify.",
     "drift": "Report how the servers differ from the manifest, by class.",
-    "show": "Show a plan that `plan --out` saved.",
+    "show": "Show a plan that `plan --out PLANFILE` saved.",
     "ping": "Say who the servers are and whether they let you in.",
     "serve": "Start an embedded OAuth server, for trying out and for tests.",
     "demo": "Show the main job on two real servers: deploy, use, find drift, repair, cut off.",

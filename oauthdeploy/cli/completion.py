@@ -20,8 +20,9 @@ def completion(shell: str) -> None:
     from click.shell_completion import get_completion_class
 
     from oauthdeploy.cli.app import app
+    from oauthdeploy.cli.run import COMPLETE, NAME
 
     found = get_completion_class(shell)
     if found is None:
         raise click.UsageError(f"There is no completion for {shell}.")
-    streams.write_result(found(app, {}, "oauthdeploy", "_OAUTHDEPLOY_COMPLETE").source() + "\n")
+    streams.write_result(found(app, {}, NAME, COMPLETE).source() + "\n")

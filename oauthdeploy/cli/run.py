@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Sequence
 from types import FrameType
@@ -19,6 +20,10 @@ from typing import Any, NoReturn
 import click
 
 from oauthdeploy.cli import streams
+
+NAME = "oauthdeploy"
+COMPLETE = "_OAUTHDEPLOY_COMPLETE"
+"""The variable by which the shell's completion script asks."""
 
 USAGE = 64
 INTERRUPTED = 130
@@ -41,16 +46,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    # Imported here, so that Ctrl-C while importing ends as quietly as later.
+    # Not click's own main: that one turns interrupts and closed pipes into ends of its own.
     try:
         from oauthdeploy.cli.app import app
 
-        left = app.main(
-            args=list(arguments) if arguments is not None else None,
-            prog_name="oauthdeploy",
-            complete_var="_OAUTHDEPLOY_COMPLETE",
-            standalone_mode=False,
-        )
+        if instruction := os.environ.get(COMPLETE):
+            from click.shell_completion import shell_complete
+
+            return shell_complete(app, {}, NAME, COMPLETE, instruction)
+        with app.make_context(NAME, list(sys.argv[1:] if arguments is None else arguments)) as context:
+            app.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         streams.write_talk(f"{error.format_message()}\n")
         return USAGE
@@ -70,11 +77,11 @@ def _run(arguments: Sequence[str] | None) -> int:
         return 0
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for users
         return _failure(error)
-    return left if isinstance(left, int) else 0
+    return 0
 
 
 def _usage(error: click.UsageError) -> int:
-    command = error.ctx.command_path if error.ctx is not None else "oauthdeploy"
+    command = error.ctx.command_path if error.ctx is not None else NAME
     _say_error(error.format_message(), "usage", f"Run `{command} --help` to see what there is.")
     return USAGE
 

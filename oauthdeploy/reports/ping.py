@@ -32,11 +32,12 @@ def render_ping(answers: Sequence[ServerAnswer], look: Look) -> str:
     """One line or two for each server, then its findings, then a count."""
     sheet = Sheet(look)
     width = max((len(answer.server) for answer in answers), default=0)
+    roles = max((len(answer.role) for answer in answers), default=0)
     for answer in answers:
         mark = ("failed", "error") if answer.error is not None else ("ok    ", "good")
         product = visible(f"{answer.product} {answer.version}".strip() or answer.driver)
         sheet.ends(
-            [(answer.server.ljust(width), "name"), ("  ", ""), mark, (f"  {answer.role}  {product}", "")],
+            [(answer.server.ljust(width), "name"), ("  ", ""), mark, (f"  {answer.role.ljust(roles)}  {product}", "")],
             (seconds_text(answer.seconds), "faint"),
             hang=width + 2,
         )

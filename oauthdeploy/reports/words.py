@@ -47,7 +47,10 @@ def value_text(path: str, value: Any) -> str:
     if value is None:
         return NONE_TEXT
     if isinstance(value, Secret):
-        return f"(secret from {visible(value.origin)})"
+        origin = value.origin
+        if origin.startswith("${") and origin.endswith("}"):
+            origin = origin[2:-1]
+        return f"(secret from {visible(origin)})"
     if isinstance(value, KnownAfterApply):
         return repr(value)
     if isinstance(value, bool):

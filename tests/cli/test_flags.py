@@ -1,0 +1,93 @@
+"""What holds for every command and every flag."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from oauthdeploy.cli.app import ALIASES, COMMANDS, app
+
+CONTEXT = click.Context(app)
+
+
+def command(name: str) -> click.Command:
+    found = app.get_command(CONTEXT, name)  # type: ignore[attr-defined]
+    assert isinstance(found, click.Command)
+    return found
+
+
+def options(name: str) -> list[click.Option]:
+    return [parameter for parameter in command(name).params if isinstance(parameter, click.Option)]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_flag_has_help_and_a_variable(name: str) -> None:
+    """Whatever can be typed can be set in a pipeline's environment, and is explained."""
+    for option in options(name):
+        assert option.help, option.opts
+        assert isinstance(option.envvar, str), option.opts
+        assert option.envvar.startswith("OAUTHDEPLOY_")
+        assert option.show_envvar
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_shows_its_variables(name: str) -> None:
+    """`--help` is where people look."""
+    shown = CliRunner().invoke(app, [name, "--help"], terminal_width=200)
+    assert shown.exit_code == 0
+    for option in options(name):
+        assert f"env var: {option.envvar}" in shown.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_the_command_says(name: str) -> None:
+    """The list is a table, so that it is shown without importing the commands; both must agree."""
+    text = command(name).help
+    assert text is not None
+    assert text.replace("\n", " ").startswith(COMMANDS[name].rstrip("."))
+
+
+def test_the_help_lists_every_command_and_its_other_names() -> None:
+    """Nothing is hidden."""
+    shown = CliRunner().invoke(app, ["--help"]).output
+    for name in (*COMMANDS, *ALIASES):
+        assert f" {name} " in shown
+
+
+def test_aliases_are_the_command() -> None:
+    """`diff` and `preview` take what `plan` takes."""
+    for alias, name in ALIASES.items():
+        assert command(alias) is command(name)
+
+
+def test_a_variable_means_the_same_for_every_command() -> None:
+    """Two flags of one variable are one flag."""
+    flags = defaultdict(set)
+    for name in COMMANDS:
+        for option in options(name):
+            flags[option.envvar].add(option.opts[0])
+    assert {variable: found for variable, found in flags.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize("name", sorted({"validate", "plan", "apply", "drift", "ping"}))
+def test_commands_that_read_a_manifest_take_the_flags_of_the_manifest(name: str) -> None:
+    """What works for `plan` works for the others."""
+    known = {flag for option in options(name) for flag in option.opts}
+    wanted = {"-f", "--file", "--env", "--var", "--var-file", "--allow-commands", "--error", "--warn", "--ignore"}
+    assert wanted | {"-o", "--no-color", "-q", "-v"} <= known
+
+
+@pytest.mark.parametrize("name", ["plan", "apply", "drift"])
+def test_commands_that_plan_can_be_narrowed(name: str) -> None:
+    """A selection means the same for the plan and for what is made of it."""
+    known = {flag for option in options(name) for flag in option.opts}
+    assert {"--server", "--target", "--exclude", "--parallelism", "--max-deletes", "--allow"} <= known
+
+
+def test_apply_has_both_names_of_yes_and_both_of_no_input() -> None:
+    """Fingers know either."""
+    known = {flag for option in options("apply") for flag in (*option.opts, *option.secondary_opts)}
+    assert {"--yes", "--auto-approve", "--input", "--no-input", "--lock-timeout", "--no-verify"} <= known
