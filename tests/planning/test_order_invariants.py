@@ -5,6 +5,7 @@ from __future__ import annotations
 import random as randomness
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,8 +16,8 @@ from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Ownership, Prune, PrunePolicy, TokenCount
 from oauthdeploy.planning.capabilities import Capability
 from oauthdeploy.planning.changes import Action, Change, Stage
-from oauthdeploy.planning.granted import trusted_by
 from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.view import trusted_by
 
 from .builders import (
     ASSOCIATION,
@@ -33,6 +34,7 @@ from .builders import (
     there,
 )
 
+T = TypeVar("T")
 NAMES = ("a", "b", "c")
 ESTATES: dict[str, dict[str, Server]] = {
     "one resource server": {"as": authorization_server(), "rs": resource_server()},
@@ -132,7 +134,7 @@ def cases(draw: st.DrawFn) -> Case:
     gone = [client(name, server) for name in absent[0] for server in servers]
     gone += [scope(name, server) for name in absent[1] for server in servers]
     seen, cut = _prior(draw, servers), {}
-    if clients and draw(st.booleans()):
+    if clients and draw(st.sampled_from([True, False])):
         name = min(clients)
         cut = {revocation("r", s): Revocation(client=name, tokens="all", block=tuple(Side)) for s in servers}
         blocked = {s: client(name, s) in seen or None for s in servers}
@@ -212,7 +214,8 @@ def test_no_single_failure_opens_a_gap(case: Case, pick: int) -> None:
 def interleaved(changes: Iterable[Change], seed: int) -> list[Change]:
     """Any order that keeps the stages apart and honours depends_on."""
     source = randomness.Random(seed)
-    waiting, made, found = list(changes), set(), []
+    waiting, found = list(changes), list[Change]()
+    made: set[Address] = set()
     here = {change.address for change in waiting}
     while waiting:
         stage = min(change.stage for change in waiting)
@@ -255,13 +258,13 @@ def test_a_plan_does_not_depend_on_the_order_of_its_input(case: Case, seed: int)
     """Equal input gives an equal plan, whatever order the manifest and the servers' answers came in."""
     source = randomness.Random(seed)
 
-    def mixed(items: Iterable[tuple[Address, object]]) -> dict[Address, object]:
+    def mixed(items: Iterable[tuple[Address, T]]) -> dict[Address, T]:
         listed = list(items)
         source.shuffle(listed)
         return dict(listed)
 
     wanted = desired(
-        mixed(case.wanted.objects.items()),  # type: ignore[arg-type]
+        mixed(case.wanted.objects.items()),
         servers=dict(reversed(list(case.wanted.servers.items()))),
         absent=case.wanted.absent,
         prune=case.wanted.policy.prune,

@@ -1,0 +1,116 @@
+"""Revocations as declared objects."""
+
+from __future__ import annotations
+
+import pytest
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.model.objects import Client, Revocation, Side
+from oauthdeploy.model.servers import Role, Server
+from oauthdeploy.planning.changes import Action, Reason
+from oauthdeploy.planning.diff import compare
+
+from .builders import FACTS, actions, by_address, client, desired, live, revocation, there, tokens
+
+AUTHORIZATION, RESOURCE = Side.AUTHORIZATION, Side.RESOURCE
+
+
+def test_live_tokens_are_revoked_and_an_enabled_client_is_disabled() -> None:
+    """Tokens go on the AS, the block is the RS's; each change says what it finds and what it leaves."""
+    on_as, on_rs = Revocation(client="x", tokens="all"), Revocation(client="x", block=(RESOURCE,))
+    wanted = desired({revocation("R"): on_as, revocation("R", "rs"): on_rs})
+    seen = {revocation("R"): there(on_as, tokens=tokens(3)), revocation("R", "rs"): there(on_rs, blocked=False)}
+    found = by_address(compare(wanted, live(seen), FACTS).changes)
+    assert actions(found.values()) == {"revocation/R@as": "revoke", "revocation/R@rs": "disable"}
+    assert [(f.path, f.before, f.after) for f in found["revocation/R@as"].fields] == [("tokens.active", 3, 0)]
+    assert [(f.path, f.before, f.after) for f in found["revocation/R@rs"].fields] == [("blocked", False, True)]
+    assert {change.reason for change in found.values()} == {Reason.CUT_OFF}
+
+
+def test_a_cut_off_that_is_done_is_not_done_again() -> None:
+    """Expired tokens need no deletion, and a disabled client stays as it is."""
+    on_as, on_rs = Revocation(client="x", tokens="all"), Revocation(client="x", block=(RESOURCE,))
+    wanted = desired({revocation("R"): on_as, revocation("R", "rs"): on_rs})
+    seen = {revocation("R"): there(on_as, tokens=tokens(0)), revocation("R", "rs"): there(on_rs, blocked=True)}
+    found = compare(wanted, live(seen), FACTS)
+    assert found.changes == ()
+    assert not found.diagnostics
+
+
+def test_block_and_tokens_on_one_server_are_one_change() -> None:
+    """One address has one change; it names both."""
+    both = Revocation(client="x", tokens="all", block=(AUTHORIZATION,))
+    (change,) = compare(
+        desired({revocation("R"): both}), live({revocation("R"): there(both, tokens=tokens(1), blocked=False)}), FACTS
+    ).changes
+    assert change.action is Action.REVOKE
+    assert [field.path for field in change.fields] == ["tokens.active", "blocked"]
+
+
+@pytest.mark.parametrize(
+    ("role", "block", "blocked"),
+    [
+        (Role.AUTHORIZATION, (RESOURCE,), False),
+        (Role.RESOURCE, (AUTHORIZATION,), False),
+        (Role.BOTH, (RESOURCE,), True),
+        (Role.BOTH, (AUTHORIZATION,), True),
+    ],
+)
+def test_a_block_counts_on_the_sides_that_a_server_stands_on(
+    role: Role, block: tuple[Side, ...], blocked: bool
+) -> None:
+    """`block: [resource]` is none of a server that is authorization server only."""
+    servers = {"s": Server(role=role, driver="fake")}
+    value = Revocation(client="x", block=block)
+    state = live({revocation("R", "s"): there(value, blocked=False)}, servers=servers)
+    assert bool(compare(desired({revocation("R", "s"): value}, servers=servers), state, FACTS).changes) is blocked
+
+
+def test_two_revocations_disable_a_client_once() -> None:
+    """The flag of a client has one change, however many incidents name it."""
+    value = Revocation(client="x", block=(RESOURCE,))
+    names = [revocation("A", "rs"), revocation("B", "rs")]
+    state = live({name: there(value, blocked=False) for name in names})
+    assert actions(compare(desired(dict.fromkeys(names, value)), state, FACTS).changes) == {
+        "revocation/A@rs": "disable"
+    }
+
+
+def test_a_client_that_is_not_there_needs_no_block_and_it_is_said() -> None:
+    """Nothing to disable is information, no change."""
+    value = Revocation(client="x", block=(RESOURCE,))
+    found = compare(
+        desired({revocation("R", "rs"): value}), live({revocation("R", "rs"): there(value, blocked=None)}), FACTS
+    )
+    assert found.changes == ()
+    assert [(item.rule, item.severity) for item in found.diagnostics] == [("revocation-client-absent", "info")]
+
+
+def test_the_flag_of_a_blocked_client_belongs_to_its_revocation() -> None:
+    """An existing client that a revocation disables has no second change for `enabled`; other fields are compared."""
+    value = Revocation(client="x", block=(RESOURCE,))
+    wanted = desired({client("x", "rs"): Client(enabled=False, name="new"), revocation("R", "rs"): value})
+    seen = {client("x", "rs"): Client(enabled=True, name="old"), revocation("R", "rs"): there(value, blocked=False)}
+    found = by_address(compare(wanted, live(seen), FACTS).changes)
+    assert found.keys() == {"client/x@rs", "revocation/R@rs"}
+    assert [field.path for field in found["client/x@rs"].fields] == ["name"]
+
+
+def test_a_client_that_is_made_anew_is_made_disabled() -> None:
+    """On create the flag stays: the client must not be open for a moment."""
+    value = Revocation(client="x", block=(RESOURCE,))
+    wanted = desired({client("x", "rs"): Client(enabled=False), revocation("R", "rs"): value})
+    found = by_address(compare(wanted, live({revocation("R", "rs"): there(value)}), FACTS).changes)
+    assert [(field.path, field.after) for field in found["client/x@rs"].fields] == [("enabled", False)]
+
+
+def test_an_unreadable_or_untold_revocation_is_never_taken_as_done() -> None:
+    """What was not read is said; a driver that gives nothing for a client that is there is an error."""
+    value = Revocation(client="x", tokens="all")
+    wanted = desired({revocation("R"): value})
+    hidden = compare(wanted, live(unreadable=[("as", Kind.REVOCATION)]), FACTS)
+    assert (hidden.changes, [item.rule for item in hidden.diagnostics]) == ((), ["unreadable"])
+    untold = compare(wanted, live([client("x")]), FACTS)
+    assert [(item.rule, item.severity) for item in untold.diagnostics] == [("revocation-not-read", "error")]
+    gone = compare(wanted, live(), FACTS)
+    assert [item.rule for item in gone.diagnostics] == ["revocation-client-absent"]

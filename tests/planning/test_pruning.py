@@ -1,0 +1,118 @@
+"""What may go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from oauthdeploy.model.state import Prune, PrunePolicy
+from oauthdeploy.planning.changes import Reason
+from oauthdeploy.planning.diff import compare
+
+from .builders import (
+    FACTS,
+    FOREIGN,
+    FULL,
+    MANAGED,
+    OURS,
+    actions,
+    association,
+    by_address,
+    client,
+    desired,
+    empty,
+    live,
+    scope,
+    there,
+)
+
+MIXED = {
+    client("ours"): there(empty(client("ours")), **OURS),
+    client("theirs"): there(empty(client("theirs")), **FOREIGN),
+    client("nobodys"): empty(client("nobodys")),
+}
+
+
+@pytest.mark.parametrize(
+    ("mode", "gone", "kept"),
+    [(Prune.NONE, set(), 3), (Prune.MANAGED, {"ours"}, 2), (Prune.FULL, {"ours", "nobodys"}, 1)],
+)
+def test_unnamed_clients_go_as_far_as_the_policy_lets_them(mode: Prune, gone: set[str], kept: int) -> None:
+    """none: nothing; managed: what carries our mark; full: all but what is somebody else's. The rest is counted."""
+    found = compare(desired(prune=PrunePolicy(clients=mode)), live(MIXED), FACTS)
+    assert actions(found.changes) == {f"client/{name}@as": "delete" for name in gone}
+    assert {change.reason for change in found.changes} <= {Reason.NOT_IN_MANIFEST}
+    assert dict(found.kept) == {("as", "client"): kept}
+
+
+def test_what_is_marked_absent_goes_and_what_is_absent_already_is_no_change() -> None:
+    """`state: absent` is idempotent and asks for no policy."""
+    wanted = desired(absent=frozenset({client("x"), scope("s"), client("gone")}))
+    found = compare(wanted, live([client("x"), scope("s")]), FACTS)
+    assert actions(found.changes) == {"client/x@as": "delete", "scope/s@as": "delete"}
+    assert {change.reason for change in found.changes} == {Reason.MARKED_ABSENT}
+
+
+def test_a_deleted_client_takes_its_associations_along() -> None:
+    """They are implied and not listed."""
+    wanted = desired([scope("s")], absent=frozenset({client("x")}))
+    found = compare(wanted, live([client("x"), scope("s"), association("x", "s")]), FACTS)
+    assert actions(found.changes) == {"client/x@as": "delete"}
+
+
+@pytest.mark.parametrize("prune", [PrunePolicy(associations=Prune.NONE), FULL])
+def test_a_deleted_scope_has_its_associations_removed_by_name(prune: PrunePolicy) -> None:
+    """A server refuses to delete a scope in use, so what uses it is removed first, whatever the policy."""
+    wanted = desired([client("x")], absent=frozenset({scope("s")}), prune=prune)
+    found = compare(wanted, live([client("x"), scope("s"), association("x", "s")]), FACTS)
+    assert actions(found.changes) == {"association/x:s@as": "delete", "scope/s@as": "delete"}
+    assert by_address(found.changes)["association/x:s@as"].reason is Reason.MARKED_ABSENT
+
+
+LISTS: list[tuple[dict[str, Any], set[str]]] = [
+    ({}, set()),
+    ({"listed_clients": frozenset({"x"})}, {"x:t"}),
+    ({"listed_scopes": frozenset({"t"})}, {"x:t", "y:t"}),
+    ({"listed_clients": frozenset({"unmanaged"})}, set()),
+]
+
+
+@pytest.mark.parametrize(("lists", "gone"), LISTS)
+def test_managed_associations_are_those_of_a_written_list(lists: dict[str, Any], gone: set[str]) -> None:
+    """A list is complete for its client or scope; clients that the manifest doesn't name keep theirs."""
+    there_now = [association(c, s) for c in ("x", "y", "unmanaged") for s in ("s", "t")]
+    ends = [client("x"), client("y"), scope("s"), scope("t")]
+    wanted = desired([*ends, association("x", "s"), association("y", "s")], **lists)
+    found = compare(wanted, live([*ends, client("unmanaged"), *there_now]), FACTS)
+    assert actions(found.changes) == {f"association/{pair}@as": "delete" for pair in gone}
+    assert found.kept["as", "association"] == 4 - len(gone)
+
+
+def test_full_prune_spares_the_associations_of_foreign_clients() -> None:
+    """What is somebody else's is not touched through its associations either."""
+    seen = {
+        **MIXED,
+        **dict.fromkeys([association("theirs", "s"), association("nobodys", "s")], empty(association("a", "b"))),
+    }
+    wanted = desired(prune=PrunePolicy(associations=Prune.FULL))
+    assert actions(compare(wanted, live(seen), FACTS).changes) == {"association/nobodys:s@as": "delete"}
+
+
+def test_a_resource_server_keeps_what_is_still_granted() -> None:
+    """A prune by mark must not take from the RS what an unmarked association of the AS still grants."""
+    seen = {
+        client("x"): empty(client("x")),
+        scope("s"): empty(scope("s")),
+        association("x", "s"): empty(association("x", "s")),
+        client("x", "rs"): there(empty(client("x")), **OURS),
+        scope("s", "rs"): there(empty(scope("s")), **OURS),
+        scope("free", "rs"): there(empty(scope("s")), **OURS),
+    }
+    found = compare(desired(prune=MANAGED), live(seen), FACTS)
+    assert actions(found.changes) == {"scope/free@rs": "delete"}
+    assert {(item.rule, item.address) for item in found.diagnostics} == {
+        ("still-granted", "client/x@rs"),
+        ("still-granted", "scope/s@rs"),
+    }
+    assert found.kept["rs", "scope"] == 1

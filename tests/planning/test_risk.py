@@ -1,0 +1,110 @@
+"""What changes open and break."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.model.fields import Model
+from oauthdeploy.model.objects import MODEL_OF, Grant
+from oauthdeploy.planning.changes import Action, FieldChange, Risk
+from oauthdeploy.planning.normalize import _groups, is_instruction
+from oauthdeploy.planning.risk import _FIELDS, Direction, direction_of, effect_of, risk_of
+
+CASES: list[tuple[Kind, str, Any, Any, str, Risk]] = [
+    (Kind.CLIENT, "redirect_uris", (), ("https://a.example",), "widens", Risk.MEDIUM),
+    (Kind.CLIENT, "redirect_uris", (), ("http://a.example",), "widens", Risk.HIGH),
+    (Kind.CLIENT, "redirect_uris", (), ("https://*.example",), "widens", Risk.HIGH),
+    (Kind.CLIENT, "redirect_uris", (), ("http://127.0.0.1:8400/cb",), "widens", Risk.MEDIUM),
+    (Kind.CLIENT, "redirect_uris", ("https://a.example",), (), "narrows", Risk.LOW),
+    (Kind.CLIENT, "redirect_uris", ("https://a.example",), ("https://b.example",), "both", Risk.MEDIUM),
+    (Kind.CLIENT, "grants", (), (Grant.AUTHORIZATION_CODE,), "widens", Risk.MEDIUM),
+    (Kind.CLIENT, "grants", (), (Grant.IMPLICIT,), "widens", Risk.HIGH),
+    (Kind.CLIENT, "grants", (), (Grant.PASSWORD,), "widens", Risk.HIGH),
+    (Kind.CLIENT, "grants", (Grant.PASSWORD,), (), "narrows", Risk.LOW),
+    (Kind.CLIENT, "type", "confidential", "public", "widens", Risk.HIGH),
+    (Kind.CLIENT, "type", "public", "confidential", "narrows", Risk.LOW),
+    (Kind.CLIENT, "enabled", False, True, "widens", Risk.MEDIUM),
+    (Kind.CLIENT, "enabled", True, False, "narrows", Risk.LOW),
+    (Kind.CLIENT, "tokens.access_lifetime", 60, 600, "widens", Risk.MEDIUM),
+    (Kind.CLIENT, "tokens.access_lifetime", 600, 60, "narrows", Risk.LOW),
+    (Kind.CLIENT, "tokens.access_lifetime", 60, "never", "widens", Risk.HIGH),
+    (Kind.CLIENT, "tokens.access_lifetime", "never", 60, "narrows", Risk.LOW),
+    (Kind.CLIENT, "tokens.access_lifetime", "inherit", 60, "widens", Risk.MEDIUM),
+    (Kind.CLIENT, "tokens.refresh_count", 1, "unlimited", "widens", Risk.HIGH),
+    (Kind.CLIENT, "tokens.refresh_count", 2, 1, "narrows", Risk.LOW),
+    (Kind.CLIENT, "description", "a", "b", "sideways", Risk.NONE),
+    (Kind.CLIENT, "name", "a", "b", "sideways", Risk.LOW),
+    (Kind.CLIENT, "secret.value", None, "x", "sideways", Risk.MEDIUM),
+    (Kind.CLIENT, "options.keycloak.x", 1, 2, "widens", Risk.MEDIUM),
+    (Kind.SCOPE, "resources", ("a",), ("a", "b"), "widens", Risk.MEDIUM),
+    (Kind.SCOPE, "url_templates", ("a",), (), "narrows", Risk.LOW),
+    (Kind.SETTINGS, "require_https", True, False, "widens", Risk.HIGH),
+    (Kind.SETTINGS, "require_https", False, True, "narrows", Risk.LOW),
+    (Kind.SETTINGS, "require_pkce", True, False, "widens", Risk.HIGH),
+    (Kind.SETTINGS, "access_token_lifetime", 60, "never", "widens", Risk.HIGH),
+    (Kind.SETTINGS, "authorization_code_lifetime", 60, 61, "widens", Risk.MEDIUM),
+    (Kind.SETTINGS, "token_endpoint_auth", "credentials", "session", "widens", Risk.MEDIUM),
+    (Kind.TRUST, "authorization_server", "a", "b", "widens", Risk.HIGH),
+    (Kind.TRUST, "password", None, "x", "sideways", Risk.MEDIUM),
+]
+NAMES = {
+    "widens": Direction.WIDENS,
+    "narrows": Direction.NARROWS,
+    "both": Direction.WIDENS | Direction.NARROWS,
+    "sideways": Direction.SIDEWAYS,
+}
+
+
+@pytest.mark.parametrize(("kind", "path", "before", "after", "direction", "risk"), CASES)
+def test_what_a_field_change_does(kind: Kind, path: str, before: Any, after: Any, direction: str, risk: Risk) -> None:
+    """More scopes, redirects, grants, longer lives and weaker clients widen; the opposite narrows."""
+    effect = effect_of(kind, FieldChange(path, before, after))
+    assert (effect.direction, effect.risk) == (NAMES[direction], risk)
+
+
+def leaves(model: type[Model]) -> set[str]:
+    groups = _groups(model)
+    return {leaf for name in model.model_fields for leaf in groups.get(name, (name,))}
+
+
+@pytest.mark.parametrize("kind", [Kind.TRUST, Kind.SETTINGS, Kind.SCOPE, Kind.CLIENT])
+def test_every_field_of_the_model_has_a_row(kind: Kind) -> None:
+    """A new field of the model must be judged; only the drivers' own options can't be."""
+    fields = {path for path in leaves(MODEL_OF[kind]) if not is_instruction(path) and path != "options"}
+    rows = {path for row_kind, path in _FIELDS if row_kind is kind}
+    assert fields - rows == set()
+    assert rows - fields <= {"secret.revision"}
+
+
+ACTIONS = [
+    (Kind.CLIENT, Action.CREATE, Risk.LOW),
+    (Kind.CLIENT, Action.DELETE, Risk.MEDIUM),
+    (Kind.CLIENT, Action.REPLACE, Risk.HIGH),
+    (Kind.SCOPE, Action.CREATE, Risk.LOW),
+    (Kind.SCOPE, Action.DELETE, Risk.MEDIUM),
+    (Kind.ASSOCIATION, Action.CREATE, Risk.MEDIUM),
+    (Kind.ASSOCIATION, Action.DELETE, Risk.LOW),
+    (Kind.TRUST, Action.CREATE, Risk.HIGH),
+    (Kind.REVOCATION, Action.REVOKE, Risk.LOW),
+    (Kind.REVOCATION, Action.DISABLE, Risk.LOW),
+]
+
+
+@pytest.mark.parametrize(("kind", "action", "risk"), ACTIONS)
+def test_the_risk_of_whole_objects(kind: Kind, action: Action, risk: Risk) -> None:
+    """Creates and deletes are weighed as a whole, whatever their fields."""
+    assert risk_of(kind, action, [FieldChange("grants", (), (Grant.IMPLICIT,))]) is risk
+
+
+def test_an_update_is_as_risky_as_its_worst_field_and_widens_if_any_does() -> None:
+    """One widening field is enough."""
+    fields = [
+        FieldChange("description", "a", "b"),
+        FieldChange("enabled", True, False),
+        FieldChange("type", "x", "public"),
+    ]
+    assert risk_of(Kind.CLIENT, Action.UPDATE, fields) is Risk.HIGH
+    assert direction_of(Kind.CLIENT, fields) == Direction.WIDENS | Direction.NARROWS
