@@ -39,10 +39,10 @@ def surviving_tokens(change: Change, live: LiveState, revoked: Set[tuple[str, st
     if tokens is None or not tokens.active:
         return ""
     if address.kind is Kind.CLIENT and change.action is Action.DELETE:
-        return f"{_count(tokens)} of the client live {_until(tokens)} if the server keeps them; a revocation ends them for sure."
+        return f"If the server keeps them, {_count(tokens, 'lives', 'live')} {_until(tokens)}; a revocation ends them for sure."
     if address.kind is Kind.CLIENT and not _narrows_tokens(change):
         return ""
-    return f"{_count(tokens)} of the client stay valid {_until(tokens)}; add a revocation to end them."
+    return f"{_count(tokens, 'stays', 'stay')} valid {_until(tokens)}; add a revocation to end them."
 
 
 def _tokens_of(change: Change, live: LiveState) -> TokenCount | None:
@@ -62,8 +62,8 @@ def _narrows_tokens(change: Change) -> bool:
     )
 
 
-def _count(tokens: TokenCount) -> str:
-    return f"{tokens.active} {'token' if tokens.active == 1 else 'tokens'}"
+def _count(tokens: TokenCount, does: str, do: str) -> str:
+    return f"1 token of the client {does}" if tokens.active == 1 else f"{tokens.active} tokens of the client {do}"
 
 
 def _until(tokens: TokenCount) -> str:

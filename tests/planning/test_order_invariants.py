@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -290,3 +291,15 @@ def test_after_an_apply_there_is_nothing_left_to_do(case: Case) -> None:
     }
     rest = plan_of(case.wanted, live(after, servers=case.wanted.servers)).changes
     assert [str(c.address) for c in rest if c.address.kind is not Kind.REVOCATION] == []
+
+
+def test_the_simulation_sees_a_gap() -> None:
+    """The proof is worth something: the same plan in a wrong order is caught."""
+    servers = ESTATES["one resource server"]
+    objects = [client("a"), scope("b"), association("a", "b"), client("a", "rs"), scope("b", "rs")]
+    wanted, state = desired(objects, servers=servers), live(servers=servers)
+    case = Case(wanted, state, plan_of(wanted, state))
+    late = [change for change in case.plan.changes if change.address.server == "rs"]
+    early = [change for change in case.plan.changes if change.address.server == "as"]
+    with pytest.raises(AssertionError, match="after create association/a:b@as"):
+        apply(case, [*early, *late], None)
