@@ -30,6 +30,7 @@ from yaml.events import (
 )
 
 from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.manifest.lines import MIN_SIZE, read_lines
 from oauthdeploy.manifest.nodes import (
     MAX_CONTAINERS,
     MAX_DEPTH,
@@ -58,6 +59,8 @@ def read_tree(source: Source) -> tuple[Any, tuple[Diagnostic, ...]]:
     """
     if match := _FORBIDDEN.search(source.text):
         return None, (_forbidden(source, match),)
+    if len(source.text) >= MIN_SIZE and (plain := read_lines(source.text)) is not None:
+        return plain, ()
     try:
         return _read(source.text), ()
     except (_Unusual, yaml.YAMLError):

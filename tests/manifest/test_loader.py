@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tracemalloc
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from ruamel.yaml.error import YAMLError
 
 from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.manifest.lines import read_lines
 from oauthdeploy.manifest.loader import read_tree
 from oauthdeploy.manifest.nodes import Source, data_of, read_nodes
 from tests.manifest.support import NULLS, second_opinion
@@ -119,6 +121,94 @@ def test_fast_and_careful_reader_agree(tree: Any) -> None:
     node, found = read_nodes(source)
     assert found == ()
     assert data_of(node) == read(source.text)
+
+
+VALUES = [
+    "", "x", "1", "null", "~", "a b", "a: b", "a:b", "a #c", "a#c", "x ", "'q'", '"q"', "'q' x", '"a\\n"', "[a, b]", "[a,b]",
+    "[a, 'b, c', \"d: e\"]", "[]", "{}", "{a: b}", "{a: b, a: c}", "{a: [b, c], d: 'e'}", "{a: b:c}", "[a:b, c: d]", "[a #b]",
+    "{a : b}", "${env:X}", "[${env:X}]", "['${env:X}']", "http://x/y?z=1#f", "[http://x/y]", "[a?b, c]", "*x", "&x y",
+    "!t x", "|",
+    ">", "-", "- y", "...", "(x)", "+1", "-1", "a'b", "[a'b]", "{a: b'c}", "[~, null]", "{null: a}", "[a]]",
+    "{a: b} # c",
+    "[a] # x]", "'it''s'", "# x", "x:", "::", "[a::b]", "{a: b:}", "[a: b]", "[[a]]", "{a: {b: c}}", "[a, ]", "x\\y",
+    "[a&b]", "[x $y]",
+]  # fmt: skip
+
+
+def block(random: Random, indent: int, depth: int) -> list[str]:
+    """Lines that are nearly always nested right, with values that are nearly always plain."""
+    out: list[str] = []
+    is_map = random.random() < 0.75
+    for number in range(random.randint(1, 3)):
+        start = " " * indent
+        if random.random() < 0.05:
+            out.append(random.choice(["", "  # c", start + "# c"]))
+        nested = (
+            block(random, indent + random.choice([2, 2, 4, 1, 0]), depth - 1)
+            if depth and random.random() < 0.4
+            else None
+        )
+        if is_map:
+            value = random.choice(VALUES)
+            out.append(f"{start}{random.choice('abc')}{number}:" + (f" {value}" if value and nested is None else ""))
+        else:
+            out.append(f"{start}- {random.choice(VALUES)}" if nested is None else f"{start}- {nested.pop(0).strip()}")
+        out += nested or []
+    return out
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=600, deadline=None)
+def test_the_express_reader_reads_what_libyaml_reads_or_nothing(random: Random) -> None:
+    """The reader of plainly written big files gives up, or gives exactly what the events give."""
+    text = "\n".join(block(random, 0, 3)) + "\n"
+    plain = read_lines(text)
+    assert plain is None or (plain == read(text) and plain == second_opinion(text))
+
+
+def test_the_express_reader_takes_what_big_manifests_look_like() -> None:
+    """A plainly written manifest is read without events; one unusual line leaves the whole text to libyaml."""
+    text = """\
+# big
+version: 1
+servers:
+  login:
+    url: ${env:URL:-https://x:1/y}  # where
+    tls: {ca_file: 'a: b', verify: true}
+
+clients:
+  a-1:
+    secret: {value: "${env:A}", revision: 3}
+    redirect_uris: [https://a.example/cb, "b, c"]
+    name:
+associations:
+- client: a-1
+  scopes:
+  - r
+  - w:x
+- {client: a-1, scopes: [r]}
+resource_owners: []
+"""
+    assert read_lines(text) == read(text) == second_opinion(text)
+    for line in (
+        "x: |\n  y\n",
+        "x: &a y\n",
+        "x: 'it''s'\n",
+        "version: 2\n",
+        "x:\ty\n",
+        "  x: y\n",
+        "x: y\r\n",
+        'x: "a\n  b"\n',
+    ):
+        assert read_lines(text + line) is None
+
+
+def test_big_and_small_files_are_read_alike() -> None:
+    """Padding a file past the size from which the express reader is used changes nothing but time."""
+    text = "a: [x, null]\nb:\n  c: 'd'\n"
+    padding = "# padding\n" * 10_000
+    assert read(text + padding) == read(text) == {"a": ["x", None], "b": {"c": "d"}}
+    assert [item.rule for item in problems(text + padding + "a: 1\n")] == ["duplicate-key"]
 
 
 @pytest.mark.parametrize("text", [t for t in TRICKY if t in NULLS])

@@ -81,7 +81,7 @@ GOOD = [
     "clients: {c: {grants: ['${env:P}'], type: '${env:P}', secret: {value: '${env:P}', revision: 3}}}\n",
     "clients: {c: {secret: {generate: true, deliver_to: {file: out/c.env}}}, d: {state: absent}}\n",
     "revocations: [{id: A, client: c, tokens: {issued_before: '2026-11-20T08:00:00Z'}, expires: '2027-01-31'}]\n",
-    "policy: {limits: {max_deletes: 30%, max_updates: 5, minimum_population: 1}, protect: [client/admin-*], prune: {clients: full}}\n",
+    "policy: {limits: {max_deletes: 30%, max_updates: 5}, protect: [client/a-*], prune: {clients: full}}\n",
     "variables: {a: {type: integer, default: 3, allowed: [3, 4]}}\nenvironments: {prod: {settings: {require_pkce: null}}}\n",
     "scopes: {s: {resources: [], description: null}}\nresource_owners: [alice]\n",
 ]

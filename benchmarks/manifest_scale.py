@@ -1,0 +1,121 @@
+"""What it costs to validate big manifests: CPU seconds and memory, and how both grow.
+
+    python benchmarks/manifest_scale.py [CLIENTS ...]        (default: 1000 10000 100000)
+
+Each size runs in a process of its own. Absolute seconds depend on the machine and on what else it does; so every run also times
+the bare YAML parser on the same text, and the ratios between the two, and between sizes, are what to compare.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HEAD = """\
+version: 1
+name: scale
+servers:
+  login:
+    role: authorization
+    driver: webmethods
+    url: https://login.example.com
+    credentials: {username: deployer, password: "${env:P}"}
+  orders:
+    role: resource
+    driver: webmethods
+    url: https://orders.example.com
+    credentials: {username: deployer, password: "${env:P}"}
+    authorization_server: login
+settings: {require_https: true, require_pkce: true, access_token_lifetime: 30m}
+resource_owners: []
+"""
+
+
+def manifest(clients: int, *, plain: bool = True) -> str:
+    """A manifest with that many clients, a tenth as many scopes, and two scopes for each client.
+
+    `plain`: every line has one of the forms that the express reader takes; otherwise libyaml's events are used for all of it.
+    """
+    scopes = max(2, clients // 10)
+    parts = [HEAD if plain else HEAD.replace("name: scale", "name:\n  scale"), "scopes:\n"]
+    parts += [
+        f"  scope.{n}:\n    description: What number {n} opens\n    resources: [orders.v{n}, orders.v{n}:get]\n"
+        for n in range(scopes)
+    ]
+    parts.append("clients:\n")
+    parts += [
+        f'  client-{n}:\n    name: Client {n}\n    version: "1"\n    type: confidential\n'
+        f"    redirect_uris: [https://app{n}.example.com/callback]\n    grants: [authorization_code, refresh_token]\n"
+        f"    tokens: {{access_lifetime: 15m, refresh_count: 10}}\n    secret: {{value: '${{env:P}}'}}\n"
+        for n in range(clients)
+    ]
+    parts.append("associations:\n")
+    parts += [
+        f"  - {{client: client-{n}, scopes: [scope.{n % scopes}, scope.{(n * 7 + 1) % scopes}]}}\n"
+        for n in range(clients)
+    ]
+    return "".join(parts)
+
+
+def measure(path: str) -> dict[str, float]:
+    """Validate one file in this process. CPU seconds count everything from the start of the process, imports included."""
+    from oauthdeploy.drivers.registry import driver_facts
+    from oauthdeploy.manifest.api import ManifestRequest
+    from oauthdeploy.manifest.load import load_manifest
+    from oauthdeploy.manifest.nodes import event_source
+
+    started = time.process_time()
+    loaded, diagnostics = load_manifest(ManifestRequest(files=(path,), environ={"P": "secret"}), driver_facts())
+    total = time.process_time()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if loaded is None:
+        raise SystemExit("\n".join(f"{item.span} {item.rule} {item.detail}" for item in diagnostics.errors[:5]))
+    begun = time.process_time()
+    parser = event_source(Path(path).read_text(encoding="utf-8"))
+    parser.raw_parse()
+    return {
+        "total": total,
+        "load": total - started,
+        "memory": memory,
+        "parse": time.process_time() - begun,
+        "objects": len(loaded.desired.objects),
+        "findings": len(diagnostics),
+    }
+
+
+def main(sizes: list[int]) -> None:
+    """Print one line for each size."""
+    results: list[tuple[int, dict[str, float]]] = []
+    print("clients      MB   CPU s  load s  MB RSS  objects  load/bare parse  growth of load (1.0 is linear)")
+    with tempfile.TemporaryDirectory() as folder:
+        for size, plain in [(size, True) for size in sizes] + [(10_000, False)]:
+            path = Path(folder) / f"{size}.yaml"
+            path.write_text(manifest(size, plain=plain), encoding="utf-8")
+            child = subprocess.run(
+                [sys.executable, __file__, "--measure", str(path)], check=True, capture_output=True, text=True
+            )
+            found = json.loads(child.stdout)
+            growth = ""
+            if not plain:
+                growth = "not plainly written: libyaml's events"
+            elif results:
+                before, last = results[-1]
+                growth = f"{found['load'] / last['load'] / (size / before):.2f}"
+            megabytes = path.stat().st_size / 1e6
+            print(
+                f"{size:7d} {megabytes:7.2f} {found['total']:7.2f} {found['load']:7.2f} {found['memory']:7.0f} "
+                f"{found['objects']:8.0f} {found['load'] / found['parse']:16.1f}  {growth}"
+            )
+            results.append((size, found))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--measure"]:
+        print(json.dumps(measure(sys.argv[2])))
+    else:
+        main([int(argument) for argument in sys.argv[1:]] or [1000, 10_000, 100_000])
