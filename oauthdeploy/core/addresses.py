@@ -126,6 +126,10 @@ class Address:
         """Kind, then name, then server: the two sides of one object stand together."""
         return (self.kind.rank, self.name, self.server)
 
+    def __hash__(self) -> int:
+        # Addresses are keys by the hundred thousand, and hashing the kind would cost more than hashing the two names.
+        return hash((self.name, self.server))
+
     def __lt__(self, other: Address) -> bool:
         return self.sort_key < other.sort_key
 
