@@ -19,7 +19,7 @@ from oauthdeploy.manifest.document import Document
 from oauthdeploy.manifest.problems import problems_of, real_path
 
 _ROUNDS = 4
-_STAND_INS: Mapping[Path, Any] = {
+STAND_INS: Mapping[Path, Any] = {
     ("version",): "1",
     ("name",): "manifest",
     ("servers",): {"unknown": {"role": "both", "driver": "unknown"}},
@@ -108,7 +108,7 @@ def _to_cut(error: ValidationError, tree: Any) -> set[Path]:
 def _stand_in(path: Path) -> Any:
     if len(path) == 3 and path[0] == "servers":
         return _SERVER_STAND_INS.get(str(path[2]))
-    return _STAND_INS.get(path)
+    return STAND_INS.get(path)
 
 
 def _set(tree: Any, path: Path, value: Any) -> Any:

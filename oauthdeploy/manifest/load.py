@@ -20,6 +20,7 @@ from oauthdeploy.manifest.loader import read_tree
 from oauthdeploy.manifest.locate import Locator
 from oauthdeploy.manifest.mask import is_secret_path
 from oauthdeploy.manifest.nodes import Source
+from oauthdeploy.manifest.overlays import check_overlays
 from oauthdeploy.manifest.parts import DriverParts, check_driver_parts, misplaced_secrets
 from oauthdeploy.manifest.placement import place_objects
 from oauthdeploy.manifest.rules import CATALOGUE, RuleContext, check_all
@@ -76,6 +77,7 @@ def _load(
         return None, _finish([*problems, version_problem], request, locator, sources)
     tree, found = apply_environment(composition.tree, request.environment)
     problems += found
+    problems += check_overlays(composition.tree, request.environment)
     base = FilePath(base_folder(request))
     variables, found = collect_variables(request, declared_variables(tree.get("variables")))
     problems += found

@@ -107,7 +107,7 @@ class _Placer:
             "scopes": dict.fromkeys([*(document.scopes or ()), *known.get("scopes", ())]),
             "clients": dict.fromkeys([*(document.clients or ()), *known.get("clients", ())]),
         }
-        self._holds: dict[str, dict[str, frozenset[str]]] = {"scopes": {}, "clients": {}}
+        self._holds: dict[str, dict[str, tuple[str, ...]]] = {"scopes": {}, "clients": {}}
 
     def run(self) -> None:
         """Place everything."""
@@ -228,7 +228,7 @@ class _Placer:
             for server in servers:
                 self.placed.places[Address(Kind.SCOPE, name, server)] = path
             return
-        self._holds["scopes"][name] = frozenset(servers)
+        self._holds["scopes"][name] = servers
         fields = entry.model_fields_set & _defaults(Scope).keys()
         whole = _recast(Scope, fields, entry.__dict__)
         plain = _recast(Scope, fields & {"description"}, entry.__dict__) if fields - {"description"} else whole
@@ -244,7 +244,7 @@ class _Placer:
             self.placed.absent.update(addresses)
             self.placed.places.update(dict.fromkeys(addresses, path))
             return
-        self._holds["clients"][key] = frozenset(servers)
+        self._holds["clients"][key] = servers
         fields = entry.model_fields_set & _defaults(Client).keys()
         whole = _recast(Client, fields, entry.__dict__)
         bare = _recast(Client, fields - {"secret"}, entry.__dict__) if "secret" in fields else whole

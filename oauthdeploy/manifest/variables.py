@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -143,7 +144,8 @@ def read_var_file(name: str) -> tuple[dict[str, str], list[Diagnostic]]:
     if name.endswith((".yaml", ".yml")):
         data, problems = read_tree(source)
         if problems:
-            return {}, list(problems)
+            # The line itself is not quoted: it may hold a secret.
+            return {}, [item.at(item.span and replace(item.span, text="")) for item in problems]
         return _values({} if data is None else data, source)
     if name.endswith(".json"):
         return _read_json(source)
@@ -159,7 +161,6 @@ def _values(data: Any, source: Source) -> tuple[dict[str, str], list[Diagnostic]
 
 
 def _wrong(source: Source, detail: str, line: int | None = None) -> Diagnostic:
-    # The line itself is not quoted: it may hold a secret.
     place = source.name if line is None else f"{source.name}, line {line}"
     return Diagnostic(
         "wrong-value", "A file of variables is not written right", f"{place}: {detail}", "Correct the file."

@@ -13,7 +13,7 @@ from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.manifest.compose import merge_files, merge_patch
 from oauthdeploy.manifest.load import load_manifest
 from oauthdeploy.manifest.locate import Locator
-from tests.manifest.support import DRIVERS, HEAD, bad, good, shown
+from tests.manifest.support import DRIVERS, HEAD, bad, good, load, places, shown
 
 VALUES = st.recursive(
     st.one_of(st.none(), st.sampled_from("abc")),
@@ -269,3 +269,32 @@ def test_another_version_is_told_alone(text: str, part: str, tmp_path: Path) -> 
     assert part in found.fix
     assert found.span is not None
     assert found.span.line == 1
+
+
+@pytest.mark.parametrize(
+    ("patch", "found"),
+    [
+        ("{setings: {}}", [("unknown-key", 14, 10)]),
+        ("{settings: {require_pkc: true}}", [("unknown-key", 14, 21)]),
+        ("{settings: {require_pkce: maybe}}", [("wrong-value", 14, 35)]),
+        ("{scopes: {a: {descripton: x}}}", [("unknown-key", 14, 23)]),
+        ("{clients: {new: {type: publc}}}", [("not-allowed-value", 14, 32)]),
+        ("{servers: {third: {driver: acme}}}", [("missing-key", 14, 20)]),
+        ("{servers: {login: {role: null}}}", [("missing-key", 14, 28)]),
+        ("{associations: [{client: x}]}", [("wrong-value", 14, 25)]),
+        ("{version: 2}", [("unknown-key", 14, 10)]),
+        ("{settings: {require_pkce: '${env:NOT_SET_HERE}', access_token_lifetime: null}, scopes: {a: null}}", []),
+        ("{servers: {login: {url: 'https://x'}}}", []),
+        ("{}", []),
+        ("null", [("wrong-value", 14, 3)]),
+    ],
+)
+def test_overlays_that_are_not_chosen_are_checked_too(
+    patch: str, found: list[tuple[str, int, int]], tmp_path: Path
+) -> None:
+    """A slip in an overlay shows in every run, at its place; its references are left for the run that needs them."""
+    text = (
+        HEAD + f"settings:\n  require_pkce: true\nscopes:\n  a: {{}}\nclients: {{}}\nenvironments:\n\n  prod: {patch}\n"
+    )
+    items = load(text, tmp_path)[1].errors
+    assert places(list(items)) == found

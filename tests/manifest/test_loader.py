@@ -114,6 +114,18 @@ def test_what_two_readers_read_they_read_alike(text: str) -> None:
 
 
 @given(TREES)
+@settings(max_examples=30, deadline=None)
+def test_without_libyaml_the_same_is_read(tree: Any) -> None:
+    """Where PyYAML was built without libyaml its own parser gives the same data and the same findings, only later."""
+    text = yaml.safe_dump({"top": tree})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yaml, "__with_libyaml__", False)
+        assert read(text) == {"top": tree}
+        assert [item.rule for item in problems("a: 1\na: 2\n")] == ["duplicate-key"]
+        assert [item.rule for item in problems("a: [\n")] == ["yaml-syntax"]
+
+
+@given(TREES)
 @settings(max_examples=100, deadline=None)
 def test_fast_and_careful_reader_agree(tree: Any) -> None:
     """The reader with positions, which makes the messages, reads the same data as the fast one."""

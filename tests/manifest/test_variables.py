@@ -116,7 +116,7 @@ def test_files_of_values(name: str, text: str, values: dict[str, str], tmp_path:
 @pytest.mark.parametrize(
     ("name", "text", "rule"),
     [
-        ("v.yaml", "a: 1\na: 2\n", "duplicate-key"),
+        ("v.yaml", "a: canary\na: canary\n", "duplicate-key"),
         ("v.yaml", "[a]", "wrong-value"),
         ("v.yaml", "a: [b]", "wrong-value"),
         ("v.json", '{"a": 1, "a": 2}', "duplicate-key"),
