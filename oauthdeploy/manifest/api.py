@@ -8,7 +8,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from oauthdeploy.core.diagnostics import Path, SourceSpan
-from oauthdeploy.manifest.digest import manifest_digest
+from oauthdeploy.manifest.digest import manifest_digest, part_digests
 from oauthdeploy.manifest.document import Document
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.state import DesiredState
@@ -53,3 +53,8 @@ class Manifest:
     def digest(self) -> str:
         """SHA-256 (hex) over the composed document, without secrets' values: what a saved plan is bound to."""
         return manifest_digest(self.document, self.credentials, self.options)
+
+    @cached_property
+    def part_digests(self) -> Mapping[str, str]:
+        """The same for each written section and, as `servers.NAME`, each server entry: which part of it has changed."""
+        return part_digests(self.document, self.credentials, self.options)

@@ -12,32 +12,49 @@ from oauthdeploy.manifest.document import Document
 from oauthdeploy.model.fields import Model
 
 _BIG = ("clients", "scopes")
+_NO_MEANING = ("variables", "environments")
+"""What is gone once the document is composed: its values stand where they are used."""
 
 
 def manifest_digest(document: Document, credentials: Mapping[str, Model], options: Mapping[str, Model]) -> str:
-    """SHA-256 (hex) over canonical JSON of the document: sorted keys, written fields only, secrets as their origin.
+    """SHA-256 (hex) over the digests of the parts."""
+    return _sha256(part_digests(document, credentials, options))
 
-    The big sections are added entry by entry, so that no second copy of them is made.
+
+def part_digests(
+    document: Document, credentials: Mapping[str, Model], options: Mapping[str, Model]
+) -> Mapping[str, str]:
+    """SHA-256 (hex) of each written section, and of each server entry as `servers.NAME`.
+
+    Taken over canonical JSON: sorted keys, written fields only, secrets as their origin. The big sections are added entry
+    by entry, so that no second copy of them is made.
     """
-    digest = hashlib.sha256()
-    head = document.model_dump(mode="python", exclude_unset=True, exclude={*_BIG, "environments"})
-    parts = {
-        "document": _plain(head),
-        "credentials": {name: _plain(value) for name, value in credentials.items()},
-        "options": {name: _plain(value) for name, value in options.items()},
-    }
-    digest.update(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode())
-    for section in _BIG:
-        entries: Mapping[str, Model] | None = getattr(document, section)
-        digest.update(f"\n{section}:{'-' if entries is None else len(entries)}\n".encode())
-        for name in sorted(entries or {}):
-            entry = (entries or {})[name]
-            digest.update(json.dumps(name).encode())
-            if getattr(entry, "options", None):
-                digest.update(json.dumps(_plain(entry), sort_keys=True).encode())
-            else:
-                digest.update(entry.__pydantic_serializer__.to_json(entry, exclude_unset=True))
+    found: dict[str, str] = {}
+    for name in sorted(document.model_fields_set.difference(_BIG, _NO_MEANING, {"servers"})):
+        found[name] = _sha256(_plain(getattr(document, name)))
+    for name, server in document.servers.items():
+        parts = (server, credentials.get(name), options.get(name))
+        found[f"servers.{name}"] = _sha256([_plain(part) for part in parts])
+    for name in _BIG:
+        if name in document.model_fields_set:
+            found[name] = _entries_digest(getattr(document, name))
+    return dict(sorted(found.items()))
+
+
+def _entries_digest(entries: Mapping[str, Model] | None) -> str:
+    digest = hashlib.sha256(("-" if entries is None else str(len(entries))).encode())
+    for name in sorted(entries or {}):
+        entry = (entries or {})[name]
+        digest.update(json.dumps(name).encode())
+        if getattr(entry, "options", None):
+            digest.update(json.dumps(_plain(entry), sort_keys=True).encode())
+        else:
+            digest.update(entry.__pydantic_serializer__.to_json(entry, exclude_unset=True))
     return digest.hexdigest()
+
+
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:
