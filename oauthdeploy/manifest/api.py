@@ -10,6 +10,7 @@ from types import MappingProxyType
 from oauthdeploy.core.diagnostics import Path, SourceSpan
 from oauthdeploy.manifest.digest import manifest_digest, part_digests
 from oauthdeploy.manifest.document import Document
+from oauthdeploy.model.explanation import Origin
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.state import DesiredState
 
@@ -37,8 +38,9 @@ class ManifestRequest:
 class Manifest:
     """A manifest that can be worked with.
 
-    `base` is the folder that relative paths start from; `locate` finds the place of a path in the files. `credentials` and
-    `options` are the drivers' own parts of each server entry, validated by their models, by server name.
+    `base` is the folder that relative paths start from; `locate` finds the place of a path in the files; `trace` tells where
+    the value at a path comes from, None where nothing is written there. `credentials` and `options` are the drivers' own
+    parts of each server entry, validated by their models, by server name.
     """
 
     document: Document
@@ -48,6 +50,7 @@ class Manifest:
     locate: Callable[[Path], SourceSpan | None]
     credentials: Mapping[str, Model] = field(default_factory=lambda: MappingProxyType({}))
     options: Mapping[str, Model] = field(default_factory=lambda: MappingProxyType({}))
+    trace: Callable[[Path], Origin | None] = lambda _path: None
 
     @cached_property
     def digest(self) -> str:

@@ -23,6 +23,7 @@ from oauthdeploy.manifest.nodes import Source
 from oauthdeploy.manifest.overlays import check_overlays
 from oauthdeploy.manifest.parts import DriverParts, check_driver_parts, misplaced_secrets
 from oauthdeploy.manifest.placement import place_objects
+from oauthdeploy.manifest.provenance import Tracer
 from oauthdeploy.manifest.rules import CATALOGUE, RuleContext, check_all
 from oauthdeploy.manifest.severities import apply_comments, apply_severities
 from oauthdeploy.manifest.sources import base_folder, read_sources
@@ -95,6 +96,7 @@ def _load(
         parts = check_driver_parts(built.document, drivers)
         parts.problems += misplaced_secrets(parts.document, secrets)
         manifest, found = _finish_manifest(parts, built, tree, drivers, base, sources, locator)
+        manifest = replace(manifest, trace=Tracer(locator, variables, request.environ, request.environment))
         problems += found
     diagnostics = _finish(problems, request, locator, sources)
     return (None if diagnostics.errors else manifest), diagnostics

@@ -66,6 +66,19 @@ class Index:
                 return depth, place
         return len(path), place
 
+    def at(self, path: Path) -> Node | None:
+        """The value at the path; None where the file doesn't have it."""
+        node = self.node
+        for part in path:
+            value = None if node is None else node.value
+            if isinstance(value, dict) and isinstance(part, str) and part in value:
+                node = value[part][2]
+            elif isinstance(value, list) and isinstance(part, int) and 0 <= part < len(value):
+                node = value[part]
+            else:
+                return None
+        return node
+
 
 class Locator:
     """Finds places for the paths of one composed manifest."""
@@ -93,6 +106,18 @@ class Locator:
             return self._start() if not path else None
         _, index, (line, column) = best
         return SourceSpan(index.source.name, line, column, index.line(line))
+
+    def exact(self, path: Path) -> tuple[SourceSpan, Node, bool] | None:
+        """The place of the value at the path, the value as it is written, and whether it stands in the overlay.
+
+        None where no file has it.
+        """
+        for index, way, hidden in self._ways(path):
+            depth, (line, column) = index.find(way, key=False)
+            node = index.at(way) if depth == len(way) else None
+            if node is not None:
+                return SourceSpan(index.source.name, line, column, index.line(line)), node, hidden > 0
+        return None
 
     def place(self, item: Diagnostic) -> Diagnostic:
         """The finding with its place, and without secrets in the source line that it quotes."""

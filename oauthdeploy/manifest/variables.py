@@ -34,10 +34,25 @@ _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "$": "
 class Variables:
     """The variables of one run. Values are checked when they are used, so that an unused one needs none."""
 
-    def __init__(self, declared: Mapping[str, Variable], given: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        declared: Mapping[str, Variable],
+        given: Mapping[str, str],
+        environ: Mapping[str, str],
+        givers: Mapping[str, str] | None = None,
+    ) -> None:
         self._declared = declared
         self._given = given
         self._environ = environ
+        self._givers = givers or {}
+
+    def source(self, name: str) -> str:
+        """What gives a variable its value, in the order in which `value` looks: a flag, a file, an environment variable, or
+        its default.
+        """
+        if name in self._given:
+            return self._givers.get(name, "--var")
+        return f"{ENVIRON_PREFIX}{name}" if ENVIRON_PREFIX + name in self._environ else "default"
 
     def value(self, name: str) -> Found:
         """The value of a variable and whether it is sensitive. Raises Unresolved."""
@@ -111,16 +126,19 @@ def collect_variables(request: ManifestRequest, declared: Mapping[str, Variable]
     """Gather the values that the request brings. Unknown names in --var are errors, in a --var-file warnings."""
     problems: list[Diagnostic] = []
     given: dict[str, str] = {}
+    givers: dict[str, str] = {}
     for file in request.var_files:
         values, found = read_var_file(file)
         problems += found
         given.update(values)
+        givers.update(dict.fromkeys(values, f"--var-file {file}"))
         problems += [_unknown(name, declared, file, Severity.WARNING) for name in values if name not in declared]
     problems += [
         _unknown(name, declared, "--var", Severity.ERROR) for name in request.variables if name not in declared
     ]
     given.update(request.variables)
-    return Variables(declared, given, request.environ), problems
+    givers.update(dict.fromkeys(request.variables, "--var"))
+    return Variables(declared, given, request.environ, givers), problems
 
 
 def _unknown(name: str, declared: Mapping[str, Variable], where: str, severity: Severity) -> Diagnostic:
