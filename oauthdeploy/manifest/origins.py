@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from oauthdeploy.core.diagnostics import Path, path_text
@@ -12,35 +11,11 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.variables import ENVIRON_PREFIX, read_var_file
 from oauthdeploy.model.fields import Model
+from oauthdeploy.planning.shape import SecretSource, VariableSource
 
 _ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 _VAR = re.compile(r"\$\{var:([A-Za-z_][A-Za-z0-9_]*)\}")
 _NO_SECRETS: Final = frozenset({"variables", "environments"})
-
-
-@dataclass(frozen=True, order=True)
-class SecretSource:
-    """One secret of a manifest: where it stands, and the reference as it was written (`manifest` for a literal).
-
-    `unset` are the environment variables of the reference that are not set or empty, so that its default holds.
-    """
-
-    path: str
-    origin: str
-    unset: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, order=True)
-class VariableSource:
-    """A variable that was given a value, and by what: `--var`, a file's name, `environment` or `default`.
-
-    `value` is that of `--var`, which nothing else remembers; None for other sources, and for a variable that is sensitive
-    or reaches a secret.
-    """
-
-    name: str
-    source: str
-    value: str | None = None
 
 
 def secret_sources(manifest: Manifest, environ: Mapping[str, str]) -> tuple[SecretSource, ...]:
@@ -48,8 +23,8 @@ def secret_sources(manifest: Manifest, environ: Mapping[str, str]) -> tuple[Secr
     found = []
     for path, secret in _secrets(manifest):
         unset = tuple(sorted({name for name in _ENV.findall(secret.origin) if not environ.get(name)}))
-        found.append(SecretSource(path_text(path), secret.origin, unset))
-    return tuple(sorted(found))
+        found.append(SecretSource(path=path_text(path), origin=secret.origin, unset=unset))
+    return tuple(sorted(found, key=lambda item: item.path))
 
 
 def variable_sources(manifest: Manifest, request: ManifestRequest) -> tuple[VariableSource, ...]:
@@ -60,13 +35,13 @@ def variable_sources(manifest: Manifest, request: ManifestRequest) -> tuple[Vari
     for name, declared in manifest.document.variables.items():
         if name in request.variables:
             value = None if declared.sensitive or name in hidden else request.variables[name]
-            found.append(VariableSource(name, "--var", value))
+            found.append(VariableSource(name=name, source="--var", value=value))
         elif name in in_files:
-            found.append(VariableSource(name, in_files[name]))
+            found.append(VariableSource(name=name, source=in_files[name]))
         elif ENVIRON_PREFIX + name in request.environ:
-            found.append(VariableSource(name, "environment"))
+            found.append(VariableSource(name=name, source="environment"))
         elif declared.default is not None:
-            found.append(VariableSource(name, "default"))
+            found.append(VariableSource(name=name, source="default"))
     return tuple(sorted(found, key=lambda item: item.name))
 
 

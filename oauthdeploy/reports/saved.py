@@ -1,135 +1,48 @@
-"""A saved plan read back, to be shown: everything that a report needs is in the document, and no secret is."""
+"""A saved plan for people: the plan, and what it is bound to. Everything comes from the file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
-from typing import Any, TypeVar
+from oauthdeploy.planning.restoring import NotAPlan, saved_plan
+from oauthdeploy.planning.saved import SavedPlan
+from oauthdeploy.planning.shape import Binding
+from oauthdeploy.reports.sheet import Look, Sheet
+from oauthdeploy.reports.text import render_plan
+from oauthdeploy.reports.words import listed, visible
 
-from oauthdeploy.core.addresses import Address
-from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
-from oauthdeploy.core.errors import OAuthDeployError
-from oauthdeploy.core.secrets import Secret
-from oauthdeploy.model.fields import KNOWN_AFTER_APPLY
-from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Risk, Stage
-from oauthdeploy.planning.plan import PLAN_FORMAT, PLAN_FORMAT_VERSION, Plan, ServerSummary
-
-Json = Mapping[str, Any]
-T = TypeVar("T")
+__all__ = ["NotAPlan", "render_binding", "render_saved", "saved_plan"]
 
 
-class NotAPlan(OAuthDeployError):
-    """The document is no plan of ours, or one that this release can't read."""
-
-    rule = "not-a-plan"
-
-
-def saved_plan(document: Any) -> Plan:
-    """The plan of a document that `plan_document` made, without the objects behind it. Raises NotAPlan."""
-    if not isinstance(document, Mapping) or document.get("format") != PLAN_FORMAT:
-        raise NotAPlan(
-            "The file is not a saved plan",
-            detail=f"A saved plan is a JSON object whose format is {PLAN_FORMAT}.",
-            fix="Save one with `oauthdeploy plan --out PLANFILE`.",
-        )
-    version = str(document.get("format_version", ""))
-    if version.partition(".")[0] != PLAN_FORMAT_VERSION.partition(".")[0]:
-        raise NotAPlan(
-            "The plan has another format version",
-            detail=f"It is {version or 'unknown'}; this release reads {PLAN_FORMAT_VERSION}.",
-            fix="Make a new plan, or show it with the release that saved it.",
-        )
-    try:
-        return _plan(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NotAPlan(
-            "The saved plan is damaged",
-            detail=f"A part of it is missing or of another shape ({type(error).__name__}).",
-            fix="Make a new plan.",
-        ) from None
+def render_saved(saved: SavedPlan, look: Look) -> str:
+    """The plan as it was shown when it was made, and where it comes from."""
+    selection = saved.binding.selection if saved.binding else None
+    partial = selection is not None and bool(selection.servers or selection.targets or selection.excludes)
+    shown = render_plan(saved.plan, look, partial=partial)
+    return f"{shown}\n{render_binding(saved.binding, look)}" if saved.binding else shown
 
 
-def _plan(document: Json) -> Plan:
-    return Plan(
-        name=_text(document["name"]),
-        changes=_each(document["changes"], _change),
-        servers=_each(document["servers"], _server),
-        diagnostics=Diagnostics(_each(document["diagnostics"], _diagnostic)),
-        stops=Diagnostics(_each(document["stops"], _diagnostic)),
-        blind=_each(document["blind"], lambda item: (Address.parse(item["address"]), _text(item["path"]))),
-        fingerprints=MappingProxyType(dict(document["fingerprints"])),
-        manifest_digest=_text(document["manifest_digest"]),
-        kept=MappingProxyType(
-            {(_text(item["server"]), _text(item["kind"])): _number(item["count"]) for item in document["kept"]}
-        ),
-    )
-
-
-def _each(items: Iterable[Json], make: Callable[[Json], T]) -> tuple[T, ...]:
-    return tuple(make(item) for item in items)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value
-
-
-def _number(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError("not a number")
-    return value
-
-
-def _change(item: Json) -> Change:
-    return Change(
-        address=Address.parse(_text(item["address"])),
-        action=Action(item["action"]),
-        reason=Reason(item["reason"]),
-        stage=Stage[item["stage"].upper().replace("-", "_")],
-        fields=_each(item["fields"], _field),
-        risk=Risk[item["risk"].upper()],
-        depends_on=tuple(Address.parse(_text(needed)) for needed in item["depends_on"]),
-        batch=_text(item["batch"]),
-        place=tuple(item["place"]),
-        note=_text(item["note"]),
-    )
-
-
-def _field(item: Json) -> FieldChange:
-    return FieldChange(_text(item["path"]), _value(item["before"]), _value(item["after"]))
-
-
-def _value(value: Any) -> Any:
-    """The inverse of `json_value`, as far as a report tells values apart."""
-    if isinstance(value, Mapping):
-        if set(value) == {"secret"}:
-            return Secret("", _text(value["secret"]))
-        if set(value) == {"known_after_apply"}:
-            return KNOWN_AFTER_APPLY
-        return {key: _value(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return tuple(_value(inner) for inner in value)
-    return value
-
-
-def _server(item: Json) -> ServerSummary:
-    names = ("name", "role", "driver", "url", "product")
-    return ServerSummary(
-        **{name: _text(item[name]) for name in names}, reads=_number(item["reads"]), writes=_number(item["writes"])
-    )
-
-
-def _diagnostic(item: Json) -> Diagnostic:
-    span = None
-    if item["file"] is not None:
-        span = SourceSpan(_text(item["file"]), _number(item["line"]), _number(item["column"]))
-    return Diagnostic(
-        _text(item["rule"]),
-        _text(item["summary"]),
-        _text(item["detail"]),
-        _text(item["fix"]),
-        Severity(item["severity"]),
-        _text(item["address"]),
-        span=span,
-    )
+def render_binding(binding: Binding, look: Look) -> str:
+    """How the manifest was asked for, by which release, and where its secrets come from."""
+    sheet = Sheet(look)
+    request = binding.request
+    files = [visible(file) for file in request.files]
+    environment = f", environment {visible(request.environment)}" if request.environment else ""
+    sheet.add(f"Saved by oauthdeploy {visible(binding.tool)} from {listed(files, 8)}{environment}.", hang=2)
+    for name, values in (
+        ("--server", binding.selection.servers),
+        ("--target", binding.selection.targets),
+        ("--exclude", binding.selection.excludes),
+    ):
+        if values:
+            sheet.add(f"Selected by {name} {visible(' '.join(values))}.", hang=2)
+    given = [f"{item.name} ({item.source})" for item in request.variables if item.source != "default"]
+    if given:
+        sheet.add(visible(f"Variables: {listed(given, 8)}."), hang=2)
+    origins = sorted({secret.origin for secret in binding.secrets})
+    if origins:
+        most = len(origins) if look.verbose else 8
+        sheet.add((visible(f"Secrets are looked up again: {listed(origins, most)}."), "faint"), hang=2)
+    if look.verbose:
+        for driver in binding.drivers:
+            words = f"Driver {driver.name}: {driver.package} {driver.version}, interface {driver.api_version}."
+            sheet.add((visible(words), "faint"), hang=2)
+    return sheet.text()
