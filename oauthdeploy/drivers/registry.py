@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from oauthdeploy import __version__
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError
 from oauthdeploy.drivers.base import API_VERSION, Connection, Driver, DriverInfo
@@ -119,6 +120,30 @@ def driver_facts() -> Mapping[str, DriverFacts]:
 def driver_problems() -> Diagnostics:
     """Findings about drivers of other packages that can't be used."""
     return Diagnostics.of(_registry().problems.values())
+
+
+@dataclass(frozen=True)
+class DriverVersion:
+    """Which package offers a driver, in which version, and the version of the interface that it was made for."""
+
+    name: str
+    package: str
+    version: str
+    api_version: int
+
+
+def driver_versions(wanted: Iterable[str]) -> tuple[DriverVersion, ...]:
+    """The versions of the drivers of these names, sorted; `unknown` where a package doesn't tell its own."""
+    found: dict[str, tuple[str, str]] = {}
+    for point in entry_points(group=GROUP):
+        if point.name not in BUILT_IN and point.dist is not None:
+            found[point.name] = (point.dist.name, point.dist.version)
+    own = ("oauthdeploy", __version__)
+    return tuple(
+        DriverVersion(name, *(own if name in BUILT_IN else found.get(name, ("unknown", "unknown"))), info.api_version)
+        for name, info in sorted(_registry().drivers.items())
+        if name in set(wanted)
+    )
 
 
 def get_driver(name: str) -> DriverInfo:
