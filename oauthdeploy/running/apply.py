@@ -13,18 +13,19 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import DeliveryFailed, JournalFailed, OAuthDeployError, SafetyStop, StalePlan
 from oauthdeploy.drivers.base import Driver
+from oauthdeploy.model.objects import Side
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.capabilities import DriverFacts
-from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType, Outcome, Status
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.running import findings
@@ -32,7 +33,7 @@ from oauthdeploy.running.carry import Carrier, Ended, deliver_target, may_make_s
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.events import Teller
 from oauthdeploy.running.journal import Journal
-from oauthdeploy.running.read import check_all, read_live
+from oauthdeploy.running.read import check_all, read_wanted, wanted_of
 from oauthdeploy.running.schedule import Batch, Schedule
 from oauthdeploy.running.signals import deferred
 from oauthdeploy.running.sinks import FileSinks, Sinks
@@ -75,12 +76,20 @@ def apply_plan(
     schedule = Schedule(plan.changes, lambda change: _driver_of(drivers, change).batch_key(change))
     teller = Teller(on_event, len(plan.changes))
     with deferred(stop):
-        _look_before(plan, drivers, desired, sinks)
+        live = _look_before(plan, drivers, desired, sinks)
         if journal:
             journal.begin(plan, allowed=lifted)
         teller.say(EventType.STARTED, f"Applying {_count(len(plan.changes), 'change')} of {plan.name}.")
         carrier = Carrier(
-            drivers, journal, sinks, teller, stop, now, fresh, lambda some: settle(some, drivers, desired, facts)
+            drivers,
+            journal,
+            sinks,
+            teller,
+            stop,
+            now,
+            fresh,
+            lambda some: settle(some, drivers, desired, facts),
+            taken_by(plan.changes, live),
         )
         run = _Run(plan.changes, schedule, carrier)
         run.go()
@@ -171,14 +180,37 @@ class _Run:
         self.carrier.teller.ended(self.ended[place].outcome)
 
 
-def _look_before(plan: Plan, drivers: Mapping[str, Driver], desired: DesiredState, sinks: Sinks) -> None:
+def _look_before(plan: Plan, drivers: Mapping[str, Driver], desired: DesiredState, sinks: Sinks) -> LiveState:
     """Everything that can be found out before the first write: places for secrets, servers, what has moved."""
     _check_sinks(plan.changes, drivers, sinks)
     check_all(drivers)
     touched = {change.address.server for change in plan.changes}
+    wanted = {name: wanted_of(desired, name) for name in touched}
+    for name in {change.address.server for change in plan.changes if _ends_client(change)}:
+        if Side.AUTHORIZATION in drivers[name].connection.server.role.sides:
+            # A client takes its associations along; the journal must know them, or nobody could bring them back.
+            wanted[name] = replace(wanted[name], kinds=wanted[name].kinds | {Kind.ASSOCIATION})
     # Drivers may need what they read here for the writes that follow.
-    live = read_live({name: driver for name, driver in drivers.items() if name in touched}, desired)
+    live = read_wanted({name: driver for name, driver in drivers.items() if name in touched}, wanted)
     _hold_freshness(plan, live)
+    return live
+
+
+def _ends_client(change: Change) -> bool:
+    return change.address.kind is Kind.CLIENT and change.action in (Action.DELETE, Action.REPLACE)
+
+
+def taken_by(changes: Sequence[Change], live: LiveState) -> Mapping[Address, Sequence[str]]:
+    """The scopes of each client that is deleted or replaced: its associations go with it, and no change says so."""
+    ended = {change.address for change in changes if _ends_client(change)}
+    found: dict[Address, list[str]] = {}
+    for server in sorted({address.server for address in ended} & live.servers.keys()):
+        for address in live.servers[server].objects:
+            if address.kind is Kind.ASSOCIATION:
+                client = Address(Kind.CLIENT, address.client, server)
+                if client in ended:
+                    found.setdefault(client, []).append(address.scope)
+    return {client: sorted(scopes) for client, scopes in found.items()}
 
 
 def _second_look(

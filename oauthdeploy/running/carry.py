@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -20,17 +20,21 @@ from oauthdeploy.planning.normalize import flatten, is_instruction, same, wanted
 from oauthdeploy.planning.outcome import Outcome, Status
 from oauthdeploy.running import findings
 from oauthdeploy.running.events import Teller
-from oauthdeploy.running.journal import Journal
+from oauthdeploy.running.journal import NOTHING, Journal
 from oauthdeploy.running.sinks import Sinks
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How one change ended, what the server did not keep of it, and where its secret went ("" where there was none)."""
+    """How one change ended, what the server did not keep of it, and where its secret went ("" where there was none).
+
+    `left` is what the server then had, where its answer told.
+    """
 
     outcome: Outcome
     unkept: tuple[Diagnostic, ...] = ()
     delivered: str = ""
+    left: Model | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ class Carrier:
     """Carries batches to their servers. Safe to use from several threads.
 
     `fresh` looks at one object just before its write and gives a finding where it has moved since the plan was made; None
-    where all is as planned. `settle` looks what became of changes whose answer got lost. `now` is the clock.
+    where all is as planned. `settle` looks what became of changes whose answer got lost. `now` is the clock. `taken` are the
+    scopes that clients lose by their change, for the journal.
     """
 
     drivers: Mapping[str, Driver]
@@ -57,6 +62,7 @@ class Carrier:
     now: Callable[[], datetime]
     fresh: Callable[[Change], Diagnostic | None]
     settle: Callable[[Sequence[Change]], Sequence[Settled]]
+    taken: Mapping[Address, Sequence[str]] = field(default_factory=lambda: NOTHING)
 
     def carry(self, changes: Sequence[Change]) -> Sequence[Ended]:
         """Make the changes, which all belong to one server and one request; gives their ends in the same order."""
@@ -91,7 +97,7 @@ class Carrier:
         """Journal, send, deliver, journal."""
         try:
             if self.journal:
-                self.journal.intent(changes)
+                self.journal.intent(changes, self.taken)
         except JournalFailed as error:
             return [Ended(Outcome(change, Status.FAILED, findings.of_error(error, change))) for change in changes]
         for change in changes:
@@ -102,7 +108,8 @@ class Carrier:
         ended = [replace(end, outcome=replace(end.outcome, seconds=seconds)) for end in ended]
         try:
             if self.journal:
-                self.journal.outcome([end.outcome for end in ended])
+                left = {end.outcome.change.address: end.left for end in ended}
+                self.journal.outcome([end.outcome for end in ended], left)
         except JournalFailed as error:
             # It happened all the same; the report says so, and that the journal doesn't.
             return [_noted(end, f"Its end is not in the journal: {error.detail}") for end in ended]
@@ -156,11 +163,11 @@ class Carrier:
                 except DeliveryFailed as error:
                     because = findings.not_delivered(error, change)
                     outcome = Outcome(change, Status.FAILED, because, note, answer.identity, answer.requests)
-                    return Ended(outcome)
+                    return Ended(outcome, left=answer.value)
             elif self._is_needed(change):
                 note = f"{note} {_DROPPED}".strip()
         outcome = Outcome(change, Status.DONE, None, note, answer.identity, answer.requests)
-        return Ended(outcome, tuple(unkept(change, answer.value)), delivered)
+        return Ended(outcome, tuple(unkept(change, answer.value)), delivered, answer.value)
 
     def _is_needed(self, change: Change) -> bool:
         """Whether somebody may miss the secret: that of a new client of an authorization server."""

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
 
 from oauthdeploy import __version__
+from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import JournalFailed
 from oauthdeploy.core.secrets import Secret, SourcedText
@@ -27,17 +29,23 @@ from oauthdeploy.model.fields import Model
 from oauthdeploy.planning.changes import Change
 from oauthdeploy.planning.outcome import Outcome
 from oauthdeploy.planning.plan import Plan
+from oauthdeploy.running.account import account_name
 from oauthdeploy.running.files import make_folder, sync_folder, write_all
 
 VERSION: Final = 1
 """Version of the records; a reader refuses a greater one."""
 
+NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
+
 
 class Journal:
     """An open journal; a context manager. Methods may be called from several threads and return when the disk has it."""
 
-    def __init__(self, path: Path, descriptor: int, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, path: Path, descriptor: int, now: Callable[[], datetime], *, resumes: str = "", undoes: str = ""
+    ) -> None:
         self.path = path
+        self._former = {"resumes": resumes, "undoes": undoes}
         self._descriptor = descriptor
         self._now = now
         self._write_lock = threading.Lock()
@@ -47,10 +55,19 @@ class Journal:
         self._broken = False
 
     @classmethod
-    def create(cls, folder: Path, name: str, *, now: Callable[[], datetime], pid: int | None = None) -> Self:
+    def create(
+        cls,
+        folder: Path,
+        name: str,
+        *,
+        now: Callable[[], datetime],
+        pid: int | None = None,
+        resumes: str = "",
+        undoes: str = "",
+    ) -> Self:
         """Start the journal `<name>-<time>-<pid>.jsonl` in `folder`, which is made when it isn't there.
 
-        Raises JournalFailed.
+        `resumes` and `undoes` name the journal of the run that this one goes on with, or takes back. Raises JournalFailed.
         """
         time = now().astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         path = folder / f"{quote(name, safe='')}-{time}-{os.getpid() if pid is None else pid}.jsonl"
@@ -60,28 +77,36 @@ class Journal:
             sync_folder(folder)
         except OSError as error:
             raise _not_written(path, error) from None
-        return cls(path, descriptor, now)
+        return cls(path, descriptor, now, resumes=resumes, undoes=undoes)
 
     def begin(self, plan: Plan, *, allowed: Iterable[str] = ()) -> None:
-        """Record what is about to be applied. Raises JournalFailed, as the other records do."""
+        """Record who is about to apply what. Raises JournalFailed, as the other records do."""
         self._append(
             {
                 "type": "run",
                 "tool": f"oauthdeploy {__version__}",
+                "by": account_name(),
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                **{word: name for word, name in self._former.items() if name},
                 "manifest": plan.name,
                 "manifest_digest": plan.manifest_digest,
                 "changes": len(plan.changes),
+                "planned": [{"address": str(c.address), "action": c.action.value} for c in plan.changes],
                 "allowed": sorted(allowed),
             }
         )
 
-    def intent(self, changes: Sequence[Change]) -> None:
-        """Record that these changes are sent next, with the image of each object before and the fields asked for."""
-        self._append(*(_intent(change) for change in changes))
+    def intent(self, changes: Sequence[Change], taken: Mapping[Address, Sequence[str]] = NOTHING) -> None:
+        """Record that these changes are sent next, with the image of each object before and the fields asked for.
 
-    def outcome(self, outcomes: Sequence[Outcome]) -> None:
-        """Record how changes ended."""
-        self._append(*(_outcome(outcome) for outcome in outcomes))
+        `taken` are the scopes of clients that lose their associations with the change, though the plan doesn't list them.
+        """
+        self._append(*(_intent(change, taken.get(change.live_address, ())) for change in changes))
+
+    def outcome(self, outcomes: Sequence[Outcome], left: Mapping[Address, Model | None] = NOTHING) -> None:
+        """Record how changes ended; `left` is what each server then had, where its answer told."""
+        self._append(*(_outcome(outcome, left.get(outcome.change.address)) for outcome in outcomes))
 
     def end(self, *, interrupted: bool) -> None:
         """Record that the run is over."""
@@ -202,7 +227,7 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def _intent(change: Change) -> Mapping[str, Any]:
+def _intent(change: Change, taken: Sequence[str]) -> Mapping[str, Any]:
     return {
         "type": "intent",
         "address": str(change.address),
@@ -214,10 +239,13 @@ def _intent(change: Change) -> Mapping[str, Any]:
         "before": plain(change.live.value) if change.live else None,
         "after": plain(change.desired) if change.desired is not None else None,
         "fields": [field.path for field in change.fields],
+        "changed": [{"path": f.path, "before": plain(f.before), "after": plain(f.after)} for f in change.fields],
+        **({"former": str(change.former)} if change.former is not None else {}),
+        **({"taken": list(taken)} if taken else {}),
     }
 
 
-def _outcome(outcome: Outcome) -> Mapping[str, Any]:
+def _outcome(outcome: Outcome, left: Model | None) -> Mapping[str, Any]:
     return {
         "type": "outcome",
         "address": str(outcome.change.address),
@@ -227,6 +255,7 @@ def _outcome(outcome: Outcome) -> Mapping[str, Any]:
         "requests": outcome.requests,
         "note": outcome.note,
         "because": _because(outcome.because) if outcome.because else None,
+        **({"left": plain(left)} if left is not None else {}),
     }
 
 

@@ -8,7 +8,6 @@ that two who find the same stale lock don't both get it.
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import json
 import os
@@ -26,6 +25,7 @@ from urllib.parse import quote
 
 from oauthdeploy.core.errors import LockBusy
 from oauthdeploy.model.fields import parse_time
+from oauthdeploy.running.account import account_name
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.files import make_folder, sync_folder, write_all
 from oauthdeploy.running.signals import unwinding
@@ -186,12 +186,8 @@ def _turn(folder: Path) -> Iterator[None]:
 
 
 def _new_holder(lease: float, moment: datetime) -> Holder:
-    try:
-        owner = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # no such account and no name in the environment, as in a bare container
-        owner = "unknown"
     expires = moment + timedelta(seconds=lease)
-    return Holder(owner, socket.gethostname(), os.getpid(), moment, expires, uuid.uuid4().hex)
+    return Holder(account_name(), socket.gethostname(), os.getpid(), moment, expires, uuid.uuid4().hex)
 
 
 def _create(path: Path, holder: Holder) -> bool:
