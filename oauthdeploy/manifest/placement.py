@@ -29,28 +29,36 @@ _Placeable = TypeVar("_Placeable", Settings, Scope, Client, Revocation)
 
 
 @cache
-def _defaults(model: type[Model]) -> Mapping[str, Any]:
-    return {name: None if info.is_required() else info.get_default() for name, info in model.model_fields.items()}
+def _fields(model: type[Model]) -> frozenset[str]:
+    return frozenset(model.model_fields)
 
 
-def _recast(model: type[_Placeable], fields: set[str], values: Mapping[str, Any]) -> _Placeable:
-    """A `model` with the given fields written, from values that are valid already.
+def _recast(model: type[_Placeable], written: set[str], values: dict[str, Any]) -> _Placeable:
+    """A `model` with all its `values`, which are valid already, and the names of those that are written.
 
     What `model_construct` does, at a fifth of its price: it is done for every client on every server.
     """
     made = model.__new__(model)
-    inner = dict(_defaults(model))
-    for name in fields:
-        inner[name] = values[name]
     made.__setstate__(
         {
-            "__dict__": inner,
-            "__pydantic_fields_set__": fields,
+            "__dict__": values,
+            "__pydantic_fields_set__": written,
             "__pydantic_extra__": None,
             "__pydantic_private__": None,
         }
     )
     return made
+
+
+def _plain(model: type[_Placeable], entry: Model) -> _Placeable:
+    """The object in an entry of the manifest, without what the entry says about where it belongs."""
+    values = {name: value for name, value in entry.__dict__.items() if name in _fields(model)}
+    return _recast(model, entry.model_fields_set & _fields(model), values)
+
+
+def _less(value: _Placeable, *names: str) -> _Placeable:
+    """The same object with some fields not written."""
+    return _recast(type(value), value.model_fields_set.difference(names), {**value.__dict__, **dict.fromkeys(names)})
 
 
 def place_objects(
@@ -207,7 +215,7 @@ class _Placer:
         for name in overrides:
             if name not in self._names["servers"]:
                 self._dangling("server", name, self._names["servers"], ("settings", "overrides", name), "")
-        fields = written.model_fields_set & Settings.model_fields.keys()
+        fields = written.model_fields_set & _fields(Settings)
         base = {name: getattr(written, name) for name in fields}
         for name in self._writable:
             values = dict(base) if name in self._sides[Side.AUTHORIZATION] else {}
@@ -217,7 +225,7 @@ class _Placer:
                 values.update({inner: getattr(extra, inner) for inner in extra.model_fields_set})
                 path = path if base and values.keys() & base.keys() else ("settings", "overrides", name)
             if values:
-                value = _recast(Settings, set(values), values)
+                value = Settings.model_construct(set(values), **values)
                 self.placed.put(Address.singleton(Kind.SETTINGS, name), value, path)
 
     def _scope(self, name: str, entry: ScopeEntry) -> None:
@@ -229,9 +237,8 @@ class _Placer:
                 self.placed.places[Address(Kind.SCOPE, name, server)] = path
             return
         self._holds["scopes"][name] = servers
-        fields = entry.model_fields_set & _defaults(Scope).keys()
-        whole = _recast(Scope, fields, entry.__dict__)
-        plain = _recast(Scope, fields & {"description"}, entry.__dict__) if fields - {"description"} else whole
+        whole = _plain(Scope, entry)
+        plain = _less(whole, "resources", "url_templates") if whole.model_fields_set - {"description"} else whole
         for server in servers:
             side = self._writable[server].role is Role.AUTHORIZATION
             self.placed.put(Address(Kind.SCOPE, name, server), plain if side else whole, path)
@@ -245,17 +252,17 @@ class _Placer:
             self.placed.places.update(dict.fromkeys(addresses, path))
             return
         self._holds["clients"][key] = servers
-        fields = entry.model_fields_set & _defaults(Client).keys()
-        whole = _recast(Client, fields, entry.__dict__)
-        bare = _recast(Client, fields - {"secret"}, entry.__dict__) if "secret" in fields else whole
+        whole = _plain(Client, entry)
+        bare = _less(whole, "secret") if "secret" in whole.model_fields_set else whole
         blocked = self._blocked.get(key)
+        objects, places = self.placed.objects, self.placed.places
         for address in addresses:
             role = self._writable[address.server].role
             value = bare if role is Role.RESOURCE else whole
             if blocked and blocked & role.sides:
-                off = {**value.__dict__, "enabled": False}
-                value = _recast(Client, value.model_fields_set | {"enabled"}, off)
-            self.placed.put(address, value, path)
+                value = _recast(Client, value.model_fields_set | {"enabled"}, {**value.__dict__, "enabled": False})
+            objects[address] = value
+            places[address] = path
             if entry.moved_from is not None:
                 self.placed.moved[address] = entry.moved_from
 
@@ -328,16 +335,14 @@ class _Placer:
             tokens = entry.tokens if Side.AUTHORIZATION in sides else None
             if not block and tokens is None:
                 continue
-            values = {field: getattr(entry, field) for field in entry.model_fields_set & _defaults(Revocation).keys()}
-            for field_name, value in (("block", block or None), ("tokens", tokens)):
-                if value is None:
-                    values.pop(field_name, None)
-                else:
-                    values[field_name] = value
+            made = _plain(Revocation, entry)
             if tokens is None:
-                values.pop("owner", None)
-                values.pop("scope", None)
-            made = _recast(Revocation, set(values), values)
+                made = _less(made, "tokens", "owner", "scope")
+            made = (
+                _recast(Revocation, made.model_fields_set, {**made.__dict__, "block": block})
+                if block
+                else _less(made, "block")
+            )
             self.placed.put(Address(Kind.REVOCATION, entry.id, name), made, path)
 
     # -- findings ---------------------------------------------------------------------------------------------------
