@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from oauthdeploy.core.addresses import Address, AddressError, Kind
 
 SERVERS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,10}", fullmatch=True)
-NAMES = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20)
+NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
 NAMED = st.sampled_from([Kind.SCOPE, Kind.CLIENT, Kind.REVOCATION])
 ADDRESSES = st.one_of(
     st.builds(Address, NAMED, NAMES, SERVERS),

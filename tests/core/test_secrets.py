@@ -81,7 +81,7 @@ def test_fingerprints_differ_by_key() -> None:
 
 def test_a_field_takes_a_text_and_remembers_where_it_came_from() -> None:
     """A reference keeps its written form as origin, a literal is from the manifest, anything else is refused unnamed."""
-    assert Holder(secret=SourcedText(CANARY, "${env:X}")).secret.origin == "${env:X}"  # type: ignore[arg-type]
+    assert Holder(secret=SourcedText(CANARY, "${env:X}")).secret.origin == "${env:X}"
     assert Holder.model_validate({"secret": CANARY}).secret.origin == "manifest"
     with pytest.raises(ValidationError) as caught:
         Holder.model_validate({"secret": [CANARY]})
