@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
@@ -25,6 +25,8 @@ from oauthdeploy.model.state import DesiredState
 from oauthdeploy.planning.capabilities import Capability, DriverFacts, supports
 
 _ASSOCIATION = Association()
+_GUESSES: Final = 50_000
+"""How many names are looked at for suggestions in one run: guessing takes time, and a thousand slips have one cause."""
 _Placeable = TypeVar("_Placeable", Settings, Scope, Client, Revocation)
 
 
@@ -109,6 +111,7 @@ class _Placer:
         self.document = document
         self.problems: list[Diagnostic] = []
         self.placed = _Placed()
+        self._guesses = _GUESSES
         self._drivers = drivers
         self._names = {
             "servers": dict.fromkeys([*document.servers, *known.get("servers", ())]),
@@ -349,7 +352,11 @@ class _Placer:
 
     def _dangling(self, kind: str, name: str, known: Iterable[str], path: Path, address: str) -> None:
         names = list(known)
-        fix = did_you_mean(name, names, what=f"{kind.capitalize()}s are")
+        self._guesses -= len(names)
+        if self._guesses > 0:
+            fix = did_you_mean(name, names, what=f"{kind.capitalize()}s are")
+        else:
+            fix = f"Correct the name, or add the {kind}."
         detail = f"The manifest has no {kind} '{name}'."
         self._problem("unknown-reference", "A name leads nowhere", detail, fix, path, address)
 
