@@ -10,6 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from oauthdeploy.manifest.document import Document
+from oauthdeploy.model.fields import Model
 
 SCHEMA_ID: Final = "urn:oauthdeploy:schema:manifest:v1"
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -56,6 +57,11 @@ def manifest_schema() -> dict[str, Any]:
         "title": "oauthdeploy manifest",
         "$defs": {**definitions, "Reference": dict(_REFERENCE)},
     }
+
+
+def own_schema(model: type[Model]) -> dict[str, Any]:
+    """The schema of a part that belongs to a driver, in the same words."""
+    return model.model_json_schema(mode="validation", ref_template="#/$defs/{model}", schema_generator=_Generator)
 
 
 def schema_text() -> str:

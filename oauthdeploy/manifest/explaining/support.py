@@ -1,0 +1,64 @@
+"""Which capabilities of the drivers bear on a field, and what the drivers answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from oauthdeploy.model.explanation import DriverAnswer
+from oauthdeploy.model.servers import Role
+from oauthdeploy.planning.capabilities import Capability, DriverFacts, Support, supports, table_for
+
+BEYOND_NAMES: Final[Mapping[str, tuple[Capability, ...]]] = {
+    "clients.type": (Capability.CLIENT_TYPE_CHANGE,),
+    "clients.secret": (Capability.CLIENT_SECRET_READ, Capability.CLIENT_SECRET_ROTATE),
+    "clients.secret.value": (Capability.CLIENT_SECRET_CHOICE,),
+    "clients.secret.generate": (Capability.CLIENT_SECRET_GENERATE,),
+    "clients.secret.revision": (Capability.CLIENT_SECRET_ROTATE,),
+    "clients.moved_from": (Capability.CLIENT_RENAME,),
+    "clients": (Capability.CLIENT_ID_CHOICE,),
+    "servers.authorization_server": (Capability.TRUST, Capability.TRUST_REMOTE, Capability.TRUST_EXTERNAL),
+    "servers.introspection": (Capability.TRUST_REMOTE, Capability.TRUST_EXTERNAL),
+    "revocations.tokens": (Capability.TOKENS_LIST, Capability.TOKENS_DELETE),
+    "revocations.tokens.issued_before": (Capability.TOKENS_BY_TIME,),
+    "revocations.owner": (Capability.TOKENS_BY_OWNER,),
+    "revocations.scope": (Capability.TOKENS_BY_SCOPE,),
+    "revocations.block": (Capability.BLOCK_CLIENT,),
+    "resource_owners": (Capability.USERS_LIST,),
+    "policy.prune": (Capability.MARKS,),
+    "name": (Capability.MARKS, Capability.LEASE),
+}
+"""Capabilities that aren't named after the field that they are about; all others are."""
+
+
+def capabilities_of(path: str) -> tuple[Capability, ...]:
+    """The capabilities that decide about a field: the nearest one named after it or after what is around it, those named
+    after its values, and those of other names.
+    """
+    around = path.replace("settings.overrides.", "settings.")
+    named: list[Capability] = []
+    while around and not named:
+        named += [capability for capability in Capability if capability == around]
+        around = around.rpartition(".")[0]
+    inside = [capability for capability in Capability if "." in path and capability.startswith(f"{path}.")]
+    return tuple(dict.fromkeys([*named, *inside, *BEYOND_NAMES.get(path, ())]))
+
+
+def answers(path: str, drivers: Mapping[str, DriverFacts]) -> tuple[DriverAnswer, ...]:
+    """What each driver answers about a field; roles with the same answer stand together."""
+    return tuple(
+        answer
+        for capability in capabilities_of(path)
+        for name, facts in sorted(drivers.items())
+        if facts.writable
+        for answer in _answers(name, facts, capability)
+    )
+
+
+def _answers(name: str, facts: DriverFacts, capability: Capability) -> Iterator[DriverAnswer]:
+    found: dict[Support, list[str]] = {}
+    for role in Role:
+        if role in facts.roles:
+            found.setdefault(supports(table_for(facts, role), capability), []).append(role.value)
+    for support, roles in found.items():
+        yield DriverAnswer(name, tuple(roles), capability.value, support.answer.value, support.note)
