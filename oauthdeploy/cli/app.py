@@ -17,6 +17,7 @@ COMMANDS = {
     "ping": "Say who the servers are and whether they let you in.",
     "serve": "Start an embedded OAuth server, for trying out and for tests.",
     "demo": "Show the main job on two real servers: deploy, use, find drift, repair, cut off.",
+    "explain": "Explain a rule, a field of the manifest, or an object of yours.",
     "schema": "Print the JSON Schema of the manifest, for editors.",
     "completion": "Print the completion script for a shell.",
     "version": "Print the version.",

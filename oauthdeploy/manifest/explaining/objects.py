@@ -97,7 +97,7 @@ class ObjectBook:
             address=str(replace(given, server=server)) if server else _bare(given),
             server=server,
             absent=absent,
-            origin=self.manifest.trace(path) if path else None,
+            origin=None if origin is None else replace(origin, references=()),
             moved_from=(entry.moved_from or "") if isinstance(entry, ClientEntry) else "",
             servers=servers,
             fields=() if absent else tuple(self._fields(given, on, entry)),

@@ -1,0 +1,89 @@
+"""`oauthdeploy explain`: say what a rule, a field or an object of the manifest is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+
+from oauthdeploy.cli.options import Source, manifest_options, output_options
+from oauthdeploy.cli.output import Output, as_json
+from oauthdeploy.core.addresses import AddressError
+from oauthdeploy.core.errors import ManifestInvalid, UsageError
+
+
+@click.command()
+@click.argument("subject", metavar="ADDRESS|FIELD|RULE")
+@manifest_options
+@output_options("text", "json")
+def explain(subject: str, source: Source, output: Output) -> None:
+    """Explain a rule, a field of the manifest, or an object of yours.
+
+    \b
+    A rule, as a finding names it in brackets:    redirect-uri-not-https
+    A field, whatever the object is called:       clients.redirect_uris
+    An object, on one server or on all of them:   client/web-shop@login
+
+    A rule is shown with its reason, source and examples; a field with its type, default, drivers and rules. An object of the
+    manifest is shown with each value, the file, overlay, variable or reference that gives it, the servers that it stands on,
+    and why it stays away from the others. Only an object needs a manifest.
+    """
+    if "/" in subject or "@" in subject:
+        _explain_object(subject, source, output)
+    else:
+        _explain_language(subject, output)
+
+
+def _explain_language(subject: str, output: Output) -> None:
+    from oauthdeploy.drivers.registry import driver_facts
+    from oauthdeploy.manifest.explaining.fields import all_fields, find_field, near_fields
+    from oauthdeploy.manifest.explaining.rules import all_rules
+    from oauthdeploy.manifest.words import closest
+    from oauthdeploy.reports.explain import render_fields, render_rule
+    from oauthdeploy.reports.explain_json import fields_document, rule_document
+
+    rules = all_rules()
+    rule = rules.get(subject)
+    if rule is not None:
+        output.emit({"text": lambda look: render_rule(rule, look), "json": as_json(lambda: rule_document(rule))})
+        return
+    book = all_fields(driver_facts())
+    path = find_field(book, subject)
+    if path is None:
+        # Rules are written with hyphens, fields with dots and underscores.
+        guess = None if "." in subject or "_" in subject else closest(subject, rules)
+        near = near_fields(book, subject) if guess is None or "-" not in subject else ()
+        _refuse(subject, "rule or field", [*([guess] if guess is not None else []), *near])
+        return
+    fields = book[path]
+    output.emit({"text": lambda look: render_fields(fields, look), "json": as_json(lambda: fields_document(fields))})
+
+
+def _explain_object(subject: str, source: Source, output: Output) -> None:
+    from oauthdeploy import workflow
+    from oauthdeploy.drivers.registry import driver_facts
+    from oauthdeploy.manifest.explaining.objects import ObjectBook
+    from oauthdeploy.manifest.words import closest
+    from oauthdeploy.reports.explain import render_object
+    from oauthdeploy.reports.explain_json import object_document
+
+    manifest, findings = workflow.validate(source.request())
+    if manifest is None:
+        raise ManifestInvalid(findings)
+    book = ObjectBook(manifest, driver_facts())
+    try:
+        facts = book.explain(subject, findings)
+    except AddressError as error:
+        said = str(error).replace(f"{subject}@-", subject)
+        raise UsageError("The address can't be read", detail=f"{said}.") from None
+    if facts is None:
+        guess = closest(subject, book.addresses)
+        _refuse(subject, "object of the manifest", [guess] if guess is not None else [])
+        return
+    output.emit({"text": lambda look: render_object(facts, look), "json": as_json(lambda: object_document(facts))})
+
+
+def _refuse(subject: str, what: str, near: Iterable[str]) -> None:
+    from oauthdeploy.reports.explain import not_found
+
+    raise UsageError(f"There is no {what} '{subject}'", fix=not_found(near))
