@@ -81,6 +81,7 @@ class ObjectBook:
 
     def _facts(self, given: Address, server: str, on: Mapping[str, Object], findings: Diagnostics) -> ObjectFacts:
         path = self._path(given)
+        origin = self.manifest.trace(path) if path else None
         entry = self._entry(given)
         absent = isinstance(entry, ScopeEntry | ClientEntry) and entry.state is Presence.ABSENT
         servers = tuple(
