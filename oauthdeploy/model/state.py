@@ -108,8 +108,9 @@ class LiveObject:
 
     `identity` is the server's own id (a client_id, a UUID); `fingerprint` is a digest of everything the server said about
     the object except secrets and volatile fields, so that a later change is seen; `blind` names the dotted fields that the
-    server won't tell (write-only), which are therefore never compared. For a revocation, `value` is the revocation itself,
-    `tokens` what is still to delete and `blocked` whether the client is disabled (None: the client isn't there).
+    server won't tell (write-only), which are therefore never compared. `client_id` is that of a client, where the server
+    tells it (RFC 6749 section 2.2). For a revocation, `value` is the revocation itself, `tokens` what is still to delete and
+    `blocked` whether the client is disabled (None: the client isn't there).
     """
 
     value: Object
@@ -120,16 +121,40 @@ class LiveObject:
     blind: frozenset[str] = frozenset()
     tokens: TokenCount | None = None
     blocked: bool | None = None
+    client_id: str = ""
+
+
+@dataclass(frozen=True)
+class LiveToken:
+    """A token that works: the id of its client (`LiveObject.identity`), its scopes, when it was issued, when it ends.
+
+    `issued` is None where that isn't told; `until` is None where it never ends, or can be refreshed, or isn't told.
+    """
+
+    client: str
+    scopes: frozenset[str] = frozenset()
+    issued: datetime | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
 class ServerState:
-    """What one driver read: objects, and for each kind that it couldn't read the reason. `requests` were sent for it."""
+    """What one driver read: objects, and for each kind that it couldn't read the reason. `requests` were sent for it.
+
+    `complete` are the kinds of which every object was asked for; None: nobody says. `accounts` maps names of users and groups
+    to whether they are enabled; None: not read, and `accounts_unread` says why where it was tried. `tokens` are the working
+    tokens in the same way.
+    """
 
     server: str
     objects: Mapping[Address, LiveObject]
     unreadable: Mapping[Kind, Diagnostic] = field(default_factory=_frozen_map)
     requests: int = 0
+    complete: frozenset[Kind] | None = None
+    accounts: Mapping[str, bool] | None = None
+    accounts_unread: Diagnostic | None = None
+    tokens: tuple[LiveToken, ...] | None = None
+    tokens_unread: Diagnostic | None = None
 
 
 @dataclass(frozen=True)
