@@ -115,14 +115,17 @@ def _tabless(text: str) -> str:
 
 
 def _tail(text: str, width: int) -> str:
+    # Cut by characters first: a manifest can be one line of a million of them.
+    text = text[-max(1, width) :]
     while text and cells(text) > width:
         text = text[1:]
     return text
 
 
 def _head(text: str, width: int) -> str:
-    if cells(text) <= width:
+    short = text[: max(1, width)]
+    if short == text and cells(text) <= width:
         return text
-    while text and cells(text) > width - 3:
-        text = text[:-1]
-    return f"{text}..."
+    while short and cells(short) > width - 3:
+        short = short[:-1]
+    return f"{short}..."

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from oauthdeploy.reports.words import visible
+
 _LEAST: Final = 24
 """Columns that a wrapped line has at least for itself."""
 
@@ -71,7 +73,7 @@ def _codes(style: str) -> tuple[str, str]:
 
 
 class Sheet:
-    """Collects lines. Texts must have gone through `words.visible`."""
+    """Collects lines. What a terminal would obey or hide is shown as an escape."""
 
     def __init__(self, look: Look) -> None:
         self.look = look
@@ -79,7 +81,7 @@ class Sheet:
 
     def add(self, *spans: Span | str, hang: int = 0) -> None:
         """One line; what is too long goes on below, `hang` columns in."""
-        whole = [(span, "") if isinstance(span, str) else span for span in spans]
+        whole = [_clean((span, "") if isinstance(span, str) else span) for span in spans]
         width = self.look.width
         if width is None or sum(cells(text) for text, _ in whole) <= width:
             self._put(whole)
@@ -89,6 +91,7 @@ class Sheet:
 
     def ends(self, left: Sequence[Span], right: Span, *, hang: int = 0) -> None:
         """A line with something at its right end; below, at `hang`, where there is no room."""
+        left, right = [_clean(span) for span in left], _clean(right)
         taken = sum(cells(text) for text, _ in left) + cells(right[0])
         if not right[0]:
             self.add(*left, hang=hang)
@@ -127,6 +130,11 @@ class Sheet:
             else:
                 line += text
         self._lines.append(line.rstrip())
+
+
+def _clean(span: Span) -> Span:
+    """The last defence: nothing that a terminal would obey leaves a sheet, whatever a saved plan says a server is called."""
+    return span if span[0].isprintable() else (visible(span[0]), span[1])
 
 
 def wrap(spans: Sequence[Span], width: int, hang: int) -> Iterator[list[Span]]:

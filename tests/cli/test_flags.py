@@ -14,7 +14,7 @@ CONTEXT = click.Context(app)
 
 
 def command(name: str) -> click.Command:
-    found = app.get_command(CONTEXT, name)  # type: ignore[attr-defined]
+    found = app.get_command(CONTEXT, name)
     assert isinstance(found, click.Command)
     return found
 

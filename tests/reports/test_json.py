@@ -125,7 +125,7 @@ def test_a_newer_addition_is_read_and_a_newer_format_is_not() -> None:
 
 
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just(samples.HOSTILE),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
@@ -147,4 +147,6 @@ def test_a_damaged_plan_is_refused_or_shown(data: st.DataObject) -> None:
         plan = saved_plan(document)
     except NotAPlan:
         return
-    assert render_plan(plan, Look(80)).startswith("Plan for ")
+    shown = render_plan(plan, Look(80))
+    assert shown.startswith("Plan for")
+    assert all(char.isprintable() or char == "\n" for char in shown)

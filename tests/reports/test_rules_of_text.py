@@ -99,6 +99,19 @@ def test_a_long_source_line_is_cut_around_its_place() -> None:
     assert lines[2][lines[3].index("^") :].startswith("HERE")
 
 
+def test_a_line_of_a_million_characters_is_shown_at_once() -> None:
+    """A manifest can be one line; its findings are shown as fast as others."""
+
+    def cost(size: int) -> float:
+        text = "a" * size + "日" * size
+        begun = time.process_time()
+        render_diagnostics([Diagnostic("r", "s", span=SourceSpan("a", 1, size, text))] * 20, Look(80))
+        return time.process_time() - begun
+
+    cost(1000)
+    assert cost(200_000) < 100 * max(cost(20_000), 0.001)
+
+
 @given(
     st.lists(st.tuples(st.text(), st.sampled_from(["", "create", "faint"]))), st.integers(40, 120), st.integers(0, 60)
 )
