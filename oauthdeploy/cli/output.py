@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import Sink
+from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.reports.sheet import Look
 
@@ -158,5 +159,41 @@ def as_json(document: Callable[[], Mapping[str, Any]]) -> Renderer:
         from oauthdeploy.reports.json import to_text
 
         return to_text(document())
+
+    return render
+
+
+def as_sarif(command: str, files: Sequence[str], diagnostics: Diagnostics) -> Renderer:
+    """A renderer that writes findings as SARIF. Files are named from the root of the repository around the current folder."""
+
+    def render(_look: Look) -> str:
+        from oauthdeploy import __version__
+        from oauthdeploy.manifest.explaining.rules import all_rules
+        from oauthdeploy.reports.json import to_text
+        from oauthdeploy.reports.sarif import sarif_document
+
+        here = Path.cwd()
+        root = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+        found = sarif_document(
+            diagnostics,
+            all_rules(),
+            command=command,
+            version=__version__,
+            files=files,
+            base=str(here),
+            root=str(root),
+        )
+        return to_text(found)
+
+    return render
+
+
+def as_junit(command: str, files: Sequence[str], diagnostics: Diagnostics, *, valid: bool) -> Renderer:
+    """A renderer that writes findings as JUnit XML."""
+
+    def render(_look: Look) -> str:
+        from oauthdeploy.reports.junit import junit_xml
+
+        return junit_xml(files, diagnostics, command=command, valid=valid)
 
     return render

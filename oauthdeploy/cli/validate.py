@@ -7,13 +7,13 @@ import click
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import leave
 from oauthdeploy.cli.options import Source, manifest_options, output_options
-from oauthdeploy.cli.output import Output, as_json
+from oauthdeploy.cli.output import Output, as_json, as_junit, as_sarif
 from oauthdeploy.core.errors import ManifestInvalid
 
 
 @click.command()
 @manifest_options
-@output_options("text", "json")
+@output_options("text", "json", "sarif", "junit")
 def validate(source: Source, output: Output) -> None:
     """Check the manifest, without any server.
 
@@ -41,6 +41,8 @@ def validate(source: Source, output: Output) -> None:
         {
             "text": text,
             "json": as_json(lambda: validation_document(files, diagnostics, valid=manifest is not None)),
+            "sarif": as_sarif("validate", files, diagnostics),
+            "junit": as_junit("validate", files, diagnostics, valid=manifest is not None),
         },
         on_screen=line if manifest is not None else lambda _look: "",
     )
