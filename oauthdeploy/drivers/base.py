@@ -13,9 +13,10 @@ A driver speaks to one server for one run. It is made by its `DriverInfo.open` w
 `read` comes before `apply` on the same driver object and is told all that is wanted of the server, so that a driver may use
 in `apply` what it learned there (ids by natural key). What it learned ends with the object.
 
-It may declare that several changes go in one request (`batch_key`); the engine then hands them over together. It must not
-read files, the environment or the clock (a server's own `Date` is the clock), remember anything between runs, import
-another driver, or log a secret.
+It may declare that several changes go in one request (`batch_key`); the engine then hands them over together. It may read
+single objects by key (`read_again`), so that each is looked at once more just before its write. It must not read files, the
+environment or the clock (a server's own `Date` is the clock), remember anything between runs, import another driver, or log
+a secret.
 
 Errors are those of `core.errors`; an answer that breaks the server's own protocol is an `UnexpectedAnswer`.
 """
@@ -30,11 +31,12 @@ from typing import TYPE_CHECKING
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
+from oauthdeploy.core.errors import Unsupported
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Object
 from oauthdeploy.model.servers import Server
-from oauthdeploy.model.state import ServerState
+from oauthdeploy.model.state import LiveObject, LiveToken, ServerState
 from oauthdeploy.planning.capabilities import Capabilities, DriverFacts
 from oauthdeploy.planning.changes import Change
 
@@ -78,7 +80,9 @@ class Wanted:
 
     `objects` are the desired objects on this server, `absent` what shall go, `moved` former names. `kinds` are the kinds to
     read; of other kinds nothing is asked. `everything` asks for objects too that the manifest doesn't name (prune, export,
-    drift); without it a driver may read by key.
+    drift); without it a driver may read by key. `accounts` are users whose existence is asked for (`ServerState.accounts`);
+    one may stand for the client of that key, whose account a server may name by the client's id. `owner` is the manifest's
+    name, by which a driver tells its own marks from those of others.
     """
 
     objects: Mapping[Address, Object]
@@ -86,6 +90,8 @@ class Wanted:
     absent: frozenset[Address] = frozenset()
     moved: Mapping[Address, str] = field(default_factory=lambda: MappingProxyType({}))
     everything: bool = True
+    accounts: frozenset[str] = frozenset()
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,32 @@ class Driver(ABC):
 
         Raises ServerError; then none of the batch may be taken as done.
         """
+
+    def read_again(self, changes: Sequence[Change], wanted: Wanted) -> ServerState | None:
+        """Read the objects of one batch by their keys, just before they are written; None where only lists can be read.
+
+        `wanted` names these objects alone. It must cost a request or two, and must not forget what `read` learned. Default:
+        None; then an object is looked at with all others at the start of an apply, and not once more before its write.
+        """
+        return None
+
+    def read_tokens(self) -> tuple[Sequence[LiveToken], int] | None:
+        """Every token that works, and how many requests that took; asked only where a plan leaves tokens behind.
+
+        Default: None, for a server that doesn't list tokens. Raises ServerError.
+        """
+        return None
+
+    def mark(self, address: Address, live: LiveObject, owner: str) -> Applied:
+        """Write the mark of the manifest `owner` on a live object and leave all else of it as it is (`adopt`).
+
+        For drivers with Capability.MARKS. Raises ServerError; default: Unsupported.
+        """
+        raise Unsupported(
+            f"'{self.name}' can't be told whom {address} belongs to",
+            server=self.name,
+            fix="Nothing has to be written: the object is matched by its natural key.",
+        )
 
     def batch_key(self, change: Change) -> str:
         """The name of the request that carries the change: changes of one key are handed over together."""

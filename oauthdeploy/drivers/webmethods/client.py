@@ -11,6 +11,7 @@ from oauthdeploy.core.errors import NotFound, Rejected, ServerError, UnexpectedA
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.http import AdminClient, Answer
 from oauthdeploy.drivers.webmethods import document as doc
+from oauthdeploy.drivers.webmethods.accounts import read_group, read_user
 from oauthdeploy.drivers.webmethods.document import Api, read_document
 from oauthdeploy.drivers.webmethods.mapping import (
     Garbled,
@@ -195,6 +196,20 @@ class AdminApi:
     def delete_refresh_token(self, token: Token) -> bool:
         """DELETE the refresh token of a token that outlived its access token; False where there is none."""
         return token.refresh_id is not None and self._delete(doc.REFRESH_TOKEN, token.refresh_id)
+
+    # -- users and groups --------------------------------------------------------------------------------------------
+
+    def users(self) -> Mapping[str, bool]:
+        """List the users: name, and whether the user can sign in."""
+        return dict(self._list(doc.USERS, "users", read_user))
+
+    def user(self, name: str) -> tuple[str, bool] | None:
+        """Read one user; None where there is none of the name."""
+        return self._one(doc.USER, read_user, name)
+
+    def groups(self) -> frozenset[str]:
+        """List the names of the groups."""
+        return frozenset(self._list(doc.GROUPS, "groups", read_group))
 
     # -- how all of them work ----------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
 from oauthdeploy.drivers.http import counting
+from oauthdeploy.drivers.webmethods import document as doc
 from oauthdeploy.drivers.webmethods.client import AdminApi, load_api
 from oauthdeploy.drivers.webmethods.facts import (
     CAPABILITIES,
@@ -19,9 +20,11 @@ from oauthdeploy.drivers.webmethods.facts import (
 from oauthdeploy.drivers.webmethods.findings import Server, find_all
 from oauthdeploy.drivers.webmethods.mapping import read_settings
 from oauthdeploy.drivers.webmethods.matching import find_loosely
-from oauthdeploy.drivers.webmethods.reading import Reader, frozen
+from oauthdeploy.drivers.webmethods.reading import Reader, state_of
+from oauthdeploy.drivers.webmethods.tokens import working
 from oauthdeploy.drivers.webmethods.writing import Writer, count_writes
-from oauthdeploy.model.state import ServerState
+from oauthdeploy.model.objects import Side
+from oauthdeploy.model.state import LiveToken, ServerState
 from oauthdeploy.planning.capabilities import Capabilities, Capability, no
 from oauthdeploy.planning.changes import Change
 
@@ -78,8 +81,29 @@ class WebMethodsDriver(Driver):
         with self._lock:
             self._ids.update(reader.ids)
             self._seen = self._seen or (Kind.CLIENT in wanted.kinds and Kind.CLIENT not in reader.unreadable)
-        objects, unreadable = frozen(reader)
-        return ServerState(self.name, objects, unreadable, tally.requests)
+        return state_of(reader, tally.requests)
+
+    def read_again(self, changes: Sequence[Change], wanted: Wanted) -> ServerState | None:
+        """Read by id and name: a live client by the id that it had, whatever the manifest calls it."""
+        had = {
+            change.live_address.client: change.live.identity
+            for change in changes
+            if change.live is not None
+            and change.live.identity
+            and change.address.kind in (Kind.CLIENT, Kind.ASSOCIATION)
+        }
+        with counting() as tally:
+            reader = Reader(self.name, self._sides, self._admin, self._zone, wanted, {**self._known(), **had})
+            reader.read()
+        return state_of(reader, tally.requests)
+
+    def read_tokens(self) -> tuple[Sequence[LiveToken], int] | None:
+        """Every token that works by the server's clock; one list."""
+        if Side.AUTHORIZATION not in self._sides or not self._admin.api.offers("GET", doc.TOKENS):
+            return None
+        with counting() as tally:
+            listed = self._admin.tokens()
+        return working(listed.tokens, listed.now, self._zone), tally.requests
 
     def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
         """Carry out one batch: the associations of one client, or one change of any other kind."""

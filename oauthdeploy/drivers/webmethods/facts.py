@@ -80,7 +80,7 @@ _COMMON: Final[Mapping[Capability, Support]] = {
     Capability.GRANT_IMPLICIT: yes(),
     Capability.GRANT_PASSWORD: yes(),
     Capability.BLOCK_CLIENT: yes(),
-    Capability.USERS_LIST: no("the driver doesn't ask for accounts"),
+    Capability.USERS_LIST: yes(),
     Capability.MARKS: no("the API has no field for a mark of ours"),
     Capability.LEASE: no("the API has nothing to hold a lease with"),
 }

@@ -33,13 +33,16 @@ from oauthdeploy.drivers.webmethods.trusting import (
     remote_trust,
 )
 from oauthdeploy.model.objects import Association, Client, Revocation, Side, Trust
-from oauthdeploy.model.state import LiveObject, TokenCount
+from oauthdeploy.model.state import LiveObject, ServerState, TokenCount
 
 SECRET_FIELDS: Final = frozenset({"secret.value"})
 """What a server never tells about a client."""
 
 FEW: Final = 8
 """So many objects are asked for one by one; for more of them a list is cheaper."""
+
+FEW_USERS: Final = 2
+"""The same for users: a directory behind a server can make its list long."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Reader:
     objects: dict[Address, LiveObject] = field(default_factory=dict)
     unreadable: dict[Kind, Diagnostic] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
+    accounts: dict[str, bool] = field(default_factory=dict)
+    accounts_unread: list[Diagnostic] = field(default_factory=list)
 
     def read(self) -> None:
         """Fill `objects`, `unreadable` and `ids`. Raises Unreachable and Unauthorized."""
@@ -68,6 +73,8 @@ class Reader:
         if about_clients:
             with self._reading(*about_clients):
                 self._clients()
+        if self.wanted.accounts:
+            self._accounts()
 
     @contextmanager
     def _reading(self, *kinds: Kind) -> Iterator[None]:
@@ -78,13 +85,7 @@ class Reader:
             raise
         except ServerError as error:
             for kind in kinds:
-                self.unreadable[kind] = Diagnostic(
-                    error.rule,
-                    error.summary,
-                    detail=error.detail,
-                    fix=error.fix,
-                    severity=Severity.WARNING,
-                )
+                self.unreadable[kind] = warning_of(error)
                 for address in [address for address in self.objects if address.kind is kind]:
                     del self.objects[address]
 
@@ -108,6 +109,26 @@ class Reader:
                 desired = self.wanted.objects.get(address)
                 live = read_trust(self.admin, self.server, body, desired if isinstance(desired, Trust) else None)
                 self.objects[address] = LiveObject(live.value, fingerprint=live.fingerprint, blind=live.blind)
+
+    # -- users and groups --------------------------------------------------------------------------------------------
+
+    def _accounts(self) -> None:
+        """Look for the wanted users, and for what is no user among the groups."""
+        names = self.wanted.accounts | {self.ids[key] for key in self.wanted.accounts if key in self.ids}
+        try:
+            self.accounts.update(self._users(names))
+            if not names <= self.accounts.keys() and self.admin.api.offers("GET", doc.GROUPS):
+                self.accounts.update(dict.fromkeys(self.admin.groups() - self.accounts.keys(), True))
+        except (Unreachable, Unauthorized):
+            raise
+        except ServerError as error:
+            self.accounts_unread.append(warning_of(error))
+
+    def _users(self, names: frozenset[str]) -> Mapping[str, bool]:
+        if len(names) <= FEW_USERS and self.admin.api.offers("GET", doc.USER):
+            found = (self.admin.user(name) for name in sorted(names))
+            return dict(user for user in found if user is not None)
+        return self.admin.users()
 
     # -- scopes ------------------------------------------------------------------------------------------------------
 
@@ -197,7 +218,9 @@ class Reader:
         address = Address(Kind.CLIENT, key, self.server)
         desired = None if own is None else self.wanted.objects.get(Address(Kind.CLIENT, own, self.server))
         value = as_told_to(desired if isinstance(desired, Client) else None, live.value)
-        self.objects[address] = LiveObject(value, live.client_id, live.fingerprint, blind=SECRET_FIELDS)
+        self.objects[address] = LiveObject(
+            value, live.client_id, live.fingerprint, blind=SECRET_FIELDS, client_id=live.client_id
+        )
 
     def _revocations(self, matched: Mapping[str, Match], lives: Sequence[LiveClient]) -> None:
         listed: TokenList | None = None
@@ -254,6 +277,19 @@ def alias_trust(admin: AdminApi, family: str, alias: str, body: Any, desired: Tr
     return admin.parsed("GET", family, made)
 
 
-def frozen(reader: Reader) -> tuple[Mapping[Address, LiveObject], Mapping[Kind, Diagnostic]]:
-    """What a finished reading found."""
-    return MappingProxyType(dict(reader.objects)), MappingProxyType(dict(reader.unreadable))
+def warning_of(error: ServerError) -> Diagnostic:
+    """Why something couldn't be read, as a finding that stops nothing by itself."""
+    return Diagnostic(error.rule, error.summary, detail=error.detail, fix=error.fix, severity=Severity.WARNING)
+
+
+def state_of(reader: Reader, requests: int) -> ServerState:
+    """What a finished reading found, and how many requests it took."""
+    unread = next(iter(reader.accounts_unread), None)
+    return ServerState(
+        reader.server,
+        MappingProxyType(dict(reader.objects)),
+        MappingProxyType(dict(reader.unreadable)),
+        requests,
+        accounts=MappingProxyType(dict(reader.accounts)) if reader.wanted.accounts and unread is None else None,
+        accounts_unread=unread,
+    )

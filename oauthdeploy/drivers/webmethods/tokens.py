@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.webmethods.mapping import Garbled, a_text, an_object
 from oauthdeploy.model.objects import IssuedBefore, Revocation
-from oauthdeploy.model.state import TokenCount
+from oauthdeploy.model.state import LiveToken, TokenCount
 
 _TIME = re.compile(r"(\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2})(?:\.\d+)?(?: +(\S+))?\Z")
 _OFFSET = re.compile(r"(?:GMT|UTC)?([+-])(\d{2}):?(\d{2})\Z")
@@ -131,6 +131,23 @@ def count(tokens: Sequence[Token], now: datetime | None, zone: str | None) -> To
             active += 1
             until = end if until is None else max(until, end)
     return TokenCount(active=active, total=len(tokens), until=None if endless else until, endless=endless)
+
+
+def working(tokens: Iterable[Token], now: datetime | None, zone: str | None) -> Sequence[LiveToken]:
+    """The tokens that still work at `now`, the server's clock; unknown counts as working."""
+    found = []
+    for token in tokens:
+        until = None if token.refreshable else _end(token, zone)
+        if until is None or now is None or until > now:
+            found.append(LiveToken(token.client_id, token.scopes, _issued(token, zone), until))
+    return found
+
+
+def _issued(token: Token, zone: str | None) -> datetime | None:
+    try:
+        return parse_server_time(token.created, zone)
+    except Garbled:
+        return None
 
 
 def _end(token: Token, zone: str | None) -> datetime | None:
