@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "drivers": {"core", "model", "planning", "drivers"},
     "running": {"core", "model", "planning", "drivers", "running"},
     "reports": {"core", "model", "planning", "reports"},
-    "workflow": {"core", "model", "planning", "manifest", "drivers", "running"},
+    "workflow": {"core", "model", "planning", "manifest", "drivers", "running", "workflow"},
     "cli": {"core", "model", "planning", "manifest", "drivers", "running", "reports", "workflow", "cli", "server"},
     "server": {"server"},
     "testing": {"core", "model", "planning", "manifest", "drivers", "running", "workflow", "testing"},

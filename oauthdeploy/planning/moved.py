@@ -11,6 +11,7 @@ wait for that to end.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,6 +25,7 @@ from oauthdeploy.planning.shape import Binding, SecretSource
 
 Json = Mapping[str, Any]
 _LONGEST: Final = 120
+_VARIABLE: Final = re.compile(r"\$\{var:([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,27 @@ class Comparison:
 # -- the manifest -----------------------------------------------------------------------------------------------------
 
 
-def manifest_moved(binding: Binding, parts: Mapping[str, str], secrets: tuple[SecretSource, ...]) -> tuple[Moved, ...]:
-    """What of the manifest is not as it was: sections, server entries, and the sources of secrets."""
+def manifest_moved(
+    binding: Binding, parts: Mapping[str, str], secrets: tuple[SecretSource, ...], variables: Mapping[str, str]
+) -> tuple[Moved, ...]:
+    """What of the manifest is not as it was: sections, server entries, and the sources of secrets.
+
+    `variables` gives the source of each variable by name; only those that reach a secret count, since the values of the
+    others are in the digests.
+    """
     found = []
     for name in sorted(binding.parts.keys() | parts.keys()):
         before, now = binding.parts.get(name), parts.get(name)
         if before != now:
             what = "is new" if before is None else "is gone" if now is None else "has changed"
             found.append(Moved(f"manifest, {name}", f"{what} since the plan was made."))
-    return (*found, *_secrets_moved(binding.secrets, secrets))
+    found += _secrets_moved(binding.secrets, secrets)
+    known = {item.name: item.source for item in binding.request.variables}
+    for name in sorted({name for secret in binding.secrets for name in _VARIABLE.findall(secret.origin)}):
+        old, new = known.get(name, "nowhere"), variables.get(name, "nowhere")
+        if old != new:
+            found.append(Moved(f"variable {name}", f"its value came from {old}, and comes from {new} now."))
+    return tuple(found)
 
 
 def _secrets_moved(before: tuple[SecretSource, ...], now: tuple[SecretSource, ...]) -> Iterator[Moved]:

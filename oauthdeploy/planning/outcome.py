@@ -40,6 +40,7 @@ class ApplyReport:
     """The end of an apply. `verification` are findings of the second look; empty means that all is as planned.
 
     `delivered` names the places that secrets went to, by written address. `interrupted` is true after Ctrl-C or SIGTERM.
+    `in_place` are changes of a saved plan that were made already, and so not made again.
     """
 
     plan: Plan
@@ -51,6 +52,7 @@ class ApplyReport:
     interrupted: bool = False
     journal: str = ""
     seconds: float = 0.0
+    in_place: tuple[Address, ...] = ()
 
     @property
     def complete(self) -> bool:

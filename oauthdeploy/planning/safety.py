@@ -16,7 +16,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import UsageError
 from oauthdeploy.model.objects import Client, Revocation, Side
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Ownership
-from oauthdeploy.planning.changes import Action, Change, Reason, matches
+from oauthdeploy.planning.changes import Action, Change, Reason, Risk, matches
 from oauthdeploy.planning.granted import still_granted
 from oauthdeploy.planning.risk import Direction, effect_of
 from oauthdeploy.planning.view import trusted_by
@@ -44,6 +44,28 @@ def check_safety(
     """Every stop that the changes trip, by rule and address. Raises UsageError for a limit that is no number or share."""
     given = SafetyInput(changes, desired, live, accounts)
     return Diagnostics.of(found for check in CHECKS for found in check(given))
+
+
+RISK_RULE: Final = "risk-too-high"
+
+
+def check_risk(changes: Sequence[Change], limit: Risk) -> Diagnostics:
+    """The stop for changes of `limit` or a greater risk: what `--fail-on` asks for."""
+    found = [change for change in changes if change.risk >= limit]
+    if not found:
+        return Diagnostics()
+    names = ", ".join(f"{change.address} ({change.risk})" for change in found[:_SHOWN])
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return Diagnostics.of(
+        [
+            Diagnostic(
+                RISK_RULE,
+                "The plan has a change of too high a risk",
+                detail=f"--fail-on {limit}: {names}{more}.",
+                fix=f"Check the plan; then leave --fail-on out, or lift the rule once with --allow {RISK_RULE}.",
+            )
+        ]
+    )
 
 
 # -- thresholds -------------------------------------------------------------------------------------------------------

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
-from oauthdeploy.core.errors import DeliveryFailed, OAuthDeployError, ServerError
+from oauthdeploy.core.errors import DeliveryFailed, OAuthDeployError, ServerError, StalePlan
 from oauthdeploy.planning.changes import Change
 
 BUG = "This is a bug in oauthdeploy."
 NOT_KEPT = "field-not-kept"
 NOT_VERIFIED = "not-verified"
+STALE = StalePlan.rule
 _NEW_SECRET = (
     "To get a new secret, raise secret.revision and apply again where the server can make one; elsewhere take the secret "
     "from the server's own admin page, or delete the client and apply again."
@@ -51,6 +52,17 @@ def interrupted(change: Change) -> Diagnostic:
     """Why a change was not tried: the run was told to stop."""
     return about(
         change, "interrupted", "Not tried, because the run was interrupted", "", "Apply again.", Severity.WARNING
+    )
+
+
+def stale(change: Change, detail: str) -> Diagnostic:
+    """Why a change was not made: its object is not as it was when the plan was made."""
+    return about(
+        change,
+        STALE,
+        "The object has changed since the plan was made",
+        f"{detail[:1].upper()}{detail[1:]}.",
+        "Make a new plan and review it.",
     )
 
 

@@ -1,0 +1,39 @@
+"""The road from a manifest to a report, as functions for Python callers; the command line calls the same ones.
+
+    validate()      manifest -> findings
+    make_plan()     manifest -> desired -> live -> diff -> plan; on connections that refuse to write
+    run_plan()      the same, then apply -> verify -> report
+    detect_drift()  the same as a plan, told as drift
+    ping()          who the servers are and whether they let us in
+
+    save_plan()     plan -> document, bound to its manifest and to what was live
+    read_plan()     file -> saved plan
+    check_saved()   saved plan -> what has moved since
+    run_saved()     saved plan -> the same plan, made again and compared -> apply -> verify -> report
+
+Errors are those of `core.errors`; each has the exit code that the command line leaves with.
+"""
+
+from __future__ import annotations
+
+from oauthdeploy.manifest.api import ManifestRequest
+from oauthdeploy.workflow.opening import environment, validate
+from oauthdeploy.workflow.options import PingResult, RunOptions
+from oauthdeploy.workflow.runs import detect_drift, make_plan, ping, run_plan
+from oauthdeploy.workflow.saved import check_saved, read_plan, run_saved, save_plan
+
+__all__ = [
+    "ManifestRequest",
+    "PingResult",
+    "RunOptions",
+    "check_saved",
+    "detect_drift",
+    "environment",
+    "make_plan",
+    "ping",
+    "read_plan",
+    "run_plan",
+    "run_saved",
+    "save_plan",
+    "validate",
+]

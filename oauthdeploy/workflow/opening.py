@@ -1,0 +1,81 @@
+"""From a request to a manifest as the options cut it, and to open drivers for its servers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.core.errors import ManifestInvalid, UsageError
+from oauthdeploy.drivers.base import Driver
+from oauthdeploy.drivers.registry import driver_facts, open_driver
+from oauthdeploy.manifest.api import Manifest, ManifestRequest
+from oauthdeploy.manifest.load import load_manifest
+from oauthdeploy.workflow.options import RunOptions
+
+
+def validate(request: ManifestRequest) -> tuple[Manifest | None, Diagnostics]:
+    """Read and check a manifest without any server. Gives None and the findings when there are errors."""
+    return load_manifest(request, driver_facts())
+
+
+def environment() -> Mapping[str, str]:
+    """The process environment, for `ManifestRequest.environ`."""
+    return dict(os.environ)
+
+
+def load(request: ManifestRequest, options: RunOptions) -> Manifest:
+    """The manifest as the options cut it. Raises ManifestInvalid, and UsageError for a server that it doesn't name."""
+    manifest, diagnostics = validate(request)
+    if manifest is None:
+        raise ManifestInvalid(diagnostics)
+    return narrowed(manifest, options)
+
+
+def narrowed(manifest: Manifest, options: RunOptions) -> Manifest:
+    """The manifest as the options cut it: fewer servers, other limits. Raises UsageError."""
+    desired = manifest.desired
+    if options.servers:
+        unknown = [name for name in options.servers if name not in desired.servers]
+        if unknown:
+            known = ", ".join(sorted(desired.servers))
+            raise UsageError(f"No server '{unknown[0]}' in the manifest", fix=f"Servers are: {known}.")
+        chosen = set(options.servers)
+        desired = replace(
+            desired,
+            objects={address: value for address, value in desired.objects.items() if address.server in chosen},
+            absent=frozenset(address for address in desired.absent if address.server in chosen),
+        )
+    if options.max_deletes is not None:
+        limits = desired.policy.limits.model_copy(update={"max_deletes": options.max_deletes})
+        desired = replace(desired, policy=desired.policy.model_copy(update={"limits": limits}))
+    return replace(manifest, desired=desired)
+
+
+@contextmanager
+def connected(manifest: Manifest, options: RunOptions, *, read_only: bool) -> Iterator[Mapping[str, Driver]]:
+    """The drivers of the servers that are to be asked, by server name, closed at the end of the block."""
+    facts = driver_facts()
+    drivers: dict[str, Driver] = {}
+    try:
+        for name, server in manifest.desired.servers.items():
+            if not facts[server.driver].writable or (options.servers and name not in options.servers):
+                continue
+            if options.parallelism is not None:
+                limits = server.limits.model_copy(update={"parallel": options.parallelism})
+                server = server.model_copy(update={"limits": limits})
+            drivers[name] = open_driver(
+                name,
+                server,
+                manifest.credentials[name],
+                manifest.options[name],
+                read_only=read_only,
+                base=Path(manifest.base),
+            )
+        yield drivers
+    finally:
+        for driver in drivers.values():
+            driver.close()

@@ -1,0 +1,45 @@
+"""How to run, and what a ping answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.drivers.base import ServerReport
+from oauthdeploy.planning.changes import Risk
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run.
+
+    `servers` restricts the run to some servers; `targets` and `excludes` are address globs. `parallelism` caps the requests
+    at the same time for every server. `max_deletes` overrides the manifest's limit. `allow` names the safety rules to lift.
+    `fail_on` trips the safety rule `risk-too-high` for a plan with a change of that risk or a greater one. `lock_timeout` is
+    in seconds. `state_dir` holds journals and lock files (default: `.oauthdeploy` beside the manifest).
+    """
+
+    servers: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    parallelism: int | None = None
+    max_deletes: str | None = None
+    allow: tuple[str, ...] = ()
+    fail_on: Risk | None = None
+    lock_timeout: int = 0
+    verify: bool = True
+    state_dir: Path | None = None
+
+
+@dataclass(frozen=True)
+class PingResult:
+    """What one server answered: its report, or the error that stood in the way. `seconds` is the time that it took."""
+
+    server: str
+    driver: str
+    role: str
+    url: str
+    report: ServerReport | None
+    error: OAuthDeployError | None
+    seconds: float

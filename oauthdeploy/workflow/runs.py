@@ -1,0 +1,140 @@
+"""The steps of the road, one after the other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.drivers.base import ServerReport
+from oauthdeploy.drivers.registry import driver_facts
+from oauthdeploy.manifest.api import Manifest, ManifestRequest
+from oauthdeploy.model.state import LiveState
+from oauthdeploy.planning.drift import DriftReport, classify
+from oauthdeploy.planning.outcome import ApplyReport, Event
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.running.apply import apply_plan, hold_safety
+from oauthdeploy.running.clock import utc_now
+from oauthdeploy.running.fresh import Freshness
+from oauthdeploy.running.journal import Journal
+from oauthdeploy.running.lock import lock
+from oauthdeploy.workflow.making import hold_errors, plan_now
+from oauthdeploy.workflow.opening import connected, load
+from oauthdeploy.workflow.options import PingResult, RunOptions
+
+Confirm = Callable[[Plan], bool]
+Listener = Callable[[Event], None]
+
+
+def make_plan(request: ManifestRequest, options: RunOptions | None = None) -> tuple[Plan, Manifest]:
+    """Compare the manifest with the live servers and give the plan. Writes nothing: the transport refuses to.
+
+    Raises ManifestInvalid, Unreachable, Unauthorized, Forbidden, Unsupported.
+    """
+    options = options or RunOptions()
+    manifest = load(request, options)
+    with connected(manifest, options, read_only=True) as drivers:
+        plan, _live, _reports = plan_now(manifest, drivers, options)
+    return plan, manifest
+
+
+def detect_drift(request: ManifestRequest, options: RunOptions | None = None) -> tuple[DriftReport, Manifest]:
+    """Compare the manifest with the live servers and tell the differences by class. Writes nothing.
+
+    Raises what `make_plan` raises.
+    """
+    options = options or RunOptions()
+    manifest = load(request, options)
+    with connected(manifest, options, read_only=True) as drivers:
+        plan, live, _reports = plan_now(manifest, drivers, options)
+    return classify(manifest.desired, live, plan), manifest
+
+
+def run_plan(
+    request: ManifestRequest,
+    options: RunOptions | None = None,
+    *,
+    confirm: Confirm | None = None,
+    on_event: Listener | None = None,
+    stop: threading.Event | None = None,
+) -> ApplyReport | None:
+    """Plan, ask `confirm` (None: no question), then apply, verify and report.
+
+    Gives None when `confirm` said no. An empty plan is not asked about and writes nothing. `on_event` is called from worker
+    threads, one call at a time. Setting `stop` finishes the requests in flight and skips the rest.
+
+    Raises what `make_plan` raises, and SafetyStop, StalePlan, LockBusy.
+    """
+    options = options or RunOptions()
+    manifest = load(request, options)
+    return carry_out(manifest, options, confirm=confirm, on_event=on_event, stop=stop)
+
+
+def carry_out(
+    manifest: Manifest,
+    options: RunOptions,
+    *,
+    review: Callable[[Plan, LiveState], tuple[Address, ...]] | None = None,
+    confirm: Confirm | None = None,
+    on_event: Listener | None = None,
+    stop: threading.Event | None = None,
+) -> ApplyReport | None:
+    """Plan and apply under the lock. `review` compares with a saved plan, and gives what of it is in place already."""
+    stop = stop or threading.Event()
+    state_dir = options.state_dir or Path(manifest.base) / ".oauthdeploy"
+    targets = [server.url for server in manifest.desired.servers.values() if server.url]
+    with lock(state_dir, manifest.desired.name, targets, timeout=options.lock_timeout, stop=stop):
+        with connected(manifest, options, read_only=True) as readers:
+            plan, live, _reports = plan_now(manifest, readers, options)
+        in_place = review(plan, live) if review else ()
+        if plan.is_empty:
+            return ApplyReport(plan=plan, outcomes=(), verified=options.verify, in_place=in_place)
+        hold_errors(plan)
+        if confirm is not None and not confirm(plan):
+            return None
+        hold_safety(plan, options.allow)
+        with (
+            connected(manifest, options, read_only=False) as drivers,
+            Journal.create(state_dir / "journal", manifest.desired.name, now=utc_now) as journal,
+        ):
+            report = apply_plan(
+                plan,
+                drivers,
+                desired=manifest.desired,
+                facts=driver_facts(),
+                on_event=on_event,
+                journal=journal,
+                base=Path(manifest.base),
+                stop=stop,
+                allowed=options.allow,
+                verify=options.verify,
+                fresh=Freshness(plan, drivers, manifest.desired, always=review is not None),
+            )
+        return replace(report, in_place=in_place)
+
+
+def ping(request: ManifestRequest, options: RunOptions | None = None) -> tuple[PingResult, ...]:
+    """Ask every server of the manifest who it is and whether the credentials are accepted. Raises ManifestInvalid."""
+    options = options or RunOptions()
+    manifest = load(request, options)
+    with connected(manifest, options, read_only=True) as drivers:
+
+        def ask(name: str) -> PingResult:
+            server = manifest.desired.servers[name]
+            begun = time.monotonic()
+            report: ServerReport | None = None
+            error: OAuthDeployError | None = None
+            try:
+                report = drivers[name].check()
+            except OAuthDeployError as caught:
+                error = caught
+            seconds = time.monotonic() - begun
+            return PingResult(name, server.driver, server.role.value, server.url or "", report, error, seconds)
+
+        with ThreadPoolExecutor(max_workers=max(1, len(drivers))) as pool:
+            return tuple(pool.map(ask, sorted(drivers)))
