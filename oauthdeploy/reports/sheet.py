@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from oauthdeploy.reports.words import visible
+from oauthdeploy.reports.harmless import visible
 
 _LEAST: Final = 24
 """Columns that a wrapped line has at least for itself."""
