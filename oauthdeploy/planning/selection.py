@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from oauthdeploy.core.addresses import Address
@@ -35,6 +35,13 @@ def select(plan: Plan, targets: Sequence[str], excludes: Sequence[str]) -> Plan:
         kept -= gone
     changes = tuple(change for change in plan.changes if change.address in kept)
     return replace(plan, changes=changes, diagnostics=plan.diagnostics + Diagnostics.of(found))
+
+
+def only(plan: Plan, addresses: Collection[Address]) -> Plan:
+    """The same plan with the changes of these addresses and those that they depend on."""
+    named = {change.address for change in plan.changes if change.address in addresses}
+    kept = _closure(plan.changes, named, forward=False)
+    return replace(plan, changes=tuple(change for change in plan.changes if change.address in kept))
 
 
 def _hits(plan: Plan, pattern: str) -> bool:

@@ -96,13 +96,18 @@ def who_holds(folder: Path, name: str, targets: Iterable[str] = ()) -> Holder | 
     return _read(_path(folder, name, targets))
 
 
-def force_unlock(folder: Path, name: str, targets: Iterable[str] = ()) -> Holder | None:
-    """Take the lock away from whoever holds it and say who that was; None where nobody did. Raises OSError."""
+def force_unlock(folder: Path, name: str, targets: Iterable[str] = (), *, only: str | None = None) -> Holder | None:
+    """Take the lock away from whoever holds it and say who that was; None where nobody did.
+
+    With `only`, a holder's token, the lock stays where it is another's by now. Raises OSError.
+    """
     path = _path(folder, name, targets)
     if not folder.is_dir():
         return None
     with _turn(folder):
         holder = _read(path)
+        if only is not None and (holder is None or holder.token != only):
+            return None
         path.unlink(missing_ok=True)
     return holder
 

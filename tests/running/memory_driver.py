@@ -150,6 +150,10 @@ class MemoryDriver(Driver):
             if address not in store.objects:
                 raise NotFound("No such object", server=self.name, status=404)
             del store.objects[address]
+            if address.kind is Kind.CLIENT:
+                # As on every server: a client takes its associations along.
+                for other in [a for a in store.objects if a.kind is Kind.ASSOCIATION and a.client == address.name]:
+                    del store.objects[other]
             return Applied(address, None)
         assert change.desired is not None
         value: Object = change.desired

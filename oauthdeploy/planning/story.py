@@ -1,0 +1,172 @@
+"""What a journal tells, as values: who ran what and when, and how each change ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from oauthdeploy.core.addresses import Address, AddressError
+from oauthdeploy.core.errors import JournalFailed
+from oauthdeploy.planning.changes import Action
+
+FORMAT: Final = "oauthdeploy/journal"
+FORMAT_VERSION: Final = "1.0"
+
+
+class End(StrEnum):
+    """How a change ended, as far as a journal knows."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    OPEN = "open"
+    NOT_SENT = "not-sent"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One change: when it was sent and ended (RFC 3339, "" where it wasn't), how, and why not."""
+
+    address: Address
+    action: Action
+    end: End = End.NOT_SENT
+    reason: str = ""
+    sent: str = ""
+    ended: str = ""
+    fields: tuple[str, ...] = ()
+    because: Mapping[str, str] | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Story:
+    """One run. `ended` is "" where the journal has no end; `torn` where its last line was cut short.
+
+    `resumes` and `undoes` name the journal of another run. `digest` is that of the manifest.
+    """
+
+    path: str
+    manifest: str = ""
+    digest: str = ""
+    tool: str = ""
+    by: str = ""
+    host: str = ""
+    pid: int = 0
+    started: str = ""
+    ended: str = ""
+    interrupted: bool = False
+    allowed: tuple[str, ...] = ()
+    resumes: str = ""
+    undoes: str = ""
+    entries: tuple[Entry, ...] = ()
+    torn: bool = False
+
+    def of(self, *ends: End) -> tuple[Entry, ...]:
+        """The changes that ended so."""
+        return tuple(entry for entry in self.entries if entry.end in ends)
+
+    @property
+    def complete(self) -> bool:
+        """True where every planned change was made and the run came to its end."""
+        return bool(self.ended) and all(entry.end is End.DONE for entry in self.entries)
+
+
+def story_of(records: Iterable[Mapping[str, Any]], *, path: str = "", torn: bool = False) -> Story:
+    """Tell a journal's records; `path` is where they stand. Raises JournalFailed for a record that can't be understood."""
+    story = Story(path, torn=torn)
+    entries: dict[tuple[str, str], Entry] = {}
+    for record in records:
+        try:
+            match record["type"]:
+                case "run":
+                    story = _begun(story, record)
+                    entries = {(item["address"], item["action"]): _entry(item) for item in record["planned"]}
+                case "intent":
+                    key = (record["address"], record["action"])
+                    fields = tuple(str(path) for path in record["fields"])
+                    sent = {"end": End.OPEN, "sent": record["at"], "reason": record["reason"], "fields": fields}
+                    entries[key] = replace(entries.get(key) or _entry(record), **sent)
+                case "outcome":
+                    key = (record["address"], record["action"])
+                    entries[key] = _ended(entries.get(key) or _entry(record), record)
+                case "end":
+                    story = replace(story, ended=record["at"], interrupted=bool(record["interrupted"]))
+        except (KeyError, TypeError, AttributeError, ValueError, AddressError) as error:
+            raise JournalFailed(
+                "The journal can't be understood",
+                detail=f"{path}: a record '{record.get('type')}' lacks a part ({type(error).__name__}).",
+                fix="Use the release that wrote it; its first line names that.",
+            ) from None
+    return replace(story, entries=tuple(entries.values()))
+
+
+def _begun(story: Story, record: Mapping[str, Any]) -> Story:
+    return replace(
+        story,
+        manifest=str(record["manifest"]),
+        digest=str(record["manifest_digest"]),
+        tool=str(record["tool"]),
+        by=str(record["by"]),
+        host=str(record["host"]),
+        pid=int(record["pid"]),
+        started=str(record["at"]),
+        allowed=tuple(str(rule) for rule in record["allowed"]),
+        resumes=str(record.get("resumes", "")),
+        undoes=str(record.get("undoes", "")),
+    )
+
+
+def _entry(record: Mapping[str, Any]) -> Entry:
+    return Entry(Address.parse(record["address"]), Action(record["action"]))
+
+
+def _ended(entry: Entry, record: Mapping[str, Any]) -> Entry:
+    because = record["because"]
+    return replace(
+        entry,
+        end=End(record["status"]),
+        ended=str(record["at"]),
+        because={str(key): str(text) for key, text in because.items()} if because else None,
+        note=str(record["note"]),
+    )
+
+
+def story_document(story: Story) -> dict[str, Any]:
+    """The story as JSON, for `journal -o json`."""
+    counts = {end.value: len(story.of(end)) for end in End}
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "path": story.path,
+        "manifest": story.manifest,
+        "manifest_digest": story.digest,
+        "tool": story.tool,
+        "by": story.by,
+        "host": story.host,
+        "pid": story.pid,
+        "started": story.started,
+        "ended": story.ended or None,
+        "interrupted": story.interrupted,
+        "complete": story.complete,
+        "torn": story.torn,
+        "allowed": list(story.allowed),
+        "resumes": story.resumes or None,
+        "undoes": story.undoes or None,
+        "counts": counts,
+        "changes": [
+            {
+                "address": str(entry.address),
+                "action": entry.action.value,
+                "end": entry.end.value,
+                "reason": entry.reason or None,
+                "sent": entry.sent or None,
+                "ended": entry.ended or None,
+                "fields": list(entry.fields),
+                "because": dict(entry.because) if entry.because else None,
+                "note": entry.note,
+            }
+            for entry in story.entries
+        ],
+    }

@@ -1,0 +1,191 @@
+"""What a journal says was made, as values that can be taken back: one step for each change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from oauthdeploy.core.addresses import Address, AddressError, Kind
+from oauthdeploy.core.errors import JournalFailed
+from oauthdeploy.model.objects import MODEL_OF, Object
+from oauthdeploy.planning.changes import Action
+from oauthdeploy.planning.normalize import OPTIONS, set_like
+
+Record = Mapping[str, Any]
+"""One line of a journal as plain values."""
+
+MADE_ALL_THE_SAME: Final = "secret-not-delivered"
+"""A change that failed for this reason stands on the server; only its secret went nowhere."""
+
+_EMPTY_TEXT: Final = frozenset({"description"})
+"""Texts that are emptied where there was none; every other field goes back to the server's default."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A change that a journal says was sent.
+
+    `before` is the object as it stood (None: there was none), `left` as it stood afterwards, both without secrets. `back` are
+    the changed fields with their former values by dotted path, `after` with the values that were sent. `sealed` are changed
+    fields whose former value is a secret, `unknown` options that were not there before. `identity` is the server's id
+    afterwards. `taken` are the scopes of associations that went along. `made` is False where nobody knows the end.
+    """
+
+    address: Address
+    action: Action
+    former: Address | None
+    before: Object | None
+    left: Object | None
+    back: Mapping[str, Any]
+    after: Mapping[str, Any]
+    sealed: tuple[str, ...]
+    unknown: tuple[str, ...]
+    identity: str
+    taken: tuple[str, ...]
+    wanted: Object | None
+    made: bool
+
+    @property
+    def stood_at(self) -> Address:
+        """The address before the change."""
+        return self.former or self.address
+
+
+def steps_of(records: Iterable[Record]) -> tuple[Step, ...]:
+    """The changes that were made, and those of which nobody knows the end, in the order in which they were sent.
+
+    Changes that failed or were not made are left out. Raises JournalFailed for a record that can't be understood.
+    """
+    waiting: dict[tuple[str, str], Step] = {}
+    for record in records:
+        if record["type"] not in ("intent", "outcome"):
+            continue
+        try:
+            key = (str(record["address"]), str(record["action"]))
+            if record["type"] == "intent":
+                waiting[key] = _step(record)
+            elif key in waiting:
+                ended = _ended(waiting[key], record)
+                if ended is None:
+                    del waiting[key]
+                else:
+                    waiting[key] = ended
+        except (KeyError, TypeError, AttributeError, AddressError, ValueError) as error:
+            raise JournalFailed(
+                "The journal can't be understood",
+                detail=f"The {record['type']} of {record.get('address')}: {_what(error)}.",
+                fix="Use the release that wrote it; its first line names that.",
+            ) from None
+    return tuple(waiting.values())
+
+
+def _what(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return f"{len(error.errors())} fields are not as this release knows them"
+    return f"a part is missing or not of its kind ({type(error).__name__})"
+
+
+def _step(record: Record) -> Step:
+    address = Address.parse(record["address"])
+    before = _image(address.kind, record["before"])
+    changed = record["changed"]
+    old = record["before"] or {}
+    back, after, sealed, unknown = {}, {}, [], []
+    for field in changed:
+        path = field["path"]
+        if path.startswith(f"{OPTIONS}."):
+            driver, _, key = path.removeprefix(f"{OPTIONS}.").partition(".")
+            inside = (old.get(OPTIONS) or {}).get(driver) or {}
+            top = next((name for name in inside if key == name or key.startswith((f"{name}.", f"{name}["))), None)
+            if top is None:
+                unknown.append(path)
+            else:
+                back[f"{OPTIONS}\0{driver}\0{top}"] = _without_secrets(inside[top])
+        elif path == "secret.value" or _is_secret(field["before"]) or _is_secret(field["after"]):
+            sealed.append(path)
+        elif not path.startswith("secret."):
+            back[path] = _former_value(address.kind, path, field["before"])
+            after[path] = field["after"]
+    return Step(
+        address=address,
+        action=Action(record["action"]),
+        former=Address.parse(record["former"]) if record.get("former") else None,
+        before=before,
+        left=None,
+        back=back,
+        after=_canonical(address.kind, after),
+        sealed=tuple(sealed),
+        unknown=tuple(unknown),
+        identity=str(record.get("identity", "")),
+        taken=tuple(str(scope) for scope in record.get("taken", ())),
+        wanted=_image(address.kind, record["after"]),
+        made=False,
+    )
+
+
+def _ended(step: Step, record: Record) -> Step | None:
+    """The step with its end; None where it was not made."""
+    status = record["status"]
+    because = (record.get("because") or {}).get("rule")
+    if status == "unknown":
+        return step
+    if status != "done" and because != MADE_ALL_THE_SAME:
+        return None
+    left = _image(step.address.kind, record.get("left"))
+    return replace(step, left=left, identity=str(record.get("identity") or step.identity), made=True)
+
+
+def _former_value(kind: Kind, path: str, value: Any) -> Any:
+    """What to ask for so that a field is as it was: none of a list is an empty list, none of a text an empty text."""
+    if value is not None:
+        return value
+    if path in set_like(MODEL_OF[kind]):
+        return []
+    return "" if path in _EMPTY_TEXT else None
+
+
+def _canonical(kind: Kind, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Plain values as the model has them, by dotted path; sets sorted."""
+    from_lists = {path: tuple(value) if isinstance(value, list) else value for path, value in values.items()}
+    sets = set_like(MODEL_OF[kind])
+    return {
+        path: tuple(sorted(set(value))) if path in sets and isinstance(value, tuple) else value
+        for path, value in from_lists.items()
+    }
+
+
+def built(kind: Kind, fields: Mapping[str, Any]) -> Object:
+    """An object from plain values by dotted path. Raises ValueError."""
+    nested: dict[str, Any] = {}
+    for path, value in fields.items():
+        place = nested
+        *above, last = path.split("\0") if "\0" in path else path.split(".")
+        for part in above:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return MODEL_OF[kind].model_validate(nested)  # type: ignore[return-value]
+
+
+def _image(kind: Kind, image: Any) -> Object | None:
+    """The object that an image shows, without its secrets. Raises ValueError."""
+    if image is None:
+        return None
+    bare = _without_secrets(image)
+    if kind is Kind.CLIENT:
+        bare.pop("secret", None)
+    return MODEL_OF[kind].model_validate(bare)  # type: ignore[return-value]
+
+
+def _is_secret(value: Any) -> bool:
+    return isinstance(value, Mapping) and value.keys() == {"secret"} and isinstance(value["secret"], str)
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_secrets(inner) for key, inner in value.items() if not _is_secret(inner)}
+    if isinstance(value, list):
+        return [_without_secrets(inner) for inner in value if not _is_secret(inner)]
+    return value

@@ -1,0 +1,109 @@
+"""A journal for people: who ran what and when, then each change with its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from oauthdeploy.planning.story import End, Entry, Story
+from oauthdeploy.reports.sheet import Look, Sheet
+from oauthdeploy.reports.words import counted, visible
+
+_WORDS = {
+    End.DONE: "done",
+    End.FAILED: "failed",
+    End.UNKNOWN: "sent, end unknown",
+    End.OPEN: "sent, end unknown",
+    End.NOT_SENT: "not sent",
+}
+_STYLES = {End.DONE: "good", End.FAILED: "error", End.UNKNOWN: "warning", End.OPEN: "warning", End.NOT_SENT: "faint"}
+
+
+def render_journal(story: Story, look: Look) -> str:
+    """The whole story of one run."""
+    sheet = Sheet(look)
+    sheet.add(("Journal of ", ""), (visible(story.manifest or "an unknown manifest"), "title"))
+    sheet.add(f"  file      {visible(story.path)}", hang=12)
+    if story.started:
+        sheet.add(f"  started   {visible(story.started)}")
+        sheet.add(
+            f"  by        {visible(story.by)} on {visible(story.host)} (process {story.pid}), {visible(story.tool)}"
+        )
+    sheet.add(f"  ended     {_end_of(story)}")
+    for word, other in (("resumes", story.resumes), ("takes back", story.undoes)):
+        if other:
+            sheet.add(f"  {word:<10}{visible(other)}", hang=12)
+    if story.allowed:
+        sheet.add(f"  lifted    {', '.join(visible(rule) for rule in story.allowed)}", hang=12)
+    if story.torn:
+        sheet.add(("The last line was cut short, as by a crash or a full disk; it is left out.", "warning"), hang=2)
+    if story.entries:
+        sheet.blank()
+    width = max((len(_WORDS[entry.end]) for entry in story.entries), default=0)
+    for entry in story.entries:
+        _add_entry(sheet, entry, width)
+    sheet.blank()
+    sheet.add((_count(story), "strong"))
+    _add_advice(sheet, story)
+    return sheet.text()
+
+
+def render_journals(stories: Sequence[Story], look: Look) -> str:
+    """One line for each journal, the oldest first."""
+    sheet = Sheet(look)
+    for story in stories:
+        kind = " (rollback)" if story.undoes else " (resumed)" if story.resumes else ""
+        state = "complete" if story.complete else "not complete"
+        sheet.add(
+            f"{visible(story.started or 'unknown time')}  {visible(story.manifest)}{kind}: {_count(story)} ({state})"
+        )
+        sheet.add(f"  {visible(story.path)}", hang=2)
+    if not stories:
+        sheet.add("There are no journals yet.")
+    return sheet.text()
+
+
+def _end_of(story: Story) -> str:
+    if not story.ended:
+        return "never: the run was cut off, or it still runs"
+    return visible(story.ended) + (", interrupted" if story.interrupted else "")
+
+
+def _add_entry(sheet: Sheet, entry: Entry, width: int) -> None:
+    word = _WORDS[entry.end]
+    sheet.add(
+        "  ",
+        (f"{word:<{width}}", _STYLES[entry.end]),
+        "  ",
+        (f"{entry.action.symbol:>3} ", entry.action.value),
+        (visible(str(entry.address)), entry.action.value),
+        (f"  {visible(', '.join(entry.fields))}" if entry.action.value == "update" and entry.fields else "", "faint"),
+        hang=width + 8,
+    )
+    if entry.because:
+        text = ": ".join(part for part in (entry.because.get("summary", ""), entry.because.get("detail", "")) if part)
+        sheet.add(" " * (width + 8), visible(text), hang=width + 8)
+    if entry.note:
+        sheet.add(" " * (width + 8), (visible(entry.note), "faint"), hang=width + 8)
+
+
+def _count(story: Story) -> str:
+    parts = [f"{len(story.of(End.DONE))} done"]
+    for ends, word in (
+        ((End.FAILED,), "failed"),
+        ((End.OPEN, End.UNKNOWN), "sent, end unknown"),
+        ((End.NOT_SENT,), "not sent"),
+    ):
+        if found := story.of(*ends):
+            parts.append(f"{len(found)} {word}")
+    return f"{counted(len(story.entries), 'change')}: {', '.join(parts)}."
+
+
+def _add_advice(sheet: Sheet, story: Story) -> None:
+    if story.complete:
+        sheet.add("`oauthdeploy rollback JOURNAL` shows how to take it back.")
+    elif story.undoes:
+        sheet.add("Run `oauthdeploy rollback` with the same journal again: it goes on with what is missing.")
+    else:
+        sheet.add(
+            "`oauthdeploy apply --resume JOURNAL` goes on; `oauthdeploy rollback JOURNAL` takes back what was done."
+        )
