@@ -40,9 +40,10 @@ def sarif_document(
 ) -> Document:
     """The findings of one run of `command` as a SARIF log.
 
-    `rules` explains the rules by id; one that it lacks is described by its first finding. `version` is that of the tool.
-    A finding without a place is shown at the top of the first of `files`, since forges refuse what has none. Relative file names start from the folder `base`; what lies below the folder `root`, the repository's, is named from there,
-    so that a forge finds it. Both are absolute paths; without them names stay as they are.
+    `rules` explains the rules by id; one that it lacks is described by its first finding. `version` is that of the tool. A
+    finding without a place is shown at the top of the first of `files`, since forges refuse one without. Relative file names
+    start from the folder `base`; what lies below the folder `root`, the repository's, is named from there, so that a forge
+    finds it. Both are absolute paths; without them names stay as they are.
     """
     name_file = partial(_artifact, base=base, root=root)
     top = SourceSpan(files[0] if files else "-", 1, 1)
