@@ -13,7 +13,7 @@ _LIBRARIES = (
     "deepdiff",
     "jsonschema",
     "pydantic",
-    "rapidyaml",
+    "pyyaml",
     "requests",
     "rich",
     "ruamel.yaml",

@@ -208,7 +208,7 @@ HEAVY = {
     "pydantic",
     "requests",
     "ruamel",
-    "ryml",
+    "yaml",
     "deepdiff",
     "jsonschema",
     "tenacity",
