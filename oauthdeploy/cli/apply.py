@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,16 +13,19 @@ from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Reach, Source, duration, manifest_options, output_options, reach_options
 from oauthdeploy.cli.output import Output, as_json
-from oauthdeploy.core.errors import PartialApply, UsageError
+from oauthdeploy.core.errors import OAuthDeployError, PartialApply, StalePlan, UsageError
 
 if TYPE_CHECKING:
+    from oauthdeploy.cli.stream import EventStream
     from oauthdeploy.planning.outcome import ApplyReport
     from oauthdeploy.planning.plan import Plan
+    from oauthdeploy.workflow import RunOptions
 
 DECLINED = 1
 
 
 @click.command()
+@click.argument("planfile", type=click.Path(dir_okay=False, path_type=Path), metavar="[PLANFILE]", required=False)
 @manifest_options
 @reach_options
 @option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Don't ask.")
@@ -46,8 +51,9 @@ DECLINED = 1
 @option(
     "--verify/--no-verify", env="VERIFY", default=True, show_default=True, help="Look at the servers again afterwards."
 )
-@output_options("text", "json")
+@output_options("text", "json", "ndjson")
 def apply(
+    planfile: Path | None,
     source: Source,
     reach: Reach,
     yes: bool,
@@ -59,31 +65,51 @@ def apply(
 ) -> None:
     """Make the servers as the manifest says: plan, ask, change, verify.
 
-    Exit code 0 where all was done or nothing was to do, 4 where a part was done, 5 where a safety rule stops the plan.
+    With PLANFILE, apply what `plan --out PLANFILE` saved. It was reviewed, so nothing is asked. The same plan is made again
+    and compared; where anything has moved, nothing is written. Safety rules are lifted here, with --allow, and not in the
+    plan; the values of sensitive variables and --allow-commands are given here again, and -f where the manifest lies elsewhere.
+
+    Exit code 0 where all was done or nothing was to do, 4 where a part was done, 5 where a safety rule or --fail-on stops the
+    plan, 6 where it is stale. -o ndjson tells each event in a line of JSON as it happens.
     """
+    from oauthdeploy.cli.stream import event_stream
+
+    may_ask = asks and not no_input and not source.takes_stdin and streams.is_terminal(sys.stdin)
+    question = Question(output, reach, yes=yes or planfile is not None, may_ask=may_ask)
+    with event_stream(output) as stream:
+        report = _run(
+            planfile, source, reach.options(lock_timeout=lock_timeout, verify=verify), question, stream, output
+        )
+        error = _not_as_planned(report) if report is not None else None
+        code = DECLINED if report is None else error.exit_code if error else 0
+        stream.ended(report, code, error)
+    if report is None:
+        output.talk("Nothing was changed.")
+    else:
+        _emit(report, reach, output, shown=question.shown)
+    if error is not None:
+        _say(error, output)
+    leave(code)
+
+
+def _run(
+    planfile: Path | None, source: Source, options: RunOptions, question: Question, stream: EventStream, output: Output
+) -> ApplyReport | None:
     from oauthdeploy import workflow
     from oauthdeploy.cli.interrupts import Interrupts
     from oauthdeploy.cli.progress import progress
 
-    may_ask = asks and not no_input and not source.takes_stdin and streams.is_terminal(sys.stdin)
-    question = Question(output, reach, yes=yes, may_ask=may_ask)
-    options = reach.options(lock_timeout=lock_timeout, verify=verify)
     with progress(output) as tell, Interrupts() as interrupts:
-        report = workflow.run_plan(
-            source.request(),
-            options,
-            confirm=question.confirm,
-            on_event=interrupts.noting(tell),
-            stop=interrupts.stop,
+        listener = interrupts.noting(stream.noting(tell))
+        if planfile is None:
+            return workflow.run_plan(
+                source.request(), options, confirm=question.confirm, on_event=listener, stop=interrupts.stop
+            )
+        saved = workflow.read_plan(planfile)
+        given = replace(source.request(), files=source.file)
+        return workflow.run_saved(
+            saved, planfile, given, options, confirm=question.confirm, on_event=listener, stop=interrupts.stop
         )
-    if report is None:
-        output.talk("Nothing was changed.")
-        leave(DECLINED)
-        return
-    _emit(report, reach, output, shown=question.shown)
-    if report.outcomes and not _as_planned(report):
-        streams.write_talk(_partial(report, output))
-        leave(PartialApply.exit_code)
 
 
 class Question:
@@ -127,6 +153,8 @@ def _emit(report: ApplyReport, reach: Reach, output: Output, *, shown: bool) -> 
     from oauthdeploy.reports.text import render_plan
 
     def everything(look: Look) -> str:
+        if report.in_place and not report.outcomes:
+            return render_apply(report, look)
         plan = render_plan(report.plan, look, partial=reach.partial, allowed=reach.allow)
         return f"{plan}\n{render_apply(report, look)}" if report.outcomes else plan
 
@@ -136,24 +164,34 @@ def _emit(report: ApplyReport, reach: Reach, output: Output, *, shown: bool) -> 
     output.emit({"text": everything, "json": as_json(lambda: apply_document(report))}, on_screen=rest)
 
 
-def _as_planned(report: ApplyReport) -> bool:
-    return report.complete and not report.verification.errors
-
-
-def _partial(report: ApplyReport, output: Output) -> str:
+def _not_as_planned(report: ApplyReport) -> OAuthDeployError | None:
+    """What the command ends with where not all is as planned."""
+    from oauthdeploy.planning.outcome import Status
     from oauthdeploy.reports.apply import apply_line
-    from oauthdeploy.reports.diagnostics import render_error
 
+    if report.complete and not report.verification.errors:
+        return None
     if report.complete:
-        found = PartialApply(
+        return PartialApply(
             "The servers do not hold all that was applied",
             detail=f"{len(report.verification.errors)} findings of the second look.",
             fix="See the findings in the report.",
         )
-    else:
-        found = PartialApply(
-            "Not every change was made",
-            detail=apply_line(report),
-            fix="Run the same command again: it goes on with what is missing.",
+    moved = [item for item in report.outcomes if item.because is not None and item.because.rule == StalePlan.rule]
+    written = any(item.status in (Status.DONE, Status.UNKNOWN) for item in report.outcomes)
+    if moved and not written:
+        return StalePlan(
+            "The servers have changed since the plan was made",
+            detail="\n".join(f"{item.change.address}: {item.because.detail}" for item in moved if item.because),
+            fix="Nothing was written. Make a new plan and review it.",
         )
-    return render_error(found, output.talk_look())
+    again = "Run the same command again: it goes on with what is missing."
+    return PartialApply(
+        "Not every change was made", detail=apply_line(report), fix="Make a new plan and review it." if moved else again
+    )
+
+
+def _say(error: OAuthDeployError, output: Output) -> None:
+    from oauthdeploy.reports.diagnostics import render_error
+
+    streams.write_talk(render_error(error, output.talk_look()))

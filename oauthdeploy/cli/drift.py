@@ -7,6 +7,7 @@ import click
 from oauthdeploy.cli.flags import leave
 from oauthdeploy.cli.options import Reach, Source, manifest_options, output_options, reach_options
 from oauthdeploy.cli.output import Output, as_json
+from oauthdeploy.cli.plan import risk_exit
 
 DRIFT = 2
 
@@ -18,7 +19,8 @@ DRIFT = 2
 def drift(source: Source, reach: Reach, output: Output) -> None:
     """Report how the servers differ from the manifest, by class.
 
-    Exit code 2 where there is drift. Reads the servers on connections that refuse to write.
+    Exit code 2 where there is drift, 5 where its repair has a change of the risk that --fail-on names. Reads the servers on
+    connections that refuse to write.
     """
     from oauthdeploy import workflow
     from oauthdeploy.planning.drift import drift_document
@@ -31,4 +33,4 @@ def drift(source: Source, reach: Reach, output: Output) -> None:
             "json": as_json(lambda: drift_document(report)),
         }
     )
-    leave(DRIFT if report.drifted else 0)
+    leave(risk_exit(report.plan, reach) or (DRIFT if report.drifted else 0))

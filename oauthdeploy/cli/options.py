@@ -159,6 +159,7 @@ class Reach:
     parallelism: int | None = None
     max_deletes: str | None = None
     allow: tuple[str, ...] = ()
+    fail_on: str | None = None
 
     @property
     def partial(self) -> bool:
@@ -167,6 +168,7 @@ class Reach:
 
     def options(self, *, lock_timeout: int = 0, verify: bool = True) -> RunOptions:
         """The options for `workflow`."""
+        from oauthdeploy.planning.changes import Risk
         from oauthdeploy.workflow import RunOptions
 
         return RunOptions(
@@ -176,6 +178,7 @@ class Reach:
             parallelism=self.parallelism,
             max_deletes=self.max_deletes,
             allow=self.allow,
+            fail_on=Risk[self.fail_on.upper()] if self.fail_on else None,
             lock_timeout=lock_timeout,
             verify=verify,
         )
@@ -232,10 +235,16 @@ _reach_flags = (
         help="Deletes allowed, such as 30% or 5, instead of the manifest's limit.",
     ),
     option("--allow", env="ALLOW", multiple=True, metavar="RULE", help="Lift a safety rule by its name. Repeatable."),
+    option(
+        "--fail-on",
+        env="FAIL_ON",
+        type=click.Choice(["low", "medium", "high"]),
+        help="Stop, with exit code 5, for a change of this risk or a greater one; apply then writes nothing.",
+    ),
 )
 
 reach_options: Decorator = _bundle(Reach, "reach", _reach_flags)
-"""--server, --target, --exclude, --parallelism, --max-deletes, --allow; the command gets them as `reach`."""
+"""--server, --target, --exclude, --parallelism, --max-deletes, --allow, --fail-on; the command gets them as `reach`."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,13 +11,22 @@ from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Reach, Source, manifest_options, output_options, reach_options
 from oauthdeploy.cli.output import Output, as_json, write_file
 
+if TYPE_CHECKING:
+    from oauthdeploy.planning.plan import Plan
+
 CHANGES = 2
 
 
 @click.command()
 @manifest_options
 @reach_options
-@option("--out", env="OUT", type=click.Path(dir_okay=False), metavar="PLANFILE", help="Save the plan to a file.")
+@option(
+    "--out",
+    env="OUT",
+    type=click.Path(dir_okay=False),
+    metavar="PLANFILE",
+    help="Save the plan to a file, for `apply PLANFILE` and `show PLANFILE`. No secret is in it.",
+)
 @option(
     "--detailed-exitcode", env="DETAILED_EXITCODE", is_flag=True, help="Exit with 2 where there are changes to make."
 )
@@ -24,14 +34,16 @@ CHANGES = 2
 def plan(source: Source, reach: Reach, out: str | None, detailed_exitcode: bool, output: Output) -> None:
     """Show what would change on which server, in which order, and why.
 
-    Reads the servers on connections that refuse to write. Exit code 0, or with --detailed-exitcode 2 where there are changes.
+    Reads the servers on connections that refuse to write. Exit code 0, or with --detailed-exitcode 2 where there are changes;
+    5 where --fail-on finds a change of too high a risk. Reports and PLANFILE are written before.
     """
     from oauthdeploy import workflow
     from oauthdeploy.planning.plan import plan_document
     from oauthdeploy.reports.json import to_text
     from oauthdeploy.reports.text import render_plan
 
-    made, manifest = workflow.make_plan(source.request(), reach.options())
+    request, options = source.request(), reach.options()
+    made, manifest = workflow.make_plan(request, options)
     output.emit(
         {
             "text": lambda look: render_plan(
@@ -41,6 +53,15 @@ def plan(source: Source, reach: Reach, out: str | None, detailed_exitcode: bool,
         }
     )
     if out is not None:
-        write_file(Path(out), to_text(plan_document(made)))
-        output.talk(f"Saved the plan to {out}. `oauthdeploy show {out}` shows it again.")
-    leave(CHANGES if detailed_exitcode and not made.is_empty else 0)
+        write_file(Path(out), to_text(workflow.save_plan(made, manifest, request, options, Path(out))))
+        output.talk(f"Saved the plan to {out}. `oauthdeploy apply {out}` makes it so; `show {out}` shows it again.")
+    leave(risk_exit(made, reach) or (CHANGES if detailed_exitcode and not made.is_empty else 0))
+
+
+def risk_exit(made: Plan, reach: Reach) -> int:
+    """The exit code for a plan that --fail-on stops; 0 for any other."""
+    from oauthdeploy.core.errors import SafetyStop
+    from oauthdeploy.planning.safety import RISK_RULE
+
+    stopped = any(stop.rule == RISK_RULE for stop in made.stops) and RISK_RULE not in reach.allow
+    return SafetyStop.exit_code if stopped else 0

@@ -1,48 +1,48 @@
-"""`oauthdeploy show`: show a saved plan."""
+"""`oauthdeploy show`: show a saved plan, and what has moved since."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
-from oauthdeploy.cli.options import output_options
+from oauthdeploy.cli.flags import leave, option
+from oauthdeploy.cli.options import Servers, Source, manifest_options, output_options, server_options
 from oauthdeploy.cli.output import Output, as_json
-from oauthdeploy.core.errors import OAuthDeployError
-
-
-class PlanUnreadable(OAuthDeployError):
-    """The file of a saved plan can't be read."""
-
-    rule = "plan-unreadable"
+from oauthdeploy.core.errors import StalePlan
 
 
 @click.command()
 @click.argument("planfile", type=click.Path(dir_okay=False, path_type=Path), metavar="PLANFILE")
+@option(
+    "--check", env="CHECK", is_flag=True, help="Look at the manifest and the servers, and say what has moved since."
+)
+@manifest_options
+@server_options
 @output_options("text", "json")
-def show(planfile: Path, output: Output) -> None:
-    """Show a plan that `plan --out PLANFILE` saved. Needs neither the manifest nor the servers."""
-    from oauthdeploy.reports.saved import saved_plan
-    from oauthdeploy.reports.text import render_plan
+def show(planfile: Path, check: bool, source: Source, servers: Servers, output: Output) -> None:
+    """Show a plan that `plan --out PLANFILE` saved.
 
-    document = _read(planfile)
-    plan = saved_plan(document)
-    output.emit({"text": lambda look: render_plan(plan, look), "json": as_json(lambda: document)})
+    Needs neither the manifest nor the servers. With --check both are read as they were for the plan, nothing is written, and
+    exit code 6 says that the plan is stale; the flags for the manifest, sensitive variables among them, are for that alone.
+    """
+    from oauthdeploy import workflow
+    from oauthdeploy.reports.saved import check_document, render_check, render_saved
 
-
-def _read(file: Path) -> Any:
-    """The JSON value in the file. Raises PlanUnreadable."""
-    try:
-        return json.loads(file.read_bytes())
-    except OSError as error:
-        raise PlanUnreadable(
-            "The plan file can't be read", detail=f"{file}: {error.strerror}.", fix="Check its name and its rights."
-        ) from None
-    except (ValueError, RecursionError):
-        raise PlanUnreadable(
-            "The plan file is not JSON",
-            detail=f"{file} can't be parsed.",
-            fix="Save a plan with `oauthdeploy plan --out PLANFILE`.",
-        ) from None
+    saved = workflow.read_plan(planfile)
+    if not check:
+        output.emit({"text": lambda look: render_saved(saved, look), "json": as_json(lambda: saved.document)})
+        return
+    if output.text_on_stdout:
+        output.show(lambda look: f"{render_saved(saved, look)}\n")
+    given = replace(source.request(), files=source.file)
+    found = workflow.check_saved(saved, planfile, given, servers.options())
+    output.emit(
+        {
+            "text": lambda look: f"{render_saved(saved, look)}\n{render_check(saved, found, look)}",
+            "json": as_json(lambda: check_document(saved, found)),
+        },
+        on_screen=lambda look: render_check(saved, found, look),
+    )
+    leave(StalePlan.exit_code if found.stale else 0)

@@ -52,7 +52,8 @@ def render_apply(report: ApplyReport, look: Look) -> str:
 def apply_line(report: ApplyReport) -> str:
     """The count of what was done, and of what was not."""
     if not report.outcomes:
-        return "Nothing to do. Nothing was changed."
+        what = "Every change of the saved plan is in place already." if report.in_place else "Nothing to do."
+        return f"{what} Nothing was changed."
     done = report.counts(Status.DONE)
     parts = [f"{done[action]} {_DONE[action]}" for action in Action if action in _ALWAYS or done[action]]
     rest = [
@@ -86,6 +87,8 @@ def _add_end(sheet: Sheet, report: ApplyReport) -> None:
         sheet.add(("Verified: the servers were read again and hold what was applied.", "good"))
     elif report.outcomes and not report.verified:
         sheet.add("Not verified: nobody looked at the servers again.")
+    if report.outcomes and report.in_place:
+        sheet.add(f"In place already, and not made again: {counted(len(report.in_place), 'change')}.", hang=2)
     if report.journal and not report.complete:
         sheet.add(f"The journal is {visible(report.journal)}.", hang=2)
     if report.allowed:

@@ -78,6 +78,7 @@ def apply_document(report: ApplyReport) -> Document:
         "verification": diagnostic_documents(report.verification),
         "delivered": dict(sorted(report.delivered.items())),
         "allowed": list(report.allowed),
+        "in_place": [str(address) for address in report.in_place],
         "journal": report.journal,
         "seconds": round(report.seconds, 3),
     }

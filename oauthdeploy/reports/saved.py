@@ -1,15 +1,17 @@
-"""A saved plan for people: the plan, and what it is bound to. Everything comes from the file."""
+"""A saved plan for people: the plan, and what it is bound to, from the file alone; and what has moved since."""
 
 from __future__ import annotations
 
+from oauthdeploy.planning.documents import Document
+from oauthdeploy.planning.moved import Comparison
 from oauthdeploy.planning.restoring import NotAPlan, saved_plan
 from oauthdeploy.planning.saved import SavedPlan
 from oauthdeploy.planning.shape import Binding
 from oauthdeploy.reports.sheet import Look, Sheet
 from oauthdeploy.reports.text import render_plan
-from oauthdeploy.reports.words import listed, visible
+from oauthdeploy.reports.words import counted, listed, visible
 
-__all__ = ["NotAPlan", "render_binding", "render_saved", "saved_plan"]
+__all__ = ["NotAPlan", "check_document", "render_binding", "render_check", "render_saved", "saved_plan"]
 
 
 def render_saved(saved: SavedPlan, look: Look) -> str:
@@ -46,3 +48,43 @@ def render_binding(binding: Binding, look: Look) -> str:
             words = f"Driver {driver.name}: {driver.package} {driver.version}, interface {driver.api_version}."
             sheet.add((visible(words), "faint"), hang=2)
     return sheet.text()
+
+
+def render_check(saved: SavedPlan, found: Comparison, look: Look) -> str:
+    """What has moved since the plan was made, or that it can be applied, or that it was."""
+    sheet = Sheet(look)
+    for item in found.moved:
+        sheet.add((visible(item.subject), "name"), f": {visible(item.detail)}", hang=2)
+    if found.moved:
+        sheet.blank()
+    if found.in_place:
+        sheet.add(in_place_line(len(found.in_place), len(saved.plan.changes)), hang=2)
+    if found.stale:
+        sheet.add(
+            (f"The plan is stale: {counted(len(found.moved), 'thing')} moved since it was made.", "error"), hang=2
+        )
+    elif len(found.in_place) < len(saved.plan.changes):
+        sheet.add(("Nothing has moved: the plan can be applied.", "good"), hang=2)
+    elif not found.in_place:
+        sheet.add(("Nothing has moved: there is still nothing to do.", "good"), hang=2)
+    return sheet.text()
+
+
+def in_place_line(in_place: int, total: int) -> str:
+    """How many changes of a saved plan are made already."""
+    if in_place == total:
+        return "Every change of the saved plan is in place already."
+    return f"{in_place:,} of {counted(total, 'change')} of the saved plan {'is' if in_place == 1 else 'are'} in place already."
+
+
+def check_document(saved: SavedPlan, found: Comparison) -> Document:
+    """What `show --check -o json` prints."""
+    return {
+        "format": "oauthdeploy/check",
+        "format_version": "1.0",
+        "name": saved.plan.name,
+        "stale": found.stale,
+        "moved": [{"subject": item.subject, "detail": item.detail} for item in found.moved],
+        "in_place": [str(address) for address in found.in_place],
+        "changes": len(saved.plan.changes),
+    }
