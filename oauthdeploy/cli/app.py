@@ -17,8 +17,9 @@ COMMANDS = {
     "ping": "Say who the servers are and whether they let you in.",
     "serve": "Start an embedded OAuth server, for trying out and for tests.",
     "demo": "Show the main job on two real servers: deploy, use, find drift, repair, cut off.",
+    "graph": "Draw the clients, scopes and servers of the manifest.",
     "explain": "Explain a rule, a field of the manifest, or an object of yours.",
-    "schema": "Print the JSON Schema of the manifest, for editors.",
+    "schema": "Print the JSON Schema of a document: manifest, plan, drift or event.",
     "completion": "Print the completion script for a shell.",
     "version": "Print the version.",
 }

@@ -1,0 +1,112 @@
+"""`oauthdeploy graph`: draw the clients, scopes and servers of the manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from oauthdeploy.cli import streams
+from oauthdeploy.cli.flags import Sink, option
+from oauthdeploy.cli.options import Source, manifest_options
+from oauthdeploy.cli.output import Output, write_file
+from oauthdeploy.core.errors import ManifestInvalid, UsageError
+
+if TYPE_CHECKING:
+    from oauthdeploy.reports.graph import Graph
+
+FORMATS: Final = ("mermaid", "dot", "svg")
+_SUFFIXES: Final = {".mmd": "mermaid", ".mermaid": "mermaid", ".dot": "dot", ".gv": "dot", ".svg": "svg"}
+_REPORTS: Final = frozenset({"text", "json", "ndjson", "markdown", "html", "junit", "sarif"})
+"""Formats of other commands: surely not meant as the name of a file."""
+
+
+def read_sink(form: str | None, value: str | None) -> Sink:
+    """Which format goes where.
+
+    `value` is `FORMAT`, `FORMAT=FILE` as for other commands, or the name of a file, whose ending gives the format where `form`
+    doesn't. Raises click.UsageError.
+    """
+    name, equals, file = (value or "").partition("=")
+    if name in _REPORTS:
+        raise click.UsageError(f"'{name}' is no format here; formats are {', '.join(FORMATS)}.")
+    if name not in FORMATS:
+        known = _SUFFIXES.get(PurePath(value or "").suffix.lower())
+        return Sink(form or known or FORMATS[0], None if value in (None, "", "-") else value)
+    if form is not None and form != name:
+        raise click.UsageError(f"--format says {form}, and -o says {name}.")
+    if equals and not file:
+        raise click.UsageError(f"'{value}' names no file; write {name}=FILE, or {name} for standard output.")
+    return Sink(name, None if not equals or file == "-" else file)
+
+
+@click.command()
+@manifest_options
+@option("--format", "form", env="FORMAT", type=click.Choice(FORMATS), help="How to draw.  [default: mermaid]")
+@option(
+    "--target",
+    env="TARGET",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Only these addresses, as globs, and what they are joined to. Repeatable.",
+)
+@option(
+    "-o",
+    "--output",
+    "output",
+    env="OUTPUT",
+    metavar="FILE",
+    help="File to write, or FORMAT[=FILE] as for other commands; its ending gives the format.  [default: standard output]",
+)
+def graph(source: Source, form: str | None, target: tuple[str, ...], output: str | None) -> None:
+    """Draw the clients, scopes and servers of the manifest.
+
+    Lines lead from clients to the scopes that they may ask for, from scopes to the resource servers on which they open something,
+    and from there to the authorization server that is trusted. Clients that are cut off, and what is to be removed, are marked.
+    Mermaid is drawn by forges inside Markdown, DOT by Graphviz, SVG by browsers.
+
+    \b
+    oauthdeploy graph -o estate.svg
+    oauthdeploy graph --format dot | dot -Tpdf -o estate.pdf
+    """
+    from oauthdeploy import workflow
+    from oauthdeploy.reports.graph import build_graph
+    from oauthdeploy.reports.graph_mermaid import MOST_EDGES, MOST_TEXT
+
+    sink = read_sink(form, output)
+    manifest, findings = workflow.validate(source.request())
+    if manifest is None:
+        raise ManifestInvalid(findings)
+    made = build_graph(manifest.desired, target)
+    if not made.nodes:
+        raise UsageError(
+            f"Nothing matches {', '.join(repr(glob) for glob in target)}",
+            fix="Write addresses such as client/web-shop, scope/orders.* or trust@orders, in quotes if they hold a *.",
+        )
+    text = draw(made, sink.format)
+    if sink.format == "mermaid" and (len(made.edges) > MOST_EDGES or len(text) > MOST_TEXT):
+        streams.write_talk(
+            f"Mermaid draws at most {MOST_EDGES} lines and reads at most {MOST_TEXT:,} characters unless it is configured "
+            f"for more; this has {len(made.edges):,} lines and {len(text):,} characters. Narrow it with --target, or use "
+            "--format svg.\n"
+        )
+    if sink.file is None:
+        Output((sink,)).emit({sink.format: lambda _look: text})
+    else:
+        write_file(Path(sink.file), text)
+
+
+def draw(made: Graph, form: str) -> str:
+    """The graph in one of the formats."""
+    if form == "dot":
+        from oauthdeploy.reports.graph_dot import dot_text
+
+        return dot_text(made)
+    if form == "svg":
+        from oauthdeploy.reports.graph_svg import svg_text
+
+        return svg_text(made)
+    from oauthdeploy.reports.graph_mermaid import mermaid_text
+
+    return mermaid_text(made)

@@ -1,0 +1,303 @@
+"""The picture of an estate as a value: clients, the scopes that they may ask for, the servers that scopes open something on.
+
+    client --may ask for--> scope --opens--> resource server --trusts--> authorization server
+
+Made of the desired state alone, so that it is the same for every form; equal states give equal graphs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.model.objects import Client, IssuedBefore, Revocation, Scope, Side, Trust
+from oauthdeploy.model.servers import Role
+from oauthdeploy.model.state import DesiredState
+from oauthdeploy.planning.changes import matches
+
+
+class NodeKind(StrEnum):
+    """The three columns of the picture."""
+
+    CLIENT = "client"
+    SCOPE = "scope"
+    SERVER = "server"
+
+
+class Mark(StrEnum):
+    """What is unusual about a node."""
+
+    CUT_OFF = "cut off"
+    ABSENT = "to be removed"
+
+
+class EdgeKind(StrEnum):
+    """What an edge says."""
+
+    MAY_ASK = "may ask for"
+    OPENS = "opens"
+    TRUSTS = "trusts"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A client, a scope or a server. `id` is unique and plain ASCII; `lines` say more, the most important first."""
+
+    id: str
+    kind: NodeKind
+    name: str
+    lines: tuple[str, ...] = ()
+    mark: Mark | None = None
+
+    @property
+    def title(self) -> str:
+        """All that is known of the node in one text."""
+        return ": ".join(part for part in (f"{self.kind} {self.name}", "; ".join(self.lines)) if part)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """From one node to another, by their ids. `label` is shown beside it where it says what the kind doesn't."""
+
+    source: str
+    target: str
+    kind: EdgeKind
+    title: str
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes by kind and name, edges by their ends. `name` is the manifest's."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+
+    def of(self, kind: NodeKind) -> tuple[Node, ...]:
+        """The nodes of a column."""
+        return tuple(node for node in self.nodes if node.kind is kind)
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Node]:
+        """The nodes by their ids."""
+        return {node.id: node for node in self.nodes}
+
+    @property
+    def summary(self) -> str:
+        """What the picture shows, in words, for those who don't see it."""
+        counts = [f"{len(self.of(kind))} {kind}s" for kind in NodeKind]
+        edges = [f"{sum(edge.kind is kind for edge in self.edges)} times '{kind}'" for kind in EdgeKind]
+        cut = [node.name for node in self.nodes if node.mark is Mark.CUT_OFF]
+        said = f" Cut off: {', '.join(cut)}." if cut else ""
+        return f"{', '.join(counts)}; {', '.join(edges)}.{said}"
+
+
+def build_graph(desired: DesiredState, targets: Sequence[str] = ()) -> Graph:
+    """The graph of a desired state.
+
+    `targets` are globs for addresses, with their server or without: what they match is shown with everything that it is
+    joined to. A graph without nodes means that they match nothing.
+    """
+    maker = _Maker(desired, targets)
+    nodes = tuple(maker.nodes())
+    ids = {(node.kind, node.name): node.id for node in nodes}
+    return Graph(desired.name, nodes, tuple(maker.edges(ids)))
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Selects what is shown, then makes nodes and edges of it."""
+
+    desired: DesiredState
+    targets: Sequence[str]
+
+    # -- what there is ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _clients(self) -> Mapping[str, Client]:
+        return {a.name: value for a, value in self.desired.objects.items() if isinstance(value, Client)}
+
+    @cached_property
+    def _scopes(self) -> Mapping[str, Scope]:
+        """The scopes; of several forms the one with resources, which is that of a resource server."""
+        found: dict[str, Scope] = {}
+        for address, value in self.desired.objects.items():
+            if isinstance(value, Scope) and len(value.model_fields_set) >= len(
+                found.get(address.name, Scope()).model_fields_set
+            ):
+                found[address.name] = value
+        return found
+
+    @cached_property
+    def _revocations(self) -> Mapping[str, Mapping[str, list[tuple[str, Revocation]]]]:
+        """By client and id: the servers on which the entry falls, and what it does there."""
+        found: dict[str, dict[str, list[tuple[str, Revocation]]]] = {}
+        for address, value in self.desired.objects.items():
+            if isinstance(value, Revocation):
+                found.setdefault(value.client, {}).setdefault(address.name, []).append((address.server, value))
+        return found
+
+    @cached_property
+    def _pairs(self) -> Mapping[tuple[str, str], list[str]]:
+        """Client and scope of each association, with the servers that hold it."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for address in self.desired.objects:
+            if address.kind is Kind.ASSOCIATION:
+                found.setdefault((address.client, address.scope), []).append(address.server)
+        return found
+
+    @cached_property
+    def _opens(self) -> Mapping[tuple[str, str], None]:
+        """Scope and server, where the server has a resource side."""
+        servers = self.desired.servers
+        return {
+            (address.name, address.server): None
+            for address in self.desired.objects
+            if address.kind is Kind.SCOPE and Side.RESOURCE in servers[address.server].role.sides
+        }
+
+    @cached_property
+    def _absent(self) -> frozenset[tuple[Kind, str]]:
+        return frozenset((address.kind, address.name) for address in self.desired.absent)
+
+    # -- what is shown ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _hit(self) -> frozenset[tuple[Kind, str]]:
+        """The objects that the targets match."""
+        known = [*self.desired.objects, *self.desired.absent]
+        return frozenset((a.kind, a.name) for a in known if matches(a, self.targets))
+
+    @cached_property
+    def _shown_pairs(self) -> frozenset[tuple[str, str]]:
+        if not self.targets:
+            return frozenset(self._pairs)
+        return frozenset(
+            (client, scope)
+            for client, scope in self._pairs
+            if (Kind.CLIENT, client) in self._hit
+            or (Kind.SCOPE, scope) in self._hit
+            or (Kind.ASSOCIATION, Address.association(client, scope, "").name) in self._hit
+        )
+
+    @cached_property
+    def _shown_clients(self) -> frozenset[str]:
+        names = {*self._clients, *self._revocations, *(name for kind, name in self._absent if kind is Kind.CLIENT)}
+        if not self.targets:
+            return frozenset(names)
+        cut = {
+            client
+            for client, entries in self._revocations.items()
+            for entry in entries
+            if (Kind.REVOCATION, entry) in self._hit
+        }
+        joined = {client for client, _ in self._shown_pairs}
+        return frozenset(name for name in names if name in joined | cut or (Kind.CLIENT, name) in self._hit)
+
+    @cached_property
+    def _shown_scopes(self) -> frozenset[str]:
+        names = {*self._scopes, *(name for kind, name in self._absent if kind is Kind.SCOPE)}
+        if not self.targets:
+            return frozenset(names)
+        joined = {scope for _, scope in self._shown_pairs}
+        return frozenset(name for name in names if name in joined or (Kind.SCOPE, name) in self._hit)
+
+    @cached_property
+    def _shown_servers(self) -> frozenset[str]:
+        if not self.targets:
+            return frozenset(self.desired.servers)
+        singles = {a.server for a in self.desired.objects if a.kind.is_singleton and matches(a, self.targets)}
+        opened = {server for scope, server in self._opens if scope in self._shown_scopes}
+        issuing = {server for pair in self._shown_pairs for server in self._pairs[pair]}
+        shown = singles | opened | issuing
+        trusted = {target for server, target, _ in self._trusts if server in shown}
+        return frozenset(shown | trusted)
+
+    @cached_property
+    def _trusts(self) -> tuple[tuple[str, str, str], ...]:
+        """Who trusts whom, and how."""
+        return tuple(
+            (address.server, value.authorization_server, value.via)
+            for address, value in self.desired.objects.items()
+            if isinstance(value, Trust)
+        )
+
+    # -- nodes and edges ----------------------------------------------------------------------------------------------
+
+    def nodes(self) -> Iterator[Node]:
+        """Clients, scopes and servers, each by name."""
+        for number, name in enumerate(sorted(self._shown_clients), 1):
+            yield self._client(f"c{number}", name)
+        for number, name in enumerate(sorted(self._shown_scopes), 1):
+            yield self._scope(f"s{number}", name)
+        for number, name in enumerate(sorted(self._shown_servers), 1):
+            yield self._server(f"v{number}", name)
+
+    def _client(self, id: str, name: str) -> Node:
+        client = self._clients.get(name)
+        lines: list[str] = [_cut_off(entry, where) for entry, where in sorted(self._revocations.get(name, {}).items())]
+        mark = Mark.CUT_OFF if lines else None
+        if (Kind.CLIENT, name) in self._absent:
+            return Node(id, NodeKind.CLIENT, name, (*lines, Mark.ABSENT.value), Mark.ABSENT)
+        if client is None:
+            return Node(id, NodeKind.CLIENT, name, (*lines, "not described in the manifest"), mark)
+        if client.enabled is False and not lines:
+            lines.append("disabled")
+            mark = Mark.CUT_OFF
+        if client.name and client.name != name:
+            lines.append(client.name)
+        kind = client.type.value if client.type is not None else ""
+        grants = ", ".join(client.grants or ())
+        lines += [part for part in (kind, grants) if part]
+        return Node(id, NodeKind.CLIENT, name, tuple(lines), mark)
+
+    def _scope(self, id: str, name: str) -> Node:
+        if (Kind.SCOPE, name) in self._absent:
+            return Node(id, NodeKind.SCOPE, name, (Mark.ABSENT.value,), Mark.ABSENT)
+        scope = self._scopes[name]
+        opened = [*sorted(scope.resources or ()), *sorted(scope.url_templates or ())]
+        lines = [scope.description or "", f"opens {', '.join(opened)}" if opened else ""]
+        return Node(id, NodeKind.SCOPE, name, tuple(line for line in lines if line))
+
+    def _server(self, id: str, name: str) -> Node:
+        server = self.desired.servers[name]
+        role = "authorization and resource" if server.role is Role.BOTH else server.role.value
+        lines = [f"{role} server, {server.driver}"]
+        if any(one == name == other for one, other, _ in self._trusts):
+            lines.append("trusts itself")
+        return Node(id, NodeKind.SERVER, name, tuple(lines))
+
+    def edges(self, ids: Mapping[tuple[NodeKind, str], str]) -> Iterator[Edge]:
+        """Associations, then what scopes open, then trust, each by its ends."""
+        everywhere = {server for servers in self._pairs.values() for server in servers}
+        for client, scope in sorted(self._shown_pairs):
+            on = sorted(self._pairs[client, scope])
+            label = f"on {', '.join(on)}" if set(on) != everywhere else ""
+            title = f"{client} may ask for {scope}" + (f" {label}" if label else "")
+            yield Edge(ids[NodeKind.CLIENT, client], ids[NodeKind.SCOPE, scope], EdgeKind.MAY_ASK, title, label)
+        for scope, server in sorted(self._opens):
+            if scope in self._shown_scopes and server in self._shown_servers:
+                title = f"{scope} opens services on {server}"
+                yield Edge(ids[NodeKind.SCOPE, scope], ids[NodeKind.SERVER, server], EdgeKind.OPENS, title)
+        for server, target, via in sorted(self._trusts):
+            if server != target and {server, target} <= self._shown_servers:
+                title = f"{server} trusts {target} ({via})"
+                yield Edge(ids[NodeKind.SERVER, server], ids[NodeKind.SERVER, target], EdgeKind.TRUSTS, title)
+
+
+def _cut_off(entry: str, where: Sequence[tuple[str, Revocation]]) -> str:
+    """`cut off by INC-2041: all tokens deleted, blocked on orders`."""
+    blocked = sorted(server for server, value in where if value.block)
+    parts = []
+    tokens = next((value.tokens for _, value in where if value.tokens is not None), None)
+    if isinstance(tokens, IssuedBefore):
+        parts.append(f"tokens from before {tokens.issued_before:%Y-%m-%d %H:%M} deleted")
+    elif tokens is not None:
+        parts.append("tokens deleted")
+    if blocked:
+        parts.append(f"blocked on {', '.join(blocked)}")
+    return f"cut off by {entry}: {', '.join(parts)}"

@@ -1,0 +1,177 @@
+"""The graph as SVG: one file without scripts, fonts or anything from the network, readable in light and dark.
+
+Each node and line has its full text as a title, which browsers show and screen readers read. Colours follow the reader's
+`prefers-color-scheme`; what colour says is said by a dash or a word too.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from oauthdeploy.reports.graph import EdgeKind, Graph, Mark, NodeKind
+from oauthdeploy.reports.graph_layout import (
+    LINE_SIZE,
+    LINE_STEP,
+    MARGIN,
+    NAME_SIZE,
+    NAME_STEP,
+    PADDING,
+    Box,
+    Layout,
+    Route,
+    lay_out,
+)
+from oauthdeploy.reports.words import visible
+
+_HUES: Final = (
+    ("#0550ae", "#79c0ff"),
+    ("#953800", "#ffa657"),
+    ("#116329", "#56d364"),
+    ("#6639ba", "#d2a8ff"),
+    ("#99286e", "#ff9bce"),
+    ("#1b7c83", "#39c5cf"),
+    ("#7d4e00", "#e3b341"),
+    ("#424a53", "#b1bac4"),
+)
+"""Colours of lines on a light and on a dark ground, each at a contrast of 4.5 or more."""
+
+_MARKS: Final = {Mark.CUT_OFF: "cut", Mark.ABSENT: "gone"}
+_LEGEND: Final = 44
+
+
+def svg_text(graph: Graph) -> str:
+    """The graph as a complete SVG document."""
+    layout = lay_out(graph)
+    height = layout.height + _LEGEND
+    root = ET.Element(
+        "svg",
+        {
+            "xmlns": "http://www.w3.org/2000/svg",
+            "viewBox": f"0 0 {_number(layout.width)} {_number(height)}",
+            "width": _number(layout.width),
+            "height": _number(height),
+            "role": "img",
+            "aria-labelledby": "odg-title odg-desc",
+            "class": "odg",
+        },
+    )
+    ET.SubElement(root, "title", {"id": "odg-title"}).text = f"{visible(graph.name)}: clients, scopes and servers"
+    ET.SubElement(root, "desc", {"id": "odg-desc"}).text = visible(graph.summary)
+    ET.SubElement(root, "style").text = _style()
+    ET.SubElement(root, "rect", {"class": "ground", "width": "100%", "height": "100%"})
+    _add_headings(root, graph, layout)
+    hues = {node.id: index % len(_HUES) for index, node in enumerate(graph.of(NodeKind.CLIENT))}
+    lines = ET.SubElement(root, "g")
+    for route in layout.routes:
+        _add_route(lines, route, graph, hues)
+    for box in layout.boxes:
+        _add_box(root, box)
+    _add_legend(root, graph, layout)
+    return ET.tostring(root, encoding="unicode", short_empty_elements=True) + "\n"
+
+
+def _style() -> str:
+    light = "".join(f".odg .h{index}{{--line:{colour}}}" for index, (colour, _) in enumerate(_HUES))
+    dark = "".join(f".odg .h{index}{{--line:{colour}}}" for index, (_, colour) in enumerate(_HUES))
+    return f"""
+.odg{{--ground:#fff;--box:#f6f8fa;--edge:#d0d7de;--text:#1f2328;--faint:#59636e;--line:#818b98;--red:#cf222e}}
+{light}
+@media (prefers-color-scheme:dark){{
+.odg{{--ground:#0d1117;--box:#161b22;--edge:#3d444d;--text:#f0f6fc;--faint:#9198a1;--line:#7d8590;--red:#ff7b72}}
+{dark}}}
+.odg .ground{{fill:var(--ground)}}
+.odg text{{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:var(--text)}}
+.odg .heading{{font:600 14px system-ui,sans-serif}}
+.odg .name{{font-size:{NAME_SIZE}px;font-weight:600}}
+.odg .more{{font-size:{LINE_SIZE}px;fill:var(--faint)}}
+.odg .box{{fill:var(--box);stroke:var(--edge);stroke-width:1.2}}
+.odg .bar{{fill:var(--line)}}
+.odg .cut .box{{stroke:var(--red);stroke-width:2;stroke-dasharray:6 3}}
+.odg .cut .first{{fill:var(--red);font-weight:600}}
+.odg .gone .box{{stroke-dasharray:2 4}}
+.odg .gone .name{{fill:var(--faint);text-decoration:line-through}}
+.odg .line{{fill:none;stroke:var(--line);stroke-width:1.5;stroke-opacity:.75}}
+.odg .tip{{fill:var(--line)}}
+.odg .trust .line{{stroke-dasharray:5 4;stroke-opacity:1}}
+.odg .cut .line{{stroke:var(--red);stroke-dasharray:6 3}}
+.odg .cut .tip{{fill:var(--red)}}
+.odg .route:hover .line{{stroke-width:3.5;stroke-opacity:1}}
+"""
+
+
+def _add_headings(root: ET.Element, graph: Graph, layout: Layout) -> None:
+    for kind in NodeKind:
+        count = len(graph.of(kind))
+        place = {"class": "heading", "x": _number(layout.columns[kind]), "y": "34"}
+        ET.SubElement(root, "text", place).text = f"{kind.capitalize()}s ({count})"
+
+
+def _add_box(root: ET.Element, box: Box) -> None:
+    mark = f" {_MARKS[box.node.mark]}" if box.node.mark is not None else ""
+    group = ET.SubElement(root, "g", {"class": f"node {box.node.kind}{mark}"})
+    ET.SubElement(group, "title").text = visible(box.node.title)
+    size = {"width": _number(box.width), "height": _number(box.height)}
+    round_ = {NodeKind.CLIENT: "14", NodeKind.SCOPE: "4", NodeKind.SERVER: "4"}[box.node.kind]
+    ET.SubElement(group, "rect", {"class": "box", "x": _number(box.x), "y": _number(box.y), "rx": round_} | size)
+    if box.node.kind is NodeKind.SERVER:
+        bar = {"class": "bar", "x": _number(box.x), "y": _number(box.y), "width": "4", "height": _number(box.height)}
+        ET.SubElement(group, "rect", bar)
+    texts = len(box.names) * NAME_STEP + len(box.lines) * LINE_STEP
+    y = box.y + (box.height - texts) / 2
+    for name in box.names:
+        y += NAME_STEP
+        _add_text(group, "name", box.x + PADDING + 2, y - 4, name)
+    for index, line in enumerate(box.lines):
+        y += LINE_STEP
+        _add_text(group, "more" if index else "more first", box.x + PADDING + 2, y - 3, line)
+
+
+def _add_text(group: ET.Element, style: str, x: float, y: float, text: str) -> None:
+    ET.SubElement(group, "text", {"class": style, "x": _number(x), "y": _number(y)}).text = text
+
+
+def _add_route(lines: ET.Element, route: Route, graph: Graph, hues: dict[str, int]) -> None:
+    edge = route.edge
+    trusts = edge.kind is EdgeKind.TRUSTS
+    style = "trust" if trusts else f"h{hues[edge.source]}" if edge.source in hues else ""
+    cut = " cut" if graph.by_id[edge.source].mark is Mark.CUT_OFF else ""
+    group = ET.SubElement(lines, "g", {"class": f"route {style}{cut}".replace("  ", " ").strip()})
+    ET.SubElement(group, "title").text = visible(edge.title)
+    x1, y1, x2, y2 = route.x1, route.y1, route.x2, route.y2
+    bend = 34 + min(40.0, abs(y2 - y1) / 12)
+    path = (
+        f"M{_number(x1)} {_number(y1)}C{_number(x1 + bend)} {_number(y1)} {_number(x2 + bend)} {_number(y2)} "
+        f"{_number(x2 + 7)} {_number(y2)}"
+        if trusts
+        else f"M{_number(x1)} {_number(y1)}C{_number(x1 + 70)} {_number(y1)} {_number(x2 - 70)} {_number(y2)} "
+        f"{_number(x2 - 5)} {_number(y2)}"
+    )
+    ET.SubElement(group, "path", {"class": "line", "d": path})
+    tip = (x2 + 8, 4) if trusts else (x2 - 6, 3)
+    points = (
+        f"{_number(x2)},{_number(y2)} {_number(tip[0])},{_number(y2 - tip[1])} {_number(tip[0])},{_number(y2 + tip[1])}"
+    )
+    ET.SubElement(group, "polygon", {"class": "tip", "points": points})
+    if trusts:
+        _add_text(group, "more", max(x1, x2) + bend * 0.75 + 6, (y1 + y2) / 2 + 4, "trusts")
+
+
+def _add_legend(root: ET.Element, graph: Graph, layout: Layout) -> None:
+    """What the marks mean that occur in the picture."""
+    y = layout.height + 14
+    x: float = MARGIN
+    marks = {node.mark for node in graph.nodes}
+    entries = [("route", "client may ask for scope, scope opens services on server")]
+    entries += [("route trust", "trusts its tokens")] if any(e.kind is EdgeKind.TRUSTS for e in graph.edges) else []
+    entries += [("route cut", "cut off")] if Mark.CUT_OFF in marks else []
+    for style, text in entries:
+        group = ET.SubElement(root, "g", {"class": style})
+        ET.SubElement(group, "path", {"class": "line", "d": f"M{_number(x)} {_number(y - 4)}h26"})
+        _add_text(group, "more", x + 34, y, text)
+        x += 34 + len(text) * LINE_SIZE * 0.6 + 28
+
+
+def _number(value: float) -> str:
+    """A number without needless digits, the same everywhere."""
+    return f"{value:.1f}".rstrip("0").rstrip(".")
