@@ -26,6 +26,10 @@ Renderers = Mapping[str, Renderer]
 """How a command writes itself in each of its formats."""
 
 
+TOLD = ("ndjson",)
+"""Formats that are written while a command runs, and not as a report at its end."""
+
+
 class ReportNotWritten(OAuthDeployError):
     """A report could not be written where it was asked for."""
 
@@ -84,7 +88,7 @@ class Output:
             _to_stdout((on_screen or renderers["text"])(self.look()))
         failed: list[ReportNotWritten] = []
         for sink in self.sinks:
-            if sink.file is None and sink.format == "text":
+            if sink.format in TOLD or (sink.file is None and sink.format == "text"):
                 continue
             text = renderers[sink.format](Look(streams.PLAIN_WIDTH, verbose=self.verbose))
             try:
