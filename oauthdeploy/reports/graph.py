@@ -17,6 +17,7 @@ from oauthdeploy.model.objects import Client, IssuedBefore, Revocation, Scope, S
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState
 from oauthdeploy.planning.changes import matches
+from oauthdeploy.reports.words import counted
 
 
 class NodeKind(StrEnum):
@@ -89,11 +90,12 @@ class Graph:
     @property
     def summary(self) -> str:
         """What the picture shows, in words, for those who don't see it."""
-        counts = [f"{len(self.of(kind))} {kind}s" for kind in NodeKind]
-        edges = [f"{sum(edge.kind is kind for edge in self.edges)} times '{kind}'" for kind in EdgeKind]
+        counts = [counted(len(self.of(kind)), kind.value) for kind in NodeKind]
+        lines = {kind: sum(edge.kind is kind for edge in self.edges) for kind in EdgeKind}
+        edges = [f"{counted(number, 'line')} '{kind}'" for kind, number in lines.items() if number]
         cut = [node.name for node in self.nodes if node.mark is Mark.CUT_OFF]
         said = f" Cut off: {', '.join(cut)}." if cut else ""
-        return f"{', '.join(counts)}; {', '.join(edges)}.{said}"
+        return f"{', '.join([*counts, *edges])}.{said}"
 
 
 def build_graph(desired: DesiredState, targets: Sequence[str] = ()) -> Graph:
@@ -248,11 +250,10 @@ class _Maker:
         if client.enabled is False and not lines:
             lines.append("disabled")
             mark = Mark.CUT_OFF
-        if client.name and client.name != name:
-            lines.append(client.name)
-        kind = client.type.value if client.type is not None else ""
-        grants = ", ".join(client.grants or ())
-        lines += [part for part in (kind, grants) if part]
+        kind = (client.type.value,) if client.type is not None else ()
+        lines.append(", ".join((*kind, *(grant.value for grant in client.grants or ()))))
+        lines.append(client.name if client.name and client.name != name else "")
+        lines = [line for line in lines if line]
         return Node(id, NodeKind.CLIENT, name, tuple(lines), mark)
 
     def _scope(self, id: str, name: str) -> Node:
@@ -260,7 +261,7 @@ class _Maker:
             return Node(id, NodeKind.SCOPE, name, (Mark.ABSENT.value,), Mark.ABSENT)
         scope = self._scopes[name]
         opened = [*sorted(scope.resources or ()), *sorted(scope.url_templates or ())]
-        lines = [scope.description or "", f"opens {', '.join(opened)}" if opened else ""]
+        lines = [f"opens {', '.join(opened)}" if opened else "", scope.description or ""]
         return Node(id, NodeKind.SCOPE, name, tuple(line for line in lines if line))
 
     def _server(self, id: str, name: str) -> Node:

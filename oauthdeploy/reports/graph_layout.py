@@ -6,7 +6,7 @@ Widths are reckoned for a monospaced font, in which a character takes 0.6 of its
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from oauthdeploy.reports.graph import Edge, EdgeKind, Graph, Node, NodeKind
@@ -24,6 +24,10 @@ PADDING: Final = 9
 PORT: Final = 7
 WIDTHS: Final = {NodeKind.CLIENT: 250, NodeKind.SCOPE: 270, NodeKind.SERVER: 250}
 _BETWEEN: Final = 150
+_FAR_BETWEEN: Final = 240
+_MANY: Final = 20
+"""From so many nodes in a column on, boxes hold one line besides the name, and lines have more room to turn."""
+
 _TRUST_ROOM: Final = 110
 _SWEEPS: Final = 8
 _MOST_LINES: Final = 3
@@ -69,19 +73,20 @@ class Layout:
 def lay_out(graph: Graph) -> Layout:
     """Place everything."""
     ordered = _ordered(graph)
+    many = max(len(nodes) for nodes in ordered.values()) > _MANY
     columns: dict[NodeKind, float] = {}
     x: float = MARGIN
     for kind in NodeKind:
         columns[kind] = x
-        x += WIDTHS[kind] + _BETWEEN
+        x += WIDTHS[kind] + (_FAR_BETWEEN if many else _BETWEEN)
     ports = _port_counts(graph)
-    columns_of_boxes = {kind: _stack(ordered[kind], columns[kind], ports) for kind in NodeKind}
-    tallest = max((_bottom(boxes) for boxes in columns_of_boxes.values()), default=HEAD)
-    boxes = tuple(box for kind in NodeKind for box in _centred(columns_of_boxes[kind], tallest))
+    stacks = {kind: _stack(ordered[kind], columns[kind], ports, many=many) for kind in NodeKind}
+    bottom = max((_bottom(boxes) for boxes in stacks.values()), default=HEAD)
+    boxes = tuple(_settled(graph, stacks, bottom))
     routes = tuple(_routes(graph, boxes))
     trusts = any(edge.kind is EdgeKind.TRUSTS for edge in graph.edges)
     width = columns[NodeKind.SERVER] + WIDTHS[NodeKind.SERVER] + (_TRUST_ROOM if trusts else MARGIN)
-    return Layout(width, tallest + MARGIN, columns, boxes, routes)
+    return Layout(width, bottom + MARGIN, columns, boxes, routes)
 
 
 # -- order --------------------------------------------------------------------------------------------------------------
@@ -159,7 +164,7 @@ def _port_counts(graph: Graph) -> dict[str, int]:
     return {node.id: max(left.get(node.id, 0), right.get(node.id, 0)) for node in graph.nodes}
 
 
-def _stack(nodes: Sequence[Node], x: float, ports: Mapping[str, int]) -> list[Box]:
+def _stack(nodes: Sequence[Node], x: float, ports: Mapping[str, int], *, many: bool) -> list[Box]:
     boxes: list[Box] = []
     y: float = HEAD
     for node in nodes:
@@ -167,7 +172,7 @@ def _stack(nodes: Sequence[Node], x: float, ports: Mapping[str, int]) -> list[Bo
         names = fitted(node.name, width - 2 * PADDING, NAME_SIZE, 2)
         lines: list[str] = []
         for text in node.lines:
-            room = _MOST_LINES - len(lines)
+            room = (1 if many else _MOST_LINES) - len(lines)
             if room > 0:
                 lines += fitted(text, width - 2 * PADDING, LINE_SIZE, min(2, room))
         height = 2 * PADDING + len(names) * NAME_STEP + len(lines) * LINE_STEP
@@ -181,14 +186,37 @@ def _bottom(boxes: Sequence[Box]) -> float:
     return boxes[-1].y + boxes[-1].height if boxes else HEAD
 
 
-def _centred(boxes: Sequence[Box], bottom: float) -> Iterator[Box]:
-    """The same boxes in the middle of the height, with a little more room between them where there is much."""
-    spare = bottom - _bottom(boxes)
-    extra = min(40.0, spare / (len(boxes) + 1)) if boxes else 0.0
-    shift = (spare - extra * (len(boxes) - 1)) / 2 if boxes else 0.0
-    for index, box in enumerate(boxes):
-        y = round(box.y + shift + index * extra, 1)
-        yield Box(box.node, box.x, y, box.width, box.height, box.names, box.lines)
+def _settled(graph: Graph, stacks: Mapping[NodeKind, Sequence[Box]], bottom: float) -> Iterator[Box]:
+    """The boxes at their heights: the fullest column stands as it is, the others beside what they are joined to."""
+    near = _neighbours(graph)
+    fullest = max(NodeKind, key=lambda kind: _bottom(stacks[kind]))
+    centres = {box.node.id: box.y + box.height / 2 for box in stacks[fullest]}
+    others = sorted((kind for kind in NodeKind if kind is not fullest), key=lambda kind: kind is not NodeKind.SCOPE)
+    placed = {fullest: list(stacks[fullest])}
+    for kind in others:
+        placed[kind] = list(_beside(stacks[kind], near, centres, bottom))
+        centres |= {box.node.id: box.y + box.height / 2 for box in placed[kind]}
+    for kind in NodeKind:
+        yield from placed[kind]
+
+
+def _beside(
+    boxes: Sequence[Box], near: Mapping[str, Sequence[str]], centres: Mapping[str, float], bottom: float
+) -> Iterator[Box]:
+    """The boxes of a column, in their order, each as near to the middle of its neighbours as the others leave room for."""
+    heights: list[float] = []
+    free: float = HEAD
+    for box in boxes:
+        known = [centres[other] for other in near[box.node.id] if other in centres]
+        wish = sum(known) / len(known) - box.height / 2 if known else free
+        heights.append(max(free, wish))
+        free = heights[-1] + box.height + GAP
+    limit = bottom
+    for index in reversed(range(len(boxes))):
+        heights[index] = min(heights[index], limit - boxes[index].height)
+        limit = heights[index] - GAP
+    for box, y in zip(boxes, heights, strict=True):
+        yield replace(box, y=round(y, 1))
 
 
 def _routes(graph: Graph, boxes: Sequence[Box]) -> Iterator[Route]:

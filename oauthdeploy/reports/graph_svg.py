@@ -6,6 +6,7 @@ Each node and line has its full text as a title, which browsers show and screen 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 from xml.etree import ElementTree as ET
 
@@ -61,12 +62,16 @@ def svg_text(graph: Graph) -> str:
     ET.SubElement(root, "style").text = _style()
     ET.SubElement(root, "rect", {"class": "ground", "width": "100%", "height": "100%"})
     _add_headings(root, graph, layout)
-    hues = {node.id: index % len(_HUES) for index, node in enumerate(graph.of(NodeKind.CLIENT))}
+    hues = {
+        node.id: index % len(_HUES)
+        for kind in (NodeKind.CLIENT, NodeKind.SERVER)
+        for index, node in enumerate(graph.of(kind))
+    }
     lines = ET.SubElement(root, "g")
     for route in layout.routes:
         _add_route(lines, route, graph, hues)
     for box in layout.boxes:
-        _add_box(root, box)
+        _add_box(root, box, hues)
     _add_legend(root, graph, layout)
     return ET.tostring(root, encoding="unicode", short_empty_elements=True) + "\n"
 
@@ -107,9 +112,10 @@ def _add_headings(root: ET.Element, graph: Graph, layout: Layout) -> None:
         ET.SubElement(root, "text", place).text = f"{kind.capitalize()}s ({count})"
 
 
-def _add_box(root: ET.Element, box: Box) -> None:
+def _add_box(root: ET.Element, box: Box, hues: Mapping[str, int]) -> None:
     mark = f" {_MARKS[box.node.mark]}" if box.node.mark is not None else ""
-    group = ET.SubElement(root, "g", {"class": f"node {box.node.kind}{mark}"})
+    hue = f" h{hues[box.node.id]}" if box.node.id in hues else ""
+    group = ET.SubElement(root, "g", {"class": f"node {box.node.kind}{hue}{mark}"})
     ET.SubElement(group, "title").text = visible(box.node.title)
     size = {"width": _number(box.width), "height": _number(box.height)}
     round_ = {NodeKind.CLIENT: "14", NodeKind.SCOPE: "4", NodeKind.SERVER: "4"}[box.node.kind]
@@ -131,23 +137,21 @@ def _add_text(group: ET.Element, style: str, x: float, y: float, text: str) -> N
     ET.SubElement(group, "text", {"class": style, "x": _number(x), "y": _number(y)}).text = text
 
 
-def _add_route(lines: ET.Element, route: Route, graph: Graph, hues: dict[str, int]) -> None:
+def _add_route(lines: ET.Element, route: Route, graph: Graph, hues: Mapping[str, int]) -> None:
     edge = route.edge
     trusts = edge.kind is EdgeKind.TRUSTS
-    style = "trust" if trusts else f"h{hues[edge.source]}" if edge.source in hues else ""
+    # A line has the colour of the client that it comes from, or of the server that it leads to.
+    style = "trust" if trusts else f"h{hues.get(edge.source, hues.get(edge.target))}"
     cut = " cut" if graph.by_id[edge.source].mark is Mark.CUT_OFF else ""
-    group = ET.SubElement(lines, "g", {"class": f"route {style}{cut}".replace("  ", " ").strip()})
+    group = ET.SubElement(lines, "g", {"class": f"route {style}{cut}"})
     ET.SubElement(group, "title").text = visible(edge.title)
     x1, y1, x2, y2 = route.x1, route.y1, route.x2, route.y2
     bend = 34 + min(40.0, abs(y2 - y1) / 12)
-    path = (
-        f"M{_number(x1)} {_number(y1)}C{_number(x1 + bend)} {_number(y1)} {_number(x2 + bend)} {_number(y2)} "
-        f"{_number(x2 + 7)} {_number(y2)}"
-        if trusts
-        else f"M{_number(x1)} {_number(y1)}C{_number(x1 + 70)} {_number(y1)} {_number(x2 - 70)} {_number(y2)} "
-        f"{_number(x2 - 5)} {_number(y2)}"
-    )
-    ET.SubElement(group, "path", {"class": "line", "d": path})
+    # Trust leads back to the right of its own column; all else turns half-way to the next one.
+    half = (x2 - x1) / 2
+    bends = (x1 + bend, x2 + bend, x2 + 7) if trusts else (x1 + half, x2 - half, x2 - 5)
+    numbers = [_number(value) for value in (x1, y1, bends[0], y1, bends[1], y2, bends[2], y2)]
+    ET.SubElement(group, "path", {"class": "line", "d": "M{} {}C{} {} {} {} {} {}".format(*numbers)})
     tip = (x2 + 8, 4) if trusts else (x2 - 6, 3)
     points = (
         f"{_number(x2)},{_number(y2)} {_number(tip[0])},{_number(y2 - tip[1])} {_number(tip[0])},{_number(y2 + tip[1])}"
@@ -163,7 +167,11 @@ def _add_legend(root: ET.Element, graph: Graph, layout: Layout) -> None:
     x: float = MARGIN
     marks = {node.mark for node in graph.nodes}
     entries = [("route", "client may ask for scope, scope opens services on server")]
-    entries += [("route trust", "trusts its tokens")] if any(e.kind is EdgeKind.TRUSTS for e in graph.edges) else []
+    entries += (
+        [("route trust", "resource server trusts authorization server")]
+        if any(e.kind is EdgeKind.TRUSTS for e in graph.edges)
+        else []
+    )
     entries += [("route cut", "cut off")] if Mark.CUT_OFF in marks else []
     for style, text in entries:
         group = ET.SubElement(root, "g", {"class": style})
