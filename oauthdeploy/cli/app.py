@@ -14,6 +14,9 @@ COMMANDS = {
     "apply": "Make the servers as the manifest says: plan, ask, change, verify.",
     "drift": "Report how the servers differ from the manifest, by class.",
     "show": "Show a plan that `plan --out PLANFILE` saved.",
+    "journal": "Show what an apply did, change by change, from its journal.",
+    "rollback": "Take back what a journal says was done.",
+    "force-unlock": "Take away a lock whose run is dead.",
     "ping": "Say who the servers are and whether they let you in.",
     "serve": "Start an embedded OAuth server, for trying out and for tests.",
     "demo": "Show the main job on two real servers: deploy, use, find drift, repair, cut off.",
@@ -23,7 +26,7 @@ COMMANDS = {
     "completion": "Print the completion script for a shell.",
     "version": "Print the version.",
 }
-"""Name and short help; the command is the attribute of that name in the module `oauthdeploy.cli.NAME`."""
+"""Name and short help; the command is the attribute of that name in the module `oauthdeploy.cli.NAME`, with _ for -."""
 
 ALIASES = {"diff": "plan", "preview": "plan"}
 
@@ -40,9 +43,10 @@ class Commands(click.Group):
         name = ALIASES.get(cmd_name, cmd_name)
         if name not in COMMANDS:
             return None
-        command = getattr(import_module(f"oauthdeploy.cli.{name}"), name)
+        module = name.replace("-", "_")
+        command = getattr(import_module(f"oauthdeploy.cli.{module}"), module)
         if not isinstance(command, click.Command):
-            raise TypeError(f"oauthdeploy.cli.{name}.{name} is no command")
+            raise TypeError(f"oauthdeploy.cli.{module}.{module} is no command")
         return command
 
     def resolve_command(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from oauthdeploy.workflow import RunOptions
 
 DECLINED = 1
+LAST = "last"
+"""`--resume` without a journal."""
 
 
 @click.command()
@@ -51,6 +53,14 @@ DECLINED = 1
 @option(
     "--verify/--no-verify", env="VERIFY", default=True, show_default=True, help="Look at the servers again afterwards."
 )
+@option(
+    "--resume",
+    env="RESUME",
+    is_flag=False,
+    flag_value=LAST,
+    metavar="[JOURNAL]",
+    help="Go on with a run that was cut off or done in part: only what it had planned.  [default journal: the last one]",
+)
 @output_options("text", "json", "ndjson")
 def apply(
     planfile: Path | None,
@@ -61,6 +71,7 @@ def apply(
     no_input: bool,
     lock_timeout: int,
     verify: bool,
+    resume: str | None,
     output: Output,
 ) -> None:
     """Make the servers as the manifest says: plan, ask, change, verify.
@@ -74,26 +85,33 @@ def apply(
     """
     from oauthdeploy.cli.stream import event_stream
 
+    if planfile is not None and resume is not None:
+        raise UsageError("A plan file and --resume are two ways to choose what to apply", fix="Give one of them.")
     may_ask = asks and not no_input and not source.takes_stdin and streams.is_terminal(sys.stdin)
     question = Question(output, reach, yes=yes or planfile is not None, may_ask=may_ask)
     with event_stream(output) as stream:
-        report = _run(
-            planfile, source, reach.options(lock_timeout=lock_timeout, verify=verify), question, stream, output
-        )
-        error = _not_as_planned(report) if report is not None else None
+        options = reach.options(lock_timeout=lock_timeout, verify=verify)
+        report = _run(planfile, resume, source, options, question, stream, output)
+        error = not_as_planned(report) if report is not None else None
         code = DECLINED if report is None else error.exit_code if error else 0
         stream.ended(report, code, error)
     if report is None:
         output.talk("Nothing was changed.")
     else:
-        _emit(report, reach, output, shown=question.shown)
+        emit_report(report, reach, output, shown=question.shown)
     if error is not None:
-        _say(error, output)
+        say_error(error, output)
     leave(code)
 
 
 def _run(
-    planfile: Path | None, source: Source, options: RunOptions, question: Question, stream: EventStream, output: Output
+    planfile: Path | None,
+    resume: str | None,
+    source: Source,
+    options: RunOptions,
+    question: Question,
+    stream: EventStream,
+    output: Output,
 ) -> ApplyReport | None:
     from oauthdeploy import workflow
     from oauthdeploy.cli.interrupts import Interrupts
@@ -101,6 +119,11 @@ def _run(
 
     with progress(output) as tell, Interrupts() as interrupts:
         listener = interrupts.noting(stream.noting(tell))
+        if resume is not None:
+            from oauthdeploy.cli.resume import resume_run
+
+            journal = None if resume == LAST else Path(resume)
+            return resume_run(source.request(), options, journal, output, question.confirm, listener, interrupts.stop)
         if planfile is None:
             return workflow.run_plan(
                 source.request(), options, confirm=question.confirm, on_event=listener, stop=interrupts.stop
@@ -115,12 +138,13 @@ def _run(
 class Question:
     """Shows the plan and asks for a yes. `shown` is true once the plan was shown."""
 
-    def __init__(self, output: Output, reach: Reach, *, yes: bool, may_ask: bool) -> None:
+    def __init__(self, output: Output, reach: Reach, *, yes: bool, may_ask: bool, command: str = "apply") -> None:
         self.shown = False
         self._output = output
         self._reach = reach
         self._yes = yes
         self._may_ask = may_ask
+        self._command = command
 
     def confirm(self, plan: Plan) -> bool:
         """Give whether to go on. Raises UsageError where nobody can be asked."""
@@ -137,16 +161,17 @@ class Question:
             return True
         if not self._may_ask:
             raise UsageError(
-                "apply needs a yes, and there is nobody to ask",
+                f"{self._command} needs a yes, and there is nobody to ask",
                 detail="Standard input is not a terminal, or it was told not to ask.",
-                fix="Look at the plan, then run apply with --yes.",
+                fix=f"Look at the plan, then run {self._command} with --yes.",
             )
         servers = " and ".join(sorted({change.address.server for change in plan.changes}))
         streams.write_talk(f"\nApply these changes to {servers}? Only 'yes' is accepted: ")
         return sys.stdin.readline().strip() == "yes"
 
 
-def _emit(report: ApplyReport, reach: Reach, output: Output, *, shown: bool) -> None:
+def emit_report(report: ApplyReport, reach: Reach, output: Output, *, shown: bool) -> None:
+    """Write the report of an apply; `shown`: the plan was shown before."""
     from oauthdeploy.reports.apply import render_apply
     from oauthdeploy.reports.json import apply_document
     from oauthdeploy.reports.sheet import Look
@@ -164,7 +189,7 @@ def _emit(report: ApplyReport, reach: Reach, output: Output, *, shown: bool) -> 
     output.emit({"text": everything, "json": as_json(lambda: apply_document(report))}, on_screen=rest)
 
 
-def _not_as_planned(report: ApplyReport) -> OAuthDeployError | None:
+def not_as_planned(report: ApplyReport) -> OAuthDeployError | None:
     """What the command ends with where not all is as planned."""
     from oauthdeploy.planning.outcome import Status
     from oauthdeploy.reports.apply import apply_line
@@ -191,7 +216,8 @@ def _not_as_planned(report: ApplyReport) -> OAuthDeployError | None:
     )
 
 
-def _say(error: OAuthDeployError, output: Output) -> None:
+def say_error(error: OAuthDeployError, output: Output) -> None:
+    """Say an error in the form of all others."""
     from oauthdeploy.reports.diagnostics import render_error
 
     streams.write_talk(render_error(error, output.talk_look()))

@@ -1,0 +1,90 @@
+"""`oauthdeploy force-unlock`: take away a lock whose run is dead."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from oauthdeploy.cli import streams
+from oauthdeploy.cli.apply import DECLINED
+from oauthdeploy.cli.flags import leave, option
+from oauthdeploy.cli.options import Source, manifest_options, output_options
+from oauthdeploy.cli.output import Output, as_json
+from oauthdeploy.core.errors import LockBusy, UsageError
+
+if TYPE_CHECKING:
+    from oauthdeploy.running.lock import Holder
+
+
+@click.command("force-unlock")
+@manifest_options
+@option("--yes", "yes", env="YES", is_flag=True, help="Don't ask.")
+@option("--no-input", env="NO_INPUT", is_flag=True, help="Never ask, even on a terminal.")
+@output_options("text", "json")
+def force_unlock(source: Source, yes: bool, no_input: bool, output: Output) -> None:
+    """Show who holds the lock of the manifest, and take it away.
+
+    Only for a run that is dead: two that write at a time can undo each other's work. Exit code 0 where the lock is gone or
+    there was none, 1 where the answer was no, 7 where somebody else took it meanwhile.
+    """
+    from oauthdeploy import recovery
+
+    request = source.request()
+    holder = recovery.lock_holder(request)
+    if holder is None:
+        _emit(output, None, "Nobody holds the lock.")
+        return
+    told = (
+        f"The lock is held by {holder.owner} on {holder.host} (process {holder.pid}),\n"
+        f"since {_time(holder.since)}, until {_time(holder.expires)} unless it is renewed."
+    )
+    if not yes:
+        if no_input or source.takes_stdin or not streams.is_terminal(sys.stdin):
+            raise UsageError(
+                "force-unlock needs a yes, and there is nobody to ask",
+                detail=told,
+                fix="When you know that this run is dead, run force-unlock with --yes.",
+            )
+        streams.write_talk(f"{told}\nTake it away? Only 'yes' is accepted: ")
+        if sys.stdin.readline().strip() != "yes":
+            output.talk("The lock was left.")
+            leave(DECLINED)
+            return
+    if not recovery.break_lock(request, holder):
+        raise LockBusy(
+            "The lock is no longer the one that was shown",
+            detail="Its run has ended, or another one has begun.",
+            fix="Run force-unlock again to see who holds it now.",
+        )
+    _emit(output, holder, f"{told}\nIt was taken away.")
+
+
+def _emit(output: Output, holder: Holder | None, text: str) -> None:
+    from oauthdeploy.reports.words import visible
+
+    lines = "".join(f"{visible(line)}\n" for line in text.split("\n"))
+    output.emit({"text": lambda _look: lines, "json": as_json(lambda: _document(holder))})
+
+
+def _document(holder: Holder | None) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "format": "oauthdeploy/force-unlock",
+        "format_version": "1.0",
+        "removed": holder is not None,
+    }
+    if holder is not None:
+        found["holder"] = {
+            "owner": holder.owner,
+            "host": holder.host,
+            "pid": holder.pid,
+            "since": _time(holder.since),
+            "expires": _time(holder.expires),
+        }
+    return found
+
+
+def _time(moment: Any) -> str:
+    return str(moment.astimezone(UTC).isoformat(timespec="seconds")).replace("+00:00", "Z")

@@ -1,0 +1,83 @@
+"""`oauthdeploy journal`: what an apply did, change by change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from oauthdeploy.cli.flags import option
+from oauthdeploy.cli.options import output_options
+from oauthdeploy.cli.output import Output, as_json
+from oauthdeploy.core.errors import JournalFailed, UsageError
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path), metavar="[FILE]")
+@option(
+    "-f",
+    "--file",
+    "manifest",
+    env="FILE",
+    multiple=True,
+    type=click.Path(),
+    metavar="MANIFEST",
+    help="Manifest whose folder holds the journals; it is not read.  [default: oauthdeploy.yaml]",
+)
+@option("--last", env="JOURNAL_LAST", is_flag=True, help="Show the last journal; so does naming none.")
+@option("--list", "all_", env="JOURNAL_LIST", is_flag=True, help="List all journals, the oldest first.")
+@output_options("text", "json")
+def journal(file: Path | None, manifest: tuple[str, ...], last: bool, all_: bool, output: Output) -> None:
+    """Show what an apply did: who ran it and when, each change and how it ended. Needs no server.
+
+    A change that was sent and whose end nobody knows is named. Journals stand in .oauthdeploy/journal beside the manifest.
+    """
+    from oauthdeploy.planning.story import story_document
+    from oauthdeploy.reports.journal import render_journal
+    from oauthdeploy.running.journals import journals_in, read_story
+
+    if sum((file is not None, last, all_)) > 1:
+        raise UsageError("FILE, --last and --list are three ways to choose", fix="Give one of them.")
+    folder = _folder(manifest) / ".oauthdeploy" / "journal"
+    if all_:
+        _list(folder, output)
+        return
+    if file is None:
+        found = journals_in(folder)
+        if not found:
+            raise JournalFailed(
+                "There is no journal yet",
+                detail=f"{folder} has none.",
+                fix="Name the journal's file, or the manifest with -f.",
+            )
+        file = found[-1]
+    story = read_story(file)
+    output.emit(
+        {"text": lambda look: render_journal(story, look), "json": as_json(lambda: story_document(story))},
+    )
+
+
+def _list(folder: Path, output: Output) -> None:
+    from oauthdeploy.planning.story import FORMAT_VERSION, story_document
+    from oauthdeploy.reports.journal import render_journals
+    from oauthdeploy.running.journals import journals_in, read_story
+
+    stories = []
+    for path in journals_in(folder):
+        try:
+            stories.append(read_story(path))
+        except JournalFailed as error:
+            # One journal that can't be read must not hide the others.
+            output.talk(f"{error.summary}: {error.detail}")
+
+    def document() -> dict[str, object]:
+        documents = [{k: v for k, v in story_document(story).items() if k != "changes"} for story in stories]
+        return {"format": "oauthdeploy/journals", "format_version": FORMAT_VERSION, "journals": documents}
+
+    output.emit({"text": lambda look: render_journals(stories, look), "json": as_json(document)})
+
+
+def _folder(manifest: tuple[str, ...]) -> Path:
+    """The folder of the first manifest: that of a file, or the folder that was named."""
+    first = Path(manifest[0] if manifest and manifest[0] != "-" else "oauthdeploy.yaml")
+    return first if first.is_dir() else first.parent

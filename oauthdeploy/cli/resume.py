@@ -1,0 +1,59 @@
+"""`oauthdeploy apply --resume`: what became of a run that was cut off, and the rest of it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oauthdeploy import recovery
+from oauthdeploy.cli.output import Output
+
+if TYPE_CHECKING:
+    from oauthdeploy.core.addresses import Address
+    from oauthdeploy.manifest.api import ManifestRequest
+    from oauthdeploy.planning.outcome import ApplyReport
+    from oauthdeploy.workflow import RunOptions
+
+_MOST = 20
+
+
+def resume_run(
+    request: ManifestRequest,
+    options: RunOptions,
+    journal: Path | None,
+    output: Output,
+    confirm: recovery.Confirm,
+    on_event: recovery.Listener,
+    stop: threading.Event,
+) -> ApplyReport | None:
+    """Go on with the run of `journal` (None: the last one), and say what became of it. Raises what `run_resume` raises."""
+
+    def tell(found: recovery.Resumption) -> None:
+        output.talk(said(found))
+
+    return recovery.run_resume(
+        request, options, journal=journal, tell=tell, confirm=confirm, on_event=on_event, stop=stop
+    )
+
+
+def said(found: recovery.Resumption) -> str:
+    """What became of a run, in lines."""
+    lines = [f"Going on with {found.journal}."]
+    for addresses, words in (
+        (found.in_place, "in place already, though the journal doesn't say so"),
+        (found.came_about, "of these were sent with an unknown end, and turned out to be made"),
+        (found.not_made, "sent with an unknown end, and turned out not to be made"),
+        (found.undone, "made by that run, and different again"),
+    ):
+        if addresses:
+            lines.append(f"  {len(addresses)} {words}: {_listed(addresses)}.")
+    count = len(found.left)
+    lines.append(f"  {count} still to do." if count else "  Nothing is left to do.")
+    return "\n".join(lines)
+
+
+def _listed(addresses: tuple[Address, ...]) -> str:
+    shown = ", ".join(str(address) for address in addresses[:_MOST])
+    rest = len(addresses) - _MOST
+    return f"{shown} and {rest} more" if rest > 0 else shown
