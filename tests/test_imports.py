@@ -50,6 +50,7 @@ PLANNING = [
     "ordering",
     "safety",
     "survivors",
+    "sides",
     "documents",
     "plan",
     "restoring",
@@ -66,7 +67,7 @@ PLANNING = [
 ONLY_IN = {
     "requests": {"drivers", "server", "cli"},
     "ruamel": {"manifest"},
-    "ryml": {"manifest"},
+    "yaml": {"manifest"},
     "deepdiff": {"planning"},
     "click": {"cli"},
     "rich": {"cli", "reports"},

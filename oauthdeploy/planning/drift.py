@@ -10,12 +10,12 @@ from typing import Final, assert_never
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostics, Path
-from oauthdeploy.model.objects import Client, Object, Revocation, Trust
+from oauthdeploy.model.objects import Revocation
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason
 from oauthdeploy.planning.documents import Document, diagnostic_documents, field_document
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.planning.view import trusted_by
+from oauthdeploy.planning.sides import disagreements
 
 DRIFT_FORMAT: Final = "oauthdeploy/drift"
 DRIFT_FORMAT_VERSION: Final = "1.0"
@@ -69,11 +69,15 @@ def classify(desired: DesiredState, live: LiveState, plan: Plan) -> DriftReport:
     """Tell the differences between live and manifest by class.
 
     What the policy leaves alone (`plan.kept`) is no drift. What two sides disagree about is told besides the difference from
-    the manifest, since it is what their callers run into. Only objects that the manifest puts on both sides are looked at.
+    the manifest, since it is what their callers run into. Only objects and accounts that the manifest puts on both sides are
+    looked at; findings about others stand in `diagnostics`.
     """
     items = [
         *(_item_of(change) for change in plan.changes),
-        *_disagreements(desired, live),
+        *(
+            DriftItem(DriftClass.SIDES_DISAGREE, found.address, found.detail, place=found.place)
+            for found in disagreements(desired, live)
+        ),
         *(_blind(address, path, desired) for address, path in plan.blind),
         *_unreadable(live),
     ]
@@ -132,59 +136,6 @@ def _unreadable(live: LiveState) -> Iterator[DriftItem]:
             names = {Kind.ASSOCIATION: "*:*"}.get(kind, "" if kind.is_singleton else "*")
             address = Address(kind, names, name)
             yield DriftItem(DriftClass.UNREADABLE, address, f"{why.summary}. {why.detail}".strip())
-
-
-# -- the two sides ----------------------------------------------------------------------------------------------------
-
-
-def _disagreements(desired: DesiredState, live: LiveState) -> Iterator[DriftItem]:
-    """What a resource server and the authorization server that it trusts see differently, against the manifest."""
-    trusted = {name: trusted_by(desired, name) for name in sorted(live.servers.keys() & desired.servers.keys())}
-    for name, server in trusted.items():
-        if server is not None:
-            yield from _other_trust(desired, live, name)
-    across = {name: server for name, server in trusted.items() if server in live.servers and server != name}
-    for address, wanted in desired.objects.items():
-        if address.kind not in (Kind.SCOPE, Kind.CLIENT) or (server := across.get(address.server)) is None:
-            continue
-        other = Address(address.kind, address.name, server)
-        peer = desired.objects.get(other)
-        if peer is not None:
-            yield from _pair(live, (address, wanted), (other, peer), desired)
-
-
-def _other_trust(desired: DesiredState, live: LiveState, name: str) -> Iterator[DriftItem]:
-    address = Address.singleton(Kind.TRUST, name)
-    wanted, there = desired.objects.get(address), live.servers[name].objects.get(address)
-    if not isinstance(wanted, Trust) or there is None or not isinstance(there.value, Trust):
-        return
-    if wanted.authorization_server != there.value.authorization_server:
-        detail = f"{name} trusts '{there.value.authorization_server}', and the manifest says '{wanted.authorization_server}'."
-        yield DriftItem(DriftClass.SIDES_DISAGREE, address, detail, place=desired.places.get(address, ()))
-
-
-def _pair(
-    live: LiveState, mine: tuple[Address, Object], theirs: tuple[Address, Object], desired: DesiredState
-) -> Iterator[DriftItem]:
-    """One object on a resource server and on the authorization server that it trusts."""
-    (address, wanted), (other, peer) = mine, theirs
-    if not (live.readable(address.server, address.kind) and live.readable(other.server, other.kind)):
-        return
-    here, there = (live.servers[side.server].objects.get(side) for side in (address, other))
-    if (here is None) != (there is None):
-        lacking, having = (address, other) if here is None else (other, address)
-        detail = f"{having.server} has it, and {lacking.server} doesn't."
-        yield DriftItem(DriftClass.SIDES_DISAGREE, lacking, detail, place=desired.places.get(lacking, ()))
-    elif here is not None and there is not None:
-        states = _enabled(here.value), _enabled(there.value)
-        if None not in states and states[0] != states[1] and _enabled(wanted) == _enabled(peer):
-            word = "enabled" if states[0] else "disabled"
-            detail = f"It is {word} on {address.server} and not on {other.server}."
-            yield DriftItem(DriftClass.SIDES_DISAGREE, address, detail, place=desired.places.get(address, ()))
-
-
-def _enabled(value: Object) -> bool | None:
-    return value.enabled if isinstance(value, Client) else None
 
 
 # -- as a document ----------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from oauthdeploy.planning.diff import compare
 from oauthdeploy.planning.documents import Document, change_document, diagnostic_documents
 from oauthdeploy.planning.ordering import order, own_batch
 from oauthdeploy.planning.safety import check_safety
+from oauthdeploy.planning.sides import side_findings
 from oauthdeploy.planning.survivors import revoked_clients, surviving_tokens
 
 _M = TypeVar("_M", bound=Model)
@@ -116,11 +117,12 @@ def build_plan(
         return replace(change, note=f"{change.note} {said}".strip()) if said else change
 
     changes = tuple(noted(change) for change in order(comparison.changes, desired, live, batch_key))
+    found = Diagnostics.of(side_findings(desired, live, changes, facts))
     return Plan(
         name=desired.name,
         changes=changes,
         servers=_summaries(desired, live, changes, products, writes),
-        diagnostics=comparison.diagnostics.sorted(),
+        diagnostics=(comparison.diagnostics + found).sorted(),
         stops=check_safety(changes, desired, live, accounts).sorted(),
         blind=comparison.blind,
         fingerprints=MappingProxyType(_fingerprints(changes)),

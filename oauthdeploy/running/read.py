@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeVar
 
 from oauthdeploy.core.addresses import Kind
-from oauthdeploy.core.errors import OAuthDeployError, ServersFailed
+from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.core.errors import OAuthDeployError, ServerError, ServersFailed, Unauthorized, Unreachable
 from oauthdeploy.drivers.base import Driver, ServerReport, Wanted
 from oauthdeploy.model.objects import Side
+from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, LiveState, Prune, ServerState
+from oauthdeploy.planning.sides import accounts_of
 
 T = TypeVar("T")
 
@@ -30,10 +34,20 @@ def check_all(drivers: Mapping[str, Driver]) -> Mapping[str, ServerReport]:
 def read_live(drivers: Mapping[str, Driver], desired: DesiredState, *, everything: bool = True) -> LiveState:
     """Read what the servers hold of the kinds that the manifest names, all servers at once.
 
-    Without `everything` a driver may read by key, unless pruning has to see all. Raises what `check_all` raises.
+    Without `everything` a driver may read by key, unless pruning has to see all. Accounts that both sides must have are
+    looked for too. Raises what `check_all` raises.
     """
-    wanted = {name: wanted_of(desired, name, everything=everything) for name in drivers}
-    return read_wanted(drivers, wanted)
+    return read_wanted(drivers, {name: _to_compare(desired, name, everything) for name in drivers})
+
+
+def _to_compare(desired: DesiredState, server: str, everything: bool) -> Wanted:
+    """What the plan needs of a server, and what the check of both sides needs besides."""
+    wanted = wanted_of(desired, server, everything=everything)
+    entry = desired.servers[server]
+    # Whom a resource server trusts may be anybody where it is not written: that is worth a look.
+    unsaid = bool(wanted.kinds) and entry.role is Role.RESOURCE and entry.authorization_server is None
+    kinds = wanted.kinds | {Kind.TRUST} if unsaid else wanted.kinds
+    return replace(wanted, kinds=kinds, accounts=accounts_of(desired, server))
 
 
 def read_wanted(drivers: Mapping[str, Driver], wanted: Mapping[str, Wanted]) -> LiveState:
@@ -41,11 +55,41 @@ def read_wanted(drivers: Mapping[str, Driver], wanted: Mapping[str, Wanted]) -> 
 
     Raises what `check_all` raises.
     """
-    asked = {name: driver for name, driver in drivers.items() if name in wanted and wanted[name].kinds}
-    states = dict(_ask_all(asked, lambda driver: driver.read(wanted[driver.name])))
+    asked = {
+        name: driver
+        for name, driver in drivers.items()
+        if name in wanted and (wanted[name].kinds or wanted[name].accounts)
+    }
+    states = {
+        name: replace(state, complete=wanted[name].kinds if wanted[name].everything else frozenset())
+        for name, state in _ask_all(asked, lambda driver: driver.read(wanted[driver.name])).items()
+    }
     for name in drivers:
         states.setdefault(name, ServerState(name, MappingProxyType({})))
     return LiveState(MappingProxyType({name: states[name] for name in sorted(states)}))
+
+
+def with_tokens(drivers: Mapping[str, Driver], live: LiveState, servers: Collection[str]) -> LiveState:
+    """The same with the working tokens of some servers, where they list them; what can't be read says why.
+
+    Raises Unreachable and Unauthorized, and ServersFailed for several of them.
+    """
+
+    def ask(driver: Driver) -> ServerState:
+        state = live.servers[driver.name]
+        try:
+            found = driver.read_tokens()
+        except (Unreachable, Unauthorized):
+            raise
+        except ServerError as error:
+            return replace(state, tokens_unread=Diagnostic(error.rule, error.summary, error.detail, error.fix))
+        if found is None:
+            return state
+        tokens, requests = found
+        return replace(state, tokens=tuple(tokens), requests=state.requests + requests)
+
+    asked = {name: drivers[name] for name in servers if name in drivers and name in live.servers}
+    return LiveState(MappingProxyType({**live.servers, **_ask_all(asked, ask)}))
 
 
 def wanted_of(desired: DesiredState, server: str, *, everything: bool = True) -> Wanted:
@@ -67,6 +111,7 @@ def wanted_of(desired: DesiredState, server: str, *, everything: bool = True) ->
         absent=absent,
         moved=MappingProxyType({a: name for a, name in desired.moved.items() if a.server == server}),
         everything=everything or bool(pruned),
+        owner=desired.name,
     )
 
 

@@ -107,6 +107,7 @@ def users(*extra: SeedUser) -> tuple[SeedUser, ...]:
         SeedUser("reader", PASSWORD, ("ReadOnlyAdministrators",)),
         SeedUser("alice", PASSWORD),
         SeedUser("bob", PASSWORD),
+        SeedUser("nightly-batch", PASSWORD),
         *extra,
     )
 

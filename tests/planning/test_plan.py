@@ -142,7 +142,11 @@ def test_the_document_says_what_the_plan_says() -> None:
     assert changes["client/y@as"]["fields"][0]["after"] == {"known_after_apply": True}
     assert {"address": "client/z@as", "path": "secret.value"} in document["blind"]
     assert document["kept"] == [{"server": "as", "kind": "client", "count": 1}]
-    assert {item["rule"] for item in document["diagnostics"]} == {"no-default-known", "unreadable"}
+    assert {item["rule"] for item in document["diagnostics"]} == {
+        "client-on-one-side",
+        "no-default-known",
+        "unreadable",
+    }
     assert {item["rule"] for item in document["stops"]} == {"self-lockout", "still-granted", "unreadable-guard"}
     assert document["fingerprints"]["client/y@as"] == ""
     assert document["fingerprints"]["client/old@as"].startswith("f-")
