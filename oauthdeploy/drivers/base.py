@@ -23,6 +23,7 @@ Errors are those of `core.errors`; an answer that breaks the server's own protoc
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -189,6 +190,10 @@ class Driver(ABC):
     def unsupported(self, wanted: Wanted, report: ServerReport) -> Sequence[Diagnostic]:
         """Findings about what this very server can't hold, beyond the capability table. Default: none."""
         return ()
+
+    def heed(self, stop: threading.Event) -> None:
+        """Once `stop` is set, end the waits between repetitions at once and repeat nothing more."""
+        self.connection.http.heed(stop)
 
     def close(self) -> None:
         """Give back connections."""

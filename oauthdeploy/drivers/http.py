@@ -31,7 +31,8 @@ from oauthdeploy.core.errors import ManifestInvalid, ServerError, UnexpectedAnsw
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.answers import Call, redirected, refused
 from oauthdeploy.drivers.faults import explain
-from oauthdeploy.drivers.pacing import Pace, backoff, http_date, retry_after
+from oauthdeploy.drivers.pacing import RETRY_AFTER_LIMIT, Pace, backoff, http_date, retry_after
+from oauthdeploy.drivers.throttle import Throttle
 from oauthdeploy.drivers.transport import SAFE_METHODS, deadline, host_of, make_session, tls_context
 from oauthdeploy.drivers.wire import (
     NotJson,
@@ -117,11 +118,6 @@ class _Again(Exception):
         self.after = after
 
 
-def _wait(state: RetryCallState) -> float:
-    problem = state.outcome.exception() if state.outcome is not None else None
-    return backoff(state.attempt_number, problem.after if isinstance(problem, _Again) else None)
-
-
 class AdminClient:
     """Requests to one server, from any number of threads."""
 
@@ -133,17 +129,21 @@ class AdminClient:
         auth: AuthBase | None,
         limits: Limits,
         *,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
-        """`server` is the name for errors; `url` the base address; `session` from `make_session`."""
+        """`server` is the name for errors; `url` the base address; `session` from `make_session`.
+
+        `sleep` waits for some seconds; None: as long as nobody asks for the end (`heed`).
+        """
         self.server = server
         self.url = url.rstrip("/")
         self._session = session
         self._auth = auth
         self._limits = limits
-        self._sleep = sleep
-        self._gate = threading.BoundedSemaphore(limits.parallel)
-        self._pace = Pace(limits.requests_per_second, sleep=sleep)
+        self._stop = threading.Event()
+        self._sleep = sleep or self._nap
+        self._throttle = Throttle(limits.parallel)
+        self._pace = Pace(limits.requests_per_second, sleep=self._sleep)
         self._lock = threading.Lock()
         self._sent = 0
         self._secrets: set[Secret] = set()
@@ -152,6 +152,13 @@ class AdminClient:
     def requests(self) -> int:
         """How many requests were sent so far, attempts included."""
         return self._sent
+
+    def heed(self, stop: threading.Event) -> None:
+        """Once `stop` is set, waits end at once and nothing is repeated; requests that are new are still sent."""
+        self._stop = stop
+
+    def _nap(self, seconds: float) -> None:
+        self._stop.wait(seconds)
 
     def close(self) -> None:
         """Give back all connections."""
@@ -193,22 +200,41 @@ class AdminClient:
             self.guard(secret)
         attempts = Retrying(
             stop=stop_after_attempt(self._limits.retries + 1),
-            wait=_wait,
+            wait=self._wait,
             retry=retry_if_exception_type(_Again),
             sleep=self._sleep,
             reraise=True,
         )
+        failed: list[_Again] = []
+
+        def attempt() -> Answer:
+            if failed and self._stop.is_set():
+                raise failed[-1].error from None
+            if not failed and (pause := self._throttle.pause):
+                self._sleep(pause)
+            try:
+                return self._attempt(call)
+            except _Again as problem:
+                failed.append(problem)
+                raise
+
         try:
-            return attempts(self._attempt, call)
+            return attempts(attempt)
         except _Again as last:
             raise last.error from None
+
+    def _wait(self, state: RetryCallState) -> float:
+        """Seconds until the next attempt: what this answer asks for, and no less than another one asked for."""
+        problem = state.outcome.exception() if state.outcome is not None else None
+        own = backoff(state.attempt_number, problem.after if isinstance(problem, _Again) else None)
+        return max(own, self._throttle.pause)
 
     def _attempt(self, call: Call) -> Answer:
         self._pace.wait()
         begun = time.monotonic()
         request = self._prepared(call)
         seconds = float(self._limits.timeout)
-        with self._gate, deadline(seconds):
+        with self._throttle.turn() as taken, deadline(seconds):
             try:
                 response = self._session.send(
                     request,
@@ -223,7 +249,17 @@ class AdminClient:
                 raise self._lost(call, error, seconds) from None
         self._count()
         self._trace(call, str(response.status_code), begun)
+        self._adapt(response, taken)
         return self._judge(call, response, raw, request)
+
+    def _adapt(self, response: Response, begun: float) -> None:
+        """Press the server less where it says that it has too much, and more again where it copes."""
+        if response.status_code in _NOT_CARRIED_OUT:
+            now = http_date(response.headers.get("Date")) or datetime.now(UTC)
+            after = retry_after(response.headers.get("Retry-After"), now)
+            self._throttle.slow_down(begun, None if after is None else min(after, RETRY_AFTER_LIMIT))
+        elif response.status_code < 500:
+            self._throttle.speed_up()
 
     def _count(self) -> None:
         tally = _TALLY.get()

@@ -29,12 +29,13 @@ from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType, Outcome, Status
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.running import findings
+from oauthdeploy.running.breaker import Breaker
 from oauthdeploy.running.carry import Carrier, Ended, deliver_target, may_make_secret
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.events import Teller
 from oauthdeploy.running.journal import Journal
 from oauthdeploy.running.read import check_all, read_wanted, wanted_of
-from oauthdeploy.running.schedule import Batch, Schedule
+from oauthdeploy.running.schedule import Batch, Schedule, Skip
 from oauthdeploy.running.signals import deferred
 from oauthdeploy.running.sinks import FileSinks, Sinks
 from oauthdeploy.running.verify import settle, verify_changes
@@ -75,6 +76,8 @@ def apply_plan(
         return ApplyReport(plan, (), verified=verify, allowed=lifted, journal=_path_of(journal))
     schedule = Schedule(plan.changes, lambda change: _driver_of(drivers, change).batch_key(change))
     teller = Teller(on_event, len(plan.changes))
+    for driver in drivers.values():
+        driver.heed(stop)
     with deferred(stop):
         live = _look_before(plan, drivers, desired, sinks)
         if journal:
@@ -121,6 +124,7 @@ class _Run:
     changes: Sequence[Change]
     schedule: Schedule
     carrier: Carrier
+    breaker: Breaker = field(default_factory=Breaker)
     ended: dict[int, Ended] = field(default_factory=dict)
 
     @property
@@ -160,7 +164,10 @@ class _Run:
     def _work(self, batch: Batch, inbox: _Inbox) -> None:
         changes = [self.changes[place] for place in batch.places]
         try:
-            ended = self.carrier.carry(changes)
+            if self.breaker.has_given_up(batch.server):
+                ended: Sequence[Ended] = [_skipped(change, findings.gave_up(change)) for change in changes]
+            else:
+                ended = self.carrier.carry(changes)
         except BaseException as error:  # noqa: BLE001  (a batch that never comes back would hold the run for ever)
             problem = f"{type(error).__name__} while the change was made"
             ended = [Ended(Outcome(change, Status.UNKNOWN, findings.of_bug(problem, change))) for change in changes]
@@ -171,13 +178,26 @@ class _Run:
             self.ended[place] = end
             self.carrier.teller.ended(end.outcome)
         for place, end in zip(batch.places, ended, strict=True):
-            for skip in self.schedule.resolve(place, done=end.outcome.status is Status.DONE):
-                cause = self.ended[skip.cause].outcome
-                self._skip(skip.place, findings.skipped(self.changes[skip.place], cause.change, _state(cause)))
+            self._skip_dependants(self.schedule.resolve(place, done=end.outcome.status is Status.DONE))
+        for end in ended:
+            if self.breaker.note(end.outcome):
+                places, skips = self.schedule.give_up(batch.server)
+                for place in places:
+                    self._skip(place, findings.gave_up(self.changes[place]))
+                self._skip_dependants(skips)
+
+    def _skip_dependants(self, skips: Sequence[Skip]) -> None:
+        for skip in skips:
+            cause = self.ended[skip.cause].outcome
+            self._skip(skip.place, findings.skipped(self.changes[skip.place], cause.change, _state(cause)))
 
     def _skip(self, place: int, because: Diagnostic) -> None:
-        self.ended[place] = Ended(Outcome(self.changes[place], Status.SKIPPED, because))
+        self.ended[place] = _skipped(self.changes[place], because)
         self.carrier.teller.ended(self.ended[place].outcome)
+
+
+def _skipped(change: Change, because: Diagnostic) -> Ended:
+    return Ended(Outcome(change, Status.SKIPPED, because))
 
 
 def _look_before(plan: Plan, drivers: Mapping[str, Driver], desired: DesiredState, sinks: Sinks) -> LiveState:

@@ -66,6 +66,18 @@ def stale(change: Change, detail: str) -> Diagnostic:
     )
 
 
+def gave_up(change: Change) -> Diagnostic:
+    """Why a change was not tried: its server failed too often in a row."""
+    return about(
+        change,
+        "server-gave-up",
+        "Not tried, because the server kept failing",
+        f"{change.address.server} failed too often in a row.",
+        "See to the server, then apply again.",
+        Severity.WARNING,
+    )
+
+
 def not_delivered(error: DeliveryFailed, change: Change) -> Diagnostic:
     """The object stands, its secret is lost: what failed and the way back."""
     return about(

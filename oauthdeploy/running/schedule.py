@@ -97,10 +97,22 @@ class Schedule:
         """Take the end of a running change. Where it was not done, gives what is skipped because of it, causes first."""
         self._running.remove(place)
         self._ended(place)
-        if done:
-            return []
+        return [] if done else self._without([place])
+
+    def give_up(self, server: str) -> tuple[list[int], list[Skip]]:
+        """Give up every change of one server that has not started, and what depends on those elsewhere; causes first."""
+        places = [place for place in sorted(self._pending) if self._changes[place].address.server == server]
+        for place in places:
+            del self._pending[place]
+        for place in places:
+            self._leave_batch(place)
+            self._ended(place)
+        return places, self._without(places)
+
+    def _without(self, places: Sequence[int]) -> list[Skip]:
+        """Take out what depends on changes that were not made."""
         skipped: list[Skip] = []
-        waiting = deque([place])
+        waiting = deque(places)
         while waiting:
             cause = waiting.popleft()
             for other in self._dependants[cause]:

@@ -211,4 +211,4 @@ def test_a_lock_can_be_taken_away(pair: Pair) -> None:
         assert pair.run("apply", "--yes").code == 0
     finally:
         other.kill()
-        other.wait()
+        other.communicate()

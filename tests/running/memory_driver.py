@@ -66,6 +66,10 @@ class _Http:
     """Stands where drivers keep their connections."""
 
     closed = False
+    stop: threading.Event | None = None
+
+    def heed(self, stop: threading.Event) -> None:
+        self.stop = stop
 
     def close(self) -> None:
         self.closed = True

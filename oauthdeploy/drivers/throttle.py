@@ -1,0 +1,75 @@
+"""How many requests go to a server at the same time: fewer when it says that it has too many, more again when it copes.
+
+429 or 503            half as many at a time, once for all requests that were under way
+with Retry-After      and no new request before that time is over
+a row of good answers one more at a time, up to limits.parallel
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class Throttle:
+    """A gate for `most` requests at a time, which servers narrow. Safe to use from several threads."""
+
+    def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives seconds."""
+        self._most = most
+        self._width = most
+        self._clock = clock
+        self._busy = 0
+        self._good = 0
+        self._until = 0.0
+        self._slowed = float("-inf")
+        self._changed = threading.Condition()
+
+    @property
+    def width(self) -> int:
+        """How many requests may go at the same time now."""
+        return self._width
+
+    @property
+    def pause(self) -> float:
+        """Seconds for which the server wants no new request."""
+        return max(0.0, self._until - self._clock())
+
+    @contextmanager
+    def turn(self) -> Iterator[float]:
+        """Hold one of the places; gives the time at which it was taken, for `slow_down`."""
+        with self._changed:
+            while self._busy >= self._width:
+                self._changed.wait()
+            self._busy += 1
+        try:
+            yield self._clock()
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify()
+
+    def slow_down(self, begun: float, after: float | None) -> None:
+        """The server had too much: of a request begun at `begun`, with the seconds of its Retry-After (None: it has none)."""
+        with self._changed:
+            now = self._clock()
+            self._good = 0
+            if begun > self._slowed:
+                # Requests that were under way together are one sign, not many.
+                self._width = max(1, self._width // 2)
+                self._slowed = now
+            if after is not None:
+                self._until = max(self._until, now + after)
+
+    def speed_up(self) -> None:
+        """The server coped with a request."""
+        with self._changed:
+            if self._width == self._most:
+                return
+            self._good += 1
+            if self._good >= self._width:
+                self._good = 0
+                self._width += 1
+                self._changed.notify()
