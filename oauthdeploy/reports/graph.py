@@ -98,6 +98,11 @@ class Graph:
         return f"{', '.join([*counts, *edges])}.{said}"
 
 
+def shortened(text: str, most: int = 80) -> str:
+    """A text of at most `most` characters, for labels that a layout doesn't cut itself."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}\u2026"
+
+
 def build_graph(desired: DesiredState, targets: Sequence[str] = ()) -> Graph:
     """The graph of a desired state.
 

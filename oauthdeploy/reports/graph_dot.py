@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from oauthdeploy.reports.graph import Edge, EdgeKind, Graph, Mark, Node, NodeKind
+from oauthdeploy.reports.graph import Edge, EdgeKind, Graph, Mark, Node, NodeKind, shortened
 from oauthdeploy.reports.words import visible
 
 _SHAPES: Final = {NodeKind.CLIENT: "box", NodeKind.SCOPE: "box", NodeKind.SERVER: "cylinder"}
@@ -35,7 +35,7 @@ def _lines(graph: Graph) -> Iterator[str]:
 
 
 def _node(node: Node) -> str:
-    label = "\\n".join(_escaped(text) for text in (node.name, *node.lines))
+    label = "\\n".join(_escaped(shortened(text)) for text in (node.name, *node.lines))
     mark = ""
     if node.mark is Mark.CUT_OFF:
         mark = ', color="#d1242f", penwidth=2, style="rounded,dashed"'

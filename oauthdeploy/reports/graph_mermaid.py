@@ -1,15 +1,17 @@
 """The graph as Mermaid, which forges draw in Markdown.
 
-Names are texts of others, and Mermaid reads HTML, Markdown, directives (`%%{`), icons (`fa:`) and formulas (`$$`) in labels. So
-all but letters, digits and a few harmless signs is written as an entity (`#35;`), which Mermaid turns back after all of that.
+Names are texts of others, and Mermaid reads directives (`%%{`), HTML and Markdown in labels. So all but letters, digits and a few
+harmless signs is written as an entity (`#35;`), which Mermaid turns back after that. It looks for icons (`fa:fa-car`), formulas
+(`$$`) and `\\n` only then, so that those are parted by a character without width (U+2060, word joiner).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
-from oauthdeploy.reports.graph import EdgeKind, Graph, Mark, Node, NodeKind
+from oauthdeploy.reports.graph import EdgeKind, Graph, Mark, Node, NodeKind, shortened
 from oauthdeploy.reports.words import visible
 
 MOST_EDGES: Final = 500
@@ -17,6 +19,9 @@ MOST_EDGES: Final = 500
 
 MOST_TEXT: Final = 50_000
 """Characters that Mermaid reads unless it is configured for more."""
+
+_LATE: Final = re.compile(r"\$(?=\$)|\\(?=n)|:(?=fa-)")
+"""The first halves of what Mermaid replaces after it has turned entities back."""
 
 _PLAIN: Final = frozenset(" ,._-/")
 _SHAPES: Final = {NodeKind.CLIENT: ("(", ")"), NodeKind.SCOPE: ("[", "]"), NodeKind.SERVER: ("[(", ")]")}
@@ -58,11 +63,12 @@ def _lines(graph: Graph) -> Iterator[str]:
 
 def _node(node: Node) -> str:
     opening, closing = _SHAPES[node.kind]
-    label = "<br/>".join(_escaped(text) for text in (node.name, *node.lines))
+    label = "<br/>".join(_escaped(shortened(text)) for text in (node.name, *node.lines))
     mark = f":::{_CLASSES[node.mark]}" if node.mark is not None else ""
     return f'{node.id}{opening}"{label}"{closing}{mark}'
 
 
 def _escaped(text: str) -> str:
     """A text that Mermaid shows as it is."""
-    return "".join(char if char.isalnum() or char in _PLAIN else f"#{ord(char)};" for char in visible(text))
+    parted = _LATE.sub("\\g<0>\u2060", visible(text))
+    return "".join(char if char.isalnum() or char in _PLAIN else f"#{ord(char)};" for char in parted)
