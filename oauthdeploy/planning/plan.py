@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -21,7 +21,7 @@ from oauthdeploy.planning.documents import Document, change_document, diagnostic
 from oauthdeploy.planning.ordering import order, own_batch
 from oauthdeploy.planning.safety import check_safety
 from oauthdeploy.planning.sides import side_findings
-from oauthdeploy.planning.survivors import revoked_clients, surviving_tokens
+from oauthdeploy.planning.survivors import surviving_tokens, unread_tokens
 
 _M = TypeVar("_M", bound=Model)
 
@@ -110,13 +110,8 @@ def build_plan(
     `digest` is that of the manifest. Raises OrderCycle, and UsageError for a policy limit that can't be read.
     """
     comparison = compare(desired, live, facts)
-    revoked = revoked_clients(desired)
-
-    def noted(change: Change) -> Change:
-        said = surviving_tokens(change, live, revoked)
-        return replace(change, note=f"{change.note} {said}".strip()) if said else change
-
-    changes = tuple(noted(change) for change in order(comparison.changes, desired, live, batch_key))
+    ordered = order(comparison.changes, desired, live, batch_key)
+    changes = tuple(_noted(change, desired, live) for change in ordered)
     found = Diagnostics.of(side_findings(desired, live, changes, facts))
     return Plan(
         name=desired.name,
@@ -129,6 +124,26 @@ def build_plan(
         manifest_digest=digest,
         kept=comparison.kept,
     )
+
+
+def with_survivors(plan: Plan, desired: DesiredState, live: LiveState, servers: Collection[str]) -> Plan:
+    """The plan with what is known of surviving tokens since those of `servers` were read, which `live` holds now."""
+    return replace(
+        plan,
+        changes=tuple(
+            _noted(change, desired, live) if change.address.server in servers else change for change in plan.changes
+        ),
+        servers=tuple(
+            replace(server, reads=live.servers[server.name].requests) if server.name in servers else server
+            for server in plan.servers
+        ),
+        diagnostics=(plan.diagnostics + Diagnostics.of(unread_tokens(desired, live))).sorted(),
+    )
+
+
+def _noted(change: Change, desired: DesiredState, live: LiveState) -> Change:
+    said = surviving_tokens(change, desired, live)
+    return replace(change, note=f"{change.note} {said}".strip()) if said else change
 
 
 def _summaries(

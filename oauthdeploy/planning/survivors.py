@@ -1,74 +1,244 @@
-"""Tokens that outlive a change: how many, until when, and what would end them."""
+"""Tokens that outlive a change: how many, until when, and what would end them.
+
+An association can be removed, a grant withdrawn, a lifetime shortened: what was issued before stays good until it ends
+(RFC 6749 knows no other way than RFC 7009). Whether a deleted client's tokens die with it is up to the server.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
-from datetime import UTC
+import json
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.model.objects import Revocation
-from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, TokenCount
+from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.model.objects import Client, IssuedBefore, Revocation, Side
+from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, LiveToken, ServerState, TokenCount
 from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.risk import Direction, effect_of
 
 _OF_TOKENS: Final = frozenset({"grants", "tokens.access_lifetime", "tokens.refresh_count", "secret.value", "type"})
+_LIFETIME: Final = "access_token_lifetime"
+_ENTRIES: Final = 3
+_PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*\Z")
+_WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
 
 
-def revoked_clients(desired: DesiredState) -> frozenset[tuple[str, str]]:
-    """Server and client of every revocation that deletes all tokens of a client."""
+def leaves_tokens(change: Change) -> bool:
+    """Whether tokens that were issued before the change may work after it, and should not be thought to end with it."""
+    if change.action in (Action.CREATE, Action.REPLACE):
+        return False
+    match change.address.kind:
+        case Kind.ASSOCIATION:
+            return change.action is Action.DELETE
+        case Kind.CLIENT:
+            return change.action is Action.DELETE or _narrows_tokens(change)
+        case Kind.SETTINGS:
+            return any(
+                field.path == _LIFETIME and _narrows(Kind.SETTINGS, change, _LIFETIME) for field in change.fields
+            )
+    return False
+
+
+def asks_for_tokens(changes: Iterable[Change], desired: DesiredState, live: LiveState) -> frozenset[str]:
+    """The authorization servers whose tokens must be seen to tell what outlives the changes; none where that is known."""
+    servers = {change.address.server for change in changes if leaves_tokens(change)} & live.servers.keys()
     return frozenset(
-        (address.server, value.client)
-        for address, value in desired.objects.items()
-        if isinstance(value, Revocation) and value.tokens == "all" and value.owner is None and value.scope is None
+        server
+        for server in servers
+        if Side.AUTHORIZATION in desired.servers[server].role.sides
+        and live.servers[server].tokens is None
+        and not any(
+            found.tokens for address, found in live.servers[server].objects.items() if address.kind is Kind.CLIENT
+        )
     )
 
 
-def surviving_tokens(change: Change, live: LiveState, revoked: Set[tuple[str, str]]) -> str:
-    """What to say beside a change that leaves tokens alive; empty where it leaves none or none are known.
-
-    An association can be removed, a grant withdrawn, a lifetime shortened: what was issued before stays good until it ends
-    (RFC 6749 knows no other way than RFC 7009). Whether a deleted client's tokens die with it is up to the server.
+def surviving_tokens(change: Change, desired: DesiredState, live: LiveState) -> str:
+    """What to say beside a change that leaves tokens alive, with the revocation that ends them; empty where it leaves none
+    or none are known. Tokens that a revocation of the manifest ends are left out.
     """
-    address = change.address
-    if address.kind not in (Kind.ASSOCIATION, Kind.CLIENT) or change.action in (Action.CREATE, Action.REPLACE):
-        return ""
-    if (address.server, address.client) in revoked:
-        return ""
-    tokens = _tokens_of(change, live)
-    if tokens is None or not tokens.active:
-        return ""
-    if address.kind is Kind.CLIENT and change.action is Action.DELETE:
-        return f"If the server keeps them, {_count(tokens, 'lives', 'live')} {_until(tokens)}; a revocation ends them for sure."
-    if address.kind is Kind.CLIENT and not _narrows_tokens(change):
-        return ""
-    return f"{_count(tokens, 'stays', 'stay')} valid {_until(tokens)}; add a revocation to end them."
-
-
-def _tokens_of(change: Change, live: LiveState) -> TokenCount | None:
-    if change.address.kind is Kind.CLIENT:
-        return change.live.tokens if change.live is not None else None
     state = live.servers.get(change.address.server)
-    objects: Mapping[Address, LiveObject] = state.objects if state is not None else {}
-    client = objects.get(Address(Kind.CLIENT, change.live_address.client, change.address.server))
-    return client.tokens if client is not None else None
+    if state is None or not leaves_tokens(change):
+        return ""
+    left = _left(change, desired, state)
+    if left is None or not left.count.active:
+        return ""
+    tokens = left.count
+    if change.address.kind is Kind.CLIENT and change.action is Action.DELETE:
+        said = f"If the server keeps them, {_counted(tokens, 'lives', 'live')} {_until(tokens)}."
+    else:
+        whose = "" if change.address.kind is Kind.SETTINGS else " of the client"
+        said = f"{_counted(tokens, 'stays', 'stay', whose)} valid {_until(tokens)}."
+    entries = " ".join(left.entries[:_ENTRIES])
+    more = len(left.entries) - _ENTRIES
+    rest = f" and the like for {more} more client{'' if more == 1 else 's'}" if more > 0 else ""
+    return f"{said} To end {'it' if tokens.active == 1 else 'them'}, paste under revocations: {entries}{rest}"
+
+
+def unread_tokens(desired: DesiredState, live: LiveState) -> Iterator[Diagnostic]:
+    """A finding for each server whose tokens were asked for and couldn't be read."""
+    for name in sorted(live.servers.keys() & desired.servers.keys()):
+        why = live.servers[name].tokens_unread
+        if why is not None:
+            yield Diagnostic(
+                "tokens-unread",
+                "Live tokens could not be counted",
+                detail=f"The plan takes something away on {name}, and how many tokens outlive that couldn't be read. "
+                f"{why.summary}.",
+                fix="Let oauthdeploy read the tokens, or write a revocation for the clients in question.",
+                severity=Severity.WARNING,
+                address=str(Address.singleton(Kind.SETTINGS, name)),
+            )
+
+
+@dataclass(frozen=True)
+class _Left:
+    """The tokens that outlive a change, and the entries of `revocations` that end them."""
+
+    count: TokenCount
+    entries: Sequence[str]
+
+
+def _left(change: Change, desired: DesiredState, state: ServerState) -> _Left | None:
+    address = change.address
+    if address.kind is Kind.SETTINGS:
+        return _left_by_settings(change, desired, state)
+    client = Address(Kind.CLIENT, change.live_address.client, address.server)
+    there = change.live if address.kind is Kind.CLIENT else state.objects.get(client)
+    revoked = _revocations_of(desired, address.server, address.client)
+    scope = address.scope if address.kind is Kind.ASSOCIATION else None
+    if state.tokens is None:
+        counted = there.tokens if there is not None else None
+        whole = any(_ends_all(item, scope) for item in revoked)
+        return None if counted is None or whole else _Left(counted, [_entry(address.client, scope, "all")])
+    if there is None or not there.identity:
+        return None
+    mine = [
+        token
+        for token in state.tokens
+        if token.client == there.identity and (scope is None or scope in token.scopes) and not _ended(token, revoked)
+    ]
+    return _Left(_count(mine), [_entry(address.client, scope, _selection(change, scope, mine))])
+
+
+def _left_by_settings(change: Change, desired: DesiredState, state: ServerState) -> _Left | None:
+    """A shorter lifetime leaves the tokens of every client that follows the settings."""
+    if state.tokens is None:
+        return None
+    server = change.address.server
+    keys = {live.identity: (a, live) for a, live in state.objects.items() if a.kind is Kind.CLIENT and live.identity}
+    mine: dict[str, list[LiveToken]] = defaultdict(list)
+    for token in state.tokens:
+        known = keys.get(token.client)
+        if known is None:
+            mine[token.client].append(token)
+        elif _follows_settings(known[1]) and not _ended(token, _revocations_of(desired, server, known[0].client)):
+            mine[known[0].client].append(token)
+    entries = [_entry(client, None, _before(tokens)) for client, tokens in sorted(mine.items())]
+    return _Left(_count([token for tokens in mine.values() for token in tokens]), entries)
+
+
+def _follows_settings(live: LiveObject) -> bool:
+    tokens = live.value.tokens if isinstance(live.value, Client) else None
+    return tokens is None or tokens.access_lifetime in (None, "inherit")
+
+
+def _revocations_of(desired: DesiredState, server: str, client: str) -> Sequence[Revocation]:
+    return [
+        value
+        for address, value in desired.objects.items()
+        if isinstance(value, Revocation) and address.server == server and value.client == client
+    ]
+
+
+def _ends_all(item: Revocation, scope: str | None) -> bool:
+    return item.tokens == "all" and item.owner is None and item.scope in (None, scope)
+
+
+def _ended(token: LiveToken, revocations: Iterable[Revocation]) -> bool:
+    """Whether a revocation of the manifest ends the token; one of a single owner's tokens isn't counted on."""
+    for item in revocations:
+        if item.owner is not None or (item.scope is not None and item.scope not in token.scopes):
+            continue
+        if item.tokens == "all":
+            return True
+        if (
+            isinstance(item.tokens, IssuedBefore)
+            and token.issued is not None
+            and token.issued < item.tokens.issued_before
+        ):
+            return True
+    return False
 
 
 def _narrows_tokens(change: Change) -> bool:
     return any(
-        field.path in _OF_TOKENS
-        and (field.path == "secret.value" or Direction.NARROWS in effect_of(Kind.CLIENT, field).direction)
+        field.path in _OF_TOKENS and (field.path == "secret.value" or _narrows(Kind.CLIENT, change, field.path))
         for field in change.fields
     )
 
 
-def _count(tokens: TokenCount, does: str, do: str) -> str:
-    return f"1 token of the client {does}" if tokens.active == 1 else f"{tokens.active} tokens of the client {do}"
+def _narrows(kind: Kind, change: Change, path: str) -> bool:
+    return any(Direction.NARROWS in effect_of(kind, field).direction for field in change.fields if field.path == path)
+
+
+# -- in words ---------------------------------------------------------------------------------------------------------
+
+
+def _count(tokens: Collection[LiveToken]) -> TokenCount:
+    ends = [token.until for token in tokens]
+    known = [end for end in ends if end is not None]
+    endless = len(known) < len(ends)
+    until = max(known) if known and not endless else None
+    return TokenCount(active=len(ends), total=len(ends), until=until, endless=endless)
+
+
+def _counted(tokens: TokenCount, does: str, do: str, whose: str = " of the client") -> str:
+    return f"1 token{whose} {does}" if tokens.active == 1 else f"{tokens.active} tokens{whose} {do}"
 
 
 def _until(tokens: TokenCount) -> str:
     if tokens.endless:
         return "without end"
-    if tokens.until is None:
-        return "until they expire"
-    return f"until {tokens.until.astimezone(UTC).isoformat(timespec='seconds').replace('+00:00', 'Z')}"
+    return "until they expire" if tokens.until is None else f"until {_time(tokens.until)}"
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _selection(change: Change, scope: str | None, tokens: Collection[LiveToken]) -> str:
+    """All, where no new token can be meant by it; else those that were issued until now."""
+    ends = scope is not None or change.action is Action.DELETE
+    return "all" if ends else _before(tokens)
+
+
+def _before(tokens: Collection[LiveToken]) -> str:
+    """The tokens that are there now, by the time of the last issue: so that later ones live."""
+    issued = [token.issued for token in tokens]
+    known = [moment for moment in issued if moment is not None]
+    if not known or len(known) < len(issued):
+        return "all"
+    return f'{{issued_before: "{_time(max(known).replace(microsecond=0) + timedelta(seconds=1))}"}}'
+
+
+def _entry(client: str, scope: str | None, tokens: str) -> str:
+    """One entry of `revocations`, in a line of YAML."""
+    name = f"end-{client}-{scope}" if scope is not None else f"end-{client}"
+    parts: Mapping[str, str] = {
+        "id": _scalar(re.sub(r"[^A-Za-z0-9._-]+", "-", name)),
+        "client": _scalar(client),
+        **({"scope": _scalar(scope)} if scope is not None else {}),
+        "tokens": tokens,
+    }
+    return "- {" + ", ".join(f"{key}: {value}" for key, value in parts.items()) + "}"
+
+
+def _scalar(text: str) -> str:
+    """A text as YAML reads it back: JSON's quoted form is YAML's too."""
+    return text if _PLAIN.match(text) and text.lower() not in _WORDS else json.dumps(text)

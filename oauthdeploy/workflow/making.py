@@ -12,10 +12,11 @@ from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Change
-from oauthdeploy.planning.plan import Plan, build_plan
+from oauthdeploy.planning.plan import Plan, build_plan, with_survivors
 from oauthdeploy.planning.safety import check_risk
 from oauthdeploy.planning.selection import select
-from oauthdeploy.running.read import check_all, read_live, wanted_of
+from oauthdeploy.planning.survivors import asks_for_tokens
+from oauthdeploy.running.read import check_all, read_live, wanted_of, with_tokens
 from oauthdeploy.workflow.options import RunOptions
 
 
@@ -43,6 +44,9 @@ def plan_now(
         batch_key=batch_key,
         writes=writes,
     )
+    if asking := asks_for_tokens(plan.changes, desired, live):
+        live = with_tokens(drivers, live, asking)
+        plan = with_survivors(plan, desired, live, asking)
     found = [item for report in reports.values() for item in report.diagnostics]
     found += _server_findings(desired, drivers, reports)
     plan = replace(plan, diagnostics=plan.diagnostics + Diagnostics.of(found))

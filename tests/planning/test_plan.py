@@ -248,7 +248,8 @@ def test_a_removed_association_says_which_tokens_stay() -> None:
     }
     wanted = desired(ENDS, listed_clients=frozenset({"x"}))
     assert note_of(wanted, seen, "association/x:s@as") == (
-        "3 tokens of the client stay valid until 2027-01-31T12:00:00Z; add a revocation to end them."
+        "3 tokens of the client stay valid until 2027-01-31T12:00:00Z. To end them, paste under revocations: "
+        "- {id: end-x-s, client: x, scope: s, tokens: all}"
     )
     cut = desired(
         {**wanted.objects, revocation("R"): Revocation(client="x", tokens="all")}, listed_clients=frozenset({"x"})
@@ -260,7 +261,8 @@ def test_deleted_and_narrowed_clients_say_which_tokens_stay() -> None:
     """An endless token is said to be one; an update that leaves tokens alone says nothing."""
     seen = {client("x"): there(Client(grants=(Grant.PASSWORD,), name="a"), tokens=tokens(1, endless=True))}
     assert note_of(desired({client("x"): Client(grants=())}), seen, "client/x@as") == (
-        "1 token of the client stays valid without end; add a revocation to end them."
+        "1 token of the client stays valid without end. To end it, paste under revocations: "
+        "- {id: end-x, client: x, tokens: all}"
     )
     assert note_of(desired({client("x"): Client(name="b")}), seen, "client/x@as") == ""
     assert "1 token" in note_of(desired(absent=frozenset({client("x")})), seen, "client/x@as")

@@ -56,7 +56,8 @@ def test_what_hangs_on_clients_reads_clients_too() -> None:
     }
     read_live(drivers, desired_state(objects, drivers))
     assert login.reads[0].kinds == {Kind.ASSOCIATION, Kind.CLIENT}
-    assert orders.reads[0].kinds == {Kind.REVOCATION, Kind.CLIENT}
+    # Nobody says whom orders trusts, so that is looked at.
+    assert orders.reads[0].kinds == {Kind.REVOCATION, Kind.CLIENT, Kind.TRUST}
 
 
 def test_trust_is_read_when_it_is_wanted() -> None:
@@ -74,7 +75,7 @@ def test_a_scope_that_shall_go_reads_the_associations_that_may_use_it() -> None:
     read_live(drivers, desired_state({}, drivers, absent=gone))
     assert login.reads[0].kinds == {Kind.SCOPE, Kind.ASSOCIATION, Kind.CLIENT}
     assert login.reads[0].absent == {gone[0]}
-    assert orders.reads[0].kinds == {Kind.SCOPE}
+    assert orders.reads[0].kinds == {Kind.SCOPE, Kind.TRUST}
 
 
 @pytest.mark.parametrize(
