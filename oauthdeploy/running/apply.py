@@ -168,6 +168,7 @@ class _Run:
                 ended: Sequence[Ended] = [_skipped(change, findings.gave_up(change)) for change in changes]
             else:
                 ended = self.carrier.carry(changes)
+                self.breaker.note([end.outcome for end in ended])
         except BaseException as error:  # noqa: BLE001  (a batch that never comes back would hold the run for ever)
             problem = f"{type(error).__name__} while the change was made"
             ended = [Ended(Outcome(change, Status.UNKNOWN, findings.of_bug(problem, change))) for change in changes]
@@ -179,12 +180,11 @@ class _Run:
             self.carrier.teller.ended(end.outcome)
         for place, end in zip(batch.places, ended, strict=True):
             self._skip_dependants(self.schedule.resolve(place, done=end.outcome.status is Status.DONE))
-        for end in ended:
-            if self.breaker.note(end.outcome):
-                places, skips = self.schedule.give_up(batch.server)
-                for place in places:
-                    self._skip(place, findings.gave_up(self.changes[place]))
-                self._skip_dependants(skips)
+        if self.breaker.has_given_up(batch.server):
+            places, skips = self.schedule.give_up(batch.server)
+            for place in places:
+                self._skip(place, findings.gave_up(self.changes[place]))
+            self._skip_dependants(skips)
 
     def _skip_dependants(self, skips: Sequence[Skip]) -> None:
         for skip in skips:
