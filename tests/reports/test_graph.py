@@ -217,6 +217,7 @@ def test_hostile_names_stay_names_in_every_format() -> None:
     hold_svg(svg_text(graph), graph)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=4, unique=True))
 def test_no_name_breaks_a_format(names: list[str]) -> None:
     """Whatever a server or a manifest calls its clients and scopes."""
@@ -225,7 +226,7 @@ def test_no_name_breaks_a_format(names: list[str]) -> None:
     hold_svg(svg_text(graph), graph)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10, deadline=None)
 @given(st.text(min_size=1))
 def test_no_name_breaks_dot(name: str) -> None:
     """The same for DOT, whose independent parser is slow."""
@@ -236,6 +237,7 @@ def test_no_name_breaks_dot(name: str) -> None:
 # -- layout --------------------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=80))
 def test_boxes_never_overlap_and_lines_end_at_boxes(pairs: list[tuple[int, int]]) -> None:
     """However an estate is joined, everything lies inside the picture and beside each other."""
