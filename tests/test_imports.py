@@ -61,6 +61,7 @@ PLANNING = [
     "undone",
     "inverse",
     "selection",
+    "adopting",
     "outcome",
     "drift",
 ]

@@ -13,6 +13,7 @@ COMMANDS = {
     "plan": "Show what would change on which server, in which order, and why.",
     "apply": "Make the servers as the manifest says: plan, ask, change, verify.",
     "drift": "Report how the servers differ from the manifest, by class.",
+    "adopt": "Take over objects that are there already.",
     "show": "Show a plan that `plan --out PLANFILE` saved.",
     "journal": "Show what an apply did, change by change, from its journal.",
     "rollback": "Take back what a journal says was done.",

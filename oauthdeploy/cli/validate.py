@@ -1,11 +1,11 @@
-"""`oauthdeploy validate`: check the manifest, without any server."""
+"""`oauthdeploy validate`: check the manifest, without any server unless one is asked for."""
 
 from __future__ import annotations
 
 import click
 
 from oauthdeploy.cli import streams
-from oauthdeploy.cli.flags import leave
+from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Source, manifest_options, output_options
 from oauthdeploy.cli.output import Output, as_json, as_junit, as_sarif
 from oauthdeploy.core.errors import ManifestInvalid
@@ -13,9 +13,15 @@ from oauthdeploy.core.errors import ManifestInvalid
 
 @click.command()
 @manifest_options
+@option(
+    "--online",
+    env="ONLINE",
+    is_flag=True,
+    help="Look at the servers too, without writing: what they can't hold, and where the two sides disagree.",
+)
 @output_options("text", "json", "sarif", "junit")
-def validate(source: Source, output: Output) -> None:
-    """Check the manifest, without any server.
+def validate(source: Source, online: bool, output: Output) -> None:
+    """Check the manifest, without any server; with --online against the servers too.
 
     Every problem is reported in one run, with its place, the reason and the fix. Exit code 3 where there is an error.
     """
@@ -25,9 +31,13 @@ def validate(source: Source, output: Output) -> None:
     from oauthdeploy.reports.sheet import Look
     from oauthdeploy.reports.validation import render_validation, validation_line
 
-    manifest, diagnostics = workflow.validate(source.request())
+    request = source.request()
+    manifest, diagnostics = workflow.validate(request)
+    if online and manifest is not None:
+        diagnostics = (diagnostics + workflow.probe(request)).sorted()
     files = manifest.files if manifest is not None else source.files
-    desired = manifest.desired if manifest is not None else None
+    valid = manifest is not None and not diagnostics.errors
+    desired = manifest.desired if manifest is not None and valid else None
 
     def line(look: Look) -> str:
         return validation_line(files, diagnostics, desired, look)
@@ -40,13 +50,13 @@ def validate(source: Source, output: Output) -> None:
     output.emit(
         {
             "text": text,
-            "json": as_json(lambda: validation_document(files, diagnostics, valid=manifest is not None)),
+            "json": as_json(lambda: validation_document(files, diagnostics, valid=valid)),
             "sarif": as_sarif("validate", files, diagnostics),
-            "junit": as_junit("validate", files, diagnostics, valid=manifest is not None),
+            "junit": as_junit("validate", files, diagnostics, valid=valid),
         },
-        on_screen=line if manifest is not None else lambda _look: "",
+        on_screen=line if valid else lambda _look: "",
     )
-    if manifest is None:
+    if not valid:
         if output.text_on_stdout:
             streams.write_talk(f"\n{line(output.talk_look())}")
         leave(ManifestInvalid.exit_code)

@@ -4,6 +4,8 @@
     make_plan()     manifest -> desired -> live -> diff -> plan; on connections that refuse to write
     run_plan()      the same, then apply -> verify -> report
     detect_drift()  the same as a plan, told as drift
+    probe()         findings that take a look at the servers
+    adopt()         live objects that the manifest names -> marks of ownership, where servers hold them
     ping()          who the servers are and whether they let us in
 
     save_plan()     plan -> document, bound to its manifest and to what was live
@@ -17,20 +19,24 @@ Errors are those of `core.errors`; each has the exit code that the command line 
 from __future__ import annotations
 
 from oauthdeploy.manifest.api import ManifestRequest
+from oauthdeploy.workflow.adopting import AdoptReport, adopt, probe
 from oauthdeploy.workflow.opening import environment, validate
 from oauthdeploy.workflow.options import PingResult, RunOptions
 from oauthdeploy.workflow.runs import detect_drift, make_plan, ping, run_plan
 from oauthdeploy.workflow.saved import check_saved, read_plan, run_saved, save_plan
 
 __all__ = [
+    "AdoptReport",
     "ManifestRequest",
     "PingResult",
     "RunOptions",
+    "adopt",
     "check_saved",
     "detect_drift",
     "environment",
     "make_plan",
     "ping",
+    "probe",
     "read_plan",
     "run_plan",
     "run_saved",

@@ -1,0 +1,68 @@
+"""`oauthdeploy adopt`: take over objects that are there already."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from oauthdeploy.cli import streams
+from oauthdeploy.cli.flags import leave, option
+from oauthdeploy.cli.options import Reach, Source, manifest_options, output_options, reach_options
+from oauthdeploy.cli.output import Output, as_json
+from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.core.errors import PartialApply, UsageError
+
+if TYPE_CHECKING:
+    from oauthdeploy.planning.adopting import Adoption
+
+DECLINED = 1
+
+
+@click.command()
+@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
+@manifest_options
+@reach_options
+@option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Don't ask.")
+@output_options("text", "json")
+def adopt(addresses: tuple[str, ...], source: Source, reach: Reach, yes: bool, output: Output) -> None:
+    """Take over objects that are there already.
+
+    Shows each live object that the manifest names (or those that ADDRESS globs name), and what the next apply would change on
+    it. Where a server can hold marks of ownership, writes the manifest's; elsewhere there is nothing to write.
+    """
+    from oauthdeploy import workflow
+    from oauthdeploy.planning.adopting import adoption_document
+    from oauthdeploy.planning.outcome import Status
+    from oauthdeploy.reports.adopt import render_adoption
+
+    def confirm(found: Adoption) -> bool:
+        stopped = any(stop.rule not in reach.allow for stop in found.plan.stops)
+        if yes or stopped:
+            return True
+        output.show(lambda look: render_adoption(found, look, allowed=reach.allow), needed=True)
+        if source.takes_stdin or not streams.is_terminal(sys.stdin):
+            raise UsageError(
+                "adopt needs a yes, and there is nobody to ask",
+                fix="Look at what it would mark, then run adopt with --yes.",
+            )
+        streams.write_talk("\nWrite these marks? Only 'yes' is accepted: ")
+        return sys.stdin.readline().strip() == "yes"
+
+    report = workflow.adopt(source.request(), reach.options(), addresses, confirm=confirm)
+    if report is None:
+        output.talk("Nothing was changed.")
+        leave(DECLINED)
+        return
+    written = [outcome.change.address for outcome in report.outcomes if outcome.status is Status.DONE]
+    failed = Diagnostics.of(outcome.because for outcome in report.outcomes if outcome.because is not None)
+    output.emit(
+        {
+            "text": lambda look: render_adoption(
+                report.adoption, look, outcomes=report.outcomes, allowed=report.allowed
+            ),
+            "json": as_json(lambda: adoption_document(report.adoption, written, failed)),
+        }
+    )
+    leave(PartialApply.exit_code if failed else 0)
