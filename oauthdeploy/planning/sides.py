@@ -41,7 +41,11 @@ class Disagreement:
 
 
 def disagreements(desired: DesiredState, live: LiveState) -> Iterator[Disagreement]:
-    """What the manifest puts on both sides, and what stands there differently now."""
+    """What the manifest puts on both sides, and what stands there differently now.
+
+    Accounts count where `resource_owners` names them: those of other clients are a finding, for no apply could ever make it
+    go away.
+    """
     trusted = {name: trusted_by(desired, name) for name in sorted(live.servers.keys() & desired.servers.keys())}
     for name, server in trusted.items():
         if server is not None:
@@ -54,7 +58,7 @@ def disagreements(desired: DesiredState, live: LiveState) -> Iterator[Disagreeme
         peer = desired.objects.get(other)
         if peer is not None:
             yield from _pair(live, (address, wanted), (other, peer), desired)
-    for found in _accounts(desired, live):
+    for found in _accounts(desired, live, named_only=True):
         yield Disagreement(Address.parse(found.address), found.detail, found.path)
 
 
@@ -378,7 +382,7 @@ def _people(desired: DesiredState, trusted: str) -> Collection[str]:
     return [name for name in desired.resource_owners if name not in machines]
 
 
-def _accounts(desired: DesiredState, live: LiveState) -> Iterator[Diagnostic]:
+def _accounts(desired: DesiredState, live: LiveState, *, named_only: bool = False) -> Iterator[Diagnostic]:
     """Accounts that a server lacks; a person's that is disabled is as good as missing."""
     said: set[tuple[str, str]] = set()
     for resource, trusted in _issuing(desired):
@@ -392,6 +396,8 @@ def _accounts(desired: DesiredState, live: LiveState) -> Iterator[Diagnostic]:
                     state_there = "is disabled on" if name in state.accounts else "is no user or group of"
                     yield _person_missing(desired, name, state_there, server, (resource, trusted))
             for address in _machines(desired, trusted):
+                if named_only and address.name not in desired.resource_owners:
+                    continue
                 there = live.servers[trusted].objects.get(address) if trusted in live.servers else None
                 names = {address.name, there.client_id if there is not None else ""} - {""}
                 if not names & state.accounts.keys() and (server, address.name) not in said:
