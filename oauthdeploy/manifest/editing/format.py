@@ -1,0 +1,160 @@
+"""The canonical form of a manifest: one order, one style, every comment kept, and never another meaning.
+
+Keys that the model knows stand in the order of its fields; servers, scopes, clients, variables and environments in that of their
+author. What is written is read again before it is given out: the loader must find the same data in it, every comment must be
+there once, and comments that silence findings must speak of the same values.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from oauthdeploy.core.diagnostics import Diagnostic, Path
+from oauthdeploy.manifest.editing.order import put_in_order
+from oauthdeploy.manifest.editing.read import read_text
+from oauthdeploy.manifest.editing.tree import IGNORE_MARK, Collection, Text, all_comments
+from oauthdeploy.manifest.editing.trivia import read_tokens
+from oauthdeploy.manifest.editing.write import write_text
+from oauthdeploy.manifest.loader import read_tree
+from oauthdeploy.manifest.locate import Locator
+from oauthdeploy.manifest.nodes import Node, Source, read_nodes
+
+_HEADER_KEYS = frozenset({"version", "name"})
+"""A comment right above one of these, at the top of a file, speaks of the whole file."""
+
+_FILE_MARKS = ("yaml-language-server", "vim:", "-*-", "SPDX-")
+
+
+@dataclass(frozen=True)
+class Formatted:
+    """The canonical text of a file, or the findings that say why there is none (then `text` is what came in)."""
+
+    text: str
+    problems: tuple[Diagnostic, ...] = ()
+
+
+def format_source(source: Source) -> Formatted:
+    """Give the canonical form of a file. Its line ends become LF.
+
+    A file that the loader can't read (not YAML, a key twice, tags, several documents) gives the loader's findings.
+    """
+    data, problems = read_tree(source)
+    if problems:
+        locator = Locator((source,))
+        return Formatted(source.text, tuple(locator.place(item) for item in problems))
+    text = _canonical(source.text.replace("\r\n", "\n").replace("\r", "\n"))
+    problem = _difference(source, data, text)
+    return Formatted(text) if problem is None else Formatted(source.text, (problem,))
+
+
+def _canonical(text: str) -> str:
+    tree = read_text(text)
+    return write_text(tree, _ordered(tree))
+
+
+def _ordered(tree: Text) -> list[str]:
+    """Put the tree in order, and take out the lines at the top of the file that stay there. Gives those lines."""
+    root = tree.root.value
+    first = root.entries[0] if isinstance(root, Collection) and root.entries else None
+    put_in_order(root)
+    if first is None or not isinstance(root, Collection) or root.entries[0] is first:
+        return []
+    end = _header_end(first.above, first.key.value if first.key is not None else "")
+    header, first.above = first.above[:end], first.above[end:]
+    now = root.entries[0]
+    while now.above and not now.above[0]:
+        now.above.pop(0)
+    if header and now.above:
+        header.append("")
+    return header
+
+
+def _header_end(above: list[str], key: str) -> int:
+    """How many of the lines above the first key belong to the file: all before an empty line, and those that say so."""
+    end = max((number + 1 for number, line in enumerate(above) if not line), default=0)
+    end = max(end, *(number + 1 for number, line in enumerate(above) if any(mark in line for mark in _FILE_MARKS)), 0)
+    if key in _HEADER_KEYS:
+        while end < len(above) and IGNORE_MARK not in above[end]:
+            end += 1
+    return end
+
+
+# -- the proof ----------------------------------------------------------------------------------------------------------
+
+
+def _difference(source: Source, data: Any, text: str) -> Diagnostic | None:
+    """What the new text says differently; None where it says the same."""
+    made = Source(source.name, text)
+    again, problems = read_tree(made)
+    if problems or again != data:
+        return _refused(source, "its values would change")
+    if _comments(source.text.replace("\r\n", "\n").replace("\r", "\n")) != _comments(text):
+        return _refused(source, "a comment would be lost or doubled")
+    if IGNORE_MARK in source.text and (lost := _displaced(source, made)):
+        return Diagnostic(
+            "ignore-ambiguous",
+            "A comment that silences a finding can't be kept with what it speaks of",
+            f"Its line holds several values, which the canonical form writes on lines of their own: {lost}",
+            "Put each value on a line of its own, with a comment where one is needed.",
+            span=source.span(1, 1),
+        )
+    return None
+
+
+def _refused(source: Source, why: str) -> Diagnostic:
+    return Diagnostic(
+        "not-formatted",
+        "The file can't be formatted without changing it",
+        f"{source.name} is left as it is: {why}.",
+        "This is a bug in oauthdeploy; please report it with the file's form, without its secrets.",
+    )
+
+
+def _comments(text: str) -> Counter[str]:
+    return Counter(item.text for item in read_tokens(text)[2] if item.text)
+
+
+def _displaced(before: Source, after: Source) -> str:
+    """A silencing comment that speaks of other values in `after` than in `before`; empty where there is none."""
+    left = _targets(before)
+    left.subtract(_targets(after))
+    return next((comment for (comment, _), times in left.items() if times > 0), "")
+
+
+def _targets(source: Source) -> Counter[tuple[str, frozenset[Path]]]:
+    """Each silencing comment with the paths of the values that a finding would place on its line."""
+    lines = Source(source.name, source.text).lines
+    places = _places(read_nodes(source)[0])
+    found: Counter[tuple[str, frozenset[Path]]] = Counter()
+    text = "\n".join(lines)
+    for item in read_tokens(text)[2]:
+        if IGNORE_MARK not in item.text:
+            continue
+        line = text.count("\n", 0, item.index)
+        if item.own:
+            line += 1
+            while line < len(lines) and lines[line].lstrip().startswith("#"):
+                line += 1
+        found[item.text, frozenset(places.get(line + 1, ()))] += 1
+    return found
+
+
+def _places(top: Node | None) -> Mapping[int, set[Path]]:
+    """The paths of values by the line that a finding about them points at: a text's own, else that of its key."""
+    places: dict[int, set[Path]] = {}
+    stack: list[tuple[Node, Path]] = [] if top is None else [(top, ())]
+    while stack:
+        node, path = stack.pop()
+        if isinstance(node.value, dict):
+            for key, (line, _, child) in node.value.items():
+                at = child.line if isinstance(child.value, str) else line
+                places.setdefault(at, set()).add((*path, key))
+                stack.append((child, (*path, key)))
+        elif isinstance(node.value, list):
+            for number, child in enumerate(node.value):
+                places.setdefault(child.line, set()).add((*path, number))
+                stack.append((child, (*path, number)))
+    return places

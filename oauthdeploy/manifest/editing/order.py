@@ -1,0 +1,103 @@
+"""The canonical order of keys: that of the fields in the manifest's model. What the user named keeps the user's order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import lru_cache
+
+from oauthdeploy.core.diagnostics import Path
+from oauthdeploy.manifest.compose import OBJECT_SECTIONS
+from oauthdeploy.manifest.document import Document
+from oauthdeploy.manifest.editing.tree import Alias, Collection, Entry, Value, entries_of
+from oauthdeploy.manifest.problems import models_at
+
+
+def put_in_order(root: Value) -> None:
+    """Sort the keys of every object that the model knows, in place. Keys that it doesn't know come last, as they stood.
+
+    A mapping keeps its order where another one would change what the file says: an alias would come before its anchor, or a
+    comment that silences a finding on the first line of a list's entry would stand beside another key.
+    """
+    anchors = Counter(name for name, anchor in _marks(root) if anchor)
+    repeated = frozenset(name for name, times in anchors.items() if times > 1)
+    _visit(root, (), repeated if anchors else None, in_list=None)
+
+
+def _visit(value: Value, path: Path, repeated: frozenset[str] | None, in_list: Entry | None) -> None:
+    if not isinstance(value, Collection):
+        return
+    if value.mapping:
+        ranks = _ranks(_pattern(path))
+        if ranks and not _pinned(value, in_list):
+            _sort(value, ranks, repeated)
+        for entry in value.entries:
+            name = entry.key.value if entry.key is not None else ""
+            _visit(entry.value, (*path, name), repeated, None)
+    else:
+        for entry in value.entries:
+            _visit(entry.value, (*path, 0), repeated, entry)
+
+
+def _pinned(value: Collection, in_list: Entry | None) -> bool:
+    """True for an entry of a list, written as a block, one of whose comments silences findings."""
+    return in_list is not None and not value.flow and any(entry.ignores for entry in (in_list, *value.entries))
+
+
+def _pattern(path: Path) -> Path:
+    """The path with a star for the names that users choose, and as if an overlay were the document that it changes."""
+    if path[:1] == ("environments",):
+        if len(path) < 2:
+            return path
+        path = path[2:]
+    if len(path) > 1 and path[0] in OBJECT_SECTIONS:
+        path = (path[0], "*", *path[2:])
+    return path
+
+
+@lru_cache(maxsize=4096)
+def _ranks(path: Path) -> Mapping[str, int]:
+    """The place of each known key at the path; none where the model knows no keys there."""
+    names: list[str] = []
+    for model in models_at(Document, path):
+        names += [name for name in model.model_fields if name not in names]
+    # A subclass has its own fields last, but what a thing is called comes first.
+    names.sort(key=lambda name: name != "id")
+    return {name: place for place, name in enumerate(names)}
+
+
+def _sort(value: Collection, ranks: Mapping[str, int], repeated: frozenset[str] | None) -> None:
+    """Sort one mapping. `repeated` are the anchors that are defined more than once; None where the file has no anchors."""
+    last = len(ranks)
+    ordered = sorted(value.entries, key=lambda entry: ranks.get(entry.key.value, last) if entry.key else last)
+    if repeated is None or _keeps_aliases(ordered, repeated):
+        value.entries = ordered
+
+
+# -- anchors ----------------------------------------------------------------------------------------------------------
+
+
+def _marks(value: Value) -> list[tuple[str, bool]]:
+    """The anchors (true) and aliases (false) in a value, in their order."""
+    found: list[tuple[str, bool]] = []
+    if value.anchor:
+        found.append((value.anchor, True))
+    if isinstance(value, Alias):
+        found.append((value.name, False))
+    for entry in entries_of(value):
+        found += _marks(entry.value)
+    return found
+
+
+def _keeps_aliases(ordered: list[Entry], repeated: frozenset[str]) -> bool:
+    """True where every alias still follows its anchor."""
+    marks = [_marks(entry.value) for entry in ordered]
+    if sum(any(name in repeated for name, _ in found) for found in marks) > 1:
+        return False
+    defined_later: set[str] = set()
+    for found in reversed(marks):
+        own = {name for name, anchor in found if anchor}
+        if any(name in defined_later and name not in own for name, anchor in found if not anchor):
+            return False
+        defined_later |= own
+    return True

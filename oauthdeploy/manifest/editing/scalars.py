@@ -1,0 +1,78 @@
+"""How a text is written: plain where YAML 1.2 allows it and every reader sees a text, else in double quotes."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from oauthdeploy.manifest.editing.tree import Scalar
+from oauthdeploy.manifest.nodes import NULLS
+
+_TYPED = re.compile(
+    r"~|null|Null|NULL|=|<<"
+    r"|(?i:y|yes|n|no|true|false|on|off)"
+    r"|[-+]?\.?[0-9][0-9_.:eE+-]*"
+    r"|[-+]?0[xXoObB][0-9A-Fa-f_]+"
+    r"|[-+]?\.(?i:inf)|\.(?i:nan)"
+    r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9:.]+.*"
+)
+"""Plain texts that some reader of YAML 1.1 or 1.2 takes for something else: null, a truth, a number, a time, a merge key."""
+
+_START = r"(?![-.]{3})(?:[^\s\-?:,\[\]{}#&*!|>'\"%@`]|-(?=[A-Za-z0-9.]))"
+_PLAIN = re.compile(_START)
+_ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0", "\x1b": "\\e"}
+
+
+def is_typed(text: str) -> bool:
+    """True where quotes carry a meaning: the plain text would be something else for one reader or another."""
+    return text == "" or _TYPED.fullmatch(text) is not None
+
+
+def can_be_plain(text: str, *, flow: bool) -> bool:
+    """True where the text may stand without quotes (`flow`: between brackets) and means the same everywhere."""
+    if not _PLAIN.match(text) or text[-1] in " :" or ": " in text or " #" in text or not text.isprintable():
+        return False
+    return not (flow and any(sign in text for sign in ",[]{}"))
+
+
+def quoted(text: str) -> str:
+    """The text in double quotes; what can't be seen is written as an escape."""
+    return f'"{"".join(_ESCAPES.get(sign) or (sign if sign.isprintable() else _escape(sign)) for sign in text)}"'
+
+
+def _escape(sign: str) -> str:
+    code = ord(sign)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def written(text: str, *, flow: bool = False) -> str:
+    """A text as a manifest says it, whatever it holds: for values that come from people."""
+    return text if can_be_plain(text, flow=flow) and not is_typed(text) else quoted(text)
+
+
+def inline(scalar: Scalar, *, flow: bool) -> str:
+    """The scalar on one line. Its quotes are kept or left out so that no reader sees another type than before."""
+    text = scalar.value
+    if scalar.style:
+        return written(text, flow=flow)
+    if text in NULLS:
+        return "null"
+    if "\n" not in scalar.raw and scalar.in_flow == flow:
+        return scalar.raw
+    return text if can_be_plain(text, flow=flow) else quoted(text)
+
+
+def over_lines(scalar: Scalar) -> list[str] | None:
+    """The lines of a plain or quoted text that was written over several, without indentation; None for any other."""
+    if scalar.block or "\n" not in scalar.raw or (scalar.in_flow and not scalar.style):
+        return None
+    first, *others = scalar.raw.split("\n")
+    return [_trimmed(first), *(_trimmed(line.lstrip(" \t")) for line in others)]
+
+
+def _trimmed(line: str) -> str:
+    """Without spaces at the end, which YAML folds away, unless a backslash keeps the first of them."""
+    short = line.rstrip(" \t")
+    return line if short.endswith("\\") else short
