@@ -105,12 +105,38 @@ class ClientTokens(Model):
 
 
 class DeliverTo(Model):
-    """Where a secret that a server made goes, once."""
+    """Where a secret that a server made goes, once: a file, a command or a keyring."""
 
-    file: Text = Field(
-        description="A file, written with mode 0600 and replaced in one step.", examples=["out/web-shop.env"]
+    file: Text | None = Field(
+        None, description="A file, written with mode 0600 and replaced in one step.", examples=["out/web-shop.env"]
     )
     format: Literal["dotenv", "json"] = Field("dotenv", description="How the file is written.")
+    command: tuple[Text, ...] | None = Field(
+        None,
+        min_length=1,
+        description="A program and its arguments, run without a shell; gets client_id and client_secret as JSON on its "
+        "standard input. Another exit code than 0 is a failed delivery.",
+        examples=[["bin/store-secret", "--path", "oauth/web-shop"]],
+    )
+    keyring: Text | None = Field(
+        None,
+        pattern=r"^[^/].*/[^/]+$",
+        description="An entry of the account's keyring, as service/name.",
+        examples=["oauthdeploy/web-shop"],
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> DeliverTo:
+        if sum(place is not None for place in (self.file, self.command, self.keyring)) != 1:
+            raise ValueError("give exactly one of file, command and keyring")
+        if "format" in self.model_fields_set and self.file is None:
+            raise ValueError("format is for a file")
+        return self
+
+    @property
+    def own_place(self) -> str:
+        """The place that only one secret can have; "" for a command, which is told whose secret it gets."""
+        return self.file or (f"keyring {self.keyring}" if self.keyring else "")
 
 
 class ClientSecret(Model):

@@ -37,7 +37,7 @@ from oauthdeploy.running.journal import Journal
 from oauthdeploy.running.read import check_all, read_wanted, wanted_of
 from oauthdeploy.running.schedule import Batch, Schedule, Skip
 from oauthdeploy.running.signals import deferred
-from oauthdeploy.running.sinks import FileSinks, Sinks
+from oauthdeploy.running.sinks import LocalSinks, Sinks
 from oauthdeploy.running.verify import settle, verify_changes
 
 
@@ -70,7 +70,7 @@ def apply_plan(
     """
     begun = now()
     stop = stop or threading.Event()
-    sinks = sinks or FileSinks(base or Path())
+    sinks = sinks or LocalSinks(base or Path())
     lifted = hold_safety(plan, allowed)
     if plan.is_empty:
         return ApplyReport(plan, (), verified=verify, allowed=lifted, journal=_path_of(journal))
@@ -316,11 +316,11 @@ def _check_sinks(changes: Sequence[Change], drivers: Mapping[str, Driver], sinks
         if target is None or not may_make_secret(change):
             continue
         sinks.check(target)
-        other = taken.setdefault(target.file, change)
+        other = taken.setdefault(target.own_place, change) if target.own_place else change
         if other is not change:
             raise DeliveryFailed(
-                "Two secrets go to one file",
-                detail=f"{other.address} and {change.address} both deliver to {target.file}.",
+                "Two secrets go to one place",
+                detail=f"{other.address} and {change.address} both deliver to {target.own_place}.",
                 fix="Give each a deliver_to of its own. Nothing was written.",
             )
 

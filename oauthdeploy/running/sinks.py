@@ -16,6 +16,7 @@ from oauthdeploy.core.errors import DeliveryFailed
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import DeliverTo
 from oauthdeploy.running.files import make_folder, sync_folder, write_all
+from oauthdeploy.running.outlets import check_command, check_keyring, put_in_keyring, run_command
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_./+=:@%,-]*\Z")
 """What dotenv readers and POSIX shells all take without quotes."""
@@ -32,17 +33,29 @@ class Sinks(Protocol):
 
 
 @dataclass(frozen=True)
-class FileSinks:
-    """Sinks that are files; relative paths start from `base`, the manifest's folder."""
+class LocalSinks:
+    """The sinks of this machine: files, programs and the keyring. Relative paths start from `base`, the manifest's folder."""
 
     base: Path
 
     def check(self, target: DeliverTo) -> None:
-        """Find out whether the file can be written, and make its folder. Raises DeliveryFailed."""
-        check_target(target, base=self.base)
+        """Find out whether the file can be written (its folder is made), the program is there, or the keyring can store.
+
+        Raises DeliveryFailed.
+        """
+        if target.command is not None:
+            check_command(target.command, base=self.base)
+        elif target.keyring is not None:
+            check_keyring(target.keyring)
+        else:
+            check_target(target, base=self.base)
 
     def deliver(self, secret: Secret, target: DeliverTo, *, client_id: str) -> str:
-        """Write the file. Raises DeliveryFailed."""
+        """Write the file, run the program, or store in the keyring. Raises DeliveryFailed."""
+        if target.command is not None:
+            return run_command(secret, target.command, base=self.base, client_id=client_id)
+        if target.keyring is not None:
+            return put_in_keyring(secret, target.keyring)
         return deliver(secret, target, base=self.base, client_id=client_id)
 
 
@@ -75,14 +88,15 @@ def deliver(secret: Secret, target: DeliverTo, *, base: Path, client_id: str) ->
 def check_target(target: DeliverTo, *, base: Path) -> Path:
     """Find the file of `target`, make its folder, and look whether a file may be put there. Raises DeliveryFailed."""
     root = Path(os.path.realpath(base))
-    path = Path(os.path.normpath(root / target.file))
-    if path.name in ("", "..") or target.file.endswith(("/", os.sep)):
+    file = target.file or ""
+    path = Path(os.path.normpath(root / file))
+    if not file or path.name in ("", "..") or file.endswith(("/", os.sep)):
         raise _failed(path, "it names a folder, not a file")
     try:
         make_folder(path.parent)
         folder = Path(os.path.realpath(path.parent))
         leads_out = folder != path.parent and not folder.is_relative_to(root)
-        if leads_out and not Path(target.file).is_absolute():
+        if leads_out and not Path(file).is_absolute():
             raise _failed(path, f"a symbolic link on the way leads out of {root}")
         standing = path.lstat()
     except FileNotFoundError:

@@ -294,7 +294,13 @@ def test_a_record_of_another_shape_is_told_and_not_followed(tmp_path: Path) -> N
 
 def test_what_failed_is_not_taken_back(tmp_path: Path) -> None:
     """Only what was made has an inverse; a change that failed for its secret's delivery alone was made."""
-    base = {"address": "client/c@login", "action": "create", "before": None, "after": {}, "changed": []}
+    base: dict[str, object] = {
+        "address": "client/c@login",
+        "action": "create",
+        "before": None,
+        "after": {},
+        "changed": [],
+    }
     sent = {"type": "intent", **base}
     failed = {"type": "outcome", **base, "status": "failed", "because": {"rule": "request-rejected"}}
     undelivered = {"type": "outcome", **base, "status": "failed", "because": {"rule": "secret-not-delivered"}}

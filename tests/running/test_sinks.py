@@ -17,7 +17,7 @@ from oauthdeploy.core.errors import DeliveryFailed
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import DeliverTo
 from oauthdeploy.running import sinks
-from oauthdeploy.running.sinks import FileSinks, check_target, deliver
+from oauthdeploy.running.sinks import LocalSinks, check_target, deliver
 
 CANARY = "canary-4e1b7c"
 SECRET = Secret(CANARY, "server")
@@ -112,13 +112,13 @@ def test_paths_that_are_no_file_are_refused_before_anything_is_sent(tmp_path: Pa
     """`check` finds what `deliver` would fail on."""
     (tmp_path / "s.env").write_text("")
     with pytest.raises(DeliveryFailed):
-        FileSinks(tmp_path).check(DeliverTo(file=file))
+        LocalSinks(tmp_path).check(DeliverTo(file=file))
 
 
 def test_a_path_that_names_a_folder_above_is_taken_as_written(tmp_path: Path) -> None:
     """`..` is the author's own word, not a link that somebody planted."""
     (tmp_path / "base").mkdir()
-    FileSinks(tmp_path / "base").deliver(SECRET, DeliverTo(file="../s.env"), client_id="x")
+    LocalSinks(tmp_path / "base").deliver(SECRET, DeliverTo(file="../s.env"), client_id="x")
     assert CANARY in (tmp_path / "s.env").read_text()
 
 

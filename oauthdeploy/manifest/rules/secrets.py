@@ -225,15 +225,20 @@ clients:
 """,
 )
 def file_shared(context: RuleContext) -> Iterator[Finding]:
-    """The same deliver_to.file for two clients."""
+    """The same file or keyring entry for two clients."""
     owners: dict[str, str] = {}
     for key, entry in context.clients_that_write("secret"):
         if entry.secret is None or entry.secret.deliver_to is None:
             continue
-        file = entry.secret.deliver_to.file
-        if file in owners:
-            yield client_finding(key, "secret.deliver_to.file", f"'{file}' receives the secret of {owners[file]} too.")
-        owners.setdefault(file, key)
+        place = entry.secret.deliver_to.own_place
+        if not place:
+            continue
+        if place in owners:
+            field = "file" if entry.secret.deliver_to.file else "keyring"
+            yield client_finding(
+                key, f"secret.deliver_to.{field}", f"'{place}' receives the secret of {owners[place]} too."
+            )
+        owners.setdefault(place, key)
 
 
 def _refused(context: RuleContext, capability: Capability, wanted: str) -> Iterator[tuple[str, str, str]]:
