@@ -51,9 +51,9 @@ def _explain_language(subject: str, output: Output) -> None:
     path = find_field(book, subject)
     if path is None:
         # Rules are written with hyphens, fields with dots and underscores.
-        guess = None if "." in subject or "_" in subject else closest(subject, rules)
-        near = near_fields(book, subject) if guess is None or "-" not in subject else ()
-        _refuse(subject, "rule or field", [*([guess] if guess is not None else []), *near])
+        rule_like = closest(subject, rules) if "." not in subject and "_" not in subject else None
+        near = () if rule_like is not None and "-" in subject else near_fields(book, subject)
+        _refuse(subject, "rule or field", near or ([rule_like] if rule_like is not None else []))
         return
     fields = book[path]
     output.emit({"text": lambda look: render_fields(fields, look), "json": as_json(lambda: fields_document(fields))})

@@ -16,7 +16,7 @@ from oauthdeploy.model.explanation import (
 )
 from oauthdeploy.reports.diagnostics import add_diagnostic
 from oauthdeploy.reports.sheet import Look, Sheet, Span, cells
-from oauthdeploy.reports.words import counted, value_text, visible
+from oauthdeploy.reports.words import value_text, visible
 
 _LABEL = 14
 _ANSWER_STYLES = {"yes": "good", "no": "high", "untested": "medium"}
@@ -201,5 +201,7 @@ def not_found(suggestions: Iterable[str]) -> str:
     near = list(suggestions)
     if not near:
         return "Name a rule, a field such as clients.redirect_uris, or an address such as client/web-shop@login."
-    shown = " or ".join(f"'{visible(name)}'" for name in near[:3])
-    return f"Did you mean {shown}?" + (f" ({counted(len(near) - 3, 'more name')} end so)" if len(near) > 3 else "")
+    shown = ", ".join(f"'{visible(name)}'" for name in near[:5])
+    return f"Did you mean {' or '.join(shown.rsplit(', ', 1))}?" + (
+        f" There are {len(near) - 5} more." if len(near) > 5 else ""
+    )
