@@ -146,7 +146,10 @@ class ClientSecret(Model):
         None, description="The secret, by reference.", examples=["${env:WEB_SHOP_SECRET}"]
     )
     revision: Integer | None = Field(
-        None, ge=0, description="Raise it to send the secret again where a server can't be asked for it."
+        None,
+        ge=0,
+        description="Raise it to send the secret again, on servers that can keep a mark on a client; elsewhere it has no "
+        "effect, and a secret that is there already is never sent again.",
     )
     generate: Flag | None = Field(None, description="Let the server make the secret.")
     deliver_to: DeliverTo | None = Field(None, description="Where the server-made secret goes.")

@@ -111,6 +111,8 @@ class LiveObject:
     server won't tell (write-only), which are therefore never compared. `client_id` is that of a client, where the server
     tells it (RFC 6749 section 2.2). For a revocation, `value` is the revocation itself, `tokens` what is still to delete and
     `blocked` whether the client is disabled (None: the client isn't there).
+
+    `revision` is the secret.revision that our mark on a client records; None where there is no mark that could tell.
     """
 
     value: Object
@@ -122,6 +124,7 @@ class LiveObject:
     tokens: TokenCount | None = None
     blocked: bool | None = None
     client_id: str = ""
+    revision: int | None = None
 
 
 @dataclass(frozen=True)

@@ -281,7 +281,7 @@ def compare_object(
         elif not same(before, after):
             fields.append(FieldChange(path, before, after))
     if isinstance(wanted, Client) and isinstance(live.value, Client):
-        fields += _revision_change(wanted, live.value, VALUE in blind)
+        fields += _revision_change(wanted, live, VALUE in blind)
         fields += _option_changes(wanted, live.value, facts.name)
     if not fields and not blind and not unknown:
         return _SAME
@@ -315,12 +315,20 @@ def _covered(path: str, blind: frozenset[str]) -> bool:
     return path in blind or any(path.startswith(f"{above}.") for above in blind)
 
 
-def _revision_change(wanted: Client, live: Client, blind: bool) -> list[FieldChange]:
-    """A secret that can't be compared is sent again when the revision that the server recorded is another one."""
-    asked, have = wanted.secret, live.secret
-    if not blind or asked is None or have is None or asked.revision is None or have.revision in (None, asked.revision):
+def _revision_change(wanted: Client, live: LiveObject, blind: bool) -> list[FieldChange]:
+    """A secret that can't be compared is sent again, or made anew, when the server recorded a lower revision of it.
+
+    Where nothing is recorded nobody knows what was sent, so nothing is sent: the field stays one that can't be compared.
+    """
+    asked, recorded = wanted.secret, live.revision
+    if recorded is None and isinstance(live.value, Client) and live.value.secret is not None:
+        recorded = live.value.secret.revision
+    if asked is None or asked.revision is None or recorded is None or recorded >= asked.revision:
         return []
-    return [FieldChange(VALUE, None, asked.value), FieldChange(REVISION, have.revision, asked.revision)]
+    if not blind and not asked.generate:
+        return []
+    new = KNOWN_AFTER_APPLY if asked.generate else asked.value
+    return [FieldChange(VALUE, None, new), FieldChange(REVISION, recorded, asked.revision)]
 
 
 # -- the driver's own options -----------------------------------------------------------------------------------------

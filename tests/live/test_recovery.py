@@ -212,3 +212,16 @@ def test_a_lock_can_be_taken_away(pair: Pair) -> None:
     finally:
         other.kill()
         other.communicate()
+
+
+def test_an_integration_server_keeps_no_mark_of_a_secret(pair: Pair) -> None:
+    """Whatever the revision and the value: the secret counts as not comparable, and is never sent again."""
+    assert pair.run("apply", "--yes").code == 0
+    manifest = pair.folder / "oauthdeploy.yaml"
+    given = 'secret: {value: "${env:NIGHTLY_BATCH_SECRET}"}'
+    text = manifest.read_text()
+    assert given in text
+    manifest.write_text(text.replace(given, 'secret: {value: "${env:NIGHTLY_BATCH_SECRET}", revision: 7}'))
+    plan = pair.run("plan", "--detailed-exitcode", "-o", "json", env={"NIGHTLY_BATCH_SECRET": "quite-another-one"})
+    assert plan.code == 0, plan.out
+    assert {"address": "client/nightly-batch@login", "path": "secret.value"} in plan.json["blind"]

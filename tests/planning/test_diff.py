@@ -170,7 +170,7 @@ def test_a_client_without_secret_gets_one() -> None:
 
 
 def test_a_recorded_revision_decides_whether_a_blind_secret_is_sent() -> None:
-    """Another revision than the one recorded on the object sends the secret again; the same, or none, doesn't."""
+    """A lower revision than the manifest's, recorded on the object, sends the secret again; the same, or none, doesn't."""
     wanted = Client(secret=ClientSecret(value=Secret("s", "env:X"), revision=3))
     older = there(Client(secret=ClientSecret(revision=2)), blind=frozenset({"secret.value"}))
     (change,) = compare(desired({client("x"): wanted}), live({client("x"): older}), FACTS).changes
@@ -178,6 +178,33 @@ def test_a_recorded_revision_decides_whether_a_blind_secret_is_sent() -> None:
     assert [field.path for field in change.fields] == ["secret.value", "secret.revision"]
     same = there(Client(secret=ClientSecret(revision=3)), blind=frozenset({"secret.value"}))
     assert compare(desired({client("x"): wanted}), live({client("x"): same}), FACTS).changes == ()
+
+
+BLIND = frozenset({"secret.value"})
+
+
+@pytest.mark.parametrize(("recorded", "sent"), [(None, False), (0, True), (2, True), (3, False), (4, False)])
+def test_the_revision_of_a_mark_decides_too(recorded: int | None, sent: bool) -> None:
+    """A driver with marks gives the revision beside the object; no mark or no lower revision sends nothing."""
+    wanted = Client(secret=ClientSecret(value=Secret("s", "env:X"), revision=3))
+    marked = there(Client(name="a"), blind=BLIND, revision=recorded)
+    found = compare(desired({client("x"): wanted}), live({client("x"): marked}), FACTS)
+    assert [change.reason for change in found.changes] == ([Reason.SECRET_REVISION] if sent else [])
+    assert found.blind == ((client("x"), "secret.value"),)
+
+
+def test_a_raised_revision_lets_the_server_make_a_new_secret() -> None:
+    """With generate the new secret is the server's to make; where nothing is recorded it is left as it is."""
+    made = ClientSecret(generate=True, deliver_to=DeliverTo(file="x.env"), revision=2)
+    marked = there(Client(name="a"), blind=BLIND, revision=1)
+    (change,) = compare(desired({client("x"): Client(secret=made)}), live({client("x"): marked}), FACTS).changes
+    assert change.reason is Reason.SECRET_REVISION
+    assert [(field.path, field.after) for field in change.fields] == [
+        ("secret.value", KNOWN_AFTER_APPLY),
+        ("secret.revision", 2),
+    ]
+    unmarked = there(Client(name="a"), blind=BLIND)
+    assert compare(desired({client("x"): Client(secret=made)}), live({client("x"): unmarked}), FACTS).changes == ()
 
 
 def test_instructions_are_not_compared() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -41,7 +41,8 @@ class MemoryServer:
     """What the server holds, what goes wrong, and what was asked of it.
 
     `check_error` and `read_error` are raised; `before` and `after` are called around each change of a batch, and may
-    raise; `keeps` changes what is stored of an object; `secrets` are made for the clients of those names.
+    raise; `keeps` changes what is stored of an object; `secrets` are made for the clients of those names. With `marks` the
+    server tells no secrets and records the revision of each one that it was sent.
     """
 
     objects: dict[Address, Object] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class MemoryServer:
     after: Callable[[Change], None] = lambda _change: None
     keeps: Callable[[Address, Object], Object] = lambda _address, value: value
     secrets: dict[str, str] = field(default_factory=dict)
+    marks: dict[Address, int] | None = None
     checks: int = 0
     reads: list[Wanted] = field(default_factory=list)
     batches: list[tuple[Address, ...]] = field(default_factory=list)
@@ -106,7 +108,7 @@ class MemoryDriver(Driver):
             raise self.store.read_error
         named = wanted.objects.keys() | wanted.absent
         found = {
-            address: LiveObject(value, identity=f"id-{address.name}", fingerprint=fingerprint(value))
+            address: self._live(address, value)
             for address, value in self.store.objects.items()
             if address.kind in wanted.kinds - self.store.unreadable.keys() and (wanted.everything or address in named)
         }
@@ -139,6 +141,14 @@ class MemoryDriver(Driver):
     def batch_key(self, change: Change) -> str:
         return self._batch(change) if self._batch else super().batch_key(change)
 
+    def _live(self, address: Address, value: Object) -> LiveObject:
+        found = LiveObject(value, identity=f"id-{address.name}", fingerprint=fingerprint(value))
+        if self.store.marks is None or not isinstance(value, Client):
+            return found
+        bare = value.model_copy(update={"secret": None})
+        bare.model_fields_set.discard("secret")
+        return replace(found, value=bare, blind=frozenset({"secret.value"}), revision=self.store.marks.get(address))
+
     def _revocation(self, value: Revocation) -> LiveObject:
         left = self.store.tokens.get(value.client, 0)
         return LiveObject(value, tokens=TokenCount(left, left), blocked=value.client in self.store.blocked)
@@ -166,6 +176,9 @@ class MemoryDriver(Driver):
             value = before.model_copy(update={name: getattr(value, name) for name in value.model_fields_set})
         value = store.keeps(address, value)
         store.objects[address] = value
+        wish = change.desired.secret if isinstance(change.desired, Client) else None
+        if store.marks is not None and wish is not None and wish.revision is not None:
+            store.marks[address] = wish.revision
         made = store.secrets.get(address.name) if isinstance(value, Client) else None
         secret = Secret(made, "server") if made else None
         return Applied(address, value, f"id-{address.name}", fingerprint(value), secret)
