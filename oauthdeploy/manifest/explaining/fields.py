@@ -14,7 +14,7 @@ from typing import Any, Final, get_args
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.manifest.explaining.rules import all_rules
 from oauthdeploy.manifest.explaining.support import answers
-from oauthdeploy.manifest.explaining.types import Shape, shape_of
+from oauthdeploy.manifest.explaining.types import OWN_KEYS, Shape, shape_of
 from oauthdeploy.manifest.schema import manifest_schema, own_schema
 from oauthdeploy.manifest.words import closest
 from oauthdeploy.model.explanation import FieldFacts
@@ -130,7 +130,7 @@ def _facts(
         required=required,
         examples=tuple(schema.get("examples", shape.examples)),
         notes=tuple(_notes(section, kind, field, shape)),
-        unset=_unset(required, managed, section if not rest else "", default),
+        unset=_unset(required, managed, section if not rest else "", default, shape),
         # A secret has no default that a server could fall back to.
         null=_null(shape, managed and not field.startswith("secret."), required),
         empty=_empty(shape, managed),
@@ -177,13 +177,15 @@ def _notes(section: str, kind: Kind | None, field: str, shape: Shape) -> Iterato
         yield "servers that make ids themselves tell objects apart by it"
 
 
-def _unset(required: bool, managed: bool, section: str, default: str | None) -> str:
+def _unset(required: bool, managed: bool, section: str, default: str | None, shape: Shape) -> str:
     if required:
         return "an error: it must be written"
     if default is not None:
         return default
     if managed:
         return NOT_MANAGED
+    if shape.words == (OWN_KEYS,) and not shape.nullable:
+        return "the defaults of its keys"
     return "nothing of it is managed" if section in (*_KINDS, "associations", "revocations") else "there is none"
 
 

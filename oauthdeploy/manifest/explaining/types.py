@@ -20,6 +20,7 @@ _WRITTEN: Final = next(
 )
 _DURATION: Final = _WRITTEN["pattern"]
 _DURATIONS: Final = _WRITTEN["examples"]
+OWN_KEYS: Final = "a mapping of the keys below"
 _FORMATS: Final = {"date-time": "a time", "date": "a date"}
 
 
@@ -154,7 +155,7 @@ def _bounds(branch: Schema) -> str:
 
 def _mapping(branch: Schema, definitions: Schema) -> str:
     if "properties" in branch:
-        return "a mapping of the keys below"
+        return OWN_KEYS
     inner = [word for part in _inner(branch) for word in shape_of(part, definitions).words]
     if not inner:
         return "a mapping"
