@@ -22,7 +22,7 @@ INT32_MAX: Final = 2**31 - 1
 class Model(BaseModel):
     """The base of every object: frozen, strict about keys, with the difference between unset and null kept."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True, defer_build=True)
 
 
 @dataclass(frozen=True)
