@@ -93,15 +93,7 @@ def _difference(source: Source, data: Any, text: str) -> Diagnostic | None:
         return _refused(source, "its values would change")
     if _comments(source.text.replace("\r\n", "\n").replace("\r", "\n")) != _comments(text):
         return _refused(source, "a comment would be lost or doubled")
-    if IGNORE_MARK in source.text and (lost := _displaced(source, made)):
-        return Diagnostic(
-            "ignore-ambiguous",
-            "A comment that silences a finding can't be kept with what it speaks of",
-            f"Its line holds several values, which the canonical form writes on lines of their own: {lost}",
-            "Put each value on a line of its own, with a comment where one is needed.",
-            span=source.span(1, 1),
-        )
-    return None
+    return _displaced(source, made) if IGNORE_MARK in source.text else None
 
 
 def _refused(source: Source, why: str) -> Diagnostic:
@@ -117,28 +109,37 @@ def _comments(text: str) -> Counter[str]:
     return Counter(item.text for item in read_tokens(text)[2] if item.text)
 
 
-def _displaced(before: Source, after: Source) -> str:
-    """A silencing comment that speaks of other values in `after` than in `before`; empty where there is none."""
-    left = _targets(before)
-    left.subtract(_targets(after))
-    return next((comment for (comment, _), times in left.items() if times > 0), "")
+def _displaced(before: Source, after: Source) -> Diagnostic | None:
+    """The first silencing comment that speaks of other values in `after` than in `before`, as a finding."""
+    left = Counter(_targets(after).values())
+    for (line, column), target in _targets(before).items():
+        if not left[target]:
+            return Diagnostic(
+                "ignore-ambiguous",
+                "A comment that silences a finding can't be kept with what it speaks of",
+                "The line that it speaks of would hold other values in the canonical form, so the file is left as it is.",
+                "Put the value that it is about on a line of its own, and the comment beside it.",
+                span=Locator((before,)).place(Diagnostic("", "", span=before.span(line, column))).span,
+            )
+        left[target] -= 1
+    return None
 
 
-def _targets(source: Source) -> Counter[tuple[str, frozenset[Path]]]:
-    """Each silencing comment with the paths of the values that a finding would place on its line."""
-    lines = Source(source.name, source.text).lines
+def _targets(source: Source) -> Mapping[tuple[int, int], tuple[str, frozenset[Path]]]:
+    """The place of each silencing comment; its text and the paths of the values that a finding would place on its line."""
     places = _places(read_nodes(source)[0])
-    found: Counter[tuple[str, frozenset[Path]]] = Counter()
-    text = "\n".join(lines)
+    text = "\n".join(source.lines)
+    found: dict[tuple[int, int], tuple[str, frozenset[Path]]] = {}
     for item in read_tokens(text)[2]:
         if IGNORE_MARK not in item.text:
             continue
-        line = text.count("\n", 0, item.index)
+        line = target = text.count("\n", 0, item.index) + 1
         if item.own:
-            line += 1
-            while line < len(lines) and lines[line].lstrip().startswith("#"):
-                line += 1
-        found[item.text, frozenset(places.get(line + 1, ()))] += 1
+            target += 1
+            while source.line(target).lstrip().startswith("#"):
+                target += 1
+        column = item.index - (text.rfind("\n", 0, item.index) + 1) + 1
+        found[line, column] = (item.text, frozenset(places.get(target, ())))
     return found
 
 

@@ -1,7 +1,7 @@
 """From a text to its tree with every comment in its place.
 
 A comment beside a value belongs to it. A comment on a line of its own belongs to the entry below it, unless it stands further in
-than that entry: then it ends the block that it is aligned with. What it means is a matter of position alone, as for a reader.
+than that entry: then it ends the block that it is aligned with. One that silences a finding belongs to what is right below it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from yaml import tokens as t
 
-from oauthdeploy.manifest.editing.tree import Alias, Collection, Entry, Scalar, Text, Value
+from oauthdeploy.manifest.editing.tree import IGNORE_MARK, Alias, Collection, Entry, Scalar, Text, Value
 from oauthdeploy.manifest.editing.trivia import Trivia, read_tokens
 
 _NO_CONTENT = (t.KeyToken, t.ValueToken, t.BlockEndToken, t.BlockEntryToken, t.FlowEntryToken, t.FlowSequenceEndToken,
@@ -235,7 +235,11 @@ def _hand_out(last: Entry, column: int, items: list[Trivia]) -> list[str]:
         levels.append((at + 1, entry.below))
     levels = [level for level in levels if level[0] > column]
     waiting: list[str] = []
+    # Nothing stands below the end of a file.
+    speaking = _first_speaking(items) if column >= 0 else len(items)
     for number, item in enumerate(items):
+        if number == speaking:
+            levels = []
         waiting.append(item.text)
         if not item.text:
             continue
@@ -246,3 +250,14 @@ def _hand_out(last: Entry, column: int, items: list[Trivia]) -> list[str]:
         levels[-1][1].extend(waiting)
         waiting = []
     return waiting
+
+
+def _first_speaking(items: list[Trivia]) -> int:
+    """Where the comments begin that go with what follows, however they are aligned: one that silences a finding there."""
+    found = len(items)
+    for number in range(len(items) - 1, -1, -1):
+        if not items[number].text:
+            break
+        if IGNORE_MARK in items[number].text:
+            found = number
+    return found
