@@ -12,6 +12,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
@@ -113,10 +114,17 @@ class Journal:
         self._append({"type": "end", "interrupted": interrupted})
 
     def close(self) -> None:
-        """Close the file. Closing twice is closing once."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Close the file, and remove it where nothing was recorded: a run that wrote nothing must not pass for the last one.
+
+        Closing twice is closing once.
+        """
+        if self._descriptor < 0:
+            return
+        os.close(self._descriptor)
+        self._descriptor = -1
+        with suppress(OSError):
+            if self.path.stat().st_size == 0:
+                self.path.unlink()
 
     def __enter__(self) -> Self:
         return self

@@ -26,8 +26,11 @@ def journals_in(folder: Path, name: str | None = None) -> tuple[Path, ...]:
 
 
 def last_journal(folder: Path, name: str) -> Path:
-    """The journal of the last apply of the manifest `name`. Raises JournalFailed where there is none."""
-    found = journals_in(folder, name)
+    """The journal of the last apply of the manifest `name`. Raises JournalFailed where there is none.
+
+    An empty one is of a run that was killed before it wrote anything; it is passed over.
+    """
+    found = [path for path in journals_in(folder, name) if path.stat().st_size]
     if not found:
         raise JournalFailed(
             f"There is no journal of '{name}' yet",

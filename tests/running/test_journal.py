@@ -24,6 +24,7 @@ from oauthdeploy.planning.outcome import Event, EventType, Outcome, Status
 from oauthdeploy.running import journal as journal_module
 from oauthdeploy.running.apply import apply_plan
 from oauthdeploy.running.journal import Journal, read_journal
+from oauthdeploy.running.journals import last_journal
 from tests.running.kit import FACTS_BY_DRIVER, NOON, Clock, at, create, desired_state, plan_of, update
 from tests.running.memory_driver import MemoryDriver, MemoryServer
 
@@ -38,6 +39,18 @@ def test_its_name_says_manifest_time_and_process(tmp_path: Path) -> None:
         assert stat.S_IMODE(journal.path.stat().st_mode) == 0o600
         with pytest.raises(JournalFailed, match="can't be written"):
             Journal.create(tmp_path / "a" / "journal", "shop/eu", now=Clock(), pid=42)
+
+
+def test_a_run_that_wrote_nothing_leaves_no_journal_behind(tmp_path: Path) -> None:
+    """What `--resume` and `rollback` take for the last run is the last one that wrote; a killed one's empty file too."""
+    with Journal.create(tmp_path, "shop", now=Clock(), pid=1) as written:
+        written.begin(plan_of())
+    with Journal.create(tmp_path, "shop", now=Clock(), pid=2) as unused:
+        assert unused.path.exists()
+    assert list(tmp_path.iterdir()) == [written.path]
+    killed = written.path.with_name("shop-20991231T120000.000000Z-3.jsonl")
+    killed.touch()
+    assert last_journal(tmp_path, "shop") == written.path
 
 
 def test_it_tells_what_was_asked_and_what_came_of_it(tmp_path: Path) -> None:
