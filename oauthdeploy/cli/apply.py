@@ -194,14 +194,8 @@ def not_as_planned(report: ApplyReport) -> OAuthDeployError | None:
     from oauthdeploy.planning.outcome import Status
     from oauthdeploy.reports.apply import apply_line
 
-    if report.complete and not report.verification.errors:
-        return None
     if report.complete:
-        return PartialApply(
-            "The servers do not hold all that was applied",
-            detail=f"{len(report.verification.errors)} findings of the second look.",
-            fix="See the findings in the report.",
-        )
+        return _unsure(report)
     moved = [item for item in report.outcomes if item.because is not None and item.because.rule == StalePlan.rule]
     written = any(item.status in (Status.DONE, Status.UNKNOWN) for item in report.outcomes)
     if moved and not written:
@@ -214,6 +208,31 @@ def not_as_planned(report: ApplyReport) -> OAuthDeployError | None:
     return PartialApply(
         "Not every change was made", detail=apply_line(report), fix="Make a new plan and review it." if moved else again
     )
+
+
+def _unsure(report: ApplyReport) -> PartialApply | None:
+    """What keeps a run that made all changes of its plan from being done: None where nothing does."""
+    from oauthdeploy.running.findings import NOT_VERIFIED
+
+    if report.verification.errors:
+        return PartialApply(
+            "The servers do not hold all that was applied",
+            detail=f"{len(report.verification.errors)} findings of the second look.",
+            fix="See the findings in the report.",
+        )
+    if any(item.rule == NOT_VERIFIED for item in report.verification):
+        return PartialApply(
+            "All changes were made, and not all could be looked at again",
+            detail="The servers' answers say that the changes were made; the second look failed.",
+            fix="Run plan: where it is empty, all is well. --no-verify does without the second look.",
+        )
+    if report.unread:
+        return PartialApply(
+            "Not all that the manifest manages could be read",
+            detail=f"Nothing was planned for {', '.join(report.unread)}.",
+            fix="See the findings of the plan, and apply again.",
+        )
+    return None
 
 
 def say_error(error: OAuthDeployError, output: Output) -> None:

@@ -92,8 +92,9 @@ def carry_out(
         with connected(manifest, options, read_only=True) as readers:
             plan, live, _reports = plan_now(manifest, readers, options)
         in_place = review(plan, live) if review else ()
+        unread = _unread(manifest, live, options)
         if plan.is_empty:
-            return ApplyReport(plan=plan, outcomes=(), verified=options.verify, in_place=in_place)
+            return ApplyReport(plan=plan, outcomes=(), verified=options.verify, in_place=in_place, unread=unread)
         hold_errors(plan)
         if confirm is not None and not confirm(plan):
             return None
@@ -115,7 +116,17 @@ def carry_out(
                 verify=options.verify,
                 fresh=Freshness(plan, drivers, manifest.desired, always=review is not None),
             )
-        return replace(report, in_place=in_place)
+        return replace(report, in_place=in_place, unread=unread)
+
+
+def _unread(manifest: Manifest, live: LiveState, options: RunOptions) -> tuple[str, ...]:
+    """What the manifest manages and nobody could read; a run that was pointed at chosen objects answers for those alone."""
+    if options.targets or options.excludes:
+        return ()
+    desired = manifest.desired
+    managed = {(address.server, address.kind) for address in (*desired.objects, *desired.absent)}
+    found = {(server, kind) for server, kind in managed if server in live.servers and not live.readable(server, kind)}
+    return tuple(f"{server}: {kind}" for server, kind in sorted(found, key=lambda one: (one[0], one[1].rank)))
 
 
 def ping(request: ManifestRequest, options: RunOptions | None = None) -> tuple[PingResult, ...]:

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from oauthdeploy import workflow
-from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import SafetyStop
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType
 from oauthdeploy.planning.plan import Plan
@@ -279,3 +279,28 @@ def test_ctrl_c_at_the_question_is_130() -> None:
     code, shown = on_terminal(b"\x03")
     assert code == 130
     assert "Interrupted." in shown
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {
+                "verified": False,
+                "verification": Diagnostics.of([Diagnostic("not-verified", "Unseen", severity=Severity.WARNING)]),
+            },
+            "not all could be looked at again",
+        ),
+        ({"unread": ("login: settings",)}, "Nothing was planned for login: settings."),
+    ],
+)
+def test_what_nobody_could_look_at_is_not_called_done(
+    oauthdeploy: Runner, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], said: str
+) -> None:
+    """All changes were made; a second look that failed, or a kind that could not be read before, is still exit code 4."""
+    play(monkeypatch, replace(samples.done_report(), **changed))
+    found = oauthdeploy("apply", "--yes")
+    assert found.code == 4
+    assert said in found.err
+    play(monkeypatch, replace(samples.done_report(), verified=False))
+    assert oauthdeploy("apply", "--yes", "--no-verify").code == 0
