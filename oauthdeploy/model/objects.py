@@ -145,9 +145,8 @@ class ClientSecret(Model):
     value: Annotated[Secret, WriteOnly()] | None = Field(
         None, description="The secret, by reference.", examples=["${env:WEB_SHOP_SECRET}"]
     )
-    revision: Integer | None = Field(
+    revision: Annotated[Integer, Field(ge=0)] | None = Field(
         None,
-        ge=0,
         description="Raise it to send the secret again, on servers that can keep a mark on a client; elsewhere it has no "
         "effect, and a secret that is there already is never sent again.",
     )

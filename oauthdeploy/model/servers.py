@@ -39,7 +39,9 @@ class Limits(Model):
     """How hard a server may be pressed."""
 
     parallel: Integer = Field(8, ge=1, le=256, description="Requests at the same time.")
-    requests_per_second: Integer | None = Field(None, ge=1, description="Requests started in a second; none: no limit.")
+    requests_per_second: Annotated[Integer, Field(ge=1)] | None = Field(
+        None, description="Requests started in a second; none: no limit."
+    )
     timeout: Duration = Field(30, ge=1, description="How long one request may take.", examples=["30s"])
     retries: Integer = Field(5, ge=0, le=20, description="How often a request that is safe to repeat is repeated.")
 
