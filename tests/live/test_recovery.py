@@ -6,16 +6,41 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import flask
 import pytest
 
+from oauthdeploy.cli.run import run as program
 from oauthdeploy.running.journal import read_journal
-from tests.live.conftest import PASSWORD, Pair, PairFactory
+from tests.live.conftest import PASSWORD, Pair, PairFactory, Result
 
 pytestmark = pytest.mark.live
+
+
+Runner = Callable[..., Result]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[Pair], Runner]:
+    """The command line in this process, in the folder and with the environment of a pair: a process each would be slow."""
+
+    def of(pair: Pair) -> Runner:
+        monkeypatch.chdir(pair.folder)
+        for name, value in {**pair.environment, "NO_COLOR": "1", "OAUTHDEPLOY_NO_INPUT": "true"}.items():
+            monkeypatch.setenv(name, value)
+
+        def call(*arguments: str) -> Result:
+            capsys.readouterr()
+            code = program(arguments)
+            streams = capsys.readouterr()
+            return Result(code, streams.out, streams.err)
+
+        return call
+
+    return of
 
 
 def journals(pair: Pair) -> list[Path]:
@@ -43,10 +68,11 @@ def held(pair: Pair) -> Any:
 
 @pytest.mark.parametrize("accept_client_id", [True, False])
 def test_a_rollback_of_a_first_apply_leaves_the_servers_as_they_were(
-    make_pair: PairFactory, accept_client_id: bool
+    make_pair: PairFactory, run: Callable[[Pair], Runner], accept_client_id: bool
 ) -> None:
     """Everything that was created goes, settings and trust go back; a second rollback has nothing to do."""
     pair = make_pair(accept_client_id=accept_client_id)
+    oauthdeploy = run(pair)
     if not accept_client_id:
         manifest = pair.folder / "oauthdeploy.yaml"
         given = 'secret: {value: "${env:NIGHTLY_BATCH_SECRET}"}'
@@ -54,27 +80,28 @@ def test_a_rollback_of_a_first_apply_leaves_the_servers_as_they_were(
             manifest.read_text().replace(given, "secret: {generate: true, deliver_to: {file: out/batch.env}}")
         )
     before = held(pair)
-    assert pair.run("apply", "--yes").code == 0
+    assert oauthdeploy("apply", "--yes").code == 0
     first = journals(pair)[-1]
-    shown = pair.run("rollback", str(first), "--plan")
+    shown = oauthdeploy("rollback", str(first), "--plan")
     assert shown.code == 0, shown.err
     assert "to delete" in shown.out
     pair.writes()
-    back = pair.run("rollback", str(first), "--yes", "-o", "json")
+    back = oauthdeploy("rollback", str(first), "--yes", "-o", "json")
     assert back.code == 0, back.out + back.err
     assert back.json["complete"]
     assert back.json["verification"] == []
     assert held(pair) == before
     assert read_journal(journals(pair)[-1]).records[0]["undoes"] == first.name
     pair.writes()
-    again = pair.run("rollback", str(first), "--yes")
+    again = oauthdeploy("rollback", str(first), "--yes")
     assert again.code == 0, again.err
     assert pair.writes() == []
 
 
-def test_a_rollback_brings_back_what_was_changed_and_deleted(pair: Pair) -> None:
+def test_a_rollback_brings_back_what_was_changed_and_deleted(pair: Pair, run: Callable[[Pair], Runner]) -> None:
     """A deleted client comes back with its associations, a changed one gets its old fields, and what can't be is said."""
-    assert pair.run("apply", "--yes").code == 0
+    oauthdeploy = run(pair)
+    assert oauthdeploy("apply", "--yes").code == 0
     before = held(pair)
     manifest = pair.folder / "oauthdeploy.yaml"
     original = manifest.read_text()
@@ -86,29 +113,31 @@ def test_a_rollback_brings_back_what_was_changed_and_deleted(pair: Pair) -> None
     changed = changed.replace(shop, "  web-shop: {state: absent}\n")
     changed = changed.replace("  - {client: web-shop, scopes: [orders.read, orders.write]}\n", "")
     manifest.write_text(changed)
-    narrowed = pair.run("apply", "--yes")
+    narrowed = oauthdeploy("apply", "--yes")
     assert narrowed.code == 0, narrowed.err
     assert "web-shop" not in str(held(pair))
-    result = pair.run("rollback", str(journals(pair)[-1]), "--yes")
+    result = oauthdeploy("rollback", str(journals(pair)[-1]), "--yes")
     assert result.code == 0, result.out + result.err
     assert "its tokens are gone" in result.out
     assert held(pair) == before
     manifest.write_text(original)
-    assert pair.run("plan", "--detailed-exitcode").code == 0
+    assert oauthdeploy("plan", "--detailed-exitcode").code == 0
 
 
-def test_a_rollback_is_asked_about(pair: Pair) -> None:
+def test_a_rollback_is_asked_about(pair: Pair, run: Callable[[Pair], Runner]) -> None:
     """Without --yes and without a person nothing is written."""
-    assert pair.run("apply", "--yes").code == 0
+    oauthdeploy = run(pair)
+    assert oauthdeploy("apply", "--yes").code == 0
     pair.writes()
-    result = pair.run("rollback", str(journals(pair)[-1]))
+    result = oauthdeploy("rollback", str(journals(pair)[-1]))
     assert result.code == 64
     assert "rollback needs a yes" in result.err
     assert pair.writes() == []
 
 
-def test_a_cut_off_run_is_gone_on_with(pair: Pair) -> None:
+def test_a_cut_off_run_is_gone_on_with(pair: Pair, run: Callable[[Pair], Runner]) -> None:
     """--resume makes what the last run had planned and didn't make, names that run, and has nothing to do afterwards."""
+    oauthdeploy = run(pair)
     refused = {"left": 1000}
 
     def refuse() -> Any:
@@ -117,59 +146,61 @@ def test_a_cut_off_run_is_gone_on_with(pair: Pair) -> None:
         return None
 
     pair.login.app.before_request(refuse)
-    first = pair.run("apply", "--yes")
+    first = oauthdeploy("apply", "--yes")
     assert first.code == 4, first.err
     cut_off = journals(pair)[-1]
-    told = pair.run("journal", "-o", "json").json
+    told = oauthdeploy("journal", "-o", "json").json
     assert told["counts"]["failed"]
     assert told["counts"]["not-sent"]
     assert not told["complete"]
     refused["left"] = 0
-    result = pair.run("apply", "--resume", "--yes", "-o", "json")
+    result = oauthdeploy("apply", "--resume", "--yes", "-o", "json")
     assert result.code == 0, result.out + result.err
     assert f"Going on with .oauthdeploy/journal/{cut_off.name}" in result.err
     assert "still to do" in result.err
     assert read_journal(journals(pair)[-1]).records[0]["resumes"] == cut_off.name
-    assert pair.run("plan", "--detailed-exitcode").code == 0
+    assert oauthdeploy("plan", "--detailed-exitcode").code == 0
     pair.writes()
-    done = pair.run("apply", f"--resume={cut_off}", "--yes")
+    done = oauthdeploy("apply", f"--resume={cut_off}", "--yes")
     assert done.code == 0, done.err
     assert "Nothing is left to do" in done.err
     assert "in place already" in done.err
     assert pair.writes() == []
 
 
-def test_a_run_is_not_gone_on_with_by_another_manifest(pair: Pair) -> None:
+def test_a_run_is_not_gone_on_with_by_another_manifest(pair: Pair, run: Callable[[Pair], Runner]) -> None:
     """The journal holds the manifest's digest; another one is refused by name of the rule, which can be lifted."""
-    assert pair.run("apply", "--yes").code == 0
+    oauthdeploy = run(pair)
+    assert oauthdeploy("apply", "--yes").code == 0
     manifest = pair.folder / "oauthdeploy.yaml"
     manifest.write_text(manifest.read_text().replace("description: Read orders", "description: Look at orders"))
     pair.writes()
-    refused = pair.run("apply", "--resume", "--yes")
+    refused = oauthdeploy("apply", "--resume", "--yes")
     assert refused.code == 5
     assert "manifest-changed" in refused.err
     assert pair.writes() == []
-    lifted = pair.run("apply", "--resume", "--yes", "--allow", "manifest-changed")
+    lifted = oauthdeploy("apply", "--resume", "--yes", "--allow", "manifest-changed")
     assert lifted.code == 0, lifted.err
 
 
-def test_a_journal_is_readable_by_people(pair: Pair) -> None:
+def test_a_journal_is_readable_by_people(pair: Pair, run: Callable[[Pair], Runner]) -> None:
     """When, who, each change with its end; a last line that was cut short is said; so is a change whose end is unknown."""
-    assert pair.run("journal").code == 1
-    assert pair.run("apply", "--yes").code == 0
+    oauthdeploy = run(pair)
+    assert oauthdeploy("journal").code == 1
+    assert oauthdeploy("apply", "--yes").code == 0
     path = journals(pair)[-1]
-    text = pair.run("journal")
+    text = oauthdeploy("journal")
     assert text.code == 0, text.err
     assert "started" in text.out
     assert "client/web-shop@login" in text.out
     assert "done" in text.out
-    listed = pair.run("journal", "--list", "-o", "json")
+    listed = oauthdeploy("journal", "--list", "-o", "json")
     assert [entry["complete"] for entry in listed.json["journals"]] == [True]
     lines = path.read_text().splitlines(keepends=True)
     place = next(number for number, line in enumerate(lines) if json.loads(line)["type"] == "intent")
     torn = pair.folder / "torn.jsonl"
     torn.write_text("".join(lines[: place + 1]) + '{"v":1,"type":"outc')
-    broken = pair.run("journal", str(torn))
+    broken = oauthdeploy("journal", str(torn))
     assert broken.code == 0, broken.err
     assert "cut short" in broken.out
     assert "sent, end unknown" in broken.out
@@ -177,10 +208,11 @@ def test_a_journal_is_readable_by_people(pair: Pair) -> None:
     assert PASSWORD not in text.out + broken.out
 
 
-def test_a_lock_can_be_taken_away(pair: Pair) -> None:
+def test_a_lock_can_be_taken_away(pair: Pair, run: Callable[[Pair], Runner]) -> None:
     """force-unlock shows whose it is and takes it away; LockBusy names the command; no lock is no error."""
-    assert pair.run("force-unlock", "--yes").out.startswith("Nobody holds the lock")
-    assert pair.run("apply", "--yes").code == 0
+    oauthdeploy = run(pair)
+    assert oauthdeploy("force-unlock", "--yes").out.startswith("Nobody holds the lock")
+    assert oauthdeploy("apply", "--yes").code == 0
     code = (
         "import time, oauthdeploy.recovery as r, oauthdeploy.workflow as w\n"
         "from oauthdeploy.running.lock import lock\n"
@@ -199,29 +231,33 @@ def test_a_lock_can_be_taken_away(pair: Pair) -> None:
     try:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        busy = pair.run("apply", "--yes")
+        busy = oauthdeploy("apply", "--yes")
         assert busy.code == 7
         assert "oauthdeploy force-unlock" in busy.err
-        asked = pair.run("force-unlock")
+        asked = oauthdeploy("force-unlock")
         assert asked.code == 64
         assert f"process {other.pid}" in asked.err
-        taken = pair.run("force-unlock", "--yes", "-o", "json")
+        taken = oauthdeploy("force-unlock", "--yes", "-o", "json")
         assert taken.code == 0, taken.err
         assert taken.json["holder"]["pid"] == other.pid
-        assert pair.run("apply", "--yes").code == 0
+        assert oauthdeploy("apply", "--yes").code == 0
     finally:
         other.kill()
         other.communicate()
 
 
-def test_an_integration_server_keeps_no_mark_of_a_secret(pair: Pair) -> None:
+def test_an_integration_server_keeps_no_mark_of_a_secret(
+    pair: Pair, run: Callable[[Pair], Runner], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever the revision and the value: the secret counts as not comparable, and is never sent again."""
-    assert pair.run("apply", "--yes").code == 0
+    oauthdeploy = run(pair)
+    assert oauthdeploy("apply", "--yes").code == 0
     manifest = pair.folder / "oauthdeploy.yaml"
     given = 'secret: {value: "${env:NIGHTLY_BATCH_SECRET}"}'
     text = manifest.read_text()
     assert given in text
     manifest.write_text(text.replace(given, 'secret: {value: "${env:NIGHTLY_BATCH_SECRET}", revision: 7}'))
-    plan = pair.run("plan", "--detailed-exitcode", "-o", "json", env={"NIGHTLY_BATCH_SECRET": "quite-another-one"})
+    monkeypatch.setenv("NIGHTLY_BATCH_SECRET", "quite-another-one")
+    plan = oauthdeploy("plan", "--detailed-exitcode", "-o", "json")
     assert plan.code == 0, plan.out
     assert {"address": "client/nightly-batch@login", "path": "secret.value"} in plan.json["blind"]

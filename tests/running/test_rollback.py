@@ -133,7 +133,7 @@ def wish(pair: Pair, before: Mapping[Address, Object], after: Mapping[Address, O
     return pair.desired(after, *(before.keys() - after.keys() - set(map(at, ("settings@login", "settings@orders")))))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(estates(), estates())
 def test_apply_then_rollback_gives_the_prior_state(before: dict[Address, Object], after: dict[Address, Object]) -> None:
     """The inverse of any complete apply leads back to what stood there, and a second rollback has nothing to do."""
@@ -152,7 +152,7 @@ def test_apply_then_rollback_gives_the_prior_state(before: dict[Address, Object]
         assert pair.plan(pair.inverse(journal, desired).desired).is_empty
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(estates(), estates(), st.integers(0, 12))
 def test_a_part_of_an_apply_is_taken_back_as_well(
     before: dict[Address, Object], after: dict[Address, Object], failing: int
