@@ -186,7 +186,7 @@ def _renamed(view: ServerView, address: Address, wanted: Object, item: LiveItem)
             desired=wanted,
             live=live,
             fields=difference.fields,
-            note=f"Renamed from {former}.",
+            note=f"Renamed from {former}; its id and its tokens stay.",
             former=former,
         )
         return
