@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 @option("--no-input", env="NO_INPUT", is_flag=True, help="Never ask, even on a terminal.")
 @output_options("text", "json")
 def force_unlock(source: Source, yes: bool, no_input: bool, output: Output) -> None:
-    """Show who holds the lock of the manifest, and take it away.
+    """Take away a lock whose run is dead, after showing who holds it.
 
-    Only for a run that is dead: two that write at a time can undo each other's work. Exit code 0 where the lock is gone or
+    Two that write at a time can undo each other's work. Exit code 0 where the lock is gone or
     there was none, 1 where the answer was no, 7 where somebody else took it meanwhile.
     """
     from oauthdeploy import recovery

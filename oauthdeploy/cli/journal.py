@@ -28,7 +28,7 @@ from oauthdeploy.core.errors import JournalFailed, UsageError
 @option("--list", "all_", env="JOURNAL_LIST", is_flag=True, help="List all journals, the oldest first.")
 @output_options("text", "json")
 def journal(file: Path | None, manifest: tuple[str, ...], last: bool, all_: bool, output: Output) -> None:
-    """Show what an apply did: who ran it and when, each change and how it ended. Needs no server.
+    """Show what an apply did, change by change, from its journal. Needs no server.
 
     A change that was sent and whose end nobody knows is named. Journals stand in .oauthdeploy/journal beside the manifest.
     """

@@ -49,7 +49,7 @@ def rollback(
     verify: bool,
     output: Output,
 ) -> None:
-    """Take back what JOURNAL says was done: plan the inverse, ask, change, verify.
+    """Take back what a journal says was done: plan the inverse, ask, change, verify.
 
     The manifest tells how to reach the servers. Deleted tokens and secrets that a server made can't be brought back, and the
     plan says so. What has changed since that run is left alone and named; --allow changed-since takes it back all the same.

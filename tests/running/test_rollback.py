@@ -143,6 +143,8 @@ def test_apply_then_rollback_gives_the_prior_state(before: dict[Address, Object]
         desired = wish(pair, before, after)
         report, journal = pair.apply(desired)
         assert report.complete
+        if report.plan.is_empty:
+            return
         found = pair.inverse(journal, desired)
         assert not [item for item in found.findings if item.rule == CHANGED_SINCE]
         back, _path = pair.apply(found.desired)
