@@ -22,7 +22,9 @@ INT32_MAX: Final = 2**31 - 1
 class Model(BaseModel):
     """The base of every object: frozen, strict about keys, with the difference between unset and null kept."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True, defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True, defer_build=True
+    )
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,13 @@ def parse_integer(value: Any) -> int:
     raise ValueError("write a whole number")
 
 
-Integer = Annotated[int, BeforeValidator(parse_integer, json_schema_input_type=int)]
+_Natural = Annotated[int, Field(ge=0)]
+_Positive = Annotated[int, Field(ge=1)]
+# The bounds stand before the reader: behind it they would hold, but not reach the JSON Schema.
+Natural = Annotated[_Natural, BeforeValidator(parse_integer, json_schema_input_type=_Natural)]
+"""A whole number from 0 on."""
+Positive = Annotated[_Positive, BeforeValidator(parse_integer, json_schema_input_type=_Positive)]
+"""A whole number from 1 on."""
 
 # -- durations --------------------------------------------------------------------------------------------------------
 

@@ -19,9 +19,9 @@ from oauthdeploy.model.fields import (
     Date,
     Duration,
     Flag,
-    Integer,
     Lifetime,
     Model,
+    Natural,
     NaturalKey,
     RefreshCount,
     Text,
@@ -145,7 +145,7 @@ class ClientSecret(Model):
     value: Annotated[Secret, WriteOnly()] | None = Field(
         None, description="The secret, by reference.", examples=["${env:WEB_SHOP_SECRET}"]
     )
-    revision: Annotated[Integer, Field(ge=0)] | None = Field(
+    revision: Natural | None = Field(
         None,
         description="Raise it to send the secret again, on servers that can keep a mark on a client; elsewhere it has no "
         "effect, and a secret that is there already is never sent again.",

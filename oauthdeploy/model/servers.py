@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.model.fields import Duration, Flag, Integer, Model, Text, WriteOnly
+from oauthdeploy.model.fields import Duration, Flag, Model, Natural, Positive, Text, WriteOnly
 from oauthdeploy.model.objects import Side
 
 
@@ -38,12 +38,15 @@ class Tls(Model):
 class Limits(Model):
     """How hard a server may be pressed."""
 
-    parallel: Integer = Field(8, ge=1, le=256, description="Requests at the same time.")
-    requests_per_second: Annotated[Integer, Field(ge=1)] | None = Field(
-        None, description="Requests started in a second; none: no limit."
-    )
+    parallel: Positive = Field(8, le=256, json_schema_extra={"maximum": 256}, description="Requests at the same time.")
+    requests_per_second: Positive | None = Field(None, description="Requests started in a second; none: no limit.")
     timeout: Duration = Field(30, ge=1, description="How long one request may take.", examples=["30s"])
-    retries: Integer = Field(5, ge=0, le=20, description="How often a request that is safe to repeat is repeated.")
+    retries: Natural = Field(
+        5,
+        le=20,
+        json_schema_extra={"maximum": 20},
+        description="How often a request that is safe to repeat is repeated.",
+    )
 
 
 class Introspection(Model):

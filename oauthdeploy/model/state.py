@@ -13,7 +13,7 @@ from pydantic import Field
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Path
-from oauthdeploy.model.fields import Integer, Model, Text
+from oauthdeploy.model.fields import Model, Natural, Text
 from oauthdeploy.model.objects import Object
 from oauthdeploy.model.servers import Server
 
@@ -46,7 +46,7 @@ class PolicyLimits(Model):
 
     max_deletes: Text = Field("30%", pattern=r"^[0-9]+%?$", description="Deletes allowed, as share or count.")
     max_updates: Text = Field("60%", pattern=r"^[0-9]+%?$", description="Updates allowed, as share or count.")
-    minimum_population: Integer = Field(10, ge=0, description="Shares count from this many live objects on.")
+    minimum_population: Natural = Field(10, description="Shares count from this many live objects on.")
 
 
 class Policy(Model):

@@ -34,7 +34,7 @@ def errors(text: str) -> list[str]:
 
 
 def test_the_committed_schema_is_the_generated_one() -> None:
-    """Editors and pipelines get what the models say. Regenerate with `oauthdeploy schema > schemas/manifest.v1.schema.json`."""
+    """Editors and pipelines get what the models say. `manifest.schema.schema_text()` is the new text."""
     assert COMMITTED.read_text(encoding="utf-8") == schema_text()
 
 
