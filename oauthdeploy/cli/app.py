@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 COMMANDS = {
+    "init": "Write a first manifest, with a comment on each section.",
     "validate": "Check the manifest, without any server.",
     "plan": "Show what would change on which server, in which order, and why.",
     "apply": "Make the servers as the manifest says: plan, ask, change, verify.",
@@ -22,6 +23,7 @@ COMMANDS = {
     "serve": "Start an embedded OAuth server, for trying out and for tests.",
     "demo": "Show the main job on two real servers: deploy, use, find drift, repair, cut off.",
     "graph": "Draw the clients, scopes and servers of the manifest.",
+    "fmt": "Write manifests in their canonical form, keeping what they mean and every comment.",
     "explain": "Explain a rule, a field of the manifest, or an object of yours.",
     "schema": "Print the JSON Schema of a document: manifest, plan, drift or event.",
     "completion": "Print the completion script for a shell.",

@@ -36,11 +36,11 @@ class _Reader:
         """The whole file."""
         self._at = 1
         made = Text(Entry(Scalar()))
-        while isinstance(self._next, t.DirectiveToken):
+        while isinstance(self._peek(), t.DirectiveToken):
             mark = self._take()
             made.header += [item.text for item in self._before(mark.start_mark.index)]
             made.directives.append(self._text[mark.start_mark.index : mark.end_mark.index].rstrip())
-        if isinstance(self._next, t.DocumentStartToken):
+        if isinstance(self._peek(), t.DocumentStartToken):
             mark = self._take()
             made.header += [item.text for item in self._before(mark.start_mark.index)]
             made.start = [item.text for item in self._beside()]
@@ -51,8 +51,7 @@ class _Reader:
 
     # -- tokens and trivia ------------------------------------------------------------------------------------------
 
-    @property
-    def _next(self) -> Any:
+    def _peek(self) -> Any:
         return self._tokens[self._at]
 
     def _take(self) -> Any:
@@ -69,7 +68,7 @@ class _Reader:
 
     def _beside(self) -> list[Trivia]:
         """Take the comment on the line of the token before, if there is one."""
-        if self._trivia and not self._trivia[-1].own and self._trivia[-1].index < self._next.start_mark.index:
+        if self._trivia and not self._trivia[-1].own and self._trivia[-1].index < self._peek().start_mark.index:
             return [self._trivia.pop()]
         return []
 
@@ -79,7 +78,7 @@ class _Reader:
         """Read the value of an entry, with its anchor and the comments around it."""
         anchor = ""
         self._lead_in(entry, flow=flow, indentless=indentless)
-        while isinstance(self._next, t.AnchorToken):
+        while isinstance(self._peek(), t.AnchorToken):
             anchor = self._take().value
             self._lead_in(entry, flow=flow, indentless=indentless)
         value = self._content(entry, indentless=indentless, flow=flow)
@@ -90,7 +89,7 @@ class _Reader:
 
     def _lead_in(self, entry: Entry, *, flow: bool, indentless: bool) -> None:
         """Comments between a key (or dash, or anchor) and what follows it."""
-        token = self._next
+        token = self._peek()
         if isinstance(token, _NO_CONTENT) and not (indentless and isinstance(token, t.BlockEntryToken)):
             if not flow:
                 entry.head += [item.text for item in self._beside()]
@@ -103,7 +102,7 @@ class _Reader:
                 (entry.above if item.own else entry.head).append(item.text)
 
     def _content(self, entry: Entry, *, indentless: bool, flow: bool) -> Value:
-        token = self._next
+        token = self._peek()
         if isinstance(token, t.ScalarToken):
             return self._scalar(flow=flow)
         if isinstance(token, t.AliasToken):
@@ -133,15 +132,15 @@ class _Reader:
 
     def _block_map(self, column: int) -> Collection:
         made = Collection(mapping=True, column=column)
-        while isinstance(self._next, t.KeyToken):
+        while isinstance(self._peek(), t.KeyToken):
             start = self._take().start_mark.index
             entry = Entry(Scalar(), above=self._above(made, start))
-            if not isinstance(self._next, _NO_CONTENT):
+            if not isinstance(self._peek(), _NO_CONTENT):
                 self._value(entry, indentless=True)
                 entry.key = entry.value if isinstance(entry.value, Scalar) else None
                 entry.head, entry.beside = [*entry.head, *entry.beside], []
                 entry.value = Scalar()
-            if isinstance(self._next, t.ValueToken):
+            if isinstance(self._peek(), t.ValueToken):
                 place = self._take().start_mark.index
                 entry.above += [item.text for item in self._before(place) if item.text]
                 self._value(entry, indentless=True)
@@ -151,7 +150,7 @@ class _Reader:
 
     def _block_list(self, column: int) -> Collection:
         made = Collection(mapping=False, column=column)
-        while isinstance(self._next, t.BlockEntryToken):
+        while isinstance(self._peek(), t.BlockEntryToken):
             start = self._take().start_mark.index
             entry = Entry(Scalar(), above=self._above(made, start))
             self._value(entry, indentless=False)
@@ -173,10 +172,10 @@ class _Reader:
         end = t.FlowMappingEndToken if mapping else t.FlowSequenceEndToken
         while True:
             above = self._flow_lines(holder, made)
-            if isinstance(self._next, end):
+            if isinstance(self._peek(), end):
                 made.tail += above
                 break
-            if isinstance(self._next, t.FlowEntryToken):
+            if isinstance(self._peek(), t.FlowEntryToken):
                 self._take()
                 made.tail += above
                 continue
@@ -191,7 +190,7 @@ class _Reader:
     def _flow_lines(self, holder: Entry, made: Collection) -> list[str]:
         """Hand out the comments before the next token; gives those on lines of their own."""
         own: list[str] = []
-        for item in self._before(self._next.start_mark.index):
+        for item in self._before(self._peek().start_mark.index):
             if item.own and item.text:
                 own.append(item.text)
             elif item.text:
@@ -199,7 +198,7 @@ class _Reader:
         return own
 
     def _flow_entry(self, entry: Entry, *, mapping: bool) -> None:
-        if not isinstance(self._next, t.KeyToken):
+        if not isinstance(self._peek(), t.KeyToken):
             self._value(entry, indentless=False, flow=True)
             if mapping:
                 entry.key = entry.value if isinstance(entry.value, Scalar) else None
@@ -207,11 +206,11 @@ class _Reader:
             return
         pair = entry if mapping else Entry(Scalar(in_flow=True))
         self._take()
-        if not isinstance(self._next, _NO_CONTENT):
+        if not isinstance(self._peek(), _NO_CONTENT):
             self._value(pair, indentless=False, flow=True)
             pair.key = pair.value if isinstance(pair.value, Scalar) else None
             pair.value = Scalar(in_flow=True)
-        if isinstance(self._next, t.ValueToken):
+        if isinstance(self._peek(), t.ValueToken):
             place = self._take().start_mark.index
             pair.above += [item.text for item in self._before(place) if item.text]
             self._value(pair, indentless=False, flow=True)

@@ -96,15 +96,3 @@ class Text:
 def entries_of(value: Value) -> list[Entry]:
     """The entries of a list or mapping; none for other values."""
     return value.entries if isinstance(value, Collection) else []
-
-
-def all_comments(text: Text) -> Iterator[str]:
-    """Every comment, in no particular order."""
-    yield from (line for line in (*text.header, *(text.start or ())) if line)
-    stack = [text.root]
-    while stack:
-        entry = stack.pop()
-        yield from entry.comments()
-        if isinstance(entry.value, Collection):
-            yield from (line for line in entry.value.tail if line)
-            stack.extend(entry.value.entries)

@@ -84,9 +84,8 @@ class _Writer:
     def _sections(self, value: Collection) -> None:
         before: Entry | None = None
         for entry in value.entries:
-            if before is not None and (_is_section(before) or _is_section(entry)):
-                self.blank()
-            elif entry.above[:1] == [""] and before is not None:
+            apart = entry.above[:1] == [""] or _is_section(entry) or (before is not None and _is_section(before))
+            if before is not None and apart:
                 self.blank()
             self._entry(entry, 0, first=False)
             before = entry

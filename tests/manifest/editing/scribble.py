@@ -140,7 +140,9 @@ class Scribbler:
 
     def literal(self, start: str, deeper: int) -> list[str]:
         header = self.one_of("|", ">") + self.one_of("", "-", "+")
-        lines = [self.one_of("text # no comment", "key: x", "- x", "", "  further in") for _ in range(self.one_of(1, 2, 3))]
+        lines = [
+            self.one_of("text # no comment", "key: x", "- x", "", "  further in") for _ in range(self.one_of(1, 2, 3))
+        ]
         lines = ["text", *lines, *self.one_of([], [""], ["", ""])]
         return [f"{start} {header}{self.beside()}", *(" " * deeper + line if line else "" for line in lines)]
 

@@ -1,0 +1,278 @@
+"""`oauthdeploy init`: write a first manifest."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from oauthdeploy.cli import streams
+from oauthdeploy.cli.flags import option
+from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError
+
+if TYPE_CHECKING:
+    from oauthdeploy.manifest.editing.starter import Answers, Starter
+
+DEFAULT = "oauthdeploy.yaml"
+STDOUT = "-"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class AlreadyThere(OAuthDeployError):
+    """There is a file, and nobody said that it may go."""
+
+    rule = "file-exists"
+
+
+@dataclass
+class Wanted:
+    """What the flags say; None and empty where they say nothing."""
+
+    name: str | None
+    authorization_url: str | None
+    authorization_driver: str | None
+    introspection_endpoint: str | None
+    resource_url: tuple[str, ...]
+    resource_driver: str | None
+    client: tuple[str, ...]
+    scope: tuple[str, ...]
+
+
+@click.command()
+@click.argument("path", default=DEFAULT, type=click.Path(allow_dash=True))
+@option("--name", env="INIT_NAME", metavar="NAME", help="Name of the manifest.  [default: the folder's]")
+@option("--authorization-url", env="INIT_AUTHORIZATION_URL", metavar="URL", help="The authorization server's address.")
+@option(
+    "--authorization-driver",
+    env="INIT_AUTHORIZATION_DRIVER",
+    metavar="DRIVER",
+    help="What speaks to it; external for a server that is only trusted.  [default: webmethods]",
+)
+@option(
+    "--introspection-endpoint",
+    env="INIT_INTROSPECTION_ENDPOINT",
+    metavar="URL",
+    help="Where an external authorization server is asked about tokens (RFC 7662); stands for its address.",
+)
+@option(
+    "--resource-url",
+    env="INIT_RESOURCE_URL",
+    multiple=True,
+    metavar="[NAME=]URL",
+    help="A resource server's address. Repeatable.",
+)
+@option(
+    "--resource-driver",
+    env="INIT_RESOURCE_DRIVER",
+    metavar="DRIVER",
+    help="What speaks to the resource servers.  [default: webmethods]",
+)
+@option("--client", env="INIT_CLIENT", multiple=True, metavar="NAME", help="A client to begin with. Repeatable.")
+@option("--scope", env="INIT_SCOPE", multiple=True, metavar="NAME", help="A scope to begin with. Repeatable.")
+@option("--force", env="FORCE", is_flag=True, help="Replace a file that is there.")
+@option("--no-input", env="NO_INPUT", is_flag=True, help="Never ask, even on a terminal.")
+def init(path: str, force: bool, no_input: bool, **flags: object) -> None:
+    """Write a first manifest, with a comment on each section.
+
+    PATH is the file, or a folder for it; - is standard output. On a terminal, what no flag says is asked for. The manifest is
+    valid and in canonical form; the names of the environment variables for its secrets are told at the end.
+
+    Exit codes: 1 where the file is there already, 3 where a driver doesn't accept a name, 64 where something is missing.
+    """
+    from oauthdeploy.drivers.registry import driver_facts
+    from oauthdeploy.manifest.editing.starter import write_starter
+
+    file = str(Path(path) / DEFAULT) if path != STDOUT and Path(path).is_dir() else path
+    _refuse_existing(file, force=force)
+    asking = not no_input and streams.is_terminal(sys.stdin)
+    answers = _answers(Wanted(**flags), asking, default_name(file))  # type: ignore[arg-type]
+    drivers = driver_facts()
+    starter = write_starter(answers, drivers)
+    _prove(starter)
+    _write(file, starter.text, force=force)
+    streams.write_talk(_next_steps(file, starter))
+
+
+def default_name(file: str) -> str:
+    """A manifest's name from that of the folder it stands in."""
+    folder = Path.cwd() if file == STDOUT else Path(file).absolute().parent
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", folder.name).lstrip("._-")[:64] or "estate"
+
+
+# -- answers ------------------------------------------------------------------------------------------------------------
+
+
+def _answers(wanted: Wanted, asking: bool, name: str) -> Answers:
+    """What the manifest is made from: flags, then questions, then defaults. Raises click.UsageError."""
+    from oauthdeploy.manifest.editing.starter import EXTERNAL, Answers
+
+    endpoint = wanted.introspection_endpoint
+    driver = wanted.authorization_driver or (EXTERNAL if endpoint else None)
+    found = _ask if asking else _no_question
+    name = wanted.name or found("Name of the manifest", name, check_name)
+    driver = driver or found("Driver of the authorization server", "webmethods", check_driver)
+    if driver == EXTERNAL:
+        if wanted.authorization_url:
+            raise click.UsageError("An external server is told by --introspection-endpoint, not --authorization-url.")
+        address = endpoint or _required(asking, "Its introspection endpoint", "--introspection-endpoint")
+    else:
+        if endpoint:
+            raise click.UsageError("--introspection-endpoint goes with --authorization-driver external.")
+        address = wanted.authorization_url or _required(asking, "Its address", "--authorization-url")
+    resources = wanted.resource_url or _several(asking, "Address of a resource server", check_resource)
+    other = "webmethods" if driver == EXTERNAL else driver
+    resource_driver = wanted.resource_driver
+    if resources and resource_driver is None:
+        resource_driver = found("Driver of the resource servers", other, check_driver)
+    made = Answers(
+        name=check_name(name),
+        authorization=check_url(address),
+        authorization_driver=check_driver(driver),
+        resources=tuple(check_resource(url) for url in resources),
+        resource_driver=check_driver(resource_driver or "webmethods"),
+        clients=_once(wanted.client or _several(asking, "Name of a client", check_text)),
+        scopes=_once(wanted.scope or _several(asking, "Name of a scope", check_text)),
+    )
+    if made.resource_driver == EXTERNAL:
+        raise click.UsageError("The driver external is for authorization servers.")
+    return made
+
+
+Check = Callable[[str], str]
+
+
+def _ask(question: str, default: str | None, check: Check) -> str:
+    answer: str = click.prompt(question, default=default, value_proc=check, err=True)
+    return answer
+
+
+def _no_question(_question: str, default: str, _check: Check) -> str:
+    return default
+
+
+def _required(asking: bool, question: str, flag: str) -> str:
+    if not asking:
+        raise click.UsageError(f"Give {flag} URL; nobody can be asked.")
+    return _ask(question, None, check_url)
+
+
+def _several(asking: bool, question: str, check: Check) -> tuple[str, ...]:
+    """Ask until the answer is empty."""
+    found: list[str] = []
+    while asking:
+        more = "another, or nothing" if found else "or nothing"
+        answer = _ask(f"{question} ({more})", "", lambda text: check(text) if text.strip() else "")
+        if not answer:
+            break
+        found.append(answer)
+    return tuple(found)
+
+
+def _once(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(check_text(name) for name in names))
+
+
+def check_name(text: str) -> str:
+    """The name of a manifest. Raises click.UsageError, as the other checks do."""
+    if not _NAME.fullmatch(text):
+        raise click.UsageError("A manifest's name has letters, digits, dots, hyphens and _ only, at most 64 of them.")
+    return text
+
+
+def check_url(text: str) -> str:
+    """An address with http or https and a host."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and text.isprintable() and " " not in text
+    except ValueError:
+        good = False
+    if not good:
+        raise click.UsageError("Write an address such as https://is.example.com:5543.")
+    return text
+
+
+def check_resource(text: str) -> str:
+    """An address, with a name before it where one is wanted."""
+    check_url(re.sub(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}=", "", text))
+    return text
+
+
+def check_driver(text: str) -> str:
+    """The name of a driver that there is."""
+    from oauthdeploy.drivers.registry import names
+
+    if text not in names():
+        raise click.UsageError(f"There is no driver '{text}'. Drivers are: {', '.join(names())}.")
+    return text
+
+
+def check_text(text: str) -> str:
+    """A name of a client or scope; what a driver makes of it is told later, by its rules."""
+    if not text.strip():
+        raise click.UsageError("A name is empty.")
+    return text
+
+
+# -- the file -----------------------------------------------------------------------------------------------------------
+
+
+def _prove(starter: Starter) -> None:
+    """Load the manifest as `validate` will. Raises ManifestInvalid: then a name is one that a driver doesn't accept."""
+    from oauthdeploy import workflow
+
+    environ = dict.fromkeys(starter.variables, "placeholder")
+    request = workflow.ManifestRequest(files=(STDOUT,), stdin=starter.text, environ=environ)
+    manifest, diagnostics = workflow.validate(request)
+    if manifest is None:
+        raise ManifestInvalid(diagnostics)
+
+
+def _refuse_existing(file: str, *, force: bool) -> None:
+    if file != STDOUT and not force and (Path(file).exists() or Path(file).is_symlink()):
+        raise AlreadyThere(
+            "There is a file already", detail=f"{file} is left as it is.", fix="Name another file, or give --force."
+        )
+
+
+def _write(file: str, text: str, *, force: bool) -> None:
+    from oauthdeploy.manifest.editing.files import create_file, replace_file
+
+    data = text.encode("utf-8")
+    if file == STDOUT:
+        streams.write_result(text)
+    elif force and Path(file).exists():
+        replace_file(file, Path(file).read_bytes(), data)
+    else:
+        try:
+            create_file(file, data)
+        except FileExistsError:
+            _refuse_existing(file, force=False)
+
+
+def _next_steps(file: str, starter: Starter) -> str:
+    """What to do now, as lines that can be copied."""
+    from oauthdeploy.manifest.editing.starter import SCHEMA_FILE
+
+    if file == STDOUT:
+        where = " -f FILE"
+    else:
+        where = "" if file == DEFAULT else f" -f {shlex.quote(file)}"
+    schema = SCHEMA_FILE if file == STDOUT else str(Path(file).parent / SCHEMA_FILE)
+    steps = [(f"export {name}=...", purpose) for name, purpose in starter.variables.items()]
+    steps += [
+        (f"oauthdeploy schema > {shlex.quote(schema)}", "so that editors complete and explain"),
+        (f"oauthdeploy validate{where}", "checks the manifest, without any server"),
+        (f"oauthdeploy plan{where}", "shows what would change, and changes nothing"),
+    ]
+    width = max(len(command) for command, _ in steps)
+    lines = [f"  {command:<{width}}  # {purpose}" for command, purpose in steps]
+    start = "" if file == STDOUT else f"Written: {file}\n\n"
+    return f"{start}Next:\n" + "".join(f"{line}\n" for line in lines)

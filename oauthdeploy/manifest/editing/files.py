@@ -1,0 +1,77 @@
+"""Replacing a manifest on disk: in one step, with its rights, and only if it is still what was read."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from oauthdeploy.core.errors import OAuthDeployError
+
+
+class FileNotWritten(OAuthDeployError):
+    """A manifest could not be written; what was there is untouched."""
+
+    rule = "file-not-written"
+
+
+def replace_file(name: str, before: bytes, after: bytes) -> None:
+    """Write `after` in the place of `before`: readers see the one or the other, never a part.
+
+    The file keeps its mode, and its owner where the system allows. Where `name` is a symbolic link, the file that it leads to is
+    replaced. Raises FileNotWritten: no regular file, write-protected, changed since it was read, no room.
+    """
+    try:
+        path = Path(name).resolve(strict=True)
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise _refused(name, "It is no regular file.", "Name a file, or use - for standard input.")
+        if not os.access(path, os.W_OK):
+            raise _refused(name, "It is write-protected.", "Change its mode first.")
+        if path.read_bytes() != before:
+            raise _refused(name, "It was changed while it was read.", "Run the command again.")
+        _replace(path, after, state)
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise _refused(name, f"{reason}.", "Check the folder's rights and the room on the disk.") from None
+
+
+def create_file(name: str, data: bytes) -> None:
+    """Make a file that isn't there yet. Raises FileExistsError, and FileNotWritten for anything else that is in the way."""
+    path = Path(name)
+    try:
+        with path.open("xb") as file:
+            try:
+                file.write(data)
+                file.flush()
+            except BaseException:
+                path.unlink()
+                raise
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise _refused(name, f"{error.strerror}.", "Name a file in a folder that exists.") from None
+
+
+def _replace(path: Path, data: bytes, state: os.stat_result) -> None:
+    handle, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if hasattr(os, "chown"):
+            with suppress(OSError):
+                os.chown(made, state.st_uid, state.st_gid)
+        os.chmod(made, stat.S_IMODE(state.st_mode))
+        os.replace(made, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(made)
+        raise
+
+
+def _refused(name: str, detail: str, fix: str) -> FileNotWritten:
+    return FileNotWritten("A file can't be written", detail=f"{name}: {detail}", fix=fix)

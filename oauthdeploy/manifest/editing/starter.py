@@ -1,0 +1,326 @@
+"""The first manifest of an estate: each section with a comment on what it is for, in canonical form from the start.
+
+Nothing that people type is put into the text but through `scalars.written`, so that no name can become anything but a name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, get_args
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.manifest.editing.format import format_source
+from oauthdeploy.manifest.editing.scalars import written
+from oauthdeploy.manifest.nodes import Source
+from oauthdeploy.model.fields import Model
+from oauthdeploy.model.servers import Role
+from oauthdeploy.planning.capabilities import Capability, DriverFacts, supports, table_for
+
+EXTERNAL: Final = "external"
+"""The driver of an authorization server that is trusted and never written to."""
+
+SCHEMA_FILE: Final = "manifest.v1.schema.json"
+_LOGIN: Final = "login"
+_NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a new manifest is made from.
+
+    `authorization` is the address of the authorization server: its base URL, or for the driver `external` its introspection
+    endpoint. `resources` are base URLs of resource servers, each with a name before it where one is wanted: `orders=https://...`.
+    """
+
+    name: str
+    authorization: str
+    authorization_driver: str = "webmethods"
+    resources: tuple[str, ...] = ()
+    resource_driver: str = "webmethods"
+    clients: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Starter:
+    """A new manifest: its text, and the environment variables that it reads, each with what it is for."""
+
+    text: str
+    variables: Mapping[str, str]
+
+
+def write_starter(answers: Answers, drivers: Mapping[str, DriverFacts]) -> Starter:
+    """Put a manifest together. `drivers` are the known drivers by name, those of the answers among them.
+
+    Only what the drivers can hold is written. Whether the names are ones that they accept is left to the loader.
+    """
+    draft = _Draft(answers, drivers)
+    text = "".join(f"{line}\n" for line in draft.lines())
+    formatted = format_source(Source("oauthdeploy.yaml", text))
+    if formatted.problems:
+        raise AssertionError(f"{formatted.problems[0].detail} This is a bug in oauthdeploy.")
+    return Starter(formatted.text, draft.variables)
+
+
+class _Draft:
+    """Collects the lines section by section, and the variables on the way."""
+
+    def __init__(self, answers: Answers, drivers: Mapping[str, DriverFacts]) -> None:
+        self.answers = answers
+        self.variables: dict[str, str] = {}
+        self._drivers = drivers
+        self._external = answers.authorization_driver == EXTERNAL
+        self._resources = self._named_resources()
+        self._one_server = not self._external and answers.authorization in [url for _, url in self._resources]
+        role = Role.BOTH if self._one_server else Role.AUTHORIZATION
+        self._table = table_for(drivers[answers.authorization_driver], role)
+
+    def lines(self) -> Iterator[str]:
+        """The whole manifest."""
+        yield from (f"# yaml-language-server: $schema={SCHEMA_FILE}", *_HEAD)
+        yield from ("version: 1", f"name: {written(self.answers.name)}", "", *_SERVERS, "servers:")
+        yield from self._authorization_server()
+        for name, url in self._resources:
+            if not (self._one_server and url == self.answers.authorization):
+                yield from self._resource_server(name, url)
+        yield from self._settings()
+        yield from self._scopes()
+        yield from self._clients()
+        yield from self._associations()
+        yield from _LATER
+        yield from _POLICY
+
+    # -- servers ----------------------------------------------------------------------------------------------------
+
+    def _named_resources(self) -> list[tuple[str, str]]:
+        """Each resource server with a name of its own: the one given, else the first part of its host's name."""
+        taken = {_LOGIN}
+        found = []
+        for written_url in self.answers.resources:
+            match = _NAMED.match(written_url)
+            url = written_url[match.end() :] if match else written_url
+            name = match[1] if match else _host_name(url)
+            name = _free(name, taken)
+            taken.add(name)
+            found.append((name, url))
+        return found
+
+    def _authorization_server(self) -> Iterator[str]:
+        answers, both = self.answers, self._one_server
+        if self._external:
+            yield "  # Trusted, and never written to: resource servers ask it about tokens."
+        yield f"  {_LOGIN}:"
+        yield f"    role: {'both' if both else 'authorization'}"
+        yield f"    driver: {written(answers.authorization_driver)}"
+        if self._external:
+            secret = self._reference(_LOGIN, "client_secret", f"secret of the client that asks {_LOGIN} about tokens")
+            endpoint = written(answers.authorization, flow=True)
+            yield f"    introspection: {{endpoint: {endpoint}, client_id: oauth-rs, client_secret: {secret}}}"
+            return
+        yield f"    url: {written(answers.authorization)}"
+        yield from self._parts(_LOGIN, answers.authorization_driver)
+        if both:
+            yield f"    authorization_server: {_LOGIN}  # it is asked about its own tokens"
+        elif self._resources and self._asks_as_account():
+            yield "    # The account by which resource servers ask this one about tokens."
+            secret = self._reference(
+                f"{_LOGIN}_introspection", "password", f"password of the account that asks {_LOGIN} about tokens"
+            )
+            yield f"    introspection: {{username: oauth-rs, password: {secret}}}"
+
+    def _asks_as_account(self) -> bool:
+        """True where both sides are of one kind, and the kind has an address for questions about tokens."""
+        facts = self._drivers[self.answers.authorization_driver]
+        return facts.name == self.answers.resource_driver and bool(facts.introspection_path)
+
+    def _resource_server(self, name: str, url: str) -> Iterator[str]:
+        driver = self.answers.resource_driver
+        yield from (
+            f"  {written(name)}:",
+            "    role: resource",
+            f"    driver: {written(driver)}",
+            f"    url: {written(url)}",
+        )
+        yield from self._parts(name, driver)
+        if supports(table_for(self._drivers[driver], Role.RESOURCE), Capability.TRUST):
+            yield f"    authorization_server: {_LOGIN}  # whom it asks about tokens"
+
+    def _parts(self, server: str, driver: str) -> Iterator[str]:
+        """Credentials and options, as far as the driver's models ask for them."""
+        facts = self._drivers[driver]
+        for part, model in (("credentials", facts.credentials), ("options", facts.options)):
+            values = [f"{name}: {self._value(server, name, model)}" for name in _needed(model)]
+            if values:
+                yield f"    {part}: {{{', '.join(values)}}}"
+
+    def _value(self, server: str, name: str, model: type[Model]) -> str:
+        info = model.model_fields[name]
+        if _is_secret(info.annotation):
+            return self._reference(server, name, f"{name.replace('_', ' ')} of {server}")
+        examples = [example for example in info.examples or () if isinstance(example, str)]
+        return written("deployer" if name == "username" else examples[0] if examples else name, flow=True)
+
+    def _reference(self, server: str, name: str, purpose: str) -> str:
+        variable = re.sub(r"[^A-Z0-9]", "_", f"{server}_{name}".upper())
+        variable = _free(variable if not variable[0].isdigit() else f"SERVER_{variable}", self.variables, "_")
+        self.variables[variable] = purpose
+        return f'"${{env:{variable}}}"'
+
+    # -- sections ---------------------------------------------------------------------------------------------------
+
+    def _settings(self) -> Iterator[str]:
+        known = [line for capability, line in _SETTINGS if supports(self._table, capability)]
+        if known:
+            yield from ("", *_SETTINGS_SAY, "settings:", *(f"  {line}" for line in known))
+
+    def _scopes(self) -> Iterator[str]:
+        yield from ("", *_SCOPES_SAY)
+        if not self.answers.scopes:
+            yield from _SCOPES_EXAMPLE
+            return
+        yield "scopes:"
+        for scope in self.answers.scopes:
+            yield f"  {written(scope)}:"
+            yield f"    description: {written(f'What {scope} allows')}"
+            if self._resources:
+                yield "    # resources: [orders.v1, orders.v1:getOrder]  # the folders and services that it opens"
+
+    def _clients(self) -> Iterator[str]:
+        yield from ("", *_CLIENTS_SAY)
+        if not self.answers.clients:
+            yield from _CLIENTS_EXAMPLE
+            return
+        yield "clients:"
+        for client in self.answers.clients:
+            yield f"  {written(client)}:"
+            yield from _CLIENT
+
+    def _associations(self) -> Iterator[str]:
+        if not supports(self._table, Capability.ASSOCIATIONS):
+            return
+        yield from ("", *_ASSOCIATIONS_SAY)
+        if not (self.answers.clients and self.answers.scopes):
+            yield from _ASSOCIATIONS_EXAMPLE
+            return
+        yield "associations:"
+        scopes = ", ".join(written(scope, flow=True) for scope in self.answers.scopes)
+        for client in self.answers.clients:
+            yield f"  - {{client: {written(client, flow=True)}, scopes: [{scopes}]}}"
+
+
+def _needed(model: type[Model]) -> list[str]:
+    """The fields without which the model takes nothing; where that is not enough, also a user's or a client's sign-in."""
+    needed = [name for name, info in model.model_fields.items() if info.is_required()]
+    for more in ((), ("username", "password"), ("client_id", "client_secret"), ("token",)):
+        names = [name for name in model.model_fields if name in needed or name in more]
+        try:
+            model.model_validate({name: _sample(model, name) for name in names})
+        except ValidationError:
+            continue
+        return names
+    return needed
+
+
+def _sample(model: type[Model], name: str) -> Any:
+    info = model.model_fields[name]
+    if _is_secret(info.annotation):
+        return Secret("x", "sample")
+    return (info.examples or ["x"])[0]
+
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is Secret or any(_is_secret(inner) for inner in get_args(annotation))
+
+
+def _host_name(url: str) -> str:
+    """A server's name from its address: the first part of the host's name; `resource` for an IP address."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        host = ""
+    name = re.sub(r"[^A-Za-z0-9_-]", "", host.split(".")[0]).lstrip("_-")[:64]
+    return name if name and not name.isdigit() and name != "localhost" else "resource"
+
+
+def _free(name: str, taken: Container[str], sign: str = "-") -> str:
+    """The name, with a number where it is taken."""
+    made, number = name, 2
+    while made in taken:
+        made = f"{name}{sign}{number}"
+        number += 1
+    return made
+
+
+# -- what the sections say ----------------------------------------------------------------------------------------------
+
+_HEAD: Final = (
+    "# OAuth on all servers of this estate, as it shall be. `oauthdeploy plan` shows what would change, `oauthdeploy apply` does it.",
+    "# What is not written here is not managed: it is never compared and never changed.",
+)
+_SERVERS: Final = (
+    "# The servers, with names of your choice. Secrets come from environment variables and never stand in this file.",
+)
+_SETTINGS_SAY: Final = (
+    "# The OAuth settings of the authorization server. Under overrides: {SERVER: {...}} they can differ.",
+)
+_SETTINGS: Final = (
+    (Capability.REQUIRE_HTTPS, "require_https: true"),
+    (Capability.REQUIRE_PKCE, "require_pkce: true  # public clients prove that they asked for the code (RFC 7636)"),
+    (Capability.AUTHORIZATION_CODE_LIFETIME, "authorization_code_lifetime: 10m"),
+    (Capability.ACCESS_TOKEN_LIFETIME, "access_token_lifetime: 1h"),
+)
+_SCOPES_SAY: Final = (
+    "# Scopes, by the same names on every server. On a resource server a scope opens folders, services and URLs.",
+)
+_SCOPES_EXAMPLE: Final = (
+    "# scopes:",
+    "#   orders.read:",
+    "#     description: Read orders",
+    "#     resources: [orders.v1, orders.v1:getOrder]",
+    "#     url_templates: [GET_orders.v1/orders]",
+)
+_CLIENTS_SAY: Final = (
+    "# Clients. `type` is public for what runs on users' devices, confidential for what can keep a secret:",
+    '# then add secret: {value: "${env:NAME}"}. `state: absent` removes a client, `enabled: false` stops it.',
+)
+_CLIENT: Final = (
+    "    type: public",
+    "    redirect_uris: [https://app.example.com/callback]  # replace: where answers to the client may be sent",
+    "    grants: [authorization_code, refresh_token]",
+    "    tokens: {access_lifetime: 30m, refresh_count: 10}",
+)
+_CLIENTS_EXAMPLE: Final = ("# clients:", "#   web-shop:", *(f"# {line.split('  #')[0]}" for line in _CLIENT))
+_ASSOCIATIONS_SAY: Final = (
+    "# Associations: which client may ask for which scope; kept on the authorization server. The other end works too:",
+    "# {scope: NAME, clients: [...]}.",
+)
+_ASSOCIATIONS_EXAMPLE: Final = ("# associations:", "#   - {client: web-shop, scopes: [orders.read]}")
+_LATER: Final = (
+    "",
+    "# Revocations cut a client off after tokens were issued; they are written when they are needed.",
+    "# revocations:",
+    "#   - id: INC-1",
+    "#     client: web-shop",
+    "#     reason: key found in a public repository",
+    "#     tokens: all",
+    "#     block: [resource]",
+    "",
+    "# Accounts that must exist on both sides; they are checked and never created.",
+    "# resource_owners: [alice, bob]",
+)
+_POLICY: Final = (
+    "",
+    "# What stands between a plan and the servers: nothing is deleted that this file doesn't name, and never much at once.",
+    "policy:",
+    "  prune: {clients: none, scopes: none, associations: managed}",
+    "  limits: {max_deletes: 30%, max_updates: 60%}",
+    "",
+    "# What differs from environment to environment; chosen with --env prod.",
+    "# environments:",
+    "#   prod: {settings: {access_token_lifetime: 15m}}",
+)
