@@ -261,11 +261,8 @@ def _next_steps(file: str, starter: Starter) -> str:
     """What to do now, as lines that can be copied."""
     from oauthdeploy.manifest.editing.starter import SCHEMA_FILE
 
-    if file == STDOUT:
-        where = " -f FILE"
-    else:
-        where = "" if file == DEFAULT else f" -f {shlex.quote(file)}"
     schema = SCHEMA_FILE if file == STDOUT else str(Path(file).parent / SCHEMA_FILE)
+    where = {STDOUT: " -f FILE", DEFAULT: ""}.get(file, f" -f {shlex.quote(file)}")
     steps = [(f"export {name}=...", purpose) for name, purpose in starter.variables.items()]
     steps += [
         (f"oauthdeploy schema > {shlex.quote(schema)}", "so that editors complete and explain"),

@@ -259,8 +259,8 @@ def _free(name: str, taken: Container[str], sign: str = "-") -> str:
 # -- what the sections say ----------------------------------------------------------------------------------------------
 
 _HEAD: Final = (
-    "# OAuth on all servers of this estate, as it shall be. `oauthdeploy plan` shows what would change, `oauthdeploy apply` does it.",
-    "# What is not written here is not managed: it is never compared and never changed.",
+    "# OAuth on the servers of this estate, as it shall be: `oauthdeploy plan` shows what would change, `oauthdeploy apply`",
+    "# changes it. What is not written here is not managed: it is never compared and never changed.",
 )
 _SERVERS: Final = (
     "# The servers, with names of your choice. Secrets come from environment variables and never stand in this file.",

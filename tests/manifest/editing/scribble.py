@@ -16,7 +16,8 @@ SECTIONS = [
 ]  # fmt: skip
 FIELDS = [
     "description", "type", "redirect_uris", "grants", "tokens", "secret", "enabled", "on", "state", "id", "client", "scopes",
-    "role", "driver", "url", "credentials", "tls", "overrides", "access_token_lifetime", "require_https", "a", "x y", "007", "b: c",
+    "role", "driver", "url", "credentials", "tls", "overrides", "access_token_lifetime", "require_https", "a", "x y", "007",
+    "b: c",
 ]  # fmt: skip
 WORDS = [text for text in TRICKY if text.isprintable() and text] + [
     "web-shop", "orders.read", "https://shop.example.com/cb?x=1,2", "http://127.0.0.1:8400/callback", "10m", "1.0", "0o7", "y",
@@ -44,7 +45,8 @@ class Scribbler:
         if self.one_of(0, 0, 0, 1):
             lines.append(f"---{self.beside()}")
         lines += self.mapping(0, SECTIONS, depth=0)
-        return "\n".join([*lines, *self.trivia(self.one_of(0, 0, 2, 4))]) + self.one_of("\n", "\n", "", "\n\n")
+        end: str = self.one_of("\n", "\n", "", "\n\n")
+        return "\n".join([*lines, *self.trivia(self.one_of(0, 0, 2, 4))]) + end
 
     # -- what is between ---------------------------------------------------------------------------------------------
 
@@ -133,9 +135,11 @@ class Scribbler:
     def scalar(self, *, flow: bool) -> str:
         text = self.one_of(*WORDS)
         style = self.one_of("plain", "double", "single")
-        if style == "plain" and (text[0].isalnum() or text.startswith("${")) and ": " not in text and " #" not in text:
-            if text[-1] not in " :" and not (flow and any(sign in text for sign in "[]{},")):
-                return str(text)
+        harmless = (
+            text[0] not in " '\"\\-?:,[]{}#&*!|>%@`" and ": " not in text and " #" not in text and text[-1] not in " :"
+        )
+        if style == "plain" and harmless and not (flow and any(sign in text for sign in "[]{},")):
+            return str(text)
         return "'" + text.replace("'", "''") + "'" if style == "single" else json.dumps(text, ensure_ascii=False)
 
     def literal(self, start: str, deeper: int) -> list[str]:
@@ -166,10 +170,8 @@ class Scribbler:
         parts = []
         names = self.draw(st.lists(st.sampled_from(FIELDS), max_size=4, unique=True))
         for name in names:
-            if depth < 2 and self.one_of(0, 0, 0, 1):
-                text = self.flow(indent, form, depth + 1)
-            else:
-                text = self.scalar(flow=True)
+            nested = depth < 2 and self.one_of(0, 0, 0, 1)
+            text = self.flow(indent, form, depth + 1) if nested else self.scalar(flow=True)
             parts.append(f"{self.key(name)}: {text}" if mapping else text)
         left, right = "{}" if mapping else "[]"
         if form == "line":
