@@ -15,6 +15,7 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.build import Built, build_document
 from oauthdeploy.manifest.compose import apply_environment, merge_files
+from oauthdeploy.manifest.document import Document
 from oauthdeploy.manifest.interpolate import Resolver, interpolate
 from oauthdeploy.manifest.loader import read_tree
 from oauthdeploy.manifest.locate import Locator
@@ -95,6 +96,8 @@ def _load(
     if built.document is not None:
         parts = check_driver_parts(built.document, drivers)
         parts.problems += misplaced_secrets(parts.document, secrets)
+        if not request.allow_commands:
+            parts.problems += _commands(parts.document)
         manifest, found = _finish_manifest(parts, built, tree, drivers, base, sources, locator)
         manifest = replace(manifest, trace=Tracer(locator, variables, request.environ, request.environment))
         problems += found
@@ -122,6 +125,21 @@ def _not_a_mapping(source: Source) -> Diagnostic:
     detail = f"{source.name} is not a mapping of sections."
     fix = "Start with version: 1, name: and servers:."
     return Diagnostic("wrong-value", "A value is not right", detail, fix, span=source.span(1, 1))
+
+
+def _commands(document: Document) -> Iterator[Diagnostic]:
+    """Sinks that would run a command: whoever can edit a manifest must not run programs where it is applied."""
+    for key, client in (document.clients or {}).items():
+        target = client.secret.deliver_to if client.secret is not None else None
+        if target is not None and target.command is not None:
+            yield Diagnostic(
+                "command-not-allowed",
+                "Commands are not allowed",
+                "deliver_to.command runs a program when a secret is delivered.",
+                "Run with --allow-commands if you trust the manifest, or deliver to a file.",
+                address=f"client/{key}",
+                path=("clients", key, "secret", "deliver_to", "command"),
+            )
 
 
 def _version_problem(tree: dict[str, Any]) -> Diagnostic | None:
