@@ -9,14 +9,6 @@ import pytest
 from .kit import Kit
 
 
-@pytest.fixture(scope="session", autouse=True)
-def cheap_hashing() -> Iterator[None]:
-    """Hashing of passwords is slow on purpose; the servers of these tests start with many users."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("oauthdeploy.server.passwords.METHOD", "scrypt:1024:8:1")
-        yield
-
-
 @pytest.fixture(scope="session")
 def tolerant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
     """Authorization and resource server in tolerant mode over plain HTTP."""
