@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from oauthdeploy import workflow
 from oauthdeploy.cli.run import run
 from oauthdeploy.core.addresses import Address
+from oauthdeploy.planning.outcome import Event, EventType
 from oauthdeploy.planning.saved import content_digest
 from tests.live import test_main_job
 from tests.live.conftest import PASSWORD, SECRET, Pair, PairFactory, Result
@@ -356,6 +358,31 @@ def test_another_product_makes_the_plan_stale(pair: Pair) -> None:
     document["content_digest"] = content_digest(document)
     (pair.folder / "saved.json").write_text(json.dumps(document))
     stale(pair, "login: was Another Server 9, and is")
+
+
+@pytest.mark.parametrize(("flags", "code"), [(("--target", "scope/orders.read@orders"), 6), ((), 4)])
+def test_what_moves_in_the_middle_of_the_apply_is_not_written(
+    reviewed: Pair, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], code: int
+) -> None:
+    """Each object is looked at just before its write: exit 6 where nothing was written, 4 where a part was."""
+    save(reviewed, *flags)
+    apply_now = workflow.run_saved
+
+    def disturbed(*arguments: Any, on_event: Callable[[Event], None], **more: Any) -> Any:
+        def listen(event: Event) -> None:
+            if event.type is EventType.STARTED:
+                _managed_field(reviewed)
+                reviewed.writes()
+            on_event(event)
+
+        return apply_now(*arguments, on_event=listen, **more)
+
+    monkeypatch.setattr(workflow, "run_saved", disturbed)
+    result = apply_saved(reviewed)
+    assert result.code == code, result.out + result.err
+    assert "Description was Read orders, and is by hand now." in " ".join((result.out + result.err).split())
+    assert reviewed.admin(reviewed.orders, "GET", "/admin/oauth/scope/orders.read")["description"] == "by hand"
+    assert (reviewed.writes() == []) == (code == 6)
 
 
 # -- the file ---------------------------------------------------------------------------------------------------------
