@@ -6,12 +6,13 @@ import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from oauthdeploy import __version__
 from oauthdeploy.core.errors import ManifestInvalid
-from oauthdeploy.drivers import external, webmethods
+from oauthdeploy.drivers import external, registry, webmethods
 from oauthdeploy.drivers.base import API_VERSION, DriverInfo
 from oauthdeploy.drivers.registry import (
     BUILT_IN,
@@ -19,6 +20,7 @@ from oauthdeploy.drivers.registry import (
     DriverNotUsable,
     driver_facts,
     driver_problems,
+    driver_versions,
     get_driver,
     load,
     names,
@@ -151,3 +153,27 @@ def test_offline_commands_bring_no_http_library() -> None:
 def test_every_capability_has_an_answer(role: Role) -> None:
     """A table with holes would read as "can't"."""
     assert set(webmethods.DRIVER.facts.capabilities[role]) == set(Capability)
+
+
+def test_a_driver_is_named_with_its_package_and_version() -> None:
+    """Our own have our version; a name without a driver is left out."""
+    found = driver_versions(["webmethods", "external", "nothing"])
+    assert [(used.name, used.package, used.version, used.api_version) for used in found] == [
+        ("external", "oauthdeploy", __version__, API_VERSION),
+        ("webmethods", "oauthdeploy", __version__, API_VERSION),
+    ]
+
+
+def test_a_driver_of_another_package_has_that_packages_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Taken from the entry point's distribution; unknown where there is none."""
+    distribution = SimpleNamespace(name="acme-driver", version="3.1")
+    points = [SimpleNamespace(name="acme", dist=distribution), SimpleNamespace(name="bare", dist=None)]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    monkeypatch.setattr(
+        registry, "_registry", lambda: registry.Registry({"acme": info("acme"), "bare": info("bare")}, {})
+    )
+    found = driver_versions(["acme", "bare"])
+    assert [(used.name, used.package, used.version) for used in found] == [
+        ("acme", "acme-driver", "3.1"),
+        ("bare", "unknown", "unknown"),
+    ]
