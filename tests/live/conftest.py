@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import flask
 import pytest
 import requests
 
+from oauthdeploy.cli.run import run
 from oauthdeploy.server import RunningServer, SeedUser, ServerConfig, start
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -58,20 +60,22 @@ class Pair:
         }
 
     def run(self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str | None = None) -> Result:
-        """Run `oauthdeploy` in the folder of the manifest."""
+        """Run `oauthdeploy` in the folder of the manifest: in this process, by the program's own entry.
+
+        Starting Python anew for each of some hundred commands would take most of the time of these tests; what needs a
+        process of its own (signals, streams, the demo) is tested with one elsewhere.
+        """
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("OAUTHDEPLOY_")}
-        done = subprocess.run(
-            [sys.executable, "-m", "oauthdeploy", *arguments],
-            cwd=self.folder,
-            env={**inherited, **self.environment, "NO_COLOR": "1", **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-        )
-        return Result(done.returncode, done.stdout, done.stderr)
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            patch.dict(os.environ, {**inherited, **self.environment, "NO_COLOR": "1", **(env or {})}, clear=True),
+            patch("sys.stdin", io.StringIO(stdin or "")),
+            contextlib.chdir(self.folder),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            code = run(arguments)
+        return Result(code, out.getvalue(), err.getvalue())
 
     def admin(self, server: RunningServer, method: str, path: str, body: Any = None) -> Any:
         """A request to the admin API by hand; gives the JSON answer."""
