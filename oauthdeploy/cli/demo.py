@@ -10,26 +10,28 @@ from __future__ import annotations
 import os
 import secrets
 import shlex
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from importlib.resources import files
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import click
 
+from oauthdeploy.cli.run import INTERRUPTED, run
+from oauthdeploy.cli.streams import screen_width
 from oauthdeploy.core.errors import OAuthDeployError
 
 if TYPE_CHECKING:
     import requests
 
+INDENT = " " * 3
 REDIRECT_URI = "http://127.0.0.1:8400/callback"
 
 
@@ -168,7 +170,10 @@ def _copy_example(folder: Path) -> None:
 
 
 class Shell:
-    """Runs this program the way a user's shell would, in the folder of the manifest."""
+    """Runs this program as from a shell in the folder of the manifest, by its own entry and in this very process.
+
+    A process for each command would cost a second or so, most of it Python starting.
+    """
 
     def __init__(self, here: Estate, say: Narrator) -> None:
         self._here = here
@@ -177,21 +182,31 @@ class Shell:
     def run(self, arguments: str, *, exits: int, quiet: bool = False) -> str:
         """Run `oauthdeploy ARGUMENTS`, expect the exit code, show and give what it printed on stdout."""
         self._say.command(f"oauthdeploy {arguments}")
-        done = subprocess.run(
-            [sys.executable, "-m", "oauthdeploy", *shlex.split(arguments)],
-            cwd=self._here.folder,
-            env={**os.environ, **self._here.environment, "OAUTHDEPLOY_NO_COLOR": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != exits:
-            click.echo(done.stdout + done.stderr, err=True)
-        expect(done.returncode == exits, f"`oauthdeploy {arguments}` must exit with {exits}", done.returncode)
+        code, out, err = self._call(shlex.split(arguments))
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        if code != exits:
+            click.echo(out + err, err=True)
+        expect(code == exits, f"`oauthdeploy {arguments}` must exit with {exits}", code)
         if not quiet:
-            for line in done.stdout.rstrip().splitlines():
-                click.echo(f"   {line}".rstrip())
-        return done.stdout
+            for line in out.rstrip().splitlines():
+                click.echo(f"{INDENT}{line}".rstrip())
+        return out
+
+    def _call(self, arguments: list[str]) -> tuple[int, str, str]:
+        out, err = StringIO(), StringIO()
+        before = dict(os.environ)
+        mine = {name: value for name, value in before.items() if not name.startswith("OAUTHDEPLOY_")}
+        width = str(screen_width() - len(INDENT))
+        os.environ.clear()
+        os.environ.update({**mine, **self._here.environment, "NO_COLOR": "1", "COLUMNS": width})
+        try:
+            with chdir(self._here.folder), redirect_stdout(out), redirect_stderr(err):
+                code = run(arguments)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        return code, out.getvalue(), err.getvalue()
 
 
 class _Form(HTMLParser):
