@@ -75,7 +75,16 @@ def save_plan(
         secrets=secret_sources(manifest, request.environ),
         parts=dict(manifest.part_digests),
     )
-    return saved_document(plan, binding)
+    placed = replace(plan, diagnostics=_placed(plan.diagnostics, here), stops=_placed(plan.stops, here))
+    return saved_document(placed, binding)
+
+
+def _placed(found: Diagnostics, here: str) -> Diagnostics:
+    """The findings with their files as the plan names them, so that no folder of this machine is in the document."""
+    return Diagnostics.of(
+        item.at(replace(item.span, file=_from(here, item.span.file))) if item.span is not None else item
+        for item in found
+    )
 
 
 def read_plan(file: Path) -> SavedPlan:

@@ -436,6 +436,8 @@ def test_equal_plans_are_equal_bytes_without_any_secret(pair: Pair) -> None:
     first = (pair.folder / "saved.json").read_bytes()
     save(pair)
     assert (pair.folder / "saved.json").read_bytes() == first
+    save(pair, "-f", str(pair.folder / "oauthdeploy.yaml"))
+    assert (pair.folder / "saved.json").read_bytes() == first
     Draft202012Validator(SCHEMA).validate(document)
     text = first.decode()
     for hidden in (SECRET, PASSWORD, str(pair.folder)):
@@ -446,6 +448,16 @@ def test_equal_plans_are_equal_bytes_without_any_secret(pair: Pair) -> None:
     other = {"NIGHTLY_BATCH_SECRET": "another-secret", "INTROSPECTION_PASSWORD": "another-password"}
     save(pair, env=other)
     assert (pair.folder / "saved.json").read_bytes() == first
+
+
+def test_findings_in_a_plan_file_name_no_folder_of_this_machine(make_pair: PairFactory) -> None:
+    """However the manifest was named, its findings have the place that the plan has for it."""
+    made = make_pair(tls=False, accept_client_id=False)
+    pair = InProcess(made.folder, made.login, made.orders, made.seen)
+    edit(pair, "require_https: true", "require_https: false")
+    document = save(pair, "-f", str(pair.folder / "oauthdeploy.yaml"))
+    assert "oauthdeploy.yaml" in {item["file"] for item in document["diagnostics"]}
+    assert str(pair.folder) not in json.dumps(document)
 
 
 def test_a_plan_that_is_printed_can_be_shown_and_not_applied(pair: Pair) -> None:
