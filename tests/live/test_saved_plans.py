@@ -142,6 +142,31 @@ def test_updates_and_deletes_of_a_saved_plan_are_made(reviewed: Pair) -> None:
     assert reviewed.run("plan", "--detailed-exitcode").code == 0
 
 
+def test_a_strict_server_that_makes_ids_itself_is_looked_at_by_its_own_ids(make_pair: PairFactory) -> None:
+    """Saved plans of creates, and then of updates and deletes, on servers that do only what their document says."""
+    made = make_pair(tls=False, strict=True, accept_client_id=False)
+    pair = InProcess(made.folder, made.login, made.orders, made.seen)
+    edit(pair, "require_https: true", "require_https: false")
+    edit(
+        pair,
+        'secret: {value: "${env:NIGHTLY_BATCH_SECRET}"}',
+        "secret: {generate: true, deliver_to: {file: out/batch.json, format: json}}",
+    )
+    save(pair)
+    first = apply_saved(pair)
+    assert first.code == 0, first.out + first.err
+    edit(pair, "description: Books the day's orders", "description: Books all orders")
+    edit(pair, "  - {client: nightly-batch, scopes: [reports.read]}\n", "  - {client: nightly-batch, scopes: []}\n")
+    save(pair)
+    second = apply_saved(pair, "-o", "json")
+    assert second.code == 0, second.out + second.err
+    assert {item["address"] for item in second.json["outcomes"]} == {
+        "client/nightly-batch@login",
+        "client/nightly-batch@orders",
+        "association/nightly-batch:reports.read@login",
+    }
+
+
 def test_what_is_left_of_a_plan_that_was_applied_in_part_can_be_applied(reviewed: Pair) -> None:
     """Changes that are in place are left alone and counted; the rest is exactly what was reviewed, and is made."""
     part = reviewed.run("apply", "--yes", "--target", "scope/*")
