@@ -40,13 +40,13 @@ class Draft:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(allow_dash=True))
+@click.argument("paths", nargs=-1, type=click.Path(allow_dash=True, readable=False))
 @option(
     "-f",
     "--file",
     env="FILE",
     multiple=True,
-    type=click.Path(allow_dash=True),
+    type=click.Path(allow_dash=True, readable=False),
     metavar="FILE",
     help="The same as PATHS, for where the variable is set.  [default: oauthdeploy.yaml]",
 )

@@ -45,7 +45,7 @@ class Wanted:
 
 
 @click.command()
-@click.argument("path", default=DEFAULT, type=click.Path(allow_dash=True))
+@click.argument("path", default=DEFAULT, type=click.Path(allow_dash=True, readable=False))
 @option("--name", env="INIT_NAME", metavar="NAME", help="Name of the manifest.  [default: the folder's]")
 @option("--authorization-url", env="INIT_AUTHORIZATION_URL", metavar="URL", help="The authorization server's address.")
 @option(
@@ -148,7 +148,7 @@ Check = Callable[[str], str]
 
 
 def _ask(question: str, default: str | None, check: Check) -> str:
-    answer: str = click.prompt(question, default=default, value_proc=check, err=True)
+    answer: str = click.prompt(question, default=default, value_proc=check, err=True, show_default=bool(default))
     return answer
 
 
@@ -227,12 +227,13 @@ def check_text(text: str) -> str:
 def _prove(starter: Starter) -> None:
     """Load the manifest as `validate` will. Raises ManifestInvalid: then a name is one that a driver doesn't accept."""
     from oauthdeploy import workflow
+    from oauthdeploy.core.diagnostics import Diagnostics
 
     environ = dict.fromkeys(starter.variables, "placeholder")
     request = workflow.ManifestRequest(files=(STDOUT,), stdin=starter.text, environ=environ)
     manifest, diagnostics = workflow.validate(request)
     if manifest is None:
-        raise ManifestInvalid(diagnostics)
+        raise ManifestInvalid(Diagnostics.of(diagnostics.errors))
 
 
 def _refuse_existing(file: str, *, force: bool) -> None:

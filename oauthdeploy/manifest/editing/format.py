@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path
@@ -20,6 +20,7 @@ from oauthdeploy.manifest.editing.trivia import read_tokens
 from oauthdeploy.manifest.editing.write import write_text
 from oauthdeploy.manifest.loader import read_tree
 from oauthdeploy.manifest.locate import Locator
+from oauthdeploy.manifest.mask import mask_broken_line
 from oauthdeploy.manifest.nodes import Node, Source, read_nodes
 
 _HEADER_KEYS = frozenset({"version", "name"})
@@ -43,11 +44,17 @@ def format_source(source: Source) -> Formatted:
     """
     data, problems = read_tree(source)
     if problems:
-        locator = Locator((source,))
-        return Formatted(source.text, tuple(locator.place(item) for item in problems))
+        return Formatted(source.text, tuple(_masked(item, source) for item in problems))
     text = _canonical(source.text.replace("\r\n", "\n").replace("\r", "\n"))
     problem = _difference(source, data, text)
     return Formatted(text) if problem is None else Formatted(source.text, (problem,))
+
+
+def _masked(item: Diagnostic, source: Source) -> Diagnostic:
+    """The finding, without secrets in the line that it quotes; names decide, since the file can't be read as a whole."""
+    if item.span is None:
+        return item
+    return item.at(replace(item.span, text=mask_broken_line(source.lines, item.span.line)))
 
 
 def _canonical(text: str) -> str:

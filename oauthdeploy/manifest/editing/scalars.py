@@ -14,7 +14,7 @@ _TYPED = re.compile(
     r"|[-+]?\.?[0-9][0-9_.:eE+-]*"
     r"|[-+]?0[xXoObB][0-9A-Fa-f_]+"
     r"|[-+]?\.(?i:inf)|\.(?i:nan)"
-    r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9:.]+.*"
+    r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9:.]+[ \t]*(?:Z|[-+][0-9:]+)?"
 )
 """Plain texts that some reader of YAML 1.1 or 1.2 takes for something else: null, a truth, a number, a time, a merge key."""
 
@@ -29,10 +29,13 @@ def is_typed(text: str) -> bool:
 
 
 def can_be_plain(text: str, *, flow: bool) -> bool:
-    """True where the text may stand without quotes (`flow`: between brackets) and means the same everywhere."""
+    """True where the text may stand without quotes (`flow`: between brackets) and means the same everywhere.
+
+    Between brackets a question mark is refused too: YAML 1.2 allows it, and readers of YAML 1.1 stumble over it.
+    """
     if not _PLAIN.match(text) or text[-1] in " :" or ": " in text or " #" in text or not text.isprintable():
         return False
-    return not (flow and any(sign in text for sign in ",[]{}"))
+    return not (flow and any(sign in text for sign in ",[]{}?"))
 
 
 def quoted(text: str) -> str:
@@ -59,9 +62,8 @@ def inline(scalar: Scalar, *, flow: bool) -> str:
         return written(text, flow=flow)
     if text in NULLS:
         return "null"
-    if "\n" not in scalar.raw and scalar.in_flow == flow:
-        return scalar.raw
-    return text if can_be_plain(text, flow=flow) else quoted(text)
+    # What some reader takes for a number or a truth stays that.
+    return text if is_typed(text) or can_be_plain(text, flow=flow) else quoted(text)
 
 
 def over_lines(scalar: Scalar) -> list[str] | None:

@@ -1,6 +1,7 @@
 """The first manifest of an estate: each section with a comment on what it is for, in canonical form from the start.
 
-Nothing that people type is put into the text but through `scalars.written`, so that no name can become anything but a name.
+Nothing that people type is put into the text but through `scalars.written`, so that no name can become anything but a name,
+and `${` in it is no reference.
 """
 
 from __future__ import annotations
@@ -119,10 +120,10 @@ class _Draft:
         yield f"    driver: {written(answers.authorization_driver)}"
         if self._external:
             secret = self._reference(_LOGIN, "client_secret", f"secret of the client that asks {_LOGIN} about tokens")
-            endpoint = written(answers.authorization, flow=True)
+            endpoint = _said(answers.authorization, flow=True)
             yield f"    introspection: {{endpoint: {endpoint}, client_id: oauth-rs, client_secret: {secret}}}"
             return
-        yield f"    url: {written(answers.authorization)}"
+        yield f"    url: {_said(answers.authorization)}"
         yield from self._parts(_LOGIN, answers.authorization_driver)
         if both:
             yield f"    authorization_server: {_LOGIN}  # it is asked about its own tokens"
@@ -144,7 +145,7 @@ class _Draft:
             f"  {written(name)}:",
             "    role: resource",
             f"    driver: {written(driver)}",
-            f"    url: {written(url)}",
+            f"    url: {_said(url)}",
         )
         yield from self._parts(name, driver)
         if supports(table_for(self._drivers[driver], Role.RESOURCE), Capability.TRUST):
@@ -186,7 +187,7 @@ class _Draft:
         yield "scopes:"
         for scope in self.answers.scopes:
             yield f"  {written(scope)}:"
-            yield f"    description: {written(f'What {scope} allows')}"
+            yield f"    description: {_said(f'What {scope} allows')}"
             if self._resources:
                 yield "    # resources: [orders.v1, orders.v1:getOrder]  # the folders and services that it opens"
 
@@ -208,9 +209,14 @@ class _Draft:
             yield from _ASSOCIATIONS_EXAMPLE
             return
         yield "associations:"
-        scopes = ", ".join(written(scope, flow=True) for scope in self.answers.scopes)
+        scopes = ", ".join(_said(scope, flow=True) for scope in self.answers.scopes)
         for client in self.answers.clients:
-            yield f"  - {{client: {written(client, flow=True)}, scopes: [{scopes}]}}"
+            yield f"  - {{client: {_said(client, flow=True)}, scopes: [{scopes}]}}"
+
+
+def _said(text: str, *, flow: bool = False) -> str:
+    """A text as a value, in which `${` is nothing but two characters. (Keys are never looked through for references.)"""
+    return written(text.replace("${", "$${"), flow=flow)
 
 
 def _needed(model: type[Model]) -> list[str]:
