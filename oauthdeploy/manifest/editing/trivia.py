@@ -114,7 +114,8 @@ def _indent(raw: list[str], value: str, *, explicit: bool) -> int:
     """How far the content is indented: the first line that says something tells."""
     first = next((line for line in raw if line.strip(" ")), None)
     if first is None:
-        return max((len(line) for line in raw), default=0)
+        # Spaces past the indentation are content, and the only content there is.
+        return max((len(line) for line in raw), default=0) - max(len(line) for line in value.split("\n"))
     spaces = len(first) - len(first.lstrip(" "))
     if not explicit:
         return spaces

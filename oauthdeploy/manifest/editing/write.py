@@ -71,12 +71,12 @@ class _Writer:
     def root(self, root: Entry) -> None:
         """The value of the file. Its sections stand apart from each other."""
         value = root.value
-        self.comments([*root.above, *root.head], 0)
+        value.anchor = ""  # of no use: an alias of the whole could only stand inside it
+        self.comments(root.above, 0)
         if not isinstance(value, Collection) or not value.entries:
             self._lone(root)
         else:
-            if value.anchor:
-                self._add(f"--- &{value.anchor}")
+            self.comments(root.head, 0)
             self._sections(value)
             self.comments(value.tail, 0)
             self.comments([*root.beside, *root.below], 0)
@@ -92,7 +92,9 @@ class _Writer:
 
     def _lone(self, root: Entry) -> None:
         """A file that is one value, or holds comments only."""
-        if not (isinstance(root.value, Scalar) and root.value.empty and not root.value.anchor):
+        if isinstance(root.value, Scalar) and root.value.empty:
+            self.comments([*root.head, *root.beside], 0)
+        else:
             self._leaf(root, "", -2)
         self.comments([*root.below, *(root.value.tail if isinstance(root.value, Collection) else [])], 0)
 
@@ -143,13 +145,14 @@ class _Writer:
         pad = max(indent, 0)
         if isinstance(value, Scalar) and value.block:
             self.line(start + value.raw, pad, comments)
-            self.lines += [" " * (indent + 2) + line if line else "" for line in value.lines]
+            self.lines += [" " * (pad + 2) + line if line else "" for line in value.lines]
             self.sealed = "+" in value.raw
             return
         if isinstance(value, Scalar) and value.empty and sign != "-":
             self.line(start.rstrip(), pad, comments)
             return
-        if isinstance(value, Scalar) and (lines := over_lines(value)) is not None:
+        # A file that is one text keeps no lines: at the left margin they could be marks of YAML's own.
+        if indent >= 0 and isinstance(value, Scalar) and (lines := over_lines(value)) is not None:
             text = inline(value, flow=False)
             if "\n" in value.value or pad + len(start) + len(text) > WIDTH:
                 self._long(start, lines, indent, comments)

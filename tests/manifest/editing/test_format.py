@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from oauthdeploy.manifest.api import ManifestRequest
@@ -81,6 +81,30 @@ def test_comments_that_ignore_rules_speak_of_the_same_values_or_nothing_is_writt
     after = formatting._targets(Source("x.yaml", found.text))
     assert Counter(before.values()) == Counter(after.values())
     assert held(found.text, comments) == held(text, comments)
+
+
+PIECES = [
+    "a", "b", "name: ", "clients:", "\n", "\n", "\n  ", "\n    ", " ", "- ", "? ", "[", "]", "{", "}", ",", " #x", " # c", "'", '"',
+    "|\n   ", "|+\n  ", "|2\n    ", ">-\n ", "&a ", "*a", "!t ", "---\n", "...", "null", "007", "\\", "1", "a: b\n", "k: [a, b]\n",
+    "- x\n", "# oauthdeploy: ignore[x] y\n", "\t", "\r\n", "%YAML 1.2\n", "\u00e9", "\x00", "<<: ",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
+@example("\n  ---\n\na")
+@example("|\n  a")
+@example("|2\n    ")
+@example("&a #x")
+@example("&a \na: b\n")
+@settings(max_examples=400, deadline=None)
+def test_pieces_of_yaml_are_formatted_or_refused_as_the_loader_does(text: str) -> None:
+    """No text is a traceback, and none that the loader reads is beyond the formatter, but for comments that ignore rules."""
+    data, problems = read_tree(Source("x.yaml", text))
+    found = format_source(Source("x.yaml", text))
+    if problems:
+        assert [item.rule for item in found.problems] == [item.rule for item in problems]
+    elif [item.rule for item in found.problems] != ["ignore-ambiguous"]:
+        assert read(formatted(text)) == data
 
 
 @given(
