@@ -71,9 +71,10 @@ class Answer:
 
 @dataclass
 class Tally:
-    """How many requests were sent inside one `counting()` block."""
+    """How many requests were sent inside one `counting()` block, and how many of them may change something."""
 
     requests: int = 0
+    writes: int = 0
 
 
 _TALLY: ContextVar[Tally | None] = ContextVar("oauthdeploy_http_tally", default=None)
@@ -93,6 +94,7 @@ def counting() -> Iterator[Tally]:
         outer = _TALLY.get()
         if outer is not None:
             outer.requests += tally.requests
+            outer.writes += tally.writes
 
 
 class BasicAuth(AuthBase):
@@ -247,7 +249,7 @@ class AdminClient:
             except (RequestException, HTTPError, OSError) as error:
                 self._trace(call, "no answer", begun)
                 raise self._lost(call, error, seconds) from None
-        self._count()
+        self._count(call)
         self._trace(call, str(response.status_code), begun)
         self._adapt(response, taken)
         return self._judge(call, response, raw, request)
@@ -261,12 +263,13 @@ class AdminClient:
         elif response.status_code < 500:
             self._throttle.speed_up()
 
-    def _count(self) -> None:
+    def _count(self, call: Call) -> None:
         tally = _TALLY.get()
         with self._lock:
             self._sent += 1
             if tally is not None:
                 tally.requests += 1
+                tally.writes += int(call.writes)
 
     def _prepared(self, call: Call) -> PreparedRequest:
         headers = {
@@ -311,7 +314,7 @@ class AdminClient:
     def _lost(self, call: Call, error: BaseException, seconds: float) -> Exception:
         fault = explain(error, seconds)
         if fault.sent:
-            self._count()
+            self._count(call)
         kind, what = (UnexpectedAnswer, "gave no usable answer") if fault.garbled else (Unreachable, "can't be reached")
         summary = f"'{self.server}' {what}: {fault.words}"
         self_made = call.error(kind, summary, fix=fault.fix, uncertain=call.writes and fault.sent)

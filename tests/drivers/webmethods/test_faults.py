@@ -84,6 +84,17 @@ def test_a_create_whose_answer_is_lost_is_looked_up() -> None:
         assert [seen.method for seen in server.seen if "client" in seen.path] == ["POST", "GET"]
 
 
+def test_a_look_that_fails_after_a_write_leaves_the_end_open() -> None:
+    """The answer to the create is lost and so is that to the look: the end is unknown, not failed."""
+    with (
+        server_with(on("POST", "/admin/oauth/client", DROP), on("GET", BY_NAME, DROP)) as (driver, _server),
+        pytest.raises(ServerError) as caught,
+    ):
+        driver.apply([create(Kind.CLIENT, "c", Client(version="1"))])
+    assert caught.value.method == "GET"
+    assert caught.value.uncertain
+
+
 def test_a_create_that_never_arrived_is_tried_once_more() -> None:
     """It is not there: so it is safe to send again."""
     posts = on("POST", "/admin/oauth/client", DROP, says(RAW_CLIENT, 201))
