@@ -15,7 +15,7 @@ from typing import Any
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.manifest.editing.order import put_in_order
 from oauthdeploy.manifest.editing.read import read_text
-from oauthdeploy.manifest.editing.tree import IGNORE_MARK, Collection, Text
+from oauthdeploy.manifest.editing.tree import IGNORE_MARK, Collection, Text, settle
 from oauthdeploy.manifest.editing.trivia import read_tokens
 from oauthdeploy.manifest.editing.write import write_text
 from oauthdeploy.manifest.loader import read_tree
@@ -59,6 +59,7 @@ def _masked(item: Diagnostic, source: Source) -> Diagnostic:
 
 def _canonical(text: str) -> str:
     tree = read_text(text)
+    settle(tree.root)
     return write_text(tree, _ordered(tree))
 
 

@@ -93,6 +93,17 @@ class Text:
     start: list[str] | None = None
 
 
+def settle(root: Entry) -> None:
+    """Leave at most one comment on the line of each entry: there is room for the last one, and the others go above."""
+    stack = [root]
+    while stack:
+        entry = stack.pop()
+        comments = [*entry.head, *entry.beside]
+        entry.above += comments[:-1]
+        entry.head, entry.beside = [], comments[-1:]
+        stack += entries_of(entry.value)
+
+
 def entries_of(value: Value) -> list[Entry]:
     """The entries of a list or mapping; none for other values."""
     return value.entries if isinstance(value, Collection) else []

@@ -1,4 +1,4 @@
-"""From a tree to its one canonical text.
+"""From a tree, in order and with its comments settled, to its one canonical text.
 
 Two spaces of indentation, also for lists in mappings; one empty line between sections and at most one elsewhere; comments two
 spaces behind what they stand beside. A list of plain values stands in brackets where it fits into the line; a mapping stays in
@@ -50,9 +50,8 @@ class _Writer:
             self.lines.append("")
 
     def line(self, text: str, indent: int, beside: list[str]) -> None:
-        """One line with the comment beside it. There is room for one comment; earlier ones go above."""
-        self.comments(beside[:-1], indent)
-        self._add(f"{' ' * indent}{text}{''.join(f'  {comment}' for comment in beside[-1:])}")
+        """One line with the comments beside it."""
+        self._add(f"{' ' * indent}{text}{''.join(f'  {comment}' for comment in beside)}")
 
     def comments(self, lines: list[str], indent: int) -> None:
         """Comments on lines of their own."""
@@ -76,7 +75,6 @@ class _Writer:
         if not isinstance(value, Collection) or not value.entries:
             self._lone(root)
         else:
-            self.comments(root.head, 0)
             self._sections(value)
             self.comments(value.tail, 0)
             self.comments([*root.beside, *root.below], 0)
@@ -93,7 +91,7 @@ class _Writer:
     def _lone(self, root: Entry) -> None:
         """A file that is one value, or holds comments only."""
         if isinstance(root.value, Scalar) and root.value.empty:
-            self.comments([*root.head, *root.beside], 0)
+            self.comments(root.beside, 0)
         else:
             self._leaf(root, "", -2)
         self.comments([*root.below, *(root.value.tail if isinstance(root.value, Collection) else [])], 0)
@@ -127,7 +125,7 @@ class _Writer:
 
     def _nested(self, entry: Entry, value: Collection, sign: str, indent: int, *, pinned: bool) -> None:
         """A list or mapping on lines of its own; in a list, its first line is that of the dash where nothing is between."""
-        comments = [*entry.head, *entry.beside]
+        comments = entry.beside
         apart = value.anchor or comments or any(value.entries[0].above) or len(sign) > 1 or sign == ":"
         if apart:
             self.line(f"{sign}{_anchor(value)}", indent, comments)
@@ -140,7 +138,7 @@ class _Writer:
     def _leaf(self, entry: Entry, sign: str, indent: int) -> None:
         """A value that begins on the line of its key."""
         value = entry.value
-        comments = [*entry.head, *entry.beside]
+        comments = entry.beside
         start = f"{sign}{_anchor(value)} ".lstrip(" ") if sign or value.anchor else ""
         pad = max(indent, 0)
         if isinstance(value, Scalar) and value.block:
@@ -165,10 +163,9 @@ class _Writer:
 
     def _long(self, start: str, lines: list[str], indent: int, comments: list[str]) -> None:
         """A text over several lines, broken where its author broke it."""
-        self.comments(comments[:-1], max(indent, 0))
         self._add(" " * max(indent, 0) + start + lines[0])
         self.lines += [" " * (indent + 2) + line if line else "" for line in lines[1:]]
-        self.lines[-1] += "".join(f"  {comment}" for comment in comments[-1:])
+        self.lines[-1] += "".join(f"  {comment}" for comment in comments)
 
     def _fits(self, value: Collection, column: int, pinned: bool) -> bool:
         """True where the value is to stand in brackets on the line of its key, which ends at `column`."""

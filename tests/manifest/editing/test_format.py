@@ -46,8 +46,12 @@ def held(text: str, comments: list[str]) -> Counter[str]:
     return Counter({comment: text.count(comment) for comment in comments})
 
 
+TWO_BESIDE = "associations: [{type: x, client: { # one;\n }, # two;\n }]\n"
+
+
 @pytest.mark.filterwarnings("ignore::ruamel.yaml.error.ReusedAnchorWarning")
 @given(scribbles())
+@example((TWO_BESIDE, ["# one;", "# two;"]))
 @settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
 def test_formatting_keeps_data_and_comments_and_is_done_once(drawn: tuple[str, list[str]]) -> None:
     """Whatever is scribbled: the loader reads the same before and after, no comment is lost, and a second run changes nothing."""
@@ -84,9 +88,9 @@ def test_comments_that_ignore_rules_speak_of_the_same_values_or_nothing_is_writt
 
 
 PIECES = [
-    "a", "b", "name: ", "clients:", "\n", "\n", "\n  ", "\n    ", " ", "- ", "? ", "[", "]", "{", "}", ",", " #x", " # c", "'", '"',
-    "|\n   ", "|+\n  ", "|2\n    ", ">-\n ", "&a ", "*a", "!t ", "---\n", "...", "null", "007", "\\", "1", "a: b\n", "k: [a, b]\n",
-    "- x\n", "# oauthdeploy: ignore[x] y\n", "\t", "\r\n", "%YAML 1.2\n", "\u00e9", "\x00", "<<: ",
+    "a", "b", "name: ", "clients:", "\n", "\n", "\n  ", "\n    ", " ", "- ", "? ", "[", "]", "{", "}", ",", " #x", " # c", "'",
+    '"', "|\n   ", "|+\n  ", "|2\n    ", ">-\n ", "&a ", "*a", "!t ", "---\n", "...", "null", "007", "\\", "1", "a: b\n",
+    "k: [a, b]\n", "- x\n", "# oauthdeploy: ignore[x] y\n", "\t", "\r\n", "%YAML 1.2\n", "\u00e9", "\x00", "<<: ",
 ]  # fmt: skip
 
 
