@@ -143,11 +143,11 @@ class Carrier:
                 note = f"The answer got lost ({error.summary}); {look.words}"
                 ended.append(Ended(Outcome(change, Status.DONE, note=note)))
                 continue
-            lost = look.status is Status.DONE
-            status = Status.FAILED if lost else look.status
-            ended.append(
-                Ended(Outcome(change, status, findings.no_answer(error, change, look.words, secret_lost=lost)))
-            )
+            perhaps = look.status is Status.UNKNOWN
+            lost = look.status is Status.DONE or (perhaps and may_make_secret(change))
+            status = Status.FAILED if look.status is Status.DONE else look.status
+            because = findings.no_answer(error, change, look.words, secret_lost=lost, perhaps=perhaps)
+            ended.append(Ended(Outcome(change, status, because)))
         return ended
 
     def _kept(self, change: Change, answer: Applied) -> Ended:

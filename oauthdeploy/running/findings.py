@@ -11,7 +11,7 @@ BUG = "This is a bug in oauthdeploy."
 NOT_KEPT = "field-not-kept"
 NOT_VERIFIED = "not-verified"
 STALE = StalePlan.rule
-_NEW_SECRET = (
+NEW_SECRET = (
     "To get a new secret, raise secret.revision and apply again where the server can make one; elsewhere take the secret "
     "from the server's own admin page, or delete the client and apply again."
 )
@@ -85,17 +85,23 @@ def not_delivered(error: DeliveryFailed, change: Change) -> Diagnostic:
         error.rule,
         error.summary,
         f"{error.detail} The change was made on {change.address.server}, but the secret that the server made is lost.",
-        f"{error.fix} {_NEW_SECRET}",
+        f"{error.fix} {NEW_SECRET}",
     )
 
 
-def no_answer(error: OAuthDeployError, change: Change, seen: str, *, secret_lost: bool) -> Diagnostic:
-    """The answer to a write got lost; `seen` says what a look at the server showed."""
+def no_answer(
+    error: OAuthDeployError, change: Change, seen: str, *, secret_lost: bool, perhaps: bool = False
+) -> Diagnostic:
+    """The answer to a write got lost; `seen` says what a look at the server showed.
+
+    `secret_lost`: a secret was in it; `perhaps`: if the change was made at all.
+    """
     found = of_error(error, change)
     detail = f"{found.detail}; {seen}" if found.detail else seen
     if secret_lost:
-        detail += " The secret that the server made was in the lost answer."
-    return about(change, found.rule, found.summary, detail, _NEW_SECRET if secret_lost else "Apply again.")
+        if_made = "If the change was made, the" if perhaps else "The"
+        detail += f" {if_made} secret that the server made was in the lost answer."
+    return about(change, found.rule, found.summary, detail, NEW_SECRET if secret_lost else "Apply again.")
 
 
 def not_kept(address: Address, field: str, wanted: str, kept: str) -> Diagnostic:
