@@ -1,0 +1,276 @@
+"""What must hold after a disturbed apply and one more: the same end, a true journal, no secret anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from oauthdeploy.running.journal import JournalContents, read_journal
+from tests.faults.manifests import GENERATED
+from tests.faults.proxy import Fault, Seen, Trap
+from tests.faults.site import SERVERS, Ran, Setting, Site, clear, delivered_to, finished
+
+LOST: Final = "secret"
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """The run that nothing disturbed: what each server was asked, and what both held in the end."""
+
+    seen: Mapping[str, tuple[Seen, ...]]
+    holdings: Mapping[str, Any]
+
+
+@dataclass
+class Bench:
+    """Runs proofs on one site, and counts them."""
+
+    site: Site
+    tried: int = 0
+    survived: int = 0
+    _undisturbed: dict[Setting, Undisturbed] = field(default_factory=dict)
+
+    def undisturbed(self, setting: Setting) -> Undisturbed:
+        """How an apply goes that nothing disturbs; it must be whole, and leave nothing to do."""
+        if setting not in self._undisturbed:
+            self.site.reset(setting.scenario)
+            folder = self.site.folder("undisturbed", self.site.manifest(setting))
+            ran = self.site.apply(folder)
+            assert ran.code == 0, ran.said
+            assert ran.report is not None
+            assert ran.report["complete"]
+            assert ran.report["verified"]
+            seen = {name: tuple(found) for name, found in self.site.seen().items()}
+            self._undisturbed[setting] = Undisturbed(seen, self.site.holdings())
+            clear(folder)
+        return self._undisturbed[setting]
+
+    def positions(self, setting: Setting, server: str) -> range:
+        """The numbers of the requests that a server gets in an undisturbed run."""
+        return range(1, len(self.undisturbed(setting).seen[server]) + 1)
+
+    def stop_in_order(self, setting: Setting, server: str, traps: Iterable[Trap], *, codes: set[int]) -> None:
+        """The same as `prove` for signals, and the exit code is one of `codes`."""
+        for trap in traps:
+            ran = self.prove(setting, server, trap)
+            assert ran.code in codes, f"{trap}: {ran.said}"
+            assert "Traceback" not in ran.err, ran.said
+
+    def prove(self, setting: Setting, server: str, trap: Trap) -> Ran:
+        """Disturb an apply, apply once more, and hold what must hold. Raises AssertionError with the story."""
+        self.tried += 1
+        expected = self.undisturbed(setting)
+        self.site.reset(setting.scenario)
+        folder = self.site.folder("case", self.site.manifest(setting))
+        self.site.arm(server, trap)
+        disturbed = self._disturbed(folder, trap)
+        for proxy in self.site.proxies.values():
+            proxy.quiet()
+        struck = self.site.proxies[server].struck
+        case = _Case(self.site, setting, trap, folder, disturbed)
+        story = f"{setting}: {trap} at {server} struck {struck}, case in {folder}\n{disturbed.said}"
+        try:
+            if trap.fault is not Fault.REFUSE:
+                assert struck is not None, "the fault never struck, so that nothing is proved"
+            case.check(expected)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n--- {story}") from None
+        clear(folder)
+        self.survived += 1
+        return disturbed
+
+    def _disturbed(self, folder: Path, trap: Trap) -> Ran:
+        if "kill" not in trap.fault.value and "SIG" not in trap.fault.value:
+            return self.site.apply(folder)
+        with self.site.process(folder) as process:
+            return finished(process, folder)
+
+
+@dataclass(frozen=True)
+class _Case:
+    site: Site
+    setting: Setting
+    trap: Trap
+    folder: Path
+    disturbed: Ran
+
+    def check(self, expected: Undisturbed) -> None:
+        journal = self._journal()
+        secrets_before = {client for client in self._generated if delivered_to(self.folder, client).exists()}
+        self.site.calm()
+        second = self.site.apply(self.folder)
+        said = f"--- one more apply\n{second.said}"
+        assert second.code == 0, f"one more apply did not converge\n{said}"
+        assert second.report is not None
+        assert second.report["complete"], said
+        assert second.report["verified"], said
+        held = self.site.holdings()
+        for server in SERVERS:
+            for what, value in expected.holdings[server].items():
+                assert held[server][what] == value, f"{what} of {server} ended otherwise than undisturbed\n{said}"
+        left = {item["address"] for item in second.report["outcomes"]}
+        self._check_journal(journal, left)
+        self._check_exit(journal, left)
+        if second.report["outcomes"]:
+            self._check_third()
+        self._check_secrets_kept(second)
+        self._check_generated(second, secrets_before)
+        self._check_traces()
+
+    # -- the journal -------------------------------------------------------------------------------------------------
+
+    def _journal(self) -> JournalContents | None:
+        found = sorted((self.folder / ".oauthdeploy" / "journal").glob("*.jsonl"))
+        assert len(found) <= 1, found
+        return read_journal(found[0]) if found else None
+
+    def _check_journal(self, journal: JournalContents | None, left: set[str]) -> None:
+        """What the journal calls done is there; what it calls failed or skipped is not; what it leaves open is an intent."""
+        if journal is None:
+            return
+        assert not journal.torn or "kill" in self.trap.fault.value
+        ended = {record["address"]: record for record in journal.records if record["type"] == "outcome"}
+        open_ = {str(record["address"]) for record in journal.open_intents}
+        planned = {
+            item["address"] for record in journal.records if record["type"] == "run" for item in record["planned"]
+        }
+        if not left <= planned and "kill" not in self.trap.fault.value:
+            told = "could not be read" in self.disturbed.err or not planned
+            assert self.disturbed.code != 0, "exit code 0, and more to do than was planned"
+            assert told, "nobody says why there is more to do than was planned"
+        late = self.trap.fault is Fault.ACT_LATE
+        for address, record in ended.items():
+            match record["status"]:
+                case "done":
+                    assert address not in left or late, f"the journal says that {address} was done; it was not"
+                case "failed":
+                    excused = late or ("@login" in address and LOST in str(record["because"]))
+                    assert address in left or excused, f"the journal says that {address} failed; it was done"
+                case "unknown":
+                    pass
+                case other:
+                    raise AssertionError(f"{address}: {other}")
+        for address in planned - set(ended) - open_:
+            assert address in left or self._settled_by_another(address), f"{address} came about without an intent"
+        if "kill" not in self.trap.fault.value:
+            assert not open_, f"a run that ended by itself left intents open: {open_}"
+
+    @staticmethod
+    def _settled_by_another(address: str) -> bool:
+        """Associations go with their client; no change of their own is needed then."""
+        return address.startswith("association/")
+
+    # -- the exit code -----------------------------------------------------------------------------------------------
+
+    def _check_exit(self, journal: JournalContents | None, left: set[str]) -> None:
+        """0 where all was done and looked at, and nowhere else."""
+        code, report = self.disturbed.code, self.disturbed.report
+        if self.trap.fault in (Fault.KILL_BEFORE, Fault.KILL_AFTER):
+            assert code == -9
+            return
+        assert "internal-error" not in self.disturbed.err + self.disturbed.out
+        if report is None:
+            assert code in (1, 5, 6, 8, 130), f"exit code {code} without a report"
+            assert journal is None or not any(record["type"] == "intent" for record in journal.records)
+            return
+        statuses = {outcome["status"] for outcome in report["outcomes"]}
+        if code == 0:
+            assert statuses == {"done"}
+            assert report["verified"], "exit code 0 for changes that nobody looked at"
+            assert not left
+        else:
+            assert code == 4, f"exit code {code} with a report"
+            told = "could not be read" in self.disturbed.err
+            whole = statuses == {"done"} and report["verified"] and not _errors(report) and not told
+            assert not whole, "exit code 4 where all was done"
+        if journal is not None:
+            written = {r["address"]: r["status"] for r in journal.records if r["type"] == "outcome"}
+            said = {o["address"]: o["status"] for o in report["outcomes"] if o["status"] != "skipped"}
+            assert written == said, "journal and report tell different stories"
+
+    def _check_third(self) -> None:
+        """After the apply that put things right there is nothing left to do."""
+        self.site.calm()
+        third = self.site.apply(self.folder)
+        assert third.code == 0, third.said
+        assert third.report is not None
+        assert third.report["outcomes"] == [], third.said
+        assert not any(seen.writes for found in self.site.seen().values() for seen in found)
+
+    # -- secrets -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _generated(self) -> tuple[str, ...]:
+        both = GENERATED[self.setting.scenario]
+        return both if self.site.accepts or self.setting.scenario != "empty" else (*both, "batch")
+
+    def _check_secrets_kept(self, second: Ran) -> None:
+        """A secret of the manifest's own works in the end."""
+        if self.site.accepts and self.setting.scenario == "empty":
+            assert self.site.token(*self.site.credentials(self.folder, "batch")), second.said
+
+    def _check_generated(self, second: Ran, before: set[str]) -> None:
+        """A secret that the server made works where it was delivered; else its loss is told, and the way back is one."""
+        for client in self._generated:
+            if not delivered_to(self.folder, client).exists():
+                told = [self.disturbed.out, self.disturbed.err, second.out, second.err]
+                assert any(_tells_loss(text, client) for text in told), (
+                    f"nobody says that the secret of {client} is lost"
+                )
+                self._take_the_way_back(client)
+            elif client in before:
+                assert "mode" not in (found := delivered_to(self.folder, client)).name
+                assert found.stat().st_mode & 0o777 == 0o600
+            client_id, secret = self.site.credentials(self.folder, client)
+            assert self.site.token(client_id, secret)
+
+    def _take_the_way_back(self, client: str) -> None:
+        """Delete the client and apply again."""
+        found = self.site.client_id("login", client.capitalize())
+        assert found is not None
+        self.site.admin("login", "DELETE", f"/admin/oauth/client/{found}")
+        again = self.site.apply(self.folder)
+        assert again.code == 0, again.said
+        assert delivered_to(self.folder, client).exists(), again.said
+
+    def _check_traces(self) -> None:
+        """No secret is in what was printed, nor in a file that the tool left, but for those that secrets are delivered to."""
+        lock = list((self.folder / ".oauthdeploy").glob("*.lock"))
+        assert lock == [], "a lock was left behind"
+        delivered = {delivered_to(self.folder, client) for client in self._generated}
+        printed = self.disturbed.out + self.disturbed.err
+        texts = [("output", printed)]
+        for path in sorted(self.folder.rglob("*")):
+            if path.is_file() and path not in delivered:
+                texts.append((path.name, path.read_bytes().decode("utf-8", "replace")))
+                assert not path.name.startswith("."), f"{path} was left behind"
+        for place, text in texts:
+            for canary in self.site.canaries:
+                assert canary not in text, f"a secret is in {place}"
+
+
+def _errors(report: Mapping[str, Any]) -> list[Any]:
+    return [item for item in report["verification"] if item["severity"] == "error"]
+
+
+def _tells_loss(text: str, client: str) -> bool:
+    """Whether a text says of a client that its secret is lost, and how to get another."""
+    plain = " ".join(text.split())
+    return client in plain.lower() and "secret" in plain and "lost" in plain and "elete the client" in plain
+
+
+def sample(bench: Bench, setting: Setting) -> Iterator[tuple[str, int]]:
+    """Positions that stand for the others: first write, a create, an update, a removal, the last request."""
+    undisturbed = bench.undisturbed(setting)
+    for server in SERVERS:
+        found = undisturbed.seen[server]
+        writes = [place for place, seen in enumerate(found, 1) if seen.writes]
+        yield server, writes[0]
+        for method in ("POST", "PATCH", "DELETE"):
+            of_method = [place for place in writes if found[place - 1].method == method]
+            if of_method:
+                yield server, of_method[-1]
+        yield server, 1
+        yield server, len(found)

@@ -1,0 +1,304 @@
+"""Two live servers behind proxies, set back to a known state in no time, and the command line run against them."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from unittest import mock
+
+import requests
+from sqlalchemy import event
+
+from oauthdeploy.cli.run import run
+from oauthdeploy.server import RunningServer, SeedUser, ServerConfig, passwords, start
+from oauthdeploy.server.app import state_of
+from tests.faults.manifests import ALLOWED, MANIFESTS, prior_manifest
+from tests.faults.proxy import Proxy, Seen, Trap
+
+PASSWORDS: Final = {
+    "LOGIN_PASSWORD": "canary-login-password-6b1e",
+    "ORDERS_PASSWORD": "canary-orders-password-77ac",
+    "INTROSPECTION_PASSWORD": "canary-introspection-password-c40d",
+    "BATCH_SECRET": "canary-batch-secret-19f3",
+}
+SERVERS: Final = ("login", "orders")
+_ADMIN: Final = ("deployer", "canary-hand-password-5d2a")
+_PEOPLE: Final = ("alice", "bob", "batch", "robot", "auditor")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a proof is made in: what the servers hold before, whether they accept client ids, how the tool is limited."""
+
+    scenario: str
+    accepts: bool
+    retries: int
+    parallel: int = 1
+
+    def __str__(self) -> str:
+        ids = "own-ids" if self.accepts else "server-ids"
+        return f"{self.scenario}-{ids}-{self.retries}-retries" + (f"-{self.parallel}-wide" if self.parallel > 1 else "")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run of the command left: exit code, both streams, and the JSON report where it wrote one."""
+
+    code: int
+    out: str
+    err: str
+    report: Mapping[str, Any] | None
+
+    @property
+    def said(self) -> str:
+        return f"exit code {self.code}\n{self.out}\n{self.err}"
+
+
+@dataclass
+class Site:
+    """Two embedded servers, `login` and `orders`, each behind a proxy; one for each way of naming clients."""
+
+    home: Path
+    accepts: bool
+    servers: dict[str, RunningServer] = field(default_factory=dict)
+    proxies: dict[str, Proxy] = field(default_factory=dict)
+    tokens: set[str] = field(default_factory=set)
+    _snapshots: dict[str, dict[str, Path]] = field(default_factory=dict)
+    _cases: int = 0
+    _quick: Any = field(default_factory=lambda: mock.patch.object(passwords, "METHOD", "pbkdf2:sha256:1"))
+
+    def open(self) -> None:
+        # A slow hash would be much of the time that a proof takes, and is not what is proved.
+        self._quick.start()
+        for name, role in (("login", "authorization"), ("orders", "resource")):
+            config = ServerConfig(
+                role=role,  # type: ignore[arg-type]
+                data_dir=self.home / name,
+                accept_client_id=self.accepts,
+                users=_users(name),
+            )
+            self.servers[name] = start(config)
+            _hurry(self.servers[name])
+            self.proxies[name] = Proxy(self.servers[name].url)
+        self._keep("empty")
+
+    def close(self) -> None:
+        for proxy in self.proxies.values():
+            proxy.close()
+        for server in self.servers.values():
+            server.stop()
+        self._quick.stop()
+
+    # -- states ------------------------------------------------------------------------------------------------------
+
+    def reset(self, scenario: str) -> None:
+        """Give both servers the state that a scenario begins with."""
+        if scenario not in self._snapshots:
+            self._prepare(scenario)
+        for proxy in self.proxies.values():
+            proxy.arm()
+        for name, kept in self._snapshots[scenario].items():
+            _copy_database(kept, self.home / name / "server.db")
+
+    def _prepare(self, scenario: str) -> None:
+        assert scenario == "change", scenario
+        self.reset("empty")
+        folder = self.folder("prior", prior_manifest(accepts=self.accepts))
+        ran = self.apply(folder)
+        assert ran.code == 0, ran.said
+        for client in ("batch", "robot"):
+            for _ in range(2):
+                self.tokens.add(self.token(*self.credentials(folder, client)))
+        self._keep(scenario)
+
+    def _keep(self, name: str) -> None:
+        self._snapshots[name] = {server: self.home / f"{server}-{name}.db" for server in SERVERS}
+        for server, kept in self._snapshots[name].items():
+            _copy_database(self.home / server / "server.db", kept)
+
+    def holdings(self) -> dict[str, Any]:
+        """All that both servers hold, without what they make up themselves: ids and times."""
+        return {name: self._holdings(name) for name in SERVERS}
+
+    def _holdings(self, server: str) -> dict[str, Any]:
+        clients = self.admin(server, "GET", "/admin/oauth/client?expand=true")["clients"]
+        named = {client["client_id"]: f"{client['name']} ({client['version']})" for client in clients}
+        tokens = self.admin(server, "GET", "/admin/oauth/token?expand=true")["tokens"]
+        scopes = self.admin(server, "GET", "/admin/oauth/scope?expand=true")["scopes"]
+        return {
+            "settings": self.admin(server, "GET", "/admin/oauth/globalsetting"),
+            "clients": _sorted(
+                {key: _sorted_list(value) for key, value in client.items() if key != "client_id"} for client in clients
+            ),
+            "ids": sorted(f"{name}: {key}" for key, name in named.items()) if self.accepts else [],
+            "scopes": _sorted({key: _sorted_list(value) for key, value in scope.items()} for scope in scopes),
+            "tokens": sorted(f"{named[token['client_id']]}: {token['scopes']}" for token in tokens),
+            "external": self.admin(server, "GET", "/admin/oauth/externalserver?expand=true"),
+            "remote": self.admin(server, "GET", "/admin/remoteserver/?expand=true"),
+        }
+
+    def admin(self, server: str, method: str, path: str, body: Any = None) -> Any:
+        """A request to the admin API by hand, past the proxy."""
+        answer = requests.request(method, self.servers[server].url + path, json=body, auth=_ADMIN, timeout=10)
+        assert answer.status_code < 400, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    def client_id(self, server: str, name: str) -> str | None:
+        clients = self.admin(server, "GET", "/admin/oauth/client?expand=true")["clients"]
+        return next((client["client_id"] for client in clients if client["name"] == name), None)
+
+    # -- clients -----------------------------------------------------------------------------------------------------
+
+    def credentials(self, folder: Path, client: str) -> tuple[str, str]:
+        """Id and secret of a client, as its owner would find them."""
+        delivered = delivered_to(folder, client)
+        if delivered.exists():
+            found = json.loads(delivered.read_text())
+            return found["client_id"], found["client_secret"]
+        return client, PASSWORDS["BATCH_SECRET"]
+
+    def token(self, client_id: str, secret: str) -> str:
+        answer = requests.post(
+            f"{self.servers['login'].url}/invoke/pub.oauth/getToken",
+            data={"grant_type": "client_credentials"},
+            auth=(client_id, secret),
+            timeout=10,
+        )
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
+
+    # -- runs --------------------------------------------------------------------------------------------------------
+
+    def folder(self, name: str, manifest: str) -> Path:
+        """A new folder with a manifest in it."""
+        self._cases += 1
+        folder = self.home / "cases" / f"{self._cases}-{name}"
+        folder.mkdir(parents=True)
+        (folder / "oauthdeploy.yaml").write_text(manifest)
+        return folder
+
+    def manifest(self, setting: Setting) -> str:
+        return MANIFESTS[setting.scenario](accepts=self.accepts, retries=setting.retries, parallel=setting.parallel)
+
+    def apply(self, folder: Path) -> Ran:
+        """`oauthdeploy apply --yes` in this process."""
+        out, err = io.StringIO(), io.StringIO()
+        environment = mock.patch.dict(os.environ, self.environment(), clear=True)
+        with environment, redirect_stdout(out), redirect_stderr(err):
+            code = run(_arguments(folder))
+        return _ran(code, out.getvalue(), err.getvalue(), folder)
+
+    @contextmanager
+    def process(self, folder: Path) -> Iterator[subprocess.Popen[str]]:
+        """`oauthdeploy apply --yes` as a process of its own."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "oauthdeploy", *_arguments(folder)],
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            for proxy in self.proxies.values():
+                proxy.aim(process.pid)
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+    def environment(self) -> dict[str, str]:
+        inherited = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "TMPDIR", "LANG")}
+        urls = {f"{name.upper()}_URL": proxy.url for name, proxy in self.proxies.items()}
+        return {**inherited, **urls, **PASSWORDS, "NO_COLOR": "1"}
+
+    def arm(self, server: str, trap: Trap) -> None:
+        self.proxies[server].arm(trap)
+
+    def calm(self) -> None:
+        """Wait until nothing is on its way, and take all traps away."""
+        for proxy in self.proxies.values():
+            proxy.arm()
+
+    def seen(self) -> dict[str, Sequence[Seen]]:
+        return {name: tuple(proxy.seen) for name, proxy in self.proxies.items()}
+
+    @property
+    def canaries(self) -> set[str]:
+        """Every secret that the tool may have come to know."""
+        made = {secret for proxy in self.proxies.values() for secret in proxy.secrets}
+        return {*PASSWORDS.values(), *made, *self.tokens}
+
+
+def delivered_to(folder: Path, client: str) -> Path:
+    return folder / "out" / f"{client}.json"
+
+
+def finished(process: subprocess.Popen[str], folder: Path) -> Ran:
+    """Wait for a process and give what it left."""
+    out, err = process.communicate(timeout=60)
+    return _ran(process.returncode, out, err, folder)
+
+
+def _arguments(folder: Path) -> list[str]:
+    arguments = ["apply", "--yes", "-f", str(folder / "oauthdeploy.yaml"), "-v"]
+    arguments += ["-o", "text", "-o", f"json={folder / 'report.json'}"]
+    (folder / "report.json").unlink(missing_ok=True)
+    return arguments + [word for rule in ALLOWED for word in ("--allow", rule)]
+
+
+def _ran(code: int, out: str, err: str, folder: Path) -> Ran:
+    report = folder / "report.json"
+    found = json.loads(report.read_text()) if report.exists() else None
+    return Ran(code, out, err, found if found and found["format"] == "oauthdeploy/apply" else None)
+
+
+def _users(server: str) -> tuple[SeedUser, ...]:
+    password = PASSWORDS[f"{server.upper()}_PASSWORD"]
+    helpers = ("orders-rs", "orders-rs-2") if server == "login" else ()
+    return (
+        SeedUser("deployer", _ADMIN[1], ("Administrators",)),
+        SeedUser("tool", password, ("Administrators",)),
+        *(SeedUser(name, PASSWORDS["INTROSPECTION_PASSWORD"], ("ResourceServers",)) for name in helpers),
+        *(SeedUser(name, "nobody-signs-in-with-this") for name in _PEOPLE),
+    )
+
+
+def _hurry(server: RunningServer) -> None:
+    """Let the database not wait for the disk: no proof cuts the power."""
+    engine = state_of(server.app).store.engine
+    event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA synchronous=OFF").close())
+    engine.dispose()
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    """Copy a database as one transaction, under the feet of whoever has it open."""
+    reader, writer = sqlite3.connect(source), sqlite3.connect(target, timeout=10)
+    try:
+        writer.execute("PRAGMA synchronous=OFF")
+        reader.backup(writer)
+    finally:
+        writer.close()
+        reader.close()
+
+
+def _sorted(values: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(values, key=lambda value: json.dumps(value, sort_keys=True))
+
+
+def _sorted_list(value: Any) -> Any:
+    return sorted(value) if isinstance(value, list) else value
+
+
+def clear(folder: Path) -> None:
+    shutil.rmtree(folder)
