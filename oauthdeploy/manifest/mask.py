@@ -61,6 +61,7 @@ def secret_nodes(node: Node, path: Path = (), seen: frozenset[int] = frozenset()
         visited.add(id(here))
         if isinstance(value, dict):
             stack.extend((child, (*way, key)) for key, (_, _, child) in value.items())
+            stack.extend((child, (*way, key)) for key, child in here.repeated)
         else:
             stack.extend((child, (*way, index)) for index, child in enumerate(value))
 

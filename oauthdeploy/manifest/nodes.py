@@ -72,9 +72,12 @@ class Source:
 
 
 class Node:
-    """A value and where it stands (from 1; `end_*` is just past it). Mappings keep each key's place."""
+    """A value and where it stands (from 1; `end_*` is just past it). Mappings keep each key's place.
 
-    __slots__ = ("column", "end_column", "end_line", "line", "plain", "value")
+    `repeated` are the values of a mapping that were refused for their keys: no data, but what they hold may be secret.
+    """
+
+    __slots__ = ("column", "end_column", "end_line", "line", "plain", "repeated", "value")
 
     def __init__(self, event: Any, value: Any) -> None:
         self.line: int = event.start_mark.line + 1
@@ -83,6 +86,7 @@ class Node:
         self.end_column: int = event.end_mark.column + 1
         self.plain: bool = not getattr(event, "style", "")
         self.value: str | dict[str, tuple[int, int, Node]] | list[Node] | None = value
+        self.repeated: list[tuple[str, Node]] = []
 
 
 def data_of(node: Node | None) -> Any:
@@ -206,6 +210,7 @@ class _Reader:
             start: Any = event.start_mark
             child = self._node(self._get(), depth + 1)
             if key is None:
+                node.repeated.append(("", child))
                 continue
             if key in entries:
                 first = entries[key]
@@ -216,6 +221,7 @@ class _Reader:
                     f"'{key}' is already written in line {first[0]}, column {first[1]} of {self.source.name}.",
                     "Keep one of the two.",
                 )
+                node.repeated.append((key, child))
                 continue
             entries[key] = (start.line + 1, start.column + 1, child)
         node.value = entries

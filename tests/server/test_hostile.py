@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from .kit import ADMIN, ALICE, Kit, unique
 
@@ -44,11 +45,17 @@ def test_bodies_that_are_no_objects(either: Kit, body: bytes) -> None:
 
 
 def test_big_bodies(either: Kit) -> None:
-    """More than 1 MiB is 413, with and without a length; just below is read."""
+    """More than 1 MiB is 413, with and without a length; just below is read.
+
+    The server answers without reading on, so a client that is still sending may see the connection end instead.
+    """
+    before = either.admin("GET", CLIENT).json()
     big = b'{"name": "' + b"x" * 1_100_000 + b'"}'
-    assert either.admin("POST", CLIENT, data=big, headers=JSON).status_code == 413
     chunks = (big[start : start + 65536] for start in range(0, len(big), 65536))
-    assert either.admin("POST", CLIENT, data=chunks, headers=JSON).status_code in (400, 413)
+    for body, codes in ((big, {413}), (chunks, {400, 413})):
+        with contextlib.suppress(requests.ConnectionError):
+            assert either.admin("POST", CLIENT, data=body, headers=JSON).status_code in codes
+    assert either.admin("GET", CLIENT).json() == before
     fits = b'{"name": "' + b"x" * 1_000_000 + b'"}'
     assert either.admin("POST", CLIENT, data=fits, headers=JSON).status_code == 400
     assert either.admin("GET", CLIENT).status_code == 200
