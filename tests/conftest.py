@@ -20,5 +20,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--all-faults",
         action="store_true",
-        help="tests/faults: every fault at every request of an apply, not a sample (takes about an hour)",
+        help="tests/faults: every fault at every request of an apply, not a sample (takes some hours)",
     )
