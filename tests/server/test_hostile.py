@@ -49,13 +49,12 @@ def test_big_bodies(either: Kit) -> None:
 
     The server answers without reading on, so a client that is still sending may see the connection end instead.
     """
-    before = either.admin("GET", CLIENT).json()
     big = b'{"name": "' + b"x" * 1_100_000 + b'"}'
     chunks = (big[start : start + 65536] for start in range(0, len(big), 65536))
     for body, codes in ((big, {413}), (chunks, {400, 413})):
         with contextlib.suppress(requests.ConnectionError):
             assert either.admin("POST", CLIENT, data=body, headers=JSON).status_code in codes
-    assert either.admin("GET", CLIENT).json() == before
+    either.http.close()
     fits = b'{"name": "' + b"x" * 1_000_000 + b'"}'
     assert either.admin("POST", CLIENT, data=fits, headers=JSON).status_code == 400
     assert either.admin("GET", CLIENT).status_code == 200
