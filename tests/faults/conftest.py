@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -33,8 +34,24 @@ def bench_for(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Con
     yield bench
     for made in benches.values():
         made.site.close()
-        pytestconfig.stash[_COUNTS]["tried"] += made.tried
-        pytestconfig.stash[_COUNTS]["survived"] += made.survived
+        _add(pytestconfig, {"tried": made.tried, "survived": made.survived})
+
+
+def _add(config: pytest.Config, more: dict[str, int]) -> None:
+    for word, number in more.items():
+        config.stash[_COUNTS][word] += number
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the counts of a worker of pytest-xdist to the process that tells them."""
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["faults"] = session.config.stash[_COUNTS]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    _add(node.config, getattr(node, "workeroutput", {}).get("faults", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
