@@ -36,6 +36,7 @@ from oauthdeploy.running.fresh import Freshness
 from oauthdeploy.running.journal import Journal, read_journal
 from oauthdeploy.running.journals import last_journal, read_story
 from oauthdeploy.running.lock import Holder, force_unlock, lock, who_holds
+from oauthdeploy.running.lost import with_lost_secrets
 from oauthdeploy.running.read import read_wanted, wanted_of
 from oauthdeploy.workflow.making import hold_errors, plan_now
 from oauthdeploy.workflow.opening import connected, load
@@ -98,7 +99,10 @@ def run_resume(
     stop = stop or threading.Event()
     with _locked(manifest, folder, options, stop):
         with connected(manifest, options, read_only=True) as readers:
-            plan = only(plan_now(manifest, readers, options)[0], mine)
+            plan, live, _reports = plan_now(manifest, readers, options)
+            plan = with_lost_secrets(
+                only(plan, mine), folder / "journal", manifest.desired, live, base=Path(manifest.base)
+            )
         tell(resumption(story, plan))
         return _carry_out(
             plan, manifest, options, folder, confirm=confirm, on_event=on_event, stop=stop, resumes=path.name

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from oauthdeploy.core.addresses import Kind
-from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import JournalFailed
 from oauthdeploy.model.fields import parse_time
 from oauthdeploy.model.objects import Client, DeliverTo
@@ -16,6 +17,12 @@ from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.story import End, Entry
 from oauthdeploy.running.findings import NEW_SECRET
 from oauthdeploy.running.journals import last_journal, read_story
+
+
+def with_lost_secrets(plan: Plan, folder: Path, desired: DesiredState, live: LiveState, *, base: Path) -> Plan:
+    """The same plan with the warnings of `lost_secrets`."""
+    lost = Diagnostics.of(lost_secrets(folder, desired, live, plan, base=base))
+    return replace(plan, diagnostics=(plan.diagnostics + lost).sorted()) if lost else plan
 
 
 def lost_secrets(

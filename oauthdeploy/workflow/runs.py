@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from oauthdeploy.core.addresses import Address
-from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.drivers.base import ServerReport
 from oauthdeploy.drivers.registry import driver_facts
@@ -24,7 +23,7 @@ from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.fresh import Freshness
 from oauthdeploy.running.journal import Journal
 from oauthdeploy.running.lock import lock
-from oauthdeploy.running.lost import lost_secrets
+from oauthdeploy.running.lost import with_lost_secrets
 from oauthdeploy.workflow.making import hold_errors, plan_now
 from oauthdeploy.workflow.opening import connected, load
 from oauthdeploy.workflow.options import PingResult, RunOptions
@@ -93,8 +92,7 @@ def carry_out(
     with lock(state_dir, manifest.desired.name, targets, timeout=options.lock_timeout, stop=stop):
         with connected(manifest, options, read_only=True) as readers:
             plan, live, _reports = plan_now(manifest, readers, options)
-        lost = lost_secrets(state_dir / "journal", manifest.desired, live, plan, base=Path(manifest.base))
-        plan = replace(plan, diagnostics=(plan.diagnostics + Diagnostics.of(lost)).sorted())
+        plan = with_lost_secrets(plan, state_dir / "journal", manifest.desired, live, base=Path(manifest.base))
         in_place = review(plan, live) if review else ()
         unread = _unread(manifest, live, options)
         if plan.is_empty:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from oauthdeploy.model.objects import Client, ClientSecret, ClientType, DeliverT
 from oauthdeploy.model.state import LiveState, ServerState
 from oauthdeploy.planning.outcome import Outcome, Status
 from oauthdeploy.running.journal import Journal
-from oauthdeploy.running.lost import lost_secrets
+from oauthdeploy.running.lost import lost_secrets, with_lost_secrets
 from tests.running.kit import NOON, Clock, at, create, desired_state, live, plan_of
 
 ROBOT = at("client/robot@login")
@@ -66,6 +67,17 @@ def test_a_file_that_came_after_the_request_is_the_delivery(tmp_path: Path) -> N
         moment = (NOON + timedelta(seconds=seconds)).timestamp()
         os.utime(file, (moment, moment))
         assert told(tmp_path) == rules
+
+
+def test_the_plan_carries_the_warning(tmp_path: Path) -> None:
+    """It stands among the plan's findings, and nothing else of the plan changes."""
+    cut_off(tmp_path)
+    desired = desired_state({ROBOT: MADE})
+    state = LiveState({"login": ServerState("login", {ROBOT: live(OTHER)})})
+    plan = with_lost_secrets(plan_of(), tmp_path, desired, state, base=tmp_path)
+    assert [item.rule for item in plan.diagnostics] == ["secret-lost"]
+    assert replace(plan, diagnostics=plan_of().diagnostics) == plan_of()
+    assert with_lost_secrets(plan_of(), tmp_path / "nowhere", desired, state, base=tmp_path) == plan_of()
 
 
 def test_without_a_journal_or_with_a_damaged_one_nothing_is_told(tmp_path: Path) -> None:
