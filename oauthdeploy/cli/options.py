@@ -200,6 +200,13 @@ def duration(_ctx: click.Context, _parameter: click.Parameter, value: str) -> in
         raise click.BadParameter(f"{error}.") from None
 
 
+def _trace(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        from oauthdeploy.cli.trace import trace
+
+        trace(ctx, parameter, value)
+
+
 _server_flag = option(
     "--server", env="SERVER", multiple=True, metavar="NAME", help="Only this server of the manifest. Repeatable."
 )
@@ -209,6 +216,14 @@ _parallelism_flag = option(
     type=click.IntRange(1, 256),
     metavar="N",
     help="Requests at the same time for each server, instead of the manifest's limits.",
+)
+_trace_flag = option(
+    "--trace",
+    env="TRACE",
+    is_flag=True,
+    expose_value=False,
+    callback=_trace,
+    help="Tell each HTTP request on standard error: method, path, status, time, request id, and the body with *** for secrets.",
 )
 _reach_flags = (
     _server_flag,
@@ -227,6 +242,7 @@ _reach_flags = (
         help="Not these addresses, as globs, nor what depends on them. Repeatable.",
     ),
     _parallelism_flag,
+    _trace_flag,
     option(
         "--max-deletes",
         env="MAX_DELETES",
@@ -244,7 +260,7 @@ _reach_flags = (
 )
 
 reach_options: Decorator = _bundle(Reach, "reach", _reach_flags)
-"""--server, --target, --exclude, --parallelism, --max-deletes, --allow, --fail-on; the command gets them as `reach`."""
+"""--server, --target, --exclude, --parallelism, --trace, --max-deletes, --allow, --fail-on; the command gets them as `reach`."""
 
 
 @dataclass(frozen=True)
@@ -259,8 +275,8 @@ class Servers:
         return Reach(server=self.server, parallelism=self.parallelism).options()
 
 
-server_options: Decorator = _bundle(Servers, "servers", (_server_flag, _parallelism_flag))
-"""--server and --parallelism; the command gets them as `servers`."""
+server_options: Decorator = _bundle(Servers, "servers", (_server_flag, _parallelism_flag, _trace_flag))
+"""--server, --parallelism and --trace; the command gets them as `servers`."""
 
 
 def output_options(*formats: str) -> Decorator:

@@ -1,9 +1,10 @@
-"""One request, and what its answer means when it is not a good one: HTTP status to our errors."""
+"""One request, and what its answer means: a JSON document, or HTTP status to our errors."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from oauthdeploy.core.errors import (
@@ -16,8 +17,18 @@ from oauthdeploy.core.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from oauthdeploy.drivers.pacing import http_date
 from oauthdeploy.drivers.transport import SAFE_METHODS, redirect_host
-from oauthdeploy.drivers.wire import Route
+from oauthdeploy.drivers.wire import NotJson, Route, clean, decode, is_json, media_type, server_words
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A good answer. `body` is the parsed JSON, None where there is none; `date` the server's clock, where it tells."""
+
+    status: int
+    body: Any
+    date: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,44 @@ class Call:
             fix=fix,
             uncertain=uncertain,
         )
+
+
+def judge(
+    call: Call, status: int, headers: Mapping[str, str], raw: bytes, guarded: Callable[[], Iterable[str]]
+) -> Answer:
+    """Give the good answer (2xx), or raise the error that the status means.
+
+    `raw` is the whole body; `guarded` gives the texts that no words of the server may hold. Raises ServerError.
+    """
+    if 200 <= status < 300:
+        return Answer(status, _parsed(call, status, headers, raw), http_date(headers.get("Date")))
+    if 300 <= status < 400:
+        raise redirected(call, status, headers)
+    raise refused(call, status, server_words(raw, headers.get("Content-Type", ""), guarded()))
+
+
+def _parsed(call: Call, status: int, headers: Mapping[str, str], raw: bytes) -> Any:
+    if not raw.strip():
+        return None
+    encoding = headers.get("Content-Encoding", "identity").strip().lower()
+    media = media_type(headers.get("Content-Type", ""))
+    why = ""
+    if encoding not in ("", "identity"):
+        why = "it is compressed, which was not asked for"
+    elif media and not is_json(media):
+        why = f"it is {clean(media, 60)}, not application/json"
+    else:
+        try:
+            return decode(raw)
+        except NotJson as problem:
+            why = str(problem)
+    raise call.error(
+        UnexpectedAnswer,
+        f"The answer of '{call.server}' can't be used: {why}",
+        status=status,
+        fix="Check that url leads to the administration API, not to a proxy, a portal or a sign-in page.",
+        uncertain=call.writes,
+    )
 
 
 def redirected(call: Call, status: int, headers: Mapping[str, str]) -> ServerError:

@@ -12,6 +12,7 @@ from typing import TypeVar
 import requests
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
+from oauthdeploy.drivers.transport import Silent
 from oauthdeploy.drivers.wire import clean
 
 E = TypeVar("E", bound=BaseException)
@@ -42,13 +43,16 @@ def explain(error: BaseException, seconds: float) -> Fault:
     if tls is not None:
         return _tls_fault(tls)
     if isinstance(error, requests.exceptions.ProxyError):
-        return Fault("the proxy did not connect", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY.", sent=False)
+        fix = "Check proxy of the server entry, or HTTPS_PROXY, HTTP_PROXY and NO_PROXY."
+        return Fault("the proxy did not connect", fix, sent=False)
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return Fault("timed out while connecting", _RUNNING, sent=False)
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidHeader):
         return Fault("the address can't be requested", "Correct url in the manifest.", sent=False, transient=False)
     if _first(causes, NewConnectionError, NameResolutionError) is not None:
         return _connect_fault(causes)
+    if _first(causes, Silent) is not None:
+        return Fault("it was silent for too long", "Raise limits.read_timeout if the server needs longer.")
     if isinstance(error, requests.exceptions.Timeout) or _first(causes, TimeoutError) is not None:
         return Fault(f"no whole answer within {seconds:g} s", "Raise limits.timeout if the server needs longer.")
     if _first(causes, http.client.RemoteDisconnected, ConnectionError, http.client.IncompleteRead) is not None:
@@ -69,7 +73,10 @@ def _tls_fault(error: ssl.SSLError) -> Fault:
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return Fault("the TLS connection broke", "Try again; see the server's log.")
     reason = clean((error.reason or "unknown reason").replace("_", " ").lower())
-    return Fault(f"TLS failed: {reason}", "The server must speak TLS 1.2 or newer.", transient=False)
+    fix = (
+        "The server must speak tls.minimum_version or newer (default TLSv1.2), and take the client certificate, if any."
+    )
+    return Fault(f"TLS failed: {reason}", fix, transient=False)
 
 
 def _connect_fault(causes: tuple[BaseException, ...]) -> Fault:

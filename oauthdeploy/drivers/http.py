@@ -11,10 +11,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -29,72 +26,22 @@ from oauthdeploy import __version__
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid, ServerError, UnexpectedAnswer, Unreachable
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers.answers import Call, redirected, refused
+from oauthdeploy.drivers.answers import Answer, Call, judge
+from oauthdeploy.drivers.counting import Tally, count, counting
 from oauthdeploy.drivers.faults import explain
 from oauthdeploy.drivers.pacing import RETRY_AFTER_LIMIT, Pace, backoff, http_date, retry_after
 from oauthdeploy.drivers.throttle import Throttle
 from oauthdeploy.drivers.transport import SAFE_METHODS, deadline, host_of, make_session, tls_context
-from oauthdeploy.drivers.wire import (
-    NotJson,
-    Route,
-    clean,
-    decode,
-    encode,
-    header_secrets,
-    is_json,
-    masked,
-    media_type,
-    secrets_in,
-    server_words,
-)
-from oauthdeploy.model.servers import Limits, Server
+from oauthdeploy.drivers.wire import Route, encode, header_secrets, masked, secrets_in
+from oauthdeploy.model.servers import Limits, Proxy, Server
 
 log = logging.getLogger("oauthdeploy.http")
 
-ANSWER_LIMIT: Final = 64 * 2**20
-"""The largest answer that is read, in bytes."""
+__all__ = ["AdminClient", "Answer", "BasicAuth", "Tally", "counting", "open_client"]
 
-_CONNECT_LIMIT: Final = 10.0
 _IDEMPOTENT: Final = SAFE_METHODS | {"PUT", "DELETE"}
 _NOT_CARRIED_OUT: Final = frozenset({429, 503})
 _PASSING: Final = frozenset({429, 502, 503, 504})
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A good answer. `body` is the parsed JSON, None where there is none; `date` the server's clock, where it tells."""
-
-    status: int
-    body: Any
-    date: datetime | None = None
-
-
-@dataclass
-class Tally:
-    """How many requests were sent inside one `counting()` block, and how many of them may change something."""
-
-    requests: int = 0
-    writes: int = 0
-
-
-_TALLY: ContextVar[Tally | None] = ContextVar("oauthdeploy_http_tally", default=None)
-
-
-@contextmanager
-def counting() -> Iterator[Tally]:
-    """Count the requests that are sent inside the block, attempts included: by this thread, and by workers that it hands
-    its context to.
-    """
-    tally = Tally()
-    token = _TALLY.set(tally)
-    try:
-        yield tally
-    finally:
-        _TALLY.reset(token)
-        outer = _TALLY.get()
-        if outer is not None:
-            outer.requests += tally.requests
-            outer.writes += tally.writes
 
 
 class BasicAuth(AuthBase):
@@ -236,13 +183,14 @@ class AdminClient:
         begun = time.monotonic()
         request = self._prepared(call)
         seconds = float(self._limits.timeout)
-        with self._throttle.turn() as taken, deadline(seconds):
+        silence = min(seconds, self._limits.read_timeout or seconds)
+        with self._throttle.turn() as taken, deadline(seconds, silence):
             try:
                 response = self._session.send(
                     request,
                     stream=True,
                     allow_redirects=False,
-                    timeout=(min(seconds, _CONNECT_LIMIT), seconds),
+                    timeout=(min(seconds, self._limits.connect_timeout), silence),
                 )
                 with response:
                     raw = self._read(call, response)
@@ -257,19 +205,15 @@ class AdminClient:
     def _adapt(self, response: Response, begun: float) -> None:
         """Press the server less where it says that it has too much, and more again where it copes."""
         if response.status_code in _NOT_CARRIED_OUT:
-            now = http_date(response.headers.get("Date")) or datetime.now(UTC)
-            after = retry_after(response.headers.get("Retry-After"), now)
+            after = _asked_to_wait(response)
             self._throttle.slow_down(begun, None if after is None else min(after, RETRY_AFTER_LIMIT))
         elif response.status_code < 500:
             self._throttle.speed_up()
 
     def _count(self, call: Call) -> None:
-        tally = _TALLY.get()
         with self._lock:
             self._sent += 1
-            if tally is not None:
-                tally.requests += 1
-                tally.writes += int(call.writes)
+            count(writes=call.writes)
 
     def _prepared(self, call: Call) -> PreparedRequest:
         headers = {
@@ -298,14 +242,15 @@ class AdminClient:
         if call.method == "HEAD" or response.status_code in (204, 304):
             return b""
         chunks: list[bytes] = []
-        size = 0
+        size, limit = 0, self._limits.answer_size
         for chunk in response.raw.stream(2**16, decode_content=False):
             size += len(chunk)
-            if size > ANSWER_LIMIT:
+            if size > limit * 2**20:
                 raise call.error(
                     UnexpectedAnswer,
-                    f"The answer of '{self.server}' is larger than {ANSWER_LIMIT // 2**20} MiB",
+                    f"The answer of '{self.server}' is larger than {limit} MiB",
                     status=response.status_code,
+                    fix="Raise limits.answer_size if the server holds that much.",
                     uncertain=call.writes,
                 )
             chunks.append(chunk)
@@ -323,47 +268,21 @@ class AdminClient:
         return self_made
 
     def _judge(self, call: Call, response: Response, raw: bytes, request: PreparedRequest) -> Answer:
-        status = response.status_code
-        date = http_date(response.headers.get("Date"))
-        if 200 <= status < 300:
-            return Answer(status, self._parsed(call, response, raw), date)
-        if 300 <= status < 400:
-            raise redirected(call, status, response.headers)
-        words = self._words(response, raw, request)
-        error = refused(call, status, words)
-        if status in _PASSING and (call.repeatable or status in _NOT_CARRIED_OUT):
-            now = date or datetime.now(UTC)
-            raise _Again(error, retry_after(response.headers.get("Retry-After"), now))
-        raise error
+        try:
+            return judge(call, response.status_code, response.headers, raw, lambda: self._guarded(request))
+        except ServerError as error:
+            status = error.status
+            if status in _PASSING and (call.repeatable or status in _NOT_CARRIED_OUT):
+                raise _Again(error, _asked_to_wait(response)) from None
+            raise
 
-    def _words(self, response: Response, raw: bytes, request: PreparedRequest) -> str:
+    def _guarded(self, request: PreparedRequest) -> list[str]:
+        """Texts that no words of the server may hold: what was sent as a secret, and what signed this request."""
         with self._lock:
             sent = [secret.reveal() for secret in self._secrets]
-        sent += header_secrets(request.headers.get("Authorization"))
-        return server_words(raw, response.headers.get("Content-Type", ""), sent)
-
-    def _parsed(self, call: Call, response: Response, raw: bytes) -> Any:
-        if not raw.strip():
-            return None
-        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-        media = media_type(response.headers.get("Content-Type", ""))
-        why = ""
-        if encoding not in ("", "identity"):
-            why = "it is compressed, which was not asked for"
-        elif media and not is_json(media):
-            why = f"it is {clean(media, 60)}, not application/json"
-        else:
-            try:
-                return decode(raw)
-            except NotJson as problem:
-                why = str(problem)
-        raise call.error(
-            UnexpectedAnswer,
-            f"The answer of '{self.server}' can't be used: {why}",
-            status=response.status_code,
-            fix="Check that url leads to the administration API, not to a proxy, a portal or a sign-in page.",
-            uncertain=call.writes,
-        )
+        for name in ("Authorization", "Proxy-Authorization"):
+            sent += header_secrets(request.headers.get(name))
+        return sent
 
     def _trace(self, call: Call, end: str, begun: float) -> None:
         if log.isEnabledFor(logging.DEBUG):
@@ -386,9 +305,31 @@ def open_client(server_name: str, server: Server, auth: AuthBase | None, *, read
         fix = "Write the base address alone, such as https://is.example.com:5543."
         finding = Diagnostic("server-url", "The address can't be used", why, fix, path=("servers", server_name, "url"))
         raise ManifestInvalid(Diagnostics.of([finding]))
+    proxy = server.proxy
+    if isinstance(proxy, Proxy) and (why := _bad_address(proxy.url)):
+        fix = "Write its address alone, such as http://proxy.example.com:3128; username and password have keys of their own."
+        place = ("servers", server_name, "proxy", "url")
+        finding = Diagnostic("proxy-url", "The address of the proxy can't be used", why, fix, path=place)
+        raise ManifestInvalid(Diagnostics.of([finding]))
     context = tls_context(server_name, server.tls, base) if url.lower().startswith("https:") else None
-    session = make_session(url, server.limits.parallel, context, read_only=read_only)
-    return AdminClient(server_name, url, session, auth, server.limits)
+    session = make_session(
+        url,
+        server.limits.parallel,
+        context,
+        read_only=read_only,
+        proxy=proxy,
+        server_name=server.tls.server_name,
+    )
+    client = AdminClient(server_name, url, session, auth, server.limits)
+    if isinstance(proxy, Proxy) and proxy.password is not None:
+        client.guard(proxy.password)
+    return client
+
+
+def _asked_to_wait(response: Response) -> float | None:
+    """The seconds of Retry-After by the server's own clock; None where it says nothing of the kind."""
+    now = http_date(response.headers.get("Date")) or datetime.now(UTC)
+    return retry_after(response.headers.get("Retry-After"), now)
 
 
 def _bad_address(url: str) -> str:

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any, Final, Literal
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -23,21 +23,26 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid, WriteRefused
-from oauthdeploy.model.servers import Tls
+from oauthdeploy.model.servers import Proxy, Tls
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110, 9.2.1)."""
 
-_DEADLINE: ContextVar[float | None] = ContextVar("oauthdeploy_http_deadline", default=None)
+_DEADLINE: ContextVar[tuple[float, float] | None] = ContextVar("oauthdeploy_http_deadline", default=None)
+
+
+class Silent(TimeoutError):
+    """A server said nothing for longer than `limits.read_timeout`."""
 
 
 @contextmanager
-def deadline(seconds: float) -> Iterator[None]:
-    """Let every read from a socket inside the block fail with TimeoutError once `seconds` have passed.
+def deadline(seconds: float, silence: float | None = None) -> Iterator[None]:
+    """Let every read from a socket inside the block fail with TimeoutError once `seconds` have passed, and with Silent once
+    nothing came for `silence` seconds (None: no such limit).
 
     The read timeout of requests starts anew with each byte; a server that drips would hold a request for ever.
     """
-    token = _DEADLINE.set(time.monotonic() + seconds)
+    token = _DEADLINE.set((time.monotonic() + seconds, seconds if silence is None else silence))
     try:
         yield
     finally:
@@ -47,10 +52,11 @@ def deadline(seconds: float) -> Iterator[None]:
 class _DeadlineReader(io.RawIOBase):
     """The raw reading end of a socket, which gives each read what is left of the deadline."""
 
-    def __init__(self, sock: socket.socket, until: float) -> None:
+    def __init__(self, sock: socket.socket, until: float, silence: float) -> None:
         self._sock = sock
         self._inner = sock.makefile("rb", buffering=0)
         self._until = until
+        self._silence = silence
 
     def readable(self) -> bool:
         """Always."""
@@ -61,8 +67,13 @@ class _DeadlineReader(io.RawIOBase):
         left = self._until - time.monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
-        self._sock.settimeout(left)
-        read: int | None = self._inner.readinto(buffer)
+        self._sock.settimeout(min(left, self._silence))
+        try:
+            read: int | None = self._inner.readinto(buffer)
+        except TimeoutError:
+            if left > self._silence:
+                raise Silent("timed out") from None
+            raise
         return read
 
     def fileno(self) -> int:
@@ -84,10 +95,10 @@ class _DeadlineSocket:
 
     def makefile(self, mode: str = "rb", buffering: int | None = None) -> Any:
         """A file on the socket; for reading, one that ends with the deadline."""
-        until = _DEADLINE.get()
-        if until is None or mode != "rb":
+        limits = _DEADLINE.get()
+        if limits is None or mode != "rb":
             return self._sock.makefile(mode, buffering)  # type: ignore[call-overload]
-        return io.BufferedReader(_DeadlineReader(self._sock, until))
+        return io.BufferedReader(_DeadlineReader(self._sock, *limits))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
@@ -118,8 +129,10 @@ class _TlsPool(HTTPSConnectionPool):
 class Adapter(HTTPAdapter):
     """Pools of `parallel` connections, our own TLS context, and nothing retried here."""
 
-    def __init__(self, parallel: int, context: ssl.SSLContext | None) -> None:
+    def __init__(self, parallel: int, context: ssl.SSLContext | None, server_name: str | None = None) -> None:
+        """`server_name` is the host to ask for and to find in the certificate; None: that of the address."""
         self._context = context
+        self._server_name = server_name
         super().__init__(pool_connections=2, pool_maxsize=parallel, pool_block=True)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -142,7 +155,8 @@ class Adapter(HTTPAdapter):
     ) -> tuple[Any, Any]:
         """Leave TLS to the context: requests would add its own authorities to ours."""
         host, _tls = super().build_connection_pool_key_attributes(request, verify, cert)
-        return host, {}
+        named = self._server_name is not None and host["scheme"] == "https"
+        return host, {"server_hostname": self._server_name} if named else {}
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Nothing to add: the context has it all."""
@@ -182,15 +196,38 @@ class PlainSession(requests.Session):
         return
 
 
-def make_session(url: str, parallel: int, context: ssl.SSLContext | None, *, read_only: bool) -> requests.Session:
-    """A session for one server: pools, TLS, and proxies from the environment unless the server is on this machine."""
+def make_session(
+    url: str,
+    parallel: int,
+    context: ssl.SSLContext | None,
+    *,
+    read_only: bool,
+    proxy: Literal["direct"] | Proxy | None = None,
+    server_name: str | None = None,
+) -> requests.Session:
+    """A session for one server: pools, TLS, and the proxy that is asked for.
+
+    Without `proxy` the environment decides (HTTPS_PROXY, HTTP_PROXY, NO_PROXY), unless the server is on this machine.
+    """
     session = PlainSession()
-    adapter = ReadOnlyAdapter(parallel, context) if read_only else Adapter(parallel, context)
+    kind = ReadOnlyAdapter if read_only else Adapter
+    adapter = kind(parallel, context, server_name)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
-    if not is_loopback(host_of(url)):
+    if isinstance(proxy, Proxy):
+        session.proxies.update(dict.fromkeys(("http", "https"), _with_account(proxy)))
+    elif proxy is None and not is_loopback(host_of(url)):
         session.proxies.update(get_environ_proxies(url))
     return session
+
+
+def _with_account(proxy: Proxy) -> str:
+    """The address of a proxy as requests takes it, with the password in it: for the session and for nothing else."""
+    if proxy.username is None:
+        return proxy.url
+    password = "" if proxy.password is None else proxy.password.reveal()
+    parts = urlsplit(proxy.url)
+    return urlunsplit(parts._replace(netloc=f"{quote(proxy.username, '')}:{quote(password, '')}@{parts.netloc}"))
 
 
 def host_of(url: str) -> str:
@@ -211,16 +248,17 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+_VERSIONS: Final = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
+
+
 def tls_context(server: str, tls: Tls, base: Path) -> ssl.SSLContext:
-    """The TLS settings of a server entry: TLS 1.2 or newer, its authorities or the usual ones, a client certificate.
+    """The TLS settings of a server entry: its oldest version, its authorities or the usual ones, a client certificate.
 
     Files are looked up from `base`. Raises ManifestInvalid that names the file and its place in the manifest.
     """
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = ssl.create_default_context() if tls.ca_file is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = _VERSIONS[tls.minimum_version]
     if tls.ca_file is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
         _load(server, "ca_file", base / tls.ca_file, lambda path: context.load_verify_locations(cafile=path))
     else:
         context.load_verify_locations(cafile=DEFAULT_CA_BUNDLE_PATH)
@@ -231,12 +269,13 @@ def tls_context(server: str, tls: Tls, base: Path) -> ssl.SSLContext:
         key = None if tls.client_key is None else base / tls.client_key
         if key is not None:
             _load(server, "client_key", key, lambda path: path.open("rb").close())
-        # No prompt for a pass phrase: there is nobody to ask in a pipeline.
+        # Never a prompt for a pass phrase: there is nobody to ask in a pipeline.
+        phrase = "" if tls.client_key_password is None else tls.client_key_password.reveal()
         _load(
             server,
             "client_cert",
             base / tls.client_cert,
-            lambda path: context.load_cert_chain(path, key, password=lambda: b""),
+            lambda path: context.load_cert_chain(path, key, password=lambda: phrase),
         )
     return context
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -33,14 +33,51 @@ class Tls(Model):
     ca_file: Text | None = Field(None, description="PEM file of the authorities to trust, from the manifest's folder.")
     client_cert: Text | None = Field(None, description="PEM file of the client certificate, for mutual TLS.")
     client_key: Text | None = Field(None, description="PEM file of its key.")
+    client_key_password: Annotated[Secret, WriteOnly()] | None = Field(
+        None, description="The pass phrase of an encrypted key.", examples=["${env:KEY_PASSWORD}"]
+    )
+    minimum_version: Literal["TLSv1.2", "TLSv1.3"] = Field("TLSv1.2", description="The oldest version of TLS to speak.")
+    server_name: Text | None = Field(
+        None,
+        min_length=1,
+        description="The host name to ask for (SNI, RFC 6066) and to find in the certificate, where it is not the url's.",
+        examples=["is.example.com"],
+    )
+
+
+class Proxy(Model):
+    """The proxy between us and a server."""
+
+    url: Text = Field(description="Address of the proxy.", examples=["http://proxy.example.com:3128"])
+    username: Text | None = Field(None, description="Account at the proxy.", pattern="^[^:]+$")
+    password: Annotated[Secret, WriteOnly()] | None = Field(
+        None, description="Its password.", examples=["${env:PROXY_PASSWORD}"]
+    )
 
 
 class Limits(Model):
-    """How hard a server may be pressed."""
+    """How hard a server may be pressed, and how long it is waited for."""
 
     parallel: Positive = Field(8, le=256, json_schema_extra={"maximum": 256}, description="Requests at the same time.")
     requests_per_second: Positive | None = Field(None, description="Requests started in a second; none: no limit.")
-    timeout: Duration = Field(30, ge=1, description="How long one request may take.", examples=["30s"])
+    timeout: Duration = Field(
+        30,
+        ge=1,
+        description="How long one request may take, from connecting to the end of the answer.",
+        examples=["30s"],
+    )
+    connect_timeout: Duration = Field(
+        10, ge=1, description="How long connecting may take, TLS included; never longer than timeout.", examples=["10s"]
+    )
+    read_timeout: Duration | None = Field(
+        None, ge=1, description="How long a server may be silent within one answer; default: timeout.", examples=["20s"]
+    )
+    answer_size: Positive = Field(
+        64,
+        le=1024,
+        json_schema_extra={"maximum": 1024},
+        description="The largest answer that is read, in MiB.",
+    )
     retries: Natural = Field(
         5,
         le=20,
@@ -70,6 +107,11 @@ class Server(Model):
     credentials: Mapping[str, Any] = Field(default_factory=dict, description="The driver's sign-in.")
     tls: Tls = Field(default_factory=Tls, description="How the connection is secured.")
     limits: Limits = Field(default_factory=Limits, description="How hard the server may be pressed.")
+    proxy: Literal["direct"] | Proxy | None = Field(
+        None,
+        description="The proxy to the server; direct: none. Default: what HTTPS_PROXY, HTTP_PROXY and NO_PROXY say, and none "
+        "for this machine.",
+    )
     options: Mapping[str, Any] = Field(default_factory=dict, description="The driver's own options.")
     authorization_server: Text | None = Field(
         None, description="The server entry that a resource server trusts; its own name for itself."

@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 import time
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -28,7 +29,6 @@ from oauthdeploy.core.errors import (
     WriteRefused,
 )
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers import http
 from oauthdeploy.drivers.http import BasicAuth, counting, open_client
 from oauthdeploy.drivers.pacing import RETRY_AFTER_LIMIT, Pace, backoff, retry_after
 from oauthdeploy.drivers.wire import Route
@@ -455,9 +455,8 @@ def test_a_broken_chunked_answer_is_no_answer() -> None:
         client.get("/")
 
 
-def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory is bounded whatever a server sends."""
-    monkeypatch.setattr(http, "ANSWER_LIMIT", 2**20)
+def test_an_endless_answer_is_cut_off() -> None:
+    """Memory is bounded by `limits.answer_size`, whatever a server sends, and the error names the key."""
 
     def talk(connection: socket.socket, ended: threading.Event) -> None:
         connection.recv(65536)
@@ -467,10 +466,49 @@ def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with (
         raw_serving(talk) as url,
-        client_for(url, retries=0) as client,
-        pytest.raises(UnexpectedAnswer, match="larger than 1 MiB"),
+        client_for(url, retries=0, answer_size=1) as client,
+        pytest.raises(UnexpectedAnswer, match="larger than 1 MiB") as caught,
     ):
         client.get("/")
+    assert "limits.answer_size" in caught.value.fix
+
+
+def test_a_silent_server_ends_with_the_read_timeout_and_a_slow_one_does_not() -> None:
+    """`limits.read_timeout` is for silence alone: a long answer that keeps coming may take until `limits.timeout`."""
+
+    def talk(connection: socket.socket, ended: threading.Event) -> None:
+        asked = connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 6\r\n\r\n[")
+        for byte in (b" ", b" ", b" ", b" "):
+            ended.wait(0.4)
+            connection.sendall(byte)
+        ended.wait(5 if b"/silent" in asked else 0.4)
+        connection.sendall(b"]")
+
+    with raw_serving(talk) as url, client_for(url, retries=0, read_timeout=1, timeout=10) as client:
+        assert client.get("/slow").body == []
+        begun = time.monotonic()
+        with pytest.raises(Unreachable, match="silent for too long") as caught:
+            client.get("/silent")
+        assert time.monotonic() - begun < 5
+    assert "limits.read_timeout" in caught.value.fix
+
+
+def test_a_server_that_never_shakes_hands_ends_with_the_connect_timeout(tmp_path: Path) -> None:
+    """TLS belongs to connecting: a port that takes connections and says nothing doesn't hold a run for `limits.timeout`."""
+
+    def talk(_connection: socket.socket, ended: threading.Event) -> None:
+        ended.wait(20)
+
+    with raw_serving(talk) as url:
+        limits = {"connect_timeout": "1s", "timeout": "20s", "retries": 0}
+        entry = _entry(url.replace("http:", "https:"), limits=limits)
+        client = open_client("login", entry, None, read_only=True, base=tmp_path)
+        begun = time.monotonic()
+        with pytest.raises(Unreachable):
+            client.get("/")
+        assert time.monotonic() - begun < 10
+        client.close()
 
 
 def test_parallel_requests_stay_within_the_limit() -> None:
@@ -583,6 +621,61 @@ def test_proxies_of_the_environment_are_not_used_for_this_machine(
         assert client.get("/x").body == {"by": "proxy"}
         client.close()
         assert proxy.seen[0].path == "http://is.example.com:5555/x"
+
+
+def test_a_proxy_of_the_entry_counts_more_than_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`proxy` names the way to one server; `direct` is none, whatever the environment says."""
+    refusing = f"http://127.0.0.1:{closed_port()}"
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, refusing)
+    account = {"username": "us:er".replace(":", "@"), "password": "p@ss:w/rd"}
+    with serving([says({"message": "p@ss:w/rd is wrong"}, 407)]) as proxy, serving([says({"by": "server"})]) as server:
+        entry = _entry("http://is.example.com:5555", proxy={"url": proxy.url, **account})
+        client = open_client("login", entry, None, read_only=True, base=tmp_path)
+        with pytest.raises(Rejected) as caught:
+            client.get("/x")
+        client.close()
+        assert "p@ss" not in str(caught.value) + caught.value.detail
+        (seen,) = proxy.seen
+        assert seen.path == "http://is.example.com:5555/x"
+        assert seen.headers["Proxy-Authorization"] == f"Basic {b64encode(b'us@er:p@ss:w/rd').decode()}"
+        client = open_client("login", _entry(server, proxy="direct"), None, read_only=True, base=tmp_path)
+        assert client.get("/").body == {"by": "server"}
+        client.close()
+        assert "Proxy-Authorization" not in server.seen[0].headers
+
+
+def test_a_proxy_sees_nothing_of_a_tls_connection_but_its_host(tmp_path: Path) -> None:
+    """CONNECT carries the proxy's credentials and none of the server's; a refusal names the proxy."""
+    heard: list[bytes] = []
+
+    def talk(connection: socket.socket, _ended: threading.Event) -> None:
+        heard.append(connection.recv(65536))
+        connection.sendall(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+
+    with raw_serving(talk) as url:
+        entry = _entry("https://is.example.com:5543", proxy={"url": url, "username": "u", "password": "pw-of-proxy"})
+        client = open_client("login", entry, BasicAuth("admin", PASSWORD), read_only=True, base=tmp_path)
+        with pytest.raises(Unreachable, match="the proxy did not connect") as caught:
+            client.get("/secret-path")
+        client.close()
+    assert "proxy of the server entry" in caught.value.fix
+    assert "pw-of-proxy" not in str(caught.value) + caught.value.detail
+    said = b"".join(heard)
+    assert said.startswith(b"CONNECT is.example.com:5543 HTTP/1.")
+    assert b64encode(b"u:pw-of-proxy") in said
+    assert b"secret-path" not in said
+    assert b"\r\nauthorization:" not in said.lower()
+
+
+@pytest.mark.parametrize("url", ["proxy.example.com:3128", "socks5://proxy:1080", "http://u:p@proxy:3128", "http://"])
+def test_an_address_of_a_proxy_that_cannot_be_used_is_a_finding(url: str, tmp_path: Path) -> None:
+    """With its place, and without the credentials that somebody put into it."""
+    with pytest.raises(ManifestInvalid) as caught:
+        open_client("login", _entry("http://is.example.com", proxy={"url": url}), None, read_only=True, base=tmp_path)
+    (finding,) = caught.value.diagnostics
+    assert finding.path == ("servers", "login", "proxy", "url")
+    assert "u:p" not in finding.detail
 
 
 def test_a_netrc_file_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

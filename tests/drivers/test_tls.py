@@ -12,6 +12,12 @@ from typing import Any
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from oauthdeploy.core.errors import ManifestInvalid, Unreachable
 from oauthdeploy.drivers.http import open_client
@@ -145,6 +151,52 @@ def test_old_tls_is_refused(authority: trustme.CA, folder: Path) -> None:
     context.maximum_version = ssl.TLSVersion.TLSv1_1
     with tls_serving(context) as url, pytest.raises(Unreachable):
         ask(url, folder, ca_file="ca.pem")
+
+
+def test_the_oldest_version_can_be_raised(authority: trustme.CA, folder: Path) -> None:
+    """`minimum_version` is held: a server of TLS 1.2 is refused, with the key to look at."""
+    context = server_context(authority)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with tls_serving(context) as url:
+        assert ask(url, folder, ca_file="ca.pem") == {}
+        with pytest.raises(Unreachable) as caught:
+            ask(url, folder, ca_file="ca.pem", minimum_version="TLSv1.3")
+    assert "tls.minimum_version" in caught.value.fix
+    with tls_serving(server_context(authority)) as url:
+        assert ask(url, folder, ca_file="ca.pem", minimum_version="TLSv1.3") == {}
+
+
+def test_the_certificate_may_be_for_another_name_that_is_given(authority: trustme.CA, folder: Path) -> None:
+    """Through a tunnel the url names this machine; the certificate is still checked, for `server_name`."""
+    asked: list[str | None] = []
+    context = server_context(authority, "is.example.com")
+    context.sni_callback = lambda _socket, name, _context: asked.append(name)
+    with tls_serving(context) as url:
+        assert ask(url, folder, ca_file="ca.pem", server_name="is.example.com") == {}
+        with pytest.raises(Unreachable, match="certificate is refused"):
+            ask(url, folder, ca_file="ca.pem", server_name="other.example.com")
+    assert asked == ["is.example.com", "other.example.com"]
+
+
+def test_an_encrypted_key_needs_its_pass_phrase(authority: trustme.CA, folder: Path) -> None:
+    """The right one opens it; a wrong one or none is a finding at the certificate, and nobody is asked on a terminal."""
+    issued = authority.issue_cert("deployer@example.com")
+    issued.cert_chain_pems[0].write_to_path(folder / "me.pem")
+    key = load_pem_private_key(issued.private_key_pem.bytes(), None)
+    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"open sesame"))
+    (folder / "me.key").write_bytes(locked)
+    context = server_context(authority)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    given = {"ca_file": "ca.pem", "client_cert": "me.pem", "client_key": "me.key"}
+    with tls_serving(context) as url:
+        assert ask(url, folder, **given, client_key_password="open sesame") == {}
+        for wrong in ({"client_key_password": "close sesame"}, {}):
+            with pytest.raises(ManifestInvalid) as caught:
+                ask(url, folder, **given, **wrong)
+            (finding,) = caught.value.diagnostics
+            assert finding.path == ("servers", "login", "tls", "client_cert")
+            assert "sesame" not in finding.detail
 
 
 def test_a_plain_port_behind_https_is_explained(folder: Path) -> None:

@@ -12,6 +12,7 @@ from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, objec
 from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import ClientType, Side
+from oauthdeploy.model.servers import Proxy
 from oauthdeploy.planning.capabilities import Answer, Capability
 
 
@@ -44,6 +45,9 @@ def _secrets(context: RuleContext) -> Iterator[tuple[Path, str, Any]]:
                 yield path, "", value
             for path, value in _driver_secrets(entry.options, facts.options, (*base, "options")):
                 yield path, "", value
+        if isinstance(entry.proxy, Proxy):
+            yield ("servers", name, "proxy", "password"), "", entry.proxy.password
+        yield ("servers", name, "tls", "client_key_password"), "", entry.tls.client_key_password
         if entry.introspection is not None:
             yield ("servers", name, "introspection", "client_secret"), "", entry.introspection.client_secret
             yield ("servers", name, "introspection", "password"), "", entry.introspection.password

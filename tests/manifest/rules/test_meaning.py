@@ -70,6 +70,15 @@ def test_secrets_are_not_repeated() -> None:
     assert "hunter2" not in repr(findings(part))
 
 
+def test_secrets_of_the_way_to_a_server_are_looked_at_too() -> None:
+    """The proxy's password and the pass phrase of a key are secrets like any other."""
+    way = "proxy: {url: 'http://p:3128', username: u, password: hunter2}, tls: {client_key_password: hunter3}"
+    found = of(servers(AS.rstrip("}") + f", {way}}}"), "secret-in-manifest")
+    places = {item.path[2:] for item in found}
+    assert {("proxy", "password"), ("tls", "client_key_password")} <= places
+    assert "hunter" not in repr(found)
+
+
 def test_password_in_a_server_address_is_not_repeated() -> None:
     """The finding about such an address doesn't print it."""
     found = of(servers(AS.replace("https://", "https://u:hunter2@")), "server-url-invalid")
