@@ -200,7 +200,7 @@ def _finish_manifest(
 ) -> tuple[Manifest, list[Diagnostic]]:
     document = parts.document
     written = {name: list(section) for name, section in tree.items() if isinstance(section, dict)}
-    desired, found = place_objects(document, drivers, written)
+    desired, found = place_objects(document, drivers, parts.options, written)
     rules = check_all(RuleContext(document, desired, drivers))
     problems = [
         item

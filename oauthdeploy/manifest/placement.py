@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
 from oauthdeploy.manifest.document import ClientEntry, Document, Presence, RevocationEntry, ScopeEntry
-from oauthdeploy.manifest.trust import trust_of
+from oauthdeploy.manifest.trust import Party, trust_of
 from oauthdeploy.manifest.words import did_you_mean
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Association, Client, Object, Revocation, Scope, Settings, Side
@@ -64,10 +64,15 @@ def _less(value: _Placeable, *names: str) -> _Placeable:
 
 
 def place_objects(
-    document: Document, drivers: Mapping[str, DriverFacts], known: Mapping[str, Iterable[str]] | None = None
+    document: Document,
+    drivers: Mapping[str, DriverFacts],
+    options: Mapping[str, Model],
+    known: Mapping[str, Iterable[str]] | None = None,
 ) -> tuple[DesiredState, tuple[Diagnostic, ...]]:
-    """Spread the objects over the servers. `known` adds names (by section) that are written but couldn't be built."""
-    placer = _Placer(document, drivers, known or {})
+    """Spread the objects over the servers. `options` are the drivers' validated options by server; those that are wrong are
+    not there. `known` adds names (by section) that are written but couldn't be built.
+    """
+    placer = _Placer(document, drivers, options, known or {})
     placer.run()
     placed = placer.placed
     desired = DesiredState(
@@ -106,13 +111,18 @@ class _Placer:
     """Places kind after kind; associations come last, since they need to know who is where."""
 
     def __init__(
-        self, document: Document, drivers: Mapping[str, DriverFacts], known: Mapping[str, Iterable[str]]
+        self,
+        document: Document,
+        drivers: Mapping[str, DriverFacts],
+        options: Mapping[str, Model],
+        known: Mapping[str, Iterable[str]],
     ) -> None:
         self.document = document
         self.problems: list[Diagnostic] = []
         self.placed = _Placed()
         self._guesses = _GUESSES
         self._drivers = drivers
+        self._options = options
         self._names = {
             "servers": dict.fromkeys([*document.servers, *known.get("servers", ())]),
             "scopes": dict.fromkeys([*(document.scopes or ()), *known.get("scopes", ())]),
@@ -204,11 +214,14 @@ class _Placer:
                 )
                 continue
             if name in self._writable and Side.RESOURCE in server.role.sides:
-                made = trust_of(name, target, entry, self._drivers.get(entry.driver))
+                made = trust_of(self._party(name, server), self._party(target, entry))
                 if isinstance(made, Diagnostic):
                     self.problems.append(made)
-                else:
+                elif made is not None:
                     self.placed.put(Address.singleton(Kind.TRUST, name), made, path)
+
+    def _party(self, name: str, entry: Server) -> Party:
+        return Party(name, entry, self._drivers.get(entry.driver), self._options.get(name))
 
     def _settings(self) -> None:
         written = self.document.settings

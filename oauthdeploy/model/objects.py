@@ -198,11 +198,12 @@ class Association(Model):
 
 
 class Trust(Model):
-    """Which authorization server a resource server asks about tokens, and how (RFC 7662)."""
+    """Which authorization server a resource server believes, and how: it asks (RFC 7662) or verifies JWTs itself (RFC 9068)."""
 
     authorization_server: Text = Field(description="Name of the server entry; the server's own name for itself.")
-    via: Literal["local", "remote", "external"] = Field(
-        description="local: itself; remote: another server of the same kind by its alias; external: by introspection."
+    via: Literal["local", "remote", "external", "jwt"] = Field(
+        description="local: itself; remote: another server of the same kind by its alias; external: by introspection; "
+        "jwt: by the signature of the token, with the keys of the authorization server."
     )
     endpoint: Text | None = Field(None, description="Introspection endpoint, or base address of a remote server.")
     client_id: Text | None = Field(None, description="Client that introspects.")
@@ -214,6 +215,9 @@ class Trust(Model):
     truststore_alias: Text | None = Field(None, description="Truststore on the resource server.")
     keystore_alias: Text | None = Field(None, description="Keystore on the resource server, for mutual TLS.")
     key_alias: Text | None = Field(None, description="Key in that keystore.")
+    issuer: Text | None = Field(None, description="Who must have issued a JWT: its iss.")
+    jwks_uri: Text | None = Field(None, description="Where the keys are that a JWT must be signed with (RFC 7517).")
+    audience: Text | None = Field(None, description="What the aud of a JWT must hold.")
 
 
 class IssuedBefore(Model):

@@ -117,3 +117,21 @@ class Server(Model):
         None, description="The server entry that a resource server trusts; its own name for itself."
     )
     introspection: Introspection | None = Field(None, description="How resource servers ask this server about tokens.")
+    issuer: Text | None = Field(
+        None,
+        description="What this authorization server calls itself in its tokens (RFC 8414); default: the driver's own for the "
+        "url.",
+        examples=["https://login.example.com/realms/shop"],
+    )
+    jwks_uri: Text | None = Field(
+        None,
+        description="Where this authorization server publishes its keys (RFC 8414); with them and the issuer a resource server "
+        "that can verifies tokens itself. Default: the driver's own for the url.",
+        examples=["https://login.example.com/realms/shop/protocol/openid-connect/certs"],
+    )
+    audience: Text | None = Field(
+        None,
+        description="What the aud of a token must hold to be meant for this resource server (RFC 9068 section 4), where it "
+        "verifies tokens itself; none: aud isn't looked at.",
+        examples=["https://orders.example.com"],
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -79,6 +79,7 @@ class Capability(StrEnum):
     TRUST = "trust"
     TRUST_REMOTE = "trust.remote"
     TRUST_EXTERNAL = "trust.external"
+    TRUST_JWT = "trust.jwt"
     TOKENS_LIST = "tokens.list"
     TOKENS_DELETE = "tokens.delete"
     TOKENS_BY_TIME = "tokens.by_time"
@@ -119,14 +120,35 @@ def _none() -> Mapping[Any, Any]:
 
 
 @dataclass(frozen=True)
+class Endpoints:
+    """What an authorization server calls itself, where its keys are and where it is asked: metadata of RFC 8414 section 2.
+
+    Whole addresses; empty where nothing is known. `introspection`, `token` and `revocation` are RFC 8414's
+    `introspection_endpoint`, `token_endpoint` and `revocation_endpoint`.
+    """
+
+    issuer: str = ""
+    jwks_uri: str = ""
+    introspection: str = ""
+    token: str = ""
+    revocation: str = ""
+
+
+def no_endpoints(_url: str, _options: Model) -> Endpoints:
+    """The endpoints of servers of which nothing is known but their address."""
+    return Endpoints()
+
+
+@dataclass(frozen=True)
 class DriverFacts:
     """Everything that is known of a driver without a server, as data.
 
     `credentials` and `options` are the models of those two parts of a server entry, `client_options` of
     `options.<driver>` of a client (None: it takes none). `capabilities` answers per role. `defaults` are the server's
     defaults by kind and dotted path: what null asks for. `names` are the rules for names, by kind. `writable` is false for
-    a driver that only describes a server that is trusted. `introspection_path` follows a server's url where its introspection
-    endpoint (RFC 7662) always stands at one place. `proved_against` names the real server of its tests.
+    a driver that only describes a server that is trusted. `endpoints` tells from the url and the validated options of a
+    server entry where that server is asked as an authorization server, without asking it; it must take any text as url.
+    `proved_against` names the real server of its tests.
     """
 
     name: str
@@ -140,7 +162,7 @@ class DriverFacts:
     names: Mapping[Kind, NameRule] = field(default_factory=_none)
     granularity: Granularity = Granularity.OBJECT
     writable: bool = True
-    introspection_path: str = ""
+    endpoints: Callable[[str, Model], Endpoints] = no_endpoints
     proved_against: str = ""
 
 

@@ -162,6 +162,7 @@ _FIELDS: Final[Mapping[tuple[Kind, str], Judge]] = {
         (Kind.TRUST, path): _TRUST
         for path in ("authorization_server", "via", "endpoint", "client_id", "username", "user", "default_scope")
     },
+    **{(Kind.TRUST, path): _TRUST for path in ("issuer", "jwks_uri", "audience")},
     **{(Kind.TRUST, path): _SECRET for path in ("client_secret", "password")},
     **{(Kind.TRUST, path): _TRUST for path in ("truststore_alias", "keystore_alias", "key_alias")},
 }

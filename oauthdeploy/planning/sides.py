@@ -359,10 +359,13 @@ def accounts_of(desired: DesiredState, server: str) -> frozenset[str]:
 
 
 def _issuing(desired: DesiredState) -> Iterator[tuple[str, str]]:
-    """The pairs in which the trusted server issues tokens for accounts of its own and of the resource server."""
+    """The pairs in which the trusted server issues tokens for accounts of its own and of the resource server.
+
+    Where a server is asked by introspection, or its tokens are verified by their signature, it is of another kind.
+    """
     for resource, trusted in _pairs(desired):
         trust = desired.objects.get(Address.singleton(Kind.TRUST, resource))
-        if not (isinstance(trust, Trust) and trust.via == "external"):
+        if not (isinstance(trust, Trust) and trust.via in ("external", "jwt")):
             yield resource, trusted
 
 

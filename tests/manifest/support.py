@@ -17,7 +17,7 @@ from oauthdeploy.manifest.load import load_manifest
 from oauthdeploy.manifest.rules import CATALOGUE
 from oauthdeploy.model.fields import Model, Text
 from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.capabilities import Capability, DriverFacts, no, yes
+from oauthdeploy.planning.capabilities import Capability, DriverFacts, Endpoints, no, yes
 
 QUIET = {name: "ignore" for name, rule in CATALOGUE.items() if not rule.structural}
 """Silences the OAuth rules, which have tests of their own, so that a test of reading sees reading only."""
@@ -48,6 +48,14 @@ class ClientOptions(Model):
     key: Secret | None = None
 
 
+def _acme(url: str, _options: Model) -> Endpoints:
+    return Endpoints(introspection=url.rstrip("/") + "/introspect")
+
+
+def _signer(url: str, _options: Model) -> Endpoints:
+    return Endpoints(issuer=url, jwks_uri=f"{url}/keys", introspection=f"{url}/introspect")
+
+
 _ALL = {capability: yes() for capability in Capability}
 DRIVERS: Mapping[str, DriverFacts] = {
     "acme": DriverFacts(
@@ -58,7 +66,7 @@ DRIVERS: Mapping[str, DriverFacts] = {
         Nothing,
         dict.fromkeys(Role, _ALL),
         client_options=ClientOptions,
-        introspection_path="/introspect",
+        endpoints=_acme,
     ),
     "scopeless": DriverFacts(
         "scopeless",
@@ -67,6 +75,26 @@ DRIVERS: Mapping[str, DriverFacts] = {
         Nothing,
         Nothing,
         {Role.RESOURCE: {**_ALL, Capability.SCOPES: no("none"), Capability.CLIENTS: no("none")}},
+    ),
+    "signer": DriverFacts(
+        "signer",
+        "Signs JWTs",
+        frozenset({Role.AUTHORIZATION}),
+        Nothing,
+        Nothing,
+        {Role.AUTHORIZATION: _ALL},
+        endpoints=_signer,
+    ),
+    "verifier": DriverFacts(
+        "verifier", "Verifies JWTs", frozenset({Role.RESOURCE}), Nothing, Nothing, {Role.RESOURCE: _ALL}
+    ),
+    "asker": DriverFacts(
+        "asker",
+        "Verifies nothing itself",
+        frozenset({Role.RESOURCE}),
+        Nothing,
+        Nothing,
+        {Role.RESOURCE: {**_ALL, Capability.TRUST_JWT: no("it asks")}},
     ),
     "external": DriverFacts(
         "external", "Trusted", frozenset({Role.AUTHORIZATION}), Nothing, Nothing, {}, writable=False

@@ -237,6 +237,72 @@ def test_a_server_with_an_introspection_client_is_asked_by_introspection(tmp_pat
     assert "username" not in trust.model_fields_set
 
 
+TWO = """\
+version: 1
+name: payments
+servers:
+  idp: {{role: authorization, driver: {idp}}}
+  orders: {{role: resource, driver: {orders}, url: "https://orders", authorization_server: idp}}
+"""
+KEYS = {"issuer": "https://idp", "jwks_uri": "https://idp/keys"}
+
+
+@pytest.mark.parametrize(
+    ("idp", "orders", "expected"),
+    [
+        ("signer, url: 'https://idp'", "verifier", {"via": "jwt", **KEYS}),
+        ("signer, url: 'https://idp'", "verifier, audience: shop", {"via": "jwt", "audience": "shop", **KEYS}),
+        (
+            "signer, url: 'https://idp', issuer: 'https://idp/a'",
+            "verifier",
+            {"via": "jwt", "issuer": "https://idp/a", "jwks_uri": "https://idp/keys"},
+        ),
+        ("external, issuer: 'https://idp', jwks_uri: 'https://idp/keys'", "verifier", {"via": "jwt", **KEYS}),
+        (
+            "signer, url: 'https://idp', introspection: {client_id: rs}",
+            "verifier",
+            {"via": "external", "endpoint": "https://idp/introspect", "client_id": "rs"},
+        ),
+        ("signer, url: 'https://idp'", "asker", {"via": "external", "endpoint": "https://idp/introspect"}),
+        (
+            "external, issuer: 'https://idp', introspection: {endpoint: 'https://idp/i'}",
+            "verifier",
+            {"via": "external", "endpoint": "https://idp/i"},
+        ),
+    ],
+)
+def test_who_can_verifies_tokens_itself(idp: str, orders: str, expected: dict[str, str], tmp_path: Path) -> None:
+    """With issuer and keys, written or known for the url, a server that can verifies; an introspection client asks for
+    introspection; what is of another kind is never taken for one that is asked by its base address."""
+    made = at(good(TWO.format(idp=idp, orders=orders), tmp_path), "trust@orders")
+    assert made == Trust.model_validate({"authorization_server": "idp", **expected})
+
+
+@pytest.mark.parametrize(
+    ("idp", "orders", "path", "fix"),
+    [
+        ("external", "verifier", ("introspection", "endpoint"), "issuer and jwks_uri"),
+        ("external, issuer: 'https://idp'", "verifier", ("introspection", "endpoint"), "issuer and jwks_uri"),
+        ("external", "asker", ("introspection", "endpoint"), "introspection endpoint of 'idp'."),
+        ("signer", "verifier", ("url",), "base address of 'idp'."),
+        ("signer, introspection: {client_id: rs}", "verifier", ("url",), "base address of 'idp'."),
+    ],
+)
+def test_what_trust_needs_is_asked_for_by_its_key(
+    idp: str, orders: str, path: tuple[str, ...], fix: str, tmp_path: Path
+) -> None:
+    """Where an address is missing, the finding names the key to write; what follows from the url isn't asked for."""
+    (found,) = bad(TWO.format(idp=idp, orders=orders), tmp_path)
+    assert (found.rule, found.path) == ("missing-key", ("servers", "idp", *path))
+    assert fix in found.fix
+
+
+def test_wrong_options_of_the_trusted_server_are_one_finding(tmp_path: Path) -> None:
+    """The addresses are made from the options, so nothing is said about addresses when those are wrong."""
+    text = TWO.format(idp="signer, url: 'https://idp', options: {realm: shop}", orders="verifier")
+    assert [item.rule for item in bad(text, tmp_path)] == ["unknown-key"]
+
+
 @pytest.mark.parametrize(("name", "rule"), [("logn", "unknown-reference"), ("orders", "not-allowed-value")])
 def test_trust_in_nobody_is_an_error(name: str, rule: str, tmp_path: Path) -> None:
     """The trusted server must be in the manifest and have an authorization side."""

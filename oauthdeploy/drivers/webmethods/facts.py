@@ -18,10 +18,27 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.fields import Model, Text
 from oauthdeploy.model.objects import ClientType, TokenEndpointAuth
 from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.capabilities import Capabilities, Capability, DriverFacts, NameRule, Support, no, yes
+from oauthdeploy.planning.capabilities import (
+    Capabilities,
+    Capability,
+    DriverFacts,
+    Endpoints,
+    NameRule,
+    Support,
+    no,
+    yes,
+)
 
-INTROSPECTION_PATH: Final = "/invoke/pub.oauth/introspectToken"
-"""The RFC 7662 endpoint of an Integration Server, below its base address."""
+SERVICES: Final = "/invoke/pub.oauth"
+"""Where the OAuth services of an Integration Server stand, below its base address."""
+
+
+def endpoints(url: str, _options: Model) -> Endpoints:
+    """The services of an Integration Server. Its tokens are no JWTs: there is no issuer in them, and no key to verify them."""
+    base = url.rstrip("/") + SERVICES
+    return Endpoints(
+        introspection=f"{base}/introspectToken", token=f"{base}/getToken", revocation=f"{base}/revokeToken"
+    )
 
 
 def _zone(name: str) -> str:
@@ -107,12 +124,14 @@ _RESOURCE: Final[Mapping[Capability, Support]] = {
     Capability.TRUST: yes(),
     Capability.TRUST_REMOTE: yes(),
     Capability.TRUST_EXTERNAL: yes(),
+    Capability.TRUST_JWT: no("an Integration Server asks about every token; it doesn't verify JWTs with keys"),
 }
 
 _NO_RESOURCE: Final[Mapping[Capability, Support]] = {
     Capability.TRUST: no("an authorization server asks nobody about tokens"),
     Capability.TRUST_REMOTE: no("an authorization server asks nobody about tokens"),
     Capability.TRUST_EXTERNAL: no("an authorization server asks nobody about tokens"),
+    Capability.TRUST_JWT: no("an authorization server asks nobody about tokens"),
 }
 
 CAPABILITIES: Final[Mapping[Role, Capabilities]] = {
@@ -175,6 +194,6 @@ FACTS: Final = DriverFacts(
     capabilities=CAPABILITIES,
     defaults=DEFAULTS,
     names=NAMES,
-    introspection_path=INTROSPECTION_PATH,
+    endpoints=endpoints,
     proved_against="the embedded server of oauthdeploy, which speaks the Administrator API of Integration Server 10.11",
 )

@@ -127,17 +127,30 @@ class _Draft:
         yield from self._parts(_LOGIN, answers.authorization_driver)
         if both:
             yield f"    authorization_server: {_LOGIN}  # it is asked about its own tokens"
-        elif self._resources and self._asks_as_account():
-            yield "    # The account by which resource servers ask this one about tokens."
-            secret = self._reference(
-                f"{_LOGIN}_introspection", "password", f"password of the account that asks {_LOGIN} about tokens"
-            )
-            yield f"    introspection: {{username: oauth-rs, password: {secret}}}"
+        elif self._resources:
+            yield from self._introspection()
 
-    def _asks_as_account(self) -> bool:
-        """True where both sides are of one kind, and the kind has an address for questions about tokens."""
-        facts = self._drivers[self.answers.authorization_driver]
-        return facts.name == self.answers.resource_driver and bool(facts.introspection_path)
+    def _introspection(self) -> Iterator[str]:
+        """How resource servers ask about tokens: by an account where both sides are of one kind, else as a client.
+
+        Those that verify tokens by themselves ask nobody.
+        """
+        asked, asking = self._drivers[self.answers.authorization_driver], self._drivers[self.answers.resource_driver]
+        known = asked.endpoints(self.answers.authorization, _options(asked))
+        table = table_for(asking, Role.RESOURCE)
+        if known.issuer and known.jwks_uri and supports(table, Capability.TRUST_JWT):
+            return
+        alike = asked.name == asking.name
+        who, name, field = ("account", "username", "password") if alike else ("client", "client_id", "client_secret")
+        if not known.introspection or not supports(
+            table, Capability.TRUST_REMOTE if alike else Capability.TRUST_EXTERNAL
+        ):
+            return
+        yield f"    # The {who} by which resource servers ask this one about tokens."
+        secret = self._reference(
+            f"{_LOGIN}_introspection", field, f"{field.replace('_', ' ')} of the {who} that asks {_LOGIN} about tokens"
+        )
+        yield f"    introspection: {{{name}: oauth-rs, {field}: {secret}}}"
 
     def _resource_server(self, name: str, url: str) -> Iterator[str]:
         driver = self.answers.resource_driver
@@ -230,6 +243,11 @@ def _needed(model: type[Model]) -> list[str]:
             continue
         return names
     return needed
+
+
+def _options(facts: DriverFacts) -> Model:
+    """The options of a server as they are written for it."""
+    return facts.options.model_validate({name: _sample(facts.options, name) for name in _needed(facts.options)})
 
 
 def _sample(model: type[Model], name: str) -> Any:

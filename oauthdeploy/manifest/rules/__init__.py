@@ -21,6 +21,7 @@ from oauthdeploy.manifest.rules import (
     sides,
     structural,
     supported,
+    trusting,
 )
 from oauthdeploy.manifest.rules.base import Rule
 from oauthdeploy.manifest.rules.context import RuleContext
@@ -29,6 +30,7 @@ __all__ = ["CATALOGUE", "Rule", "RuleContext", "check_all"]
 
 _RULES: tuple[Rule, ...] = (
     *servers.RULES,
+    *trusting.RULES,
     *settings.RULES,
     *lifetimes.RULES,
     *redirects.RULES,

@@ -1,16 +1,21 @@
-"""Server entries: addresses, verification, drivers, and whom a resource server trusts."""
+"""Server entries: addresses, verification, and keys that have no meaning."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Severity
 from oauthdeploy.manifest.rules.base import Finding, Rule, rule
 from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.manifest.rules.uris import is_plain_http, server_url_problem
-from oauthdeploy.model.objects import Side
-from oauthdeploy.model.servers import Role
+from oauthdeploy.model.objects import Side, Trust
+
+_FIELDS_OF: Final = {
+    Side.RESOURCE: ("authorization_server", "audience"),
+    Side.AUTHORIZATION: ("introspection", "issuer", "jwks_uri"),
+}
 
 
 def _asked(context: RuleContext, server: str) -> bool:
@@ -183,122 +188,11 @@ def tls_not_verified(context: RuleContext) -> Iterator[Finding]:
 
 
 @rule(
-    "introspection-not-https",
-    Severity.WARNING,
-    "Introspection goes over plain HTTP",
-    reason="Every token that the resource server receives, and its own secret, cross the network in clear text.",
-    source="RFC 7662 section 4",
-    fix="Use an https address.",
-    bad="""
-servers:
-  idp:
-    role: authorization
-    driver: external
-    introspection: {endpoint: "http://idp.example.com/introspect", client_id: orders-rs, client_secret: "${env:RS_SECRET}"}
-""",
-    good="""
-servers:
-  idp:
-    role: authorization
-    driver: external
-    introspection: {endpoint: "https://idp.example.com/introspect", client_id: orders-rs, client_secret: "${env:RS_SECRET}"}
-""",
-)
-def introspection_not_https(context: RuleContext) -> Iterator[Finding]:
-    """http to another machine as the introspection endpoint."""
-    for name, entry in context.servers.items():
-        endpoint = entry.introspection.endpoint if entry.introspection is not None else None
-        if endpoint is not None and is_plain_http(endpoint):
-            path = ("servers", name, "introspection", "endpoint")
-            yield Finding(path, f"Tokens are sent to {name} in clear text.")
-
-
-@rule(
-    "resource-server-trusts-nobody",
-    Severity.WARNING,
-    "Resource server names no authorization server",
-    reason="Whom a resource server trusts is then not managed, and nothing can be checked across the two sides.",
-    source="RFC 6749 section 1.1; webMethods Integration Server, Configuring OAuth Settings",
-    fix="Write authorization_server: with the name of a server entry.",
-    bad="""
-servers:
-  login:
-    role: both
-    driver: webmethods
-    url: https://is-auth.example.com:5543
-  orders:
-    role: resource
-    driver: webmethods
-    url: https://is-orders.example.com:5543
-""",
-    good="""
-servers:
-  login:
-    role: both
-    driver: webmethods
-    url: https://is-auth.example.com:5543
-  orders:
-    role: resource
-    driver: webmethods
-    url: https://is-orders.example.com:5543
-    authorization_server: login
-""",
-)
-def trusts_nobody(context: RuleContext) -> Iterator[Finding]:
-    """No authorization_server on an entry that is a resource server only."""
-    for name, entry in context.servers.items():
-        if entry.role is Role.RESOURCE and entry.authorization_server is None:
-            yield Finding(("servers", name), f"{name} names no server whose tokens it accepts.")
-
-
-@rule(
-    "authorization-server-not-trusted",
-    Severity.INFO,
-    "No resource server trusts this authorization server",
-    reason="Its tokens open nothing that this manifest knows. That is right where the resource servers stand in "
-    "another manifest.",
-    source="RFC 6749 section 1.1",
-    fix="Name it in authorization_server of a resource server, if one belongs to it.",
-    bad="""
-servers:
-  login:
-    role: authorization
-    driver: webmethods
-    url: https://is-auth.example.com:5543
-  is:
-    role: both
-    driver: webmethods
-    url: https://is.example.com:5543
-    authorization_server: is
-""",
-    good="""
-servers:
-  login:
-    role: authorization
-    driver: webmethods
-    url: https://is-auth.example.com:5543
-  orders:
-    role: resource
-    driver: webmethods
-    url: https://is-orders.example.com:5543
-    authorization_server: login
-""",
-)
-def not_trusted(context: RuleContext) -> Iterator[Finding]:
-    """An authorization server that nobody names, where the manifest has resource servers at all."""
-    trusted = {context.trusted_by(name) for name in context.resource_servers}
-    for name, entry in context.servers.items():
-        if entry.role is Role.AUTHORIZATION and context.resource_servers and name not in trusted:
-            yield Finding(("servers", name), f"No resource server of this manifest accepts tokens of {name}.")
-
-
-@rule(
     "server-field-without-use",
     Severity.WARNING,
     "Key has no meaning for the server's role",
-    reason="What is written and does nothing misleads: authorization_server is for resource servers, introspection "
-    "for authorization "
-    "servers.",
+    reason="What is written and does nothing misleads: authorization_server and audience are for resource servers, "
+    "introspection, issuer and jwks_uri for authorization servers.",
     source="oauthdeploy manifest, version 1: servers",
     fix="Remove the key, or correct the role.",
     bad="""
@@ -319,12 +213,18 @@ servers:
 """,
 )
 def field_without_use(context: RuleContext) -> Iterator[Finding]:
-    """authorization_server without a resource side, introspection without an authorization side."""
+    """A key of the other side, and an audience where no trust says it on."""
     for name, entry in context.servers.items():
-        if entry.authorization_server is not None and Side.RESOURCE not in entry.role.sides:
-            yield Finding(("servers", name, "authorization_server"), f"{name} is no resource server.")
-        if entry.introspection is not None and Side.AUTHORIZATION not in entry.role.sides:
-            yield Finding(("servers", name, "introspection"), f"{name} is no authorization server.")
+        for side, fields in _FIELDS_OF.items():
+            for field in fields:
+                if getattr(entry, field) is not None and side not in entry.role.sides:
+                    yield Finding(("servers", name, field), f"{name} is no {side} server.")
+        if entry.audience is not None and Side.RESOURCE in entry.role.sides:
+            trusts = [value for _, value in context.placed.get((name, Kind.TRUST), ()) if isinstance(value, Trust)]
+            if any(trust.via != "jwt" for trust in trusts):
+                yield Finding(
+                    ("servers", name, "audience"), f"{name} asks about tokens and doesn't verify them itself."
+                )
 
 
 RULES: tuple[Rule, ...] = (
@@ -333,8 +233,5 @@ RULES: tuple[Rule, ...] = (
     url_not_https,
     url_twice,
     tls_not_verified,
-    introspection_not_https,
-    trusts_nobody,
-    not_trusted,
     field_without_use,
 )

@@ -307,12 +307,12 @@ resource_owners: [alice, batch]
 """,
 )
 def account_missing(context: RuleContext) -> Iterator[Finding]:
-    """resource_owners is written without the client's key, and a resource server trusts a server that is not external."""
+    """resource_owners is written without the client's key, and a resource server trusts a server of its own kind."""
     if context.document.resource_owners is None:
         return
     owners = frozenset(context.document.resource_owners)
     ours = any(
-        isinstance(value, Trust) and value.via != "external"
+        isinstance(value, Trust) and value.via in ("local", "remote")
         for server in context.servers
         for _, value in context.placed.get((server, Kind.TRUST), ())
     )

@@ -38,7 +38,11 @@ _CLIENT: Final = (
     ("enabled", Capability.CLIENT_ENABLED, frozenset(Side)),
 )
 _GRANTS: Final = {Grant.IMPLICIT: Capability.GRANT_IMPLICIT, Grant.PASSWORD: Capability.GRANT_PASSWORD}
-_TRUST: Final = {"remote": Capability.TRUST_REMOTE, "external": Capability.TRUST_EXTERNAL}
+_TRUST: Final = {
+    "remote": Capability.TRUST_REMOTE,
+    "external": Capability.TRUST_EXTERNAL,
+    "jwt": Capability.TRUST_JWT,
+}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
@@ -19,6 +20,7 @@ from oauthdeploy.manifest.load import load_manifest
 from oauthdeploy.manifest.loader import read_tree
 from oauthdeploy.manifest.nodes import Source
 from oauthdeploy.model.fields import Model, Text
+from oauthdeploy.model.objects import Trust
 from oauthdeploy.model.servers import Role
 from oauthdeploy.planning.capabilities import DriverFacts
 from tests.manifest.support import DRIVERS, QUIET, shown
@@ -64,6 +66,18 @@ def test_it_is_valid_for_every_driver(driver: str, resource: str, filled: bool) 
     assert list(manifest.document.clients or ()) == list(answers.clients)
     assert list(manifest.document.scopes or ()) == list(answers.scopes)
     assert bool(manifest.document.associations) is (filled and driver != EXTERNAL)
+
+
+@pytest.mark.parametrize(
+    ("resource", "asked"), [("verifier", set()), ("asker", {"LOGIN_INTROSPECTION_CLIENT_SECRET"}), ("scopeless", set())]
+)
+def test_introspection_is_written_where_somebody_asks(resource: str, asked: set[str]) -> None:
+    """A server that verifies tokens itself needs no client to ask with; one that asks another kind of server does."""
+    answers = replace(PLAIN, authorization_driver="signer", resource_driver=resource)
+    assert write_starter(answers, DRIVERS).variables.keys() == asked
+    trust = loaded(answers, DRIVERS, **QUIET).desired.objects[Address.parse("trust@orders")]
+    assert isinstance(trust, Trust)
+    assert trust.via == ("external" if asked else "jwt")
 
 
 def test_without_resource_servers_it_is_valid() -> None:

@@ -107,11 +107,29 @@ FIRES: dict[str, list[str]] = {
             "login: {role: authorization, driver: webmethods, url: 'https://a', introspection: {endpoint: 'http://b/i'}}"
         )
     ],
+    "keys-not-https": [
+        servers(f"idp: {{role: authorization, driver: external, issuer: 'https://i', jwks_uri: '{url}'}}")
+        for url in ("http://idp.example.com/keys", "HTTP://idp.example.com/keys?version=1")
+    ],
+    "metadata-invalid": [
+        *(
+            servers(f"idp: {{role: authorization, driver: external, issuer: '{issuer}', jwks_uri: 'https://i/keys'}}")
+            for issuer in ("idp", "https://i?tenant=1", "https://i#a", "https://u:p@i", "", "urn:example:idp")
+        ),
+        *(
+            servers(f"idp: {{role: authorization, driver: external, issuer: 'https://i', jwks_uri: '{keys}'}}")
+            for keys in ("keys", "https://u:p@i/keys", "file:///keys.json", "https://[::1")
+        ),
+    ],
     "resource-server-trusts-nobody": [servers(AS, "rs: {role: resource, driver: webmethods, url: 'https://rs'}")],
     "authorization-server-not-trusted": [servers(AS, BOTH), servers(AS, IDP, RS)],
     "server-field-without-use": [
         servers(AS, RS.replace("orders:", "rs:").replace("}", ", introspection: {client_id: x}}")),
         servers("login: {role: authorization, driver: webmethods, url: 'https://a', authorization_server: login}"),
+        servers("login: {role: authorization, driver: webmethods, url: 'https://a', audience: orders}"),
+        servers(AS, RS.replace("}", ", issuer: 'https://a'}")),
+        servers(AS, RS.replace("}", ", jwks_uri: 'https://a/keys'}")),
+        servers(AS, RS.replace("}", ", audience: orders}")),
     ],
     "secret-in-manifest": [
         servers(IDP.replace("client_id: rs", "client_id: rs, client_secret: plain")),

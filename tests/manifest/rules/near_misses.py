@@ -106,6 +106,16 @@ SILENT: dict[str, list[str]] = {
         servers(IDP.replace("https://idp.example.com", "http://127.0.0.1:9")),
         servers(IDP.replace("endpoint: 'https://idp.example.com/i', ", "")),
     ],
+    "keys-not-https": [
+        servers(f"idp: {{role: authorization, driver: external, issuer: 'https://i', jwks_uri: '{url}'}}")
+        for url in ("https://idp.example.com/keys", "http://127.0.0.1:8080/keys", "http://localhost/keys")
+    ],
+    "metadata-invalid": [
+        servers(
+            "idp: {role: authorization, driver: external, issuer: 'https://i/realms/a', jwks_uri: 'https://i/keys?v=1'}"
+        ),
+        servers("idp: {role: authorization, driver: external, issuer: null, jwks_uri: null}"),
+    ],
     "resource-server-trusts-nobody": [
         servers("is: {role: both, driver: webmethods, url: 'https://is'}"),
         servers(IDP, RS.replace("login", "idp")),
@@ -115,7 +125,11 @@ SILENT: dict[str, list[str]] = {
         servers("is: {role: both, driver: webmethods, url: 'https://is'}"),
         servers(AS, RS),
     ],
-    "server-field-without-use": [servers(BOTH.replace("}", ", introspection: {username: x}}"))],
+    "server-field-without-use": [
+        servers(BOTH.replace("}", ", introspection: {username: x}}")),
+        servers(BOTH.replace("}", ", issuer: 'https://is', jwks_uri: 'https://is/keys'}")),
+        servers(AS, RS.replace("}", ", audience: null}")),
+    ],
     "secret-in-manifest": [
         servers(IDP.replace("client_id: rs", "client_id: rs, client_secret: '${env:RS_SECRET}'")),
         servers("g: {role: authorization, driver: glewlwyd, url: 'https://g', credentials: {account: plain}}"),

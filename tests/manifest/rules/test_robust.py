@@ -133,7 +133,7 @@ def resolves(tree: Any, path: Path) -> bool:
 def test_rules_answer_to_everything(tree: dict[str, Any]) -> None:
     """No document makes a rule fail; findings are of the catalogue, lead into the document and are the same each time."""
     document = Document.model_validate(json.loads(json.dumps(tree)))
-    desired, _ = place_objects(document, drivers())
+    desired, _ = place_objects(document, drivers(), {})
     found = list(check_all(RuleContext(document, desired, drivers())))
     for item in found:
         assert item.severity is CATALOGUE[item.rule].severity
