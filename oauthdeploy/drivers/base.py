@@ -13,6 +13,10 @@ A driver speaks to one server for one run. It is made by its `DriverInfo.open` w
 `read` comes before `apply` on the same driver object and is told all that is wanted of the server, so that a driver may use
 in `apply` what it learned there (ids by natural key). What it learned ends with the object.
 
+Signing in is not the driver's business but that of its `DriverInfo.sign_in`, which gives the authentication that the
+`AdminClient` puts on every request. Where a server wants a token, `drivers.signin.TokenAuth` fetches it (RFC 6749), with
+`SignIn.token_client`: a client that can send nothing but a POST to that one path, so that a plan still can't write.
+
 It may declare that several changes go in one request (`batch_key`); the engine then hands them over together. It may read
 single objects by key (`read_again`), so that each is looked at once more just before its write. It must not read files, the
 environment or the clock (a server's own `Date` is the clock), remember anything between runs, import another driver, or log
@@ -55,13 +59,26 @@ class DriverInfo:
     """A driver as it is registered: its facts, how to open it, and the version of this interface that it was made for.
 
     `open` is None for a driver that is never connected to (`external`). `sign_in` makes the authentication of requests
-    from the validated credentials; None: requests carry none, or the driver sets it itself.
+    from what it is given; None: requests carry none. It sends nothing itself: a token is fetched with the first request.
     """
 
     facts: DriverFacts
     open: Callable[[Connection], Driver] | None
     api_version: int = API_VERSION
-    sign_in: Callable[[Model], AuthBase] | None = None
+    sign_in: Callable[[SignIn], AuthBase] | None = None
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """What a sign-in is made from: the validated credentials and options of a server entry.
+
+    `token_client` makes an HTTP client with the entry's TLS, proxy and limits that sends nothing but a POST to the given path
+    below the server's address, whatever the run may write.
+    """
+
+    credentials: Model
+    options: Model
+    token_client: Callable[[str], AdminClient]
 
 
 @dataclass(frozen=True)

@@ -31,13 +31,13 @@ from oauthdeploy.drivers.counting import Tally, count, counting
 from oauthdeploy.drivers.faults import explain
 from oauthdeploy.drivers.pacing import RETRY_AFTER_LIMIT, Pace, backoff, http_date, retry_after
 from oauthdeploy.drivers.throttle import Throttle
-from oauthdeploy.drivers.transport import SAFE_METHODS, deadline, host_of, make_session, tls_context
-from oauthdeploy.drivers.wire import Route, encode, header_secrets, masked, secrets_in
+from oauthdeploy.drivers.transport import SAFE_METHODS, allow_one_post, deadline, host_of, make_session, tls_context
+from oauthdeploy.drivers.wire import FORM, Route, encode, encode_form, header_secrets, masked, secrets_in
 from oauthdeploy.model.servers import Limits, Proxy, Server
 
 log = logging.getLogger("oauthdeploy.http")
 
-__all__ = ["AdminClient", "Answer", "BasicAuth", "Tally", "counting", "open_client"]
+__all__ = ["AdminClient", "Answer", "BasicAuth", "RenewingAuth", "Tally", "counting", "open_client"]
 
 _IDEMPOTENT: Final = SAFE_METHODS | {"PUT", "DELETE"}
 _NOT_CARRIED_OUT: Final = frozenset({429, 503})
@@ -56,6 +56,22 @@ class BasicAuth(AuthBase):
         basic = HTTPBasicAuth(self._username.encode(), self._password.reveal().encode())
         basic(request)
         return request
+
+
+class RenewingAuth(AuthBase):
+    """A sign-in that doesn't last: when the server refuses it, a request is sent once more with a new one."""
+
+    def renew(self, refused: PreparedRequest) -> bool:
+        """Sign in anew after `refused` was answered with 401; False where that can't help. Raises ServerError."""
+        raise NotImplementedError
+
+    def heed(self, stop: threading.Event) -> None:
+        """As `AdminClient.heed`."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give back connections."""
+        raise NotImplementedError
 
 
 class _Again(Exception):
@@ -105,6 +121,8 @@ class AdminClient:
     def heed(self, stop: threading.Event) -> None:
         """Once `stop` is set, waits end at once and nothing is repeated; requests that are new are still sent."""
         self._stop = stop
+        if isinstance(self._auth, RenewingAuth):
+            self._auth.heed(stop)
 
     def _nap(self, seconds: float) -> None:
         self._stop.wait(seconds)
@@ -112,6 +130,8 @@ class AdminClient:
     def close(self) -> None:
         """Give back all connections."""
         self._session.close()
+        if isinstance(self._auth, RenewingAuth):
+            self._auth.close()
 
     def guard(self, secret: Secret) -> None:
         """Never show words of this server that hold `secret`, such as one that it made itself."""
@@ -134,7 +154,8 @@ class AdminClient:
     ) -> Answer:
         """Send one request and give the good answer (2xx).
 
-        `route` is a path below the base address, escaped already. `body` is a JSON structure that may hold Secrets. With
+        `route` is a path below the base address, escaped already. `body` is a JSON structure that may hold Secrets; with the
+        `content_type` FORM it is one level deep and sent as a form. With
         `repeatable` a driver says whether doing it twice is the same as once; None: by the method.
 
         Raises Unreachable, Unauthorized, Forbidden, NotFound, Conflict, Rejected, UnexpectedAnswer, ServerError (5xx),
@@ -180,8 +201,17 @@ class AdminClient:
 
     def _attempt(self, call: Call) -> Answer:
         self._pace.wait()
-        begun = time.monotonic()
         request = self._prepared(call)
+        response, raw = self._exchange(call, request)
+        # A server that refuses the sign-in has not looked at the request, so any method may be sent once more.
+        if response.status_code == 401 and isinstance(self._auth, RenewingAuth) and self._auth.renew(request):
+            request = self._prepared(call)
+            response, raw = self._exchange(call, request)
+        return self._judge(call, response, raw, request)
+
+    def _exchange(self, call: Call, request: PreparedRequest) -> tuple[Response, bytes]:
+        """Send a request and read the whole answer, whatever it says."""
+        begun = time.monotonic()
         seconds = float(self._limits.timeout)
         silence = min(seconds, self._limits.read_timeout or seconds)
         with self._throttle.turn() as taken, deadline(seconds, silence):
@@ -200,7 +230,7 @@ class AdminClient:
         self._count(call)
         self._trace(call, str(response.status_code), begun)
         self._adapt(response, taken)
-        return self._judge(call, response, raw, request)
+        return response, raw
 
     def _adapt(self, response: Response, begun: float) -> None:
         """Press the server less where it says that it has too much, and more again where it copes."""
@@ -225,7 +255,7 @@ class AdminClient:
         }
         data = None
         if call.body is not None:
-            data = encode(call.body)
+            data = encode_form(call.body) if call.content_type == FORM else encode(call.body)
             headers["Content-Type"] = call.content_type
         return self._session.prepare_request(
             Request(
@@ -293,11 +323,20 @@ class AdminClient:
             )
 
 
-def open_client(server_name: str, server: Server, auth: AuthBase | None, *, read_only: bool, base: Path) -> AdminClient:
+def open_client(
+    server_name: str,
+    server: Server,
+    auth: AuthBase | None,
+    *,
+    read_only: bool,
+    base: Path,
+    post_only: str | None = None,
+) -> AdminClient:
     """Make the client of one server entry; `base` is the folder that its TLS files are looked up from.
 
-    With `read_only` every method but GET, HEAD and OPTIONS raises WriteRefused before anything is sent. Nothing is sent
-    here. Raises ManifestInvalid for an address or a TLS file that can't be used.
+    With `read_only` every method but GET, HEAD and OPTIONS raises WriteRefused before anything is sent; with `post_only`
+    everything but a POST to that path below the server's address. Nothing is sent here.
+    Raises ManifestInvalid for an address or a TLS file that can't be used.
     """
     url = server.url or ""
     why = _bad_address(url)
@@ -320,6 +359,8 @@ def open_client(server_name: str, server: Server, auth: AuthBase | None, *, read
         proxy=proxy,
         server_name=server.tls.server_name,
     )
+    if post_only is not None:
+        allow_one_post(session, url.rstrip("/") + post_only)
     client = AdminClient(server_name, url, session, auth, server.limits)
     if isinstance(proxy, Proxy) and proxy.password is not None:
         client.guard(proxy.password)

@@ -13,17 +13,20 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
 from oauthdeploy import __version__
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError
-from oauthdeploy.drivers.base import API_VERSION, Connection, Driver, DriverInfo
+from oauthdeploy.drivers.base import API_VERSION, Connection, Driver, DriverInfo, SignIn
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.servers import Server
 from oauthdeploy.planning.capabilities import DriverFacts
+
+if TYPE_CHECKING:
+    from oauthdeploy.drivers.http import AdminClient
 
 GROUP: Final = "oauthdeploy.drivers"
 
@@ -185,7 +188,11 @@ def open_driver(
 
     own_credentials = _validated(name, "credentials", info.facts.credentials, credentials)
     own_options = _validated(name, "options", info.facts.options, options)
-    auth = None if info.sign_in is None else info.sign_in(own_credentials)
+
+    def token_client(path: str) -> AdminClient:
+        return open_client(name, server, None, read_only=False, base=base, post_only=path)
+
+    auth = None if info.sign_in is None else info.sign_in(SignIn(own_credentials, own_options, token_client))
     http = open_client(name, server, auth, read_only=read_only, base=base)
     return info.open(Connection(name, server, own_credentials, own_options, http))
 

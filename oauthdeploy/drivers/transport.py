@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.cookies import RequestsCookieJar
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
@@ -228,6 +228,36 @@ def _with_account(proxy: Proxy) -> str:
     password = "" if proxy.password is None else proxy.password.reveal()
     parts = urlsplit(proxy.url)
     return urlunsplit(parts._replace(netloc=f"{quote(proxy.username, '')}:{quote(password, '')}@{parts.netloc}"))
+
+
+class _PostOnly(BaseAdapter):
+    """Sends a POST to one address through another adapter and refuses all else before a byte leaves the process."""
+
+    def __init__(self, inner: BaseAdapter, url: str) -> None:
+        super().__init__()
+        self._inner = inner
+        self._url = url
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send a POST to that address. Raises WriteRefused for another method or address."""
+        if request.method != "POST" or request.url != self._url:
+            raise WriteRefused(
+                "A request reached a connection that only signs in",
+                detail=f"{request.method} was stopped before anything was sent.",
+                fix="This is a bug in oauthdeploy; please report it.",
+            )
+        return self._inner.send(request, *args, **kwargs)
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._inner.close()
+
+
+def allow_one_post(session: requests.Session, url: str) -> None:
+    """From now on let the session send nothing but a POST to exactly `url`: the token endpoint, whatever a run may write."""
+    only = _PostOnly(session.get_adapter(url), url)
+    session.mount("https://", only)
+    session.mount("http://", only)
 
 
 def host_of(url: str) -> str:

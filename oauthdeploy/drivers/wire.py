@@ -8,12 +8,14 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlencode
 
 from oauthdeploy.core.secrets import MASK, Secret
 
 WORDS_LIMIT: Final = 300
 """How many characters of a server's own words are kept."""
+
+FORM: Final = "application/x-www-form-urlencoded"
 
 _WORD_KEYS: Final = ("message", "errorMessage", "error_description", "detail", "error", "title")
 
@@ -68,6 +70,11 @@ def secrets_in(value: Any) -> Iterator[Secret]:
 def encode(value: Any) -> bytes:
     """Write a body with its secrets. The result must go to the wire and nowhere else."""
     return json.dumps(revealed(value), ensure_ascii=False, allow_nan=False).encode("utf-8")
+
+
+def encode_form(value: Mapping[str, Any]) -> bytes:
+    """Write a body as a form (RFC 6749, appendix B) with its secrets, for the wire and nothing else."""
+    return urlencode(revealed(value)).encode("ascii")
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

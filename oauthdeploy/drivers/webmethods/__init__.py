@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oauthdeploy.drivers.base import Connection, Driver, DriverInfo
+from oauthdeploy.drivers.base import Connection, Driver, DriverInfo, SignIn
 from oauthdeploy.drivers.webmethods.facts import FACTS, WebMethodsCredentials
-from oauthdeploy.model.fields import Model
 
 if TYPE_CHECKING:
     from requests.auth import AuthBase
@@ -19,11 +18,11 @@ def _open(connection: Connection) -> Driver:
     return WebMethodsDriver(connection)
 
 
-def _sign_in(credentials: Model) -> AuthBase:
+def _sign_in(given: SignIn) -> AuthBase:
     from oauthdeploy.drivers.http import BasicAuth
 
-    assert isinstance(credentials, WebMethodsCredentials)
-    return BasicAuth(credentials.username, credentials.password)
+    assert isinstance(given.credentials, WebMethodsCredentials)
+    return BasicAuth(given.credentials.username, given.credentials.password)
 
 
 DRIVER = DriverInfo(facts=FACTS, open=_open, sign_in=_sign_in)
