@@ -12,13 +12,16 @@ import click
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Reach, Source, duration, manifest_options, output_options, reach_options
-from oauthdeploy.cli.output import Output, as_json
+from oauthdeploy.cli.output import Output
+from oauthdeploy.cli.reporting import FORMS, view_of
 from oauthdeploy.core.errors import OAuthDeployError, PartialApply, StalePlan, UsageError
 
 if TYPE_CHECKING:
     from oauthdeploy.cli.stream import EventStream
+    from oauthdeploy.manifest.api import Manifest
     from oauthdeploy.planning.outcome import ApplyReport
     from oauthdeploy.planning.plan import Plan
+    from oauthdeploy.reports.sheet import Look
     from oauthdeploy.workflow import RunOptions
 
 DECLINED = 1
@@ -61,7 +64,7 @@ LAST = "last"
     metavar="[JOURNAL]",
     help="Go on with a run that was cut off or done in part: only what it had planned.  [default journal: the last one]",
 )
-@output_options("text", "json", "ndjson")
+@output_options(*FORMS)
 def apply(
     planfile: Path | None,
     source: Source,
@@ -90,7 +93,7 @@ def apply(
     may_ask = asks and not no_input and not source.takes_stdin and streams.is_terminal(sys.stdin)
     question = Question(output, reach, yes=yes or planfile is not None, may_ask=may_ask)
     with event_stream(output) as stream:
-        options = reach.options(lock_timeout=lock_timeout, verify=verify)
+        options = replace(reach.options(lock_timeout=lock_timeout, verify=verify), on_manifest=question.know)
         report = _run(planfile, resume, source, options, question, stream, output)
         error = not_as_planned(report) if report is not None else None
         code = DECLINED if report is None else error.exit_code if error else 0
@@ -98,7 +101,7 @@ def apply(
     if report is None:
         output.talk("Nothing was changed.")
     else:
-        emit_report(report, reach, output, shown=question.shown)
+        emit_report(report, reach, output, question)
     if error is not None:
         say_error(error, output)
     leave(code)
@@ -136,24 +139,28 @@ def _run(
 
 
 class Question:
-    """Shows the plan and asks for a yes. `shown` is true once the plan was shown."""
+    """Shows the plan and asks for a yes. `shown` is true once the plan was shown; `manifest` is what reports take from it."""
 
     def __init__(self, output: Output, reach: Reach, *, yes: bool, may_ask: bool, command: str = "apply") -> None:
         self.shown = False
+        self.manifest: Manifest | None = None
         self._output = output
         self._reach = reach
         self._yes = yes
         self._may_ask = may_ask
         self._command = command
 
+    def know(self, manifest: Manifest) -> None:
+        """Take note of the manifest."""
+        self.manifest = manifest
+
     def confirm(self, plan: Plan) -> bool:
         """Give whether to go on. Raises UsageError where nobody can be asked."""
-        from oauthdeploy.reports.text import render_plan
+        from oauthdeploy.reports.building.plan import plan_report
+        from oauthdeploy.reports.text import render_text
 
-        self._output.show(
-            lambda look: render_plan(plan, look, partial=self._reach.partial, allowed=self._reach.allow),
-            needed=self._may_ask and not self._yes,
-        )
+        made = plan_report(plan, view_of(self.manifest), partial=self._reach.partial, allowed=self._reach.allow)
+        self._output.show(lambda look: render_text(made, look), needed=self._may_ask and not self._yes)
         self.shown = True
         stopped = bool(plan.diagnostics.errors) or any(stop.rule not in self._reach.allow for stop in plan.stops)
         if self._yes or stopped:
@@ -170,29 +177,25 @@ class Question:
         return sys.stdin.readline().strip() == "yes"
 
 
-def emit_report(report: ApplyReport, reach: Reach, output: Output, *, shown: bool) -> None:
-    """Write the report of an apply; `shown`: the plan was shown before."""
-    from oauthdeploy.reports.apply import render_apply
-    from oauthdeploy.reports.json import apply_document
-    from oauthdeploy.reports.sheet import Look
-    from oauthdeploy.reports.text import render_plan
+def emit_report(report: ApplyReport, reach: Reach, output: Output, question: Question) -> None:
+    """Write the report of an apply; of what `question` has shown on the screen, only the rest is shown there."""
+    from oauthdeploy.reports.building.apply import apply_report
+    from oauthdeploy.reports.text import render_last, render_text
 
-    def everything(look: Look) -> str:
-        if report.in_place and not report.outcomes:
-            return render_apply(report, look)
-        plan = render_plan(report.plan, look, partial=reach.partial, allowed=reach.allow)
-        return f"{plan}\n{render_apply(report, look)}" if report.outcomes else plan
+    made = apply_report(report, view_of(question.manifest), partial=reach.partial, allowed=reach.allow)
 
     def rest(look: Look) -> str:
-        return f"\n{render_apply(report, look)}" if shown else everything(look)
+        if question.shown:
+            return f"\n{render_text(made, look, shown=True)}"
+        return render_last(made, look) if report.in_place and not report.outcomes else render_text(made, look)
 
-    output.emit({"text": everything, "json": as_json(lambda: apply_document(report))}, on_screen=rest)
+    output.emit_report(made, on_screen=rest, told=("ndjson",))
 
 
 def not_as_planned(report: ApplyReport) -> OAuthDeployError | None:
     """What the command ends with where not all is as planned."""
     from oauthdeploy.planning.outcome import Status
-    from oauthdeploy.reports.apply import apply_line
+    from oauthdeploy.reports.building.apply import apply_line
 
     if report.complete:
         return _unsure(report)

@@ -6,8 +6,9 @@ import click
 
 from oauthdeploy.cli.flags import leave
 from oauthdeploy.cli.options import Reach, Source, manifest_options, output_options, reach_options
-from oauthdeploy.cli.output import Output, as_json
+from oauthdeploy.cli.output import Output
 from oauthdeploy.cli.plan import risk_exit
+from oauthdeploy.cli.reporting import FORMS, view_of
 
 DRIFT = 2
 
@@ -15,7 +16,7 @@ DRIFT = 2
 @click.command()
 @manifest_options
 @reach_options
-@output_options("text", "json")
+@output_options(*FORMS)
 def drift(source: Source, reach: Reach, output: Output) -> None:
     """Report how the servers differ from the manifest, by class.
 
@@ -23,14 +24,8 @@ def drift(source: Source, reach: Reach, output: Output) -> None:
     connections that refuse to write.
     """
     from oauthdeploy import workflow
-    from oauthdeploy.planning.drift import drift_document
-    from oauthdeploy.reports.drift import render_drift
+    from oauthdeploy.reports.building.drift import drift_report
 
     report, manifest = workflow.detect_drift(source.request(), reach.options())
-    output.emit(
-        {
-            "text": lambda look: render_drift(report, look, locate=manifest.locate),
-            "json": as_json(lambda: drift_document(report)),
-        }
-    )
+    output.emit_report(drift_report(report, view_of(manifest)))
     leave(risk_exit(report.plan, reach) or (DRIFT if report.drifted else 0))

@@ -9,25 +9,23 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import Sink
-from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.reports.sheet import Look
+
+if TYPE_CHECKING:
+    from oauthdeploy.reports.document import Report
 
 Renderer = Callable[[Look], str]
 Renderers = Mapping[str, Renderer]
 """How a command writes itself in each of its formats."""
-
-
-TOLD = ("ndjson",)
-"""Formats that are written while a command runs, and not as a report at its end."""
 
 
 class ReportNotWritten(OAuthDeployError):
@@ -82,21 +80,33 @@ class Output:
 
     def emit(self, renderers: Renderers, *, on_screen: Renderer | None = None) -> None:
         """Write every report that was asked for, files last. `on_screen` stands in for text on standard output where part of
-        it was shown before. Raises ReportNotWritten, after all that can be written is written.
+        it was shown before. A format without a renderer was written while the command ran. Raises ReportNotWritten, after all
+        that can be written is written.
         """
+        failed: list[OAuthDeployError] = []
         if self.text_on_stdout:
-            _to_stdout((on_screen or renderers["text"])(self.look()))
-        failed: list[ReportNotWritten] = []
-        for sink in self.sinks:
-            if sink.format in TOLD or (sink.file is None and sink.format == "text"):
-                continue
-            text = renderers[sink.format](Look(streams.PLAIN_WIDTH, verbose=self.verbose))
-            try:
-                _to_stdout(text) if sink.file is None else write_file(Path(sink.file), text)
-            except ReportNotWritten as error:
-                failed.append(error)
+            self._write(None, on_screen or renderers["text"], self.look(), failed)
+        for sink in sorted(self.sinks, key=lambda sink: sink.file is not None):
+            if sink.format in renderers and (sink.file is not None or sink.format != "text"):
+                look = Look(streams.PLAIN_WIDTH, verbose=self.verbose)
+                self._write(sink.file, renderers[sink.format], look, failed)
         if failed:
-            raise failed[0]
+            raise _together(failed)
+
+    @staticmethod
+    def _write(file: str | None, render: Renderer, look: Look, failed: list[OAuthDeployError]) -> None:
+        try:
+            text = render(look)
+            _to_stdout(text) if file is None else write_file(Path(file), text)
+        except OAuthDeployError as error:
+            failed.append(error)
+
+    def emit_report(self, report: Report, *, on_screen: Renderer | None = None, told: Collection[str] = ()) -> None:
+        """Write a report in every form that was asked for; `told` are those that were written while the command ran."""
+        from oauthdeploy.cli.reporting import renderers_of
+
+        renderers = {form: render for form, render in renderers_of(report).items() if form not in told}
+        self.emit(renderers, on_screen=on_screen)
 
     def emit_error(self, error: OAuthDeployError) -> None:
         """Write the error as a document where JSON was asked for, so that a pipeline that reads it finds the reason."""
@@ -114,6 +124,17 @@ def talk_look(*, no_color: bool = False, verbose: bool = False) -> Look:
     width = streams.screen_width() if streams.is_terminal(sys.stderr) else None
     refused = no_color or os.environ.get("OAUTHDEPLOY_NO_COLOR", "") not in ("", "0", "false")
     return Look(width, streams.wants_colour(sys.stderr, refused=refused), verbose)
+
+
+def _together(failed: Sequence[OAuthDeployError]) -> OAuthDeployError:
+    """Every place that could not be written to, in one error."""
+    if len(failed) == 1:
+        return failed[0]
+    return ReportNotWritten(
+        f"{len(failed)} reports could not be written",
+        detail="\n".join(error.detail or error.summary for error in failed),
+        fix=failed[0].fix,
+    )
 
 
 def _to_stdout(text: str) -> None:
@@ -163,41 +184,5 @@ def as_json(document: Callable[[], Mapping[str, Any]]) -> Renderer:
         from oauthdeploy.reports.json import to_text
 
         return to_text(document())
-
-    return render
-
-
-def as_sarif(command: str, files: Sequence[str], diagnostics: Diagnostics) -> Renderer:
-    """A renderer that writes findings as SARIF. Files are named from the root of the repository around the current folder."""
-
-    def render(_look: Look) -> str:
-        from oauthdeploy import __version__
-        from oauthdeploy.manifest.explaining.rules import all_rules
-        from oauthdeploy.reports.json import to_text
-        from oauthdeploy.reports.sarif import sarif_document
-
-        here = Path.cwd()
-        root = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
-        found = sarif_document(
-            diagnostics,
-            all_rules(),
-            command=command,
-            version=__version__,
-            files=files,
-            base=str(here),
-            root=str(root),
-        )
-        return to_text(found)
-
-    return render
-
-
-def as_junit(command: str, files: Sequence[str], diagnostics: Diagnostics, *, valid: bool) -> Renderer:
-    """A renderer that writes findings as JUnit XML."""
-
-    def render(_look: Look) -> str:
-        from oauthdeploy.reports.junit import junit_xml
-
-        return junit_xml(files, diagnostics, command=command, valid=valid)
 
     return render

@@ -9,7 +9,8 @@ import click
 
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Reach, Source, manifest_options, output_options, reach_options
-from oauthdeploy.cli.output import Output, as_json, write_file
+from oauthdeploy.cli.output import Output, write_file
+from oauthdeploy.cli.reporting import FORMS, view_of
 
 if TYPE_CHECKING:
     from oauthdeploy.planning.plan import Plan
@@ -30,7 +31,7 @@ CHANGES = 2
 @option(
     "--detailed-exitcode", env="DETAILED_EXITCODE", is_flag=True, help="Exit with 2 where there are changes to make."
 )
-@output_options("text", "json")
+@output_options(*FORMS)
 def plan(source: Source, reach: Reach, out: str | None, detailed_exitcode: bool, output: Output) -> None:
     """Show what would change on which server, in which order, and why.
 
@@ -38,20 +39,12 @@ def plan(source: Source, reach: Reach, out: str | None, detailed_exitcode: bool,
     5 where --fail-on finds a change of too high a risk. Reports and PLANFILE are written before.
     """
     from oauthdeploy import workflow
-    from oauthdeploy.planning.plan import plan_document
+    from oauthdeploy.reports.building.plan import plan_report
     from oauthdeploy.reports.json import to_text
-    from oauthdeploy.reports.text import render_plan
 
     request, options = source.request(), reach.options()
     made, manifest = workflow.make_plan(request, options)
-    output.emit(
-        {
-            "text": lambda look: render_plan(
-                made, look, locate=manifest.locate, partial=reach.partial, allowed=reach.allow
-            ),
-            "json": as_json(lambda: plan_document(made)),
-        }
-    )
+    output.emit_report(plan_report(made, view_of(manifest), partial=reach.partial, allowed=reach.allow))
     if out is not None:
         write_file(Path(out), to_text(workflow.save_plan(made, manifest, request, options, Path(out))))
         output.talk(f"Saved the plan to {out}. `oauthdeploy apply {out}` makes it so; `show {out}` shows it again.")

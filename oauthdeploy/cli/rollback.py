@@ -12,7 +12,8 @@ from oauthdeploy.cli import streams
 from oauthdeploy.cli.apply import DECLINED, Question, emit_report, not_as_planned, say_error
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Reach, Source, duration, manifest_options, output_options, reach_options
-from oauthdeploy.cli.output import Output, as_json
+from oauthdeploy.cli.output import Output
+from oauthdeploy.cli.reporting import FORMS
 
 if TYPE_CHECKING:
     from oauthdeploy.planning.plan import Plan
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 @option(
     "--verify/--no-verify", env="VERIFY", default=True, show_default=True, help="Look at the servers again afterwards."
 )
-@output_options("text", "json")
+@output_options(*(form for form in FORMS if form != "ndjson"))
 def rollback(
     journal: Path,
     source: Source,
@@ -77,19 +78,13 @@ def rollback(
         output.talk("Nothing was changed.")
         leave(DECLINED)
         return
-    emit_report(report, reach, output, shown=question.shown)
+    emit_report(report, reach, output, question)
     if error := not_as_planned(report):
         say_error(error, output)
         leave(error.exit_code)
 
 
 def _show(plan: Plan, reach: Reach, output: Output) -> None:
-    from oauthdeploy.planning.plan import plan_document
-    from oauthdeploy.reports.text import render_plan
+    from oauthdeploy.reports.building.plan import plan_report
 
-    output.emit(
-        {
-            "text": lambda look: render_plan(plan, look, partial=reach.partial, allowed=reach.allow),
-            "json": as_json(lambda: plan_document(plan)),
-        }
-    )
+    output.emit_report(plan_report(plan, partial=reach.partial, allowed=reach.allow))

@@ -7,7 +7,8 @@ import click
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Source, manifest_options, output_options
-from oauthdeploy.cli.output import Output, as_json, as_junit, as_sarif
+from oauthdeploy.cli.output import Output
+from oauthdeploy.cli.reporting import FORMS
 from oauthdeploy.core.errors import ManifestInvalid
 
 
@@ -19,17 +20,16 @@ from oauthdeploy.core.errors import ManifestInvalid
     is_flag=True,
     help="Look at the servers too, without writing: what they can't hold, and where the two sides disagree.",
 )
-@output_options("text", "json", "sarif", "junit")
+@output_options(*FORMS)
 def validate(source: Source, online: bool, output: Output) -> None:
     """Check the manifest, without any server; with --online against the servers too.
 
     Every problem is reported in one run, with its place, the reason and the fix. Exit code 3 where there is an error.
     """
     from oauthdeploy import workflow
+    from oauthdeploy.reports.building.validation import validation_report
     from oauthdeploy.reports.diagnostics import render_diagnostics
-    from oauthdeploy.reports.json import validation_document
-    from oauthdeploy.reports.sheet import Look
-    from oauthdeploy.reports.validation import render_validation, validation_line
+    from oauthdeploy.reports.text import render_last
 
     request = source.request()
     manifest, diagnostics = workflow.validate(request)
@@ -39,24 +39,11 @@ def validate(source: Source, online: bool, output: Output) -> None:
     valid = manifest is not None and not diagnostics.errors
     desired = manifest.desired if manifest is not None and valid else None
 
-    def line(look: Look) -> str:
-        return validation_line(files, diagnostics, desired, look)
-
-    def text(look: Look) -> str:
-        return render_validation(files, diagnostics, desired, look)
-
+    report = validation_report(files, diagnostics, desired)
     if output.text_on_stdout:
         streams.write_talk(render_diagnostics(diagnostics, output.talk_look()))
-    output.emit(
-        {
-            "text": text,
-            "json": as_json(lambda: validation_document(files, diagnostics, valid=valid)),
-            "sarif": as_sarif("validate", files, diagnostics),
-            "junit": as_junit("validate", files, diagnostics, valid=valid),
-        },
-        on_screen=line if valid else lambda _look: "",
-    )
+    output.emit_report(report, on_screen=lambda look: render_last(report, look) if valid else "")
     if not valid:
         if output.text_on_stdout:
-            streams.write_talk(f"\n{line(output.talk_look())}")
+            streams.write_talk(f"\n{render_last(report, output.talk_look())}")
         leave(ManifestInvalid.exit_code)

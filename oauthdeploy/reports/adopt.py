@@ -9,9 +9,9 @@ from oauthdeploy.model.state import Ownership
 from oauthdeploy.planning.adopting import Adoptable, Adoption
 from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.outcome import Outcome, Status
+from oauthdeploy.reports.building.parts import fields_of
 from oauthdeploy.reports.diagnostics import add_diagnostic
 from oauthdeploy.reports.fields import add_fields
-from oauthdeploy.reports.grid import FieldRow
 from oauthdeploy.reports.sheet import Look, Sheet
 from oauthdeploy.reports.words import counted, visible
 
@@ -71,7 +71,7 @@ def adoption_line(found: Adoption, outcomes: Sequence[Outcome] = ()) -> str:
 def _add_item(sheet: Sheet, item: Adoptable, name: str, marked: Collection[Address]) -> None:
     identity = f"  {visible(item.live.identity)}" if item.live.identity else ""
     sheet.add("  ", (str(item.address), "name"), (identity, "faint"), (f"  {_state(item, name, marked)}", ""), hang=4)
-    add_fields(sheet, [FieldRow(field) for field in item.fields], item.action or Action.UPDATE, 6)
+    add_fields(sheet, fields_of(item.fields), item.action or Action.UPDATE, 6)
 
 
 def _state(item: Adoptable, name: str, marked: Collection[Address]) -> str:

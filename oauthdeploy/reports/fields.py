@@ -3,37 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from oauthdeploy.planning.changes import Action
-from oauthdeploy.reports.grid import FieldRow
+from oauthdeploy.reports.document import Field
 from oauthdeploy.reports.sheet import Sheet, Span, cells
-from oauthdeploy.reports.words import is_list, value_text, visible
+from oauthdeploy.reports.words import NONE_TEXT
 
 _MOST_LABEL = 30
+_COMES: Final = ("create", "missing", "replace")
+_GOES: Final = ("delete", "unexpected")
 
 
-def add_fields(sheet: Sheet, rows: Sequence[FieldRow], action: Action, indent: int) -> None:
-    """One or more lines for each field, `indent` columns in. A created object shows what it gets, a deleted one what goes."""
-    shown = [row for row in rows if not (action is Action.CREATE and row.change.after is None)]
-    width = max((min(cells(visible(row.label)), _MOST_LABEL) for row in shown), default=0)
+def add_fields(sheet: Sheet, rows: Sequence[Field], state: str, indent: int) -> None:
+    """One or more lines for each field, `indent` columns in. What comes is shown with what it gets, what goes with what goes.
+
+    `state` is the word of the row's state.
+    """
+    shown = [row for row in rows if not (state in ("create", "missing") and row.after is None)]
+    width = max((min(cells(row.label), _MOST_LABEL) for row in shown), default=0)
     for row in shown:
-        label = visible(row.label)
-        start: list[Span] = [(" " * indent, ""), (label, ""), (" " * max(2, width + 2 - cells(label)), "")]
+        start: list[Span] = [(" " * indent, ""), (row.label, ""), (" " * max(2, width + 2 - cells(row.label)), "")]
         hang = indent + width + 2
-        before, after = row.change.before, row.change.after
-        if is_list(before) and is_list(after):
+        if row.is_list:
             _add_list(sheet, start, row, hang)
-        elif before is None and action in (Action.CREATE, Action.REPLACE):
-            sheet.add(*start, (value_text(row.change.path, after), "create"), hang=hang)
-        elif after is None and action is Action.DELETE:
-            sheet.add(*start, (value_text(row.change.path, before), "delete"), hang=hang)
+        elif row.before is None and row.after is not None and state in _COMES:
+            sheet.add(*start, (row.after.text, "create"), hang=hang)
+        elif row.after is None and row.before is not None and state in _GOES:
+            sheet.add(*start, (row.before.text, "delete"), hang=hang)
         else:
             _add_change(sheet, start, row, hang)
 
 
-def _add_change(sheet: Sheet, start: list[Span], row: FieldRow, hang: int) -> None:
-    before = value_text(row.change.path, row.change.before)
-    after = value_text(row.change.path, row.change.after)
+def _add_change(sheet: Sheet, start: list[Span], row: Field, hang: int) -> None:
+    before = row.before.text if row.before is not None else NONE_TEXT
+    after = row.after.text if row.after is not None else NONE_TEXT
     taken = sum(cells(text) for text, _ in start) + cells(before) + cells(after) + 4
     if sheet.look.width is None or taken <= sheet.look.width:
         sheet.add(*start, (before, "delete"), (" -> ", "faint"), (after, "create"))
@@ -42,18 +45,15 @@ def _add_change(sheet: Sheet, start: list[Span], row: FieldRow, hang: int) -> No
         sheet.add(" " * hang, ("-> ", "faint"), (after, "create"), hang=hang + 3)
 
 
-def _add_list(sheet: Sheet, start: list[Span], row: FieldRow, hang: int) -> None:
+def _add_list(sheet: Sheet, start: list[Span], row: Field, hang: int) -> None:
     """What comes and what goes, an item to a line, then how many stay."""
-    before = [value_text(row.change.path, item) for item in row.change.before]
-    after = [value_text(row.change.path, item) for item in row.change.after]
-    lines: list[Span] = [(f"- {item}", "delete") for item in before if item not in set(after)]
-    lines += [(f"+ {item}", "create") for item in after if item not in set(before)]
+    lines: list[Span] = [(f"- {item}", "delete") for item in row.gone]
+    lines += [(f"+ {item}", "create") for item in row.come]
     if not lines:
         lines = [("(same items in another order)", "faint")]
-    kept = len(set(before) & set(after))
-    if kept:
-        lines.append((f"({kept} unchanged)", "faint"))
-    elif not after:
+    if row.kept:
+        lines.append((f"({row.kept} unchanged)", "faint"))
+    elif row.after is not None and not row.after.items:
         lines.append(("(empty list)", "faint"))
     for number, line in enumerate(lines):
         sheet.add(*(start if number == 0 else [(" " * hang, "")]), line, hang=hang + 2)

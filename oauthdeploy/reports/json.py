@@ -9,8 +9,10 @@ from typing import Any, Final
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError, ServerError, ServersFailed
 from oauthdeploy.planning.documents import Document, diagnostic_document, diagnostic_documents
-from oauthdeploy.planning.outcome import ApplyReport, Outcome
-from oauthdeploy.reports.apply import done_counts
+from oauthdeploy.planning.drift import DriftReport, drift_document
+from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
+from oauthdeploy.planning.plan import Plan, plan_document
+from oauthdeploy.reports.document import Field, Item, Report, Run, Value, Verdict
 from oauthdeploy.reports.ping import ServerAnswer
 
 VERSION: Final = "1.0"
@@ -23,6 +25,58 @@ def to_text(document: Mapping[str, Any]) -> str:
     if text.replace("\n", "").isprintable():
         return f"{text}\n"
     return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text) + "\n"
+
+
+def render_json(report: Report) -> str:
+    """The report as the published document of its command."""
+    return to_text(document_of(report))
+
+
+def document_of(report: Report) -> Document:
+    """The published document: that of the plan, apply or drift that the report was built from, else one of its own."""
+    subject = report.subject
+    if isinstance(subject, Plan):
+        return plan_document(subject)
+    if isinstance(subject, DriftReport):
+        return drift_document(subject)
+    if isinstance(subject, ApplyReport):
+        return apply_document(subject)
+    if report.run is Run.COMPARE:
+        return comparison_document(report)
+    return validation_document(report.files, report.findings, valid=report.verdict is not Verdict.FAILED)
+
+
+def comparison_document(report: Report) -> Document:
+    """What `compare -o json` prints: in fields, before is the first side and after the second, in words."""
+    return {
+        "format": "oauthdeploy/comparison",
+        "format_version": VERSION,
+        "name": report.name,
+        "different": report.verdict is not Verdict.CLEAN,
+        "summary": {count.state.word: count.number for count in report.counts},
+        "items": [_difference(item) for item in report.items],
+        "diagnostics": diagnostic_documents(report.findings),
+    }
+
+
+def _difference(item: Item) -> Document:
+    return {
+        "class": item.state.word,
+        "address": str(item.address),
+        "detail": item.note,
+        "fields": [field_words(field) for field in item.fields],
+    }
+
+
+def field_words(field: Field) -> Document:
+    """A field in words; a list stays one, and null is the absence of a value."""
+    return {"path": field.path, "before": _words(field.before), "after": _words(field.after)}
+
+
+def _words(value: Value | None) -> str | list[str] | None:
+    if value is None:
+        return None
+    return value.text if value.items is None else list(value.items)
 
 
 def validation_document(files: Sequence[str], diagnostics: Diagnostics, *, valid: bool) -> Document:
@@ -73,7 +127,7 @@ def apply_document(report: ApplyReport) -> Document:
         "complete": report.complete,
         "interrupted": report.interrupted,
         "verified": report.verified,
-        "counts": dict(done_counts(report)),
+        "counts": {status.value: sum(report.counts(status).values()) for status in Status},
         "outcomes": [_outcome(outcome) for outcome in report.outcomes],
         "verification": diagnostic_documents(report.verification),
         "delivered": dict(sorted(report.delivered.items())),

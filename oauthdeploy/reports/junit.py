@@ -1,49 +1,112 @@
-"""Findings as JUnit XML, for pipelines that show test reports.
+"""A report as JUnit XML, for pipelines that show test reports.
 
-One test case for each finding, since viewers name a case, link its file and line, and show its text; the case is named by the
-rule and the object, not by the line, so that it stays the same case when lines move. An error fails its case. A warning and an
-information pass, with their text as output: the command didn't fail on them either. One more case for the manifest as a whole
-passes where it is valid, so that a report is never empty, which some viewers take for a broken run.
+The run itself is a case, which fails where the command does, so that a report is never empty: some viewers take an empty one
+for a broken run. Each object of each server is a case: a difference or a change that failed fails it, a change that is planned
+or was made passes, what was not tried or can't be compared is skipped. Each finding is a case, named by the rule and the
+object, not by the line, so that it stays the same case when lines move; an error fails its case, a warning and an information
+pass, with their text as output.
 
-The suite is the file. Viewers tell cases apart by class and name (GitLab) and show the text of a failure rather than its
-`message`, so both hold all of it. `file` and `line` are read by those that annotate a pull request.
+Viewers tell cases apart by class and name (GitLab) and show the text of a failure rather than its `message`, so both hold all
+of it. `file` and `line` are read by those that annotate a pull request.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, path_text
+from oauthdeploy.core.diagnostics import Diagnostic, Severity, SourceSpan, path_text
+from oauthdeploy.planning.outcome import Status
+from oauthdeploy.reports.document import Item, Report, Run, Verdict
+from oauthdeploy.reports.results import finding_of, item_text
 from oauthdeploy.reports.words import visible
 
+_CLAIMS: Final = {
+    Run.PLAN: "the plan can be carried out",
+    Run.APPLY: "every change was made",
+    Run.DRIFT: "the servers are as the manifest says",
+    Run.VALIDATE: "the manifest is valid",
+    Run.COMPARE: "both sides are equal",
+}
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit_xml(files: Sequence[str], diagnostics: Diagnostics, *, command: str, valid: bool) -> str:
-    """The findings of one run of `command` over `files` as an XML text. `valid` says whether the command can go on."""
-    by_file: dict[str, list[Diagnostic]] = {file: [] for file in files}
-    for item in sorted(diagnostics, key=lambda item: item.sort_key):
+def render_junit(report: Report) -> str:
+    """The report as an XML text: the run itself, then a suite for each server or side, then one for each file."""
+    command = report.run.value
+    suites = [_whole(report)]
+    suites += [_server_suite(report, name) for name in report.columns]
+    by_file: dict[str, list[Diagnostic]] = {file: [] for file in report.files}
+    for item in sorted((*report.all_findings, *_held(report)), key=lambda item: item.sort_key):
         by_file.setdefault(item.span.file if item.span is not None else "", []).append(item)
-    suites = [_suite(file or command, command, found) for file, found in by_file.items() if found]
-    suites.insert(0, _whole(command, files, valid))
+    suites += [_suite(file or command, command, found) for file, found in by_file.items() if found]
     root = ET.Element("testsuites", {"name": f"oauthdeploy {command}"} | _sums(suites))
     root.extend(suites)
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _whole(command: str, files: Sequence[str], valid: bool) -> ET.Element:
-    """The suite of the run itself: one case that says whether the manifest is valid."""
+def _held(report: Report) -> Iterator[Diagnostic]:
+    """Safety stops: a rule that is lifted for this run doesn't fail it."""
+    for stop in report.stops:
+        yield replace(stop.finding, severity=Severity.WARNING) if stop.lifted else stop.finding
+
+
+def _whole(report: Report) -> ET.Element:
+    """The suite of the run itself: one case that says how it stands."""
+    command = report.run.value
     suite = ET.Element("testsuite", {"name": f"oauthdeploy {command}"})
-    case = ET.SubElement(suite, "testcase", {"classname": command, "name": "the manifest is valid", "time": "0"})
-    if not valid:
-        failure = ET.SubElement(case, "failure", {"message": "The manifest is not valid", "type": "error"})
-        failure.text = _clean(f"{', '.join(files)}: the cases of the other suites say why.")
+    case = ET.SubElement(suite, "testcase", {"classname": command, "name": _CLAIMS[report.run], "time": "0"})
+    if report.verdict is Verdict.FAILED or (report.verdict is Verdict.WAITING and report.run is not Run.PLAN):
+        failure = ET.SubElement(case, "failure", {"message": _clean(report.headline), "type": report.verdict.value})
+        failure.text = _clean(f"{report.headline} The cases of the other suites say why.")
+    else:
+        ET.SubElement(case, "system-out").text = _clean(report.headline)
     return _counted(suite)
+
+
+# -- objects ------------------------------------------------------------------------------------------------------------
+
+
+def _server_suite(report: Report, server: str) -> ET.Element:
+    """A case for each object of a server. What is only planned or was done passes, what differs or failed fails."""
+    suite = ET.Element("testsuite", {"name": _clean(server)})
+    for row in report.rows:
+        item = row.items.get(server)
+        if item is not None:
+            suite.append(_item_case(report, item, f"{report.run.value}.{server}", row.name))
+    return _counted(suite)
+
+
+def _item_case(report: Report, item: Item, group: str, name: str) -> ET.Element:
+    seconds = f"{item.end.seconds:.3f}" if item.end is not None else "0"
+    attributes = {"classname": _clean(group), "name": _clean(f"{item.state.word} {name}"), "time": seconds}
+    case = ET.Element("testcase", attributes | _placed(item.place))
+    found = finding_of(report, item)
+    text = "\n".join(_clean(line) for line in item_text(item).split("\n"))
+    if found is None:
+        ET.SubElement(case, "system-out").text = f"{text}\n{item.end.words if item.end is not None else ''}"
+    elif found.severity is Severity.ERROR:
+        unknown = item.end is not None and item.end.status is Status.UNKNOWN
+        kind = "error" if unknown else "failure"
+        failure = ET.SubElement(case, kind, {"message": _clean(found.summary), "type": _clean(found.rule)})
+        failure.text = f"{text}\n{_text(found)}" if item.end is not None else text
+    elif report.run is Run.PLAN:
+        ET.SubElement(case, "system-out").text = text
+    else:
+        ET.SubElement(case, "skipped", {"message": _clean(f"{found.summary}: {found.detail}")})
+    return case
+
+
+def _placed(span: SourceSpan | None) -> dict[str, str]:
+    return {"file": _clean(span.file), "line": str(span.line)} if span is not None else {}
+
+
+# -- findings -----------------------------------------------------------------------------------------------------------
 
 
 def _suite(name: str, command: str, found: Sequence[Diagnostic]) -> ET.Element:
@@ -65,9 +128,7 @@ def _label(item: Diagnostic) -> str:
 
 def _case(item: Diagnostic, group: str, name: str) -> ET.Element:
     attributes = {"classname": _clean(group), "name": _clean(name), "time": "0"}
-    if item.span is not None:
-        attributes |= {"file": _clean(item.span.file), "line": str(item.span.line)}
-    case = ET.Element("testcase", attributes)
+    case = ET.Element("testcase", attributes | _placed(item.span))
     if item.severity is Severity.ERROR:
         failure = ET.SubElement(case, "failure", {"message": _clean(item.summary), "type": item.severity.value})
         failure.text = _text(item)
@@ -88,8 +149,10 @@ def _clean(text: str) -> str:
 
 
 def _counted(suite: ET.Element) -> ET.Element:
-    failures = len(suite.findall("testcase/failure"))
-    suite.attrib |= {"tests": str(len(suite)), "failures": str(failures), "errors": "0", "skipped": "0", "time": "0"}
+    ends = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+    suite.attrib |= {"tests": str(len(suite))}
+    suite.attrib |= {name: str(len(suite.findall(f"testcase/{kind}"))) for name, kind in ends.items()}
+    suite.attrib["time"] = f"{sum(float(case.attrib['time']) for case in suite):.3f}"
     return suite
 
 

@@ -1,4 +1,5 @@
-"""Findings as SARIF 2.1.0 (OASIS), so that a forge shows them on the changed lines of a pull request.
+"""A report as SARIF 2.1.0 (OASIS), so that a forge shows findings, planned changes and drift on the
+changed lines of a pull request.
 
 Built as plain JSON: the typed Python libraries for it are either no longer maintained (sarif-om) or accept anything
 (sarif-pydantic), so neither would find a mistake of ours; tests hold the document against the schema instead.
@@ -20,12 +21,25 @@ from urllib.parse import quote
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan, path_text
 from oauthdeploy.model.explanation import RuleFacts
 from oauthdeploy.planning.documents import Document
+from oauthdeploy.reports.document import Report
+from oauthdeploy.reports.json import to_text
+from oauthdeploy.reports.results import results_of
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT: Final = "oauthdeployFinding/v1"
 ROOT: Final = "%SRCROOT%"
 NameFile = Callable[[str], Mapping[str, str]]
 _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+
+
+def render_sarif(report: Report, rules: Mapping[str, RuleFacts], *, version: str, base: str, root: str) -> str:
+    """The report as a SARIF log; the parameters are those of `sarif_document`."""
+    found = Diagnostics.of(results_of(report))
+    return to_text(
+        sarif_document(
+            found, rules, command=report.run.value, version=version, files=report.files, base=base, root=root
+        )
+    )
 
 
 def sarif_document(

@@ -7,8 +7,9 @@ from oauthdeploy.planning.moved import Comparison
 from oauthdeploy.planning.restoring import NotAPlan, saved_plan
 from oauthdeploy.planning.saved import SavedPlan
 from oauthdeploy.planning.shape import Binding
+from oauthdeploy.reports.building.plan import plan_report
 from oauthdeploy.reports.sheet import Look, Sheet
-from oauthdeploy.reports.text import render_plan
+from oauthdeploy.reports.text import render_text
 from oauthdeploy.reports.words import counted, listed, visible
 
 __all__ = ["NotAPlan", "check_document", "render_binding", "render_check", "render_saved", "saved_plan"]
@@ -18,7 +19,7 @@ def render_saved(saved: SavedPlan, look: Look) -> str:
     """The plan as it was shown when it was made, and where it comes from."""
     selection = saved.binding.selection if saved.binding else None
     partial = selection is not None and bool(selection.servers or selection.targets or selection.excludes)
-    shown = render_plan(saved.plan, look, partial=partial)
+    shown = render_text(plan_report(saved.plan, partial=partial), look)
     return f"{shown}\n{render_binding(saved.binding, look)}" if saved.binding else shown
 
 

@@ -1,4 +1,4 @@
-"""A plan for people.
+"""A report for people, from the one value.
 
 Each object is shown once, with a column for each server, since what a reviewer asks is whether both sides go the same way:
 
@@ -10,71 +10,48 @@ Each object is shown once, with a column for each server, since what a reviewer 
 
 from __future__ import annotations
 
-from collections import Counter
+from typing import Final
 
-from oauthdeploy.core.diagnostics import Diagnostics
-from oauthdeploy.core.errors import ServerError
-from oauthdeploy.planning.changes import Action, Risk, Stage
-from oauthdeploy.planning.plan import Plan, ServerSummary
+from oauthdeploy.core.diagnostics import Diagnostics, SourceSpan
+from oauthdeploy.planning.changes import Risk
+from oauthdeploy.planning.outcome import Status
 from oauthdeploy.reports.diagnostics import add_diagnostic
+from oauthdeploy.reports.document import Item, Report, Row, Run, Server, Step, Verdict
 from oauthdeploy.reports.fields import add_fields
-from oauthdeploy.reports.grid import Columns, Locate, Row, rows_of, server_names
-from oauthdeploy.reports.sheet import Look, Sheet, Span
+from oauthdeploy.reports.grid import Columns
+from oauthdeploy.reports.sheet import Look, Sheet, Span, cells
 from oauthdeploy.reports.words import counted, listed, visible
 
-_STAGES = {
-    Stage.CUT_OFF_RESOURCE: "cut off on the resource side",
-    Stage.CUT_OFF_AUTHORIZATION: "cut off on the authorization side",
-    Stage.WIDEN_RESOURCE: "widen the resource side",
-    Stage.WIDEN_AUTHORIZATION: "widen the authorization side",
-    Stage.NARROW_AUTHORIZATION: "narrow the authorization side",
-    Stage.NARROW_RESOURCE: "narrow the resource side",
+_ENDS: Final = {
+    Status.FAILED: "Failed",
+    Status.UNKNOWN: "Unknown: the request was sent and its answer never came",
+    Status.SKIPPED: "Not tried",
 }
-_NOT_READ = {ServerError.rule, *(kind.rule for kind in ServerError.__subclasses__())}
-"""A finding of a plan with the rule of a server's error is about a kind that couldn't be read."""
-
-_NO_CHANGES = "No changes. Both sides are as the manifest says"
 
 
-def render_plan(
-    plan: Plan, look: Look, *, locate: Locate | None = None, partial: bool = False, allowed: tuple[str, ...] = ()
-) -> str:
-    """The whole plan. `locate` finds places in the manifest; `partial` says that a selection was made; `allowed` are the
-    safety rules that are lifted.
-    """
+def render_text(report: Report, look: Look, *, shown: bool = False) -> str:
+    """The whole report. `shown`: the plan of an apply was shown before, so that only what happened is told."""
     sheet = Sheet(look)
-    sheet.add(("Plan for ", ""), (visible(plan.name), "title"))
+    if not shown:
+        _add_head(sheet, report)
+        _add_rows(sheet, report)
+        _add_steps(sheet, report)
+        _add_remarks(sheet, report)
+        add_findings(sheet, report.findings)
+        _add_stops(sheet, report)
+    if report.run is Run.APPLY:
+        _add_ends(sheet, report)
+        add_findings(sheet, report.second_look)
     sheet.blank()
-    changed = {change.address.server for change in plan.changes}
-    names = tuple(name for name in server_names(plan) if name in changed)
-    columns = Columns.fitting(names, (look.width or 120) // 3)
-    _add_servers(sheet, plan, columns)
-    if plan.changes:
-        sheet.blank()
-        _add_changes(sheet, plan, columns, locate)
-        _add_order(sheet, plan)
-    _add_remarks(sheet, plan)
-    add_findings(sheet, plan.diagnostics)
-    _add_stops(sheet, plan, allowed)
-    sheet.blank()
-    sheet.add((plan_line(plan, partial=partial), "strong"), hang=2)
+    _add_last(sheet, report)
     return sheet.text()
 
 
-def plan_line(plan: Plan, *, partial: bool = False) -> str:
-    """The last line: what is to be done in numbers, or that there is nothing to do, and how far that was seen."""
-    if plan.is_empty:
-        if partial:
-            return "No changes in the selected part."
-        unseen = any(item.rule in _NOT_READ for item in plan.diagnostics)
-        return _NO_CHANGES + (", as far as they could be read." if unseen else ".")
-    counts = plan.counts
-    parts = [f"{counts[Action.CREATE]} to create", f"{counts[Action.UPDATE]} to change"]
-    parts += [f"{counts[Action.REPLACE]} to replace"] if counts[Action.REPLACE] else []
-    parts += [f"{counts[Action.DELETE]} to delete"]
-    parts += [f"{counts[Action.DISABLE]} to disable"] if counts[Action.DISABLE] else []
-    parts += [f"{counts[Action.REVOKE]} to revoke"]
-    return f"Plan: {', '.join(parts)}."
+def render_last(report: Report, look: Look) -> str:
+    """The sentence that sums up, alone."""
+    sheet = Sheet(look)
+    _add_last(sheet, report)
+    return sheet.text()
 
 
 def add_findings(sheet: Sheet, diagnostics: Diagnostics) -> None:
@@ -85,99 +62,170 @@ def add_findings(sheet: Sheet, diagnostics: Diagnostics) -> None:
             add_diagnostic(sheet, item)
 
 
-def _add_servers(sheet: Sheet, plan: Plan, columns: Columns) -> None:
-    """Who the servers are; in front the number of the column, where columns have numbers."""
-    known = {server.name: server for server in plan.servers}
-    heads = columns.numbers()
-    servers = [known[name] for name in server_names(plan) if name in known]
+def _columns(report: Report, look: Look) -> Columns:
+    return Columns.fitting(report.columns, (look.width or 120) // 3)
+
+
+# -- who takes part -----------------------------------------------------------------------------------------------------
+
+
+def _add_head(sheet: Sheet, report: Report) -> None:
+    """Title and servers; in front of a server the number of its column, where columns have numbers."""
+    if report.run is Run.VALIDATE:
+        return
+    sheet.add(f"{report.lead} ", (report.name, "title"))
+    sheet.blank()
+    heads = _columns(report, sheet.look).numbers()
     number_width = max((len(head) + 1 for head in heads.values()), default=0)
-    name_width = max((len(server.name) for server in servers), default=0)
-    role_width = max((len(_role(server)) for server in servers), default=0)
-    for server in servers:
+    name_width = max((cells(server.name) for server in report.servers), default=0)
+    role_width = max((len(server.role) for server in report.servers), default=0)
+    for server in report.servers:
         left: list[Span] = [
             (f"  {heads.get(server.name, '').ljust(number_width)}", "name"),
-            (server.name.ljust(name_width), "name"),
-            (f"  {_role(server).ljust(role_width)}", ""),
-            (f"  {visible(server.product or server.driver)}", ""),
+            (server.name + " " * (name_width - cells(server.name)), "name"),
+            (f"  {server.role.ljust(role_width)}", ""),
+            (f"  {server.product or server.driver}", ""),
         ]
         indent = number_width + name_width + 4
-        requests = f"{counted(server.reads, 'read')}, {counted(server.writes, 'write')}"
-        sheet.ends(left, (requests, "faint"), hang=indent)
+        sheet.ends(left, (_requests(server), "faint"), hang=indent)
         if server.url:
-            sheet.add(" " * indent, (visible(server.url), "faint"), hang=indent)
+            sheet.add(" " * indent, (server.url, "faint"), hang=indent)
 
 
-def _role(server: ServerSummary) -> str:
-    return "authorization and resource" if server.role == "both" else server.role
+def _requests(server: Server) -> str:
+    told = ((server.reads, "read"), (server.writes, "write"))
+    return ", ".join(counted(number, noun) for number, noun in told if number is not None)
 
 
-def _add_changes(sheet: Sheet, plan: Plan, columns: Columns, locate: Locate | None) -> None:
-    sheet.add("  ", ("  ".join(columns.heads), "name"))
-    was_tall = False
-    for number, row in enumerate(rows_of(plan)):
+# -- what is found or done ----------------------------------------------------------------------------------------------
+
+
+def _add_rows(sheet: Sheet, report: Report) -> None:
+    columns = _columns(report, sheet.look)
+    title, was_tall = "", True
+    for number, row in enumerate(report.rows):
+        if number == 0 or row.state.title != title:
+            title = row.state.title
+            sheet.blank()
+            _add_group(sheet, report, title)
+            sheet.add("  ", ("  ".join(columns.heads), "name"))
+            was_tall = False
+            number = 0
         tall = bool(row.fields or row.notes)
         if number and (tall or was_tall):
             sheet.blank()
-        _add_row(sheet, row, columns, locate)
+        _add_row(sheet, row, columns)
         was_tall = tall
 
 
-def _add_row(sheet: Sheet, row: Row, columns: Columns, locate: Locate | None) -> None:
+def _add_group(sheet: Sheet, report: Report, title: str) -> None:
+    if title:
+        size = sum(row.state.title == title for row in report.rows)
+        sheet.add((f"{title} ({size:,})", "strong"), hang=2)
+
+
+def _add_row(sheet: Sheet, row: Row, columns: Columns) -> None:
     indent = columns.width
     left: list[Span] = [("  ", "")]
     for server, head in zip(columns.servers, columns.heads, strict=True):
-        change = row.changes.get(server)
-        symbol, style = (change.action.symbol, change.action.value) if change else (".", "faint")
-        left.append((symbol.center(len(head)), style))
+        item = row.items.get(server)
+        symbol, style = (item.state.symbol, item.state.style) if item else (".", "faint")
+        left.append((symbol.center(cells(head)), style))
         left.append(("  ", ""))
-    left += [(row.name, row.action.value), (f"  {row.reason}", "faint")]
+    left.append((row.name, row.state.style))
+    left.append((f"  {row.reason}" if row.reason else "", "faint"))
     if row.risk >= Risk.MEDIUM:
         left.append((f"  {row.risk} risk", str(row.risk)))
-    sheet.ends(left, (visible(row.place(locate)), "faint"), hang=indent)
-    add_fields(sheet, row.fields, row.action, indent + 2)
+    sheet.ends(left, (place_text(row.place), "faint"), hang=indent)
+    add_fields(sheet, row.fields, row.state.word, indent + 2)
     for note in row.notes:
-        sheet.add(" " * (indent + 2), (visible(note), ""), hang=indent + 2)
+        sheet.add(" " * (indent + 2), (note, ""), hang=indent + 2)
     if sheet.look.verbose:
-        for server, change in row.changes.items():
-            if change.depends_on:
-                waits = listed([str(address) for address in change.depends_on], 8)
+        for server, item in row.items.items():
+            if item.waits_for:
+                waits = listed(list(item.waits_for), 8)
                 sheet.add(" " * (indent + 2), (f"@{server} after {waits}", "faint"), hang=indent + 4)
 
 
-def _add_order(sheet: Sheet, plan: Plan) -> None:
+def place_text(place: SourceSpan | None) -> str:
+    """`file:line`, or nothing."""
+    return visible(f"{place.file}:{place.line}") if place is not None else ""
+
+
+def _add_steps(sheet: Sheet, report: Report) -> None:
     """The steps of the two-sided order, where there is more than one."""
-    steps = Counter((change.stage, change.address.server) for change in plan.changes)
-    if len({stage for stage, _ in steps}) < 2:
+    if len(report.steps) < 2:
         return
     sheet.blank()
     sheet.add(("Order of work", "strong"))
-    for number, stage in enumerate(sorted({stage for stage, _ in steps}), 1):
-        where = ", ".join(
-            f"{server} ({counted(count, 'change')})" for (at, server), count in sorted(steps.items()) if at is stage
+    for number, step in enumerate(report.steps, 1):
+        sheet.add(f"  {number}. {step_text(step)}", hang=5)
+
+
+def step_text(step: Step) -> str:
+    """`widen the resource side: orders (3 changes)`."""
+    counts = [f"{server} ({counted(count, 'change')})" for server, count in step.counts]
+    return f"{step.words}: {', '.join(counts)}"
+
+
+def _add_remarks(sheet: Sheet, report: Report) -> None:
+    if report.remarks:
+        sheet.blank()
+    for remark in report.remarks:
+        about = (
+            f": {listed(list(remark.about), len(remark.about) if sheet.look.verbose else 3)}" if remark.about else ""
         )
-        sheet.add(f"  {number}. {_STAGES[stage]}: {where}", hang=5)
+        sheet.add((f"{remark.words}{about}", "faint"), hang=2)
 
 
-def _add_remarks(sheet: Sheet, plan: Plan) -> None:
-    """What can't be compared and what stays although the manifest doesn't name it."""
-    if plan.blind or plan.kept:
-        sheet.blank()
-    if plan.blind:
-        names = [f"{address} {path}" for address, path in plan.blind]
-        known = listed(names, len(names) if sheet.look.verbose else 3)
-        verb = "value" if len(names) == 1 else "values"
-        sheet.add((f"{len(names):,} {verb} cannot be compared, since the servers don't tell: {known}", "faint"), hang=2)
-    for (server, kind), number in sorted(plan.kept.items()):
-        known = f"{counted(number, kind)} on {server} that the manifest doesn't name"
-        sheet.add((f"Left alone: {known}", "faint"), hang=2)
-
-
-def _add_stops(sheet: Sheet, plan: Plan, allowed: tuple[str, ...]) -> None:
+def _add_stops(sheet: Sheet, report: Report) -> None:
     """The safety rules that the plan trips, and how each is lifted."""
-    for item in plan.stops:
+    for stop in report.stops:
         sheet.blank()
-        add_diagnostic(sheet, item)
-        if item.rule in allowed:
+        add_diagnostic(sheet, stop.finding)
+        if stop.lifted:
             sheet.add("  ", ("Lifted by --allow for this run.", "warning"))
         else:
-            sheet.add("  apply refuses until the rule is lifted: ", (f"--allow {item.rule}", "strong"), hang=4)
+            sheet.add("  apply refuses until the rule is lifted: ", (f"--allow {stop.finding.rule}", "strong"), hang=4)
+
+
+# -- how it ended -------------------------------------------------------------------------------------------------------
+
+
+def _add_ends(sheet: Sheet, report: Report) -> None:
+    """What failed, what is unknown, what was not tried; then what the servers said, and where secrets went."""
+    for status, title in _ENDS.items():
+        found = [item for item in report.items if item.end is not None and item.end.status is status]
+        if found:
+            sheet.blank()
+            sheet.add((f"{title} ({len(found):,})", "strong"))
+            for item in found:
+                _add_end(sheet, item)
+    said = [item for item in report.items if item.end is not None and item.end.note]
+    if said or report.delivered:
+        sheet.blank()
+    for item in said:
+        sheet.add(f"{item.address}: {item.end.note if item.end else ''}", hang=2)
+    for address, place in report.delivered.items():
+        sheet.add(f"{address}: secret delivered to {place}", hang=2)
+
+
+def _add_end(sheet: Sheet, item: Item) -> None:
+    state, end = item.state, item.end
+    sheet.add("  ", (state.symbol, state.style), " ", (str(item.address), state.style), hang=4)
+    if end is None or end.because is None:
+        return
+    if end.status is Status.SKIPPED:
+        sheet.add("    ", (visible(end.because.detail or end.because.summary), "faint"), hang=4)
+    else:
+        add_diagnostic(sheet, end.because, indent=4)
+
+
+def _add_last(sheet: Sheet, report: Report) -> None:
+    """The sentence that sums up, and what is known of the run besides."""
+    if report.run is Run.VALIDATE and report.verdict is Verdict.FAILED:
+        sheet.add(("error: ", "error"), (report.headline, "strong"))
+    else:
+        sheet.add((report.headline, "strong"), hang=2)
+    for fact in report.facts:
+        sheet.add((fact, "good" if fact.startswith("Verified") else ""), hang=2)

@@ -32,7 +32,10 @@ def load(request: ManifestRequest, options: RunOptions) -> Manifest:
     manifest, diagnostics = validate(request)
     if manifest is None:
         raise ManifestInvalid(diagnostics)
-    return narrowed(manifest, options)
+    manifest = narrowed(manifest, options)
+    if options.on_manifest is not None:
+        options.on_manifest(manifest)
+    return manifest
 
 
 def narrowed(manifest: Manifest, options: RunOptions) -> Manifest:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.drivers.base import ServerReport
+from oauthdeploy.manifest.api import Manifest
 from oauthdeploy.planning.changes import Risk
 
 
@@ -17,7 +19,8 @@ class RunOptions:
     `servers` restricts the run to some servers; `targets` and `excludes` are address globs. `parallelism` caps the requests
     at the same time for every server. `max_deletes` overrides the manifest's limit. `allow` names the safety rules to lift.
     `fail_on` trips the safety rule `risk-too-high` for a plan with a change of that risk or a greater one. `lock_timeout` is
-    in seconds. `state_dir` holds journals and lock files (default: `.oauthdeploy` beside the manifest).
+    in seconds. `state_dir` holds journals and lock files (default: `.oauthdeploy` beside the manifest). `on_manifest` is handed
+    the manifest once it is read, before any server is asked: a report takes places from it.
     """
 
     servers: tuple[str, ...] = ()
@@ -30,6 +33,7 @@ class RunOptions:
     lock_timeout: int = 0
     verify: bool = True
     state_dir: Path | None = None
+    on_manifest: Callable[[Manifest], None] | None = None
 
 
 @dataclass(frozen=True)

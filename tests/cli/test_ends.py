@@ -27,7 +27,7 @@ CANARY = samples.CANARY
         (["prevew"], "Did you mean 'preview'?"),
         (["plan", "--detailed-exitcodes"], "Did you mean '--detailed-exitcode'?"),
         (["plan", "extra"], "extra"),
-        (["plan", "-o", "yaml"], "'yaml' is no format here; formats are text, json."),
+        (["plan", "-o", "yaml"], "'yaml' is no format here; formats are text, json, ndjson, markdown,"),
         (["plan", "-o", "json="], "names no file"),
         (["plan", "-o", "json", "-o", "text"], "two reports for standard output"),
         (["plan", "-o", "json=a", "-o", "text=a"], "two reports for a"),

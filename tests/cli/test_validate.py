@@ -8,6 +8,7 @@ from pathlib import Path
 import junitparser
 import pytest
 
+from oauthdeploy.cli.reporting import FORMS
 from tests.cli.conftest import EXAMPLE, Runner
 from tests.cli.test_explain import CANARY, estate
 
@@ -70,7 +71,7 @@ def test_a_missing_file_is_a_finding_with_a_place(oauthdeploy: Runner) -> None:
 
 @pytest.mark.parametrize(
     ("command", "formats"),
-    [("validate", "text, json, sarif, junit"), ("explain x", "text, json"), ("plan", "text, json")],
+    [("validate", ", ".join(FORMS)), ("explain x", "text, json"), ("plan", ", ".join(FORMS))],
 )
 def test_a_format_that_a_command_lacks_names_those_that_it_has(oauthdeploy: Runner, command: str, formats: str) -> None:
     """Wrong usage, before anything is read."""

@@ -17,6 +17,7 @@ from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Ri
 from oauthdeploy.planning.drift import DriftClass, DriftItem, DriftReport
 from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
 from oauthdeploy.planning.plan import Plan, ServerSummary
+from oauthdeploy.reports.document import ManifestView
 from oauthdeploy.reports.ping import ServerAnswer
 
 CANARY = "canary-7b1e-never-shown"
@@ -39,6 +40,9 @@ def locate(path: Path) -> SourceSpan | None:
         return None
     file = "incident.yaml" if path[0] == "revocation" else "oauthdeploy.yaml"
     return SourceSpan(file, LINES[str(path[0])], 3)
+
+
+MANIFEST = ManifestView(locate, ("oauthdeploy.yaml", "incident.yaml"))
 
 
 def address(text: str) -> Address:

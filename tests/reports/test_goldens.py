@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from oauthdeploy.reports.apply import render_apply
+from oauthdeploy.reports.building.apply import apply_report
+from oauthdeploy.reports.building.drift import drift_report
+from oauthdeploy.reports.building.plan import plan_report
 from oauthdeploy.reports.diagnostics import render_diagnostics
-from oauthdeploy.reports.drift import render_drift
 from oauthdeploy.reports.ping import render_ping
 from oauthdeploy.reports.sheet import Look
-from oauthdeploy.reports.text import render_plan
+from oauthdeploy.reports.text import render_text
 from tests.reports import samples
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -25,17 +26,17 @@ LOOKS = {
     "80-verbose": Look(80, verbose=True),
 }
 REPORTS: dict[str, Callable[[Look], str]] = {
-    "plan-first": lambda look: render_plan(samples.first_plan(), look, locate=samples.locate),
-    "plan-second": lambda look: render_plan(samples.second_plan(), look, locate=samples.locate),
-    "plan-allowed": lambda look: render_plan(samples.second_plan(), look, allowed=("too-many-deletes",)),
-    "plan-empty": lambda look: render_plan(samples.empty_plan(), look),
-    "plan-part": lambda look: render_plan(samples.empty_plan(), look, partial=True),
-    "plan-hostile": lambda look: render_plan(samples.hostile_plan(), look),
-    "plan-wide": lambda look: render_plan(samples.wide_plan(9), look),
-    "apply-done": lambda look: render_apply(samples.done_report(), look),
-    "apply-partial": lambda look: render_apply(samples.partial_report(), look),
-    "drift": lambda look: render_drift(samples.drift_report(), look, locate=samples.locate),
-    "drift-none": lambda look: render_drift(samples.drift_report(()), look),
+    "plan-first": lambda look: render_text(plan_report(samples.first_plan(), samples.MANIFEST), look),
+    "plan-second": lambda look: render_text(plan_report(samples.second_plan(), samples.MANIFEST), look),
+    "plan-allowed": lambda look: render_text(plan_report(samples.second_plan(), allowed=("too-many-deletes",)), look),
+    "plan-empty": lambda look: render_text(plan_report(samples.empty_plan()), look),
+    "plan-part": lambda look: render_text(plan_report(samples.empty_plan(), partial=True), look),
+    "plan-hostile": lambda look: render_text(plan_report(samples.hostile_plan()), look),
+    "plan-wide": lambda look: render_text(plan_report(samples.wide_plan(9)), look),
+    "apply-done": lambda look: render_text(apply_report(samples.done_report(), samples.MANIFEST), look, shown=True),
+    "apply-partial": lambda look: render_text(apply_report(samples.partial_report()), look, shown=True),
+    "drift": lambda look: render_text(drift_report(samples.drift_report(), samples.MANIFEST), look),
+    "drift-none": lambda look: render_text(drift_report(samples.drift_report(())), look),
     "ping": lambda look: render_ping(samples.ping_answers(), look),
     "diagnostics": lambda look: render_diagnostics((samples.ERROR, samples.WARNING, samples.STOP), look),
 }

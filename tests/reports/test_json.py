@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid, ServersFailed, Unreachable
 from oauthdeploy.planning.plan import Plan, plan_document
+from oauthdeploy.reports.building.plan import plan_report
 from oauthdeploy.reports.json import (
     apply_document,
     error_document,
@@ -22,7 +23,7 @@ from oauthdeploy.reports.json import (
 )
 from oauthdeploy.reports.saved import NotAPlan, saved_plan
 from oauthdeploy.reports.sheet import Look
-from oauthdeploy.reports.text import render_plan
+from oauthdeploy.reports.text import render_text
 from tests.reports import samples
 
 PLANS = {
@@ -87,7 +88,7 @@ def test_a_saved_plan_is_shown_as_it_was_made(name: str) -> None:
     again = saved_plan(json.loads(to_text(plan_document(plan))))
     # Source lines stay with the manifest; a saved plan holds their places.
     known = replace(plan, diagnostics=_without_source(plan.diagnostics), stops=_without_source(plan.stops))
-    assert render_plan(again, Look(100)) == render_plan(known, Look(100))
+    assert render_text(plan_report(again), Look(100)) == render_text(plan_report(known), Look(100))
     assert samples.CANARY not in to_text(plan_document(plan))
 
 
@@ -147,6 +148,6 @@ def test_a_damaged_plan_is_refused_or_shown(data: st.DataObject) -> None:
         plan = saved_plan(document)
     except NotAPlan:
         return
-    shown = render_plan(plan, Look(80))
+    shown = render_text(plan_report(plan), Look(80))
     assert shown.startswith("Plan for")
     assert all(char.isprintable() or char == "\n" for char in shown)

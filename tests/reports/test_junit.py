@@ -11,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
-from oauthdeploy.reports.junit import junit_xml
+from oauthdeploy.model.state import DesiredState
+from oauthdeploy.reports.building.validation import validation_report
+from oauthdeploy.reports.document import Report
+from oauthdeploy.reports.junit import render_junit
 from tests.reports.test_sarif import ERROR
 
 WARNING = Diagnostic(
@@ -23,9 +26,13 @@ WARNING = Diagnostic(
 )
 
 
+def report_of(*items: Diagnostic, files: tuple[str, ...] = ("deploy/shop.yaml",), valid: bool = False) -> Report:
+    return validation_report(files, Diagnostics(items), DesiredState("shop", {}, {}) if valid else None)
+
+
 def read(*items: Diagnostic, files: tuple[str, ...] = ("deploy/shop.yaml",), valid: bool = False) -> Any:
     """The report as an independent reader sees it."""
-    text = junit_xml(files, Diagnostics(items), command="validate", valid=valid)
+    text = render_junit(report_of(*items, files=files, valid=valid))
     return junitparser.JUnitXml.fromstring(text.encode())
 
 
@@ -53,7 +60,7 @@ def test_an_error_fails_and_a_warning_does_not() -> None:
 
 def test_a_case_names_file_and_line_for_those_who_annotate() -> None:
     """And its own name has no line in it, so that it is the same case when lines move."""
-    text = junit_xml(("deploy/shop.yaml",), Diagnostics((ERROR,)), command="validate", valid=False)
+    text = render_junit(report_of(ERROR))
     case = ET.fromstring(text).find("testsuite[2]/testcase")
     assert case is not None
     assert case.attrib == {

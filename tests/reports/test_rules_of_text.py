@@ -17,9 +17,10 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import MODEL_OF
 from oauthdeploy.planning.changes import Action, Reason
 from oauthdeploy.planning.plan import Plan
+from oauthdeploy.reports.building.plan import plan_line, plan_report
 from oauthdeploy.reports.diagnostics import render_diagnostics, render_error
 from oauthdeploy.reports.sheet import Look, Sheet, cells
-from oauthdeploy.reports.text import plan_line, render_plan
+from oauthdeploy.reports.text import render_text
 from oauthdeploy.reports.words import counted, listed, seconds_text, value_text, visible
 from tests.reports import samples
 from tests.reports.test_goldens import REPORTS
@@ -68,7 +69,7 @@ def test_hostile_text_is_shown_and_does_nothing(text: str) -> None:
         ),
         diagnostics=Diagnostics((found,)),
     )
-    assert harmless(render_plan(plan, Look(80)))
+    assert harmless(render_text(plan_report(plan), Look(80)))
     assert harmless(render_error(Rejected(text, server=text, words=text), Look(None)))
 
 
@@ -211,7 +212,7 @@ def test_the_cost_of_a_report_is_linear() -> None:
         )
         plan = Plan("big", changes, samples.SERVERS)
         begun = time.process_time()
-        assert render_plan(plan, Look(100, colour=True)).count("client/c") == objects
+        assert render_text(plan_report(plan), Look(100, colour=True)).count("client/c") == objects
         return time.process_time() - begun
 
     cost(100)

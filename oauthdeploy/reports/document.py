@@ -1,0 +1,320 @@
+"""The one value that every form of a report is written from: text, JSON, NDJSON, Markdown, HTML, JUnit and SARIF.
+
+It is built by pure functions (`reports.building`) from a plan, an apply, a drift report, the findings of a validation or a
+comparison of two live sides, so that a command is told once and all forms say the same. A row is one object, with an item
+for each server or side on which something is found about it or done to it:
+
+    Report -> Row (client/web-shop) -> Item (@login: create, missing, its fields, its place in the manifest)
+
+Texts of values are made harmless when the report is built and hold no secret: a secret is shown by its origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
+
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, SourceSpan
+from oauthdeploy.model.state import DesiredState
+from oauthdeploy.planning.changes import Risk, Stage
+from oauthdeploy.planning.drift import DriftReport
+from oauthdeploy.planning.outcome import ApplyReport, Status
+from oauthdeploy.planning.plan import Plan
+
+Locate = Callable[[Path], SourceSpan | None]
+"""Finds the place of a manifest's path in its files."""
+
+Subject = Plan | ApplyReport | DriftReport | None
+"""What the report was built from, where its JSON form is a document of its own."""
+
+
+@dataclass(frozen=True)
+class ManifestView:
+    """What a report takes from the manifest: where things stand, its files, and what it wants. None of it has to be known."""
+
+    locate: Locate = lambda _path: None
+    files: tuple[str, ...] = ()
+    desired: DesiredState | None = None
+
+
+class Run(StrEnum):
+    """What was run; the name of the command."""
+
+    PLAN = "plan"
+    APPLY = "apply"
+    DRIFT = "drift"
+    VALIDATE = "validate"
+    COMPARE = "compare"
+
+
+class Verdict(StrEnum):
+    """How it stands. `waiting`: changes wait or sides differ, and nothing went wrong."""
+
+    CLEAN = "clean"
+    WAITING = "waiting"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class State:
+    """What is done to an object, or how it differs: `create`, `missing`. `symbol` stands for it in a column, `title` heads
+    the rows of one state where rows are grouped, `counted` says it of a number (`3 to create`), and `real` is false for
+    what is only not known. `style` names a colour of `sheet`.
+    """
+
+    word: str
+    symbol: str
+    counted: str
+    title: str = ""
+    style: str = ""
+    real: bool = True
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value in words; `items` are those of a list, None for what is none."""
+
+    text: str
+    items: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field; None is the absence of a value. `servers` are those on which it changes so, empty for all of its row."""
+
+    path: str
+    before: Value | None
+    after: Value | None
+    servers: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The path, with the servers where they matter."""
+        return self.path + "".join(f" @{name}" for name in self.servers)
+
+    @property
+    def gone(self) -> tuple[str, ...]:
+        """The entries of a list that go."""
+        return _only_in(self.before, self.after)
+
+    @property
+    def come(self) -> tuple[str, ...]:
+        """The entries of a list that come."""
+        return _only_in(self.after, self.before)
+
+    @property
+    def kept(self) -> int:
+        """How many entries of a list stay."""
+        if self.before is None or self.after is None:
+            return 0
+        return len(set(self.before.items or ()) & set(self.after.items or ()))
+
+    @property
+    def is_list(self) -> bool:
+        """True where both sides are lists, so that entries come and go."""
+        return all(value is not None and value.items is not None for value in (self.before, self.after))
+
+
+def _only_in(some: Value | None, other: Value | None) -> tuple[str, ...]:
+    known = set(other.items or ()) if other is not None else set()
+    return tuple(entry for entry in (some.items or () if some is not None else ()) if entry not in known)
+
+
+@dataclass(frozen=True)
+class End:
+    """How a change ended. `because` says why it failed or was skipped; `note` is what is to be said of what was done."""
+
+    status: Status
+    words: str
+    because: Diagnostic | None = None
+    note: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Item:
+    """One object on one server or side. `note` is said beside it: which live tokens survive, which list differs.
+
+    `place` is that of the object in the manifest. `waits_for` are the addresses that come first. `end` is told after an apply.
+    """
+
+    address: Address
+    state: State
+    reason: str = ""
+    fields: tuple[Field, ...] = ()
+    risk: Risk = Risk.NONE
+    note: str = ""
+    place: SourceSpan | None = None
+    stage: Stage | None = None
+    waits_for: tuple[str, ...] = ()
+    end: End | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One object: its items by server, in the order of the report's columns. `name` is its address without a server."""
+
+    name: str
+    items: Mapping[str, Item]
+
+    @property
+    def state(self) -> State:
+        """The weightiest state, for colour and filter."""
+        return max((item.state for item in self.items.values()), key=lambda state: _WEIGHT.get(state.word, 0))
+
+    @property
+    def risk(self) -> Risk:
+        """The greatest risk."""
+        return max(item.risk for item in self.items.values())
+
+    @property
+    def reason(self) -> str:
+        """Why, in words; by server where the reasons differ."""
+        words = {server: item.reason for server, item in self.items.items() if item.reason}
+        if len(set(words.values())) <= 1:
+            return next(iter(words.values()), "")
+        return ", ".join(f"{word} on {server}" for server, word in words.items())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is said beside the items, each once."""
+        return tuple(dict.fromkeys(item.note for item in self.items.values() if item.note))
+
+    @property
+    def place(self) -> SourceSpan | None:
+        """The place of the object in the manifest."""
+        return next((item.place for item in self.items.values() if item.place is not None), None)
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """The fields of all sides, equal ones once."""
+        found: dict[Field, list[str]] = {}
+        for server, item in self.items.items():
+            for each in item.fields:
+                found.setdefault(each, []).append(server)
+        return tuple(
+            Field(each.path, each.before, each.after, () if len(servers) == len(self.items) else tuple(servers))
+            for each, servers in found.items()
+        )
+
+
+_WEIGHT = {
+    word: weight
+    for weight, word in enumerate(
+        ("cannot-compare", "unreadable", "create", "update", "replace", "delete", "disable", "revoke")
+    )
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server or side, and what it took in requests; None where that isn't told."""
+
+    name: str
+    role: str
+    driver: str = ""
+    product: str = ""
+    url: str = ""
+    reads: int | None = None
+    writes: int | None = None
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number of the summary."""
+
+    number: int
+    state: State
+
+    @property
+    def words(self) -> str:
+        """`3 to create`."""
+        return f"{self.number:,} {self.state.counted}"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A safety rule that the plan trips; `lifted` by --allow for this run."""
+
+    finding: Diagnostic
+    lifted: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the two-sided order of work: what, and how many changes on which server."""
+
+    words: str
+    counts: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something to know beside the rows, with the addresses that it is about."""
+
+    words: str
+    about: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one command found or did.
+
+    `name` is the manifest's (`A and B` for a comparison), `headline` the sentence that sums up and stands last in text.
+    `servers` are all that take part, `columns` the names of those with items, both with authorization servers first.
+    `counts` hold the numbers of the headline. `second_look` are the findings after an apply. `stops` are for a plan, `steps`
+    its order of work, `facts` are sentences about the run (journal, second look, lifted rules), `delivered` are the places that
+    secrets went to, by address. `files` are the manifest's, and `estate` is what it wants, for a picture of it.
+    """
+
+    run: Run
+    name: str
+    verdict: Verdict
+    headline: str
+    subject: Subject = None
+    servers: tuple[Server, ...] = ()
+    columns: tuple[str, ...] = ()
+    counts: tuple[Count, ...] = ()
+    rows: tuple[Row, ...] = ()
+    findings: Diagnostics = field(default_factory=Diagnostics)
+    second_look: Diagnostics = field(default_factory=Diagnostics)
+    stops: tuple[Stop, ...] = ()
+    steps: tuple[Step, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    facts: tuple[str, ...] = ()
+    delivered: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    files: tuple[str, ...] = ()
+    estate: DesiredState | None = None
+
+    @property
+    def lead(self) -> str:
+        """What stands before the name: `Plan for`."""
+        return _LEADS[self.run]
+
+    @property
+    def title(self) -> str:
+        """`Plan for payments`."""
+        return f"{self.lead} {self.name}"
+
+    @property
+    def all_findings(self) -> Diagnostics:
+        """Before and after."""
+        return self.findings + self.second_look
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """The items of all rows."""
+        return tuple(item for row in self.rows for item in row.items.values())
+
+
+_LEADS = {
+    Run.PLAN: "Plan for",
+    Run.APPLY: "Apply of",
+    Run.DRIFT: "Drift of",
+    Run.VALIDATE: "Validation of",
+    Run.COMPARE: "Comparison of",
+}

@@ -1,0 +1,247 @@
+"""A report as Markdown for a comment on a pull request.
+
+Fits what forges take, 65,536 characters on GitHub. What doesn't fit is cut at the end of the findings, of the table and of the
+details, and each says how much it leaves out; the counts stand first and are never cut.
+
+Names and values come from live servers and may be hostile. They are escaped by character references, which CommonMark never
+takes for structure (section 2.5) and which hold in HTML too; what notifies people or becomes a link where it stands in running
+text (`@name`, `#1`, `https://`) is broken by a zero-width space. Values stand in `<code>`, in which forges neither notify nor
+link, and fields in a fence that is longer than any run of backticks in them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.planning.changes import Risk
+from oauthdeploy.reports.document import Field, Item, Report, Row, Server, Stop, Verdict
+from oauthdeploy.reports.results import reason_of
+from oauthdeploy.reports.text import place_text, step_text
+from oauthdeploy.reports.words import NONE_TEXT, counted, visible
+
+LIMIT: Final = 65_536
+"""Characters of a comment on GitHub; GitLab takes more."""
+
+_LEAST: Final = 4_000
+_RESERVE: Final = 600
+"""Characters kept free for the lines that say what was left out."""
+
+_MOST_TEXT: Final = 600
+"""Characters of one text; the other forms have all of it."""
+
+_SIGNS: Final = {Verdict.CLEAN: "✅", Verdict.WAITING: "🔶", Verdict.FAILED: "❌"}
+_LEVELS: Final = {Severity.ERROR: "❌", Severity.WARNING: "⚠️", Severity.INFO: "ℹ️"}
+_SPECIAL: Final = re.compile(r"[\\`*_\[\]<>&|~#@$^!{}]|(?<=www)\.|:(?=//)", re.IGNORECASE)
+_LIVELY: Final = "@#:."
+"""What could notify or link in running text, although it is no structure."""
+
+_AT_START: Final = re.compile(r"^([0-9]*)([-+=.)])")
+
+
+def text(words: str) -> str:
+    """Running text that is text and nothing else."""
+    # What would begin a list, a rule or a heading at the start of a line.
+    return _AT_START.sub(lambda found: f"{found[1]}&#{ord(found[2])};", _escaped(words, "&#8203;"), count=1)
+
+
+def code(words: str) -> str:
+    """A name or value, in a monospaced font."""
+    return f"<code>{_escaped(words, '')}</code>" if words else ""
+
+
+def _escaped(words: str, breaker: str) -> str:
+    def reference(found: re.Match[str]) -> str:
+        char = found.group()
+        return f"&#{ord(char)};{breaker if char in _LIVELY else ''}"
+
+    return _SPECIAL.sub(reference, _cut(visible(words)).strip())
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= _MOST_TEXT else f"{words[:_MOST_TEXT]}…"
+
+
+# -- the page -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of the page that can be cut: pieces between a head and a tail, and a word for what is left out."""
+
+    head: str
+    pieces: tuple[str, ...]
+    tail: str
+    noun: str
+    share: float
+    """How much of the room that is left this part may take where not everything fits."""
+
+    def size(self) -> int:
+        return len(self.head) + len(self.tail) + sum(map(len, self.pieces)) if self.pieces else 0
+
+    def fitted(self, room: int) -> str:
+        """As many pieces as there is room for."""
+        if not self.pieces:
+            return ""
+        left = room - len(self.head) - len(self.tail)
+        shown: list[str] = []
+        for piece in self.pieces:
+            left -= len(piece)
+            if left < 0:
+                break
+            shown.append(piece)
+        rest = len(self.pieces) - len(shown)
+        said = f"\n_{counted(rest, self.noun)} left out: the comment would be too long._\n" if rest else ""
+        if not shown:
+            return said
+        return f"{self.head}{''.join(shown)}{self.tail}{said}"
+
+
+def render_markdown(report: Report, limit: int = LIMIT) -> str:
+    """The report in at most `limit` characters, of which at least 4,000 are needed."""
+    limit = max(limit, _LEAST)
+    top, end = _top(report), _order(report) + _servers(report.servers)
+    parts = [_findings(report), _table(report), _details(report)]
+    room = limit - len(top) - len(end)
+    if sum(part.size() for part in parts) <= room:
+        return top + "".join(part.fitted(room) for part in parts) + end
+    room -= _RESERVE
+    shown = ""
+    for part in parts:
+        made = part.fitted(int(room * part.share))
+        room -= len(made)
+        shown += made
+    return top + shown + end
+
+
+def _top(report: Report) -> str:
+    """What is never cut. The comment in front is one by which a pipeline finds what it wrote before."""
+    lines = [
+        f"<!-- oauthdeploy {report.run.value} -->",
+        f"### {_SIGNS[report.verdict]} {text(report.title)}",
+        "",
+        f"**{text(report.headline)}**",
+        "",
+    ]
+    lines += [f"- {text(fact)}" for fact in report.facts]
+    lines += [
+        f"- {text(address)}: secret delivered to {code(place)}" for address, place in [*report.delivered.items()][:5]
+    ]
+    lines += [f"- {text(remark.words)}" for remark in report.remarks[:10]]
+    return "\n".join(lines) + "\n"
+
+
+def _servers(servers: Sequence[Server]) -> str:
+    if not servers:
+        return ""
+    lines = [
+        f"{text(server.name)}: {server.role}, {text(server.product or server.driver)}"
+        + (f", {server.reads} reads" if server.reads is not None else "")
+        + (f", {server.writes} writes" if server.writes is not None else "")
+        for server in servers[:20]
+    ]
+    more = f"<br>and {len(servers) - 20} more" if len(servers) > 20 else ""
+    return f"\n<sub>{'<br>'.join(lines)}{more}</sub>\n"
+
+
+# -- findings -----------------------------------------------------------------------------------------------------------
+
+
+def _findings(report: Report) -> _Part:
+    pieces = [_stop(stop) for stop in report.stops]
+    pieces += [_finding(item) for item in report.all_findings if item.severity is not Severity.INFO]
+    return _Part("\n#### Findings\n\n", tuple(pieces), "", "finding", 0.3)
+
+
+def _stop(stop: Stop) -> str:
+    lifted = "lifted by `--allow` for this run" if stop.lifted else f"lifted by {code(f'--allow {stop.finding.rule}')}"
+    return f"{_finding(stop.finding, sign='🛑').rstrip()}<br>apply refuses; {lifted}\n"
+
+
+def _finding(item: Diagnostic, sign: str = "") -> str:
+    where = ", ".join(code(part) for part in (place_text(item.span), item.address) if part)
+    head = f"- {sign or _LEVELS[item.severity]} **{text(item.summary)}** {code(item.rule)}"
+    rest = [where, *(text(line) for words in (item.detail, item.fix) for line in words.split("\n") if line)]
+    return "<br>".join([head, *(part for part in rest if part)]) + "\n"
+
+
+# -- the table ----------------------------------------------------------------------------------------------------------
+
+
+def _table(report: Report) -> _Part:
+    names = [code(name) for name in report.columns]
+    ended = any(item.end is not None for item in report.items)
+    heads = [*names, "object", "reason", *(["end"] if ended else []), "manifest"]
+    rule = [*(":-:" for _ in names), "---", "---", *(["---"] if ended else []), "---"]
+    head = f"\n{_line(heads)}{_line(rule)}"
+    return _Part(head, tuple(_row(row, report.columns, ended=ended) for row in report.rows), "", "object", 0.5)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _row(row: Row, columns: Sequence[str], *, ended: bool) -> str:
+    symbols = [code(row.items[name].state.symbol) if name in row.items else "" for name in columns]
+    # The classes of a difference say why by themselves.
+    why = text(row.reason or row.state.word)
+    why += f", **{row.risk} risk**" if row.risk >= Risk.MEDIUM else ""
+    return _line([*symbols, code(row.name), why, *([_ends(row)] if ended else []), code(place_text(row.place))])
+
+
+def _ends(row: Row) -> str:
+    words = [item.end.status.value for item in row.items.values() if item.end is not None]
+    return ", ".join(dict.fromkeys(words))
+
+
+# -- details ------------------------------------------------------------------------------------------------------------
+
+
+def _details(report: Report) -> _Part:
+    pieces = [_detail(row) for row in report.rows if row.fields or row.notes or any(map(_because, row.items.values()))]
+    head = f"\n<details><summary>Details of {counted(len(pieces), 'object')}</summary>\n"
+    return _Part(head, tuple(pieces), "\n</details>\n", "object", 1.0)
+
+
+def _order(report: Report) -> str:
+    """The steps of the two-sided order, where there is more than one."""
+    if len(report.steps) < 2:
+        return ""
+    steps = "".join(f"{number}. {text(step_text(step))}\n" for number, step in enumerate(report.steps, 1))
+    return f"\n<details><summary>Order of work</summary>\n\n{steps}\n</details>\n"
+
+
+def _because(item: Item) -> str:
+    return reason_of(item.end.because) if item.end is not None else ""
+
+
+def _detail(row: Row) -> str:
+    lines = list(_field_lines(row))
+    notes = [*row.notes, *(said for said in map(_because, row.items.values()) if said)]
+    fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", "\n".join(lines))), 0)
+    block = ["\n".join([f"{fence}diff", *lines, fence])] if lines else []
+    return "\n\n".join(["\n" + code(row.name), *block, *map(text, notes)]) + "\n"
+
+
+def _field_lines(row: Row) -> Iterator[str]:
+    for field in row.fields:
+        if field.is_list:
+            yield f"  {_cut(field.label)}:"
+            yield from (f"- {_cut(entry)}" for entry in field.gone)
+            yield from (f"+ {_cut(entry)}" for entry in field.come)
+            if field.kept:
+                yield f"  ({field.kept} unchanged)"
+        else:
+            yield from _before_and_after(field)
+
+
+def _before_and_after(field: Field) -> Iterator[str]:
+    if field.before is not None:
+        yield f"- {_cut(field.label)}: {_cut(field.before.text)}"
+    if field.after is not None:
+        yield f"+ {_cut(field.label)}: {_cut(field.after.text)}"
+    elif field.before is None:
+        yield f"  {_cut(field.label)}: {NONE_TEXT}"

@@ -1,0 +1,118 @@
+"""What a report holds as findings, for forms that know nothing but findings: each row that asks for attention becomes one.
+
+A planned change is information, or a warning where its risk is medium or high; a difference of a look for drift or of a
+comparison is an error; a change that failed is one too. What was done as planned is no finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.planning.changes import Risk
+from oauthdeploy.planning.outcome import Status
+from oauthdeploy.reports.document import Field, Item, Report, Run
+from oauthdeploy.reports.words import NONE_TEXT
+
+_SUMMARIES: Final = {
+    "create": "The plan creates an object",
+    "update": "The plan changes an object",
+    "replace": "The plan makes an object anew",
+    "delete": "The plan deletes an object",
+    "disable": "The plan disables a client",
+    "revoke": "The plan revokes tokens",
+    "missing": "The server lacks what the manifest wants",
+    "unexpected": "The server has what the manifest doesn't want",
+    "changed": "The server differs from the manifest",
+    "sides-disagree": "Two sides disagree",
+    "cannot-compare": "A value can't be compared",
+    "unreadable": "A part of the server couldn't be read",
+}
+_DIFFERENT: Final = {
+    "missing": "Only the first side has the object",
+    "unexpected": "Only the second side has the object",
+    "changed": "The sides differ",
+}
+_ENDS: Final = {
+    Status.FAILED: "A change failed",
+    Status.UNKNOWN: "Nobody knows whether a change was made",
+    Status.SKIPPED: "A change was not tried",
+}
+
+
+def results_of(report: Report) -> Iterator[Diagnostic]:
+    """Every finding, safety stop and row that asks for attention, as findings."""
+    yield from report.all_findings
+    for stop in report.stops:
+        yield replace(stop.finding, severity=Severity.WARNING) if stop.lifted else stop.finding
+    for item in report.items:
+        found = finding_of(report, item)
+        if found is not None:
+            yield found
+
+
+def finding_of(report: Report, item: Item) -> Diagnostic | None:
+    """One item as a finding; None for a change that was made."""
+    if report.run is Run.APPLY:
+        return _ended(item)
+    word = item.state.word
+    summaries = {**_SUMMARIES, **_DIFFERENT} if report.run is Run.COMPARE else _SUMMARIES
+    prefix = {Run.PLAN: "planned", Run.DRIFT: "drift"}.get(report.run, "difference")
+    return Diagnostic(
+        f"{prefix}-{word}",
+        summaries[word],
+        detail=item_text(item),
+        severity=_severity(report, item),
+        address=str(item.address),
+        span=item.place,
+    )
+
+
+def _severity(report: Report, item: Item) -> Severity:
+    if report.run is Run.PLAN:
+        return Severity.WARNING if item.risk >= Risk.MEDIUM else Severity.INFO
+    if item.state.real:
+        return Severity.ERROR
+    return Severity.WARNING if item.state.word == "unreadable" else Severity.INFO
+
+
+def _ended(item: Item) -> Diagnostic | None:
+    if item.end is None or item.end.status is Status.DONE:
+        return None
+    because = item.end.because
+    return Diagnostic(
+        f"change-{item.end.status.value}",
+        _ENDS[item.end.status],
+        detail="\n".join(part for part in (f"{item.state.word} {item.address}", reason_of(because)) if part),
+        fix=because.fix if because is not None else "",
+        severity=Severity.WARNING if item.end.status is Status.SKIPPED else Severity.ERROR,
+        address=str(item.address),
+        span=item.place,
+    )
+
+
+def reason_of(because: Diagnostic | None) -> str:
+    """Why a change failed or was not tried: `The server doesn't allow the request. POST ... [permission-denied]`."""
+    if because is None:
+        return ""
+    return f"{'. '.join(part for part in (because.summary, because.detail) if part)} [{because.rule}]"
+
+
+def item_text(item: Item) -> str:
+    """An item in lines: what and why, its fields, what is said beside it."""
+    head = f"{item.state.word} {item.address}" + (f": {item.reason}" if item.reason else "")
+    risk = (f"{item.risk} risk",) if item.risk >= Risk.MEDIUM else ()
+    return "\n".join((head, *risk, *(field_line(field) for field in item.fields), *((item.note,) if item.note else ())))
+
+
+def field_line(field: Field) -> str:
+    """A field in one line: `type: confidential -> public`, `redirect_uris: - a + b (1 unchanged)`."""
+    if field.is_list:
+        parts = [*(f"- {entry}" for entry in field.gone), *(f"+ {entry}" for entry in field.come)]
+        parts += [f"({field.kept} unchanged)"] if field.kept else []
+        return f"{field.label}: {'  '.join(parts) or '(same items in another order)'}"
+    before = field.before.text if field.before is not None else NONE_TEXT
+    after = field.after.text if field.after is not None else NONE_TEXT
+    return f"{field.label}: {before} -> {after}"
