@@ -206,11 +206,15 @@ def check_resource(text: str) -> str:
 
 
 def check_driver(text: str) -> str:
-    """The name of a driver that there is."""
-    from oauthdeploy.drivers.registry import names
+    """The name of a driver that can be used."""
+    from oauthdeploy.drivers.registry import DriverNotUsable, get_driver
 
-    if text not in names():
-        raise click.UsageError(f"There is no driver '{text}'. Drivers are: {', '.join(names())}.")
+    try:
+        get_driver(text)
+    except DriverNotUsable as error:
+        raise click.UsageError(
+            " ".join(part for part in (f"{error.summary}.", error.detail, error.fix) if part)
+        ) from None
     return text
 
 

@@ -1,16 +1,20 @@
 """Which drivers there are, by name: our own, and those of other packages by the entry point group `oauthdeploy.drivers`.
 
 An entry point names a `DriverInfo` as `module:attribute`. One that can't be used is a finding for those who ask for it by
-name, and never a hindrance to the others. Our own drivers are found from a source tree too, and can't be replaced.
+name, and never a hindrance to the others. Our own drivers come through the same door, with two differences: they are found
+from a source tree too, and can't be replaced.
+
+A driver is imported when somebody asks for it by name, and installed packages are looked through when somebody asks for one
+that isn't ours: a manifest pays for the drivers that it names and for no other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +30,8 @@ from oauthdeploy.model.servers import Server
 from oauthdeploy.planning.capabilities import DriverFacts
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from oauthdeploy.drivers.http import AdminClient
 
 GROUP: Final = "oauthdeploy.drivers"
@@ -45,33 +51,102 @@ class DriverNotUsable(OAuthDeployError):
 
 
 @dataclass(frozen=True)
+class DriverVersion:
+    """Which package offers a driver, in which version, and the version of the interface that it was made for."""
+
+    name: str
+    package: str
+    version: str
+    api_version: int
+
+
 class Registry:
-    """The drivers that can be used, and for each that can't the reason, by name."""
+    """The drivers of `built_in` (name to `module:attribute`) and of the entry points that `find` gives; both are asked late."""
 
-    drivers: Mapping[str, DriverInfo]
-    problems: Mapping[str, Diagnostic]
+    def __init__(self, built_in: Mapping[str, str], find: Callable[[], Iterable[EntryPoint]]) -> None:
+        self._built_in = built_in
+        self._find = find
+        self._infos: dict[str, DriverInfo] = {}
+        self._problems: dict[str, Diagnostic] = {}
 
+    @cached_property
+    def _points(self) -> Mapping[str, tuple[EntryPoint, ...]]:
+        """What other packages offer, by name."""
+        found: dict[str, list[EntryPoint]] = defaultdict(list)
+        for point in sorted(self._find(), key=lambda point: (point.name, point.value)):
+            if self._built_in.get(point.name) != point.value and point not in found[point.name]:
+                found[point.name].append(point)
+        return {name: tuple(points) for name, points in found.items() if points}
 
-def load(built_in: Mapping[str, str], found: Iterable[EntryPoint]) -> Registry:
-    """Bring in the drivers of `built_in` (name to `module:attribute`) and of entry points; collect what can't be used."""
-    drivers = {name: _info(name, _attribute(target)) for name, target in built_in.items()}
-    problems: dict[str, Diagnostic] = {}
-    for point in sorted(found, key=lambda point: (point.name, point.value)):
-        if point.name in built_in:
-            if point.value != built_in[point.name]:
-                problems[point.name] = _problem(point, "the name belongs to a driver of oauthdeploy itself")
-            continue
-        if point.name in drivers:
-            problems[point.name] = _problem(point, "two packages offer a driver of this name")
-            del drivers[point.name]
-        if point.name in problems:
-            continue
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The names that somebody offers a driver for, sorted; nothing is imported for it."""
+        return tuple(sorted({*self._built_in, *self._points}))
+
+    def get(self, name: str) -> DriverInfo | None:
+        """The driver of this name, imported now if it wasn't yet. None where there is none, or none that can be used."""
+        if name not in self._infos:
+            if name in self._built_in:
+                self._infos[name] = _info(name, _attribute(self._built_in[name]))
+            elif name not in self._problems and name in self._points:
+                self._bring_in(self._points[name])
+        return self._infos.get(name)
+
+    def _bring_in(self, points: tuple[EntryPoint, ...]) -> None:
+        point = points[0]
+        if len(points) > 1:
+            self._problems[point.name] = _problem(point, "two packages offer a driver of this name")
+            return
         try:
-            drivers[point.name] = _info(point.name, point.load())
+            self._infos[point.name] = _info(point.name, point.load())
         except Exception as error:  # noqa: BLE001 - anything may happen in the code of others, and it must not stop us
             words = str(error) if isinstance(error, _NotADriver) else f"{type(error).__name__}: {error}"
-            problems[point.name] = _problem(point, " ".join(words.split())[:300])
-    return Registry(MappingProxyType(dict(sorted(drivers.items()))), MappingProxyType(problems))
+            self._problems[point.name] = _problem(point, " ".join(words.split())[:300])
+
+    def problem(self, name: str) -> Diagnostic | None:
+        """Why what other packages offer under this name can't be used; None where it can, or where they offer nothing."""
+        if name in self._built_in and name in self._points:
+            return _problem(self._points[name][0], "the name belongs to a driver of oauthdeploy itself")
+        self.get(name)
+        return self._problems.get(name)
+
+    def version(self, name: str) -> DriverVersion | None:
+        """Where the driver of this name comes from; `unknown` where a package doesn't tell. None where there is none."""
+        info = self.get(name)
+        if info is None:
+            return None
+        if name in self._built_in:
+            return DriverVersion(name, "oauthdeploy", __version__, info.api_version)
+        dist = self._points[name][0].dist
+        package, version = ("unknown", "unknown") if dist is None else (dist.name, dist.version)
+        return DriverVersion(name, package, version, info.api_version)
+
+
+class KnownFacts(Mapping[str, DriverFacts]):
+    """What is known of each driver, by name. Looking one up imports it alone; going through all of them imports all.
+
+    `missed` are the names that were looked up in vain.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self.missed: set[str] = set()
+
+    def __getitem__(self, name: str) -> DriverFacts:
+        """The facts of a driver that can be used. Raises KeyError for any other name."""
+        info = self._registry.get(name)
+        if info is None:
+            self.missed.add(name)
+            raise KeyError(name)
+        return info.facts
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the drivers that can be used, sorted."""
+        return (name for name in self._registry.known if self._registry.get(name) is not None)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return sum(1 for _name in self)
 
 
 class _NotADriver(Exception):
@@ -105,60 +180,51 @@ def _problem(point: EntryPoint, why: str) -> Diagnostic:
     )
 
 
+def _installed() -> Iterable[EntryPoint]:
+    # Imported late: it takes longer than all drivers of a manifest together.
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUP)
+
+
 @cache
 def _registry() -> Registry:
-    return load(BUILT_IN, entry_points(group=GROUP))
+    return Registry(BUILT_IN, _installed)
 
 
 def names() -> tuple[str, ...]:
-    """The names of the drivers that can be used, sorted."""
-    return tuple(_registry().drivers)
+    """The names that somebody offers a driver for, sorted. Nothing is imported for it, so that one may yet prove unusable."""
+    return _registry().known
 
 
-def driver_facts() -> Mapping[str, DriverFacts]:
+def driver_facts() -> KnownFacts:
     """What is known of each driver, by name."""
-    return MappingProxyType({name: info.facts for name, info in _registry().drivers.items()})
+    return KnownFacts(_registry())
 
 
-def driver_problems() -> Diagnostics:
-    """Findings about drivers of other packages that can't be used."""
-    return Diagnostics.of(_registry().problems.values())
-
-
-@dataclass(frozen=True)
-class DriverVersion:
-    """Which package offers a driver, in which version, and the version of the interface that it was made for."""
-
-    name: str
-    package: str
-    version: str
-    api_version: int
+def driver_problems(wanted: Iterable[str] | None = None) -> Diagnostics:
+    """Findings about drivers of other packages that can't be used: of these names, or of all."""
+    registry = _registry()
+    found = (registry.problem(name) for name in sorted(registry.known if wanted is None else set(wanted)))
+    return Diagnostics.of(item for item in found if item is not None)
 
 
 def driver_versions(wanted: Iterable[str]) -> tuple[DriverVersion, ...]:
     """The versions of the drivers of these names, sorted; `unknown` where a package doesn't tell its own."""
-    found: dict[str, tuple[str, str]] = {}
-    for point in entry_points(group=GROUP):
-        if point.name not in BUILT_IN and point.dist is not None:
-            found[point.name] = (point.dist.name, point.dist.version)
-    own = ("oauthdeploy", __version__)
-    return tuple(
-        DriverVersion(name, *(own if name in BUILT_IN else found.get(name, ("unknown", "unknown"))), info.api_version)
-        for name, info in sorted(_registry().drivers.items())
-        if name in set(wanted)
-    )
+    found = (_registry().version(name) for name in sorted(set(wanted)))
+    return tuple(item for item in found if item is not None)
 
 
 def get_driver(name: str) -> DriverInfo:
     """The driver of this name. Raises DriverNotUsable with the reason."""
     registry = _registry()
-    info = registry.drivers.get(name)
+    info = registry.get(name)
     if info is not None:
         return info
-    problem = registry.problems.get(name)
+    problem = registry.problem(name)
     if problem is not None:
         raise DriverNotUsable(f"The driver '{name}' can't be used", detail=problem.detail, fix=problem.fix)
-    raise DriverNotUsable(f"There is no driver '{name}'", fix=f"Drivers are: {', '.join(registry.drivers)}.")
+    raise DriverNotUsable(f"There is no driver '{name}'", fix=f"Drivers are: {', '.join(registry.known)}.")
 
 
 def open_driver(

@@ -11,7 +11,7 @@ from pathlib import Path
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid, UsageError
 from oauthdeploy.drivers.base import Driver
-from oauthdeploy.drivers.registry import driver_facts, open_driver
+from oauthdeploy.drivers.registry import driver_facts, driver_problems, open_driver
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.load import load_manifest
 from oauthdeploy.workflow.options import RunOptions
@@ -19,7 +19,10 @@ from oauthdeploy.workflow.options import RunOptions
 
 def validate(request: ManifestRequest) -> tuple[Manifest | None, Diagnostics]:
     """Read and check a manifest without any server. Gives None and the findings when there are errors."""
-    return load_manifest(request, driver_facts())
+    drivers = driver_facts()
+    manifest, diagnostics = load_manifest(request, drivers)
+    # A driver that is installed and can't be used is unknown to the manifest; why it can't is for its package's users to know.
+    return manifest, diagnostics + driver_problems(drivers.missed)
 
 
 def environment() -> Mapping[str, str]:

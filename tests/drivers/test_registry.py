@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import pytest
 
-from oauthdeploy import __version__
+from oauthdeploy import ManifestRequest, __version__, validate
 from oauthdeploy.core.errors import ManifestInvalid
 from oauthdeploy.drivers import external, registry, webmethods
 from oauthdeploy.drivers.base import API_VERSION, DriverInfo
@@ -18,12 +19,12 @@ from oauthdeploy.drivers.registry import (
     BUILT_IN,
     GROUP,
     DriverNotUsable,
+    KnownFacts,
+    Registry,
     driver_facts,
     driver_problems,
     driver_versions,
     get_driver,
-    load,
-    names,
     open_driver,
 )
 from oauthdeploy.model.fields import Model
@@ -54,22 +55,33 @@ def point(name: str, value: str) -> EntryPoint:
     return EntryPoint(name, value, GROUP)
 
 
+def looked_through(*points: EntryPoint) -> Registry:
+    return Registry(BUILT_IN, lambda: points)
+
+
 def test_our_drivers_are_there_without_any_entry_point() -> None:
     """A source tree is enough."""
-    registry = load(BUILT_IN, ())
-    assert set(registry.drivers) == {"external", "webmethods"}
-    assert not registry.problems
-    assert {"external", "webmethods"} <= set(names())
+    found = looked_through()
+    assert found.known == tuple(sorted(BUILT_IN))
+    for name in BUILT_IN:
+        assert found.get(name) is not None
+        assert found.problem(name) is None
     assert driver_facts()["webmethods"] is webmethods.DRIVER.facts
     assert get_driver("external") is external.DRIVER
     assert not driver_problems()
 
 
+def test_our_drivers_are_entry_points_like_anybodys() -> None:
+    """The package offers the same drivers by the same door, and nothing that only the list knows."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["entry-points"][GROUP] == dict(BUILT_IN)
+
+
 def test_a_driver_of_another_package_is_found(package: str) -> None:
     """By its entry point."""
-    registry = load(BUILT_IN, [point("good", f"{package}:GOOD")])
-    assert registry.drivers["good"].facts.title == "Good"
-    assert not registry.problems
+    found = looked_through(point("good", f"{package}:GOOD")).get("good")
+    assert found is not None
+    assert found.facts.title == "Good"
 
 
 @pytest.mark.parametrize(
@@ -85,10 +97,12 @@ def test_a_driver_of_another_package_is_found(package: str) -> None:
 )
 def test_a_broken_driver_is_a_finding_and_hinders_nobody(package: str, name: str, value: str, says: str) -> None:
     """It is told with its reason; ours and other packages' still work."""
-    registry = load(BUILT_IN, [point(name, value), point("good", f"{package}:GOOD")])
-    assert {"external", "webmethods", "good"} <= set(registry.drivers)
-    assert says in registry.problems[name].detail
-    assert registry.drivers["webmethods"] is webmethods.DRIVER
+    found = looked_through(point(name, value), point("good", f"{package}:GOOD"))
+    problem = found.problem(name)
+    assert problem is not None
+    assert says in problem.detail
+    assert set(KnownFacts(found)) == {*BUILT_IN, "good"}
+    assert found.get("webmethods") is webmethods.DRIVER
 
 
 def test_a_name_that_two_packages_claim_belongs_to_neither(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,15 +110,48 @@ def test_a_name_that_two_packages_claim_belongs_to_neither(package: str, monkeyp
     module = ModuleType("more_drivers")
     module.GOOD = info("good")  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "more_drivers", module)
-    registry = load(BUILT_IN, [point("good", f"{package}:GOOD"), point("good", "more_drivers:GOOD")])
-    assert "good" not in registry.drivers
-    assert "two packages" in registry.problems["good"].detail
+    found = looked_through(point("good", f"{package}:GOOD"), point("good", "more_drivers:GOOD"))
+    assert found.get("good") is None
+    problem = found.problem("good")
+    assert problem is not None
+    assert "two packages" in problem.detail
 
 
 def test_our_own_entry_points_are_no_problem() -> None:
     """They name the same attributes as the list."""
-    registry = load(BUILT_IN, [point(name, value) for name, value in BUILT_IN.items()])
-    assert not registry.problems
+    found = looked_through(*(point(name, value) for name, value in BUILT_IN.items()))
+    assert [found.problem(name) for name in BUILT_IN] == [None] * len(BUILT_IN)
+
+
+def test_a_manifest_that_names_a_broken_driver_says_why_it_cannot_be_used(
+    package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Unknown is true and no help: the reason stands beside it."""
+    monkeypatch.setattr(registry, "_registry", lambda: looked_through(point("old", f"{package}:OLD")))
+    (tmp_path / "oauthdeploy.yaml").write_text(
+        "version: 1\nname: x\nservers:\n  login: {role: both, driver: old, url: 'https://is.example.com'}\n"
+    )
+    manifest, found = validate(ManifestRequest(files=(str(tmp_path / "oauthdeploy.yaml"),), environ={}))
+    assert manifest is None
+    assert {item.rule for item in found} >= {"unknown-driver", "driver-not-usable"}
+    assert any(f"version {API_VERSION + 1} of the driver interface" in item.detail for item in found)
+
+
+def test_a_manifest_brings_in_the_drivers_that_it_names_and_no_other(tmp_path: Path) -> None:
+    """Nor does it look through the installed packages, which takes longer than the drivers."""
+    (tmp_path / "oauthdeploy.yaml").write_text(
+        "version: 1\nname: x\nservers:\n  login: {role: both, driver: webmethods, url: 'https://is.example.com',"
+        " authorization_server: login, credentials: {username: u, password: '${env:P}'}}\n"
+    )
+    code = (
+        "import sys; from oauthdeploy import validate, ManifestRequest\n"
+        f"manifest, found = validate(ManifestRequest(files=({str(tmp_path / 'oauthdeploy.yaml')!r},), environ={{'P': 'x'}}))\n"
+        "assert manifest is not None, list(found)\n"
+        "print(*sorted({name.split('.')[2] for name in sys.modules if name.startswith('oauthdeploy.drivers.')}))\n"
+        "from oauthdeploy.drivers import registry; print('_points' in vars(registry._registry()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["base", "registry", "webmethods", "False"]
 
 
 def test_an_unknown_driver_is_an_error_that_lists_the_known() -> None:
@@ -164,16 +211,19 @@ def test_a_driver_is_named_with_its_package_and_version() -> None:
     ]
 
 
-def test_a_driver_of_another_package_has_that_packages_version(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_of_another_package_has_that_packages_version(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Taken from the entry point's distribution; unknown where there is none."""
-    distribution = SimpleNamespace(name="acme-driver", version="3.1")
-    points = [SimpleNamespace(name="acme", dist=distribution), SimpleNamespace(name="bare", dist=None)]
-    monkeypatch.setattr(registry, "entry_points", lambda group: points)
-    monkeypatch.setattr(
-        registry, "_registry", lambda: registry.Registry({"acme": info("acme"), "bare": info("bare")}, {})
-    )
-    found = driver_versions(["acme", "bare"])
+
+    class Distribution:
+        name, version = "acme-driver", "3.1"
+
+    acme = point("good", f"{package}:GOOD")
+    vars(acme)["dist"] = Distribution
+    module = sys.modules[package]
+    module.BARE = info("bare")  # type: ignore[attr-defined]
+    monkeypatch.setattr(registry, "_registry", lambda: looked_through(acme, point("bare", f"{package}:BARE")))
+    found = driver_versions(["good", "bare"])
     assert [(used.name, used.package, used.version) for used in found] == [
-        ("acme", "acme-driver", "3.1"),
         ("bare", "unknown", "unknown"),
+        ("good", "acme-driver", "3.1"),
     ]
