@@ -25,6 +25,7 @@ COMMANDS = {
     "graph": "Draw the clients, scopes and servers of the manifest.",
     "fmt": "Write manifests in their canonical form, keeping what they mean and every comment.",
     "explain": "Explain a rule, a field of the manifest, or an object of yours.",
+    "drivers": "List the drivers, where they come from, and what each can do.",
     "schema": "Print the JSON Schema of a document: manifest, plan, drift or event.",
     "completion": "Print the completion script for a shell.",
     "version": "Print the version.",
@@ -58,7 +59,7 @@ class Commands(click.Group):
         """Find the command of the arguments; say what was probably meant where there is none."""
         name = args[0]
         if not name.startswith("-") and not ctx.resilient_parsing and ALIASES.get(name, name) not in COMMANDS:
-            raise click.UsageError(f"There is no command '{name}'.{_meant(name, [*COMMANDS, *ALIASES])}", ctx)
+            raise click.UsageError(f"There is no command '{name}'.{meant(name, [*COMMANDS, *ALIASES])}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
@@ -77,7 +78,8 @@ class Commands(click.Group):
         return found + click.Command.shell_complete(self, ctx, incomplete)
 
 
-def _meant(word: str, known: Iterable[str]) -> str:
+def meant(word: str, known: Iterable[str]) -> str:
+    """` Did you mean ...?` where one of the known words is near; else nothing."""
     from difflib import get_close_matches
 
     near = get_close_matches(word, list(known), n=1)
