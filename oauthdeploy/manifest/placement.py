@@ -2,8 +2,9 @@
 
 Settings fall on every server with an authorization side; overrides add to them and can put settings on resource servers too.
 Scopes fall on every server; what they open belongs to the resource side. Clients fall on every server that can hold them; their
-secret belongs to the authorization side. Associations and token deletions are the authorization side's. Trust is the resource
-side's. Nothing falls on a server whose driver doesn't write.
+secret belongs to the authorization side. Associations are the authorization side's, and fall on resource servers too that can
+hold them. Token deletions are the authorization side's. Trust is the resource side's. Nothing falls on a server whose driver
+doesn't write.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ def place_objects(
         places=placed.places,
         listed_clients=frozenset(placed.listed_clients),
         listed_scopes=frozenset(placed.listed_scopes),
+        associating=frozenset(placer.associating) - frozenset(placer.issuing),
         resource_owners=tuple(document.resource_owners or ()),
         policy=document.policy,
     )
@@ -307,15 +309,26 @@ class _Placer:
                 for index, client in enumerate(entry.clients):
                     yield client, entry.scope, (*path, "clients", index), (*path, "scope")
 
+    @property
+    def issuing(self) -> tuple[str, ...]:
+        """The servers that grant what is associated."""
+        return self._sides[Side.AUTHORIZATION]
+
+    @property
+    def associating(self) -> tuple[str, ...]:
+        """The servers on which associations stand. One that grants needs them; that it can't hold them is a finding."""
+        able = self._able(Capability.ASSOCIATIONS)
+        return tuple(name for name in self._writable if name in self.issuing or name in able)
+
     def _associations(self) -> None:
         clients, scopes = self._holds["clients"], self._holds["scopes"]
-        issuing = self._sides[Side.AUTHORIZATION]
+        associating = self.associating
         for client, scope, client_path, scope_path in self._pairs():
             if client not in clients or scope not in scopes:
                 self._check_reference("client", client, client_path)
                 self._check_reference("scope", scope, scope_path)
                 continue
-            for server in issuing:
+            for server in associating:
                 if server in clients[client] and server in scopes[scope]:
                     address = Address.association(client, scope, server)
                     path = scope_path if len(scope_path) > 3 else client_path

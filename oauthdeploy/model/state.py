@@ -14,7 +14,7 @@ from pydantic import Field
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.model.fields import Model, Natural, Text
-from oauthdeploy.model.objects import Object
+from oauthdeploy.model.objects import Object, Side
 from oauthdeploy.model.servers import Server
 
 
@@ -65,7 +65,7 @@ class DesiredState:
 
     `absent` holds explicit removals, `moved` the former names of renamed objects, `places` the way to each object in the
     manifest. An association is pruned (policy `managed`) when its client is in `listed_clients` or its scope in
-    `listed_scopes`: those whose list the manifest writes.
+    `listed_scopes`: those whose list the manifest writes. `associating` are the resource servers that keep associations too.
     """
 
     name: str
@@ -76,12 +76,17 @@ class DesiredState:
     places: Mapping[Address, Path] = field(default_factory=_frozen_map)
     listed_clients: frozenset[str] = frozenset()
     listed_scopes: frozenset[str] = frozenset()
+    associating: frozenset[str] = frozenset()
     resource_owners: tuple[str, ...] = ()
     policy: Policy = field(default_factory=Policy)
 
     def on(self, server: str) -> Mapping[Address, Object]:
         """The objects that belong on `server`."""
         return {address: value for address, value in self.objects.items() if address.server == server}
+
+    def keeps_associations(self, server: str) -> bool:
+        """Whether associations stand on `server`: on every authorization server, and on resource servers that keep them."""
+        return Side.AUTHORIZATION in self.servers[server].role.sides or server in self.associating
 
 
 class Ownership(StrEnum):

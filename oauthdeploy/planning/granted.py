@@ -15,15 +15,16 @@ from oauthdeploy.planning.view import Found, Kept, trusted_by
 
 @dataclass(frozen=True)
 class Granted:
-    """The scopes and clients, by name, that the associations of one authorization server hold together."""
+    """The associations of one authorization server, and the scopes and clients that they hold together, all by name."""
 
+    associations: frozenset[str]
     scopes: frozenset[str]
     clients: frozenset[str]
 
     def holds(self, address: Address) -> bool:
-        """Whether a scope or client of that name is still granted."""
-        names = {Kind.SCOPE: self.scopes, Kind.CLIENT: self.clients}.get(address.kind, frozenset())
-        return address.name in names
+        """Whether a scope, client or association of that name is still granted."""
+        names = {Kind.SCOPE: self.scopes, Kind.CLIENT: self.clients, Kind.ASSOCIATION: self.associations}
+        return address.name in names.get(address.kind, frozenset())
 
 
 def granted_after(changes: Iterable[Change], live: LiveState, server: str) -> Granted:
@@ -43,9 +44,12 @@ def granted_after(changes: Iterable[Change], live: LiveState, server: str) -> Gr
             gone.add(address.name)
         elif address.kind is Kind.CLIENT and change.former is not None:
             gone.add(change.former.name)
-    left = [(address.client, address.scope) for address in pairs]
-    kept = [(client, scope) for client, scope in left if client not in gone]
-    return Granted(frozenset(scope for _, scope in kept), frozenset(client for client, _ in kept))
+    kept = [address for address in pairs if address.client not in gone]
+    return Granted(
+        frozenset(address.name for address in kept),
+        frozenset(address.scope for address in kept),
+        frozenset(address.client for address in kept),
+    )
 
 
 def still_granted(changes: Iterable[Change], desired: DesiredState, live: LiveState) -> Iterator[tuple[Change, str]]:
@@ -53,7 +57,7 @@ def still_granted(changes: Iterable[Change], desired: DesiredState, live: LiveSt
     changes = tuple(changes)
     known: dict[str, Granted] = {}
     for change in changes:
-        if change.action is not Action.DELETE or change.address.kind not in (Kind.SCOPE, Kind.CLIENT):
+        if change.action is not Action.DELETE:
             continue
         trusted = trusted_by(desired, change.address.server)
         if trusted is None or trusted == change.address.server:

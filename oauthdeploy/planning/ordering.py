@@ -4,12 +4,12 @@
     1    revocations: block clients
     2                                           revocations: block clients, delete tokens
     ------------------------------------------------------------------------------------------ widen: RS before AS
-    3    trust -> settings -> scopes -> clients
-                      |          |
-                      |          +-----------+
-                      +-------------------+  |
-    4                                     v  v
-                             settings    scopes   clients
+    3    trust -> settings -> scopes -> clients -> associations     (where a resource server keeps them too)
+                      |          |          |
+                      |          +--------+ |
+                      +-----------------+ | +-----+
+    4                                   v v       |
+                             settings  scopes   clients
                                             |       |
                                             +---+---+
                                                 v
@@ -23,7 +23,7 @@
                                             |       |
                       +---------------------+-------+
                       v
-    6    clients -> scopes
+    6    associations -> clients -> scopes
 
 - A change that widens anything belongs to the widening half, even if it narrows something too. Only pure narrowing waits.
   Settings and trust always go first: tighter settings must hold before new clients are there.
@@ -150,6 +150,10 @@ class _Graph:
                 self._trusted[name] = target
         self._places = {name: sorted({name, *self._trusting.get(name, ())}) for name in desired.servers}
         self._peers = {name: self._peers_of(name) for name in desired.servers}
+        self._checking = {
+            name: [each for each in self._trusting.get(name, ()) if desired.servers[each].role is Role.RESOURCE]
+            for name in desired.servers
+        }
         self._cut_offs: dict[tuple[str, str], list[Address]] = defaultdict(list)
         self._removed: dict[tuple[str, Kind, str], list[Address]] = defaultdict(list)
         for change in changes:
@@ -198,6 +202,7 @@ class _Graph:
             places = self._places[server]
             yield from self._found(self._widening, Kind.SCOPE, address.scope, places)
             yield from self._found(self._widening, Kind.CLIENT, address.client, places)
+            yield from self._found(self._widening, kind, address.name, self._checking[server])
         elif kind in (Kind.CLIENT, Kind.SCOPE):
             yield from self._found(self._widening, Kind.TRUST, "", (server,))
             yield from self._found(self._widening, kind, address.name, self._peers[server])
@@ -209,12 +214,16 @@ class _Graph:
         trusting = self._trusting.get(client.server, ())
         for scope in self._live_scopes.get(client, ()):
             yield from self._found(self._widening, Kind.SCOPE, scope, trusting)
+            pair = Address.association(client.name, scope, client.server)
+            yield from self._found(self._widening, Kind.ASSOCIATION, pair.name, self._checking[client.server])
         for needed in self._found(self._widening, Kind.CLIENT, client.name, trusting):
             if needed in self._created:
                 yield needed
 
     def _before_narrowing(self, address: Address) -> Iterator[Address]:
         kind, server = address.kind, address.server
+        if kind is Kind.ASSOCIATION:
+            yield from self._no_longer_granted(address)
         if kind not in (Kind.CLIENT, Kind.SCOPE):
             return
         if kind is Kind.SCOPE:
@@ -225,6 +234,15 @@ class _Graph:
         if server in self._peers.get(trusted, ()):
             yield from self._found(self._narrowing, kind, address.name, (trusted,))
         yield from self._pending(self._removed.get((trusted, kind, address.name), ()))
+
+    def _no_longer_granted(self, pair: Address) -> Iterator[Address]:
+        """What ends the association on the server that this one trusts: its own delete, or that of its client."""
+        trusted = self._trusted.get(pair.server)
+        if trusted is not None and pair.server in self._checking[trusted]:
+            yield from self._found(self._narrowing, Kind.ASSOCIATION, pair.name, (trusted,))
+            client = Address(Kind.CLIENT, pair.client, trusted)
+            if client in self._removed.get((trusted, Kind.SCOPE, pair.scope), ()):
+                yield from self._pending((client,))
 
     def _pending(self, addresses: Sequence[Address]) -> Iterator[Address]:
         return (address for address in addresses if self._stages[address] in _NARROWING)

@@ -309,7 +309,7 @@ def unreadable_guard(given: SafetyInput) -> Iterator[Diagnostic]:
         if trusted is None or trusted == name:
             continue
         if trusted in widened:
-            for kind in (Kind.SCOPE, Kind.CLIENT):
+            for kind in _COUNTED if given.desired.keeps_associations(name) else _COUNTED[:2]:
                 if _unread(given.live, name, kind):
                     yield _unguarded(name, kind, f"{trusted} would grant what {name} may not know")
         if name in dropped and _unread(given.live, trusted, Kind.ASSOCIATION):

@@ -1,6 +1,7 @@
 """The two sides together: what a resource server and the authorization server that it trusts hold differently.
 
     scopes, clients     the same names on both, named by the manifest or not; as they will be once the plan is done
+    associations        the same, where the resource server keeps them too
     clients             enabled on both or on neither; one client_id
     trust               the server that the manifest says, and one that the manifest knows
     accounts            resource owners, and the account behind each client credentials client, on both
@@ -27,7 +28,12 @@ from oauthdeploy.planning.view import trusted_by
 
 UNCHECKED: Final = "cross-side-unchecked"
 _SHOWN: Final = 20
-_HELD: Final = ((Kind.SCOPE, Capability.SCOPES), (Kind.CLIENT, Capability.CLIENTS))
+_HELD: Final = (
+    (Kind.SCOPE, Capability.SCOPES),
+    (Kind.CLIENT, Capability.CLIENTS),
+    (Kind.ASSOCIATION, Capability.ASSOCIATIONS),
+)
+_BOTH: Final = frozenset(kind for kind, _ in _HELD)
 _CREDENTIALS_ONLY: Final = frozenset({Grant.CLIENT_CREDENTIALS})
 
 
@@ -52,7 +58,7 @@ def disagreements(desired: DesiredState, live: LiveState) -> Iterator[Disagreeme
             yield from _other_trust(desired, live, name)
     across = {name: server for name, server in trusted.items() if server in live.servers and server != name}
     for address, wanted in desired.objects.items():
-        if address.kind not in (Kind.SCOPE, Kind.CLIENT) or (server := across.get(address.server)) is None:
+        if address.kind not in _BOTH or (server := across.get(address.server)) is None:
             continue
         other = Address(address.kind, address.name, server)
         peer = desired.objects.get(other)
@@ -119,8 +125,14 @@ class _After:
                     self.enabled[address] = bool(field.after)
 
     def names(self, server: str, kind: Kind) -> frozenset[str]:
-        there = {a.name for a in self._live.servers[server].objects if a.kind is kind and a not in self.gone}
+        there = {a.name for a in self._live.servers[server].objects if a.kind is kind and not self._goes(a)}
         return frozenset(there | self.made[server, kind])
+
+    def _goes(self, address: Address) -> bool:
+        """An association goes with its client."""
+        if address in self.gone:
+            return True
+        return address.kind is Kind.ASSOCIATION and Address(Kind.CLIENT, address.client, address.server) in self.gone
 
     def is_enabled(self, address: Address) -> bool | None:
         if address in self.enabled:
@@ -142,6 +154,8 @@ class _Sides:
     others: tuple[str, ...]
 
     def can_hold(self, server: str, capability: Capability) -> bool:
+        if capability is Capability.ASSOCIATIONS:
+            return self.desired.keeps_associations(server)
         entry = self.desired.servers[server]
         return bool(supports(table_for(self.facts[entry.driver], entry.role), capability))
 
@@ -180,20 +194,21 @@ def _held(sides: _Sides) -> Iterator[Diagnostic]:
 def _one_sided(sides: _Sides, kind: Kind) -> Iterator[Diagnostic]:
     """Objects of one side that the other lacks, and that the manifest doesn't put on one side itself."""
     here, there = (sides.after.names(server, kind) for server in (sides.resource, sides.trusted))
+    known = _both_ends(sides) if kind is Kind.ASSOCIATION else here | there
     elsewhere = {
         name
         for server in sides.others
         if server in sides.live.servers and sides.live.readable(server, kind)
         for name in sides.after.names(server, kind)
     }
-    for name in sorted(here ^ there):
+    for name in sorted((here ^ there) & known):
         having, lacking = (sides.resource, sides.trusted) if name in here else (sides.trusted, sides.resource)
         if Address(kind, name, having) in sides.desired.objects:
             continue
         usual = having == sides.trusted and name not in elsewhere
         yield Diagnostic(
             f"{kind}-on-one-side",
-            f"A {kind} is on one side only",
+            f"{_ONE[kind]} is on one side only",
             detail=f"{having} has the {kind} '{name}', and {lacking} doesn't. {_WHY[kind, having == sides.trusted]}",
             fix=f"Write it into the manifest for both servers, or delete it on {having}.",
             severity=Severity.WARNING if usual else Severity.INFO,
@@ -201,11 +216,26 @@ def _one_sided(sides: _Sides, kind: Kind) -> Iterator[Diagnostic]:
         )
 
 
+def _both_ends(sides: _Sides) -> frozenset[str]:
+    """The associations whose client and scope are on both sides: of others the missing end is the finding."""
+    both = (sides.resource, sides.trusted)
+    shared = {
+        kind: frozenset.intersection(*(sides.after.names(server, kind) for server in both))
+        for kind in (Kind.CLIENT, Kind.SCOPE)
+    }
+    names = frozenset.union(*(sides.after.names(server, Kind.ASSOCIATION) for server in both))
+    pairs = (Address(Kind.ASSOCIATION, name, sides.trusted) for name in names)
+    return frozenset(p.name for p in pairs if p.client in shared[Kind.CLIENT] and p.scope in shared[Kind.SCOPE])
+
+
+_ONE: Final = {Kind.SCOPE: "A scope", Kind.CLIENT: "A client", Kind.ASSOCIATION: "An association"}
 _WHY: Final = {
     (Kind.SCOPE, True): "Tokens with that scope open nothing on the resource server.",
     (Kind.SCOPE, False): "No token can carry that scope, so what it opens can't be reached.",
     (Kind.CLIENT, True): "Its tokens can't be blocked on the resource server, which may refuse them.",
     (Kind.CLIENT, False): "It can get no token there.",
+    (Kind.ASSOCIATION, True): "The client gets tokens with that scope, and the resource server refuses them.",
+    (Kind.ASSOCIATION, False): "The client gets no token with that scope.",
 }
 
 

@@ -22,7 +22,6 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import DeliveryFailed, JournalFailed, OAuthDeployError, SafetyStop, StalePlan
 from oauthdeploy.drivers.base import Driver
-from oauthdeploy.model.objects import Side
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.capabilities import DriverFacts
 from oauthdeploy.planning.changes import Action, Change
@@ -207,7 +206,7 @@ def _look_before(plan: Plan, drivers: Mapping[str, Driver], desired: DesiredStat
     touched = {change.address.server for change in plan.changes}
     wanted = {name: wanted_of(desired, name) for name in touched}
     for name in {change.address.server for change in plan.changes if _ends_client(change)}:
-        if Side.AUTHORIZATION in drivers[name].connection.server.role.sides:
+        if desired.keeps_associations(name):
             # A client takes its associations along; the journal must know them, or nobody could bring them back.
             wanted[name] = replace(wanted[name], kinds=wanted[name].kinds | {Kind.ASSOCIATION})
     # Drivers may need what they read here for the writes that follow.

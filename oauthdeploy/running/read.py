@@ -12,7 +12,6 @@ from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import OAuthDeployError, ServerError, ServersFailed, Unauthorized, Unreachable
 from oauthdeploy.drivers.base import Driver, ServerReport, Wanted
-from oauthdeploy.model.objects import Side
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, LiveState, Prune, ServerState
 from oauthdeploy.planning.sides import accounts_of
@@ -98,8 +97,8 @@ def wanted_of(desired: DesiredState, server: str, *, everything: bool = True) ->
     absent = frozenset(address for address in desired.absent if address.server == server)
     pruned = _pruned_kinds(desired, server)
     kinds = {address.kind for address in (*objects, *absent)} | pruned
-    on_authorization = Side.AUTHORIZATION in desired.servers[server].role.sides
-    if on_authorization and (Kind.SCOPE in pruned or any(address.kind is Kind.SCOPE for address in absent)):
+    scopes_go = Kind.SCOPE in pruned or any(address.kind is Kind.SCOPE for address in absent)
+    if scopes_go and desired.keeps_associations(server):
         # A scope can't go while clients may still ask for it, so those associations must be seen.
         kinds.add(Kind.ASSOCIATION)
     if kinds & {Kind.ASSOCIATION, Kind.REVOCATION}:
@@ -125,7 +124,7 @@ def _pruned_kinds(desired: DesiredState, server: str) -> set[Kind]:
         found.add(Kind.SCOPE)
     listed = bool(desired.listed_clients or desired.listed_scopes)
     associations = prune.associations is Prune.FULL or (prune.associations is Prune.MANAGED and listed)
-    if associations and Side.AUTHORIZATION in desired.servers[server].role.sides:
+    if associations and desired.keeps_associations(server):
         found.add(Kind.ASSOCIATION)
     return found
 

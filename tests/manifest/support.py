@@ -64,7 +64,7 @@ DRIVERS: Mapping[str, DriverFacts] = {
         frozenset(Role),
         SignIn,
         Nothing,
-        dict.fromkeys(Role, _ALL),
+        {**dict.fromkeys(Role, _ALL), Role.RESOURCE: {**_ALL, Capability.ASSOCIATIONS: no("the other side's")}},
         client_options=ClientOptions,
         endpoints=_acme,
     ),

@@ -237,6 +237,22 @@ def test_a_server_with_an_introspection_client_is_asked_by_introspection(tmp_pat
     assert "username" not in trust.model_fields_set
 
 
+@pytest.mark.parametrize(("driver", "on_both"), [("verifier", True), ("acme", False)])
+def test_associations_stand_on_resource_servers_that_can_hold_them(driver: str, on_both: bool, tmp_path: Path) -> None:
+    """On the authorization server always; on a resource server where its driver says so, and then the state says it too."""
+    text = TWO.format(idp="signer, url: 'https://idp'", orders="acme, credentials: {username: u, password: '${env:P}'}")
+    if on_both:
+        text = TWO.format(idp="signer, url: 'https://idp'", orders=driver)
+    desired = good(
+        text + "scopes: {r: {}}\nclients: {c: {}}\nassociations: [{client: c, scopes: [r]}]\n", tmp_path
+    ).desired
+    servers = {a.server for a in desired.objects if a.kind is Kind.ASSOCIATION}
+    assert servers == ({"idp", "orders"} if on_both else {"idp"})
+    assert desired.associating == (frozenset({"orders"}) if on_both else frozenset())
+    assert desired.keeps_associations("idp")
+    assert desired.keeps_associations("orders") is on_both
+
+
 TWO = """\
 version: 1
 name: payments

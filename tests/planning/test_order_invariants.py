@@ -95,13 +95,16 @@ class World:
     def gaps(self, wanted: DesiredState) -> frozenset[tuple[Address, Address]]:
         """What can be asked for at an AS, with the object that a resource server lacks for it."""
         found = set()
-        for pair in [a for a in self.objects if a.kind is Kind.ASSOCIATION]:
+        for pair in [a for a in self.objects if a.kind is Kind.ASSOCIATION and issues(self.servers[a.server])]:
             owner = self.objects[client(pair.client, pair.server)]
             if isinstance(owner, Client) and owner.enabled is False:
                 continue
             for name in self.servers:
                 if trusted_by(wanted, name) == pair.server:
-                    for needed in (client(pair.client, name), scope(pair.scope, name)):
+                    needs = [client(pair.client, name), scope(pair.scope, name)]
+                    if name in wanted.associating:
+                        needs.append(association(pair.client, pair.scope, name))
+                    for needed in needs:
                         if needed not in self.objects:
                             found.add((pair, needed))
         return frozenset(found)
@@ -118,6 +121,8 @@ class Case:
 def cases(draw: st.DrawFn) -> Case:
     """A manifest that puts its clients and scopes on all servers, and any consistent prior state."""
     servers = ESTATES[draw(st.sampled_from(sorted(ESTATES)))]
+    checking = [name for name, server in servers.items() if not issues(server)]
+    associating = frozenset(name for name in checking if draw(st.booleans()))
     some = st.sets(st.sampled_from(NAMES))
     clients, scopes = draw(some), draw(some)
     enabled = {name: draw(st.sampled_from([None, True, False])) for name in sorted(clients)}
@@ -129,12 +134,15 @@ def cases(draw: st.DrawFn) -> Case:
     pairs = st.sets(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)))
     asked = {(c, s) for c, s in draw(pairs) if c in clients and s in scopes}
     objects |= {
-        association(c, s, name): ASSOCIATION for name, e in servers.items() if issues(e) for c, s in sorted(asked)
+        association(c, s, name): ASSOCIATION
+        for name, e in servers.items()
+        if issues(e) or name in associating
+        for c, s in sorted(asked)
     }
     absent = {c for c in draw(some) if c not in clients}, {s for s in draw(some) if s not in scopes}
     gone = [client(name, server) for name in absent[0] for server in servers]
     gone += [scope(name, server) for name in absent[1] for server in servers]
-    seen, cut = _prior(draw, servers), {}
+    seen, cut = _prior(draw, servers, associating), {}
     if clients and draw(st.sampled_from([True, False])):
         name = min(clients)
         cut = {revocation("r", s): Revocation(client=name, tokens="all", block=tuple(Side)) for s in servers}
@@ -151,13 +159,16 @@ def cases(draw: st.DrawFn) -> Case:
         prune=PrunePolicy(clients=draw(modes), scopes=draw(modes), associations=draw(modes)),
         listed_clients=frozenset(draw(some)),
         listed_scopes=frozenset(draw(some)),
+        associating=associating,
     )
     state = live(seen, servers=servers)
     can = facts(without=draw(st.sampled_from([[], [Capability.CLIENT_TYPE_CHANGE]])))
     return Case(wanted, state, plan_of(wanted, state, facts=can))
 
 
-def _prior(draw: st.DrawFn, servers: dict[str, Server]) -> dict[Address, Object | LiveObject]:
+def _prior(
+    draw: st.DrawFn, servers: dict[str, Server], associating: frozenset[str]
+) -> dict[Address, Object | LiveObject]:
     found: dict[Address, Object | LiveObject] = {}
     for name, server in servers.items():
         clients, scopes = draw(st.sets(st.sampled_from(NAMES))), draw(st.sets(st.sampled_from(NAMES)))
@@ -168,7 +179,7 @@ def _prior(draw: st.DrawFn, servers: dict[str, Server]) -> dict[Address, Object 
             found[scope(each, name)] = there(
                 Scope(), ownership=draw(st.sampled_from([Ownership.OURS, Ownership.UNMARKED]))
             )
-        if issues(server):
+        if issues(server) or name in associating:
             pairs = draw(st.sets(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES))))
             found |= {association(c, s, name): ASSOCIATION for c, s in sorted(pairs) if c in clients and s in scopes}
     return found
@@ -199,7 +210,10 @@ def refused(case: Case) -> bool:
 @settings(max_examples=120, deadline=None)
 @given(cases())
 def test_no_step_of_an_apply_opens_a_gap(case: Case) -> None:
-    """At no moment can an AS issue a token for a client or scope that a trusting RS had, or is to get, and lacks."""
+    """At no moment can an AS issue a token for a client, scope or association that a trusting RS had, or is to get, and lacks.
+
+    Associations count on resource servers that keep them.
+    """
     if not refused(case):
         apply(case, case.plan.changes, None)
 
@@ -271,6 +285,7 @@ def test_a_plan_does_not_depend_on_the_order_of_its_input(case: Case, seed: int)
         prune=case.wanted.policy.prune,
         listed_clients=case.wanted.listed_clients,
         listed_scopes=case.wanted.listed_scopes,
+        associating=case.wanted.associating,
     )
     state = live(mixed(case.state.objects.items()), servers=reversed(list(case.state.servers)))
     can_change = all(change.action is not Action.REPLACE for change in case.plan.changes)
@@ -303,3 +318,24 @@ def test_the_simulation_sees_a_gap() -> None:
     early = [change for change in case.plan.changes if change.address.server == "as"]
     with pytest.raises(AssertionError, match="after create association/a:b@as"):
         apply(case, [*early, *late], None)
+
+
+@pytest.mark.parametrize("there_before", [False, True])
+def test_the_simulation_sees_a_missing_association(there_before: bool) -> None:
+    """A resource server that keeps associations gets one before the AS grants it, and loses it after the AS stopped."""
+    pairs = [association("a", "b"), association("a", "b", "rs")]
+    rest = [client("a"), scope("b"), client("a", "rs"), scope("b", "rs")]
+    wanted = desired(
+        rest if there_before else [*rest, *pairs],
+        servers=ESTATES["one resource server"],
+        listed_clients=frozenset({"a"}),
+        associating=frozenset({"rs"}),
+    )
+    state = live([*rest, *pairs] if there_before else rest, servers=wanted.servers)
+    case = Case(wanted, state, plan_of(wanted, state))
+    order = ["as", "rs"] if there_before else ["rs", "as"]
+    assert [change.address.server for change in case.plan.changes] == order
+    apply(case, case.plan.changes, None)
+    with pytest.raises(AssertionError, match="association/a:b@"):
+        apply(case, case.plan.changes[::-1], None)
+    apply(case, case.plan.changes, case.plan.changes[0].address)

@@ -159,6 +159,50 @@ def test_a_server_of_both_roles_grants_last() -> None:
     assert plan.changes[-1].stage is Stage.WIDEN_AUTHORIZATION
 
 
+RS_PAIR = association("x", "s", "rs")
+KEEPING = frozenset({"rs"})
+
+
+def test_a_resource_server_that_keeps_associations_gets_them_first_and_loses_them_last() -> None:
+    """RS association before the AS's, behind its own ends; and the other way round when it goes."""
+    plan = plan_of(desired([*EVERYTHING, RS_PAIR], associating=KEEPING), live())
+    assert [str(change.address) for change in plan.changes][:4] == [
+        "scope/s@rs",
+        "client/x@rs",
+        "association/x:s@rs",
+        "scope/s@as",
+    ]
+    found = by_address(plan.changes)
+    assert found["association/x:s@rs"].depends_on == (scope("s", "rs"), client("x", "rs"))
+    assert RS_PAIR in found["association/x:s@as"].depends_on
+    ends = [address for address in EVERYTHING if address != association("x", "s")]
+    wanted = desired(ends, listed_clients=frozenset({"x"}), associating=KEEPING)
+    gone = by_address(plan_of(wanted, live([*EVERYTHING, RS_PAIR])).changes)
+    assert list(gone) == ["association/x:s@as", "association/x:s@rs"]
+    assert gone["association/x:s@rs"].depends_on == (association("x", "s"),)
+
+
+def test_an_association_of_a_resource_server_waits_for_the_client_that_takes_the_other_along() -> None:
+    """A client's delete on the AS ends what it was associated with; until then the RS keeps its association."""
+    wanted = desired(
+        [scope("s"), scope("s", "rs"), client("x", "rs")],
+        absent=frozenset({client("x")}),
+        listed_clients=frozenset({"x"}),
+        associating=KEEPING,
+    )
+    found = by_address(plan_of(wanted, live([*EVERYTHING, RS_PAIR])).changes)
+    assert list(found) == ["client/x@as", "association/x:s@rs"]
+    assert found["association/x:s@rs"].depends_on == (client("x"),)
+
+
+def test_a_client_that_may_do_more_waits_for_the_associations_of_resource_servers() -> None:
+    """Enabling a client opens all that it is associated with, so the RS must have the associations."""
+    wanted = desired({client("x"): Client(enabled=True), **dict.fromkeys([RS_PAIR], ASSOCIATION)}, associating=KEEPING)
+    seen = [scope("s"), association("x", "s"), scope("s", "rs"), client("x", "rs")]
+    state = live({**dict.fromkeys(seen, ASSOCIATION), client("x"): Client(enabled=False), client("x", "rs"): Client()})
+    assert by_address(plan_of(wanted, state).changes)["client/x@as"].depends_on == (RS_PAIR,)
+
+
 def change(address: Address, *needs: Address, stage: Stage = Stage.WIDEN_RESOURCE) -> Change:
     return Change(address, Action.CREATE, Reason.MISSING, stage, depends_on=needs)
 

@@ -99,6 +99,19 @@ def test_full_prune_spares_the_associations_of_foreign_clients() -> None:
     assert actions(compare(wanted, live(seen), FACTS).changes) == {"association/nobodys:s@as": "delete"}
 
 
+def test_a_resource_server_keeps_an_association_that_is_still_granted() -> None:
+    """What only the RS would lose stays, with a finding; where both lose it, it goes on both."""
+    here, there_too = association("x", "s", "rs"), association("x", "s")
+    ends = [scope("s"), scope("s", "rs"), client("x", "rs")]
+    wanted = desired(ends, listed_clients=frozenset({"x"}), associating=frozenset({"rs"}))
+    seen = live([*ends, client("x"), here, there_too])
+    found = compare(wanted, seen, FACTS)
+    assert found.changes == ()
+    assert [(item.rule, item.address) for item in found.diagnostics] == [("still-granted", str(here))]
+    both = desired([*ends, client("x")], listed_clients=frozenset({"x"}), associating=frozenset({"rs"}))
+    assert {change.address for change in compare(both, seen, FACTS).changes} == {there_too, here}
+
+
 def test_a_resource_server_keeps_what_is_still_granted() -> None:
     """A prune by mark must not take from the RS what an unmarked association of the AS still grants."""
     seen = {

@@ -6,14 +6,29 @@ from dataclasses import replace
 
 import pytest
 
+from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.model.objects import Client, Grant, Object, Revocation, Side, Trust
 from oauthdeploy.model.state import DesiredState, LiveState, Ownership
 from oauthdeploy.planning.adopting import adoption
 from oauthdeploy.planning.capabilities import Capability
-from oauthdeploy.planning.sides import accounts_of
+from oauthdeploy.planning.sides import accounts_of, disagreements
 
-from .builders import FACTS, FOREIGN, OURS, client, desired, facts, live, plan_of, revocation, scope, there, trust
+from .builders import (
+    FACTS,
+    FOREIGN,
+    OURS,
+    association,
+    client,
+    desired,
+    facts,
+    live,
+    plan_of,
+    revocation,
+    scope,
+    there,
+    trust,
+)
 
 CREDENTIALS = Client(grants=(Grant.CLIENT_CREDENTIALS,))
 PEOPLE = Client(grants=(Grant.AUTHORIZATION_CODE,))
@@ -33,6 +48,23 @@ def test_a_thousand_strays_do_not_bury_the_plan() -> None:
     found = rules(desired(), live([scope("shared", "rs"), scope("shared"), *(scope(name) for name in names)]))
     assert len([rule for rule, _ in found if rule == "scope-on-one-side"]) == 20
     assert len([rule for rule, _ in found if rule == "cross-side-more"]) == 1
+
+
+def test_associations_of_both_sides_are_compared() -> None:
+    """Where a resource server keeps them; one whose end is missing on a side is the finding of that end."""
+    keeping = frozenset({"rs"})
+    ends = [client("x"), scope("s"), client("x", "rs"), scope("s", "rs")]
+    some = live([*ends, client("lone"), association("x", "s"), association("lone", "s")])
+    seen = LiveState({name: replace(one, complete=frozenset(Kind)) for name, one in some.servers.items()})
+    assert ("association-on-one-side", "association/x:s@rs") not in rules(desired(), seen)
+    assert sorted(rules(desired(associating=keeping), seen)) == [
+        ("association-on-one-side", "association/x:s@rs"),
+        ("client-on-one-side", "client/lone@rs"),
+    ]
+    wanted = desired([*ends, association("x", "s"), association("x", "s", "rs")], associating=keeping)
+    assert "association-on-one-side" not in dict(rules(wanted, seen))
+    told = [(item.address, item.detail) for item in disagreements(wanted, seen)]
+    assert told == [(association("x", "s", "rs"), "as has it, and rs doesn't.")]
 
 
 def test_a_block_is_no_disagreement() -> None:

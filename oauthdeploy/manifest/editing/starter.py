@@ -215,7 +215,10 @@ class _Draft:
             yield from _CLIENT
 
     def _associations(self) -> Iterator[str]:
-        if not supports(self._table, Capability.ASSOCIATIONS):
+        kept = [self._table]
+        if self._resources:
+            kept.append(table_for(self._drivers[self.answers.resource_driver], Role.RESOURCE))
+        if not any(supports(table, Capability.ASSOCIATIONS) for table in kept):
             return
         yield from ("", *_ASSOCIATIONS_SAY)
         if not (self.answers.clients and self.answers.scopes):
@@ -320,7 +323,7 @@ _CLIENT: Final = (
 )
 _CLIENTS_EXAMPLE: Final = ("# clients:", "#   web-shop:", *(f"# {line.split('  #')[0]}" for line in _CLIENT))
 _ASSOCIATIONS_SAY: Final = (
-    "# Associations: which client may ask for which scope; kept on the authorization server. The other end works too:",
+    "# Associations: which client may ask for which scope; the authorization server grants no more. The other end works too:",
     "# {scope: NAME, clients: [...]}.",
 )
 _ASSOCIATIONS_EXAMPLE: Final = ("# associations:", "#   - {client: web-shop, scopes: [orders.read]}")

@@ -47,8 +47,11 @@ def _holder(document: Document, drivers: Mapping[str, DriverFacts], kind: Kind, 
 
 
 def _association(document: Document, drivers: Mapping[str, DriverFacts], address: Address, server: str) -> str:
-    if Side.AUTHORIZATION not in document.servers[server].role.sides:
-        return "associations are the authorization side's"
+    facts = drivers.get(document.servers[server].driver)
+    if Side.AUTHORIZATION not in document.servers[server].role.sides and facts is not None:
+        answer = supports(table_for(facts, document.servers[server].role), Capability.ASSOCIATIONS)
+        if not answer:
+            return f"the driver {facts.name} keeps no associations on a resource server: {answer.note}"
     for kind, name in ((Kind.CLIENT, address.client), (Kind.SCOPE, address.scope)):
         if why := _holder(document, drivers, kind, name, server):
             return f"{kind}/{name} isn't there: {why}"

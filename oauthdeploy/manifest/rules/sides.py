@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Severity
 from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, object_address, rule
 from oauthdeploy.manifest.rules.context import RuleContext
@@ -197,7 +197,7 @@ associations:
 """,
 )
 def no_server(context: RuleContext) -> Iterator[Finding]:
-    """A pair of present objects that meet on no authorization server; only an `on` can cause that."""
+    """A pair of present objects that meet on no server with associations; only an `on` can cause that."""
     clients = {key for key, entry in context.clients_that_write("on") if entry.on is not None}
     scopes = {name for name, entry in context.scopes if entry.on is not None}
     if not clients and not scopes:
@@ -210,11 +210,11 @@ def no_server(context: RuleContext) -> Iterator[Finding]:
         if pair.client not in present or pair.scope not in known:
             continue
         if not any(
-            context.holds(server, Kind.CLIENT, pair.client) and context.holds(server, Kind.SCOPE, pair.scope)
-            for server in context.authorization_servers
+            Address.association(pair.client, pair.scope, server) in context.desired.objects
+            for server in context.servers
         ):
             address = object_address(Kind.ASSOCIATION, f"{pair.client}:{pair.scope}")
-            yield Finding(pair.path, f"{pair.client} and {pair.scope} are on no common authorization server.", address)
+            yield Finding(pair.path, f"{pair.client} and {pair.scope} are on no common server that grants.", address)
 
 
 @rule(
