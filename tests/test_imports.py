@@ -64,6 +64,7 @@ PLANNING = [
     "adopting",
     "outcome",
     "drift",
+    "baseline",
 ]
 ONLY_IN = {
     "requests": {"drivers", "server", "cli"},

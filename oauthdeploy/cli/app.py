@@ -26,7 +26,7 @@ COMMANDS = {
     "fmt": "Write manifests in their canonical form, keeping what they mean and every comment.",
     "explain": "Explain a rule, a field of the manifest, or an object of yours.",
     "drivers": "List the drivers, where they come from, and what each can do.",
-    "schema": "Print the JSON Schema of a document: manifest, plan, drift or event.",
+    "schema": "Print the JSON Schema of a document: manifest, plan, drift, baseline or event.",
     "completion": "Print the completion script for a shell.",
     "version": "Print the version.",
 }

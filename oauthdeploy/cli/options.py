@@ -77,7 +77,7 @@ def _read_stdin() -> str:
         ) from None
 
 
-def _bundle(make: type[Any], name: str, options: Sequence[Decorator]) -> Decorator:
+def bundle(make: type[Any], name: str, options: Sequence[Decorator]) -> Decorator:
     """Hand the values of several flags to the command as one value."""
     own = [field.name for field in fields(make)]
 
@@ -145,7 +145,7 @@ _manifest_flags = (
     option("--ignore", env="IGNORE", multiple=True, metavar="RULE", help="Leave a rule's findings out. Repeatable."),
 )
 
-manifest_options: Decorator = _bundle(Source, "source", _manifest_flags)
+manifest_options: Decorator = bundle(Source, "source", _manifest_flags)
 """-f, --env, --var, --var-file, --allow-commands, --error, --warn, --ignore; the command gets them as `source`."""
 
 
@@ -259,7 +259,7 @@ _reach_flags = (
     ),
 )
 
-reach_options: Decorator = _bundle(Reach, "reach", _reach_flags)
+reach_options: Decorator = bundle(Reach, "reach", _reach_flags)
 """--server, --target, --exclude, --parallelism, --trace, --max-deletes, --allow, --fail-on; the command gets them as `reach`."""
 
 
@@ -275,7 +275,7 @@ class Servers:
         return Reach(server=self.server, parallelism=self.parallelism).options()
 
 
-server_options: Decorator = _bundle(Servers, "servers", (_server_flag, _parallelism_flag, _trace_flag))
+server_options: Decorator = bundle(Servers, "servers", (_server_flag, _parallelism_flag, _trace_flag))
 """--server, --parallelism and --trace; the command gets them as `servers`."""
 
 

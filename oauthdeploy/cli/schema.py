@@ -9,7 +9,7 @@ import click
 from oauthdeploy.cli import streams
 from oauthdeploy.core.errors import OAuthDeployError
 
-SCHEMAS = {name: f"{name}.v1.schema.json" for name in ("manifest", "plan", "drift", "event")}
+SCHEMAS = {name: f"{name}.v1.schema.json" for name in ("manifest", "plan", "drift", "baseline", "event")}
 
 
 class SchemaMissing(OAuthDeployError):
@@ -21,12 +21,13 @@ class SchemaMissing(OAuthDeployError):
 @click.command()
 @click.argument("name", type=click.Choice(list(SCHEMAS)), default="manifest")
 def schema(name: str) -> None:
-    """Print the JSON Schema of a document: manifest, plan, drift or event.
+    """Print the JSON Schema of a document: manifest, plan, drift, baseline or event.
 
     \b
     manifest  what you write, for editors; the default
     plan      what `plan -o json` prints and `plan --out` saves
     drift     what `drift -o json` prints
+    baseline  the file of known drift that `drift --baseline` reads
     event     a line of `apply -o ndjson`
 
     \b

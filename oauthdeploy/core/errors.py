@@ -50,13 +50,13 @@ class UsageError(OAuthDeployError):
 
 
 class ManifestInvalid(OAuthDeployError):
-    """The manifest has errors; `diagnostics` holds all of them, warnings too."""
+    """The manifest, or another file in its words (`what`), has errors; `diagnostics` holds all of them, warnings too."""
 
     exit_code = 3
     rule = "manifest-invalid"
 
-    def __init__(self, diagnostics: Diagnostics) -> None:
-        super().__init__("The manifest is not valid")
+    def __init__(self, diagnostics: Diagnostics, *, what: str = "manifest") -> None:
+        super().__init__(f"The {what} is not valid")
         self.diagnostics = diagnostics
 
 

@@ -1,24 +1,40 @@
-"""Drift: how live differs from the manifest, by class."""
+"""Drift: how live differs from the manifest, by class.
+
+    missing          the manifest has it, the server doesn't
+    unexpected       the server has it, and the manifest marks it absent, would prune it, or doesn't name it
+    changed          a written field differs; a cut-off isn't in force
+    sides-disagree   a resource server and its authorization server hold different things, named in the manifest or not
+    cannot-compare   a server won't tell a field; no drift
+    unreadable       a server wouldn't show a kind; no drift
+
+A client that somebody made by hand is what a drift report is read for, so what the manifest doesn't name counts, though a plan
+leaves it alone. Three things don't: kinds that the manifest names nothing of on that server (they aren't managed there),
+associations of clients whose list it doesn't write, and what carries another manifest's mark. Where several hands work on one
+server without marks, `unnamed=False` leaves all of it out, or a baseline names what is known.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, assert_never
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostics, Path
 from oauthdeploy.model.objects import Revocation
-from oauthdeploy.model.state import DesiredState, LiveState
+from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Ownership
+from oauthdeploy.planning.capabilities import DriverFacts
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason
 from oauthdeploy.planning.documents import Document, diagnostic_documents, field_document
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.planning.sides import disagreements
+from oauthdeploy.planning.sides import TOLD_AS_DRIFT, disagreements, unnamed_disagreements
 
 DRIFT_FORMAT: Final = "oauthdeploy/drift"
-DRIFT_FORMAT_VERSION: Final = "1.0"
+DRIFT_FORMAT_VERSION: Final = "1.1"
 
 
 class DriftClass(StrEnum):
@@ -38,6 +54,16 @@ class DriftClass(StrEnum):
 
 
 @dataclass(frozen=True)
+class Acceptance:
+    """Who accepts a known difference, why, and until which day; `place` is the line of the entry that says so."""
+
+    owner: str
+    reason: str
+    expires: date
+    place: str = ""
+
+
+@dataclass(frozen=True)
 class DriftItem:
     """One difference. `fields` read before = live, after = manifest; `detail` says it in words."""
 
@@ -46,43 +72,130 @@ class DriftItem:
     detail: str
     fields: tuple[FieldChange, ...] = ()
     place: Path = ()
+    accepted: Acceptance | None = None
+
+    @property
+    def counts(self) -> bool:
+        """True where it is real drift that nobody has accepted."""
+        return self.kind.counts and self.accepted is None
+
+
+@dataclass(frozen=True)
+class BaselineUse:
+    """What a baseline was good for: how many entries it has, and the positions of those that have expired or match nothing."""
+
+    entries: int
+    expired: tuple[int, ...] = ()
+    unused: tuple[int, ...] = ()
+
+    @property
+    def active(self) -> int:
+        """The entries that still accept something, or would."""
+        return self.entries - len(set(self.expired) | set(self.unused))
 
 
 @dataclass(frozen=True)
 class DriftReport:
-    """All differences, by address; `plan` is what would repair them."""
+    """All differences, by address; `plan` is what would repair those that an apply can repair.
+
+    `left_alone` counts live objects that the manifest doesn't name and that were left out. `requests` are those that reading
+    took, by server; `baseline` is None where there was none.
+    """
 
     plan: Plan
     items: tuple[DriftItem, ...]
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
+    left_alone: int = 0
+    requests: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    baseline: BaselineUse | None = None
 
     @property
     def drifted(self) -> bool:
-        """True where live differs from the manifest."""
-        return any(item.kind.counts for item in self.items)
+        """True where live differs from the manifest, and nobody has accepted that."""
+        return any(item.counts for item in self.items)
+
+    @property
+    def accepted(self) -> tuple[DriftItem, ...]:
+        """What a baseline accepts."""
+        return tuple(item for item in self.items if item.accepted is not None)
+
+
+def in_order(items: Iterable[DriftItem]) -> tuple[DriftItem, ...]:
+    """By address, then by class."""
+    classes = list(DriftClass)
+    return tuple(sorted(items, key=lambda item: (item.address.sort_key, classes.index(item.kind), item.detail)))
 
 
 # -- classifying ------------------------------------------------------------------------------------------------------
 
 
-def classify(desired: DesiredState, live: LiveState, plan: Plan) -> DriftReport:
-    """Tell the differences between live and manifest by class.
+def classify(
+    desired: DesiredState,
+    live: LiveState,
+    plan: Plan,
+    facts: Mapping[str, DriverFacts],
+    *,
+    unnamed: bool = True,
+    selected: Callable[[Address], bool] = lambda _address: True,
+) -> DriftReport:
+    """Tell the differences between live and manifest by class; `facts` are by driver name.
 
-    What the policy leaves alone (`plan.kept`) is no drift. What two sides disagree about is told besides the difference from
-    the manifest, since it is what their callers run into. Only objects and accounts that the manifest puts on both sides are
-    looked at; findings about others stand in `diagnostics`.
+    What two sides disagree about is told besides the difference from the manifest, since it is what their callers run into.
+    `unnamed`: whether what the manifest doesn't name counts. `selected` cuts what isn't a change of the plan, which is cut
+    already.
     """
-    items = [
-        *(_item_of(change) for change in plan.changes),
+    strays = [address for address in sorted(_strays(desired, live, plan)) if selected(address)]
+    # One finding and one item for the same thing would be one too many.
+    told = TOLD_AS_DRIFT if unnamed else frozenset()
+    beside = [
         *(
             DriftItem(DriftClass.SIDES_DISAGREE, found.address, found.detail, place=found.place)
-            for found in disagreements(desired, live)
+            for found in (
+                *disagreements(desired, live),
+                *(unnamed_disagreements(desired, live, facts) if unnamed else ()),
+            )
         ),
         *(_blind(address, path, desired) for address, path in plan.blind),
+        *(_stray(address) for address in (strays if unnamed else ())),
+    ]
+    items = [
+        *(_item_of(change) for change in plan.changes),
+        *(item for item in beside if selected(item.address)),
         *_unreadable(live),
     ]
-    ordered = sorted(items, key=lambda item: (item.address.sort_key, list(DriftClass).index(item.kind), item.detail))
-    return DriftReport(plan=plan, items=tuple(ordered), diagnostics=plan.diagnostics)
+    return DriftReport(
+        plan=plan,
+        items=in_order(items),
+        diagnostics=Diagnostics.of(found for found in plan.diagnostics if found.rule not in told),
+        left_alone=0 if unnamed else len(strays),
+        requests=MappingProxyType({name: state.requests for name, state in sorted(live.servers.items())}),
+    )
+
+
+def _strays(desired: DesiredState, live: LiveState, plan: Plan) -> Iterator[Address]:
+    """Live scopes, clients and associations that the manifest doesn't name, though it manages their kind there."""
+    managed = {(address.server, address.kind) for address in (*desired.objects, *desired.absent)}
+    planned = {address for change in plan.changes for address in (change.address, change.live_address)}
+    for server, state in live.servers.items():
+        for address, there in state.objects.items():
+            if address in desired.objects or address in planned or address in desired.absent:
+                continue
+            if address.kind is Kind.ASSOCIATION:
+                listed = address.client in desired.listed_clients or address.scope in desired.listed_scopes
+                stray = listed and Address(Kind.CLIENT, address.client, server) in desired.objects
+            else:
+                stray = address.kind in (Kind.SCOPE, Kind.CLIENT) and (server, address.kind) in managed
+            if stray and not _is_foreign(there) and state.unreadable.get(address.kind) is None:
+                yield address
+
+
+def _is_foreign(there: LiveObject) -> bool:
+    return there.ownership is Ownership.FOREIGN
+
+
+def _stray(address: Address) -> DriftItem:
+    detail = f"The manifest doesn't name it, and {address.server} has it. An apply leaves it alone."
+    return DriftItem(DriftClass.UNEXPECTED, address, detail)
 
 
 def _item_of(change: Change) -> DriftItem:
@@ -143,7 +256,7 @@ def _unreadable(live: LiveState) -> Iterator[DriftItem]:
 
 def drift_document(report: DriftReport) -> Document:
     """The report as JSON (`schemas/drift.v1.schema.json`), in stable order, without secrets. In fields, before is live and
-    after is the manifest.
+    after is the manifest. `summary` counts all items, those that are accepted too.
     """
     counts = Counter(item.kind for item in report.items)
     return {
@@ -153,6 +266,10 @@ def drift_document(report: DriftReport) -> Document:
         "manifest_digest": report.plan.manifest_digest,
         "drifted": report.drifted,
         "summary": {kind.value: counts[kind] for kind in DriftClass},
+        "accepted": len(report.accepted),
+        "baseline": None if report.baseline is None else _baseline_document(report.baseline),
+        "left_alone": report.left_alone,
+        "requests": dict(report.requests),
         "items": [
             {
                 "class": item.kind.value,
@@ -160,8 +277,22 @@ def drift_document(report: DriftReport) -> Document:
                 "detail": item.detail,
                 "fields": [field_document(field) for field in item.fields],
                 "place": list(item.place),
+                "accepted": None if item.accepted is None else _acceptance_document(item.accepted),
             }
             for item in report.items
         ],
         "diagnostics": diagnostic_documents(report.diagnostics),
     }
+
+
+def _acceptance_document(accepted: Acceptance) -> Document:
+    return {
+        "owner": accepted.owner,
+        "reason": accepted.reason,
+        "expires": accepted.expires.isoformat(),
+        "place": accepted.place,
+    }
+
+
+def _baseline_document(use: BaselineUse) -> Document:
+    return {"entries": use.entries, "active": use.active, "expired": len(use.expired), "unused": len(use.unused)}

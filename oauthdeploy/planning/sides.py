@@ -27,6 +27,10 @@ from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.view import trusted_by
 
 UNCHECKED: Final = "cross-side-unchecked"
+ENABLED_ON_ONE_SIDE: Final = "client-enabled-on-one-side"
+TOLD_AS_DRIFT: Final = frozenset({"scope-on-one-side", "client-on-one-side", ENABLED_ON_ONE_SIDE, "cross-side-more"})
+"""The rules of findings that a drift report tells as items instead."""
+
 _SHOWN: Final = 20
 _HELD: Final = (
     (Kind.SCOPE, Capability.SCOPES),
@@ -68,27 +72,43 @@ def disagreements(desired: DesiredState, live: LiveState) -> Iterator[Disagreeme
         yield Disagreement(Address.parse(found.address), found.detail, found.path)
 
 
+def unnamed_disagreements(
+    desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts]
+) -> Iterator[Disagreement]:
+    """What two sides hold differently now, of what the manifest doesn't put on both; `facts` are by driver name.
+
+    What another resource server of the same authorization server holds is shared with that one, and no disagreement.
+    """
+    for sides in _both_read(desired, live, facts, _After(live, ())):
+        for kind in _comparable(sides):
+            if not all(sides.live.readable(server, kind) for server in (sides.resource, sides.trusted)):
+                continue
+            for found in _one_sided(sides, kind):
+                address = Address.parse(found.address)
+                if found.severity is Severity.WARNING or address.server == sides.trusted:
+                    yield Disagreement(address, found.detail, found.path)
+            for found in _unlike(sides) if kind is Kind.CLIENT else ():
+                address = Address.parse(found.address)
+                if found.rule == ENABLED_ON_ONE_SIDE and address not in desired.objects:
+                    yield Disagreement(address, found.detail, found.path)
+
+
 def side_findings(
     desired: DesiredState, live: LiveState, changes: Iterable[Change], facts: Mapping[str, DriverFacts]
 ) -> Iterator[Diagnostic]:
     """Findings about the two sides as they are after the changes; `facts` are by driver name. None of them stops a plan."""
     after = _After(live, changes)
-    peers: dict[str, list[str]] = defaultdict(list)
-    pairs = list(_pairs(desired))
-    for resource, trusted in pairs:
-        peers[trusted].append(resource)
     for resource in sorted(live.servers.keys() & desired.servers.keys()):
         yield from _trust(desired, live, resource, after)
-    for resource, trusted in pairs:
+    for resource, trusted in _pairs(desired):
         if resource == trusted or resource not in live.servers:
             continue
         if not facts[desired.servers[trusted].driver].writable:
             yield _unseen(resource, trusted, f"{trusted} is described only: what it holds can't be read.")
         elif trusted not in live.servers:
             yield _unseen(resource, trusted, f"{trusted} was not read in this run.")
-        else:
-            others = [name for name in peers[trusted] if name not in (resource, trusted)]
-            yield from _held(_Sides(desired, live, facts, after, resource, trusted, tuple(others)))
+    for sides in _both_read(desired, live, facts, after):
+        yield from _held(sides)
     yield from _accounts(desired, live)
     yield from _unread_accounts(desired, live, facts)
 
@@ -168,14 +188,26 @@ class _Sides:
         return any(a.kind is kind and a.server == server for some in known for a in some)
 
 
+def _both_read(
+    desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts], after: _After
+) -> Iterator[_Sides]:
+    """Each resource server with the other server that it trusts, where both were read."""
+    pairs = list(_pairs(desired))
+    peers: dict[str, list[str]] = defaultdict(list)
+    for resource, trusted in pairs:
+        peers[trusted].append(resource)
+    for resource, trusted in pairs:
+        if resource != trusted and {resource, trusted} <= live.servers.keys():
+            others = [name for name in peers[trusted] if name not in (resource, trusted)]
+            yield _Sides(desired, live, facts, after, resource, trusted, tuple(others))
+
+
 # -- scopes and clients -----------------------------------------------------------------------------------------------
 
 
 def _held(sides: _Sides) -> Iterator[Diagnostic]:
-    for kind, capability in _HELD:
-        both = (sides.resource, sides.trusted)
-        if not all(sides.can_hold(server, capability) and sides.listed(server, kind) for server in both):
-            continue
+    both = (sides.resource, sides.trusted)
+    for kind in _comparable(sides):
         unread = [server for server in both if not sides.live.readable(server, kind)]
         for server in unread:
             yield _unchecked(
@@ -189,6 +221,14 @@ def _held(sides: _Sides) -> Iterator[Diagnostic]:
         yield from _few(_one_sided(sides, kind), f"{kind}s that {sides.resource} and {sides.trusted} don't share")
         if kind is Kind.CLIENT:
             yield from _few(_unlike(sides), f"clients that {sides.resource} and {sides.trusted} hold differently")
+
+
+def _comparable(sides: _Sides) -> Iterator[Kind]:
+    """The kinds that both servers can hold and that were asked for on both."""
+    for kind, capability in _HELD:
+        both = (sides.resource, sides.trusted)
+        if all(sides.can_hold(server, capability) and sides.listed(server, kind) for server in both):
+            yield kind
 
 
 def _one_sided(sides: _Sides, kind: Kind) -> Iterator[Diagnostic]:
@@ -254,7 +294,7 @@ def _unlike(sides: _Sides) -> Iterator[Diagnostic]:
         if None not in states and states[0] != states[1] and name not in blocked:
             on, off = (here, there) if states[0] else (there, here)
             yield Diagnostic(
-                "client-enabled-on-one-side",
+                ENABLED_ON_ONE_SIDE,
                 "A client is enabled on one side only",
                 detail=f"The client '{name}' is enabled on {on.server} and disabled on {off.server}: what one allows, "
                 "the other refuses.",

@@ -36,7 +36,7 @@ def render_error(error: OAuthDeployError, look: Look) -> str:
     if isinstance(error, ManifestInvalid):
         sheet.block(render_diagnostics(error.diagnostics, look))
         sheet.blank()
-        sheet.add(("error: ", "error"), (f"The manifest is not valid: {summary_of(error.diagnostics)}", "strong"))
+        sheet.add(("error: ", "error"), (f"{error.summary}: {summary_of(error.diagnostics)}", "strong"))
     elif isinstance(error, ServersFailed):
         for member in error.members:
             sheet.block(render_error(member, look))

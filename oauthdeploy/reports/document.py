@@ -205,7 +205,7 @@ class Row:
 _WEIGHT = {
     word: weight
     for weight, word in enumerate(
-        ("cannot-compare", "unreadable", "create", "update", "replace", "delete", "disable", "revoke")
+        ("accepted", "cannot-compare", "unreadable", "create", "update", "replace", "delete", "disable", "revoke")
     )
 }
 

@@ -29,6 +29,7 @@ _SUMMARIES: Final = {
     "sides-disagree": "Two sides disagree",
     "cannot-compare": "A value can't be compared",
     "unreadable": "A part of the server couldn't be read",
+    "accepted": "A known difference is accepted",
 }
 _DIFFERENT: Final = {
     "missing": "Only the first side has the object",

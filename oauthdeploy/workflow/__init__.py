@@ -3,7 +3,7 @@
     validate()      manifest -> findings
     make_plan()     manifest -> desired -> live -> diff -> plan; on connections that refuse to write
     run_plan()      the same, then apply -> verify -> report
-    detect_drift()  the same as a plan, told as drift
+    detect_drift()  the same as a plan, told as drift; a baseline (read_baseline) accepts what is known
     probe()         findings that take a look at the servers
     adopt()         live objects that the manifest names -> marks of ownership, where servers hold them
     ping()          who the servers are and whether they let us in
@@ -19,10 +19,12 @@ Errors are those of `core.errors`; each has the exit code that the command line 
 from __future__ import annotations
 
 from oauthdeploy.manifest.api import ManifestRequest
+from oauthdeploy.manifest.baselines import read_baseline
 from oauthdeploy.workflow.adopting import AdoptReport, adopt, probe
+from oauthdeploy.workflow.drifting import detect_drift
 from oauthdeploy.workflow.opening import environment, validate
 from oauthdeploy.workflow.options import PingResult, RunOptions
-from oauthdeploy.workflow.runs import detect_drift, make_plan, ping, run_plan
+from oauthdeploy.workflow.runs import make_plan, ping, run_plan
 from oauthdeploy.workflow.saved import check_saved, read_plan, run_saved, save_plan
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "make_plan",
     "ping",
     "probe",
+    "read_baseline",
     "read_plan",
     "run_plan",
     "run_saved",

@@ -15,7 +15,6 @@ from oauthdeploy.drivers.base import ServerReport
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.model.state import LiveState
-from oauthdeploy.planning.drift import DriftReport, classify
 from oauthdeploy.planning.outcome import ApplyReport, Event
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.running.apply import apply_plan, hold_safety
@@ -42,18 +41,6 @@ def make_plan(request: ManifestRequest, options: RunOptions | None = None) -> tu
     with connected(manifest, options, read_only=True) as drivers:
         plan, _live, _reports = plan_now(manifest, drivers, options)
     return plan, manifest
-
-
-def detect_drift(request: ManifestRequest, options: RunOptions | None = None) -> tuple[DriftReport, Manifest]:
-    """Compare the manifest with the live servers and tell the differences by class. Writes nothing.
-
-    Raises what `make_plan` raises.
-    """
-    options = options or RunOptions()
-    manifest = load(request, options)
-    with connected(manifest, options, read_only=True) as drivers:
-        plan, live, _reports = plan_now(manifest, drivers, options)
-    return classify(manifest.desired, live, plan), manifest
 
 
 def run_plan(

@@ -42,11 +42,14 @@ def found(pair: Pair, rule: str, *command: str) -> list[dict[str, Any]]:
 
 
 def test_what_nobody_wrote_is_compared_too(pair: Pair) -> None:
-    """A scope of the AS alone, a client enabled on one side: all three commands say it, and no apply is stopped."""
+    """A scope of the AS alone, a client enabled on one side: all three commands say it, and no apply is stopped.
+
+    To `drift` they are what the sides disagree about, and no findings besides.
+    """
     assert pair.run("apply", "--yes").code == 0
     pair.admin(pair.login, "POST", "/admin/oauth/scope/", {"name": "stray", "FoldersAndServices": ["a"]})
     pair.admin(pair.orders, "PATCH", "/admin/oauth/client/web-shop", {"enabled": False})
-    for command in ("plan", "drift", "validate --online"):
+    for command in ("plan", "validate --online"):
         (stray,) = found(pair, "scope-on-one-side", *command.split())
         assert stray["address"] == "scope/stray@orders"
         assert "login has the scope 'stray', and orders doesn't" in stray["detail"]
@@ -55,6 +58,13 @@ def test_what_nobody_wrote_is_compared_too(pair: Pair) -> None:
         assert enabled["address"] == "client/web-shop@orders"
         assert "login" in enabled["detail"]
     assert "scope-on-one-side" in pair.run("validate", "--online").err
+    drift = pair.run("drift", "-o", "json").json
+    assert [(item["class"], item["address"]) for item in drift["items"] if item["class"] != "cannot-compare"] == [
+        ("unexpected", "scope/stray@login"),
+        ("sides-disagree", "scope/stray@orders"),
+        ("sides-disagree", "client/web-shop@orders"),
+    ]
+    assert not any(item["rule"].endswith("-on-one-side") for item in drift["diagnostics"])
     assert pair.run("apply", "--yes").code == 0
 
 

@@ -13,17 +13,33 @@ from jsonschema import Draft202012Validator
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import Client, ClientSecret, Object, Revocation, Scope, Side, Trust
-from oauthdeploy.model.state import DesiredState, LiveState
+from oauthdeploy.model.state import DesiredState, LiveState, Prune, PrunePolicy
 from oauthdeploy.planning.drift import DriftClass, DriftReport, classify, drift_document
 
-from .builders import FULL, client, desired, live, plan_of, revocation, scope, there, tokens, trust
+from .builders import (
+    FACTS,
+    FOREIGN,
+    FULL,
+    TWO_SIDES,
+    association,
+    client,
+    desired,
+    live,
+    plan_of,
+    resource_server,
+    revocation,
+    scope,
+    there,
+    tokens,
+    trust,
+)
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "drift.v1.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
 
 
 def report(wanted: DesiredState, state: LiveState) -> DriftReport:
-    return classify(wanted, state, plan_of(wanted, state))
+    return classify(wanted, state, plan_of(wanted, state), FACTS)
 
 
 def classes(wanted: DesiredState, state: LiveState) -> list[tuple[str, str]]:
@@ -45,10 +61,57 @@ def test_what_differs_has_its_class() -> None:
     assert found.drifted
 
 
-def test_what_the_policy_leaves_alone_is_no_drift() -> None:
-    """An unnamed object is unexpected only where the policy would prune it."""
+def test_what_the_manifest_does_not_name_is_unexpected() -> None:
+    """A client made by hand counts though a plan leaves it alone; on request it is left out, and counted."""
+    named = [client("a"), client("a", "rs"), scope("s"), scope("s", "rs")]
+    wanted, seen = desired(named), live([*named, client("x"), scope("y")])
+    assert plan_of(wanted, seen).is_empty
+    assert classes(wanted, seen) == [
+        ("unexpected", "scope/y@as"),
+        ("sides-disagree", "scope/y@rs"),
+        ("unexpected", "client/x@as"),
+        ("sides-disagree", "client/x@rs"),
+    ]
+    found = classify(wanted, seen, plan_of(wanted, seen), FACTS, unnamed=False)
+    assert (found.items, found.left_alone, found.drifted) == ((), 2, False)
+
+
+def test_what_is_not_managed_is_not_unexpected() -> None:
+    """A kind that the manifest names nothing of there, the scopes of a client without a list, what another manifest marked."""
     assert classes(desired(), live([client("x")])) == []
-    assert classes(desired(prune=FULL), live([client("x")])) == [("unexpected", "client/x@as")]
+    wanted = desired([client("a"), scope("s")])
+    assert classes(wanted, live([client("a"), scope("s"), association("a", "s")])) == []
+    listed = desired(
+        [client("a"), scope("s")], listed_clients=frozenset({"a"}), prune=PrunePolicy(associations=Prune.NONE)
+    )
+    assert classes(listed, live([client("a"), scope("s"), association("a", "s")])) == [
+        ("unexpected", "association/a:s@as")
+    ]
+    foreign = {client("a"): Client(), scope("s"): Scope(), client("x"): there(Client(), **FOREIGN)}
+    assert classes(wanted, live(foreign)) == []
+
+
+def test_what_the_policy_would_prune_is_unexpected_once() -> None:
+    """The delete of the plan and the object that nobody names are one item."""
+    assert classes(desired([client("a")], prune=FULL), live([client("a"), client("x")])) == [
+        ("unexpected", "client/x@as")
+    ]
+
+
+def test_what_another_resource_server_holds_is_shared_with_that_one() -> None:
+    """A scope of the AS that one of two resource servers has is no disagreement with the other."""
+    servers = {**TWO_SIDES, "stock": resource_server()}
+    everywhere = [scope("s", name) for name in servers]
+    wanted = desired(everywhere, servers=servers)
+    seen = live([*everywhere, scope("t"), scope("t", "stock")], servers=servers)
+    assert classes(wanted, seen) == [("unexpected", "scope/t@as"), ("unexpected", "scope/t@stock")]
+
+
+def test_a_selection_selects_what_no_plan_has_too() -> None:
+    """Targets cut unexpected objects and disagreements as they cut changes."""
+    wanted, seen = desired([client("a")]), live([client("a"), client("x"), client("y")])
+    found = classify(wanted, seen, plan_of(wanted, seen), FACTS, selected=lambda address: address.name == "y")
+    assert {item.address.name for item in found.items} == {"y"}
 
 
 def test_a_cut_off_that_is_not_in_force_is_drift() -> None:
@@ -143,8 +206,8 @@ def test_no_plan_and_no_disagreement_is_no_drift_and_the_reverse(wanted: set[Add
     """A report has drift exactly where there is something to do or the sides disagree; its document is always valid."""
     asked, state = desired(sorted(wanted)), live(sorted(seen))
     found = report(asked, state)
-    disagree = [item for item in found.items if item.kind is DriftClass.SIDES_DISAGREE]
-    assert found.drifted == bool(found.plan.changes or disagree)
+    beside = [item for item in found.items if item.kind in (DriftClass.SIDES_DISAGREE, DriftClass.UNEXPECTED)]
+    assert found.drifted == bool(found.plan.changes or beside)
     assert list(VALIDATOR.iter_errors(drift_document(found))) == []
 
 

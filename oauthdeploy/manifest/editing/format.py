@@ -45,7 +45,7 @@ def format_source(source: Source) -> Formatted:
     data, problems = read_tree(source)
     if problems:
         return Formatted(source.text, tuple(_masked(item, source) for item in problems))
-    text = _canonical(source.text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = canonical_text(read_text(with_lf(source.text)))
     problem = _difference(source, data, text)
     return Formatted(text) if problem is None else Formatted(source.text, (problem,))
 
@@ -57,8 +57,8 @@ def _masked(item: Diagnostic, source: Source) -> Diagnostic:
     return item.at(replace(item.span, text=mask_broken_line(source.lines, item.span.line)))
 
 
-def _canonical(text: str) -> str:
-    tree = read_text(text)
+def canonical_text(tree: Text) -> str:
+    """The canonical text of a tree. The tree is put in order on the way."""
     settle(tree.root)
     return write_text(tree, _ordered(tree))
 
@@ -99,7 +99,7 @@ def _difference(source: Source, data: Any, text: str) -> Diagnostic | None:
     again, problems = read_tree(made)
     if problems or again != data:
         return _refused(source, "its values would change")
-    if _comments(source.text.replace("\r\n", "\n").replace("\r", "\n")) != _comments(text):
+    if comments_of(with_lf(source.text)) != comments_of(text):
         return _refused(source, "a comment would be lost or doubled")
     return _displaced(source, made) if IGNORE_MARK in source.text else None
 
@@ -113,7 +113,13 @@ def _refused(source: Source, why: str) -> Diagnostic:
     )
 
 
-def _comments(text: str) -> Counter[str]:
+def with_lf(text: str) -> str:
+    """The text with LF line ends."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def comments_of(text: str) -> Counter[str]:
+    """The comments of a text with LF line ends, each with how often it stands there."""
     return Counter(item.text for item in read_tokens(text)[2] if item.text)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from oauthdeploy.planning.drift import DriftClass, DriftItem, DriftReport
 from oauthdeploy.reports.building.parts import (
+    ACCEPTED,
     CLASSES,
     bare,
     columns_of,
@@ -17,15 +18,17 @@ from oauthdeploy.reports.building.parts import (
     rows_of,
 )
 from oauthdeploy.reports.document import Count, Item, ManifestView, Report, Run, Verdict
-from oauthdeploy.reports.words import visible
+from oauthdeploy.reports.words import counted, visible
 
 _CLEAN = "No drift. Both sides are as the manifest says."
+_KNOWN_ONLY = "No drift but what the baseline accepts."
 
 
 def drift_report(drift: DriftReport, manifest: ManifestView | None = None) -> Report:
     """Drift as a report: rows by class, in which before is live and after is the manifest."""
     manifest = manifest or ManifestView()
-    items = [_item(item, manifest) for kind in DriftClass for item in drift.items if item.kind is kind]
+    ordered = [item for kind in DriftClass for item in drift.items if item.kind is kind and item.accepted is None]
+    items = [_item(item, manifest) for item in (*ordered, *drift.accepted)]
     servers = tuple(replace(server, writes=None) for server in in_order(drift.plan.servers))
     columns = columns_of(servers, items)
     counts = counts_of(drift.items)
@@ -33,22 +36,29 @@ def drift_report(drift: DriftReport, manifest: ManifestView | None = None) -> Re
         run=Run.DRIFT,
         name=visible(drift.plan.name),
         verdict=Verdict.WAITING if drift.drifted else Verdict.CLEAN,
-        headline=difference_line(counts),
+        headline=difference_line(counts, clean=_KNOWN_ONLY if drift.accepted else _CLEAN),
         subject=drift,
         servers=servers,
         columns=columns,
         counts=counts,
         rows=rows_of(items, columns, key=lambda item: (item.state, bare(item.address))),
         findings=drift.diagnostics,
+        facts=_left_alone(drift.left_alone),
         files=manifest.files,
         estate=manifest.desired,
     )
 
 
 def counts_of(items: Sequence[DriftItem]) -> tuple[Count, ...]:
-    """The numbers of the classes that occur."""
-    counts = Counter(item.kind for item in items)
-    return tuple(Count(counts[kind], state) for kind, state in CLASSES.items() if counts[kind])
+    """The numbers of the classes that occur, and of what is accepted."""
+    counts = Counter(item.kind for item in items if item.accepted is None)
+    accepted = len(items) - counts.total()
+    known = ((counts[kind], state) for kind, state in CLASSES.items())
+    return tuple(Count(number, state) for number, state in (*known, (accepted, ACCEPTED)) if number)
+
+
+def _left_alone(number: int) -> tuple[str, ...]:
+    return (f"{counted(number, 'object')} that the manifest doesn't name were left out.",) if number else ()
 
 
 def difference_line(counts: Sequence[Count], *, title: str = "Drift", clean: str = _CLEAN) -> str:
@@ -64,9 +74,13 @@ def _item(item: DriftItem, manifest: ManifestView) -> Item:
     detail = item.detail.partition("Different: ")[0].strip() if item.fields else item.detail
     if item.kind is DriftClass.MISSING:
         detail = ""
+    accepted = item.accepted
+    if accepted is not None:
+        where = f", {accepted.place}" if accepted.place else ""
+        detail = f"{item.kind}: {accepted.reason} ({accepted.owner}, until {accepted.expires}{where})"
     return Item(
         item.address,
-        CLASSES[item.kind],
+        CLASSES[item.kind] if accepted is None else ACCEPTED,
         fields=fields_of(item.fields),
         note=visible(detail),
         place=placed(manifest.locate, item.place),

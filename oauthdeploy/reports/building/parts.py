@@ -37,7 +37,7 @@ CLASSES: Final = {
         "sides-disagree",
         "!",
         "where the sides disagree",
-        "Sides disagree: one server has what the other lacks",
+        "Sides disagree: a resource server and its authorization server differ",
         "replace",
     ),
     DriftClass.CANNOT_COMPARE: State(
@@ -47,6 +47,9 @@ CLASSES: Final = {
         "unreadable", "x", "unreadable", "Unreadable: could not be looked at", "faint", real=False
     ),
 }
+
+ACCEPTED: Final = State("accepted", "=", "accepted", "Accepted by the baseline", "faint", real=False)
+"""A difference that counts for nothing, whatever its class, since somebody accepts it."""
 
 
 def value_of(path: str, value: Any) -> Value | None:

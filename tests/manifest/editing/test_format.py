@@ -219,7 +219,7 @@ def test_a_difference_is_found_and_nothing_is_written(monkeypatch: pytest.Monkey
     """The proof at the end does not trust the formatter: lost data or comments refuse the file."""
     text = "name: x  # why\n"
     for wrong in ("name: y  # why\n", "name: x\n", "name: x  # why # why\n", "name: [\n"):
-        monkeypatch.setattr(formatting, "_canonical", lambda _text, wrong=wrong: wrong)
+        monkeypatch.setattr(formatting, "canonical_text", lambda _text, wrong=wrong: wrong)
         found = format_source(Source("x.yaml", text))
         assert [item.rule for item in found.problems] == ["not-formatted"]
         assert found.text == text

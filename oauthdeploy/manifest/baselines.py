@@ -1,0 +1,108 @@
+"""Baseline files: read with the messages of a manifest, written with their comments kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
+from oauthdeploy.core.errors import ManifestInvalid
+from oauthdeploy.manifest.editing.change import Draft, Reference
+from oauthdeploy.manifest.loader import read_tree
+from oauthdeploy.manifest.locate import Locator
+from oauthdeploy.manifest.nodes import Source
+from oauthdeploy.manifest.problems import problems_of
+from oauthdeploy.manifest.schema import DIALECT, own_schema
+from oauthdeploy.manifest.sources import read_text
+from oauthdeploy.planning.baseline import Baseline, BaselineEntry
+
+SCHEMA_ID: Final = "urn:oauthdeploy:schema:baseline:v1"
+NEW: Final = "# Known drift: what `oauthdeploy drift --baseline` accepts, by whom, why and until when.\nversion: 1\n"
+FILL_IN: Final = "# say who answers for it and why; until then the file is refused"
+
+
+@dataclass(frozen=True)
+class BaselineFile:
+    """A baseline and the text that it was read from."""
+
+    source: Source
+    baseline: Baseline
+
+    def place(self, position: int) -> str:
+        """Where an entry stands, as `file:line`."""
+        span = Locator((self.source,)).find(("accepted", position))
+        return f"{span.file}:{span.line}" if span is not None else ""
+
+
+def read_baseline(name: str) -> BaselineFile:
+    """Read a file. Raises ManifestInvalid with every problem: file, line, column, and what was probably meant."""
+    read = read_text(name)
+    if isinstance(read, Diagnostic):
+        raise ManifestInvalid(Diagnostics((read,)), what="baseline")
+    return parse_baseline(read)
+
+
+def parse_baseline(source: Source) -> BaselineFile:
+    """The same from a text."""
+    data, problems = read_tree(source)
+    found = list(problems)
+    if not found and not isinstance(data, dict):
+        fix = "Start with version: 1 and accepted:, or let `oauthdeploy drift --write-baseline` make the file."
+        found.append(
+            Diagnostic(
+                "wrong-value", "A value is not right", f"{source.name} is no mapping.", fix, span=source.span(1, 1)
+            )
+        )
+    if not found:
+        try:
+            return BaselineFile(source, Baseline.model_validate(data))
+        except ValidationError as error:
+            found += problems_of(error, data, Baseline)
+    locator = Locator((source,))
+    placed = (locator.place(item) for item in found)
+    # What is missing at the top has no place of its own.
+    told = [item if item.span is not None else item.at(source.span(1, 1)) for item in placed]
+    raise ManifestInvalid(Diagnostics.of(told).sorted(), what="baseline")
+
+
+def with_entries(source: Source | None, entries: Sequence[BaselineEntry]) -> str:
+    """The text of a baseline (None: a new one) with more entries at its end; every comment and entry that is there stays.
+
+    Where an owner or a reason is empty, a comment says so; the reader refuses such a file. The text is in canonical form.
+    Raises NotChangeable.
+    """
+    draft = Draft(source or Source("baseline", NEW))
+    for entry in entries:
+        note = () if entry.owner and entry.reason else (FILL_IN,)
+        draft.append(("accepted",), _plain(entry), above=note)
+    return draft.text()
+
+
+def _plain(entry: BaselineEntry) -> dict[str, Any]:
+    """The entry as it is written. A baseline knows no references, so `${` is nothing special in it."""
+    made: dict[str, Any] = {"address": Reference(entry.address), "class": entry.class_.value}
+    if entry.fields:
+        made["fields"] = [Reference(path) for path in entry.fields]
+    texts = {"owner": Reference(entry.owner), "reason": Reference(entry.reason)}
+    return made | texts | {"expires": entry.expires.isoformat()}
+
+
+def baseline_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of the file, for editors."""
+    raw = own_schema(Baseline)
+    entry = raw["$defs"]["BaselineEntry"]["properties"]["fields"]
+    # null is no list, and an editor must not offer it.
+    (entry_list,) = (member for member in entry.pop("anyOf") if member["type"] == "array")
+    entry.pop("default", None)
+    entry.update(entry_list)
+    raw["properties"]["version"] |= {"const": 1}
+    return {"$schema": DIALECT, "$id": SCHEMA_ID, **raw, "title": "oauthdeploy baseline"}
+
+
+def schema_text() -> str:
+    """The schema as it is committed and printed."""
+    return json.dumps(baseline_schema(), indent=2, ensure_ascii=False) + "\n"
