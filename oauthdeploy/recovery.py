@@ -39,7 +39,7 @@ from oauthdeploy.running.lock import Holder, force_unlock, lock, who_holds
 from oauthdeploy.running.lost import with_lost_secrets
 from oauthdeploy.running.read import read_wanted, wanted_of
 from oauthdeploy.workflow.making import hold_errors, plan_now
-from oauthdeploy.workflow.opening import connected, load
+from oauthdeploy.workflow.opening import connected, load, prover_of
 from oauthdeploy.workflow.options import RunOptions
 
 MANIFEST_CHANGED: Final = "manifest-changed"
@@ -277,6 +277,7 @@ def _carry_out(
             stop=stop,
             allowed=options.allow,
             verify=options.verify,
+            prover=prover_of(manifest),
             fresh=Freshness(plan, drivers, manifest.desired, always=False),
         )
 

@@ -32,7 +32,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
@@ -136,6 +136,19 @@ class Applied:
     secret: Secret | None = None
     note: str = ""
     requests: int = 1
+
+
+class Prover(Protocol):
+    """Tries a token that should be dead. Changes nothing, and shows nothing of the token."""
+
+    def is_active(self, server: str, token: Secret) -> bool | None:
+        """What an authorization server says of the token (RFC 7662); None where its entry doesn't say how to ask.
+
+        Raises ServerError.
+        """
+
+    def is_taken(self, url: str, token: Secret) -> bool:
+        """Whether a protected resource takes the token (RFC 6750): False for 401 and 403. Raises ServerError for other errors."""
 
 
 class Driver(ABC):

@@ -233,6 +233,22 @@ class Side(StrEnum):
     RESOURCE = "resource"
 
 
+class RevocationProof(Model):
+    """A token that worked before a cut-off, by which the cut-off is proved once it is made."""
+
+    token: Annotated[Secret, WriteOnly()] = Field(
+        description="A token of the client, by reference. Where the server entry says how to introspect, it must be inactive.",
+        examples=["${env:LEAKED_TOKEN}"],
+    )
+    urls: (
+        Annotated[tuple[Annotated[Text, Field(pattern=r"^https?://[^/?#\s]+")], ...], *TextSet.__metadata__] | None
+    ) = Field(
+        None,
+        description="Addresses on resource servers that took the token; each must refuse it with 401 or 403.",
+        examples=[["https://is-orders.example.com:5543/invoke/orders.v1/getOrder"]],
+    )
+
+
 class Revocation(Model):
     """A cut-off: tokens of a client to delete, and sides on which the client is blocked."""
 
@@ -243,6 +259,7 @@ class Revocation(Model):
     scope: Text | None = Field(None, description="Only tokens with this scope.")
     block: tuple[Side, ...] | None = Field(None, description="Where to disable the client.", examples=[["resource"]])
     expires: Date | None = Field(None, description="Afterwards the entry is reported as removable.")
+    proof: RevocationProof | None = Field(None, description="A token by which the cut-off is proved once it is made.")
 
 
 Object = Trust | Settings | Scope | Client | Association | Revocation

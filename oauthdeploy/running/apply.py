@@ -21,7 +21,7 @@ from types import MappingProxyType
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import DeliveryFailed, JournalFailed, OAuthDeployError, SafetyStop, StalePlan
-from oauthdeploy.drivers.base import Driver
+from oauthdeploy.drivers.base import Driver, Prover
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.capabilities import DriverFacts
 from oauthdeploy.planning.changes import Action, Change
@@ -33,6 +33,7 @@ from oauthdeploy.running.carry import Carrier, Ended, deliver_target, may_make_s
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.events import Teller
 from oauthdeploy.running.journal import Journal
+from oauthdeploy.running.proving import prove
 from oauthdeploy.running.read import check_all, read_wanted, wanted_of
 from oauthdeploy.running.schedule import Batch, Schedule, Skip
 from oauthdeploy.running.signals import deferred
@@ -54,6 +55,7 @@ def apply_plan(
     allowed: Collection[str] = (),
     verify: bool = True,
     fresh: Callable[[Change], Diagnostic | None] = lambda _change: None,
+    prover: Prover | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> ApplyReport:
     """Make the changes of the plan and say how each ended.
@@ -62,6 +64,7 @@ def apply_plan(
     call at a time. Secrets that servers make go to `sinks` (default: files; relative paths start from `base`, default the
     working folder). Setting `stop`, Ctrl-C or SIGTERM finish the requests in flight and skip the rest. `allowed` names the
     safety rules that are lifted. `fresh` looks at an object just before its write and gives a finding where it has moved.
+    `prover` tries the tokens by which revocations are proved.
     `now` is the clock that durations are taken from.
 
     Raises, with nothing written: SafetyStop; the servers' own errors, or ServersFailed; StalePlan; DeliveryFailed for a
@@ -95,7 +98,7 @@ def apply_plan(
         )
         run = _Run(plan.changes, schedule, carrier)
         run.go()
-        verification, verified = _second_look(run, drivers, desired, facts, teller, wanted=verify)
+        verification, verified = _second_look(run, drivers, desired, facts, teller, prover, wanted=verify)
     outcomes = tuple(run.ended[place].outcome for place in range(len(plan.changes)))
     interrupted = any(o.because is not None and o.because.rule == "interrupted" for o in outcomes)
     _close(journal, interrupted=interrupted)
@@ -238,6 +241,7 @@ def _second_look(
     desired: DesiredState,
     facts: Mapping[str, DriverFacts],
     teller: Teller,
+    prover: Prover | None,
     *,
     wanted: bool,
 ) -> tuple[Diagnostics, bool]:
@@ -253,7 +257,8 @@ def _second_look(
     seen = verify_changes([end.outcome.change for end in made], drivers, desired, facts)
     unseen = {found.address for found in seen if found.rule == findings.NOT_VERIFIED}
     kept = Diagnostics.of(found for found in told if found.address in unseen)
-    return (seen + kept).sorted(), not unseen
+    proved = prove((end.outcome.change for end in made), desired.servers, prover) if prover else Diagnostics()
+    return (seen + kept + proved).sorted(), not unseen
 
 
 def hold_safety(plan: Plan, allowed: Collection[str]) -> tuple[str, ...]:

@@ -153,8 +153,7 @@ def _findings(change: Change, look: _Look) -> Sequence[Diagnostic]:
 
 def _cut_off(change: Change, field: FieldChange) -> Diagnostic:
     """A cut-off is complete when no token that it names is active and the client is disabled where it is to be."""
-    detail, fix = "The client is still enabled.", "Apply again."
     if field.path == TOKENS:
-        detail = f"{field.before} active {'token is' if field.before == 1 else 'tokens are'} left."
-        fix = "Apply again; where the client goes on getting new tokens, block it on the authorization server too."
-    return findings.about(change, "cut-off-incomplete", "A client is not cut off completely", detail, fix)
+        left = f"{field.before} active {'token is' if field.before == 1 else 'tokens are'} left."
+        return findings.cut_off_incomplete(change, left)
+    return findings.cut_off_incomplete(change, "The client is still enabled.")

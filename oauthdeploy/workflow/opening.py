@@ -10,10 +10,11 @@ from pathlib import Path
 
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid, UsageError
-from oauthdeploy.drivers.base import Driver
+from oauthdeploy.drivers.base import Driver, Prover
 from oauthdeploy.drivers.registry import driver_facts, driver_problems, open_driver
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.load import load_manifest
+from oauthdeploy.manifest.trust import Party
 from oauthdeploy.workflow.options import RunOptions
 
 
@@ -59,6 +60,20 @@ def narrowed(manifest: Manifest, options: RunOptions) -> Manifest:
         limits = desired.policy.limits.model_copy(update={"max_deletes": options.max_deletes})
         desired = replace(desired, policy=desired.policy.model_copy(update={"limits": limits}))
     return replace(manifest, desired=desired)
+
+
+def prover_of(manifest: Manifest) -> Prover:
+    """What tries the tokens by which the manifest's revocations are proved."""
+    # Imported late: it brings the HTTP library, which offline commands don't need.
+    from oauthdeploy.drivers.proving import HttpProver
+
+    facts = driver_facts()
+    servers = manifest.desired.servers
+    parties = [
+        Party(name, entry, facts.get(entry.driver), manifest.options.get(name)) for name, entry in servers.items()
+    ]
+    introspection = {party.name: party.endpoints.introspection for party in parties}
+    return HttpProver(servers, introspection, Path(manifest.base))
 
 
 @contextmanager

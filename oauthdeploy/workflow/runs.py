@@ -24,7 +24,7 @@ from oauthdeploy.running.journal import Journal
 from oauthdeploy.running.lock import lock
 from oauthdeploy.running.lost import with_lost_secrets
 from oauthdeploy.workflow.making import hold_errors, plan_now
-from oauthdeploy.workflow.opening import connected, load
+from oauthdeploy.workflow.opening import connected, load, prover_of
 from oauthdeploy.workflow.options import PingResult, RunOptions
 
 Confirm = Callable[[Plan], bool]
@@ -103,6 +103,7 @@ def carry_out(
                 stop=stop,
                 allowed=options.allow,
                 verify=options.verify,
+                prover=prover_of(manifest),
                 fresh=Freshness(plan, drivers, manifest.desired, always=review is not None),
             )
         return replace(report, in_place=in_place, unread=unread)

@@ -54,6 +54,9 @@ def _secrets(context: RuleContext) -> Iterator[tuple[Path, str, Any]]:
     for key, client in context.clients_that_write("secret"):
         if client.secret is not None and client.secret.value is not None:
             yield ("clients", key, "secret", "value"), object_address(Kind.CLIENT, key), client.secret.value
+    for position, revocation in enumerate(context.document.revocations or ()):
+        if revocation.proof is not None:
+            yield ("revocations", position, "proof", "token"), f"revocation/{revocation.id}", revocation.proof.token
 
 
 @rule(
