@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+pytest_plugins = ["tests.servers.plugin"]
+
 
 @pytest.fixture(scope="session", autouse=True)
 def cheap_hashing() -> Iterator[None]:

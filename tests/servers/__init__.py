@@ -1,0 +1,1 @@
+"""Servers that others wrote, as the tests run them: obtained once, started on loopback, gone after the run."""
