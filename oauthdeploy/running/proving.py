@@ -72,4 +72,4 @@ def _try(change: Change, works: Callable[[], bool | None], where: str, does: str
         return None
     if answer:
         return findings.cut_off_incomplete(change, f"{where} still {does}.")
-    return findings.about(change, PROVED, "A cut-off is proved", f"{where} no longer {does}.", "", Severity.INFO)
+    return findings.about(change, PROVED, "Proved by a token", f"{where} no longer {does}.", "", Severity.INFO)

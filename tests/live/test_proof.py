@@ -58,8 +58,22 @@ def test_a_dead_token_proves_the_cut_off_on_both_sides(pair: Pair) -> None:
         ("cut-off-proved", "info", "revocation/CUT-1@orders"),
     ]
     assert token not in done.out + done.err
+    assert [item["detail"].rpartition("/")[2] for item in done.json["verification"]] == [
+        "login no longer calls the token active.",
+        "daily no longer takes the token.",
+    ]
     again = pair.run("apply", "--yes", *BOTH, env={"LEAKED_TOKEN": token})
     assert "No changes" in again.out
+
+
+def test_the_proof_stands_in_the_report(pair: Pair) -> None:
+    """What was tried is said beside the second look, which stays a good one."""
+    assert pair.run("apply", "--yes").code == 0
+    token = _token(pair)
+    _write(pair)
+    done = pair.run("apply", "--yes", *BOTH, env={"LEAKED_TOKEN": token})
+    assert "Verified: the servers were read again" in done.out
+    assert "Proved by a token: login no longer calls the token active." in " ".join(done.out.split())
 
 
 def test_a_token_that_still_works_is_an_incomplete_cut_off(pair: Pair) -> None:

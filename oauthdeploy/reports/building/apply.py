@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Final
 
+from oauthdeploy.core.diagnostics import Severity
 from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
 from oauthdeploy.reports.building.parts import ACTIONS, ALWAYS_COUNTED, columns_of, rows_of
@@ -103,10 +104,14 @@ def _verdict(report: ApplyReport) -> Verdict:
 
 
 def _facts(report: ApplyReport) -> Iterator[str]:
-    if report.outcomes and report.verified and not report.verification:
+    weighty = any(item.severity is not Severity.INFO for item in report.verification)
+    if report.outcomes and report.verified and not weighty:
         yield "Verified: the servers were read again and hold what was applied."
     elif report.outcomes and not report.verified:
         yield "Not verified: nobody looked at the servers again."
+    for item in report.verification:
+        if item.severity is Severity.INFO:
+            yield f"{visible(item.address)}: {visible(item.summary)}: {visible(item.detail)}"
     if report.outcomes and report.in_place:
         yield f"In place already, and not made again: {counted(len(report.in_place), 'change')}."
     if report.journal and not report.complete:
