@@ -76,13 +76,13 @@ class Keycloak:
         """What another process of the run needs in order to use this server, as JSON."""
         places = {"ca_file": str(self.ca_file), "log": str(self.process.log), "mark": str(self.process.mark)}
         names = ("url", "https_url", "management_url", "username", "password")
-        return {name: getattr(self, name) for name in names} | places | {"supervisor": self.process.supervisor}
+        return {name: getattr(self, name) for name in names} | places
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Keycloak:
         """The inverse of `to_state`."""
         given = dict(state)
-        process = Running("keycloak", given.pop("supervisor"), Path(given.pop("log")), Path(given.pop("mark")))
+        process = Running("keycloak", Path(given.pop("log")), Path(given.pop("mark")))
         return cls(ca_file=Path(given.pop("ca_file")), process=process, **given)
 
     def call(self, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:

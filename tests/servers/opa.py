@@ -142,7 +142,7 @@ def launch(
     program = obtain()
     folder.mkdir(parents=True, exist_ok=True)
     command: list[str | Path] = [program, "run", "--server", "--skip-version-check", "--log-level=info"]
-    made = Opa("", Running("opa", 0, folder / "opa.log", folder / "opa.running"))
+    made = Opa("", Running("opa", folder / "opa.log", folder / "opa.running"))
     loaded = dict(files or {})
     if bearer:
         made.token = secrets.token_urlsafe(16)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -27,7 +25,6 @@ class Running:
     """A process that a supervisor watches; any process of the test run may stop it."""
 
     name: str
-    supervisor: int
     log: Path
     mark: Path
     """A file that is there as long as the process is."""
@@ -39,8 +36,7 @@ class Running:
         """End the process and wait for its end; a second call does nothing."""
         if not self.alive():
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.supervisor, signal.SIGTERM)
+        self.mark.with_suffix(".stop").touch()
         end = time.monotonic() + within
         while self.alive() and time.monotonic() < end:
             time.sleep(0.02)
@@ -58,6 +54,7 @@ def spawn(name: str, command: Sequence[str | Path], folder: Path, owner: int, en
     """Start `command` under a supervisor that ends it when the process `owner` is gone."""
     folder.mkdir(parents=True, exist_ok=True)
     log, mark = folder / f"{name}.log", folder / f"{name}.running"
+    mark.with_suffix(".stop").unlink(missing_ok=True)
     mark.touch()
     with log.open("ab") as file:
         supervisor = subprocess.Popen(
@@ -69,7 +66,7 @@ def spawn(name: str, command: Sequence[str | Path], folder: Path, owner: int, en
             start_new_session=True,
         )
     supervisor.returncode = 0  # its end is told by the mark, to whichever process asks
-    return Running(name, supervisor.pid, log, mark)
+    return Running(name, log, mark)
 
 
 def start(attempt: Callable[[], tuple[Running, Callable[[], bool]]], within: float) -> Running:

@@ -1,17 +1,16 @@
 """Run a command and end it when told to, or when the process that owns the test run is gone.
 
-Called as `supervise.py OWNER MARK -- COMMAND...`; the file MARK is removed when the command has ended. It is a process of
-its own because a worker of pytest may start a server that other workers use, and because no `finally` runs after kill -9.
+Called as `supervise.py OWNER MARK -- COMMAND...`. The file MARK is removed when the command has ended; a file beside it
+that ends in `.stop` asks for the end. It is a process of its own because a worker of pytest may start a server that other
+workers use, and because no `finally` runs after kill -9.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 SECONDS_TO_END = 15
 
@@ -24,18 +23,11 @@ def gone(owner: int) -> bool:
     return False
 
 
-def supervise(owner: int, command: list[str]) -> None:
+def supervise(owner: int, stop: Path, command: list[str]) -> None:
     """Gives control back when the command has ended."""
-    told = False
-
-    def end(*_: Any) -> None:
-        nonlocal told
-        told = True
-
-    signal.signal(signal.SIGTERM, end)
     child = subprocess.Popen(command)
     while child.poll() is None:
-        if told or gone(owner):
+        if stop.exists() or gone(owner):
             child.terminate()
             try:
                 child.wait(SECONDS_TO_END)
@@ -52,6 +44,6 @@ def supervise(owner: int, command: list[str]) -> None:
 if __name__ == "__main__":
     mark = Path(sys.argv[2])
     try:
-        supervise(int(sys.argv[1]), sys.argv[4:])
+        supervise(int(sys.argv[1]), mark.with_suffix(".stop"), sys.argv[4:])
     finally:
         mark.unlink(missing_ok=True)
