@@ -61,8 +61,12 @@ PLANNING = [
     "undone",
     "inverse",
     "selection",
+    "cutting",
+    "listing",
     "adopting",
     "outcome",
+    "audited",
+    "trail",
     "drift",
     "baseline",
 ]

@@ -14,6 +14,8 @@ COMMANDS = {
     "plan": "Show what would change on which server, in which order, and why.",
     "apply": "Make the servers as the manifest says: plan, ask, change, verify.",
     "drift": "Report how the servers differ from the manifest, by class.",
+    "revoke": "Cut a client off now, on every server at once, and verify it.",
+    "tokens": "List live tokens, or delete them.",
     "adopt": "Take over objects that are there already.",
     "show": "Show a plan that `plan --out PLANFILE` saved.",
     "journal": "Show what an apply did, change by change, from its journal.",
@@ -26,7 +28,7 @@ COMMANDS = {
     "fmt": "Write manifests in their canonical form, keeping what they mean and every comment.",
     "explain": "Explain a rule, a field of the manifest, or an object of yours.",
     "drivers": "List the drivers, where they come from, and what each can do.",
-    "schema": "Print the JSON Schema of a document: manifest, plan, drift, baseline or event.",
+    "schema": "Print the JSON Schema of a document: manifest, plan, drift, baseline, event or audit.",
     "completion": "Print the completion script for a shell.",
     "version": "Print the version.",
 }

@@ -9,7 +9,7 @@ import click
 from oauthdeploy.cli import streams
 from oauthdeploy.core.errors import OAuthDeployError
 
-SCHEMAS = {name: f"{name}.v1.schema.json" for name in ("manifest", "plan", "drift", "baseline", "event")}
+SCHEMAS = {name: f"{name}.v1.schema.json" for name in ("manifest", "plan", "drift", "baseline", "event", "audit")}
 
 
 class SchemaMissing(OAuthDeployError):
@@ -21,7 +21,7 @@ class SchemaMissing(OAuthDeployError):
 @click.command()
 @click.argument("name", type=click.Choice(list(SCHEMAS)), default="manifest")
 def schema(name: str) -> None:
-    """Print the JSON Schema of a document: manifest, plan, drift, baseline or event.
+    """Print the JSON Schema of a document: manifest, plan, drift, baseline, event or audit.
 
     \b
     manifest  what you write, for editors; the default
@@ -29,6 +29,7 @@ def schema(name: str) -> None:
     drift     what `drift -o json` prints
     baseline  the file of known drift that `drift --baseline` reads
     event     a line of `apply -o ndjson`
+    audit     a line of the audit file of `revoke` and `tokens delete`
 
     \b
     In an editor with the YAML language server, the first line of a manifest can name it:

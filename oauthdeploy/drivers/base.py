@@ -27,6 +27,7 @@ Errors are those of `core.errors`; an answer that breaks the server's own protoc
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -151,6 +152,15 @@ class Prover(Protocol):
         """Whether a protected resource takes the token (RFC 6750): False for 401 and 403. Raises ServerError for other errors."""
 
 
+def token_handle(identity: str) -> str:
+    """A short name for a token, by which people tell it from others: from its id, which may be the bearer value itself.
+
+    Twelve hexadecimal digits of a digest: neither does it open anything, nor can a token of 128 random bits (RFC 6749, 10.10) be
+    found from it.
+    """
+    return hashlib.sha256(b"oauthdeploy token\0" + identity.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
 class Driver(ABC):
     """One server, for one run. Methods may be called from several threads."""
 
@@ -192,7 +202,8 @@ class Driver(ABC):
         return None
 
     def read_tokens(self) -> tuple[Sequence[LiveToken], int] | None:
-        """Every token that works, and how many requests that took; asked only where a plan leaves tokens behind.
+        """Every token that works, and how many requests that took; asked only where a plan leaves tokens behind, and to list
+        them for people: an id that the server gives a token goes through `token_handle`.
 
         Default: None, for a server that doesn't list tokens. Raises ServerError.
         """

@@ -22,6 +22,8 @@ class ManifestRequest:
     `files` are paths, folders, globs or `-`; `stdin` is the text for `-`. `environment` names the overlay (`--env`).
     `variables` are `--var`, `var_files` `--var-file`. `environ` is the process environment: only names that the manifest
     writes are looked up in it, besides `OAUTHDEPLOY_VAR_*`. `severities` maps rule ids to `error`, `warning` or `ignore`.
+    `who_only` reads no more than who the servers and clients are, so that nothing else in the manifest, an unset secret or a
+    slip somewhere, stands between an incident and its cut-off.
     """
 
     files: tuple[str, ...] = ("oauthdeploy.yaml",)
@@ -32,6 +34,7 @@ class ManifestRequest:
     environ: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     allow_commands: bool = False
     severities: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    who_only: bool = False
 
 
 @dataclass(frozen=True)

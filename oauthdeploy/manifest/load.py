@@ -29,6 +29,7 @@ from oauthdeploy.manifest.rules import CATALOGUE, RuleContext, check_all
 from oauthdeploy.manifest.severities import apply_comments, apply_severities
 from oauthdeploy.manifest.sources import base_folder, read_sources
 from oauthdeploy.manifest.variables import collect_variables, declared_variables
+from oauthdeploy.manifest.who import who_is_who
 from oauthdeploy.planning.capabilities import DriverFacts
 
 SUPPORTED_VERSION: Final = "1"
@@ -79,7 +80,10 @@ def _load(
         return None, _finish([*problems, version_problem], request, locator, sources)
     tree, found = apply_environment(composition.tree, request.environment)
     problems += found
-    problems += check_overlays(composition.tree, request.environment)
+    if request.who_only:
+        tree = who_is_who(tree)
+    else:
+        problems += check_overlays(composition.tree, request.environment)
     base = FilePath(base_folder(request))
     variables, found = collect_variables(request, declared_variables(tree.get("variables")))
     problems += found

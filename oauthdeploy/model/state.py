@@ -136,13 +136,16 @@ class LiveObject:
 class LiveToken:
     """A token that works: the id of its client (`LiveObject.identity`), its scopes, when it was issued, when it ends.
 
-    `issued` is None where that isn't told; `until` is None where it never ends, or can be refreshed, or isn't told.
+    `issued` is None where that isn't told; `until` is None where it never ends, or can be refreshed, or isn't told. `owner` is
+    its resource owner. `handle` tells it apart from others in a list and opens nothing; "" where there is none.
     """
 
     client: str
     scopes: frozenset[str] = frozenset()
     issued: datetime | None = None
     until: datetime | None = None
+    owner: str = ""
+    handle: str = ""
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ def event_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a line of the stream; the file in `schemas/` is equal to it."""
     lines: list[type[Model]] = [VersionDocument, EventDocument, SummaryDocument]
     _, schema = models_json_schema([(line, "serialization") for line in lines], ref_template="#/$defs/{model}")
-    definitions = {name: _without_nulls(part) for name, part in sorted(schema["$defs"].items())}
+    definitions = {name: without_nulls(part) for name, part in sorted(schema["$defs"].items())}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA_ID,
@@ -161,7 +161,7 @@ def event_schema() -> dict[str, Any]:
     }
 
 
-def _without_nulls(part: Mapping[str, Any]) -> dict[str, Any]:
+def without_nulls(part: Mapping[str, Any]) -> dict[str, Any]:
     """A definition whose properties don't offer null."""
     if "properties" not in part:
         return dict(part)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostic
@@ -129,22 +129,32 @@ def _pruned_kinds(desired: DesiredState, server: str) -> set[Kind]:
     return found
 
 
+def ask_each(
+    drivers: Mapping[str, Driver], ask: Callable[[Driver], T]
+) -> tuple[Mapping[str, T], Mapping[str, OAuthDeployError]]:
+    """Ask all drivers at once and wait for all; gives the answers and the errors by server name."""
+    answers: dict[str, T] = {}
+    failed: dict[str, OAuthDeployError] = {}
+    names = sorted(drivers)
+    if names:
+        with ThreadPoolExecutor(min(len(names), _MOST_AT_ONCE), thread_name_prefix="read") as pool:
+            futures = {name: pool.submit(ask, drivers[name]) for name in names}
+        for name, future in futures.items():
+            try:
+                answers[name] = future.result()
+            except OAuthDeployError as error:
+                failed[name] = error
+    return MappingProxyType(answers), MappingProxyType(failed)
+
+
+def raise_all(errors: Collection[OAuthDeployError]) -> NoReturn:
+    """Raise one error as it is, and several as ServersFailed."""
+    raise next(iter(errors)) if len(errors) == 1 else ServersFailed(tuple(errors))
+
+
 def _ask_all(drivers: Mapping[str, Driver], ask: Callable[[Driver], T]) -> Mapping[str, T]:
     """Ask all drivers at once and wait for all, so that every server in trouble is named."""
-    if not drivers:
-        return MappingProxyType({})
-    names = sorted(drivers)
-    with ThreadPoolExecutor(min(len(names), _MOST_AT_ONCE), thread_name_prefix="read") as pool:
-        futures = {name: pool.submit(ask, drivers[name]) for name in names}
-    failed: list[OAuthDeployError] = []
-    answers: dict[str, T] = {}
-    for name, future in futures.items():
-        try:
-            answers[name] = future.result()
-        except OAuthDeployError as error:
-            failed.append(error)
-    if len(failed) == 1:
-        raise failed[0]
+    answers, failed = ask_each(drivers, ask)
     if failed:
-        raise ServersFailed(failed)
-    return MappingProxyType(answers)
+        raise_all(failed.values())
+    return answers

@@ -249,12 +249,13 @@ def test_fail_on_is_5_after_the_report(oauthdeploy: Runner, monkeypatch: pytest.
 # -- schemas ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["manifest", "plan", "drift", "event"])
+NAMES = ("manifest", "plan", "drift", "baseline", "event", "audit")
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_each_published_schema_is_printed(oauthdeploy: Runner, name: str) -> None:
     """As it stands in the repository, and a schema by the metaschema."""
     found = oauthdeploy("schema", name)
     assert found.out == (SCHEMAS / f"{name}.v1.schema.json").read_text(encoding="utf-8")
     Draft202012Validator.check_schema(json.loads(found.out))
-    assert {f"{name}.v1.schema.json" for name in ("manifest", "plan", "drift", "event")} == {
-        path.name for path in SCHEMAS.iterdir()
-    }
+    assert {f"{name}.v1.schema.json" for name in NAMES} == {path.name for path in SCHEMAS.iterdir()}

@@ -14,6 +14,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.base import token_handle
 from oauthdeploy.drivers.webmethods.mapping import Garbled, a_text, an_object
 from oauthdeploy.model.objects import IssuedBefore, Revocation
 from oauthdeploy.model.state import LiveToken, TokenCount
@@ -139,7 +140,8 @@ def working(tokens: Iterable[Token], now: datetime | None, zone: str | None) -> 
     for token in tokens:
         until = None if token.refreshable else _end(token, zone)
         if until is None or now is None or until > now:
-            found.append(LiveToken(token.client_id, token.scopes, _issued(token, zone), until))
+            issued, handle = _issued(token, zone), token_handle(token.same_ids[0])
+            found.append(LiveToken(token.client_id, token.scopes, issued, until, token.owner, handle))
     return found
 
 

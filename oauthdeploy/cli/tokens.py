@@ -1,0 +1,143 @@
+"""`oauthdeploy tokens`: list live tokens, or delete them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from oauthdeploy.cli.apply import say_error
+from oauthdeploy.cli.cutting import Incident, carry_out, incident_options
+from oauthdeploy.cli.flags import Command, leave, option
+from oauthdeploy.cli.options import Servers, Source, manifest_options, output_options, server_options
+from oauthdeploy.cli.output import Output, as_json
+from oauthdeploy.cli.revoke import moment
+from oauthdeploy.core.errors import OAuthDeployError, PartialApply, UsageError
+
+if TYPE_CHECKING:
+    from oauthdeploy.planning.listing import Selection
+    from oauthdeploy.workflow.tokens import TokenList
+
+
+def _selection_options(function: Command) -> Command:
+    for flag in reversed(
+        (
+            option("--client", env="CLIENT", metavar="NAME", help="Only tokens of this client: its key or its id."),
+            option("--owner", env="OWNER", metavar="NAME", help="Only tokens of this resource owner."),
+            option("--scope", env="SCOPE", metavar="NAME", help="Only tokens with this scope."),
+            option(
+                "--issued-before",
+                env="ISSUED_BEFORE",
+                callback=moment,
+                metavar="TIME",
+                help="Only tokens issued before this time (RFC 3339 with a zone, or now).",
+            ),
+        )
+    ):
+        function = flag(function)
+    return function
+
+
+@click.group()
+def tokens() -> None:
+    """List live tokens, or delete them. Token values are never shown."""
+
+
+@tokens.command("list")
+@manifest_options
+@server_options
+@_selection_options
+@option("--limit", env="LIMIT", type=click.IntRange(0), default=100, show_default=True, help="Tokens a page; 0: all.")
+@option("--page", env="PAGE", type=click.IntRange(1), default=1, show_default=True, help="Which page.")
+@output_options("text", "json")
+def list_(
+    source: Source,
+    servers: Servers,
+    client: str | None,
+    owner: str | None,
+    scope: str | None,
+    issued_before: datetime | None,
+    limit: int,
+    page: int,
+    output: Output,
+) -> None:
+    """List the tokens that work on the authorization servers, the youngest first.
+
+    A handle tells tokens apart and opens nothing. Exit code 4 where some server didn't answer, 8 where none did.
+    """
+    from oauthdeploy.reports.tokens import TokenPage, render_tokens, tokens_document
+    from oauthdeploy.workflow.tokens import list_tokens
+
+    found = list_tokens(source.request(), _selection(client, owner, scope, issued_before), servers.options())
+    shown = TokenPage(found.tokens, page, limit, found.servers, found.silent, tuple(sorted(found.down)))
+    output.emit(
+        {"text": lambda look: render_tokens(shown, look), "json": as_json(lambda: tokens_document(shown))},
+    )
+    _say_down(found.down, output)
+    leave(PartialApply.exit_code if found.down else 0)
+
+
+@tokens.command("delete")
+@manifest_options
+@server_options
+@_selection_options
+@option("--all", "everything", env="ALL", is_flag=True, help="Every token of every client, where nothing is selected.")
+@incident_options
+@output_options("text", "json")
+def delete(
+    source: Source,
+    servers: Servers,
+    client: str | None,
+    owner: str | None,
+    scope: str | None,
+    issued_before: datetime | None,
+    everything: bool,
+    incident: Incident,
+    output: Output,
+) -> None:
+    """Delete the selected tokens, access and refresh tokens, and look that they are gone.
+
+    Clients are not blocked: they can get new tokens at once; `revoke` is for that. The rest is as for `revoke`: servers that
+    don't answer are named, and the audit file says who deleted what.
+    """
+    from oauthdeploy.planning.listing import revocation_of, revocations_for
+    from oauthdeploy.workflow.tokens import list_tokens
+
+    selection = _selection(client, owner, scope, issued_before)
+    if selection.is_empty and not everything:
+        raise UsageError(
+            "Nothing says which tokens are to be deleted",
+            fix="Select them with --client, --owner, --scope or --issued-before; --all deletes every token of every client.",
+        )
+    key = incident.ticket or f"tokens-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    if client is not None:
+        carry_out(source, servers, {key: revocation_of(client, selection)}, incident, output, command="tokens delete")
+        return
+    found = list_tokens(source.request(), selection, servers.options())
+    _say_down(found.down, output)
+    chosen = revocations_for(found.tokens, selection, key)
+    if chosen:
+        carry_out(source, servers, chosen, incident, output, command="tokens delete")
+    else:
+        _nothing(found, output)
+    leave(PartialApply.exit_code if found.down else 0)
+
+
+def _selection(client: str | None, owner: str | None, scope: str | None, issued_before: datetime | None) -> Selection:
+    from oauthdeploy.planning.listing import Selection
+
+    return Selection(client, owner, scope, issued_before)
+
+
+def _nothing(found: TokenList, output: Output) -> None:
+    from oauthdeploy.reports.tokens import TokenPage, render_tokens, tokens_document
+
+    page = TokenPage((), 1, 0, found.servers, found.silent, tuple(sorted(found.down)))
+    output.emit({"text": lambda look: render_tokens(page, look), "json": as_json(lambda: tokens_document(page))})
+
+
+def _say_down(down: Mapping[str, OAuthDeployError], output: Output) -> None:
+    for name in sorted(down):
+        say_error(down[name], output)

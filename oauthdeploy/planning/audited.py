@@ -1,0 +1,97 @@
+"""What is recorded of a cut-off: who cut off whom, why, what was found and what was done. No record holds a token or a secret."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, Literal
+
+from pydantic import Field
+
+from oauthdeploy.model.fields import Model
+
+VERSION: Final = 1
+
+
+class AskedRecord(Model):
+    """One cut-off that was asked for."""
+
+    id: str = Field(description="The name of the revocation.")
+    client: str = Field(description="The client.")
+    tokens: bool = Field(description="Whether its tokens are deleted.")
+    owner: str | None = Field(None, description="Only tokens of this resource owner.")
+    scope: str | None = Field(None, description="Only tokens with this scope.")
+    issued_before: datetime | None = Field(None, description="Only tokens issued before this moment.")
+    block: tuple[Literal["authorization", "resource"], ...] = Field((), description="Where the client is disabled.")
+
+
+class FoundRecord(Model):
+    """What stood on a server before."""
+
+    client: bool = Field(description="Whether the server has the client.")
+    identity: str | None = Field(None, description="The server's own id of it.")
+    enabled: bool | None = Field(None, description="Whether it was enabled, where that is known.")
+    active_tokens: int | None = Field(None, description="Its tokens that worked.", ge=0)
+    tokens: int | None = Field(None, description="All of its tokens that the server listed, expired ones too.", ge=0)
+
+
+class ProblemRecord(Model):
+    """Why something was not done, or is not known to be done."""
+
+    rule: str = Field(description="Stable id.")
+    summary: str = Field(description="What happened.")
+    detail: str = Field(description="Why, with names.")
+    fix: str = Field(description="What to do.")
+
+
+State = Literal["cut-off", "nothing-to-do", "client-not-there", "not-offered", "failed", "unreachable"]
+
+
+class ServerRecord(Model):
+    """One server and one cut-off."""
+
+    server: str = Field(description="The server entry of the manifest.")
+    revocation: str = Field(description="The name of the revocation.")
+    role: Literal["authorization", "resource", "both"] = Field(description="The server's role.")
+    state: State = Field(
+        description="cut-off: done and verified as far as `verified` says; nothing-to-do: it was so already; "
+        "client-not-there; not-offered: the server can't; failed; unreachable."
+    )
+    found: FoundRecord | None = Field(None, description="What stood there before, where it could be read.")
+    done: tuple[str, ...] = Field((), description="What was done, in words.")
+    seconds: float | None = Field(None, description="From the start of the cut-off until it was effective here.", ge=0)
+    verified: bool = Field(description="Whether the server was read again afterwards and holds the cut-off.")
+    problems: tuple[ProblemRecord, ...] = Field((), description="What stood in the way.")
+
+
+class ProofRecord(Model):
+    """What became of a token that was given to prove the cut-off; the token itself is not recorded."""
+
+    server: str = Field(description="The server that was asked.")
+    by: Literal["introspection", "call"] = Field(description="Introspection (RFC 7662), or a call with the token.")
+    refused: bool | None = Field(None, description="Whether the token is dead there; left out where nobody can say.")
+    answer: str = Field(description="What the server answered, in words.")
+
+
+class AuditRecord(Model):
+    """One line of the audit trail."""
+
+    version: int = Field(VERSION, description="Version of this document.", ge=VERSION, le=VERSION)
+    format: Literal["oauthdeploy/audit"] = Field("oauthdeploy/audit", description="The name of the trail.")
+    type: Literal["started", "finished"] = Field(description="Before the first write, or after the last.")
+    id: str = Field(description="The same in both records of a cut-off.")
+    at: datetime = Field(description="When, in UTC.")
+    command: Literal["revoke", "tokens delete"] = Field(description="What was run.")
+    tool: str = Field(description="Release of oauthdeploy.")
+    manifest: str = Field(description="The name of the manifest.")
+    environment: str | None = Field(None, description="The environment of the manifest.")
+    who: str = Field(description="Who asked for it: as told, else the account.")
+    account: str = Field(description="The account of the operating system.")
+    host: str = Field(description="The machine.")
+    reason: str | None = Field(None, description="Why.")
+    ticket: str | None = Field(None, description="The incident or ticket.")
+    asked: tuple[AskedRecord, ...] = Field(description="What was asked for.")
+    servers: tuple[ServerRecord, ...] = Field((), description="Server by server; complete when finished.")
+    proofs: tuple[ProofRecord, ...] = Field((), description="What a given token showed afterwards.")
+    result: Literal["done", "partial", "failed"] | None = Field(None, description="The end; only when finished.")
+    seconds: float | None = Field(None, description="How long all of it took.", ge=0)
+    journal: str | None = Field(None, description="The journal of the run.")

@@ -1,0 +1,94 @@
+"""Live tokens for people: which of them are meant, whose they are in the manifest's words, and the revocations that end them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.model.objects import IssuedBefore, Revocation
+from oauthdeploy.model.state import LiveState, LiveToken
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which tokens: those that fit all that is given. `client` is a key of the manifest, or an id on a server."""
+
+    client: str | None = None
+    owner: str | None = None
+    scope: str | None = None
+    issued_before: datetime | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """True where every token is meant."""
+        return self == Selection()
+
+
+@dataclass(frozen=True)
+class ListedToken:
+    """A token that works on a server. `client` is the name of its client: the manifest's, else the server's."""
+
+    server: str
+    client: str
+    named: bool
+    token: LiveToken
+
+
+def listed_tokens(
+    tokens: Mapping[str, Iterable[LiveToken]], live: LiveState, named: Iterable[str], selection: Selection
+) -> tuple[ListedToken, ...]:
+    """The selected tokens, the youngest first; `tokens` are by server, `live` has the clients, `named` are the manifest's."""
+    known = frozenset(named)
+    names = {
+        (address.server, there.identity): address.name
+        for address, there in live.objects.items()
+        if address.kind is Kind.CLIENT and there.identity
+    }
+    found = []
+    for server, some in tokens.items():
+        for token in some:
+            client = names.get((server, token.client), token.client)
+            if _selected(token, client, selection):
+                found.append(ListedToken(server, client, client in known, token))
+    return tuple(sorted(found, key=_order))
+
+
+def revocations_for(tokens: Iterable[ListedToken], selection: Selection, key: str) -> Mapping[str, Revocation]:
+    """The revocations that end the tokens, one for each client, by id: a client that only a server knows goes by its id."""
+    clients = dict.fromkeys(item.client if item.named else item.token.client for item in tokens)
+    return {
+        f"{key}-{number}" if len(clients) > 1 else key: revocation_of(client, selection)
+        for number, client in enumerate(sorted(clients), start=1)
+    }
+
+
+def revocation_of(client: str, selection: Selection) -> Revocation:
+    """The revocation that ends the selected tokens of one client, and blocks nothing."""
+    return Revocation(client=client, **dict(_fields(selection)))
+
+
+def _fields(selection: Selection) -> Iterator[tuple[str, object]]:
+    bound = selection.issued_before
+    yield "tokens", "all" if bound is None else IssuedBefore(issued_before=bound)
+    if selection.owner is not None:
+        yield "owner", selection.owner
+    if selection.scope is not None:
+        yield "scope", selection.scope
+
+
+def _selected(token: LiveToken, client: str, selection: Selection) -> bool:
+    bound = selection.issued_before
+    return (
+        (selection.client is None or selection.client in (client, token.client))
+        and (selection.owner is None or selection.owner == token.owner)
+        and (selection.scope is None or selection.scope in token.scopes)
+        # One whose age isn't told is meant too: a list that hides it would say that nothing is left.
+        and (bound is None or token.issued is None or token.issued < bound)
+    )
+
+
+def _order(item: ListedToken) -> tuple[str, float, str, str]:
+    issued = item.token.issued or datetime.min.replace(tzinfo=UTC)
+    return item.server, -issued.timestamp() if item.token.issued else 0.0, item.client, item.token.handle

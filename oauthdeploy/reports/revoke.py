@@ -1,0 +1,84 @@
+"""What a cut-off did, server by server, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from oauthdeploy.planning.audited import AskedRecord, AuditRecord, ServerRecord
+from oauthdeploy.reports.sheet import Look, Sheet
+from oauthdeploy.reports.words import counted, listed, seconds_text, visible
+
+_STATES = {
+    "cut-off": ("cut off", "good"),
+    "nothing-to-do": ("was cut off already", "good"),
+    "client-not-there": ("has no such client", "faint"),
+    "not-offered": ("CAN'T", "error"),
+    "failed": ("FAILED", "error"),
+    "unreachable": ("UNREACHABLE", "error"),
+}
+_CUT = ("cut-off", "nothing-to-do")
+
+
+def render_revoke(record: AuditRecord, look: Look, notes: Sequence[str] = ()) -> str:
+    """Each server with its end and the time until it was effective, what a given token showed, and the count. `notes` are said
+    at the end.
+    """
+    sheet = Sheet(look)
+    for asked in record.asked:
+        mine = [item for item in record.servers if item.revocation == asked.id]
+        sheet.add((f"{visible(asked.client)}", "strong"), f" ({visible(asked.id)}): {_wish(asked)}", hang=2)
+        width = max((len(item.server) for item in mine), default=0)
+        for item in mine:
+            _add_server(sheet, item, width)
+    for proof in record.proofs:
+        style = {True: "good", False: "error"}.get(proof.refused, "warning") if proof.refused is not None else "warning"
+        how = "introspection at" if proof.by == "introspection" else "a call to"
+        sheet.add(
+            "  the given token, ", how, " ", (visible(proof.server), "name"), ": ", (visible(proof.answer), style)
+        )
+    sheet.blank()
+    sheet.add((_end(record), "strong"), hang=2)
+    for note in notes:
+        sheet.add(visible(note), hang=2)
+    return sheet.text()
+
+
+def _wish(asked: AskedRecord) -> str:
+    parts = []
+    if asked.block:
+        parts.append(f"disable it on {' and '.join(asked.block)} servers")
+    if asked.tokens:
+        which = [f"of {visible(asked.owner)}"] if asked.owner is not None else []
+        which += [f"with scope {visible(asked.scope)}"] if asked.scope is not None else []
+        which += [f"issued before {asked.issued_before.isoformat()}"] if asked.issued_before is not None else []
+        parts.append(" ".join(["delete its tokens", *which]))
+    return ", ".join(parts)
+
+
+def _add_server(sheet: Sheet, item: ServerRecord, width: int) -> None:
+    words, style = _STATES[item.state]
+    said = " ".join(item.done)
+    if item.state == "cut-off":
+        said += "" if item.verified else " Not verified."
+    sheet.ends(
+        [(f"  {item.server.ljust(width)}", "name"), ("  ", ""), (words, style), (f"  {visible(said)}".rstrip(), "")],
+        (seconds_text(item.seconds) if item.seconds is not None else "", "faint"),
+        hang=width + 4,
+    )
+    for problem in item.problems:
+        text = ". ".join(part.rstrip(".") for part in (problem.summary, problem.detail, problem.fix) if part)
+        sheet.add(" " * (width + 4), (f"{visible(text)}. [{problem.rule}]", ""), hang=width + 4)
+
+
+def _end(record: AuditRecord) -> str:
+    servers = sorted({item.server for item in record.servers})
+    open_ = sorted({i.server for i in record.servers if i.state not in (*_CUT, "client-not-there") or i.problems})
+    took = seconds_text(record.seconds or 0.0)
+    if record.result == "done":
+        cut = sorted({item.server for item in record.servers if item.state in _CUT})
+        head = "Cut off" if any(item.state == "cut-off" for item in record.servers) else "Cut off already"
+        unsure = any(item.state == "cut-off" and not item.verified for item in record.servers)
+        how = "not verified" if unsure else "verified"
+        return f"{head} on {counted(len(cut), 'server')}, {how}, in {took}."
+    word = "NOT cut off" if record.result == "failed" else "NOT cut off everywhere"
+    return f"{word}: {listed(open_)} left open, {len(open_)} of {counted(len(servers), 'server')}, after {took}."

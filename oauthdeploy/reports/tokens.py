@@ -1,0 +1,120 @@
+"""Live tokens as a table and as a document: who has them, for what and until when, never the tokens themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from oauthdeploy.planning.listing import ListedToken
+from oauthdeploy.reports.json import VERSION
+from oauthdeploy.reports.sheet import Look, Sheet, cells
+from oauthdeploy.reports.words import counted, listed, visible
+
+_OWNER: Final = 2
+_HEADS: Final = ("HANDLE", "CLIENT", "OWNER", "ISSUED", "UNTIL", "SCOPES")
+
+
+@dataclass(frozen=True)
+class TokenPage:
+    """One page of a list. `page` counts from 1; a `limit` of 0 is one page for all. `silent` servers don't list tokens."""
+
+    tokens: tuple[ListedToken, ...]
+    page: int
+    limit: int
+    servers: tuple[str, ...]
+    silent: tuple[str, ...] = ()
+    down: tuple[str, ...] = ()
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are."""
+        return max(1, -(-len(self.tokens) // self.limit)) if self.limit else 1
+
+    @property
+    def shown(self) -> Sequence[ListedToken]:
+        """The tokens of this page."""
+        start = (self.page - 1) * self.limit
+        return self.tokens[start : start + self.limit] if self.limit else self.tokens
+
+
+def render_tokens(page: TokenPage, look: Look) -> str:
+    """A table for each server, and how many there are."""
+    sheet = Sheet(look)
+    for server in page.servers:
+        mine = [item for item in page.shown if item.server == server]
+        if mine:
+            sheet.blank()
+            sheet.add((visible(server), "name"))
+            rows = [_HEADS, *(_row(item) for item in mine)]
+            if all(item.token.owner in ("", item.client, item.token.client) for item in mine):
+                # With client credentials the owner is the client: a column would say nothing.
+                rows = [(*row[:_OWNER], *row[_OWNER + 1 :]) for row in rows]
+            _table(sheet, rows)
+    sheet.blank()
+    clients = Counter((item.server, item.client) for item in page.tokens)
+    total = f"{counted(len(page.tokens), 'live token')} of {counted(len(clients), 'client')}"
+    part = f"; page {page.page} of {page.pages}, --page N for another" if page.pages > 1 else ""
+    sheet.add((f"{total} on {counted(len(page.servers), 'server')}{part}.", "strong"), hang=2)
+    if page.silent:
+        sheet.add(f"No list is to be had from {listed(list(page.silent))}.", hang=2)
+    if page.down:
+        sheet.add((f"NOT asked, since no answer came: {listed(list(page.down))}.", "error"), hang=2)
+    return sheet.text()
+
+
+def _table(sheet: Sheet, rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(cells(row[place]) for row in rows) for place in range(len(rows[0]) - 1)]
+    for number, row in enumerate(rows):
+        style = "" if number else "faint"
+        columns = "".join(text + " " * (width - cells(text) + 2) for text, width in zip(row, widths, strict=False))
+        sheet.add("  ", (columns, style), (row[-1], style), hang=4)
+
+
+def _row(item: ListedToken) -> Sequence[str]:
+    token = item.token
+    return (
+        token.handle or "-",
+        visible(item.client),
+        visible(token.owner) or "-",
+        _time(token.issued) or "not told",
+        _time(token.until) or "refreshable or not told",
+        visible(" ".join(sorted(token.scopes))) or "-",
+    )
+
+
+def tokens_document(page: TokenPage) -> dict[str, Any]:
+    """What `tokens list -o json` prints."""
+    return {
+        "format": "oauthdeploy/tokens",
+        "format_version": VERSION,
+        "total": len(page.tokens),
+        "page": page.page,
+        "pages": page.pages,
+        "servers": list(page.servers),
+        "silent": list(page.silent),
+        "unreachable": list(page.down),
+        "clients": [
+            {"server": server, "client": client, "tokens": number}
+            for (server, client), number in sorted(Counter((i.server, i.client) for i in page.tokens).items())
+        ],
+        "tokens": [
+            {
+                "handle": item.token.handle,
+                "server": item.server,
+                "client": item.client,
+                "client_id": item.token.client,
+                "owner": item.token.owner,
+                "scopes": sorted(item.token.scopes),
+                "issued": _time(item.token.issued) or None,
+                "until": _time(item.token.until) or None,
+            }
+            for item in page.shown
+        ],
+    }
+
+
+def _time(moment: datetime | None) -> str:
+    return "" if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,93 @@
+"""The audit trail of cut-offs: who cut off whom, why, what was found and what was done, one JSON document a line.
+
+A record is appended and synced before anything is written to a server, and another one when it is over; both carry one `id`.
+A first record without a second is a cut-off that was killed. Nothing is ever changed or removed. No record holds a token or a
+secret.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.planning.audited import AuditRecord
+from oauthdeploy.running.events import without_nulls
+from oauthdeploy.running.files import make_folder, sync_folder, write_all
+
+if sys.platform != "win32":
+    import fcntl
+
+SCHEMA_ID: Final = "urn:oauthdeploy:schema:audit:v1"
+FILE_NAME: Final = "audit.jsonl"
+
+
+class AuditFailed(OAuthDeployError):
+    """The audit record can't be written. Before the first write to a server: nothing was done."""
+
+    rule = "audit-not-written"
+
+
+def audit_document(record: AuditRecord) -> dict[str, Any]:
+    """The record as JSON; what is not known is left out."""
+    return record.model_dump(mode="json", exclude_none=True)
+
+
+def hold_writable(path: Path) -> None:
+    """See that records can be appended to `path`, and leave no file where none was. Raises AuditFailed."""
+    try:
+        new = not path.exists()
+        os.close(_opened(path))
+        if new:
+            path.unlink()
+    except OSError as error:
+        raise _failed(path, error, "Nothing was done. Name a file that can be written with --audit FILE.") from None
+
+
+def append(path: Path, record: AuditRecord) -> None:
+    """Append a record; it is on disk when this returns. Raises AuditFailed."""
+    line = json.dumps(audit_document(record), ensure_ascii=True, separators=(",", ":")) + "\n"
+    try:
+        descriptor = _opened(path)
+        try:
+            if sys.platform != "win32":
+                # Two that append at a time take turns, so that no line is torn.
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            write_all(descriptor, line.encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _failed(path, error, "Keep what was printed: it is the same record.") from None
+
+
+def _opened(path: Path) -> int:
+    make_folder(path.parent)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
+def _failed(path: Path, error: OSError, fix: str) -> AuditFailed:
+    return AuditFailed("The audit record can't be written", detail=f"{path}: {error.strerror or error}.", fix=fix)
+
+
+def audit_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a line of the trail; the file in `schemas/` is equal to it."""
+    schema = AuditRecord.model_json_schema(mode="serialization", ref_template="#/$defs/{model}")
+    definitions = {name: without_nulls(part) for name, part in sorted(schema.pop("$defs").items())}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": SCHEMA_ID,
+        **without_nulls(schema),
+        "title": "oauthdeploy audit record, version 1",
+        "description": "One line of the audit trail of `revoke` and `tokens delete`, and what they print with `-o json`.",
+        "$defs": definitions,
+    }
+
+
+def schema_text() -> str:
+    """The schema as it is committed and printed."""
+    return json.dumps(audit_schema(), indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,373 @@
+"""The kill switch on two live servers: `revoke`, its audit trail, what it writes into the manifest, and `tokens`."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from jsonschema import Draft202012Validator, FormatChecker
+from ruamel.yaml import YAML
+
+from oauthdeploy.running.lock import lock
+from tests.live.conftest import PASSWORD, SECRET, Pair, PairFactory
+
+pytestmark = pytest.mark.live
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "schemas" / "audit.v1.schema.json").read_text())
+CHECK = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
+
+
+def token(pair: Pair, client: str = "nightly-batch", **more: str) -> str:
+    answer = requests.post(
+        f"{pair.login.url}/invoke/pub.oauth/getToken",
+        data={"grant_type": "client_credentials", **more},
+        auth=(client, SECRET),
+        verify=str(pair.login.ca_file),
+        timeout=10,
+    )
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["access_token"])
+
+
+def call(pair: Pair, bearer: str) -> int:
+    return requests.get(
+        f"{pair.orders.url}/invoke/reports/daily",
+        headers={"Authorization": f"Bearer {bearer}"},
+        verify=str(pair.orders.ca_file),
+        timeout=10,
+    ).status_code
+
+
+def active(pair: Pair, bearer: str) -> bool:
+    answer = requests.post(
+        f"{pair.login.url}/invoke/pub.oauth/introspectToken",
+        data={"token": bearer},
+        auth=("orders-rs", PASSWORD),
+        verify=str(pair.login.ca_file),
+        timeout=10,
+    )
+    return answer.json()["active"] in (True, "true")
+
+
+def trail(pair: Pair) -> list[dict[str, Any]]:
+    """Every record of the audit file; each fits the published schema."""
+    path = pair.folder / ".oauthdeploy" / "audit.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    for record in records:
+        CHECK.validate(record)
+    return records
+
+
+def states(record: dict[str, Any]) -> dict[str, str]:
+    return {item["server"]: item["state"] for item in record["servers"]}
+
+
+@pytest.fixture
+def deployed(pair: Pair) -> Pair:
+    """The quick start, applied."""
+    result = pair.run("apply", "--yes")
+    assert result.code == 0, result.out + result.err
+    pair.writes()
+    return pair
+
+
+def test_a_client_is_cut_off_on_every_server_and_the_record_says_so(deployed: Pair) -> None:
+    """Blocked on the RS first, then blocked and tokens deleted on the AS; refused and inactive; recorded; once."""
+    bearers = [token(deployed) for _ in range(3)]
+    assert {call(deployed, bearer) for bearer in bearers} == {200}
+    deployed.writes()
+    result = deployed.run(
+        "revoke", "nightly-batch", "--yes", "--ticket", "INC-7", "--reason", "key leaked", "--who", "alice"
+    )
+    assert result.code == 0, result.out + result.err
+    assert [server for server, _method, _path in deployed.writes()][:2] == ["orders", "login"]
+    assert {call(deployed, bearer) for bearer in bearers} == {401}
+    assert not any(active(deployed, bearer) for bearer in bearers)
+    started, finished = trail(deployed)
+    assert (started["type"], finished["type"]) == ("started", "finished")
+    assert started["id"] == finished["id"]
+    assert {finished[name] for name in ("who", "ticket", "reason")} == {"alice", "INC-7", "key leaked"}
+    assert states(finished) == {"login": "cut-off", "orders": "cut-off"}
+    assert finished["result"] == "done"
+    found = {item["server"]: item["found"] for item in finished["servers"]}
+    assert found["login"]["active_tokens"] == 3
+    assert found["login"]["enabled"] is True
+    for item in finished["servers"]:
+        assert item["verified"] is True
+        assert 0 < item["seconds"] <= finished["seconds"]
+    assert "3 tokens deleted." in result.out
+    assert (deployed.folder / ".oauthdeploy" / "audit.jsonl").stat().st_mode & 0o777 == 0o600
+    deployed.writes()
+    again = deployed.run("revoke", "nightly-batch", "--yes", "-o", "json")
+    assert again.code == 0
+    assert states(again.json) == {"login": "nothing-to-do", "orders": "nothing-to-do"}
+    assert deployed.writes() == []
+    assert again.json == trail(deployed)[-1]
+    for bearer in bearers:
+        assert bearer not in result.out + result.err + json.dumps(trail(deployed))
+
+
+def test_a_server_that_is_down_does_not_keep_the_other_from_being_cut_off(deployed: Pair) -> None:
+    """The AS is cut off, the dead RS is named, exit 4; with both dead, exit 8 and no claim that anything was done."""
+    bearer = token(deployed)
+    deployed.orders.stop()
+    result = deployed.run("revoke", "nightly-batch", "--yes")
+    assert result.code == 4, result.out + result.err
+    assert "orders" in result.err
+    assert "UNREACHABLE" in result.out
+    assert not active(deployed, bearer)
+    assert states(trail(deployed)[-1]) == {"login": "cut-off", "orders": "unreachable"}
+    assert trail(deployed)[-1]["result"] == "partial"
+    deployed.login.stop()
+    dead = deployed.run("revoke", "nightly-batch", "--yes")
+    assert dead.code == 8
+    assert len(trail(deployed)) == 2
+
+
+def test_a_name_that_no_server_knows_is_an_error_and_not_a_success(deployed: Pair) -> None:
+    """A slip of the pen must not look like a cut-off."""
+    result = deployed.run("revoke", "nightly-bach", "--yes")
+    assert result.code == 1
+    assert "client-not-there" in result.err
+    assert "nightly-batch" in result.err
+    assert deployed.writes() == []
+
+
+def test_a_client_that_the_manifest_does_not_name_can_be_cut_off(deployed: Pair) -> None:
+    """By its name on the server, or by its id; a server that has no such client is no obstacle."""
+    body = {
+        "name": "By Hand",
+        "version": 1,
+        "type": "Confidential",
+        "redirect_uris": [],
+        "clientCredentialsGrant": True,
+    }
+    made = deployed.admin(deployed.login, "POST", "/admin/oauth/client", body)
+    result = deployed.run("revoke", "By Hand", "--yes", "-o", "json")
+    assert result.code == 0, result.out + result.err
+    assert states(result.json) == {"login": "cut-off", "orders": "client-not-there"}
+    assert deployed.admin(deployed.login, "GET", f"/admin/oauth/client/{made['client_id']}")["enabled"] is False
+
+
+def test_clients_are_found_by_their_natural_key_where_servers_make_ids(make_pair: PairFactory) -> None:
+    """The manifest's key is no id there: the client's name and version lead to it."""
+    pair = make_pair(accept_client_id=False)
+    manifest = pair.folder / "oauthdeploy.yaml"
+    given = 'secret: {value: "${env:NIGHTLY_BATCH_SECRET}"}'
+    manifest.write_text(manifest.read_text().replace(given, "secret: {generate: true, deliver_to: {file: out/x.env}}"))
+    assert pair.run("apply", "--yes").code == 0
+    result = pair.run("revoke", "web-shop", "--yes", "-o", "json")
+    assert result.code == 0, result.out + result.err
+    assert states(result.json) == {"login": "cut-off", "orders": "cut-off"}
+    clients = pair.admin(pair.orders, "GET", "/admin/oauth/client?expand=true")["clients"]
+    assert {client["name"]: client["enabled"] for client in clients} == {"Web Shop": False, "Nightly Batch": True}
+
+
+def test_it_asks_and_a_dry_run_writes_nothing(deployed: Pair) -> None:
+    """Without --yes and without a terminal it is wrong usage; --dry-run shows the plan; neither leaves a record."""
+    asked = deployed.run("revoke", "nightly-batch")
+    assert asked.code == 64
+    assert "revoke needs a yes" in asked.err
+    shown = deployed.run("revoke", "nightly-batch", "--dry-run", "--ticket", "INC-7", "-o", "json")
+    assert shown.code == 0
+    assert {change["address"] for change in shown.json["changes"]} == {
+        "revocation/INC-7@login",
+        "revocation/INC-7@orders",
+    }
+    assert deployed.writes() == []
+    assert not (deployed.folder / ".oauthdeploy" / "audit.jsonl").exists()
+
+
+def test_it_needs_no_secret_but_those_of_the_servers_and_no_flawless_manifest(deployed: Pair) -> None:
+    """An unset client secret, or a slip in another section, does not stand in the way of an incident."""
+    manifest = deployed.folder / "oauthdeploy.yaml"
+    manifest.write_text(manifest.read_text().replace("type: public", "type: publik"))
+    assert deployed.run("plan").code == 3
+    result = deployed.run("revoke", "web-shop", "--yes", env={"NIGHTLY_BATCH_SECRET": ""})
+    assert result.code == 0, result.out + result.err
+
+
+def test_it_waits_for_no_lock_and_names_who_holds_it(deployed: Pair) -> None:
+    """An incident must not wait for a long apply."""
+    targets = [deployed.login.url, deployed.orders.url]
+    with lock(deployed.folder / ".oauthdeploy", "quickstart", targets):
+        result = deployed.run("revoke", "nightly-batch", "--yes")
+    assert result.code == 0, result.out + result.err
+    assert "is applying this manifest" in result.out
+
+
+def test_selected_tokens_end_and_the_client_goes_on(deployed: Pair) -> None:
+    """With a selection nothing is blocked; what is older than the bound ends, what is issued later lives."""
+    old = token(deployed)
+    bound = (datetime.now(UTC) + timedelta(seconds=2)).isoformat(timespec="seconds")
+    result = deployed.run("revoke", "nightly-batch", "--yes", "--issued-before", bound, "--owner", "nightly-batch")
+    assert result.code == 0, result.out + result.err
+    assert call(deployed, old) == 401
+    assert call(deployed, token(deployed)) == 200
+    assert deployed.run("revoke", "nightly-batch", "--yes", "--scope", "orders.read").code == 0
+    assert deployed.run("revoke", "nightly-batch", "--yes", "--block", "nobody").code == 64
+
+
+@pytest.mark.parametrize("more", [(), ("--block", "resource"), ("--block", "none")], ids=lambda more: "-".join(more))
+def test_written_into_the_manifest_no_run_undoes_it(deployed: Pair, more: tuple[str, ...]) -> None:
+    """The entry is there with all comments kept, the next plan is empty, and a second --write adds nothing."""
+    token(deployed)
+    manifest = deployed.folder / "oauthdeploy.yaml"
+    before = manifest.read_text()
+    command = (
+        "revoke",
+        "nightly-batch",
+        "--yes",
+        "--write",
+        "--ticket",
+        "INC-7",
+        "--reason",
+        "leaked: ${env:X}",
+        *more,
+    )
+    result = deployed.run(*command)
+    assert result.code == 0, result.out + result.err
+    after = manifest.read_text()
+    assert [line for line in before.splitlines() if line not in after.splitlines()] == []
+    assert "  - id: INC-7\n    client: nightly-batch\n" in after
+    plan = deployed.run("plan", "--detailed-exitcode", "-o", "json")
+    assert plan.code == 0, plan.out + plan.err
+    assert plan.json["changes"] == []
+    again = deployed.run(*command)
+    assert again.code == 0, again.err
+    if more != ("--block", "none"):
+        assert "The manifest says so already: INC-7" in again.out
+        assert manifest.read_text() == after
+
+
+def test_without_writing_it_the_next_plan_says_what_it_would_undo(deployed: Pair) -> None:
+    """That is what --write is for: a client that the manifest enables would be enabled again."""
+    manifest = deployed.folder / "oauthdeploy.yaml"
+    manifest.write_text(manifest.read_text().replace("    type: public\n", "    type: public\n    enabled: true\n"))
+    assert deployed.run("revoke", "web-shop", "--yes").code == 0
+    undone = deployed.run("plan", "-o", "json").json["changes"]
+    assert [change["address"] for change in undone] == ["client/web-shop@orders", "client/web-shop@login"]
+    assert deployed.run("revoke", "web-shop", "--yes", "--write").code == 0
+    assert deployed.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_an_entry_that_can_not_be_written_is_said_after_the_cut_off(deployed: Pair) -> None:
+    """The cut-off comes first; then the exit code and the entry to put in by hand."""
+    manifest = deployed.folder / "oauthdeploy.yaml"
+    manifest.write_text(json.dumps(YAML(typ="safe", pure=True).load(manifest.read_text())))
+    before = manifest.read_bytes()
+    result = deployed.run("revoke", "web-shop", "--yes", "--write", "--ticket", "INC-8")
+    assert result.code == 1
+    assert "file-not-edited" in result.err
+    assert "- id: INC-8" in result.err
+    assert manifest.read_bytes() == before
+    assert deployed.admin(deployed.orders, "GET", "/admin/oauth/client/web-shop")["enabled"] is False
+
+
+def test_an_audit_file_that_can_not_be_written_stops_before_anything_is_done(deployed: Pair) -> None:
+    """No cut-off without a record; the flag names another place."""
+    result = deployed.run("revoke", "web-shop", "--yes", "--audit", "oauthdeploy.yaml/audit.jsonl")
+    assert result.code == 1
+    assert "audit-not-written" in result.err
+    assert deployed.writes() == []
+    assert deployed.run("revoke", "web-shop", "--yes", "--audit", "records/cut.jsonl").code == 0
+    assert len((deployed.folder / "records" / "cut.jsonl").read_text().splitlines()) == 2
+
+
+def test_the_tool_does_not_shut_out_itself(deployed: Pair) -> None:
+    """The safety rule holds here too, until it is lifted by name."""
+    body = {
+        "name": "deployer",
+        "version": 1,
+        "type": "Confidential",
+        "redirect_uris": [],
+        "clientCredentialsGrant": True,
+    }
+    deployed.admin(deployed.login, "POST", "/admin/oauth/client", body)
+    stopped = deployed.run("revoke", "deployer", "--yes")
+    assert stopped.code == 5
+    assert "self-lockout" in stopped.err
+    assert deployed.run("revoke", "deployer", "--yes", "--allow", "self-lockout").code == 0
+
+
+def test_the_journal_of_a_cut_off_is_not_taken_for_that_of_an_apply(deployed: Pair) -> None:
+    """`apply --resume` goes on with applies; `rollback` takes the block back from the cut-off's own journal."""
+    assert deployed.run("revoke", "web-shop", "--yes", "--block", "resource").code == 0
+    assert deployed.run("apply", "--resume", "--yes").code == 0
+    (journal,) = (deployed.folder / ".oauthdeploy" / "revocations").iterdir()
+    result = deployed.run("rollback", str(journal), "--yes")
+    assert result.code == 0, result.out + result.err
+    assert deployed.admin(deployed.orders, "GET", "/admin/oauth/client/web-shop")["enabled"] is True
+
+
+# -- tokens -------------------------------------------------------------------------------------------------------------
+
+
+def test_tokens_are_listed_in_pages_and_never_shown(deployed: Pair) -> None:
+    """Handles, clients by the manifest's names, owners, scopes and times; no token value, no id of the server."""
+    bearers = [token(deployed) for _ in range(5)]
+    ids = [
+        row["accessTokenId"]
+        for row in deployed.admin(deployed.login, "GET", "/admin/oauth/token?expand=true")["tokens"]
+    ]
+    first = deployed.run("tokens", "list", "--limit", "2", "-o", "json")
+    assert first.code == 0, first.err
+    assert (first.json["total"], first.json["page"], first.json["pages"]) == (5, 1, 3)
+    pages = [
+        deployed.run("tokens", "list", "--limit", "2", "--page", str(n), "-o", "json").json["tokens"] for n in (1, 2, 3)
+    ]
+    handles = [row["handle"] for page in pages for row in page]
+    assert len(set(handles)) == 5
+    assert {row["client"] for page in pages for row in page} == {"nightly-batch"}
+    text = deployed.run("tokens", "list").out
+    assert "5 live tokens of 1 client" in text
+    for value in (*bearers, *ids):
+        assert value not in text + first.out
+
+
+def test_tokens_are_selected(deployed: Pair) -> None:
+    """Each filter narrows the list, and the deletion to the same tokens; the client can get new ones at once."""
+    cases = {
+        ("--client", "web-shop"): 0,
+        ("--owner", "alice"): 0,
+        ("--scope", "orders.read"): 0,
+        ("--issued-before", "2020-01-01T00:00:00Z"): 0,
+        ("--client", "nightly-batch"): 2,
+        ("--owner", "nightly-batch"): 2,
+        ("--scope", "reports.read"): 2,
+        ("--issued-before", "2099-01-01T00:00:00Z"): 2,
+    }
+    for flags, number in cases.items():
+        while deployed.run("tokens", "list", "-o", "json").json["total"] < 2:
+            token(deployed)
+        assert deployed.run("tokens", "list", *flags, "-o", "json").json["total"] == number, flags
+        result = deployed.run("tokens", "delete", *flags, "--yes")
+        assert result.code == 0, result.out + result.err
+        assert deployed.run("tokens", "list", "-o", "json").json["total"] == 2 - number, flags
+    assert call(deployed, token(deployed)) == 200
+
+
+def test_tokens_are_deleted_only_when_somebody_says_which_and_yes(deployed: Pair) -> None:
+    """No selection is wrong usage, and so is nobody to ask; --all means all, and is recorded."""
+    token(deployed)
+    deployed.writes()
+    assert deployed.run("tokens", "delete", "--yes").code == 64
+    assert deployed.run("tokens", "delete", "--all").code == 64
+    assert deployed.writes() == []
+    result = deployed.run("tokens", "delete", "--all", "--yes", "--reason", "drill")
+    assert result.code == 0, result.out + result.err
+    assert deployed.run("tokens", "list", "-o", "json").json["total"] == 0
+    record = trail(deployed)[-1]
+    assert (record["command"], record["reason"], record["result"]) == ("tokens delete", "drill", "done")
+    assert deployed.run("tokens", "delete", "--all", "--yes").code == 0
+
+
+def test_a_list_that_can_not_be_had_is_not_an_empty_one(deployed: Pair) -> None:
+    """A dead authorization server is exit 8."""
+    deployed.login.stop()
+    assert deployed.run("tokens", "list").code == 8
