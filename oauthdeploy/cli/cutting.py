@@ -152,13 +152,10 @@ def _end(source: Source, order: Order, done: Revoked, output: Output, *, write: 
 def _unfinished(done: Revoked) -> OAuthDeployError | None:
     record = done.record
     unsure = [item.server for item in record.servers if item.state == "cut-off" and not item.verified]
-    alive = [proof.server for proof in record.proofs if proof.refused is False]
     again = "Run the same command again: it does what is missing and nothing twice."
     if record.result != "done":
         open_ = sorted({f"{i.server} ({i.state})" for i in record.servers if i.problems or i.state in ("failed",)})
         return PartialApply("The cut-off is not complete", detail=f"Left: {', '.join(open_)}.", fix=again)
-    if alive:
-        return PartialApply("The given token is still accepted", detail=f"By {', '.join(alive)}.", fix=again)
     if unsure:
         return PartialApply("The cut-off could not be verified", detail=f"On {', '.join(unsure)}.", fix=again)
     return None

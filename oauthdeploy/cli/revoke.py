@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +16,8 @@ from oauthdeploy.cli.output import Output
 from oauthdeploy.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from oauthdeploy.model.objects import Revocation
+    from oauthdeploy.core.secrets import Secret
+    from oauthdeploy.model.objects import Revocation, RevocationProof
 
 SIDES = ("resource", "authorization")
 NONE = "none"
@@ -46,6 +49,43 @@ def _sides(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
     return words
 
 
+def reference(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> Secret | None:
+    """Read a secret from where a reference says; its value is never on a command line."""
+    from oauthdeploy.core.secrets import Secret
+
+    if value is None:
+        return None
+    source, _, name = value.partition(":")
+    if source == "env" and name:
+        text = os.environ.get(name, "")
+    elif source == "file" and name:
+        try:
+            text = Path(name).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise click.BadParameter(f"{name} can't be read: {type(error).__name__}.") from None
+    else:
+        # The value is not repeated: somebody may have typed the token itself.
+        raise click.BadParameter("write env:NAME or file:PATH.")
+    if not text:
+        raise click.BadParameter(f"{name} is empty or not set.")
+    return Secret(text, f"${{{value}}}")
+
+
+def _proof(token: Secret | None, urls: tuple[str, ...]) -> RevocationProof | None:
+    from pydantic import ValidationError
+
+    from oauthdeploy.model.objects import RevocationProof
+
+    if token is None:
+        if urls:
+            raise UsageError("--proof-url needs --proof-token", fix="Name a token that the addresses take now.")
+        return None
+    try:
+        return RevocationProof(token=token, urls=urls or None)
+    except ValidationError:
+        raise UsageError("--proof-url is no address", fix="Write it in full, such as https://host/path.") from None
+
+
 @click.command()
 @click.argument("client")
 @manifest_options
@@ -67,6 +107,20 @@ def _sides(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
     help="Where to disable the client: resource, authorization, both with a comma, or none.  "
     "[default: both; none where tokens are selected]",
 )
+@option(
+    "--proof-token",
+    env="PROOF_TOKEN",
+    metavar="REFERENCE",
+    callback=reference,
+    help="A token of the client that is out, as env:NAME or file:PATH: it must introspect as inactive afterwards.",
+)
+@option(
+    "--proof-url",
+    env="PROOF_URL",
+    multiple=True,
+    metavar="URL",
+    help="An address on a resource server that takes that token now, and must refuse it afterwards. Repeatable.",
+)
 @option("--write", env="WRITE", is_flag=True, help="Write the cut-off into the manifest, so that no run undoes it.")
 @incident_options
 @output_options("text", "json")
@@ -78,6 +132,8 @@ def revoke(
     scope: str | None,
     issued_before: datetime | None,
     block: tuple[str, ...] | None,
+    proof_token: Secret | None,
+    proof_url: tuple[str, ...],
     write: bool,
     incident: Incident,
     output: Output,
@@ -88,13 +144,16 @@ def revoke(
     servers, then on authorization servers, then its tokens are deleted; then the servers are read again. A server that doesn't
     answer within ten seconds is named and left out, and the others are cut off all the same. No lock is waited for.
 
+    With --proof-token, a token that is out is tried afterwards: by introspection, and by calls to --proof-url. What its
+    addresses do is done when they take it, so name harmless ones.
+
     Who, why, what was found and what was done are appended to the audit file, before and after. --write puts the cut-off into
     the manifest's revocations. Running it again does what is missing and nothing twice.
 
     Exit code 0 where all is cut off and verified, 1 where no server has the client, 4 where a part is, 5 where a safety rule
     stops it, 8 where no server answered.
     """
-    asked = _revocation(client, owner, scope, issued_before, block, incident.reason)
+    asked = _revocation(client, owner, scope, issued_before, block, incident.reason, _proof(proof_token, proof_url))
     key = incident.ticket or f"revoke-{client}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     carry_out(source, servers, {key: asked}, incident, output, command="revoke", write=write)
 
@@ -106,6 +165,7 @@ def _revocation(
     issued_before: datetime | None,
     block: tuple[str, ...] | None,
     reason: str | None,
+    proof: RevocationProof | None,
 ) -> Revocation:
     from oauthdeploy.model.objects import IssuedBefore, Revocation, Side
 
@@ -119,5 +179,6 @@ def _revocation(
         "scope": scope,
         "tokens": "all" if issued_before is None else IssuedBefore(issued_before=issued_before),
         "block": tuple(Side(side) for side in sides) or None,
+        "proof": proof,
     }
     return Revocation(client=client, **{name: value for name, value in values.items() if value is not None})

@@ -60,16 +60,8 @@ class ServerRecord(Model):
     done: tuple[str, ...] = Field((), description="What was done, in words.")
     seconds: float | None = Field(None, description="From the start of the cut-off until it was effective here.", ge=0)
     verified: bool = Field(description="Whether the server was read again afterwards and holds the cut-off.")
+    proved: tuple[str, ...] = Field((), description="What a token that was given showed afterwards, in words.")
     problems: tuple[ProblemRecord, ...] = Field((), description="What stood in the way.")
-
-
-class ProofRecord(Model):
-    """What became of a token that was given to prove the cut-off; the token itself is not recorded."""
-
-    server: str = Field(description="The server that was asked.")
-    by: Literal["introspection", "call"] = Field(description="Introspection (RFC 7662), or a call with the token.")
-    refused: bool | None = Field(None, description="Whether the token is dead there; left out where nobody can say.")
-    answer: str = Field(description="What the server answered, in words.")
 
 
 class AuditRecord(Model):
@@ -91,7 +83,6 @@ class AuditRecord(Model):
     ticket: str | None = Field(None, description="The incident or ticket.")
     asked: tuple[AskedRecord, ...] = Field(description="What was asked for.")
     servers: tuple[ServerRecord, ...] = Field((), description="Server by server; complete when finished.")
-    proofs: tuple[ProofRecord, ...] = Field((), description="What a given token showed afterwards.")
     result: Literal["done", "partial", "failed"] | None = Field(None, description="The end; only when finished.")
     seconds: float | None = Field(None, description="How long all of it took.", ge=0)
     journal: str | None = Field(None, description="The journal of the run.")

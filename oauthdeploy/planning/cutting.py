@@ -19,10 +19,13 @@ from oauthdeploy.model.objects import Client, IssuedBefore, Object, Revocation, 
 from oauthdeploy.model.servers import Server
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Policy, Prune, PrunePolicy
 from oauthdeploy.planning.capabilities import Capabilities, Capability, DriverFacts, supports, table_for
+from oauthdeploy.planning.changes import Action, Change, Reason, Stage
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.selection import only
 
 NOT_OFFERED: Final = "cut-off-not-offered"
+PROVED: Final = "cut-off-proved"
+"""The finding of a token that is dead, as it should be."""
 PATIENCE: Final = 10
 """Seconds that one request of a cut-off may take at most: a server that hangs must not keep the others waiting."""
 REPEATS: Final = 1
@@ -86,6 +89,14 @@ def on_servers(asked: CutOff, servers: Collection[str]) -> CutOff:
     chosen = {address: value for address, value in asked.desired.objects.items() if address.server in servers}
     gaps = [item for item in asked.gaps if Address.parse(item.address).server in servers]
     return CutOff(replace(asked.desired, objects=MappingProxyType(chosen)), Diagnostics.of(gaps))
+
+
+def cut_off_changes(asked: CutOff) -> tuple[Change, ...]:
+    """All that is asked for, as changes, whether or not it is to be made."""
+    return tuple(
+        Change(address, Action.REVOKE, Reason.CUT_OFF, Stage.CUT_OFF_RESOURCE, asked.desired.objects[address])
+        for address in sorted(asked.addresses)
+    )
 
 
 def cut_off_plan(plan: Plan, asked: CutOff, down: Mapping[str, OAuthDeployError]) -> Plan:

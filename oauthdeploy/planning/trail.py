@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from oauthdeploy.core.addresses import Address
-from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.model.objects import IssuedBefore, Revocation
 from oauthdeploy.model.state import LiveObject, LiveState
 from oauthdeploy.planning.audited import AskedRecord, FoundRecord, ProblemRecord, ServerRecord, State
 from oauthdeploy.planning.cutoffs import BLOCKED
-from oauthdeploy.planning.cutting import CutOff, is_there, unreadable
+from oauthdeploy.planning.cutting import PROVED, CutOff, is_there, unreadable
 from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
 from oauthdeploy.planning.plan import Plan
 
@@ -39,11 +39,12 @@ def server_records(
     live: LiveState,
     down: Mapping[str, OAuthDeployError],
     report: ApplyReport | None,
+    seen: Diagnostics,
     effective: Mapping[Address, float],
 ) -> tuple[ServerRecord, ...]:
     """One record for each cut-off on each server, those that could not be done among them.
 
-    `effective` are the seconds after which a cut-off was made, by address.
+    `seen` is what a second look and given tokens showed; `effective` are the seconds after which a cut-off was made, by address.
     """
     objects = live.objects
     outcomes = {item.change.address: item for item in (report.outcomes if report else ())}
@@ -52,7 +53,8 @@ def server_records(
         role = asked.desired.servers[address.server].role.value
         there = objects.get(address)
         outcome = outcomes.get(address)
-        state, problems, verified = _state(address, asked, plan, live, down, report, there, outcome)
+        mine = [item for item in seen if item.address == str(address)]
+        state, problems, verified = _state(address, asked, plan, live, down, report, mine, there, outcome)
         records.append(
             ServerRecord(
                 server=address.server,
@@ -63,6 +65,7 @@ def server_records(
                 done=tuple(_done(outcome)),
                 seconds=round(effective[address], 3) if address in effective else None,
                 verified=verified,
+                proved=tuple(item.detail for item in mine if item.rule == PROVED),
                 problems=tuple(_problem(item) for item in problems),
             )
         )
@@ -82,6 +85,7 @@ def failed_records(asked: CutOff, error: OAuthDeployError) -> tuple[ServerRecord
             done=(),
             seconds=None,
             verified=False,
+            proved=(),
             problems=(problem,),
         )
         for address in sorted(asked.addresses)
@@ -104,6 +108,7 @@ def _state(
     live: LiveState,
     down: Mapping[str, OAuthDeployError],
     report: ApplyReport | None,
+    seen: Sequence[Diagnostic],
     there: LiveObject | None,
     outcome: Outcome | None,
 ) -> tuple[State, Sequence[Diagnostic | OAuthDeployError], bool]:
@@ -118,14 +123,15 @@ def _state(
     errors = [item for item in plan.diagnostics.errors if item.address == str(address)]
     if errors:
         return "failed", [*errors, *gaps], False
+    if outcome is not None and outcome.status is not Status.DONE:
+        return "failed", [*([outcome.because] if outcome.because else []), *gaps], False
+    left = [item for item in seen if item.rule != PROVED]
+    if any(item.severity is Severity.ERROR for item in left):
+        return "failed", [*left, *gaps], False
     if outcome is None:
         gone = there is None or not is_there(there)
-        return ("client-not-there" if gone else "nothing-to-do"), gaps, not gone
-    if outcome.status is not Status.DONE:
-        return "failed", [*([outcome.because] if outcome.because else []), *gaps], False
-    left = [item for item in (report.verification if report else ()) if item.address == str(address)]
-    state: State = "failed" if any(item.severity is Severity.ERROR for item in left) else "cut-off"
-    return state, [*left, *gaps], report is not None and report.verified and not left
+        return ("client-not-there" if gone else "nothing-to-do"), [*left, *gaps], not gone and not left
+    return "cut-off", [*left, *gaps], report is not None and report.verified and not left
 
 
 def _gap_addresses(asked: CutOff) -> Iterator[Address]:

@@ -20,9 +20,7 @@ _CUT = ("cut-off", "nothing-to-do")
 
 
 def render_revoke(record: AuditRecord, look: Look, notes: Sequence[str] = ()) -> str:
-    """Each server with its end and the time until it was effective, what a given token showed, and the count. `notes` are said
-    at the end.
-    """
+    """Each server with its end, the time until it was effective and what a token proved; then the count, and `notes`."""
     sheet = Sheet(look)
     for asked in record.asked:
         mine = [item for item in record.servers if item.revocation == asked.id]
@@ -30,12 +28,6 @@ def render_revoke(record: AuditRecord, look: Look, notes: Sequence[str] = ()) ->
         width = max((len(item.server) for item in mine), default=0)
         for item in mine:
             _add_server(sheet, item, width)
-    for proof in record.proofs:
-        style = {True: "good", False: "error"}.get(proof.refused, "warning") if proof.refused is not None else "warning"
-        how = "introspection at" if proof.by == "introspection" else "a call to"
-        sheet.add(
-            "  the given token, ", how, " ", (visible(proof.server), "name"), ": ", (visible(proof.answer), style)
-        )
     sheet.blank()
     sheet.add((_end(record), "strong"), hang=2)
     for note in notes:
@@ -65,6 +57,8 @@ def _add_server(sheet: Sheet, item: ServerRecord, width: int) -> None:
         (seconds_text(item.seconds) if item.seconds is not None else "", "faint"),
         hang=width + 4,
     )
+    for proof in item.proved:
+        sheet.add(" " * (width + 4), (visible(proof), "good"), hang=width + 4)
     for problem in item.problems:
         text = ". ".join(part.rstrip(".") for part in (problem.summary, problem.detail, problem.fix) if part)
         sheet.add(" " * (width + 4), (f"{visible(text)}. [{problem.rule}]", ""), hang=width + 4)

@@ -11,9 +11,8 @@ from oauthdeploy.drivers.base import Prover
 from oauthdeploy.model.objects import Revocation, RevocationProof, Side
 from oauthdeploy.model.servers import Server
 from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.cutting import PROVED
 from oauthdeploy.running import findings
-
-PROVED = "cut-off-proved"
 
 
 def prove(changes: Iterable[Change], servers: Mapping[str, Server], prover: Prover) -> Diagnostics:

@@ -22,13 +22,14 @@ from typing import Final, Literal
 
 from oauthdeploy import __version__
 from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import OAuthDeployError, ServerError, ServersFailed
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.model.objects import Revocation
 from oauthdeploy.model.state import LiveState
 from oauthdeploy.planning.audited import AuditRecord
-from oauthdeploy.planning.cutting import CutOff, cut_off, cut_off_plan, is_there, on_servers
+from oauthdeploy.planning.cutting import CutOff, cut_off, cut_off_changes, cut_off_plan, is_there, on_servers
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.trail import asked_records, failed_records, result_of, server_records
@@ -38,9 +39,10 @@ from oauthdeploy.running.audit import FILE_NAME, append, hold_writable
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.journal import Journal
 from oauthdeploy.running.lock import Holder, who_holds
+from oauthdeploy.running.proving import prove
 from oauthdeploy.running.read import raise_all
 from oauthdeploy.workflow.making import plan_now
-from oauthdeploy.workflow.opening import connected, load
+from oauthdeploy.workflow.opening import connected, load, prover_of
 from oauthdeploy.workflow.options import RunOptions
 
 JOURNALS: Final = "revocations"
@@ -134,7 +136,7 @@ def revoke(
     except OAuthDeployError as error:
         trail.failed(look, error, watch.seconds)
         raise
-    record = trail.finished(look, report, watch)
+    record = trail.finished(look, report, _proved(manifest, look), watch)
     targets = [server.url for server in manifest.desired.servers.values() if server.url]
     holder = who_holds(folder, manifest.desired.name, targets)
     return Revoked(record, look.plan, report, look.down, trail.path, holder)
@@ -209,6 +211,12 @@ def _carry_out(
     return look, None
 
 
+def _proved(manifest: Manifest, look: Look) -> Diagnostics:
+    """What tokens that were given show, also where there was nothing to do: a token that lives on must not pass for a cut-off."""
+    asked = on_servers(look.asked, {address.server for address in look.asked.addresses} - look.down.keys())
+    return prove(cut_off_changes(asked), asked.desired.servers, prover_of(replace(manifest, desired=asked.desired)))
+
+
 def _by_server(error: ServerError | ServersFailed, asked: set[str]) -> dict[str, OAuthDeployError]:
     """The errors by server. An error of none of the servers that were asked is raised."""
     members = error.members if isinstance(error, ServersFailed) else (error,)
@@ -263,7 +271,6 @@ def _blank(manifest: Manifest, request: ManifestRequest, order: Order) -> AuditR
         ticket=order.ticket or None,
         asked=asked_records(order.revocations),
         servers=(),
-        proofs=(),
         result=None,
         seconds=None,
         journal=None,
@@ -281,9 +288,10 @@ class _Trail:
         """Record what is about to be done."""
         append(self.path, self._blank.model_copy(update={"at": utc_now()}))
 
-    def finished(self, look: Look, report: ApplyReport | None, watch: _Watch) -> AuditRecord:
+    def finished(self, look: Look, report: ApplyReport | None, proofs: Diagnostics, watch: _Watch) -> AuditRecord:
         """Record and give what was done."""
-        servers = server_records(look.asked, look.plan, look.live, look.down, report, watch.effective)
+        seen = proofs + (report.verification if report is not None else Diagnostics())
+        servers = server_records(look.asked, look.plan, look.live, look.down, report, seen, watch.effective)
         return self._end(
             servers=servers,
             result=result_of(servers),

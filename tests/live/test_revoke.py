@@ -201,6 +201,38 @@ def test_it_waits_for_no_lock_and_names_who_holds_it(deployed: Pair) -> None:
     assert "is applying this manifest" in result.out
 
 
+def test_a_token_that_is_out_proves_the_cut_off(deployed: Pair) -> None:
+    """It introspects as inactive and the RS refuses it; the token is in no output and no record. One that lives on is exit 4."""
+    bearer = token(deployed)
+    (deployed.folder / "leaked.txt").write_text(bearer + "\n")
+    url = f"{deployed.orders.url}/invoke/reports/daily"
+    flags = ("--proof-token", "file:leaked.txt", "--proof-url", url)
+    spared = deployed.run("revoke", "nightly-batch", "--yes", "--block", "resource", "--server", "orders", *flags)
+    assert spared.code == 0, spared.out + spared.err
+    result = deployed.run("revoke", "nightly-batch", "--yes", *flags, "-o", "json")
+    assert result.code == 0, result.out + result.err
+    proved = {item["server"]: item["proved"] for item in result.json["servers"]}
+    assert "login no longer calls the token active." in proved["login"]
+    for text in (spared.out, spared.err, result.out, result.err, json.dumps(trail(deployed))):
+        assert bearer not in text
+    typed = deployed.run("revoke", "x", "--yes", "--proof-token", bearer)
+    assert typed.code == 64
+    assert bearer not in typed.err
+
+
+def test_a_token_that_lives_on_is_no_success(deployed: Pair) -> None:
+    """Also where the selection met no token and so there was nothing to do."""
+    (deployed.folder / "leaked.txt").write_text(token(deployed))
+    url = f"{deployed.orders.url}/invoke/reports/daily"
+    flags = ("--scope", "orders.read", "--proof-token", "file:leaked.txt", "--proof-url", url)
+    result = deployed.run("revoke", "nightly-batch", "--yes", *flags, "-o", "json")
+    assert result.code == 4, result.out + result.err
+    assert states(result.json) == {"login": "failed"}
+    rules = {problem["rule"] for item in result.json["servers"] for problem in item["problems"]}
+    assert rules == {"cut-off-incomplete"}
+    assert result.json["result"] == "failed"
+
+
 def test_selected_tokens_end_and_the_client_goes_on(deployed: Pair) -> None:
     """With a selection nothing is blocked; what is older than the bound ends, what is issued later lives."""
     old = token(deployed)

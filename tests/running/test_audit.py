@@ -37,7 +37,6 @@ def record(**more: object) -> AuditRecord:
             AskedRecord(id="INC-7", client="mobile", tokens=True, owner=None, scope=None, issued_before=None, block=()),
         ),
         servers=(),
-        proofs=(),
         result=None,
         seconds=None,
         journal=None,
@@ -69,6 +68,7 @@ def test_records_fit_the_schema_one_to_a_line(tmp_path: Path) -> None:
         done=("Client disabled.",),
         seconds=0.1,
         verified=True,
+        proved=(),
         problems=(),
     )
     path = tmp_path / "new" / "audit.jsonl"
