@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -105,10 +105,21 @@ def _failure(error: Exception) -> int:
         "OAUTHDEPLOY_DEBUG=1 shows the traceback.",
     )
     if os.environ.get("OAUTHDEPLOY_DEBUG") == "1":
-        import traceback
-
-        streams.write_talk("".join(traceback.format_exception(error)))
+        streams.write_talk("".join(_traceback(error)))
     return 1
+
+
+def _traceback(error: BaseException) -> Iterator[str]:
+    """The traceback with the kinds of its exceptions only: a message may quote a value, and a value may be secret."""
+    import traceback
+
+    former = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if former is not None:
+        yield from _traceback(former)
+        yield "\nThen:\n\n"
+    yield "Traceback (most recent call last):\n"
+    yield from traceback.format_tb(error.__traceback__)
+    yield f"{type(error).__module__}.{type(error).__qualname__}\n"
 
 
 def _last_own_line(error: Exception) -> str:

@@ -25,12 +25,17 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class SourceSpan:
-    """A place in a file. Lines and columns count from 1; `text` is the source line, for showing with a caret."""
+    """A place in a file. Lines and columns count from 1.
+
+    `text` is the source line for showing, or the part of it around the place; secrets are masked in it, so the place may stand
+    elsewhere in it than at its column: `caret` is its place in `text`, from 1 (0: at the column).
+    """
 
     file: str
     line: int
     column: int
     text: str = field(default="", compare=False)
+    caret: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"

@@ -35,12 +35,12 @@ class Secret:
 
     def fingerprint(self, key: bytes) -> str:
         """A keyed digest (HMAC-SHA-256, RFC 2104) for comparing inside one run; `key` must be random and unsaved."""
-        return hmac.new(key, self._text.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(key, _bytes(self._text), hashlib.sha256).hexdigest()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._text.encode(), other._text.encode())
+        return hmac.compare_digest(_bytes(self._text), _bytes(other._text))
 
     def __hash__(self) -> int:
         return hash(("Secret", self._text))
@@ -60,6 +60,9 @@ class Secret:
     def __reduce_ex__(self, _protocol: Any) -> NoReturn:
         raise TypeError("a Secret is not pickled or copied into a file")
 
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a Secret gives its state to nobody")
+
     def __copy__(self) -> Secret:
         return self
 
@@ -70,17 +73,16 @@ class Secret:
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
         """Take a Secret or a text, and name nothing of the value when it is neither."""
 
-        """Take a Secret or a text, and name nothing of the value when it is neither."""
-
         def accept(value: Any) -> Secret:
             if isinstance(value, Secret):
                 return value
-            if isinstance(value, SourcedText):
-                return Secret(str.__str__(value), value.origin)
-            if isinstance(value, str):
-                return Secret(value, "manifest")
-            # The message must not hold the value, so nothing of it is named.
-            raise ValueError("a secret is a text")
+            # No message holds the value, so nothing of it is named.
+            if not isinstance(value, str):
+                raise ValueError("a secret is a text")
+            text = str.__str__(value)
+            if any("\ud800" <= character <= "\udfff" for character in text):
+                raise ValueError("a secret is a text in UTF-8, and its source gives bytes that are none")
+            return Secret(text, value.origin if isinstance(value, SourcedText) else "manifest")
 
         return core_schema.no_info_plain_validator_function(
             accept,
@@ -89,6 +91,10 @@ class Secret:
                 lambda secret: {"secret": secret.origin}, when_used="always"
             ),
         )
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 class SourcedText(str):
@@ -111,4 +117,14 @@ class SourcedText(str):
         return made
 
     def __repr__(self) -> str:
-        return f"SourcedText({MASK if self.sensitive else str.__repr__(self)}, origin={self.origin!r})"
+        # Masked whatever the source: until its field is known, any of them may be a password.
+        return f"SourcedText({MASK}, origin={self.origin!r})"
+
+    def __reduce_ex__(self, _protocol: Any) -> NoReturn:
+        raise TypeError("a text from outside the manifest may be secret and is not pickled")
+
+    def __copy__(self) -> SourcedText:
+        return self
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> SourcedText:
+        return self

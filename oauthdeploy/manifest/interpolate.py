@@ -12,7 +12,6 @@ from __future__ import annotations
 import importlib
 import re
 import shlex
-import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -20,10 +19,13 @@ from typing import Any, Final
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.core.secrets import SourcedText
+from oauthdeploy.manifest.outside import read_value_file, run_command
 from oauthdeploy.manifest.words import did_you_mean
 
 COMMAND_SECONDS: Final = 30
 MAX_FILE_BYTES: Final = 1024 * 1024
+MAX_MADE: Final = 64 * 1024 * 1024
+"""Characters that all references of a manifest may bring together: as much as its files may hold."""
 SOURCES: Final = ("env", "var", "file", "keyring", "command")
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -62,6 +64,7 @@ class Resolver:
     variables: Callable[[str], Found]
     allow_commands: bool = False
     _known: dict[str, Found | Unresolved] = field(default_factory=dict, repr=False)
+    _made: int = field(default=0, repr=False)
 
     def text(self, written: str) -> str:
         """Replace the references in a text. Raises Unresolved."""
@@ -86,6 +89,14 @@ class Resolver:
                     "A reference stands inside another one.", "Use one reference, or a variable in between."
                 )
             text, secret = self._lookup(body)
+            self._made += len(text)
+            if self._made > MAX_MADE:
+                raise Unresolved(
+                    "too-large",
+                    "The manifest is too large",
+                    "References have brought more than 64 MiB of text.",
+                    "Refer to long texts less often, or shorten them.",
+                )
             parts.append(text)
             origins.append("${" + body.partition(":-")[0] + "}")
             sensitive = sensitive or secret
@@ -151,8 +162,7 @@ class Resolver:
 
     def _from_file(self, rest: str) -> Found:
         try:
-            with (self.base / rest).open("rb") as file:
-                data = file.read(MAX_FILE_BYTES + 1)
+            data = read_value_file(self.base / rest, MAX_FILE_BYTES)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "the name is not valid"
             raise Unresolved(
@@ -221,26 +231,20 @@ class Resolver:
     def _run(self, words: list[str]) -> str:
         program = words[0]
         try:
-            done = subprocess.run(
-                words,
-                cwd=self.base,
-                env=dict(self.environ),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=COMMAND_SECONDS,
-                check=False,
-            )
-            text = done.stdout.decode("utf-8")
-        except subprocess.TimeoutExpired:
+            status, output = run_command(words, self.base, self.environ, COMMAND_SECONDS, MAX_FILE_BYTES)
+            text = output.decode("utf-8")
+        except TimeoutError:
             raise _failed(f"{program} took longer than {COMMAND_SECONDS} seconds.") from None
         except UnicodeDecodeError:
             raise _failed(f"{program} wrote something that is not UTF-8.") from None
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it holds characters that no command can hold"
             raise _failed(f"{program} can't be run: {reason}.") from None
-        if done.returncode != 0:
+        if len(output) > MAX_FILE_BYTES:
+            raise Unresolved("too-large", "A value is too large", f"{program} wrote more than 1 MiB.", "Write less.")
+        if status != 0:
             # Its output may hold the secret, so only the status is told.
-            raise _failed(f"{program} ended with status {done.returncode}.")
+            raise _failed(f"{program} ended with status {status}.")
         return text
 
 
@@ -265,8 +269,9 @@ def interpolate(
     """
     problems: list[Diagnostic] = []
     secrets: list[tuple[Path, str]] = []
-    # Aliases share lists and mappings; each is done once, or `$${` would be read twice. The tree keeps them all alive.
-    seen: set[int] = set()
+    # Aliases share lists and mappings; each is replaced once, or `$${` would be read twice, and its secrets are noted at every
+    # place. The tree keeps them all alive.
+    seen: dict[int, bool] = {}
 
     def visit(node: Any, path: Path, items: Iterable[tuple[str | int, Any]]) -> None:
         for key, value in items:
@@ -274,13 +279,21 @@ def interpolate(
             if kind is str:
                 if "${" in value:
                     node[key] = replaced(value, (*path, key))
-            elif kind is dict:
+            elif kind is dict or kind is list:
                 if id(value) not in seen:
-                    seen.add(id(value))
-                    visit(value, (*path, key), value.items())
-            elif kind is list and id(value) not in seen:
-                seen.add(id(value))
-                visit(value, (*path, key), enumerate(value))
+                    before = len(secrets)
+                    seen[id(value)] = False
+                    visit(value, (*path, key), value.items() if kind is dict else enumerate(value))
+                    seen[id(value)] = len(secrets) > before
+                elif seen[id(value)]:
+                    again(value, (*path, key))
+
+    def again(value: Any, path: Path) -> None:
+        if isinstance(value, dict | list):
+            for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+                again(inner, (*path, key))
+        elif isinstance(value, SourcedText) and value.sensitive:
+            secrets.append((path, value.origin))
 
     def replaced(written: str, path: Path) -> Any:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +25,7 @@ from oauthdeploy.manifest.nodes import Source
 from oauthdeploy.manifest.overlays import check_overlays
 from oauthdeploy.manifest.parts import DriverParts, check_driver_parts, misplaced_secrets
 from oauthdeploy.manifest.placement import place_objects
+from oauthdeploy.manifest.problems import address_of
 from oauthdeploy.manifest.provenance import Tracer
 from oauthdeploy.manifest.rules import CATALOGUE, RuleContext, check_all
 from oauthdeploy.manifest.severities import apply_comments, apply_severities
@@ -150,8 +152,9 @@ def _version_problem(tree: dict[str, Any]) -> Diagnostic | None:
     version = tree.get("version", SUPPORTED_VERSION)
     if version == SUPPORTED_VERSION or not isinstance(version, str):
         return None
-    if version.isascii() and version.isdigit() and int(version) > int(SUPPORTED_VERSION):
-        fix = f"Install the release of oauthdeploy that reads version {int(version)}, or write version: 1."
+    later = re.fullmatch("0*([1-9][0-9]{0,8})", version)
+    if later and int(later[1]) > int(SUPPORTED_VERSION):
+        fix = f"Install the release of oauthdeploy that reads version {later[1]}, or write version: 1."
     else:
         fix = "Write version: 1."
     return Diagnostic(
@@ -241,6 +244,10 @@ def _finish(
 
 
 def _titled(item: Diagnostic) -> Diagnostic:
-    """The finding under its rule's title: one rule has one summary, whoever finds it."""
+    """The finding under its rule's title and with its object's address: one rule has one summary, whoever finds it."""
     rule = CATALOGUE.get(item.rule)
-    return item if rule is None or rule.title == item.summary else replace(item, summary=rule.title)
+    summary = item.summary if rule is None else rule.title
+    address = item.address or address_of(item.path)
+    if (summary, address) == (item.summary, item.address):
+        return item
+    return replace(item, summary=summary, address=address)

@@ -39,6 +39,7 @@ from oauthdeploy.manifest.nodes import (
     alias_budget,
     data_of,
     event_source,
+    name_is_cut,
     read_nodes,
 )
 
@@ -90,8 +91,8 @@ def _read(text: str) -> Any:
     if start.__class__ is not DocumentStartEvent or start.version or start.tags:
         raise _Unusual
     names: dict[str, str] = {}
-    anchors: dict[str, tuple[Any, int]] = {}
-    open_anchors: list[tuple[int, str, int]] = []
+    anchors: dict[str, tuple[Any, int, int]] = {}
+    open_anchors: list[list[Any]] = []
     stack: list[tuple[Any, Any]] = []
     top: list[Any] = []
     here: Any = top
@@ -113,7 +114,9 @@ def _read(text: str) -> Any:
             if not event.style and value in NULLS:
                 value = None
             if event.anchor is not None:
-                anchors[event.anchor] = (value, 1)
+                if name_is_cut(text, event):
+                    raise _Unusual
+                anchors[event.anchor] = (value, 1, 0)
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
             if (in_map and key is _ABSENT) or event.tag is not None or len(stack) >= MAX_DEPTH:
                 raise _Unusual
@@ -122,18 +125,24 @@ def _read(text: str) -> Any:
                 raise _Unusual
             value = {} if kind is MappingStartEvent else []
             if event.anchor is not None:
+                if name_is_cut(text, event) or any(anchor[1] == event.anchor for anchor in open_anchors):
+                    raise _Unusual
                 anchors.pop(event.anchor, None)
-                open_anchors.append((len(stack), event.anchor, containers + expanded))
+                open_anchors.append([len(stack), event.anchor, containers + expanded, 0])
             stack.append((here, key))
+            for anchor in open_anchors:
+                anchor[3] = max(anchor[3], len(stack) - anchor[0])
             here, key, in_map = value, _ABSENT, kind is MappingStartEvent
             continue
         elif kind is AliasEvent:
-            if (in_map and key is _ABSENT) or event.anchor not in anchors:
+            if (in_map and key is _ABSENT) or event.anchor not in anchors or name_is_cut(text, event):
                 raise _Unusual
-            value, size = anchors[event.anchor]
+            value, size, height = anchors[event.anchor]
             expanded += size
-            if expanded > alias_budget(containers):
+            if expanded > alias_budget(containers) or len(stack) + height > MAX_DEPTH:
                 raise _Unusual
+            for anchor in open_anchors:
+                anchor[3] = max(anchor[3], len(stack) + height - anchor[0])
         elif kind is DocumentEndEvent:
             break
         else:
@@ -141,8 +150,8 @@ def _read(text: str) -> Any:
             here, key = stack.pop()
             in_map = here.__class__ is dict
             if open_anchors and open_anchors[-1][0] == len(stack):
-                _, name, before = open_anchors.pop()
-                anchors[name] = (value, 1 + containers + expanded - before)
+                _, name, before, height = open_anchors.pop()
+                anchors[name] = (value, 1 + containers + expanded - before, height)
         if in_map:
             here[key] = value
             key = _ABSENT

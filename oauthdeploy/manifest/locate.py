@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path, SourceSpan
-from oauthdeploy.manifest.mask import mask_broken_line, mask_columns, secret_nodes
+from oauthdeploy.manifest.mask import mask_around, mask_broken_line, mask_columns, secret_nodes
 from oauthdeploy.manifest.nodes import Node, Source, read_nodes
 
 KEY_RULES = frozenset({"unknown-key", "missing-key", "duplicate-key", "conflicting-definition"})
 """Findings about a key as such: they point at the key, not at its value."""
+
+AROUND = 500
+"""How much of a line, to both sides of a place, is kept for showing."""
 
 Origins = Mapping[str, Sequence[tuple[int, int]]]
 """For a list section that was put together from several files: file and position there, by position in the whole."""
@@ -23,6 +25,7 @@ class Index:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self._broken: dict[int, str] = {}
 
     @cached_property
     def node(self) -> Node | None:
@@ -39,13 +42,29 @@ class Index:
                     end = node.end_column if line == node.end_line else len(self.source.line(line)) + 1
                     if end > start:
                         found.setdefault(line, []).append((start, end))
-        return found
+        return {line: sorted(ranges) for line, ranges in found.items()}
 
     def line(self, number: int) -> str:
         """A line, safe to show."""
         if self.node is None:
-            return mask_broken_line(self.source.lines, number)
+            return self._broken_line(number)
         return mask_columns(self.source.line(number), self._masks.get(number, []))
+
+    def span(self, line: int, column: int) -> SourceSpan:
+        """A place with what may be shown of its line: the part around it, since a manifest may be one long line."""
+        if self.node is None:
+            text = self._broken_line(line)
+            start = max(0, min(column - 1, len(text)) - AROUND)
+            return SourceSpan(
+                self.source.name, line, column, text[start : column + AROUND], min(column - 1, len(text)) - start + 1
+            )
+        text, caret = mask_around(self.source.line(line), self._masks.get(line, []), column, AROUND)
+        return SourceSpan(self.source.name, line, column, text, caret)
+
+    def _broken_line(self, number: int) -> str:
+        if number not in self._broken:
+            self._broken[number] = mask_broken_line(self.source.lines, number)
+        return self._broken[number]
 
     def find(self, path: Path, *, key: bool) -> tuple[int, tuple[int, int]]:
         """How many steps of the path exist in the file, and the place (line, column) of the last of them."""
@@ -105,7 +124,7 @@ class Locator:
         if best is None:
             return self._start() if not path else None
         _, index, (line, column) = best
-        return SourceSpan(index.source.name, line, column, index.line(line))
+        return index.span(line, column)
 
     def exact(self, path: Path) -> tuple[SourceSpan, Node, bool] | None:
         """The place of the value at the path, the value as it is written, and whether it stands in the overlay.
@@ -116,27 +135,27 @@ class Locator:
             depth, (line, column) = index.find(way, key=False)
             node = index.at(way) if depth == len(way) else None
             if node is not None:
-                return SourceSpan(index.source.name, line, column, index.line(line)), node, hidden > 0
+                return index.span(line, column), node, hidden > 0
         return None
 
     def place(self, item: Diagnostic) -> Diagnostic:
         """The finding with its place, and without secrets in the source line that it quotes."""
         if item.span is not None:
             index = self._by_name.get(item.span.file)
-            return item if index is None else item.at(replace(item.span, text=index.line(item.span.line)))
+            return item if index is None else item.at(index.span(item.span.line, item.span.column))
         return item.at(self.find(item.path, key=item.rule in KEY_RULES))
 
     def span_in(self, file: int, path: Path, *, key: bool = True) -> SourceSpan:
         """The place of a path of one file, before composition."""
         index = self._indexes[file]
         _, (line, column) = index.find(path, key=key)
-        return SourceSpan(index.source.name, line, column, index.line(line))
+        return index.span(line, column)
 
     def _start(self) -> SourceSpan | None:
         if not self._indexes:
             return None
         index = self._indexes[0]
-        return SourceSpan(index.source.name, 1, 1, index.line(1))
+        return index.span(1, 1)
 
     def _ways(self, path: Path) -> list[tuple[Index, Path, int]]:
         """Where to look: file, path there, and how many of its steps don't count. The overlay is looked at first."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
@@ -71,6 +72,27 @@ def mask_columns(text: str, ranges: list[tuple[int, int]]) -> str:
     for start, end in sorted(ranges, reverse=True):
         text = text[: start - 1] + MASK + text[end - 1 :]
     return text
+
+
+def mask_around(text: str, ranges: list[tuple[int, int]], column: int, around: int) -> tuple[str, int]:
+    """The part of a line around a column, without the given stretches (as above, in order), and where the column is in it."""
+    place = column - 1
+    here, end = max(0, place - around), min(len(text), place + around)
+    made = ""
+    caret = 0
+    for start, past in ranges[max(0, bisect_left(ranges, (here + 1, 0)) - 1) :]:
+        first, last = start - 1, past - 1
+        if first >= end:
+            break
+        if last <= here:
+            continue
+        kept = text[here : max(here, first)]
+        if not caret and place < last:
+            caret = len(made) + min(len(kept), place - here) + 1
+        made += kept + MASK
+        here = last
+    caret = caret or len(made) + max(0, place - here) + 1
+    return made + text[here:end], caret
 
 
 def mask_broken_line(lines: list[str], number: int) -> str:

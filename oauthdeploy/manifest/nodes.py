@@ -36,6 +36,15 @@ def alias_budget(written: int) -> int:
     return 10_000 + 10 * written
 
 
+_NAME_ENDS: Final = frozenset(" \t\r\n,[]{}")
+
+
+def name_is_cut(text: str, event: Any) -> bool:
+    """True where libyaml ends the name of an anchor or alias and YAML 1.2 goes on with it, as in `&https://x`."""
+    past = event.start_mark.index + 1 + len(event.anchor)
+    return text[past : past + 1] not in _NAME_ENDS and past < len(text)
+
+
 def event_source(text: str) -> Any:
     """A parser with `get_event`: libyaml's, or PyYAML's own where it was built without libyaml (slower, same events)."""
     loader: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
@@ -129,8 +138,9 @@ class _Reader:
         self.source = source
         self.problems: list[Diagnostic] = []
         self._get = event_source(source.text).get_event
-        self._anchors: dict[str, tuple[Node, int]] = {}
+        self._anchors: dict[str, tuple[Node, int, int]] = {}
         self._open: set[str] = set()
+        self._deepest: list[int] = []  # for each anchored value that is being read, how deep it goes
         self._containers = 0
         self._expanded = 0
 
@@ -164,8 +174,15 @@ class _Reader:
             self._unsupported(start, "The file declares tags (%TAG); a manifest has none.", "Remove the directive.")
 
     def _node(self, event: Any, depth: int) -> Node:
+        if event.anchor is not None and getattr(event, "tag", None) is None and name_is_cut(self.source.text, event):
+            self._unsupported(
+                event,
+                "The name of an anchor or alias holds a character on which readers disagree.",
+                "Put a text that starts with & or * in quotes; names hold letters, digits, - and _.",
+            )
+            return Node(event, None)
         if isinstance(event, AliasEvent):
-            return self._alias(event)
+            return self._alias(event, depth)
         if event.tag is not None:
             shown = event.tag.replace("tag:yaml.org,2002:", "!!")
             fix = "Remove the tag. Put a text that looks like null in quotes; other values need none."
@@ -173,7 +190,7 @@ class _Reader:
         if isinstance(event, ScalarEvent):
             node = Node(event, None if not event.style and event.value in NULLS else event.value)
             if event.anchor is not None:
-                self._anchors[event.anchor] = (node, 1)
+                self._anchors[event.anchor] = (node, 1, 0)
             return node
         return self._container(event, depth)
 
@@ -184,9 +201,15 @@ class _Reader:
         if self._containers > MAX_CONTAINERS:
             self._too_much(event, f"The file holds more than {MAX_CONTAINERS} lists and mappings.")
         before = self._containers + self._expanded
+        if event.anchor in self._open:
+            self._unsupported(
+                event, f"The anchor &{event.anchor} stands inside another one of its name.", "Rename one."
+            )
         if event.anchor is not None:
             self._anchors.pop(event.anchor, None)
             self._open.add(event.anchor)
+            self._deepest.append(depth)
+        self._reach(depth + 1)
         node = Node(event, {} if isinstance(event, MappingStartEvent) else [])
         if isinstance(event, SequenceStartEvent):
             self._fill_list(node, depth)
@@ -194,8 +217,13 @@ class _Reader:
             self._fill_map(node, depth)
         if event.anchor is not None:
             self._open.discard(event.anchor)
-            self._anchors[event.anchor] = (node, 1 + self._containers + self._expanded - before)
+            size = 1 + self._containers + self._expanded - before
+            self._anchors[event.anchor] = (node, size, self._deepest.pop() - depth)
         return node
+
+    def _reach(self, depth: int) -> None:
+        """Note for each anchor that is being read how deep its value goes."""
+        self._deepest = [max(depth, before) for before in self._deepest]
 
     def _fill_list(self, node: Node, depth: int) -> None:
         items: list[Node] = []
@@ -249,7 +277,7 @@ class _Reader:
             return None
         return str(event.value)
 
-    def _alias(self, event: Any) -> Node:
+    def _alias(self, event: Any, depth: int) -> Node:
         if event.anchor in self._open:
             self._unsupported(event, f"The alias *{event.anchor} stands inside its own anchor.", "Write the value out.")
             return Node(event, None)
@@ -262,8 +290,13 @@ class _Reader:
                 f"Define it with &{event.anchor}, or put a text that starts with * in quotes.",
             )
             return Node(event, None)
-        node, size = self._anchors[event.anchor]
+        node, size, height = self._anchors[event.anchor]
         self._expanded += size
+        if depth + height > MAX_DEPTH:
+            self._too_much(
+                event, f"With what *{event.anchor} stands for, values are nested more than {MAX_DEPTH} deep."
+            )
+        self._reach(depth + height)
         if self._expanded > alias_budget(self._containers):
             self._too_much(event, "Aliases multiply the file to many times what is written.")
         return node
@@ -284,7 +317,7 @@ class _Reader:
 
 # -- syntax errors ----------------------------------------------------------------------------------------------------
 
-_REFERENCE = re.compile(r"\$\{[^{}\s]*\}?")
+_REFERENCE = re.compile(r"\$\{[^{}]*\}|\$\{[^{}\s,\]]*")
 
 
 def syntax_problem(source: Source, error: yaml.YAMLError) -> Diagnostic:
@@ -296,6 +329,11 @@ def syntax_problem(source: Source, error: yaml.YAMLError) -> Diagnostic:
     detail = f"{what[0].upper()}{what[1:]}{f' ({context})' if context else ''}."
     fix = "Check quotes, brackets and indentation here and in the line above."
     text = source.line(line)
+    if "maximum nesting depth" in what:
+        # libyaml's own limit (since 0.2.6), which it reaches while it looks for the end of a key.
+        detail, fix = f"Values are nested more than {MAX_DEPTH} deep.", "Write flatter values."
+        span = source.span(line, column)
+        return Diagnostic("too-large", "The manifest is too large", detail, fix, span=span)
     if reference := _bare_reference(text, column):
         start, written = reference
         detail = f"Inside {{}} and [] YAML needs quotes around {written}, since braces have a meaning there."

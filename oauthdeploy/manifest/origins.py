@@ -9,7 +9,8 @@ from typing import Any, Final
 from oauthdeploy.core.diagnostics import Path, path_text
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
-from oauthdeploy.manifest.variables import ENVIRON_PREFIX, read_var_file
+from oauthdeploy.manifest.var_files import read_var_file
+from oauthdeploy.manifest.variables import ENVIRON_PREFIX
 from oauthdeploy.model.fields import Model
 from oauthdeploy.planning.shape import SecretSource, VariableSource
 
@@ -30,7 +31,7 @@ def secret_sources(manifest: Manifest, environ: Mapping[str, str]) -> tuple[Secr
 def variable_sources(manifest: Manifest, request: ManifestRequest) -> tuple[VariableSource, ...]:
     """Where each declared variable has its value from, sorted. Variables without a value are left out."""
     hidden = {name for _, secret in _secrets(manifest) for name in _VAR.findall(secret.origin)}
-    in_files = {name: file for file in request.var_files for name in read_var_file(file)[0]}
+    in_files = {name: file for file in request.var_files for name in read_var_file(file).values}
     found = []
     for name, declared in manifest.document.variables.items():
         if name in request.variables:

@@ -9,7 +9,7 @@ doesn't write.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any, Final, TypeVar
@@ -344,7 +344,7 @@ class _Placer:
         path: Path = ("revocations", position)
         if entry.client not in self._names["clients"] and self._names["clients"]:
             detail = f"'{entry.client}' is no client of this manifest; it is cut off where a server has a client of that name."
-            fix = did_you_mean(entry.client, self._names["clients"], what="Clients are")
+            fix = self._guess("client", entry.client, self._names["clients"])
             item = Diagnostic(
                 "unknown-reference",
                 "A name leads nowhere",
@@ -377,14 +377,16 @@ class _Placer:
     # -- findings ---------------------------------------------------------------------------------------------------
 
     def _dangling(self, kind: str, name: str, known: Iterable[str], path: Path, address: str) -> None:
-        names = list(known)
-        self._guesses -= len(names)
-        if self._guesses > 0:
-            fix = did_you_mean(name, names, what=f"{kind.capitalize()}s are")
-        else:
-            fix = f"Correct the name, or add the {kind}."
+        fix = self._guess(kind, name, list(known))
         detail = f"The manifest has no {kind} '{name}'."
         self._problem("unknown-reference", "A name leads nowhere", detail, fix, path, address)
+
+    def _guess(self, kind: str, name: str, known: Collection[str]) -> str:
+        """The fix: what was probably meant, as long as looking for it stays cheap."""
+        self._guesses -= len(known)
+        if self._guesses > 0:
+            return did_you_mean(name, known, what=f"{kind.capitalize()}s are")
+        return f"Correct the name, or add the {kind}."
 
     def _problem(self, rule: str, summary: str, detail: str, fix: str, path: Path, address: str) -> None:
         self.problems.append(Diagnostic(rule, summary, detail, fix, address=address, path=path))

@@ -13,7 +13,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Path, path_text
 from oauthdeploy.core.secrets import SourcedText
 from oauthdeploy.manifest.interpolate import UNKNOWN
 from oauthdeploy.manifest.mask import is_secret_path
-from oauthdeploy.manifest.words import closest, did_you_mean, listed
+from oauthdeploy.manifest.words import closest, did_you_mean, listed, shortened
 from oauthdeploy.model.fields import Model
 
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
@@ -123,7 +123,7 @@ def _shown(value: Any, path: Path) -> str:
     if isinstance(value, str):
         if is_secret_path(path):
             return "a text (not shown)"
-        return f"'{value}'" if len(value) <= 60 else f"'{value[:57]}...'"
+        return f"'{shortened(value)}'"
     if isinstance(value, list | tuple):
         return "a list"
     return "a mapping" if isinstance(value, Mapping) else "not of the right kind"

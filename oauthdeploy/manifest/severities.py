@@ -107,6 +107,7 @@ def _comments(source: Source) -> Iterable[_Ignore]:
         if _MARK in line and (match := _COMMENT.search(line))
     ]
     inside = _inside_texts(source, [(number, match.start() + 1) for number, match in found])
+    targets = _targets(source, [number for number, _ in found])
     for number, match in found:
         if (number, match.start() + 1) in inside:
             continue
@@ -116,18 +117,21 @@ def _comments(source: Source) -> Iterable[_Ignore]:
             source,
             number,
             match.start() + 1,
-            _next_line(source, number) if alone else number,
+            targets[number] if alone else number,
             rules,
             match[2].strip(" \t:-"),
         )
 
 
-def _next_line(source: Source, number: int) -> int:
-    """The next line that says something: comments may stand above each other."""
-    following = number + 1
-    while following <= len(source.lines) and source.line(following).lstrip().startswith("#"):
-        following += 1
-    return following
+def _targets(source: Source, numbers: list[int]) -> dict[int, int]:
+    """For each line, the next one that is no comment: comments may stand above each other."""
+    targets: dict[int, int] = {}
+    for number in reversed(numbers):
+        following = number + 1
+        while following not in targets and source.line(following).lstrip().startswith("#"):
+            following += 1
+        targets[number] = targets.get(following, following)
+    return targets
 
 
 def _inside_texts(source: Source, places: list[tuple[int, int]]) -> set[tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,14 @@ from oauthdeploy.manifest.nodes import Source
 MAX_BYTES: Final = 64 * 1024 * 1024
 STDIN: Final = "-"
 _SUFFIXES = (".yaml", ".yml")
-_ENCODINGS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"\x00\x00\xfe\xff", "UTF-32"))
+_ENCODINGS = (
+    (b"\xff\xfe\x00\x00", "UTF-32"),
+    (b"\x00\x00\xfe\xff", "UTF-32"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+)
+_UNMARKED = ((re.compile(rb"[^\0]\0[^\0]\0"), "UTF-16"), (re.compile(rb"\0[^\0]\0[^\0]"), "UTF-16"))
+"""How a text of ASCII characters starts in UTF-16 without a mark."""
 
 
 def read_sources(request: ManifestRequest) -> tuple[tuple[Source, ...], tuple[Diagnostic, ...]]:
@@ -75,6 +83,9 @@ def _decode(name: str, data: bytes) -> Source | Diagnostic:
     for mark, encoding in _ENCODINGS:
         if data.startswith(mark):
             return _unreadable(name, f"The file is written in {encoding}.", "Save it as UTF-8.")
+    for start, encoding in _UNMARKED:
+        if start.match(data):
+            return _unreadable(name, f"The file seems to be written in {encoding}.", "Save it as UTF-8.")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -27,3 +27,8 @@ def listed(words: Iterable[str], most: int = 10) -> str:
     items = list(words)
     shown = ", ".join(items[:most])
     return f"{shown} and {len(items) - most} more" if len(items) > most else shown
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """A text cut to `most` characters, with dots for the rest."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -98,8 +98,9 @@ def _add_source(sheet: Sheet, span: SourceSpan, inner: str, severity: Severity) 
     """The source line with a caret under the column; of a long line, the part around it."""
     number = str(span.line)
     room = (sheet.look.width or 120) - len(inner) - len(number) - 5
-    before = _tabless(span.text[: span.column - 1])
-    after = _tabless(span.text[span.column - 1 :])
+    caret = (span.caret or span.column) - 1
+    before = _tabless(span.text[:caret])
+    after = _tabless(span.text[caret:])
     indent = len(before) - len(before.lstrip())
     if cells(before) > max(indent, room // 2):
         before = "..." + _tail(before, room // 2 - 3)

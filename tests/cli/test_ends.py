@@ -119,7 +119,10 @@ def test_a_bug_is_owned_and_shows_no_value(oauthdeploy: Runner, monkeypatch: pyt
     assert CANARY not in found.err
     assert "Traceback" not in found.err
     monkeypatch.setenv("OAUTHDEPLOY_DEBUG", "1")
-    assert "Traceback" in oauthdeploy("plan").err
+    found = oauthdeploy("plan")
+    assert "Traceback" in found.err
+    assert "builtins.ValueError" in found.err
+    assert CANARY not in found.err
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, click.Abort])

@@ -184,6 +184,9 @@ def test_folders_globs_and_standard_input(tmp_path: Path) -> None:
         ("none.yaml", None, "no such file"),
         ("empty-*.yaml", None, "matches"),
         ("utf16.yaml", "a: 1".encode("utf-16"), "UTF-16"),
+        ("utf16le.yaml", "a: 1".encode("utf-16-le"), "UTF-16"),
+        ("utf16be.yaml", "a: 1".encode("utf-16-be"), "UTF-16"),
+        ("utf32.yaml", "a: 1".encode("utf-32"), "UTF-32"),
         ("latin.yaml", b"a: 1\nb: \xe9\n", "Line 2"),
     ],
 )
@@ -260,6 +263,7 @@ def test_an_unknown_environment_is_an_error_with_a_suggestion(tmp_path: Path) ->
         (HEAD.replace("version: 1", "version: 2"), "reads version 2"),
         (HEAD.replace("version: 1", "version: one"), "version: 1"),
         ("version: 2\nnonsense: true\n", "reads version 2"),
+        (f"version: {'9' * 5000}\n", "version: 1"),
     ],
 )
 def test_another_version_is_told_alone(text: str, part: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import sys
 import types
@@ -215,3 +216,43 @@ def test_every_undefined_reference_is_reported_with_its_path() -> None:
     problems, secrets = interpolate(tree, resolver(), skip=frozenset())
     assert [item.path for item in problems] == [("a", 0), ("a", 1, "b")]
     assert secrets == [(("c",), "${var:pin}")]
+
+
+def test_a_pipe_without_a_writer_is_told_at_once(tmp_path: Path) -> None:
+    """Reading a file that never answers would hang."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(Unresolved) as found:
+        resolver(tmp_path).text("${file:pipe}")
+    assert found.value.rule == "file-unreadable"
+    assert "nobody writes" in found.value.detail
+
+
+def test_a_command_that_never_stops_writing_is_stopped(tmp_path: Path) -> None:
+    """What a command writes is read up to a limit."""
+    with pytest.raises(Unresolved) as found:
+        resolver(tmp_path, commands=True, PATH=os.environ["PATH"]).text("${command:cat /dev/zero}")
+    assert found.value.rule == "too-large"
+
+
+def test_what_a_command_leaves_behind_does_not_hold_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that keeps the pipe open after the limit of time is a finding, not a hang."""
+    monkeypatch.setattr(module, "COMMAND_SECONDS", 0.3)
+    with pytest.raises(Unresolved) as found:
+        resolver(tmp_path, commands=True, PATH=os.environ["PATH"]).text("${command:sh -c 'echo x; sleep 3 & exit 0'}")
+    assert "took longer" in found.value.detail
+
+
+def test_references_bring_a_bounded_amount_of_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many references to one long text are refused before they fill the memory, each with its place."""
+    monkeypatch.setattr(module, "MAX_MADE", 2_500)
+    tree = {"a": ["${env:A}"] * 4}
+    problems, _ = interpolate(tree, resolver(A="x" * 1000), skip=frozenset())
+    assert [(item.rule, item.path) for item in problems] == [("too-large", ("a", 2)), ("too-large", ("a", 3))]
+
+
+def test_a_secret_in_a_shared_value_is_noted_at_every_place() -> None:
+    """An alias carries a secret to a second place, which may be one that is shown."""
+    shared = {"x": ["${var:pin}"], "y": "$${"}
+    _, secrets = interpolate({"a": shared, "b": {"c": shared}}, resolver(), skip=frozenset())
+    assert [path for path, _ in secrets] == [("a", "x", 0), ("b", "c", "x", 0)]
+    assert shared["y"] == "${"

@@ -274,6 +274,9 @@ def test_nothing_is_turned_into_a_number_a_boolean_or_a_date(text: str, value: s
         ("a: 'x\n", "yaml-syntax", 2, 1),
         ("a:\n\tb: 1\n", "yaml-syntax", 2, 1),
         ("a: @x\n", "yaml-syntax", 1, 4),
+        ("a: &https://x\n", "unsupported-yaml", 1, 4),
+        ("a: &x:y [b]\n", "unsupported-yaml", 1, 4),
+        ("a: &x [&x [1], *x]\nb: *x\n", "unsupported-yaml", 1, 8),
         ("a: x\x00\n", "unsupported-yaml", 1, 5),
         ("a: x\u2028y\n", "unsupported-yaml", 1, 5),
         ("a: x\x85y\n", "unsupported-yaml", 1, 5),
@@ -295,7 +298,17 @@ def test_every_duplicate_is_named_with_both_places() -> None:
     assert "line 1, column 1" in found[1].detail
 
 
-@pytest.mark.parametrize("flow", ["{a: ${env:X}}", "[1, ${env:X}]", "{a: [b, ${env:X:-d}]}", "{a: ${var:x}, b: c}"])
+@pytest.mark.parametrize(
+    "flow",
+    [
+        "{a: ${env:X:-a b}}",
+        "[${command:pass show x}]",
+        "{a: ${env:X}}",
+        "[1, ${env:X}]",
+        "{a: [b, ${env:X:-d}]}",
+        "{a: ${var:x}, b: c}",
+    ],
+)
 def test_an_unquoted_reference_in_braces_is_explained(flow: str) -> None:
     """The finding says why, points at the reference, and shows the quoted form."""
     (found,) = problems(f"key: {flow}\n")
@@ -329,6 +342,32 @@ def test_bombs_are_refused_in_bounded_memory(text: str) -> None:
     tracemalloc.stop()
     assert [item.rule for item in found] == ["too-large"]
     assert peak < 20_000_000
+
+
+def ladder(steps: int, width: int) -> str:
+    """Anchors of which each holds the one before it, `width` lists deeper."""
+    inner = ["x", *(f"*a{number}" for number in range(steps - 1))]
+    return "".join(f"a{n}: &a{n} {'[' * width}{alias}{']' * width}\n" for n, alias in enumerate(inner))
+
+
+@pytest.mark.parametrize(("steps", "width"), [(2, 40), (40, 2), (30, 60), (200, 1)])
+def test_aliases_count_for_the_depth(steps: int, width: int) -> None:
+    """An alias is as deep as what it stands for: no file is deeper than the limit, whoever walks through its data."""
+    (found,) = problems(ladder(steps, width))
+    assert found.rule == "too-large"
+    assert found.span is not None
+    assert found.span.line == 63 // width + 1
+
+
+@given(st.integers(1, 8), st.integers(1, 12), st.integers(1, 3))
+@settings(max_examples=60, deadline=None)
+def test_both_readers_count_the_depth_alike(steps: int, width: int, around: int) -> None:
+    """With aliases inside anchored values, the fast reader leaves to the careful one just what that refuses."""
+    text = ladder(steps, width) + f"b: &b {'[' * around}*a{steps - 1}{']' * around}\nc: {'[' * width}*b{']' * width}\n"
+    depth = 1 + steps * width + around + width
+    found = problems(text)
+    assert [item.rule for item in found] == (["too-large"] if depth > 64 else [])
+    assert read_nodes(Source("x.yaml", text))[1] == found
 
 
 def test_many_aliases_of_one_small_list_are_fine() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -193,6 +196,64 @@ def test_a_canary_in_a_secrets_place_is_in_no_output(text: str, environment: str
         assert CANARY not in everything
         with pytest.raises(TypeError):
             pickle.dumps(manifest)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        repr,
+        copy.copy,
+        copy.deepcopy,
+        lambda value: pickle.dumps(value, 0).decode("latin-1"),
+        lambda value: value.model_dump(),
+        lambda value: value.model_dump_json(),
+        vars,
+    ],
+)
+def test_a_canary_is_in_no_copy_or_dump(shown: Callable[[Any], Any], tmp_path: Path) -> None:
+    """Copies, pickles and dumps of a document and its parts hold no secret, or are refused without naming it."""
+    text = HEAD + (
+        "variables: {v: {sensitive: true, default: c4n4ry, allowed: [c4n4ry]}}\n"
+        "clients: {c: {type: confidential, secret: {value: '${var:v}'}, options: {acme: {key: '${env:P}'}}}}\n"
+        "environments: {prod: {clients: {c: {secret: {value: c4n4ry}}}}}\n"
+    )
+    manifest = good(text, tmp_path, environ={"P": CANARY})
+    clients = manifest.document.clients or {}
+    parts = (manifest.document, clients["c"], manifest.credentials["login"], manifest.document.variables["v"])
+    for part in (*parts, manifest, manifest.desired):
+        try:
+            said = repr(shown(part))
+        except Exception as error:  # noqa: BLE001 - whatever refuses, its words are looked at
+            said = repr(error)
+        assert CANARY not in said
+
+
+def test_a_secret_that_is_no_utf8_is_refused_in_words(tmp_path: Path) -> None:
+    """An environment variable may hold any bytes; what no request could carry is a finding, and not quoted."""
+    (found,) = bad(HEAD, tmp_path, environ={"P": "c4n4ry\udcff"})[:1]
+    assert found.rule == "wrong-value"
+    assert "UTF-8" in found.fix
+    assert CANARY not in repr(found)
+
+
+@pytest.mark.parametrize(("before", "after"), [("", ""), ("x" * 2000, "y" * 2000)])
+def test_the_caret_stands_under_the_place_also_behind_a_masked_secret(before: str, after: str, tmp_path: Path) -> None:
+    """What is quoted of a line is the part around the place, with the caret's place in it."""
+    line = f"servers: {{a: {{url: '{before}', credentials: {{password: a-long-c4n4ry}}, foo: 1, options: {{k: '{after}'}}}}}}"
+    found = next(item for item in bad(f"version: 1\nname: x\n{line}\n", tmp_path) if "'foo'" in item.detail)
+    assert found.span is not None
+    assert found.span.column == line.index("foo") + 1
+    assert found.span.text[found.span.caret - 1 :].startswith("foo: 1")
+    assert CANARY not in found.span.text
+    assert len(found.span.text) < 1200
+
+
+def test_findings_in_one_long_line_take_memory_by_their_number(tmp_path: Path) -> None:
+    """A manifest may be one line of JSON: each finding quotes the part around its place, never the whole line."""
+    clients = ", ".join(f'"c{number}": {{"foo": 1}}' for number in range(300))
+    found = bad(f'{{"version": 1, "name": "x", "clients": {{{clients}}}}}', tmp_path)
+    assert len(found) > 300
+    assert sum(len(item.span.text) for item in found if item.span) < 1100 * len(found)
 
 
 def test_secrets_from_secret_sources_are_refused_in_plain_fields(tmp_path: Path) -> None:

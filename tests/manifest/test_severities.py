@@ -125,3 +125,19 @@ def test_nothing_set_changes_nothing() -> None:
     """Without wishes and comments the findings come back as they are."""
     items = [Diagnostic("a", "b"), Diagnostic("c", "d", severity=Severity.INFO)]
     assert apply_comments(apply_severities(items, {}), [Source("x", "a: b")]) == items
+
+
+def test_many_comments_above_each_other_take_time_by_their_number() -> None:
+    """Each line is looked at once or twice, however many comments stand above it."""
+
+    class Counted(Source):
+        looks = 0
+
+        def line(self, number: int) -> str:
+            Counted.looks += 1
+            return super().line(number)
+
+    comments = 3000
+    source = Counted("x.yaml", f"# oauthdeploy: ignore[{RULE}] x\n" * comments + "a: b\n")
+    assert len(apply_comments([], [source])) == comments
+    assert Counted.looks < 10 * comments

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from oauthdeploy.core.diagnostics import Severity
 from oauthdeploy.manifest.nodes import Source
-from oauthdeploy.manifest.variables import _read_dotenv, read_var_file
+from oauthdeploy.manifest.var_files import VarFile, read_dotenv, read_var_file
 from tests.manifest.support import HEAD, bad, good, load
 
 BODY = HEAD + "variables:\n  tier: {default: test, allowed: [test, prod]}\nscopes:\n  a: {description: '${var:tier}'}\n"
@@ -110,7 +110,8 @@ def test_files_of_values(name: str, text: str, values: dict[str, str], tmp_path:
     """YAML, JSON and dotenv files give texts; nothing is turned into a number or a boolean."""
     path = tmp_path / name
     path.write_text(text)
-    assert read_var_file(str(path)) == (values, [])
+    found = read_var_file(str(path))
+    assert (found.values, found.problems) == (values, [])
 
 
 @pytest.mark.parametrize(
@@ -136,10 +137,32 @@ def test_broken_files_of_values_are_findings(name: str, text: str | None, rule: 
     path = tmp_path / name
     if text is not None:
         path.write_text(text)
-    values, problems = read_var_file(str(path))
-    assert values == {} or rule == "duplicate-key"
-    assert [item.rule for item in problems] == [rule]
-    assert "canary" not in repr(problems)
+    found = read_var_file(str(path))
+    assert found.values == {} or rule == "duplicate-key"
+    assert [item.rule for item in found.problems] == [rule]
+    assert [item.span.file for item in found.problems if item.span] == [str(path)]
+    assert "canary" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "places"),
+    [
+        ("v.yaml", "a: 1\nother: 2\nb: [1]\nc: {d: 1}\n", [(2, 1), (3, 1), (4, 1)]),
+        ("v.json", '{"a": 1,\n "other": 2,\n  "b": null}', [(2, 2), (3, 3)]),
+        ("v.json", '{"a": 1,\n  nonsense}', [(2, 3)]),
+        ("v.env", "a=1\n\nother=2\nnonsense\na=2\n", [(3, 1), (4, 1), (5, 1)]),
+        ("v.yaml", "a: 1\nb: c: d\n", [(2, 5)]),
+    ],
+)
+def test_what_is_wrong_in_a_file_of_values_is_told_with_its_place_there(
+    name: str, text: str, places: list[tuple[int, int]], tmp_path: Path
+) -> None:
+    """Bad values, repeated and unknown names and broken syntax are found in the file of values, not in the manifest."""
+    path = tmp_path / name
+    path.write_text(text)
+    _, found = load(HEAD + "variables: {a: {}, b: {}}\n", tmp_path, var_files=(str(path),))
+    assert [(item.span.line, item.span.column) for item in found if item.span and item.span.file == str(path)] == places
+    assert len(found) == len(places)
 
 
 @given(st.text(max_size=80))
@@ -147,6 +170,7 @@ def test_broken_files_of_values_are_findings(name: str, text: str | None, rule: 
 def test_any_text_as_dotenv_is_values_or_findings(text: str) -> None:
     """No text is a traceback, and each line with something in it gives a value or a finding."""
     source = Source("v.env", text)
-    values, problems = _read_dotenv(source)
+    made = VarFile("v.env")
+    read_dotenv(source, made)
     lines = [line for line in source.lines if line.strip(" \t") and not line.strip(" \t").startswith("#")]
-    assert len(values) + len(problems) == len(lines)
+    assert len(made.values) + len(made.problems) == len(lines)

@@ -1,0 +1,146 @@
+"""Files of values (`--var-file`): YAML, JSON, or lines NAME=value; what is wrong in one is told with its place there."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from oauthdeploy.core.diagnostics import Diagnostic, SourceSpan
+from oauthdeploy.manifest.loader import read_tree
+from oauthdeploy.manifest.nodes import Source, read_nodes
+from oauthdeploy.manifest.sources import read_text
+
+_DOTENV = re.compile(
+    r"""(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*"""
+    r"""(?:'([^']*)'|"((?:[^"\\]|\\.)*)"|([^\s#'"](?:(?![ \t]\#).)*|))(?:[ \t]+\#.*)?[ \t]*\Z"""
+)
+_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "$": "$"}
+
+Place = tuple[int, int]
+"""Line and column, from 1."""
+
+
+@dataclass
+class VarFile:
+    """What a file gives: values by name, where each name stands, and what is wrong with the file."""
+
+    name: str
+    values: dict[str, str] = field(default_factory=dict, repr=False)
+    places: Mapping[str, Place] = field(default_factory=dict)
+    problems: list[Diagnostic] = field(default_factory=list)
+
+    def span(self, name: str) -> SourceSpan:
+        """Where the value's name stands; the line is not quoted, since it may hold a secret."""
+        return SourceSpan(self.name, *self.places.get(name, (1, 1)))
+
+    def wrong(self, detail: str, line: int = 1, column: int = 1) -> None:
+        """Note what is not written right."""
+        summary, span = "A file of variables is not written right", SourceSpan(self.name, line, column)
+        self.problems.append(Diagnostic("wrong-value", summary, detail, "Correct the file.", span=span))
+
+    def repeated(self, name: str, line: int = 1, column: int = 1) -> None:
+        """Note a name that is given twice."""
+        detail, span = f"'{name}' is given more than once.", SourceSpan(self.name, line, column)
+        self.problems.append(
+            Diagnostic("duplicate-key", "A key is written twice", detail, "Keep one of the two.", span=span)
+        )
+
+
+def read_var_file(name: str) -> VarFile:
+    """Read a file of values: YAML (.yaml, .yml), JSON (.json), or lines NAME=value (anything else)."""
+    made = VarFile(name)
+    source = read_text(name)
+    if isinstance(source, Diagnostic):
+        made.problems.append(replace(source, span=SourceSpan(name, 1, 1)))
+    elif name.endswith((".yaml", ".yml")):
+        _read_yaml(source, made)
+    elif name.endswith(".json"):
+        _read_json(source, made)
+    else:
+        read_dotenv(source, made)
+    return made
+
+
+def _read_yaml(source: Source, made: VarFile) -> None:
+    data, problems = read_tree(source)
+    made.problems += [item.at(item.span and replace(item.span, text="")) for item in problems]
+    if not problems:
+        _take({} if data is None else data, source, made)
+
+
+def _read_json(source: Source, made: VarFile) -> None:
+    repeated: list[str] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        values = dict(items)
+        if len(values) < len(items):
+            names = [name for name, _ in items]
+            repeated.extend(sorted({name for name in names if names.count(name) > 1}))
+        return {key: str(value).lower() if isinstance(value, bool) else value for key, value in values.items()}
+
+    try:
+        data = json.loads(source.text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=pairs)
+    except json.JSONDecodeError as error:
+        made.wrong(f"Not valid JSON: {error.msg}.", error.lineno, error.colno)
+    except RecursionError:
+        made.wrong("The values are nested too deep.")
+    else:
+        if repeated:
+            places = _places(source)
+            for name in repeated:
+                made.repeated(name, *places.get(name, (1, 1)))
+        else:
+            _take(data, source, made)
+
+
+def _take(data: Any, source: Source, made: VarFile) -> None:
+    if not isinstance(data, dict):
+        made.wrong("The file must be a mapping of names to values.")
+        return
+    made.places = _places(source)
+    for key, value in data.items():
+        if isinstance(value, str):
+            made.values[key] = value
+        else:
+            place = made.places.get(key, (1, 1))
+            made.wrong(f"The value of '{key}' must be a text, a number, true or false.", *place)
+
+
+def _places(source: Source) -> dict[str, Place]:
+    """Where the names of a YAML file stand, or of a JSON file, which is YAML but for oddities; empty for those."""
+    node, _ = read_nodes(source)
+    entries = node.value if node is not None else None
+    return {key: (line, column) for key, (line, column, _) in entries.items()} if isinstance(entries, dict) else {}
+
+
+def read_dotenv(source: Source, made: VarFile) -> None:
+    """Lines NAME=value, with quotes, comments and `export`.
+
+    Read here and not by python-dotenv: that logs and skips a line it can't parse, and a skipped line would pass in silence.
+    """
+    places: dict[str, Place] = {}
+    made.places = places
+    for number, line in _dotenv_lines(source):
+        match = _DOTENV.match(line)
+        if match is None:
+            made.wrong("This line is not NAME=value.", number)
+            continue
+        name, single, double, bare = match.groups()
+        if name in made.values:
+            made.repeated(name, number)
+            continue
+        places[name] = (number, 1)
+        if double is not None:
+            made.values[name] = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), double)
+        else:
+            made.values[name] = single if single is not None else (bare or "").rstrip()
+
+
+def _dotenv_lines(source: Source) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(source.lines, start=1):
+        text = line.strip(" \t")
+        if text and not text.startswith("#"):
+            yield number, text
