@@ -7,21 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from oauthdeploy.core.errors import NotFound, Rejected, ServerError, UnexpectedAnswer, Unsupported
+from oauthdeploy.core.errors import NotFound, Rejected, UnexpectedAnswer, Unsupported
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.http import AdminClient, Answer
+from oauthdeploy.drivers.steps import parsed
+from oauthdeploy.drivers.values import a_list
 from oauthdeploy.drivers.webmethods import document as doc
 from oauthdeploy.drivers.webmethods.accounts import read_group, read_user
 from oauthdeploy.drivers.webmethods.document import Api, read_document
-from oauthdeploy.drivers.webmethods.mapping import (
-    Garbled,
-    LiveClient,
-    LiveScope,
-    a_list,
-    find_scope,
-    read_client,
-    read_scope,
-)
+from oauthdeploy.drivers.webmethods.mapping import LiveClient, LiveScope, find_scope, read_client, read_scope
 from oauthdeploy.drivers.webmethods.tokens import Token, read_token
 from oauthdeploy.drivers.wire import Route
 
@@ -215,16 +209,7 @@ class AdminApi:
 
     def parsed(self, method: str, path: str, read: Callable[[], T]) -> T:
         """Read an answer. Raises UnexpectedAnswer where it is garbled; a write has happened all the same."""
-        try:
-            return read()
-        except Garbled as problem:
-            raise UnexpectedAnswer(
-                f"The answer of '{self.http.server}' can't be used: {problem}",
-                server=self.http.server,
-                method=method,
-                path=path,
-                uncertain=method != "GET",
-            ) from None
+        return parsed(self.http.server, method, path, read)
 
     def _guarded(self, client: LiveClient) -> LiveClient:
         if client.secret is not None:
@@ -279,23 +264,3 @@ class AdminApi:
         except NotFound:
             return False
         return True
-
-
-def create_or_find(post: Callable[[], T], find: Callable[[], T | None]) -> tuple[T, bool]:
-    """Create something whose answer may get lost: then look for it before it is tried once more.
-
-    Gives what stands there now, and whether it was found rather than told by the answer.
-    """
-    last: ServerError | None = None
-    for _attempt in range(2):
-        try:
-            return post(), False
-        except ServerError as error:
-            if not error.uncertain and last is None:
-                raise
-            last = last or error
-        found = find()
-        if found is not None:
-            return found, True
-    assert last is not None
-    raise last

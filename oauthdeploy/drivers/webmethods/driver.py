@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
-from oauthdeploy.core.errors import ServerError
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
-from oauthdeploy.drivers.http import Tally, counting
-from oauthdeploy.drivers.transport import SAFE_METHODS
+from oauthdeploy.drivers.http import counting
+from oauthdeploy.drivers.steps import writing
 from oauthdeploy.drivers.webmethods import document as doc
 from oauthdeploy.drivers.webmethods.client import AdminApi, load_api
 from oauthdeploy.drivers.webmethods.facts import (
@@ -30,17 +28,6 @@ from oauthdeploy.model.objects import Side
 from oauthdeploy.model.state import LiveToken, ServerState
 from oauthdeploy.planning.capabilities import Capabilities, Capability, no
 from oauthdeploy.planning.changes import Change
-
-
-@contextmanager
-def _writing() -> Iterator[Tally]:
-    """Count requests, and leave no doubt about doubt: after a write, a look that fails can't tell what stands."""
-    with counting() as tally:
-        try:
-            yield tally
-        except ServerError as error:
-            error.uncertain = error.uncertain or (tally.writes > 0 and error.method in SAFE_METHODS)
-            raise
 
 
 class WebMethodsDriver(Driver):
@@ -126,13 +113,13 @@ class WebMethodsDriver(Driver):
         parallel = self.connection.server.limits.parallel
         writer = Writer(self.name, self._sides, self._admin, self._zone, self._client_id, parallel)
         if changes[0].address.kind is Kind.ASSOCIATION:
-            with _writing() as tally:
+            with writing() as tally:
                 made = writer.associations(changes)
             return [replace(one, requests=0 if place else tally.requests) for place, one in enumerate(made)]
         return [self._apply_one(writer, change) for change in changes]
 
     def _apply_one(self, writer: Writer, change: Change) -> Applied:
-        with _writing() as tally:
+        with writing() as tally:
             match change.address.kind:
                 case Kind.SETTINGS:
                     made = writer.settings(change)

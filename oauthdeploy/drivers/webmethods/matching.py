@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from oauthdeploy.drivers.values import Garbled
 from oauthdeploy.drivers.webmethods.facts import DEFAULT_VERSION
-from oauthdeploy.drivers.webmethods.mapping import Garbled, LiveClient
+from oauthdeploy.drivers.webmethods.mapping import LiveClient
 from oauthdeploy.model.objects import Client
 
 

@@ -9,18 +9,14 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import ServerError, Unauthorized, Unreachable
 from oauthdeploy.drivers.base import Wanted
+from oauthdeploy.drivers.steps import warning_of
+from oauthdeploy.drivers.values import fingerprint
 from oauthdeploy.drivers.webmethods import document as doc
 from oauthdeploy.drivers.webmethods.client import AdminApi, TokenList
-from oauthdeploy.drivers.webmethods.mapping import (
-    LiveClient,
-    as_told_to,
-    fingerprint,
-    read_settings,
-    settings_fingerprint,
-)
+from oauthdeploy.drivers.webmethods.mapping import LiveClient, as_told_to, read_settings, settings_fingerprint
 from oauthdeploy.drivers.webmethods.matching import Match, Sought, find_loosely, match
 from oauthdeploy.drivers.webmethods.tokens import count, selected
 from oauthdeploy.drivers.webmethods.trusting import (
@@ -275,11 +271,6 @@ def alias_trust(admin: AdminApi, family: str, alias: str, body: Any, desired: Tr
         return external_trust(alias, body) if family == doc.EXTERNAL else remote_trust(alias, body, desired)
 
     return admin.parsed("GET", family, made)
-
-
-def warning_of(error: ServerError) -> Diagnostic:
-    """Why something couldn't be read, as a finding that stops nothing by itself."""
-    return Diagnostic(error.rule, error.summary, detail=error.detail, fix=error.fix, severity=Severity.WARNING)
 
 
 def state_of(reader: Reader, requests: int) -> ServerState:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from oauthdeploy.drivers.webmethods.mapping import Garbled, a_flag, a_name, a_number, a_text, an_object, fingerprint
+from oauthdeploy.drivers.values import Garbled, a_flag, a_name, a_number, a_text, an_object, fingerprint
 from oauthdeploy.model.objects import Trust
 
 LOCAL: Final = "local"

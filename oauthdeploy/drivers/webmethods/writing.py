@@ -8,9 +8,7 @@ they are written.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,15 +16,16 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import NotFound, ServerError, Unsupported
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Applied
+from oauthdeploy.drivers.steps import ADOPTED, GONE, at_once, blocks, changed_values, create_or_find, deletes_tokens
+from oauthdeploy.drivers.values import fingerprint
 from oauthdeploy.drivers.webmethods import document as doc
-from oauthdeploy.drivers.webmethods.client import AdminApi, create_or_find
+from oauthdeploy.drivers.webmethods.client import AdminApi
 from oauthdeploy.drivers.webmethods.facts import DEFAULT_VERSION, DEFAULTS
 from oauthdeploy.drivers.webmethods.mapping import (
     LiveClient,
     LiveScope,
     as_told_to,
     counts_refreshes,
-    fingerprint,
     read_settings,
     refresh_count,
     settings_fingerprint,
@@ -48,7 +47,6 @@ from oauthdeploy.model.objects import (
     Trust,
 )
 from oauthdeploy.planning.changes import Action, Change, Reason
-from oauthdeploy.planning.normalize import wanted_fields
 
 _SANE_ID: Final = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~@-]{1,128}\Z")
 
@@ -61,20 +59,6 @@ def can_be_id(key: str) -> bool:
 def secret_of(desired: Client | None) -> Secret | None:
     """The secret that the manifest gives a client."""
     return None if desired is None or desired.secret is None else desired.secret.value
-
-
-def changed_values(change: Change, kind: Kind) -> dict[str, Any]:
-    """The fields to send, by dotted path, without nulls: all managed ones for a new object, else those that change.
-
-    null asks for the server's default. A field whose default is not known is left out.
-    """
-    assert change.desired is not None
-    values = wanted_fields(change.desired)
-    if change.action is Action.UPDATE:
-        after = {field.path: field.after for field in change.fields}
-        values = {path: values.get(path, value) for path, value in after.items()}
-    filled = {path: DEFAULTS[kind].get(path) if value is None else value for path, value in values.items()}
-    return {path: value for path, value in filled.items() if value is not None and not path.startswith("secret")}
 
 
 @dataclass(frozen=True)
@@ -96,7 +80,7 @@ class Writer:
     def settings(self, change: Change) -> Applied:
         """PATCH the settings that change."""
         assert isinstance(change.desired, Settings)
-        body = self.admin.patch_settings(write_settings(changed_values(change, Kind.SETTINGS)))
+        body = self.admin.patch_settings(write_settings(changed_values(change, DEFAULTS[Kind.SETTINGS])))
         value = self.admin.parsed("PATCH", doc.SETTINGS, lambda: read_settings(body))
         return Applied(change.address, value, fingerprint=settings_fingerprint(body))
 
@@ -136,16 +120,16 @@ class Writer:
         name = change.address.name
         if change.action is Action.DELETE:
             there = self.admin.delete_scope(name)
-            return Applied(change.address, None, name, note="" if there else _GONE)
+            return Applied(change.address, None, name, note="" if there else GONE)
         assert isinstance(change.desired, Scope)
-        body = write_scope(changed_values(change, Kind.SCOPE))
+        body = write_scope(changed_values(change, DEFAULTS[Kind.SCOPE]))
         if change.action is Action.UPDATE:
             live, note = self.admin.patch_scope(name, body), ""
         else:
             if change.action is Action.REPLACE:
                 self.admin.delete_scope(name)
             live, found = create_or_find(lambda: self._create_scope(name, body), lambda: self.admin.scope(name))
-            note = _ADOPTED if found else ""
+            note = ADOPTED if found else ""
         return Applied(change.address, live.value, name, live.fingerprint, note=note)
 
     def _create_scope(self, name: str, body: Mapping[str, Any]) -> LiveScope:
@@ -180,11 +164,11 @@ class Writer:
     def _delete_client(self, change: Change) -> Applied:
         client_id = self._id(change.address, change)
         there = self.admin.delete_client(client_id)
-        return Applied(change.address, None, client_id, note="" if there else _GONE)
+        return Applied(change.address, None, client_id, note="" if there else GONE)
 
     def _client_body(self, change: Change, desired: Client) -> dict[str, Any]:
         """The PATCH of an update: what changes, and a name where a move alone asks for one."""
-        values = changed_values(change, Kind.CLIENT)
+        values = changed_values(change, DEFAULTS[Kind.CLIENT])
         if change.reason is Reason.RENAMED and desired.name is None:
             values["name"] = change.address.name
         stands = change.live.value if change.live is not None else None
@@ -200,7 +184,7 @@ class Writer:
     def _create_client(self, change: Change, desired: Client) -> Applied:
         key = change.address.name
         values: dict[str, Any] = {"name": key, "version": DEFAULT_VERSION, "type": ClientType.CONFIDENTIAL}
-        values.update(changed_values(change, Kind.CLIENT))
+        values.update(changed_values(change, DEFAULTS[Kind.CLIENT]))
         count = None if counts_refreshes(desired) else 0
         api = self.admin.api
         body = write_client(values, refreshes=count, text_versions=api.text_versions)
@@ -231,7 +215,7 @@ class Writer:
                 fix=f"Delete the client '{live.label}' on '{self.server}' and apply again: a new one gets a new secret.",
             )
         value = as_told_to(desired, live.value)
-        note = _ADOPTED if found else ""
+        note = ADOPTED if found else ""
         return Applied(change.address, value, live.client_id, live.fingerprint, secret=made, note=note)
 
     def _cannot(self, what: str) -> Unsupported:
@@ -262,7 +246,7 @@ class Writer:
         live = None if client_id is None else self.admin.client(client_id)
         if live is None:
             if removing:
-                return [Applied(change.address, None, note=_GONE) for change in changes]
+                return [Applied(change.address, None, note=GONE) for change in changes]
             raise NotFound(
                 f"'{self.server}' has no client '{first.address.client}'", server=self.server, path=doc.CLIENT
             )
@@ -302,45 +286,17 @@ class Writer:
 
     def _delete_tokens(self, client_id: str, revocation: Revocation) -> int:
         chosen = self._chosen_tokens(client_id, revocation)
-        self._each(self.admin.delete_token, chosen)
+        at_once(self.parallel, self.admin.delete_token, chosen)
         # Whether deleting an access token takes its refresh token along is written nowhere for this API.
         left = self._chosen_tokens(client_id, revocation)
         before = {part for token in chosen for part in token.same_ids}
         rest = [token for token in left if before & set(token.same_ids)]
-        self._each(self.admin.delete_refresh_token, rest)
+        at_once(self.parallel, self.admin.delete_refresh_token, rest)
         return len(chosen)
-
-    def _each(self, delete: Callable[[Token], bool], tokens: Sequence[Token]) -> None:
-        """Delete many at a time: a cut-off is no moment to be slow. All are tried before the first trouble is raised."""
-        with ThreadPoolExecutor(self.parallel, thread_name_prefix="tokens") as pool:
-            started = [pool.submit(copy_context().run, delete, token) for token in tokens]
-        for one in started:
-            one.result()
 
     def _chosen_tokens(self, client_id: str, revocation: Revocation) -> Sequence[Token]:
         listed = self.admin.tokens()
         return self.admin.parsed("GET", doc.TOKENS, lambda: selected(listed.tokens, client_id, revocation, self.zone))
-
-
-_GONE: Final = "It was gone already."
-_ADOPTED: Final = "The answer got lost; the server was asked and has it."
-
-
-def blocks(change: Change, sides: Iterable[Side]) -> bool:
-    """Whether a cut-off disables the client on a server that stands on these sides."""
-    assert isinstance(change.desired, Revocation)
-    return bool(set(change.desired.block or ()) & set(sides)) and _asks(change, "blocked")
-
-
-def deletes_tokens(change: Change, sides: Iterable[Side]) -> bool:
-    """Whether a cut-off deletes tokens on a server that stands on these sides."""
-    assert isinstance(change.desired, Revocation)
-    return change.desired.tokens is not None and Side.AUTHORIZATION in set(sides) and _asks(change, "tokens")
-
-
-def _asks(change: Change, what: str) -> bool:
-    """Whether the plan asks for this part of a cut-off; a plan that names no part asks for all."""
-    return not change.fields or any(field.path.partition(".")[0] == what for field in change.fields)
 
 
 def _alias_body(desired: Trust) -> Mapping[str, Any]:

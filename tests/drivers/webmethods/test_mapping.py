@@ -10,13 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oauthdeploy.drivers.values import Garbled, a_list, fingerprint
 from oauthdeploy.drivers.webmethods import mapping
 from oauthdeploy.drivers.webmethods.mapping import (
-    Garbled,
-    a_list,
     as_told_to,
     find_scope,
-    fingerprint,
     is_version_number,
     read_client,
     read_scope,

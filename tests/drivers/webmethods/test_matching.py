@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oauthdeploy.drivers.webmethods.mapping import Garbled, LiveClient, read_client
+from oauthdeploy.drivers.values import Garbled
+from oauthdeploy.drivers.webmethods.mapping import LiveClient, read_client
 from oauthdeploy.drivers.webmethods.matching import Sought, find_loosely, match
 from oauthdeploy.model.objects import Client
 
