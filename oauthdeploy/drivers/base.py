@@ -127,7 +127,8 @@ class ServerReport:
 @dataclass(frozen=True)
 class Applied:
     """What a change left behind: the object as the server now has it (None when it is gone), its id, and the secret that
-    the server made, if it made one. `note` is said in the report. `requests` were sent.
+    the server made, if it made one; it is delivered with `client_id`, where that isn't the id. `note` is said in the report.
+    `requests` were sent.
     """
 
     address: Address
@@ -137,6 +138,7 @@ class Applied:
     secret: Secret | None = None
     note: str = ""
     requests: int = 1
+    client_id: str = ""
 
 
 class Prover(Protocol):

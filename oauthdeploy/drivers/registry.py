@@ -39,6 +39,7 @@ GROUP: Final = "oauthdeploy.drivers"
 BUILT_IN: Final[Mapping[str, str]] = MappingProxyType(
     {
         "external": "oauthdeploy.drivers.external:DRIVER",
+        "keycloak": "oauthdeploy.drivers.keycloak:DRIVER",
         "webmethods": "oauthdeploy.drivers.webmethods:DRIVER",
     }
 )

@@ -176,7 +176,8 @@ def _moves(view: ServerView) -> Iterator[tuple[Address, LiveItem]]:
 
 def _renamed(view: ServerView, address: Address, wanted: Object, item: LiveItem) -> Iterator[Found]:
     former, live = item
-    if supports(view.table, Capability.CLIENT_RENAME):
+    can = supports(view.table, Capability.CLIENT_RENAME)
+    if can:
         difference = _difference(view, address, wanted, live)
         yield from _side_findings(view, address, difference)
         yield view.change(
@@ -186,7 +187,7 @@ def _renamed(view: ServerView, address: Address, wanted: Object, item: LiveItem)
             desired=wanted,
             live=live,
             fields=difference.fields,
-            note=f"Renamed from {former}; its id and its tokens stay.",
+            note=f"Renamed from {former}; {can.note or 'its id and its tokens stay'}.",
             former=former,
         )
         return

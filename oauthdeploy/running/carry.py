@@ -158,7 +158,7 @@ class Carrier:
             if target is not None:
                 try:
                     delivered = self.sinks.deliver(
-                        answer.secret, target, client_id=answer.identity or change.address.name
+                        answer.secret, target, client_id=answer.client_id or answer.identity or change.address.name
                     )
                 except DeliveryFailed as error:
                     because = findings.not_delivered(error, change)

@@ -67,9 +67,10 @@ def test_a_managed_field_of_a_client_is_told_in_full() -> None:
     (field,) = BOOK["settings.access_token_lifetime"]
     assert field.types == ("never", "a duration: 90s, 10m, 12h, 30d, PT1H, or whole seconds")
     assert (field.unset, field.null) == (NOT_MANAGED, "asks for the server's default")
-    assert field.server_defaults == (("webmethods", "1h"),)
+    assert dict(field.server_defaults) == {"keycloak": "5m", "webmethods": "1h"}
     assert [(answer.driver, answer.capability, answer.answer) for answer in field.support] == [
-        ("webmethods", "settings.access_token_lifetime", "yes")
+        ("keycloak", "settings.access_token_lifetime", "yes"),
+        ("webmethods", "settings.access_token_lifetime", "yes"),
     ]
     assert "access-token-never-expires" in dict(field.rules)
     (uris,) = BOOK["clients.redirect_uris"]

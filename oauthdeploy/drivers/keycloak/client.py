@@ -1,0 +1,249 @@
+"""The HTTP side: one method for each request of Keycloak's admin REST API that the driver sends, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from oauthdeploy.core.errors import NotFound, Rejected
+from oauthdeploy.drivers.http import AdminClient, Answer
+from oauthdeploy.drivers.steps import at_once, parsed
+from oauthdeploy.drivers.values import Garbled, a_number, an_object
+from oauthdeploy.drivers.wire import Route
+
+PAGE: Final = 200
+"""So many objects are asked for in one page."""
+
+REALMS: Final = "/admin/realms"
+REALM: Final = "/admin/realms/{}"
+CLIENTS: Final = "/admin/realms/{}/clients"
+CLIENT: Final = "/admin/realms/{}/clients/{}"
+CLIENT_SECRET: Final = "/admin/realms/{}/clients/{}/client-secret"
+USER_SESSIONS: Final = "/admin/realms/{}/clients/{}/user-sessions"
+OFFLINE_SESSIONS: Final = "/admin/realms/{}/clients/{}/offline-sessions"
+PUSH: Final = "/admin/realms/{}/clients/{}/push-revocation"
+SCOPES: Final = "/admin/realms/{}/client-scopes"
+SCOPE: Final = "/admin/realms/{}/client-scopes/{}"
+DEFAULT_SCOPE: Final = "/admin/realms/{}/clients/{}/default-client-scopes/{}"
+OPTIONAL_SCOPE: Final = "/admin/realms/{}/clients/{}/optional-client-scopes/{}"
+REALM_DEFAULTS: Final = "/admin/realms/{}/default-default-client-scopes"
+REALM_OPTIONALS: Final = "/admin/realms/{}/default-optional-client-scopes"
+PROFILES: Final = "/admin/realms/{}/client-policies/profiles"
+POLICIES: Final = "/admin/realms/{}/client-policies/policies"
+SESSION: Final = "/admin/realms/{}/sessions/{}"
+USERS: Final = "/admin/realms/{}/users"
+INITIAL_ACCESS: Final = "/admin/realms/{}/clients-initial-access"
+INITIAL_ACCESS_ONE: Final = "/admin/realms/{}/clients-initial-access/{}"
+FLOWS: Final = "/admin/realms/{}/authentication/flows"
+
+Json = Mapping[str, Any]
+
+
+class AdminApi:
+    """The requests about one realm."""
+
+    def __init__(self, http: AdminClient, realm: str, parallel: int) -> None:
+        self.http = http
+        self.realm_name = realm
+        self.parallel = parallel
+
+    # -- the realm ---------------------------------------------------------------------------------------------------
+
+    def realm(self) -> Json | None:
+        """GET the realm; None where it isn't there."""
+        return self._one(REALM)
+
+    def create_realm(self) -> None:
+        """POST the realm, enabled and with Keycloak's defaults."""
+        self.http.request("POST", REALMS, {"realm": self.realm_name, "enabled": True})
+
+    def put_realm(self, body: Json) -> None:
+        """PUT some fields of the realm; a field that is left out stays."""
+        self._send("PUT", REALM, body=body)
+
+    def profiles(self, *, everywhere: bool = False) -> Json:
+        """GET the client profiles; with `everywhere` those that every realm has too, as `globalProfiles`."""
+        return self._object(PROFILES, params={"include-global-profiles": str(everywhere).lower()})
+
+    def put_profiles(self, profiles: Sequence[Json]) -> None:
+        """PUT all client profiles of the realm."""
+        self._send("PUT", PROFILES, body={"profiles": list(profiles)})
+
+    def policies(self) -> Json:
+        """GET the client policies."""
+        return self._object(POLICIES)
+
+    def put_policies(self, policies: Sequence[Json]) -> None:
+        """PUT all client policies of the realm."""
+        self._send("PUT", POLICIES, body={"policies": list(policies)})
+
+    def flows(self) -> Sequence[Json]:
+        """GET the authentication flows."""
+        return self._list(FLOWS)
+
+    # -- clients -----------------------------------------------------------------------------------------------------
+
+    def clients(self) -> Sequence[Json]:
+        """Every client, by pages; a client that moved from one page to the next meanwhile is told once."""
+        return self._pages(CLIENTS)
+
+    def client_called(self, client_id: str) -> Json | None:
+        """The client of a client_id; None where it isn't there."""
+        found = self._list(CLIENTS, params={"clientId": client_id})
+        return next((one for one in found if one.get("clientId") == client_id), None)
+
+    def client(self, uuid: str) -> Json | None:
+        """GET a client; None where it isn't there."""
+        return self._one(CLIENT, uuid)
+
+    def create_client(self, body: Json) -> None:
+        """POST a client."""
+        self._send("POST", CLIENTS, body=body)
+
+    def put_client(self, uuid: str, body: Json) -> None:
+        """PUT a client: the whole of it, as it was read."""
+        self._send("PUT", CLIENT, uuid, body=body)
+
+    def delete_client(self, uuid: str) -> bool:
+        """DELETE a client; False where it wasn't there."""
+        return self._delete(CLIENT, uuid)
+
+    def new_secret(self, uuid: str) -> Json:
+        """Let the server make a new secret for a client; gives `{"type": "secret", "value": ...}`."""
+        answer = self._send("POST", CLIENT_SECRET, uuid)
+        return parsed(self.http.server, "POST", CLIENT_SECRET, lambda: an_object(answer.body, "a secret"))
+
+    # -- client scopes -----------------------------------------------------------------------------------------------
+
+    def scopes(self) -> Sequence[Json]:
+        """Every client scope; the API has no pages of them."""
+        return self._list(SCOPES)
+
+    def scope(self, uuid: str) -> Json | None:
+        """GET a client scope; None where it isn't there."""
+        return self._one(SCOPE, uuid)
+
+    def create_scope(self, body: Json) -> None:
+        """POST a client scope."""
+        self._send("POST", SCOPES, body=body)
+
+    def put_scope(self, uuid: str, body: Json) -> None:
+        """PUT a client scope; what is left out of it, its mappers among it, stays."""
+        self._send("PUT", SCOPE, uuid, body=body)
+
+    def delete_scope(self, uuid: str) -> bool:
+        """DELETE a client scope; False where it wasn't there."""
+        return self._delete(SCOPE, uuid)
+
+    def realm_scopes(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The names of the scopes that new clients get as default ones and as optional ones."""
+        defaults, optionals = (self._list(path) for path in (REALM_DEFAULTS, REALM_OPTIONALS))
+        return tuple(frozenset(str(one.get("name")) for one in found) for found in (defaults, optionals))  # type: ignore[return-value]
+
+    def assign(self, uuid: str, scope: str, *, default: bool) -> None:
+        """Give a client a client scope. One that it has the other way stays as it is: unassign it before."""
+        self._send("PUT", DEFAULT_SCOPE if default else OPTIONAL_SCOPE, uuid, scope)
+
+    def unassign(self, uuid: str, scope: str) -> None:
+        """Take a client scope from a client, whichever way it has it; a scope that is gone is as good as taken."""
+        self._delete(OPTIONAL_SCOPE, uuid, scope)
+
+    # -- sessions ----------------------------------------------------------------------------------------------------
+
+    def sessions(self, uuid: str, *, offline: bool) -> Sequence[Json]:
+        """The user sessions, or the offline sessions, in which a client takes part."""
+        return self._pages(OFFLINE_SESSIONS if offline else USER_SESSIONS, uuid)
+
+    def end_session(self, session: str, *, offline: bool) -> bool:
+        """End a session at every client; False where it had ended."""
+        return self._delete(SESSION, session, params={"isOffline": str(offline).lower()})
+
+    def push_revocation(self, uuid: str) -> Json:
+        """Tell a client that has an admin URL of its not-before; gives the addresses that took it and those that failed."""
+        answer = self._send("POST", PUSH, uuid)
+        return parsed(self.http.server, "POST", PUSH, lambda: an_object(answer.body or {}, "an answer"))
+
+    def clock(self) -> int:
+        """The server's clock, in seconds since 1970.
+
+        No answer carries a Date and only a master administrator may read the time. But an initial access token tells when it was
+        made: one that nobody gets to see is made for a second, and deleted.
+        """
+        answer = self._send("POST", INITIAL_ACCESS, body={"count": 1, "expiration": 1})
+
+        def read() -> tuple[str, int]:
+            raw = an_object(answer.body, "an initial access token")
+            return str(raw.get("id", "")), a_number(raw, "timestamp", 0, 1)
+
+        made, moment = parsed(self.http.server, "POST", INITIAL_ACCESS, read)
+        self._delete(INITIAL_ACCESS_ONE, made)
+        return moment
+
+    # -- users -------------------------------------------------------------------------------------------------------
+
+    def user(self, name: str) -> Json | None:
+        """The user of a name; None where there is none."""
+        params = {"username": name, "exact": "true", "briefRepresentation": "true"}
+        found = self._list(USERS, params=params)
+        return next((one for one in found if str(one.get("username", "")).lower() == name.lower()), None)
+
+    # -- how all of them work ----------------------------------------------------------------------------------------
+
+    def _route(self, path: str, *segments: str) -> Route:
+        try:
+            return Route.to(path, self.realm_name, *segments)
+        except ValueError as problem:
+            raise Rejected(
+                f"'{self.http.server}' can't be asked for this: {problem}",
+                server=self.http.server,
+                path=path,
+                fix="Choose another name.",
+            ) from None
+
+    def _send(
+        self, method: str, path: str, *segments: str, body: Any = None, params: Mapping[str, str] | None = None
+    ) -> Answer:
+        return self.http.request(method, self._route(path, *segments), body, params=params)
+
+    def _object(self, path: str, *segments: str, params: Mapping[str, str] | None = None) -> Json:
+        answer = self._send("GET", path, *segments, params=params)
+        return parsed(self.http.server, "GET", path, lambda: an_object(answer.body, "the answer"))
+
+    def _one(self, path: str, *segments: str) -> Json | None:
+        try:
+            return self._object(path, *segments)
+        except NotFound:
+            return None
+
+    def _list(self, path: str, *segments: str, params: Mapping[str, str] | None = None) -> Sequence[Json]:
+        answer = self._send("GET", path, *segments, params=params)
+
+        def read() -> Sequence[Json]:
+            if not isinstance(answer.body, list):
+                raise Garbled("it is no list")
+            return [an_object(one, "an entry") for one in answer.body]
+
+        return parsed(self.http.server, "GET", path, read)
+
+    def _pages(self, path: str, *segments: str) -> Sequence[Json]:
+        """All pages. How many there are is not told, so they are asked for in growing groups, until one is not full."""
+        found: dict[str, Json] = {}
+        begun, group = 0, 1
+        while True:
+            starts = range(begun * PAGE, (begun + group) * PAGE, PAGE)
+            pages = at_once(group, lambda first: self._page(path, segments, first), starts)
+            for page in pages:
+                found.update({str(one.get("id")): one for one in page})
+            if len(pages[-1]) < PAGE:
+                return list(found.values())
+            begun, group = begun + group, min(2 * group, self.parallel)
+
+    def _page(self, path: str, segments: Sequence[str], first: int) -> Sequence[Json]:
+        return self._list(path, *segments, params={"first": str(first), "max": str(PAGE)})
+
+    def _delete(self, path: str, *segments: str, params: Mapping[str, str] | None = None) -> bool:
+        try:
+            self._send("DELETE", path, *segments, params=params)
+        except NotFound:
+            return False
+        return True

@@ -1,0 +1,209 @@
+"""The driver: who the server is, what stands in the realm, and the way of each change to the requests that make it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.core.errors import Unsupported
+from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
+from oauthdeploy.drivers.http import counting
+from oauthdeploy.drivers.keycloak import client as api
+from oauthdeploy.drivers.keycloak.client import AdminApi
+from oauthdeploy.drivers.keycloak.facts import CAPABILITIES, KeycloakCredentials, KeycloakOptions
+from oauthdeploy.drivers.keycloak.findings import Realm, find_all
+from oauthdeploy.drivers.keycloak.mapping import LiveClient, default_scopes
+from oauthdeploy.drivers.keycloak.reading import (
+    Reader,
+    associations_by_client,
+    client_object,
+    flow_aliases,
+    has_flows,
+    state_of,
+)
+from oauthdeploy.drivers.keycloak.writing import Writer, count_writes
+from oauthdeploy.drivers.steps import writing
+from oauthdeploy.model.objects import Client, Object
+from oauthdeploy.model.servers import Role
+from oauthdeploy.model.state import LiveObject, ServerState
+from oauthdeploy.planning.changes import Change
+
+
+class KeycloakDriver(Driver):
+    """A realm of Keycloak by its admin REST API."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        assert isinstance(connection.credentials, KeycloakCredentials)
+        assert isinstance(connection.options, KeycloakOptions)
+        self._credentials = connection.credentials
+        self._options = connection.options
+        self._admin = AdminApi(connection.http, connection.options.realm, connection.server.limits.parallel)
+        self._lock = threading.Lock()
+        self._making = threading.Lock()
+        self._realm_there = False
+        self._to_be_made = False
+        self._owner = ""
+        self._wanted: Mapping[Address, Object] = {}
+        self._associated: Mapping[str, frozenset[str]] = {}
+        self._saml: frozenset[Address] = frozenset()
+        self._scope_ids: dict[str, str] = {}
+
+    def check(self) -> ServerReport:
+        """Ask for the realm: that shows whether the address, the account and the realm are right."""
+        if self._admin.realm() is None and not self._options.create_realm:
+            raise self._no_realm()
+        return ServerReport(
+            product="Keycloak",
+            version="",
+            account=self._account,
+            capabilities=CAPABILITIES[Role.AUTHORIZATION],
+        )
+
+    @property
+    def _account(self) -> str:
+        """Who signs in. In another realm it is nobody whom this realm's clients could be."""
+        own = self._credentials.realm == self._options.realm
+        return self._credentials.account if own else f"{self._credentials.account} (realm {self._credentials.realm})"
+
+    def _no_realm(self) -> Unsupported:
+        return Unsupported(
+            f"'{self.name}' has no realm '{self._options.realm}'",
+            server=self.name,
+            method="GET",
+            path=api.REALM,
+            status=404,
+            fix="Check options.realm; write create_realm: true to have it made.",
+        )
+
+    def read(self, wanted: Wanted) -> ServerState:
+        """Read by pages, or by client_id where few clients are wanted and not everything."""
+        state, reader = self._read(wanted)
+        with self._lock:
+            self._owner = wanted.owner
+            self._wanted = wanted.objects
+            self._associated = associations_by_client(wanted.objects)
+            self._saml = frozenset(reader.saml)
+            self._realm_there = reader.realm is not None
+            self._to_be_made = reader.realm is None
+            self._scope_ids.update({live.name: live.uuid for live in reader.scopes.values()})
+        return state
+
+    def read_again(self, changes: Sequence[Change], wanted: Wanted) -> ServerState | None:  # noqa: ARG002
+        """Read by client_id, and a client scope by the id that it had."""
+        with self._lock:
+            wanted = replace(wanted, owner=self._owner)
+            there = self._realm_there
+        return self._read(wanted, look=Kind.SETTINGS in wanted.kinds or not there)[0]
+
+    def _read(self, wanted: Wanted, *, look: bool = True) -> tuple[ServerState, Reader]:
+        """Read; without `look` the realm is known to be there, and nothing of it is asked."""
+        with self._lock:
+            ids = dict(self._scope_ids)
+        with counting() as tally:
+            realm = self._admin.realm() if look else {}
+            if realm is None and not self._options.create_realm:
+                raise self._no_realm()
+            reader = Reader(self.name, self._admin, wanted, realm, ids)
+            reader.read()
+        return state_of(reader, tally.requests), reader
+
+    def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
+        """Carry out one batch: the associations of one client, or one change of any other kind."""
+        if not changes:
+            return ()
+        writer = self._writer()
+        if changes[0].address.kind is Kind.ASSOCIATION:
+            with writing() as tally:
+                self._make_realm()
+                made = writer.associations(changes)
+            return [replace(one, requests=0 if place else tally.requests) for place, one in enumerate(made)]
+        return [self._apply_one(writer, change) for change in changes]
+
+    def _apply_one(self, writer: Writer, change: Change) -> Applied:
+        with writing() as tally:
+            self._make_realm()
+            match change.address.kind:
+                case Kind.SETTINGS:
+                    made = writer.settings(change)
+                case Kind.SCOPE:
+                    made = writer.scope(change)
+                    self._learn(change.address.name, made.identity if made.value is not None else None)
+                case Kind.CLIENT:
+                    made = writer.client(change)
+                case Kind.REVOCATION:
+                    made = writer.revocation(change)
+                case _:
+                    raise AssertionError(f"no change of {change.address.kind}; this is a bug in oauthdeploy")
+        return replace(made, requests=tally.requests)
+
+    def _make_realm(self) -> None:
+        """Make the realm before the first write, where it isn't there and may be made."""
+        with self._making:
+            if not self._realm_there:
+                if self._options.create_realm and self._admin.realm() is None:
+                    self._admin.create_realm()
+                self._realm_there = True
+
+    def _writer(self) -> Writer:
+        with self._lock:
+            wanted, associated, owner = self._wanted, self._associated, self._owner
+
+        def is_default(client_id: str, scope: str) -> bool:
+            desired = wanted.get(Address(Kind.CLIENT, client_id, self.name))
+            return isinstance(desired, Client) and scope in default_scopes(desired)
+
+        def tell(live: LiveClient, desired: Client) -> LiveObject:
+            flows = flow_aliases(self._admin) if has_flows(desired) else {}
+            return client_object(live, desired, flows, associated.get(live.client_id, frozenset()), owner)
+
+        return Writer(self._admin, owner, tell, is_default, self._scope_id)
+
+    def _scope_id(self, name: str) -> str | None:
+        with self._lock:
+            known = self._scope_ids.get(name)
+        if known is None:
+            found = {str(one.get("name")): str(one.get("id")) for one in self._admin.scopes()}
+            with self._lock:
+                self._scope_ids.update(found)
+            known = found.get(name)
+        return known
+
+    def _learn(self, name: str, uuid: str | None) -> None:
+        with self._lock:
+            if uuid is None:
+                self._scope_ids.pop(name, None)
+            else:
+                self._scope_ids[name] = uuid
+
+    def mark(self, address: Address, live: LiveObject, owner: str) -> Applied:
+        """Write the mark of a manifest into the attributes of a client or a client scope."""
+        if address.kind not in (Kind.SCOPE, Kind.CLIENT):
+            return super().mark(address, live, owner)
+        with writing() as tally:
+            found = self._writer().mark(address.kind, address.name, live.identity, owner)
+        return Applied(address, found.value, live.identity, found.fingerprint, requests=tally.requests)
+
+    def batch_key(self, change: Change) -> str:
+        """The associations of one client are given and taken together."""
+        if change.address.kind is Kind.ASSOCIATION:
+            return f"scopes of {change.address.client}"
+        return str(change.address)
+
+    def writes(self, changes: Sequence[Change]) -> int:
+        """Requests that `apply` sends for a batch, those that look before and after the write included."""
+        if not changes:
+            return 0
+        if changes[0].address.kind is Kind.ASSOCIATION:
+            return 2 + len(changes)
+        return sum(count_writes(change) for change in changes)
+
+    def unsupported(self, wanted: Wanted, report: ServerReport) -> Sequence[Diagnostic]:  # noqa: ARG002
+        """What a realm can't hold, beyond the table."""
+        url = self.connection.server.url or ""
+        with self._lock:
+            realm = Realm(self.name, url, self._options.realm, self._to_be_made, self._saml)
+        return find_all(realm, wanted)

@@ -1,0 +1,240 @@
+"""What is known of Keycloak without asking one.
+
+Source: the admin REST API of Keycloak 26.7 and the Server Administration Guide; each line was tried on a real 26.7.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+from pydantic import AfterValidator, Field, model_validator
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.keycloak.options import KeycloakClientOptions
+from oauthdeploy.model.fields import Flag, Model, Text
+from oauthdeploy.model.objects import ClientType, Grant
+from oauthdeploy.model.servers import Role
+from oauthdeploy.planning.capabilities import (
+    Capabilities,
+    Capability,
+    DriverFacts,
+    Endpoints,
+    NameRule,
+    no,
+    yes,
+)
+
+MASTER: Final = "master"
+"""The realm of the administrators of all realms."""
+
+BUILT_IN_CLIENTS: Final = frozenset(
+    {"account", "account-console", "admin-cli", "broker", "realm-management", "security-admin-console"}
+)
+"""The clients that Keycloak makes with a realm and needs itself."""
+
+BUILT_IN_SCOPES: Final = frozenset(
+    {
+        "acr",
+        "address",
+        "basic",
+        "email",
+        "microprofile-jwt",
+        "offline_access",
+        "organization",
+        "phone",
+        "profile",
+        "roles",
+        "service_account",
+        "web-origins",
+    }
+)
+"""The OpenID Connect client scopes that Keycloak makes with a realm."""
+
+
+def _realm(name: str) -> str:
+    if name in (".", "..") or not name.isprintable() or set(name) & set('/\\?#%"<>&;{}[]^`|'):
+        raise ValueError("write the name of a realm, without / ? # % and the like")
+    return name
+
+
+def _managed_realm(name: str) -> str:
+    if name.lower() == MASTER:
+        raise ValueError("the realm master is for administration and is never managed; choose a realm of your own")
+    return _realm(name)
+
+
+RealmName = Annotated[Text, AfterValidator(_realm)]
+
+
+def token_path(realm: str) -> str:
+    """The token endpoint of a realm, below the server's address (OpenID Connect metadata `token_endpoint`)."""
+    return f"{_realm_path(realm)}/protocol/openid-connect/token"
+
+
+def _realm_path(realm: str) -> str:
+    return f"/realms/{quote(realm, safe='')}"
+
+
+class KeycloakCredentials(Model):
+    """A service account (client_id and client_secret), or a user (username and password)."""
+
+    realm: RealmName = Field(
+        MASTER, min_length=1, description="The realm that the account belongs to; default: master.", examples=[MASTER]
+    )
+    client_id: Text | None = Field(
+        None,
+        min_length=1,
+        description="The client that signs in; with username and password default: admin-cli.",
+        examples=["oauthdeploy"],
+    )
+    client_secret: Secret | None = Field(
+        None, description="Its secret; a public client such as admin-cli has none.", examples=["${env:LOGIN_SECRET}"]
+    )
+    username: Text | None = Field(None, min_length=1, description="The account, where a user signs in.")
+    password: Secret | None = Field(None, description="Its password.", examples=["${env:LOGIN_PASSWORD}"])
+
+    @model_validator(mode="after")
+    def _one_way(self) -> KeycloakCredentials:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password belong together")
+        if self.username is None and (self.client_id is None or self.client_secret is None):
+            raise ValueError("write client_id and client_secret, or username and password")
+        return self
+
+    @property
+    def account(self) -> str:
+        """Who signs in, in words."""
+        return self.username or self.client_id or ""
+
+    @property
+    def form(self) -> Mapping[str, str | Secret]:
+        """The token request (RFC 6749, sections 4.3.2 and 4.4.2)."""
+        found: dict[str, str | Secret] = {"client_id": self.client_id or "admin-cli"}
+        if self.client_secret is not None:
+            found["client_secret"] = self.client_secret
+        if self.username is None or self.password is None:
+            return {"grant_type": "client_credentials", **found}
+        return {"grant_type": "password", **found, "username": self.username, "password": self.password}
+
+
+class KeycloakOptions(Model):
+    """Which realm of the Keycloak is meant."""
+
+    realm: Annotated[Text, AfterValidator(_managed_realm)] = Field(
+        min_length=1,
+        max_length=255,
+        description="The realm to manage; never master.",
+        examples=["payments"],
+    )
+    create_realm: Flag = Field(False, description="Create the realm where it isn't there yet.")
+
+
+CAPABILITIES: Final[Mapping[Role, Capabilities]] = {
+    Role.AUTHORIZATION: {
+        Capability.SETTINGS: yes(),
+        Capability.REQUIRE_HTTPS: yes("true is sslRequired: all"),
+        Capability.REQUIRE_PKCE: yes("by a client policy for public clients"),
+        Capability.AUTHORIZATION_CODE_LIFETIME: yes(),
+        Capability.ACCESS_TOKEN_LIFETIME: yes("not never: a token ends at the latest with its session"),
+        Capability.TOKEN_ENDPOINT_AUTH: no("the token endpoint always asks for the client's credentials"),
+        Capability.SCOPES: yes("as client scopes"),
+        Capability.SCOPE_DESCRIPTION: yes(),
+        Capability.SCOPE_RESOURCES: no("a client scope doesn't say what it opens on a resource server"),
+        Capability.SCOPE_URL_TEMPLATES: no("a client scope doesn't say what it opens on a resource server"),
+        Capability.CLIENTS: yes(),
+        Capability.CLIENT_NAME: yes(),
+        Capability.CLIENT_VERSION: no("a client has no version"),
+        Capability.CLIENT_DESCRIPTION: yes(),
+        Capability.CLIENT_TYPE_CHANGE: yes(),
+        Capability.CLIENT_TOKENS: yes("access_lifetime; how often a token can be refreshed is set for the whole realm"),
+        Capability.CLIENT_ENABLED: yes(),
+        Capability.CLIENT_ID_CHOICE: yes("the key is the client_id"),
+        Capability.CLIENT_SECRET_CHOICE: yes(),
+        Capability.CLIENT_SECRET_GENERATE: yes(),
+        Capability.CLIENT_SECRET_READ: yes("even with view rights alone"),
+        Capability.CLIENT_SECRET_ROTATE: yes(),
+        Capability.CLIENT_RENAME: yes(
+            "the key is the client_id, so the client must be told its new one, and its tokens stop working"
+        ),
+        Capability.GRANT_IMPLICIT: yes(),
+        Capability.GRANT_PASSWORD: yes(),
+        Capability.ASSOCIATIONS: yes("as optional client scopes, or as default ones"),
+        Capability.TRUST: no("an authorization server asks nobody about tokens"),
+        Capability.TRUST_REMOTE: no("an authorization server asks nobody about tokens"),
+        Capability.TRUST_EXTERNAL: no("an authorization server asks nobody about tokens"),
+        Capability.TOKENS_LIST: no("Keycloak keeps sessions, not tokens, and says of none which scopes it has"),
+        Capability.TOKENS_DELETE: yes("by not-before and by ending sessions"),
+        Capability.TOKENS_BY_TIME: yes("by not-before"),
+        Capability.TOKENS_BY_OWNER: no("not-before is of a whole client, or of a user at every client"),
+        Capability.TOKENS_BY_SCOPE: no("not-before is of a whole client"),
+        Capability.BLOCK_CLIENT: yes(),
+        Capability.USERS_LIST: yes("with the right view-users"),
+        Capability.MARKS: yes("in attributes of clients and client scopes"),
+        Capability.LEASE: no(
+            "no write of the admin API is conditional, so a lease could not be renewed or taken over safely"
+        ),
+    }
+}
+
+DEFAULTS: Final[Mapping[Kind, Mapping[str, Any]]] = {
+    Kind.SETTINGS: {
+        "require_https": False,
+        "require_pkce": False,
+        "authorization_code_lifetime": 60,
+        "access_token_lifetime": 300,
+    },
+    Kind.SCOPE: {"description": ""},
+    Kind.CLIENT: {
+        "name": "",
+        "description": "",
+        "type": ClientType.CONFIDENTIAL,
+        "redirect_uris": (),
+        "grants": (Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN),
+        "tokens.access_lifetime": "inherit",
+        "enabled": True,
+    },
+}
+"""What a new realm, client scope or client has."""
+
+NAMES: Final[Mapping[Kind, NameRule]] = {
+    Kind.SCOPE: NameRule(
+        r"^[\x21\x23-\x5b\x5d-\x7e]+$", 255, 'printable ASCII without space, quotation mark and backslash (" \\)'
+    ),
+    Kind.CLIENT: NameRule(
+        r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", 255, "anything but control characters"
+    ),
+}
+
+
+def endpoints(url: str, options: Model) -> Endpoints:
+    """What a realm says at /.well-known/openid-configuration, without asking."""
+    realm = getattr(options, "realm", "")
+    if not realm:
+        return Endpoints()
+    issuer = url.rstrip("/") + _realm_path(realm)
+    protocol = f"{issuer}/protocol/openid-connect"
+    return Endpoints(
+        issuer=issuer,
+        jwks_uri=f"{protocol}/certs",
+        introspection=f"{protocol}/token/introspect",
+        token=f"{protocol}/token",
+        revocation=f"{protocol}/revoke",
+    )
+
+
+FACTS: Final = DriverFacts(
+    name="keycloak",
+    title="Keycloak",
+    roles=frozenset({Role.AUTHORIZATION}),
+    credentials=KeycloakCredentials,
+    options=KeycloakOptions,
+    capabilities=CAPABILITIES,
+    client_options=KeycloakClientOptions,
+    defaults=DEFAULTS,
+    names=NAMES,
+    endpoints=endpoints,
+    proved_against="Keycloak 26.7.3",
+)

@@ -1,0 +1,119 @@
+"""What a realm can't hold of a manifest, found before anything is written to it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.drivers.base import Wanted
+from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES
+from oauthdeploy.drivers.keycloak.mapping import default_scopes
+from oauthdeploy.model.objects import Client, Settings
+
+
+@dataclass(frozen=True)
+class Realm:
+    """The realm in question: the server's name and address, whether it is still to be made, and what in it is SAML's."""
+
+    server: str
+    url: str
+    name: str
+    to_be_made: bool
+    saml: Collection[Address]
+
+
+def find_all(realm: Realm, wanted: Wanted) -> Sequence[Diagnostic]:
+    """Findings about the wanted objects, by address."""
+    found = list(_realm(realm, wanted))
+    for address in sorted(wanted.absent):
+        found.extend(_absent(address))
+    for address in sorted(wanted.objects):
+        value = wanted.objects[address]
+        if address in realm.saml:
+            found.append(_saml(address))
+        if isinstance(value, Settings):
+            found.extend(_settings(realm, address, value))
+        elif isinstance(value, Client):
+            found.extend(_client(wanted, address, value))
+    return found
+
+
+def _realm(realm: Realm, wanted: Wanted) -> Iterator[Diagnostic]:
+    if realm.to_be_made and wanted.objects:
+        yield Diagnostic(
+            "realm-to-be-created",
+            "The realm isn't there and will be created",
+            f"'{realm.server}' has no realm '{realm.name}', and options.create_realm is true. It comes before the first "
+            "change, with Keycloak's own clients, client scopes and defaults.",
+            severity=Severity.INFO,
+        )
+
+
+def _absent(address: Address) -> Iterator[Diagnostic]:
+    built_in = {Kind.CLIENT: BUILT_IN_CLIENTS, Kind.SCOPE: BUILT_IN_SCOPES}.get(address.kind, frozenset())
+    if address.name in built_in:
+        yield Diagnostic(
+            "built-in-object",
+            "What Keycloak needs itself is never deleted",
+            f"{address} is made by Keycloak with every realm.",
+            "Take state: absent away.",
+            address=str(address),
+        )
+
+
+def _saml(address: Address) -> Diagnostic:
+    return Diagnostic(
+        "not-an-oauth-object",
+        "The name belongs to something of SAML",
+        f"{address} is there with another protocol than openid-connect.",
+        "Choose another name.",
+        address=str(address),
+    )
+
+
+def _settings(realm: Realm, address: Address, value: Settings) -> Iterator[Diagnostic]:
+    if value.access_token_lifetime == "never":
+        yield _endless(address, "access_token_lifetime")
+    if value.require_https and realm.url.lower().startswith("http:"):
+        yield Diagnostic(
+            "https-required-over-http",
+            "The realm would refuse oauthdeploy's own connection",
+            f"The address of '{realm.server}' is http, and with require_https the realm '{realm.name}' refuses that.",
+            "Write the https address into url.",
+            severity=Severity.WARNING,
+            address=str(address),
+        )
+
+
+def _endless(address: Address, field: str) -> Diagnostic:
+    return Diagnostic(
+        "token-lifetime-endless",
+        "Keycloak's tokens end with their session",
+        f"{field}: never can't be had of Keycloak.",
+        "Write a duration.",
+        address=str(address),
+    )
+
+
+def _client(wanted: Wanted, address: Address, value: Client) -> Iterator[Diagnostic]:
+    if value.tokens is not None and value.tokens.access_lifetime == "never":
+        yield _endless(address, "tokens.access_lifetime")
+    if value.tokens is not None and "refresh_count" in value.tokens.model_fields_set:
+        yield Diagnostic(
+            "refresh-count-not-settable",
+            "Keycloak counts refreshes for the whole realm",
+            "tokens.refresh_count can't be held by a client of Keycloak.",
+            "Leave it out; for no refresh token at all leave refresh_token out of grants.",
+            address=str(address),
+        )
+    for scope in sorted(default_scopes(value)):
+        if Address.association(address.name, scope, address.server) not in wanted.objects:
+            yield Diagnostic(
+                "default-scope-not-associated",
+                "A default scope is none of the client's associations",
+                f"options.keycloak.default_scopes names '{scope}', which the client is not associated with.",
+                "Associate them, or take the scope out of the list.",
+                address=str(address),
+            )

@@ -1,0 +1,333 @@
+"""From Keycloak's JSON to the model and back; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.keycloak.options import CLIENT, MARK, KeycloakClientOptions, read_mappers, told
+from oauthdeploy.drivers.keycloak.options import write_mappers as merged_mappers
+from oauthdeploy.drivers.values import a_flag, a_name, a_number, a_text, an_object, fingerprint, some_texts
+from oauthdeploy.model.fields import ClientLifetime
+from oauthdeploy.model.objects import Client, ClientSecret, ClientTokens, ClientType, Grant, Scope
+
+OPENID: Final = "openid-connect"
+OWNER: Final = f"{MARK}owner"
+REVISION: Final = f"{MARK}secret.revision"
+REVOKED: Final = f"{MARK}revoked."
+
+LIFESPAN: Final = "access.token.lifespan"
+REFRESH: Final = "use.refresh.tokens"
+CC_REFRESH: Final = "client_credentials.use_refresh_token"
+DEVICE: Final = "oauth2.device.authorization.grant.enabled"
+CIBA: Final = "oidc.ciba.grant.enabled"
+SESSION_LONG: Final = "-1"
+"""The lifespan of an access token that lasts as long as its session."""
+
+FLAGS: Final[Mapping[Grant, str]] = {
+    Grant.AUTHORIZATION_CODE: "standardFlowEnabled",
+    Grant.IMPLICIT: "implicitFlowEnabled",
+    Grant.CLIENT_CREDENTIALS: "serviceAccountsEnabled",
+    Grant.PASSWORD: "directAccessGrantsEnabled",
+}
+"""The grants that have a flag of their own. Refreshing has none: it goes with the grants of users."""
+
+_VOLATILE: Final = frozenset(
+    {
+        "secret",
+        "registrationAccessToken",
+        "access",
+        "notBefore",
+        "registeredNodes",
+        "nodeReRegistrationTimeout",
+        "defaultClientScopes",
+        "optionalClientScopes",
+        "client.secret.creation.time",
+        "client.secret.expiration.time",
+        "client.secret.rotated",
+        "client.secret.rotated.creation.time",
+        "client.secret.rotated.expiration.time",
+    }
+)
+"""What is secret, changes by itself, or has an address of its own, and so has no part in a client's fingerprint."""
+
+_MASKED: Final = "**********"
+
+
+def is_openid(raw: Mapping[str, Any]) -> bool:
+    """Whether a client or a client scope is of OAuth; SAML's are none of ours."""
+    return raw.get("protocol") in (None, "", OPENID)
+
+
+def attributes_of(raw: Mapping[str, Any]) -> Mapping[str, str]:
+    """The attributes of an object. Raises Garbled."""
+    return {key: str(value) for key, value in an_object(raw.get("attributes") or {}, "attributes").items()}
+
+
+def digest(raw: Mapping[str, Any]) -> str:
+    """The fingerprint of a client or client scope, whatever the order of its mappers."""
+    mappers = raw.get("protocolMappers") or ()
+    ordered = sorted((one for one in mappers if isinstance(one, Mapping)), key=lambda one: str(one.get("name")))
+    return fingerprint({**raw, "protocolMappers": ordered}, _VOLATILE)
+
+
+# -- client scopes ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LiveScope:
+    """A client scope as the server told it. `owner` is the manifest in its mark, "" where it has none."""
+
+    uuid: str
+    name: str
+    value: Scope
+    fingerprint: str
+    owner: str
+    openid: bool
+
+
+def read_scope(raw: Mapping[str, Any]) -> LiveScope:
+    """Raises Garbled."""
+    return LiveScope(
+        uuid=a_name(raw, "id"),
+        name=a_name(raw, "name"),
+        value=Scope(description=a_text(raw, "description")),
+        fingerprint=digest(raw),
+        owner=attributes_of(raw).get(OWNER, ""),
+        openid=is_openid(raw),
+    )
+
+
+def write_scope(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a client scope to send, from fields of the model's Scope."""
+    return {"description": values["description"]} if "description" in values else {}
+
+
+# -- clients ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LiveClient:
+    """A client as the server told it.
+
+    `default` and `optional` are the names of its client scopes; `owner` is the manifest in its mark, `revision` that of the
+    secret which the mark records. `not_before` is in seconds since 1970, 0 for none.
+    """
+
+    uuid: str
+    client_id: str
+    value: Client
+    default: tuple[str, ...]
+    optional: tuple[str, ...]
+    fingerprint: str
+    owner: str
+    revision: int | None
+    not_before: int
+    openid: bool
+    raw: Mapping[str, Any]
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """All client scopes."""
+        return (*self.default, *self.optional)
+
+    @property
+    def secret(self) -> Secret | None:
+        """The secret, where the server tells it."""
+        return self.value.secret.value if self.value.secret is not None else None
+
+
+def read_client(raw: Mapping[str, Any]) -> LiveClient:
+    """Raises Garbled."""
+    attributes = attributes_of(raw)
+    grants = [grant for grant, flag in FLAGS.items() if a_flag(raw, flag, False)]
+    values: dict[str, Any] = {
+        "name": a_text(raw, "name"),
+        "description": a_text(raw, "description"),
+        "type": ClientType.PUBLIC if a_flag(raw, "publicClient", False) else ClientType.CONFIDENTIAL,
+        "redirect_uris": some_texts(raw, "redirectUris"),
+        "grants": (*grants, *([Grant.REFRESH_TOKEN] if refreshes(raw) else [])),
+        "tokens": ClientTokens(access_lifetime=_lifetime(attributes)),
+        "enabled": a_flag(raw, "enabled", True),
+    }
+    secret = a_text(raw, "secret")
+    if secret and secret != _MASKED and values["type"] is ClientType.CONFIDENTIAL:
+        values["secret"] = ClientSecret(value=Secret(secret, "server"))
+    revision = attributes.get(REVISION, "")
+    return LiveClient(
+        uuid=a_name(raw, "id"),
+        client_id=a_name(raw, "clientId"),
+        value=Client(**values),
+        default=some_texts(raw, "defaultClientScopes"),
+        optional=some_texts(raw, "optionalClientScopes"),
+        fingerprint=digest(raw),
+        owner=attributes.get(OWNER, ""),
+        revision=int(revision) if revision.isascii() and revision.isdigit() and len(revision) < 10 else None,
+        not_before=a_number(raw, "notBefore", 0, 0),
+        openid=is_openid(raw),
+        raw=raw,
+    )
+
+
+def refreshes(raw: Mapping[str, Any]) -> bool:
+    """Whether a client gets refresh tokens: by a grant of users, or for client credentials where that is switched on."""
+    attributes = attributes_of(raw)
+    for_users = _serves_users(raw) and attributes.get(REFRESH) != "false"
+    return for_users or (a_flag(raw, FLAGS[Grant.CLIENT_CREDENTIALS], False) and attributes.get(CC_REFRESH) == "true")
+
+
+def _serves_users(raw: Mapping[str, Any]) -> bool:
+    """Whether a client has a grant that comes with refresh tokens unless they are switched off."""
+    attributes = attributes_of(raw)
+    flags = (FLAGS[Grant.AUTHORIZATION_CODE], FLAGS[Grant.PASSWORD])
+    return any(a_flag(raw, flag, False) for flag in flags) or "true" in (attributes.get(DEVICE), attributes.get(CIBA))
+
+
+def _lifetime(attributes: Mapping[str, str]) -> ClientLifetime:
+    written = attributes.get(LIFESPAN, "")
+    if not written:
+        return "inherit"
+    return "never" if written == SESSION_LONG else a_number(attributes, LIFESPAN, 0, 0)
+
+
+def put_client(raw: dict[str, Any], values: Mapping[str, Any]) -> None:
+    """Put fields of the model's Client, by dotted path, into the JSON of a client. The flags of grants come first."""
+    simple = {"name": "name", "description": "description", "enabled": "enabled"}
+    attributes = raw.setdefault("attributes", {})
+    for field, value in values.items():
+        match field:
+            case "name" | "description" | "enabled":
+                raw[simple[field]] = value
+            case "type":
+                raw["publicClient"] = value is ClientType.PUBLIC
+                raw["bearerOnly"] = False
+            case "redirect_uris":
+                raw["redirectUris"] = list(dict.fromkeys(value))
+            case "tokens.access_lifetime":
+                attributes[LIFESPAN] = {"inherit": "", "never": SESSION_LONG}.get(value, str(value))
+            case "grants":
+                raw.update({flag: grant in value for grant, flag in FLAGS.items()})
+                _put_refreshing(raw, Grant.REFRESH_TOKEN in value)
+            case "version" | "tokens.refresh_count":
+                continue  # Keycloak has nothing of the kind; the findings say so
+            case _:
+                raise ValueError(f"no field of a client in Keycloak: {field}; this is a bug in oauthdeploy")
+
+
+def _put_refreshing(raw: dict[str, Any], wanted: bool) -> None:
+    """Switch refresh tokens on or off, and touch no attribute that says so already."""
+    if refreshes(raw) == wanted:
+        return
+    attributes = raw["attributes"]
+    if not wanted:
+        attributes.update({key: "false" for key in (REFRESH, CC_REFRESH) if key == REFRESH or key in attributes})
+    elif _serves_users(raw):
+        attributes[REFRESH] = "true"
+    else:
+        attributes[CC_REFRESH] = "true"
+
+
+# -- the driver's own options of a client -------------------------------------------------------------------------------
+
+_NO_OPTIONS: Final = KeycloakClientOptions()
+
+
+def options_of(client: Client | None) -> tuple[Mapping[str, Any], KeycloakClientOptions]:
+    """The options that the manifest writes for a client of Keycloak: as written, and as a model."""
+    written = (client.options or {}).get("keycloak", {}) if client is not None else {}
+    return written, KeycloakClientOptions.model_validate(dict(written)) if written else _NO_OPTIONS
+
+
+def with_options(
+    live: LiveClient, desired: Client | None, flows: Mapping[str, str], associated: Collection[str]
+) -> Client:
+    """A live client as the manifest has to see it: with those options that it writes.
+
+    `flows` are the aliases of authentication flows by id; `associated` the scopes that the manifest gives the client.
+    """
+    written, wanted = options_of(desired)
+    if not written:
+        return live.value
+
+    def have(name: str) -> Any:
+        match name:
+            case "default_scopes":
+                # A scope that the client doesn't have yet comes the right way when it comes.
+                coming = set(wanted.default_scopes or ()) - set(live.scopes)
+                return tuple(sorted(set(live.default) & set(associated) | coming))
+            case "protocol_mappers":
+                return read_mappers(live.raw)
+            case "attributes":
+                return attributes_of(live.raw)
+            case "authentication_flows":
+                return _flows(live.raw, flows)
+            case _:
+                return CLIENT[name].read(live.raw)
+
+    return live.value.model_copy(
+        update={"options": {"keycloak": told(written, wanted, have)}},
+    )
+
+
+def _flows(raw: Mapping[str, Any], flows: Mapping[str, str]) -> Any:
+    from oauthdeploy.drivers.keycloak.options import Flows
+
+    bound = an_object(raw.get("authenticationFlowBindingOverrides") or {}, "flow bindings")
+    aliases = {
+        key: flows.get(str(bound[key]), str(bound[key])) if bound.get(key) else None
+        for key in ("browser", "direct_grant")
+    }
+    return Flows(**aliases)
+
+
+def put_options(raw: dict[str, Any], desired: Client, names: Collection[str], flow_id: Callable[[str], str]) -> None:
+    """Put the options of those names into the JSON of a client; `flow_id` gives the id of a flow by its alias."""
+    written, wanted = options_of(desired)
+    for name in written:
+        if name not in names:
+            continue
+        value = getattr(wanted, name)
+        match name:
+            case "default_scopes":
+                continue
+            case "protocol_mappers":
+                raw["protocolMappers"] = merged_mappers(raw.get("protocolMappers") or (), value or {})
+            case "attributes":
+                raw.setdefault("attributes", {}).update({key: text or "" for key, text in (value or {}).items()})
+            case "authentication_flows":
+                _put_flows(raw, value, written[name], flow_id)
+            case _:
+                CLIENT[name].write(raw, value)
+
+
+def _put_flows(raw: dict[str, Any], value: Any, written: Any, flow_id: Callable[[str], str]) -> None:
+    bound = dict(raw.get("authenticationFlowBindingOverrides") or {})
+    for key in ("browser", "direct_grant") if value is None else tuple(written):
+        alias = getattr(value, key) if value is not None else None
+        bound[key] = flow_id(alias) if alias else ""
+    raw["authenticationFlowBindingOverrides"] = bound
+
+
+def default_scopes(desired: Client | None) -> frozenset[str]:
+    """The scopes of a client that the manifest wants to be default ones."""
+    _written, wanted = options_of(desired)
+    return frozenset(wanted.default_scopes or ())
+
+
+def whole(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A client as it was read, made ready to be changed and sent back: its own copy, without what the server only shows."""
+    copy = {key: value for key, value in raw.items() if key != "access"}
+    copy["attributes"] = dict(raw.get("attributes") or {})
+    return copy
+
+
+def sessions_since(sessions: Sequence[Mapping[str, Any]], moment: int) -> Sequence[Mapping[str, Any]]:
+    """The sessions of a client whose last token for it is not older than `moment`, in seconds since 1970."""
+    return [one for one in sessions if a_number(one, "lastAccess", 0, 0) // 1000 >= moment]
+
+
+def started_before(sessions: Sequence[Mapping[str, Any]], moment: int) -> Sequence[Mapping[str, Any]]:
+    """The sessions that began before `moment`, in seconds since 1970."""
+    return [one for one in sessions if a_number(one, "start", 0, 0) // 1000 < moment]

@@ -1,0 +1,105 @@
+"""Client policies: rules that a realm lays on many clients at once, such as PKCE for all public clients. Pure.
+
+Keycloak keeps two lists: profiles, which say what is enforced (executors), and policies, which say for whom (conditions) and
+name profiles. Each rule of ours is a profile and a policy of one name that begins with `oauthdeploy-`; those of others are
+read and never written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from oauthdeploy.drivers.values import Garbled
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is enforced (the executor), and on which clients: `access_type` of them, or all where it is empty."""
+
+    name: str
+    executor: str
+    access_type: str = ""
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def profile(self) -> Json:
+        """Our profile."""
+        return {
+            "name": self.name,
+            "description": "Made by oauthdeploy.",
+            "executors": [{"executor": self.executor, "configuration": dict(self.configuration)}],
+        }
+
+    @property
+    def policy(self) -> Json:
+        """Our policy."""
+        condition = (
+            {"condition": "client-access-type", "configuration": {"type": [self.access_type]}}
+            if self.access_type
+            else {"condition": "any-client", "configuration": {}}
+        )
+        return {
+            "name": self.name,
+            "description": "Made by oauthdeploy.",
+            "enabled": True,
+            "conditions": [condition],
+            "profiles": [self.name],
+        }
+
+
+PKCE: Final = Rule("oauthdeploy-require-pkce", "pkce-enforcer", "public", {"auto-configure": True})
+
+
+def entries(document: Any, key: str) -> Sequence[Json]:
+    """A list of the two: `profiles`, `globalProfiles` or `policies`. Raises Garbled."""
+    found = document.get(key, []) if isinstance(document, Mapping) else None
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        raise Garbled(f"there is no list of {key}")
+    return found
+
+
+def named_profiles(policies: Iterable[Json]) -> frozenset[str]:
+    """The profiles that enabled policies name."""
+    return frozenset(str(name) for one in policies if one.get("enabled") for name in one.get("profiles") or ())
+
+
+def enforced(rule: Rule, profiles: Iterable[Json], policies: Iterable[Json]) -> bool:
+    """Whether some policy, ours or another, lays the rule on all the clients that it is for."""
+    able = {str(one.get("name")) for one in profiles if _has_executor(one, rule.executor)}
+    return any(
+        one.get("enabled") and able & set(map(str, one.get("profiles") or ())) and _covers(one, rule.access_type)
+        for one in policies
+    )
+
+
+def _has_executor(profile: Json, executor: str) -> bool:
+    return any(isinstance(one, Mapping) and one.get("executor") == executor for one in profile.get("executors") or ())
+
+
+def _covers(policy: Json, access_type: str) -> bool:
+    """Whether every condition of a policy lets all clients of the access type through."""
+    return all(_lets_through(one, access_type) for one in policy.get("conditions") or ()) and bool(
+        policy.get("conditions")
+    )
+
+
+def _lets_through(condition: Any, access_type: str) -> bool:
+    if not isinstance(condition, Mapping):
+        return False
+    configuration = condition.get("configuration") or {}
+    if not isinstance(configuration, Mapping) or configuration.get("is-negative-logic") in (True, "true"):
+        return False
+    if condition.get("condition") == "any-client":
+        return True
+    types = configuration.get("type") or ()
+    return bool(condition.get("condition") == "client-access-type" and access_type and access_type in types)
+
+
+def switched(rule: Rule, existing: Iterable[Json], *, on: bool, what: str) -> list[Json]:
+    """A list of the two with our entry of the rule, or without it; `what` is `profile` or `policy`."""
+    kept = [one for one in existing if one.get("name") != rule.name]
+    return [*kept, getattr(rule, what)] if on else kept

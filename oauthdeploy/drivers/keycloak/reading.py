@@ -1,0 +1,340 @@
+"""Read a realm: Keycloak's JSON, the manifest's wishes, and what stands there in the manifest's words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.core.errors import Forbidden, ServerError, Unauthorized, Unreachable
+from oauthdeploy.drivers.base import Wanted
+from oauthdeploy.drivers.keycloak import client as api
+from oauthdeploy.drivers.keycloak.client import AdminApi
+from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES
+from oauthdeploy.drivers.keycloak.mapping import (
+    LiveClient,
+    LiveScope,
+    options_of,
+    read_client,
+    read_scope,
+    with_options,
+)
+from oauthdeploy.drivers.keycloak.policies import PKCE, Rule, enforced, entries, named_profiles
+from oauthdeploy.drivers.keycloak.revoking import live_revocation
+from oauthdeploy.drivers.keycloak.settings import is_whole, read_settings, settings_fingerprint
+from oauthdeploy.drivers.steps import at_once, parsed, warning_of
+from oauthdeploy.drivers.values import fingerprint
+from oauthdeploy.model.objects import Association, Client, Object, Revocation, Settings
+from oauthdeploy.model.state import LiveObject, Ownership, ServerState
+
+FEW: Final = 8
+"""So many clients are asked for one by one; for more of them pages are cheaper."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One reading of one realm.
+
+    `realm` is its JSON, None where it is still to be made; `scope_ids` are the ids of client scopes by name, from earlier
+    readings.
+    """
+
+    server: str
+    admin: AdminApi
+    wanted: Wanted
+    realm: Mapping[str, Any] | None
+    scope_ids: Mapping[str, str]
+    objects: dict[Address, LiveObject] = field(default_factory=dict)
+    unreadable: dict[Kind, Diagnostic] = field(default_factory=dict)
+    clients: dict[str, LiveClient] = field(default_factory=dict)
+    scopes: dict[str, LiveScope] = field(default_factory=dict)
+    accounts: dict[str, bool] = field(default_factory=dict)
+    accounts_unread: list[Diagnostic] = field(default_factory=list)
+    saml: set[Address] = field(default_factory=set)
+
+    def read(self) -> None:
+        """Fill the collections. Raises Unreachable and Unauthorized."""
+        if self.realm is None:
+            self._nothing()
+            return
+        kinds = self.wanted.kinds
+        if Kind.SETTINGS in kinds:
+            with self._reading(Kind.SETTINGS):
+                self._settings(self.realm)
+        if kinds & {Kind.SCOPE, Kind.ASSOCIATION}:
+            with self._reading(*(kinds & {Kind.SCOPE, Kind.ASSOCIATION})):
+                self._scopes()
+        about_clients = kinds & {Kind.CLIENT, Kind.ASSOCIATION, Kind.REVOCATION}
+        if about_clients:
+            with self._reading(*about_clients):
+                self._clients()
+        if self.wanted.accounts:
+            self._accounts()
+
+    @contextmanager
+    def _reading(self, *kinds: Kind) -> Iterator[None]:
+        """What can't be read is said of its kinds, and the rest goes on."""
+        try:
+            yield
+        except (Unreachable, Unauthorized):
+            raise
+        except ServerError as error:
+            for kind in kinds:
+                self.unreadable[kind] = warning_of(error)
+                for address in [address for address in self.objects if address.kind is kind]:
+                    del self.objects[address]
+
+    def _nothing(self) -> None:
+        """A realm that isn't there holds nothing; a revocation is fulfilled, since there is nobody to cut off."""
+        for address, value in self.wanted.objects.items():
+            if isinstance(value, Revocation):
+                self.objects[address] = live_revocation(value, None, (), fingerprint({"client": None}))
+
+    # -- settings ----------------------------------------------------------------------------------------------------
+
+    def _settings(self, realm: Mapping[str, Any]) -> None:
+        address = Address.singleton(Kind.SETTINGS, self.server)
+        desired = self.wanted.objects.get(address)
+        live = settings_of(self.admin, realm, desired if isinstance(desired, Settings) else None)
+        self.objects[address] = live
+
+    # -- client scopes -----------------------------------------------------------------------------------------------
+
+    def _scopes(self) -> None:
+        raw = self._raw_scopes()
+        found = parsed(self.admin.http.server, "GET", api.SCOPES, lambda: [read_scope(one) for one in raw])
+        self.scopes.update({live.name: live for live in found})
+        if Kind.SCOPE not in self.wanted.kinds:
+            return
+        for live in found:
+            address = Address(Kind.SCOPE, live.name, self.server)
+            if not live.openid:
+                self.saml.add(address)
+            elif live.name not in BUILT_IN_SCOPES or live.name in self._named_scopes:
+                self.objects[address] = scope_object(live, self.wanted.owner)
+
+    def _raw_scopes(self) -> Sequence[Mapping[str, Any]]:
+        """All of them in one request; only those that the manifest speaks of, where they are few and their ids are known."""
+        ids = [self.scope_ids.get(name) for name in sorted(self._named_scopes)]
+        if self.wanted.everything or len(ids) > FEW or None in ids:
+            return self.admin.scopes()
+        asked = at_once(self.admin.parallel, self.admin.scope, [uuid for uuid in ids if uuid is not None])
+        return [raw for raw in asked if raw is not None]
+
+    @cached_property
+    def _named_scopes(self) -> frozenset[str]:
+        """The scopes that the manifest speaks of."""
+        addresses = (*self.wanted.objects, *self.wanted.absent)
+        return frozenset(a.scope for a in addresses if a.kind in (Kind.SCOPE, Kind.ASSOCIATION))
+
+    @cached_property
+    def _given_scopes(self) -> frozenset[str]:
+        """The scopes that clients have without anybody's doing: they are no associations unless the manifest says so."""
+        defaults, optionals = self.admin.realm_scopes()
+        return (BUILT_IN_SCOPES | defaults | optionals) - self._named_scopes
+
+    # -- clients and what hangs on them --------------------------------------------------------------------------------
+
+    def _clients(self) -> None:
+        lives = parsed(self.admin.http.server, "GET", api.CLIENTS, lambda: [read_client(raw) for raw in self._raw()])
+        for live in lives:
+            self.clients[live.client_id] = live
+        for live in lives:
+            if not live.openid:
+                self.saml.add(Address(Kind.CLIENT, live.client_id, self.server))
+                continue
+            if live.client_id in BUILT_IN_CLIENTS and live.client_id not in self._named_clients:
+                continue
+            if Kind.CLIENT in self.wanted.kinds:
+                self._client(live)
+            if Kind.ASSOCIATION in self.wanted.kinds:
+                self._associations(live)
+        if Kind.REVOCATION in self.wanted.kinds:
+            with self._reading(Kind.REVOCATION):
+                self._revocations()
+
+    @cached_property
+    def _named_clients(self) -> frozenset[str]:
+        """The clients that the manifest speaks of, by client_id, former ones too."""
+        about = [a for a in (*self.wanted.objects, *self.wanted.absent) if a.kind in (Kind.CLIENT, Kind.ASSOCIATION)]
+        cut_off = {value.client for value in self.wanted.objects.values() if isinstance(value, Revocation)}
+        return frozenset({address.client for address in about} | set(self.wanted.moved.values()) | cut_off)
+
+    def _raw(self) -> Sequence[Mapping[str, Any]]:
+        names = sorted(self._named_clients)
+        if self.wanted.everything or len(names) > FEW:
+            return self.admin.clients()
+        return [raw for raw in at_once(self.admin.parallel, self.admin.client_called, names) if raw is not None]
+
+    def _client(self, live: LiveClient) -> None:
+        address = Address(Kind.CLIENT, live.client_id, self.server)
+        # A client that is still to be renamed stands at its former name, and is wanted at its new one.
+        desired = self.wanted.objects.get(address) or self._renamed.get(live.client_id)
+        wanted = desired if isinstance(desired, Client) else None
+        flows = self._flows if has_flows(wanted) else {}
+        self.objects[address] = client_object(live, wanted, flows, self._associated(live.client_id), self.wanted.owner)
+
+    @cached_property
+    def _renamed(self) -> Mapping[str, Object]:
+        """What is wanted of clients that are to be renamed, by their former names."""
+        moved = self.wanted.moved.items()
+        return {former: self.wanted.objects[address] for address, former in moved if address in self.wanted.objects}
+
+    @cached_property
+    def _flows(self) -> Mapping[str, str]:
+        return flow_aliases(self.admin)
+
+    def _associated(self, client_id: str) -> frozenset[str]:
+        return self._associations_by_client.get(client_id, frozenset())
+
+    @cached_property
+    def _associations_by_client(self) -> Mapping[str, frozenset[str]]:
+        return associations_by_client(self.wanted.objects)
+
+    def _associations(self, live: LiveClient) -> None:
+        for scope in live.scopes:
+            if scope in self._named_scopes or (self.wanted.everything and self._is_association(scope)):
+                address = Address.association(live.client_id, scope, self.server)
+                self.objects[address] = association_object(live, scope)
+
+    def _is_association(self, scope: str) -> bool:
+        known = self.scopes.get(scope)
+        return scope not in self._given_scopes and (known is None or known.openid)
+
+    def _revocations(self) -> None:
+        for address, value in self.wanted.objects.items():
+            if isinstance(value, Revocation):
+                live = self.clients.get(value.client)
+                self.objects[address] = revocation_object(self.admin, address.name, value, live)
+
+    # -- accounts ----------------------------------------------------------------------------------------------------
+
+    def _accounts(self) -> None:
+        """Look for the wanted users; a client's account is its service account."""
+        try:
+            names = sorted(self.wanted.accounts)
+            for name, enabled in zip(names, at_once(self.admin.parallel, self._account, names), strict=True):
+                if enabled is not None:
+                    self.accounts[name] = enabled
+        except (Unreachable, Unauthorized):
+            raise
+        except ServerError as error:
+            self.accounts_unread.append(warning_of(error))
+
+    def _account(self, name: str) -> bool | None:
+        found = self.admin.user(name) or self.admin.user(f"service-account-{name}")
+        return None if found is None else found.get("enabled") is True
+
+
+def ownership_of(owner: str, ours: str) -> Ownership:
+    """Whose mark it is, where `ours` is the manifest's name."""
+    if not owner:
+        return Ownership.UNMARKED
+    return Ownership.OURS if owner == ours else Ownership.FOREIGN
+
+
+def client_object(
+    live: LiveClient, desired: Client | None, flows: Mapping[str, str], associated: Collection[str], ours: str
+) -> LiveObject:
+    """A live client as the manifest has to see it. `flows` are aliases by id, `associated` the scopes that it shall have."""
+    return LiveObject(
+        with_options(live, desired, flows, associated),
+        live.uuid,
+        live.fingerprint,
+        ownership=ownership_of(live.owner, ours),
+        owner=live.owner,
+        client_id=live.client_id,
+        revision=live.revision,
+    )
+
+
+def has_flows(desired: Client | None) -> bool:
+    """Whether the manifest binds authentication flows to a client."""
+    return "authentication_flows" in options_of(desired)[0]
+
+
+def flow_aliases(admin: AdminApi) -> Mapping[str, str]:
+    """The authentication flows of the realm: alias by id."""
+    return {str(one.get("id")): str(one.get("alias")) for one in admin.flows()}
+
+
+def associations_by_client(objects: Iterable[Address]) -> Mapping[str, frozenset[str]]:
+    """The scopes that the manifest gives each client."""
+    found: dict[str, set[str]] = {}
+    for address in objects:
+        if address.kind is Kind.ASSOCIATION:
+            found.setdefault(address.client, set()).add(address.scope)
+    return {client: frozenset(scopes) for client, scopes in found.items()}
+
+
+def scope_object(live: LiveScope, ours: str) -> LiveObject:
+    """A live client scope."""
+    ownership = ownership_of(live.owner, ours)
+    return LiveObject(live.value, live.uuid, live.fingerprint, ownership=ownership, owner=live.owner)
+
+
+def association_object(live: LiveClient, scope: str) -> LiveObject:
+    """A live association; its mark tells a default one from an optional one."""
+    mark = fingerprint({"client": live.uuid, "scope": scope, "default": scope in live.default})
+    return LiveObject(Association(), live.uuid, mark)
+
+
+def revocation_object(admin: AdminApi, name: str, value: Revocation, live: LiveClient | None) -> LiveObject:
+    """What a revocation still has to do, by the client's not-before, its sessions and the mark of what was done."""
+    if live is None:
+        return live_revocation(value, None, (), fingerprint({"client": None}))
+    sessions: Sequence[Mapping[str, Any]] = ()
+    if value.tokens is not None:
+        sessions = [one for offline in (False, True) for one in admin.sessions(live.uuid, offline=offline)]
+    state = {"client": live.uuid, "enabled": bool(live.value.enabled), "not_before": live.not_before}
+    return parsed(
+        admin.http.server,
+        "GET",
+        api.USER_SESSIONS,
+        lambda: live_revocation(value, live, sessions, fingerprint(state), name=name),
+    )
+
+
+def settings_of(admin: AdminApi, realm: Mapping[str, Any], desired: Settings | None) -> LiveObject:
+    """The settings of a realm; whether PKCE is required only where somebody asks. Raises Forbidden where they are withheld."""
+    if not is_whole(realm):
+        raise Forbidden(
+            f"'{admin.http.server}' doesn't tell this account the settings of the realm",
+            server=admin.http.server,
+            method="GET",
+            path=api.REALM,
+            fix="Give the account the role view-realm.",
+        )
+
+    def read() -> LiveObject:
+        pkce = rule_holds(admin, realm, PKCE) if desired is None or "require_pkce" in desired.model_fields_set else None
+        return LiveObject(read_settings(realm, pkce), fingerprint=settings_fingerprint(realm, pkce))
+
+    return parsed(admin.http.server, "GET", api.REALM, read)
+
+
+def rule_holds(admin: AdminApi, realm: Mapping[str, Any], rule: Rule) -> bool:
+    """Whether the policies that the realm shows lay a rule on its clients. Raises Garbled."""
+    policies = entries(realm.get("clientPolicies", {}), "policies")
+    profiles = list(entries(realm.get("clientProfiles", {}), "profiles"))
+    if not named_profiles(policies) <= {str(one.get("name")) for one in profiles}:
+        profiles += entries(admin.profiles(everywhere=True), "globalProfiles")
+    return enforced(rule, profiles, policies)
+
+
+def state_of(reader: Reader, requests: int) -> ServerState:
+    """What a finished reading found, and how many requests it took."""
+    unread = next(iter(reader.accounts_unread), None)
+    return ServerState(
+        reader.server,
+        MappingProxyType(dict(reader.objects)),
+        MappingProxyType(dict(reader.unreadable)),
+        requests,
+        accounts=MappingProxyType(dict(reader.accounts)) if reader.wanted.accounts and unread is None else None,
+        accounts_unread=unread,
+    )
