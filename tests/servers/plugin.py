@@ -45,7 +45,8 @@ class Run:
 
 
 RUN = pytest.StashKey[Run]()
-LOGS = pytest.StashKey[list[Path]]()
+LOGS = pytest.StashKey[list[tuple[Path, int]]]()
+"""The logs of the servers that a test uses, and how long each was before."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -90,9 +91,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Show a failed test where the logs of its servers are, and how they end."""
     report = yield
     if report.failed:
-        for log in item.stash.get(LOGS, []):
+        for log, before in item.stash.get(LOGS, []):
             if log.exists():
-                end = "\n".join(log.read_text(errors="replace").splitlines()[-30:])
+                end = b"\n".join(log.read_bytes()[before:].splitlines()[-20:]).decode(errors="replace")
                 report.sections.append((f"{LOG_SECTION}, kept in {log}", end))
     return report
 
@@ -187,4 +188,4 @@ def opa(start_opa: Callable[..., Opa]) -> Opa:
 
 
 def _note(request: pytest.FixtureRequest, process: Running) -> None:
-    request.node.stash.setdefault(LOGS, []).append(process.log)
+    request.node.stash.setdefault(LOGS, []).append((process.log, process.log.stat().st_size))
