@@ -77,6 +77,7 @@ ONLY_IN = {
     "deepdiff": {"planning"},
     "click": {"cli"},
     "rich": {"cli", "reports"},
+    "jinja2": {"reports"},
     "flask": {"server"},
     "authlib": {"server"},
     "sqlalchemy": {"server"},

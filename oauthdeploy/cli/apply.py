@@ -12,7 +12,7 @@ import click
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Reach, Source, duration, manifest_options, output_options, reach_options
-from oauthdeploy.cli.output import Output
+from oauthdeploy.cli.output import Output, ReportNotWritten
 from oauthdeploy.cli.reporting import FORMS, view_of
 from oauthdeploy.core.errors import OAuthDeployError, PartialApply, StalePlan, UsageError
 
@@ -101,9 +101,10 @@ def apply(
     if report is None:
         output.talk("Nothing was changed.")
     else:
-        emit_report(report, reach, output, question)
+        code = emit_report(report, reach, output, question) or code
     if error is not None:
         say_error(error, output)
+        code = error.exit_code
     leave(code)
 
 
@@ -160,6 +161,7 @@ class Question:
         from oauthdeploy.reports.text import render_text
 
         made = plan_report(plan, view_of(self.manifest), partial=self._reach.partial, allowed=self._reach.allow)
+        self._output.seen.report = made
         self._output.show(lambda look: render_text(made, look), needed=self._may_ask and not self._yes)
         self.shown = True
         stopped = bool(plan.diagnostics.errors) or any(stop.rule not in self._reach.allow for stop in plan.stops)
@@ -177,8 +179,10 @@ class Question:
         return sys.stdin.readline().strip() == "yes"
 
 
-def emit_report(report: ApplyReport, reach: Reach, output: Output, question: Question) -> None:
-    """Write the report of an apply; of what `question` has shown on the screen, only the rest is shown there."""
+def emit_report(report: ApplyReport, reach: Reach, output: Output, question: Question) -> int:
+    """Write the report of an apply; of what `question` has shown on the screen, only the rest is shown there. Gives the exit
+    code of a report that could not be written, after it was said; 0 where all were.
+    """
     from oauthdeploy.reports.building.apply import apply_report
     from oauthdeploy.reports.text import render_last, render_text
 
@@ -189,7 +193,12 @@ def emit_report(report: ApplyReport, reach: Reach, output: Output, question: Que
             return f"\n{render_text(made, look, shown=True)}"
         return render_last(made, look) if report.in_place and not report.outcomes else render_text(made, look)
 
-    output.emit_report(made, on_screen=rest, told=("ndjson",))
+    try:
+        output.emit_report(made, on_screen=rest, told=("ndjson",))
+    except ReportNotWritten as failed:
+        say_error(failed, output)
+        return failed.exit_code
+    return 0
 
 
 def not_as_planned(report: ApplyReport) -> OAuthDeployError | None:

@@ -313,5 +313,6 @@ def _reporting(function: Command, output: Output, values: Mapping[str, Any]) -> 
     try:
         return function(output=output, **values)
     except OAuthDeployError as error:
-        output.emit_error(error)
+        source = values.get("source")
+        output.emit_error(error, function.__name__, source.files if source is not None else ())
         raise

@@ -11,9 +11,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import Sink
@@ -34,6 +34,17 @@ class ReportNotWritten(OAuthDeployError):
     rule = "output-not-written"
 
 
+class ReportsIncomplete(ReportNotWritten):
+    """The others were written."""
+
+
+@dataclass
+class Seen:
+    """What a command has found so far: what the report of an error is built on."""
+
+    report: Report | None = None
+
+
 @dataclass(frozen=True)
 class Output:
     """What a command was told about its output. `verbosity` is -1 for `-q`, else the number of `-v`."""
@@ -41,6 +52,7 @@ class Output:
     sinks: tuple[Sink, ...] = ()
     no_color: bool = False
     verbosity: int = 0
+    seen: Seen = field(default_factory=Seen)
 
     @property
     def text_on_stdout(self) -> bool:
@@ -80,8 +92,8 @@ class Output:
 
     def emit(self, renderers: Renderers, *, on_screen: Renderer | None = None) -> None:
         """Write every report that was asked for, files last. `on_screen` stands in for text on standard output where part of
-        it was shown before. A format without a renderer was written while the command ran. Raises ReportNotWritten, after all
-        that can be written is written.
+        it was shown before. A format without a renderer was written while the command ran. Raises ReportsIncomplete, after
+        all that can be written is written.
         """
         failed: list[OAuthDeployError] = []
         if self.text_on_stdout:
@@ -108,15 +120,30 @@ class Output:
         renderers = {form: render for form, render in renderers_of(report).items() if form not in told}
         self.emit(renderers, on_screen=on_screen)
 
-    def emit_error(self, error: OAuthDeployError) -> None:
-        """Write the error as a document where JSON was asked for, so that a pipeline that reads it finds the reason."""
+    def emit_error(self, error: OAuthDeployError, command: str, files: tuple[str, ...]) -> None:
+        """Write the error in every form that was asked for, so that a pipeline that reads one finds the reason. Text on
+        standard output stays empty: the error is said on standard error.
+        """
         from oauthdeploy.reports.json import error_document, to_text
 
-        for sink in self.sinks:
-            if sink.format == "json":
-                text = to_text(error_document(error))
-                with suppress(ReportNotWritten):
-                    _to_stdout(text) if sink.file is None else write_file(Path(sink.file), text)
+        if isinstance(error, ReportsIncomplete) or not any(sink.format != "text" or sink.file for sink in self.sinks):
+            return
+        renderers: dict[str, Renderer] = {"json": lambda _look: to_text(error_document(error))}
+        if command in RUNS:
+            from oauthdeploy.cli.reporting import renderers_of
+            from oauthdeploy.reports.building.error import error_report
+            from oauthdeploy.reports.document import Run
+
+            run = Run(RUNS[command])
+            made = renderers_of(error_report(error, run, files, self.seen.report))
+            streamed = {"ndjson"} if run is Run.APPLY else set()
+            renderers = {form: render for form, render in made.items() if form not in streamed} | renderers
+        with suppress(ReportNotWritten):
+            self.emit(renderers, on_screen=lambda _look: "")
+
+
+RUNS: Final = {name: name for name in ("plan", "apply", "drift", "validate", "compare")} | {"rollback": "apply"}
+"""The commands that have every form of report, and what they run."""
 
 
 def talk_look(*, no_color: bool = False, verbose: bool = False) -> Look:
@@ -128,10 +155,9 @@ def talk_look(*, no_color: bool = False, verbose: bool = False) -> Look:
 
 def _together(failed: Sequence[OAuthDeployError]) -> OAuthDeployError:
     """Every place that could not be written to, in one error."""
-    if len(failed) == 1:
-        return failed[0]
-    return ReportNotWritten(
-        f"{len(failed)} reports could not be written",
+    many = len(failed) > 1
+    return ReportsIncomplete(
+        f"{len(failed)} reports could not be written" if many else failed[0].summary,
         detail="\n".join(error.detail or error.summary for error in failed),
         fix=failed[0].fix,
     )

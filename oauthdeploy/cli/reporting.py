@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from oauthdeploy.reports.document import ManifestView, Report
     from oauthdeploy.reports.sheet import Look
 
-FORMS: Final = ("text", "json", "ndjson", "markdown", "junit", "sarif")
+FORMS: Final = ("text", "json", "ndjson", "markdown", "html", "junit", "sarif")
 
 
 def view_of(manifest: Manifest | None) -> ManifestView:
@@ -28,6 +28,7 @@ def renderers_of(report: Report) -> Renderers:
         "json": lambda _look: _json(report),
         "ndjson": lambda _look: _ndjson(report),
         "markdown": lambda _look: _markdown(report),
+        "html": lambda _look: _html(report),
         "junit": lambda _look: _junit(report),
         "sarif": lambda _look: _sarif(report),
     }
@@ -55,6 +56,12 @@ def _markdown(report: Report) -> str:
     from oauthdeploy.reports.markdown import render_markdown
 
     return render_markdown(report)
+
+
+def _html(report: Report) -> str:
+    from oauthdeploy.reports.html.page import render_html
+
+    return render_html(report)
 
 
 def _junit(report: Report) -> str:

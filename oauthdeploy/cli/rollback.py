@@ -78,10 +78,11 @@ def rollback(
         output.talk("Nothing was changed.")
         leave(DECLINED)
         return
-    emit_report(report, reach, output, question)
+    code = emit_report(report, reach, output, question)
     if error := not_as_planned(report):
         say_error(error, output)
-        leave(error.exit_code)
+        code = error.exit_code
+    leave(code)
 
 
 def _show(plan: Plan, reach: Reach, output: Output) -> None:

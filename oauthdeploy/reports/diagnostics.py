@@ -43,10 +43,14 @@ def render_error(error: OAuthDeployError, look: Look) -> str:
             sheet.blank()
         _add_head(sheet, Severity.ERROR, error.summary, error.rule)
     else:
-        place = f"server {error.server}" if isinstance(error, ServerError) and error.server else ""
-        found = Diagnostic(error.rule, error.summary, detail=error.detail, fix=error.fix, address=place)
-        add_diagnostic(sheet, found)
+        add_diagnostic(sheet, finding_of(error))
     return sheet.text()
+
+
+def finding_of(error: OAuthDeployError) -> Diagnostic:
+    """An error as a finding, with the server that it is about."""
+    place = f"server {error.server}" if isinstance(error, ServerError) and error.server else ""
+    return Diagnostic(error.rule, error.summary, detail=error.detail, fix=error.fix, address=place)
 
 
 def summary_of(diagnostics: Diagnostics) -> str:

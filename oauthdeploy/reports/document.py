@@ -73,6 +73,11 @@ class State:
     style: str = ""
     real: bool = True
 
+    @property
+    def spoken(self) -> str:
+        """The word for people: `sides disagree`."""
+        return self.word.replace("-", " ")
+
 
 @dataclass(frozen=True)
 class Value:
@@ -178,6 +183,11 @@ class Row:
         if len(set(words.values())) <= 1:
             return next(iter(words.values()), "")
         return ", ".join(f"{word} on {server}" for server, word in words.items())
+
+    @property
+    def why(self) -> str:
+        """The reason, or the state where that is the reason."""
+        return self.reason or self.state.spoken
 
     @property
     def notes(self) -> tuple[str, ...]:

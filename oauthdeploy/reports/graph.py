@@ -44,30 +44,47 @@ class EdgeKind(StrEnum):
 
 
 @dataclass(frozen=True)
+class Badge:
+    """The state of a node on one side: where, a symbol, the name of its colour, and both in words."""
+
+    where: str
+    symbol: str
+    style: str
+    title: str
+
+
+@dataclass(frozen=True)
 class Node:
-    """A client, a scope or a server. `id` is unique and plain ASCII; `lines` say more, the most important first."""
+    """A client, a scope or a server. `id` is unique and plain ASCII; `lines` say more, the most important first; `badges` are
+    its states in a report.
+    """
 
     id: str
     kind: NodeKind
     name: str
     lines: tuple[str, ...] = ()
     mark: Mark | None = None
+    badges: tuple[Badge, ...] = ()
 
     @property
     def title(self) -> str:
         """All that is known of the node in one text."""
-        return ": ".join(part for part in (f"{self.kind} {self.name}", "; ".join(self.lines)) if part)
+        more = "; ".join((*self.lines, *(badge.title for badge in self.badges)))
+        return ": ".join(part for part in (f"{self.kind} {self.name}", more) if part)
 
 
 @dataclass(frozen=True)
 class Edge:
-    """From one node to another, by their ids. `label` is shown beside it where it says what the kind doesn't."""
+    """From one node to another, by their ids. `label` is shown beside it where it says what the kind doesn't; `style` is the
+    name of the colour of its state in a report.
+    """
 
     source: str
     target: str
     kind: EdgeKind
     title: str
     label: str = ""
+    style: str = ""
 
 
 @dataclass(frozen=True)

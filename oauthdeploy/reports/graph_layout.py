@@ -22,6 +22,9 @@ NAME_STEP: Final = 17
 LINE_STEP: Final = 14
 PADDING: Final = 9
 PORT: Final = 7
+BADGE_STEP: Final = 22
+"""The height of the line of badges."""
+
 WIDTHS: Final = {NodeKind.CLIENT: 250, NodeKind.SCOPE: 270, NodeKind.SERVER: 250}
 _BETWEEN: Final = 150
 _FAR_BETWEEN: Final = 240
@@ -175,7 +178,7 @@ def _stack(nodes: Sequence[Node], x: float, ports: Mapping[str, int], *, many: b
             room = (1 if many else _MOST_LINES) - len(lines)
             if room > 0:
                 lines += fitted(text, width - 2 * PADDING, LINE_SIZE, min(2, room))
-        height = 2 * PADDING + len(names) * NAME_STEP + len(lines) * LINE_STEP
+        height = 2 * PADDING + len(names) * NAME_STEP + len(lines) * LINE_STEP + (BADGE_STEP if node.badges else 0)
         height = max(height, ports[node.id] * PORT + 2 * PADDING)
         boxes.append(Box(node, x, y, width, height, tuple(names), tuple(lines)))
         y += height + GAP

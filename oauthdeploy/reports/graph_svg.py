@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 from oauthdeploy.reports.graph import EdgeKind, Graph, Mark, NodeKind
 from oauthdeploy.reports.graph_layout import (
+    BADGE_STEP,
     LINE_SIZE,
     LINE_STEP,
     MARGIN,
@@ -21,8 +22,10 @@ from oauthdeploy.reports.graph_layout import (
     Box,
     Layout,
     Route,
+    fitted,
     lay_out,
 )
+from oauthdeploy.reports.sheet import cells
 from oauthdeploy.reports.words import visible
 
 _HUES: Final = (
@@ -41,8 +44,45 @@ _MARKS: Final = {Mark.CUT_OFF: "cut", Mark.ABSENT: "gone"}
 _LEGEND: Final = 44
 
 
+_STATES: Final = {
+    "create": ("#116329", "#56d364"),
+    "update": ("#7d4e00", "#e3b341"),
+    "replace": ("#6639ba", "#d2a8ff"),
+    "delete": ("#a40e26", "#ff7b72"),
+    "disable": ("#a40e26", "#ff7b72"),
+    "revoke": ("#a40e26", "#ff7b72"),
+    "faint": ("#59636e", "#9198a1"),
+}
+"""Colours of states on a light and on a dark ground."""
+
+_BADGE_SIZE: Final = 10
+
+
 def svg_text(graph: Graph) -> str:
     """The graph as a complete SVG document."""
+    root = _drawing(graph)
+    root.insert(2, ET.Element("style"))
+    root[2].text = _style()
+    return ET.tostring(root, encoding="unicode", short_empty_elements=True) + "\n"
+
+
+def svg_inline(graph: Graph) -> str:
+    """The graph as a part of an HTML page that has `svg_rules()` among its own styles."""
+    return ET.tostring(_drawing(graph), encoding="unicode", short_empty_elements=True)
+
+
+def svg_rules() -> str:
+    """The styles of a graph in a page whose `color-scheme` says whether it is light or dark."""
+    lines = "".join(f".odg .h{n}{{--line:light-dark({light},{dark})}}" for n, (light, dark) in enumerate(_HUES))
+    states = "".join(f".odg .s-{name}{{--line:light-dark({light},{dark})}}" for name, (light, dark) in _STATES.items())
+    return f"""
+.odg{{--ground:transparent;--box:light-dark(#f6f8fa,#161b22);--edge:light-dark(#d0d7de,#3d444d);
+--text:light-dark(#1f2328,#f0f6fc);--faint:light-dark(#59636e,#9198a1);--line:light-dark(#818b98,#7d8590);
+--red:light-dark(#cf222e,#ff7b72)}}
+{lines}{states}{_RULES}"""
+
+
+def _drawing(graph: Graph) -> ET.Element:
     layout = lay_out(graph)
     height = layout.height + _LEGEND
     root = ET.Element(
@@ -59,7 +99,6 @@ def svg_text(graph: Graph) -> str:
     )
     ET.SubElement(root, "title", {"id": "odg-title"}).text = f"{visible(graph.name)}: clients, scopes and servers"
     ET.SubElement(root, "desc", {"id": "odg-desc"}).text = visible(graph.summary)
-    ET.SubElement(root, "style").text = _style()
     ET.SubElement(root, "rect", {"class": "ground", "width": "100%", "height": "100%"})
     _add_headings(root, graph, layout)
     hues = {
@@ -73,7 +112,7 @@ def svg_text(graph: Graph) -> str:
     for box in layout.boxes:
         _add_box(root, box, hues)
     _add_legend(root, graph, layout)
-    return ET.tostring(root, encoding="unicode", short_empty_elements=True) + "\n"
+    return root
 
 
 def _style() -> str:
@@ -85,6 +124,10 @@ def _style() -> str:
 @media (prefers-color-scheme:dark){{
 .odg{{--ground:#0d1117;--box:#161b22;--edge:#3d444d;--text:#f0f6fc;--faint:#9198a1;--line:#7d8590;--red:#ff7b72}}
 {dark}}}
+{_RULES}"""
+
+
+_RULES: Final = f"""
 .odg .ground{{fill:var(--ground)}}
 .odg text{{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:var(--text)}}
 .odg .heading{{font:600 14px system-ui,sans-serif}}
@@ -102,6 +145,10 @@ def _style() -> str:
 .odg .cut .line{{stroke:var(--red);stroke-dasharray:6 3}}
 .odg .cut .tip{{fill:var(--red)}}
 .odg .route:hover .line{{stroke-width:3.5;stroke-opacity:1}}
+.odg .told .line{{stroke-width:2.5;stroke-opacity:1}}
+.odg .s-delete .line{{stroke-dasharray:6 3}}
+.odg .badge rect{{fill:none;stroke:var(--line);stroke-width:1.2}}
+.odg .badge text{{fill:var(--line);font-size:{_BADGE_SIZE}px;font-weight:600}}
 """
 
 
@@ -123,7 +170,7 @@ def _add_box(root: ET.Element, box: Box, hues: Mapping[str, int]) -> None:
     if box.node.kind is NodeKind.SERVER:
         bar = {"class": "bar", "x": _number(box.x), "y": _number(box.y), "width": "4", "height": _number(box.height)}
         ET.SubElement(group, "rect", bar)
-    texts = len(box.names) * NAME_STEP + len(box.lines) * LINE_STEP
+    texts = len(box.names) * NAME_STEP + len(box.lines) * LINE_STEP + (BADGE_STEP if box.node.badges else 0)
     y = box.y + (box.height - texts) / 2
     for name in box.names:
         y += NAME_STEP
@@ -131,6 +178,25 @@ def _add_box(root: ET.Element, box: Box, hues: Mapping[str, int]) -> None:
     for index, line in enumerate(box.lines):
         y += LINE_STEP
         _add_text(group, "more" if index else "more first", box.x + PADDING + 2, y - 3, line)
+    _add_badges(group, box, y + 4)
+
+
+def _add_badges(group: ET.Element, box: Box, y: float) -> None:
+    """The states of a node, a badge for each side, as many as fit."""
+    x = box.x + PADDING + 2
+    for index, badge in enumerate(box.node.badges):
+        room = box.x + box.width - PADDING - x
+        text = f"{badge.symbol} {fitted(badge.where, 110, _BADGE_SIZE, 1)[0]}"
+        width = cells(text) * _BADGE_SIZE * 0.6 + 12
+        if width > room:
+            _add_text(group, "more", x, y + 11, f"+{len(box.node.badges) - index}")
+            return
+        made = ET.SubElement(group, "g", {"class": f"badge s-{badge.style}"})
+        ET.SubElement(made, "title").text = visible(badge.title)
+        place = {"x": _number(x), "y": _number(y), "width": _number(width), "height": "15", "rx": "7.5"}
+        ET.SubElement(made, "rect", place)
+        ET.SubElement(made, "text", {"x": _number(x + 6), "y": _number(y + 11)}).text = text
+        x += width + 5
 
 
 def _add_text(group: ET.Element, style: str, x: float, y: float, text: str) -> None:
@@ -142,8 +208,9 @@ def _add_route(lines: ET.Element, route: Route, graph: Graph, hues: Mapping[str,
     trusts = edge.kind is EdgeKind.TRUSTS
     # A line has the colour of the client that it comes from, or of the server that it leads to.
     style = "trust" if trusts else f"h{hues.get(edge.source, hues.get(edge.target))}"
-    cut = " cut" if graph.by_id[edge.source].mark is Mark.CUT_OFF else ""
-    group = ET.SubElement(lines, "g", {"class": f"route {style}{cut}"})
+    cut = " cut" if graph.by_id[edge.source].mark is Mark.CUT_OFF and not edge.style else ""
+    told = f" told s-{edge.style}" if edge.style else ""
+    group = ET.SubElement(lines, "g", {"class": f"route {style}{cut}{told}"})
     ET.SubElement(group, "title").text = visible(edge.title)
     x1, y1, x2, y2 = route.x1, route.y1, route.x2, route.y2
     bend = 34 + min(40.0, abs(y2 - y1) / 12)

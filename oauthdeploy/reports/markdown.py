@@ -19,7 +19,7 @@ from typing import Final
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.planning.changes import Risk
 from oauthdeploy.reports.document import Field, Item, Report, Row, Server, Stop, Verdict
-from oauthdeploy.reports.results import reason_of
+from oauthdeploy.reports.results import ends_of, reason_of
 from oauthdeploy.reports.text import place_text, step_text
 from oauthdeploy.reports.words import NONE_TEXT, counted, visible
 
@@ -186,15 +186,13 @@ def _line(cells: Sequence[str]) -> str:
 
 def _row(row: Row, columns: Sequence[str], *, ended: bool) -> str:
     symbols = [code(row.items[name].state.symbol) if name in row.items else "" for name in columns]
-    # The classes of a difference say why by themselves.
-    why = text(row.reason or row.state.word)
+    why = text(row.why)
     why += f", **{row.risk} risk**" if row.risk >= Risk.MEDIUM else ""
     return _line([*symbols, code(row.name), why, *([_ends(row)] if ended else []), code(place_text(row.place))])
 
 
 def _ends(row: Row) -> str:
-    words = [item.end.status.value for item in row.items.values() if item.end is not None]
-    return ", ".join(dict.fromkeys(words))
+    return ", ".join(f"{status} on {text(where)}" if where else status for status, where in ends_of(row))
 
 
 # -- details ------------------------------------------------------------------------------------------------------------

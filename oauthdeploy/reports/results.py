@@ -13,7 +13,7 @@ from typing import Final
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.planning.changes import Risk
 from oauthdeploy.planning.outcome import Status
-from oauthdeploy.reports.document import Field, Item, Report, Run
+from oauthdeploy.reports.document import Field, Item, Report, Row, Run
 from oauthdeploy.reports.words import NONE_TEXT
 
 _SUMMARIES: Final = {
@@ -99,6 +99,15 @@ def reason_of(because: Diagnostic | None) -> str:
     if because is None:
         return ""
     return f"{'. '.join(part for part in (because.summary, because.detail) if part)} [{because.rule}]"
+
+
+def ends_of(row: Row) -> tuple[tuple[str, str], ...]:
+    """How the changes of a row ended, each end once, with the servers where the ends differ: `("failed", "login")`."""
+    found: dict[str, list[str]] = {}
+    for server, item in row.items.items():
+        if item.end is not None:
+            found.setdefault(item.end.status.value, []).append(server)
+    return tuple((status, ", ".join(servers) if len(found) > 1 else "") for status, servers in found.items())
 
 
 def item_text(item: Item) -> str:
