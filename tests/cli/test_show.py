@@ -236,7 +236,7 @@ def test_fail_on_is_5_after_the_report(oauthdeploy: Runner, monkeypatch: pytest.
         return made, samples.MANIFEST
 
     monkeypatch.setattr(workflow, "make_plan", make_plan)
-    monkeypatch.setattr(workflow, "detect_drift", lambda *_: (DriftReport(made, ()), samples.MANIFEST))
+    monkeypatch.setattr(workflow, "detect_drift", lambda *_, **__: (DriftReport(made, ()), samples.MANIFEST))
     found = oauthdeploy("plan", "--fail-on", "medium", "--detailed-exitcode", "-o", "json=plan.json")
     assert found.code == 5
     assert json.loads((tmp_path / "plan.json").read_text(encoding="utf-8")) == plan_document(made)
