@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ruamel.yaml import YAML
 
@@ -35,7 +35,10 @@ def manifests(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.yaml"))
 
 
-def entries(folder: Path) -> Iterator[tuple[str, str, str]]:
+Role = Literal["authorization", "resource", "both"]
+
+
+def entries(folder: Path) -> Iterator[tuple[str, Role, str]]:
     """Each server that has a variable for its address: prefix of the variable, role and driver; overlays included."""
     for path in manifests(folder):
         tree: Any = YAML(typ="safe", pure=True).load(io.StringIO(path.read_text(encoding="utf-8")))
