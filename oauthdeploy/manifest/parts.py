@@ -1,19 +1,21 @@
-"""The parts of a manifest that belong to a driver: sign-in, options, and the options of its clients."""
+"""The parts of a manifest that belong to a driver: sign-in, options, and its own options of settings, scopes and clients."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.manifest.document import ClientEntry, Document
+from oauthdeploy.manifest.document import ClientEntry, Document, ScopeEntry, SettingsEntry
 from oauthdeploy.manifest.problems import problems_of, secret_in_plain_field
 from oauthdeploy.manifest.words import did_you_mean
 from oauthdeploy.model.fields import Model
+from oauthdeploy.model.objects import Settings
 from oauthdeploy.model.servers import Server
 from oauthdeploy.planning.capabilities import DriverFacts
 
@@ -58,8 +60,8 @@ def check_driver_parts(document: Document, drivers: Mapping[str, DriverFacts]) -
                 found[name] = value
             update[part] = _guarded(value)
         servers[name] = server.model_copy(update=update)
-    clients = _client_options(document, drivers, made.problems)
-    made.document = document.model_copy(update={"servers": servers} | ({"clients": clients} if clients else {}))
+    checked = _Options(drivers, made.problems).checked(document)
+    made.document = document.model_copy(update={"servers": servers, **checked})
     return made
 
 
@@ -80,31 +82,61 @@ def _guarded(value: Model | None) -> dict[str, Any]:
     return {} if value is None else {name: getattr(value, name) for name in value.model_fields_set}
 
 
-def _client_options(
-    document: Document, drivers: Mapping[str, DriverFacts], problems: list[Diagnostic]
-) -> dict[str, ClientEntry] | None:
-    """The clients with checked options; None where no client has any."""
-    made: dict[str, ClientEntry] = {}
-    for key, client in (document.clients or {}).items():
-        if not client.options:
-            continue
+_Entry = TypeVar("_Entry", ClientEntry, ScopeEntry, Settings, SettingsEntry)
+
+
+@dataclass(frozen=True)
+class _Options:
+    """Checks what objects say under `options`, each driver's part with that driver's model."""
+
+    drivers: Mapping[str, DriverFacts]
+    problems: list[Diagnostic]
+
+    def checked(self, document: Document) -> dict[str, Any]:
+        """The sections of a document in which some object has options, with these checked."""
+        made: dict[str, Any] = {}
+        for section, kind in (("scopes", Kind.SCOPE), ("clients", Kind.CLIENT)):
+            entries: Mapping[str, Any] = getattr(document, section) or {}
+            found = {
+                name: self._of(entry, kind, (section, name), f"{kind}/{name}")
+                for name, entry in entries.items()
+                if entry.options
+            }
+            if found:
+                made[section] = {**entries, **found}
+        if document.settings is not None:
+            made["settings"] = self._settings(document.settings)
+        return made
+
+    def _settings(self, settings: SettingsEntry) -> SettingsEntry:
+        whole = self._of(settings, Kind.SETTINGS, ("settings",), "")
+        overrides = {
+            server: self._of(one, Kind.SETTINGS, ("settings", "overrides", server), f"settings@{server}")
+            for server, one in (settings.overrides or {}).items()
+        }
+        return whole.model_copy(update={"overrides": overrides}) if overrides else whole
+
+    def _of(self, entry: _Entry, kind: Kind, place: Path, address: str) -> _Entry:
+        if not entry.options:
+            return entry
         options: dict[str, Any] = {}
-        for name, raw in client.options.items():
-            path: Path = ("clients", key, "options", name)
-            facts = drivers.get(name)
-            if facts is None or facts.client_options is None:
-                able = sorted(other for other, known in drivers.items() if known.client_options is not None)
-                detail = (
-                    f"There is no driver '{name}'." if facts is None else f"The driver '{name}' has no client options."
-                )
-                fix = did_you_mean(name, able, what="Drivers with client options are")
-                rule, summary = ("unknown-driver", "The driver is not known")
-                problems.append(Diagnostic(rule, summary, detail, fix, address=f"client/{key}", path=path))
+        for name, raw in entry.options.items():
+            path: Path = (*place, "options", name)
+            facts = self.drivers.get(name)
+            model = facts.own_options(kind) if facts is not None else None
+            if model is None:
+                self.problems.append(self._no_options(name, kind, facts, address, path))
                 continue
-            value = _validate(raw, facts.client_options, path, problems)
+            value = _validate(raw, model, path, self.problems)
             options[name] = {} if value is None else _keep_secrets(raw, value)
-        made[key] = client.model_copy(update={"options": options})
-    return {**(document.clients or {}), **made} if made else None
+        return entry.model_copy(update={"options": options})
+
+    def _no_options(self, name: str, kind: Kind, facts: DriverFacts | None, address: str, path: Path) -> Diagnostic:
+        able = sorted(other for other, known in self.drivers.items() if known.own_options(kind) is not None)
+        what = kind.value if kind is Kind.SETTINGS else f"{kind.value}s"
+        detail = f"There is no driver '{name}'." if facts is None else f"The driver '{name}' has no options for {what}."
+        fix = did_you_mean(name, able, what="Drivers with such options are")
+        return Diagnostic("unknown-driver", "The driver is not known", detail, fix, address=address, path=path)
 
 
 def _keep_secrets(raw: Mapping[str, Any], value: Model) -> dict[str, Any]:

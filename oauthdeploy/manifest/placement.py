@@ -64,6 +64,14 @@ def _less(value: _Placeable, *names: str) -> _Placeable:
     return _recast(type(value), value.model_fields_set.difference(names), {**value.__dict__, **dict.fromkeys(names)})
 
 
+def _joined(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an override, key by key upon those of the settings that it overrides."""
+    common, options = base.get("options"), own.get("options")
+    if not common or not options:
+        return {}
+    return {"options": {**common, **{driver: {**common.get(driver, {}), **some} for driver, some in options.items()}}}
+
+
 def place_objects(
     document: Document,
     drivers: Mapping[str, DriverFacts],
@@ -240,7 +248,8 @@ class _Placer:
             path: Path = ("settings",)
             if name in overrides:
                 extra = overrides[name]
-                values.update({inner: getattr(extra, inner) for inner in extra.model_fields_set})
+                own = {inner: getattr(extra, inner) for inner in extra.model_fields_set}
+                values.update({**own, **_joined(values, own)})
                 path = path if base and values.keys() & base.keys() else ("settings", "overrides", name)
             if values:
                 value = Settings.model_construct(set(values), **values)

@@ -55,6 +55,10 @@ class TokenEndpointAuth(StrEnum):
     CREDENTIALS = "credentials"
 
 
+_Options = Mapping[str, Mapping[str, Any]]
+_OPTIONS_SAY = "What the model lacks, by driver name; each driver validates its own."
+
+
 class Settings(Model):
     """OAuth settings of one server."""
 
@@ -71,6 +75,7 @@ class Settings(Model):
     token_endpoint_auth: TokenEndpointAuth | None = Field(
         None, description="Whether the token endpoint accepts an existing session or requires credentials."
     )
+    options: _Options | None = Field(None, description=_OPTIONS_SAY)
 
 
 class Scope(Model):
@@ -87,6 +92,7 @@ class Scope(Model):
         description="REST resources that the scope opens, as METHOD_namespace/template.",
         examples=[["GET_orders.v1/orders"]],
     )
+    options: _Options | None = Field(None, description=_OPTIONS_SAY)
 
 
 class ClientTokens(Model):
@@ -188,9 +194,7 @@ class Client(Model):
     tokens: ClientTokens | None = Field(None, description="The life of the client's tokens.")
     secret: ClientSecret | None = Field(None, description="The client's secret.")
     enabled: Flag | None = Field(None, description="Whether the client is active.")
-    options: Mapping[str, Mapping[str, Any]] | None = Field(
-        None, description="What the model lacks, by driver name; each driver validates its own."
-    )
+    options: _Options | None = Field(None, description=_OPTIONS_SAY)
 
 
 class Association(Model):

@@ -143,11 +143,12 @@ def no_endpoints(_url: str, _options: Model) -> Endpoints:
 class DriverFacts:
     """Everything that is known of a driver without a server, as data.
 
-    `credentials` and `options` are the models of those two parts of a server entry, `client_options` of
-    `options.<driver>` of a client (None: it takes none). `capabilities` answers per role. `defaults` are the server's
-    defaults by kind and dotted path: what null asks for. `names` are the rules for names, by kind. `writable` is false for
-    a driver that only describes a server that is trusted. `endpoints` tells from the url and the validated options of a
-    server entry where that server is asked as an authorization server, without asking it; it must take any text as url.
+    `credentials` and `options` are the models of those two parts of a server entry; `settings_options`, `scope_options` and
+    `client_options` of `options.<driver>` of settings, a scope and a client (None: it takes none). `capabilities` answers per
+    role. `defaults` are the server's defaults by kind and dotted path: what null asks for. `names` are the rules for names, by
+    kind. `writable` is false for a driver that only describes a server that is trusted. `endpoints` tells from the url and the
+    validated options of a server entry where that server is asked as an authorization server, without asking it; it must take
+    any text as url.
     `proved_against` names the real server of its tests.
     """
 
@@ -158,12 +159,19 @@ class DriverFacts:
     options: type[Model]
     capabilities: Mapping[Role, Capabilities]
     client_options: type[Model] | None = None
+    scope_options: type[Model] | None = None
+    settings_options: type[Model] | None = None
     defaults: Mapping[Kind, Mapping[str, Any]] = field(default_factory=_none)
     names: Mapping[Kind, NameRule] = field(default_factory=_none)
     granularity: Granularity = Granularity.OBJECT
     writable: bool = True
     endpoints: Callable[[str, Model], Endpoints] = no_endpoints
     proved_against: str = ""
+
+    def own_options(self, kind: Kind) -> type[Model] | None:
+        """The model of the driver's own options of a kind of object; None where it takes none."""
+        known = {Kind.SETTINGS: self.settings_options, Kind.SCOPE: self.scope_options, Kind.CLIENT: self.client_options}
+        return known.get(kind)
 
 
 def table_for(facts: DriverFacts, role: Role) -> Capabilities:

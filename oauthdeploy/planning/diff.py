@@ -283,7 +283,7 @@ def compare_object(
             fields.append(FieldChange(path, before, after))
     if isinstance(wanted, Client) and isinstance(live.value, Client):
         fields += _revision_change(wanted, live, VALUE in blind)
-        fields += _option_changes(wanted, live.value, facts.name)
+    fields += _option_changes(wanted, live.value, facts.name)
     if not fields and not blind and not unknown:
         return _SAME
     return ObjectDifference(tuple(fields), tuple(blind), tuple(unknown))
@@ -301,7 +301,7 @@ def created_fields(wanted: Object, facts: DriverFacts) -> tuple[FieldChange, ...
             found.append(FieldChange(VALUE, None, KNOWN_AFTER_APPLY))
         if not is_instruction(path) and (after := _after(model, path, asked, defaults)) is not _UNKNOWN:
             found.append(FieldChange(path, None, after))
-    options = _options_for(wanted, facts.name) if isinstance(wanted, Client) else {}
+    options = _options_for(wanted, facts.name)
     found += (FieldChange(f"{OPTIONS}.{facts.name}.{key}", None, plain(options[key])) for key in sorted(options))
     return tuple(found)
 
@@ -335,13 +335,12 @@ def _revision_change(wanted: Client, live: LiveObject, blind: bool) -> list[Fiel
 # -- the driver's own options -----------------------------------------------------------------------------------------
 
 
-def _options_for(client: Client, driver: str) -> Mapping[str, Any]:
-    if OPTIONS not in client.model_fields_set or client.options is None:
-        return {}
-    return client.options.get(driver, {})
+def _options_for(value: Object, driver: str) -> Mapping[str, Any]:
+    options: Mapping[str, Mapping[str, Any]] = getattr(value, OPTIONS, None) or {}
+    return options.get(driver, {}) if OPTIONS in value.model_fields_set else {}
 
 
-def _option_changes(wanted: Client, live: Client, driver: str) -> list[FieldChange]:
+def _option_changes(wanted: Object, live: Object, driver: str) -> list[FieldChange]:
     """What differs in the options of this driver, as deep as it can be named. Only written keys count, at every depth."""
     if OPTIONS not in wanted.model_fields_set:
         return []

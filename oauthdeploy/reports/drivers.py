@@ -113,10 +113,12 @@ def render_driver(card: DriverCard, look: Look) -> str:
         ("proved against", facts.proved_against),
         ("credentials", ", ".join(_keys(facts.credentials))),
         ("options", ", ".join(_keys(facts.options))),
+        ("settings options", ", ".join(_keys(facts.settings_options))),
+        ("scope options", ", ".join(_keys(facts.scope_options))),
         ("client options", ", ".join(_keys(facts.client_options))),
     ):
         if text:
-            sheet.add(f"  {label.ljust(14)}  {text}", hang=18)
+            sheet.add(f"  {label.ljust(16)}  {text}", hang=20)
     if not facts.writable:
         sheet.blank()
         sheet.add("Servers of this driver are trusted and never written to: nothing is planned for them.")
@@ -177,6 +179,8 @@ def _card_document(card: DriverCard) -> Document:
         "proved_against": facts.proved_against,
         "credentials": _keys(facts.credentials),
         "options": _keys(facts.options),
+        "settings_options": _keys(facts.settings_options),
+        "scope_options": _keys(facts.scope_options),
         "client_options": _keys(facts.client_options),
         "capabilities": {
             role.value: {

@@ -36,6 +36,10 @@ def model_fields(annotation: Any, path: str = "") -> Iterator[str]:
         yield from model_fields(argument, path)
 
 
+WITH_OPTIONS = ("settings", "settings.overrides", "scopes", "clients")
+"""Where drivers have options of their own."""
+
+
 # -- fields --------------------------------------------------------------------------------------------------------------
 
 
@@ -59,7 +63,7 @@ def test_a_field_says_what_it_is_and_what_absence_means(path: str) -> None:
             other.rpartition(".")[2]
             for other in BOOK
             if other.rpartition(".")[0] == path and field.driver in ("", BOOK[other][0].driver)
-        } or field.path in ("servers.credentials", "servers.options", "clients.options")
+        } or field.path in ("servers.credentials", "servers.options", *(f"{part}.options" for part in WITH_OPTIONS))
 
 
 def test_a_managed_field_of_a_client_is_told_in_full() -> None:

@@ -40,6 +40,8 @@ def all_fields(drivers: Mapping[str, DriverFacts]) -> FieldBook:
         for part, model in (
             ("servers.credentials", driver.credentials),
             ("servers.options", driver.options),
+            (f"settings.options.{name}", driver.settings_options),
+            (f"scopes.options.{name}", driver.scope_options),
             (f"clients.options.{name}", driver.client_options),
         ):
             for facts in _own(part, name, model):

@@ -33,7 +33,9 @@ def test_the_main_job(site: Site) -> None:
     road = converge(
         site,
         {
-            at(Kind.SETTINGS): settings(access_token_lifetime="15m", authorization_code_lifetime="2m", require_pkce=True),
+            at(Kind.SETTINGS): settings(
+                access_token_lifetime="15m", authorization_code_lifetime="2m", require_pkce=True
+            ),
             at(Kind.SCOPE, "orders.read"): scope(description="Read orders"),
             at(Kind.SCOPE, "orders.write"): scope(),
             at(Kind.CLIENT, "web-shop"): shop,

@@ -153,9 +153,7 @@ def plan_of(driver: Driver, desired: DesiredState, *, everything: bool = True) -
     kinds = {a.kind for a in (*desired.objects, *desired.absent)}
     if kinds & {Kind.ASSOCIATION, Kind.REVOCATION}:
         kinds.add(Kind.CLIENT)
-    wanted = Wanted(
-        desired.objects, frozenset(kinds), desired.absent, desired.moved, everything, owner=desired.name
-    )
+    wanted = Wanted(desired.objects, frozenset(kinds), desired.absent, desired.moved, everything, owner=desired.name)
     state = driver.read(wanted)
     assert not state.unreadable, state.unreadable
     plan = build_plan(
