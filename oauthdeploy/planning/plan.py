@@ -21,7 +21,7 @@ from oauthdeploy.planning.documents import Document, change_document, diagnostic
 from oauthdeploy.planning.ordering import order, own_batch
 from oauthdeploy.planning.safety import check_safety
 from oauthdeploy.planning.sides import side_findings
-from oauthdeploy.planning.survivors import surviving_tokens, unread_tokens
+from oauthdeploy.planning.survivors import Survivors, unread_tokens
 
 _M = TypeVar("_M", bound=Model)
 
@@ -111,7 +111,8 @@ def build_plan(
     """
     comparison = compare(desired, live, facts)
     ordered = order(comparison.changes, desired, live, batch_key)
-    changes = tuple(_noted(change, desired, live) for change in ordered)
+    survivors = Survivors(desired, live)
+    changes = tuple(_noted(change, survivors) for change in ordered)
     found = Diagnostics.of(side_findings(desired, live, changes, facts))
     return Plan(
         name=desired.name,
@@ -128,10 +129,11 @@ def build_plan(
 
 def with_survivors(plan: Plan, desired: DesiredState, live: LiveState, servers: Collection[str]) -> Plan:
     """The plan with what is known of surviving tokens since those of `servers` were read, which `live` holds now."""
+    survivors = Survivors(desired, live)
     return replace(
         plan,
         changes=tuple(
-            _noted(change, desired, live) if change.address.server in servers else change for change in plan.changes
+            _noted(change, survivors) if change.address.server in servers else change for change in plan.changes
         ),
         servers=tuple(
             replace(server, reads=live.servers[server.name].requests) if server.name in servers else server
@@ -141,8 +143,8 @@ def with_survivors(plan: Plan, desired: DesiredState, live: LiveState, servers: 
     )
 
 
-def _noted(change: Change, desired: DesiredState, live: LiveState) -> Change:
-    said = surviving_tokens(change, desired, live)
+def _noted(change: Change, survivors: Survivors) -> Change:
+    said = survivors.told(change)
     return replace(change, note=f"{change.note} {said}".strip()) if said else change
 
 

@@ -440,7 +440,8 @@ def _issuing(desired: DesiredState) -> Iterator[tuple[str, str]]:
 
 
 def _clients(desired: DesiredState, server: str) -> Iterator[tuple[Address, Client]]:
-    return ((a, v) for a, v in sorted(desired.objects.items()) if isinstance(v, Client) and a.server == server)
+    found = [(a, v) for a, v in desired.objects.items() if isinstance(v, Client) and a.server == server]
+    return iter(sorted(found, key=lambda item: item[0].sort_key))
 
 
 def _machines(desired: DesiredState, server: str) -> Sequence[Address]:

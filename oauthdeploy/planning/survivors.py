@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
@@ -58,26 +59,91 @@ def asks_for_tokens(changes: Iterable[Change], desired: DesiredState, live: Live
     )
 
 
-def surviving_tokens(change: Change, desired: DesiredState, live: LiveState) -> str:
-    """What to say beside a change that leaves tokens alive, with the revocation that ends them; empty where it leaves none
-    or none are known. Tokens that a revocation of the manifest ends are left out.
-    """
-    state = live.servers.get(change.address.server)
-    if state is None or not leaves_tokens(change):
-        return ""
-    left = _left(change, desired, state)
-    if left is None or not left.count.active:
-        return ""
-    tokens = left.count
-    if change.address.kind is Kind.CLIENT and change.action is Action.DELETE:
-        said = f"If the server keeps them, {_counted(tokens, 'lives', 'live')} {_until(tokens)}."
-    else:
-        whose = "" if change.address.kind is Kind.SETTINGS else " of the client"
-        said = f"{_counted(tokens, 'stays', 'stay', whose)} valid {_until(tokens)}."
-    entries = " ".join(left.entries[:_ENTRIES])
-    more = len(left.entries) - _ENTRIES
-    rest = f" and the like for {more} more client{'' if more == 1 else 's'}" if more > 0 else ""
-    return f"{said} To end {'it' if tokens.active == 1 else 'them'}, paste under revocations: {entries}{rest}"
+@dataclass(frozen=True)
+class Survivors:
+    """Tells what outlives the changes of one plan. Revocations and tokens are sorted by client once, not for each change."""
+
+    desired: DesiredState
+    live: LiveState
+
+    def told(self, change: Change) -> str:
+        """What to say beside a change that leaves tokens alive, with the revocation that ends them; empty where it leaves
+        none or none are known. Tokens that a revocation of the manifest ends are left out.
+        """
+        state = self.live.servers.get(change.address.server)
+        if state is None or not leaves_tokens(change):
+            return ""
+        left = self._left(change, state)
+        if left is None or not left.count.active:
+            return ""
+        tokens = left.count
+        if change.address.kind is Kind.CLIENT and change.action is Action.DELETE:
+            said = f"If the server keeps them, {_counted(tokens, 'lives', 'live')} {_until(tokens)}."
+        else:
+            whose = "" if change.address.kind is Kind.SETTINGS else " of the client"
+            said = f"{_counted(tokens, 'stays', 'stay', whose)} valid {_until(tokens)}."
+        entries = " ".join(left.entries[:_ENTRIES])
+        more = len(left.entries) - _ENTRIES
+        rest = f" and the like for {more} more client{'' if more == 1 else 's'}" if more > 0 else ""
+        return f"{said} To end {'it' if tokens.active == 1 else 'them'}, paste under revocations: {entries}{rest}"
+
+    @cached_property
+    def _revocations(self) -> Mapping[tuple[str, str], Sequence[Revocation]]:
+        """By server and client."""
+        found: dict[tuple[str, str], list[Revocation]] = defaultdict(list)
+        for address, value in self.desired.objects.items():
+            if isinstance(value, Revocation):
+                found[address.server, value.client].append(value)
+        return dict(found)
+
+    @cached_property
+    def _tokens(self) -> Mapping[tuple[str, str], Sequence[LiveToken]]:
+        """By server and the id of the client."""
+        found: dict[tuple[str, str], list[LiveToken]] = defaultdict(list)
+        for name, state in self.live.servers.items():
+            for token in state.tokens or ():
+                found[name, token.client].append(token)
+        return dict(found)
+
+    def _left(self, change: Change, state: ServerState) -> _Left | None:
+        address = change.address
+        if address.kind is Kind.SETTINGS:
+            return self._left_by_settings(state)
+        client = Address(Kind.CLIENT, change.live_address.client, address.server)
+        there = change.live if address.kind is Kind.CLIENT else state.objects.get(client)
+        revoked = self._revocations.get((address.server, address.client), ())
+        scope = address.scope if address.kind is Kind.ASSOCIATION else None
+        if state.tokens is None:
+            counted = there.tokens if there is not None else None
+            whole = any(_ends_all(item, scope) for item in revoked)
+            return None if counted is None or whole else _Left(counted, [_entry(address.client, scope, "all")])
+        if there is None or not there.identity:
+            return None
+        mine = [
+            token
+            for token in self._tokens.get((address.server, there.identity), ())
+            if (scope is None or scope in token.scopes) and not _ended(token, revoked)
+        ]
+        return _Left(_count(mine), [_entry(address.client, scope, _selection(change, scope, mine))])
+
+    def _left_by_settings(self, state: ServerState) -> _Left | None:
+        """A shorter lifetime leaves the tokens of every client that follows the settings."""
+        if state.tokens is None:
+            return None
+        keys = {
+            live.identity: (a, live) for a, live in state.objects.items() if a.kind is Kind.CLIENT and live.identity
+        }
+        mine: dict[str, list[LiveToken]] = defaultdict(list)
+        for token in state.tokens:
+            known = keys.get(token.client)
+            if known is None:
+                mine[token.client].append(token)
+                continue
+            client = known[0].client
+            if _follows_settings(known[1]) and not _ended(token, self._revocations.get((state.server, client), ())):
+                mine[client].append(token)
+        entries = [_entry(client, None, _before(tokens)) for client, tokens in sorted(mine.items())]
+        return _Left(_count([token for tokens in mine.values() for token in tokens]), entries)
 
 
 def unread_tokens(desired: DesiredState, live: LiveState) -> Iterator[Diagnostic]:
@@ -104,56 +170,9 @@ class _Left:
     entries: Sequence[str]
 
 
-def _left(change: Change, desired: DesiredState, state: ServerState) -> _Left | None:
-    address = change.address
-    if address.kind is Kind.SETTINGS:
-        return _left_by_settings(change, desired, state)
-    client = Address(Kind.CLIENT, change.live_address.client, address.server)
-    there = change.live if address.kind is Kind.CLIENT else state.objects.get(client)
-    revoked = _revocations_of(desired, address.server, address.client)
-    scope = address.scope if address.kind is Kind.ASSOCIATION else None
-    if state.tokens is None:
-        counted = there.tokens if there is not None else None
-        whole = any(_ends_all(item, scope) for item in revoked)
-        return None if counted is None or whole else _Left(counted, [_entry(address.client, scope, "all")])
-    if there is None or not there.identity:
-        return None
-    mine = [
-        token
-        for token in state.tokens
-        if token.client == there.identity and (scope is None or scope in token.scopes) and not _ended(token, revoked)
-    ]
-    return _Left(_count(mine), [_entry(address.client, scope, _selection(change, scope, mine))])
-
-
-def _left_by_settings(change: Change, desired: DesiredState, state: ServerState) -> _Left | None:
-    """A shorter lifetime leaves the tokens of every client that follows the settings."""
-    if state.tokens is None:
-        return None
-    server = change.address.server
-    keys = {live.identity: (a, live) for a, live in state.objects.items() if a.kind is Kind.CLIENT and live.identity}
-    mine: dict[str, list[LiveToken]] = defaultdict(list)
-    for token in state.tokens:
-        known = keys.get(token.client)
-        if known is None:
-            mine[token.client].append(token)
-        elif _follows_settings(known[1]) and not _ended(token, _revocations_of(desired, server, known[0].client)):
-            mine[known[0].client].append(token)
-    entries = [_entry(client, None, _before(tokens)) for client, tokens in sorted(mine.items())]
-    return _Left(_count([token for tokens in mine.values() for token in tokens]), entries)
-
-
 def _follows_settings(live: LiveObject) -> bool:
     tokens = live.value.tokens if isinstance(live.value, Client) else None
     return tokens is None or tokens.access_lifetime in (None, "inherit")
-
-
-def _revocations_of(desired: DesiredState, server: str, client: str) -> Sequence[Revocation]:
-    return [
-        value
-        for address, value in desired.objects.items()
-        if isinstance(value, Revocation) and address.server == server and value.client == client
-    ]
 
 
 def _ends_all(item: Revocation, scope: str | None) -> bool:
