@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-
 from oauthdeploy.core.addresses import Kind
-from oauthdeploy.core.errors import Forbidden, ServerError, Unauthorized, Unsupported, WriteRefused
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers.base import Wanted
-from oauthdeploy.model.objects import Association, Grant
-from oauthdeploy.model.state import Ownership
+from oauthdeploy.model.objects import Association
 from oauthdeploy.planning.changes import Action
-from tests.drivers.keycloak.site import KINDS, Site, client, converge, findings_of, scope, settings
-from tests.drivers.webmethods.site import at, link, plan_of
-from tests.servers.keycloak import Keycloak, Realm
+from tests.drivers.keycloak.site import Site, client, converge, scope, settings
+from tests.drivers.webmethods.site import at, link
 
 SECRET = Secret("a-good-long-secret", "env:S")
 
