@@ -118,6 +118,14 @@ class TestWriting:
         assert answer.status_code in (400, 404)
         assert opa.data("oauth/login") == {"a": 1}
 
+    def test_steps_of_a_patch_see_what_earlier_ones_did_except_a_removal(self, opa: Opa) -> None:
+        """An `add` below what the same patch added works; a `remove` of it is 404, and nothing is done."""
+        put(opa, "oauth/login", {"a": 1})
+        patch(opa, "oauth/login", step("add", "/x", {}), step("add", "/x/y", 1))
+        patch(opa, "oauth/login", step("remove", "/x"), step("add", "/x", {"z": 1}))
+        patch(opa, "oauth/login", step("add", "/b", 1), step("remove", "/b"), status=404)
+        assert opa.data("oauth/login") == {"a": 1, "x": {"z": 1}}
+
     def test_a_patch_of_the_root_replaces_the_document(self, opa: Opa) -> None:
         """The path `""` as in RFC 6901, and `/`, which there would be the key `""`."""
         put(opa, "oauth/login", {"a": 1})
@@ -204,7 +212,8 @@ class TestBundles:
     def test_a_path_beside_its_roots_is_open(self, bundled: Opa) -> None:
         """For a patch the paths of its steps count; the root of all data is closed."""
         put(bundled, "oauth/orders", {"x": 1})
-        patch(bundled, "oauth", step("add", "/other", 1), step("remove", "/other"))
+        patch(bundled, "oauth", step("add", "/other", 1))
+        patch(bundled, "oauth", step("remove", "/other"))
         assert bundled.data("oauth") == {"login": {"a": 1}, "orders": {"x": 1}}
         assert bundled.call("PUT", "/v1/data", {}).status_code == 400
 
