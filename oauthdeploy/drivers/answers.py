@@ -43,6 +43,7 @@ class Call:
     content_type: str
     repeatable: bool
     id: str
+    only_new: bool = False
 
     @property
     def writes(self) -> bool:
@@ -80,6 +81,9 @@ def judge(
     """
     if 200 <= status < 300:
         return Answer(status, _parsed(call, status, headers, raw), http_date(headers.get("Date")))
+    if call.only_new and status in (304, 412):
+        # RFC 9110 wants 412 for a write; some answer 304, which is for reading.
+        raise call.error(Conflict, f"'{call.server}' has something there already", status)
     if 300 <= status < 400:
         raise redirected(call, status, headers)
     raise refused(call, status, server_words(raw, headers.get("Content-Type", ""), guarded()))

@@ -60,13 +60,14 @@ class DriverInfo:
     """A driver as it is registered: its facts, how to open it, and the version of this interface that it was made for.
 
     `open` is None for a driver that is never connected to (`external`). `sign_in` makes the authentication of requests
-    from what it is given; None: requests carry none. It sends nothing itself: a token is fetched with the first request.
+    from what it is given; None, or where it gives None: requests carry none. It sends nothing itself: a token is fetched
+    with the first request.
     """
 
     facts: DriverFacts
     open: Callable[[Connection], Driver] | None
     api_version: int = API_VERSION
-    sign_in: Callable[[SignIn], AuthBase] | None = None
+    sign_in: Callable[[SignIn], AuthBase | None] | None = None
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from oauthdeploy.model.servers import Limits, Proxy, Server
 
 log = logging.getLogger("oauthdeploy.http")
 
-__all__ = ["AdminClient", "Answer", "BasicAuth", "RenewingAuth", "Tally", "counting", "open_client"]
+__all__ = ["AdminClient", "Answer", "BasicAuth", "BearerAuth", "RenewingAuth", "Tally", "counting", "open_client"]
 
 _IDEMPOTENT: Final = SAFE_METHODS | {"PUT", "DELETE"}
 _NOT_CARRIED_OUT: Final = frozenset({429, 503})
@@ -55,6 +55,18 @@ class BasicAuth(AuthBase):
         """Sign the request."""
         basic = HTTPBasicAuth(self._username.encode(), self._password.reveal().encode())
         basic(request)
+        return request
+
+
+class BearerAuth(AuthBase):
+    """A token that was given once and for all (RFC 6750 section 2.1); it is revealed when a request is about to be sent."""
+
+    def __init__(self, token: Secret) -> None:
+        self._token = token
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Sign the request."""
+        request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
         return request
 
 
@@ -151,12 +163,15 @@ class AdminClient:
         params: Mapping[str, str] | None = None,
         content_type: str = "application/json",
         repeatable: bool | None = None,
+        only_new: bool = False,
     ) -> Answer:
         """Send one request and give the good answer (2xx).
 
         `route` is a path below the base address, escaped already. `body` is a JSON structure that may hold Secrets; with the
         `content_type` FORM it is one level deep and sent as a form. With
-        `repeatable` a driver says whether doing it twice is the same as once; None: by the method.
+        `repeatable` a driver says whether doing it twice is the same as once; None: by the method. With `only_new` it is
+        carried out only where nothing stands yet (If-None-Match: *, RFC 9110, 13.1.2), and raises Conflict where something
+        does; it is then never repeated unless `repeatable` says so.
 
         Raises Unreachable, Unauthorized, Forbidden, NotFound, Conflict, Rejected, UnexpectedAnswer, ServerError (5xx),
         and WriteRefused on a read-only client. An error is `uncertain` where a write may have been carried out.
@@ -164,8 +179,8 @@ class AdminClient:
         method = method.upper()
         if isinstance(route, str):
             route = Route(route, route)
-        again = method in _IDEMPOTENT if repeatable is None else repeatable
-        call = Call(self.server, method, route, body, params or {}, content_type, again, uuid.uuid4().hex)
+        again = method in _IDEMPOTENT and not only_new if repeatable is None else repeatable
+        call = Call(self.server, method, route, body, params or {}, content_type, again, uuid.uuid4().hex, only_new)
         for secret in secrets_in(body):
             self.guard(secret)
         attempts = Retrying(
@@ -253,6 +268,8 @@ class AdminClient:
             "User-Agent": f"oauthdeploy/{__version__}",
             "X-Request-Id": call.id,
         }
+        if call.only_new:
+            headers["If-None-Match"] = "*"
         data = None
         if call.body is not None:
             data = encode_form(call.body) if call.content_type == FORM else encode(call.body)
