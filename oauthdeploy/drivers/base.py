@@ -42,7 +42,7 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Object
 from oauthdeploy.model.servers import Server
-from oauthdeploy.model.state import LiveObject, LiveToken, ServerState
+from oauthdeploy.model.state import DesiredState, LiveObject, LiveToken, ServerState
 from oauthdeploy.planning.capabilities import Capabilities, DriverFacts
 from oauthdeploy.planning.changes import Change
 
@@ -61,13 +61,24 @@ class DriverInfo:
 
     `open` is None for a driver that is never connected to (`external`). `sign_in` makes the authentication of requests
     from what it is given; None, or where it gives None: requests carry none. It sends nothing itself: a token is fetched
-    with the first request.
+    with the first request. `bundle` makes a file that such a server can load instead of being written to; None: there is no
+    such file. It raises ManifestInvalid for what the file can't hold.
     """
 
     facts: DriverFacts
     open: Callable[[Connection], Driver] | None
     api_version: int = API_VERSION
     sign_in: Callable[[SignIn], AuthBase | None] | None = None
+    bundle: Callable[[BundleRequest], bytes] | None = None
+
+
+@dataclass(frozen=True)
+class BundleRequest:
+    """What a server's file is made from, without the server: its name, its validated options and the whole desired state."""
+
+    name: str
+    options: Model
+    desired: DesiredState
 
 
 @dataclass(frozen=True)
@@ -233,6 +244,10 @@ class Driver(ABC):
 
     def unsupported(self, wanted: Wanted, report: ServerReport) -> Sequence[Diagnostic]:
         """Findings about what this very server can't hold, beyond the capability table. Default: none."""
+        return ()
+
+    def refusals(self, changes: Sequence[Change]) -> Sequence[Diagnostic]:
+        """Findings about changes of a plan that this very server would refuse, by what `check` and `read` saw. Default: none."""
         return ()
 
     def heed(self, stop: threading.Event) -> None:

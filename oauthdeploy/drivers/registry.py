@@ -40,6 +40,7 @@ BUILT_IN: Final[Mapping[str, str]] = MappingProxyType(
     {
         "external": "oauthdeploy.drivers.external:DRIVER",
         "keycloak": "oauthdeploy.drivers.keycloak:DRIVER",
+        "opa": "oauthdeploy.drivers.opa:DRIVER",
         "webmethods": "oauthdeploy.drivers.webmethods:DRIVER",
     }
 )

@@ -3,8 +3,8 @@
 Settings fall on every server with an authorization side; overrides add to them and can put settings on resource servers too.
 Scopes fall on every server; what they open belongs to the resource side. Clients fall on every server that can hold them; their
 secret belongs to the authorization side. Associations are the authorization side's, and fall on resource servers too that can
-hold them. Token deletions are the authorization side's. Trust is the resource side's. Nothing falls on a server whose driver
-doesn't write.
+hold them. Token deletions are the authorization side's; resource servers that can are told to refuse those tokens. Trust is
+the resource side's. Nothing falls on a server whose driver doesn't write.
 """
 
 from __future__ import annotations
@@ -370,7 +370,8 @@ class _Placer:
                 continue
             sides = self._writable[name].role.sides
             block = tuple(side for side in entry.block or () if side in sides)
-            tokens = entry.tokens if Side.AUTHORIZATION in sides else None
+            ends = Side.AUTHORIZATION in sides or self._can(self._writable[name], Capability.TOKENS_REFUSE)
+            tokens = entry.tokens if ends else None
             if not block and tokens is None:
                 continue
             made = _plain(Revocation, entry)

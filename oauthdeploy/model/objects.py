@@ -258,7 +258,11 @@ class Revocation(Model):
 
     client: Text = Field(description="The client to cut off.")
     reason: Text | None = Field(None, description="Why, for the record.")
-    tokens: Literal["all"] | IssuedBefore | None = Field(None, description="Which tokens to delete on the AS.")
+    tokens: Literal["all"] | IssuedBefore | None = Field(
+        None,
+        description="Which tokens to delete on the AS; a resource server that verifies "
+        "tokens itself refuses those that were issued before, for all: before the first apply.",
+    )
     owner: Text | None = Field(None, description="Only tokens of this resource owner.")
     scope: Text | None = Field(None, description="Only tokens with this scope.")
     block: tuple[Side, ...] | None = Field(None, description="Where to disable the client.", examples=[["resource"]])

@@ -114,8 +114,9 @@ class LiveObject:
     `identity` is the server's own id (a client_id, a UUID); `fingerprint` is a digest of everything the server said about
     the object except secrets and volatile fields, so that a later change is seen; `blind` names the dotted fields that the
     server won't tell (write-only), which are therefore never compared. `client_id` is that of a client, where the server
-    tells it (RFC 6749 section 2.2). For a revocation, `value` is the revocation itself, `tokens` what is still to delete and
-    `blocked` whether the client is disabled (None: the client isn't there).
+    tells it (RFC 6749 section 2.2). For a revocation, `value` is the revocation itself, `tokens` what is still to delete,
+    `blocked` whether the client is disabled (None: the client isn't there), and `refused` whether a resource server refuses the
+    tokens (None: it isn't asked to).
 
     `revision` is the secret.revision that our mark on a client records; None where there is no mark that could tell.
     """
@@ -128,6 +129,7 @@ class LiveObject:
     blind: frozenset[str] = frozenset()
     tokens: TokenCount | None = None
     blocked: bool | None = None
+    refused: bool | None = None
     client_id: str = ""
     revision: int | None = None
 

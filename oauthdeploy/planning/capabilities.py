@@ -82,6 +82,7 @@ class Capability(StrEnum):
     TRUST_JWT = "trust.jwt"
     TOKENS_LIST = "tokens.list"
     TOKENS_DELETE = "tokens.delete"
+    TOKENS_REFUSE = "tokens.refuse"
     TOKENS_BY_TIME = "tokens.by_time"
     TOKENS_BY_OWNER = "tokens.by_owner"
     TOKENS_BY_SCOPE = "tokens.by_scope"

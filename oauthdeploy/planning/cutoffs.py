@@ -1,7 +1,8 @@
 """Revocations: what is still to be cut off on one server.
 
 One address has one change. Where a server is to disable the client and to delete its tokens, the change is a `revoke` whose
-fields name both; the driver disables first, so that no new token is issued between the two.
+fields name both; the driver disables first, so that no new token is issued between the two. A resource server that verifies
+tokens by itself can't delete them: it is told to refuse those that were issued before a moment.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from oauthdeploy.planning.changes import Action, FieldChange, Reason
 from oauthdeploy.planning.view import Found, ServerView, blocks, cuts_tokens
 
 TOKENS = "tokens.active"
+REFUSED = "tokens.refused"
 BLOCKED = "blocked"
 
 
@@ -44,13 +46,15 @@ def _cut_off(
     fields: list[FieldChange] = []
     if cuts_tokens(revocation, view.role) and live.tokens is not None and live.tokens.active > 0:
         fields.append(FieldChange(TOKENS, live.tokens.active, 0))
+    if revocation.tokens is not None and live.refused is False:
+        fields.append(FieldChange(REFUSED, False, True))
     if blocks(revocation, view.role):
         if live.blocked is None:
             yield _no_client(view, address, revocation)
         elif not live.blocked and not already:
             fields.append(FieldChange(BLOCKED, False, True))
     if fields:
-        action = Action.REVOKE if fields[0].path == TOKENS else Action.DISABLE
+        action = Action.DISABLE if fields[0].path == BLOCKED else Action.REVOKE
         yield view.change(address, action, Reason.CUT_OFF, desired=revocation, live=live, fields=tuple(fields))
 
 

@@ -232,6 +232,8 @@ def _not_cut_off(change: Change) -> str:
     if "tokens.active" in left:
         number = left["tokens.active"]
         said.append(f"has {number} live {'token' if number == 1 else 'tokens'}")
+    if "tokens.refused" in left:
+        said.append("has its former tokens accepted")
     if "blocked" in left:
         said.append("is enabled")
     return f"Client '{client}' is to be cut off and {' and '.join(said)} on {change.address.server}."

@@ -213,6 +213,8 @@ def _wholly(step: Step, base: DesiredState) -> Object:
 
 def _not_restorable(step: Step) -> Iterator[Diagnostic]:
     summary = "Something can't be taken back"
+    if step.address.kind is Kind.REVOCATION and "tokens.refused" in step.back:
+        yield _said(step, NOT_RESTORABLE, summary, "Refused tokens stay refused; their owners sign in again.", "")
     if step.address.kind is Kind.REVOCATION and "tokens.active" in step.back:
         yield _said(step, NOT_RESTORABLE, summary, "Deleted tokens stay deleted; their owners sign in again.", "")
     if step.address.kind is Kind.CLIENT and step.action in (Action.DELETE, Action.REPLACE):

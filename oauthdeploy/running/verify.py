@@ -13,7 +13,7 @@ from oauthdeploy.model.objects import Revocation
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.capabilities import DriverFacts
 from oauthdeploy.planning.changes import Action, Change, FieldChange
-from oauthdeploy.planning.cutoffs import TOKENS
+from oauthdeploy.planning.cutoffs import REFUSED, TOKENS
 from oauthdeploy.planning.diff import compare
 from oauthdeploy.planning.outcome import Status
 from oauthdeploy.planning.plan import Plan
@@ -156,4 +156,6 @@ def _cut_off(change: Change, field: FieldChange) -> Diagnostic:
     if field.path == TOKENS:
         left = f"{field.before} active {'token is' if field.before == 1 else 'tokens are'} left."
         return findings.cut_off_incomplete(change, left)
+    if field.path == REFUSED:
+        return findings.cut_off_incomplete(change, "Tokens from before the cut-off are still accepted.")
     return findings.cut_off_incomplete(change, "The client is still enabled.")

@@ -48,7 +48,7 @@ def plan_now(
         live = with_tokens(drivers, live, asking)
         plan = with_survivors(plan, desired, live, asking)
     found = [item for report in reports.values() for item in report.diagnostics]
-    found += _server_findings(desired, drivers, reports)
+    found += _server_findings(desired, drivers, reports, plan.changes)
     plan = replace(plan, diagnostics=plan.diagnostics + Diagnostics.of(found))
     plan = select(plan, options.targets, options.excludes)
     if options.fail_on is not None:
@@ -68,10 +68,14 @@ def hold_errors(plan: Plan) -> None:
 
 
 def _server_findings(
-    desired: DesiredState, drivers: Mapping[str, Driver], reports: Mapping[str, ServerReport]
+    desired: DesiredState,
+    drivers: Mapping[str, Driver],
+    reports: Mapping[str, ServerReport],
+    changes: Sequence[Change],
 ) -> Iterator[Diagnostic]:
     for name, driver in drivers.items():
         yield from driver.unsupported(wanted_of(desired, name), reports[name])
+        yield from driver.refusals([change for change in changes if change.address.server == name])
 
 
 def _located(plan: Plan, manifest: Manifest) -> Plan:

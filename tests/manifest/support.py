@@ -57,6 +57,7 @@ def _signer(url: str, _options: Model) -> Endpoints:
 
 
 _ALL = {capability: yes() for capability in Capability}
+_OTHER_SIDES = dict.fromkeys([Capability.ASSOCIATIONS, Capability.TOKENS_REFUSE], no("the other side's"))
 DRIVERS: Mapping[str, DriverFacts] = {
     "acme": DriverFacts(
         "acme",
@@ -64,7 +65,7 @@ DRIVERS: Mapping[str, DriverFacts] = {
         frozenset(Role),
         SignIn,
         Nothing,
-        {**dict.fromkeys(Role, _ALL), Role.RESOURCE: {**_ALL, Capability.ASSOCIATIONS: no("the other side's")}},
+        {**dict.fromkeys(Role, _ALL), Role.RESOURCE: {**_ALL, **_OTHER_SIDES}},
         client_options=ClientOptions,
         endpoints=_acme,
     ),

@@ -69,5 +69,5 @@ def _revocation(document: Document, drivers: Mapping[str, DriverFacts], name: st
     sides = document.servers[server].role.sides
     blocked = [side for side in entry.block or () if side in sides]
     if entry.tokens is not None and Side.AUTHORIZATION not in sides and not blocked:
-        return "tokens are kept on the authorization side, and the client isn't blocked on this one"
+        return "tokens are deleted on the authorization side, this one can't be told to refuse them, and doesn't block the client"
     return "the client isn't blocked on this side" if not blocked else "the client is to be absent there"

@@ -27,7 +27,7 @@ BEYOND_NAMES: Final[Mapping[str, tuple[Capability, ...]]] = {
     "servers.jwks_uri": (Capability.TRUST_JWT,),
     "servers.audience": (Capability.TRUST_JWT,),
     "servers.introspection": (Capability.TRUST_REMOTE, Capability.TRUST_EXTERNAL),
-    "revocations.tokens": (Capability.TOKENS_LIST, Capability.TOKENS_DELETE),
+    "revocations.tokens": (Capability.TOKENS_LIST, Capability.TOKENS_DELETE, Capability.TOKENS_REFUSE),
     "revocations.tokens.issued_before": (Capability.TOKENS_BY_TIME,),
     "revocations.owner": (Capability.TOKENS_BY_OWNER,),
     "revocations.scope": (Capability.TOKENS_BY_SCOPE,),

@@ -12,6 +12,7 @@ from oauthdeploy.manifest.rules.base import Finding, Rule, object_address, rule
 from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Grant, IssuedBefore, Revocation, Settings, Side, Trust
+from oauthdeploy.model.servers import Role
 from oauthdeploy.planning.capabilities import Answer, Capability, Support
 
 _AUTHORIZATION: Final = frozenset({Side.AUTHORIZATION})
@@ -84,7 +85,7 @@ def _asked(context: RuleContext, server: str) -> Iterator[tuple[Path, str, Capab
             yield path, str(address), _TRUST.get(value.via, Capability.TRUST)
     for address, value in context.placed.get((server, Kind.REVOCATION), ()):
         if isinstance(value, Revocation):
-            for field, capability in _revocation_asked(value):
+            for field, capability in _revocation_asked(value, context.servers[server].role):
                 yield (*context.place(address), field), str(address), capability
     for address in context.desired.moved:
         if address.server == server:
@@ -107,12 +108,14 @@ def _settings_asked(
             yield (*base, field), address, capability
 
 
-def _revocation_asked(value: Revocation) -> Iterator[tuple[str, Capability]]:
+def _revocation_asked(value: Revocation, role: Role) -> Iterator[tuple[str, Capability]]:
     if value.tokens is not None:
-        yield (
-            "tokens",
-            Capability.TOKENS_BY_TIME if isinstance(value.tokens, IssuedBefore) else Capability.TOKENS_DELETE,
-        )
+        if Side.AUTHORIZATION not in role.sides:
+            yield "tokens", Capability.TOKENS_REFUSE
+        elif isinstance(value.tokens, IssuedBefore):
+            yield "tokens", Capability.TOKENS_BY_TIME
+        else:
+            yield "tokens", Capability.TOKENS_DELETE
         if value.owner is not None:
             yield "owner", Capability.TOKENS_BY_OWNER
         if value.scope is not None:

@@ -1,0 +1,121 @@
+"""The HTTP side: one method for each request of OPA's REST API that the driver sends, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from oauthdeploy.core.errors import Conflict, Forbidden, NotFound, Rejected, ServerError, Unauthorized, UnexpectedAnswer
+from oauthdeploy.drivers.http import AdminClient, Answer
+
+PATCH: Final = "application/json-patch+json"
+CONFIG: Final = "/v1/config"
+BUNDLES: Final = "/v1/data/system/bundles"
+_POLICY: Final = "OPA's policy system.authz decides who may do what; "
+
+
+class DataApi:
+    """The policy data document of one OPA; `path` is where it stands below /v1/data."""
+
+    def __init__(self, http: AdminClient, path: str) -> None:
+        self.http = http
+        self.route = f"/v1/data/{path}"
+
+    def document(self) -> tuple[Mapping[str, Any] | None, Answer]:
+        """GET the document, None where there is none, and the whole answer with the server's clock.
+
+        What isn't defined is an answer without a result, not 404. Raises UnexpectedAnswer for what is no object.
+        """
+        answer = self.http.get(self.route)
+        if not isinstance(answer.body, Mapping):
+            raise self._garbled("the answer is no object", answer)
+        if "result" not in answer.body:
+            return None, answer
+        found = answer.body["result"]
+        if not isinstance(found, Mapping):
+            raise self._garbled("what stands there is no object", answer)
+        return found, answer
+
+    def create(self, document: Mapping[str, Any]) -> None:
+        """PUT the document where none is. Raises Conflict where one is, and Forbidden where writing isn't allowed."""
+        try:
+            self.http.request("PUT", self.route, document, only_new=True)
+        except (Unauthorized, Rejected, NotFound) as error:
+            raise self._explained(error) from None
+
+    def patch(self, operations: Sequence[Mapping[str, Any]]) -> None:
+        """PATCH the document as a whole. Raises Conflict where it isn't as the operations expect, and Forbidden."""
+        try:
+            self.http.request("PATCH", self.route, list(operations), content_type=PATCH)
+        except NotFound as error:
+            raise _as(Conflict, error, "has changed in the meantime", "Plan again.") from None
+        except (Unauthorized, Rejected) as error:
+            raise self._explained(error) from None
+
+    def config(self) -> Mapping[str, Any]:
+        """GET the configuration: labels and storage; empty where it may not be read."""
+        return self._optional(CONFIG)
+
+    def bundles(self) -> Mapping[str, Sequence[str]]:
+        """The roots of each bundle that OPA has loaded; empty where that may not be read."""
+        found: dict[str, Sequence[str]] = {}
+        for name, entry in self._optional(BUNDLES).items():
+            manifest = entry.get("manifest") if isinstance(entry, Mapping) else None
+            # A bundle without roots owns all data.
+            roots = manifest.get("roots") if isinstance(manifest, Mapping) else None
+            found[name] = [root for root in roots if isinstance(root, str)] if isinstance(roots, list) else [""]
+        return found
+
+    def _optional(self, route: str) -> Mapping[str, Any]:
+        try:
+            body = self.http.get(route).body
+        except (Unauthorized, Forbidden, NotFound, Rejected):
+            return {}
+        found = body.get("result") if isinstance(body, Mapping) else None
+        return found if isinstance(found, Mapping) else {}
+
+    def _garbled(self, why: str, answer: Answer) -> ServerError:
+        return UnexpectedAnswer(
+            f"The policy data of '{self.http.server}' can't be used: {why}",
+            server=self.http.server,
+            method="GET",
+            path=self.route,
+            status=answer.status,
+            fix="Check url and options.path.",
+        )
+
+    def _explained(self, error: ServerError) -> ServerError:
+        """OPA answers 401 for whatever its policy refuses; we got in to read, so it is a right that is missing."""
+        if isinstance(error, Unauthorized):
+            fix = f"{_POLICY}let it allow PUT and PATCH on {self.route}."
+            return _as(Forbidden, error, "forbids to write the policy data", fix)
+        if "owned by bundle" in error.words:
+            fix = "Write the document into that bundle (oauthdeploy bundle), or choose another options.path."
+            return _as(Forbidden, error, "takes the policy data from a bundle, which nobody else may write", fix)
+        if isinstance(error, NotFound):
+            fix = "Choose another options.path: a part of this one is no object."
+            return _as(Rejected, error, "can't hold a document at that path", fix)
+        return error
+
+
+def _as(kind: type[ServerError], error: ServerError, what: str, fix: str) -> ServerError:
+    return kind(
+        f"'{error.server}' {what}",
+        server=error.server,
+        method=error.method,
+        path=error.path,
+        status=error.status,
+        words=error.words,
+        fix=fix,
+    )
+
+
+def owners_of(path: str, bundles: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """The bundles that own a part of the path, or all of it."""
+    steps = path.split("/")
+
+    def overlaps(root: str) -> bool:
+        parts = [part for part in root.split("/") if part]
+        return all(one == other for one, other in zip(steps, parts, strict=False))
+
+    return sorted(name for name, roots in bundles.items() if any(overlaps(root) for root in roots))

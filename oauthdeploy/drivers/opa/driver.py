@@ -1,0 +1,252 @@
+"""The driver: one document is read as a whole, and changed as a whole by what is between its two states."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
+from oauthdeploy.core.errors import Conflict, ServerError, UnexpectedAnswer
+from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
+from oauthdeploy.drivers.counting import counting
+from oauthdeploy.drivers.opa import mapping
+from oauthdeploy.drivers.opa.client import DataApi, owners_of
+from oauthdeploy.drivers.opa.facts import CAPABILITIES, OpaCredentials, OpaOptions
+from oauthdeploy.drivers.opa.mapping import Document, Garbled, Moved
+from oauthdeploy.model.objects import Revocation, Trust
+from oauthdeploy.model.state import LiveObject, ServerState
+from oauthdeploy.planning.changes import Change
+
+BATCH: Final = "document"
+REQUESTS: Final = 3
+"""A look, a write and another look."""
+TRIES: Final = 5
+"""How often a write is tried that finds the document changed elsewhere."""
+
+
+class OpaDriver(Driver):
+    """Open Policy Agent by its data API."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        assert isinstance(connection.credentials, OpaCredentials)
+        assert isinstance(connection.options, OpaOptions)
+        self._path = connection.options.path
+        self._api = DataApi(connection.http, self._path)
+        self._writing = threading.Lock()
+        self._owner = ""
+        self._owned: Sequence[str] = ()
+
+    def check(self) -> ServerReport:
+        """Read the document, since that is what is needed; what OPA says of itself may be out of reach, and is left out then."""
+        self._api.document()
+        config = self._api.config()
+        labels = config.get("labels")
+        version = labels.get("version") if isinstance(labels, Mapping) else None
+        self._owned = owners_of(self._path, self._api.bundles())
+        return ServerReport(
+            product="Open Policy Agent",
+            version=version if isinstance(version, str) else "",
+            account="",
+            capabilities=CAPABILITIES[self.connection.server.role],
+            diagnostics=Diagnostics.of(self._findings(config)),
+        )
+
+    def _findings(self, config: Mapping[str, Any]) -> Sequence[Diagnostic]:
+        if self._owned:
+            detail = f"The bundle {', '.join(self._owned)} owns {self._path} on '{self.name}', so it can only be read."
+            fix = "Deliver the document in that bundle: oauthdeploy bundle writes it."
+            return [Diagnostic("opa-path-in-bundle", "Policy data comes from a bundle", detail, fix, Severity.INFO)]
+        storage = config.get("storage")
+        if isinstance(storage, Mapping) and "disk" in storage:
+            return []
+        return [
+            Diagnostic(
+                "opa-data-in-memory",
+                "Policy data is in memory only",
+                f"When '{self.name}' restarts, its policy data is gone, and until the next apply a policy refuses everybody.",
+                "Apply after each start, or deliver the data as a bundle (oauthdeploy bundle).",
+                Severity.INFO,
+            )
+        ]
+
+    def refusals(self, changes: Sequence[Change]) -> Sequence[Diagnostic]:
+        """A document that a bundle owns can't be written."""
+        if not self._owned or not changes:
+            return ()
+        return [
+            Diagnostic(
+                "opa-path-in-bundle",
+                "Policy data comes from a bundle",
+                f"The bundle {', '.join(self._owned)} owns {self._path} on '{self.name}', and OPA lets nobody else write it.",
+                "Write the document into that bundle (oauthdeploy bundle), or choose another options.path.",
+                address=str(changes[0].address),
+                path=("servers", self.name, "options", "path"),
+            )
+        ]
+
+    def unsupported(self, wanted: Wanted, report: ServerReport) -> Sequence[Diagnostic]:  # noqa: ARG002
+        """Policies can't be given the secret of the introspection client: data is read by everybody who may ask OPA."""
+        address = Address.singleton(Kind.TRUST, self.name)
+        trust = wanted.objects.get(address)
+        if not isinstance(trust, Trust) or (trust.client_secret is None and trust.password is None):
+            return ()
+        return [
+            Diagnostic(
+                "opa-secret-not-stored",
+                "The introspection secret is not written to OPA",
+                f"Policy data is no place for secrets, so '{self.name}' isn't told the one that it asks "
+                f"'{trust.authorization_server}' with.",
+                "Give it to OPA as an environment variable, which the policy reads by opa.runtime().env.",
+                Severity.INFO,
+                str(address),
+                ("servers", trust.authorization_server, "introspection"),
+            )
+        ]
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def read(self, wanted: Wanted) -> ServerState:
+        """Read the document, by one request."""
+        self._owner = wanted.owner
+        return self._state(wanted)
+
+    def read_again(self, changes: Sequence[Change], wanted: Wanted) -> ServerState | None:  # noqa: ARG002
+        """The same: there is nothing smaller to read."""
+        return self._state(wanted)
+
+    def _state(self, wanted: Wanted) -> ServerState:
+        with counting() as tally:
+            try:
+                document = self._api.document()[0] or {}
+            except UnexpectedAnswer as error:
+                found = Diagnostic(error.rule, error.summary, error.detail, error.fix, Severity.WARNING)
+                return ServerState(self.name, {}, dict.fromkeys(wanted.kinds, found), tally.requests)
+        objects: dict[Address, LiveObject] = {}
+        unreadable: dict[Kind, Diagnostic] = {}
+        for kind in sorted(wanted.kinds, key=lambda kind: kind.rank):
+            try:
+                objects.update(self._of_kind(document, kind, wanted))
+            except Garbled as problem:
+                unreadable[kind] = self._unreadable(problem)
+        return ServerState(self.name, MappingProxyType(objects), MappingProxyType(unreadable), tally.requests)
+
+    def _of_kind(self, document: Document, kind: Kind, wanted: Wanted) -> Mapping[Address, LiveObject]:
+        if kind is not Kind.REVOCATION:
+            return dict(mapping.read_kind(document, kind, self.name, self._owner))
+        return {
+            address: mapping.read_revocation(document, address.name, value)
+            for address, value in wanted.objects.items()
+            if isinstance(value, Revocation)
+        }
+
+    def _unreadable(self, problem: Garbled) -> Diagnostic:
+        return Diagnostic(
+            "unexpected-answer",
+            f"The policy data of '{self.name}' can't be read",
+            f"{self._path}: {problem}.",
+            "Correct it through OPA's API, or delete the document and apply.",
+            Severity.WARNING,
+        )
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
+        """Carry out all changes in one write, then look."""
+        if not changes:
+            return ()
+        with counting() as tally:
+            self._commit(
+                lambda document, now: mapping.edited(document, changes, self._owner, now),
+                lambda document: mapping.touched(document, changes),
+                self._owner,
+            )
+            found = self._look(changes)
+        made = []
+        for place, change in enumerate(changes):
+            live = found.get(change.address)
+            requests = 0 if place else tally.requests
+            if live is None:
+                made.append(Applied(change.address, None, requests=requests))
+            else:
+                made.append(Applied(change.address, live.value, live.identity, live.fingerprint, requests=requests))
+        return made
+
+    def _look(self, changes: Sequence[Change]) -> Mapping[Address, LiveObject]:
+        """What stands at the addresses of changes that were made: an error here leaves open how they ended."""
+        wishes = {change.address: change.desired for change in changes if change.desired is not None}
+        wanted = Wanted(wishes, frozenset(change.address.kind for change in changes))
+        try:
+            document = self._api.document()[0] or {}
+            kinds = [self._of_kind(document, kind, wanted) for kind in wanted.kinds]
+        except Garbled as problem:
+            raise UnexpectedAnswer(
+                f"The policy data of '{self.name}' can't be read", server=self.name, words=f"{problem}.", uncertain=True
+            ) from None
+        except ServerError as error:
+            error.uncertain = True
+            raise
+        return {address: live for found in kinds for address, live in found.items()}
+
+    def mark(self, address: Address, live: LiveObject, owner: str) -> Applied:
+        """Write the owner of a scope or client beside it."""
+        with counting() as tally:
+            self._commit(lambda document, _now: mapping.owned(document, address, owner), lambda _document: "", owner)
+        return Applied(address, live.value, live.identity, requests=tally.requests)
+
+    def _commit(
+        self,
+        edit: Callable[[Document, datetime | None], mapping.Draft],
+        touched: Callable[[Document], str],
+        owner: str,
+    ) -> None:
+        """Write what is between the document and the edited one, as one; again where somebody else came first.
+
+        `touched` gives a digest of what the edit is about. Raises Conflict where somebody else changed that.
+        """
+        seen: str | None = None
+        with self._writing:
+            for attempt in range(TRIES):
+                there, answer = self._api.document()
+                document = mapping.empty() if there is None else there
+                if seen is not None and seen != touched(document):
+                    raise self._conflict("somebody else has changed the same objects in the meantime")
+                seen = touched(document)
+                try:
+                    draft = edit(document, answer.date)
+                except (Moved, Garbled) as problem:
+                    raise self._conflict(str(problem)) from None
+                if draft == document:
+                    return
+                draft = mapping.revised(document, draft, owner)
+                try:
+                    if there is None:
+                        self._api.create(draft)
+                    else:
+                        self._api.patch(list(mapping.patch(document, draft)))
+                except Conflict:
+                    if attempt + 1 == TRIES:
+                        raise
+                else:
+                    return
+
+    def _conflict(self, why: str) -> Conflict:
+        return Conflict(
+            f"The policy data of '{self.name}' is not as the plan expects it",
+            server=self.name,
+            path=self._api.route,
+            words=f"{why}.",
+            fix="Plan again.",
+        )
+
+    def batch_key(self, change: Change) -> str:  # noqa: ARG002
+        """All that is changed in one stage goes in one request."""
+        return BATCH
+
+    def writes(self, changes: Sequence[Change]) -> int:
+        """Requests that `apply` sends for a batch, whatever its size."""
+        return REQUESTS if changes else 0

@@ -1,0 +1,137 @@
+"""What is known of Open Policy Agent as a resource server without asking one.
+
+OPA has no OAuth of its own: a Rego policy decides, by a document of data that this driver keeps (`mapping` draws it). Source:
+the REST API reference of OPA; the table is proved against a real OPA 1.x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.fields import Model, Text
+from oauthdeploy.model.servers import Role
+from oauthdeploy.planning.capabilities import (
+    Capabilities,
+    Capability,
+    DriverFacts,
+    Granularity,
+    NameRule,
+    Support,
+    no,
+    yes,
+)
+
+
+def _not_system(path: str) -> str:
+    if path.partition("/")[0] == "system":
+        raise ValueError("system is OPA's own; write another path, such as oauth/orders")
+    return path
+
+
+class OpaCredentials(Model):
+    """How OPA knows us: a bearer token, a client certificate (`tls.client_cert`), or not at all on a closed network."""
+
+    token: Secret | None = Field(
+        None,
+        description="The bearer token, where OPA runs with --authentication=token.",
+        examples=["${env:ORDERS_TOKEN}"],
+    )
+
+
+class OpaOptions(Model):
+    """Where the policy data stands."""
+
+    path: Annotated[Text, AfterValidator(_not_system)] = Field(
+        # The name of each step must be one that a Rego reference can spell.
+        pattern=r"^[A-Za-z_][A-Za-z0-9_-]*(/[A-Za-z_][A-Za-z0-9_-]*)*$",
+        max_length=200,
+        description="Path of the policy data document below /v1/data: data.oauth.orders in Rego is oauth/orders here. No "
+        "policy may have a package below it.",
+        examples=["oauth/orders"],
+    )
+
+
+_NO_TOKENS: Final = no("OPA issues no tokens")
+_NO_SECRETS: Final = no("a resource server needs no client secrets, and none are kept")
+
+_RESOURCE: Final[Mapping[Capability, Support]] = {
+    Capability.SETTINGS: no("OPA has no OAuth settings"),
+    Capability.SCOPES: yes(),
+    Capability.SCOPE_DESCRIPTION: yes(),
+    Capability.SCOPE_RESOURCES: yes(),
+    Capability.SCOPE_URL_TEMPLATES: yes(),
+    Capability.CLIENTS: yes("by their client_id, which is the key of the manifest"),
+    Capability.CLIENT_NAME: yes(),
+    Capability.CLIENT_VERSION: yes(),
+    Capability.CLIENT_DESCRIPTION: yes(),
+    Capability.CLIENT_TYPE_CHANGE: yes(),
+    Capability.CLIENT_TOKENS: yes("kept for policies; lifetimes are the authorization server's business"),
+    Capability.CLIENT_ENABLED: yes(),
+    Capability.CLIENT_ID_CHOICE: yes(),
+    Capability.CLIENT_SECRET_CHOICE: _NO_SECRETS,
+    Capability.CLIENT_SECRET_GENERATE: _NO_SECRETS,
+    Capability.CLIENT_SECRET_READ: _NO_SECRETS,
+    Capability.CLIENT_SECRET_ROTATE: _NO_SECRETS,
+    Capability.CLIENT_RENAME: no("tokens name a client by its id, so another id is another client"),
+    Capability.GRANT_IMPLICIT: yes(),
+    Capability.GRANT_PASSWORD: yes(),
+    Capability.ASSOCIATIONS: yes("checked with every call"),
+    Capability.TRUST: yes(),
+    Capability.TRUST_REMOTE: no("OPA is no server of the kind that issues tokens"),
+    Capability.TRUST_EXTERNAL: yes("the secret of the introspection client is given to OPA by its own environment"),
+    Capability.TRUST_JWT: yes(),
+    Capability.TOKENS_LIST: _NO_TOKENS,
+    Capability.TOKENS_DELETE: _NO_TOKENS,
+    Capability.TOKENS_REFUSE: yes("by the iat of the token"),
+    Capability.TOKENS_BY_TIME: no("OPA keeps no tokens; it refuses them by their iat"),
+    Capability.TOKENS_BY_OWNER: yes("refused by sub, username or preferred_username"),
+    Capability.TOKENS_BY_SCOPE: yes("refused where the token has the scope"),
+    Capability.BLOCK_CLIENT: yes(),
+    Capability.USERS_LIST: no("OPA has no users"),
+    Capability.MARKS: yes("an owner beside each scope and client"),
+    Capability.LEASE: no("OPA's data has no lease that ends by itself"),
+}
+
+CAPABILITIES: Final[Mapping[Role, Capabilities]] = {Role.RESOURCE: _RESOURCE}
+
+DEFAULTS: Final[Mapping[Kind, Mapping[str, Any]]] = {
+    Kind.SCOPE: {"description": "", "resources": (), "url_templates": ()},
+    Kind.CLIENT: {
+        "name": "",
+        "version": "",
+        "description": "",
+        "redirect_uris": (),
+        "grants": (),
+        "tokens.access_lifetime": "inherit",
+        "tokens.refresh_count": 0,
+        "enabled": True,
+    },
+    Kind.TRUST: {"client_id": "", "default_scope": "", "audience": ""},
+}
+
+NAMES: Final[Mapping[Kind, NameRule]] = {
+    # RFC 6749, appendix A.4: scope-token.
+    Kind.SCOPE: NameRule(
+        r"^[!#-\[\]-~]+$", None, 'ASCII characters without space, backslash and quotation mark (\\ ")'
+    ),
+    # RFC 6749, appendix A.1: client-id.
+    Kind.CLIENT: NameRule(r"^[\x20-\x7e]+$", None, "ASCII characters that can be printed"),
+}
+
+FACTS: Final = DriverFacts(
+    name="opa",
+    title="Open Policy Agent",
+    roles=frozenset({Role.RESOURCE}),
+    credentials=OpaCredentials,
+    options=OpaOptions,
+    capabilities=CAPABILITIES,
+    defaults=DEFAULTS,
+    names=NAMES,
+    granularity=Granularity.DOCUMENT,
+    proved_against="Open Policy Agent 1.22",
+)

@@ -1,0 +1,399 @@
+"""Between the model and the policy data document; pure, and trusting in nothing that a server says.
+
+    {
+      "clients":       {"web-shop": {"owner": "payments", "type": "confidential", "grants": [...], ...}},
+      "scopes":        {"orders.read": {"owner": "payments", "resources": [...], "url_templates": [...], ...}},
+      "associations":  {"web-shop": {"orders.read": true}},
+      "blocked":       {"partner-batch": {"revocation": "INC-2041", "reason": "..."}},
+      "issued_before": {"partner-batch": {"INC-2041": {"before": 1795507200, "owner": "...", "scope": "..."}}},
+      "trust":         {"authorization_server": "login", "via": "jwt", "issuer": "...", "jwks_uri": "...", "audience": "..."},
+      "revision":      {"12": "payments"}
+    }
+
+- Clients stand by their client_id. One that is `blocked` is not enabled; a policy refuses all its tokens.
+- `issued_before` refuses tokens whose `iat` (RFC 7519, whole seconds) is before that moment: for tokens of the `owner` and
+  with the `scope` where these are given. An entry stays when its client goes, so that old tokens never work again.
+- `owner` is the manifest that a scope or client belongs to. No secret is ever in the document.
+- Keys that are not of this picture are left as they are.
+- `revision` has one member, whose name is a number that grows. OPA's JSON Patch knows add, remove and replace, and no test:
+  so each write removes the member that it read and adds the next, and fails as a whole where somebody else was faster.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.model.fields import Model
+from oauthdeploy.model.objects import Association, Client, IssuedBefore, Object, Revocation, Scope, Trust
+from oauthdeploy.model.state import LiveObject, Ownership
+from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
+from oauthdeploy.planning.cutoffs import BLOCKED as BLOCKS
+from oauthdeploy.planning.cutoffs import REFUSED
+from oauthdeploy.planning.normalize import wanted_fields
+
+CLIENTS: Final = "clients"
+SCOPES: Final = "scopes"
+ASSOCIATIONS: Final = "associations"
+BLOCKED: Final = "blocked"
+ISSUED_BEFORE: Final = "issued_before"
+TRUST: Final = "trust"
+REVISION: Final = "revision"
+OWNER: Final = "owner"
+
+SECTIONS: Final = (CLIENTS, SCOPES, ASSOCIATIONS, BLOCKED, ISSUED_BEFORE, TRUST)
+SECTION_OF: Final[Mapping[Kind, tuple[str, ...]]] = {
+    Kind.CLIENT: (CLIENTS, BLOCKED),
+    Kind.SCOPE: (SCOPES,),
+    Kind.ASSOCIATION: (ASSOCIATIONS,),
+    Kind.REVOCATION: (BLOCKED, ISSUED_BEFORE, CLIENTS),
+    Kind.TRUST: (TRUST,),
+}
+"""What has to be read for a kind."""
+
+KEPT_SECRET: Final = frozenset({"client_secret", "username", "password"})
+"""What OPA needs to introspect and gets from its own environment."""
+_ELSEWHERE: Final = frozenset({"enabled", "secret", "options"})
+
+Document = Mapping[str, Any]
+Draft = dict[str, Any]
+M = TypeVar("M", bound=Model)
+
+
+class Garbled(ValueError):
+    """The document is not what this driver writes; the message names the place and holds no value."""
+
+
+class Moved(ValueError):
+    """The document no longer is as a change expects it; the message says what is there now."""
+
+
+def empty() -> Draft:
+    """A document that holds nothing."""
+    return {section: {} for section in SECTIONS}
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def read_kind(document: Document, kind: Kind, server: str, owner: str) -> Iterator[tuple[Address, LiveObject]]:
+    """The scopes, clients, associations or the trust of a document; `owner` is us. Raises Garbled."""
+    match kind:
+        case Kind.CLIENT:
+            yield from _clients(document, server, owner)
+        case Kind.SCOPE:
+            for name, entry in _entries(document, SCOPES):
+                scope = _read(Scope, entry, f"{SCOPES}/{name}")
+                yield Address(kind, name, server), _live(scope, name, entry, owner)
+        case Kind.ASSOCIATION:
+            for client, entry in _entries(document, ASSOCIATIONS):
+                for name in (name for name, allowed in entry.items() if allowed is True):
+                    mark = fingerprint([client, name])
+                    yield Address.association(client, name, server), LiveObject(Association(), client, mark)
+        case Kind.TRUST:
+            entry = _section(document, TRUST)
+            if entry:
+                trust = _read(Trust, entry, TRUST)
+                live = LiveObject(trust, fingerprint=fingerprint(entry), blind=KEPT_SECRET)
+                yield Address.singleton(kind, server), live
+        case _:
+            return
+
+
+def _clients(document: Document, server: str, owner: str) -> Iterator[tuple[Address, LiveObject]]:
+    blocked = _section(document, BLOCKED)
+    for name, entry in _entries(document, CLIENTS):
+        value = _read(Client, entry, f"{CLIENTS}/{name}", enabled=name not in blocked)
+        live = _live(value, name, {"client": entry, "blocked": name in blocked}, owner, entry)
+        yield Address(Kind.CLIENT, name, server), live
+
+
+def read_revocation(document: Document, name: str, revocation: Revocation) -> LiveObject:
+    """What a document says about the cut-off of that name. Raises Garbled."""
+    client = revocation.client
+    is_blocked = client in _section(document, BLOCKED)
+    known = is_blocked or client in _section(document, CLIENTS)
+    refused = None if revocation.tokens is None else _refuses(document, name, revocation)
+    state = {"known": known, "blocked": is_blocked, "refused": refused}
+    return LiveObject(revocation, client, fingerprint(state), blocked=is_blocked if known else None, refused=refused)
+
+
+def _refuses(document: Document, name: str, revocation: Revocation) -> bool:
+    """Whether an entry of the client refuses all that the revocation selects; for `all` it must be its own."""
+    entries = _section(document, ISSUED_BEFORE).get(revocation.client, {})
+    if not isinstance(entries, Mapping):
+        raise Garbled(f"{ISSUED_BEFORE}/{revocation.client} is no object")
+    for key, entry in entries.items():
+        if not isinstance(entry, Mapping):
+            raise Garbled(f"{ISSUED_BEFORE}/{revocation.client} holds what is no object")
+        selection = entry.get(OWNER), entry.get("scope")
+        covers = all(
+            limit is None or limit == asked
+            for limit, asked in zip(selection, (revocation.owner, revocation.scope), strict=True)
+        )
+        before = entry.get("before")
+        if not covers or not isinstance(before, int | float):
+            continue
+        if isinstance(revocation.tokens, IssuedBefore):
+            if before >= revocation.tokens.issued_before.timestamp():
+                return True
+        elif key == name and entry.get("all") is True:
+            return True
+    return False
+
+
+def _section(document: Document, name: str) -> Mapping[str, Any]:
+    value = document.get(name, {})
+    if not isinstance(value, Mapping):
+        raise Garbled(f"{name} is no object")
+    return value
+
+
+def _entries(document: Document, section: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, entry in _section(document, section).items():
+        if not isinstance(entry, Mapping):
+            raise Garbled(f"{section}/{name} is no object")
+        if name:
+            yield name, entry
+
+
+def _read(model: type[M], entry: Mapping[str, Any], place: str, **more: Any) -> M:
+    known = {key: value for key, value in entry.items() if key in model.model_fields and key not in _ELSEWHERE}
+    try:
+        return model.model_validate({**known, **more})
+    except ValidationError as error:
+        field = ".".join(str(step) for step in error.errors(include_input=False)[0]["loc"])
+        raise Garbled(f"{place}: {field} can't be read") from None
+
+
+def _live(value: Object, name: str, told: Any, owner: str, entry: Mapping[str, Any] | None = None) -> LiveObject:
+    mark = (told if entry is None else entry).get(OWNER)
+    whose = mark if isinstance(mark, str) else ""
+    standing = Ownership.OURS if whose and whose == owner else Ownership.FOREIGN if whose else Ownership.UNMARKED
+    client_id = name if isinstance(value, Client) else ""
+    return LiveObject(value, name, fingerprint(told), standing, whose, client_id=client_id)
+
+
+def fingerprint(told: Any) -> str:
+    """SHA-256 of what the document says about an object, in canonical form."""
+    text = json.dumps(told, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# -- writing ----------------------------------------------------------------------------------------------------------
+
+
+def edited(document: Document, changes: Iterable[Change], owner: str, now: datetime | None) -> Draft:
+    """The document after the changes; `now` is the server's clock, None where it isn't known. Raises Moved and Garbled."""
+    draft = deepcopy(dict(document))
+    for section in SECTIONS:
+        if not isinstance(draft.setdefault(section, {}), dict):
+            raise Garbled(f"{section} is no object")
+    for change in changes:
+        _edit(draft, change, owner, now)
+    return draft
+
+
+def owned(document: Document, address: Address, owner: str) -> Draft:
+    """The document with the mark of a manifest on a scope or client. Raises Moved and Garbled."""
+    draft = deepcopy(dict(document))
+    entries = _section(draft, SCOPES if address.kind is Kind.SCOPE else CLIENTS)
+    if not isinstance(entries.get(address.name), dict):
+        raise Moved(f"{address} is gone")
+    entries[address.name][OWNER] = owner
+    return draft
+
+
+def document_of(objects: Mapping[Address, Object], owner: str) -> Draft:
+    """The document of a server on which nothing but these objects stands. Raises Garbled for what only a server can settle."""
+    return edited(empty(), (_made(address, objects[address]) for address in sorted(objects)), owner, None)
+
+
+def _made(address: Address, value: Object) -> Change:
+    fields: tuple[FieldChange, ...] = ()
+    if isinstance(value, Revocation):
+        asked = {BLOCKS: value.block, REFUSED: value.tokens}
+        fields = tuple(FieldChange(path, False, True) for path, wish in asked.items() if wish)
+    return Change(address, Action.CREATE, Reason.MISSING, Stage.WIDEN_RESOURCE, desired=value, fields=fields)
+
+
+def _edit(draft: Draft, change: Change, owner: str, now: datetime | None) -> None:
+    address, desired = change.address, change.desired
+    match address.kind:
+        case Kind.ASSOCIATION:
+            _associate(draft, address, present=change.action is not Action.DELETE)
+        case Kind.REVOCATION:
+            assert isinstance(desired, Revocation)
+            _cut_off(draft, address.name, desired, {field.path for field in change.fields}, now)
+        case Kind.TRUST:
+            assert isinstance(desired, Trust)
+            _trust(draft, change, desired)
+        case Kind.SCOPE | Kind.CLIENT if change.action is Action.DELETE:
+            _drop(draft, address)
+        case Kind.SCOPE | Kind.CLIENT:
+            assert desired is not None
+            _put(draft, change, desired, owner)
+        case Kind.SETTINGS:
+            raise Garbled("OPA has no settings; this is a bug in oauthdeploy")
+
+
+def _put(draft: Draft, change: Change, desired: Object, owner: str) -> None:
+    """Make an entry of all written fields, or change those of an update and no others."""
+    name, fields = change.address.name, wanted_fields(desired)
+    section = draft[SCOPES if change.address.kind is Kind.SCOPE else CLIENTS]
+    if change.action is Action.CREATE:
+        if name in section:
+            raise Moved(f"{change.address} is there now")
+        entry = section[name] = {OWNER: owner} if owner else {}
+    else:
+        if change.action is Action.REPLACE:
+            section[name] = {OWNER: owner} if owner else {}
+        elif not isinstance(section.get(name), dict):
+            raise Moved(f"{change.address} is gone")
+        else:
+            fields = {field.path: fields.get(field.path) for field in change.fields}
+        entry = section[name]
+    for path, value in fields.items():
+        if path == "enabled":
+            _block(draft, name, None if value in (None, True) else {"reason": "disabled in the manifest"})
+        elif path.partition(".")[0] not in _ELSEWHERE:
+            _set(entry, path, value)
+
+
+def _set(entry: Draft, path: str, value: Any) -> None:
+    """Write one field; None takes it away, so that the default counts."""
+    head, _, rest = path.partition(".")
+    if rest:
+        inner = entry.setdefault(head, {})
+        if not isinstance(inner, dict):
+            raise Garbled(f"{head} is no object")
+        _set(inner, rest, value)
+        if not inner:
+            del entry[head]
+    elif value is None:
+        entry.pop(head, None)
+    else:
+        entry[head] = [str(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _drop(draft: Draft, address: Address) -> None:
+    if address.kind is Kind.SCOPE:
+        draft[SCOPES].pop(address.name, None)
+        return
+    for section in (CLIENTS, ASSOCIATIONS, BLOCKED):
+        draft[section].pop(address.name, None)
+
+
+def _associate(draft: Draft, address: Address, *, present: bool) -> None:
+    section = draft[ASSOCIATIONS]
+    scopes = section.setdefault(address.client, {})
+    if not isinstance(scopes, dict):
+        raise Garbled(f"{ASSOCIATIONS}/{address.client} is no object")
+    if present:
+        scopes[address.scope] = True
+        return
+    scopes.pop(address.scope, None)
+    if not scopes:
+        del section[address.client]
+
+
+def _cut_off(draft: Draft, name: str, revocation: Revocation, fields: set[str], now: datetime | None) -> None:
+    if BLOCKS in fields:
+        reason = {"reason": revocation.reason} if revocation.reason else {}
+        _block(draft, revocation.client, {"revocation": name, **reason})
+    if REFUSED in fields:
+        entries = draft[ISSUED_BEFORE].setdefault(revocation.client, {})
+        if not isinstance(entries, dict):
+            raise Garbled(f"{ISSUED_BEFORE}/{revocation.client} is no object")
+        entries[name] = refusal(revocation, now)
+
+
+def refusal(revocation: Revocation, now: datetime | None) -> Draft:
+    """The entry that refuses the tokens of a revocation. Raises Garbled where the moment isn't known.
+
+    The `iat` of a token has lost its fraction, so a moment inside a second counts as that second's end: better a token too many
+    is refused. For `all` the whole second of `now` is in.
+    """
+    if isinstance(revocation.tokens, IssuedBefore):
+        made: Draft = {"before": math.ceil(revocation.tokens.issued_before.timestamp())}
+    elif now is not None:
+        made = {"before": math.floor(now.timestamp()) + 1, "all": True}
+    else:
+        raise Garbled("the moment before which all tokens are to be refused isn't known")
+    selection = {OWNER: revocation.owner, "scope": revocation.scope}
+    return made | {key: value for key, value in selection.items() if value is not None}
+
+
+def _block(draft: Draft, client: str, why: Draft | None) -> None:
+    if why is None:
+        draft[BLOCKED].pop(client, None)
+    else:
+        draft[BLOCKED].setdefault(client, why)
+
+
+def _trust(draft: Draft, change: Change, desired: Trust) -> None:
+    """Write the trust. What belongs to another server or another way of asking is of no use any more."""
+    entry, fields = draft[TRUST], wanted_fields(desired)
+    changed = {field.path for field in change.fields}
+    if change.action is not Action.UPDATE or changed & {"authorization_server", "via"}:
+        for key in Trust.model_fields:
+            entry.pop(key, None)
+    else:
+        fields = {path: value for path, value in fields.items() if path in changed}
+    for path, value in fields.items():
+        if path not in KEPT_SECRET:
+            _set(entry, path, value)
+
+
+# -- one write --------------------------------------------------------------------------------------------------------
+
+
+def revised(document: Document, draft: Draft, owner: str) -> Draft:
+    """The draft with the revision that follows the document's."""
+    there = document.get(REVISION)
+    numbers = [int(key) for key in there if key.isdigit() and len(key) < 16] if isinstance(there, Mapping) else []
+    return {**draft, REVISION: {str(max(numbers, default=0) + 1): owner}}
+
+
+def patch(before: Document, after: Document, path: str = "") -> Iterator[dict[str, Any]]:
+    """JSON Patch (RFC 6902) from one object to another with the operations that OPA has; lists are replaced as a whole."""
+    for key in sorted(before.keys() - after.keys()):
+        yield {"op": "remove", "path": f"{path}/{_pointed(key)}"}
+    for key in sorted(after):
+        place, value = f"{path}/{_pointed(key)}", after[key]
+        if key not in before:
+            yield {"op": "add", "path": place, "value": value}
+        elif isinstance(before[key], Mapping) and isinstance(value, Mapping):
+            yield from patch(before[key], value, place)
+        elif json.dumps(before[key], sort_keys=True) != json.dumps(value, sort_keys=True):
+            yield {"op": "replace", "path": place, "value": value}
+
+
+def _pointed(key: str) -> str:
+    """A key as one step of a JSON Pointer (RFC 6901 section 3)."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def touched(document: Document, changes: Sequence[Change]) -> str:
+    """A digest of the entries that the changes are about, to see whether somebody else changed them."""
+    found: list[Any] = []
+    for change in changes:
+        address = change.address
+        names = {address.name}
+        if isinstance(change.desired, Revocation):
+            names = {change.desired.client}
+        elif address.kind is Kind.ASSOCIATION:
+            names = {address.client}
+        for section in SECTION_OF[address.kind]:
+            value = document.get(section)
+            entries = value if isinstance(value, Mapping) else {}
+            found.append(entries if section == TRUST else [entries.get(name) for name in sorted(names)])
+    return fingerprint(found)
