@@ -1,0 +1,197 @@
+# Decides whether a token may call a service or a REST resource, by the policy data that oauthdeploy keeps.
+#
+#   input:    {"token": "eyJ...", "resource": "orders.v1:getOrder"}                     a service, or
+#             {"token": "eyJ...", "method": "GET", "path": "orders.v1/orders/42"}       a REST resource
+#   decision: {"allow": true, "client": "web-shop", "scopes": ["orders.read"]}          or
+#             {"allow": false, "reasons": ["client is blocked"]}
+#
+# What isn't surely allowed is refused: without data, without keys, without a token.
+package orders.authz
+
+config := data.oauth.orders # options.path of the server entry: oauth/orders
+
+sections := ["clients", "scopes", "associations", "blocked", "issued_before", "trust"]
+
+default allow := false
+
+allow if {
+	authentic
+	count(opened) > 0
+	count(reasons) == 0
+}
+
+decision := {"allow": true, "client": client, "scopes": opened} if allow
+
+decision := {"allow": false, "reasons": why} if {
+	not allow
+	why := (reasons | unproved) | unopened
+}
+
+# A part that is missing could be the one that forbids.
+reasons contains sprintf("policy data has no %s", [section]) if {
+	some section in sections
+	not has(section)
+}
+
+has(section) if is_object(config[section])
+
+# -- the token -------------------------------------------------------------------------------------------------------
+
+# A JWT that is signed by the trusted issuer (RFC 9068), or one of which the trusted server says that it is active (RFC 7662).
+authentic if {
+	config.trust.via == "jwt"
+	signed
+	claims.iss == config.trust.issuer
+	claims.exp > now
+}
+
+authentic if {
+	config.trust.via == "external"
+	claims.active == true
+	object.get(claims, "exp", now + 1) > now
+}
+
+unproved contains "token is not authentic" if not authentic
+
+now := time.now_ns() / 1000000000
+
+claims := io.jwt.decode(input.token)[1] if config.trust.via == "jwt"
+
+claims := introspected if config.trust.via == "external"
+
+header := io.jwt.decode(input.token)[0]
+
+# Public keys only: with "none" or an HMAC anybody who knows the public key could sign.
+signed if {
+	header.alg == "RS256"
+	io.jwt.verify_rs256(input.token, keys)
+}
+
+signed if {
+	header.alg == "PS256"
+	io.jwt.verify_ps256(input.token, keys)
+}
+
+signed if {
+	header.alg == "ES256"
+	io.jwt.verify_es256(input.token, keys)
+}
+
+# Keys are asked for every five minutes, and at once, but at most every ten seconds, for a key that nobody has seen yet.
+keys := known if {
+	known := fetched(300)
+	has_key(known)
+}
+
+keys := fetched(10) if not has_key(fetched(300))
+
+has_key(jwks) if {
+	some key in json.unmarshal(jwks).keys
+	key.kid == header.kid
+}
+
+fetched(seconds) := http.send({
+	"method": "GET",
+	"url": config.trust.jwks_uri,
+	"timeout": "5s",
+	"raise_error": false,
+	"force_cache": true,
+	"force_cache_duration_seconds": seconds,
+}).raw_body
+
+# The secret is no policy data: it is given to OPA in its environment.
+introspected := http.send({
+	"method": "POST",
+	"url": config.trust.endpoint,
+	"timeout": "5s",
+	"raise_error": false,
+	"headers": {
+		"Content-Type": "application/x-www-form-urlencoded",
+		"Authorization": concat(" ", ["Basic", base64.encode(concat(":", [
+			urlquery.encode(config.trust.client_id),
+			urlquery.encode(opa.runtime().env.INTROSPECTION_SECRET),
+		]))]),
+	},
+	"raw_body": urlquery.encode_object({"token": input.token}),
+}).body
+
+reasons contains "token is for somebody else" if {
+	wanted := object.get(config.trust, "audience", "")
+	wanted != ""
+	not wanted in audiences
+}
+
+audiences contains claims.aud if is_string(claims.aud)
+
+audiences contains each if some each in claims.aud
+
+reasons contains "token is not valid yet" if claims.nbf > now
+
+# -- the client ------------------------------------------------------------------------------------------------------
+
+client := object.get(claims, "client_id", object.get(claims, "azp", null))
+
+reasons contains "client is unknown" if not config.clients[client]
+
+reasons contains "client is blocked" if config.blocked[client]
+
+reasons contains sprintf("token was cut off by %s", [id]) if {
+	some id, cut in config.issued_before[client]
+	object.get(claims, "iat", 0) < cut.before
+	object.get(cut, "owner", null) in ({null} | names)
+	object.get(cut, "scope", null) in ({null} | token_scopes)
+}
+
+# Every name of the resource owner.
+names := {claims[key] | some key in ["sub", "username", "preferred_username"]}
+
+# -- what it opens ---------------------------------------------------------------------------------------------------
+
+token_scopes := {scope | some scope in split(object.get(claims, "scope", ""), " "); scope != ""}
+
+# The scopes of the token that the client is associated with and that open what is called.
+opened contains scope if {
+	some scope in token_scopes
+	config.associations[client][scope] == true
+	opens(config.scopes[scope])
+}
+
+unopened contains "no scope of the token opens this for the client" if {
+	authentic
+	count(opened) == 0
+}
+
+# A folder opens everything below it: orders.v1 opens orders.v1:getOrder and orders.v1.archive:find.
+opens(scope) if {
+	some resource in scope.resources
+	within(input.resource, resource)
+}
+
+within(called, resource) if called == resource
+
+within(called, resource) if startswith(called, concat("", [resource, ":"]))
+
+within(called, resource) if startswith(called, concat("", [resource, "."]))
+
+# GET_orders.v1/orders/{id} opens GET on orders.v1/orders/42.
+opens(scope) if {
+	some template in scope.url_templates
+	matches(template, concat("_", [input.method, input.path]))
+}
+
+matches(template, called) if {
+	pattern := split(template, "/")
+	steps := split(called, "/")
+	count(pattern) == count(steps)
+	every i, step in steps {
+		fits(pattern[i], step)
+	}
+}
+
+fits(step, called) if step == called
+
+fits(step, called) if {
+	startswith(step, "{")
+	endswith(step, "}")
+	called != ""
+}

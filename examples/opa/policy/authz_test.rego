@@ -1,0 +1,242 @@
+package orders.authz_test
+
+import data.orders.authz
+
+# A key for these tests; it opens nothing anywhere.
+key := {
+	"kty": "EC",
+	"crv": "P-256",
+	"kid": "test",
+	"x": "fezbnUaF8PySyuYzWORyKZpthLbDFL9iL9HSLsjLwxk",
+	"y": "-48QYtw43V3akYxK61ARbE0ZkEAkSAFCJ2-GqyT_G2Y",
+	"d": "HEEy7xOtucoPJIkKRsTAfn1OpRVD1ooARz6XF4TkzNc",
+}
+
+other_key := {
+	"kty": "EC",
+	"crv": "P-256",
+	"kid": "test",
+	"x": "RmiwWeaMr6b90Kr3G-4EDauimxAkD9DSinaFsVh79Cc",
+	"y": "B9wguNl9ZSDfVtmra7gcCJ-WnIW8hkY-1bvMtM5cw5g",
+	"d": "HzgzpPYKEqySb1JEdDVmTN1egbPVqY1RYZOBsuRt4Cg",
+}
+
+issued := 1790000000
+
+config := {
+	"trust": {"via": "jwt", "issuer": "https://login", "jwks_uri": "https://login/keys", "audience": "orders"},
+	"clients": {"web-shop": {}, "batch": {}},
+	"scopes": {
+		"orders.read": {"resources": ["orders.v1:getOrder"], "url_templates": ["GET_orders.v1/orders/{id}"]},
+		"orders.all": {"resources": ["orders.v1"]},
+		"empty": {},
+	},
+	"associations": {"web-shop": {"orders.read": true, "empty": true}, "batch": {"orders.all": true}},
+	"blocked": {},
+	"issued_before": {},
+}
+
+claims := {
+	"iss": "https://login",
+	"aud": ["orders"],
+	"azp": "web-shop",
+	"sub": "alice",
+	"scope": "openid orders.read",
+	"iat": issued,
+	"exp": issued + 300,
+}
+
+call := {"resource": "orders.v1:getOrder"}
+
+signed(content, by) := io.jwt.encode_sign({"alg": "ES256", "kid": by.kid}, content, by)
+
+keys(_) := {"status_code": 200, "raw_body": json.marshal({"keys": [object.remove(key, ["d"])]})}
+
+nothing(_) := {"status_code": 0, "error": {"code": "eval_http_send_network_error"}}
+
+# What the policy decides about a call with a token of these claims, by that data.
+decide(content, asked, known) := decide_token(signed(content, key), asked, known)
+
+decide_token(token, asked, known) := result if {
+	result := authz.decision with input as object.union(asked, {"token": token})
+		with data.oauth.orders as known
+		with http.send as keys
+		with time.now_ns as (issued + 60) * 1000000000
+}
+
+refused(content, asked, known, why) if {
+	result := decide(content, asked, known)
+	result.allow == false
+	why in result.reasons
+}
+
+test_allowed if {
+	decide(claims, call, config) == {"allow": true, "client": "web-shop", "scopes": {"orders.read"}}
+}
+
+test_allowed_by_url_template if {
+	decide(claims, {"method": "GET", "path": "orders.v1/orders/42"}, config).allow
+}
+
+test_other_method_or_path_is_refused if {
+	every asked in [
+		{"method": "DELETE", "path": "orders.v1/orders/42"},
+		{"method": "GET", "path": "orders.v1/orders"},
+		{"method": "GET", "path": "orders.v1/orders/42/lines"},
+		{"method": "GET", "path": "orders.v1/orders/"},
+		{"resource": "orders.v1:getOrders"},
+		{"resource": "orders.v1"},
+		{},
+	] {
+		refused(claims, asked, config, "no scope of the token opens this for the client")
+	}
+}
+
+test_a_folder_opens_what_is_in_it if {
+	batch := object.union(claims, {"azp": "batch", "scope": "orders.all"})
+	every resource in ["orders.v1", "orders.v1:getOrder", "orders.v1.archive:find"] {
+		decide(batch, {"resource": resource}, config).allow
+	}
+	refused(batch, {"resource": "orders.v10:getOrder"}, config, "no scope of the token opens this for the client")
+}
+
+test_scope_that_is_not_associated_is_refused if {
+	greedy := object.union(claims, {"scope": "orders.all"})
+	refused(greedy, call, config, "no scope of the token opens this for the client")
+}
+
+test_association_without_scope_in_the_token_is_refused if {
+	modest := object.remove(claims, ["scope"])
+	refused(modest, call, config, "no scope of the token opens this for the client")
+}
+
+test_unknown_client_is_refused if {
+	refused(object.union(claims, {"azp": "ghost"}), call, config, "client is unknown")
+	refused(object.remove(claims, ["azp"]), call, config, "client is unknown")
+}
+
+test_client_id_goes_before_azp if {
+	decide(object.union(claims, {"client_id": "web-shop", "azp": "ghost"}), call, config).allow
+}
+
+test_blocked_client_is_refused if {
+	known := object.union(config, {"blocked": {"web-shop": {}}})
+	refused(claims, call, known, "client is blocked")
+}
+
+test_tokens_from_before_a_cut_off_are_refused if {
+	before := object.union(config, {"issued_before": {"web-shop": {"INC-1": {"before": issued + 1}}}})
+	refused(claims, call, before, "token was cut off by INC-1")
+	at := object.union(config, {"issued_before": {"web-shop": {"INC-1": {"before": issued}}}})
+	decide(claims, call, at).allow
+	others := object.union(config, {"issued_before": {"batch": {"INC-1": {"before": issued + 1}}}})
+	decide(claims, call, others).allow
+	every lacking in ["iat", "sub", "scope"] {
+		refused(object.remove(claims, [lacking]), call, before, "token was cut off by INC-1")
+	}
+}
+
+test_a_cut_off_may_be_of_an_owner_or_a_scope if {
+	every cut in [{"owner": "alice"}, {"scope": "orders.read"}, {"owner": "alice", "scope": "orders.read"}] {
+		known := object.union(config, {"issued_before": {"web-shop": {"I": object.union(cut, {"before": issued + 1})}}})
+		refused(claims, call, known, "token was cut off by I")
+	}
+	every cut in [{"owner": "bob"}, {"scope": "orders.all"}, {"owner": "alice", "scope": "orders.all"}] {
+		known := object.union(config, {"issued_before": {"web-shop": {"I": object.union(cut, {"before": issued + 1})}}})
+		decide(claims, call, known).allow
+	}
+}
+
+test_expired_or_early_or_endless_token_is_refused if {
+	refused(object.union(claims, {"exp": issued + 60}), call, config, "token is not authentic")
+	refused(object.remove(claims, ["exp"]), call, config, "token is not authentic")
+	refused(object.union(claims, {"nbf": issued + 61}), call, config, "token is not valid yet")
+}
+
+test_other_issuer_or_audience_is_refused if {
+	refused(object.union(claims, {"iss": "https://login/"}), call, config, "token is not authentic")
+	refused(object.union(claims, {"aud": "stock"}), call, config, "token is for somebody else")
+	refused(object.remove(claims, ["aud"]), call, config, "token is for somebody else")
+	decide(object.union(claims, {"aud": "orders"}), call, config).allow
+	unasked := object.union(object.remove(config, ["trust"]), {"trust": object.remove(config.trust, ["audience"])})
+	decide(object.remove(claims, ["aud"]), call, unasked).allow
+}
+
+test_foreign_signatures_are_refused if {
+	every token in [
+		signed(claims, other_key),
+		io.jwt.encode_sign({"alg": "HS256", "kid": "test"}, claims, {"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"}),
+		concat(".", [base64url.encode_no_pad(`{"alg":"none"}`), base64url.encode_no_pad(json.marshal(claims)), ""]),
+		concat("", [signed(claims, key), "x"]),
+		"no token",
+		"",
+	] {
+		decide_token(token, call, config).allow == false
+	}
+}
+
+test_without_keys_nothing_is_allowed if {
+	result := authz.decision with input as object.union(call, {"token": signed(claims, key)})
+		with data.oauth.orders as config
+		with http.send as nothing
+		with time.now_ns as (issued + 60) * 1000000000
+	result.allow == false
+}
+
+test_without_data_nothing_is_allowed if {
+	every known in [{}, {"trust": {}}] {
+		decide(claims, call, known).allow == false
+	}
+	every section in authz.sections {
+		decide(claims, call, object.remove(config, [section])).allow == false
+		section_is_a_list := object.union(object.remove(config, [section]), {section: []})
+		decide(claims, call, section_is_a_list).allow == false
+	}
+}
+
+# -- introspection ---------------------------------------------------------------------------------------------------
+
+asking := object.union(object.remove(config, ["trust"]), {"trust": {
+	"via": "external",
+	"endpoint": "https://login/introspect",
+	"client_id": "orders rs",
+}})
+
+answers_active(request) := {"status_code": 200, "body": object.union(claims, {"active": true, "client_id": "web-shop"})} if {
+	request.url == "https://login/introspect"
+	request.raw_body == "token=opaque%26token"
+	request.headers.Authorization == concat(" ", ["Basic", base64.encode("orders+rs:s%3Ae")])
+} else := nothing(request)
+
+answers_inactive(_) := {"status_code": 200, "body": {"active": false}}
+
+introspected(how) := result if {
+	how == "active"
+	result := authz.decision with input as object.union(call, {"token": "opaque&token"})
+		with data.oauth.orders as asking
+		with http.send as answers_active
+		with opa.runtime as {"env": {"INTROSPECTION_SECRET": "s:e"}}
+		with time.now_ns as (issued + 60) * 1000000000
+}
+
+introspected(how) := result if {
+	how == "inactive"
+	result := authz.decision with input as object.union(call, {"token": "opaque&token"})
+		with data.oauth.orders as asking
+		with http.send as answers_inactive
+		with opa.runtime as {"env": {"INTROSPECTION_SECRET": "s:e"}}
+		with time.now_ns as (issued + 60) * 1000000000
+}
+
+test_an_active_token_is_allowed if introspected("active").allow
+
+test_an_inactive_token_is_refused if introspected("inactive").allow == false
+
+test_without_the_secret_nothing_is_allowed if {
+	result := authz.decision with input as object.union(call, {"token": "opaque&token"})
+		with data.oauth.orders as asking
+		with http.send as answers_active
+		with opa.runtime as {"env": {}}
+		with time.now_ns as (issued + 60) * 1000000000
+	result.allow == false
+}
