@@ -689,3 +689,17 @@ def test_a_netrc_file_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         client.get("/")
         client.close()
         assert "Authorization" not in server.seen[0].headers
+
+
+@pytest.mark.parametrize("status", [304, 412])
+def test_a_write_for_what_is_new_says_so_and_is_sent_once(status: int) -> None:
+    """If-None-Match: *; what is there already is a conflict, and a lost answer is not followed by another attempt."""
+    with serving([says({}, 201), Says(status, b"", content_type=None)]) as server, client_for(server.url) as client:
+        client.request("PUT", "/x", {}, only_new=True)
+        with pytest.raises(Conflict, match="something there already"):
+            client.request("PUT", "/x", {}, only_new=True)
+        assert [seen.headers.get("If-None-Match") for seen in server.seen] == ["*", "*"]
+    with serving([Says(drop=True)]) as server, client_for(server.url) as client:
+        with pytest.raises(Unreachable) as caught:
+            client.request("PUT", "/x", {}, only_new=True)
+        assert (caught.value.uncertain, len(server.seen)) == (True, 1)

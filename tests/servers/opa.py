@@ -132,12 +132,13 @@ def launch(
     bearer: bool = False,
     tls: bool = False,
     mtls: bool = False,
+    config: str = "",
 ) -> Opa:
     """Start an OPA on a free port; its log and other files are in `folder`.
 
     `files` (name to content) are loaded as policies and data; `bundle` is a folder or archive that is loaded as one;
     `bearer` lets in only who has a token (the reader's is the writer's with `-reader` at its end); `tls` serves https,
-    `mtls` lets in only clients with a certificate. Raises `Unobtainable` when it doesn't start.
+    `mtls` lets in only clients with a certificate; `config` is its configuration in YAML. Raises `Unobtainable` when it doesn't start.
     """
     program = obtain()
     folder.mkdir(parents=True, exist_ok=True)
@@ -152,6 +153,9 @@ def launch(
         command += _certificates(folder, made, mtls)
     if bundle:
         command += ["--bundle", bundle]
+    if config:
+        (folder / "config.yaml").write_text(config, encoding="utf-8")
+        command += ["--config-file", folder / "config.yaml"]
     for name, content in loaded.items():
         path = folder / "files" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from oauthdeploy.core.errors import ManifestInvalid
 from oauthdeploy.drivers.base import BundleRequest
 from oauthdeploy.drivers.opa import mapping
 from oauthdeploy.drivers.opa.facts import OpaOptions
+from oauthdeploy.drivers.values import fingerprint
 from oauthdeploy.model.objects import Revocation
 
 _MODE: Final = 0o644
@@ -44,7 +45,7 @@ def make_bundle(request: BundleRequest) -> bytes:
             )
         )
     data = _json(mapping.document_of(objects, desired.name))
-    manifest = {"revision": mapping.fingerprint(data), "roots": [path]}
+    manifest = {"revision": fingerprint(data), "roots": [path]}
     return _archive({".manifest": _json(manifest), f"{path}/data.json": data})
 
 

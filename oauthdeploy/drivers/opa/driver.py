@@ -10,13 +10,15 @@ from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
-from oauthdeploy.core.errors import Conflict, ServerError, UnexpectedAnswer
+from oauthdeploy.core.errors import Conflict, UnexpectedAnswer
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
 from oauthdeploy.drivers.counting import counting
 from oauthdeploy.drivers.opa import mapping
 from oauthdeploy.drivers.opa.client import DataApi, owners_of
 from oauthdeploy.drivers.opa.facts import CAPABILITIES, OpaCredentials, OpaOptions
-from oauthdeploy.drivers.opa.mapping import Document, Garbled, Moved
+from oauthdeploy.drivers.opa.mapping import Document, Moved
+from oauthdeploy.drivers.steps import parsed, warning_of, writing
+from oauthdeploy.drivers.values import Garbled
 from oauthdeploy.model.objects import Revocation, Trust
 from oauthdeploy.model.state import LiveObject, ServerState
 from oauthdeploy.planning.changes import Change
@@ -124,8 +126,8 @@ class OpaDriver(Driver):
             try:
                 document = self._api.document()[0] or {}
             except UnexpectedAnswer as error:
-                found = Diagnostic(error.rule, error.summary, error.detail, error.fix, Severity.WARNING)
-                return ServerState(self.name, {}, dict.fromkeys(wanted.kinds, found), tally.requests)
+                why = dict.fromkeys(wanted.kinds, warning_of(error))
+                return ServerState(self.name, {}, MappingProxyType(why), tally.requests)
         objects: dict[Address, LiveObject] = {}
         unreadable: dict[Kind, Diagnostic] = {}
         for kind in sorted(wanted.kinds, key=lambda kind: kind.rank):
@@ -159,7 +161,7 @@ class OpaDriver(Driver):
         """Carry out all changes in one write, then look."""
         if not changes:
             return ()
-        with counting() as tally:
+        with writing() as tally:
             self._commit(
                 lambda document, now: mapping.edited(document, changes, self._owner, now),
                 lambda document: mapping.touched(document, changes),
@@ -177,20 +179,16 @@ class OpaDriver(Driver):
         return made
 
     def _look(self, changes: Sequence[Change]) -> Mapping[Address, LiveObject]:
-        """What stands at the addresses of changes that were made: an error here leaves open how they ended."""
+        """What stands at the addresses of changes that were made."""
         wishes = {change.address: change.desired for change in changes if change.desired is not None}
         wanted = Wanted(wishes, frozenset(change.address.kind for change in changes))
-        try:
-            document = self._api.document()[0] or {}
+        document = self._api.document()[0] or {}
+
+        def found() -> Mapping[Address, LiveObject]:
             kinds = [self._of_kind(document, kind, wanted) for kind in wanted.kinds]
-        except Garbled as problem:
-            raise UnexpectedAnswer(
-                f"The policy data of '{self.name}' can't be read", server=self.name, words=f"{problem}.", uncertain=True
-            ) from None
-        except ServerError as error:
-            error.uncertain = True
-            raise
-        return {address: live for found in kinds for address, live in found.items()}
+            return {address: live for kind in kinds for address, live in kind.items()}
+
+        return parsed(self.name, "GET", self._api.route, found)
 
     def mark(self, address: Address, live: LiveObject, owner: str) -> Applied:
         """Write the owner of a scope or client beside it."""

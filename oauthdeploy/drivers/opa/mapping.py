@@ -21,7 +21,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,8 +31,9 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 
 from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.drivers.values import Garbled, fingerprint
 from oauthdeploy.model.fields import Model
-from oauthdeploy.model.objects import Association, Client, IssuedBefore, Object, Revocation, Scope, Trust
+from oauthdeploy.model.objects import Association, Client, ClientTokens, IssuedBefore, Object, Revocation, Scope, Trust
 from oauthdeploy.model.state import LiveObject, Ownership
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
 from oauthdeploy.planning.cutoffs import BLOCKED as BLOCKS
@@ -66,10 +66,6 @@ _ELSEWHERE: Final = frozenset({"enabled", "secret", "options"})
 Document = Mapping[str, Any]
 Draft = dict[str, Any]
 M = TypeVar("M", bound=Model)
-
-
-class Garbled(ValueError):
-    """The document is not what this driver writes; the message names the place and holds no value."""
 
 
 class Moved(ValueError):
@@ -167,6 +163,8 @@ def _entries(document: Document, section: str) -> Iterator[tuple[str, Mapping[st
 
 def _read(model: type[M], entry: Mapping[str, Any], place: str, **more: Any) -> M:
     known = {key: value for key, value in entry.items() if key in model.model_fields and key not in _ELSEWHERE}
+    if model is Client and isinstance(known.get("tokens"), Mapping):
+        known["tokens"] = {key: value for key, value in known["tokens"].items() if key in ClientTokens.model_fields}
     try:
         return model.model_validate({**known, **more})
     except ValidationError as error:
@@ -180,12 +178,6 @@ def _live(value: Object, name: str, told: Any, owner: str, entry: Mapping[str, A
     standing = Ownership.OURS if whose and whose == owner else Ownership.FOREIGN if whose else Ownership.UNMARKED
     client_id = name if isinstance(value, Client) else ""
     return LiveObject(value, name, fingerprint(told), standing, whose, client_id=client_id)
-
-
-def fingerprint(told: Any) -> str:
-    """SHA-256 of what the document says about an object, in canonical form."""
-    text = json.dumps(told, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------
@@ -378,8 +370,8 @@ def patch(before: Document, after: Document, path: str = "") -> Iterator[dict[st
 
 
 def _pointed(key: str) -> str:
-    """A key as one step of a JSON Pointer (RFC 6901 section 3)."""
-    return key.replace("~", "~0").replace("/", "~1")
+    """A key as one step of a JSON Pointer (RFC 6901 section 3), of which OPA takes percent signs for those of a URL."""
+    return key.replace("~", "~0").replace("/", "~1").replace("%", "%25")
 
 
 def touched(document: Document, changes: Sequence[Change]) -> str:

@@ -1,0 +1,421 @@
+"""The driver against a real OPA: everything that it can hold, and what stays as it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.errors import Conflict, Forbidden, Unauthorized, WriteRefused
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.base import Wanted
+from oauthdeploy.drivers.opa.mapping import SECTIONS
+from oauthdeploy.model.objects import Object
+from oauthdeploy.model.state import Ownership
+from oauthdeploy.planning.changes import Action, Stage
+from tests.drivers.opa.site import (
+    KINDS,
+    LINK,
+    NAME,
+    OWNER,
+    Site,
+    at,
+    carry_out,
+    client,
+    converge,
+    cut,
+    link,
+    plan_of,
+    read,
+    scope,
+    trust,
+)
+from tests.servers.opa import Opa
+
+JWT = trust(issuer="https://login", jwks_uri="https://login/keys", audience="orders")
+WEB_SHOP = client(
+    name="Web Shop",
+    version="1",
+    description="ä/~\"'",
+    type="confidential",
+    redirect_uris=["https://shop.example/cb"],
+    grants=["client_credentials", "refresh_token"],
+    tokens={"access_lifetime": "30m", "refresh_count": "unlimited"},
+    enabled=True,
+)
+ESTATE: dict[Address, Object] = {
+    at(Kind.TRUST): JWT,
+    at(Kind.SCOPE, "orders.read"): scope(
+        description="Read", resources=["orders.v1"], url_templates=["GET_orders.v1/orders"]
+    ),
+    at(Kind.SCOPE, "a/b~c"): scope(),
+    at(Kind.CLIENT, "web-shop"): WEB_SHOP,
+    at(Kind.CLIENT, "~/ x%2F"): client(type="public"),
+    link("web-shop", "orders.read"): LINK,
+    link("web-shop", "a/b~c"): LINK,
+    link("~/ x%2F", "orders.read"): LINK,
+}
+
+
+@pytest.fixture
+def site(opa: Opa) -> Site:
+    return Site(opa)
+
+
+def test_everything_that_is_asked_for_is_there_afterwards(site: Site) -> None:
+    """All kinds, odd names among them, in one write for the stage; the second plan is empty."""
+    plan = converge(site, ESTATE)
+    assert {change.stage for change in plan.changes} == {Stage.WIDEN_RESOURCE}
+    assert plan.servers[0].writes == 3
+    document = site.document()
+    assert document.keys() == {*SECTIONS, "revision"}
+    assert document["associations"] == {
+        "web-shop": {"orders.read": True, "a/b~c": True},
+        "~/ x%2F": {"orders.read": True},
+    }
+    assert document["clients"]["web-shop"]["tokens"] == {"access_lifetime": 1800, "refresh_count": "unlimited"}
+    assert document["clients"]["web-shop"]["owner"] == OWNER
+    assert document["trust"]["jwks_uri"] == "https://login/keys"
+    assert document["revision"] == {"1": OWNER}
+
+
+def test_an_update_changes_the_fields_that_differ_and_no_others(site: Site) -> None:
+    """Whatever somebody put beside them stays, at every depth; so do objects and members that nobody wrote here."""
+    converge(site, ESTATE)
+    document = site.document()
+    document["notes"] = ["mine"]
+    document["clients"]["web-shop"] |= {"x-team": {"a": 1}}
+    document["clients"]["web-shop"]["tokens"]["x-more"] = 2
+    document["clients"]["stranger"] = {"type": "public", "x": None}
+    document["scopes"]["orders.read"]["x-level"] = 3
+    document["blocked"]["stranger"] = {"by": "hand"}
+    document["trust"]["x-leeway"] = 5
+    site.put(document)
+    wanted = dict(ESTATE)
+    wanted[at(Kind.CLIENT, "web-shop")] = WEB_SHOP.model_copy(update={"description": "Shop", "grants": ()})
+    wanted[at(Kind.SCOPE, "orders.read")] = scope(resources=["orders.v2"])
+    wanted[at(Kind.TRUST)] = trust(issuer="https://idp", jwks_uri="https://login/keys", audience=None)
+    converge(site, wanted)
+    expected = document
+    expected["clients"]["web-shop"] |= {"description": "Shop", "grants": []}
+    expected["scopes"]["orders.read"]["resources"] = ["orders.v2"]
+    expected["trust"]["issuer"] = "https://idp"
+    del expected["trust"]["audience"]
+    expected["revision"] = {"3": OWNER}
+    found = site.document()
+    assert found == expected | {"revision": found["revision"]}
+
+
+def test_null_asks_for_the_default_and_stays_away(site: Site) -> None:
+    """null takes a field out of the document; the next plan sees the default there."""
+    address = at(Kind.CLIENT, "web-shop")
+    converge(site, {address: WEB_SHOP})
+    converge(site, {address: client(description=None, grants=None, tokens=None, version=None, enabled=None)})
+    assert site.document()["clients"]["web-shop"].keys() == {"owner", "name", "type", "redirect_uris"}
+
+
+def test_what_goes_takes_along_what_hangs_on_it(site: Site) -> None:
+    """A client goes with its associations and its block; a scope after its associations."""
+    converge(site, ESTATE)
+    rest = {address: value for address, value in ESTATE.items() if "a/b~c" not in str(address)}
+    del rest[at(Kind.CLIENT, "~/ x%2F")], rest[link("~/ x%2F", "orders.read")]
+    gone = [at(Kind.SCOPE, "a/b~c"), at(Kind.CLIENT, "~/ x%2F")]
+    plan = converge(site, rest, absent=gone, listed=["web-shop"])
+    assert {str(change.address) for change in plan.changes if change.action is Action.DELETE} == {
+        "association/web-shop:a/b~c@orders",
+        "scope/a/b~c@orders",
+        str(at(Kind.CLIENT, "~/ x%2F")),
+    }
+    document = site.document()
+    assert document["associations"] == {"web-shop": {"orders.read": True}}
+    assert document["clients"].keys() == {"web-shop"}
+    assert document["scopes"].keys() == {"orders.read"}
+
+
+def test_trust_by_introspection_leaves_the_secret_out(site: Site) -> None:
+    """The secret is in no request, the plan can't compare it, and the finding says where OPA gets it from."""
+    secret = Secret("canary-of-introspection", "env:S")
+    asking = trust(via="external", endpoint="https://login/introspect", client_id="rs", client_secret=secret)
+    converge(site, {at(Kind.TRUST): JWT})
+    converge(site, {at(Kind.TRUST): asking})
+    assert site.document()["trust"] == {
+        "authorization_server": "login",
+        "via": "external",
+        "endpoint": "https://login/introspect",
+        "client_id": "rs",
+    }
+    desired = site.desired({at(Kind.TRUST): asking})
+    with site.driver(read_only=True) as driver:
+        assert [path for _, path in plan_of(driver, desired).blind] == ["client_secret"]
+        (finding,) = driver.unsupported(Wanted(desired.objects, KINDS), driver.check())
+        assert not driver.unsupported(Wanted({at(Kind.TRUST): JWT}, KINDS), driver.check())
+    assert (finding.rule, "opa.runtime().env" in finding.fix) == ("opa-secret-not-stored", True)
+
+
+def test_a_block_and_its_end(site: Site) -> None:
+    """A blocked client stands in blocked, with the reason; enabled: true takes it out again."""
+    address, revocation = at(Kind.CLIENT, "web-shop"), at(Kind.REVOCATION, "INC-1")
+    converge(site, {address: WEB_SHOP})
+    plan = converge(
+        site, {address: client(enabled=False), revocation: cut("web-shop", block=["resource"], reason="key found")}
+    )
+    assert [(change.action, change.stage) for change in plan.changes] == [(Action.DISABLE, Stage.CUT_OFF_RESOURCE)]
+    assert site.document()["blocked"] == {"web-shop": {"revocation": "INC-1", "reason": "key found"}}
+    converge(site, {address: client(enabled=True)})
+    assert site.document()["blocked"] == {}
+    converge(site, {address: client(enabled=False)})
+    assert site.document()["blocked"].keys() == {"web-shop"}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "before"),
+    [
+        ({"issued_before": "2026-11-20T08:00:00Z"}, 1795161600),
+        ({"issued_before": "2026-11-20T08:00:00.25Z"}, 1795161601),
+    ],
+)
+def test_tokens_from_before_a_moment_are_refused(site: Site, tokens: object, before: int) -> None:
+    """The moment is written once, rounded up to the seconds of iat, with owner and scope; a second plan is empty."""
+    revocation = at(Kind.REVOCATION, "INC-2")
+    plan = converge(site, {revocation: cut("batch", tokens=tokens, owner="alice", scope="orders.read")})
+    (change,) = plan.changes
+    assert (change.action, [field.path for field in change.fields]) == (Action.REVOKE, ["tokens.refused"])
+    entry = {"before": before, "owner": "alice", "scope": "orders.read"}
+    assert site.document()["issued_before"] == {"batch": {"INC-2": entry}}
+    wider = {revocation: cut("batch", tokens=tokens)}
+    assert converge(site, wider).changes
+    assert site.document()["issued_before"] == {"batch": {"INC-2": {"before": before}}}
+    assert not converge(site, {at(Kind.REVOCATION, "INC-3"): cut("batch", tokens=tokens, owner="bob")}).changes
+
+
+def test_all_tokens_are_those_up_to_the_first_apply(site: Site) -> None:
+    """By OPA's clock, the running second included; another incident has a moment of its own."""
+    begun = datetime.now(UTC).timestamp()
+    converge(site, {at(Kind.REVOCATION, "INC-4"): cut("batch", tokens="all")})
+    entry = site.document()["issued_before"]["batch"]["INC-4"]
+    assert int(begun) < entry["before"] <= datetime.now(UTC).timestamp() + 1
+    assert entry["all"] is True
+    assert converge(site, {at(Kind.REVOCATION, "INC-5"): cut("batch", tokens="all")}).changes
+
+
+def test_a_cut_off_outlives_its_client(site: Site) -> None:
+    """Old tokens must not work again when a client of that id is made anew."""
+    address = at(Kind.CLIENT, "batch")
+    converge(site, {address: client()})
+    converge(site, {at(Kind.REVOCATION, "I"): cut("batch", tokens="all", block=["resource"])})
+    converge(site, {}, absent=[address])
+    document = site.document()
+    assert (document["clients"], document["blocked"]) == ({}, {})
+    assert document["issued_before"]["batch"].keys() == {"I"}
+
+
+# -- who owns what --------------------------------------------------------------------------------------------------
+
+
+def test_marks_tell_ours_from_others(site: Site) -> None:
+    """What we make is ours; what carries another mark is foreign; adopting marks one object and nothing else."""
+    converge(site, {at(Kind.CLIENT, "ours"): client()})
+    document = site.document()
+    document["clients"] |= {"free": {"x": 1}, "theirs": {"owner": "billing"}}
+    site.put(document)
+    desired = site.desired({})
+    with site.driver() as driver:
+        live = read(driver, desired).objects
+        assert {a.name: one.ownership for a, one in live.items()} == {
+            "ours": Ownership.OURS,
+            "free": Ownership.UNMARKED,
+            "theirs": Ownership.FOREIGN,
+        }
+        free = at(Kind.CLIENT, "free")
+        assert driver.mark(free, live[free], OWNER).requests == 2
+        assert driver.mark(free, live[free], OWNER).requests == 1
+        assert read(driver, desired).objects[free].ownership is Ownership.OURS
+        with pytest.raises(Conflict):
+            driver.mark(at(Kind.CLIENT, "gone"), live[free], OWNER)
+    assert site.document()["clients"] == document["clients"] | {"free": {"x": 1, "owner": OWNER}}
+    plan = converge(site, {}, prune={"clients": "managed"})
+    assert {str(change.address) for change in plan.changes} == {"client/free@orders", "client/ours@orders"}
+
+
+# -- others at the same time ----------------------------------------------------------------------------------------
+
+
+def test_a_writer_who_was_faster_is_noticed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The revision that we read is gone: other objects are kept and the write is repeated; the same ones stop it."""
+    address = at(Kind.CLIENT, "web-shop")
+    converge(site, {address: client(description="one")})
+    for theirs, clash in ((at(Kind.CLIENT, "other"), False), (address, True)):
+        desired = site.desired({address: client(description="two")})
+        with site.driver() as driver:
+            changes = plan_of(driver, desired).changes
+            _before_the_write(monkeypatch, driver, partial(converge, site, {theirs: client(description="theirs")}))
+            if clash:
+                with pytest.raises(Conflict, match="not as the plan expects"):
+                    driver.apply(changes)
+            else:
+                driver.apply(changes)
+        clients = site.document()["clients"]
+        assert clients["other"]["description"] == "theirs"
+        assert clients["web-shop"]["description"] == ("theirs" if clash else "two")
+        converge(site, {address: client(description="one")})
+
+
+def test_two_who_make_the_document_make_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PUT with If-None-Match: who comes second changes what the first made."""
+    with site.driver() as driver:
+        changes = plan_of(driver, site.desired({at(Kind.CLIENT, "a"): client()})).changes
+        _before_the_write(monkeypatch, driver, lambda: converge(site, {at(Kind.CLIENT, "b"): client()}))
+        driver.apply(changes)
+    assert site.document()["clients"].keys() == {"a", "b"}
+    assert site.document()["revision"] == {"2": OWNER}
+
+
+def test_what_is_there_or_gone_against_the_plan_is_a_conflict(site: Site) -> None:
+    """A create never overwrites, and an update makes nothing anew."""
+    address = at(Kind.CLIENT, "a")
+    with site.driver() as driver:
+        create = plan_of(driver, site.desired({address: client()})).changes
+        converge(site, {address: client(description="theirs")})
+        with pytest.raises(Conflict, match="not as the plan expects"):
+            driver.apply(create)
+        update = plan_of(driver, site.desired({address: client(description="ours")})).changes
+        converge(site, {}, absent=[address])
+        with pytest.raises(Conflict):
+            driver.apply(update)
+    assert site.document()["clients"] == {}
+
+
+def _before_the_write(monkeypatch: pytest.MonkeyPatch, driver: object, act: Callable[[], object]) -> None:
+    """Let somebody else act between our look and our write, once."""
+    api = driver._api  # type: ignore[attr-defined]
+    waiting = [act]
+    for name in ("create", "patch"):
+        write = getattr(api, name)
+
+        def first(body: object, write: Callable[[object], None] = write) -> None:
+            if waiting:
+                waiting.pop()()
+            write(body)
+
+        monkeypatch.setattr(api, name, first)
+
+
+# -- who is let in --------------------------------------------------------------------------------------------------
+
+
+def test_bearer_token(start_opa: Callable[..., Opa]) -> None:
+    """The token opens; a wrong one is refused with 401; a reader's plans, and is told which right it lacks to write."""
+    opa = start_opa(bearer=True)
+    converge(Site(opa), ESTATE)
+    with Site(opa, token="wrong").driver() as driver, pytest.raises(Unauthorized):
+        driver.check()
+    reader = Site(opa, token=f"{opa.token}-reader")
+    with reader.driver() as driver:
+        assert driver.check().product == "Open Policy Agent"
+        desired = reader.desired({at(Kind.CLIENT, "new"): client()})
+        changes = plan_of(driver, desired).changes
+        with pytest.raises(Forbidden, match="forbids to write") as caught:
+            driver.apply(changes)
+        assert "system.authz" in caught.value.fix
+        assert opa.token not in repr(caught.value.__dict__)
+
+
+def test_client_certificate(start_opa: Callable[..., Opa]) -> None:
+    """Over mutual TLS, by the certificate of the server entry."""
+    opa = start_opa(mtls=True)
+    tls = {"ca_file": str(opa.ca_file), "client_cert": str(opa.client_cert)}
+    converge(Site(opa, tls=tls), {at(Kind.CLIENT, "a"): client()})
+
+
+def test_planning_writes_nothing(site: Site) -> None:
+    """A read-only driver refuses before anything is sent."""
+    desired = site.desired({at(Kind.CLIENT, "a"): client()})
+    with site.driver(read_only=True) as driver:
+        changes = plan_of(driver, desired).changes
+        with pytest.raises(WriteRefused):
+            carry_out(driver, changes)
+    assert site.opa.call("GET", f"/v1/data/{site.path}").json() == {}
+
+
+# -- what OPA says of itself ----------------------------------------------------------------------------------------
+
+
+def test_ping_names_the_version_and_that_data_is_in_memory(site: Site) -> None:
+    """What a restart would lose is said before it happens."""
+    with site.driver(read_only=True) as driver:
+        report = driver.check()
+    assert (report.product, report.version.startswith("1.")) == ("Open Policy Agent", True)
+    assert [item.rule for item in report.diagnostics] == ["opa-data-in-memory"]
+    assert NAME in next(iter(report.diagnostics)).detail
+
+
+def test_data_on_disk_is_not_called_in_memory(start_opa: Callable[..., Opa], tmp_path: Path) -> None:
+    """OPA can keep its data on disk, and says so in its configuration."""
+    config = f"storage: {{disk: {{directory: {tmp_path}/data, auto_create: true}}}}"
+    opa = start_opa(config=config)
+    site = Site(opa)
+    converge(site, ESTATE)
+    with site.driver(read_only=True) as driver:
+        assert not driver.check().diagnostics
+
+
+def test_reading_takes_one_request_and_writing_three(site: Site) -> None:
+    """Whatever the number of objects."""
+    many: dict[Address, Object] = {at(Kind.CLIENT, f"c{number}"): client() for number in range(500)}
+    many |= {link(f"c{number}", "s"): LINK for number in range(500)} | {at(Kind.SCOPE, "s"): scope()}
+    desired = site.desired(many)
+    with site.driver() as driver:
+        plan = plan_of(driver, desired)
+        assert driver.connection.http.requests == 1
+        carry_out(driver, plan.changes)
+        assert driver.connection.http.requests == 4
+        assert not plan_of(driver, desired).changes
+
+
+# -- bundles --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("roots", [["oauth/orders"], ["oauth"], ["oauth/orders/clients"], [""]])
+def test_a_path_of_a_bundle_is_read_and_never_written(
+    start_opa: Callable[..., Opa], tmp_path: Path, roots: list[str]
+) -> None:
+    """ping says whose it is; a plan with changes is refused by a finding, and what is written all the same by OPA."""
+    folder = tmp_path / "bundle"
+    (folder / "oauth/orders").mkdir(parents=True)
+    (folder / ".manifest").write_text(json.dumps({"roots": roots}))
+    data = {"clients": {"a": {"owner": OWNER}}}
+    where = folder / "oauth/orders/data.json"
+    if roots == ["oauth/orders/clients"]:
+        where = folder / "oauth/orders/clients/data.json"
+        where.parent.mkdir()
+        where.write_text(json.dumps(data["clients"]))
+    else:
+        where.write_text(json.dumps(data))
+    site = Site(start_opa(bundle=folder))
+    with site.driver() as driver:
+        assert [item.rule for item in driver.check().diagnostics] == ["opa-path-in-bundle"]
+        as_it_is = site.desired({at(Kind.CLIENT, "a"): client()})
+        assert not plan_of(driver, as_it_is).changes
+        assert not driver.refusals(())
+        changes = plan_of(driver, site.desired({at(Kind.CLIENT, "b"): client()})).changes
+        (finding,) = driver.refusals(changes)
+        assert (finding.rule, finding.severity.value) == ("opa-path-in-bundle", "error")
+        with pytest.raises(Forbidden, match="takes the policy data from a bundle"):
+            driver.apply(changes)
+
+
+def test_a_bundle_beside_our_path_is_no_hindrance(start_opa: Callable[..., Opa], tmp_path: Path) -> None:
+    """Roots that only look alike own nothing of ours."""
+    folder = tmp_path / "bundle"
+    (folder / "oauth/orders2").mkdir(parents=True)
+    (folder / ".manifest").write_text('{"roots": ["oauth/orders2", "other"]}')
+    (folder / "oauth/orders2/data.json").write_text("{}")
+    site = Site(start_opa(bundle=folder))
+    converge(site, ESTATE)
+    with site.driver(read_only=True) as driver:
+        assert [item.rule for item in driver.check().diagnostics] == ["opa-data-in-memory"]
