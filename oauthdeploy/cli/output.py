@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -174,6 +173,8 @@ def _to_stdout(text: str) -> None:
 
 def write_file(path: Path, text: str) -> None:
     """Write a file in one step: readers see the old one or the new one. Raises ReportNotWritten."""
+    import tempfile
+
     try:
         if path.exists() and not path.is_file():
             # A pipe or /dev/stdout can't be replaced, only written to.

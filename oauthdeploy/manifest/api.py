@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from oauthdeploy.core.diagnostics import Path, SourceSpan
 from oauthdeploy.manifest.digest import manifest_digest, part_digests
 from oauthdeploy.manifest.document import Document
-from oauthdeploy.model.explanation import Origin
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.state import DesiredState
+
+if TYPE_CHECKING:
+    from oauthdeploy.model.explanation import Origin
 
 
 @dataclass(frozen=True)

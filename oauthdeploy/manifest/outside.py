@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,6 +33,8 @@ def run_command(
     goes nowhere, since that may hold the secret; a terminal is still its own, for those that ask for a PIN. Raises OSError
     where it can't be run and ValueError for words that no command can hold.
     """
+    import subprocess  # rarely needed, and slow to import
+
     process = subprocess.Popen(
         words,
         cwd=folder,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from oauthdeploy.core.diagnostics import Path
 from oauthdeploy.manifest.locate import Locator
 from oauthdeploy.manifest.nodes import Node
 from oauthdeploy.manifest.variables import Variables
-from oauthdeploy.model.explanation import Origin
+
+if TYPE_CHECKING:
+    from oauthdeploy.model.explanation import Origin
 
 _REFERENCE: Final = re.compile(r"\$\$\{|\$\{([^{}]*)\}")
 
@@ -27,6 +29,8 @@ class Tracer:
 
     def __call__(self, path: Path) -> Origin | None:
         """The origin of the value at the path, which must be written as such."""
+        from oauthdeploy.model.explanation import Origin
+
         found = self.locator.exact(path)
         if found is None:
             return None

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.planning.changes import Action, Change
-from oauthdeploy.planning.plan import Plan
+
+if TYPE_CHECKING:
+    from oauthdeploy.planning.plan import Plan
 
 
 class Status(StrEnum):

@@ -16,20 +16,25 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, SourceSpan
-from oauthdeploy.model.state import DesiredState
 from oauthdeploy.planning.changes import Risk, Stage
-from oauthdeploy.planning.drift import DriftReport
-from oauthdeploy.planning.outcome import ApplyReport, Status
-from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.outcome import Status
+
+if TYPE_CHECKING:
+    # What a finding about a manifest doesn't need: `validate` would wait for it.
+    from oauthdeploy.model.state import DesiredState
+    from oauthdeploy.planning.drift import DriftReport
+    from oauthdeploy.planning.outcome import ApplyReport
+    from oauthdeploy.planning.plan import Plan
+
+    Subject = Plan | ApplyReport | DriftReport | None
+    """What the report was built from, where its JSON form is a document of its own."""
 
 Locate = Callable[[Path], SourceSpan | None]
 """Finds the place of a manifest's path in its files."""
-
-Subject = Plan | ApplyReport | DriftReport | None
-"""What the report was built from, where its JSON form is a document of its own."""
 
 
 @dataclass(frozen=True)

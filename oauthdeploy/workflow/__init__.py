@@ -13,19 +13,24 @@
     check_saved()   saved plan -> what has moved since
     run_saved()     saved plan -> the same plan, made again and compared -> apply -> verify -> report
 
-Errors are those of `core.errors`; each has the exit code that the command line leaves with.
+Errors are those of `core.errors`; each has the exit code that the command line leaves with. Functions are imported when they
+are first used (PEP 562), so that checking a manifest doesn't wait for what applying a plan needs.
 """
 
 from __future__ import annotations
 
-from oauthdeploy.manifest.api import ManifestRequest
-from oauthdeploy.manifest.baselines import read_baseline
-from oauthdeploy.workflow.adopting import AdoptReport, adopt, probe
-from oauthdeploy.workflow.drifting import detect_drift
-from oauthdeploy.workflow.opening import environment, validate
-from oauthdeploy.workflow.options import PingResult, RunOptions
-from oauthdeploy.workflow.runs import make_plan, ping, run_plan
-from oauthdeploy.workflow.saved import check_saved, read_plan, run_saved, save_plan
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from oauthdeploy.manifest.api import ManifestRequest
+    from oauthdeploy.manifest.baselines import read_baseline
+    from oauthdeploy.workflow.adopting import AdoptReport, adopt, probe
+    from oauthdeploy.workflow.drifting import detect_drift
+    from oauthdeploy.workflow.opening import environment, validate
+    from oauthdeploy.workflow.options import PingResult, RunOptions
+    from oauthdeploy.workflow.runs import make_plan, ping, run_plan
+    from oauthdeploy.workflow.saved import check_saved, read_plan, run_saved, save_plan
 
 __all__ = [
     "AdoptReport",
@@ -46,3 +51,36 @@ __all__ = [
     "save_plan",
     "validate",
 ]
+
+_HOMES: Final = {
+    "AdoptReport": "oauthdeploy.workflow.adopting",
+    "ManifestRequest": "oauthdeploy.manifest.api",
+    "PingResult": "oauthdeploy.workflow.options",
+    "RunOptions": "oauthdeploy.workflow.options",
+    "adopt": "oauthdeploy.workflow.adopting",
+    "check_saved": "oauthdeploy.workflow.saved",
+    "detect_drift": "oauthdeploy.workflow.drifting",
+    "environment": "oauthdeploy.workflow.opening",
+    "make_plan": "oauthdeploy.workflow.runs",
+    "ping": "oauthdeploy.workflow.runs",
+    "probe": "oauthdeploy.workflow.adopting",
+    "read_baseline": "oauthdeploy.manifest.baselines",
+    "read_plan": "oauthdeploy.workflow.saved",
+    "run_plan": "oauthdeploy.workflow.runs",
+    "run_saved": "oauthdeploy.workflow.saved",
+    "save_plan": "oauthdeploy.workflow.saved",
+    "validate": "oauthdeploy.workflow.opening",
+}
+"""The module of each name."""
+
+if not TYPE_CHECKING:
+    # Hidden from type checkers, so that a misspelt name is an error to them.
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
