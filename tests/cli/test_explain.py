@@ -48,7 +48,7 @@ def test_a_field_is_explained_without_a_manifest(oauthdeploy: Runner) -> None:
     for said in ("a list of texts", "not managed: never compared", "webmethods", "redirect-uri-not-https"):
         assert said in found.out
     own = oauthdeploy("explain", "servers.credentials.password").out
-    assert own.startswith("servers.credentials.password  of the driver webmethods\n")
+    assert "servers.credentials.password  of the driver webmethods" in own.splitlines()
 
 
 def test_an_object_is_explained_with_value_origin_and_servers(oauthdeploy: Runner, estate: tuple[str, ...]) -> None:
