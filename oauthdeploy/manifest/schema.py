@@ -12,7 +12,8 @@ from pydantic_core import core_schema
 from oauthdeploy.manifest.document import Document
 from oauthdeploy.model.fields import Model
 
-SCHEMA_ID: Final = "urn:oauthdeploy:schema:manifest:v1"
+SCHEMA_ID: Final = "https://www.schemastore.org/oauthdeploy.v1.json"
+"""A web address, as SchemaStore asks of every schema's id."""
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _REFERENCE: Final = {
@@ -24,6 +25,9 @@ _REFERENCE: Final = {
     "examples": ["${env:LOGIN_PASSWORD}"],
 }
 _ANNOTATIONS: Final = ("title", "description", "default", "examples", "deprecated")
+_BOUNDS: Final = {"ge": "minimum", "le": "maximum"}
+"""Bounds that pydantic leaves in its own words, where they stand around a union."""
+
 _SCALARS: Final = ("string", "number", "boolean")
 _LITERAL: Final = frozenset({"Variable", "VariableType"})
 """Declarations of variables are read before references are replaced, so they hold none."""
@@ -53,9 +57,9 @@ def manifest_schema() -> dict[str, Any]:
     return {
         "$schema": DIALECT,
         "$id": SCHEMA_ID,
-        **made,
+        **_plain_types(made),
         "title": "oauthdeploy manifest",
-        "$defs": {**definitions, "Reference": dict(_REFERENCE)},
+        "$defs": {**_plain_types(definitions), "Reference": dict(_REFERENCE)},
     }
 
 
@@ -127,6 +131,29 @@ def _takes_digits(schema: dict[str, Any]) -> bool:
 def _without_default(schema: dict[str, Any]) -> dict[str, Any]:
     """Without `default: null`: null asks for the server's default, while a field that isn't written is not managed."""
     return {key: value for key, value in schema.items() if not (key == "default" and value is None)}
+
+
+def _plain_types(node: Any) -> Any:
+    """The same with one type in each schema, alternatives as `anyOf`: Ajv's strict mode, SchemaStore's gate, asks for it."""
+    if isinstance(node, list):
+        return [_plain_types(inner) for inner in node]
+    if not isinstance(node, dict):
+        return node
+    made: dict[str, Any] = {}
+    for key, value in node.items():
+        if key in ("properties", "patternProperties"):
+            made[key] = {name: _plain_types(inner) for name, inner in value.items()}
+        else:
+            made[key] = value if key in ("examples", "enum", "default") else _plain_types(value)
+    for word, bound in [(word, made.pop(word)) for word in _BOUNDS if word in made]:
+        for part in made.get("anyOf", [made]):
+            if part.get("type") == "integer":
+                part[_BOUNDS[word]] = bound
+    if not isinstance(made.get("type"), list):
+        return made
+    notes = {key: made[key] for key in _ANNOTATIONS if key in made}
+    rest = {key: value for key, value in made.items() if key not in notes and key != "type"}
+    return {**notes, "anyOf": [{"type": kind, **(rest if kind == "string" else {})} for kind in made["type"]]}
 
 
 def _tidy(schema: dict[str, Any]) -> dict[str, Any]:

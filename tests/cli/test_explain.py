@@ -56,7 +56,8 @@ def test_an_object_is_explained_with_value_origin_and_servers(oauthdeploy: Runne
     found = oauthdeploy("explain", "client/nightly-batch", *estate)
     assert (found.code, found.err) == (0, "")
     lines = {line.split()[0]: line for line in found.out.splitlines() if line.startswith("  ") and line.strip()}
-    assert f"{EXAMPLE}:43:11" in found.out
+    written = Path(EXAMPLE).read_text(encoding="utf-8").splitlines().index("  nightly-batch:") + 1
+    assert f"{EXAMPLE}:{written}:3" in found.out
     assert "10m" in lines["tokens.access_lifetime"]
     assert "(secret from env:NIGHTLY_BATCH_SECRET)" in lines["secret.value"]
     assert "not on orders: it belongs to the authorization side" in found.out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,47 @@ def test_the_schema_is_a_schema() -> None:
     Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
     assert schema["$id"]
+
+
+KEYWORDS = {
+    "$schema", "$id", "$defs", "$ref", "title", "description", "examples", "default", "type", "enum", "const", "anyOf", "oneOf",
+    "properties", "patternProperties", "additionalProperties", "propertyNames", "required", "items", "uniqueItems", "minItems",
+    "minLength", "maxLength", "minProperties", "maxProperties", "minimum", "maximum", "exclusiveMinimum", "pattern", "format",
+}  # fmt: skip
+BOUNDS = {
+    "minimum": {"integer", "number"},
+    "maximum": {"integer", "number"},
+    "pattern": {"string"},
+    "format": {"string"},
+}
+
+
+def schemas(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A schema and every schema inside it."""
+    yield node
+    for key in ("properties", "patternProperties", "$defs"):
+        for inner in node.get(key, {}).values():
+            yield from schemas(inner)
+    for inner in [*node.get("anyOf", ()), *node.get("oneOf", ())]:
+        yield from schemas(inner)
+    for key in ("items", "additionalProperties", "propertyNames"):
+        if isinstance(node.get(key), dict):
+            yield from schemas(node[key])
+
+
+def test_schemastore_would_take_it() -> None:
+    """What SchemaStore's gate asks: an id that is a web address, and Ajv's strict mode: known words, each schema of one type,
+    bounds only where a type says that they mean something, and formats that validators know.
+    """
+    schema = manifest_schema()
+    assert schema["$id"].startswith("https://")
+    for part in schemas(schema):
+        assert set(part) <= KEYWORDS
+        assert isinstance(part.get("type", ""), str)
+        assert part.get("format", "date") in ("date", "date-time")
+        for word, kinds in BOUNDS.items():
+            assert word not in part or part.get("type") in kinds, part
+        assert set(part.get("required", ())) <= set(part.get("properties", ()))
 
 
 def test_every_property_is_explained() -> None:

@@ -50,7 +50,7 @@ def shape_of(schema: Schema, definitions: Schema) -> Shape:
     words: list[str] = []
     for branch in branches:
         # Beside a text of digits stands the number that an editor takes it for; it is the same value.
-        if texts and branch.get("type") == "integer" and branch.get("minimum") == 0 and "maximum" not in branch:
+        if texts and branch.get("type") == "integer" and "maximum" not in branch:
             continue
         words.append(_words(branch, definitions))
     return Shape(
@@ -62,7 +62,7 @@ def shape_of(schema: Schema, definitions: Schema) -> Shape:
         nullable=any(branch.get("type") == "null" for branch in branches),
         is_list=any(branch.get("type") == "array" for branch in branches),
         is_set=any(branch.get("uniqueItems", False) for branch in branches),
-        is_text=any(branch.get("type") == ["string", "number"] for branch in branches),
+        is_text=any(branch.get("type") == "number" for branch in branches),
         is_duration=is_duration,
     )
 
