@@ -82,7 +82,8 @@ class ClientEntry(Client):
 
 def _end(*keys: str) -> dict[str, Any]:
     # Strict validators want to see what is required among the properties of the same schema.
-    return {"type": "object", "properties": dict.fromkeys(keys, {}), "required": list(keys), "maxProperties": len(keys)}
+    properties: dict[str, Any] = {key: {} for key in keys}
+    return {"type": "object", "properties": properties, "required": list(keys), "maxProperties": len(keys)}
 
 
 _ENDS: dict[str, Any] = {"oneOf": [_end("client", "scopes"), _end("scope", "clients")]}

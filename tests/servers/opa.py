@@ -138,7 +138,8 @@ def launch(
 
     `files` (name to content) are loaded as policies and data; `bundle` is a folder or archive that is loaded as one;
     `bearer` lets in only who has a token (the reader's is the writer's with `-reader` at its end); `tls` serves https,
-    `mtls` lets in only clients with a certificate; `config` is its configuration in YAML. Raises `Unobtainable` when it doesn't start.
+    `mtls` lets in only clients with a certificate; `config` is its configuration in YAML. Raises `Unobtainable` when it
+    doesn't start.
     """
     program = obtain()
     folder.mkdir(parents=True, exist_ok=True)
