@@ -157,7 +157,5 @@ def _counted(suite: ET.Element) -> ET.Element:
 
 
 def _sums(suites: Sequence[ET.Element]) -> dict[str, str]:
-    return {
-        name: str(sum(int(suite.attrib[name]) for suite in suites))
-        for name in ("tests", "failures", "errors", "skipped")
-    }
+    """The sums of the whole report; Jenkins' schema knows no `skipped` here."""
+    return {name: str(sum(int(suite.attrib[name]) for suite in suites)) for name in ("tests", "failures", "errors")}

@@ -12,6 +12,7 @@ import click
 import pytest
 
 from oauthdeploy import __version__, workflow
+from oauthdeploy.cli.schema import SCHEMAS
 from oauthdeploy.core import errors
 from oauthdeploy.core.diagnostics import Diagnostics
 from tests.cli.conftest import Runner, process
@@ -242,7 +243,13 @@ def test_completion_prints_a_script_and_completes(oauthdeploy: Runner, shell: st
     assert process(env=asked).out == "plain,--detailed-exitcode\n"
 
 
-def test_the_schema_is_printed_as_it_is_published(oauthdeploy: Runner) -> None:
-    """What an editor gets from us is the file in the repository."""
-    found = oauthdeploy("schema")
-    assert found.out == (Path(__file__).parents[2] / "schemas" / "manifest.v1.schema.json").read_text()
+def test_every_schema_is_printed_as_it_is_published(oauthdeploy: Runner) -> None:
+    """The file in schemas/ is what users see, each of them by its name; the manifest's where none is named."""
+    folder = Path(__file__).parents[2] / "schemas"
+    names = {path.name.partition(".")[0] for path in folder.glob("*.json")}
+    for name in names:
+        found = oauthdeploy("schema", name)
+        assert (found.code, found.out) == (0, (folder / f"{name}.v1.schema.json").read_text(encoding="utf-8"))
+    assert oauthdeploy("schema").out == oauthdeploy("schema", "manifest").out
+    assert oauthdeploy("schema", "--help").out.count("\n") > len(names)
+    assert names == set(SCHEMAS)

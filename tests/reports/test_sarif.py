@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -17,9 +15,8 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, Sour
 from oauthdeploy.manifest.explaining.rules import all_rules
 from oauthdeploy.reports.json import to_text
 from oauthdeploy.reports.sarif import FINGERPRINT, sarif_document
-
-OFFICIAL: Final = Path(os.environ.get("OAUTHDEPLOY_TEST_TOOLS", "/nowhere")) / "sarif-schema-2.1.0.json"
-"""The schema of OASIS, which no package brings: `sarif-2.1/schema/` of github.com/oasis-tcs/sarif-spec."""
+from tests.reports import published
+from tests.servers.plugin import usable
 
 RULES = all_rules()
 ERROR = Diagnostic(
@@ -235,12 +232,11 @@ def test_any_text_can_be_written(summary: str, detail: str, file: str) -> None:
     assert json.loads(text)["runs"][0]["results"][0]["message"]["text"].startswith(summary)
 
 
-@pytest.mark.skipif(not OFFICIAL.exists(), reason="set OAUTHDEPLOY_TEST_TOOLS to a folder with sarif-schema-2.1.0.json")
 def test_the_official_schema_accepts_every_rule_and_finding() -> None:
     """What we think of SARIF is what OASIS says of it."""
     from jsonschema.validators import validator_for
 
-    schema = json.loads(OFFICIAL.read_text("utf-8"))
+    schema = json.loads(usable(published.sarif_schema).read_text("utf-8"))
     items = [Diagnostic(name, facts.title, "x", "y", span=ERROR.span) for name, facts in RULES.items()]
     made = sarif_document(Diagnostics.of([*items, ERROR]), RULES, command="validate", version="1.2.3")
     assert [error.message for error in validator_for(schema)(schema).iter_errors(made)] == []

@@ -32,9 +32,10 @@ _HEADS: Final = {Run.DRIFT: ("Live", "Manifest"), Run.COMPARE: ("First side", "S
 
 def render_html(report: Report) -> str:
     """The page."""
-    style, script = _style(), _script()
+    ended = any(item.end is not None for item in report.items)
+    style, script = _style() + _columns(report, ended=ended), _script()
     picture = picture_of(report)
-    return _template().render(
+    made: str = _template().render(
         report=report,
         policy=_policy(style, script),
         style=Markup(style),  # noqa: S704 - a file of ours
@@ -44,10 +45,11 @@ def render_html(report: Report) -> str:
         verdict=_verdict(report),
         heads=_HEADS.get(report.run, ("Before", "After")),
         findings=sorted(report.all_findings, key=lambda item: item.severity.rank),
-        ended=any(item.end is not None for item in report.items),
+        ended=ended,
         kinds=tuple(dict.fromkeys(item.address.kind.value for item in report.items)),
         version=__version__,
     )
+    return f"{made}\n"
 
 
 def _verdict(report: Report) -> str:
@@ -69,6 +71,12 @@ def _style() -> str:
 @cache
 def _script() -> str:
     return (files(_PACKAGE) / "templates" / "page.js").read_text(encoding="utf-8")
+
+
+def _columns(report: Report, *, ended: bool) -> str:
+    """The widths of the columns of the table, which depend on how many sides there are."""
+    sides = f"repeat({len(report.columns)},minmax(60px,90px)) " if report.columns else ""
+    return f"#objects{{--columns:{sides}minmax(0,1fr) 190px {'110px ' if ended else ''}190px}}"
 
 
 def _policy(style: str, script: str) -> str:

@@ -17,6 +17,7 @@
   form.hidden = false;
   const find = byId("find"), shown = byId("shown"), nothing = byId("nothing"), open = byId("open");
   const chips = Array.from(form.querySelectorAll(".chip"));
+  const number = (value) => value.toLocaleString("en");
   const choice = (id) => { const select = byId(id); return select ? select.value : ""; };
 
   // Everything that is searched is read once; afterwards only rows whose state changes are written to.
@@ -49,7 +50,8 @@
       }
     }
     const all = entries.length;
-    shown.textContent = count === all ? `${all} ${all === 1 ? "object" : "objects"}` : `${count} of ${all} objects`;
+    const said = `${number(all)} ${all === 1 ? "object" : "objects"}`;
+    shown.textContent = count === all ? said : `${number(count)} of ${said}`;
     nothing.hidden = count > 0;
   }
 
