@@ -39,6 +39,7 @@ WORDS = re.compile(r"\w+|\$\{[^}]*\}|[^\w\s]|\s+")
 EXTRA = [
     "${env:P}", "${env:X}", "${var:v}", "$${", "${", "}", "null", "~", "''", "[]", "{}", "&a ", "*a", "!x ", "<<: ", "|\n",
     "---\n", "# oauthdeploy: ignore[unknown-key] x\n", "\t", "\r\n", "\0", "\u2028", "1h", "-1", "never", "absent", "both",
+    "&a [[[[*a]]]]", "{a: *a}", "9" * 5000, "\\ud800", "${file:x}", "${command:x}", "environments: {prod: ", "\ufeff", "\x85",
 ]  # fmt: skip
 
 
@@ -108,7 +109,9 @@ def lines_reached(text: str, path: Path) -> set[tuple[str, int]]:
         return local if frame.f_code.co_filename.startswith(WATCHED) else None
 
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    request = ManifestRequest(files=(str(path),), environ={"P": "secret"}, environment=None)
+    request = ManifestRequest(
+        files=(str(path),), environ={"P": "secret"}, environment="prod" if "prod" in text else None
+    )
     sys.settrace(trace)
     try:
         manifest, diagnostics = edge.load_manifest(request, driver_facts())

@@ -116,7 +116,7 @@ def _answers(wanted: Wanted, asking: bool, name: str) -> Answers:
     driver = wanted.authorization_driver or (EXTERNAL if endpoint else None)
     found = _ask if asking else _no_question
     name = wanted.name or found("Name of the manifest", name, check_name)
-    driver = driver or found("Driver of the authorization server", "webmethods", check_driver)
+    driver = driver or found("Driver of the authorization server", "webmethods", check_authorization)
     if driver == EXTERNAL:
         if wanted.authorization_url:
             raise click.UsageError("An external server is told by --introspection-endpoint, not --authorization-url.")
@@ -126,22 +126,19 @@ def _answers(wanted: Wanted, asking: bool, name: str) -> Answers:
             raise click.UsageError("--introspection-endpoint goes with --authorization-driver external.")
         address = wanted.authorization_url or _required(asking, "Its address", "--authorization-url")
     resources = wanted.resource_url or _several(asking, "Address of a resource server", check_resource)
-    other = "webmethods" if driver == EXTERNAL else driver
+    other = driver if driver in able_drivers("resource") else "webmethods"
     resource_driver = wanted.resource_driver
     if resources and resource_driver is None:
-        resource_driver = found("Driver of the resource servers", other, check_driver)
-    made = Answers(
+        resource_driver = found("Driver of the resource servers", other, check_resource_driver)
+    return Answers(
         name=check_name(name),
         authorization=check_url(address),
-        authorization_driver=check_driver(driver),
+        authorization_driver=check_authorization(driver),
         resources=tuple(check_resource(url) for url in resources),
-        resource_driver=check_driver(resource_driver or "webmethods"),
+        resource_driver=check_resource_driver(resource_driver or "webmethods"),
         clients=_once(wanted.client or _several(asking, "Name of a client", check_text)),
         scopes=_once(wanted.scope or _several(asking, "Name of a scope", check_text)),
     )
-    if made.resource_driver == EXTERNAL:
-        raise click.UsageError("The driver external is for authorization servers.")
-    return made
 
 
 Check = Callable[[str], str]
@@ -215,6 +212,30 @@ def check_driver(text: str) -> str:
         raise click.UsageError(
             " ".join(part for part in (f"{error.summary}.", error.detail, error.fix) if part)
         ) from None
+    return text
+
+
+def able_drivers(side: str) -> list[str]:
+    """The drivers for servers on a side."""
+    from oauthdeploy.drivers.registry import driver_facts
+
+    return sorted(name for name, facts in driver_facts().items() if side in facts.roles)
+
+
+def check_authorization(text: str) -> str:
+    """The name of a driver for authorization servers."""
+    return _check_able(text, "authorization")
+
+
+def check_resource_driver(text: str) -> str:
+    """The name of a driver for resource servers."""
+    return _check_able(text, "resource")
+
+
+def _check_able(text: str, side: str) -> str:
+    able = able_drivers(side)
+    if check_driver(text) not in able:
+        raise click.UsageError(f"The driver '{text}' is not for {side} servers. Drivers that are: {', '.join(able)}.")
     return text
 
 

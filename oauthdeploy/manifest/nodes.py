@@ -28,6 +28,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, SourceSpan
 NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 MAX_DEPTH: Final = 64
 MAX_CONTAINERS: Final = 2_000_000
+MAX_PROBLEMS: Final = 10_000
 _BREAK = re.compile(r"\r\n|\n|\r")
 
 
@@ -95,7 +96,7 @@ class Node:
         self.end_column: int = event.end_mark.column + 1
         self.plain: bool = not getattr(event, "style", "")
         self.value: str | dict[str, tuple[int, int, Node]] | list[Node] | None = value
-        self.repeated: list[tuple[str, Node]] = []
+        self.repeated: tuple[tuple[str, Node], ...] = ()
 
 
 def data_of(node: Node | None) -> Any:
@@ -233,12 +234,13 @@ class _Reader:
 
     def _fill_map(self, node: Node, depth: int) -> None:
         entries: dict[str, tuple[int, int, Node]] = {}
+        repeated: list[tuple[str, Node]] = []
         while isinstance(event := self._get(), NodeEvent):
             key = self._key(event, depth)
             start: Any = event.start_mark
             child = self._node(self._get(), depth + 1)
             if key is None:
-                node.repeated.append(("", child))
+                repeated.append(("", child))
                 continue
             if key in entries:
                 first = entries[key]
@@ -249,10 +251,11 @@ class _Reader:
                     f"'{key}' is already written in line {first[0]}, column {first[1]} of {self.source.name}.",
                     "Keep one of the two.",
                 )
-                node.repeated.append((key, child))
+                repeated.append((key, child))
                 continue
             entries[key] = (start.line + 1, start.column + 1, child)
         node.value = entries
+        node.repeated = tuple(repeated)
 
     def _key(self, event: Any, depth: int) -> str | None:
         if not isinstance(event, ScalarEvent):
@@ -313,6 +316,8 @@ class _Reader:
     def _note(self, rule: str, summary: str, event: Any, detail: str, fix: str) -> None:
         span = self.source.span(event.start_mark.line + 1, event.start_mark.column + 1)
         self.problems.append(Diagnostic(rule, summary, detail, fix, span=span))
+        if len(self.problems) == MAX_PROBLEMS:
+            self._too_much(event, f"{MAX_PROBLEMS} problems were found up to here, and the rest is not read.")
 
 
 # -- syntax errors ----------------------------------------------------------------------------------------------------

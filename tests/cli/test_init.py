@@ -92,7 +92,8 @@ def test_standard_output_takes_the_manifest_alone(oauthdeploy: Runner, tmp_path:
         (("--authorization-url", "https://x", "--resource-url", "a=b"), "such as https://"),
         (("--authorization-url", "https://x", "--name", "a b"), "letters, digits"),
         (("--authorization-url", "https://x", "--authorization-driver", "keyclock"), "no driver 'keyclock'"),
-        (("--authorization-url", "https://x", "--resource-driver", "external"), "for authorization servers"),
+        (("--authorization-url", "https://x", "--resource-driver", "external"), "not for resource servers"),
+        (("--authorization-url", "https://x", "--authorization-driver", "opa"), "not for authorization servers"),
         (("--authorization-url", "https://x", "--client", " "), "A name is empty"),
         (("--authorization-url", "https://x", "--introspection-endpoint", "https://y"), "is told by"),
         (
@@ -178,3 +179,14 @@ def test_without_a_terminal_nobody_is_asked() -> None:
     """A pipeline doesn't hang."""
     done = process("init", "-")
     assert done.code == 64
+
+
+def test_a_driver_of_one_side_alone_is_no_default_for_the_other(oauthdeploy: Runner, tmp_path: Path) -> None:
+    """Beside an authorization server whose driver holds no resource servers, those get a driver that does."""
+    done = oauthdeploy(
+        "init", "--no-input", "--name", "x", "--authorization-driver", "keycloak",
+        "--authorization-url", "https://login.example.com/realms/shop", "--resource-url", "https://orders.example.com",
+    )  # fmt: skip
+    assert (done.code, done.out) == (0, "")
+    text = (tmp_path / "oauthdeploy.yaml").read_text(encoding="utf-8")
+    assert text.index("driver: keycloak") < text.index("driver: webmethods")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tracemalloc
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -19,6 +20,7 @@ from oauthdeploy.manifest.loader import read_tree
 from oauthdeploy.manifest.nodes import Source, data_of, read_nodes
 from tests.manifest.support import NULLS, second_opinion
 
+ROOT = Path(__file__).parents[2]
 TRICKY = [
     "007", "0x1F", "0o17", "1_000", "1e3", "-0", "+1", ".inf", ".NaN", "12:30:45", "2026-11-20", "2026-11-20T08:00:00Z",
     "true", "False", "yes", "no", "on", "off", "y", "n", "null", "Null", "~", "", " ", "a b", "a: b", "a #b", "#x", "- x",
@@ -176,6 +178,34 @@ def test_the_express_reader_reads_what_libyaml_reads_or_nothing(random: Random) 
     text = "\n".join(block(random, 0, 3)) + "\n"
     plain = read_lines(text)
     assert plain is None or (plain == read(text) and plain == second_opinion(text))
+
+
+PLAIN = (ROOT / "examples" / "quickstart" / "oauthdeploy.yaml").read_text(encoding="utf-8").splitlines()
+MARKS = [
+    *" \n:-#,[]{}\"'&*!|>%@`?~.<=$()/+", "  ", ": ", " #", "- ", "\n- ", "\n  ", "null", "<<", "---\n", "\u00a0", "\u2003",
+    "\t", "\r\n", "''", '""', ":\n",
+]  # fmt: skip
+
+
+@given(
+    st.integers(0, len(PLAIN) - 1),
+    st.integers(1, 8),
+    st.lists(st.tuples(st.integers(0, 400), st.sampled_from(MARKS), st.integers(0, 2)), max_size=4),
+)
+@settings(max_examples=600, deadline=None)
+def test_slips_in_a_real_manifest_are_never_read_in_two_ways(
+    start: int, count: int, slips: list[tuple[int, str, int]]
+) -> None:
+    """With marks of YAML put into real lines, all three readers see the same data, or it is refused."""
+    text = "\n".join(PLAIN[start : start + count]) + "\n"
+    for place, mark, gone in slips:
+        spot = place % (len(text) + 1)
+        text = text[:spot] + mark + text[spot + gone :]
+    plain = read_lines(text)
+    data, found = read_tree(Source("x.yaml", text))
+    assert plain is None or (not found and plain == data == second_opinion(text))
+    if not found:
+        assert data_of(read_nodes(Source("x.yaml", text))[0]) == data
 
 
 def test_the_express_reader_takes_what_big_manifests_look_like() -> None:
@@ -368,6 +398,13 @@ def test_both_readers_count_the_depth_alike(steps: int, width: int, around: int)
     found = problems(text)
     assert [item.rule for item in found] == (["too-large"] if depth > 64 else [])
     assert read_nodes(Source("x.yaml", text))[1] == found
+
+
+def test_problems_without_end_are_cut_off() -> None:
+    """A file of nothing but mistakes is read up to a number of them, and says so."""
+    found = problems("- *nobody\n" * 20_000)
+    assert len(found) == 10_001
+    assert (found[-1].rule, "10000 problems" in found[-1].detail) == ("too-large", True)
 
 
 def test_many_aliases_of_one_small_list_are_fine() -> None:
