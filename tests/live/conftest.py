@@ -37,6 +37,25 @@ class Result:
         return json.loads(self.out)
 
 
+def run_command(folder: Path, *arguments: str, env: Mapping[str, str], stdin: str | None = None) -> Result:
+    """Run `oauthdeploy` in a folder: in this process, by the program's own entry.
+
+    Starting Python anew for each of some hundred commands would take most of the time of these tests; what needs a
+    process of its own (signals, streams, the demo) is tested with one elsewhere.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OAUTHDEPLOY_")}
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        patch.dict(os.environ, {**inherited, "NO_COLOR": "1", **env}, clear=True),
+        patch("sys.stdin", io.StringIO(stdin or "")),
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        code = run(arguments)
+    return Result(code, out.getvalue(), err.getvalue())
+
+
 @dataclass
 class Pair:
     """An authorization server `login`, a resource server `orders`, and a folder with a manifest for both."""
@@ -60,22 +79,8 @@ class Pair:
         }
 
     def run(self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str | None = None) -> Result:
-        """Run `oauthdeploy` in the folder of the manifest: in this process, by the program's own entry.
-
-        Starting Python anew for each of some hundred commands would take most of the time of these tests; what needs a
-        process of its own (signals, streams, the demo) is tested with one elsewhere.
-        """
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("OAUTHDEPLOY_")}
-        out, err = io.StringIO(), io.StringIO()
-        with (
-            patch.dict(os.environ, {**inherited, **self.environment, "NO_COLOR": "1", **(env or {})}, clear=True),
-            patch("sys.stdin", io.StringIO(stdin or "")),
-            contextlib.chdir(self.folder),
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-        ):
-            code = run(arguments)
-        return Result(code, out.getvalue(), err.getvalue())
+        """Run `oauthdeploy` in the folder of the manifest."""
+        return run_command(self.folder, *arguments, env={**self.environment, **(env or {})}, stdin=stdin)
 
     def admin(self, server: RunningServer, method: str, path: str, body: Any = None) -> Any:
         """A request to the admin API by hand; gives the JSON answer."""

@@ -1,0 +1,1 @@
+"""One manifest, a real Keycloak and two real OPAs, with protected services behind them."""

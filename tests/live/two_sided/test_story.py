@@ -1,0 +1,163 @@
+"""The whole road on servers that others wrote: one manifest, Keycloak and two OPAs, and what the tokens open."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.live.two_sided.estate import SECRETS, Estate
+from tests.live.two_sided.streams import flowing, rounds
+
+GET, PUT, INVOICE = "orders.v1:getOrder", "orders.v1:putOrder", "invoices.v1:getInvoice"
+
+
+def test_five_stages_from_one_manifest(estate: Estate) -> None:
+    """Settings, clients, scopes, associations and a revocation reach both sides; each step leaves an empty second plan."""
+    estate.settle()
+    # Settings
+    realm = estate.realm.get()
+    assert realm["accessTokenLifespan"] == 600
+    # Clients, scopes and associations, on both sides
+    assert estate.realm.client("web-shop")["publicClient"] is True
+    assert {"orders.read", "orders.write"} <= set(estate.realm.client("partner")["optionalClientScopes"])
+    orders, billing = estate.orders.data("oauth/orders"), estate.billing.data("oauth/billing")
+    assert set(orders["scopes"]) == {"orders.read", "orders.write"}
+    assert set(billing["scopes"]) == {"invoices.read"}
+    assert orders["associations"]["nightly"] == {"orders.read": True}
+    assert SECRETS["nightly"] not in str(orders) + str(billing)
+    # What tokens open
+    nightly, partner = estate.token("nightly", "orders.read"), estate.token("partner", "orders.read orders.write")
+    alice = estate.sign_in("orders.read").token["access_token"]
+    assert estate.call(GET, nightly) == estate.call(GET, partner) == estate.call(GET, alice) == 200
+    assert estate.call(PUT, partner) == 200
+    assert estate.call(PUT, nightly) == estate.call(PUT, alice) == 403
+    assert estate.call(INVOICE, nightly, "billing") == 403
+    assert estate.call(GET, nightly[:-8] + "AAAAAAAA") == 401
+    assert estate.refused("nightly", "orders.write") == "invalid_scope"
+    # Revocation, on both sides
+    assert estate.active(partner) is True
+    estate.manifest["revocations"] = [
+        {
+            "id": "INC-7",
+            "client": "partner",
+            "reason": "its secret was found in a public repository",
+            "tokens": "all",
+            "block": ["authorization", "resource"],
+        }
+    ]
+    estate.settle()
+    assert estate.refused("partner", "orders.read") in ("invalid_client", "unauthorized_client")
+    assert estate.active(partner) is False
+    assert estate.call(GET, partner) == estate.call(PUT, partner) == 401
+    assert estate.call(GET, nightly) == estate.call(GET, alice) == 200
+    assert estate.active(nightly) is True
+
+
+def test_tokens_that_are_revoked_die_and_new_ones_live(estate: Estate) -> None:
+    """Without a block a client goes on with new tokens: what it had is refused by either side, sessions of users too."""
+    estate.settle()
+    alice = estate.sign_in("orders.read")
+    before = {"nightly": estate.token("nightly", "orders.read"), "web-shop": alice.token["access_token"]}
+    for token in before.values():
+        assert (estate.active(token), estate.call(GET, token)) == (True, 200)
+    estate.manifest["revocations"] = [
+        {"id": f"INC-{number}", "client": client, "reason": "a laptop was stolen", "tokens": "all"}
+        for number, client in enumerate(before)
+    ]
+    estate.settle()
+    for token in before.values():
+        assert (estate.active(token), estate.call(GET, token)) == (False, 401)
+    with pytest.raises(Exception, match="invalid_grant"):
+        estate.refresh(alice)
+    time.sleep(2)  # tokens of the very second of a revocation are dead with the others
+    for token in (estate.token("nightly", "orders.read"), estate.sign_in("orders.read").token["access_token"]):
+        assert (estate.active(token), estate.call(GET, token)) == (True, 200)
+
+
+def test_a_change_under_load_interrupts_nobody_who_is_allowed_before_and_after(estate: Estate, tmp_path: Path) -> None:
+    """Widening and narrowing while tokens are asked for and used all the time; the log of the streams is the proof."""
+    estate.settle()
+    kept = estate.token("nightly", "orders.read")
+    alice = estate.sign_in("orders.read")
+    streams = {
+        "new tokens": (lambda: estate.token("nightly", "orders.read"), lambda token: estate.call(GET, token)),
+        "one token": (lambda: kept, lambda token: estate.call(GET, token)),
+        "a user": (lambda: estate.refresh(alice), lambda token: estate.call(GET, token)),
+        "widened": (
+            lambda: estate.token("nightly", "invoices.read"),
+            lambda token: estate.call(INVOICE, token, "billing"),
+        ),
+        "narrowed": (lambda: estate.token("partner", "orders.write"), lambda token: estate.call(PUT, token)),
+    }
+    steady = ("new tokens", "one token", "a user")
+    with flowing(streams) as log:
+        rounds(log, list(streams), 2)
+        first = time.monotonic()
+        estate.associate("nightly", "invoices.read", allowed=True)
+        estate.manifest["scopes"]["orders.read"]["resources"].append("orders.v1:listOrders")
+        estate.settle()
+        wide = time.monotonic()
+        rounds(log, list(streams), 2)
+        second = time.monotonic()
+        estate.associate("partner", "orders.write", allowed=False)
+        estate.manifest["scopes"]["orders.read"]["resources"].remove("orders.v1:listOrders")
+        estate.settle()
+        narrow = time.monotonic()
+        rounds(log, list(streams), 2)
+    log.write(tmp_path / "streams.ndjson")
+    for name in steady:
+        assert [each for each in log.of(name) if not each.allowed] == [], name
+        for began, ended in ((first, wide), (second, narrow)):
+            assert len(log.of(name, began, ended)) >= 3, f"{name} had too little to say while the change was made"
+    # Widened: refused until the authorization server grants, and then everything works at once: the resource server was first.
+    widened = log.of("widened")
+    granted = [each.error == "" for each in widened]
+    assert granted == sorted(granted), "once granted, always granted"
+    assert {each.error for each in widened} == {"invalid_scope", ""}
+    assert {each.status for each in widened if each.error == ""} == {200}
+    assert all(each.allowed for each in log.of("widened", wide))
+    # Narrowed: allowed until the change begins, refused from its end on.
+    narrowed = log.of("narrowed")
+    assert all(each.allowed for each in log.of("narrowed", 0, second))
+    assert {each.error for each in log.of("narrowed", narrow)} == {"invalid_scope"}
+    assert [each.error == "" for each in narrowed] == sorted((each.error == "" for each in narrowed), reverse=True)
+
+
+def test_drift_on_either_side_is_found_and_repaired(estate: Estate) -> None:
+    """What is changed by hand through Keycloak's admin API and through OPA's API is named, and an apply puts it right."""
+    estate.settle()
+    realm = estate.realm
+    nightly = realm.client("nightly")
+    scopes = {each["name"]: each["id"] for each in realm.get("/client-scopes")}
+    by_hand = [
+        realm.call("PUT", "", {"accessTokenLifespan": 86400}),
+        realm.call("PUT", f"/clients/{nightly['id']}", {**nightly, "description": "changed by hand"}),
+        realm.call("PUT", f"/clients/{nightly['id']}/optional-client-scopes/{scopes['orders.write']}"),
+        realm.call("DELETE", f"/clients/{realm.client('partner')['id']}"),
+        estate.orders.call("PUT", "/v1/data/oauth/orders/associations/nightly/orders.write", True),
+        estate.orders.call("PUT", "/v1/data/oauth/orders/scopes/orders.read/resources", ["orders.v1"]),
+        estate.billing.call("DELETE", "/v1/data/oauth/billing/clients/web-shop"),
+    ]
+    assert [answer.status_code for answer in by_hand] == [204] * len(by_hand)
+    assert estate.call(PUT, estate.token("nightly", "orders.write")) == 200
+    drift = estate.run("drift")
+    assert drift.code == 2, drift.out + drift.err
+    for address in (
+        "settings@login",
+        "client/nightly@login",
+        "client/partner@login",
+        "association/nightly/orders.write@login",
+        "association/nightly/orders.write@orders",
+        "scope/orders.read@orders",
+        "client/web-shop@billing",
+    ):
+        assert address in drift.out, drift.out
+    estate.settle()
+    assert realm.get()["accessTokenLifespan"] == 600
+    assert realm.client("nightly")["description"] == "Writes invoices at night"
+    assert estate.refused("nightly", "orders.write") == "invalid_scope"
+    assert estate.call(GET, estate.token("partner", "orders.read")) == 200
+    assert estate.orders.data("oauth/orders/scopes/orders.read/resources") == [GET]
+    assert "web-shop" in estate.billing.data("oauth/billing/clients")
