@@ -93,7 +93,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed:
         for log, before in item.stash.get(LOGS, []):
             if log.exists():
-                end = b"\n".join(log.read_bytes()[before:].splitlines()[-20:]).decode(errors="replace")
+                end = b"\n".join(log.read_bytes()[before:].splitlines()[-10:]).decode(errors="replace")
                 report.sections.append((f"{LOG_SECTION}, kept in {log}", end))
     return report
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -13,20 +14,25 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import requests
-import yaml
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 from requests_oauthlib import OAuth2Session
+from ruamel.yaml import YAML
 
 from tests.live.conftest import EXAMPLES, Result, run_command
+from tests.live.two_sided.streams import Span
 from tests.servers.keycloak import Realm
 from tests.servers.opa import Opa
 from tests.servers.process import Running, free_port, spawn, start
 
-SECRETS = {"nightly": "nightly-secret-canary-41", "partner": "partner-secret-canary-42"}
+SECRETS = {
+    "nightly": "nightly-secret-canary-41",
+    "partner": "partner-secret-canary-42",
+    "shop-services": "services-secret-canary-43",
+}
 REDIRECT = "https://shop.example.com/callback"
+GIVEN_TO_ALL = "email profile"
+"""Scopes that Keycloak gives unasked; they are asked for, since the client library takes no others than it asked for."""
 USER_PASSWORD = "alice-pass-word"
-GATEWAY = ("shop-services", "gateway-secret-canary-43")
-"""The client as which the services ask the authorization server about tokens, and its secret."""
 
 
 @dataclass
@@ -64,23 +70,34 @@ class Estate:
             "BILLING_TOKEN": self.billing.token,
             "NIGHTLY_SECRET": SECRETS["nightly"],
             "PARTNER_SECRET": SECRETS["partner"],
+            "GATEWAY_SECRET": SECRETS["shop-services"],
         }
 
     def run(self, *arguments: str) -> Result:
         """Run `oauthdeploy` with the manifest as it is now; nothing that it prints may hold a secret."""
-        text = yaml.safe_dump(self.manifest, sort_keys=False)
-        (self.folder / "oauthdeploy.yaml").write_text(text, encoding="utf-8")
+        YAML(typ="safe").dump(self.manifest, self.folder / "oauthdeploy.yaml")
         result = run_command(self.folder, *arguments, env=self.environment)
         for secret in (*SECRETS.values(), self.orders.token, self.billing.token, self.realm.server.password):
             assert secret not in result.out + result.err
         return result
 
-    def settle(self, *arguments: str) -> Any:
-        """Apply the manifest; then nothing may be left to do. Gives the report of the apply."""
+    def apply(self, *arguments: str) -> Any:
+        """Apply the manifest; gives the report."""
         applied = self.run("apply", "--yes", "-o", "json", *arguments)
         assert applied.code == 0, applied.out + applied.err
-        self.nothing_left()
         return applied.json
+
+    def timed_apply(self) -> Span:
+        """Apply the manifest; gives the time that it took."""
+        begin = time.monotonic()
+        self.apply()
+        return Span(begin, time.monotonic())
+
+    def settle(self, *arguments: str) -> Any:
+        """Apply the manifest; then nothing may be left to do. Gives the report of the apply."""
+        report = self.apply(*arguments)
+        self.nothing_left()
+        return report
 
     def nothing_left(self) -> None:
         """A plan that is empty, and no drift."""
@@ -101,7 +118,9 @@ class Estate:
 
     def token(self, client: str, scope: str) -> str:
         """A token by client credentials; raises OAuth2Error where the server refuses (RFC 6749 section 5.2)."""
-        with closing(self._session(client=BackendApplicationClient(client, scope=scope))) as session:
+        with closing(
+            self._session(client=BackendApplicationClient(client, scope=f"{scope} {GIVEN_TO_ALL}"))
+        ) as session:
             told = session.fetch_token(f"{self.login_url}/token", client_secret=SECRETS[client], timeout=60)
         return str(told["access_token"])
 
@@ -121,7 +140,7 @@ class Estate:
 
     def sign_in(self, scope: str) -> OAuth2Session:
         """Alice signs in to web-shop in her browser: authorization code with PKCE (RFC 6749 section 4.1, RFC 7636)."""
-        session = self._session("web-shop", redirect_uri=REDIRECT, scope=scope.split(), pkce="S256")
+        session = self._session("web-shop", redirect_uri=REDIRECT, scope=f"{scope} {GIVEN_TO_ALL}".split(), pkce="S256")
         where, state = session.authorization_url(f"{self.login_url}/auth")
         with requests.Session() as browser:
             page = browser.get(where, verify=self.ca_file, timeout=60)
@@ -158,7 +177,7 @@ class Estate:
         answer = requests.post(
             f"{self.login_url}/token/introspect",
             {"token": token},
-            auth=GATEWAY,
+            auth=("shop-services", SECRETS["shop-services"]),
             verify=self.ca_file,
             timeout=60,
         )
@@ -176,8 +195,7 @@ def build(folder: Path, realm: Realm, start_opa: Callable[..., Opa], owner: int)
         services[name], process = _service(folder / name, opas[name], owner)
         running.append(process)
     realm.add("/users", _alice())
-    realm.add("/clients", {"clientId": GATEWAY[0], "secret": GATEWAY[1], "redirectUris": []})
-    manifest = yaml.safe_load(Path(__file__).with_name("shop.yaml").read_text(encoding="utf-8"))
+    manifest = YAML(typ="safe").load(Path(__file__).with_name("shop.yaml"))
     (folder / "manifest").mkdir()
     return Estate(folder / "manifest", realm, opas["orders"], opas["billing"], services, manifest), running
 

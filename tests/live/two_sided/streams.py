@@ -15,6 +15,14 @@ from oauthlib.oauth2 import OAuth2Error
 
 
 @dataclass(frozen=True)
+class Span:
+    """A part of the run, by the monotonic clock."""
+
+    begin: float
+    end: float
+
+
+@dataclass(frozen=True)
 class Entry:
     """One round: a token, or the error that was given instead of one, and the status of the call that was made with it."""
 
@@ -39,9 +47,13 @@ class Log:
 
     entries: list[Entry] = field(default_factory=list)
 
-    def of(self, stream: str, began: float = 0.0, ended: float = float("inf")) -> Sequence[Entry]:
-        """The rounds of a stream that lie within a span of time."""
-        return [each for each in self.entries if each.stream == stream and began <= each.began and each.ended <= ended]
+    def of(self, stream: str, *, since: float = 0.0, until: float = float("inf")) -> Sequence[Entry]:
+        """The rounds of a stream, those alone that began and ended in time."""
+        return [each for each in self.entries if each.stream == stream and since <= each.began and each.ended <= until]
+
+    def during(self, stream: str, span: Span) -> Sequence[Entry]:
+        """The rounds of a stream of which a part lies within a span."""
+        return [each for each in self.of(stream) if each.began <= span.end and each.ended >= span.begin]
 
     def write(self, path: Path) -> None:
         lines = [json.dumps(asdict(each)) for each in self.entries]
