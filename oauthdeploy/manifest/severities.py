@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from yaml import YAMLError
 
@@ -28,6 +29,12 @@ def _changeable() -> list[str]:
     return [rule for rule in CATALOGUE if not is_structural(rule)]
 
 
+@lru_cache(maxsize=256)
+def _meant(rule: str) -> str:
+    """The fix for a rule that isn't known; kept, since one slip may stand in thousands of comments."""
+    return did_you_mean(rule, _changeable(), what="Rules are")
+
+
 def apply_severities(items: Iterable[Diagnostic], wanted: Mapping[str, str]) -> list[Diagnostic]:
     """Give the findings their severity. An id that isn't known, or can't be changed, is a finding itself."""
     made: list[Diagnostic] = []
@@ -40,7 +47,7 @@ def apply_severities(items: Iterable[Diagnostic], wanted: Mapping[str, str]) -> 
             detail = f"The rule '{rule}' is part of reading a manifest; its severity can't be changed."
             made.append(_problem("not-allowed-value", detail, "Correct what it reports."))
         elif rule not in CATALOGUE:
-            fix = did_you_mean(rule, _changeable(), what="Rules are")
+            fix = _meant(rule)
             made.append(_problem("unknown-reference", f"There is no rule '{rule}'.", fix))
         else:
             weights[rule] = _WEIGHTS[word]
@@ -153,7 +160,7 @@ def _unused(ignore: _Ignore, rule: str) -> Diagnostic:
     if is_structural(rule):
         return _comment_problem(ignore, "unused-ignore", f"The rule '{rule}' can't be ignored.")
     if rule not in CATALOGUE:
-        fix = did_you_mean(rule, _changeable(), what="Rules are")
+        fix = _meant(rule)
         return _comment_problem(ignore, "unused-ignore", f"There is no rule '{rule}'.", fix)
     return _comment_problem(ignore, "unused-ignore", f"Nothing here breaks the rule '{rule}'.", "Remove the comment.")
 
