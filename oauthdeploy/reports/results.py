@@ -13,7 +13,7 @@ from typing import Final
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.planning.changes import Risk
 from oauthdeploy.planning.outcome import Status
-from oauthdeploy.reports.document import Field, Item, Report, Row, Run
+from oauthdeploy.reports.document import End, Field, Item, Report, Row, Run
 from oauthdeploy.reports.words import NONE_TEXT
 
 _SUMMARIES: Final = {
@@ -56,11 +56,11 @@ def results_of(report: Report) -> Iterator[Diagnostic]:
 
 def finding_of(report: Report, item: Item) -> Diagnostic | None:
     """One item as a finding; None for a change that was made."""
-    if report.run is Run.APPLY:
-        return _ended(item)
+    if item.end is not None:
+        return _ended(item, item.end)
     word = item.state.word
     summaries = {**_SUMMARIES, **_DIFFERENT} if report.run is Run.COMPARE else _SUMMARIES
-    prefix = {Run.PLAN: "planned", Run.DRIFT: "drift"}.get(report.run, "difference")
+    prefix = {Run.PLAN: "planned", Run.APPLY: "planned", Run.DRIFT: "drift"}.get(report.run, "difference")
     return Diagnostic(
         f"{prefix}-{word}",
         summaries[word],
@@ -72,23 +72,23 @@ def finding_of(report: Report, item: Item) -> Diagnostic | None:
 
 
 def _severity(report: Report, item: Item) -> Severity:
-    if report.run is Run.PLAN:
+    if report.run in (Run.PLAN, Run.APPLY):
         return Severity.WARNING if item.risk >= Risk.MEDIUM else Severity.INFO
     if item.state.real:
         return Severity.ERROR
     return Severity.WARNING if item.state.word == "unreadable" else Severity.INFO
 
 
-def _ended(item: Item) -> Diagnostic | None:
-    if item.end is None or item.end.status is Status.DONE:
+def _ended(item: Item, end: End) -> Diagnostic | None:
+    if end.status is Status.DONE:
         return None
-    because = item.end.because
+    because = end.because
     return Diagnostic(
-        f"change-{item.end.status.value}",
-        _ENDS[item.end.status],
+        f"change-{end.status.value}",
+        _ENDS[end.status],
         detail="\n".join(part for part in (f"{item.state.word} {item.address}", reason_of(because)) if part),
         fix=because.fix if because is not None else "",
-        severity=Severity.WARNING if item.end.status is Status.SKIPPED else Severity.ERROR,
+        severity=Severity.WARNING if end.status is Status.SKIPPED else Severity.ERROR,
         address=str(item.address),
         span=item.place,
     )

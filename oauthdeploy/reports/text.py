@@ -27,6 +27,7 @@ _ENDS: Final = {
     Status.UNKNOWN: "Unknown: the request was sent and its answer never came",
     Status.SKIPPED: "Not tried",
 }
+_VERDICTS: Final = {Verdict.CLEAN: "good", Verdict.WAITING: "strong", Verdict.FAILED: "error"}
 
 
 def render_text(report: Report, look: Look, *, shown: bool = False) -> str:
@@ -212,7 +213,8 @@ def _add_ends(sheet: Sheet, report: Report) -> None:
 
 def _add_end(sheet: Sheet, item: Item) -> None:
     state, end = item.state, item.end
-    sheet.add("  ", (state.symbol, state.style), " ", (str(item.address), state.style), hang=4)
+    left: list[Span] = [("  ", ""), (state.symbol, state.style), (" ", ""), (str(item.address), state.style)]
+    sheet.ends(left, (place_text(item.place), "faint"), hang=4)
     if end is None or end.because is None:
         return
     if end.status is Status.SKIPPED:
@@ -226,6 +228,6 @@ def _add_last(sheet: Sheet, report: Report) -> None:
     if report.run is Run.VALIDATE and report.verdict is Verdict.FAILED:
         sheet.add(("error: ", "error"), (report.headline, "strong"))
     else:
-        sheet.add((report.headline, "strong"), hang=2)
+        sheet.add((report.headline, _VERDICTS[report.verdict]), hang=2)
     for fact in report.facts:
         sheet.add((fact, "good" if fact.startswith("Verified") else ""), hang=2)

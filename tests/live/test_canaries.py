@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from oauthdeploy.cli.reporting import FORMS
 from tests.live.conftest import Pair, PairFactory
 
 pytestmark = pytest.mark.live
@@ -115,7 +116,7 @@ def test_no_command_prints_or_leaves_a_planted_secret(planted: Pair) -> None:
         (("plan", "-v", "--out", "saved.json"), {0}),
         (("plan", "-o", "json"), {0}),
         (("show", "saved.json", "-v"), {0}),
-        (("apply", "saved.json", "-v"), {0}),
+        (("apply", "saved.json", "-v", *(f"--output={form}=apply.{form}" for form in FORMS)), {0}),
         (("apply", "--yes", "-v", "-o", "json"), {0}),
         (("drift", "-v"), {0}),
         (("drift", "-o", "json"), {0}),
@@ -124,6 +125,9 @@ def test_no_command_prints_or_leaves_a_planted_secret(planted: Pair) -> None:
         (("explain", "client/from-literal@login", "-o", "json"), {0}),
         (("graph",), {0}),
         (("journal", "--last"), {0}),
+        *((("drift", "-v", "-o", form), {0}) for form in FORMS),
+        *((("plan", "-v", "-o", form), {0}) for form in FORMS),
+        (("plan", *(f"--output={form}=report.{form}" for form in FORMS)), {0}),
     ):
         result = planted.run(*arguments, env=SETTINGS)
         assert result.code in codes, (arguments, result.out, result.err)

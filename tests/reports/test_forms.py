@@ -118,11 +118,11 @@ def _junit_validator() -> xmlschema.XMLSchema:
     return xmlschema.XMLSchema(usable(published.junit_schema))
 
 
-def _check_sarif(found: str) -> None:
+def check_sarif(found: str) -> None:
     assert [error.message for error in _sarif_validator().iter_errors(json.loads(found))] == []
 
 
-def _check_junit(found: str) -> None:
+def check_junit(found: str) -> None:
     # `file` and `line` are read by those that annotate a pull request, and the schema doesn't know them.
     plain = re.sub(r'(<testcase [^>]*?) file="[^"]*" line="[0-9]+"', r"\1", found)
     assert [error.reason for error in _junit_validator().iter_errors(plain)] == []
@@ -131,8 +131,8 @@ def _check_junit(found: str) -> None:
 @pytest.mark.parametrize("name", REPORTS)
 def test_sarif_and_junit_are_as_their_standards_say(name: str) -> None:
     """The schemas that OASIS and Jenkins publish take every report."""
-    _check_sarif(_sarif(REPORTS[name]()))
-    _check_junit(render_junit(REPORTS[name]()))
+    check_sarif(_sarif(REPORTS[name]()))
+    check_junit(render_junit(REPORTS[name]()))
 
 
 def _results(name: str) -> list[dict[str, Any]]:
@@ -355,7 +355,7 @@ def test_machine_forms_take_any_text(said: str) -> None:
     assert lines.isascii()
     validator = Draft202012Validator(published.own("line"))
     assert all(validator.is_valid(json.loads(line)) for line in lines.splitlines())
-    _check_sarif(_sarif(report))
-    _check_junit(render_junit(report))
+    check_sarif(_sarif(report))
+    check_junit(render_junit(report))
     shown = render_text(report, Look(80))
     assert all(char.isprintable() or char == "\n" for char in shown)

@@ -47,7 +47,7 @@ def comparison_report(
     names = {"left": visible(left), "right": visible(right)}
     ordered = [item for kind in DriftClass for item in items if item.kind is kind]
     made = [_item(item, _state(item.kind, names), manifest) for item in ordered]
-    known = in_order(servers)
+    known = tuple(replace(server, writes=None) for server in in_order(servers))
     columns = columns_of(known, made)
     counts = tuple(replace(count, state=_state(DriftClass(count.state.word), names)) for count in counts_of(items))
     clean = f"No difference between {names['left']} and {names['right']}."
