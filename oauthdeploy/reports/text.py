@@ -10,13 +10,14 @@ Each object is shown once, with a column for each server, since what a reviewer 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from oauthdeploy.core.diagnostics import Diagnostics, SourceSpan
 from oauthdeploy.planning.changes import Risk
 from oauthdeploy.planning.outcome import Status
 from oauthdeploy.reports.diagnostics import add_diagnostic
-from oauthdeploy.reports.document import Item, Report, Row, Run, Server, Step, Verdict
+from oauthdeploy.reports.document import Field, Item, Report, Row, Run, Server, Step, Verdict
 from oauthdeploy.reports.fields import add_fields
 from oauthdeploy.reports.grid import Columns
 from oauthdeploy.reports.sheet import Look, Sheet, Span, cells
@@ -112,7 +113,7 @@ def _add_rows(sheet: Sheet, report: Report) -> None:
             sheet.add("  ", ("  ".join(columns.heads), "name"))
             was_tall = False
             number = 0
-        tall = bool(row.fields or row.notes)
+        tall = bool(_fields(sheet, row) or row.notes)
         if number and (tall or was_tall):
             sheet.blank()
         _add_row(sheet, row, columns)
@@ -138,7 +139,7 @@ def _add_row(sheet: Sheet, row: Row, columns: Columns) -> None:
     if row.risk >= Risk.MEDIUM:
         left.append((f"  {row.risk} risk", str(row.risk)))
     sheet.ends(left, (place_text(row.place), "faint"), hang=indent)
-    add_fields(sheet, row.fields, row.state.word, indent + 2)
+    add_fields(sheet, _fields(sheet, row), row.state.word, indent + 2)
     for note in row.notes:
         sheet.add(" " * (indent + 2), (note, ""), hang=indent + 2)
     if sheet.look.verbose:
@@ -146,6 +147,11 @@ def _add_row(sheet: Sheet, row: Row, columns: Columns) -> None:
             if item.waits_for:
                 waits = listed(list(item.waits_for), 8)
                 sheet.add(" " * (indent + 2), (f"@{server} after {waits}", "faint"), hang=indent + 4)
+
+
+def _fields(sheet: Sheet, row: Row) -> Sequence[Field]:
+    """The fields that are shown. What is missing is in the manifest, for all to read, so that it is told on request."""
+    return row.fields if sheet.look.verbose or row.state.word != "missing" else ()
 
 
 def place_text(place: SourceSpan | None) -> str:
