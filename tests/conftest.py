@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest_plugins = ["tests.servers.plugin"]
+pytest_plugins = ["pytester", "tests.servers.plugin"]
 
 
 @pytest.fixture(scope="session", autouse=True)

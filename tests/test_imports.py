@@ -34,7 +34,7 @@ MAY_IMPORT = {
     },
     "server": {"server"},
     "recovery": {"core", "model", "planning", "manifest", "drivers", "running", "workflow"},
-    "testing": {"core", "model", "planning", "manifest", "drivers", "running", "workflow", "testing"},
+    "testing": {"core", "model", "planning", "manifest", "drivers", "running", "reports", "workflow", "testing"},
 }
 PLANNING = [
     "capabilities",

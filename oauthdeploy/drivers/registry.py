@@ -244,7 +244,20 @@ def open_driver(
     folder that relative paths start from. With `read_only` nothing can be written through the driver.
     Raises DriverNotUsable, and ManifestInvalid for what the entry has wrong.
     """
-    info = get_driver(server.driver)
+    return connect(get_driver(server.driver), name, server, credentials, options, read_only=read_only, base=base)
+
+
+def connect(
+    info: DriverInfo,
+    name: str,
+    server: Server,
+    credentials: Model | Mapping[str, Any],
+    options: Model | Mapping[str, Any],
+    *,
+    read_only: bool,
+    base: Path,
+) -> Driver:
+    """The same for a driver that is at hand, registered or not."""
     if info.open is None:
         raise DriverNotUsable(
             f"Server '{name}' is not connected to",

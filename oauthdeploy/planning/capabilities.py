@@ -23,10 +23,14 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class Support:
-    """An answer and a note: the reason for a no, the condition of a yes."""
+    """An answer and a note: the reason for a no, the condition of a yes.
+
+    `deliberate` marks a no that is a choice: the server might take it, and the driver leaves it out for the reason of the note.
+    """
 
     answer: Answer
     note: str = ""
+    deliberate: bool = False
 
     def __bool__(self) -> bool:
         return self.answer is not Answer.NO
@@ -40,6 +44,11 @@ def yes(note: str = "") -> Support:
 def no(note: str) -> Support:
     """Can't be done there; the note says why."""
     return Support(Answer.NO, note)
+
+
+def left_out(note: str) -> Support:
+    """The server might take it there, and the driver never asks it to; the note says why."""
+    return Support(Answer.NO, note, deliberate=True)
 
 
 def untested(note: str = "") -> Support:

@@ -11,6 +11,7 @@ from oauthdeploy.drivers.base import Driver, ServerReport
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest
 from oauthdeploy.model.state import DesiredState, LiveState
+from oauthdeploy.planning.capabilities import DriverFacts
 from oauthdeploy.planning.changes import Change
 from oauthdeploy.planning.plan import Plan, build_plan, with_survivors
 from oauthdeploy.planning.safety import check_risk
@@ -21,9 +22,15 @@ from oauthdeploy.workflow.options import RunOptions
 
 
 def plan_now(
-    manifest: Manifest, drivers: Mapping[str, Driver], options: RunOptions
+    manifest: Manifest,
+    drivers: Mapping[str, Driver],
+    options: RunOptions,
+    facts: Mapping[str, DriverFacts] | None = None,
 ) -> tuple[Plan, LiveState, Mapping[str, ServerReport]]:
-    """Read what the servers hold and plan; gives the plan, what was live, and what the servers said of themselves."""
+    """Read what the servers hold and plan; gives the plan, what was live, and what the servers said of themselves.
+
+    `facts` are by driver name; None: those of the drivers that are installed.
+    """
     desired = manifest.desired
     reports = check_all(drivers)
     live = read_live(drivers, desired)
@@ -37,7 +44,7 @@ def plan_now(
     plan = build_plan(
         desired,
         live,
-        driver_facts(),
+        driver_facts() if facts is None else facts,
         digest=manifest.digest,
         accounts={name: report.account for name, report in reports.items()},
         products={name: f"{report.product} {report.version}".strip() for name, report in reports.items()},

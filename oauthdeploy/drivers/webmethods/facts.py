@@ -25,6 +25,7 @@ from oauthdeploy.planning.capabilities import (
     Endpoints,
     NameRule,
     Support,
+    left_out,
     no,
     yes,
 )
@@ -79,8 +80,6 @@ _COMMON: Final[Mapping[Capability, Support]] = {
     Capability.TOKEN_ENDPOINT_AUTH: yes(),
     Capability.SCOPES: yes(),
     Capability.SCOPE_DESCRIPTION: yes(),
-    Capability.SCOPE_RESOURCES: yes(),
-    Capability.SCOPE_URL_TEMPLATES: yes(),
     Capability.CLIENTS: yes(),
     Capability.CLIENT_NAME: yes(),
     Capability.CLIENT_VERSION: yes("the document of 10.11 takes whole numbers only"),
@@ -89,8 +88,6 @@ _COMMON: Final[Mapping[Capability, Support]] = {
     Capability.CLIENT_TOKENS: yes(),
     Capability.CLIENT_ENABLED: yes(),
     Capability.CLIENT_ID_CHOICE: yes(_ID_NOTE),
-    Capability.CLIENT_SECRET_CHOICE: yes(_SECRET_NOTE),
-    Capability.CLIENT_SECRET_GENERATE: yes(),
     Capability.CLIENT_SECRET_READ: no("the secret is given once, when the client is made"),
     Capability.CLIENT_SECRET_ROTATE: no("the API has no path for a new secret"),
     Capability.CLIENT_RENAME: yes(),
@@ -103,6 +100,8 @@ _COMMON: Final[Mapping[Capability, Support]] = {
 }
 
 _AUTHORIZATION: Final[Mapping[Capability, Support]] = {
+    Capability.CLIENT_SECRET_CHOICE: yes(_SECRET_NOTE),
+    Capability.CLIENT_SECRET_GENERATE: yes(),
     Capability.ASSOCIATIONS: yes(),
     Capability.TOKENS_LIST: yes(),
     Capability.TOKENS_DELETE: yes(),
@@ -113,7 +112,9 @@ _AUTHORIZATION: Final[Mapping[Capability, Support]] = {
 }
 
 _NO_AUTHORIZATION: Final[Mapping[Capability, Support]] = {
-    Capability.ASSOCIATIONS: no("associations are kept on the authorization server"),
+    Capability.CLIENT_SECRET_CHOICE: left_out("a client shows its secret to the authorization server alone"),
+    Capability.CLIENT_SECRET_GENERATE: left_out("a client shows its secret to the authorization server alone"),
+    Capability.ASSOCIATIONS: left_out("associations are kept on the authorization server"),
     Capability.TOKENS_LIST: no("tokens are kept on the authorization server"),
     Capability.TOKENS_DELETE: no("tokens are kept on the authorization server"),
     Capability.TOKENS_REFUSE: no("every token is asked about, so deleting it is enough"),
@@ -123,6 +124,8 @@ _NO_AUTHORIZATION: Final[Mapping[Capability, Support]] = {
 }
 
 _RESOURCE: Final[Mapping[Capability, Support]] = {
+    Capability.SCOPE_RESOURCES: yes(),
+    Capability.SCOPE_URL_TEMPLATES: yes(),
     Capability.TRUST: yes(),
     Capability.TRUST_REMOTE: yes(),
     Capability.TRUST_EXTERNAL: yes(),
@@ -130,6 +133,8 @@ _RESOURCE: Final[Mapping[Capability, Support]] = {
 }
 
 _NO_RESOURCE: Final[Mapping[Capability, Support]] = {
+    Capability.SCOPE_RESOURCES: left_out("what a scope opens is kept on the resource server"),
+    Capability.SCOPE_URL_TEMPLATES: left_out("what a scope opens is kept on the resource server"),
     Capability.TRUST: no("an authorization server asks nobody about tokens"),
     Capability.TRUST_REMOTE: no("an authorization server asks nobody about tokens"),
     Capability.TRUST_EXTERNAL: no("an authorization server asks nobody about tokens"),

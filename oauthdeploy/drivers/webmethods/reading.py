@@ -198,7 +198,7 @@ class Reader:
         if former is not None and former_natural is not None:
             asks.append(lambda: self.admin.client(former))
             asks.append(lambda: self.admin.client_named(*former_natural))
-        others = {client_id for key, client_id in self.known.items() if key != one.key}
+        others = {client_id for key, client_id in self.known.items() if key not in (one.key, one.former)}
         for ask in asks:
             live = ask()
             if live is not None and live.client_id not in others:

@@ -1,0 +1,39 @@
+"""The stories that the suite tells about every driver, from easy to hard."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from oauthdeploy.testing.scenarios import clients, conduct, cutting, kinds, trouble
+from oauthdeploy.testing.scenarios.base import SCENARIOS as _TOLD
+from oauthdeploy.testing.scenarios.base import NoHook, Scenario
+
+_PARTS: Final = (kinds, clients, cutting, conduct, trouble)
+
+GROUPS: Final = {
+    "arrival": "Arrival",
+    "settings": "Settings",
+    "scopes": "Scopes",
+    "clients": "Clients",
+    "secrets": "Secrets",
+    "associations": "Associations",
+    "trust": "Trust",
+    "tokens": "Tokens and revocations",
+    "block": "Blocked clients",
+    "marks": "Ownership",
+    "accounts": "Accounts",
+    "unmanaged": "What isn't managed",
+    "requests": "Requests",
+    "refused": "Rights",
+    "reading": "Trouble while reading",
+    "writing": "Trouble while writing",
+    "vanished": "Gone meanwhile",
+}
+"""The parts of the story and their titles, in its order."""
+
+SCENARIOS: Final[dict[str, Scenario]] = {
+    name: told for group in GROUPS for name, told in _TOLD.items() if told.group == group
+}
+"""All scenarios by name, in the order of the story."""
+
+__all__ = ["GROUPS", "SCENARIOS", "NoHook", "Scenario"]

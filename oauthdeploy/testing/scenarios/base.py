@@ -1,0 +1,144 @@
+"""What a scenario is, and the short ways in which stories are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.objects import Side
+from oauthdeploy.planning.capabilities import Capability
+from oauthdeploy.planning.normalize import flatten, same
+from oauthdeploy.testing.bench import Bench, Breach, Parts, Planned
+
+Tell = Callable[[Bench], None]
+
+
+class NoHook(Exception):
+    """The site has no hook for what the scenario must do behind the driver's back."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One story about a driver. It is told where every capability of `needs` is offered; where `proves` is declared no, it is
+    told all the same, to see whether the no is one.
+    """
+
+    name: str
+    title: str
+    tell: Tell
+    needs: frozenset[Capability]
+    proves: Capability | None
+
+    @property
+    def group(self) -> str:
+        """The part of the story that it belongs to."""
+        return self.name.partition("/")[0]
+
+
+SCENARIOS: Final[dict[str, Scenario]] = {}
+"""All scenarios by name, from easy to hard."""
+
+
+def scenario(name: str, *needs: Capability, proves: Capability | None = None) -> Callable[[Tell], Tell]:
+    """Make a function a scenario; its docstring is the title."""
+
+    def register(tell: Tell) -> Tell:
+        title = (tell.__doc__ or "").strip().partition("\n")[0]
+        SCENARIOS[name] = Scenario(name, title, tell, frozenset(needs), proves)
+        return tell
+
+    return register
+
+
+def can(bench: Bench, capability: Capability) -> bool:
+    """Whether the server offers it, as far as the driver says."""
+    return bool(bench.table[capability])
+
+
+def sample(bench: Bench, path: str, first: Any, second: Any) -> tuple[Any, Any]:
+    """Two values for a path: the site's own where it has some."""
+    given = bench.site.samples.get(path)
+    return (given[0], given[1]) if given else (first, second)
+
+
+# -- objects ----------------------------------------------------------------------------------------------------------
+
+CALLBACK: Final = "https://shop.example.com/callback"
+
+
+def public(**more: Any) -> dict[str, Any]:
+    """A client that needs no secret."""
+    return {"type": "public", "grants": ["authorization_code"], "redirect_uris": [CALLBACK], **more}
+
+
+def confidential(bench: Bench, key: str, **more: Any) -> dict[str, Any]:
+    """A client for client credentials, with a secret that the server makes or takes, where it has clients sign in at all."""
+    fields: dict[str, Any] = {"type": "confidential", "grants": ["client_credentials"], "redirect_uris": [], **more}
+    if Side.AUTHORIZATION in bench.site.role.sides:
+        if can(bench, Capability.CLIENT_SECRET_GENERATE):
+            fields["secret"] = {"generate": True, "deliver_to": {"file": f"{key}.json", "format": "json"}}
+        elif can(bench, Capability.CLIENT_SECRET_CHOICE):
+            fields["secret"] = {"value": bench.secret(f"SECRET_OF_{key}".upper(), f"given-to-{key}-5a1c9e07b3")}
+    return fields
+
+
+def credentials(bench: Bench, key: str, planned: Planned) -> tuple[str, str]:
+    """Id and secret of a `confidential` client, as its owner has them."""
+    caught = bench.secrets.caught.get(f"{key}.json")
+    if caught is not None:
+        return caught
+    live = bench.live(planned, f"client/{key}")
+    return live.client_id or live.identity or key, bench.environ[f"SECRET_OF_{key}".upper()]
+
+
+def token(bench: Bench, key: str, planned: Planned, *, scope: str = "", owner: str = "") -> str:
+    """A token of a `confidential` client. Raises NoHook."""
+    made = bench.site.token(*credentials(bench, key, planned), scope=scope, owner=owner)
+    if made is None:
+        raise NoHook("token")
+    bench.ears.learn("a token", made)
+    return made
+
+
+def active(bench: Bench, made: str) -> bool:
+    """Whether a token still works. Raises NoHook."""
+    found = bench.site.is_active(made)
+    if found is None:
+        raise NoHook("is_active")
+    return found
+
+
+# -- telling ----------------------------------------------------------------------------------------------------------
+
+
+def hold(bench: Bench, planned: Planned, address: str, values: Mapping[str, Any]) -> None:
+    """See that fields of a live object (dotted paths) are as they must be. Raises Breach."""
+    have = flatten(bench.live(planned, address).value)
+    for path, value in values.items():
+        if isinstance(value, Secret):
+            continue
+        if path not in have:
+            raise Breach(f"{address}: the server says nothing of {path}")
+        if not same(have[path], value):
+            raise Breach(f"{address}: {path} is {have[path]!r}, and should be {value!r}")
+
+
+def hold_written(bench: Bench, planned: Planned, address: str, path: str) -> None:
+    """See that a field of a live object is as the manifest writes it. Raises Breach where either has none."""
+    want = flatten(planned.manifest.desired.objects[bench.address(address)])
+    if path not in want:
+        raise Breach(f"{address}: the manifest's {path} doesn't reach this server")
+    hold(bench, planned, address, {path: want[path]})
+
+
+def back_and_forth(
+    bench: Bench, what: str, address: str, path: str, parts: Callable[[Any], Parts], values: Any
+) -> None:
+    """Give a field one value, then the other, then the first again; after each step nothing is left to do."""
+    first, second = values
+    hold_written(bench, bench.settle(f"{what} is {first}", parts(first)), address, path)
+    for value in (second, first):
+        ran = bench.step(f"{what} becomes {value}", parts(value), {address: "update"})
+        hold_written(bench, ran.after, address, path)

@@ -1,0 +1,271 @@
+"""Clients and their secrets: made, changed, renamed, replaced, disabled, pruned; given, made by the server, rotated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.objects import Client
+from oauthdeploy.planning.capabilities import Capability as Can
+from oauthdeploy.planning.normalize import flatten
+from oauthdeploy.testing.bench import Bench, Breach, Parts
+from oauthdeploy.testing.scenarios.base import (
+    CALLBACK,
+    NoHook,
+    back_and_forth,
+    can,
+    confidential,
+    credentials,
+    hold,
+    hold_written,
+    public,
+    sample,
+    scenario,
+)
+
+# -- clients ----------------------------------------------------------------------------------------------------------
+
+
+@scenario("clients/life", proves=Can.CLIENTS)
+def clients(bench: Bench) -> None:
+    """Clients are made, one is changed, one is deleted, and the rest stays"""
+    one, two = public(), public(redirect_uris=["https://app.example.com/a", "https://app.example.com/b"])
+    bench.step("a first client", {"clients": {"web-shop": one}}, {"client/web-shop": "create"})
+    both = {"clients": {"web-shop": one, "mobile": two}}
+    planned = bench.step("a second client beside it", both, {"client/mobile": "create"}).after
+    hold_written(bench, planned, "client/mobile", "redirect_uris")
+    hold_written(bench, planned, "client/mobile", "grants")
+    changed = {
+        "clients": {"web-shop": public(redirect_uris=[CALLBACK, "https://shop.example.com/other"]), "mobile": two}
+    }
+    planned = bench.step("more redirect URIs", changed, {"client/web-shop": "update"}).after
+    hold_written(bench, planned, "client/web-shop", "redirect_uris")
+    gone = {"clients": {"web-shop": {"state": "absent"}, "mobile": two}}
+    planned = bench.step("the first one goes", gone, {"client/web-shop": "delete"}).after
+    hold_written(bench, planned, "client/mobile", "redirect_uris")
+
+
+def _client_field(bench: Bench, field: str, first: Any, second: Any, path: str = "") -> None:
+    def parts(value: Any) -> Parts:
+        return {"clients": {"web-shop": public(**{field: value})}}
+
+    values = sample(bench, f"clients.{field}", first, second)
+    back_and_forth(bench, field, "client/web-shop", path or field, parts, values)
+
+
+def _natural_key(bench: Bench, field: str, first: Any, second: Any) -> None:
+    """A field by which a server tells clients apart where it makes their ids itself: there another value is another client."""
+    if can(bench, Can.CLIENT_ID_CHOICE):
+        _client_field(bench, field, first, second)
+        return
+    for value in sample(bench, f"clients.{field}", first, second):
+        parts = {"clients": {"web-shop": public(**{field: value})}}
+        ran = bench.step(f"a client whose {field} is {value}", parts, {"client/web-shop": "create"})
+        hold_written(bench, ran.after, "client/web-shop", field)
+
+
+@scenario("clients/name", Can.CLIENTS, proves=Can.CLIENT_NAME)
+def client_name(bench: Bench) -> None:
+    """A client has a name for people; where the key is the client_id it changes, and the client stays the same one"""
+    _natural_key(bench, "name", "Web Shop", "Boutique no 1")
+
+
+@scenario("clients/version", Can.CLIENTS, proves=Can.CLIENT_VERSION)
+def client_version(bench: Bench) -> None:
+    """A client has a version; where the key is the client_id it changes, and the client stays the same one"""
+    _natural_key(bench, "version", "1", "2")
+
+
+@scenario("clients/description", Can.CLIENTS, proves=Can.CLIENT_DESCRIPTION)
+def client_description(bench: Bench) -> None:
+    """A client's description changes, in letters of all kinds"""
+    _client_field(bench, "description", "The shop's front end", 'La "vitrine" - 店')
+
+
+@scenario("clients/tokens", Can.CLIENTS, proves=Can.CLIENT_TOKENS)
+def client_tokens(bench: Bench) -> None:
+    """The client's tokens live longer, and shorter again"""
+    _client_field(bench, "tokens", {"access_lifetime": "10m"}, {"access_lifetime": "15m"}, "tokens.access_lifetime")
+
+
+@scenario("clients/enabled", Can.CLIENTS, proves=Can.CLIENT_ENABLED)
+def client_enabled(bench: Bench) -> None:
+    """A client is disabled and enabled again"""
+    _client_field(bench, "enabled", True, False)
+
+
+@scenario("clients/grants", Can.CLIENTS)
+def client_grants(bench: Bench) -> None:
+    """A client may use another grant, and no longer; the order of grants means nothing"""
+
+    def parts(*grants: str) -> Parts:
+        return {"clients": {"web-shop": confidential(bench, "web-shop", grants=grants, redirect_uris=[CALLBACK])}}
+
+    bench.settle("one grant", parts("client_credentials"))
+    more = parts("client_credentials", "authorization_code")
+    bench.step("two grants", more, {"client/web-shop": "update"})
+    bench.rest(parts("authorization_code", "client_credentials"))
+    fewer = parts("authorization_code")
+    planned = bench.step("the other grant alone", fewer, {"client/web-shop": "update"}).after
+    hold_written(bench, planned, "client/web-shop", "grants")
+
+
+def _grant(bench: Bench, grant: str) -> None:
+    fields = confidential(bench, "web-shop", redirect_uris=[CALLBACK])
+
+    def parts(value: Any) -> Parts:
+        return {"clients": {"web-shop": {**fields, "grants": value}}}
+
+    values = (["authorization_code"], ["authorization_code", grant])
+    back_and_forth(bench, "the list of grants", "client/web-shop", "grants", parts, values)
+
+
+@scenario("clients/implicit grant", Can.CLIENTS, proves=Can.GRANT_IMPLICIT)
+def grant_implicit(bench: Bench) -> None:
+    """A client may use the implicit grant, and no longer"""
+    _grant(bench, "implicit")
+
+
+@scenario("clients/password grant", Can.CLIENTS, proves=Can.GRANT_PASSWORD)
+def grant_password(bench: Bench) -> None:
+    """A client may use the password grant, and no longer"""
+    _grant(bench, "password")
+
+
+@scenario("clients/id", Can.CLIENTS, proves=Can.CLIENT_ID_CHOICE)
+def client_id(bench: Bench) -> None:
+    """The key of a client is its client_id"""
+    parts = {"clients": {"web-shop-7": public()}}
+    planned = bench.step("a client", parts, {"client/web-shop-7": "create"}).after
+    live = bench.live(planned, "client/web-shop-7")
+    if "web-shop-7" not in (live.client_id, live.identity):
+        raise Breach(f"its id is {live.client_id or live.identity}")
+
+
+@scenario("clients/rename", Can.CLIENTS, proves=Can.CLIENT_RENAME)
+def client_rename(bench: Bench) -> None:
+    """A client is renamed: changed in place, not made anew, with all else kept"""
+    before = {"clients": {"web-shop": public(redirect_uris=[CALLBACK, "https://shop.example.com/other"])}}
+    planned = bench.step("a client", before, {"client/web-shop": "create"}).after
+    former = planned.manifest.desired.objects[bench.address("client/web-shop")]
+    after = {"clients": {"boutique": {"moved_from": "web-shop"}}}
+    planned = bench.step("another name", after, {"client/boutique": "update"}).after
+    hold(
+        bench, planned, "client/boutique", {"redirect_uris": former.redirect_uris if isinstance(former, Client) else ()}
+    )
+    everything = bench.plan({"clients": {"boutique": {}}, "policy": {"prune": {"clients": "full"}}})
+    if "client/web-shop" in everything.actions:
+        raise Breach("the former name is still there")
+
+
+@scenario("clients/type", Can.CLIENTS, proves=Can.CLIENT_TYPE_CHANGE)
+def client_type(bench: Bench) -> None:
+    """A public client becomes confidential, in place"""
+    before = {"clients": {"web-shop": public()}}
+    bench.step("a public client", before, {"client/web-shop": "create"})
+    after = {"clients": {"web-shop": confidential(bench, "web-shop", redirect_uris=[CALLBACK])}}
+    planned = bench.step("it can keep a secret now", after, {"client/web-shop": "update"}).after
+    hold_written(bench, planned, "client/web-shop", "type")
+
+
+@scenario("clients/replace", Can.CLIENTS)
+def client_replace(bench: Bench) -> None:
+    """A change of type converges, whether the server changes a client in place or it has to be made anew"""
+    before = {"clients": {"web-shop": public()}}
+    bench.step("a public client", before, {"client/web-shop": "create"})
+    after = {"clients": {"web-shop": confidential(bench, "web-shop", redirect_uris=[CALLBACK])}}
+    action = "update" if can(bench, Can.CLIENT_TYPE_CHANGE) else "replace"
+    planned = bench.step("it can keep a secret now", after, {"client/web-shop": action}).after
+    hold_written(bench, planned, "client/web-shop", "redirect_uris")
+
+
+@scenario("clients/prune", Can.CLIENTS)
+def clients_pruned(bench: Bench) -> None:
+    """Clients that the manifest doesn't name are kept, until it asks to prune all"""
+    kept = {"web-shop": public()}
+    both = {"clients": {**kept, "stray": public()}}
+    bench.step("two clients", both, {"client/web-shop": "create", "client/stray": "create"})
+    bench.rest({"clients": kept})
+    planned = bench.plan({"clients": kept, "policy": {"prune": {"clients": "full"}}})
+    if "client/web-shop" in planned.actions or "delete" not in planned.actions.values():
+        raise Breach(f"pruning plans {planned.actions}")
+
+
+# -- secrets ----------------------------------------------------------------------------------------------------------
+
+
+def _signs_in(bench: Bench, client: str, secret: str, *, wanted: bool = True) -> None:
+    found = bench.site.signs_in(client, secret)
+    if found is None:
+        raise NoHook("signs_in")
+    if found is not wanted:
+        raise Breach("the secret doesn't work" if wanted else "a secret that should work no longer still does")
+
+
+@scenario("secrets/generated", Can.CLIENTS, proves=Can.CLIENT_SECRET_GENERATE)
+def secret_generated(bench: Bench) -> None:
+    """The server makes a secret: it is handed over once, it works, and it is said nowhere"""
+    secret = {"generate": True, "deliver_to": {"file": "batch.json", "format": "json"}}
+    parts = {"clients": {"batch": {**confidential(bench, "batch"), "secret": secret}}}
+    bench.step("a client with a secret of the server's", parts, {"client/batch": "create"})
+    if "batch.json" not in bench.secrets.caught:
+        raise Breach("no secret was handed over")
+    _signs_in(bench, *bench.secrets.caught["batch.json"])
+
+
+@scenario("secrets/given", Can.CLIENTS, proves=Can.CLIENT_SECRET_CHOICE)
+def secret_given(bench: Bench) -> None:
+    """The manifest gives a secret by reference: it works, and it is said nowhere"""
+    given = "given-in-the-manifest-41f7aa"
+    fields = {**confidential(bench, "batch"), "secret": {"value": bench.secret("GIVEN", given)}}
+    parts = {"clients": {"batch": fields}}
+    planned = bench.step("a client with a given secret", parts, {"client/batch": "create"}).after
+    live = bench.live(planned, "client/batch")
+    _signs_in(bench, live.client_id or live.identity or "batch", given)
+
+
+@scenario("secrets/read", Can.CLIENTS, Can.CLIENT_SECRET_CHOICE, proves=Can.CLIENT_SECRET_READ)
+def secret_read(bench: Bench) -> None:
+    """The server tells a secret, so that it is compared: another one is a difference, the same one is none"""
+    secret = {"value": bench.secret("GIVEN", "first-secret-9d2e41")}
+    parts = {"clients": {"batch": {**confidential(bench, "batch"), "secret": secret}}}
+    planned = bench.step("a client with a given secret", parts, {"client/batch": "create"}).after
+    told = flatten(bench.live(planned, "client/batch").value).get("secret.value")
+    if not isinstance(told, Secret):
+        raise Breach("the server doesn't tell the secret")
+    bench.secret("GIVEN", "other-secret-7c3b55")
+    again = bench.plan(parts)
+    if again.actions != {"client/batch": "update"}:
+        raise Breach(f"another secret in the manifest plans {again.actions}")
+
+
+@scenario("secrets/rotated", Can.CLIENTS, Can.CLIENT_SECRET_CHOICE, proves=Can.CLIENT_SECRET_ROTATE)
+def secret_rotated(bench: Bench) -> None:
+    """A higher revision sends a new secret: the new one works"""
+    first, second = "first-secret-b1f0d7", "second-secret-e84a63"
+    fields = confidential(bench, "batch")
+
+    def parts(revision: int) -> Parts:
+        secret = {"value": "${env:GIVEN}", "revision": revision}
+        return {"clients": {"batch": {**fields, "secret": secret}}}
+
+    bench.secret("GIVEN", first)
+    planned = bench.step("a client with a first secret", parts(1), {"client/batch": "create"}).after
+    live = bench.live(planned, "client/batch")
+    bench.secret("GIVEN", second)
+    bench.step("a second secret", parts(2), {"client/batch": "update"})
+    _signs_in(bench, live.client_id or live.identity or "batch", second)
+
+
+@scenario("secrets/kept", Can.CLIENTS)
+def secret_kept(bench: Bench) -> None:
+    """A client's secret still works after other fields of it were changed"""
+    fields = confidential(bench, "batch")
+    parts = {"clients": {"batch": fields}}
+    planned = bench.step("a client with a secret", parts, {"client/batch": "create"}).after
+    if "secret" not in fields:
+        raise NoHook("a way to a secret")
+    client, secret = credentials(bench, "batch", planned)
+    changed = {"clients": {"batch": {**fields, "redirect_uris": ["https://batch.example.com/cb"]}}}
+    bench.step("another redirect URI", changed, {"client/batch": "update"})
+    _signs_in(bench, client, secret)

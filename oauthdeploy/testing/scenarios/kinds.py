@@ -1,0 +1,223 @@
+"""Settings, scopes and associations: made, changed, deleted, pruned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.planning.capabilities import Capability as Can
+from oauthdeploy.testing.bench import Bench, Breach, Parts
+from oauthdeploy.testing.scenarios.base import (
+    back_and_forth,
+    can,
+    hold,
+    public,
+    sample,
+    scenario,
+)
+
+# -- arrival ----------------------------------------------------------------------------------------------------------
+
+
+@scenario("arrival/nothing to do")
+def nothing(bench: Bench) -> None:
+    """A manifest of no objects plans nothing, and the server says who it is"""
+    planned = bench.plan({})
+    if not planned.plan.is_empty:
+        raise Breach(f"a manifest without objects plans {planned.actions}")
+    report = bench.report()
+    if not report.product:
+        raise Breach("check doesn't tell the product")
+    bench.ears.said.append(("repr of the server's report", repr(report)))
+
+
+# -- settings ---------------------------------------------------------------------------------------------------------
+
+
+def _setting(bench: Bench, field: str, first: Any, second: Any) -> None:
+    def parts(value: Any) -> Parts:
+        # Settings belong to the authorization side; a resource server is given its own.
+        written = {field: value}
+        return {"settings": {"overrides": {bench.site.server: written}}}
+
+    values = sample(bench, f"settings.{field}", first, second)
+    back_and_forth(bench, field, "settings", f"{field}", parts, values)
+    default = bench.info.facts.defaults.get(Kind.SETTINGS, {}).get(field)
+    if default is not None:
+        planned = bench.settle(f"{field} goes back to the server's default", parts(None))
+        hold(bench, planned, "settings", {field: default})
+
+
+@scenario("settings/together", Can.SETTINGS)
+def settings(bench: Bench) -> None:
+    """Several settings are changed in one step, and the others stay as they are"""
+    known: dict[str, Any] = {
+        "require_pkce": (Can.REQUIRE_PKCE, True, False),
+        "authorization_code_lifetime": (Can.AUTHORIZATION_CODE_LIFETIME, "5m", "4m"),
+        "access_token_lifetime": (Can.ACCESS_TOKEN_LIFETIME, "20m", "30m"),
+    }
+    offered = {
+        name: sample(bench, f"settings.{name}", a, b) for name, (able, a, b) in known.items() if can(bench, able)
+    }
+
+    def parts(place: int, names: Any) -> Parts:
+        return {"settings": {"overrides": {bench.site.server: {name: offered[name][place] for name in names}}}}
+
+    bench.settle("all settings get a first value", parts(0, offered))
+    first, *rest = offered
+    bench.step("one of them changes", parts(1, [first]), {"settings": "update"})
+    planned = bench.plan(parts(0, rest or [first]))
+    expected = {} if rest else {"settings": "update"}
+    if planned.actions != expected:
+        raise Breach(f"a change of {first} changed other settings too: {planned.actions}")
+
+
+@scenario("settings/require_https", Can.SETTINGS, proves=Can.REQUIRE_HTTPS)
+def require_https(bench: Bench) -> None:
+    """HTTPS is required, and no longer"""
+    _setting(bench, "require_https", True, False)
+
+
+@scenario("settings/require_pkce", Can.SETTINGS, proves=Can.REQUIRE_PKCE)
+def require_pkce(bench: Bench) -> None:
+    """PKCE is required, and no longer"""
+    _setting(bench, "require_pkce", True, False)
+
+
+@scenario("settings/code lifetime", Can.SETTINGS, proves=Can.AUTHORIZATION_CODE_LIFETIME)
+def code_lifetime(bench: Bench) -> None:
+    """Authorization codes live longer, and shorter again"""
+    _setting(bench, "authorization_code_lifetime", "5m", "4m")
+
+
+@scenario("settings/token lifetime", Can.SETTINGS, proves=Can.ACCESS_TOKEN_LIFETIME)
+def token_lifetime(bench: Bench) -> None:
+    """Access tokens live longer, and shorter again"""
+    _setting(bench, "access_token_lifetime", "20m", "30m")
+
+
+@scenario("settings/token endpoint", Can.SETTINGS, proves=Can.TOKEN_ENDPOINT_AUTH)
+def token_endpoint(bench: Bench) -> None:
+    """The token endpoint asks for credentials, or takes a session"""
+    _setting(bench, "token_endpoint_auth", "credentials", "session")
+
+
+@scenario("settings/any", proves=Can.SETTINGS)
+def any_setting(bench: Bench) -> None:
+    """Settings can be managed at all"""
+    _setting(bench, "access_token_lifetime", "20m", "30m")
+
+
+# -- scopes -----------------------------------------------------------------------------------------------------------
+
+
+def simple_scope(bench: Bench, **more: Any) -> dict[str, Any]:
+    """A scope as simple as the server lets it be."""
+    fields: dict[str, Any] = {}
+    if can(bench, Can.SCOPE_RESOURCES):
+        fields["resources"] = [sample(bench, "scopes.resources", ["orders.v1"], [])[0][0]]
+    return {**fields, **more}
+
+
+@scenario("scopes/life", proves=Can.SCOPES)
+def scopes(bench: Bench) -> None:
+    """Scopes are made, one is left alone, one is deleted, and the rest stays"""
+    one, two = simple_scope(bench), simple_scope(bench)
+    bench.step("a first scope", {"scopes": {"orders.read": one}}, {"scope/orders.read": "create"})
+    both = {"scopes": {"orders.read": one, "orders.write": two}}
+    bench.step("a second scope beside it", both, {"scope/orders.write": "create"})
+    bench.rest({"scopes": {"orders.write": two}})
+    gone = {"scopes": {"orders.read": {"state": "absent"}, "orders.write": two}}
+    planned = bench.step("the first one goes", gone, {"scope/orders.read": "delete"}).after
+    bench.live(planned, "scope/orders.write")
+
+
+@scenario("scopes/description", Can.SCOPES, proves=Can.SCOPE_DESCRIPTION)
+def scope_description(bench: Bench) -> None:
+    """A scope's description changes, in letters of all kinds"""
+
+    def parts(value: Any) -> Parts:
+        return {"scopes": {"orders.read": simple_scope(bench, description=value)}}
+
+    values = sample(bench, "scopes.description", "Read orders", 'Lire les "commandes" - 注文を読む')
+    back_and_forth(bench, "the description", "scope/orders.read", "description", parts, values)
+
+
+@scenario("scopes/resources", Can.SCOPES, proves=Can.SCOPE_RESOURCES)
+def scope_resources(bench: Bench) -> None:
+    """A scope opens more resources, and fewer again, in whatever order they are written"""
+
+    def parts(value: Any) -> Parts:
+        return {"scopes": {"orders.read": {"resources": value}}}
+
+    first, second = sample(bench, "scopes.resources", ["orders.v1"], ["orders.v1:getOrder", "orders.v1", "orders.v2"])
+    back_and_forth(bench, "the list of resources", "scope/orders.read", "resources", parts, (first, second))
+    bench.step("more resources", parts(second), {"scope/orders.read": "update"})
+    bench.rest(parts(list(reversed(second))))
+
+
+@scenario("scopes/url templates", Can.SCOPES, proves=Can.SCOPE_URL_TEMPLATES)
+def scope_url_templates(bench: Bench) -> None:
+    """A scope opens URL templates, and others"""
+
+    def parts(value: Any) -> Parts:
+        return {"scopes": {"orders.read": simple_scope(bench, url_templates=value)}}
+
+    values = sample(
+        bench, "scopes.url_templates", ["GET_orders.v1/orders"], ["GET_orders.v1/orders", "POST_orders.v1/orders"]
+    )
+    back_and_forth(bench, "the list of URL templates", "scope/orders.read", "url_templates", parts, values)
+
+
+@scenario("scopes/prune", Can.SCOPES)
+def scopes_pruned(bench: Bench) -> None:
+    """Scopes that the manifest doesn't name are kept, until it asks to prune all"""
+    kept = {"orders.read": simple_scope(bench)}
+    both = {"scopes": {**kept, "stray": simple_scope(bench)}}
+    bench.step("two scopes", both, {"scope/orders.read": "create", "scope/stray": "create"})
+    bench.rest({"scopes": kept})
+    planned = bench.plan({"scopes": kept, "policy": {"prune": {"scopes": "full"}}})
+    if planned.actions.get("scope/stray") != "delete" or "scope/orders.read" in planned.actions:
+        raise Breach(f"pruning plans {planned.actions}")
+
+
+# -- associations -----------------------------------------------------------------------------------------------------
+
+
+@scenario("associations/life", Can.CLIENTS, Can.SCOPES, proves=Can.ASSOCIATIONS)
+def associations(bench: Bench) -> None:
+    """A client may ask for scopes: one more, one less, seen from either end; then for none"""
+    things = {
+        "clients": {"web-shop": public(), "mobile": public()},
+        "scopes": {"orders.read": simple_scope(bench), "orders.write": simple_scope(bench)},
+    }
+    bench.step("clients and scopes", things)
+    one = {**things, "associations": [{"client": "web-shop", "scopes": ["orders.read"]}]}
+    planned = bench.step("one association", one, {"association/web-shop:orders.read": "create"}).after
+    bench.live(planned, "association/web-shop:orders.read")
+    two = {**things, "associations": [{"client": "web-shop", "scopes": ["orders.write", "orders.read"]}]}
+    bench.step("one more", two, {"association/web-shop:orders.write": "create"})
+    other = {**things, "associations": [{"scope": "orders.write", "clients": ["mobile", "web-shop"]}]}
+    bench.step("from the other end", other, {"association/mobile:orders.write": "create"})
+    bench.rest(two)
+    none = {**things, "associations": [{"client": "web-shop", "scopes": []}]}
+    gone = {"association/web-shop:orders.read": "delete", "association/web-shop:orders.write": "delete"}
+    planned = bench.step("none for one of them", none, gone).after
+    bench.rest({**things, "associations": [{"client": "mobile", "scopes": ["orders.write"]}]})
+
+
+@scenario("associations/all at once", Can.CLIENTS, Can.SCOPES, Can.ASSOCIATIONS)
+def associations_at_once(bench: Bench) -> None:
+    """Scopes, clients and associations are made in one apply, and go in one apply"""
+    scope_names, client_names = ("a.read", "a.write", "b.read"), ("one", "two")
+    parts: dict[str, Any] = {
+        "scopes": {name: simple_scope(bench) for name in scope_names},
+        "clients": {name: public() for name in client_names},
+        "associations": [{"client": name, "scopes": list(scope_names)} for name in client_names],
+    }
+    bench.step("all of it", parts)
+    gone = {
+        "scopes": {name: {"state": "absent"} for name in scope_names},
+        "clients": {name: {"state": "absent"} for name in client_names},
+    }
+    bench.step("none of it", gone)

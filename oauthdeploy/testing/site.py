@@ -1,0 +1,118 @@
+"""What the author of a driver tells the suite: a server that can be emptied, and what can be done behind the driver's back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.drivers.base import DriverInfo
+from oauthdeploy.drivers.registry import get_driver
+from oauthdeploy.model.servers import Role
+
+
+class Site(ABC):
+    """One real server with throw-away data, for one run of the suite.
+
+    Only `driver`, `role`, `url`, `entry` and `reset` must be given. Every other method is a hook that gives None (or nothing)
+    by default; scenarios that need it are then reported as having no hook, which proves nothing.
+    """
+
+    driver: str = ""
+    """The driver's name in manifests."""
+
+    role: Role = Role.BOTH
+    """The side that the server stands on here."""
+
+    title: str = ""
+    """How the results call the site where a driver has several, such as `strict`."""
+
+    others: Mapping[str, Mapping[str, Any]] = {}
+    """More server entries for the manifest, which `trusted` may name; the suite never writes there."""
+
+    samples: Mapping[str, Sequence[Any]] = {}
+    """Values that this server accepts where it doesn't take the suite's own, by path: two different ones for each of
+    `settings.access_token_lifetime`, `scopes.resources`, `clients.tokens` and so on."""
+
+    @property
+    def info(self) -> DriverInfo:
+        """The driver; by default the one that is registered under its name."""
+        return get_driver(self.driver)
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """The server's address."""
+
+    @property
+    @abstractmethod
+    def entry(self) -> Mapping[str, Any]:
+        """The rest of the server entry as a manifest has it: credentials, options, limits. No role, driver or url."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Take away everything that a scenario left, so that the next one finds what a new server has."""
+
+    # -- accounts ------------------------------------------------------------------------------------------------------
+
+    def wrong_credentials(self) -> Mapping[str, Any] | None:
+        """Credentials for `entry` that the server must refuse."""
+        return None
+
+    def reader_credentials(self) -> Mapping[str, Any] | None:
+        """Credentials with which everything can be read and nothing can be written."""
+        return None
+
+    def account(self) -> str | None:
+        """The name of a user of the server that exists and is enabled."""
+        return None
+
+    # -- tokens --------------------------------------------------------------------------------------------------------
+
+    def signs_in(self, client_id: str, secret: str) -> bool | None:
+        """Whether the token endpoint accepts this client with this secret; asked from the client's place."""
+        return None
+
+    def token(self, client_id: str, secret: str, *, scope: str = "", owner: str = "") -> str | None:
+        """An access token of the client, for a scope, and for a resource owner where `owner` (see `account`) is given."""
+        return None
+
+    def is_active(self, token: str) -> bool | None:
+        """Whether the server still takes the token for good (RFC 7662)."""
+        return None
+
+    # -- behind the driver's back --------------------------------------------------------------------------------------
+
+    def scribble(self, kind: Kind, identity: str, name: str) -> bool:
+        """Set by hand every field of an object that the server takes and the driver doesn't manage. False: nothing was done.
+
+        `identity` is what the driver reported as `LiveObject.identity`, `name` the object's name in the manifest.
+        """
+        return False
+
+    def photograph(self, kind: Kind, identity: str, name: str) -> Mapping[str, Any] | None:
+        """Everything that the server tells about an object, without what changes by itself (times of the last change)."""
+        return None
+
+    def native_fields(self, kind: Kind) -> frozenset[str]:
+        """The keys of `photograph` in which the description of a client or scope, or the lifetime of access tokens in the
+        settings, stands.
+        """
+        return frozenset({"description"})
+
+    # -- trust ---------------------------------------------------------------------------------------------------------
+
+    def trusted(self, via: str) -> str | None:
+        """The server entry (of `others`, or `server` for itself) that makes a trust `via` local, remote, external or jwt."""
+        return None
+
+    @property
+    def server(self) -> str:
+        """The name of the server entry."""
+        return "orders" if self.role is Role.RESOURCE else "login"
+
+    @property
+    def name(self) -> str:
+        """What results are filed under: driver, role and title."""
+        return "-".join(part for part in (self.driver, self.role.value, *self.title.split()) if part)

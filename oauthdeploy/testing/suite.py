@@ -1,0 +1,46 @@
+"""The contract suite as a pytest class; the only module that needs pytest (extra `testing`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oauthdeploy.testing.scenarios import SCENARIOS, Scenario
+from oauthdeploy.testing.site import Site
+from oauthdeploy.testing.verdicts import Result, Verdict, judge
+
+
+class ContractSuite:
+    """Runs every scenario on one site. Make a subclass whose name starts with Test, and give it the fixture `site`:
+
+        class TestAcme(ContractSuite):
+            @pytest.fixture(scope="class")
+            @classmethod
+            def site(cls) -> Iterator[Site]:
+                with AcmeSite.started() as site:
+                    yield site
+
+    A scenario that the driver declares it can't do is skipped, with the driver's own note; so is one that needs a hook which
+    the site doesn't have. A yes that fails and a no that works are failures: the table is wrong, or the driver is.
+    """
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def site(cls) -> Iterator[Site]:
+        """The server to run on. To be overridden."""
+        raise NotImplementedError("give the class a fixture `site` that yields an oauthdeploy.testing.Site")
+
+    def told(self, site: Site, verdict: Verdict) -> None:
+        """Called with each verdict before it decides about the test. Does nothing; override it to keep results."""
+
+    @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=[name.replace(" ", "-") for name in SCENARIOS])
+    def test_contract(self, scenario: Scenario, site: Site, tmp_path: Path) -> None:
+        """The driver does what the interface asks of it, scenario by scenario."""
+        verdict = judge(scenario, site, tmp_path)
+        self.told(site, verdict)
+        if not verdict.good:
+            pytest.fail(f"{scenario.title}: {verdict.result}\n{verdict.detail}", pytrace=False)
+        if verdict.result in (Result.NOT_OFFERED, Result.LEFT_OUT, Result.NO_HOOK, Result.UNTESTED_FAILS):
+            pytest.skip(f"{verdict.result}: {verdict.detail.splitlines()[0] if verdict.detail else ''}")

@@ -1,0 +1,71 @@
+"""The page of the drivers is what tables and runs give, and a table says nothing that no run showed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from oauthdeploy.drivers.registry import BUILT_IN, driver_facts
+from oauthdeploy.model.servers import Role
+from oauthdeploy.planning.capabilities import Answer, Capability, supports, table_for
+from oauthdeploy.testing import SCENARIOS, Result
+from oauthdeploy.testing.matrix import SiteResults
+from oauthdeploy.testing.verdicts import BAD
+from tests.contract.page import PAGE, text
+from tests.contract.results import HOW, committed
+
+UNPROVED = {Capability.LEASE: "no part of the driver interface holds a lease"}
+"""Capabilities that no scenario can look at, with the reason."""
+
+SITES = {site.name: site for site in committed()}
+
+
+def test_the_page_is_what_the_data_gives() -> None:
+    """Nothing of it is typed. `python -m tests.contract.page` writes it."""
+    assert PAGE.read_text(encoding="utf-8") == text(), HOW
+
+
+def test_every_capability_is_proved_by_a_scenario() -> None:
+    """A yes that nothing looks at would be a promise of nobody."""
+    proved = {scenario.proves for scenario in SCENARIOS.values()}
+    assert {*Capability} - proved == set(UNPROVED)
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_a_site_has_a_result_for_every_scenario(name: str) -> None:
+    """A run of a part of the suite is not committed, and neither is one with failures."""
+    assert list(SITES[name].results) == list(SCENARIOS)
+    assert not BAD & set(SITES[name].results.values())
+    assert SITES[name].server
+
+
+def claims() -> Iterator[tuple[str, Role, Capability]]:
+    for name in BUILT_IN:
+        facts = driver_facts()[name]
+        for role in (Role.AUTHORIZATION, Role.RESOURCE):
+            if facts.writable and role in facts.roles:
+                yield from ((name, role, able) for able in Capability if able not in UNPROVED)
+
+
+@pytest.mark.parametrize(("name", "role", "able"), claims(), ids=lambda value: str(value))
+def test_a_table_says_nothing_that_no_run_showed(name: str, role: Role, able: Capability) -> None:
+    """Each yes worked on some site of the role, each no was tried or stands for what the side hasn't; untested is neither."""
+    support = supports(table_for(driver_facts()[name], role), able)
+    shown = {result for site in _sites(name, role) for result in _results(site, able)}
+    match support.answer:
+        case Answer.YES:
+            assert Result.WORKS in shown, f"{name} says yes to {able}, and no run showed it: {shown}"
+        case Answer.NO:
+            assert Result.WORKS not in {r for site in _sites(name, role, alone=True) for r in _results(site, able)}
+        case Answer.UNTESTED:
+            assert Result.WORKS not in shown
+
+
+def _sites(driver: str, role: Role, *, alone: bool = False) -> list[SiteResults]:
+    roles = {role.value} if alone else {role.value, Role.BOTH.value}
+    return [site for site in SITES.values() if site.driver == driver and site.role in roles]
+
+
+def _results(site: SiteResults, able: Capability) -> list[Result]:
+    return [site.results[name] for name, told in SCENARIOS.items() if told.proves is able and name in site.results]
