@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from oauthdeploy.core.addresses import Kind
@@ -27,6 +28,9 @@ class Site(ABC):
 
     title: str = ""
     """How the results call the site where a driver has several, such as `strict`."""
+
+    server_version: str = ""
+    """What the server is called in the results, where it doesn't tell product and version by itself."""
 
     others: Mapping[str, Mapping[str, Any]] = {}
     """More server entries for the manifest, which `trusted` may name; the suite never writes there."""
@@ -80,6 +84,10 @@ class Site(ABC):
 
     def is_active(self, token: str) -> bool | None:
         """Whether the server still takes the token for good (RFC 7662)."""
+        return None
+
+    def refuses(self, client_id: str, issued: datetime, *, scope: str = "", owner: str = "") -> bool | None:
+        """Whether the resource server refuses a token that a client was given at a moment, with a scope and of an owner."""
         return None
 
     # -- behind the driver's back --------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def judge(scenario: Scenario, site: Site, folder: Path) -> Verdict:
     site.reset()
     with Bench(site, folder) as bench:
         report = bench.report()
-    server = f"{report.product} {report.version}".strip()
+    server = site.server_version or f"{report.product} {report.version}".strip()
     table = answered(report, site.info.facts, site)
     missing = sorted(need for need in scenario.needs if not table[need])
     if missing:

@@ -9,7 +9,7 @@ from oauthdeploy.core.addresses import Kind
 from oauthdeploy.model.servers import Role
 from oauthdeploy.testing import Site
 from tests.drivers.keycloak.site import Site as Manager
-from tests.servers.keycloak import Keycloak, Realm, make_realm
+from tests.servers.keycloak import VERSION, Keycloak, Realm, make_realm
 
 OWNER = ("alice", "alice-password-31c8")
 WATCHER = ("watcher", "watcher-secret-6e20")
@@ -22,6 +22,7 @@ class KeycloakSite(Site):
 
     driver = "keycloak"
     role = Role.AUTHORIZATION
+    server_version = f"Keycloak {VERSION}"
 
     def __init__(self, server: Keycloak) -> None:
         self._server = server
@@ -76,6 +77,7 @@ class KeycloakSite(Site):
         return self.realm.token(client_id, secret).status_code == 200
 
     def token(self, client_id: str, secret: str, *, scope: str = "", owner: str = "") -> str:
+        self._watch(client_id)
         form = {"scope": scope} if scope else {}
         if owner:
             form |= {"grant_type": "password", "username": owner, "password": OWNER[1]}
@@ -83,9 +85,15 @@ class KeycloakSite(Site):
         assert answer.status_code == 200, answer.text
         return str(answer.json()["access_token"])
 
+    def _watch(self, client_id: str) -> None:
+        """Put the watcher into the audience of a client's tokens: nobody else is told whether they are active."""
+        if self.realm.get("/clients", params={"clientId": WATCHER[0]}) == []:
+            self.realm.add("/clients", {"clientId": WATCHER[0], "secret": WATCHER[1]})
+        client = self.realm.client(client_id)
+        if not any(mapper["name"] == WATCHER[0] for mapper in client.get("protocolMappers", ())):
+            self.realm.add(f"/clients/{client['id']}/protocol-mappers/models", _AUDIENCE)
+
     def is_active(self, token: str) -> bool:
-        if self.realm.call("GET", "/clients", params={"clientId": WATCHER[0]}).json() == []:
-            self.realm.add("/clients", {"clientId": WATCHER[0], "secret": WATCHER[1], "serviceAccountsEnabled": True})
         return bool(self.realm.introspect(token, *WATCHER)["active"])
 
     def scribble(self, kind: Kind, identity: str, name: str) -> bool:
@@ -112,6 +120,16 @@ class KeycloakSite(Site):
         return frozenset({"accessTokenLifespan"}) if kind is Kind.SETTINGS else frozenset({"description"})
 
 
+_AUDIENCE: dict[str, Any] = {
+    "name": WATCHER[0],
+    "protocol": "openid-connect",
+    "protocolMapper": "oidc-audience-mapper",
+    "config": {
+        "included.client.audience": WATCHER[0],
+        "access.token.claim": "true",
+        "introspection.token.claim": "true",
+    },
+}
 _CLIENT: dict[str, Any] = {
     "rootUrl": "https://shop.example.com",
     "baseUrl": "/home",

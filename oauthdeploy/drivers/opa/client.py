@@ -14,6 +14,10 @@ BUNDLES: Final = "/v1/data/system/bundles"
 _POLICY: Final = "OPA's policy system.authz decides who may do what; "
 
 
+_BESIDES: Final = frozenset({"decision_id", "explanation", "metrics", "provenance", "warning"})
+"""What an answer of the Data API may hold besides its result (REST API reference, "Data API")."""
+
+
 class DataApi:
     """The policy data document of one OPA; `path` is where it stands below /v1/data."""
 
@@ -30,6 +34,8 @@ class DataApi:
         if not isinstance(answer.body, Mapping):
             raise self._garbled("the answer is no object", answer)
         if "result" not in answer.body:
+            if not answer.body.keys() <= _BESIDES:
+                raise self._garbled("the answer is none of OPA's Data API", answer)
             return None, answer
         found = answer.body["result"]
         if not isinstance(found, Mapping):

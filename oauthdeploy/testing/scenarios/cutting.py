@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from oauthdeploy.core.addresses import Address
@@ -169,6 +169,46 @@ def tokens_by_owner(bench: Bench) -> None:
     owned, own = token(bench, _BATCH, planned, owner=owner), token(bench, _BATCH, planned)
     _cut(bench, parts, tokens="all", owner=owner)
     _hold_tokens(bench, {"a token of the client itself": own}, {"a token of the owner": owned})
+
+
+def _hold_refused(bench: Bench, client: str, *, wanted: bool, issued: datetime, **which: str) -> None:
+    found = bench.site.refuses(client, issued, **which)
+    if found is None:
+        raise NoHook("refuses")
+    if found is not wanted:
+        raise Breach(f"a token ({client}, {issued:%H:%M:%S}, {which}) is {'refused' if found else 'accepted'}")
+
+
+@scenario("tokens/refuse", Can.CLIENTS, proves=Can.TOKENS_REFUSE)
+def tokens_refuse(bench: Bench) -> None:
+    """A resource server that lists no tokens refuses those that a client was given until now, and none of another client's"""
+    early, late = datetime.now(UTC) - timedelta(minutes=5), datetime.now(UTC) + timedelta(hours=1)
+    parts, _planned = _with_tokens(bench)
+    _hold_refused(bench, _BATCH, wanted=False, issued=early)
+    _cut(bench, parts, tokens="all")
+    _hold_refused(bench, _BATCH, wanted=True, issued=early)
+    _hold_refused(bench, _BATCH, wanted=False, issued=late)
+    _hold_refused(bench, "other", wanted=False, issued=early)
+
+
+@scenario("tokens/refuse by owner", Can.CLIENTS, Can.TOKENS_REFUSE, proves=Can.TOKENS_BY_OWNER)
+def tokens_refuse_owner(bench: Bench) -> None:
+    """Tokens of one resource owner are refused, and those of another are not"""
+    early = datetime.now(UTC) - timedelta(minutes=5)
+    parts, _planned = _with_tokens(bench)
+    _cut(bench, parts, tokens="all", owner="alice")
+    _hold_refused(bench, _BATCH, wanted=True, issued=early, owner="alice")
+    _hold_refused(bench, _BATCH, wanted=False, issued=early, owner="bob")
+
+
+@scenario("tokens/refuse by scope", Can.CLIENTS, Can.SCOPES, Can.TOKENS_REFUSE, proves=Can.TOKENS_BY_SCOPE)
+def tokens_refuse_scope(bench: Bench) -> None:
+    """Tokens with one scope are refused, and those with another are not"""
+    early = datetime.now(UTC) - timedelta(minutes=5)
+    parts, _planned = _with_tokens(bench, "orders.read", "orders.write")
+    _cut(bench, parts, tokens="all", scope="orders.read")
+    _hold_refused(bench, _BATCH, wanted=True, issued=early, scope="orders.read")
+    _hold_refused(bench, _BATCH, wanted=False, issued=early, scope="orders.write")
 
 
 @scenario("block/any", Can.CLIENTS, proves=Can.BLOCK_CLIENT)
