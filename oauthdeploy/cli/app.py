@@ -24,6 +24,7 @@ COMMANDS = {
     "ping": "Say who the servers are and whether they let you in.",
     "serve": "Start an embedded OAuth server, for trying out and for tests.",
     "demo": "Show the main job on two real servers: deploy, use, find drift, repair, cut off.",
+    "bundle": "Write the policy data of a server as a bundle, without asking the server.",
     "graph": "Draw the clients, scopes and servers of the manifest.",
     "fmt": "Write manifests in their canonical form, keeping what they mean and every comment.",
     "explain": "Explain a rule, a field of the manifest, or an object of yours.",

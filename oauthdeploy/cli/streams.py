@@ -31,6 +31,19 @@ def write_result(text: str) -> None:
         _silence(stream)
 
 
+def write_bytes(data: bytes) -> None:
+    """Write what is no text to stdout, as `write_result`."""
+    stream = sys.stdout
+    if stream is None or stream.closed:
+        return
+    try:
+        stream.flush()
+        stream.buffer.write(data)
+        stream.flush()
+    except BrokenPipeError:
+        _silence(stream)
+
+
 def write_talk(text: str) -> None:
     """Write to stderr and flush. Talk that nobody can hear is not worth an error."""
     stream = sys.stderr

@@ -7,6 +7,7 @@
     probe()         findings that take a look at the servers
     adopt()         live objects that the manifest names -> marks of ownership, where servers hold them
     ping()          who the servers are and whether they let us in
+    make_bundle()   manifest -> the file that a server loads by itself
 
     save_plan()     plan -> document, bound to its manifest and to what was live
     read_plan()     file -> saved plan
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from oauthdeploy.manifest.api import ManifestRequest
     from oauthdeploy.manifest.baselines import read_baseline
     from oauthdeploy.workflow.adopting import AdoptReport, adopt, probe
+    from oauthdeploy.workflow.bundling import make_bundle
     from oauthdeploy.workflow.drifting import detect_drift
     from oauthdeploy.workflow.opening import environment, validate
     from oauthdeploy.workflow.options import PingResult, RunOptions
@@ -41,6 +43,7 @@ __all__ = [
     "check_saved",
     "detect_drift",
     "environment",
+    "make_bundle",
     "make_plan",
     "ping",
     "probe",
@@ -61,6 +64,7 @@ _HOMES: Final = {
     "check_saved": "oauthdeploy.workflow.saved",
     "detect_drift": "oauthdeploy.workflow.drifting",
     "environment": "oauthdeploy.workflow.opening",
+    "make_bundle": "oauthdeploy.workflow.bundling",
     "make_plan": "oauthdeploy.workflow.runs",
     "ping": "oauthdeploy.workflow.runs",
     "probe": "oauthdeploy.workflow.adopting",

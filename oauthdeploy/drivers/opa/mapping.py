@@ -206,7 +206,9 @@ def owned(document: Document, address: Address, owner: str) -> Draft:
 
 def document_of(objects: Mapping[Address, Object], owner: str) -> Draft:
     """The document of a server on which nothing but these objects stands. Raises Garbled for what only a server can settle."""
-    return edited(empty(), (_made(address, objects[address]) for address in sorted(objects)), owner, None)
+    # Cut-offs first, as in a plan: so a blocked client says which one it was.
+    order = sorted(objects, key=lambda address: (address.kind is not Kind.REVOCATION, address))
+    return edited(empty(), (_made(address, objects[address]) for address in order), owner, None)
 
 
 def _made(address: Address, value: Object) -> Change:

@@ -22,7 +22,7 @@ from oauthdeploy.manifest.nodes import Source
 from oauthdeploy.model.fields import Model, Text
 from oauthdeploy.model.objects import Trust
 from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.capabilities import DriverFacts
+from oauthdeploy.planning.capabilities import Capability, DriverFacts, supports, table_for
 from tests.manifest.support import DRIVERS, QUIET, shown
 from tests.manifest.test_loader import TEXTS
 
@@ -65,7 +65,8 @@ def test_it_is_valid_for_every_driver(driver: str, resource: str, filled: bool) 
     assert list(manifest.document.servers) == ["login", "orders", "stock"]
     assert list(manifest.document.clients or ()) == list(answers.clients)
     assert list(manifest.document.scopes or ()) == list(answers.scopes)
-    assert bool(manifest.document.associations) is (filled and driver != EXTERNAL)
+    keeps = supports(table_for(driver_facts()[resource], Role.RESOURCE), Capability.ASSOCIATIONS)
+    assert bool(manifest.document.associations) is (filled and (driver != EXTERNAL or bool(keeps)))
 
 
 @pytest.mark.parametrize(

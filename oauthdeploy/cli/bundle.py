@@ -1,0 +1,43 @@
+"""`oauthdeploy bundle`: write the file that a server loads by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from oauthdeploy.cli import streams
+from oauthdeploy.cli.flags import option
+from oauthdeploy.cli.options import Source, manifest_options
+from oauthdeploy.cli.output import write_file
+
+
+@click.command()
+@click.argument("server", required=False)
+@option(
+    "--out",
+    env="OUT",
+    required=True,
+    metavar="FILE",
+    help="File to write; - is standard output.",
+)
+@manifest_options
+def bundle(server: str | None, out: str, source: Source) -> None:
+    """Write the policy data of a server as a bundle, without asking the server.
+
+    For servers that load bundles instead of being written to, such as Open Policy Agent: the same document that `apply` would
+    write, as a .tar.gz with its roots. Equal manifests give equal bytes, so a pipeline can tell whether anything changed; it is
+    the pipeline's to sign and to publish. SERVER may be left out where the manifest has one such server.
+
+    \b
+    oauthdeploy bundle orders --out orders.tar.gz
+    opa run --server --bundle orders.tar.gz policy/
+    """
+    from oauthdeploy import workflow
+
+    name, content = workflow.make_bundle(source.request(), server)
+    if out == "-":
+        streams.write_bytes(content)
+        return
+    write_file(Path(out), content)
+    streams.write_talk(f"Wrote the bundle of {name} to {out} ({len(content):,} bytes).\n")
