@@ -13,11 +13,16 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from oauthdeploy.workflow import (
+        ExportOptions,
         ManifestRequest,
         RunOptions,
         check_saved,
+        compare_environments,
+        compare_live,
         detect_drift,
+        export_manifest,
         make_plan,
+        read_baseline,
         read_plan,
         run_plan,
         run_saved,
@@ -26,12 +31,17 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ExportOptions",
     "ManifestRequest",
     "RunOptions",
     "__version__",
     "check_saved",
+    "compare_environments",
+    "compare_live",
     "detect_drift",
+    "export_manifest",
     "make_plan",
+    "read_baseline",
     "read_plan",
     "run_plan",
     "run_saved",

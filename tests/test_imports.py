@@ -69,6 +69,9 @@ PLANNING = [
     "trail",
     "drift",
     "baseline",
+    "naming",
+    "exporting",
+    "comparing",
 ]
 ONLY_IN = {
     "requests": {"drivers", "server", "cli"},

@@ -16,6 +16,8 @@ COMMANDS = {
     "drift": "Report how the servers differ from the manifest, by class.",
     "revoke": "Cut a client off now, on every server at once, and verify it.",
     "tokens": "List live tokens, or delete them.",
+    "compare": "Show how two live servers differ, or what the manifest wants differently in two environments.",
+    "export": "Write what live servers hold into a manifest whose plan is empty.",
     "adopt": "Take over objects that are there already.",
     "show": "Show a plan that `plan --out PLANFILE` saved.",
     "journal": "Show what an apply did, change by change, from its journal.",
@@ -29,13 +31,13 @@ COMMANDS = {
     "fmt": "Write manifests in their canonical form, keeping what they mean and every comment.",
     "explain": "Explain a rule, a field of the manifest, or an object of yours.",
     "drivers": "List the drivers, where they come from, and what each can do.",
-    "schema": "Print the JSON Schema of a document: manifest, plan, drift, baseline, event or audit.",
+    "schema": "Print the JSON Schema of a document: the manifest, or one that a command prints.",
     "completion": "Print the completion script for a shell.",
     "version": "Print the version.",
 }
 """Name and short help; the command is the attribute of that name in the module `oauthdeploy.cli.NAME`, with _ for -."""
 
-ALIASES = {"diff": "plan", "preview": "plan"}
+ALIASES = {"diff": "plan", "preview": "plan", "dump": "export"}
 
 
 class Commands(click.Group):

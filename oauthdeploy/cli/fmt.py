@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +130,7 @@ def _write(drafts: Iterable[Draft]) -> dict[str, OAuthDeployError]:
     for draft in drafts:
         name = draft.text.name
         if name == STDIN:
-            _as_utf8()
+            streams.as_utf8()
             streams.write_result(draft.after)
         elif draft.changed:
             try:
@@ -139,13 +138,6 @@ def _write(drafts: Iterable[Draft]) -> dict[str, OAuthDeployError]:
             except FileNotWritten as error:
                 failed[name] = error
     return failed
-
-
-def _as_utf8() -> None:
-    """A manifest is UTF-8 with LF, whatever the terminal's encoding."""
-    reconfigure = getattr(sys.stdout, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(encoding="utf-8", newline="\n")
 
 
 def _print_diff(draft: Draft, output: Output) -> None:

@@ -149,6 +149,35 @@ manifest_options: Decorator = bundle(Source, "source", _manifest_flags)
 """-f, --env, --var, --var-file, --allow-commands, --error, --warn, --ignore; the command gets them as `source`."""
 
 
+_one_environment = _manifest_flags[1]
+_two_environments = option(
+    "--env",
+    "environments",
+    env="ENV",
+    multiple=True,
+    metavar="NAME",
+    help="Environment of the manifest; twice: the two to compare, - for none.",
+)
+
+
+def several_environments(function: Command) -> Command:
+    """As `manifest_options`, with --env as often as wanted; the command gets them as `environments`, a single one as part of
+    `source`.
+    """
+
+    @functools.wraps(function)
+    def call(**values: Any) -> Any:
+        named = values["environments"]
+        own = {field.name: values.pop(field.name) for field in fields(Source) if field.name != "environment"}
+        source = Source(environment=named[0] if len(named) == 1 else None, **own)
+        return function(source=source, **values)
+
+    wrapped: Command = call
+    for each in reversed(_manifest_flags):
+        wrapped = (_two_environments if each is _one_environment else each)(wrapped)
+    return wrapped
+
+
 @dataclass(frozen=True)
 class Reach:
     """Which part of the estate, and how hard it may be pressed."""
@@ -274,6 +303,20 @@ class Servers:
         """The options for `workflow`."""
         return Reach(server=self.server, parallelism=self.parallelism).options()
 
+
+@dataclass(frozen=True)
+class Pressure:
+    """How hard servers may be pressed that a command names itself."""
+
+    parallelism: int | None = None
+
+    def options(self) -> RunOptions:
+        """The options for `workflow`."""
+        return Reach(parallelism=self.parallelism).options()
+
+
+parallel_options: Decorator = bundle(Pressure, "pressure", (_parallelism_flag, _trace_flag))
+"""--parallelism and --trace; the command gets them as `pressure`."""
 
 server_options: Decorator = bundle(Servers, "servers", (_server_flag, _parallelism_flag, _trace_flag))
 """--server, --parallelism and --trace; the command gets them as `servers`."""

@@ -19,6 +19,13 @@ def prepare() -> None:
             reconfigure(errors="backslashreplace")
 
 
+def as_utf8() -> None:
+    """Let stdout take a manifest: UTF-8 with LF, whatever the terminal's encoding."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(encoding="utf-8", newline="\n")
+
+
 def write_result(text: str) -> None:
     """Write to stdout and flush. A reader that has gone away is not an error; a full disk is: raises OSError."""
     stream = sys.stdout

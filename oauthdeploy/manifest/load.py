@@ -39,13 +39,16 @@ _NOT_INTERPOLATED: Final = frozenset({"variables", "environments", "version"})
 _BIG: Final = 256 * 1024
 
 
-def load_manifest(request: ManifestRequest, drivers: Mapping[str, DriverFacts]) -> tuple[Manifest | None, Diagnostics]:
-    """Read, compose, check and place a manifest. `drivers` are the known drivers by name.
+def load_manifest(
+    request: ManifestRequest, drivers: Mapping[str, DriverFacts], texts: tuple[Source, ...] | None = None
+) -> tuple[Manifest | None, Diagnostics]:
+    """Read, compose, check and place a manifest. `drivers` are the known drivers by name; `texts` stand for the files of the
+    request where they are given.
 
     Gives the manifest (None when there are errors) and all findings of all files, sorted by place. Raises nothing for
     any input: whatever is wrong is a finding.
     """
-    sources, problems = read_sources(request)
+    sources, problems = (texts, ()) if texts is not None else read_sources(request)
     with _collector_paused(sum(len(source.text) for source in sources) > _BIG):
         return _load(request, drivers, sources, list(problems))
 

@@ -4,6 +4,8 @@
     make_plan()     manifest -> desired -> live -> diff -> plan; on connections that refuse to write
     run_plan()      the same, then apply -> verify -> report
     detect_drift()  the same as a plan, told as drift; a baseline (read_baseline) accepts what is known
+    compare_live(), compare_environments()  two servers, or two environments -> what differs
+    export_manifest()  live -> manifest, whose plan is empty
     probe()         findings that take a look at the servers
     adopt()         live objects that the manifest names -> marks of ownership, where servers hold them
     ping()          who the servers are and whether they let us in
@@ -26,9 +28,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from oauthdeploy.manifest.api import ManifestRequest
     from oauthdeploy.manifest.baselines import read_baseline
+    from oauthdeploy.planning.exporting import ExportOptions
     from oauthdeploy.workflow.adopting import AdoptReport, adopt, probe
     from oauthdeploy.workflow.bundling import make_bundle
+    from oauthdeploy.workflow.comparing import compare_environments, compare_live
     from oauthdeploy.workflow.drifting import detect_drift
+    from oauthdeploy.workflow.exporting import ExportReport, export_manifest
     from oauthdeploy.workflow.opening import environment, validate
     from oauthdeploy.workflow.options import PingResult, RunOptions
     from oauthdeploy.workflow.runs import make_plan, ping, run_plan
@@ -36,13 +41,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdoptReport",
+    "ExportOptions",
+    "ExportReport",
     "ManifestRequest",
     "PingResult",
     "RunOptions",
     "adopt",
     "check_saved",
+    "compare_environments",
+    "compare_live",
     "detect_drift",
     "environment",
+    "export_manifest",
     "make_bundle",
     "make_plan",
     "ping",
@@ -57,14 +67,19 @@ __all__ = [
 
 _HOMES: Final = {
     "AdoptReport": "oauthdeploy.workflow.adopting",
+    "ExportOptions": "oauthdeploy.planning.exporting",
+    "ExportReport": "oauthdeploy.workflow.exporting",
     "ManifestRequest": "oauthdeploy.manifest.api",
     "PingResult": "oauthdeploy.workflow.options",
     "RunOptions": "oauthdeploy.workflow.options",
     "adopt": "oauthdeploy.workflow.adopting",
     "check_saved": "oauthdeploy.workflow.saved",
+    "compare_environments": "oauthdeploy.workflow.comparing",
+    "compare_live": "oauthdeploy.workflow.comparing",
     "detect_drift": "oauthdeploy.workflow.drifting",
     "environment": "oauthdeploy.workflow.opening",
     "make_bundle": "oauthdeploy.workflow.bundling",
+    "export_manifest": "oauthdeploy.workflow.exporting",
     "make_plan": "oauthdeploy.workflow.runs",
     "ping": "oauthdeploy.workflow.runs",
     "probe": "oauthdeploy.workflow.adopting",

@@ -47,7 +47,7 @@ def run_command(folder: Path, *arguments: str, env: Mapping[str, str], stdin: st
     out, err = io.StringIO(), io.StringIO()
     with (
         patch.dict(os.environ, {**inherited, "NO_COLOR": "1", **env}, clear=True),
-        patch("sys.stdin", io.StringIO(stdin or "")),
+        patch("sys.stdin", io.TextIOWrapper(io.BytesIO((stdin or "").encode()), encoding="utf-8")),
         contextlib.chdir(folder),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
@@ -63,7 +63,7 @@ class Pair:
     folder: Path
     login: RunningServer
     orders: RunningServer
-    seen: list[tuple[str, str, str]] = field(default_factory=list)
+    seen: list[tuple[str, str, str]] = field(default_factory=list, repr=False)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -127,6 +127,13 @@ PairFactory = Callable[..., Pair]
 @pytest.fixture
 def make_pair(tmp_path: Path) -> Iterator[PairFactory]:
     """Start two servers, with other flags when asked; they stop after the test."""
+    with pairs_in(tmp_path) as make:
+        yield make
+
+
+@contextlib.contextmanager
+def pairs_in(tmp_path: Path) -> Iterator[PairFactory]:
+    """Start pairs of servers that keep their data below a folder; they stop at the end of the block."""
     running: list[RunningServer] = []
 
     def make(*, tls: bool = True, example: str = "quickstart", **flags: Any) -> Pair:
@@ -162,9 +169,11 @@ def make_pair(tmp_path: Path) -> Iterator[PairFactory]:
             _record(server.app, name, pair.seen)
         return pair
 
-    yield make
-    for server in reversed(running):
-        server.stop()
+    try:
+        yield make
+    finally:
+        for server in reversed(running):
+            server.stop()
 
 
 def _record(app: flask.Flask, name: str, seen: list[tuple[str, str, str]]) -> None:

@@ -42,8 +42,9 @@ def as_value(data: Any, *, braces: bool = False) -> Value:
     return Scalar(raw, "", '"') if isinstance(data, str) else Scalar(raw or "null", raw or "null")
 
 
-def _key(name: str) -> Scalar:
-    return Scalar(name, "", '"')
+def _key(name: str, *, own: bool = False) -> Scalar:
+    """A key of the manifest's language as it is; a name that somebody gave (`own`) in quotes where one could misread it."""
+    return Scalar(name, "", '"') if own else Scalar(name, name)
 
 
 def raw_of(data: Any) -> Any:
@@ -68,6 +69,17 @@ class Draft:
         self._data = read_tree(source)[0]
         self._lost: Counter[str] = Counter()
         self.changed = False
+
+    def has(self, path: Path) -> bool:
+        """Whether something is written at a path, also null."""
+        holder = _at(self._data, path[:-1]) if len(path) > 1 else self._data
+        if isinstance(holder, dict):
+            return path[-1] in holder
+        return isinstance(holder, list) and isinstance(path[-1], int) and path[-1] < len(holder)
+
+    def value(self, path: Path) -> Any:
+        """What is written at a path, as raw data; None for nothing and for null."""
+        return _at(self._data, path)
 
     def put(self, path: Path, data: Any, *, braces: bool = False) -> None:
         """Write a value at a path of keys, in place of what stands there. Mappings on the way are made where they lack."""
@@ -150,7 +162,7 @@ class Draft:
             if place is None:
                 if not value.entries and depth < 2:
                     value.flow = False
-                value.entries.append(Entry(Scalar(), key=_key(str(part))))
+                value.entries.append(Entry(Scalar(), key=_key(str(part), own=depth == 1)))
                 place = len(value.entries) - 1
             entry = value.entries[place]
         return entry

@@ -7,7 +7,7 @@ and `${` in it is no reference.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.editing.format import format_source
+from oauthdeploy.manifest.editing.names import free_name, variable_name
 from oauthdeploy.manifest.editing.scalars import written
 from oauthdeploy.manifest.nodes import Source
 from oauthdeploy.model.fields import Model
@@ -106,7 +107,7 @@ class _Draft:
             match = _NAMED.match(written_url)
             url = written_url[match.end() :] if match else written_url
             name = match[1] if match else _host_name(url)
-            name = _free(name, taken)
+            name = free_name(name, taken)
             taken.add(name)
             found.append((name, url))
         return found
@@ -180,8 +181,7 @@ class _Draft:
         return written("deployer" if name == "username" else examples[0] if examples else name, flow=True)
 
     def _reference(self, server: str, name: str, purpose: str) -> str:
-        variable = re.sub(r"[^A-Z0-9]", "_", f"{server}_{name}".upper())
-        variable = _free(variable if not variable[0].isdigit() else f"SERVER_{variable}", self.variables, "_")
+        variable = variable_name(f"{server}_{name}", self.variables, what="SERVER")
         self.variables[variable] = purpose
         return f'"${{env:{variable}}}"'
 
@@ -272,15 +272,6 @@ def _host_name(url: str) -> str:
         host = ""
     name = re.sub(r"[^A-Za-z0-9_-]", "", host.split(".")[0]).lstrip("_-")[:64]
     return name if name and not name.isdigit() and name != "localhost" else "resource"
-
-
-def _free(name: str, taken: Container[str], sign: str = "-") -> str:
-    """The name, with a number where it is taken."""
-    made, number = name, 2
-    while made in taken:
-        made = f"{name}{sign}{number}"
-        number += 1
-    return made
 
 
 # -- what the sections say ----------------------------------------------------------------------------------------------

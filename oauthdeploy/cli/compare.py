@@ -1,0 +1,54 @@
+"""`oauthdeploy compare`: show how two servers, or two environments, differ."""
+
+from __future__ import annotations
+
+import click
+
+from oauthdeploy.cli.flags import leave
+from oauthdeploy.cli.options import Pressure, Source, output_options, parallel_options, several_environments
+from oauthdeploy.cli.output import Output
+from oauthdeploy.cli.reporting import FORMS, view_of
+
+DIFFERENT = 2
+
+
+@click.command()
+@click.argument("sides", nargs=-1, metavar="[A B]")
+@several_environments
+@parallel_options
+@output_options(*FORMS)
+def compare(
+    sides: tuple[str, ...], environments: tuple[str, ...], source: Source, pressure: Pressure, output: Output
+) -> None:
+    """Show how two live servers differ, or what the manifest wants differently in two environments.
+
+    \b
+    oauthdeploy compare login orders            two servers of the manifest, read now
+    oauthdeploy compare --env test --env prod   two environments, without any server
+    oauthdeploy compare --env - --env prod      an environment and the manifest itself
+
+    Exit code 2 where they differ. Secrets aren't told by servers and aren't compared. Reads the servers on connections that
+    refuse to write.
+    """
+    from oauthdeploy import workflow
+    from oauthdeploy.reports.building.comparison import comparison_report
+
+    if sides and len(sides) != 2:
+        raise click.UsageError("Name two servers, or none and --env twice.")
+    if len(environments) != (2 if not sides else min(len(environments), 1)):
+        raise click.UsageError("Give --env twice to compare two environments, and at most once to compare two servers.")
+    request = source.request()
+    if sides:
+        found, manifest = workflow.compare_live(request, sides[0], sides[1], pressure.options())
+    else:
+        found, manifest = workflow.compare_environments(request, environments[0], environments[1])
+    report = comparison_report(
+        found.left,
+        found.right,
+        found.items,
+        servers=found.servers,
+        diagnostics=found.diagnostics,
+        manifest=view_of(manifest),
+    )
+    output.emit_report(report)
+    leave(DIFFERENT if found.different else 0)

@@ -1,0 +1,163 @@
+"""`oauthdeploy export`: write what live servers hold into a manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from oauthdeploy.cli import streams
+from oauthdeploy.cli.flags import option
+from oauthdeploy.cli.options import (
+    Servers,
+    Source,
+    bundle,
+    manifest_options,
+    output_options,
+    server_options,
+)
+from oauthdeploy.cli.output import Output
+
+if TYPE_CHECKING:
+    from oauthdeploy.workflow import ExportOptions, ExportReport
+
+KINDS = ("trust", "settings", "scope", "client", "association")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to export, and from where to where."""
+
+    kind: tuple[str, ...] = ()
+    name: tuple[str, ...] = ()
+    source_server: str | None = None
+    target_server: str | None = None
+    mirror: bool = False
+    full: bool = False
+    no_secrets: bool = False
+
+    def options(self) -> ExportOptions:
+        """The options for `workflow`."""
+        from oauthdeploy.core.addresses import Kind
+        from oauthdeploy.workflow import ExportOptions
+
+        if (self.source_server is None) != (self.target_server is None):
+            raise click.UsageError("--from and --to go together.")
+        if self.mirror and self.target_server is None:
+            raise click.UsageError("--mirror needs --from and --to.")
+        return ExportOptions(
+            kinds=tuple(Kind(kind) for kind in KINDS if not self.kind or kind in self.kind),
+            names=self.name,
+            source=self.source_server,
+            target=self.target_server,
+            mirror=self.mirror,
+            full=self.full,
+            secrets=not self.no_secrets,
+        )
+
+
+_selection_flags = (
+    option(
+        "--kind",
+        env="EXPORT_KIND",
+        multiple=True,
+        type=click.Choice(KINDS),
+        help="Only this kind of object. Repeatable.",
+    ),
+    option(
+        "--name",
+        env="EXPORT_NAME",
+        multiple=True,
+        metavar="GLOB",
+        help="Only scopes and clients of this name; * matches any characters. Repeatable.",
+    ),
+    option(
+        "--from",
+        "source_server",
+        env="EXPORT_FROM",
+        metavar="SERVER",
+        help="Take over what this server holds, for --to SERVER.",
+    ),
+    option(
+        "--to", "target_server", env="EXPORT_TO", metavar="SERVER", help="The server to bring level with --from SERVER."
+    ),
+    option(
+        "--mirror",
+        env="EXPORT_MIRROR",
+        is_flag=True,
+        help="Write what only the --to server has as absent, so that an apply deletes it.",
+    ),
+    option("--full", env="EXPORT_FULL", is_flag=True, help="Write values that are the server's defaults too."),
+    option(
+        "--no-secrets",
+        env="EXPORT_NO_SECRETS",
+        is_flag=True,
+        help="Leave the secrets of clients unmanaged, instead of a reference to a variable for each.",
+    ),
+)
+
+
+@click.command()
+@manifest_options
+@server_options
+@bundle(Selection, "selection", _selection_flags)
+@option(
+    "--write",
+    env="WRITE",
+    is_flag=True,
+    help="Write into the manifest file, keeping its comments, instead of to stdout.",
+)
+@output_options("text")
+def export(source: Source, servers: Servers, selection: Selection, write: bool, output: Output) -> None:
+    """Write what live servers hold into a manifest whose plan is empty.
+
+    The manifest (-f) names the servers; it needs version, name and servers only. What it says already and the servers fulfil
+    stays as it is written, with every comment and variable. Defaults are left out. Secrets are written as references to
+    environment variables, never as values. What a manifest can't say is left unmanaged and named.
+
+    With --from A --to B: what brings B level with A, to be looked at by `plan` and made by `apply`.
+
+    The plan of the result is made and looked at before anything is printed or written. Reads the servers on connections that
+    refuse to write.
+    """
+    from oauthdeploy import workflow
+
+    if write and source.takes_stdin:
+        raise click.UsageError("--write needs a file, and the manifest comes from standard input.")
+    report = workflow.export_manifest(source.request(), servers.options(), selection.options())
+    if not write:
+        streams.as_utf8()
+        streams.write_result(report.text)
+    _say(report, output)
+    if write:
+        _write(report, output)
+
+
+def _write(report: ExportReport, output: Output) -> None:
+    from oauthdeploy.manifest.editing.files import replace_file
+    from oauthdeploy.reports.harmless import visible
+
+    name = report.source.name
+    if not report.changed:
+        output.talk(f"{visible(name)} says it all already.")
+        return
+    before = report.source.text.encode("utf-8")
+    there = Path(name).read_bytes()
+    # Reading drops a byte order mark; all else must still be what was read.
+    replace_file(name, there if there.removeprefix(b"\xef\xbb\xbf") == before else before, report.text.encode("utf-8"))
+    output.talk(f"Wrote {visible(name)}.")
+
+
+def _say(report: ExportReport, output: Output) -> None:
+    """What was left out, and the variables that the new entries need."""
+    from oauthdeploy.reports.diagnostics import render_diagnostics
+    from oauthdeploy.reports.words import counted
+
+    if report.findings and not output.quiet:
+        streams.write_talk(render_diagnostics(report.findings, output.talk_look()))
+    if report.variables:
+        output.talk(f"{counted(len(report.variables), 'secret')} by reference: set these variables before you plan.")
+        for name in sorted(report.variables):
+            output.talk(f"  {name}")

@@ -1,0 +1,23 @@
+"""Names that are made up for a manifest: free ones, and those of environment variables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container
+
+_NOT_IN_VARIABLES = re.compile(r"[^A-Z0-9]")
+
+
+def free_name(name: str, taken: Container[str], sign: str = "-") -> str:
+    """The name, with a number where it is taken."""
+    made, number = name, 2
+    while made in taken:
+        made = f"{name}{sign}{number}"
+        number += 1
+    return made
+
+
+def variable_name(words: str, taken: Container[str], *, what: str) -> str:
+    """The name of an environment variable, from words; `what` stands before one that would start with a digit."""
+    name = _NOT_IN_VARIABLES.sub("_", words.upper())
+    return free_name(f"{what}_{name}" if name[:1].isdigit() else name, taken, "_")

@@ -1,0 +1,532 @@
+"""From live servers to what a manifest must say so that its plan is empty: values in, values out.
+
+Only what isn't a server's default is written, and the same value on several servers once. What differs between servers is told
+by `settings.overrides` and `on`; the fields of one scope or client can't differ, so a field that does is left unmanaged and
+named in a finding, as is everything else that a manifest can't say. What the manifest says already and the servers fulfil is
+left as it is written.
+
+With a source and a target it is what brings the target level with the source: the source's values, on both.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.fields import Model
+from oauthdeploy.model.objects import KIND_OF, MODEL_OF, Client, ClientType, Side, Trust
+from oauthdeploy.model.servers import Server
+from oauthdeploy.model.state import DesiredState, LiveObject, LiveState
+from oauthdeploy.planning.capabilities import Capabilities, Capability, DriverFacts, supports
+from oauthdeploy.planning.diff import compare_object
+from oauthdeploy.planning.naming import LiveClient, group_clients, keys_of
+from oauthdeploy.planning.normalize import OPTIONS, flatten, live_value, same, write_only
+
+KINDS: Final = (Kind.TRUST, Kind.SETTINGS, Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION)
+"""The kinds that can be exported; a cut-off is an order, not a state that servers keep."""
+
+_HOLDS: Final = {
+    Kind.TRUST: Capability.TRUST,
+    Kind.SETTINGS: Capability.SETTINGS,
+    Kind.SCOPE: Capability.SCOPES,
+    Kind.CLIENT: Capability.CLIENTS,
+    Kind.ASSOCIATION: Capability.ASSOCIATIONS,
+}
+OPENS: Final = frozenset({"resources", "url_templates"})
+"""What a scope opens belongs to the resource side."""
+
+Left = tuple[str, str, str]
+"""A kind, a name ("" for what has none) and a dotted path ("" for all of it) that isn't to be written."""
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What to export.
+
+    `kinds` and `names` (globs over scopes and clients) select; `servers` are those to read (none: all). `source` and `target`
+    ask for what brings the one level with the other; `mirror` then writes what only the target has as absent. `full` writes
+    defaults too; `secrets` writes references for the secrets of confidential clients.
+    """
+
+    kinds: tuple[Kind, ...] = KINDS
+    names: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
+    source: str | None = None
+    target: str | None = None
+    mirror: bool = False
+    full: bool = False
+    secrets: bool = True
+
+    def takes(self, *names: str) -> bool:
+        """Whether an object with one of these names is selected."""
+        return not self.names or any(fnmatchcase(name, pattern) for name in names for pattern in self.names)
+
+
+@dataclass(frozen=True)
+class EntryEdit:
+    """What to write into one entry of scopes or clients: values by dotted path, paths to take out, where it belongs (None: as
+    it is, or everywhere), whether it gets a secret by reference, and whether it goes (`gone`) or is to be absent there.
+    """
+
+    name: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+    on: tuple[str, ...] | None = None
+    everywhere: bool = False
+    secret: bool = False
+    gone: bool = False
+    absent: bool = False
+
+
+@dataclass(frozen=True)
+class Export:
+    """What to write, by section. None in `settings`, `overrides`, `associations` and `trusts` is what is to be taken out;
+    `associations` hold the whole list of scopes of a client.
+    """
+
+    scopes: tuple[EntryEdit, ...] = ()
+    clients: tuple[EntryEdit, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    associations: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    trusts: Mapping[str, str | None] = field(default_factory=dict)
+    findings: Diagnostics = field(default_factory=Diagnostics)
+
+
+@dataclass(frozen=True)
+class Estate:
+    """What is known: the manifest as it is, what was read, what each server can do (`tables`, by server)."""
+
+    desired: DesiredState
+    live: LiveState
+    facts: Mapping[str, DriverFacts]
+    tables: Mapping[str, Capabilities]
+
+    def entry(self, server: str) -> Server:
+        """The server's entry."""
+        return self.desired.servers[server]
+
+    def driver(self, server: str) -> DriverFacts:
+        """What is known of the server's driver."""
+        return self.facts[self.entry(server).driver]
+
+    def can(self, server: str, capability: Capability) -> bool:
+        """Whether the server can do it, as far as anybody knows."""
+        return bool(supports(self.tables[server], capability))
+
+    def holders(self, kind: Kind) -> tuple[str, ...]:
+        """The servers on which objects of a kind fall where the manifest doesn't say, in the order of the manifest."""
+        return tuple(name for name in self.desired.servers if name in self.tables and self.can(name, _HOLDS[kind]))
+
+    def read(self, kind: Kind) -> tuple[str, ...]:
+        """Those of them of which the kind was read."""
+        return tuple(name for name in self.holders(kind) if self.live.readable(name, kind))
+
+    def default(self, server: str, model: type[Model], path: str) -> Any:
+        """The server's default of a field, None where nobody knows one."""
+        return live_value(model, path, None, self.driver(server).defaults.get(KIND_OF[model], {}))
+
+
+def kinds_to_read(estate_entry: Server, table: Capabilities, kinds: Iterable[Kind]) -> frozenset[Kind]:
+    """The kinds to read of a server for an export of `kinds`."""
+    found = {kind for kind in kinds if supports(table, _HOLDS[kind])}
+    if Side.RESOURCE not in estate_entry.role.sides:
+        found.discard(Kind.TRUST)
+    if Kind.ASSOCIATION in found:
+        # Servers keep them with the client, and a list can only name scopes that are there.
+        found |= {Kind.CLIENT, Kind.SCOPE} & {kind for kind in _HOLDS if supports(table, _HOLDS[kind])}
+    return frozenset(found)
+
+
+def export(estate: Estate, options: ExportOptions, left: Collection[Left] = ()) -> Export:
+    """What the manifest must say; `left` is what has turned out not to be sayable."""
+    return _Exporter(estate, options, frozenset(left)).run()
+
+
+class _Exporter:
+    """Goes through the kinds; associations come last, since they need to know what is named."""
+
+    def __init__(self, estate: Estate, options: ExportOptions, left: frozenset[Left]) -> None:
+        self.estate = estate
+        self.options = options
+        self.left = left
+        self.findings: list[Diagnostic] = []
+        self._named: dict[Kind, set[str]] = {kind: set() for kind in (Kind.SCOPE, Kind.CLIENT)}
+        for address in estate.desired.objects:
+            if address.kind in self._named:
+                self._named[address.kind].add(address.name)
+
+    def run(self) -> Export:
+        """Everything that is selected."""
+        kinds = self.options.kinds
+        for server, state in sorted(self.estate.live.servers.items()):
+            for kind, why in state.unreadable.items():
+                self._say("export-unreadable", f"{kind}@{server}", f"{why.summary}. {why.detail}".strip(), why.fix)
+        scopes = list(self._scopes()) if Kind.SCOPE in kinds else []
+        groups = self._groups()
+        clients = list(self._clients(groups)) if Kind.CLIENT in kinds else []
+        settings, overrides = self._settings() if Kind.SETTINGS in kinds else ({}, {})
+        return Export(
+            scopes=tuple(scopes),
+            clients=tuple(clients),
+            settings=settings,
+            overrides=overrides,
+            associations=dict(self._associations(groups)) if Kind.ASSOCIATION in kinds else {},
+            trusts=dict(self._trusts()) if Kind.TRUST in kinds else {},
+            findings=Diagnostics.of(self.findings),
+        )
+
+    # -- scopes and clients -----------------------------------------------------------------------------------------
+
+    def _scopes(self) -> Iterator[EntryEdit]:
+        found: dict[str, dict[str, LiveObject]] = defaultdict(dict)
+        for server in self.estate.read(Kind.SCOPE):
+            for address, there in self.estate.live.servers[server].objects.items():
+                if address.kind is Kind.SCOPE:
+                    found[address.name][server] = there
+        for name in sorted(found.keys() | self._named[Kind.SCOPE]):
+            if self.options.takes(name):
+                yield from self._entry(Kind.SCOPE, name, found.get(name, {}))
+
+    def _groups(self) -> tuple[LiveClient, ...]:
+        chooses = {name for name in self.estate.tables if self.estate.can(name, Capability.CLIENT_ID_CHOICE)}
+        sides = self.estate.read(Kind.CLIENT)
+        ordered = sorted(sides, key=lambda name: Side.AUTHORIZATION not in self.estate.entry(name).role.sides)
+        return group_clients(self.estate.desired, self.estate.live, ordered, chooses)
+
+    def _clients(self, groups: Iterable[LiveClient]) -> Iterator[EntryEdit]:
+        known = {group.key: group for group in groups}
+        for key in sorted(known.keys() | self._named[Kind.CLIENT]):
+            group = known.get(key, LiveClient(key))
+            names = [there.value.name for there in group.sides.values() if isinstance(there.value, Client)]
+            if self.options.takes(key, *(name for name in names if name)):
+                yield from self._entry(Kind.CLIENT, key, group.sides, group.former)
+
+    def _entry(
+        self, kind: Kind, name: str, sides: Mapping[str, LiveObject], known_as: Mapping[str, str] | None = None
+    ) -> Iterator[EntryEdit]:
+        """The edit of one entry, where one is needed. `sides` are the live objects by server, `known_as` their names there."""
+        if (kind.value, name, "") in self.left or not sayable(name):
+            if name not in self._named[kind]:
+                self._say(
+                    "export-left-out", f"{kind}/{name}", "A manifest can't name it as it stands on the servers.", ""
+                )
+            return
+        source, target = self.options.source, self.options.target
+        there = dict(sides)
+        if source is not None and target is not None:
+            if source not in sides:
+                # Absent objects have nothing but their names, so it must be the one that their server knows them by.
+                yield from self._only_on_target(kind, (known_as or {}).get(target, name), target in sides)
+                return
+            there = {source: sides[source]}
+        placed = self._placed(kind, name)
+        wanted = {*there, *({target} if target is not None and target in self.estate.holders(kind) else ())}
+        read = set(self.estate.read(kind))
+        where = tuple(server for server in self.estate.holders(kind) if server in wanted or server in placed - read)
+        if not where:
+            if placed:
+                self._say("export-gone", f"{kind}/{name}", "No server has it any more, so its entry goes.", "")
+                yield EntryEdit(name, gone=True)
+            return
+        self._named[kind].add(name)
+        values, dropped = self._fields(kind, name, there, sides.get(target or ""))
+        new = not placed
+        everywhere = where == self.estate.holders(kind)
+        moved = set(where) != placed
+        edit = EntryEdit(
+            name,
+            values=values,
+            dropped=tuple(dropped),
+            on=None if everywhere or not moved else where,
+            everywhere=everywhere and moved and not new,
+            secret=new and self._takes_secret(kind, where, there),
+        )
+        if new or edit != EntryEdit(name):
+            yield edit
+
+    def _only_on_target(self, kind: Kind, name: str, there: bool) -> Iterator[EntryEdit]:
+        target = self.options.target or ""
+        if not there:
+            return
+        if self.options.mirror:
+            yield EntryEdit(name, absent=True, on=(target,))
+            return
+        why = f"{target} has it, and {self.options.source} doesn't; it stays."
+        self._say("export-only-on-target", f"{kind}/{name}@{target}", why, "With --mirror it is written as absent.")
+
+    def _placed(self, kind: Kind, name: str) -> set[str]:
+        """The servers on which the manifest has it now."""
+        objects = self.estate.desired.objects
+        return {server for server in self.estate.desired.servers if Address(kind, name, server) in objects}
+
+    def _fields(
+        self, kind: Kind, name: str, sides: Mapping[str, LiveObject], target: LiveObject | None
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Values to write and paths to take out, so that the entry holds on all sides."""
+        model = MODEL_OF[kind]
+        wrong = self._unfulfilled(kind, name, sides)
+        managed = self._managed(kind, name)
+        flat = {server: flatten(there.value) for server, there in sides.items()}
+        paths = dict.fromkeys([*managed, *(path for have in flat.values() for path in have)])
+        values: dict[str, Any] = {}
+        dropped: list[str] = []
+        for path in paths:
+            if path in write_only(model) or path.startswith("secret.") or (path in managed and path not in wrong):
+                continue
+            told = {
+                server: live_value(model, path, have.get(path), self.estate.driver(server).defaults.get(kind, {}))
+                for server, have in flat.items()
+                if self._tells(path, server, sides[server])
+            }
+            if not told:
+                continue
+            value = next(iter(told.values()))
+            one = all(same(other, value) and same(value, other) for other in told.values())
+            if (kind.value, name, path) in self.left or not one or not sayable(value):
+                if path in managed:
+                    dropped.append(path)
+                if not one:
+                    servers = ", ".join(told)
+                    why = f"{path} is not the same on {servers}, and an entry has one value for all."
+                    self._say("export-differs", f"{kind}/{name}", f"{why} It is left unmanaged.", "Make them the same.")
+                elif not sayable(value):
+                    self._say("export-left-out", f"{kind}/{name}", f"{path} holds what YAML can't.", "")
+            elif path in managed or self._worth_writing(model, path, name, value, told, target):
+                values[path] = value
+        for path in wrong - paths.keys():
+            if path.startswith(f"{OPTIONS}."):
+                self._say(
+                    "export-left-out", f"{kind}/{name}", f"{path} differs; options of a driver are left as written.", ""
+                )
+        return values, dropped
+
+    def _tells(self, path: str, server: str, there: LiveObject) -> bool:
+        """Whether the field of an object on a server can be compared there."""
+        if path in there.blind or (path in OPENS and self._only_issues(server)):
+            return False
+        return path in flatten(there.value)
+
+    def _only_issues(self, server: str) -> bool:
+        # What a scope opens there is of no use, but it is what another server may be to open.
+        return Side.RESOURCE not in self.estate.entry(server).role.sides and self.options.source is None
+
+    def _worth_writing(
+        self,
+        model: type[Model],
+        path: str,
+        name: str,
+        value: Any,
+        told: Mapping[str, Any],
+        target: LiveObject | None,
+    ) -> bool:
+        if path == "name":
+            return bool(value) and value != name
+        if value is None:
+            return False
+        if self.options.target is not None and target is not None:
+            have = flatten(target.value).get(path)
+            default = self.estate.default(self.options.target, model, path)
+            if not same(have if have is not None else default, value):
+                # A source that opens nothing has nothing to say about what its target opens.
+                return path not in OPENS or bool(value)
+        if self.options.full:
+            return True
+        return not all(same(self.estate.default(server, model, path), value) or value in ((), "") for server in told)
+
+    def _unfulfilled(self, kind: Kind, name: str, sides: Mapping[str, LiveObject]) -> set[str]:
+        """The paths in which the manifest's entry isn't what the servers hold."""
+        found: set[str] = set()
+        for server, there in sides.items():
+            wanted = self.estate.desired.objects.get(Address(kind, name, server))
+            if wanted is not None:
+                found |= {change.path for change in compare_object(wanted, there, self.estate.driver(server)).fields}
+        if self.options.target is not None and self.options.source is not None:
+            # On the target too, it is the source's value that counts.
+            found &= self._managed(kind, name).keys()
+        return found
+
+    def _managed(self, kind: Kind, name: str) -> Mapping[str, Any]:
+        """What the manifest's entry writes, on any server."""
+        found: dict[str, Any] = {}
+        for server in self._placed(kind, name):
+            found.update(flatten(self.estate.desired.objects[Address(kind, name, server)]))
+        return found
+
+    def _takes_secret(self, kind: Kind, where: Iterable[str], sides: Mapping[str, LiveObject]) -> bool:
+        """Whether a new entry gets a secret by reference: a confidential client, on a server that takes chosen secrets."""
+        if kind is not Kind.CLIENT or not self.options.secrets:
+            return False
+        values = [there.value for there in sides.values() if isinstance(there.value, Client)]
+        if any(value.type is ClientType.PUBLIC for value in values):
+            return False
+        issuing = [server for server in where if Side.AUTHORIZATION in self.estate.entry(server).role.sides]
+        return any(self.estate.can(server, Capability.CLIENT_SECRET_CHOICE) for server in issuing)
+
+    # -- settings ---------------------------------------------------------------------------------------------------
+
+    def _settings(self) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Fields of the settings that all authorization servers share, and what differs, by server."""
+        estate, kind = self.estate, Kind.SETTINGS
+        model = MODEL_OF[kind]
+        lives = {
+            server: estate.live.servers[server].objects[Address.singleton(kind, server)]
+            for server in estate.read(kind)
+            if Address.singleton(kind, server) in estate.live.servers[server].objects
+        }
+        if self.options.source is not None and self.options.target is not None:
+            lives = self._levelled(lives)
+        issuing = [name for name in estate.holders(kind) if Side.AUTHORIZATION in estate.entry(name).role.sides]
+        common: dict[str, Any] = {}
+        overrides: dict[str, dict[str, Any]] = defaultdict(dict)
+        target = self.options.target if self.options.source is not None else None
+        reached = self._live_settings(target) if target is not None else {}
+        flat = {server: flatten(there.value) for server, there in lives.items()}
+        wrong = {server: self._unfulfilled(kind, "", {server: there}) for server, there in lives.items()}
+        for path in model.model_fields:
+            told = {server: have[path] for server, have in flat.items() if have.get(path) is not None}
+            managed = {server for server in told if path in self._managed_at(server)}
+            needed = {
+                server
+                for server, value in told.items()
+                if (kind.value, server, path) not in self.left
+                and (
+                    path in wrong[server]
+                    if server in managed
+                    else reached.get(path) != value
+                    if server == target
+                    else self._differs_from_default(server, path, value)
+                )
+            }
+            if not needed:
+                continue
+            shared = [told[server] for server in issuing if server in told]
+            alike = len(shared) == len(issuing) and all(value == shared[0] for value in shared)
+            if alike and needed & set(issuing):
+                common[path] = shared[0]
+                overrides.update({server: {**overrides[server], path: None} for server in issuing})
+                needed -= set(issuing)
+            elif needed & set(issuing):
+                common[path] = None
+                needed |= {server for server in managed if server in issuing}
+            for server in needed:
+                overrides[server][path] = told[server]
+        return common, {server: fields for server, fields in sorted(overrides.items()) if fields}
+
+    def _differs_from_default(self, server: str, path: str, value: Any) -> bool:
+        return self.options.full or not same(self.estate.default(server, MODEL_OF[Kind.SETTINGS], path), value)
+
+    def _live_settings(self, server: str) -> Mapping[str, Any]:
+        there = self.estate.live.servers[server].objects.get(Address.singleton(Kind.SETTINGS, server))
+        return flatten(there.value) if there is not None else {}
+
+    def _managed_at(self, server: str) -> Mapping[str, Any]:
+        wanted = self.estate.desired.objects.get(Address.singleton(Kind.SETTINGS, server))
+        return flatten(wanted) if wanted is not None else {}
+
+    def _levelled(self, lives: Mapping[str, LiveObject]) -> dict[str, LiveObject]:
+        """The source's settings for the target too, where the target issues tokens; those of a resource server are its own."""
+        source, target = self.options.source or "", self.options.target or ""
+        if source not in lives:
+            return {}
+        both = {source: lives[source]}
+        if Side.AUTHORIZATION in self.estate.entry(target).role.sides:
+            both[target] = lives[source]
+        return both
+
+    # -- associations and trust -------------------------------------------------------------------------------------
+
+    def _associations(self, groups: Iterable[LiveClient]) -> Iterator[tuple[str, tuple[str, ...] | None]]:
+        """The whole list of scopes of each client whose list isn't written, or isn't what the servers hold."""
+        estate, source, target = self.estate, self.options.source, self.options.target
+        servers = [name for name in estate.read(Kind.ASSOCIATION) if source in (None, name)]
+        if not servers:
+            return
+        have = self._associated(servers, keys_of(groups))
+        written: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        for address in estate.desired.objects:
+            if address.kind is Kind.ASSOCIATION and address.server in (*servers, target):
+                written[address.client][address.server].add(address.scope)
+        for client in sorted(have.keys() | written.keys()):
+            if client not in self._named[Kind.CLIENT] or not self.options.takes(client):
+                continue
+            scopes = set().union(*have[client].values())
+            fulfilled = all(written[client][server] == have[client][server] for server in servers)
+            listed = client in estate.desired.listed_clients
+            if fulfilled and (target is None or scopes == written[client][target]):
+                continue
+            problem = self._unsayable(client, have[client], groups)
+            if problem:
+                self._say("export-left-out", f"client/{client}", problem, "")
+            if not problem or listed:
+                yield client, None if problem else tuple(sorted(scopes))
+
+    def _associated(
+        self, servers: Iterable[str], keys: Mapping[tuple[str, str], str]
+    ) -> dict[str, dict[str, set[str]]]:
+        """The scopes of each client, by server."""
+        have: dict[str, dict[str, set[str]]] = defaultdict(lambda: {server: set() for server in servers})
+        for server in servers:
+            for address in self.estate.live.servers[server].objects:
+                if address.kind is Kind.ASSOCIATION:
+                    have[keys.get((server, address.client), address.client)][server].add(address.scope)
+        return have
+
+    def _unsayable(self, client: str, have: Mapping[str, set[str]], groups: Iterable[LiveClient]) -> str:
+        """Why the scopes of a client can't be one list; empty where they can."""
+        scopes = set().union(*have.values())
+        if (Kind.ASSOCIATION.value, client, "") in self.left:
+            return "Its list of scopes can't be written as it stands."
+        if unnamed := sorted(scopes - self._named[Kind.SCOPE]):
+            return f"Its list of scopes isn't written: the manifest doesn't name {', '.join(unnamed[:3])}."
+        holding = {server for group in groups if group.key == client for server in group.sides}
+        for server in have.keys() & holding:
+            there = {a.name for a in self.estate.live.servers[server].objects if a.kind is Kind.SCOPE}
+            if (scopes & there) != have[server]:
+                return "Its list of scopes isn't written: it differs between servers that hold the same scopes."
+        return ""
+
+    def _trusts(self) -> Iterator[tuple[str, str | None]]:
+        """Whom each resource server trusts, where the manifest has an entry for that server and doesn't say so."""
+        for server in self.estate.read(Kind.TRUST) if self.options.source is None else ():
+            there = self.estate.live.servers[server].objects.get(Address.singleton(Kind.TRUST, server))
+            if there is None or not isinstance(there.value, Trust):
+                continue
+            now, trusted = self.estate.entry(server).authorization_server, there.value.authorization_server
+            known = trusted in self.estate.desired.servers and (Kind.TRUST.value, server, "") not in self.left
+            if known and Side.AUTHORIZATION in self.estate.entry(trusted).role.sides:
+                if now != trusted:
+                    yield server, trusted
+            elif now is not None:
+                why = f"{server} trusts '{trusted}', which can't be written as it stands."
+                self._say("export-left-out", f"trust@{server}", why, "Add that server, with the driver external.")
+                yield server, None
+
+    def _say(self, rule: str, address: str, detail: str, fix: str) -> None:
+        self.findings.append(
+            Diagnostic(rule, _SUMMARIES[rule], detail, fix, severity=Severity.WARNING, address=address)
+        )
+
+
+_SUMMARIES: Final = {
+    "export-unreadable": "A kind could not be read",
+    "export-left-out": "Something is left out",
+    "export-differs": "A field differs between servers",
+    "export-gone": "An entry goes",
+    "export-only-on-target": "Only the target has an object",
+}
+
+
+def sayable(value: Any) -> bool:
+    """Whether a live value can be written: servers can send halves of characters, which no file can hold."""
+    if isinstance(value, Secret):
+        return False
+    if isinstance(value, list | tuple):
+        return all(sayable(inner) for inner in value)
+    return not isinstance(value, str) or not any("\ud800" <= sign <= "\udfff" for sign in value)

@@ -1,0 +1,124 @@
+"""Which live clients of several servers are one client, and the key that it gets in a manifest.
+
+A client that the manifest names keeps its key. Any other is known again by its client id, or by its name and version where its
+server tells clients apart by those. Its key is deterministic: the client id where that is a name and the server takes ids, else
+the name in small letters, with the version where it isn't the first one; a number is added where the key is somebody else's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.model.objects import Client
+from oauthdeploy.model.state import DesiredState, LiveObject, LiveState
+
+FIRST_VERSION: Final = "1"
+_MADE_BY_MACHINE = re.compile(
+    r"(?i)[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}|[0-9a-f]{16,}|(?=.*[0-9])(?=.*[a-z])[a-z0-9_-]{22,}"
+)
+_NO_WORD = re.compile(r"[^a-z0-9]+")
+
+Identity = tuple[str, ...]
+
+
+@dataclass
+class LiveClient:
+    """One client with what each server holds of it."""
+
+    key: str = ""
+    sides: dict[str, LiveObject] = field(default_factory=dict)
+    former: dict[str, str] = field(default_factory=dict)
+    """The names under which the servers' objects stand in the live state, by server."""
+
+
+def group_clients(
+    desired: DesiredState, live: LiveState, servers: Iterable[str], chooses_id: Container[str]
+) -> tuple[LiveClient, ...]:
+    """The clients of some servers, by key. `chooses_id` are the servers on which a client's key can be its id."""
+    named = {address.name for address in (*desired.objects, *desired.absent) if address.kind is Kind.CLIENT}
+    groups: list[LiveClient] = []
+    known: dict[Identity, LiveClient] = {}
+    by_key: dict[str, LiveClient] = {}
+    items = [(server, address, there) for server in servers for address, there in _clients(live, server)]
+    # What the manifest names comes first, so that the other servers' clients are known again by it.
+    items.sort(key=lambda item: item[1].name not in named)
+    for server, address, there in items:
+        identities = _identities(address, there, by_id=server in chooses_id)
+        found = by_key.get(address.name) or next((known[one] for one in identities if one in known), None)
+        if found is None or server in found.sides:
+            found = LiveClient(address.name if address.name in named else "")
+            groups.append(found)
+            if found.key:
+                by_key[found.key] = found
+        found.sides[server] = there
+        found.former[server] = address.name
+        for one in identities:
+            known.setdefault(one, found)
+    _name(groups, named, chooses_id)
+    return tuple(sorted(groups, key=lambda group: group.key))
+
+
+def _clients(live: LiveState, server: str) -> list[tuple[Address, LiveObject]]:
+    objects = live.servers[server].objects
+    return sorted((item for item in objects.items() if item[0].kind is Kind.CLIENT), key=lambda item: item[0].sort_key)
+
+
+def _identities(address: Address, there: LiveObject, *, by_id: bool) -> list[Identity]:
+    found: list[Identity] = []
+    if there.client_id and (by_id or address.name == there.client_id):
+        found.append(("id", there.client_id))
+    natural = _natural(address, there)
+    if natural is not None:
+        found.append(("name", *natural))
+    return found
+
+
+def _natural(address: Address, there: LiveObject) -> tuple[str, str] | None:
+    """Name and version, where the server tells clients apart by them: then it names no client by its id."""
+    value = there.value
+    if address.name == there.client_id or not isinstance(value, Client) or not value.name or value.version is None:
+        return None
+    return value.name, value.version
+
+
+def _name(groups: list[LiveClient], named: set[str], chooses_id: Container[str]) -> None:
+    """Give every group that has none a key of its own."""
+    ids = {there.client_id: group for group in groups for there in group.sides.values() if there.client_id}
+    labels = {name: group for group in groups for name in group.former.values()}
+    taken = set(named)
+    waiting = [(group, _wish(group, chooses_id)) for group in groups if not group.key]
+    # Keys that can't be chosen otherwise are given first, then the rest by its first name on a server.
+    for group, (wish, _) in sorted(
+        waiting, key=lambda item: (not item[1][1], item[1][0], sorted(item[0].former.items()))
+    ):
+        key, number = wish, 1
+        while key in taken or ids.get(key, group) is not group or labels.get(key, group) is not group:
+            number += 1
+            key = f"{wish}-{number}"
+        taken.add(key)
+        group.key = key
+
+
+def _wish(group: LiveClient, chooses_id: Container[str]) -> tuple[str, bool]:
+    """The key that a client should have, and whether it must be that one."""
+    for server, there in group.sides.items():
+        if group.former[server] == there.client_id:
+            return there.client_id, True
+    for server, there in group.sides.items():
+        if server in chooses_id and there.client_id and not _MADE_BY_MACHINE.fullmatch(there.client_id):
+            return there.client_id, False
+    server, there = next(iter(group.sides.items()))
+    value = there.value
+    name = value.name if isinstance(value, Client) and value.name else group.former[server]
+    version = value.version if isinstance(value, Client) else None
+    words = name if version in (None, FIRST_VERSION) else f"{name} {version}"
+    return _NO_WORD.sub("-", words.lower()).strip("-") or "client", False
+
+
+def keys_of(groups: Iterable[LiveClient]) -> Mapping[tuple[str, str], str]:
+    """The key by server and name in the live state."""
+    return {(server, name): group.key for group in groups for server, name in group.former.items()}
