@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from oauthdeploy.cli import streams
@@ -9,7 +11,10 @@ from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Source, manifest_options, output_options
 from oauthdeploy.cli.output import Output
 from oauthdeploy.cli.reporting import FORMS
-from oauthdeploy.core.errors import ManifestInvalid
+from oauthdeploy.core.errors import ManifestInvalid, UsageError
+
+STAND_IN = "https://unset.invalid"
+"""An address (RFC 2606 section 2), since most variables without a secret are addresses, and good as any other text."""
 
 
 @click.command()
@@ -20,8 +25,14 @@ from oauthdeploy.core.errors import ManifestInvalid
     is_flag=True,
     help="Look at the servers too, without writing: what they can't hold, and where the two sides disagree.",
 )
+@option(
+    "--allow-unset",
+    env="ALLOW_UNSET",
+    is_flag=True,
+    help="Let environment variables be unset, as where no secrets are: something stands for their values.",
+)
 @output_options(*FORMS)
-def validate(source: Source, online: bool, output: Output) -> None:
+def validate(source: Source, online: bool, allow_unset: bool, output: Output) -> None:
     """Check the manifest, without any server; with --online against the servers too.
 
     Every problem is reported in one run, with its place, the reason and the fix. Exit code 3 where there is an error.
@@ -32,6 +43,10 @@ def validate(source: Source, online: bool, output: Output) -> None:
     from oauthdeploy.reports.text import render_last
 
     request = source.request()
+    if allow_unset:
+        if online:
+            raise UsageError("--online needs the values that --allow-unset does without", fix="Leave one of them out.")
+        request = replace(request, unset_env=STAND_IN)
     manifest, diagnostics = workflow.validate(request)
     if online and manifest is not None:
         diagnostics = (diagnostics + workflow.probe(request)).sorted()

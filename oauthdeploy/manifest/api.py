@@ -26,7 +26,8 @@ class ManifestRequest:
     `variables` are `--var`, `var_files` `--var-file`. `environ` is the process environment: only names that the manifest
     writes are looked up in it, besides `OAUTHDEPLOY_VAR_*`. `severities` maps rule ids to `error`, `warning` or `ignore`.
     `who_only` reads no more than who the servers and clients are, so that nothing else in the manifest, an unset secret or a
-    slip somewhere, stands between an incident and its cut-off.
+    slip somewhere, stands between an incident and its cut-off. `unset_env` stands for environment variables that are not set
+    and have no default; "" is none: they are errors.
     """
 
     files: tuple[str, ...] = ("oauthdeploy.yaml",)
@@ -38,6 +39,7 @@ class ManifestRequest:
     allow_commands: bool = False
     severities: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     who_only: bool = False
+    unset_env: str = ""
 
 
 @dataclass(frozen=True)

@@ -57,12 +57,16 @@ Found = tuple[str, bool]
 
 @dataclass
 class Resolver:
-    """Looks references up; `variables` gives the value of a variable or raises Unresolved. Each is looked up once."""
+    """Looks references up; `variables` gives the value of a variable or raises Unresolved. Each is looked up once.
+
+    `unset_env` stands for environment variables that are not set and have no default; "" is none.
+    """
 
     environ: Mapping[str, str]
     base: FilePath
     variables: Callable[[str], Found]
     allow_commands: bool = False
+    unset_env: str = ""
     _known: dict[str, Found | Unresolved] = field(default_factory=dict, repr=False)
     _made: int = field(default=0, repr=False)
 
@@ -143,6 +147,8 @@ class Resolver:
             return value, False
         if has_default:
             return default, False
+        if value is None and self.unset_env:
+            return self.unset_env, False
         if value is None:
             raise Unresolved(
                 "undefined-variable",

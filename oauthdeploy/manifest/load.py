@@ -92,7 +92,7 @@ def _load(
     base = FilePath(base_folder(request))
     variables, found = collect_variables(request, declared_variables(tree.get("variables")))
     problems += found
-    resolver = Resolver(request.environ, base, variables.value, request.allow_commands)
+    resolver = Resolver(request.environ, base, variables.value, request.allow_commands, request.unset_env)
     tree = dict(tree)
     secrets: list[tuple[Path, str]] = []
     if any("${" in source.text for source in sources):
