@@ -37,7 +37,7 @@ def obtain() -> Path:
 
 def _make(target: Path) -> None:
     scratch = target.parent
-    go = _new_enough_go()
+    go = new_enough_go()
     say(f"Building OPA {VERSION} from the Go module proxy (one to three minutes)")
     env = {"GOBIN": str(scratch), "GOTOOLCHAIN": "local", "GOFLAGS": "", "CGO_ENABLED": "0"}
     run([go, "install", f"github.com/open-policy-agent/opa@{VERSION}"], env)
@@ -51,7 +51,7 @@ def _make(target: Path) -> None:
     (scratch / "opa").rename(target)
 
 
-def _new_enough_go() -> Path:
+def new_enough_go() -> Path:
     """The installed Go, or where it is too old for OPA the pinned toolchain that it fetches as a module."""
     go = GO.find()
     if GO.release("version") >= OLDEST_GO:
