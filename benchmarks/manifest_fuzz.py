@@ -49,7 +49,7 @@ class TooSlow(Exception):
 
 def seeds() -> Iterator[str]:
     """The examples, and the bad and the good example of every rule."""
-    for path in sorted((ROOT / "examples").rglob("*.yaml")):
+    for path in sorted((ROOT / "examples").glob("*/*.yaml")):
         yield path.read_text(encoding="utf-8")
     for rule in CATALOGUE.values():
         for text in (rule.bad, rule.good):

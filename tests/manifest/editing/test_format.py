@@ -157,7 +157,7 @@ def test_cases(case: Path) -> None:
     assert formatted(text + "\n") == after
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("examples/**/*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(ROOT.glob("examples/*/*.yaml")), ids=lambda path: path.name)
 def test_examples_mean_the_same_when_formatted(path: Path) -> None:
     """The manifests of this project survive."""
     text = path.read_text(encoding="utf-8")
