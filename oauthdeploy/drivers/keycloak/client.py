@@ -10,7 +10,7 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.http import AdminClient, Answer
 from oauthdeploy.drivers.steps import at_once, parsed
 from oauthdeploy.drivers.values import Garbled, a_number, an_object
-from oauthdeploy.drivers.wire import Route
+from oauthdeploy.drivers.wire import FORM, Route
 
 PAGE: Final = 200
 """So many objects are asked for in one page."""
@@ -36,6 +36,12 @@ USERS: Final = "/admin/realms/{}/users"
 INITIAL_ACCESS: Final = "/admin/realms/{}/clients-initial-access"
 INITIAL_ACCESS_ONE: Final = "/admin/realms/{}/clients-initial-access/{}"
 FLOWS: Final = "/admin/realms/{}/authentication/flows"
+
+REVOKE: Final = "/realms/{}/protocol/openid-connect/revoke"
+MAPPERS: Final = "/admin/realms/{}/client-scopes/{}/protocol-mappers/models"
+MAPPER: Final = "/admin/realms/{}/client-scopes/{}/protocol-mappers/models/{}"
+NEW_DEFAULT: Final = "/admin/realms/{}/default-default-client-scopes/{}"
+NEW_OPTIONAL: Final = "/admin/realms/{}/default-optional-client-scopes/{}"
 
 Json = Mapping[str, Any]
 
@@ -124,10 +130,9 @@ class AdminApi:
         """DELETE a client; False where it wasn't there."""
         return self._delete(CLIENT, uuid)
 
-    def new_secret(self, uuid: str) -> Json:
-        """Let the server make a new secret for a client; gives `{"type": "secret", "value": ...}`."""
-        answer = self._send("POST", CLIENT_SECRET, uuid)
-        return parsed(self.http.server, "POST", CLIENT_SECRET, lambda: an_object(answer.body, "a secret"))
+    def new_secret(self, uuid: str) -> None:
+        """Let the server make a new secret for a client; the client's JSON tells it."""
+        self._send("POST", CLIENT_SECRET, uuid)
 
     # -- client scopes -----------------------------------------------------------------------------------------------
 
@@ -150,6 +155,26 @@ class AdminApi:
     def delete_scope(self, uuid: str) -> bool:
         """DELETE a client scope; False where it wasn't there."""
         return self._delete(SCOPE, uuid)
+
+    def put_mapper(self, scope: str, mapper: Json) -> None:
+        """POST a protocol mapper of a client scope, or PUT the one whose id it has."""
+        if "id" in mapper:
+            self._send("PUT", MAPPER, scope, str(mapper["id"]), body=mapper)
+        else:
+            self._send("POST", MAPPERS, scope, body=mapper)
+
+    def delete_mapper(self, scope: str, mapper: str) -> None:
+        """DELETE a protocol mapper of a client scope."""
+        self._delete(MAPPER, scope, mapper)
+
+    def give_to_new_clients(self, scope: str, *, default: bool) -> None:
+        """Let new clients have a client scope, as a default one or as an optional one; take it from the other list before."""
+        self._send("PUT", NEW_DEFAULT if default else NEW_OPTIONAL, scope)
+
+    def keep_from_new_clients(self, scope: str) -> None:
+        """Let new clients have a client scope no longer, whichever way they got it."""
+        for path in (NEW_DEFAULT, NEW_OPTIONAL):
+            self._delete(path, scope)
 
     def realm_scopes(self) -> tuple[frozenset[str], frozenset[str]]:
         """The names of the scopes that new clients get as default ones and as optional ones."""
@@ -178,6 +203,11 @@ class AdminApi:
         """Tell a client that has an admin URL of its not-before; gives the addresses that took it and those that failed."""
         answer = self._send("POST", PUSH, uuid)
         return parsed(self.http.server, "POST", PUSH, lambda: an_object(answer.body or {}, "an answer"))
+
+    def revoke(self, token: Secret, client_id: str, secret: Secret | None) -> None:
+        """Revoke one token in the name of its client (RFC 7009, section 2.1)."""
+        form = {"token": token, "client_id": client_id} | ({"client_secret": secret} if secret is not None else {})
+        self.http.request("POST", self._route(REVOKE), form, content_type=FORM, repeatable=True)
 
     def clock(self) -> int:
         """The server's clock, in seconds since 1970.

@@ -13,6 +13,7 @@ from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, 
 from oauthdeploy.drivers.http import counting
 from oauthdeploy.drivers.keycloak import client as api
 from oauthdeploy.drivers.keycloak.client import AdminApi
+from oauthdeploy.drivers.keycloak.cutting import Cutter, count_cut_off
 from oauthdeploy.drivers.keycloak.facts import CAPABILITIES, KeycloakCredentials, KeycloakOptions
 from oauthdeploy.drivers.keycloak.findings import Realm, find_all
 from oauthdeploy.drivers.keycloak.mapping import LiveClient, default_scopes
@@ -135,7 +136,7 @@ class KeycloakDriver(Driver):
                 case Kind.CLIENT:
                     made = writer.client(change)
                 case Kind.REVOCATION:
-                    made = writer.revocation(change)
+                    made = Cutter(self._admin).revocation(change)
                 case _:
                     raise AssertionError(f"no change of {change.address.kind}; this is a bug in oauthdeploy")
         return replace(made, requests=tally.requests)
@@ -199,7 +200,7 @@ class KeycloakDriver(Driver):
             return 0
         if changes[0].address.kind is Kind.ASSOCIATION:
             return 2 + len(changes)
-        return sum(count_writes(change) for change in changes)
+        return sum(count_cut_off(c) if c.address.kind is Kind.REVOCATION else count_writes(c) for c in changes)
 
     def unsupported(self, wanted: Wanted, report: ServerReport) -> Sequence[Diagnostic]:  # noqa: ARG002
         """What a realm can't hold, beyond the table."""

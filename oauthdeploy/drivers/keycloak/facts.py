@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers.keycloak.options import KeycloakClientOptions
+from oauthdeploy.drivers.keycloak.options import KeycloakClientOptions, KeycloakScopeOptions, KeycloakSettingsOptions
 from oauthdeploy.model.fields import Flag, Model, Text
 from oauthdeploy.model.objects import ClientType, Grant
 from oauthdeploy.model.servers import Role
@@ -233,6 +233,8 @@ FACTS: Final = DriverFacts(
     options=KeycloakOptions,
     capabilities=CAPABILITIES,
     client_options=KeycloakClientOptions,
+    scope_options=KeycloakScopeOptions,
+    settings_options=KeycloakSettingsOptions,
     defaults=DEFAULTS,
     names=NAMES,
     endpoints=endpoints,

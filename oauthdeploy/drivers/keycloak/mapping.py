@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers.keycloak.options import CLIENT, MARK, KeycloakClientOptions, read_mappers, told
-from oauthdeploy.drivers.keycloak.options import write_mappers as merged_mappers
+from oauthdeploy.drivers.keycloak.options import MARK, Flows, KeycloakClientOptions
+from oauthdeploy.drivers.keycloak.places import CLIENT, read_mappers, told, write_mappers
 from oauthdeploy.drivers.values import a_flag, a_name, a_number, a_text, an_object, fingerprint, some_texts
 from oauthdeploy.model.fields import ClientLifetime
-from oauthdeploy.model.objects import Client, ClientSecret, ClientTokens, ClientType, Grant, Scope
+from oauthdeploy.model.objects import Client, ClientSecret, ClientTokens, ClientType, Grant
 
 OPENID: Final = "openid-connect"
 OWNER: Final = f"{MARK}owner"
@@ -73,38 +73,6 @@ def digest(raw: Mapping[str, Any]) -> str:
     return fingerprint({**raw, "protocolMappers": ordered}, _VOLATILE)
 
 
-# -- client scopes ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class LiveScope:
-    """A client scope as the server told it. `owner` is the manifest in its mark, "" where it has none."""
-
-    uuid: str
-    name: str
-    value: Scope
-    fingerprint: str
-    owner: str
-    openid: bool
-
-
-def read_scope(raw: Mapping[str, Any]) -> LiveScope:
-    """Raises Garbled."""
-    return LiveScope(
-        uuid=a_name(raw, "id"),
-        name=a_name(raw, "name"),
-        value=Scope(description=a_text(raw, "description")),
-        fingerprint=digest(raw),
-        owner=attributes_of(raw).get(OWNER, ""),
-        openid=is_openid(raw),
-    )
-
-
-def write_scope(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a client scope to send, from fields of the model's Scope."""
-    return {"description": values["description"]} if "description" in values else {}
-
-
 # -- clients ------------------------------------------------------------------------------------------------------------
 
 
@@ -152,9 +120,9 @@ def read_client(raw: Mapping[str, Any]) -> LiveClient:
         "tokens": ClientTokens(access_lifetime=_lifetime(attributes)),
         "enabled": a_flag(raw, "enabled", True),
     }
-    secret = a_text(raw, "secret")
-    if secret and secret != _MASKED and values["type"] is ClientType.CONFIDENTIAL:
-        values["secret"] = ClientSecret(value=Secret(secret, "server"))
+    secret = secret_in(raw)
+    if secret is not None and values["type"] is ClientType.CONFIDENTIAL:
+        values["secret"] = ClientSecret(value=secret)
     revision = attributes.get(REVISION, "")
     return LiveClient(
         uuid=a_name(raw, "id"),
@@ -190,6 +158,24 @@ def _lifetime(attributes: Mapping[str, str]) -> ClientLifetime:
     if not written:
         return "inherit"
     return "never" if written == SESSION_LONG else a_number(attributes, LIFESPAN, 0, 0)
+
+
+def new_client(client_id: str, owner: str) -> dict[str, Any]:
+    """What a client is made of before the manifest has its say: Keycloak's defaults, said aloud, and our mark.
+
+    A client that comes with a root URL and without these is made public, with the password grant and every address below that
+    URL as a redirect URI.
+    """
+    return {
+        "clientId": client_id,
+        "publicClient": False,
+        "redirectUris": [],
+        "standardFlowEnabled": True,
+        "implicitFlowEnabled": False,
+        "directAccessGrantsEnabled": False,
+        "serviceAccountsEnabled": False,
+        "attributes": {OWNER: owner},
+    }
 
 
 def put_client(raw: dict[str, Any], values: Mapping[str, Any]) -> None:
@@ -267,13 +253,11 @@ def with_options(
                 return CLIENT[name].read(live.raw)
 
     return live.value.model_copy(
-        update={"options": {"keycloak": told(written, wanted, have)}},
+        update={"options": {"keycloak": told(written, wanted, have, CLIENT)}},
     )
 
 
 def _flows(raw: Mapping[str, Any], flows: Mapping[str, str]) -> Any:
-    from oauthdeploy.drivers.keycloak.options import Flows
-
     bound = an_object(raw.get("authenticationFlowBindingOverrides") or {}, "flow bindings")
     aliases = {
         key: flows.get(str(bound[key]), str(bound[key])) if bound.get(key) else None
@@ -293,7 +277,7 @@ def put_options(raw: dict[str, Any], desired: Client, names: Collection[str], fl
             case "default_scopes":
                 continue
             case "protocol_mappers":
-                raw["protocolMappers"] = merged_mappers(raw.get("protocolMappers") or (), value or {})
+                raw["protocolMappers"] = write_mappers(raw.get("protocolMappers") or (), value or {})
             case "attributes":
                 raw.setdefault("attributes", {}).update({key: text or "" for key, text in (value or {}).items()})
             case "authentication_flows":
@@ -314,6 +298,12 @@ def default_scopes(desired: Client | None) -> frozenset[str]:
     """The scopes of a client that the manifest wants to be default ones."""
     _written, wanted = options_of(desired)
     return frozenset(wanted.default_scopes or ())
+
+
+def secret_in(raw: Mapping[str, Any]) -> Secret | None:
+    """The secret in the JSON of a client; None where it has none, or where the server doesn't tell."""
+    secret = a_text(raw, "secret")
+    return Secret(secret, "server") if secret and secret != _MASKED else None
 
 
 def whole(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,31 +1,64 @@
-"""What the model lacks: the driver's own options of a client, and where each of them stands in Keycloak's JSON. Pure."""
+"""What the model lacks: the driver's own options of settings, scopes and clients."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
-from oauthdeploy.drivers.values import Garbled
-from oauthdeploy.model.fields import Duration, Flag, Model, Text, TextSet
+from oauthdeploy.model.fields import Duration, Flag, Model, Natural, Text, TextSet
 
 MARK: Final = "oauthdeploy."
 """Attributes that begin so are the driver's own."""
 
-CLIENT_ATTRIBUTES: Final = frozenset({"access.token.lifespan", "use.refresh.tokens", "client.secret.creation.time"})
-"""Attributes of a client that the manifest sets by other fields, or that the server keeps for itself."""
+CLIENT_ATTRIBUTES: Final[Mapping[str, str]] = {
+    "post_logout_redirect_uris": "post.logout.redirect.uris",
+    "device_authorization": "oauth2.device.authorization.grant.enabled",
+    "ciba": "oidc.ciba.grant.enabled",
+    "refresh_for_client_credentials": "client_credentials.use_refresh_token",
+    "pkce_method": "pkce.code.challenge.method",
+    "require_par": "require.pushed.authorization.requests",
+    "dpop_bound": "dpop.bound.access.tokens",
+    "mtls_bound": "tls.client.certificate.bound.access.tokens",
+    "access_token_signature": "access.token.signed.response.alg",
+    "session_idle": "client.session.idle.timeout",
+    "session_max": "client.session.max.lifespan",
+    "offline_session_idle": "client.offline.session.idle.timeout",
+    "offline_session_max": "client.offline.session.max.lifespan",
+}
+"""The options of a client that are attributes."""
+
+SCOPE_ATTRIBUTES: Final[Mapping[str, str]] = {
+    "include_in_token_scope": "include.in.token.scope",
+    "display_on_consent_screen": "display.on.consent.screen",
+    "consent_text": "consent.screen.text",
+    "order": "gui.order",
+}
+"""The options of a client scope that are attributes."""
+
+_TAKEN: Final = frozenset(
+    {
+        *CLIENT_ATTRIBUTES.values(),
+        *SCOPE_ATTRIBUTES.values(),
+        "access.token.lifespan",
+        "use.refresh.tokens",
+        "client.secret.creation.time",
+    }
+)
+"""Attributes that other fields set, or that the server keeps for itself."""
 
 
 def _attributes(value: Mapping[str, str | None]) -> Mapping[str, str | None]:
-    known = CLIENT_ATTRIBUTES | {place.key for place in CLIENT.values() if place.attribute}
     for key in value:
         if key.startswith(MARK):
             raise ValueError(f"attributes that begin with {MARK} are oauthdeploy's own")
-        if key in known:
+        if key in _TAKEN:
             raise ValueError(f"the attribute {key} is set by a field of its own")
     return value
+
+
+Attributes = Annotated[Mapping[Text, Text | None], AfterValidator(_attributes)]
 
 
 class Mapper(Model):
@@ -97,176 +130,77 @@ class KeycloakClientOptions(Model):
         None,
         description="Protocol mappers by name; null removes one, and one that isn't written stays as it is.",
     )
-    attributes: Annotated[Mapping[Text, Text | None], AfterValidator(_attributes)] | None = Field(
+    attributes: Attributes | None = Field(
         None,
         description="Other attributes by Keycloak's names; null removes one, and one that isn't written stays as it is.",
         examples=[{"login_theme": "shop"}],
     )
 
 
-# -- where the simple ones stand ----------------------------------------------------------------------------------------
+class KeycloakScopeOptions(Model):
+    """What Keycloak knows of a client scope beyond the manifest. null asks for Keycloak's default."""
+
+    include_in_token_scope: Flag | None = Field(None, description="The scope claim of tokens names the scope.")
+    display_on_consent_screen: Flag | None = Field(None, description="Users are shown the scope when they are asked.")
+    consent_text: Text | None = Field(None, description="What they are shown.", examples=["See your orders"])
+    order: Natural | None = Field(None, description="The place of the scope on pages.")
+    new_clients: Literal["default", "optional", "none"] | None = Field(
+        None,
+        description="How clients get the scope that are made from now on by others than oauthdeploy; null is none.",
+    )
+    audiences: TextSet | None = Field(
+        None,
+        description="Audiences of access tokens with the scope, by audience mappers. Keycloak lets nobody but an audience of a "
+        "token introspect it.",
+        examples=[["orders-api"]],
+    )
+    protocol_mappers: Mapping[Text, Mapper | None] | None = Field(
+        None,
+        description="Protocol mappers by name; null removes one, and one that isn't written stays as it is.",
+    )
+    attributes: Attributes | None = Field(
+        None, description="Other attributes by Keycloak's names; one that isn't written stays as it is."
+    )
 
 
-@dataclass(frozen=True)
-class Codec:
-    """From a value of Keycloak's JSON to one of an option and back. Raises Garbled for what is none."""
+class SecretRotation(Model):
+    """How confidential clients get new secrets: the feature client-secret-rotation of Keycloak must be on."""
 
-    read: Callable[[Any], Any]
-    write: Callable[[Any], Any]
-
-
-def _read_flag(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if value in ("true", "false"):
-        return bool(value == "true")
-    raise Garbled("a flag is neither true nor false")
+    every: Duration = Field(description="How long a secret is good for.", examples=["90d"])
+    keep_old: Duration = Field(description="How long the former secret still works after that.", examples=["2d"])
+    early: Duration = Field(
+        0, description="A change of a client in so long a time before the end makes a new secret.", examples=["10d"]
+    )
 
 
-def _read_text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise Garbled("a text is none")
-    return value
+class KeycloakSettingsOptions(Model):
+    """What a realm can be told beyond the manifest's settings. null asks for Keycloak's default."""
 
-
-def _read_seconds(value: Any) -> int:
-    text = str(value)
-    if not text.isascii() or not text.isdigit() or len(text) > 15:
-        raise Garbled("a number of seconds is none")
-    return int(text)
-
-
-def _read_texts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise Garbled("a list of texts is none")
-    return tuple(sorted(set(value)))
-
-
-FLAG: Final = Codec(_read_flag, bool)
-FLAG_TEXT: Final = Codec(_read_flag, lambda value: "true" if value else "false")
-TEXT: Final = Codec(_read_text, str)
-SECONDS: Final = Codec(_read_seconds, int)
-SECONDS_TEXT: Final = Codec(_read_seconds, str)
-TEXTS: Final = Codec(_read_texts, lambda value: list(dict.fromkeys(value)))
-JOINED: Final = Codec(lambda value: _read_texts(_read_text(value).split("##")), lambda value: "##".join(value))
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an option stands: a field or an attribute of Keycloak's JSON, how it is written, and what null asks for."""
-
-    key: str
-    codec: Codec
-    default: Any = None
-    attribute: bool = False
-
-    def read(self, raw: Mapping[str, Any]) -> Any:
-        """The option's value in the JSON of an object; its default where nothing is there. Raises Garbled."""
-        value = (raw.get("attributes") or {}).get(self.key) if self.attribute else raw.get(self.key)
-        return self.default if value is None or value == "" else self.codec.read(value)
-
-    def write(self, raw: dict[str, Any], value: Any) -> None:
-        """Put a value into the JSON of an object. An attribute is removed by an empty text."""
-        value = self.default if value is None else value
-        if self.attribute:
-            raw.setdefault("attributes", {})[self.key] = "" if value is None else self.codec.write(value)
-        else:
-            raw[self.key] = value if value is None else self.codec.write(value)
-
-
-def _attribute(key: str, codec: Codec, default: Any = None) -> Place:
-    return Place(key, codec, default, attribute=True)
-
-
-CLIENT: Final[Mapping[str, Place]] = {
-    "consent_required": Place("consentRequired", FLAG, default=False),
-    "full_scope_allowed": Place("fullScopeAllowed", FLAG, default=True),
-    "web_origins": Place("webOrigins", TEXTS, default=()),
-    "root_url": Place("rootUrl", TEXT, default=""),
-    "base_url": Place("baseUrl", TEXT, default=""),
-    "admin_url": Place("adminUrl", TEXT, default=""),
-    "always_display_in_console": Place("alwaysDisplayInConsole", FLAG, default=False),
-    "frontchannel_logout": Place("frontchannelLogout", FLAG, default=False),
-    "post_logout_redirect_uris": _attribute("post.logout.redirect.uris", JOINED),
-    "client_authenticator": Place("clientAuthenticatorType", TEXT, default="client-secret"),
-    "device_authorization": _attribute("oauth2.device.authorization.grant.enabled", FLAG_TEXT),
-    "ciba": _attribute("oidc.ciba.grant.enabled", FLAG_TEXT),
-    "refresh_for_client_credentials": _attribute("client_credentials.use_refresh_token", FLAG_TEXT),
-    "pkce_method": _attribute("pkce.code.challenge.method", TEXT),
-    "require_par": _attribute("require.pushed.authorization.requests", FLAG_TEXT),
-    "dpop_bound": _attribute("dpop.bound.access.tokens", FLAG_TEXT),
-    "mtls_bound": _attribute("tls.client.certificate.bound.access.tokens", FLAG_TEXT),
-    "access_token_signature": _attribute("access.token.signed.response.alg", TEXT),
-    "session_idle": _attribute("client.session.idle.timeout", SECONDS_TEXT),
-    "session_max": _attribute("client.session.max.lifespan", SECONDS_TEXT),
-    "offline_session_idle": _attribute("client.offline.session.idle.timeout", SECONDS_TEXT),
-    "offline_session_max": _attribute("client.offline.session.max.lifespan", SECONDS_TEXT),
-}
-"""The options of a client that are one value at one place."""
-
-
-# -- told as the manifest has it ----------------------------------------------------------------------------------------
-
-
-def told(written: Mapping[str, Any], wanted: Model, live: Callable[[str], Any]) -> dict[str, Any]:
-    """The live values of the written options, as the manifest has to see them: in its own spelling where they are equal.
-
-    `written` are the options as written, `wanted` the same as a model, `live` gives the value that stands there by name, in
-    the model's types.
-    """
-    return {name: _told(raw, getattr(wanted, name), live(name)) for name, raw in written.items()}
-
-
-def _told(raw: Any, wanted: Any, have: Any) -> Any:
-    if isinstance(wanted, Mapping) and isinstance(raw, Mapping) and isinstance(have, Mapping):
-        return {key: _told(raw[key], wanted[key], have.get(key)) for key in raw}
-    if isinstance(wanted, Model) and isinstance(raw, Mapping) and isinstance(have, Model):
-        return told(raw, wanted, lambda name: getattr(have, name))
-    if _same(wanted, have):
-        return raw
-    return list(have) if isinstance(have, tuple) else have.model_dump() if isinstance(have, Model) else have
-
-
-def _same(wanted: Any, have: Any) -> bool:
-    if isinstance(wanted, tuple) and isinstance(have, tuple):
-        return set(wanted) == set(have)
-    return bool(wanted == have) or (wanted in (None, "", False, ()) and have in (None, "", False, ()))
-
-
-# -- protocol mappers -----------------------------------------------------------------------------------------------------
-
-
-def read_mappers(raw: Mapping[str, Any]) -> dict[str, Mapper]:
-    """The protocol mappers in the JSON of a client or a client scope, by name. Raises Garbled."""
-    found: dict[str, Mapper] = {}
-    for one in raw.get("protocolMappers") or ():
-        if not isinstance(one, Mapping) or not isinstance(one.get("name"), str):
-            raise Garbled("a protocol mapper has no name")
-        config = one.get("config") or {}
-        if not isinstance(config, Mapping):
-            raise Garbled("the config of a protocol mapper is no object")
-        texts = {str(key): str(value) for key, value in config.items() if value is not None}
-        found[one["name"]] = Mapper(type=str(one.get("protocolMapper", "")), config=texts)
-    return found
-
-
-def write_mappers(standing: Iterable[Any], wanted: Mapping[str, Mapper | None]) -> list[Any]:
-    """The mappers of an object as they shall be: `standing` as read, changed by `wanted`; None takes one away.
-
-    What a mapper has beside its type and config (its id) is kept; a mapper of another type is made anew.
-    """
-    kept = {one["name"]: one for one in standing}
-    for name, mapper in wanted.items():
-        before = kept.pop(name, None)
-        if mapper is None:
-            continue
-        if before is not None and before.get("protocolMapper") == mapper.type:
-            kept[name] = {**before, "config": {**(before.get("config") or {}), **mapper.config}}
-        else:
-            kept[name] = {
-                "name": name,
-                "protocol": "openid-connect",
-                "protocolMapper": mapper.type,
-                "config": dict(mapper.config),
-            }
-    return list(kept.values())
+    display_name: Text | None = Field(None, description="The realm's name for people.")
+    ssl_required: Literal["all", "external", "none"] | None = Field(
+        None, description="Who must use HTTPS; finer than require_https, which is all or external."
+    )
+    implicit_token_lifetime: Duration | None = Field(
+        None, description="Lifetime of access tokens of the implicit grant."
+    )
+    device_code_lifetime: Duration | None = Field(None, description="How long a device code is good for (RFC 8628).")
+    login_lifetime: Duration | None = Field(None, description="How long a user has for the whole login.")
+    revoke_refresh_token: Flag | None = Field(None, description="A refresh token is good for one use (RFC 9700).")
+    refresh_token_max_reuse: Natural | None = Field(
+        None, description="How often it may be used again all the same, where it is for one use."
+    )
+    sso_session_idle: Duration | None = Field(
+        None, description="How long a user's session may be idle.", examples=["30m"]
+    )
+    sso_session_max: Duration | None = Field(None, description="How long a user's session lasts.", examples=["10h"])
+    client_session_idle: Duration | None = Field(None, description="The same for one client's part of it; 0: as that.")
+    client_session_max: Duration | None = Field(None, description="The same for one client's part of it; 0: as that.")
+    offline_session_idle: Duration | None = Field(None, description="How long an offline session may be idle.")
+    offline_session_max: Duration | None = Field(
+        None, description="How long an offline session lasts; null: there is no limit."
+    )
+    reject_implicit: Flag | None = Field(None, description="No client may use the implicit grant (client policy).")
+    reject_password: Flag | None = Field(None, description="No client may use the password grant (client policy).")
+    secret_rotation: SecretRotation | None = Field(
+        None, description="Secrets of confidential clients end and are made anew (client policy)."
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from oauthdeploy.drivers.values import Garbled
 
@@ -51,9 +51,6 @@ class Rule:
         }
 
 
-PKCE: Final = Rule("oauthdeploy-require-pkce", "pkce-enforcer", "public", {"auto-configure": True})
-
-
 def entries(document: Any, key: str) -> Sequence[Json]:
     """A list of the two: `profiles`, `globalProfiles` or `policies`. Raises Garbled."""
     found = document.get(key, []) if isinstance(document, Mapping) else None
@@ -67,17 +64,23 @@ def named_profiles(policies: Iterable[Json]) -> frozenset[str]:
     return frozenset(str(name) for one in policies if one.get("enabled") for name in one.get("profiles") or ())
 
 
-def enforced(rule: Rule, profiles: Iterable[Json], policies: Iterable[Json]) -> bool:
-    """Whether some policy, ours or another, lays the rule on all the clients that it is for."""
-    able = {str(one.get("name")) for one in profiles if _has_executor(one, rule.executor)}
-    return any(
-        one.get("enabled") and able & set(map(str, one.get("profiles") or ())) and _covers(one, rule.access_type)
-        for one in policies
-    )
+def enforced(rule: Rule, profiles: Iterable[Json], policies: Iterable[Json]) -> Mapping[str, Any] | None:
+    """The configuration by which some policy, ours or another, lays the rule on all the clients that it is for, or None."""
+    able = {str(one.get("name")): found for one in profiles if (found := _executor(one, rule.executor)) is not None}
+    for one in policies:
+        if one.get("enabled") and _covers(one, rule.access_type):
+            for name in one.get("profiles") or ():
+                if name in able:
+                    return able[name]
+    return None
 
 
-def _has_executor(profile: Json, executor: str) -> bool:
-    return any(isinstance(one, Mapping) and one.get("executor") == executor for one in profile.get("executors") or ())
+def _executor(profile: Json, executor: str) -> Mapping[str, Any] | None:
+    for one in profile.get("executors") or ():
+        if isinstance(one, Mapping) and one.get("executor") == executor:
+            configuration = one.get("configuration")
+            return configuration if isinstance(configuration, Mapping) else {}
+    return None
 
 
 def _covers(policy: Json, access_type: str) -> bool:

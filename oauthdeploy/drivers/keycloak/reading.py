@@ -14,22 +14,17 @@ from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import Forbidden, ServerError, Unauthorized, Unreachable
 from oauthdeploy.drivers.base import Wanted
 from oauthdeploy.drivers.keycloak import client as api
+from oauthdeploy.drivers.keycloak import scopes as scope_mapping
 from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES
-from oauthdeploy.drivers.keycloak.mapping import (
-    LiveClient,
-    LiveScope,
-    options_of,
-    read_client,
-    read_scope,
-    with_options,
-)
-from oauthdeploy.drivers.keycloak.policies import PKCE, Rule, enforced, entries, named_profiles
+from oauthdeploy.drivers.keycloak.mapping import LiveClient, options_of, read_client, with_options
+from oauthdeploy.drivers.keycloak.policies import Rule, enforced, entries, named_profiles
 from oauthdeploy.drivers.keycloak.revoking import live_revocation
+from oauthdeploy.drivers.keycloak.scopes import LiveScope, read_scope
 from oauthdeploy.drivers.keycloak.settings import is_whole, read_settings, settings_fingerprint
 from oauthdeploy.drivers.steps import at_once, parsed, warning_of
 from oauthdeploy.drivers.values import fingerprint
-from oauthdeploy.model.objects import Association, Client, Object, Revocation, Settings
+from oauthdeploy.model.objects import Association, Client, Object, Revocation, Scope, Settings
 from oauthdeploy.model.state import LiveObject, Ownership, ServerState
 
 FEW: Final = 8
@@ -116,7 +111,10 @@ class Reader:
             if not live.openid:
                 self.saml.add(address)
             elif live.name not in BUILT_IN_SCOPES or live.name in self._named_scopes:
-                self.objects[address] = scope_object(live, self.wanted.owner)
+                desired = self.wanted.objects.get(address)
+                wanted = desired if isinstance(desired, Scope) else None
+                way = self._way(live.name) if asks_for_new_clients(wanted) else scope_mapping.NONE
+                self.objects[address] = scope_object(live, wanted, way, self.wanted.owner)
 
     def _raw_scopes(self) -> Sequence[Mapping[str, Any]]:
         """All of them in one request; only those that the manifest speaks of, where they are few and their ids are known."""
@@ -135,8 +133,15 @@ class Reader:
     @cached_property
     def _given_scopes(self) -> frozenset[str]:
         """The scopes that clients have without anybody's doing: they are no associations unless the manifest says so."""
-        defaults, optionals = self.admin.realm_scopes()
+        defaults, optionals = self._realm_scopes
         return (BUILT_IN_SCOPES | defaults | optionals) - self._named_scopes
+
+    @cached_property
+    def _realm_scopes(self) -> tuple[frozenset[str], frozenset[str]]:
+        return self.admin.realm_scopes()
+
+    def _way(self, scope: str) -> str:
+        return way_to_new_clients(scope, self._realm_scopes)
 
     # -- clients and what hangs on them --------------------------------------------------------------------------------
 
@@ -272,10 +277,28 @@ def associations_by_client(objects: Iterable[Address]) -> Mapping[str, frozenset
     return {client: frozenset(scopes) for client, scopes in found.items()}
 
 
-def scope_object(live: LiveScope, ours: str) -> LiveObject:
-    """A live client scope."""
-    ownership = ownership_of(live.owner, ours)
-    return LiveObject(live.value, live.uuid, live.fingerprint, ownership=ownership, owner=live.owner)
+def asks_for_new_clients(desired: Scope | None) -> bool:
+    """Whether the manifest says how new clients get a scope."""
+    return "new_clients" in scope_mapping.options_of(desired)[0]
+
+
+def way_to_new_clients(scope: str, realm_scopes: tuple[frozenset[str], frozenset[str]]) -> str:
+    """How new clients get a scope, by the realm's default and optional ones."""
+    defaults, optionals = realm_scopes
+    if scope in defaults:
+        return scope_mapping.DEFAULT
+    return scope_mapping.OPTIONAL if scope in optionals else scope_mapping.NONE
+
+
+def scope_object(live: LiveScope, desired: Scope | None, new_clients: str, ours: str) -> LiveObject:
+    """A live client scope as the manifest has to see it; `new_clients` is how new clients get it."""
+    return LiveObject(
+        scope_mapping.with_options(live, desired, new_clients),
+        live.uuid,
+        live.fingerprint,
+        ownership=ownership_of(live.owner, ours),
+        owner=live.owner,
+    )
 
 
 def association_object(live: LiveClient, scope: str) -> LiveObject:
@@ -301,7 +324,7 @@ def revocation_object(admin: AdminApi, name: str, value: Revocation, live: LiveC
 
 
 def settings_of(admin: AdminApi, realm: Mapping[str, Any], desired: Settings | None) -> LiveObject:
-    """The settings of a realm; whether PKCE is required only where somebody asks. Raises Forbidden where they are withheld."""
+    """The settings of a realm as the manifest has to see them. Raises Forbidden where they are withheld."""
     if not is_whole(realm):
         raise Forbidden(
             f"'{admin.http.server}' doesn't tell this account the settings of the realm",
@@ -312,19 +335,17 @@ def settings_of(admin: AdminApi, realm: Mapping[str, Any], desired: Settings | N
         )
 
     def read() -> LiveObject:
-        pkce = rule_holds(admin, realm, PKCE) if desired is None or "require_pkce" in desired.model_fields_set else None
-        return LiveObject(read_settings(realm, pkce), fingerprint=settings_fingerprint(realm, pkce))
+        policies = entries(realm.get("clientPolicies", {}), "policies")
+        profiles = list(entries(realm.get("clientProfiles", {}), "profiles"))
+        if not named_profiles(policies) <= {str(one.get("name")) for one in profiles}:
+            profiles += entries(admin.profiles(everywhere=True), "globalProfiles")
+
+        def holds(rule: Rule) -> Mapping[str, Any] | None:
+            return enforced(rule, profiles, policies)
+
+        return LiveObject(read_settings(realm, desired, holds), fingerprint=settings_fingerprint(realm))
 
     return parsed(admin.http.server, "GET", api.REALM, read)
-
-
-def rule_holds(admin: AdminApi, realm: Mapping[str, Any], rule: Rule) -> bool:
-    """Whether the policies that the realm shows lay a rule on its clients. Raises Garbled."""
-    policies = entries(realm.get("clientPolicies", {}), "policies")
-    profiles = list(entries(realm.get("clientProfiles", {}), "profiles"))
-    if not named_profiles(policies) <= {str(one.get("name")) for one in profiles}:
-        profiles += entries(admin.profiles(everywhere=True), "globalProfiles")
-    return enforced(rule, profiles, policies)
 
 
 def state_of(reader: Reader, requests: int) -> ServerState:

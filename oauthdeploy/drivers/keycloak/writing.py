@@ -9,47 +9,56 @@ Each function gives what the server has afterwards, by another look: Keycloak an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from oauthdeploy.core.addresses import Kind
-from oauthdeploy.core.errors import Conflict, NotFound, Rejected, ServerError
+from oauthdeploy.core.errors import Conflict, NotFound, Rejected
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Applied
 from oauthdeploy.drivers.keycloak import client as api
 from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES, DEFAULTS
 from oauthdeploy.drivers.keycloak.mapping import (
-    OPENID,
     OWNER,
     REVISION,
     LiveClient,
-    LiveScope,
+    new_client,
     put_client,
     put_options,
     read_client,
-    read_scope,
     whole,
-    write_scope,
 )
-from oauthdeploy.drivers.keycloak.policies import PKCE, Rule, entries, switched
-from oauthdeploy.drivers.keycloak.reading import association_object, settings_of
-from oauthdeploy.drivers.keycloak.revoking import mark_name, moment_of
-from oauthdeploy.drivers.keycloak.settings import write_settings
+from oauthdeploy.drivers.keycloak.policies import Rule, entries, switched
+from oauthdeploy.drivers.keycloak.reading import (
+    asks_for_new_clients,
+    association_object,
+    scope_object,
+    settings_of,
+    way_to_new_clients,
+)
+from oauthdeploy.drivers.keycloak.scopes import (
+    DEFAULT,
+    NONE,
+    LiveScope,
+    mappers_to_change,
+    merged,
+    new_scope,
+    options_of,
+    put_scope,
+    read_scope,
+)
+from oauthdeploy.drivers.keycloak.settings import rules_to_lay_down, write_settings
 from oauthdeploy.drivers.steps import (
     ADOPTED,
     GONE,
-    at_once,
-    blocks,
     changed_values,
     create_or_find,
-    deletes_tokens,
     parsed,
 )
-from oauthdeploy.drivers.values import a_name
-from oauthdeploy.model.objects import Association, Client, ClientType, IssuedBefore, Revocation, Scope, Settings, Side
+from oauthdeploy.model.objects import Association, Client, ClientType, Scope, Settings, Side
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.normalize import OPTIONS
@@ -77,11 +86,12 @@ class Writer:
         """PUT the fields of the realm that change, and switch the client policy for PKCE."""
         assert isinstance(change.desired, Settings)
         values = changed_values(change, DEFAULTS[Kind.SETTINGS])
-        body = write_settings(values)
+        names = option_names(change)
+        body = write_settings(values, change.desired, names)
         if body:
             self.admin.put_realm(body)
-        if "require_pkce" in values:
-            self._lay_down(PKCE, on=values["require_pkce"])
+        for rule, on in rules_to_lay_down(values, change.desired, names):
+            self._lay_down(rule, on=on)
         realm = self.admin.realm()
         if realm is None:
             raise self._missing("realm", self.admin.realm_name)
@@ -110,26 +120,61 @@ class Writer:
         if change.action is Action.DELETE:
             return self._delete_scope(change, name)
         assert isinstance(change.desired, Scope)
-        body = write_scope(changed_values(change, DEFAULTS[Kind.SCOPE]))
-        note = ""
+        desired, names = change.desired, option_names(change)
+        values = changed_values(change, DEFAULTS[Kind.SCOPE])
         if change.action is Action.UPDATE:
-            uuid = self._scope_id(name)
-            self.admin.put_scope(uuid, {"name": name, **body})
-            live = self._look_at_scope(name, uuid)
+            live, note = self._update_scope(name, values, desired, names), ""
         else:
-            live, note = self._create_scope(name, body)
-        return Applied(change.address, live.value, live.uuid, live.fingerprint, note=note)
+            live, note = self._create_scope(name, values, desired, names)
+        way = NONE
+        if asks_for_new_clients(desired):
+            if "new_clients" in names:
+                self._give_to_new_clients(live.uuid, options_of(desired)[1].new_clients or NONE)
+            way = way_to_new_clients(name, self.admin.realm_scopes())
+        told = scope_object(live, desired, way, self.owner)
+        return Applied(change.address, told.value, live.uuid, live.fingerprint, note=note)
 
-    def _create_scope(self, name: str, body: Mapping[str, Any]) -> tuple[LiveScope, str]:
-        attributes = {"include.in.token.scope": "true", "display.on.consent.screen": "true", OWNER: self.owner}
-        new = {"name": name, "protocol": OPENID, "attributes": attributes, **body}
+    def _create_scope(
+        self, name: str, values: Mapping[str, Any], desired: Scope, names: frozenset[str]
+    ) -> tuple[LiveScope, str]:
+        body = new_scope(name, self.owner)
+        put_scope(body, values, desired, names)
+        body["protocolMappers"] = merged({}, mappers_to_change({}, desired, names))
 
         def post() -> LiveScope:
-            self.admin.create_scope(new)
+            self.admin.create_scope(body)
             return self._look_at_scope(name)
 
         live, found = create_or_find(post, lambda: self._find_scope(name))
         return live, ADOPTED if found else ""
+
+    def _update_scope(self, name: str, values: Mapping[str, Any], desired: Scope, names: frozenset[str]) -> LiveScope:
+        uuid = self._scope_id(name)
+        body: dict[str, Any] = {"name": name}
+        put_scope(body, values, desired, names)
+        if len(body) > 1:
+            self.admin.put_scope(uuid, body)
+        if names & {"audiences", "protocol_mappers"}:
+            self._put_mappers(uuid, self._look_at_scope(name, uuid).raw, desired, names)
+        return self._look_at_scope(name, uuid)
+
+    def _put_mappers(self, uuid: str, raw: Mapping[str, Any], desired: Scope, names: frozenset[str]) -> None:
+        """Each mapper by its own request: a PUT of a client scope leaves them alone."""
+        standing = {str(one.get("name")): str(one.get("id")) for one in raw.get("protocolMappers") or ()}
+        changes = mappers_to_change(raw, desired, names)
+        to_put = merged(raw, changes)
+        made_anew = {one["name"] for one in to_put if "id" not in one}
+        for name in sorted(changes.keys() & standing.keys()):
+            if changes[name] is None or name in made_anew:
+                self.admin.delete_mapper(uuid, standing[name])
+        for mapper in to_put:
+            self.admin.put_mapper(uuid, mapper)
+
+    def _give_to_new_clients(self, uuid: str, way: str) -> None:
+        """A scope that stands in one of the realm's two lists would not go into the other."""
+        self.admin.keep_from_new_clients(uuid)
+        if way != NONE:
+            self.admin.give_to_new_clients(uuid, default=way == DEFAULT)
 
     def _delete_scope(self, change: Change, name: str) -> Applied:
         if name in BUILT_IN_SCOPES:
@@ -173,7 +218,7 @@ class Writer:
 
     def _create_client(self, change: Change, desired: Client) -> Applied:
         client_id = change.address.name
-        body: dict[str, Any] = {"clientId": client_id, "protocol": OPENID, "attributes": {OWNER: self.owner}}
+        body = new_client(client_id, self.owner)
         self._put(body, change, desired)
         given = desired.secret
         if given is not None and desired.type is not ClientType.PUBLIC:
@@ -197,34 +242,24 @@ class Writer:
         body = whole(raw)
         body["clientId"] = change.address.name
         self._put(body, change, desired)
-        sends_secret = any(field.path.startswith("secret") for field in change.fields)
         given = desired.secret
+        # A public client has no secret that a plan could compare; one that becomes confidential gets the manifest's.
+        sends_secret = any(field.path.startswith("secret") for field in change.fields) or _becomes_confidential(change)
         if sends_secret and given is not None:
             body["attributes"][REVISION] = str(given.revision or 0)
             if given.value is not None:
                 body["secret"] = given.value
         self.admin.put_client(uuid, body)
         self._default_scopes(change, desired, raw)
-        made: Secret | None = None
         if sends_secret and given is not None and given.generate:
-            made = Secret(parsed(self._server, "POST", api.CLIENT_SECRET, lambda: self._made(uuid)), "server")
+            self.admin.new_secret(uuid)
         live = self._look_at_client(change.address.name, uuid)
-        if made is None and given is not None and given.generate and "secret" not in raw:
-            made = live.secret
+        made = live.secret if sends_secret and given is not None and given.generate else None
         return self._applied(change, desired, live, secret=made)
-
-    def _made(self, uuid: str) -> str:
-        return a_name(self.admin.new_secret(uuid), "value")
 
     def _put(self, body: dict[str, Any], change: Change, desired: Client) -> None:
         """Put what the change is about into the JSON of a client: options first, since grants look at them."""
-        prefix = f"{OPTIONS}.keycloak."
-        names = {
-            field.path.removeprefix(prefix).partition(".")[0]
-            for field in change.fields
-            if field.path.startswith(prefix)
-        }
-        put_options(body, desired, {name.partition("[")[0] for name in names}, self._flow_id)
+        put_options(body, desired, option_names(change), self._flow_id)
         values = changed_values(change, DEFAULTS[Kind.CLIENT])
         put_client(body, {path: value for path, value in values.items() if not path.startswith(OPTIONS)})
 
@@ -241,7 +276,7 @@ class Writer:
 
     def _default_scopes(self, change: Change, desired: Client, raw: Mapping[str, Any]) -> None:
         """Move scopes that the client has from optional to default, and back. A scope given both ways would stay as it is."""
-        if not any(field.path.startswith(f"{OPTIONS}.keycloak.default_scopes") for field in change.fields):
+        if "default_scopes" not in option_names(change):
             return
         live = parsed(self._server, "GET", api.CLIENT, lambda: read_client(raw))
         client_id = change.address.name
@@ -346,68 +381,6 @@ class Writer:
         made = association_object(live, scope)
         return Applied(change.address, Association(), live.uuid, made.fingerprint)
 
-    # -- revocations -------------------------------------------------------------------------------------------------
-
-    def revocation(self, change: Change) -> Applied:
-        """Cut a client off: in one write it is disabled and gets its not-before; then its sessions end, and it is told."""
-        desired = change.desired
-        assert isinstance(desired, Revocation)
-        uuid = change.live.identity if change.live is not None else ""
-        if not uuid:
-            return Applied(change.address, desired, note="The client isn't there.")
-        raw = self.admin.client(uuid)
-        if raw is None:
-            return Applied(change.address, desired, note="The client is gone.")
-        body = whole(raw)
-        if blocks(change, SIDES):
-            body["enabled"] = False
-        notes: list[str] = []
-        cuts = deletes_tokens(change, SIDES)
-        if cuts:
-            notes.append(self._put_not_before(body, change.address.name, desired))
-        self.admin.put_client(uuid, body)
-        if cuts:
-            notes += self._end_sessions(uuid, desired)
-            notes += self._push(uuid)
-        return Applied(change.address, desired, uuid, note=" ".join(notes))
-
-    def _put_not_before(self, body: dict[str, Any], name: str, desired: Revocation) -> str:
-        """Tokens issued before that moment are dead. Times are whole seconds, so `all` reaches to the end of this one."""
-        now = self.admin.clock()
-        end = now + 1
-        if isinstance(desired.tokens, IssuedBefore):
-            end = min(moment_of(desired.tokens), end)
-        else:
-            body["attributes"][mark_name(name)] = str(end)
-        body["notBefore"] = max(end, int(body.get("notBefore") or 0))
-        return "Tokens issued before now are refused." if end > now else "Tokens issued before that time are refused."
-
-    def _end_sessions(self, uuid: str, desired: Revocation) -> list[str]:
-        """End the sessions that only this client takes part in. In the others its tokens are dead, and other clients' live."""
-        if isinstance(desired.tokens, IssuedBefore):
-            return []
-        ended = shared = 0
-        for offline in (False, True):
-            sessions = self.admin.sessions(uuid, offline=offline)
-            own = [str(one.get("id")) for one in sessions if set(one.get("clients") or {uuid: ""}) <= {uuid}]
-            at_once(self.admin.parallel, partial(self.admin.end_session, offline=offline), own)
-            ended, shared = ended + len(own), shared + len(sessions) - len(own)
-        notes = [f"{ended} session{'' if ended == 1 else 's'} ended."] if ended else []
-        if shared:
-            notes.append(
-                f"{shared} session{'' if shared == 1 else 's'} shared with other clients stay, without its tokens."
-            )
-        return notes
-
-    def _push(self, uuid: str) -> list[str]:
-        """Tell the client's own server, where it has an admin URL; that it can't be told undoes nothing."""
-        try:
-            told = self.admin.push_revocation(uuid)
-        except ServerError as error:
-            return [f"The client could not be told ({error.summary})."]
-        failed = told.get("failedRequests") or ()
-        return [f"{len(failed)} of the client's addresses could not be told."] if failed else []
-
     # -- marks -------------------------------------------------------------------------------------------------------
 
     def mark(self, kind: Kind, name: str, uuid: str, owner: str) -> LiveClient | LiveScope:
@@ -440,17 +413,23 @@ class Writer:
         )
 
 
+def _becomes_confidential(change: Change) -> bool:
+    return any(field.path == "type" and field.after is ClientType.CONFIDENTIAL for field in change.fields)
+
+
+def option_names(change: Change) -> frozenset[str]:
+    """The driver's own options that a change is about, by their names at the top."""
+    prefix = f"{OPTIONS}.keycloak."
+    paths = (field.path.removeprefix(prefix) for field in change.fields if field.path.startswith(prefix))
+    return frozenset(re.split(r"[.\[]", path, maxsplit=1)[0] for path in paths)
+
+
 def count_writes(change: Change) -> int:
     """How many requests one change takes that is not an association; a look that may prove needless is counted."""
     desired = change.desired
     match desired:
         case Settings():
             return 2 + 4 * any(field.path == "require_pkce" for field in change.fields)
-        case Revocation():
-            if change.live is None or not change.live.identity:
-                return 0
-            tokens = change.live.tokens.total if change.live.tokens is not None else 0
-            return 2 + (5 + tokens if deletes_tokens(change, SIDES) else 0)
         case Client():
             return {Action.CREATE: 2, Action.UPDATE: 3, Action.REPLACE: 3}.get(change.action, 1)
         case Scope():

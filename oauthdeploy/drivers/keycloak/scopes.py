@@ -1,0 +1,123 @@
+"""Client scopes, between the model and Keycloak's JSON. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from oauthdeploy.drivers.keycloak.mapping import OPENID, OWNER, attributes_of, digest, is_openid
+from oauthdeploy.drivers.keycloak.options import KeycloakScopeOptions, Mapper
+from oauthdeploy.drivers.keycloak.places import (
+    SCOPE,
+    TEXT,
+    Place,
+    audience_mappers,
+    read_audiences,
+    read_mappers,
+    told,
+    write_mappers,
+)
+from oauthdeploy.drivers.values import a_name, a_text
+from oauthdeploy.model.objects import Scope
+
+_NO_OPTIONS: Final = KeycloakScopeOptions()
+
+DEFAULT: Final = "default"
+OPTIONAL: Final = "optional"
+NONE: Final = "none"
+
+
+@dataclass(frozen=True)
+class LiveScope:
+    """A client scope as the server told it. `owner` is the manifest in its mark, "" where it has none."""
+
+    uuid: str
+    name: str
+    value: Scope
+    fingerprint: str
+    owner: str
+    openid: bool
+    raw: Mapping[str, Any]
+
+
+def read_scope(raw: Mapping[str, Any]) -> LiveScope:
+    """Raises Garbled."""
+    return LiveScope(
+        uuid=a_name(raw, "id"),
+        name=a_name(raw, "name"),
+        value=Scope(description=a_text(raw, "description")),
+        fingerprint=digest(raw),
+        owner=attributes_of(raw).get(OWNER, ""),
+        openid=is_openid(raw),
+        raw=raw,
+    )
+
+
+def options_of(scope: Scope | None) -> tuple[Mapping[str, Any], KeycloakScopeOptions]:
+    """The options that the manifest writes for a scope of Keycloak: as written, and as a model."""
+    written = (scope.options or {}).get("keycloak", {}) if scope is not None else {}
+    return written, KeycloakScopeOptions.model_validate(dict(written)) if written else _NO_OPTIONS
+
+
+def with_options(live: LiveScope, desired: Scope | None, new_clients: str) -> Scope:
+    """A live client scope as the manifest has to see it. `new_clients` says how new clients get it."""
+    written, wanted = options_of(desired)
+    if not written:
+        return live.value
+
+    def have(name: str) -> Any:
+        match name:
+            case "new_clients":
+                return new_clients
+            case "audiences":
+                return read_audiences(live.raw)
+            case "protocol_mappers":
+                return read_mappers(live.raw)
+            case "attributes":
+                return attributes_of(live.raw)
+            case _:
+                return SCOPE[name].read(live.raw)
+
+    return live.value.model_copy(
+        update={
+            "options": {
+                "keycloak": told(written, wanted, have, {**SCOPE, "new_clients": Place("", TEXT, default=NONE)})
+            }
+        }
+    )
+
+
+def new_scope(name: str, owner: str) -> dict[str, Any]:
+    """What a client scope is made of before the manifest has its say: tokens and consent pages name it, and it is marked."""
+    shown = {"include.in.token.scope": "true", "display.on.consent.screen": "true"}
+    return {"name": name, "protocol": OPENID, "attributes": {**shown, OWNER: owner}}
+
+
+def put_scope(body: dict[str, Any], values: Mapping[str, Any], desired: Scope, names: frozenset[str]) -> None:
+    """Put fields of the model's Scope, and the options of those names, into what is sent. Mappers are sent apart."""
+    if "description" in values:
+        body["description"] = values["description"]
+    _written, wanted = options_of(desired)
+    for name in sorted(names):
+        value = getattr(wanted, name)
+        if name == "attributes":
+            body.setdefault("attributes", {}).update({key: text or "" for key, text in (value or {}).items()})
+        elif name in SCOPE:
+            SCOPE[name].write(body, value)
+
+
+def mappers_to_change(raw: Mapping[str, Any], desired: Scope, names: frozenset[str]) -> Mapping[str, Mapper | None]:
+    """The protocol mappers that the options of those names add or change, by name; None takes one away."""
+    _written, wanted = options_of(desired)
+    found: dict[str, Mapper | None] = {}
+    if "audiences" in names:
+        found.update(audience_mappers(raw, wanted.audiences or ()))
+    if "protocol_mappers" in names:
+        found.update(wanted.protocol_mappers or {})
+    return found
+
+
+def merged(raw: Mapping[str, Any], changes: Mapping[str, Mapper | None]) -> list[Any]:
+    """The mappers of a client scope as they shall be, those of `changes` alone, each with its id where it stands already."""
+    return [one for one in write_mappers(raw.get("protocolMappers") or (), changes) if one["name"] in changes]

@@ -1,0 +1,95 @@
+"""Secrets of clients on a real Keycloak: compared and never shown, made by the server, sent again, rotated."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.state import LiveState
+from oauthdeploy.planning.changes import Action
+from tests.drivers.keycloak.site import Site, client, converge, settings
+from tests.drivers.webmethods.site import Road, at, plan_of
+
+ADDRESS = at(Kind.CLIENT, "batch")
+MADE = {"generate": True, "deliver_to": {"file": "x.env"}}
+
+
+def batch(**secret: Any) -> Any:
+    return client(grants=["client_credentials"], secret=secret)
+
+
+def given(text: str) -> dict[str, Any]:
+    return {"value": Secret(text, "env:S")}
+
+
+def test_a_secret_that_differs_is_sent_and_one_that_is_equal_is_not(site: Site) -> None:
+    """The server tells it, so it is compared: in memory, and nothing shows it."""
+    converge(site, {ADDRESS: batch(**given("first-secret"))})
+    road = converge(site, {ADDRESS: batch(**given("second-secret"))})
+    (change,) = road.plan.changes
+    assert [field.path for field in change.fields] == ["secret.value"]
+    assert "secret" not in repr(change.fields[0].after).replace("Secret(", "").replace("secret.value", "")
+    assert site.can_sign_in("batch", "second-secret")
+    assert not site.can_sign_in("batch", "first-secret")
+    assert site.realm.call("POST", f"/clients/{change_id(road)}/client-secret").ok
+    assert [change.action for change in converge(site, {ADDRESS: batch(**given("second-secret"))}).plan.changes] == [
+        Action.UPDATE
+    ]
+
+
+def change_id(road: Road) -> str:
+    return road.of(ADDRESS).identity
+
+
+def test_a_server_made_secret_comes_with_the_client_and_its_client_id(site: Site) -> None:
+    """Once; a second run makes none, and a higher revision makes a new one."""
+    road = converge(site, {ADDRESS: batch(**MADE)})
+    made = road.of(ADDRESS)
+    assert made.secret is not None
+    assert made.client_id == "batch"
+    assert site.can_sign_in("batch", made.secret.reveal())
+    assert converge(site, {ADDRESS: batch(**MADE)}).plan.is_empty
+    road = converge(site, {ADDRESS: batch(**MADE, revision=1)})
+    again = road.of(ADDRESS)
+    assert again.secret is not None
+    assert again.secret != made.secret
+    assert site.can_sign_in("batch", again.secret.reveal())
+    assert not site.can_sign_in("batch", made.secret.reveal())
+    assert converge(site, {ADDRESS: batch(**MADE, revision=1)}).plan.is_empty
+
+
+def test_a_client_that_becomes_confidential_gets_its_secret(site: Site) -> None:
+    """Both ways to one: the manifest's, and one that the server makes."""
+    for secret in (given("from-the-manifest"), MADE):
+        converge(site, {ADDRESS: client(type="public")})
+        wanted = client(type="confidential", grants=["client_credentials"], secret=secret)
+        made = converge(site, {ADDRESS: wanted}).of(ADDRESS).secret
+        assert site.can_sign_in("batch", made.reveal() if made is not None else "from-the-manifest")
+
+
+def test_a_rotated_secret_goes_on_working_where_the_realm_says_so(site: Site) -> None:
+    """The client policy for rotation keeps the former secret for a while when the server makes a new one."""
+    rotation = {"every": "30d", "keep_old": "2d", "early": "20d"}
+    rules = settings(options={"keycloak": {"secret_rotation": rotation}})
+    objects = {at(Kind.SETTINGS): rules, ADDRESS: batch(**MADE)}
+    old = converge(site, objects).of(ADDRESS).secret
+    assert old is not None
+    new = converge(site, {**objects, ADDRESS: batch(**MADE, revision=2)}).of(ADDRESS).secret
+    assert new is not None
+    assert site.can_sign_in("batch", new.reveal())
+    assert site.can_sign_in("batch", old.reveal())
+
+
+def test_no_secret_is_shown_by_the_trace_or_a_state(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the client's own nor that of the account, whatever is printed."""
+    with caplog.at_level(logging.DEBUG):
+        converge(site, {ADDRESS: batch(**given("a-secret-canary"))})
+        with site.driver() as driver:
+            plan, state = plan_of(driver, site.desired({ADDRESS: batch(**given("another-canary"))}))
+    shown = f"{caplog.text} {LiveState({'login': state})!r} {plan!r}"
+    for secret in ("a-secret-canary", "another-canary", site.realm.server.password):
+        assert secret not in shown
