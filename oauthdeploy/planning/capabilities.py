@@ -75,6 +75,7 @@ class Capability(StrEnum):
     CLIENT_DESCRIPTION = "clients.description"
     CLIENT_TYPE_CHANGE = "clients.type_change"
     CLIENT_TOKENS = "clients.tokens"
+    CLIENT_REFRESH_COUNT = "clients.tokens.refresh_count"
     CLIENT_ENABLED = "clients.enabled"
     CLIENT_ID_CHOICE = "clients.id_choice"
     CLIENT_SECRET_CHOICE = "clients.secret_choice"

@@ -31,6 +31,7 @@ REALM_DEFAULTS: Final = "/admin/realms/{}/default-default-client-scopes"
 REALM_OPTIONALS: Final = "/admin/realms/{}/default-optional-client-scopes"
 PROFILES: Final = "/admin/realms/{}/client-policies/profiles"
 POLICIES: Final = "/admin/realms/{}/client-policies/policies"
+SESSION_STATS: Final = "/admin/realms/{}/client-session-stats"
 SESSION: Final = "/admin/realms/{}/sessions/{}"
 USERS: Final = "/admin/realms/{}/users"
 INITIAL_ACCESS: Final = "/admin/realms/{}/clients-initial-access"
@@ -194,6 +195,10 @@ class AdminApi:
     def sessions(self, uuid: str, *, offline: bool) -> Sequence[Json]:
         """The user sessions, or the offline sessions, in which a client takes part."""
         return self._pages(OFFLINE_SESSIONS if offline else USER_SESSIONS, uuid)
+
+    def session_stats(self) -> Sequence[Json]:
+        """How many sessions each client takes part in; clients without one are left out."""
+        return self._list(SESSION_STATS)
 
     def end_session(self, session: str, *, offline: bool) -> bool:
         """End a session at every client; False where it had ended."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
@@ -25,11 +27,12 @@ from oauthdeploy.drivers.keycloak.reading import (
     has_flows,
     state_of,
 )
+from oauthdeploy.drivers.keycloak.sessions import busy_clients, live_tokens
 from oauthdeploy.drivers.keycloak.writing import Writer, count_writes
-from oauthdeploy.drivers.steps import writing
+from oauthdeploy.drivers.steps import at_once, parsed, writing
 from oauthdeploy.model.objects import Client, Object
 from oauthdeploy.model.servers import Role
-from oauthdeploy.model.state import LiveObject, ServerState
+from oauthdeploy.model.state import LiveObject, LiveToken, ServerState
 from oauthdeploy.planning.changes import Change
 
 
@@ -111,6 +114,25 @@ class KeycloakDriver(Driver):
             reader = Reader(self.name, self._admin, wanted, realm, ids)
             reader.read()
         return state_of(reader, tally.requests), reader
+
+    def read_tokens(self) -> tuple[Sequence[LiveToken], int] | None:
+        """The sessions of users, online and offline, of every client that has some; a token without a session isn't told."""
+        with counting() as tally:
+            realm = self._admin.realm()
+            busy = parsed(self.name, "GET", api.SESSION_STATS, lambda: busy_clients(self._admin.session_stats()))
+            found = at_once(self._admin.parallel, lambda one: self._tokens_of(*one, realm or {}), sorted(busy.items()))
+        return [token for some in found for token in some], tally.requests
+
+    def _tokens_of(self, uuid: str, kinds: tuple[bool, bool], realm: Mapping[str, Any]) -> Sequence[LiveToken]:
+        raw = self._admin.client(uuid)
+        if raw is None:
+            return ()
+        tokens: list[LiveToken] = []
+        for offline, has in zip((False, True), kinds, strict=True):
+            sessions = self._admin.sessions(uuid, offline=offline) if has else ()
+            read = partial(live_tokens, raw, sessions, realm, offline=offline)
+            tokens += parsed(self.name, "GET", api.USER_SESSIONS, read)
+        return tokens
 
     def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
         """Carry out one batch: the associations of one client, or one change of any other kind."""

@@ -109,6 +109,7 @@ class LiveClient:
 
 def read_client(raw: Mapping[str, Any]) -> LiveClient:
     """Raises Garbled."""
+    raw = an_object(raw, "a client")
     attributes = attributes_of(raw)
     grants = [grant for grant, flag in FLAGS.items() if a_flag(raw, flag, False)]
     values: dict[str, Any] = {

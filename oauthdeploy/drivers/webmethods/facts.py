@@ -86,6 +86,7 @@ _COMMON: Final[Mapping[Capability, Support]] = {
     Capability.CLIENT_DESCRIPTION: yes(),
     Capability.CLIENT_TYPE_CHANGE: yes(),
     Capability.CLIENT_TOKENS: yes(),
+    Capability.CLIENT_REFRESH_COUNT: yes(),
     Capability.CLIENT_ENABLED: yes(),
     Capability.CLIENT_ID_CHOICE: yes(_ID_NOTE),
     Capability.CLIENT_SECRET_READ: no("the secret is given once, when the client is made"),

@@ -212,7 +212,13 @@ class _Draft:
         yield "clients:"
         for client in self.answers.clients:
             yield f"  {written(client)}:"
-            yield from _CLIENT
+            yield from self._client()
+
+    def _client(self) -> Iterator[str]:
+        """The fields of an example, as far as the authorization server can hold them."""
+        for line in _CLIENT:
+            counts = supports(self._table, Capability.CLIENT_REFRESH_COUNT)
+            yield line if counts else line.replace(", refresh_count: 10", "")
 
     def _associations(self) -> Iterator[str]:
         kept = [self._table]

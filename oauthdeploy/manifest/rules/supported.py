@@ -36,6 +36,7 @@ _CLIENT: Final = (
     ("version", Capability.CLIENT_VERSION, _AUTHORIZATION),
     ("description", Capability.CLIENT_DESCRIPTION, _AUTHORIZATION),
     ("tokens", Capability.CLIENT_TOKENS, _AUTHORIZATION),
+    ("tokens.refresh_count", Capability.CLIENT_REFRESH_COUNT, _AUTHORIZATION),
     ("enabled", Capability.CLIENT_ENABLED, frozenset(Side)),
 )
 _GRANTS: Final = {Grant.IMPLICIT: Capability.GRANT_IMPLICIT, Grant.PASSWORD: Capability.GRANT_PASSWORD}
@@ -155,11 +156,21 @@ def _written(
     capability: Capability,
 ) -> Iterator[_Gap]:
     for name, entry in entries if servers else ():
-        if field not in entry.model_fields_set:
+        if not _says(entry, field):
             continue
+        path: Path = (f"{kind}s", name, *field.split("."))
         for server, support in servers:
             if context.holds(server, kind, name):
-                yield _Gap((f"{kind}s", name, field), object_address(kind, name), server, capability, support)
+                yield _Gap(path, object_address(kind, name), server, capability, support)
+
+
+def _says(entry: Model, field: str) -> bool:
+    """Whether a field, by its dotted path, is written."""
+    name, _, inside = field.partition(".")
+    if name not in entry.model_fields_set:
+        return False
+    inner = getattr(entry, name)
+    return not inside or (isinstance(inner, Model) and _says(inner, inside))
 
 
 @rule(

@@ -7,17 +7,18 @@ from typing import Any
 import pytest
 import requests
 
-from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import Conflict, Forbidden, ServerError, Unauthorized, Unsupported, WriteRefused
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Wanted
-from oauthdeploy.model.objects import Association
+from oauthdeploy.model.objects import Association, Object
 from oauthdeploy.planning.changes import Action
 from tests.drivers.keycloak.site import KINDS, Site, client, converge, findings_of, scope, settings
 from tests.drivers.webmethods.site import at, link, plan_of
 from tests.servers.keycloak import Keycloak, Realm
 
 SECRET = Secret("a-good-long-secret", "env:S")
+Objects = dict[Address, Object]
 
 
 def test_the_main_job(site: Site) -> None:
@@ -102,7 +103,7 @@ def test_a_realm_is_created_on_demand(keycloak: Keycloak) -> None:
     """Before the first change, whichever it is; the plan says so, and planning makes nothing."""
     name = f"made-{id(keycloak)}"
     site = Site(Realm(keycloak, name), options={"create_realm": True})
-    objects = {
+    objects: Objects = {
         at(Kind.SETTINGS): settings(access_token_lifetime="7m"),
         at(Kind.CLIENT, "shop"): client(type="public"),
         at(Kind.SCOPE, "orders.read"): scope(),
@@ -119,7 +120,7 @@ def test_a_realm_is_created_on_demand(keycloak: Keycloak) -> None:
 
 # -- rights --------------------------------------------------------------------------------------------------------------
 
-ESTATE = {
+ESTATE: Objects = {
     at(Kind.SETTINGS): settings(access_token_lifetime="15m", require_pkce=True),
     at(Kind.SCOPE, "orders.read"): scope(description="Read"),
     at(Kind.CLIENT, "shop"): client(type="confidential", secret={"value": SECRET}, grants=["client_credentials"]),
@@ -219,7 +220,7 @@ def test_pkce_is_required_of_public_clients(site: Site) -> None:
     policy = {"name": "theirs", "enabled": True, "conditions": [], "profiles": ["theirs"]}
     assert realm.call("PUT", "/client-policies/profiles", {"profiles": [theirs]}).ok
     assert realm.call("PUT", "/client-policies/policies", {"policies": [policy]}).ok
-    objects = {
+    objects: Objects = {
         at(Kind.SETTINGS): settings(require_pkce=True),
         at(Kind.CLIENT, "app"): client(type="public", redirect_uris=["https://app.example.com/cb"]),
     }
@@ -376,7 +377,12 @@ def test_options_of_scopes_go_there_and_back(site: Site) -> None:
     assert mappers["tier"] == {"claim.name": "tier", "claim.value": "2"}
     assert (made["attributes"]["team"], made["attributes"]["gui.order"]) == ("shop", "7")
     other = {"type": "oidc-usermodel-property-mapper", "config": {"user.attribute": "email", "claim.name": "tier"}}
-    gone = {"new_clients": None, "audiences": [], "protocol_mappers": {"tier": other, "hand": None}, "order": None}
+    gone: dict[str, Any] = {
+        "new_clients": None,
+        "audiences": [],
+        "protocol_mappers": {"tier": other, "hand": None},
+        "order": None,
+    }
     converge(site, {address: scope(options={"keycloak": gone})})
     assert [one["protocolMapper"] for one in site.scope("orders.read")["protocolMappers"]] == [other["type"]]
     assert "orders.read" not in [one["name"] for one in site.realm.get("/default-optional-client-scopes")]
@@ -416,7 +422,7 @@ def test_what_is_of_saml_is_none_of_ours(site: Site) -> None:
     before = ids(site)
     assert converge(site, {}, prune={"clients": "full", "scopes": "full"}).plan.is_empty
     assert ids(site) == before
-    objects = {at(Kind.CLIENT, "saml-app"): client(), at(Kind.SCOPE, "saml-scope"): scope()}
+    objects: Objects = {at(Kind.CLIENT, "saml-app"): client(), at(Kind.SCOPE, "saml-scope"): scope()}
     assert [item.rule for item in findings_of(site, objects)] == ["not-an-oauth-object"] * 2
 
 
@@ -469,7 +475,7 @@ def test_refresh_tokens_come_with_the_grants_of_users(site: Site) -> None:
     realm = site.realm
     realm.add("/clients", {"clientId": "batch", "standardFlowEnabled": False, "serviceAccountsEnabled": True})
     realm.add("/clients", {"clientId": "shop"})
-    objects = {
+    objects: Objects = {
         at(Kind.CLIENT, "batch"): client(grants=["client_credentials"]),
         at(Kind.CLIENT, "shop"): client(grants=["authorization_code", "refresh_token"]),
     }
