@@ -104,7 +104,7 @@ class Field:
     @property
     def label(self) -> str:
         """The path, with the servers where they matter."""
-        return self.path + "".join(f" @{name}" for name in self.servers)
+        return self.path + "".join(f" @{name}" for name in self.servers) if self.servers else self.path
 
     @property
     def gone(self) -> tuple[str, ...]:

@@ -20,9 +20,10 @@ def add_fields(sheet: Sheet, rows: Sequence[Field], state: str, indent: int) -> 
     `state` is the word of the row's state.
     """
     shown = [row for row in rows if not (state in ("create", "missing") and row.after is None)]
-    width = max((min(cells(row.label), _MOST_LABEL) for row in shown), default=0)
-    for row in shown:
-        start: list[Span] = [(" " * indent, ""), (row.label, ""), (" " * max(2, width + 2 - cells(row.label)), "")]
+    sizes = [cells(row.label) for row in shown]
+    width = min(max(sizes, default=0), _MOST_LABEL)
+    for row, size in zip(shown, sizes, strict=True):
+        start: list[Span] = [(" " * indent, ""), (row.label, ""), (" " * max(2, width + 2 - size), "")]
         hang = indent + width + 2
         if row.is_list:
             _add_list(sheet, start, row, hang)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Any, Final
@@ -55,8 +55,13 @@ def _compound_text(path: str, value: Any) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{visible(str(key))}: {value_text('', inner)}" for key, inner in value.items()) + "}"
     if is_list(value):
-        return ", ".join(value_text(path, item) for item in value) or "(empty list)"
+        return listing([value_text(path, item) for item in value])
     return visible(json.dumps(value, default=str, ensure_ascii=False))
+
+
+def listing(items: Sequence[str]) -> str:
+    """The entries of a list, in words already, in one text."""
+    return ", ".join(items) or "(empty list)"
 
 
 def is_list(value: Any) -> bool:

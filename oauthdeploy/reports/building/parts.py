@@ -12,7 +12,7 @@ from oauthdeploy.planning.changes import Action, FieldChange
 from oauthdeploy.planning.drift import DriftClass
 from oauthdeploy.planning.plan import ServerSummary
 from oauthdeploy.reports.document import Field, Item, Locate, Row, Server, State, Value
-from oauthdeploy.reports.words import is_list, value_text, visible
+from oauthdeploy.reports.words import is_list, listing, value_text, visible
 
 ACTIONS: Final = {
     Action.CREATE: State("create", "+", "to create", style="create"),
@@ -56,8 +56,10 @@ def value_of(path: str, value: Any) -> Value | None:
     """A value of the field at the dotted `path`, in words; None for the absence of one."""
     if value is None:
         return None
-    items = tuple(value_text(path, item) for item in value) if is_list(value) else None
-    return Value(value_text(path, value), items)
+    if not is_list(value):
+        return Value(value_text(path, value))
+    items = tuple(value_text(path, item) for item in value)
+    return Value(listing(items), items)
 
 
 def field_of(change: FieldChange) -> Field:
