@@ -94,7 +94,7 @@ class Output:
         it was shown before. A format without a renderer was written while the command ran. Raises ReportsIncomplete, after
         all that can be written is written.
         """
-        failed: list[OAuthDeployError] = []
+        failed: list[Exception] = []
         if self.text_on_stdout:
             self._write(None, on_screen or renderers["text"], self.look(), failed)
         for sink in sorted(self.sinks, key=lambda sink: sink.file is not None):
@@ -105,11 +105,11 @@ class Output:
             raise _together(failed)
 
     @staticmethod
-    def _write(file: str | None, render: Renderer, look: Look, failed: list[OAuthDeployError]) -> None:
+    def _write(file: str | None, render: Renderer, look: Look, failed: list[Exception]) -> None:
         try:
             text = render(look)
             _to_stdout(text) if file is None else write_file(Path(file), text)
-        except OAuthDeployError as error:
+        except Exception as error:  # noqa: BLE001 - a bug in one form must not lose the others; it is raised afterwards
             failed.append(error)
 
     def emit_report(self, report: Report, *, on_screen: Renderer | None = None, told: Collection[str] = ()) -> None:
@@ -152,13 +152,15 @@ def talk_look(*, no_color: bool = False, verbose: bool = False) -> Look:
     return Look(width, streams.wants_colour(sys.stderr, refused=refused), verbose)
 
 
-def _together(failed: Sequence[OAuthDeployError]) -> OAuthDeployError:
-    """Every place that could not be written to, in one error."""
-    many = len(failed) > 1
+def _together(failed: Sequence[Exception]) -> Exception:
+    """Every place that could not be written to, in one error; a bug of ours as it is."""
+    known = [error for error in failed if isinstance(error, OAuthDeployError)]
+    if len(known) < len(failed):
+        return next(error for error in failed if not isinstance(error, OAuthDeployError))
     return ReportsIncomplete(
-        f"{len(failed)} reports could not be written" if many else failed[0].summary,
-        detail="\n".join(error.detail or error.summary for error in failed),
-        fix=failed[0].fix,
+        f"{len(known)} reports could not be written" if len(known) > 1 else known[0].summary,
+        detail="\n".join(error.detail or error.summary for error in known),
+        fix=known[0].fix,
     )
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from oauthdeploy.core.addresses import Kind
+from oauthdeploy.model.state import DesiredState
 from oauthdeploy.planning.outcome import Status
 from oauthdeploy.reports.document import Item, Report
 from oauthdeploy.reports.graph import Badge, Edge, EdgeKind, Graph, Node, NodeKind, build_graph
+from oauthdeploy.reports.words import counted
 
 MOST_NODES: Final = 150
 """More can be drawn, and nobody could read it."""
@@ -26,18 +28,20 @@ class Picture:
     partial: bool = False
 
 
+_DRAWN: Final = (Kind.CLIENT, Kind.SCOPE, Kind.ASSOCIATION, Kind.REVOCATION)
+
+
 def picture_of(report: Report) -> Picture:
     """The picture of a report: the whole estate where it is small, else the part of it that the report is about."""
-    whole = build_graph(report.estate) if report.estate is not None else Graph(report.name, (), ())
-    if len(whole.nodes) <= MOST_NODES:
-        made, partial = whole, False
+    about = [row.name for row in report.rows if next(iter(row.items.values())).address.kind in _DRAWN]
+    partial = report.estate is not None and _size(report.estate) > MOST_NODES
+    if len(about) > 2 * MOST_NODES or (partial and not about):
+        return Picture(None, f"Too large to draw: {counted(len(about), 'object')} of this report would be in it.")
+    if report.estate is None:
+        graph = Graph(report.name, (), ())
     else:
-        globs = [_literal(row.name) for row in report.rows if next(iter(row.items.values())).address.kind in _DRAWN]
-        made, partial = (
-            (build_graph(report.estate, globs) if report.estate and globs else replace(whole, nodes=())),
-            True,
-        )
-    drawn = _marked(made, report)
+        graph = build_graph(report.estate, [_literal(name) for name in about] if partial else ())
+    drawn = _marked(graph, report)
     if not drawn.nodes:
         return Picture(None, "Nothing of this report is about clients, scopes or servers of a known estate.")
     if len(drawn.nodes) > MOST_NODES:
@@ -45,7 +49,9 @@ def picture_of(report: Report) -> Picture:
     return Picture(drawn, drawn.summary, partial)
 
 
-_DRAWN: Final = (Kind.CLIENT, Kind.SCOPE, Kind.ASSOCIATION, Kind.REVOCATION)
+def _size(estate: DesiredState) -> int:
+    """How many nodes the whole estate has."""
+    return len({(a.kind, a.name) for a in (*estate.objects, *estate.absent) if a.kind in _KINDS}) + len(estate.servers)
 
 
 def _literal(name: str) -> str:

@@ -143,3 +143,19 @@ def test_forms_can_be_asked_for_by_the_variable(
     monkeypatch.setenv("OAUTHDEPLOY_OUTPUT", "html=out/html json=out/json")
     assert oauthdeploy("plan").code == 0
     assert set(written(out)) == {"html", "json"}
+
+
+def test_a_bug_in_one_form_does_not_lose_the_others(
+    oauthdeploy: Runner, monkeypatch: pytest.MonkeyPatch, out: Path
+) -> None:
+    """After an apply the reports are all there is; the bug is owned afterwards."""
+    plans(monkeypatch, samples.first_plan())
+
+    def broken(*_arguments: object) -> str:
+        raise KeyError("x")
+
+    monkeypatch.setattr("oauthdeploy.reports.html.page.render_html", broken)
+    found = oauthdeploy("plan", *FILES)
+    assert found.code == 1
+    assert "[internal-error]" in found.err
+    assert set(written(out)) == set(FORMS) - {"html"}

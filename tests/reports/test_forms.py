@@ -34,7 +34,7 @@ from oauthdeploy.reports.junit import render_junit
 from oauthdeploy.reports.markdown import LIMIT, code, render_markdown, text
 from oauthdeploy.reports.ndjson import render_ndjson
 from oauthdeploy.reports.sarif import render_sarif
-from oauthdeploy.reports.sheet import Look
+from oauthdeploy.reports.sheet import Look, cells
 from oauthdeploy.reports.text import render_text
 from tests.reports import published, samples
 from tests.reports.every import REPORTS, many
@@ -88,6 +88,16 @@ def test_a_form_holds_no_secret_and_what_matters(name: str, form: str) -> None:
     found.encode("utf-8")
     if form == "txt":
         assert report.headline in " ".join(found.split())
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+@pytest.mark.parametrize("name", REPORTS)
+def test_text_is_right_at_every_width_and_without_colour(name: str, width: int) -> None:
+    """No line is wider than the screen, nothing is told by colour alone, and no report leaves trailing space."""
+    report = REPORTS[name]()
+    plain = render_text(report, Look(width))
+    assert [line for line in plain.splitlines() if cells(line) > width or line != line.rstrip()] == []
+    assert re.sub(r"\x1b\[[0-9;]*m", "", render_text(report, Look(width, colour=True))) == plain
 
 
 # -- JSON and NDJSON ------------------------------------------------------------------------------------------------------
