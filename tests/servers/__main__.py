@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from tests.servers import actionlint, keycloak, opa
 from tests.servers.obtain import Unobtainable, say
 
+SERVERS: Mapping[str, Callable[[], Path]] = {
+    "Keycloak": keycloak.obtain,
+    "OPA": opa.obtain,
+    "actionlint": actionlint.obtain,
+}
+
 
 def main() -> int:
     """Gives the exit code: 1 with `CI=true` when a server can't be had, else 0."""
-    missing = 0
-    for name, obtain in (("Keycloak", keycloak.obtain), ("OPA", opa.obtain), ("actionlint", actionlint.obtain)):
-        try:
-            say(f"{name}: {obtain()}")
-        except Unobtainable as error:
-            missing += 1
-            say(f"{name} can't be had here: {error}")
-    if missing and os.environ.get("CI") != "true":
-        say("The tests that need it will skip.")
-    return int(missing > 0 and os.environ.get("CI") == "true")
+    in_ci = os.environ.get("CI") == "true"
+    with ThreadPoolExecutor(len(SERVERS)) as pool:  # one waits for the network while the other builds
+        there = list(pool.map(_has, SERVERS))
+    if not all(there) and not in_ci:
+        say("The tests that need what is missing will skip.")
+    return int(in_ci and not all(there))
+
+
+def _has(name: str) -> bool:
+    try:
+        say(f"{name}: {SERVERS[name]()}")
+    except Unobtainable as error:
+        say(f"{name} can't be had here: {error}")
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -171,7 +171,7 @@ def make_realm(server: Keycloak, **settings: Any) -> Realm:
 def launch(folder: Path, owner: int) -> Keycloak:
     """Start a Keycloak with an empty in-memory database on free ports; its log and certificates are in `folder`.
 
-    It ends with the process `owner` at the latest. Raises `Unobtainable` when it doesn't start.
+    It ends with the process `owner` at the latest. Raises Unobtainable and NotStarted.
     """
     home = obtain()
     folder.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ SUM = "h1:WzqReKk2VjcvBN/NQTlcIxKqFPKpzIdb6KYMHzPEbe0="
 OLDEST_GO = (1, 26)
 TOOLCHAIN = "v0.0.1-go1.26.8"
 """The Go that builds it where the installed one is older; a module too, so the proxy serves it."""
-START_WITHIN = 20
+START_WITHIN = 60
 
 GO = Tool("go", "Obtaining OPA", "1.15 or newer (an old one fetches a newer one by itself)", "golang-go")
 
@@ -138,8 +138,8 @@ def launch(
 
     `files` (name to content) are loaded as policies and data; `bundle` is a folder or archive that is loaded as one;
     `bearer` lets in only who has a token (the reader's is the writer's with `-reader` at its end); `tls` serves https,
-    `mtls` lets in only clients with a certificate; `config` is its configuration in YAML. Raises `Unobtainable` when it
-    doesn't start.
+    `mtls` lets in only clients with a certificate; `config` is its configuration in YAML. Raises
+    Unobtainable and NotStarted.
     """
     program = obtain()
     folder.mkdir(parents=True, exist_ok=True)

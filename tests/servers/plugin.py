@@ -24,7 +24,7 @@ from tests.servers import opa as opa_server
 from tests.servers.keycloak import Keycloak, Realm
 from tests.servers.obtain import Unobtainable
 from tests.servers.opa import Opa
-from tests.servers.process import Running
+from tests.servers.process import NotStarted, Running
 
 LAUNCHERS = ("keycloak", "start_opa")
 """Fixtures that may obtain a server first, which must not count for the time limit of a test."""
@@ -129,14 +129,12 @@ def shared_keycloak(run: Run) -> Keycloak:
     with FileLock(run.folder / "keycloak.lock"):
         if not state.exists():
             try:
-                server = keycloak_server.launch(run.folder / "keycloak", run.owner)
-            except Unobtainable as error:
-                state.write_text(json.dumps({"unobtainable": str(error)}))
-            else:
-                state.write_text(json.dumps(server.to_state()))
+                state.write_text(json.dumps(keycloak_server.launch(run.folder / "keycloak", run.owner).to_state()))
+            except (Unobtainable, NotStarted) as error:
+                state.write_text(json.dumps({"problem": type(error).__name__, "words": str(error)}))
     told = json.loads(state.read_text())
-    if "unobtainable" in told:
-        raise Unobtainable(told["unobtainable"])
+    if problem := told.get("problem"):
+        raise {kind.__name__: kind for kind in (Unobtainable, NotStarted)}[problem](told["words"])
     return Keycloak.from_state(told)
 
 

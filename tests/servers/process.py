@@ -14,10 +14,12 @@ from typing import Any
 
 import requests
 
-from tests.servers.obtain import Unobtainable
-
 SUPERVISOR = Path(__file__).with_name("supervise.py")
 ATTEMPTS = 3
+
+
+class NotStarted(Exception):
+    """A server that is there does not start; the message holds the end of its log."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def spawn(name: str, command: Sequence[str | Path], folder: Path, owner: int, en
 def start(attempt: Callable[[], tuple[Running, Callable[[], bool]]], within: float) -> Running:
     """Start a server and wait until it answers; a start that ends early (its port was taken) is tried again.
 
-    `attempt` gives the process and the question whether it is ready. Raises `Unobtainable` with the end of the log.
+    `attempt` gives the process and the question whether it is ready. Raises NotStarted.
     """
     for _ in range(ATTEMPTS):
         running, ready = attempt()
@@ -87,7 +89,7 @@ def start(attempt: Callable[[], tuple[Running, Callable[[], bool]]], within: flo
             break
     last = "\n  ".join(running.log.read_text(errors="replace").splitlines()[-20:])
     what = "ended while starting" if ended else f"was not ready within {within:.0f} s"
-    raise Unobtainable(f"{running.name} {what}; its log: {running.log}\n  {last}")
+    raise NotStarted(f"{running.name} {what}; its log: {running.log}\n  {last}")
 
 
 def answers(url: str, **options: Any) -> bool:

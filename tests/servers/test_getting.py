@@ -11,14 +11,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 import requests
 
 from tests.servers import keycloak, opa
 from tests.servers.obtain import Unobtainable, cache, check_sha256, once
-from tests.servers.plugin import RUN, Run, pytest_unconfigure, usable
-from tests.servers.process import spawn
+from tests.servers.plugin import RUN, Run, pytest_unconfigure, shared_keycloak, usable
+from tests.servers.process import NotStarted, spawn
 
 TOOLS = ("java", "mvn", "go")
 
@@ -153,12 +154,10 @@ def test_a_server_ends_with_the_process_that_owns_the_run(tmp_path: Path) -> Non
     assert not running.alive()
 
 
-def test_a_server_that_does_not_start_is_told_with_its_log(
-    tmp_path: Path, start_opa: Callable[..., opa.Opa], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_does_not_start_is_told_with_its_log(tmp_path: Path, start_opa: Callable[..., opa.Opa]) -> None:
     """The last lines of the log and where all of it is."""
     start_opa()  # so that it is there, or the test skips
-    with pytest.raises(Unobtainable) as told:
+    with pytest.raises(NotStarted) as told:
         opa.launch(tmp_path / "opa", files={"broken.rego": "package broken\n\nallow if {"})
     assert "ended while starting" in str(told.value)
     assert str(tmp_path / "opa" / "opa.log") in str(told.value)
@@ -201,3 +200,15 @@ def test_after_a_run_the_server_is_gone_and_its_log_stays_where_a_test_failed(fa
     pytest_unconfigure(config)  # type: ignore[arg-type]
     assert not process.alive()
     assert process.log.exists() is failed
+
+
+def test_what_the_first_worker_met_the_others_meet_too(tmp_path: Path) -> None:
+    """A server that doesn't start is a failure, one that can't be had may be skipped; neither is tried again."""
+    for kind in (Unobtainable, NotStarted):
+        run = Run(tmp_path / kind.__name__, os.getpid())
+        run.folder.mkdir()
+        with patch.object(keycloak, "launch", side_effect=kind("as it happened")) as launch:
+            for _ in range(2):
+                with pytest.raises(kind, match="as it happened"):
+                    shared_keycloak(run)
+        assert launch.call_count == 1
