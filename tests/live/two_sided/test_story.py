@@ -96,10 +96,13 @@ def test_a_change_under_load_interrupts_nobody_who_is_allowed_before_and_after(e
         rounds(log, list(streams), 2)
         estate.associate("nightly", "invoices.read", allowed=True)
         estate.manifest["scopes"]["orders.read"]["resources"].append("orders.v1:listOrders")
+        estate.manifest["clients"]["nightly"]["description"] = "Reads invoices too"
         widening = estate.timed_apply()
         rounds(log, list(streams), 2)
+        former = estate.token("partner", "orders.write")
         estate.associate("partner", "orders.write", allowed=False)
         estate.manifest["scopes"]["orders.read"]["resources"].remove("orders.v1:listOrders")
+        estate.manifest["settings"]["access_token_lifetime"] = "5m"
         narrowing = estate.timed_apply()
         rounds(log, list(streams), 2)
     estate.nothing_left()
@@ -115,8 +118,9 @@ def test_a_change_under_load_interrupts_nobody_who_is_allowed_before_and_after(e
     assert {each.error for each in widened} == {"invalid_scope", ""}
     assert {each.status for each in widened if each.error == ""} == {200}
     assert all(each.allowed for each in log.of("widened", since=widening.end))
-    # Narrowed: allowed until the change begins, refused from its end on.
+    # Narrowed: allowed until the change begins, refused from its end on, with tokens from before it too.
     narrowed = log.of("narrowed")
+    assert estate.call(PUT, former) == 403
     assert all(each.allowed for each in log.of("narrowed", until=narrowing.begin))
     assert {each.error for each in log.of("narrowed", since=narrowing.end)} == {"invalid_scope"}
     assert [each.error == "" for each in narrowed] == sorted((each.error == "" for each in narrowed), reverse=True)
