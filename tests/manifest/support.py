@@ -95,7 +95,7 @@ DRIVERS: Mapping[str, DriverFacts] = {
         frozenset({Role.RESOURCE}),
         Nothing,
         Nothing,
-        {Role.RESOURCE: {**_ALL, Capability.TRUST_JWT: no("it asks")}},
+        {Role.RESOURCE: {**_ALL, **_OTHER_SIDES, Capability.TRUST_JWT: no("it asks")}},
     ),
     "external": DriverFacts(
         "external", "Trusted", frozenset({Role.AUTHORIZATION}), Nothing, Nothing, {}, writable=False

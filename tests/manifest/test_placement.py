@@ -253,6 +253,19 @@ def test_associations_stand_on_resource_servers_that_can_hold_them(driver: str, 
     assert desired.keeps_associations("orders") is on_both
 
 
+@pytest.mark.parametrize(("driver", "on_both"), [("verifier", True), ("asker", False)])
+def test_tokens_end_on_resource_servers_that_can_refuse_them(driver: str, on_both: bool, tmp_path: Path) -> None:
+    """With the selection, and without a block that is not written; elsewhere nothing is placed."""
+    text = TWO.format(idp="signer, url: 'https://idp'", orders=driver)
+    entry = "clients: {c: {}}\nrevocations: [{id: I, client: c, tokens: all, owner: bob}]\n"
+    manifest = good(text + entry, tmp_path)
+    assert addresses(manifest, Kind.REVOCATION) == ["revocation/I@idp", *(["revocation/I@orders"] if on_both else [])]
+    if on_both:
+        made = at(manifest, "revocation/I@orders")
+        assert isinstance(made, Revocation)
+        assert (made.tokens, made.owner, made.block) == ("all", "bob", None)
+
+
 TWO = """\
 version: 1
 name: payments

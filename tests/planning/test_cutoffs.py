@@ -7,10 +7,10 @@ import pytest
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.model.objects import Client, Revocation, Side
 from oauthdeploy.model.servers import Role, Server
-from oauthdeploy.planning.changes import Action, Reason
+from oauthdeploy.planning.changes import Action, Reason, Stage
 from oauthdeploy.planning.diff import compare
 
-from .builders import FACTS, actions, by_address, client, desired, live, revocation, there, tokens
+from .builders import FACTS, actions, by_address, client, desired, live, plan_of, revocation, there, tokens
 
 AUTHORIZATION, RESOURCE = Side.AUTHORIZATION, Side.RESOURCE
 
@@ -25,6 +25,33 @@ def test_live_tokens_are_revoked_and_an_enabled_client_is_disabled() -> None:
     assert [(f.path, f.before, f.after) for f in found["revocation/R@as"].fields] == [("tokens.active", 3, 0)]
     assert [(f.path, f.before, f.after) for f in found["revocation/R@rs"].fields] == [("blocked", False, True)]
     assert {change.reason for change in found.values()} == {Reason.CUT_OFF}
+
+
+@pytest.mark.parametrize(
+    ("block", "refused", "fields", "action"),
+    [
+        ((), False, ["tokens.refused"], Action.REVOKE),
+        ((RESOURCE,), False, ["tokens.refused", "blocked"], Action.REVOKE),
+        ((RESOURCE,), True, ["blocked"], Action.DISABLE),
+        ((RESOURCE,), None, ["blocked"], Action.DISABLE),
+    ],
+)
+def test_a_resource_server_is_told_to_refuse_tokens_that_nobody_can_delete(
+    block: tuple[Side, ...], refused: bool | None, fields: list[str], action: Action
+) -> None:
+    """Where its driver says that they aren't refused yet; it comes before everything else."""
+    cut = Revocation(client="x", tokens="all", block=block)
+    address = revocation("R", "rs")
+    (change,) = plan_of(desired({address: cut}), live({address: there(cut, blocked=False, refused=refused)})).changes
+    assert ([field.path for field in change.fields], change.action) == (fields, action)
+    assert change.stage is Stage.CUT_OFF_RESOURCE
+
+
+def test_refused_tokens_are_not_refused_again() -> None:
+    """The second plan is empty."""
+    cut = Revocation(client="x", tokens="all")
+    address = revocation("R", "rs")
+    assert not compare(desired({address: cut}), live({address: there(cut, refused=True)}), FACTS).changes
 
 
 def test_a_cut_off_that_is_done_is_not_done_again() -> None:

@@ -15,9 +15,11 @@ from oauthdeploy.core.errors import Conflict, Forbidden, Unauthorized, WriteRefu
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Wanted
 from oauthdeploy.drivers.opa.mapping import SECTIONS
+from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.model.objects import Object
 from oauthdeploy.model.state import Ownership
 from oauthdeploy.planning.changes import Action, Stage
+from oauthdeploy.running.verify import verify_changes
 from tests.drivers.opa.site import (
     KINDS,
     LINK,
@@ -212,6 +214,28 @@ def test_a_cut_off_outlives_its_client(site: Site) -> None:
     document = site.document()
     assert (document["clients"], document["blocked"]) == ({}, {})
     assert document["issued_before"]["batch"].keys() == {"I"}
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ("issued_before", "Tokens from before the cut-off are still accepted."),
+        ("blocked", "The client is still enabled."),
+    ],
+)
+def test_a_cut_off_that_somebody_takes_back_is_found(site: Site, section: str, said: str) -> None:
+    """The look after an apply, and drift, see what a policy will go by."""
+    address, revocation = at(Kind.CLIENT, "batch"), at(Kind.REVOCATION, "I")
+    converge(site, {address: client()})
+    desired = site.desired({revocation: cut("batch", tokens="all", block=["resource"])})
+    with site.driver() as driver:
+        plan = plan_of(driver, desired)
+        carry_out(driver, plan.changes)
+        assert not verify_changes(plan.changes, {NAME: driver}, desired, driver_facts())
+        document = site.document()
+        site.put(document | {section: {}})
+        (found,) = verify_changes(plan.changes, {NAME: driver}, desired, driver_facts())
+    assert (found.rule, found.detail) == ("cut-off-incomplete", said)
 
 
 # -- who owns what --------------------------------------------------------------------------------------------------
