@@ -18,7 +18,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from oauthdeploy.cli.run import run
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.errors import Forbidden
 from tests.drivers.kit import Says, Seen, says, serving
+from tests.drivers.opa.site import Site, at, carry_out, client, plan_of
 from tests.servers import opa as opa_server
 from tests.servers.opa import Opa
 
@@ -232,3 +235,40 @@ def test_the_manifest_of_the_example_is_valid_and_opa_loads_its_bundle(
     monkeypatch.setenv("ORDERS_URL", opa.url)
     assert run(["plan", "--server", "orders", *given, "--detailed-exitcode"]) == 0
     assert "horse" not in json.dumps(document)
+
+
+def test_the_least_rights_of_the_drivers_page_are_enough(start_opa: Callable[..., Opa]) -> None:
+    """Its policy lets a planner plan and ping, a deployer apply, a service ask, and nobody anything else."""
+    page = (EXAMPLE.parents[1] / "docs" / "drivers" / "opa.md").read_text(encoding="utf-8")
+    policy = page.partition("```rego\n")[2].partition("```")[0]
+    opa = start_opa(bearer=True)
+    tokens = {who: f"{who}-token" for who in ("planner", "deployer", "service")}
+    assert opa.call("PUT", "/v1/data/tokens", tokens).status_code == 204
+    (name,) = [one["id"] for one in opa.call("GET", "/v1/policies").json()["result"]]
+    assert opa.call("PUT", f"/v1/policies/{name}", data=policy.encode()).status_code == 200
+    deployer, planner = (Site(opa, token=tokens[who]) for who in ("deployer", "planner"))
+    desired = deployer.desired({at(Kind.CLIENT, "a"): client()})
+    with planner.driver() as driver:
+        assert driver.check().version
+        changes = plan_of(driver, desired).changes
+        with pytest.raises(Forbidden):
+            driver.apply(changes)
+    with deployer.driver() as driver:
+        carry_out(driver, plan_of(driver, desired).changes)
+        assert not plan_of(driver, desired).changes
+
+    def status(who: str, method: str, path: str) -> int:
+        headers = {"Authorization": f"Bearer {tokens[who]}"}
+        return requests.request(method, opa.url + path, json={}, headers=headers, timeout=10).status_code
+
+    assert status("service", "POST", "/v1/data/orders/authz/decision") == 200
+    for who, method, path in [
+        ("service", "GET", "/v1/data/oauth/orders"),
+        ("service", "POST", "/v1/data/tokens"),
+        ("planner", "POST", "/v1/data/orders/authz/decision"),
+        ("deployer", "GET", "/v1/data/tokens"),
+        ("deployer", "PUT", "/v1/data/oauth"),
+        ("deployer", "DELETE", "/v1/data/oauth/orders"),
+        ("deployer", "GET", "/v1/policies"),
+    ]:
+        assert status(who, method, path) == 401, (who, method, path)
