@@ -71,6 +71,7 @@ _RESOURCE: Final[Mapping[Capability, Support]] = {
     Capability.CLIENT_DESCRIPTION: yes(),
     Capability.CLIENT_TYPE_CHANGE: yes(),
     Capability.CLIENT_TOKENS: yes("kept for policies; lifetimes are the authorization server's business"),
+    Capability.CLIENT_REFRESH_COUNT: yes("kept for policies"),
     Capability.CLIENT_ENABLED: yes(),
     Capability.CLIENT_ID_CHOICE: yes(),
     Capability.CLIENT_SECRET_CHOICE: _NO_SECRETS,
