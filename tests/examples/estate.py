@@ -5,15 +5,19 @@ from __future__ import annotations
 import io
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+import pytest
+import requests
 from ruamel.yaml import YAML
 
 from oauthdeploy.server import RunningServer, SeedUser, ServerConfig, start
+from tests.servers.keycloak import Keycloak, Realm
+from tests.servers.opa import Opa
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PASSWORD = "dep-loyer-pass-word"
@@ -70,8 +74,11 @@ def owners(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def estate(example: str, tmp_path: Path) -> Iterator[Estate]:
-    """A copy of the example's folder, with its servers running. A driver that nothing here can start fails the test."""
+def estate(example: str, tmp_path: Path, request: pytest.FixtureRequest | None = None) -> Iterator[Estate]:
+    """A copy of the example's folder, with its servers running. A driver that nothing here can start fails the test.
+
+    `request` leads to the servers that others wrote, which skip the test where they can't be had.
+    """
     folder = tmp_path / example
     shutil.copytree(EXAMPLES / example, folder)
     names = set(owners(folder))
@@ -82,6 +89,10 @@ def estate(example: str, tmp_path: Path) -> Iterator[Estate]:
     made = Estate(folder, {name: f"{name.lower()}-canary-5a1c" for name in secrets_of(folder)})
     with ExitStack() as stack:
         for prefix, role, driver in entries(folder):
+            if driver in OTHERS:
+                assert request is not None
+                made.environment |= OTHERS[driver](request, folder, made.environment)
+                continue
             assert driver == "webmethods", f"tests/examples/estate.py can't start a server for the driver '{driver}'"
             config = ServerConfig(
                 role=role, data_dir=tmp_path / f"data-{prefix}", tls=True, users=users, accept_client_id=True
@@ -91,7 +102,69 @@ def estate(example: str, tmp_path: Path) -> Iterator[Estate]:
             made.environment[f"{prefix}_URL"] = server.url
             made.environment[f"{prefix}_CA"] = str(server.ca_file)
         made.environment |= {name: PASSWORD for name in made.environment if name.endswith("_PASSWORD")}
+        if example in GROWN:
+            GROWN[example](made)
         yield made
+
+
+def _keycloak(request: pytest.FixtureRequest, _folder: Path, given: Mapping[str, str]) -> Mapping[str, str]:
+    """The realm `payments`, and a service account in it that may manage it."""
+    server: Keycloak = request.getfixturevalue("keycloak")
+    server.call("DELETE", "/payments")
+    assert server.call("POST", "", {"realm": "payments", "enabled": True}).status_code == 201
+    realm = Realm(server, "payments")
+    body = {"clientId": "oauthdeploy", "secret": given["LOGIN_SECRET"], "serviceAccountsEnabled": True}
+    uuid = realm.add("/clients", body)
+    user = realm.get(f"/clients/{uuid}/service-account-user")["id"]
+    management = realm.client("realm-management")["id"]
+    role = realm.get(f"/clients/{management}/roles/realm-admin")
+    assert realm.call("POST", f"/users/{user}/role-mappings/clients/{management}", [role]).ok
+    return {"LOGIN_URL": server.url}
+
+
+def _opa(request: pytest.FixtureRequest, folder: Path, _given: Mapping[str, str]) -> Mapping[str, str]:
+    """An OPA with the example's policy that lets in who has its token."""
+    policies = {path.name: path.read_text(encoding="utf-8") for path in (folder / "policy").glob("*.rego")}
+    server: Opa = request.getfixturevalue("start_opa")(bearer=True, files=policies)
+    return {"ORDERS_URL": server.url, "ORDERS_TOKEN": server.token}
+
+
+OTHERS: Final[Mapping[str, Callable[[pytest.FixtureRequest, Path, Mapping[str, str]], Mapping[str, str]]]] = {
+    "keycloak": _keycloak,
+    "opa": _opa,
+}
+"""How servers of other drivers are started; each gives the variables that lead to it."""
+
+
+def _by_hand(made: Estate) -> None:
+    """What somebody has configured on both servers over the years."""
+    scopes = {"orders.read": ["orders.v1:getOrder"], "reports.read": ["reports"]}
+    client = {
+        "name": "Old Batch",
+        "version": 1,
+        "type": "Confidential",
+        "redirect_uris": [],
+        "clientCredentialsGrant": True,
+    }
+    for prefix, server in made.servers.items():
+        for name, services in scopes.items():
+            _post(server, "scope", {"name": name, "FoldersAndServices": services if prefix == "ORDERS" else []})
+        _post(server, "client", client | ({"scopes": ["reports.read"]} if prefix == "LOGIN" else {}))
+
+
+def _post(server: RunningServer, kind: str, body: Mapping[str, Any]) -> None:
+    answer = requests.post(
+        f"{server.url}/admin/oauth/{kind}",
+        json=body,
+        auth=("deployer", PASSWORD),
+        verify=str(server.ca_file),
+        timeout=10,
+    )
+    assert answer.ok, answer.text
+
+
+GROWN: Final[Mapping[str, Callable[[Estate], None]]] = {"migration": _by_hand}
+"""Examples whose servers hold something before they begin."""
 
 
 def shell_environment(inherited: Mapping[str, str], own: Mapping[str, str], bin_folder: Path) -> dict[str, str]:
