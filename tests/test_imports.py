@@ -79,6 +79,7 @@ ONLY_IN = {
     "yaml": {"manifest"},
     "deepdiff": {"planning"},
     "click": {"cli"},
+    "prometheus_client": {"cli"},
     "rich": {"cli", "reports"},
     "jinja2": {"reports"},
     "flask": {"server"},

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import leave, option
-from oauthdeploy.cli.options import Reach, Source, bundle, manifest_options, output_options, reach_options
+from oauthdeploy.cli.options import Reach, Source, bundle, duration, manifest_options, output_options, reach_options
 from oauthdeploy.cli.output import Output
 from oauthdeploy.cli.plan import risk_exit
 from oauthdeploy.cli.reporting import FORMS, view_of
@@ -17,8 +18,10 @@ from oauthdeploy.cli.reporting import FORMS, view_of
 if TYPE_CHECKING:
     from datetime import date
 
+    from oauthdeploy.cli.metrics import Metrics
     from oauthdeploy.manifest.baselines import BaselineFile
     from oauthdeploy.planning.drift import DriftReport
+    from oauthdeploy.workflow import DriftRound
 
 DRIFT = 2
 
@@ -82,12 +85,65 @@ _known_flags = (
 )
 
 
+@dataclass(frozen=True)
+class Watch:
+    """How often to look, and where what is measured goes."""
+
+    watch: int | None = None
+    metrics_listen: tuple[str, int] | None = None
+    metrics_file: str | None = None
+
+
+def _interval(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    seconds = duration(context, parameter, value)
+    if seconds < 1:
+        raise click.BadParameter("write at least 1s.")
+    return seconds
+
+
+def _host_and_port(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, int] | None:
+    if value is None:
+        return None
+    host, colon, port = value.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise click.BadParameter("write HOST:PORT, such as 127.0.0.1:9464.")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+_watch_flags = (
+    option(
+        "--watch",
+        env="WATCH",
+        metavar="INTERVAL",
+        callback=_interval,
+        help="Look again and again, such as every 5m, until Ctrl-C or SIGTERM. A server that is down doesn't end it.",
+    ),
+    option(
+        "--metrics-listen",
+        env="METRICS_LISTEN",
+        metavar="HOST:PORT",
+        callback=_host_and_port,
+        help="Serve metrics for Prometheus at this address while it watches; :PORT means 127.0.0.1.",
+    ),
+    option(
+        "--metrics-file",
+        env="METRICS_FILE",
+        type=click.Path(dir_okay=False),
+        metavar="FILE",
+        help="Write metrics to this file after each look, for the node exporter's textfile collector.",
+    ),
+)
+
+
 @click.command()
 @manifest_options
 @reach_options
 @bundle(Known, "known", _known_flags)
+@bundle(Watch, "watch", _watch_flags)
 @output_options(*FORMS)
-def drift(source: Source, reach: Reach, known: Known, output: Output) -> None:
+def drift(source: Source, reach: Reach, known: Known, watch: Watch, output: Output) -> None:
     """Report how the servers differ from the manifest, by class.
 
     \b
@@ -98,22 +154,127 @@ def drift(source: Source, reach: Reach, known: Known, output: Output) -> None:
     cannot compare   a server won't tell a field; never drift
     unreadable       a server wouldn't show a kind; never drift
 
-    Exit code 2 where there is drift that no baseline accepts, 5 where its repair has a change of the risk that --fail-on names.
-    Reads the servers on connections that refuse to write.
+    Exit code 2 where there is drift that no baseline accepts, 5 where its repair has a change of the risk that --fail-on names;
+    a watch that was stopped ends with 0. Reads the servers on connections that refuse to write.
     """
-    from oauthdeploy import workflow
-    from oauthdeploy.reports.building.drift import drift_report
-
     baseline = known.read()
+    if watch.metrics_listen is not None and watch.watch is None:
+        raise click.UsageError("--metrics-listen serves while --watch INTERVAL looks; --metrics-file works without.")
+    if watch.watch is not None:
+        if known.write_baseline:
+            raise click.UsageError("--write-baseline is for one look, not for --watch.")
+        if source.takes_stdin:
+            raise click.UsageError(
+                "--watch reads the manifest again for each look, and standard input can be read once."
+            )
+        _watch(source, reach, known, watch, output)
+        return
     until = _last_day(known.expires) if known.write_baseline else None
-    report, manifest = workflow.detect_drift(
-        source.request(), reach.options(), unnamed=known.unnamed == "drift", baseline=baseline
-    )
-    output.emit_report(drift_report(report, view_of(manifest)))
+    report = _once(source, reach, known, watch, baseline, output)
     drifted = report.drifted
     if until is not None:
         drifted = _write(report, known, baseline, until, output)
     leave(risk_exit(report.plan, reach) or (DRIFT if drifted else 0))
+
+
+def _once(
+    source: Source, reach: Reach, known: Known, watch: Watch, baseline: BaselineFile | None, output: Output
+) -> DriftReport:
+    """One look, told. Raises what was in its way, after what is known is in the file of metrics."""
+    from oauthdeploy import workflow
+    from oauthdeploy.core.errors import ServersFailed
+    from oauthdeploy.reports.building.drift import drift_report
+
+    unnamed = known.unnamed == "drift"
+    metrics = _metrics(watch)
+    if metrics is None or watch.metrics_file is None:
+        report, manifest = workflow.detect_drift(source.request(), reach.options(), unnamed=unnamed, baseline=baseline)
+        output.emit_report(drift_report(report, view_of(manifest)))
+        return report
+    found = _look(source, reach, known)
+    metrics.take(found)
+    metrics.write(Path(watch.metrics_file))
+    down = list(found.down.values())
+    if found.error is not None:
+        raise found.error
+    if found.report is None or down:
+        raise ServersFailed(down) if len(down) > 1 else down[0]
+    _emit(found, output)
+    return found.report
+
+
+def _look(source: Source, reach: Reach, known: Known) -> DriftRound:
+    from oauthdeploy import workflow
+
+    there = known.baseline if known.baseline is not None and Path(known.baseline).exists() else None
+    baseline = there if known.write_baseline else known.baseline
+    return workflow.look_for_drift(
+        source.request(), reach.options(), unnamed=known.unnamed == "drift", baseline=baseline
+    )
+
+
+def _emit(found: DriftRound, output: Output, *, lines: bool = False) -> None:
+    """Write what was found, where anything could be looked at; `lines`: JSON is a line."""
+    from oauthdeploy.reports.building.drift import drift_report
+
+    if found.report is not None:
+        output.emit_report(drift_report(found.report, view_of(found.manifest)), one_line=lines)
+
+
+# -- again and again --------------------------------------------------------------------------------------------------
+
+
+def _metrics(watch: Watch) -> Metrics | None:
+    if watch.metrics_file is None and watch.metrics_listen is None:
+        return None
+    from oauthdeploy.cli.metrics import Metrics
+
+    return Metrics()
+
+
+def _watch(source: Source, reach: Reach, known: Known, watch: Watch, output: Output) -> None:
+    from oauthdeploy import workflow
+    from oauthdeploy.cli.watching import Stop
+    from oauthdeploy.core.errors import ManifestInvalid
+    from oauthdeploy.reports.diagnostics import render_error
+
+    # What is wrong from the start is not waited for to become right.
+    manifest, findings = workflow.validate(source.request())
+    if manifest is None:
+        raise ManifestInvalid(findings)
+    metrics = _metrics(watch)
+    number = 0
+
+    def look() -> None:
+        nonlocal number
+        found = _look(source, reach, known)
+        number += 1
+        if metrics is not None:
+            metrics.take(found)
+            if watch.metrics_file is not None:
+                metrics.write(Path(watch.metrics_file))
+        state = "incomplete" if not found.complete else "drift" if found.report and found.report.drifted else "no drift"
+        output.talk(f"\n{found.begun:%Y-%m-%dT%H:%M:%SZ}  look {number}: {state}, in {found.seconds:.1f} s")
+        _emit(found, output, lines=True)
+        for error in (found.error, *found.down.values()):
+            if error is not None:
+                streams.write_talk(render_error(error, output.talk_look()))
+
+    try:
+        if metrics is not None and watch.metrics_listen is not None:
+            host, _ = watch.metrics_listen
+            port = metrics.listen(*watch.metrics_listen)
+            shown = f"[{host}]" if ":" in host else host
+            output.talk(f"Metrics at http://{shown}:{port}/metrics")
+        with Stop() as stop:
+            stop.every(watch.watch or 1, look)
+    finally:
+        if metrics is not None:
+            metrics.close()
+    output.talk(f"Stopped after {number} looks.")
+
+
+# -- the baseline -----------------------------------------------------------------------------------------------------
 
 
 def _last_day(text: str) -> date:

@@ -6,6 +6,7 @@ said goes to standard error.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -112,11 +113,24 @@ class Output:
         except Exception as error:  # noqa: BLE001 - a bug in one form must not lose the others; it is raised afterwards
             failed.append(error)
 
-    def emit_report(self, report: Report, *, on_screen: Renderer | None = None, told: Collection[str] = ()) -> None:
-        """Write a report in every form that was asked for; `told` are those that were written while the command ran."""
+    def emit_report(
+        self,
+        report: Report,
+        *,
+        on_screen: Renderer | None = None,
+        told: Collection[str] = (),
+        one_line: bool = False,
+    ) -> None:
+        """Write a report in every form that was asked for; `told` are those that were written while the command ran.
+
+        `one_line`: this is one of many reports, so that JSON is a line.
+        """
         from oauthdeploy.cli.reporting import renderers_of
 
         renderers = {form: render for form, render in renderers_of(report).items() if form not in told}
+        if one_line and "json" in renderers:
+            whole = renderers["json"]
+            renderers["json"] = lambda look: json.dumps(json.loads(whole(look)), separators=(",", ":")) + "\n"
         self.emit(renderers, on_screen=on_screen)
 
     def emit_error(self, error: OAuthDeployError, command: str, files: tuple[str, ...]) -> None:

@@ -5,6 +5,7 @@
     run_plan()      the same, then apply -> verify -> report
     detect_drift()  the same as a plan, told as drift; a baseline (read_baseline) accepts what is known
     compare_live(), compare_environments()  two servers, or two environments -> what differs
+    look_for_drift()  a round of a watch: servers that are down are told, and the others looked at
     export_manifest()  live -> manifest, whose plan is empty
     probe()         findings that take a look at the servers
     adopt()         live objects that the manifest names -> marks of ownership, where servers hold them
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from oauthdeploy.workflow.adopting import AdoptReport, adopt, probe
     from oauthdeploy.workflow.bundling import make_bundle
     from oauthdeploy.workflow.comparing import compare_environments, compare_live
-    from oauthdeploy.workflow.drifting import detect_drift
+    from oauthdeploy.workflow.drifting import DriftRound, detect_drift, look_for_drift
     from oauthdeploy.workflow.exporting import ExportReport, export_manifest
     from oauthdeploy.workflow.opening import environment, validate
     from oauthdeploy.workflow.options import PingResult, RunOptions
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdoptReport",
+    "DriftRound",
     "ExportOptions",
     "ExportReport",
     "ManifestRequest",
@@ -53,6 +55,7 @@ __all__ = [
     "detect_drift",
     "environment",
     "export_manifest",
+    "look_for_drift",
     "make_bundle",
     "make_plan",
     "ping",
@@ -67,6 +70,7 @@ __all__ = [
 
 _HOMES: Final = {
     "AdoptReport": "oauthdeploy.workflow.adopting",
+    "DriftRound": "oauthdeploy.workflow.drifting",
     "ExportOptions": "oauthdeploy.planning.exporting",
     "ExportReport": "oauthdeploy.workflow.exporting",
     "ManifestRequest": "oauthdeploy.manifest.api",
@@ -80,6 +84,7 @@ _HOMES: Final = {
     "environment": "oauthdeploy.workflow.opening",
     "make_bundle": "oauthdeploy.workflow.bundling",
     "export_manifest": "oauthdeploy.workflow.exporting",
+    "look_for_drift": "oauthdeploy.workflow.drifting",
     "make_plan": "oauthdeploy.workflow.runs",
     "ping": "oauthdeploy.workflow.runs",
     "probe": "oauthdeploy.workflow.adopting",

@@ -1,0 +1,175 @@
+"""What a schedule measures, for Prometheus: at an address of its own, or in a file for the node exporter's textfile collector.
+
+The numbers are those of the last look. What couldn't be looked at has no number of differences, since none is known.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from oauthdeploy.core.errors import OAuthDeployError, UsageError
+from oauthdeploy.planning.drift import DriftClass
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.core import Metric
+
+    from oauthdeploy.workflow import DriftRound
+
+_PREFIX: Final = "oauthdeploy_drift"
+
+
+class MetricsFailed(OAuthDeployError):
+    """Metrics can't be written or served."""
+
+    rule = "metrics-failed"
+
+
+class Metrics:
+    """Keeps the last look and serves what is measured of it. Raises UsageError where the library isn't installed."""
+
+    def __init__(self) -> None:
+        try:
+            from prometheus_client import CollectorRegistry
+        except ImportError:
+            raise UsageError(
+                "Metrics need the package prometheus_client", fix="Install oauthdeploy[metrics]."
+            ) from None
+        self._last: DriftRound | None = None
+        self._rounds: Counter[str] = Counter()
+        self._name = ""
+        self._seen: dict[str, float] = {}
+        self._registry: CollectorRegistry = CollectorRegistry()
+        self._registry.register(_Collector(self._families))
+        self._stop: Callable[[], None] = lambda: None
+
+    def take(self, found: DriftRound) -> None:
+        """Note one look."""
+        self._last = found
+        result = "failed" if not found.complete else "drift" if found.report and found.report.drifted else "clean"
+        self._rounds[result] += 1
+        if found.manifest is not None:
+            self._name = found.manifest.desired.name
+        if found.report is not None:
+            moment = found.begun.timestamp() + found.seconds
+            self._seen.update(dict.fromkeys(found.report.requests, moment))
+
+    def listen(self, host: str, port: int) -> int:
+        """Serve `/metrics`; gives the port, which is chosen by the system for 0. Raises MetricsFailed."""
+        from prometheus_client import start_http_server
+
+        try:
+            server, thread = start_http_server(port, host, self._registry)
+        except OSError as error:
+            raise MetricsFailed(
+                "Metrics can't be served",
+                detail=f"{host}:{port}: {error.strerror}.",
+                fix="Choose another address with --metrics-listen HOST:PORT.",
+            ) from None
+
+        def stop() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join(timeout=5)
+
+        self._stop = stop
+        return int(server.server_port)
+
+    def close(self) -> None:
+        """Serve no more."""
+        self._stop()
+
+    def write(self, path: Path) -> None:
+        """Write a file in one step, readable by all: a collector is another account. Raises MetricsFailed."""
+        from prometheus_client import generate_latest
+
+        from oauthdeploy.cli.output import write_file
+
+        write_file(path, generate_latest(self._registry).decode("utf-8"))
+
+    # -- the numbers --------------------------------------------------------------------------------------------------
+
+    def _families(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        found, name = self._last, self._name
+
+        def gauge(what: str, about: str, labels: tuple[str, ...] = ()) -> Any:
+            return GaugeMetricFamily(f"{_PREFIX}_{what}", about, labels=("manifest", *labels))
+
+        rounds = CounterMetricFamily(
+            f"{_PREFIX}_rounds", "Looks for drift by their result.", labels=("manifest", "result")
+        )
+        for result in ("clean", "drift", "failed"):
+            rounds.add_metric((name, result), self._rounds[result])
+        yield rounds
+        seen = gauge("last_success_timestamp_seconds", "When the server was last looked at, in Unix time.", ("server",))
+        for server, moment in sorted(self._seen.items()):
+            seen.add_metric((name, server), moment)
+        yield seen
+        if found is None:
+            return
+        for what, about, value in (
+            ("last_run_timestamp_seconds", "When the last look began, in Unix time.", found.begun.timestamp()),
+            ("duration_seconds", "How long the last look took.", found.seconds),
+            ("complete", "1 where the last look saw every server.", float(found.complete)),
+        ):
+            one = gauge(what, about)
+            one.add_metric((name,), value)
+            yield one
+        yield self._up(gauge("server_up", "1 where the server answered the last look.", ("server",)), found)
+        if found.report is not None:
+            yield from self._differences(gauge, found)
+
+    def _up(self, up: Any, found: DriftRound) -> Any:
+        read = found.report.requests if found.report is not None else {}
+        for server in sorted({*read, *found.down}):
+            up.add_metric((self._name, server), 0.0 if server in found.down else 1.0)
+        return up
+
+    def _differences(self, gauge: Callable[..., Any], found: DriftRound) -> Iterator[Metric]:
+        report = found.report
+        if report is None:
+            return
+        detected = gauge("detected", "1 where there is drift that no baseline accepts.")
+        detected.add_metric((self._name,), float(report.drifted))
+        yield detected
+        counted = Counter((item.address.server, item.kind) for item in report.items if item.accepted is None)
+        accepted = Counter((item.address.server, item.kind) for item in report.accepted)
+        for what, about, numbers in (
+            ("items", "Differences by server and class, without those that are accepted.", counted),
+            ("accepted_items", "Differences that the baseline accepts, by server and class.", accepted),
+        ):
+            family = gauge(what, about, ("server", "class"))
+            for server in sorted(report.requests):
+                for kind in DriftClass:
+                    family.add_metric((self._name, server, kind.value), numbers[server, kind])
+            yield family
+        requests = gauge("requests", "Requests that the last look sent, by server.", ("server",))
+        for server, number in report.requests.items():
+            requests.add_metric((self._name, server), number)
+        yield requests
+        left = gauge("left_alone_objects", "Live objects that the manifest doesn't name and that were left out.")
+        left.add_metric((self._name,), report.left_alone)
+        yield left
+        if report.baseline is not None:
+            entries = gauge("baseline_entries", "Entries of the baseline by their state.", ("state",))
+            use = report.baseline
+            states = (("active", use.active), ("expired", len(use.expired)), ("unused", len(use.unused)))
+            for state, number in states:
+                entries.add_metric((self._name, state), number)
+            yield entries
+
+
+class _Collector:
+    """What the library asks for numbers."""
+
+    def __init__(self, families: Callable[[], Iterator[Metric]]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        """The numbers of the last look."""
+        return self._families()
