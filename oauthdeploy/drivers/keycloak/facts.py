@@ -167,7 +167,9 @@ CAPABILITIES: Final[Mapping[Role, Capabilities]] = {
         Capability.TRUST_REMOTE: no("an authorization server asks nobody about tokens"),
         Capability.TRUST_EXTERNAL: no("an authorization server asks nobody about tokens"),
         Capability.TRUST_JWT: no("an authorization server asks nobody about tokens"),
-        Capability.TOKENS_LIST: yes("as sessions of users; a token without one, as of client credentials, isn't told"),
+        Capability.TOKENS_LIST: no(
+            "users' sessions are listed; a token without one, as of client credentials, isn't told"
+        ),
         Capability.TOKENS_DELETE: yes("by not-before and by ending sessions"),
         Capability.TOKENS_BY_TIME: yes("by not-before"),
         Capability.TOKENS_BY_OWNER: no("not-before is of a whole client, or of a user at every client"),
