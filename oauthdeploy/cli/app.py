@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
 import click
+
+from oauthdeploy.cli.flags import meant
 
 COMMANDS = {
     "init": "Write a first manifest, with a comment on each section.",
@@ -81,14 +82,6 @@ class Commands(click.Group):
 
         found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
         return found + click.Command.shell_complete(self, ctx, incomplete)
-
-
-def meant(word: str, known: Iterable[str]) -> str:
-    """` Did you mean ...?` where one of the known words is near; else nothing."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, list(known), n=1)
-    return f" Did you mean '{near[0]}'?" if near else ""
 
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:

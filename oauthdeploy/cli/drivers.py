@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oauthdeploy.cli.app import meant
+from oauthdeploy.cli.flags import meant
 from oauthdeploy.cli.options import output_options
 from oauthdeploy.cli.output import Output, as_json
 

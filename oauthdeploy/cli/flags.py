@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import click
@@ -29,7 +29,9 @@ def parse_sinks(values: Sequence[str], formats: Sequence[str]) -> tuple[Sink, ..
     for value in values:
         name, equals, file = value.partition("=")
         if name not in formats:
-            raise click.BadParameter(f"'{name}' is no format here; formats are {', '.join(formats)}.")
+            raise click.BadParameter(
+                f"'{name}' is no format here; formats are {', '.join(formats)}.{meant(name, formats)}"
+            )
         if equals and not file:
             raise click.BadParameter(f"'{value}' names no file; write {name}=FILE, or {name} for standard output.")
         sinks.append(Sink(name, None if not equals or file == "-" else file))
@@ -40,6 +42,14 @@ def parse_sinks(values: Sequence[str], formats: Sequence[str]) -> tuple[Sink, ..
                 f"two reports for {place or 'standard output'}; give one of them a file of its own."
             )
     return tuple(sinks)
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """` Did you mean ...?` where one of the known words is near; else nothing."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""
 
 
 def sink_option(*formats: str) -> Decorator:

@@ -124,13 +124,14 @@ def _top(report: Report) -> str:
         f"### {_SIGNS[report.verdict]} {text(report.title)}",
         "",
         f"**{text(report.headline)}**",
-        "",
     ]
-    lines += [f"- {text(fact)}" for fact in report.facts]
-    lines += [
-        f"- {text(address)}: secret delivered to {code(place)}" for address, place in [*report.delivered.items()][:5]
+    beside = [text(fact) for fact in report.facts]
+    beside += [
+        f"{text(address)}: secret delivered to {code(place)}" for address, place in [*report.delivered.items()][:5]
     ]
-    lines += [f"- {text(remark.words)}" for remark in report.remarks[:10]]
+    beside += [text(remark.words) for remark in report.remarks[:10]]
+    if beside:
+        lines += ["", *(f"- {words}" for words in beside)]
     return "\n".join(lines) + "\n"
 
 

@@ -29,6 +29,7 @@ CANARY = samples.CANARY
         (["plan", "--detailed-exitcodes"], "Did you mean '--detailed-exitcode'?"),
         (["plan", "extra"], "extra"),
         (["plan", "-o", "yaml"], "'yaml' is no format here; formats are text, json, ndjson, markdown,"),
+        (["plan", "-o", "htlm=x"], "Did you mean 'html'?"),
         (["plan", "-o", "json="], "names no file"),
         (["plan", "-o", "json", "-o", "text"], "two reports for standard output"),
         (["plan", "-o", "json=a", "-o", "text=a"], "two reports for a"),

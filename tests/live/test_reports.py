@@ -59,3 +59,6 @@ def test_every_command_reports_in_every_form(pair: Pair) -> None:
     place = found["locations"][0]["physicalLocation"]["region"]["startLine"]
     assert place == line_of(pair, "orders.read:")
     assert "by hand" in texts["markdown"]
+    texts = reported(pair, "compare", "login", "orders", code=2)
+    assert "by hand" in texts["html"]
+    assert "Different: 1 different." in texts["text"]
