@@ -54,7 +54,8 @@ class DataApi:
         try:
             self.http.request("PATCH", self.route, list(operations), content_type=PATCH)
         except NotFound as error:
-            raise _as(Conflict, error, "has changed in the meantime", "Plan again.") from None
+            fix = "Plan again. If that doesn't help, see that no policy has its package at options.path or below."
+            raise _as(Conflict, error, "has changed in the meantime", fix) from None
         except (Unauthorized, Rejected) as error:
             raise self._explained(error) from None
 

@@ -443,3 +443,11 @@ def test_a_bundle_beside_our_path_is_no_hindrance(start_opa: Callable[..., Opa],
     converge(site, ESTATE)
     with site.driver(read_only=True) as driver:
         assert [item.rule for item in driver.check().diagnostics] == ["opa-data-in-memory"]
+
+
+def test_a_policy_at_our_path_is_named_as_the_likely_cause(start_opa: Callable[..., Opa]) -> None:
+    """OPA tells the values of rules as if they were data, and has no document that could be patched."""
+    site = Site(start_opa(files={"rules.rego": "package oauth.orders\n\nallow := true\n"}))
+    with site.driver() as driver, pytest.raises(Conflict) as caught:
+        driver.apply(plan_of(driver, site.desired({at(Kind.CLIENT, "a"): client()})).changes)
+    assert "no policy has its package at options.path" in caught.value.fix
