@@ -62,7 +62,7 @@ def cut_off(desired: DesiredState, revocations: Mapping[str, Revocation], facts:
         table = table_for(facts[server.driver], server.role)
         for key, revocation in revocations.items():
             address = Address(Kind.REVOCATION, key, name)
-            here = _on(revocation, server.role.sides)
+            here = _on(revocation, server.role.sides, table)
             lacking = dict(_lacking(here, table))
             gaps += [_gap(address, capability, note) for capability, note in lacking.items()]
             here = _without(here, frozenset(lacking))
@@ -148,11 +148,12 @@ def _identity(client: Client) -> Client:
     return Client(**{name: getattr(client, name) for name in client.model_fields_set & _NATURAL})
 
 
-def _on(revocation: Revocation, sides: frozenset[Side]) -> Revocation:
-    """The part of a revocation that is a server's that stands on these sides."""
+def _on(revocation: Revocation, sides: frozenset[Side], table: Capabilities) -> Revocation:
+    """The part of a revocation that is a server's that stands on these sides: a resource server may refuse tokens by itself."""
     block = tuple(side for side in revocation.block or () if side in sides)
     gone = set() if block else {"block"}
-    if revocation.tokens is None or Side.AUTHORIZATION not in sides:
+    ends = Side.AUTHORIZATION in sides or supports(table, Capability.TOKENS_REFUSE)
+    if revocation.tokens is None or not ends:
         gone |= {"tokens", "owner", "scope"}
     return _less(revocation, gone, block=block)
 
@@ -168,8 +169,9 @@ def _lacking(revocation: Revocation, table: Capabilities) -> Iterator[tuple[Capa
     if revocation.block:
         asked.append(Capability.BLOCK_CLIENT)
     if revocation.tokens is not None:
-        by_time = isinstance(revocation.tokens, IssuedBefore)
-        asked.append(Capability.TOKENS_BY_TIME if by_time else Capability.TOKENS_DELETE)
+        if not supports(table, Capability.TOKENS_REFUSE):
+            by_time = isinstance(revocation.tokens, IssuedBefore)
+            asked.append(Capability.TOKENS_BY_TIME if by_time else Capability.TOKENS_DELETE)
         asked += [Capability.TOKENS_BY_OWNER] if revocation.owner is not None else []
         asked += [Capability.TOKENS_BY_SCOPE] if revocation.scope is not None else []
     for capability in asked:
