@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,58 +12,18 @@ from typing import Any
 import requests
 import trustme
 
-from tests.servers.obtain import Tool, Unobtainable, once, run, say
+from tests.servers.golang import Program
+from tests.servers.obtain import run
 from tests.servers.process import Running, answers, free_port, spawn, start
 
-VERSION = "v1.22.2"
-SUM = "h1:WzqReKk2VjcvBN/NQTlcIxKqFPKpzIdb6KYMHzPEbe0="
-"""Of the module, as the checksum database of Go and the program itself tell it."""
-OLDEST_GO = (1, 26)
-TOOLCHAIN = "v0.0.1-go1.26.8"
-"""The Go that builds it where the installed one is older; a module too, so the proxy serves it."""
+PROGRAM = Program(
+    "opa",
+    "github.com/open-policy-agent/opa",
+    "v1.22.2",
+    "h1:WzqReKk2VjcvBN/NQTlcIxKqFPKpzIdb6KYMHzPEbe0=",
+)
+obtain = PROGRAM.obtain
 START_WITHIN = 60
-
-GO = Tool("go", "Obtaining OPA", "1.15 or newer (an old one fetches a newer one by itself)", "golang-go")
-
-
-def obtain() -> Path:
-    """Gives the program; from the cache without any network and without Go, where it is there.
-
-    Raises `Unobtainable` where Go is missing or the module is not the pinned one.
-    """
-    return once(f"opa-{VERSION}", _make)
-
-
-def _make(target: Path) -> None:
-    scratch = target.parent
-    go = new_enough_go()
-    say(f"Building OPA {VERSION} from the Go module proxy (one to three minutes)")
-    env = {"GOBIN": str(scratch), "GOTOOLCHAIN": "local", "GOFLAGS": "", "CGO_ENABLED": "0"}
-    run([go, "install", f"github.com/open-policy-agent/opa@{VERSION}"], env)
-    told = re.search(
-        r"^\tmod\tgithub\.com/open-policy-agent/opa\t(\S+)\t(\S+)$", run([go, "version", "-m", scratch / "opa"]), re.M
-    )
-    if told is None or told.groups() != (VERSION, SUM):
-        raise Unobtainable(
-            f"OPA is not the module that the tests pin: {told and told.groups()}, expected {VERSION} {SUM}."
-        )
-    (scratch / "opa").rename(target)
-
-
-def new_enough_go() -> Path:
-    """The installed Go, or where it is too old for OPA the pinned toolchain that it fetches as a module."""
-    go = GO.find()
-    if GO.release("version") >= OLDEST_GO:
-        return go
-    system = run([go, "env", "GOOS", "GOARCH"]).split()
-    version = f"{TOOLCHAIN}.{'-'.join(system)}"
-    say(f"This Go is older than OPA needs; fetching {version} from the Go module proxy")
-    env = {"GOTOOLCHAIN": "local", "GOFLAGS": ""}
-    run([go, "mod", "download", f"golang.org/toolchain@{version}"], env)
-    toolchain = Path(run([go, "env", "GOMODCACHE"]).strip()) / f"golang.org/toolchain@{version}"
-    for program in (*toolchain.glob("bin/*"), *toolchain.glob("pkg/tool/*/*")):
-        program.chmod(0o555)  # modules carry no permissions
-    return toolchain / "bin/go"
 
 
 @dataclass

@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from tests.servers import keycloak, opa
+from tests.servers.golang import GO, Program
 from tests.servers.obtain import Unobtainable, cache, check_sha256, once
 from tests.servers.plugin import RUN, Run, pytest_unconfigure, shared_keycloak, usable
 from tests.servers.process import NotStarted, spawn
@@ -77,7 +78,7 @@ def test_a_missing_tool_is_named_with_its_version_and_how_to_install_it(
     with pytest.raises(Unobtainable) as told:
         obtain()
     words = str(told.value)
-    tool = {"java": keycloak.JAVA, "mvn": keycloak.MAVEN, "go": opa.GO}[missing]
+    tool = {"java": keycloak.JAVA, "mvn": keycloak.MAVEN, "go": GO}[missing]
     assert f"{missing} is missing" in words
     assert tool.version in words
     assert f"apt-get install {tool.debian}" in words
@@ -126,6 +127,26 @@ def test_another_file_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"not it")
     with pytest.raises(Unobtainable, match=keycloak.SHA256):
         check_sha256(file, keycloak.SHA256)
+
+
+def test_a_program_of_another_module_sum_is_refused(
+    empty_cache: Path, programs: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Go built tells the sum of its module; another than the pinned one is not taken, and both are told."""
+    monkeypatch.setenv("PATH", f"{os.environ['PATH']}:/usr/bin:/bin")
+    programs(
+        "go",
+        """case "$1 $2" in
+        "version -m") printf '\\tmod\\texample.org/tool\\tv1.0.0\\th1:other=\\n' ;;
+        "version ") echo "go version go1.26.8 linux/amd64" ;;
+        install*) touch "$GOBIN/tool" ;;
+        esac""",
+    )
+    with pytest.raises(Unobtainable, match=r"tool is not the pinned module.*h1:other=.*h1:pinned="):
+        Program("tool", "example.org/tool", "v1.0.0", "h1:pinned=").obtain()
+    right = Program("tool", "example.org/tool", "v1.0.0", "h1:other=").obtain()
+    assert right == empty_cache / "tool-v1.0.0"
+    assert right.exists()
 
 
 def test_an_entry_that_was_half_made_is_not_in_the_cache(empty_cache: Path) -> None:
