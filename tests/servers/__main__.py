@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.reports import published
 from tests.servers import actionlint, keycloak, opa
 from tests.servers.obtain import Unobtainable, say
 
@@ -15,6 +16,8 @@ SERVERS: Mapping[str, Callable[[], Path]] = {
     "Keycloak": keycloak.obtain,
     "OPA": opa.obtain,
     "actionlint": actionlint.obtain,
+    "SARIF's schema": published.sarif_schema,
+    "JUnit's schema": published.junit_schema,
 }
 
 
