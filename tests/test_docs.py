@@ -1,0 +1,95 @@
+"""The documentation says what the code does: generated pages are equal, names exist, links lead somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from oauthdeploy.cli.app import COMMANDS
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.planning import safety
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    path
+    for folder in (ROOT, DOCS, ROOT / "examples")
+    for path in (folder.glob("*.md") if folder == ROOT else folder.rglob("*.md"))
+)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+
+def _reference() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("reference", DOCS / "reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+REFERENCE = _reference()
+
+
+@pytest.mark.parametrize("name", sorted(REFERENCE.PAGES))
+def test_a_generated_page_is_what_the_code_says(name: str) -> None:
+    """`python docs/reference.py` writes them again."""
+    assert (DOCS / name).read_text(encoding="utf-8") == REFERENCE.PAGES[name]()
+
+
+def _links(page: Path) -> Iterator[tuple[str, str]]:
+    """Where the links inside the project lead: file and anchor."""
+    for target in _LINK.findall(_FENCE.sub("", page.read_text(encoding="utf-8"))):
+        if not re.match(r"[a-z]+:", target):
+            file, _, anchor = target.partition("#")
+            yield file, anchor
+
+
+def _anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.*)$", _FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """A link inside the project names a file that is there, and a title in it."""
+    for file, anchor in _links(page):
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), f"{page.name} leads to {file}"
+        if anchor and target.suffix == ".md":
+            assert anchor in _anchors(target), f"{page.name} leads to {file}#{anchor}"
+
+
+def test_every_page_is_in_the_index() -> None:
+    """Nobody finds a page that nothing leads to."""
+    index = (DOCS / "README.md").read_text(encoding="utf-8")
+    for page in DOCS.rglob("*.md"):
+        name = str(page.relative_to(DOCS))
+        assert name == "README.md" or f"({name})" in index, name
+
+
+def test_the_readme_names_every_command() -> None:
+    """What the program can do stands in the tour."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    missing = [name for name in COMMANDS if f"`{name}`" not in readme and f"`oauthdeploy {name}" not in readme]
+    assert missing == []
+
+
+def test_every_safety_stop_is_explained() -> None:
+    """A rule that can be lifted by name is one that the reader can look up."""
+    page = (DOCS / "ownership.md").read_text(encoding="utf-8")
+    rules = {check.__name__.replace("_", "-").removesuffix("-object") for check in safety.CHECKS}
+    for rule in rules | {safety.RISK_RULE}:
+        assert rule in page, rule
+
+
+def test_every_exit_code_is_explained() -> None:
+    """Each code that an error ends with has its row."""
+    codes = {error.exit_code for error in REFERENCE._errors(OAuthDeployError)}
+    assert codes <= REFERENCE.EXIT_CODES.keys()
