@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import shlex
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -378,13 +379,20 @@ def _cut_off(here: Estate, shell: Shell, say: Narrator, batch: str, web: str) ->
 
 
 def _keep(here: Estate, say: Narrator) -> None:
+    """Wait for Ctrl-C, with all that another terminal needs in one file."""
+    script = here.folder / "environment.sh"
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in here.environment.items()]
+    lines += [
+        f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"',
+        f"cd {shlex.quote(str(here.folder))}",
+    ]
+    script.touch(mode=0o600)
+    script.write_text("\n".join(lines) + "\n", encoding="utf-8")
     say.step("The servers keep running: go on by hand in another terminal")
-    click.echo(f"   cd {shlex.quote(str(here.folder))}")
-    for name, value in here.environment.items():
-        click.echo(f"   export {name}={shlex.quote(value)}")
+    say.command(f". {shlex.quote(str(script))}")
     for words in ("plan", "drift", "ping", "apply -f oauthdeploy.yaml -f incident.yaml"):
-        click.echo(f"   oauthdeploy {words}")
-    click.echo("   Ctrl-C here stops both servers and removes their data.")
+        say.command(f"oauthdeploy {words}")
+    say.note("Ctrl-C here stops both servers and removes their data.")
     try:
         while True:
             time.sleep(3600)
@@ -396,7 +404,15 @@ def _keep(here: Estate, say: Narrator) -> None:
 @click.option(
     "--keep", is_flag=True, envvar="OAUTHDEPLOY_KEEP", show_envvar=True, help="Leave the servers running afterwards."
 )
-def demo(keep: bool) -> None:
+@click.option(
+    "--servers",
+    "only_servers",
+    is_flag=True,
+    envvar="OAUTHDEPLOY_SERVERS",
+    show_envvar=True,
+    help="Start the two servers, still empty, and leave all the rest to you.",
+)
+def demo(keep: bool, only_servers: bool) -> None:
     """Show the main job on two real servers: deploy, use, find drift, repair, cut off."""
     begun = time.monotonic()
     say = Narrator()
@@ -405,12 +421,13 @@ def demo(keep: bool) -> None:
         say.step("Two servers start with empty configuration")
         say.note(f"login   authorization server  {here.login_url}")
         say.note(f"orders  resource server       {here.orders_url}")
-        shell = Shell(here, say)
-        _deploy(shell, say)
-        batch, web = _use(here, say)
-        _drift(here, shell, say)
-        _cut_off(here, shell, say, batch, web)
-        click.echo()
-        click.secho(f"All of it came out as it should, in {time.monotonic() - begun:.1f} s.", fg="green", bold=True)
-        if keep:
+        if not only_servers:
+            shell = Shell(here, say)
+            _deploy(shell, say)
+            batch, web = _use(here, say)
+            _drift(here, shell, say)
+            _cut_off(here, shell, say, batch, web)
+            click.echo()
+            click.secho(f"All of it came out as it should, in {time.monotonic() - begun:.1f} s.", fg="green", bold=True)
+        if keep or only_servers:
             _keep(here, say)
