@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -13,18 +14,36 @@ import pytest
 
 from oauthdeploy.manifest.editing import format_source
 from oauthdeploy.manifest.nodes import Source
-from tests.examples.estate import EXAMPLES, estate, manifests, shell_environment
+from tests.examples.estate import EXAMPLES, Estate, estate, manifests, secrets_of, shell_environment
 
 NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir() and path.name != "pipelines")
 """All but the pipelines, which hold no manifest and have tests of their own."""
 OWN_COMMANDS = {"opa": ["oauthdeploy apply --yes", "oauthdeploy apply --yes -f oauthdeploy.yaml -f incident.yaml"]}
 """What is run where a README also starts servers that run until they are stopped."""
 _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.M | re.S)
+_TOUR = re.compile(r"^## The tour.*?(?=^## )", re.M | re.S)
+README = EXAMPLES.parent / "README.md"
 
 
 def commands(example: str) -> list[str]:
     """The shell blocks of the README, in their order."""
     return _BLOCK.findall((EXAMPLES / example / "README.md").read_text(encoding="utf-8"))
+
+
+def run_in(made: Estate, script: str) -> str:
+    """Run a script as a shell would, in the folder of an example; gives what it printed."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=made.folder,
+        env=shell_environment(os.environ, made.environment, Path(sys.executable).parent),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
 
 
 def selections(blocks: list[str]) -> list[tuple[str, ...]]:
@@ -70,25 +89,58 @@ def test_an_example_runs_as_its_readme_says_and_plans_empty_afterwards(
     applied = selections(blocks)
     assert applied, f"the README of {example} applies nothing"
     with estate(example, tmp_path, request) as made:
-        env = shell_environment(os.environ, made.environment, Path(sys.executable).parent)
-
-        def shell(script: str) -> str:
-            done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", script],
-                cwd=made.folder,
-                env=env,
-                capture_output=True,
-                text=True,
-                timeout=100,
-                check=False,
-                stdin=subprocess.DEVNULL,
-            )
-            assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
-            return done.stdout + done.stderr
-
-        printed = shell("\n".join(blocks))
+        printed = run_in(made, "\n".join(blocks))
         for flags in applied:
-            shell(shlex.join(["oauthdeploy", "plan", "--detailed-exitcode", *flags]))
+            run_in(made, shlex.join(["oauthdeploy", "plan", "--detailed-exitcode", *flags]))
         for name, value in made.environment.items():
             if name.endswith(("_SECRET", "_PASSWORD")):
                 assert value not in printed
+
+
+@pytest.mark.live
+def test_the_tour_of_the_readme_runs_as_it_stands(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Each command of the ten minutes is run by a shell, in order, and leaves the reports that it speaks of."""
+    tour = _TOUR.search(README.read_text(encoding="utf-8"))
+    assert tour is not None
+    with estate("quickstart", tmp_path, request) as made:
+        run_in(made, "\n".join(_BLOCK.findall(tour[0])))
+        for name in ("change.plan.json", "comment.md", "plan.sarif", "plan.html", "drift.xml"):
+            assert (made.folder / name).stat().st_size > 100, name
+        manifest = (made.folder / "oauthdeploy.yaml").read_text(encoding="utf-8")
+        assert "INC-2041" in manifest
+        assert "# Stage 4: which client may ask for which scope." in manifest
+
+
+def test_the_manifest_of_the_readme_is_valid(tmp_path: Path) -> None:
+    """Whoever copies it gets no finding."""
+    found = re.findall(r"^```yaml\n(.*?)^```$", README.read_text(encoding="utf-8"), re.M | re.S)
+    assert found
+    for text in found:
+        (tmp_path / "oauthdeploy.yaml").write_text(text, encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-m", "oauthdeploy", "validate", "-f", str(tmp_path / "oauthdeploy.yaml"), "-o", "json"],
+            env={"PATH": os.environ["PATH"], "LOGIN_SECRET": "s", "ORDERS_TOKEN": "t"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert json.loads(done.stdout)["diagnostics"] == [], done.stdout
+
+
+def test_the_typo_of_the_readme_is_told_as_it_says(tmp_path: Path) -> None:
+    """What the README shows is what the program prints."""
+    shown = re.search(r"^\$ oauthdeploy validate\n(.*?)^```$", README.read_text(encoding="utf-8"), re.M | re.S)
+    assert shown is not None
+    manifest = (EXAMPLES / "quickstart" / "oauthdeploy.yaml").read_text(encoding="utf-8")
+    (tmp_path / "oauthdeploy.yaml").write_text(manifest.replace("redirect_uris:", "redirect_uri:", 1), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "oauthdeploy", "validate"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], **dict.fromkeys(secrets_of(EXAMPLES / "quickstart"), "x")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert shown[1] in done.stdout + done.stderr
