@@ -97,7 +97,7 @@ def _result(declared: Support | None, trouble: Exception | None) -> Result:
 
 
 def _story(bench: Bench, trouble: Exception | None) -> str:
-    """The steps so far and what went wrong in the last one."""
+    """What went wrong, the steps so far, and the requests before it."""
     if trouble is None:
         return ""
     steps = "\n".join(f"  {number}. {title}" for number, title in enumerate(bench.story, 1))
@@ -108,4 +108,5 @@ def _story(bench: Bench, trouble: Exception | None) -> str:
             words = f"{type(trouble).__name__}: {trouble.summary}\n{trouble.detail}"
         case _:
             words = "".join(traceback.format_exception(trouble)[-4:]).strip()
-    return f"{words}\n{steps}".strip()
+    last = ", ".join(str(seen) for seen in bench.proxy.seen()[-5:])
+    return "\n".join(part for part in (words, steps, f"  last requests: {last}" if last else "") if part)

@@ -9,7 +9,7 @@ import pytest
 from oauthdeploy.drivers.registry import BUILT_IN, driver_facts
 from oauthdeploy.model.servers import Role
 from oauthdeploy.planning.capabilities import Answer, Capability, supports, table_for
-from oauthdeploy.testing import SCENARIOS, Result
+from oauthdeploy.testing import SCENARIOS, Result, Site
 from oauthdeploy.testing.matrix import SiteResults
 from oauthdeploy.testing.verdicts import BAD
 from tests.contract.page import PAGE, text
@@ -69,3 +69,12 @@ def _sites(driver: str, role: Role, *, alone: bool = False) -> list[SiteResults]
 
 def _results(site: SiteResults, able: Capability) -> list[Result]:
     return [site.results[name] for name, told in SCENARIOS.items() if told.proves is able and name in site.results]
+
+
+def test_the_guide_names_every_hook_and_every_result() -> None:
+    """Who writes a driver finds there what a site can do and what a verdict means."""
+    guide = (PAGE.parent / "writing-a-driver.md").read_text(encoding="utf-8")
+    given = {"driver", "role", "url", "entry", "reset", "info", "name", "server", "title", "server_version"}
+    hooks = {name for name in vars(Site) if not name.startswith("_")} - given
+    assert [name for name in sorted(hooks) if f"`{name}`" not in guide] == []
+    assert [result.value for result in Result if result.value not in guide] == []
