@@ -88,6 +88,18 @@ def client_tokens(bench: Bench) -> None:
     _client_field(bench, "tokens", {"access_lifetime": "10m"}, {"access_lifetime": "15m"}, "tokens.access_lifetime")
 
 
+@scenario("clients/refresh count", Can.CLIENTS, proves=Can.CLIENT_REFRESH_COUNT)
+def client_refresh_count(bench: Bench) -> None:
+    """The client's tokens can be refreshed more often, and less often again"""
+
+    def parts(value: Any) -> Parts:
+        fields = public(grants=["authorization_code", "refresh_token"], tokens={"refresh_count": value})
+        return {"clients": {"web-shop": fields}}
+
+    values = sample(bench, "clients.tokens.refresh_count", 3, 5)
+    back_and_forth(bench, "the refresh count", "client/web-shop", "tokens.refresh_count", parts, values)
+
+
 @scenario("clients/enabled", Can.CLIENTS, proves=Can.CLIENT_ENABLED)
 def client_enabled(bench: Bench) -> None:
     """A client is disabled and enabled again"""
