@@ -14,6 +14,7 @@ from oauthdeploy.core.errors import Unsupported
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
 from oauthdeploy.drivers.http import counting
 from oauthdeploy.drivers.keycloak import client as api
+from oauthdeploy.drivers.keycloak.asking import count_writes
 from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.cutting import Cutter, count_cut_off
 from oauthdeploy.drivers.keycloak.facts import CAPABILITIES, KeycloakCredentials, KeycloakOptions
@@ -28,7 +29,7 @@ from oauthdeploy.drivers.keycloak.reading import (
     state_of,
 )
 from oauthdeploy.drivers.keycloak.sessions import busy_clients, live_tokens
-from oauthdeploy.drivers.keycloak.writing import Writer, count_writes
+from oauthdeploy.drivers.keycloak.writing import Writer
 from oauthdeploy.drivers.steps import at_once, parsed, writing
 from oauthdeploy.model.objects import Client, Object
 from oauthdeploy.model.servers import Role

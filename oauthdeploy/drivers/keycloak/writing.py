@@ -9,7 +9,6 @@ Each function gives what the server has afterwards, by another look: Keycloak an
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from oauthdeploy.core.errors import Conflict, NotFound, Rejected
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Applied
 from oauthdeploy.drivers.keycloak import client as api
+from oauthdeploy.drivers.keycloak.asking import becomes_confidential, option_names
 from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES, DEFAULTS
 from oauthdeploy.drivers.keycloak.mapping import (
@@ -58,12 +58,9 @@ from oauthdeploy.drivers.steps import (
     create_or_find,
     parsed,
 )
-from oauthdeploy.model.objects import Association, Client, ClientType, Scope, Settings, Side
+from oauthdeploy.model.objects import Association, Client, ClientType, Scope, Settings
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.changes import Action, Change
-from oauthdeploy.planning.normalize import OPTIONS
-
-SIDES = frozenset({Side.AUTHORIZATION})
 
 
 @dataclass(frozen=True)
@@ -235,33 +232,36 @@ class Writer:
         return self._applied(change, desired, live, secret=made, note=ADOPTED if found else "")
 
     def _update_client(self, change: Change, desired: Client) -> Applied:
-        uuid = self._uuid(change)
+        uuid, given = self._uuid(change), desired.secret
+        # A public client has no secret that a plan could compare; one that becomes confidential gets the manifest's.
+        converted = becomes_confidential(change)
+        new_secret = given is not None and (
+            converted or any(field.path.startswith("secret") for field in change.fields)
+        )
+        if new_secret and given is not None and given.generate and not converted:
+            # Before the revision is recorded: if that fails, the next apply makes another one, and none is lost unnoticed.
+            self.admin.new_secret(uuid)
         raw = self.admin.client(uuid)
         if raw is None:
             raise self._missing("client", change.live_address.name)
         body = whole(raw)
         body["clientId"] = change.address.name
         self._put(body, change, desired)
-        given = desired.secret
-        # A public client has no secret that a plan could compare; one that becomes confidential gets the manifest's.
-        sends_secret = any(field.path.startswith("secret") for field in change.fields) or _becomes_confidential(change)
-        if sends_secret and given is not None:
+        if new_secret and given is not None:
             body["attributes"][REVISION] = str(given.revision or 0)
             if given.value is not None:
                 body["secret"] = given.value
         self.admin.put_client(uuid, body)
         self._default_scopes(change, desired, raw)
-        if sends_secret and given is not None and given.generate:
-            self.admin.new_secret(uuid)
         live = self._look_at_client(change.address.name, uuid)
-        made = live.secret if sends_secret and given is not None and given.generate else None
+        made = live.secret if new_secret and given is not None and given.generate else None
         return self._applied(change, desired, live, secret=made)
 
     def _put(self, body: dict[str, Any], change: Change, desired: Client) -> None:
         """Put what the change is about into the JSON of a client: options first, since grants look at them."""
         put_options(body, desired, option_names(change), self._flow_id)
         values = changed_values(change, DEFAULTS[Kind.CLIENT])
-        put_client(body, {path: value for path, value in values.items() if not path.startswith(OPTIONS)})
+        put_client(body, {path: value for path, value in values.items() if not path.startswith("options.")})
 
     def _flow_id(self, alias: str) -> str:
         found = next((one for one in self.admin.flows() if one.get("alias") == alias), None)
@@ -411,28 +411,3 @@ class Writer:
             server=self._server,
             fix="Take state: absent away; what Keycloak needs itself is never deleted.",
         )
-
-
-def _becomes_confidential(change: Change) -> bool:
-    return any(field.path == "type" and field.after is ClientType.CONFIDENTIAL for field in change.fields)
-
-
-def option_names(change: Change) -> frozenset[str]:
-    """The driver's own options that a change is about, by their names at the top."""
-    prefix = f"{OPTIONS}.keycloak."
-    paths = (field.path.removeprefix(prefix) for field in change.fields if field.path.startswith(prefix))
-    return frozenset(re.split(r"[.\[]", path, maxsplit=1)[0] for path in paths)
-
-
-def count_writes(change: Change) -> int:
-    """How many requests one change takes that is not an association; a look that may prove needless is counted."""
-    desired = change.desired
-    match desired:
-        case Settings():
-            return 2 + 4 * any(field.path == "require_pkce" for field in change.fields)
-        case Client():
-            return {Action.CREATE: 2, Action.UPDATE: 3, Action.REPLACE: 3}.get(change.action, 1)
-        case Scope():
-            return 2
-        case _:
-            return 1

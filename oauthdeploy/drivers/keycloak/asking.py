@@ -1,0 +1,45 @@
+"""What a change asks of the driver, told from its fields. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from oauthdeploy.drivers.keycloak.settings import RULES
+from oauthdeploy.model.objects import Client, ClientType, Scope, Settings
+from oauthdeploy.planning.changes import Action, Change
+from oauthdeploy.planning.normalize import OPTIONS
+
+
+def becomes_confidential(change: Change) -> bool:
+    """Whether a change gives a public client a secret."""
+    return any(field.path == "type" and field.after is ClientType.CONFIDENTIAL for field in change.fields)
+
+
+def option_names(change: Change) -> frozenset[str]:
+    """The driver's own options that a change is about, by their names at the top."""
+    prefix = f"{OPTIONS}.keycloak."
+    paths = (field.path.removeprefix(prefix) for field in change.fields if field.path.startswith(prefix))
+    return frozenset(re.split(r"[.\[]", path, maxsplit=1)[0] for path in paths)
+
+
+def count_writes(change: Change) -> int:
+    """How many requests one change takes that is not an association; a look that may prove needless is counted."""
+    desired = change.desired
+    match desired:
+        case Settings():
+            paths = {field.path for field in change.fields}
+            names = option_names(change)
+            policies = len(names & (RULES.keys() | {"secret_rotation"})) + ("require_pkce" in paths)
+            return (
+                1 + int(policies < len(names | {path for path in paths if not path.startswith(OPTIONS)})) + 4 * policies
+            )
+        case Client():
+            generates = (
+                desired.secret is not None and bool(desired.secret.generate) and not becomes_confidential(change)
+            )
+            again = generates and any(field.path.startswith("secret") for field in change.fields)
+            return {Action.CREATE: 2, Action.UPDATE: 3 + int(again), Action.REPLACE: 3}.get(change.action, 1)
+        case Scope():
+            return 2
+        case _:
+            return 1
