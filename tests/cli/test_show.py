@@ -13,6 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from oauthdeploy import workflow
+from oauthdeploy.cli.schema import SCHEMAS as PUBLISHED
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import LockBusy, StalePlan
 from oauthdeploy.planning.changes import Risk
@@ -249,7 +250,7 @@ def test_fail_on_is_5_after_the_report(oauthdeploy: Runner, monkeypatch: pytest.
 # -- schemas ----------------------------------------------------------------------------------------------------------
 
 
-NAMES = ("manifest", "plan", "drift", "baseline", "event", "audit")
+NAMES = tuple(PUBLISHED)
 
 
 @pytest.mark.parametrize("name", NAMES)
