@@ -14,6 +14,8 @@ from tests.faults.proxy import Fault, Seen, Trap
 from tests.faults.site import SERVERS, Ran, Setting, Site, clear, delivered_to, finished
 
 LOST: Final = "secret"
+UNREAD: Final = "Not all that the manifest manages could be read"
+"""How an apply says that it planned nothing for what a server would not show."""
 
 
 class Mark(Enum):
@@ -168,7 +170,7 @@ class _Case:
             item["address"] for record in journal.records if record["type"] == "run" for item in record["planned"]
         }
         if not left <= planned and "kill" not in self.trap.fault.value:
-            told = "could not be read" in self.disturbed.err or not planned
+            told = UNREAD in self.disturbed.err or not planned
             assert self.disturbed.code != 0, "exit code 0, and more to do than was planned"
             assert told, "nobody says why there is more to do than was planned"
         late = self.trap.fault is Fault.ACT_LATE
@@ -213,7 +215,7 @@ class _Case:
             assert not left
         else:
             assert code == 4, f"exit code {code} with a report"
-            told = "could not be read" in self.disturbed.err
+            told = UNREAD in self.disturbed.err
             whole = statuses == {"done"} and report["verified"] and not _errors(report) and not told
             assert not whole, "exit code 4 where all was done"
         if journal is not None:
