@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+MAX_FINDINGS = 1000
+"""How many findings are kept and shown; the rest is counted."""
+REST = "more-findings"
+"""The rule of the finding that stands for those that were left out."""
 
 Path = tuple[str | int, ...]
 """The way from the top of a document to a value: keys and list positions."""
@@ -83,9 +89,13 @@ class Diagnostic:
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """An ordered collection of findings; a value, so that steps hand it on instead of writing to it."""
+    """An ordered collection of findings; a value, so that steps hand it on instead of writing to it.
+
+    `beyond` counts what `first` left out: rule, severity, number.
+    """
 
     items: tuple[Diagnostic, ...] = ()
+    beyond: tuple[tuple[str, Severity, int], ...] = ()
 
     @classmethod
     def of(cls, items: Iterable[Diagnostic]) -> Diagnostics:
@@ -94,7 +104,36 @@ class Diagnostics:
 
     def sorted(self) -> Diagnostics:
         """The same findings by place, without repetitions."""
-        return Diagnostics(tuple(sorted(dict.fromkeys(self.items), key=lambda item: item.sort_key)))
+        return Diagnostics(tuple(sorted(dict.fromkeys(self.items), key=lambda item: item.sort_key)), self.beyond)
+
+    def first(self, limit: int = MAX_FINDINGS) -> Diagnostics:
+        """At most `limit` findings in their order, then one that counts the rest by rule.
+
+        Errors are kept before warnings and those before information, since a warning must not hide what stops.
+        """
+        if len(self.items) <= limit:
+            return self
+        ranked = sorted(range(len(self.items)), key=lambda index: (self.items[index].severity.rank, index))
+        kept = tuple(self.items[index] for index in sorted(ranked[:limit]))
+        rest = Counter((self.items[index].rule, self.items[index].severity) for index in ranked[limit:])
+        rules: Counter[str] = Counter()
+        for (rule, _), number in rest.items():
+            rules[rule] += number
+        listed = ", ".join(f"{rule} {number:,}" for rule, number in sorted(rules.items()))
+        last = Diagnostic(
+            REST,
+            "More was found than is shown",
+            f"And {rest.total():,} more, by rule: {listed}.",
+            "Correct what is shown above and run the command again.",
+            min((severity for _, severity in rest), key=lambda severity: severity.rank),
+        )
+        counted = tuple((rule, severity, number) for (rule, severity), number in sorted(rest.items()))
+        return Diagnostics((*kept, last), self.beyond + counted)
+
+    def count(self, severity: Severity) -> int:
+        """How many findings of a severity there are, with those that were left out."""
+        shown = sum(item.severity is severity and item.rule != REST for item in self.items)
+        return shown + sum(number for _, weight, number in self.beyond if weight is severity)
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -107,7 +146,7 @@ class Diagnostics:
         return tuple(item for item in self.items if item.severity is Severity.WARNING)
 
     def __add__(self, other: Diagnostics) -> Diagnostics:
-        return Diagnostics(self.items + other.items)
+        return Diagnostics(self.items + other.items, self.beyond + other.beyond)
 
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self.items)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, SchemaSerializer, core_schema
 
 MASK = "***"
+
+_AS_ORIGIN = core_schema.plain_serializer_function_ser_schema(
+    lambda secret: {"secret": secret.origin}, when_used="always"
+)
 
 
 class Secret:
@@ -19,6 +23,11 @@ class Secret:
     """
 
     __slots__ = ("_origin", "_text")
+
+    # pydantic asks a value for this where its field is of any type: there, too, a dump holds the origin.
+    __pydantic_serializer__: ClassVar[SchemaSerializer] = SchemaSerializer(
+        core_schema.any_schema(serialization=_AS_ORIGIN)
+    )
 
     def __init__(self, text: str, origin: str) -> None:
         self._text = text
@@ -87,9 +96,7 @@ class Secret:
         return core_schema.no_info_plain_validator_function(
             accept,
             json_schema_input_schema=core_schema.str_schema(),
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda secret: {"secret": secret.origin}, when_used="always"
-            ),
+            serialization=_AS_ORIGIN,
         )
 
 

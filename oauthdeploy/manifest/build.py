@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +20,8 @@ from oauthdeploy.manifest.document import Document
 from oauthdeploy.manifest.problems import problems_of, real_path
 
 _ROUNDS = 4
+_MOST = 200_000
+_SAMPLE = 2_000
 STAND_INS: Mapping[Path, Any] = {
     ("version",): "1",
     ("name",): "manifest",
@@ -61,6 +64,8 @@ def build_document(tree: dict[str, Any]) -> Built:
     try:
         return Built(Document.model_validate(tree))
     except ValidationError as error:
+        if error.error_count() > _MOST:
+            return Built(None, _beginning(tree, error.error_count()))
         problems = problems_of(error, tree, Document)
         wrong = _to_cut(error, tree)
     rest: Any = tree
@@ -85,6 +90,31 @@ def build_document(tree: dict[str, Any]) -> Built:
         else:
             return Built(document, tuple(problems), frozenset(damaged), positions)
     return Built(None, tuple(problems), frozenset(damaged))
+
+
+def _beginning(tree: dict[str, Any], count: int) -> tuple[Diagnostic, ...]:
+    """The problems at the start of each section of a tree that has more of them than can be held, and their number."""
+    made = [
+        Diagnostic(
+            "too-large",
+            "The manifest is too large",
+            f"{count:,} values and keys are wrong, and only the first of each section are looked at.",
+            "Check that the file is a manifest, and correct what is shown first.",
+        )
+    ]
+    cut = {name: _start(section) for name, section in islice(tree.items(), _SAMPLE)}
+    try:
+        Document.model_validate(cut)
+    except ValidationError as error:
+        if error.error_count() <= _MOST:
+            made += problems_of(error, cut, Document)
+    return tuple(made)
+
+
+def _start(section: Any) -> Any:
+    if isinstance(section, dict):
+        return dict(islice(section.items(), _SAMPLE))
+    return section[:_SAMPLE] if isinstance(section, list) else section
 
 
 def _original(path: Path, positions: Mapping[str, Sequence[int]]) -> Path:

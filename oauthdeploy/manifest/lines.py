@@ -40,6 +40,12 @@ _ITEMS = re.compile(_ITEM)
 _PAIRS = re.compile(rf"({_KEY}): ({_ITEM}|{_LIST})")
 
 
+def most_values(text: str) -> int:
+    """A number that the values of a text in these forms (texts, lists, mappings) never exceed."""
+    # One for each line, another for an entry that is a mapping, and those inside of flow values.
+    return 2 + text.count("\n") + text.count("- ") + text.count(",") + text.count("[") + text.count("{")
+
+
 class _Beyond(Exception):
     """The text holds something that this reader leaves to libyaml."""
 

@@ -240,10 +240,11 @@ def _moved(item: Diagnostic, built: Built) -> Diagnostic:
 def _finish(
     problems: Iterable[Diagnostic], request: ManifestRequest, locator: Locator, sources: Iterable[Source]
 ) -> Diagnostics:
-    """Weigh, place, leave out what comments ignore, and sort."""
+    """Weigh, place, leave out what comments ignore, sort, and cut off what nobody would read."""
     weighed = apply_severities(problems, request.severities)
-    placed = [locator.place(item) for item in weighed]
-    return Diagnostics.of(_titled(item) for item in apply_comments(placed, sources)).sorted()
+    placed = [locator.point(item) for item in weighed]
+    found = Diagnostics.of(_titled(item) for item in apply_comments(placed, sources)).sorted().first()
+    return replace(found, items=tuple(locator.quote(item) for item in found))
 
 
 def _titled(item: Diagnostic) -> Diagnostic:

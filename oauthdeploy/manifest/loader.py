@@ -30,10 +30,11 @@ from yaml.events import (
 )
 
 from oauthdeploy.core.diagnostics import Diagnostic
-from oauthdeploy.manifest.lines import MIN_SIZE, read_lines
+from oauthdeploy.manifest.lines import MIN_SIZE, most_values, read_lines
 from oauthdeploy.manifest.nodes import (
     MAX_CONTAINERS,
     MAX_DEPTH,
+    MAX_VALUES,
     NULLS,
     Source,
     alias_budget,
@@ -60,7 +61,11 @@ def read_tree(source: Source) -> tuple[Any, tuple[Diagnostic, ...]]:
     """
     if match := _FORBIDDEN.search(source.text):
         return None, (_forbidden(source, match),)
-    if len(source.text) >= MIN_SIZE and (plain := read_lines(source.text)) is not None:
+    if (
+        len(source.text) >= MIN_SIZE
+        and most_values(source.text) <= MAX_VALUES
+        and (plain := read_lines(source.text)) is not None
+    ):
         return plain, ()
     try:
         return _read(source.text), ()
@@ -98,7 +103,7 @@ def _read(text: str) -> Any:
     here: Any = top
     key: Any = _ABSENT
     in_map = False
-    containers = expanded = 0
+    containers = expanded = texts = 0
     while True:
         event = get()
         kind = event.__class__
@@ -113,6 +118,9 @@ def _read(text: str) -> Any:
                 continue
             if not event.style and value in NULLS:
                 value = None
+            texts += 1
+            if texts + containers > MAX_VALUES:
+                raise _Unusual
             if event.anchor is not None:
                 if name_is_cut(text, event):
                     raise _Unusual
@@ -121,7 +129,7 @@ def _read(text: str) -> Any:
             if (in_map and key is _ABSENT) or event.tag is not None or len(stack) >= MAX_DEPTH:
                 raise _Unusual
             containers += 1
-            if containers > MAX_CONTAINERS:
+            if containers > MAX_CONTAINERS or texts + containers > MAX_VALUES:
                 raise _Unusual
             value = {} if kind is MappingStartEvent else []
             if event.anchor is not None:

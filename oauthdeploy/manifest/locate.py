@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +13,9 @@ from oauthdeploy.manifest.nodes import Node, Source, read_nodes
 
 KEY_RULES = frozenset({"unknown-key", "missing-key", "duplicate-key", "conflicting-definition"})
 """Findings about a key as such: they point at the key, not at its value."""
+
+COMMENT_RULES = frozenset({"unused-ignore", "ignore-without-reason"})
+"""Findings about a comment: its line is quoted whole."""
 
 AROUND = 500
 """How much of a line, to both sides of a place, is kept for showing."""
@@ -47,13 +51,13 @@ class Index:
     def line(self, number: int) -> str:
         """A line, safe to show."""
         if self.node is None:
-            return self._broken_line(number)
+            return self.broken_line(number)
         return mask_columns(self.source.line(number), self._masks.get(number, []))
 
     def span(self, line: int, column: int) -> SourceSpan:
         """A place with what may be shown of its line: the part around it, since a manifest may be one long line."""
         if self.node is None:
-            text = self._broken_line(line)
+            text = self.broken_line(line)
             start = max(0, min(column - 1, len(text)) - AROUND)
             return SourceSpan(
                 self.source.name, line, column, text[start : column + AROUND], min(column - 1, len(text)) - start + 1
@@ -61,7 +65,8 @@ class Index:
         text, caret = mask_around(self.source.line(line), self._masks.get(line, []), column, AROUND)
         return SourceSpan(self.source.name, line, column, text, caret)
 
-    def _broken_line(self, number: int) -> str:
+    def broken_line(self, number: int) -> str:
+        """A line, safe to show without knowing what the file means."""
         if number not in self._broken:
             self._broken[number] = mask_broken_line(self.source.lines, number)
         return self._broken[number]
@@ -116,15 +121,19 @@ class Locator:
 
     def find(self, path: Path, *, key: bool = False) -> SourceSpan | None:
         """As `locate`; with `key` the place of the key."""
+        found = self._nearest(path, key=key)
+        if found is None:
+            return self._start() if not path else None
+        index, (line, column) = found
+        return index.span(line, column)
+
+    def _nearest(self, path: Path, *, key: bool) -> tuple[Index, tuple[int, int]] | None:
         best: tuple[int, Index, tuple[int, int]] | None = None
         for index, way, hidden in self._ways(path):
             depth, place = index.find(way, key=key)
             if depth > hidden and (best is None or depth - hidden > best[0]):
                 best = (depth - hidden, index, place)
-        if best is None:
-            return self._start() if not path else None
-        _, index, (line, column) = best
-        return index.span(line, column)
+        return None if best is None else best[1:]
 
     def exact(self, path: Path) -> tuple[SourceSpan, Node, bool] | None:
         """The place of the value at the path, the value as it is written, and whether it stands in the overlay.
@@ -140,10 +149,26 @@ class Locator:
 
     def place(self, item: Diagnostic) -> Diagnostic:
         """The finding with its place, and without secrets in the source line that it quotes."""
+        return self.quote(self.point(item))
+
+    def point(self, item: Diagnostic) -> Diagnostic:
+        """The finding with its place, and no source line: `quote` gives it one."""
         if item.span is not None:
-            index = self._by_name.get(item.span.file)
-            return item if index is None else item.at(index.span(item.span.line, item.span.column))
-        return item.at(self.find(item.path, key=item.rule in KEY_RULES))
+            return item if item.span.file not in self._by_name else item.at(replace(item.span, text="", caret=0))
+        found = self._nearest(item.path, key=item.rule in KEY_RULES)
+        if found is None:
+            return item.at(self._start() if not item.path else None)
+        index, (line, column) = found
+        return item.at(SourceSpan(index.source.name, line, column))
+
+    def quote(self, item: Diagnostic) -> Diagnostic:
+        """The finding with the source line at its place, without secrets."""
+        index = None if item.span is None else self._by_name.get(item.span.file)
+        if item.span is None or index is None:
+            return item
+        if item.rule in COMMENT_RULES:
+            return item.at(replace(item.span, text=index.broken_line(item.span.line)))
+        return item.at(index.span(item.span.line, item.span.column))
 
     def span_in(self, file: int, path: Path, *, key: bool = True) -> SourceSpan:
         """The place of a path of one file, before composition."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 import difflib
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
 from oauthdeploy.core.diagnostics import Path
 from oauthdeploy.core.secrets import MASK
-from oauthdeploy.manifest.nodes import Node
+from oauthdeploy.manifest.nodes import Mapping, Node
 
 _NAME = re.compile(
     r"pass|pwd|secret|credential|private_?key|client_?key$|api_?key|access_?key|bearer|token$", re.IGNORECASE
@@ -48,10 +48,15 @@ def is_secret_path(path: Path) -> bool:
 
 def secret_nodes(node: Node, path: Path = (), seen: frozenset[int] = frozenset()) -> Iterator[Node]:
     """The scalars that are written literally where secrets stand. References are not secret and stay readable."""
-    stack: list[tuple[Node, Path]] = [(node, path)]
+    # Iterators, not lists: one list may have millions of entries, and each would wait with a path of its own.
+    stack: list[Iterator[tuple[Node, Path]]] = [iter([(node, path)])]
     visited: set[int] = set(seen)
     while stack:
-        here, way = stack.pop()
+        following = next(stack[-1], None)
+        if following is None:
+            stack.pop()
+            continue
+        here, way = following
         value = here.value
         if isinstance(value, str):
             if is_secret_path(way) and not _REFERENCE.match(value):
@@ -61,10 +66,15 @@ def secret_nodes(node: Node, path: Path = (), seen: frozenset[int] = frozenset()
             continue
         visited.add(id(here))
         if isinstance(value, dict):
-            stack.extend((child, (*way, key)) for key, (_, _, child) in value.items())
-            stack.extend((child, (*way, key)) for key, child in here.repeated)
+            stack.append(_below(way, ((key, child) for key, (_, _, child) in value.items())))
+            if isinstance(here, Mapping):
+                stack.append(_below(way, here.repeated))
         else:
-            stack.extend((child, (*way, index)) for index, child in enumerate(value))
+            stack.append(_below(way, enumerate(value)))
+
+
+def _below(way: Path, children: Iterable[tuple[str | int, Node]]) -> Iterator[tuple[Node, Path]]:
+    return ((child, (*way, part)) for part, child in children)
 
 
 def mask_columns(text: str, ranges: list[tuple[int, int]]) -> str:
@@ -95,7 +105,7 @@ def mask_around(text: str, ranges: list[tuple[int, int]], column: int, around: i
     return made + text[here:end], caret
 
 
-def mask_broken_line(lines: list[str], number: int) -> str:
+def mask_broken_line(lines: Sequence[str], number: int) -> str:
     """A line of a file that couldn't be parsed (number from 1), without what may be a secret."""
     text = lines[number - 1] if 0 < number <= len(lines) else ""
     for match in _PAIR.finditer(text):
@@ -106,7 +116,7 @@ def mask_broken_line(lines: list[str], number: int) -> str:
     return text
 
 
-def _inside_secret(lines: list[str], number: int) -> bool:
+def _inside_secret(lines: Sequence[str], number: int) -> bool:
     """True where a line without a key of its own goes on with a value whose key names a secret."""
     text = lines[number - 1] if 0 < number <= len(lines) else ""
     if _PAIR.search(text) or text.rstrip().endswith(":"):

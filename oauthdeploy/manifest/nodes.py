@@ -6,10 +6,11 @@ It runs only when there is something to report, and gives `locate` its index.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import yaml
 from yaml.events import (
@@ -19,7 +20,6 @@ from yaml.events import (
     MappingStartEvent,
     NodeEvent,
     ScalarEvent,
-    SequenceStartEvent,
     StreamEndEvent,
 )
 
@@ -28,8 +28,13 @@ from oauthdeploy.core.diagnostics import Diagnostic, SourceSpan
 NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 MAX_DEPTH: Final = 64
 MAX_CONTAINERS: Final = 2_000_000
+MAX_VALUES: Final = 3_000_000
+"""Texts, lists and mappings in one file: half as many again as in a manifest of 100,000 clients."""
 MAX_PROBLEMS: Final = 10_000
 _BREAK = re.compile(r"\r\n|\n|\r")
+
+
+_SHARED: Final = 10_000
 
 
 def alias_budget(written: int) -> int:
@@ -52,6 +57,30 @@ def event_source(text: str) -> Any:
     return loader(text)
 
 
+class Lines(Sequence[str]):
+    """The lines of a text, without their ends; only where they start is kept."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._starts = array("I", [0])
+        self._starts.extend(match.end() for match in _BREAK.finditer(text))
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        end = self._starts[place + 1] if place + 1 < len(self) else len(self._text)
+        # A line holds no line end, so nothing but its own is taken off.
+        return self._text[self._starts[place] : end].rstrip("\r\n")
+
+
 @dataclass(frozen=True)
 class Source:
     """A file's name, as the user wrote it, and its text without a byte order mark."""
@@ -60,9 +89,9 @@ class Source:
     text: str = field(repr=False)
 
     @cached_property
-    def lines(self) -> list[str]:
+    def lines(self) -> Lines:
         """The lines, without their ends."""
-        return _BREAK.split(self.text)
+        return Lines(self.text)
 
     def line(self, number: int) -> str:
         """The line of that number, counted from 1; empty past the end."""
@@ -84,18 +113,27 @@ class Source:
 class Node:
     """A value and where it stands (from 1; `end_*` is just past it). Mappings keep each key's place.
 
-    `repeated` are the values of a mapping that were refused for their keys: no data, but what they hold may be secret.
+    There may be millions, so each is as small as it can be.
     """
 
-    __slots__ = ("column", "end_column", "end_line", "line", "plain", "repeated", "value")
+    __slots__ = ("column", "end_column", "end_line", "line", "value")
 
     def __init__(self, event: Any, value: Any) -> None:
         self.line: int = event.start_mark.line + 1
         self.column: int = event.start_mark.column + 1
-        self.end_line: int = event.end_mark.line + 1
+        end: int = event.end_mark.line + 1
+        self.end_line: int = self.line if end == self.line else end
         self.end_column: int = event.end_mark.column + 1
-        self.plain: bool = not getattr(event, "style", "")
         self.value: str | dict[str, tuple[int, int, Node]] | list[Node] | None = value
+
+
+class Mapping(Node):
+    """A mapping. `repeated` are the values that were refused for their keys: no data, but what they hold may be secret."""
+
+    __slots__ = ("repeated",)
+
+    def __init__(self, event: Any) -> None:
+        super().__init__(event, {})
         self.repeated: tuple[tuple[str, Node], ...] = ()
 
 
@@ -144,6 +182,8 @@ class _Reader:
         self._deepest: list[int] = []  # for each anchored value that is being read, how deep it goes
         self._containers = 0
         self._expanded = 0
+        self._values = 0
+        self._texts: dict[str, str] = {}
 
     def read(self) -> Node | None:
         """Read the stream: one document, or a finding."""
@@ -188,12 +228,19 @@ class _Reader:
             shown = event.tag.replace("tag:yaml.org,2002:", "!!")
             fix = "Remove the tag. Put a text that looks like null in quotes; other values need none."
             self._unsupported(event, f"The tag {shown} asks for a type; a manifest's types come from its fields.", fix)
+        self._values += 1
+        if self._values > MAX_VALUES:
+            self._too_much(event, f"The file holds more than {MAX_VALUES:,} values.")
         if isinstance(event, ScalarEvent):
-            node = Node(event, None if not event.style and event.value in NULLS else event.value)
+            node = Node(event, None if not event.style and event.value in NULLS else self._shared(event.value))
             if event.anchor is not None:
                 self._anchors[event.anchor] = (node, 1, 0)
             return node
         return self._container(event, depth)
+
+    def _shared(self, text: str) -> str:
+        """The text, as one object for all places that hold it, as far as the first ten thousand texts go."""
+        return self._texts.setdefault(text, text) if len(self._texts) < _SHARED else self._texts.get(text, text)
 
     def _container(self, event: Any, depth: int) -> Node:
         self._containers += 1
@@ -211,11 +258,11 @@ class _Reader:
             self._open.add(event.anchor)
             self._deepest.append(depth)
         self._reach(depth + 1)
-        node = Node(event, {} if isinstance(event, MappingStartEvent) else [])
-        if isinstance(event, SequenceStartEvent):
-            self._fill_list(node, depth)
+        node: Node
+        if isinstance(event, MappingStartEvent):
+            node = self._fill_map(Mapping(event), depth)
         else:
-            self._fill_map(node, depth)
+            node = self._fill_list(Node(event, []), depth)
         if event.anchor is not None:
             self._open.discard(event.anchor)
             size = 1 + self._containers + self._expanded - before
@@ -226,13 +273,14 @@ class _Reader:
         """Note for each anchor that is being read how deep its value goes."""
         self._deepest = [max(depth, before) for before in self._deepest]
 
-    def _fill_list(self, node: Node, depth: int) -> None:
+    def _fill_list(self, node: Node, depth: int) -> Node:
         items: list[Node] = []
         while isinstance(event := self._get(), NodeEvent):
             items.append(self._node(event, depth + 1))
         node.value = items
+        return node
 
-    def _fill_map(self, node: Node, depth: int) -> None:
+    def _fill_map(self, node: Mapping, depth: int) -> Node:
         entries: dict[str, tuple[int, int, Node]] = {}
         repeated: list[tuple[str, Node]] = []
         while isinstance(event := self._get(), NodeEvent):
@@ -256,6 +304,7 @@ class _Reader:
             entries[key] = (start.line + 1, start.column + 1, child)
         node.value = entries
         node.repeated = tuple(repeated)
+        return node
 
     def _key(self, event: Any, depth: int) -> str | None:
         if not isinstance(event, ScalarEvent):
@@ -278,7 +327,7 @@ class _Reader:
                 "Write the keys out, use an alias for a whole value (key: *name), or a variable.",
             )
             return None
-        return str(event.value)
+        return self._shared(str(event.value))
 
     def _alias(self, event: Any, depth: int) -> Node:
         if event.anchor in self._open:

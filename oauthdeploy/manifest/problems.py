@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from oauthdeploy.core.diagnostics import Diagnostic, Path, path_text
+from oauthdeploy.core.diagnostics import MAX_FINDINGS, Diagnostic, Path, path_text
 from oauthdeploy.core.secrets import SourcedText
 from oauthdeploy.manifest.interpolate import UNKNOWN
 from oauthdeploy.manifest.mask import is_secret_path
@@ -40,11 +40,12 @@ def problems_of(error: ValidationError, tree: Any, model: type[Model], prefix: P
         found.setdefault((path, group), []).append(item)
     # Where something inside is wrong, the complaints of a union's other branches about the whole add nothing.
     around = {path[:end] for path, _ in found for end in range(1, len(path))}
-    return [
-        _finding(path, items, tree, model, prefix)
-        for (path, _), items in found.items()
-        if items[0]["input"] is not UNKNOWN and path not in around
-    ]
+    made: list[Diagnostic] = []
+    for (path, _), items in found.items():
+        if items[0]["input"] is not UNKNOWN and path not in around:
+            # Of thousands most are only counted, and looking for what was meant costs more than all the rest.
+            made.append(_finding(path, items, tree, model, prefix, guess=len(made) < 2 * MAX_FINDINGS))
+    return made
 
 
 def real_path(item: ErrorDetails, tree: Any) -> Path:
@@ -61,7 +62,9 @@ def real_path(item: ErrorDetails, tree: Any) -> Path:
     return tuple(path)
 
 
-def _finding(path: Path, items: list[ErrorDetails], tree: Any, model: type[Model], prefix: Path) -> Diagnostic:
+def _finding(
+    path: Path, items: list[ErrorDetails], tree: Any, model: type[Model], prefix: Path, *, guess: bool = True
+) -> Diagnostic:
     whole = prefix + path
     address = address_of(whole)
     kind = items[0]["type"]
@@ -72,13 +75,18 @@ def _finding(path: Path, items: list[ErrorDetails], tree: Any, model: type[Model
         fix = _description(model, path) or f"Write {last}."
         return Diagnostic("missing-key", "A required key is missing", detail, fix, address=address, path=whole)
     if kind == "extra_forbidden":
-        known = _keys_at(model, path[:-1])
-        present = _value_at(tree, path[:-1])
-        free = [key for key in known if not isinstance(present, Mapping) or key not in present]
-        fix = did_you_mean(last, free if closest(last, free) else known, what="Known keys are")
+        fix = _meant_key(last, path[:-1], tree, model) if guess else "Remove it, or correct its name."
         detail = f"'{last}' is not a key of {path_text(whole[:-1]) or 'a manifest'}."
         return Diagnostic("unknown-key", "A key is not known here", detail, fix, address=address, path=whole)
     return _wrong_value(items, whole, address, _description(model, path))
+
+
+def _meant_key(written: str, around: Path, tree: Any, model: type[Model]) -> str:
+    """Which key may have been meant; rather one that isn't written yet."""
+    known = _keys_at(model, around)
+    present = _value_at(tree, around)
+    free = [key for key in known if not isinstance(present, Mapping) or key not in present]
+    return did_you_mean(written, free if closest(written, free) else known, what="Known keys are")
 
 
 def _wrong_value(items: list[ErrorDetails], path: Path, address: str, description: str) -> Diagnostic:

@@ -9,8 +9,7 @@ from functools import lru_cache
 
 from yaml import YAMLError
 
-from oauthdeploy.core.diagnostics import Diagnostic, Severity
-from oauthdeploy.manifest.mask import mask_broken_line
+from oauthdeploy.core.diagnostics import Diagnostic, Severity, SourceSpan
 from oauthdeploy.manifest.nodes import Source, scalar_ranges
 from oauthdeploy.manifest.rules import CATALOGUE
 from oauthdeploy.manifest.words import did_you_mean
@@ -168,8 +167,6 @@ def _unused(ignore: _Ignore, rule: str) -> Diagnostic:
 def _comment_problem(ignore: _Ignore, rule: str, detail: str, fix: str = "") -> Diagnostic:
     summary = "A comment ignores nothing" if rule == "unused-ignore" else "A comment that ignores needs rule and reason"
     severity = Severity.WARNING if rule == "unused-ignore" else Severity.ERROR
-    span = replace(
-        ignore.source.span(ignore.line, ignore.column), text=mask_broken_line(ignore.source.lines, ignore.line)
-    )
+    span = SourceSpan(ignore.source.name, ignore.line, ignore.column)
     fix = fix or "Write: # oauthdeploy: ignore[rule-id] the reason"
     return Diagnostic(rule, summary, detail, fix, severity, span=span)

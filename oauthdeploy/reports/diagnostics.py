@@ -55,7 +55,7 @@ def finding_of(error: OAuthDeployError) -> Diagnostic:
 
 def summary_of(diagnostics: Diagnostics) -> str:
     """`2 errors, 1 warning`."""
-    errors, warnings = len(diagnostics.errors), len(diagnostics.warnings)
+    errors, warnings = diagnostics.count(Severity.ERROR), diagnostics.count(Severity.WARNING)
     parts = [counted(errors, "error")] if errors else []
     parts += [counted(warnings, "warning")] if warnings else []
     return ", ".join(parts) or "no findings"

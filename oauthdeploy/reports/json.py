@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.core.diagnostics import Diagnostics, Severity
 from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError, ServerError, ServersFailed
 from oauthdeploy.planning.documents import Document, diagnostic_document, diagnostic_documents
 from oauthdeploy.planning.drift import DriftReport, drift_document
@@ -86,8 +86,8 @@ def validation_document(files: Sequence[str], diagnostics: Diagnostics, *, valid
         "format_version": VERSION,
         "valid": valid,
         "files": list(files),
-        "errors": len(diagnostics.errors),
-        "warnings": len(diagnostics.warnings),
+        "errors": diagnostics.count(Severity.ERROR),
+        "warnings": diagnostics.count(Severity.WARNING),
         "diagnostics": diagnostic_documents(diagnostics),
     }
 

@@ -7,7 +7,7 @@ import json
 import logging
 import pickle
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
@@ -93,3 +93,17 @@ def test_a_sensitive_text_may_only_reach_a_secret() -> None:
     with pytest.raises(ValidationError, match="is secret"):
         Holder.model_validate({"secret": "x", "text": SourcedText(CANARY, "${keyring:a/b}", sensitive=True)})
     assert CANARY not in repr(SourcedText(CANARY, "${keyring:a/b}", sensitive=True))
+
+
+class Loose(BaseModel):
+    """A model with a field for anything, as the overlays of a manifest are."""
+
+    anything: dict[str, Any]
+
+
+def test_a_dump_of_a_field_for_anything_holds_the_origin() -> None:
+    """Where no type tells that a value is secret, the value does; nothing is raised and nothing shown."""
+    holder = Loose(anything={"credentials": [Secret(CANARY, "env:X")]})
+    shown = {"anything": {"credentials": [{"secret": "env:X"}]}}
+    assert json.loads(holder.model_dump_json()) == holder.model_dump(mode="json") == holder.model_dump() == shown
+    assert CANARY not in repr(holder) + str(holder) + holder.model_dump_json()

@@ -44,7 +44,7 @@ def insert_entry(source: Source, path: Path, entry: Entry) -> str:
     root = yaml.compose(source.text, Loader=yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)
     assert isinstance(root, MappingNode)
     eol = "\r\n" if "\r\n" in source.text else "\n"
-    lines = source.lines
+    lines = list(source.lines)
     found = _at(root, path)
     made = _with_section(lines, root, path, entry) if found is None else _with_item(lines, found, entry)
     if made is None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from oauthdeploy.core.addresses import Kind
-from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.core.diagnostics import Diagnostics, Severity
 from oauthdeploy.model.state import DesiredState
 from oauthdeploy.reports.diagnostics import summary_of
 from oauthdeploy.reports.document import Count, Report, Run, State, Verdict
@@ -24,8 +24,8 @@ def validation_report(files: Sequence[str], diagnostics: Diagnostics, desired: D
         verdict=Verdict.CLEAN if desired is not None else Verdict.FAILED,
         headline=validation_line(files, diagnostics, desired),
         counts=(
-            Count(len(diagnostics.errors), State("error", "x", "errors", style="error")),
-            Count(len(diagnostics.warnings), State("warning", "!", "warnings", style="warning")),
+            Count(diagnostics.count(Severity.ERROR), State("error", "x", "errors", style="error")),
+            Count(diagnostics.count(Severity.WARNING), State("warning", "!", "warnings", style="warning")),
         ),
         findings=diagnostics,
         files=tuple(files),

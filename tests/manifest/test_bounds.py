@@ -1,0 +1,123 @@
+"""Hostile and hopeless manifests cost no more than honest ones, and nobody is shown more than can be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oauthdeploy.cli.run import run
+from oauthdeploy.core.diagnostics import MAX_FINDINGS, REST, Diagnostic, Diagnostics, Severity, SourceSpan
+from oauthdeploy.manifest import build, loader, nodes
+from oauthdeploy.manifest.api import ManifestRequest
+from oauthdeploy.manifest.lines import most_values
+from oauthdeploy.manifest.load import load_manifest
+from oauthdeploy.manifest.nodes import Lines, Source
+from tests.manifest.rules.helpers import ENVIRON, drivers, manifest
+
+
+def _found(text: str) -> Diagnostics:
+    return load_manifest(ManifestRequest(files=("-",), stdin=text, environ=ENVIRON), drivers())[1]
+
+
+def _item(number: int, severity: Severity, rule: str = "a") -> Diagnostic:
+    return Diagnostic(rule, "A", severity=severity, span=SourceSpan("f", number, 1))
+
+
+def _values(data: Any) -> int:
+    inner = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    return 1 + sum(_values(value) for value in inner)
+
+
+def test_the_first_are_kept_and_the_rest_is_counted_by_rule() -> None:
+    """Counts stay true, places stay in order, and the last finding says what isn't shown."""
+    found = Diagnostics.of([_item(n, Severity.ERROR, "ab"[n % 2]) for n in range(10)]).first(4)
+    assert [item.span.line for item in found.items[:-1] if item.span] == [0, 1, 2, 3]
+    assert (found.items[-1].rule, found.items[-1].detail) == (REST, "And 6 more, by rule: a 3, b 3.")
+    assert found.count(Severity.ERROR) == 10
+    assert (found + Diagnostics((_item(1, Severity.ERROR),))).sorted().count(Severity.ERROR) == 11
+
+
+def test_a_warning_never_hides_an_error() -> None:
+    """Errors are kept before warnings, wherever they stand; the shown ones stay in the order of place."""
+    found = Diagnostics.of([*(_item(n, Severity.WARNING) for n in range(5)), _item(9, Severity.ERROR)]).first(2)
+    assert [item.severity for item in found] == [Severity.WARNING, Severity.ERROR, Severity.WARNING]
+    assert len(found.errors) == found.count(Severity.ERROR) == 1
+    assert found.count(Severity.WARNING) == 5
+
+
+def test_few_findings_are_left_alone() -> None:
+    """Up to the limit nothing is added."""
+    found = Diagnostics.of(_item(n, Severity.ERROR) for n in range(4))
+    assert found.first(4) is found
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "junit"])
+def test_every_report_counts_what_it_does_not_show(
+    form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same cut in each format, with the true number of errors and the exit code of an invalid manifest."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    for name, value in ENVIRON.items():
+        monkeypatch.setenv(name, value)
+    Path("oauthdeploy.yaml").write_text(manifest("".join(f"key{n}: x\n" for n in range(MAX_FINDINGS + 234))))
+    assert run(("validate", "-o", form)) == 3
+    streams = capsys.readouterr()
+    shown = streams.out + streams.err
+    assert "And 234 more, by rule: unknown-key 234." in shown
+    assert f"key{MAX_FINDINGS + 1}'" not in shown
+    counted = {"json": '"errors": 1234', "sarif": '"ruleId": "more-findings"'}.get(form, "1,234 errors")
+    assert counted in shown
+
+
+def test_useless_comments_are_cut_off_too() -> None:
+    """Findings about comments are findings as others."""
+    scopes = "".join(f"  s{n}: {{}} # oauthdeploy: ignore[absent-scope-in-use] why\n" for n in range(MAX_FINDINGS + 5))
+    found = _found(manifest(f"scopes:\n{scopes}"))
+    assert len(found) == MAX_FINDINGS + 1
+    kept = [item for item in found if item.rule == "unused-ignore"]
+    assert all(item.span is not None and "oauthdeploy: ignore" in item.span.text for item in kept)
+
+
+@pytest.mark.parametrize(
+    "text", ["- a\n" * 50, "[" + "a, " * 50 + "]", "- {a: b, c: [d, e]}\n" * 10, "- &x a\n" + "- *x\n" * 50]
+)
+def test_too__values_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Both readers stop at the same number of values, with a place."""
+    for module in (nodes, loader):
+        monkeypatch.setattr(module, "MAX_VALUES", 40)
+    _, fast = loader.read_tree(Source("f", text))
+    _, careful = nodes.read_nodes(Source("f", text))
+    expected = [] if "*x" in text else ["too-large"]
+    assert [item.rule for item in fast] == [item.rule for item in careful] == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["a:\n- b: c\n  d: [e, f]\n", "a: {b: c, d: [e, f]}\n", "a:\n  - x\n  - y\n", "a: [b]"]
+)
+def test_the_express_reader_never_counts_too_few(text: str) -> None:
+    """Its bound, which costs no reading, is never below the true number."""
+    data, problems = loader.read_tree(Source("f", text))
+    assert not problems
+    assert most_values(text) >= _values(data)
+
+
+def test_more_problems_than_can_be_held_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then only the start of each section is looked at, and the number of all is told."""
+    monkeypatch.setattr(build, "_MOST", 50)
+    monkeypatch.setattr(build, "_SAMPLE", 5)
+    clients = "".join(f"  c{n}: {{type: public, tipe: x}}\n" for n in range(60))
+    found = _found(manifest(f"clients:\n{clients}"))
+    assert [item.rule for item in found].count("unknown-key") == 5
+    assert any(item.rule == "too-large" and item.detail.startswith("60 values") for item in found)
+
+
+@pytest.mark.parametrize("text", ["", "a", "a\n", "a\r\nb\rc\n\nd", "\r\r\n", "\n" * 5, "ä\r"])
+def test_lines_are_those_of_a_split(text: str) -> None:
+    """Keeping only where lines start gives the same lines."""
+    lines = Lines(text)
+    assert list(lines) == nodes._BREAK.split(text)
+    assert lines[-1] == list(lines)[-1]
+    assert lines[:2] == list(lines)[:2]
