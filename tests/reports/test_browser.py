@@ -1,7 +1,4 @@
-"""The HTML report in a real browser: Debian's Chromium, driven by Playwright.
-
-Where there is no Chromium, these tests skip, or with `CI=true` fail; `bash .ci/servers` installs it.
-"""
+"""The HTML report in a real browser."""
 
 from __future__ import annotations
 
@@ -14,29 +11,16 @@ from typing import Any, Final
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from oauthdeploy.reports.document import Report
 from oauthdeploy.reports.html.page import render_html
 from tests.reports.every import REPORTS, many
 from tests.reports.test_forms import HOSTILE_BITS, report_of
-from tests.servers.obtain import Tool
-from tests.servers.plugin import usable
 
-CHROMIUM: Final = Tool("chromium", "Reading the HTML report in a browser", "123 or newer", "chromium")
 PHONE: Final = {"width": 390, "height": 844}
 DESKTOP: Final = {"width": 1280, "height": 900}
 ROWS: Final = "#objects > tbody > tr"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = usable(CHROMIUM.find)
-    with sync_playwright() as playwright:
-        # Root has no sandbox, and these pages are ours.
-        made = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield made
-        made.close()
 
 
 Opener = Callable[..., Any]

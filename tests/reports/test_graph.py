@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import html
-import json
-import os
 import re
-import shutil
-import subprocess
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +13,7 @@ import pydot
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from playwright.sync_api import Browser
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.model.objects import Association, Client, ClientType, Grant, Object, Revocation, Scope, Side, Trust
@@ -29,6 +25,8 @@ from oauthdeploy.reports.graph_layout import lay_out
 from oauthdeploy.reports.graph_mermaid import mermaid_text
 from oauthdeploy.reports.graph_svg import svg_text
 from oauthdeploy.reports.words import visible
+from tests.reports import drawing
+from tests.servers.plugin import usable
 
 # pydot speaks to its own parser library in words that the library has given up.
 pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated - use:DeprecationWarning")
@@ -44,7 +42,6 @@ HOSTILE = [
     'click c1 "x"', "http://x.example/a?b=c&d", "x\\n\\l", "\u202eevil", "a;b", "{y}", "|p|", "]]></style>", "it's",
     "1. list", "- item", "# head", "\ud800", "\x00\x1b[31m", "default", "x" * 300, "\u65e5\u672c\u8a9e" * 30,
 ]  # fmt: skip
-TOOLS = os.environ.get("OAUTHDEPLOY_TEST_TOOLS", "")
 """A folder whose node_modules hold mermaid and @viz-js/viz: `npm install mermaid @viz-js/viz`."""
 
 
@@ -281,11 +278,7 @@ def test_a_tangle_that_can_be_undone_is_undone() -> None:
     assert [route.y2 for route in routes] == sorted(route.y2 for route in routes)
 
 
-# -- the real tools, where they are at hand --------------------------------------------------------------------------------
-
-
-def _run(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+# -- the real tools --------------------------------------------------------------------------------------------------------
 
 
 def _texts(graph: Graph) -> Mapping[str, str]:
@@ -295,45 +288,39 @@ def _texts(graph: Graph) -> Mapping[str, str]:
     }
 
 
-@pytest.mark.skipif(not (TOOLS and shutil.which("chromium")), reason="set OAUTHDEPLOY_TEST_TOOLS and install chromium")
-def test_mermaid_itself_shows_hostile_names_as_they_are(tmp_path: Path) -> None:
+def test_mermaid_itself_shows_hostile_names_as_they_are(browser: Browser) -> None:
     """The real library parses and draws the text, and each node shows its name."""
+    library = usable(drawing.mermaid)
     graph = build_graph(state(HOSTILE))
-    script = Path(TOOLS) / "node_modules" / "mermaid" / "dist" / "mermaid.min.js"
-    code = (
-        "mermaid.initialize({startOnLoad: false});"
-        f"mermaid.render('g', {json.dumps(mermaid_text(graph))}).then(({{svg}}) => {{"
-        "document.body.innerHTML = svg; const found = {};"
-        "for (const n of document.querySelectorAll('.node')) "
-        "found[n.id.replace(/^.*flowchart-/, '').replace(/-\\d+$/, '')] = n.querySelector('.nodeLabel').innerText;"
-        "document.body.textContent = 'FOUND' + JSON.stringify(found) + 'END'; })"
+    page = browser.new_page()
+    page.add_script_tag(path=library)
+    found = page.evaluate(
+        """async text => {
+            mermaid.initialize({startOnLoad: false});
+            document.body.innerHTML = (await mermaid.render('g', text)).svg;
+            return Object.fromEntries([...document.querySelectorAll('.node')].map(
+                node => [node.id, node.querySelector('.nodeLabel').innerText]));
+        }""",
+        mermaid_text(graph),
     )
-    page = tmp_path / "page.html"
-    page.write_text(
-        f"<meta charset=utf-8><body><script src='{script.as_uri()}'></script><script>{code}</script>", "utf-8"
-    )
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    flags += ["--allow-file-access-from-files", "--virtual-time-budget=20000", "--dump-dom"]
-    match = re.search(
-        r"FOUND(.*)END", html.unescape(_run("chromium", *flags, page.as_uri()).split("<script")[0]), re.DOTALL
-    )
-    assert match is not None
-    found = {id: text.replace("\u2060", "").strip() for id, text in json.loads(match[1]).items()}
-    assert found == _texts(graph)
+    ids = {re.sub(r"^.*flowchart-|-\d+$", "", id): text.replace("\u2060", "").strip() for id, text in found.items()}
+    assert ids == _texts(graph)
 
 
-@pytest.mark.skipif(not (TOOLS and shutil.which("node")), reason="set OAUTHDEPLOY_TEST_TOOLS and install node")
-def test_graphviz_itself_shows_hostile_names_as_they_are(tmp_path: Path) -> None:
-    """The real layout engine, compiled for node, draws each line of each label."""
+def test_graphviz_itself_shows_hostile_names_as_they_are(browser: Browser, tmp_path: Path) -> None:
+    """The real layout engine draws each line of each label."""
+    library = usable(drawing.graphviz)
     graph = build_graph(state(HOSTILE))
-    (tmp_path / "g.dot").write_text(dot_text(graph), "utf-8")
-    viz = next((Path(TOOLS) / "node_modules" / "@viz-js" / "viz").glob("dist/viz*.js"))
-    code = (
-        f"import({json.dumps(viz.as_uri())}).then(async ({{instance}}) => {{ const v = await instance();"
-        f"const r = v.render(require('fs').readFileSync({json.dumps(str(tmp_path / 'g.dot'))}, 'utf8'), {{format: 'svg'}});"
-        "console.log(r.output) })"
+    # The library asks for the address that it came from.
+    (tmp_path / "page.html").write_text(f"<meta charset=utf-8><script src='{library.as_uri()}'></script>", "utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    drawn = ET.fromstring(
+        page.evaluate(
+            "async text => (await Viz.instance()).render(text, {format: 'svg'}).output",
+            dot_text(graph),
+        )
     )
-    drawn = ET.fromstring(_run("node", "-e", code))
     svg = "{http://www.w3.org/2000/svg}"
     found = {
         (group.findtext(f"{svg}title") or ""): "\n".join(text.text or "" for text in group.iter(f"{svg}text"))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jsonschema
-import pytest
+import openapi_spec_validator
 
 from .kit import Kit, unique
 
@@ -47,9 +47,8 @@ def test_the_document_is_well_formed(either: Kit) -> None:
 
 
 def test_the_document_passes_the_validator(either: Kit) -> None:
-    """The reference validator accepts the document, where it is installed."""
-    validator = pytest.importorskip("openapi_spec_validator")
-    validator.validate(document(either))
+    """The reference validator accepts the document."""
+    openapi_spec_validator.validate(document(either))
 
 
 def test_the_thirteen_paths_are_there(either: Kit) -> None:

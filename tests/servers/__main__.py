@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.reports import published
+from tests.reports import drawing, published
 from tests.servers import actionlint, keycloak, opa
 from tests.servers.obtain import Unobtainable, say
 
@@ -18,6 +18,8 @@ SERVERS: Mapping[str, Callable[[], Path]] = {
     "actionlint": actionlint.obtain,
     "SARIF's schema": published.sarif_schema,
     "JUnit's schema": published.junit_schema,
+    "Mermaid": drawing.mermaid,
+    "Graphviz": drawing.graphviz,
 }
 
 
