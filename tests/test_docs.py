@@ -43,6 +43,13 @@ def test_a_generated_page_is_what_the_code_says(name: str) -> None:
     assert (DOCS / name).read_text(encoding="utf-8") == REFERENCE.PAGES[name]()
 
 
+def test_the_matrix_of_the_readme_is_what_the_drivers_say() -> None:
+    """`python docs/reference.py` writes it again."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "| clients |" in readme
+    assert REFERENCE.with_matrix(readme) == readme
+
+
 def _links(page: Path) -> Iterator[tuple[str, str]]:
     """Where the links inside the project lead: file and anchor."""
     for target in _LINK.findall(_FENCE.sub("", page.read_text(encoding="utf-8"))):
