@@ -50,6 +50,8 @@ PLANNING = [
     "ordering",
     "safety",
     "survivors",
+    "pairs",
+    "accounts",
     "sides",
     "documents",
     "plan",

@@ -13,20 +13,20 @@ those of its authorization server.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
-from oauthdeploy.model.objects import Client, Grant, Object, Revocation, Trust
+from oauthdeploy.model.objects import Object, Revocation, Trust
 from oauthdeploy.model.state import DesiredState, LiveState
-from oauthdeploy.planning.capabilities import Capability, DriverFacts, supports, table_for
-from oauthdeploy.planning.changes import Action, Change
+from oauthdeploy.planning.accounts import account_findings, unread_accounts
+from oauthdeploy.planning.capabilities import Capability, DriverFacts
+from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.pairs import UNCHECKED, After, Sides, both_read, enabled_of, trusting_pairs, unchecked
 from oauthdeploy.planning.view import trusted_by
 
-UNCHECKED: Final = "cross-side-unchecked"
 ENABLED_ON_ONE_SIDE: Final = "client-enabled-on-one-side"
 TOLD_AS_DRIFT: Final = frozenset({"scope-on-one-side", "client-on-one-side", ENABLED_ON_ONE_SIDE, "cross-side-more"})
 """The rules of findings that a drift report tells as items instead."""
@@ -38,7 +38,6 @@ _HELD: Final = (
     (Kind.ASSOCIATION, Capability.ASSOCIATIONS),
 )
 _BOTH: Final = frozenset(kind for kind, _ in _HELD)
-_CREDENTIALS_ONLY: Final = frozenset({Grant.CLIENT_CREDENTIALS})
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def disagreements(desired: DesiredState, live: LiveState) -> Iterator[Disagreeme
         peer = desired.objects.get(other)
         if peer is not None:
             yield from _pair(live, (address, wanted), (other, peer), desired)
-    for found in _accounts(desired, live, named_only=True):
+    for found in account_findings(desired, live, named_only=True):
         yield Disagreement(Address.parse(found.address), found.detail, found.path)
 
 
@@ -79,7 +78,7 @@ def unnamed_disagreements(
 
     What another resource server of the same authorization server holds is shared with that one, and no disagreement.
     """
-    for sides in _both_read(desired, live, facts, _After(live, ())):
+    for sides in both_read(desired, live, facts, After(live, ())):
         for kind in _comparable(sides):
             if not all(sides.live.readable(server, kind) for server in (sides.resource, sides.trusted)):
                 continue
@@ -97,120 +96,31 @@ def side_findings(
     desired: DesiredState, live: LiveState, changes: Iterable[Change], facts: Mapping[str, DriverFacts]
 ) -> Iterator[Diagnostic]:
     """Findings about the two sides as they are after the changes; `facts` are by driver name. None of them stops a plan."""
-    after = _After(live, changes)
+    after = After(live, changes)
     for resource in sorted(live.servers.keys() & desired.servers.keys()):
         yield from _trust(desired, live, resource, after)
-    for resource, trusted in _pairs(desired):
+    for resource, trusted in trusting_pairs(desired):
         if resource == trusted or resource not in live.servers:
             continue
         if not facts[desired.servers[trusted].driver].writable:
             yield _unseen(resource, trusted, f"{trusted} is described only: what it holds can't be read.")
         elif trusted not in live.servers:
             yield _unseen(resource, trusted, f"{trusted} was not read in this run.")
-    for sides in _both_read(desired, live, facts, after):
+    for sides in both_read(desired, live, facts, after):
         yield from _held(sides)
-    yield from _accounts(desired, live)
-    yield from _unread_accounts(desired, live, facts)
-
-
-def _pairs(desired: DesiredState) -> Iterator[tuple[str, str]]:
-    """Each resource server with the server of the manifest that it trusts; a server of both roles may trust itself."""
-    for name in sorted(desired.servers):
-        trusted = trusted_by(desired, name)
-        if trusted is not None and trusted in desired.servers:
-            yield name, trusted
-
-
-class _After:
-    """What stands where once the plan is done."""
-
-    def __init__(self, live: LiveState, changes: Iterable[Change]) -> None:
-        self._live = live
-        self.gone: set[Address] = set()
-        self.made: dict[tuple[str, Kind], set[str]] = defaultdict(set)
-        self.changed: set[Address] = set()
-        self.enabled: dict[Address, bool] = {}
-        for change in changes:
-            address = change.address
-            if change.action is Action.DELETE:
-                self.gone.add(change.live_address)
-                continue
-            self.changed.add(address)
-            if change.former is not None:
-                self.gone.add(change.former)
-            if change.action is Action.CREATE or change.former is not None:
-                self.made[address.server, address.kind].add(address.name)
-            for field in change.fields:
-                if field.path == "enabled" and address.kind is Kind.CLIENT:
-                    self.enabled[address] = bool(field.after)
-
-    def names(self, server: str, kind: Kind) -> frozenset[str]:
-        there = {a.name for a in self._live.servers[server].objects if a.kind is kind and not self._goes(a)}
-        return frozenset(there | self.made[server, kind])
-
-    def _goes(self, address: Address) -> bool:
-        """An association goes with its client."""
-        if address in self.gone:
-            return True
-        return address.kind is Kind.ASSOCIATION and Address(Kind.CLIENT, address.client, address.server) in self.gone
-
-    def is_enabled(self, address: Address) -> bool | None:
-        if address in self.enabled:
-            return self.enabled[address]
-        there = self._live.servers[address.server].objects.get(address)
-        return None if there is None else _enabled(there.value)
-
-
-@dataclass(frozen=True)
-class _Sides:
-    """One resource server and the server that it trusts. `others` trust the same server."""
-
-    desired: DesiredState
-    live: LiveState
-    facts: Mapping[str, DriverFacts]
-    after: _After
-    resource: str
-    trusted: str
-    others: tuple[str, ...]
-
-    def can_hold(self, server: str, capability: Capability) -> bool:
-        if capability is Capability.ASSOCIATIONS:
-            return self.desired.keeps_associations(server)
-        entry = self.desired.servers[server]
-        return bool(supports(table_for(self.facts[entry.driver], entry.role), capability))
-
-    def listed(self, server: str, kind: Kind) -> bool:
-        """Whether all objects of the kind were asked for; where nobody says, those that the manifest names there were."""
-        complete = self.live.servers[server].complete
-        if complete is not None:
-            return kind in complete
-        known = (self.desired.objects, self.live.servers[server].objects)
-        return any(a.kind is kind and a.server == server for some in known for a in some)
-
-
-def _both_read(
-    desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts], after: _After
-) -> Iterator[_Sides]:
-    """Each resource server with the other server that it trusts, where both were read."""
-    pairs = list(_pairs(desired))
-    peers: dict[str, list[str]] = defaultdict(list)
-    for resource, trusted in pairs:
-        peers[trusted].append(resource)
-    for resource, trusted in pairs:
-        if resource != trusted and {resource, trusted} <= live.servers.keys():
-            others = [name for name in peers[trusted] if name not in (resource, trusted)]
-            yield _Sides(desired, live, facts, after, resource, trusted, tuple(others))
+    yield from account_findings(desired, live)
+    yield from unread_accounts(desired, live, facts)
 
 
 # -- scopes and clients -----------------------------------------------------------------------------------------------
 
 
-def _held(sides: _Sides) -> Iterator[Diagnostic]:
+def _held(sides: Sides) -> Iterator[Diagnostic]:
     both = (sides.resource, sides.trusted)
     for kind in _comparable(sides):
         unread = [server for server in both if not sides.live.readable(server, kind)]
         for server in unread:
-            yield _unchecked(
+            yield unchecked(
                 str(Address(kind, "*", server)),
                 f"The {kind}s of {server} couldn't be read, so nobody knows whether {sides.resource} and "
                 f"{sides.trusted} hold the same. {sides.live.servers[server].unreadable[kind].summary}.",
@@ -223,7 +133,7 @@ def _held(sides: _Sides) -> Iterator[Diagnostic]:
             yield from _few(_unlike(sides), f"clients that {sides.resource} and {sides.trusted} hold differently")
 
 
-def _comparable(sides: _Sides) -> Iterator[Kind]:
+def _comparable(sides: Sides) -> Iterator[Kind]:
     """The kinds that both servers can hold and that were asked for on both."""
     for kind, capability in _HELD:
         both = (sides.resource, sides.trusted)
@@ -231,7 +141,7 @@ def _comparable(sides: _Sides) -> Iterator[Kind]:
             yield kind
 
 
-def _one_sided(sides: _Sides, kind: Kind) -> Iterator[Diagnostic]:
+def _one_sided(sides: Sides, kind: Kind) -> Iterator[Diagnostic]:
     """Objects of one side that the other lacks, and that the manifest doesn't put on one side itself."""
     here, there = (sides.after.names(server, kind) for server in (sides.resource, sides.trusted))
     known = _both_ends(sides) if kind is Kind.ASSOCIATION else here | there
@@ -256,7 +166,7 @@ def _one_sided(sides: _Sides, kind: Kind) -> Iterator[Diagnostic]:
         )
 
 
-def _both_ends(sides: _Sides) -> frozenset[str]:
+def _both_ends(sides: Sides) -> frozenset[str]:
     """The associations whose client and scope are on both sides: of others the missing end is the finding."""
     both = (sides.resource, sides.trusted)
     shared = {
@@ -279,7 +189,7 @@ _WHY: Final = {
 }
 
 
-def _unlike(sides: _Sides) -> Iterator[Diagnostic]:
+def _unlike(sides: Sides) -> Iterator[Diagnostic]:
     """Clients of both sides that are enabled on one, or have two ids."""
     blocked = {
         value.client
@@ -339,15 +249,27 @@ def _few(found: Iterator[Diagnostic], what: str) -> Iterator[Diagnostic]:
         )
 
 
+def _unseen(resource: str, trusted: str, why: str) -> Diagnostic:
+    """A side that isn't read in this run, or never; that is as it was asked for."""
+    return Diagnostic(
+        UNCHECKED,
+        "A check of both sides could not be made",
+        detail=f"{why} Whether {resource} holds the same scopes and clients is not checked.",
+        fix=f"Compare {resource} and {trusted} by hand, or include both in the run.",
+        severity=Severity.INFO,
+        address=str(Address.singleton(Kind.TRUST, resource)),
+    )
+
+
 # -- trust ------------------------------------------------------------------------------------------------------------
 
 
-def _trust(desired: DesiredState, live: LiveState, name: str, after: _After) -> Iterator[Diagnostic]:
+def _trust(desired: DesiredState, live: LiveState, name: str, after: After) -> Iterator[Diagnostic]:
     """Whom a resource server asks about tokens now, where that isn't whom the manifest says."""
     address = Address.singleton(Kind.TRUST, name)
     wanted = trusted_by(desired, name)
     if not live.readable(name, Kind.TRUST):
-        yield _unchecked(
+        yield unchecked(
             str(address),
             f"Whom {name} trusts couldn't be read, so nobody knows whether it asks '{wanted or 'nobody'}' about tokens. "
             f"{live.servers[name].unreadable[Kind.TRUST].summary}.",
@@ -401,159 +323,8 @@ def _pair(
         detail = f"{having.server} has it, and {lacking.server} doesn't."
         yield Disagreement(lacking, detail, desired.places.get(lacking, ()))
     elif here is not None and there is not None:
-        states = _enabled(here.value), _enabled(there.value)
-        if None not in states and states[0] != states[1] and _enabled(wanted) == _enabled(peer):
+        states = enabled_of(here.value), enabled_of(there.value)
+        if None not in states and states[0] != states[1] and enabled_of(wanted) == enabled_of(peer):
             word = "enabled" if states[0] else "disabled"
             detail = f"It is {word} on {address.server} and not on {other.server}."
             yield Disagreement(address, detail, desired.places.get(address, ()))
-
-
-def _enabled(value: Object) -> bool | None:
-    return value.enabled if isinstance(value, Client) else None
-
-
-# -- accounts ---------------------------------------------------------------------------------------------------------
-
-
-def accounts_of(desired: DesiredState, server: str) -> frozenset[str]:
-    """The users that `server` must have: resource owners, and client credentials clients by their keys.
-
-    None where an external server issues the tokens. People are left out where every client uses client credentials only.
-    """
-    found: set[str] = set()
-    for resource, trusted in _issuing(desired):
-        if server in (resource, trusted):
-            found.update(_people(desired, trusted))
-            found.update(address.name for address in _machines(desired, trusted))
-    return frozenset(found)
-
-
-def _issuing(desired: DesiredState) -> Iterator[tuple[str, str]]:
-    """The pairs in which the trusted server issues tokens for accounts of its own and of the resource server.
-
-    Where a server is asked by introspection, or its tokens are verified by their signature, it is of another kind.
-    """
-    for resource, trusted in _pairs(desired):
-        trust = desired.objects.get(Address.singleton(Kind.TRUST, resource))
-        if not (isinstance(trust, Trust) and trust.via in ("external", "jwt")):
-            yield resource, trusted
-
-
-def _clients(desired: DesiredState, server: str) -> Iterator[tuple[Address, Client]]:
-    found = [(a, v) for a, v in desired.objects.items() if isinstance(v, Client) and a.server == server]
-    return iter(sorted(found, key=lambda item: item[0].sort_key))
-
-
-def _machines(desired: DesiredState, server: str) -> Sequence[Address]:
-    return [a for a, client in _clients(desired, server) if Grant.CLIENT_CREDENTIALS in (client.grants or ())]
-
-
-def _people(desired: DesiredState, trusted: str) -> Collection[str]:
-    clients = list(_clients(desired, trusted))
-    if clients and all(frozenset(client.grants or ()) == _CREDENTIALS_ONLY for _, client in clients):
-        return ()
-    machines = {address.name for address in _machines(desired, trusted)}
-    return [name for name in desired.resource_owners if name not in machines]
-
-
-def _accounts(desired: DesiredState, live: LiveState, *, named_only: bool = False) -> Iterator[Diagnostic]:
-    """Accounts that a server lacks; a person's that is disabled is as good as missing."""
-    said: set[tuple[str, str]] = set()
-    for resource, trusted in _issuing(desired):
-        for server in dict.fromkeys((resource, trusted)):
-            state = live.servers.get(server)
-            if state is None or state.accounts is None:
-                continue
-            for name in _people(desired, trusted):
-                if not state.accounts.get(name) and (server, name) not in said:
-                    said.add((server, name))
-                    state_there = "is disabled on" if name in state.accounts else "is no user or group of"
-                    yield _person_missing(desired, name, state_there, server, (resource, trusted))
-            for address in _machines(desired, trusted):
-                if named_only and address.name not in desired.resource_owners:
-                    continue
-                there = live.servers[trusted].objects.get(address) if trusted in live.servers else None
-                names = {address.name, there.client_id if there is not None else ""} - {""}
-                if not names & state.accounts.keys() and (server, address.name) not in said:
-                    said.add((server, address.name))
-                    yield _machine_missing(desired, address, server, (resource, trusted))
-
-
-def _person_missing(desired: DesiredState, name: str, state: str, server: str, both: tuple[str, str]) -> Diagnostic:
-    resource, trusted = both
-    place = ("resource_owners", desired.resource_owners.index(name))
-    return Diagnostic(
-        "resource-owner-missing",
-        "A resource owner is missing on a server",
-        detail=f"'{name}' {state} {server}. {trusted} issues tokens for resource owners that {resource} runs as, so both "
-        "must have the account.",
-        fix=f"Create or enable '{name}' on {server}, or take it out of resource_owners.",
-        severity=Severity.WARNING,
-        address=str(Address.singleton(Kind.TRUST, resource)),
-        path=place,
-    )
-
-
-def _machine_missing(desired: DesiredState, address: Address, server: str, both: tuple[str, str]) -> Diagnostic:
-    resource, trusted = both
-    there = Address(Kind.CLIENT, address.name, server)
-    return Diagnostic(
-        "client-account-missing",
-        "The account behind a client is missing on a server",
-        detail=f"{server} has no account for the client '{address.name}'. With client credentials the client acts as its "
-        f"own account, which {trusted} and {resource} must both have.",
-        fix=f"Create the account on {server}, or take client_credentials from the client's grants.",
-        severity=Severity.WARNING,
-        address=str(there if there in desired.objects else address),
-        path=desired.places.get(address, ()),
-    )
-
-
-def _unread_accounts(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts]) -> Iterator[Diagnostic]:
-    for name in sorted(live.servers.keys() & desired.servers.keys()):
-        state = live.servers[name]
-        wanted = accounts_of(desired, name)
-        if not wanted or state.accounts is not None:
-            continue
-        entry = desired.servers[name]
-        support = supports(table_for(facts[entry.driver], entry.role), Capability.USERS_LIST)
-        if state.accounts_unread is not None:
-            why = state.accounts_unread.summary
-        else:
-            why = support.note or "Its driver didn't read them" if not support else "Its driver didn't read them"
-        pair = next(pair for pair in _issuing(desired) if name in pair)
-        yield _unchecked(
-            str(Address.singleton(Kind.TRUST, pair[0])),
-            f"The users of {name} couldn't be read, so nobody knows whether {pair[0]} and {pair[1]} both have "
-            f"{_names(wanted)}. {why}.",
-            f"Let oauthdeploy read the users of {name}, or look there by hand.",
-        )
-
-
-def _names(names: Collection[str]) -> str:
-    listed = [f"'{name}'" for name in sorted(names)]
-    more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
-    return ", ".join(listed[:5]) + more
-
-
-def _unseen(resource: str, trusted: str, why: str) -> Diagnostic:
-    """A side that isn't read in this run, or never; that is as it was asked for."""
-    return Diagnostic(
-        UNCHECKED,
-        "A check of both sides could not be made",
-        detail=f"{why} Whether {resource} holds the same scopes and clients is not checked.",
-        fix=f"Compare {resource} and {trusted} by hand, or include both in the run.",
-        severity=Severity.INFO,
-        address=str(Address.singleton(Kind.TRUST, resource)),
-    )
-
-
-def _unchecked(address: str, detail: str, fix: str) -> Diagnostic:
-    return Diagnostic(
-        UNCHECKED,
-        "A check of both sides could not be made",
-        detail=detail,
-        fix=fix,
-        severity=Severity.WARNING,
-        address=address,
-    )

@@ -14,7 +14,7 @@ from oauthdeploy.core.errors import OAuthDeployError, ServerError, ServersFailed
 from oauthdeploy.drivers.base import Driver, ServerReport, Wanted
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, LiveState, Prune, ServerState
-from oauthdeploy.planning.sides import accounts_of
+from oauthdeploy.planning.accounts import accounts_of
 
 T = TypeVar("T")
 

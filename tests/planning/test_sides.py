@@ -10,9 +10,10 @@ from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.model.objects import Client, Grant, Object, Revocation, Side, Trust
 from oauthdeploy.model.state import DesiredState, LiveState, Ownership
+from oauthdeploy.planning.accounts import accounts_of
 from oauthdeploy.planning.adopting import adoption
 from oauthdeploy.planning.capabilities import Capability
-from oauthdeploy.planning.sides import accounts_of, disagreements
+from oauthdeploy.planning.sides import disagreements
 
 from .builders import (
     FACTS,
