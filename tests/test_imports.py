@@ -72,6 +72,9 @@ PLANNING = [
     "drift",
     "baseline",
     "naming",
+    "estate",
+    "exported",
+    "exporting_settings",
     "exporting",
     "comparing",
 ]

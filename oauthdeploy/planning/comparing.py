@@ -17,7 +17,7 @@ from oauthdeploy.model.state import DesiredState, LiveObject
 from oauthdeploy.planning.capabilities import Capability
 from oauthdeploy.planning.changes import FieldChange
 from oauthdeploy.planning.drift import DriftClass, DriftItem, in_order
-from oauthdeploy.planning.exporting import OPENS, Estate
+from oauthdeploy.planning.estate import OPENS, Estate
 from oauthdeploy.planning.naming import group_clients, keys_of
 from oauthdeploy.planning.normalize import flatten, live_value, same, write_only
 from oauthdeploy.planning.plan import ServerSummary

@@ -12,136 +12,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.fields import Model
-from oauthdeploy.model.objects import KIND_OF, MODEL_OF, Client, ClientType, Side, Trust
-from oauthdeploy.model.servers import Server
-from oauthdeploy.model.state import DesiredState, LiveObject, LiveState
-from oauthdeploy.planning.capabilities import Capabilities, Capability, DriverFacts, supports
-from oauthdeploy.planning.diff import compare_object
+from oauthdeploy.model.objects import MODEL_OF, Client, ClientType, Side, Trust
+from oauthdeploy.model.state import LiveObject
+from oauthdeploy.planning.capabilities import Capability
+from oauthdeploy.planning.estate import OPENS, Estate
+from oauthdeploy.planning.exported import EntryEdit, Export, ExportOptions, Left
+from oauthdeploy.planning.exporting_settings import export_settings
 from oauthdeploy.planning.naming import LiveClient, group_clients, keys_of
 from oauthdeploy.planning.normalize import OPTIONS, flatten, live_value, same, write_only
-
-KINDS: Final = (Kind.TRUST, Kind.SETTINGS, Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION)
-"""The kinds that can be exported; a cut-off is an order, not a state that servers keep."""
-
-_HOLDS: Final = {
-    Kind.TRUST: Capability.TRUST,
-    Kind.SETTINGS: Capability.SETTINGS,
-    Kind.SCOPE: Capability.SCOPES,
-    Kind.CLIENT: Capability.CLIENTS,
-    Kind.ASSOCIATION: Capability.ASSOCIATIONS,
-}
-OPENS: Final = frozenset({"resources", "url_templates"})
-"""What a scope opens belongs to the resource side."""
-
-Left = tuple[str, str, str]
-"""A kind, a name ("" for what has none) and a dotted path ("" for all of it) that isn't to be written."""
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """What to export.
-
-    `kinds` and `names` (globs over scopes and clients) select; `servers` are those to read (none: all). `source` and `target`
-    ask for what brings the one level with the other; `mirror` then writes what only the target has as absent. `full` writes
-    defaults too; `secrets` writes references for the secrets of confidential clients.
-    """
-
-    kinds: tuple[Kind, ...] = KINDS
-    names: tuple[str, ...] = ()
-    servers: tuple[str, ...] = ()
-    source: str | None = None
-    target: str | None = None
-    mirror: bool = False
-    full: bool = False
-    secrets: bool = True
-
-    def takes(self, *names: str) -> bool:
-        """Whether an object with one of these names is selected."""
-        return not self.names or any(fnmatchcase(name, pattern) for name in names for pattern in self.names)
-
-
-@dataclass(frozen=True)
-class EntryEdit:
-    """What to write into one entry of scopes or clients: values by dotted path, paths to take out, where it belongs (None: as
-    it is, or everywhere), whether it gets a secret by reference, and whether it goes (`gone`) or is to be absent there.
-    """
-
-    name: str
-    values: Mapping[str, Any] = field(default_factory=dict)
-    dropped: tuple[str, ...] = ()
-    on: tuple[str, ...] | None = None
-    everywhere: bool = False
-    secret: bool = False
-    gone: bool = False
-    absent: bool = False
-
-
-@dataclass(frozen=True)
-class Export:
-    """What to write, by section. None in `settings`, `overrides`, `associations` and `trusts` is what is to be taken out;
-    `associations` hold the whole list of scopes of a client.
-    """
-
-    scopes: tuple[EntryEdit, ...] = ()
-    clients: tuple[EntryEdit, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    associations: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
-    trusts: Mapping[str, str | None] = field(default_factory=dict)
-    findings: Diagnostics = field(default_factory=Diagnostics)
-
-
-@dataclass(frozen=True)
-class Estate:
-    """What is known: the manifest as it is, what was read, what each server can do (`tables`, by server)."""
-
-    desired: DesiredState
-    live: LiveState
-    facts: Mapping[str, DriverFacts]
-    tables: Mapping[str, Capabilities]
-
-    def entry(self, server: str) -> Server:
-        """The server's entry."""
-        return self.desired.servers[server]
-
-    def driver(self, server: str) -> DriverFacts:
-        """What is known of the server's driver."""
-        return self.facts[self.entry(server).driver]
-
-    def can(self, server: str, capability: Capability) -> bool:
-        """Whether the server can do it, as far as anybody knows."""
-        return bool(supports(self.tables[server], capability))
-
-    def holders(self, kind: Kind) -> tuple[str, ...]:
-        """The servers on which objects of a kind fall where the manifest doesn't say, in the order of the manifest."""
-        return tuple(name for name in self.desired.servers if name in self.tables and self.can(name, _HOLDS[kind]))
-
-    def read(self, kind: Kind) -> tuple[str, ...]:
-        """Those of them of which the kind was read."""
-        return tuple(name for name in self.holders(kind) if self.live.readable(name, kind))
-
-    def default(self, server: str, model: type[Model], path: str) -> Any:
-        """The server's default of a field, None where nobody knows one."""
-        return live_value(model, path, None, self.driver(server).defaults.get(KIND_OF[model], {}))
-
-
-def kinds_to_read(estate_entry: Server, table: Capabilities, kinds: Iterable[Kind]) -> frozenset[Kind]:
-    """The kinds to read of a server for an export of `kinds`."""
-    found = {kind for kind in kinds if supports(table, _HOLDS[kind])}
-    if Side.RESOURCE not in estate_entry.role.sides:
-        found.discard(Kind.TRUST)
-    if Kind.ASSOCIATION in found:
-        # Servers keep them with the client, and a list can only name scopes that are there.
-        found |= {Kind.CLIENT, Kind.SCOPE} & {kind for kind in _HOLDS if supports(table, _HOLDS[kind])}
-    return frozenset(found)
 
 
 def export(estate: Estate, options: ExportOptions, left: Collection[Left] = ()) -> Export:
@@ -171,7 +55,9 @@ class _Exporter:
         scopes = list(self._scopes()) if Kind.SCOPE in kinds else []
         groups = self._groups()
         clients = list(self._clients(groups)) if Kind.CLIENT in kinds else []
-        settings, overrides = self._settings() if Kind.SETTINGS in kinds else ({}, {})
+        settings, overrides = (
+            export_settings(self.estate, self.options, self.left) if Kind.SETTINGS in kinds else ({}, {})
+        )
         return Export(
             scopes=tuple(scopes),
             clients=tuple(clients),
@@ -226,7 +112,7 @@ class _Exporter:
                 yield from self._only_on_target(kind, (known_as or {}).get(target, name), target in sides)
                 return
             there = {source: sides[source]}
-        placed = self._placed(kind, name)
+        placed = self.estate.placed(kind, name)
         wanted = {*there, *({target} if target is not None and target in self.estate.holders(kind) else ())}
         read = set(self.estate.read(kind))
         where = tuple(server for server in self.estate.holders(kind) if server in wanted or server in placed - read)
@@ -261,18 +147,16 @@ class _Exporter:
         why = f"{target} has it, and {self.options.source} doesn't; it stays."
         self._say("export-only-on-target", f"{kind}/{name}@{target}", why, "With --mirror it is written as absent.")
 
-    def _placed(self, kind: Kind, name: str) -> set[str]:
-        """The servers on which the manifest has it now."""
-        objects = self.estate.desired.objects
-        return {server for server in self.estate.desired.servers if Address(kind, name, server) in objects}
-
     def _fields(
         self, kind: Kind, name: str, sides: Mapping[str, LiveObject], target: LiveObject | None
     ) -> tuple[dict[str, Any], list[str]]:
         """Values to write and paths to take out, so that the entry holds on all sides."""
         model = MODEL_OF[kind]
-        wrong = self._unfulfilled(kind, name, sides)
-        managed = self._managed(kind, name)
+        managed = self.estate.managed(kind, name)
+        wrong = self.estate.unfulfilled(kind, name, sides)
+        if self.options.levels:
+            # On the target too, it is the source's value that counts.
+            wrong &= managed.keys()
         flat = {server: flatten(there.value) for server, there in sides.items()}
         paths = dict.fromkeys([*managed, *(path for have in flat.values() for path in have)])
         values: dict[str, Any] = {}
@@ -340,25 +224,6 @@ class _Exporter:
             return True
         return not all(same(self.estate.default(server, model, path), value) or value in ((), "") for server in told)
 
-    def _unfulfilled(self, kind: Kind, name: str, sides: Mapping[str, LiveObject]) -> set[str]:
-        """The paths in which the manifest's entry isn't what the servers hold."""
-        found: set[str] = set()
-        for server, there in sides.items():
-            wanted = self.estate.desired.objects.get(Address(kind, name, server))
-            if wanted is not None:
-                found |= {change.path for change in compare_object(wanted, there, self.estate.driver(server)).fields}
-        if self.options.target is not None and self.options.source is not None:
-            # On the target too, it is the source's value that counts.
-            found &= self._managed(kind, name).keys()
-        return found
-
-    def _managed(self, kind: Kind, name: str) -> Mapping[str, Any]:
-        """What the manifest's entry writes, on any server."""
-        found: dict[str, Any] = {}
-        for server in self._placed(kind, name):
-            found.update(flatten(self.estate.desired.objects[Address(kind, name, server)]))
-        return found
-
     def _takes_secret(self, kind: Kind, where: Iterable[str], sides: Mapping[str, LiveObject]) -> bool:
         """Whether a new entry gets a secret by reference: a confidential client, on a server that takes chosen secrets."""
         if kind is not Kind.CLIENT or not self.options.secrets:
@@ -368,77 +233,6 @@ class _Exporter:
             return False
         issuing = [server for server in where if Side.AUTHORIZATION in self.estate.entry(server).role.sides]
         return any(self.estate.can(server, Capability.CLIENT_SECRET_CHOICE) for server in issuing)
-
-    # -- settings ---------------------------------------------------------------------------------------------------
-
-    def _settings(self) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """Fields of the settings that all authorization servers share, and what differs, by server."""
-        estate, kind = self.estate, Kind.SETTINGS
-        model = MODEL_OF[kind]
-        lives = {
-            server: estate.live.servers[server].objects[Address.singleton(kind, server)]
-            for server in estate.read(kind)
-            if Address.singleton(kind, server) in estate.live.servers[server].objects
-        }
-        if self.options.source is not None and self.options.target is not None:
-            lives = self._levelled(lives)
-        issuing = [name for name in estate.holders(kind) if Side.AUTHORIZATION in estate.entry(name).role.sides]
-        common: dict[str, Any] = {}
-        overrides: dict[str, dict[str, Any]] = defaultdict(dict)
-        target = self.options.target if self.options.source is not None else None
-        reached = self._live_settings(target) if target is not None else {}
-        flat = {server: flatten(there.value) for server, there in lives.items()}
-        wrong = {server: self._unfulfilled(kind, "", {server: there}) for server, there in lives.items()}
-        for path in model.model_fields:
-            told = {server: have[path] for server, have in flat.items() if have.get(path) is not None}
-            managed = {server for server in told if path in self._managed_at(server)}
-            needed = {
-                server
-                for server, value in told.items()
-                if (kind.value, server, path) not in self.left
-                and (
-                    path in wrong[server]
-                    if server in managed
-                    else reached.get(path) != value
-                    if server == target
-                    else self._differs_from_default(server, path, value)
-                )
-            }
-            if not needed:
-                continue
-            shared = [told[server] for server in issuing if server in told]
-            alike = len(shared) == len(issuing) and all(value == shared[0] for value in shared)
-            if alike and needed & set(issuing):
-                common[path] = shared[0]
-                overrides.update({server: {**overrides[server], path: None} for server in issuing})
-                needed -= set(issuing)
-            elif needed & set(issuing):
-                common[path] = None
-                needed |= {server for server in managed if server in issuing}
-            for server in needed:
-                overrides[server][path] = told[server]
-        return common, {server: fields for server, fields in sorted(overrides.items()) if fields}
-
-    def _differs_from_default(self, server: str, path: str, value: Any) -> bool:
-        return self.options.full or not same(self.estate.default(server, MODEL_OF[Kind.SETTINGS], path), value)
-
-    def _live_settings(self, server: str) -> Mapping[str, Any]:
-        there = self.estate.live.servers[server].objects.get(Address.singleton(Kind.SETTINGS, server))
-        return flatten(there.value) if there is not None else {}
-
-    def _managed_at(self, server: str) -> Mapping[str, Any]:
-        wanted = self.estate.desired.objects.get(Address.singleton(Kind.SETTINGS, server))
-        return flatten(wanted) if wanted is not None else {}
-
-    def _levelled(self, lives: Mapping[str, LiveObject]) -> dict[str, LiveObject]:
-        """The source's settings for the target too, where the target issues tokens; those of a resource server are its own."""
-        source, target = self.options.source or "", self.options.target or ""
-        if source not in lives:
-            return {}
-        both = {source: lives[source]}
-        if Side.AUTHORIZATION in self.estate.entry(target).role.sides:
-            both[target] = lives[source]
-        return both
 
     # -- associations and trust -------------------------------------------------------------------------------------
 

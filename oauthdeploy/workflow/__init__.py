@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from oauthdeploy.manifest.api import ManifestRequest
     from oauthdeploy.manifest.baselines import read_baseline
-    from oauthdeploy.planning.exporting import ExportOptions
+    from oauthdeploy.planning.exported import ExportOptions
     from oauthdeploy.workflow.adopting import AdoptReport, adopt, probe
     from oauthdeploy.workflow.bundling import make_bundle
     from oauthdeploy.workflow.comparing import compare_environments, compare_live
@@ -71,7 +71,7 @@ __all__ = [
 _HOMES: Final = {
     "AdoptReport": "oauthdeploy.workflow.adopting",
     "DriftRound": "oauthdeploy.workflow.drifting",
-    "ExportOptions": "oauthdeploy.planning.exporting",
+    "ExportOptions": "oauthdeploy.planning.exported",
     "ExportReport": "oauthdeploy.workflow.exporting",
     "ManifestRequest": "oauthdeploy.manifest.api",
     "PingResult": "oauthdeploy.workflow.options",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from oauthdeploy.core.errors import UsageError
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.planning.comparing import SidesCompared, compare_desired, compare_servers
-from oauthdeploy.planning.exporting import KINDS
+from oauthdeploy.planning.estate import KINDS
 from oauthdeploy.planning.plan import ServerSummary
 from oauthdeploy.workflow.exporting import hold_readable, read_estate
 from oauthdeploy.workflow.opening import connected, load

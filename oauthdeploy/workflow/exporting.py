@@ -22,7 +22,9 @@ from oauthdeploy.manifest.words import did_you_mean
 from oauthdeploy.model.state import LiveState
 from oauthdeploy.planning.capabilities import table_for
 from oauthdeploy.planning.changes import Action, Change
-from oauthdeploy.planning.exporting import Estate, Export, ExportOptions, Left, export, kinds_to_read
+from oauthdeploy.planning.estate import Estate, kinds_to_read
+from oauthdeploy.planning.exported import Export, ExportOptions, Left
+from oauthdeploy.planning.exporting import export
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.running.read import check_all, read_wanted
 from oauthdeploy.workflow.making import plan_now

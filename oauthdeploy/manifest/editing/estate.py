@@ -13,7 +13,7 @@ from oauthdeploy.manifest.editing.change import Draft, Reference
 from oauthdeploy.manifest.editing.names import variable_name
 from oauthdeploy.manifest.nodes import Source
 from oauthdeploy.model.fields import format_duration
-from oauthdeploy.planning.exporting import EntryEdit, Export
+from oauthdeploy.planning.exported import EntryEdit, Export
 
 IGNORED: Final = "as it was on the server when it was exported"
 """The reason in a comment that ignores what a rule says about a live object."""
