@@ -6,26 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from oauthdeploy.core.errors import Forbidden, ServerError, Unauthorized, UnexpectedAnswer
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers.http import BasicAuth, open_client
+from oauthdeploy.drivers.http import BasicAuth, BearerAuth, open_client
 from oauthdeploy.drivers.wire import FORM
 from oauthdeploy.model.servers import Role, Server
-
-
-class BearerAuth(AuthBase):
-    """A bearer token (RFC 6750, section 2.1); it is revealed when a request is about to be sent."""
-
-    def __init__(self, token: Secret) -> None:
-        self._token = token
-
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Sign the request."""
-        request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
-        return request
 
 
 class HttpProver:

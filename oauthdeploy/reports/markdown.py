@@ -21,7 +21,7 @@ from oauthdeploy.planning.changes import Risk
 from oauthdeploy.reports.document import Field, Item, Report, Row, Server, Stop, Verdict
 from oauthdeploy.reports.results import ends_of, reason_of
 from oauthdeploy.reports.text import place_text, step_text
-from oauthdeploy.reports.words import NONE_TEXT, counted, visible
+from oauthdeploy.reports.words import NONE_TEXT, counted, requests_text, visible
 
 LIMIT: Final = 65_536
 """Characters of a comment on GitHub; GitLab takes more."""
@@ -140,8 +140,7 @@ def _servers(servers: Sequence[Server]) -> str:
         return ""
     lines = [
         f"{text(server.name)}: {server.role}, {text(server.product or server.driver)}"
-        + (f", {server.reads} reads" if server.reads is not None else "")
-        + (f", {server.writes} writes" if server.writes is not None else "")
+        + (f", {told}" if (told := requests_text(server.reads, server.writes)) else "")
         for server in servers[:20]
     ]
     more = f"<br>and {len(servers) - 20} more" if len(servers) > 20 else ""

@@ -17,11 +17,11 @@ from oauthdeploy.core.diagnostics import Diagnostics, SourceSpan
 from oauthdeploy.planning.changes import Risk
 from oauthdeploy.planning.outcome import Status
 from oauthdeploy.reports.diagnostics import add_diagnostic
-from oauthdeploy.reports.document import Field, Item, Report, Row, Run, Server, Step, Verdict
+from oauthdeploy.reports.document import Field, Item, Report, Row, Run, Step, Verdict
 from oauthdeploy.reports.fields import add_fields
 from oauthdeploy.reports.grid import Columns
 from oauthdeploy.reports.sheet import Look, Sheet, Span, cells
-from oauthdeploy.reports.words import counted, listed, visible
+from oauthdeploy.reports.words import counted, listed, requests_text, visible
 
 _ENDS: Final = {
     Status.FAILED: "Failed",
@@ -89,14 +89,9 @@ def _add_head(sheet: Sheet, report: Report) -> None:
             (f"  {server.product or server.driver}", ""),
         ]
         indent = number_width + name_width + 4
-        sheet.ends(left, (_requests(server), "faint"), hang=indent)
+        sheet.ends(left, (requests_text(server.reads, server.writes), "faint"), hang=indent)
         if server.url:
             sheet.add(" " * indent, (server.url, "faint"), hang=indent)
-
-
-def _requests(server: Server) -> str:
-    told = ((server.reads, "read"), (server.writes, "write"))
-    return ", ".join(counted(number, noun) for number, noun in told if number is not None)
 
 
 # -- what is found or done ----------------------------------------------------------------------------------------------

@@ -74,6 +74,12 @@ def _is_duration(path: str) -> bool:
     return path.endswith("_lifetime")
 
 
+def requests_text(reads: int | None, writes: int | None) -> str:
+    """The requests to a server, `5 reads, 1 write`; those that nobody counted are left out."""
+    told = ((reads, "read"), (writes, "write"))
+    return ", ".join(counted(number, noun) for number, noun in told if number is not None)
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """`1 client`, `2 clients`; `plural` where an s isn't enough."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -253,6 +253,11 @@ def report_of(said: str) -> Report:
     return plan_report(plan, view)
 
 
+def test_the_requests_of_a_server_are_in_the_right_number() -> None:
+    """One read is a read, in Markdown as in the other forms."""
+    assert ", 1 read, 1 write</sub>" in render_markdown(report_of("x"))
+
+
 @cache
 def _plain_shape() -> list[str]:
     return _shape(render_markdown(report_of("x")))
