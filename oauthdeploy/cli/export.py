@@ -127,6 +127,11 @@ def export(source: Source, servers: Servers, selection: Selection, write: bool, 
     if write and source.takes_stdin:
         raise click.UsageError("--write needs a file, and the manifest comes from standard input.")
     report = workflow.export_manifest(source.request(), servers.options(), selection.options())
+    if not write and report.holds_secret:
+        raise click.UsageError(
+            "The manifest holds a secret, and its text would be printed. Write a reference in its place, such as "
+            "${env:NAME}, or export into the file with --write."
+        )
     if not write:
         streams.as_utf8()
         streams.write_result(report.text)

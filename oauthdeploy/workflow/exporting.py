@@ -9,6 +9,7 @@ from typing import Final
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, Severity
 from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError, UsageError
+from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Driver, ServerReport, Wanted
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
@@ -19,6 +20,7 @@ from oauthdeploy.manifest.nodes import Source
 from oauthdeploy.manifest.severities import is_structural
 from oauthdeploy.manifest.sources import read_sources
 from oauthdeploy.manifest.words import did_you_mean
+from oauthdeploy.model.fields import Model
 from oauthdeploy.model.state import LiveState
 from oauthdeploy.planning.capabilities import table_for
 from oauthdeploy.planning.changes import Action, Change
@@ -37,6 +39,9 @@ _ROUNDS: Final = 6
 _STAND_IN: Final = "export-checks-its-plan"
 """What stands for secrets that aren't known while the plan of an export is checked; it is sent nowhere."""
 
+_TELLING: Final = 6
+"""Characters from which on a secret that is found in a text is more than a chance."""
+
 _SECTIONS: Final = {"scopes": Kind.SCOPE, "clients": Kind.CLIENT}
 
 
@@ -49,13 +54,15 @@ class NotExported(OAuthDeployError):
 @dataclass(frozen=True)
 class ExportReport:
     """The manifest's text, and the text that it was made from; the environment variables that new entries read, by name with
-    their purpose; what could not be said, and what rules say of the live objects.
+    their purpose; what could not be said, and what rules say of the live objects. `holds_secret`: a secret that is written in the
+    manifest itself stands in the text, which must therefore not be shown.
     """
 
     text: str
     source: Source
     variables: Mapping[str, str] = field(default_factory=dict)
     findings: Diagnostics = field(default_factory=Diagnostics)
+    holds_secret: bool = False
 
     @property
     def changed(self) -> bool:
@@ -82,6 +89,28 @@ def export_manifest(
             fix="Name the file with the servers.",
         )
     return _Export(request, options, wanted, sources[0]).run()
+
+
+def _holds_secret(manifest: Manifest, text: str) -> bool:
+    """Whether a secret of the manifest can be read in a text. What is as short as a word proves nothing."""
+    parts = (manifest.document, *manifest.credentials.values(), *manifest.options.values())
+    return any(
+        len(secret.reveal()) >= _TELLING and secret.reveal() in text for part in parts for secret in _secrets_in(part)
+    )
+
+
+def _secrets_in(value: object) -> Iterator[Secret]:
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, Model):
+        for name in value.model_fields_set:
+            yield from _secrets_in(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _secrets_in(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _secrets_in(inner)
 
 
 def hold_readable(manifest: Manifest, names: Iterable[str]) -> None:
@@ -144,7 +173,7 @@ class _Export:
                 made = write_export(self.source, found, self.request.environment)
                 report = self._checked(drivers, made, found)
                 if report is not None:
-                    return report
+                    return replace(report, holds_secret=_holds_secret(self.manifest, report.text))
         raise NotExported(
             "The servers hold what can't be brought into a manifest",
             detail="\n".join(f"{item.address}: {item.detail}" for item in self.said[-5:]),

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import json
+from urllib.parse import quote, quote_plus
+from xml.sax.saxutils import escape
+
 import pytest
 
 from oauthdeploy.cli.reporting import FORMS
-from tests.live.conftest import Pair, PairFactory
+from tests.live.conftest import PASSWORD, Pair, PairFactory
 
 pytestmark = pytest.mark.live
 
@@ -18,6 +23,11 @@ CANARIES = {
     "default": "canary-default-7f3a96",
     "var-file": "canary-varfile-7f3a97",
     "environment-variable": "canary-envvar-7f3a98",
+    "short": "q~7`x|0;",
+    "part of another": "canary-env-7f",
+    "markup": "ca<b>&\"'%0a[.*]{}|nary",
+    "proof": "canary-proof-7f3a99",
+    "account": PASSWORD,
 }
 
 MANIFEST = """\
@@ -56,9 +66,18 @@ clients:
     grants: [client_credentials]
     secret: {value: "${env:NOT_SET:-canary-default-7f3a96}"}
   from-var-file: {type: confidential, redirect_uris: [], grants: [client_credentials], secret: {value: "${var:filed}"}}
+  from-short: {type: confidential, redirect_uris: [], grants: [client_credentials], secret: {value: "${env:SHORT}"}}
+  from-part: {type: confidential, redirect_uris: [], grants: [client_credentials], secret: {value: "${env:PART}"}}
+  from-markup: {type: confidential, redirect_uris: [], grants: [client_credentials], secret: {value: "${env:MARKUP}"}}
   from-exported: {type: confidential, redirect_uris: [], grants: [client_credentials], secret: {value: "${var:exported}"}}
 associations:
   - {scope: a, clients: [from-env, from-file]}
+revocations:
+  - id: INC-1
+    client: from-part
+    tokens: all
+    block: [resource]
+    proof: {token: "${env:LEAKED}", urls: ["${env:ORDERS_URL}/invoke/a/b"]}
 """
 
 BROKEN = (
@@ -94,15 +113,30 @@ SETTINGS = {
     "OAUTHDEPLOY_VAR": f"token={CANARIES['variable']}",
     "OAUTHDEPLOY_VAR_FILE": "vars.json",
     "OAUTHDEPLOY_ALLOW_COMMANDS": "1",
+    "SHORT": CANARIES["short"],
+    "PART": CANARIES["part of another"],
+    "MARKUP": CANARIES["markup"],
+    "LEAKED": CANARIES["proof"],
 }
 
 
+def _spellings(secret: str) -> set[str]:
+    """How a secret may look in the formats: as it is, in JSON, in HTML and XML, in an address, in Basic authentication."""
+    in_json = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    return {secret, html.escape(secret), escape(secret), quote(secret), quote_plus(secret), *in_json}
+
+
 def _search(pair: Pair, printed: str) -> None:
+    left = {
+        path.name: path.read_bytes().decode("utf-8", "replace")
+        for path in pair.folder.rglob("*")
+        if path.is_file() and path.name not in SOURCES
+    }
     for name, canary in CANARIES.items():
-        assert canary not in printed, f"the secret from {name} was printed"
-        for path in pair.folder.rglob("*"):
-            if path.is_file() and path.name not in SOURCES:
-                assert canary.encode() not in path.read_bytes(), f"the secret from {name} is in {path.name}"
+        for spelling in _spellings(canary):
+            assert spelling not in printed, f"the secret from {name} was printed"
+            for file, text in left.items():
+                assert spelling not in text, f"the secret from {name} is in {file}"
 
 
 def test_no_command_prints_or_leaves_a_planted_secret(planted: Pair) -> None:
@@ -128,11 +162,27 @@ def test_no_command_prints_or_leaves_a_planted_secret(planted: Pair) -> None:
         *((("drift", "-v", "-o", form), {0}) for form in FORMS),
         *((("plan", "-v", "-o", form), {0}) for form in FORMS),
         (("plan", *(f"--output={form}=report.{form}" for form in FORMS)), {0}),
+        (("plan", "-v", "--trace"), {0}),
+        (("validate", "--online", "-v"), {0}),
+        (("export", "--trace"), {64}),
+        (("export", "--write"), {0}),
+        (("compare", "login", "orders", "-v", *(f"--output={form}=compare.{form}" for form in FORMS)), {0, 2}),
+        (("adopt", "--yes", "-v"), {0}),
+        (("tokens", "list", "-v", "--trace"), {0}),
+        (("revoke", "from-short", "--yes", "--reason", "leaked", "--proof-token", "env:LEAKED", "--trace"), {0}),
+        (("journal", "--list"), {0}),
+        (("apply", "--yes", "-v", "--trace", *(f"--output={form}=again.{form}" for form in FORMS)), {0}),
     ):
         result = planted.run(*arguments, env=SETTINGS)
         assert result.code in codes, (arguments, result.out, result.err)
         printed += result.out + result.err
-    assert len(planted.admin(planted.login, "GET", "/admin/oauth/client")["clients"]) == 8
+    assert len(planted.admin(planted.login, "GET", "/admin/oauth/client")["clients"]) == 11
+    journal = min((planted.folder / ".oauthdeploy" / "journal").glob("*.jsonl"))
+    taken_back = planted.run(
+        "rollback", str(journal), "--yes", "-v", "--trace", "--allow=too-many-deletes", env=SETTINGS
+    )
+    printed += taken_back.out + taken_back.err
+    assert taken_back.code in (0, 4), taken_back.out + taken_back.err
     _search(planted, printed)
 
 
