@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -94,7 +95,7 @@ def _command(parent: click.Context, name: str) -> Iterator[str]:
             yield from _command(context, inner)
         return
     options = [item for item in command.get_params(context) if isinstance(item, click.Option) and not item.hidden]
-    options = [item for item in options if item.name != "help"]
+    options = [item for item in options if "--help" not in item.opts]
     yield "| flag | variable | what |"
     yield "|---|---|---|"
     for option in options:
@@ -178,9 +179,17 @@ def exit_codes_page() -> str:
 
 
 def _errors(root: type[errors.OAuthDeployError]) -> Iterator[type[errors.OAuthDeployError]]:
-    yield root
+    """The errors of the commands; whatever else has been imported meanwhile adds none."""
+    for name in COMMANDS:
+        import_module(f"oauthdeploy.cli.{name.replace('-', '_')}")
+    yield from _below(root)
+
+
+def _below(root: type[errors.OAuthDeployError]) -> Iterator[type[errors.OAuthDeployError]]:
+    if root.__module__.startswith(("oauthdeploy.core", "oauthdeploy.cli")):
+        yield root
     for inner in root.__subclasses__():
-        yield from _errors(inner)
+        yield from _below(inner)
 
 
 def order_page() -> str:
