@@ -6,9 +6,11 @@ import inspect
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 
 import click
 
+import oauthdeploy
 from oauthdeploy.cli.app import ALIASES, COMMANDS, app
 from oauthdeploy.core import errors
 from oauthdeploy.drivers.registry import driver_facts
@@ -179,15 +181,15 @@ def exit_codes_page() -> str:
 
 
 def _errors(root: type[errors.OAuthDeployError]) -> Iterator[type[errors.OAuthDeployError]]:
-    """The errors of the commands; whatever else has been imported meanwhile adds none."""
-    for name in COMMANDS:
-        import_module(f"oauthdeploy.cli.{name.replace('-', '_')}")
-    yield from _below(root)
+    """Every error of the package; what tests or other packages derive is none of ours."""
+    for module in walk_packages(oauthdeploy.__path__, "oauthdeploy."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+    yield from (error for error in _below(root) if error.__module__.startswith("oauthdeploy."))
 
 
 def _below(root: type[errors.OAuthDeployError]) -> Iterator[type[errors.OAuthDeployError]]:
-    if root.__module__.startswith(("oauthdeploy.core", "oauthdeploy.cli")):
-        yield root
+    yield root
     for inner in root.__subclasses__():
         yield from _below(inner)
 
