@@ -478,7 +478,8 @@ def test_a_silent_server_ends_with_the_read_timeout_and_a_slow_one_does_not() ->
 
     def talk(connection: socket.socket, ended: threading.Event) -> None:
         asked = connection.recv(65536)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 6\r\n\r\n[")
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 6\r\nConnection: close\r\n\r\n"
+        connection.sendall(head + b"[")
         for byte in (b" ", b" ", b" ", b" "):
             ended.wait(0.4)
             connection.sendall(byte)
