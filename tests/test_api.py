@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import os
 import re
 import subprocess
@@ -26,7 +28,7 @@ def in_process(code: str) -> str:
 def test_the_package_root_offers_the_functions_of_the_workflow() -> None:
     """The names are those of the workflow, and `dir` knows them before they are used."""
     names = [name for name in oauthdeploy.__all__ if name != "__version__"]
-    assert len(names) == 15
+    assert len(names) == 23
     for name in names:
         assert getattr(oauthdeploy, name) is getattr(workflow, name)
     assert set(names) <= set(in_process("import oauthdeploy; print(*dir(oauthdeploy))").split())
@@ -53,6 +55,22 @@ def test_the_names_of_the_page_are_the_names_of_the_package() -> None:
         if name != "__version__":
             assert f"`{name}" in text, name
             assert re.search(rf"\b{name}\(", examples), name
+
+
+def test_every_name_says_what_it_takes_and_gives() -> None:
+    """Each has a docstring and full types, and the docstring of a value names all of its fields."""
+    for name in oauthdeploy.__all__:
+        value = getattr(oauthdeploy, name)
+        if name == "__version__":
+            continue
+        told = inspect.getdoc(value) or ""
+        signature = inspect.signature(value)
+        assert all(each.annotation is not inspect.Parameter.empty for each in signature.parameters.values()), name
+        if dataclasses.is_dataclass(value):
+            assert {each.name for each in dataclasses.fields(value)} <= set(re.findall(r"`(\w+)`", told)), name
+        else:
+            assert signature.return_annotation not in (inspect.Signature.empty, "Any"), name
+            assert "Raises" in told, name
 
 
 @pytest.mark.live

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, TypedDict
 
 import click
 
@@ -19,9 +18,17 @@ from oauthdeploy.cli.output import Output, as_json
 from oauthdeploy.core.errors import OAuthDeployError, PartialApply
 
 if TYPE_CHECKING:
-    from oauthdeploy.model.objects import Revocation
     from oauthdeploy.planning.plan import Plan
-    from oauthdeploy.workflow.revoking import Order, Revoked
+    from oauthdeploy.workflow.ordering_cut_offs import CutOffOrder
+    from oauthdeploy.workflow.revoking import Revoked
+
+
+class Record(TypedDict):
+    """Who wants a cut-off, why, and under which ticket."""
+
+    who: str
+    reason: str
+    ticket: str
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,11 @@ class Incident:
     dry_run: bool = False
     yes: bool = False
     no_input: bool = False
+
+    @property
+    def record(self) -> Record:
+        """What the record says of it."""
+        return {"who": self.who or "", "reason": self.reason or "", "ticket": self.ticket or ""}
 
 
 incident_options: Final[Decorator] = bundle(
@@ -66,11 +78,10 @@ incident_options: Final[Decorator] = bundle(
 def carry_out(
     source: Source,
     servers: Servers,
-    revocations: Mapping[str, Revocation],
+    order: CutOffOrder,
     incident: Incident,
     output: Output,
     *,
-    command: Literal["revoke", "tokens delete"],
     write: bool = False,
 ) -> None:
     """Cut off, report, record in the manifest where asked, and leave with the exit code."""
@@ -79,9 +90,6 @@ def carry_out(
     from oauthdeploy.workflow import revoking
 
     request = source.request()
-    order = revoking.Order(
-        revocations, who=incident.who or "", reason=incident.reason or "", ticket=incident.ticket or "", command=command
-    )
     options = replace(servers.options(), allow=incident.allow)
     if incident.dry_run:
         look = revoking.plan_cut_off(request, order, options)
@@ -89,7 +97,7 @@ def carry_out(
         _leave_for(look.down, output)
         return
     may_ask = not incident.no_input and not source.takes_stdin and streams.is_terminal(sys.stdin)
-    question = Question(output, Reach(allow=incident.allow), yes=incident.yes, may_ask=may_ask, command=command)
+    question = Question(output, Reach(allow=incident.allow), yes=incident.yes, may_ask=may_ask, command=order.command)
     with progress(output) as tell, Interrupts() as interrupts:
         done = revoking.revoke(
             request,
@@ -119,7 +127,7 @@ def _leave_for(down: Mapping[str, OAuthDeployError], output: Output) -> None:
     leave(PartialApply.exit_code if down else 0)
 
 
-def _end(source: Source, order: Order, done: Revoked, output: Output, *, write: bool, shown: bool) -> None:
+def _end(source: Source, order: CutOffOrder, done: Revoked, output: Output, *, write: bool, shown: bool) -> None:
     from oauthdeploy.reports.revoke import render_revoke
     from oauthdeploy.running.audit import audit_document
 
@@ -161,25 +169,13 @@ def _unfinished(done: Revoked) -> OAuthDeployError | None:
     return None
 
 
-def _write(source: Source, order: Order, done: Revoked) -> list[str]:
+def _write(source: Source, order: CutOffOrder, done: Revoked) -> list[str]:
     """Put the cut-offs into the manifest; gives what to say of it."""
-    from oauthdeploy.workflow.recording import record_revocation
+    from oauthdeploy.workflow.recording import record_cut_off
 
-    told = []
-    for key, revocation in order.revocations.items():
-        found = record_revocation(source.request(), key, lasting(revocation, done.record.at))
-        if found.already:
-            told.append(f"The manifest says so already: {found.already} in {found.file}.")
-        else:
-            told.append(f"Written into {found.file} as {found.key}.")
-    return told
-
-
-def lasting(revocation: Revocation, moment: datetime) -> Revocation:
-    """The revocation for the manifest: where the client isn't blocked, tokens that it gets from now on shall live."""
-    from oauthdeploy.model.objects import IssuedBefore
-
-    if revocation.block or revocation.tokens != "all":
-        return revocation
-    bound = moment.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
-    return revocation.model_copy(update={"tokens": IssuedBefore(issued_before=bound)})
+    return [
+        f"The manifest says so already: {found.already} in {found.file}."
+        if found.already
+        else f"Written into {found.file} as {found.key}."
+        for found in record_cut_off(source.request(), order, done)
+    ]

@@ -17,7 +17,7 @@ from oauthdeploy.core.errors import UsageError
 
 if TYPE_CHECKING:
     from oauthdeploy.core.secrets import Secret
-    from oauthdeploy.model.objects import Revocation, RevocationProof
+    from oauthdeploy.model.objects import RevocationProof
 
 SIDES = ("resource", "authorization")
 NONE = "none"
@@ -153,32 +153,14 @@ def revoke(
     Exit code 0 where all is cut off and verified, 1 where no server has the client, 4 where a part is, 5 where a safety rule
     stops it, 8 where no server answered.
     """
-    asked = _revocation(client, owner, scope, issued_before, block, incident.reason, _proof(proof_token, proof_url))
-    key = incident.ticket or f"revoke-{client}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    carry_out(source, servers, {key: asked}, incident, output, command="revoke", write=write)
+    from oauthdeploy.planning.listing import TokenSelection
+    from oauthdeploy.workflow.ordering_cut_offs import order_revocation
 
-
-def _revocation(
-    client: str,
-    owner: str | None,
-    scope: str | None,
-    issued_before: datetime | None,
-    block: tuple[str, ...] | None,
-    reason: str | None,
-    proof: RevocationProof | None,
-) -> Revocation:
-    from oauthdeploy.model.objects import IssuedBefore, Revocation, Side
-
-    if not client.strip():
-        raise UsageError("CLIENT is empty", fix="Name the client that is to be cut off.")
-    selects = not (owner is None and scope is None and issued_before is None)
-    sides = block if block is not None else () if selects else SIDES
-    values: dict[str, object] = {
-        "reason": reason,
-        "owner": owner,
-        "scope": scope,
-        "tokens": "all" if issued_before is None else IssuedBefore(issued_before=issued_before),
-        "block": tuple(Side(side) for side in sides) or None,
-        "proof": proof,
-    }
-    return Revocation(client=client, **{name: value for name, value in values.items() if value is not None})
+    order = order_revocation(
+        client,
+        TokenSelection(owner=owner, scope=scope, issued_before=issued_before),
+        block=block,
+        proof=_proof(proof_token, proof_url),
+        **incident.record,
+    )
+    carry_out(source, servers, order, incident, output, write=write)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -14,10 +14,10 @@ from oauthdeploy.cli.flags import Command, leave, option
 from oauthdeploy.cli.options import Servers, Source, manifest_options, output_options, server_options
 from oauthdeploy.cli.output import Output, as_json
 from oauthdeploy.cli.revoke import moment
-from oauthdeploy.core.errors import OAuthDeployError, PartialApply, UsageError
+from oauthdeploy.core.errors import OAuthDeployError, PartialApply
 
 if TYPE_CHECKING:
-    from oauthdeploy.planning.listing import Selection
+    from oauthdeploy.planning.listing import TokenSelection
     from oauthdeploy.workflow.tokens import TokenList
 
 
@@ -102,33 +102,27 @@ def delete(
     Clients are not blocked: they can get new tokens at once; `revoke` is for that. The rest is as for `revoke`: servers that
     don't answer are named, and the audit file says who deleted what.
     """
-    from oauthdeploy.planning.listing import revocation_of, revocations_for
-    from oauthdeploy.workflow.tokens import list_tokens
+    from oauthdeploy.workflow.ordering_cut_offs import order_deletion
 
     selection = _selection(client, owner, scope, issued_before)
-    if selection.is_empty and not everything:
-        raise UsageError(
-            "Nothing says which tokens are to be deleted",
-            fix="Select them with --client, --owner, --scope or --issued-before; --all deletes every token of every client.",
-        )
-    key = incident.ticket or f"tokens-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    if client is not None:
-        carry_out(source, servers, {key: revocation_of(client, selection)}, incident, output, command="tokens delete")
-        return
-    found = list_tokens(source.request(), selection, servers.options())
-    _say_down(found.down, output)
-    chosen = revocations_for(found.tokens, selection, key)
-    if chosen:
-        carry_out(source, servers, chosen, incident, output, command="tokens delete")
-    else:
+    order, found = order_deletion(
+        source.request(), selection, servers.options(), everything=everything, **incident.record
+    )
+    down = found.down if found is not None else {}
+    _say_down(down, output)
+    if order is not None:
+        carry_out(source, servers, order, incident, output)
+    elif found is not None:
         _nothing(found, output)
-    leave(PartialApply.exit_code if found.down else 0)
+    leave(PartialApply.exit_code if down else 0)
 
 
-def _selection(client: str | None, owner: str | None, scope: str | None, issued_before: datetime | None) -> Selection:
-    from oauthdeploy.planning.listing import Selection
+def _selection(
+    client: str | None, owner: str | None, scope: str | None, issued_before: datetime | None
+) -> TokenSelection:
+    from oauthdeploy.planning.listing import TokenSelection
 
-    return Selection(client, owner, scope, issued_before)
+    return TokenSelection(client, owner, scope, issued_before)
 
 
 def _nothing(found: TokenList, output: Output) -> None:

@@ -24,7 +24,8 @@ class ManifestRequest:
 
     `files` are paths, folders, globs or `-`; `stdin` is the text for `-`. `environment` names the overlay (`--env`).
     `variables` are `--var`, `var_files` `--var-file`. `environ` is the process environment: only names that the manifest
-    writes are looked up in it, besides `OAUTHDEPLOY_VAR_*`. `severities` maps rule ids to `error`, `warning` or `ignore`.
+    writes are looked up in it, besides `OAUTHDEPLOY_VAR_*`. `allow_commands` lets references to
+    commands run (`--allow-commands`). `severities` maps rule ids to `error`, `warning` or `ignore`.
     `who_only` reads no more than who the servers and clients are, so that nothing else in the manifest, an unset secret or a
     slip somewhere, stands between an incident and its cut-off. `unset_env` stands for environment variables that are not set
     and have no default; "" is none: they are errors.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from oauthdeploy.core.addresses import Kind
@@ -12,8 +12,11 @@ from oauthdeploy.model.state import LiveState, LiveToken
 
 
 @dataclass(frozen=True)
-class Selection:
-    """Which tokens: those that fit all that is given. `client` is a key of the manifest, or an id on a server."""
+class TokenSelection:
+    """Which tokens: those that fit all that is given. `client` is a key of the manifest, or an id on a server.
+
+    `owner` is a resource owner, `scope` the name of one of the token's scopes, `issued_before` a moment with its zone; None: any.
+    """
 
     client: str | None = None
     owner: str | None = None
@@ -23,7 +26,12 @@ class Selection:
     @property
     def is_empty(self) -> bool:
         """True where every token is meant."""
-        return self == Selection()
+        return self == TokenSelection()
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it means some of the tokens of a client, not all."""
+        return replace(self, client=None) != TokenSelection()
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ class ListedToken:
 
 
 def listed_tokens(
-    tokens: Mapping[str, Iterable[LiveToken]], live: LiveState, named: Iterable[str], selection: Selection
+    tokens: Mapping[str, Iterable[LiveToken]], live: LiveState, named: Iterable[str], selection: TokenSelection
 ) -> tuple[ListedToken, ...]:
     """The selected tokens, the youngest first; `tokens` are by server, `live` has the clients, `named` are the manifest's."""
     known = frozenset(named)
@@ -55,7 +63,7 @@ def listed_tokens(
     return tuple(sorted(found, key=_order))
 
 
-def revocations_for(tokens: Iterable[ListedToken], selection: Selection, key: str) -> Mapping[str, Revocation]:
+def revocations_for(tokens: Iterable[ListedToken], selection: TokenSelection, key: str) -> Mapping[str, Revocation]:
     """The revocations that end the tokens, one for each client, by id: a client that only a server knows goes by its id."""
     clients = dict.fromkeys(item.client if item.named else item.token.client for item in tokens)
     return {
@@ -64,12 +72,12 @@ def revocations_for(tokens: Iterable[ListedToken], selection: Selection, key: st
     }
 
 
-def revocation_of(client: str, selection: Selection) -> Revocation:
-    """The revocation that ends the selected tokens of one client, and blocks nothing."""
-    return Revocation(client=client, **dict(_fields(selection)))
+def revocation_of(client: str, selection: TokenSelection, **more: object) -> Revocation:
+    """The revocation that ends the selected tokens of one client; with nothing `more` it blocks nobody."""
+    return Revocation(client=client, **dict(_fields(selection)), **more)
 
 
-def _fields(selection: Selection) -> Iterator[tuple[str, object]]:
+def _fields(selection: TokenSelection) -> Iterator[tuple[str, object]]:
     bound = selection.issued_before
     yield "tokens", "all" if bound is None else IssuedBefore(issued_before=bound)
     if selection.owner is not None:
@@ -78,7 +86,7 @@ def _fields(selection: Selection) -> Iterator[tuple[str, object]]:
         yield "scope", selection.scope
 
 
-def _selected(token: LiveToken, client: str, selection: Selection) -> bool:
+def _selected(token: LiveToken, client: str, selection: TokenSelection) -> bool:
     bound = selection.issued_before
     return (
         (selection.client is None or selection.client in (client, token.client))

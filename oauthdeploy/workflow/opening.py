@@ -19,7 +19,7 @@ from oauthdeploy.workflow.options import RunOptions
 
 
 def validate(request: ManifestRequest) -> tuple[Manifest | None, Diagnostics]:
-    """Read and check a manifest without any server. Gives None and the findings when there are errors."""
+    """Read and check a manifest without any server. Raises nothing: gives None and the findings when there are errors."""
     drivers = driver_facts()
     manifest, diagnostics = load_manifest(request, drivers)
     # A driver that is installed and can't be used is unknown to the manifest; why it can't is for its package's users to know.

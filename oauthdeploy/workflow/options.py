@@ -19,8 +19,9 @@ class RunOptions:
     `servers` restricts the run to some servers; `targets` and `excludes` are address globs. `parallelism` caps the requests
     at the same time for every server. `max_deletes` overrides the manifest's limit. `allow` names the safety rules to lift.
     `fail_on` trips the safety rule `risk-too-high` for a plan with a change of that risk or a greater one. `lock_timeout` is
-    in seconds. `state_dir` holds journals and lock files (default: `.oauthdeploy` beside the manifest). `on_manifest` is handed
-    the manifest once it is read, before any server is asked: a report takes places from it.
+    in seconds. `verify` reads touched objects again after an apply. `state_dir` holds journals and lock files (default:
+    `.oauthdeploy` beside the manifest). `on_manifest` is handed the manifest once it is read, before any server is asked: a
+    report takes places from it.
     """
 
     servers: tuple[str, ...] = ()

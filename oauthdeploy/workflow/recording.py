@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.manifest.editing.files import replace_file
 from oauthdeploy.manifest.editing.insert import NotInserted
 from oauthdeploy.manifest.editing.revocations import Addition, add_revocation, entry_text
-from oauthdeploy.model.objects import Revocation
+from oauthdeploy.model.objects import IssuedBefore, Revocation
 from oauthdeploy.workflow.opening import validate
+from oauthdeploy.workflow.ordering_cut_offs import CutOffOrder
+from oauthdeploy.workflow.revoking import Revoked
 
 
-def record_revocation(request: ManifestRequest, key: str, revocation: Revocation) -> Addition:
-    """Add the revocation to the manifest's files, whose comments and form stay, and see that no new error comes of it.
+def record_cut_off(request: ManifestRequest, order: CutOffOrder, done: Revoked) -> tuple[Addition, ...]:
+    """Add what was cut off to the manifest's files, whose comments and form stay, and see that no new error comes of it.
 
-    Raises NotInserted and FileNotWritten; then the files are as they were.
+    Gives for each revocation where it was put, or what says so already. Raises NotInserted and FileNotWritten; then the file that
+    the revocation was to go into is as it was.
     """
+    return tuple(
+        _record(request, key, _lasting(revocation, done.record.at)) for key, revocation in order.revocations.items()
+    )
+
+
+def _lasting(revocation: Revocation, moment: datetime) -> Revocation:
+    """The revocation for the manifest: where the client isn't blocked, tokens that it gets from now on shall live."""
+    if revocation.block or revocation.tokens != "all":
+        return revocation
+    bound = moment.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    return revocation.model_copy(update={"tokens": IssuedBefore(issued_before=bound)})
+
+
+def _record(request: ManifestRequest, key: str, revocation: Revocation) -> Addition:
     addition = add_revocation(request, key, revocation)
     if addition.already:
         return addition

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
 from oauthdeploy import __version__
 from oauthdeploy.core.addresses import Address
@@ -26,7 +26,6 @@ from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import OAuthDeployError, ServerError, ServersFailed
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
-from oauthdeploy.model.objects import Revocation
 from oauthdeploy.model.state import LiveState
 from oauthdeploy.planning.audited import AuditRecord
 from oauthdeploy.planning.cutting import CutOff, cut_off, cut_off_changes, cut_off_plan, is_there, on_servers
@@ -44,6 +43,7 @@ from oauthdeploy.running.read import raise_all
 from oauthdeploy.workflow.making import plan_now
 from oauthdeploy.workflow.opening import connected, load, prover_of
 from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.ordering_cut_offs import CutOffOrder
 
 JOURNALS: Final = "revocations"
 """The folder of the journals of cut-offs: apart from those of applies, which `apply --resume` goes on with."""
@@ -53,17 +53,6 @@ class ClientNotThere(OAuthDeployError):
     """No server has the client: probably its name is wrong, and nobody is cut off."""
 
     rule = "client-not-there"
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be cut off, by the id of each revocation, and who wants it why. `who` is the account where nobody says."""
-
-    revocations: Mapping[str, Revocation]
-    who: str = ""
-    reason: str = ""
-    ticket: str = ""
-    command: Literal["revoke", "tokens delete"] = "revoke"
 
 
 @dataclass(frozen=True)
@@ -95,8 +84,8 @@ class Revoked:
     holder: Holder | None = None
 
 
-def plan_cut_off(request: ManifestRequest, order: Order, options: RunOptions | None = None) -> Look:
-    """Look what is to be cut off. Writes nothing.
+def plan_cut_off(request: ManifestRequest, order: CutOffOrder, options: RunOptions | None = None) -> Look:
+    """Look what is to be cut off, of an order of `order_revocation` or `order_deletion`. Writes nothing.
 
     Raises ManifestInvalid, UsageError, ClientNotThere, and the errors of the servers where none answered.
     """
@@ -107,7 +96,7 @@ def plan_cut_off(request: ManifestRequest, order: Order, options: RunOptions | N
 
 def revoke(
     request: ManifestRequest,
-    order: Order,
+    order: CutOffOrder,
     options: RunOptions | None = None,
     *,
     audit: Path | None = None,
@@ -145,7 +134,7 @@ def revoke(
 # -- looking and doing --------------------------------------------------------------------------------------------------
 
 
-def _first_look(manifest: Manifest, order: Order, options: RunOptions) -> Look:
+def _first_look(manifest: Manifest, order: CutOffOrder, options: RunOptions) -> Look:
     facts = driver_facts()
     asked = cut_off(manifest.desired, order.revocations, facts)
     reach = options.servers or tuple(
@@ -252,7 +241,7 @@ class _Watch:
             self._on_event(event)
 
 
-def _blank(manifest: Manifest, request: ManifestRequest, order: Order) -> AuditRecord:
+def _blank(manifest: Manifest, request: ManifestRequest, order: CutOffOrder) -> AuditRecord:
     account = account_name()
     return AuditRecord(
         version=1,

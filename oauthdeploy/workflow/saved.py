@@ -47,7 +47,7 @@ def save_plan(
     """The document of a plan that will stand in `file`, bound to how it was asked for. Nothing is written here.
 
     `plan` and `manifest` are what `make_plan` gave for `request` and `options`; relative names in them start from the
-    working folder.
+    working folder. Raises nothing.
     """
     here = os.path.realpath(os.curdir)
     folder = os.path.realpath(file.parent)

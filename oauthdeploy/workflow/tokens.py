@@ -12,7 +12,7 @@ from oauthdeploy.drivers.base import Driver, Wanted
 from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.model.objects import Side
 from oauthdeploy.model.state import LiveState, LiveToken, ServerState
-from oauthdeploy.planning.listing import ListedToken, Selection, listed_tokens
+from oauthdeploy.planning.listing import ListedToken, TokenSelection, listed_tokens
 from oauthdeploy.running.read import ask_each, raise_all
 from oauthdeploy.workflow.opening import connected, load
 from oauthdeploy.workflow.options import RunOptions
@@ -29,7 +29,7 @@ class TokenList:
 
 
 def list_tokens(
-    request: ManifestRequest, selection: Selection | None = None, options: RunOptions | None = None
+    request: ManifestRequest, selection: TokenSelection | None = None, options: RunOptions | None = None
 ) -> TokenList:
     """List the working tokens that `selection` means, of all authorization servers that answer. Writes nothing.
 
@@ -55,7 +55,7 @@ def list_tokens(
     tokens = {name: found for name, (found, _state) in answers.items() if found is not None}
     clients = {address.name for address in desired.objects if address.kind is Kind.CLIENT}
     return TokenList(
-        listed_tokens(tokens, live, clients, selection or Selection()),
+        listed_tokens(tokens, live, clients, selection or TokenSelection()),
         tuple(tokens),
         tuple(sorted(answers.keys() - tokens.keys())),
         down,

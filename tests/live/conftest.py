@@ -187,3 +187,12 @@ def _record(app: flask.Flask, name: str, seen: list[tuple[str, str, str]]) -> No
 def pair(make_pair: PairFactory) -> Pair:
     """Both servers with TLS, tolerant, accepting client ids; the quick-start manifest."""
     return make_pair()
+
+
+@pytest.fixture
+def deployed(pair: Pair) -> Pair:
+    """The quick start, applied."""
+    result = pair.run("apply", "--yes")
+    assert result.code == 0, result.out + result.err
+    pair.writes()
+    return pair

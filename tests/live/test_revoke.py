@@ -67,15 +67,6 @@ def states(record: dict[str, Any]) -> dict[str, str]:
     return {item["server"]: item["state"] for item in record["servers"]}
 
 
-@pytest.fixture
-def deployed(pair: Pair) -> Pair:
-    """The quick start, applied."""
-    result = pair.run("apply", "--yes")
-    assert result.code == 0, result.out + result.err
-    pair.writes()
-    return pair
-
-
 def test_a_client_is_cut_off_on_every_server_and_the_record_says_so(deployed: Pair) -> None:
     """Blocked on the RS first, then blocked and tokens deleted on the AS; refused and inactive; recorded; once."""
     bearers = [token(deployed) for _ in range(3)]

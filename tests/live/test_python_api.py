@@ -1,0 +1,140 @@
+"""The Python API beside the command line: the same servers, the same words, the same results."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oauthdeploy import (
+    ManifestRequest,
+    TokenSelection,
+    list_tokens,
+    order_deletion,
+    order_revocation,
+    plan_cut_off,
+    record_cut_off,
+    revoke,
+)
+from oauthdeploy.core.errors import UsageError
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.reports.building.plan import plan_report
+from oauthdeploy.reports.json import document_of
+from oauthdeploy.reports.tokens import TokenPage, tokens_document
+from oauthdeploy.running.audit import audit_document
+from tests.live.conftest import Pair
+from tests.live.test_revoke import token
+
+pytestmark = pytest.mark.live
+
+TIMES = ("id", "at", "seconds", "journal")
+"""What no two cut-offs have in common."""
+
+
+@pytest.fixture
+def request_of(deployed: Pair, monkeypatch: pytest.MonkeyPatch) -> ManifestRequest:
+    """The same manifest and environment as the command line's."""
+    monkeypatch.chdir(deployed.folder)
+    return ManifestRequest(environ=deployed.environment)
+
+
+def lasting(record: dict[str, Any]) -> dict[str, Any]:
+    """A record without what no two cut-offs have in common."""
+    servers = [{name: value for name, value in server.items() if name != "seconds"} for server in record["servers"]]
+    return {name: value for name, value in record.items() if name not in TIMES} | {"servers": servers}
+
+
+def test_tokens_are_listed_as_the_command_line_lists_them(deployed: Pair, request_of: ManifestRequest) -> None:
+    """The document of `tokens list` is made of what `list_tokens` gives, whatever is selected."""
+    for _ in range(3):
+        token(deployed)
+    for flags, selection in (
+        ((), None),
+        (("--client", "nightly-batch"), TokenSelection(client="nightly-batch")),
+        (("--scope", "orders.read"), TokenSelection(scope="orders.read")),
+    ):
+        found = list_tokens(request_of, selection)
+        page = TokenPage(found.tokens, 1, 0, found.servers, found.silent, tuple(found.down))
+        assert tokens_document(page) == deployed.run("tokens", "list", "--limit", "0", *flags, "-o", "json").json
+
+
+def test_a_cut_off_is_planned_and_made_as_the_command_line_does(deployed: Pair, request_of: ManifestRequest) -> None:
+    """Plan, record and manifest entry are the same but for the times."""
+    flags = ("--block", "resource", "--reason", "leaked", "--ticket", "INC-1", "--who", "alice")
+    order = order_revocation("web-shop", block=("resource",), reason="leaked", ticket="INC-1", who="alice")
+    shown = deployed.run("revoke", "web-shop", *flags, "--dry-run", "-o", "json").json
+    assert document_of(plan_report(plan_cut_off(request_of, order).plan)) == shown
+    manifest = deployed.folder / "oauthdeploy.yaml"
+    before = manifest.read_bytes()
+    told = deployed.run("revoke", "web-shop", *flags, "--write", "--yes", "-o", "json").json
+    written = manifest.read_bytes()
+    manifest.write_bytes(before)
+    [journal] = (deployed.folder / ".oauthdeploy" / "revocations").glob("*.jsonl")
+    assert deployed.run("rollback", str(journal), "--yes").code == 0
+    done = revoke(request_of, order)
+    assert done is not None
+    assert lasting(audit_document(done.record)) == lasting(told)
+    assert [Path(entry.file).name for entry in record_cut_off(request_of, order, done)] == ["oauthdeploy.yaml"]
+    assert manifest.read_bytes() == written
+
+
+def test_selected_tokens_are_deleted_as_the_command_line_does(deployed: Pair, request_of: ManifestRequest) -> None:
+    """By owner, through the list: the same record, and nothing is left."""
+    token(deployed)
+    told = deployed.run("tokens", "delete", "--owner", "nightly-batch", "--ticket", "T-1", "--yes", "-o", "json").json
+    token(deployed)
+    order, found = order_deletion(request_of, TokenSelection(owner="nightly-batch"), ticket="T-1")
+    assert order is not None
+    assert found is not None
+    assert len(found.tokens) == 1
+    done = revoke(request_of, order)
+    assert done is not None
+    assert lasting(audit_document(done.record)) == lasting(told)
+    assert list_tokens(request_of).tokens == ()
+    assert order_deletion(request_of, TokenSelection(owner="nightly-batch"))[0] is None
+
+
+def test_confirm_is_asked_and_no_changes_nothing(deployed: Pair, request_of: ManifestRequest) -> None:
+    """As `run_plan`: it is handed the plan, and no means None and no record."""
+    token(deployed)
+    deployed.writes()
+    asked: list[bool] = []
+
+    def no(plan: Plan) -> bool:
+        asked.append(plan.is_empty)
+        return False
+
+    order = order_revocation("nightly-batch")
+    assert revoke(request_of, order, confirm=no) is None
+    assert asked == [False]
+    assert deployed.writes() == []
+    assert not (deployed.folder / ".oauthdeploy" / "audit.jsonl").exists()
+
+
+def test_what_is_blocked_follows_from_what_is_selected() -> None:
+    """Everything: both sides; some tokens: nobody; and what is said counts. The id is the ticket."""
+    [whole] = order_revocation("a").revocations.values()
+    assert ([side.value for side in whole.block or ()], whole.tokens) == (["resource", "authorization"], "all")
+    [some] = order_revocation("a", TokenSelection(owner="alice")).revocations.values()
+    assert (some.block, some.owner) == (None, "alice")
+    [old] = order_revocation("a", TokenSelection(issued_before=datetime(2026, 1, 1, tzinfo=UTC))).revocations.values()
+    assert old.block is None
+    [both] = order_revocation("a", TokenSelection(owner="alice"), block=("resource",)).revocations.values()
+    assert [side.value for side in both.block or ()] == ["resource"]
+    assert list(order_revocation("a", ticket="INC-1").revocations) == ["INC-1"]
+
+
+@pytest.mark.parametrize(
+    ("client", "selection", "block"),
+    [(" ", None, None), ("a", None, ("login",)), ("a", TokenSelection(client="b"), None)],
+)
+def test_an_order_that_makes_no_sense_is_refused(
+    client: str, selection: TokenSelection | None, block: tuple[str, ...] | None
+) -> None:
+    """No client, a side that isn't one, the tokens of another client: UsageError, before any server is asked."""
+    with pytest.raises(UsageError):
+        order_revocation(client, selection, block=block)
+    with pytest.raises(UsageError):
+        order_deletion(ManifestRequest(), TokenSelection())
