@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path as FilePath
 from typing import Any, Final
 
+from oauthdeploy.core.collector import paused
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
@@ -49,21 +48,8 @@ def load_manifest(
     any input: whatever is wrong is a finding.
     """
     sources, problems = (texts, ()) if texts is not None else read_sources(request)
-    with _collector_paused(sum(len(source.text) for source in sources) > _BIG):
+    with paused(sum(len(source.text) for source in sources) > _BIG):
         return _load(request, drivers, sources, list(problems))
-
-
-@contextmanager
-def _collector_paused(pause: bool) -> Iterator[None]:
-    """Reading makes a million live objects and no garbage cycles; looking for cycles among them doubles the time."""
-    if not pause or not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _load(

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.collector import paused
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Object
@@ -109,22 +110,23 @@ def build_plan(
     call themselves, `batch_key` of the request that carries a change, `writes` as the number of requests of one batch.
     `digest` is that of the manifest. Raises OrderCycle, and UsageError for a policy limit that can't be read.
     """
-    comparison = compare(desired, live, facts)
-    ordered = order(comparison.changes, desired, live, batch_key)
-    survivors = Survivors(desired, live)
-    changes = tuple(_noted(change, survivors) for change in ordered)
-    found = Diagnostics.of(side_findings(desired, live, changes, facts))
-    return Plan(
-        name=desired.name,
-        changes=changes,
-        servers=_summaries(desired, live, changes, products, writes),
-        diagnostics=(comparison.diagnostics + found).sorted(),
-        stops=check_safety(changes, desired, live, accounts).sorted(),
-        blind=comparison.blind,
-        fingerprints=MappingProxyType(_fingerprints(changes)),
-        manifest_digest=digest,
-        kept=comparison.kept,
-    )
+    with paused():
+        comparison = compare(desired, live, facts)
+        ordered = order(comparison.changes, desired, live, batch_key)
+        survivors = Survivors(desired, live)
+        changes = tuple(_noted(change, survivors) for change in ordered)
+        found = Diagnostics.of(side_findings(desired, live, changes, facts))
+        return Plan(
+            name=desired.name,
+            changes=changes,
+            servers=_summaries(desired, live, changes, products, writes),
+            diagnostics=(comparison.diagnostics + found).sorted(),
+            stops=check_safety(changes, desired, live, accounts).sorted(),
+            blind=comparison.blind,
+            fingerprints=MappingProxyType(_fingerprints(changes)),
+            manifest_digest=digest,
+            kept=comparison.kept,
+        )
 
 
 def with_survivors(plan: Plan, desired: DesiredState, live: LiveState, servers: Collection[str]) -> Plan:
