@@ -17,14 +17,14 @@ servers:
     url: ${{env:LOGIN_URL}}
     credentials: {{username: tool, password: "${{env:LOGIN_PASSWORD}}"}}
     introspection: {{username: {introspector}, password: "${{env:INTROSPECTION_PASSWORD}}"}}
-    limits: {{timeout: 1s, retries: {retries}, parallel: {parallel}}}
+    limits: {{timeout: {timeout}s, retries: {retries}, parallel: {parallel}}}
   orders:
     role: resource
     driver: webmethods
     url: ${{env:ORDERS_URL}}
     credentials: {{username: tool, password: "${{env:ORDERS_PASSWORD}}"}}
     authorization_server: login
-    limits: {{timeout: 1s, retries: {retries}, parallel: {parallel}}}
+    limits: {{timeout: {timeout}s, retries: {retries}, parallel: {parallel}}}
 resource_owners: [alice, bob, batch, robot, auditor]
 """
 
@@ -128,11 +128,16 @@ _GIVEN = '{value: "${env:BATCH_SECRET}"}'
 _MADE = "{generate: true, deliver_to: {file: out/batch.json, format: json}}"
 
 
-def fresh_manifest(*, accepts: bool, retries: int = 0, parallel: int = 1) -> str:
+PATIENT: Final = 10
+"""Seconds that an answer may take: long enough for a busy machine."""
+
+
+def fresh_manifest(*, accepts: bool, timeout: int = PATIENT, retries: int = 0, parallel: int = 1) -> str:
     """For empty servers: everything is created. `accepts`: the servers take ids and secrets that others choose."""
     text = _SERVERS + _FRESH
     return text.format(
         introspector="orders-rs",
+        timeout=timeout,
         retries=retries,
         parallel=parallel,
         batch_secret=_GIVEN if accepts else _MADE,
@@ -145,6 +150,7 @@ def prior_manifest(*, accepts: bool) -> str:
     """What the servers hold before `change_manifest`: the same, and a legacy client with a legacy scope."""
     text = (_SERVERS + _FRESH).format(
         introspector="orders-rs",
+        timeout=PATIENT,
         retries=0,
         parallel=1,
         batch_secret=_GIVEN if accepts else _MADE,
@@ -154,11 +160,13 @@ def prior_manifest(*, accepts: bool) -> str:
     return text.replace("clients:\n", "  legacy.read: {description: Legacy, resources: [legacy]}\nclients:\n", 1)
 
 
-def change_manifest(*, accepts: bool, retries: int = 0, parallel: int = 1) -> str:
+def change_manifest(*, accepts: bool, timeout: int = PATIENT, retries: int = 0, parallel: int = 1) -> str:
     """For servers that hold `prior_manifest` and have issued tokens: updates, a rename, deletes, a cut-off."""
     text = _SERVERS + _CHANGE
     former = "web-shop" if accepts else "Web Shop"
-    return text.format(introspector="orders-rs-2", retries=retries, parallel=parallel, former_shop=former)
+    return text.format(
+        introspector="orders-rs-2", timeout=timeout, retries=retries, parallel=parallel, former_shop=former
+    )
 
 
 MANIFESTS: Final[dict[str, Callable[..., str]]] = {"empty": fresh_manifest, "change": change_manifest}

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from oauthdeploy.running.journal import JournalContents, read_journal
-from tests.faults.manifests import GENERATED
-from tests.faults.proxy import Fault, Seen, Trap
+from tests.faults.manifests import GENERATED, PATIENT
+from tests.faults.proxy import SILENT, Fault, Seen, Trap
 from tests.faults.site import SERVERS, Ran, Setting, Site, clear, delivered_to, finished
 
 LOST: Final = "secret"
@@ -98,7 +98,7 @@ class Bench:
         self.tried += 1
         expected = self.undisturbed(setting)
         self.site.reset(setting.scenario)
-        folder = self.site.folder("case", self.site.manifest(setting))
+        folder = self.site.folder("case", self.site.manifest(setting, 1 if trap.fault in SILENT else PATIENT))
         self.site.arm(server, trap)
         disturbed = self._disturbed(folder, trap)
         for proxy in self.site.proxies.values():

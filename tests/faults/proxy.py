@@ -57,6 +57,8 @@ SIGNALS: Final = {
     Fault.INTERRUPT_AFTER: signal.SIGINT,
 }
 NETWORK_FAULTS: Final = tuple(fault for fault in Fault if fault not in SIGNALS)
+SILENT: Final = frozenset({Fault.HANG_BEFORE, Fault.HANG_AFTER, Fault.ACT_LATE})
+"""No answer comes until the client has given up."""
 _NOT_FORWARDED: Final = frozenset(
     {
         Fault.CLOSE_UNREAD,

@@ -22,7 +22,7 @@ from sqlalchemy import event
 from oauthdeploy.cli.run import run
 from oauthdeploy.server import RunningServer, SeedUser, ServerConfig, passwords, start
 from oauthdeploy.server.app import state_of
-from tests.faults.manifests import ALLOWED, MANIFESTS, prior_manifest
+from tests.faults.manifests import ALLOWED, MANIFESTS, PATIENT, prior_manifest
 from tests.faults.proxy import Proxy, Seen, Trap
 
 PASSWORDS: Final = {
@@ -187,8 +187,10 @@ class Site:
         (folder / "oauthdeploy.yaml").write_text(manifest)
         return folder
 
-    def manifest(self, setting: Setting) -> str:
-        return MANIFESTS[setting.scenario](accepts=self.accepts, retries=setting.retries, parallel=setting.parallel)
+    def manifest(self, setting: Setting, timeout: int = PATIENT) -> str:
+        """The manifest of a setting; `timeout` in seconds is how long an answer may take."""
+        make = MANIFESTS[setting.scenario]
+        return make(accepts=self.accepts, timeout=timeout, retries=setting.retries, parallel=setting.parallel)
 
     def apply(self, folder: Path) -> Ran:
         """`oauthdeploy apply --yes` in this process."""
