@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import groupby
 from pathlib import Path
 from pkgutil import walk_packages
 
@@ -15,7 +16,8 @@ from oauthdeploy.cli.app import ALIASES, COMMANDS, app
 from oauthdeploy.core import errors
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.explaining.fields import all_fields
-from oauthdeploy.model.explanation import FieldFacts
+from oauthdeploy.manifest.explaining.notices import all_notices
+from oauthdeploy.model.explanation import SAFETY, FieldFacts
 from oauthdeploy.planning import ordering
 from oauthdeploy.planning.capabilities import Capability
 from oauthdeploy.reports.drivers import cell as driver_cell
@@ -194,6 +196,32 @@ def _below(root: type[errors.OAuthDeployError]) -> Iterator[type[errors.OAuthDep
         yield from _below(inner)
 
 
+def findings_page() -> str:
+    """Every id that is no rule of the manifest, group by group."""
+    lines = ["# Findings and errors", "", _NOTE, ""]
+    lines += [
+        "Every finding and every error has an id, in brackets behind it, and `oauthdeploy explain ID` says what it is.",
+        "Those about the text of a manifest are [rules](rules.md); these are all the others. Drivers of others may have ids of",
+        "their own.",
+    ]
+    for group, notices in groupby(all_notices().values(), lambda facts: facts.group):
+        lines += ["", f"## {_GROUPS[group]}", "", "| id | weighs | what | why | what to do |", "|---|---|---|---|---|"]
+        for one in notices:
+            texts = " | ".join(cell(text) for text in (one.title, one.reason, one.fix))
+            lines.append(f"| {code(one.id)} | {one.severity} | {texts} |")
+    return "\n".join(lines) + "\n"
+
+
+_GROUPS = {
+    SAFETY: "Safety stops: `--allow ID` lifts one once",
+    "planning": "Plans and the two sides",
+    "servers": "Servers and their drivers",
+    "running": "Runs that change servers",
+    "reports": "Rows of reports, in JUnit and SARIF",
+    "commands": "Commands and files",
+}
+
+
 def order_page() -> str:
     """The two-sided order of work, as it is drawn beside the code."""
     title, _, rest = inspect.cleandoc(ordering.__doc__ or "").partition("\n\n")
@@ -243,6 +271,7 @@ PAGES = {
     "commands.md": commands_page,
     "manifest.md": manifest_page,
     "exit-codes.md": exit_codes_page,
+    "findings.md": findings_page,
     "order-of-work.md": order_page,
 }
 

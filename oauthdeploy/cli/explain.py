@@ -20,7 +20,7 @@ def explain(subject: str, source: Source, output: Output) -> None:
     """Explain a rule, a field of the manifest, or an object of yours.
 
     \b
-    A rule, as a finding names it in brackets:    redirect-uri-not-https
+    A rule, as a finding or an error names it:    redirect-uri-not-https
     A field, whatever the object is called:       clients.redirect_uris
     An object, on one server or on all of them:   client/web-shop@login
 
@@ -37,12 +37,13 @@ def explain(subject: str, source: Source, output: Output) -> None:
 def _explain_language(subject: str, output: Output) -> None:
     from oauthdeploy.drivers.registry import driver_facts
     from oauthdeploy.manifest.explaining.fields import all_fields, find_field, near_fields
+    from oauthdeploy.manifest.explaining.notices import all_notices
     from oauthdeploy.manifest.explaining.rules import all_rules
     from oauthdeploy.manifest.words import closest
     from oauthdeploy.reports.explain import render_fields, render_rule
     from oauthdeploy.reports.explain_json import fields_document, rule_document
 
-    rules = all_rules()
+    rules = {**all_notices(), **all_rules()}
     rule = rules.get(subject)
     if rule is not None:
         output.emit({"text": lambda look: render_rule(rule, look), "json": as_json(lambda: rule_document(rule))})

@@ -20,7 +20,7 @@ from oauthdeploy.manifest.interpolate import Resolver, interpolate
 from oauthdeploy.manifest.loader import read_tree
 from oauthdeploy.manifest.locate import Locator
 from oauthdeploy.manifest.mask import is_secret_path
-from oauthdeploy.manifest.nodes import Source
+from oauthdeploy.manifest.nodes import BIG, Source
 from oauthdeploy.manifest.overlays import check_overlays
 from oauthdeploy.manifest.parts import DriverParts, check_driver_parts, misplaced_secrets
 from oauthdeploy.manifest.placement import place_objects
@@ -35,7 +35,6 @@ from oauthdeploy.planning.capabilities import DriverFacts
 
 SUPPORTED_VERSION: Final = "1"
 _NOT_INTERPOLATED: Final = frozenset({"variables", "environments", "version"})
-_BIG: Final = 256 * 1024
 
 
 def load_manifest(
@@ -48,7 +47,7 @@ def load_manifest(
     any input: whatever is wrong is a finding.
     """
     sources, problems = (texts, ()) if texts is not None else read_sources(request)
-    with paused(sum(len(source.text) for source in sources) > _BIG):
+    with paused(sum(len(source.text) for source in sources) > BIG):
         return _load(request, drivers, sources, list(problems))
 
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+from oauthdeploy.core.collector import paused
 from oauthdeploy.core.diagnostics import Diagnostic, Path, SourceSpan
 from oauthdeploy.manifest.mask import mask_around, mask_broken_line, mask_columns, secret_nodes
-from oauthdeploy.manifest.nodes import Node, Source, read_nodes
+from oauthdeploy.manifest.nodes import BIG, Node, Source, read_nodes
 
 KEY_RULES = frozenset({"unknown-key", "missing-key", "duplicate-key", "conflicting-definition"})
 """Findings about a key as such: they point at the key, not at its value."""
@@ -34,7 +35,8 @@ class Index:
     @cached_property
     def node(self) -> Node | None:
         """The top node; None for a file that is empty or broken."""
-        return read_nodes(self.source)[0]
+        with paused(len(self.source.text) > BIG):
+            return read_nodes(self.source)[0]
 
     @cached_property
     def _masks(self) -> Mapping[int, list[tuple[int, int]]]:

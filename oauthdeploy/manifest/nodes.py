@@ -30,6 +30,8 @@ MAX_DEPTH: Final = 64
 MAX_CONTAINERS: Final = 2_000_000
 MAX_VALUES: Final = 3_000_000
 """Texts, lists and mappings in one file: half as many again as in a manifest of 100,000 clients."""
+BIG: Final = 256 * 1024
+"""Characters from which reading keeps the cycle collector still."""
 MAX_PROBLEMS: Final = 10_000
 _BREAK = re.compile(r"\r\n|\n|\r")
 

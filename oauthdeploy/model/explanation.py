@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostics, SourceSpan
 
+SAFETY: Final = "safety stop"
+"""The group of the ids that --allow lifts."""
+
 
 @dataclass(frozen=True)
 class RuleFacts:
-    """One rule of the catalogue in words.
+    """One rule of the catalogue in words, or another id that a finding or an error can have.
 
-    `severity` is what a finding weighs by default; that of a `structural` rule can't be changed. `bad` and `good` are parts of a
-    manifest. `links` are the addresses of the RFC sections that `source` names, in its order. `looks_at` names the fields on
-    which the two examples differ.
+    `group` says what raises it: "" for a rule of the manifest, which alone has `source`, `bad` and `good`, parts of a manifest.
+    `severity` is what a finding weighs by default; that of a `structural` rule can't be changed. `links` are the addresses of the
+    RFC sections that `source` names, in its order. `looks_at` names the fields on which the two examples differ.
     """
 
     id: str
@@ -30,6 +33,7 @@ class RuleFacts:
     structural: bool = False
     links: tuple[str, ...] = ()
     looks_at: tuple[str, ...] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from oauthdeploy.model.explanation import (
+    SAFETY,
     DriverAnswer,
     FieldFacts,
     FieldStanding,
@@ -30,18 +31,27 @@ def render_rule(rule: RuleFacts, look: Look) -> str:
     weighs = "structural: its severity can't be changed, since nothing can be done with such a manifest"
     sheet_line(sheet, "severity", rule.severity if not rule.structural else f"{rule.severity}, {weighs}")
     sheet_line(sheet, "why", rule.reason)
-    sheet_line(sheet, "source", rule.source)
+    if rule.group:
+        sheet_line(sheet, "said by", f"{rule.group}; it is no rule of the manifest")
+    else:
+        sheet_line(sheet, "source", rule.source)
     for link in rule.links:
         sheet_line(sheet, "", link)
     sheet_line(sheet, "fix", rule.fix)
     if rule.looks_at:
         sheet_line(sheet, "fields", ", ".join(rule.looks_at))
     for word, text in (("bad", rule.bad), ("good", rule.good)):
+        if not text:
+            continue
         sheet.blank()
         sheet.add((f"{word}:", "high" if word == "bad" else "good"))
         for line in text.split("\n"):
             sheet.add("    ", visible(line), hang=6)
-    if not rule.structural:
+    if rule.group == SAFETY:
+        sheet.blank()
+        sheet.add(("To lift it once:", "faint"))
+        sheet.add(f"    --allow {rule.id}", hang=6)
+    if not rule.structural and not rule.group:
         sheet.blank()
         sheet.add(("To change what it weighs:", "faint"))
         sheet.add(f"    --error {rule.id}, --warn {rule.id} or --ignore {rule.id}", hang=6)

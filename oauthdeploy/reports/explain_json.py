@@ -20,6 +20,7 @@ def rule_document(rule: RuleFacts) -> Document:
         "rule": rule.id,
         "severity": rule.severity,
         "structural": rule.structural,
+        "group": rule.group or "manifest",
         "title": rule.title,
         "reason": rule.reason,
         "source": rule.source,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import SequenceMatcher
 
+from oauthdeploy.manifest.editing.alignment import Alignment
 from oauthdeploy.manifest.locate import Index
 from oauthdeploy.manifest.nodes import Source
 
@@ -19,7 +19,7 @@ def unified_diff(before: Source, after: Source) -> Iterator[str]:
     A line whose end alone changes is shown too: a carriage return as `\\r`, a missing last line end as diff says it.
     """
     old, new = _lines(before.text), _lines(after.text)
-    matcher = SequenceMatcher(None, old, new, autojunk=len(old) > 2000)
+    matcher = Alignment(old, new)
     yield f"--- {before.name}"
     yield f"+++ {after.name} (formatted)"
     shown_old, shown_new = Index(before), Index(after)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from oauthdeploy.core.collector import paused
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.manifest.editing.order import put_in_order
 from oauthdeploy.manifest.editing.read import read_text
@@ -21,7 +22,7 @@ from oauthdeploy.manifest.editing.write import write_text
 from oauthdeploy.manifest.loader import read_tree
 from oauthdeploy.manifest.locate import Locator
 from oauthdeploy.manifest.mask import mask_broken_line
-from oauthdeploy.manifest.nodes import Node, Source, read_nodes
+from oauthdeploy.manifest.nodes import BIG, Node, Source, read_nodes
 
 _HEADER_KEYS = frozenset({"version", "name"})
 """A comment right above one of these, at the top of a file, speaks of the whole file."""
@@ -42,12 +43,14 @@ def format_source(source: Source) -> Formatted:
 
     A file that the loader can't read (not YAML, a key twice, tags, several documents) gives the loader's findings.
     """
-    data, problems = read_tree(source)
-    if problems:
-        return Formatted(source.text, tuple(_masked(item, source) for item in problems))
-    text = canonical_text(read_text(with_lf(source.text)))
-    problem = _difference(source, data, text)
-    return Formatted(text) if problem is None else Formatted(source.text, (problem,))
+    with paused(len(source.text) > BIG):
+        data, problems = read_tree(source)
+        if problems:
+            return Formatted(source.text, tuple(_masked(item, source) for item in problems))
+        text = canonical_text(read_text(with_lf(source.text)))
+        # A text that stays as it is needs no proof that it says the same.
+        problem = None if text == source.text else _difference(source, data, text)
+        return Formatted(text) if problem is None else Formatted(source.text, (problem,))
 
 
 def _masked(item: Diagnostic, source: Source) -> Diagnostic:
@@ -120,7 +123,7 @@ def with_lf(text: str) -> str:
 
 def comments_of(text: str) -> Counter[str]:
     """The comments of a text with LF line ends, each with how often it stands there."""
-    return Counter(item.text for item in read_tokens(text)[2] if item.text)
+    return Counter(item.text for item in read_tokens(text)[2] if item.text) if "#" in text else Counter()
 
 
 def _displaced(before: Source, after: Source) -> Diagnostic | None:

@@ -1,0 +1,6 @@
+"""The form in which notices are written down."""
+
+from __future__ import annotations
+
+Notice = tuple[str, str, str, str, str]
+"""Id, severity, title, reason, fix."""

@@ -1,0 +1,106 @@
+"""Rows of a report as findings, in JUnit and SARIF: each difference or change is one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from oauthdeploy.manifest.explaining.notices.base import Notice
+
+_PLANNED: Final = {
+    "create": ("The plan creates an object", "The manifest wants it, and the server doesn't have it."),
+    "update": ("The plan changes an object", "The server has it with other values than the manifest."),
+    "replace": ("The plan makes an object anew", "A field differs that the server can't change in place."),
+    "delete": ("The plan deletes an object", "The manifest says absent, or policy.prune asks for it to go."),
+    "disable": ("The plan disables a client", "A revocation blocks it, or the manifest says enabled: false."),
+    "revoke": ("The plan revokes tokens", "A revocation of the manifest asks for it."),
+}
+_FOUND: Final = {
+    "missing": (
+        "error",
+        "The server lacks what the manifest wants",
+        "Somebody deleted it, or it was never applied.",
+        "Apply the manifest, or remove it there.",
+    ),
+    "unexpected": (
+        "error",
+        "The server has what the manifest doesn't want",
+        "Somebody made it by hand, or its removal was never applied.",
+        "Apply the manifest, or write the object into it.",
+    ),
+    "changed": (
+        "error",
+        "The server differs from the manifest",
+        "A managed field was changed by hand, or a change of the manifest was never applied.",
+        "Apply the manifest, or write the new value into it.",
+    ),
+    "sides-disagree": (
+        "error",
+        "Two sides disagree",
+        "The authorization and the resource server hold one object differently.",
+        "Apply the manifest: it brings both sides in step.",
+    ),
+    "cannot-compare": (
+        "info",
+        "A value can't be compared",
+        "The server shows no secrets, so nobody can tell whether it is the one of the manifest. That is never drift.",
+        "Nothing; a higher secret.revision sends it again.",
+    ),
+    "unreadable": (
+        "warning",
+        "A part of the server couldn't be read",
+        "What isn't known is neither drift nor in order.",
+        "Let oauthdeploy read it.",
+    ),
+    "accepted": (
+        "info",
+        "A known difference is accepted",
+        "The baseline has an entry for it, with owner, reason and last day.",
+        "Nothing until that day.",
+    ),
+}
+_COMPARED: Final = {
+    "missing": ("Only the first side has the object", "The second server or environment lacks it."),
+    "unexpected": ("Only the second side has the object", "The first server or environment lacks it."),
+    "changed": ("The sides differ", "Both have the object, with other values."),
+}
+
+NOTICES: Final[tuple[Notice, ...]] = (
+    (
+        "more-findings",
+        "error",
+        "More was found than is shown",
+        "The first thousand findings are kept, errors before warnings; the rest is counted by rule, so numbers and exit code "
+        "stay true. It weighs as much as the heaviest of those that it stands for.",
+        "Correct what is shown above and run the command again.",
+    ),
+    *(
+        (f"planned-{word}", "info", title, f"{reason} A change of medium or high risk is a warning.", "Review it.")
+        for word, (title, reason) in _PLANNED.items()
+    ),
+    *((f"drift-{word}", *said) for word, said in _FOUND.items()),
+    *(
+        (f"difference-{word}", severity, *_COMPARED.get(word, (title, reason)), "Decide which of the two is right.")
+        for word, (severity, title, reason, _) in _FOUND.items()
+    ),
+    (
+        "change-failed",
+        "error",
+        "A change failed",
+        "The server didn't make it; the finding quotes why.",
+        "Put the cause right and apply again.",
+    ),
+    (
+        "change-unknown",
+        "error",
+        "Nobody knows whether a change was made",
+        "The request was sent and its answer never came, and a look at the server didn't settle it.",
+        "Make a plan: it shows what is left to do.",
+    ),
+    (
+        "change-skipped",
+        "warning",
+        "A change was not tried",
+        "Something that it depends on was not made, or the run ended before.",
+        "Apply again.",
+    ),
+)

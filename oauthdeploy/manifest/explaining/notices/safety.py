@@ -1,0 +1,84 @@
+"""Safety stops: what keeps `apply` from writing until it is named in `--allow`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from oauthdeploy.manifest.explaining.notices.base import Notice
+
+NOTICES: Final[tuple[Notice, ...]] = (
+    (
+        "too-many-deletes",
+        "error",
+        "Too many objects would be deleted",
+        "A wrong file, environment or server shows itself by a plan that deletes much. The share of policy.limits.max_deletes "
+        "counts for each kind and server from policy.limits.minimum_population on.",
+        "Check the plan; raise policy.limits.max_deletes where it is meant.",
+    ),
+    (
+        "too-many-updates",
+        "error",
+        "Too many objects would be changed",
+        "A slip in a variable or an overlay shows itself by a plan that changes much; policy.limits.max_updates is the limit.",
+        "Check the plan; raise policy.limits.max_updates where it is meant.",
+    ),
+    (
+        "protected-object",
+        "error",
+        "A protected object would be deleted",
+        "policy.protect names objects that must not be deleted, made anew or cut off by mistake.",
+        "Take the object out of policy.protect if it may go.",
+    ),
+    (
+        "foreign-ownership",
+        "error",
+        "An object belongs to another manifest",
+        "The object carries the mark of another manifest's name. Two manifests that change one object undo each other's work.",
+        "Change it in the manifest that it belongs to.",
+    ),
+    (
+        "empty-manifest",
+        "error",
+        "The manifest names nothing, and the plan would delete",
+        "With policy.prune a manifest without any scope, client or association asks for everything to go; mostly the wrong file "
+        "was read.",
+        "Check that the right files were read.",
+    ),
+    (
+        "empty-section",
+        "error",
+        "A section is empty, and the plan would delete",
+        "With policy.prune an empty section asks for all objects of its kind to go; mostly a file is missing.",
+        "Check that section of the manifest.",
+    ),
+    (
+        "self-lockout",
+        "error",
+        "The plan would shut out oauthdeploy or a resource server",
+        "A change would delete, disable or narrow the client or account that the tool itself, or a resource server that asks the "
+        "authorization server, signs in with. The next run could not put it right.",
+        "Use another account or client first.",
+    ),
+    (
+        "still-granted",
+        "error",
+        "A resource server would lose what is still granted",
+        "The authorization server still grants the scope or client, so its tokens would come to a resource server that refuses "
+        "them. Where a pruned object would be concerned, it is kept, and that is a warning.",
+        "Remove its associations on the authorization server too.",
+    ),
+    (
+        "unreadable-guard",
+        "error",
+        "A guard could not be checked",
+        "A safety rule needs objects that the server didn't let oauthdeploy read, so nobody knows whether it holds.",
+        "Let oauthdeploy read them.",
+    ),
+    (
+        "risk-too-high",
+        "error",
+        "The plan has a change of too high a risk",
+        "--fail-on gives the highest risk that may pass without a person looking at it.",
+        "Check the plan; then leave --fail-on out.",
+    ),
+)
