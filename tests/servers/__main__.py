@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.manifest.language_server import program as language_server
 from tests.reports import drawing, published
 from tests.servers import actionlint, keycloak, opa
 from tests.servers.obtain import Unobtainable, say
@@ -20,6 +21,7 @@ SERVERS: Mapping[str, Callable[[], Path]] = {
     "JUnit's schema": published.junit_schema,
     "Mermaid": drawing.mermaid,
     "Graphviz": drawing.graphviz,
+    "YAML language server": language_server.program,
 }
 
 
