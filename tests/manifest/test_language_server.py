@@ -16,6 +16,7 @@ from tests.servers.plugin import usable
 ROOT = EXAMPLES.parent
 SCHEMA = ROOT / "schemas" / "manifest.v1.schema.json"
 MANIFESTS = sorted(path for path in EXAMPLES.glob("*/*.yaml") if "pipelines" not in path.parts)
+ESTATES = sorted((Path(__file__).parent / "estates").glob("*.yaml"))
 FOLDER = EXAMPLES / "quickstart"
 HEAD = "# yaml-language-server: $schema=../../schemas/manifest.v1.schema.json\nversion: 1\nname: typed\n"
 """As `oauthdeploy init` and the examples begin; the documents that are typed here are never on disk."""
@@ -37,6 +38,13 @@ def typed(name: str) -> str:
 def test_an_example_has_no_diagnostics(server: LanguageServer, path: Path) -> None:
     """What the loader takes, the editor takes; the comment in the first line leads to the schema."""
     assert server.open(path.as_uri(), path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", ESTATES, ids=lambda path: path.name)
+def test_what_people_write_has_no_diagnostics(server: LanguageServer, path: Path) -> None:
+    """Anchors, block texts, a directive, other indentation, null in all its spellings."""
+    text = HEAD.partition("\n")[0] + "\n" + path.read_text(encoding="utf-8")
+    assert server.open(typed(path.stem), text) == []
 
 
 def test_mistakes_are_marked_on_their_lines(server: LanguageServer) -> None:

@@ -27,7 +27,7 @@ def validator() -> Draft202012Validator:
 def data(text: str) -> Any:
     """The document as an editor sees it, with YAML 1.2's types."""
     loaded = YAML(typ="safe", pure=True).load(io.StringIO(text))
-    return json.loads(json.dumps(loaded, default=str))
+    return json.loads(json.dumps(loaded, default=lambda moment: moment.isoformat()))
 
 
 def errors(text: str) -> list[str]:
