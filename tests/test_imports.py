@@ -74,6 +74,7 @@ PLANNING = [
     "naming",
     "estate",
     "exported",
+    "exporting_options",
     "exporting_settings",
     "exporting",
     "comparing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from oauthdeploy.cli.options import (
 from oauthdeploy.cli.output import Output
 
 if TYPE_CHECKING:
+    from oauthdeploy.manifest.api import ManifestRequest
     from oauthdeploy.workflow import ExportOptions, ExportReport
 
 KINDS = ("trust", "settings", "scope", "client", "association")
@@ -107,7 +109,7 @@ _selection_flags = (
     "--write",
     env="WRITE",
     is_flag=True,
-    help="Write into the manifest file, keeping its comments, instead of to stdout.",
+    help="Write into the manifest's files, keeping their comments, instead of to stdout.",
 )
 @output_options("text")
 def export(source: Source, servers: Servers, selection: Selection, write: bool, output: Output) -> None:
@@ -119,6 +121,9 @@ def export(source: Source, servers: Servers, selection: Selection, write: bool, 
 
     With --from A --to B: what brings B level with A, to be looked at by `plan` and made by `apply`.
 
+    With several files, which need --write, each object stays in its file, a new one goes to the last file with its section, and
+    the other files stay as they are.
+
     The plan of the result is made and looked at before anything is printed or written. Reads the servers on connections that
     refuse to write.
     """
@@ -126,7 +131,10 @@ def export(source: Source, servers: Servers, selection: Selection, write: bool, 
 
     if write and source.takes_stdin:
         raise click.UsageError("--write needs a file, and the manifest comes from standard input.")
-    report = workflow.export_manifest(source.request(), servers.options(), selection.options())
+    request = source.request()
+    if not write:
+        _hold_one_file(request)
+    report = workflow.export_manifest(request, servers.options(), selection.options())
     if not write and report.holds_secret:
         raise click.UsageError(
             "The manifest holds a secret, and its text would be printed. Write a reference in its place, such as "
@@ -134,25 +142,48 @@ def export(source: Source, servers: Servers, selection: Selection, write: bool, 
         )
     if not write:
         streams.as_utf8()
-        streams.write_result(report.text)
+        streams.write_result("".join(file.text for file in report.files))
     _say(report, output)
     if write:
         _write(report, output)
 
 
+def _hold_one_file(request: ManifestRequest) -> None:
+    """Refuse several files, before any server is asked: on standard output nobody could tell where one ends."""
+    from oauthdeploy.core.errors import UsageError
+    from oauthdeploy.manifest.sources import read_sources
+
+    sources, _problems = read_sources(request)
+    if len(sources) > 1:
+        raise UsageError(
+            "An export of several files can't be printed",
+            detail=f"{len(sources)} files are named: {', '.join(source.name for source in sources)}.",
+            fix="Write into the files with --write, or name one file with the servers to get all of it there.",
+        )
+
+
 def _write(report: ExportReport, output: Output) -> None:
-    from oauthdeploy.manifest.editing.files import replace_file
+    """Write the files that differ. Where one can't be written, those before it get back what they held."""
+    from oauthdeploy.manifest.editing.files import FileNotWritten, replace_file
     from oauthdeploy.reports.harmless import visible
 
-    name = report.source.name
-    if not report.changed:
-        output.talk(f"{visible(name)} says it all already.")
-        return
-    before = report.source.text.encode("utf-8")
-    there = Path(name).read_bytes()
-    # Reading drops a byte order mark; all else must still be what was read.
-    replace_file(name, there if there.removeprefix(b"\xef\xbb\xbf") == before else before, report.text.encode("utf-8"))
-    output.talk(f"Wrote {visible(name)}.")
+    changed = [file for file in report.files if file.changed]
+    written: list[tuple[str, bytes, bytes]] = []
+    try:
+        for file in changed:
+            before, there = file.before.encode("utf-8"), Path(file.name).read_bytes()
+            # Reading drops a byte order mark; all else must still be what was read.
+            before = there if there.removeprefix(BOM_UTF8) == before else before
+            after = file.text.encode("utf-8")
+            replace_file(file.name, before, after)
+            written.append((file.name, before, after))
+    except FileNotWritten:
+        for name, before, after in written:
+            replace_file(name, after, before)
+        raise
+    names = ", ".join(visible(file.name) for file in changed or report.files)
+    said = "say it all already" if len(report.files) > 1 else "says it all already"
+    output.talk(f"Wrote {names}." if changed else f"{names} {said}.")
 
 
 def _say(report: ExportReport, output: Output) -> None:

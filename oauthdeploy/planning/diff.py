@@ -301,7 +301,7 @@ def created_fields(wanted: Object, facts: DriverFacts) -> tuple[FieldChange, ...
             found.append(FieldChange(VALUE, None, KNOWN_AFTER_APPLY))
         if not is_instruction(path) and (after := _after(model, path, asked, defaults)) is not _UNKNOWN:
             found.append(FieldChange(path, None, after))
-    options = _options_for(wanted, facts.name)
+    options = options_for(wanted, facts.name)
     found += (FieldChange(f"{OPTIONS}.{facts.name}.{key}", None, plain(options[key])) for key in sorted(options))
     return tuple(found)
 
@@ -335,7 +335,8 @@ def _revision_change(wanted: Client, live: LiveObject, blind: bool) -> list[Fiel
 # -- the driver's own options -----------------------------------------------------------------------------------------
 
 
-def _options_for(value: Object, driver: str) -> Mapping[str, Any]:
+def options_for(value: Object, driver: str) -> Mapping[str, Any]:
+    """The options of a driver that an object writes."""
     options: Mapping[str, Mapping[str, Any]] = getattr(value, OPTIONS, None) or {}
     return options.get(driver, {}) if OPTIONS in value.model_fields_set else {}
 
@@ -344,7 +345,7 @@ def _option_changes(wanted: Object, live: Object, driver: str) -> list[FieldChan
     """What differs in the options of this driver, as deep as it can be named. Only written keys count, at every depth."""
     if OPTIONS not in wanted.model_fields_set:
         return []
-    asked, have = plain(_options_for(wanted, driver)), plain(_options_for(live, driver))
+    asked, have = plain(options_for(wanted, driver)), plain(options_for(live, driver))
     if not asked or asked == have:
         return []
     # Loaded here, since most plans never need it and it takes longer than a whole plan of a small manifest.

@@ -12,17 +12,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
-from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import MODEL_OF, Client, ClientType, Side, Trust
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.capabilities import Capability
 from oauthdeploy.planning.estate import OPENS, Estate
-from oauthdeploy.planning.exported import EntryEdit, Export, ExportOptions, Left
+from oauthdeploy.planning.exported import EntryEdit, Export, ExportOptions, Left, OptionEdit, SettingsEdit, sayable
+from oauthdeploy.planning.exporting_options import option_edits
 from oauthdeploy.planning.exporting_settings import export_settings
 from oauthdeploy.planning.naming import LiveClient, group_clients, keys_of
 from oauthdeploy.planning.normalize import OPTIONS, flatten, live_value, same, write_only
@@ -55,14 +56,14 @@ class _Exporter:
         scopes = list(self._scopes()) if Kind.SCOPE in kinds else []
         groups = self._groups()
         clients = list(self._clients(groups)) if Kind.CLIENT in kinds else []
-        settings, overrides = (
-            export_settings(self.estate, self.options, self.left) if Kind.SETTINGS in kinds else ({}, {})
-        )
+        settings = export_settings(self.estate, self.options, self.left) if Kind.SETTINGS in kinds else SettingsEdit()
+        for edit in settings.options:
+            if edit.gone:
+                self._untold("settings", edit)
         return Export(
             scopes=tuple(scopes),
             clients=tuple(clients),
             settings=settings,
-            overrides=overrides,
             associations=dict(self._associations(groups)) if Kind.ASSOCIATION in kinds else {},
             trusts=dict(self._trusts()) if Kind.TRUST in kinds else {},
             findings=Diagnostics.of(self.findings),
@@ -133,6 +134,7 @@ class _Exporter:
             on=None if everywhere or not moved else where,
             everywhere=everywhere and moved and not new,
             secret=new and self._takes_secret(kind, where, there),
+            options=self._options(kind, name, there),
         )
         if new or edit != EntryEdit(name):
             yield edit
@@ -184,12 +186,24 @@ class _Exporter:
                     self._say("export-left-out", f"{kind}/{name}", f"{path} holds what YAML can't.", "")
             elif path in managed or self._worth_writing(model, path, name, value, told, target):
                 values[path] = value
-        for path in wrong - paths.keys():
-            if path.startswith(f"{OPTIONS}."):
-                self._say(
-                    "export-left-out", f"{kind}/{name}", f"{path} differs; options of a driver are left as written.", ""
-                )
         return values, dropped
+
+    def _options(self, kind: Kind, name: str, sides: Mapping[str, LiveObject]) -> tuple[OptionEdit, ...]:
+        """What is to become of the written options; those that can't be said, or are not the same everywhere, go."""
+        edits = []
+        for edit in option_edits(self.estate, kind, name, sides, self.left):
+            if edit.gone:
+                self._untold(f"{kind}/{name}", edit)
+            elif not edit.alike:
+                path = ".".join((OPTIONS, *edit.keys))
+                why = f"{path} is not the same on all servers, and an entry has one value for all."
+                self._say("export-differs", f"{kind}/{name}", f"{why} It is left unmanaged.", "Make them the same.")
+            edits.append(edit if edit.alike else replace(edit, gone=True))
+        return tuple(edits)
+
+    def _untold(self, address: str, edit: OptionEdit) -> None:
+        path = ".".join((OPTIONS, *edit.keys))
+        self._say("export-left-out", address, f"{path} can't be written as the servers hold it, and goes.", "")
 
     def _tells(self, path: str, server: str, there: LiveObject) -> bool:
         """Whether the field of an object on a server can be compared there."""
@@ -315,12 +329,3 @@ _SUMMARIES: Final = {
     "export-gone": "An entry goes",
     "export-only-on-target": "Only the target has an object",
 }
-
-
-def sayable(value: Any) -> bool:
-    """Whether a live value can be written: servers can send halves of characters, which no file can hold."""
-    if isinstance(value, Secret):
-        return False
-    if isinstance(value, list | tuple):
-        return all(sayable(inner) for inner in value)
-    return not isinstance(value, str) or not any("\ud800" <= sign <= "\udfff" for sign in value)

@@ -10,14 +10,13 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.model.objects import MODEL_OF, Side
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.estate import Estate
-from oauthdeploy.planning.exported import ExportOptions, Left
+from oauthdeploy.planning.exported import ExportOptions, Left, SettingsEdit
+from oauthdeploy.planning.exporting_options import option_edits
 from oauthdeploy.planning.normalize import flatten, same
 
 
-def export_settings(
-    estate: Estate, options: ExportOptions, left: frozenset[Left]
-) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Fields of the settings that all authorization servers share, and what differs, by server; None is to be taken out."""
+def export_settings(estate: Estate, options: ExportOptions, left: frozenset[Left]) -> SettingsEdit:
+    """Fields of the settings that all authorization servers share, and what differs, by server."""
     return _Settings(estate, options, left).run()
 
 
@@ -27,7 +26,7 @@ class _Settings:
         self._options = options
         self._left = left
 
-    def run(self) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    def run(self) -> SettingsEdit:
         """Fields of the settings that all authorization servers share, and what differs, by server."""
         estate, kind = self._estate, Kind.SETTINGS
         model = MODEL_OF[kind]
@@ -38,6 +37,7 @@ class _Settings:
         }
         if self._options.levels:
             lives = self._levelled(lives)
+        told_options = {server: there for server, there in lives.items() if self._options.source in (None, server)}
         issuing = [name for name in estate.holders(kind) if Side.AUTHORIZATION in estate.entry(name).role.sides]
         common: dict[str, Any] = {}
         overrides: dict[str, dict[str, Any]] = defaultdict(dict)
@@ -73,7 +73,11 @@ class _Settings:
                 needed |= {server for server in managed if server in issuing}
             for server in needed:
                 overrides[server][path] = told[server]
-        return common, {server: fields for server, fields in sorted(overrides.items()) if fields}
+        return SettingsEdit(
+            common,
+            {server: fields for server, fields in sorted(overrides.items()) if fields},
+            option_edits(estate, kind, "", told_options, self._left),
+        )
 
     def _differs_from_default(self, server: str, path: str, value: Any) -> bool:
         return self._options.full or not same(self._estate.default(server, MODEL_OF[Kind.SETTINGS], path), value)

@@ -52,29 +52,44 @@ class NotExported(OAuthDeployError):
 
 
 @dataclass(frozen=True)
+class ExportedFile:
+    """A file of the manifest: its text, and the text that it was made from. One that the export doesn't concern is as it was."""
+
+    name: str
+    text: str
+    before: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether the text differs from what it was made from."""
+        return self.text != self.before
+
+
+@dataclass(frozen=True)
 class ExportReport:
-    """The manifest's text, and the text that it was made from; the environment variables that new entries read, by name with
-    their purpose; what could not be said, and what rules say of the live objects. `holds_secret`: a secret that is written in the
-    manifest itself stands in the text, which must therefore not be shown.
+    """Every file of the manifest, in order; the environment variables that new entries read, by name with their purpose; what
+    could not be said, and what rules say of the live objects. `holds_secret`: a secret that is written in the manifest itself
+    stands in a text, which must therefore not be shown.
     """
 
-    text: str
-    source: Source
+    files: tuple[ExportedFile, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
     findings: Diagnostics = field(default_factory=Diagnostics)
     holds_secret: bool = False
 
     @property
     def changed(self) -> bool:
-        """Whether the text differs from what it was made from."""
-        return self.text != self.source.text
+        """Whether any file differs from what it was made from."""
+        return any(file.changed for file in self.files)
 
 
 def export_manifest(
     request: ManifestRequest, options: RunOptions | None = None, wanted: ExportOptions | None = None
 ) -> ExportReport:
-    """Read the servers of a manifest (one file, which needs version, name and servers only) and write what they hold into its
-    text. Writes no file and to no server.
+    """Read the servers of a manifest (which needs version, name and servers only) and write what they hold into its text.
+
+    Of several files, each object goes into the one that has it, a new one into the last that has its section, else the first;
+    the others stay as they are, to the byte. Writes no file and to no server.
 
     Raises what `make_plan` raises, UsageError for servers that the manifest doesn't name, NotExported and NotChangeable.
     """
@@ -82,13 +97,7 @@ def export_manifest(
     sources, problems = read_sources(request)
     if problems:
         raise ManifestInvalid(Diagnostics.of(problems))
-    if len(sources) != 1:
-        raise UsageError(
-            "An export goes into one file",
-            detail=f"{len(sources)} files are named: {', '.join(source.name for source in sources)}.",
-            fix="Name the file with the servers.",
-        )
-    return _Export(request, options, wanted, sources[0]).run()
+    return _Export(request, options, wanted, sources).run()
 
 
 def _holds_secret(manifest: Manifest, text: str) -> bool:
@@ -154,11 +163,13 @@ def read_estate(manifest: Manifest, drivers: Mapping[str, Driver], kinds: Iterab
 class _Export:
     """One export: read once, then write, check and leave out until the plan is empty."""
 
-    def __init__(self, request: ManifestRequest, options: RunOptions, wanted: ExportOptions, source: Source) -> None:
+    def __init__(
+        self, request: ManifestRequest, options: RunOptions, wanted: ExportOptions, sources: tuple[Source, ...]
+    ) -> None:
         self.request = request
-        self.source = source
+        self.sources = sources
         self.facts = driver_facts()
-        self.manifest = self._load(source, {})
+        self.manifest = self._load()
         self.wanted = wanted
         self.options = replace(options, servers=self._servers(options))
         self.left: set[Left] = set()
@@ -170,10 +181,11 @@ class _Export:
             estate = read_estate(self.manifest, drivers, self.wanted.kinds)
             for _ in range(_ROUNDS):
                 found = export(estate, self.wanted, self.left)
-                made = write_export(self.source, found, self.request.environment)
+                made = write_export(self.sources, found, self.request.environment)
                 report = self._checked(drivers, made, found)
                 if report is not None:
-                    return replace(report, holds_secret=_holds_secret(self.manifest, report.text))
+                    texts = (file.text for file in report.files)
+                    return replace(report, holds_secret=any(_holds_secret(self.manifest, text) for text in texts))
         raise NotExported(
             "The servers hold what can't be brought into a manifest",
             detail="\n".join(f"{item.address}: {item.detail}" for item in self.said[-5:]),
@@ -182,9 +194,8 @@ class _Export:
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
-    def _load(self, source: Source, more: Mapping[str, str]) -> Manifest:
-        request = replace(self.request, environ={**more, **self.request.environ})
-        manifest, found = load_manifest(request, self.facts, (source,))
+    def _load(self) -> Manifest:
+        manifest, found = load_manifest(self.request, self.facts, self.sources)
         if manifest is None:
             raise ManifestInvalid(found)
         return manifest
@@ -200,15 +211,15 @@ class _Export:
     # -- checking ---------------------------------------------------------------------------------------------------
 
     def _checked(self, drivers: Mapping[str, Driver], made: Exported, found: Export) -> ExportReport | None:
-        """The report, where the text is a manifest whose plan is empty; None where more has been left out for another try."""
+        """The report, where the texts are a manifest whose plan is empty; None where more has been left out for another try."""
         stand_ins = dict.fromkeys(made.variables, _STAND_IN)
         request = replace(self.request, environ={**stand_ins, **self.request.environ})
-        source = Source(self.source.name, made.text)
-        manifest, findings = load_manifest(request, self.facts, (source,))
+        sources = made.files
+        manifest, findings = load_manifest(request, self.facts, sources)
         rules = [item for item in findings.errors if item.span is not None and not is_structural(item.rule)]
         if manifest is None and rules and len(rules) == len(findings.errors):
-            source = Source(source.name, with_ignores(made.text, rules))
-            manifest, again = load_manifest(request, self.facts, (source,))
+            sources = tuple(with_ignores(source, rules) for source in made.files)
+            manifest, again = load_manifest(request, self.facts, sources)
             findings = again if manifest is None else findings
         if manifest is None:
             if not self._leave_out(_unsayable(findings.errors)):
@@ -219,8 +230,7 @@ class _Export:
             return None
         kept = [replace(item, severity=Severity.WARNING) for item in rules]
         said = Diagnostics.of([*found.findings, *self.said, *kept]).sorted()
-        text = _canonical(source) if source.text != self.source.text else source.text
-        return ExportReport(text, self.source, made.variables, said)
+        return ExportReport(tuple(map(_file, sources, self.sources)), made.variables, said)
 
     def _undone(self, plan: Plan, reports: Mapping[str, ServerReport]) -> Iterator[tuple[Left, str]]:
         """What the plan would still change, where it should be empty: that is left out of the manifest."""
@@ -297,6 +307,8 @@ def _unsayable(errors: Iterable[Diagnostic]) -> Iterator[tuple[Left, str]]:
             yield (Kind.TRUST.value, str(path[1]), ""), why
 
 
-def _canonical(source: Source) -> str:
-    formatted = format_source(source)
-    return source.text if formatted.problems else formatted.text
+def _file(made: Source, before: Source) -> ExportedFile:
+    if made.text == before.text:
+        return ExportedFile(before.name, before.text, before.text)
+    formatted = format_source(made)
+    return ExportedFile(before.name, made.text if formatted.problems else formatted.text, before.text)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -190,7 +191,9 @@ def test_a_rule_that_a_live_object_breaks_is_ignored_where_it_stands(bare: Pair)
 def test_several_files_and_unknown_servers_are_refused(bare: Pair) -> None:
     """With what to do; a typo reads no server."""
     bare.seen.clear()
-    assert bare.run("export", "-f", "bare.yaml", "-f", "oauthdeploy.yaml").code == 64
+    several = bare.run("export", "-f", "bare.yaml", "-f", "oauthdeploy.yaml")
+    assert several.code == 64
+    assert "--write" in several.err
     assert bare.run("export", "-f", "bare.yaml", "--from", "login").code == 64
     assert bare.run("export", "-f", "bare.yaml", "--from", "login", "--to", "oders").code == 64
     assert bare.run("export", "-f", "bare.yaml", "--server", "oders").code == 64
@@ -198,6 +201,116 @@ def test_several_files_and_unknown_servers_are_refused(bare: Pair) -> None:
     assert bare.run("export", "-f", "bare.yaml", "--kind", "clients").code == 64
     assert bare.seen == []
     assert bare.run("export", "-f", "-", stdin=BARE).code == 0
+
+
+FILES = {
+    "1-servers.yaml": BARE,
+    "2-scopes.yaml": """\
+# scopes: those of the orders team
+scopes:
+    orders.read: { description: Read orders }   # four blanks, and blanks in the braces: not the canonical form
+""",
+    "3-shop.yaml": """\
+clients:
+  web-shop:
+    name: Web Shop
+    description: "${var:shop}"  # said once, in vars
+    type: public
+associations:
+  # the shop
+  - {client: web-shop, scopes: [orders.read]}
+""",
+    "4-batch.yaml": """\
+variables:
+  shop: {type: string, default: The shop's front end}
+clients:
+  nightly-batch:  # runs at two
+    name: Nightly Batch
+    description: nobody remembers
+""",
+    "5-people.yaml": "resource_owners: [alice]   # not concerned\n",
+}
+
+
+@pytest.fixture
+def split(bare: Pair) -> Pair:
+    """A manifest in five files, of which some say a part of what the servers hold."""
+    (bare.folder / "estate").mkdir()
+    for name, text in FILES.items():
+        (bare.folder / "estate" / name).write_text(text)
+    return bare
+
+
+def files_of(pair: Pair) -> dict[str, str]:
+    return {file.name: file.read_text() for file in sorted((pair.folder / "estate").iterdir())}
+
+
+def test_several_files_keep_what_is_theirs(split: Pair) -> None:
+    """What is there changes where it stands, what is new goes to the last file with its section, comments and variables stay, and
+    files that are not concerned stay to the byte. Then the plan is empty, and a second export writes nothing.
+    """
+    result = split.run("export", "-f", "estate", "--write")
+    assert result.code == 0, result.err
+    after = files_of(split)
+    assert {name for name in FILES if after[name] == FILES[name]} == {"5-people.yaml"}
+    assert "# our servers" in after["1-servers.yaml"]
+    assert "settings:" in after["1-servers.yaml"]
+    assert re.findall(r"^  (\S+):", after["2-scopes.yaml"], re.MULTILINE) == [
+        "orders.read",
+        "orders.write",
+        "reports.read",
+    ]
+    assert "description: ${var:shop}  # said once, in vars" in after["3-shop.yaml"]
+    assert "    redirect_uris: [http://127.0.0.1:8400/callback]" in after["3-shop.yaml"]
+    assert "  # the shop\n  - {client: web-shop, scopes: [orders.read, orders.write]}" in after["3-shop.yaml"]
+    assert "  - {client: nightly-batch, scopes: [reports.read]}" in after["3-shop.yaml"]
+    assert "nightly-batch:" not in after["3-shop.yaml"].partition("associations:")[0]
+    assert "nightly-batch:  # runs at two" in after["4-batch.yaml"]
+    assert "description: Books the day's orders" in after["4-batch.yaml"]
+    plan = split.run("plan", "-f", "estate", "--detailed-exitcode")
+    assert plan.code == 0, plan.out + plan.err
+    again = split.run("export", "-f", "estate", "--write")
+    assert "say it all already" in again.err
+    assert files_of(split) == after
+
+
+def test_only_the_files_that_are_concerned_are_written(split: Pair) -> None:
+    """One scope of one file; and where a file can't be written, none is."""
+    before = files_of(split)
+    result = split.run("export", "-f", "estate/*.yaml", "--kind", "scope", "--name", "orders.read", "--write")
+    assert result.code == 0, result.err
+    after = files_of(split)
+    assert [name for name in before if before[name] != after[name]] == ["2-scopes.yaml"]
+    assert "Wrote estate/2-scopes.yaml." in result.err
+
+
+def test_a_file_that_can_not_be_written_leaves_all_as_they_were(split: Pair) -> None:
+    """The files before it get back what they held."""
+    before = files_of(split)
+    with patch("oauthdeploy.manifest.editing.files.os.access", lambda path, _mode: "4-batch" not in str(path)):
+        result = split.run("export", "-f", "estate", "--write")
+    assert result.code == 1
+    assert "4-batch.yaml: It is write-protected." in result.err
+    assert files_of(split) == before
+
+
+def test_what_two_files_say_alike_is_changed_in_both(split: Pair) -> None:
+    """Files may say the same about one object; they must still say the same afterwards. What is gone goes from both."""
+    twice = (
+        'clients:\n  web-shop: {name: Web Shop, version: "1", type: confidential}\n  gone: {name: Gone, version: "1"}\n'
+    )
+    for name in ("3-shop.yaml", "4-batch.yaml"):
+        (split.folder / "estate" / name).write_text(twice)
+    result = split.run("export", "-f", "estate", "--write", "--kind", "client")
+    assert result.code == 0, result.err
+    after = files_of(split)
+    for name in ("3-shop.yaml", "4-batch.yaml"):
+        assert "type: public" in after[name]
+        assert "gone" not in after[name]
+    assert "nightly-batch:" in after["4-batch.yaml"]
+    assert "nightly-batch:" not in after["3-shop.yaml"]
+    plan = split.run("plan", "-f", "estate", "--detailed-exitcode", env={"NIGHTLY_BATCH_SECRET": "x" * 30})
+    assert plan.code == 0, plan.out + plan.err
 
 
 def test_a_server_that_is_down_is_no_empty_server(bare: Pair) -> None:

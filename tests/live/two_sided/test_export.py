@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ruamel.yaml import YAML
+
 from tests.live.conftest import run_command
 from tests.live.two_sided.estate import SECRETS, Estate
 
@@ -39,3 +41,50 @@ def test_an_export_of_keycloak_and_opa_plans_empty(estate: Estate) -> None:
     assert {item["address"] for item in compared.json["items"] if item["class"] == "missing"} >= {
         "scope/orders.read@orders"
     }
+
+
+def test_managed_options_become_what_the_realm_holds(estate: Estate) -> None:
+    """Of settings, scopes and clients, as deep as they are written; what isn't written stays out, and the plan is empty."""
+    keycloak = {
+        "settings": {"sso_session_idle": "30m", "display_name": "Shop"},
+        "scope": {"consent_text": "See orders", "audiences": ["a", "b"]},
+        "client": {
+            "base_url": "https://shop.example.com/",
+            "session_idle": "30m",
+            "consent_required": False,
+            "attributes": {"login_theme": "shop", "shop.contact": "alice"},
+        },
+    }
+    estate.manifest["settings"]["options"] = {"keycloak": keycloak["settings"]}
+    estate.manifest["scopes"]["orders.read"]["options"] = {"keycloak": keycloak["scope"]}
+    estate.manifest["clients"]["web-shop"]["options"] = {"keycloak": keycloak["client"]}
+    estate.settle()
+    estate.realm.call("PUT", "", {"ssoSessionIdleTimeout": 7200, "displayName": "Theirs"})
+    client = estate.realm.client("web-shop")
+    attributes = {"client.session.idle.timeout": "5400", "shop.contact": "bob", "unmanaged": "x"}
+    body = {"baseUrl": "https://new.example.com/", "consentRequired": True, "attributes": attributes}
+    estate.realm.call("PUT", f"/clients/{client['id']}", {**client, **body})
+    (scope,) = [each for each in estate.realm.get("/client-scopes") if each["name"] == "orders.read"]
+    scope["attributes"]["consent.screen.text"] = "Read orders"
+    estate.realm.call("PUT", f"/client-scopes/{scope['id']}", scope)
+    assert estate.run("plan", "--detailed-exitcode").code == 2
+
+    exported = run_command(estate.folder, "export", "--write", env=estate.environment)
+    assert exported.code == 0, exported.err
+    estate.manifest = YAML(typ="safe").load(estate.folder / "oauthdeploy.yaml")
+    written = {
+        "settings": estate.manifest["settings"],
+        "scope": estate.manifest["scopes"]["orders.read"],
+        "client": estate.manifest["clients"]["web-shop"],
+    }
+    assert {name: entry["options"]["keycloak"] for name, entry in written.items()} == {
+        "settings": {"sso_session_idle": "2h", "display_name": "Theirs"},
+        "scope": {"consent_text": "Read orders", "audiences": ["a", "b"]},
+        "client": {
+            "base_url": "https://new.example.com/",
+            "session_idle": "90m",
+            "consent_required": True,
+            "attributes": {"login_theme": None, "shop.contact": "bob"},
+        },
+    }
+    estate.nothing_left()

@@ -1,0 +1,130 @@
+"""An export into files: options where they are written, and each change in the file that it belongs to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from oauthdeploy.manifest.editing.estate import write_export
+from oauthdeploy.manifest.nodes import Source
+from oauthdeploy.planning.exported import EntryEdit, Export, OptionEdit, SettingsEdit
+
+OPTIONS = """\
+settings:
+  options: {keycloak: {display_name: Ours}}
+  overrides:
+    b: {options: {keycloak: {display_name: Theirs}}}
+
+clients:
+  shop:
+    type: public
+    options:
+      keycloak:  # what the model lacks
+        base_url: ${var:base}  # the shop
+        attributes:
+          login_theme: shop  # theirs
+          a.b: "1"
+"""
+
+
+def edited(text: str, edit: Export, environment: str | None = None) -> str:
+    (made,) = write_export([Source("a.yaml", text)], edit, environment).files
+    return made.text
+
+
+def option(*keys: str, gone: bool = False, alike: bool = True, **values: Any) -> OptionEdit:
+    return OptionEdit(("keycloak", *keys), values or {"a": None}, alike=alike, gone=gone)
+
+
+def client(*edits: OptionEdit) -> Export:
+    return Export(clients=(EntryEdit("shop", options=edits),))
+
+
+def test_an_option_is_changed_where_it_is_written() -> None:
+    """The key that it has, with all comments around it; null is written as null."""
+    made = edited(OPTIONS, client(option("attributes", "a.b", a="2"), option("attributes", "login_theme", a=None)))
+    assert made == OPTIONS.replace('a.b: "1"', 'a.b: "2"').replace("login_theme: shop", "login_theme: null")
+
+
+def test_an_option_that_goes_takes_empty_mappings_along() -> None:
+    """So that nothing is left that says nothing."""
+    made = edited(
+        OPTIONS, client(option("attributes", "a.b", gone=True), option("attributes", "login_theme", gone=True))
+    )
+    assert "attributes" not in made
+    assert "base_url: ${var:base}" in made
+    gone = edited(
+        "clients:\n  shop:\n    type: public\n    options: {keycloak: {x: y}}\n", client(option("x", gone=True))
+    )
+    assert gone == "clients:\n  shop:\n    type: public\n"
+
+
+@pytest.mark.parametrize(
+    ("edit", "common", "own"),
+    [
+        (option("display_name", a="New"), "New", "Theirs"),
+        (option("display_name", a="New", b="New"), "New", "New"),
+        (option("display_name", b="New", alike=False), "Ours", "New"),
+    ],
+)
+def test_an_option_of_settings_goes_to_the_override_that_has_it(edit: OptionEdit, common: str, own: str) -> None:
+    """Else to what all share, where all hold the same."""
+    made = edited(OPTIONS, Export(settings=SettingsEdit(options=(edit,))))
+    assert f"  options: {{keycloak: {{display_name: {common}}}}}\n" in made
+    assert f"    b: {{options: {{keycloak: {{display_name: {own}}}}}}}\n" in made
+
+
+def test_an_option_of_settings_that_one_server_holds_otherwise_becomes_an_override() -> None:
+    """What the others hold stays said."""
+    made = edited(OPTIONS, Export(settings=SettingsEdit(options=(option("display_name", c="New", alike=False),))))
+    assert "options: {keycloak: {display_name: Ours}}" in made
+    assert "    c:\n      options:\n        keycloak:\n          display_name: New\n" in made
+
+
+def test_an_option_that_an_environment_writes_is_changed_there() -> None:
+    """The document's own value stays."""
+    text = (
+        OPTIONS + "environments:\n  prod:\n    clients:\n      shop: {options: {keycloak: {base_url: https://prod}}}\n"
+    )
+    made = edited(text, client(option("base_url", a="https://new")), "prod")
+    assert "base_url: ${var:base}  # the shop" in made
+    assert "https://new" in made.partition("environments:")[2]
+    assert "https://prod" not in made
+
+
+def test_files_that_are_not_concerned_come_back_as_they_are() -> None:
+    """Also where they are not in canonical form; new entries go to the last file with the section, else to the first."""
+    sources = [
+        Source("1.yaml", "version:   1\n"),
+        Source("2.yaml", "clients:\n    a: {type:   public}\n"),
+        Source("3.yaml", "clients:\n    b: {type:   public}\n"),
+        Source("4.yaml", "scopes: {}   # none yet\n"),
+    ]
+    found = Export(
+        clients=(EntryEdit("c", values={"type": "public"}),),
+        scopes=(EntryEdit("s", values={"description": "S"}),),
+        associations={"c": ("s",)},
+    )
+    made = [source.text for source in write_export(sources, found).files]
+    assert made == [
+        "version: 1\n\nassociations:\n  - {client: c, scopes: [s]}\n",
+        sources[1].text,
+        "clients:\n  b: {type: public}\n  c:\n    type: public\n",
+        "scopes:  # none yet\n  s:\n    description: S\n",
+    ]
+
+
+def test_a_list_from_either_end_is_found_in_every_file() -> None:
+    """The first list of the client is the one that stays; lists from the scopes' end say it no more."""
+    sources = [
+        Source("1.yaml", "associations:\n  - {scope: x, clients: [a, c]}\n"),
+        Source("2.yaml", "associations:\n  - {client: c, scopes: [s]}\n"),
+        Source("3.yaml", "associations:\n  - {client: c, scopes: [t]}\n"),
+    ]
+    made = [source.text for source in write_export(sources, Export(associations={"c": ("s", "x")})).files]
+    assert made == [
+        "associations:\n  - {scope: x, clients: [a]}\n",
+        "associations:\n  - {client: c, scopes: [s, x]}\n",
+        "associations: []\n",
+    ]
