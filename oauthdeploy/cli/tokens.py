@@ -17,7 +17,6 @@ from oauthdeploy.cli.revoke import moment
 from oauthdeploy.core.errors import OAuthDeployError, PartialApply
 
 if TYPE_CHECKING:
-    from oauthdeploy.planning.listing import TokenSelection
     from oauthdeploy.workflow.tokens import TokenList
 
 
@@ -33,6 +32,14 @@ def _selection_options(function: Command) -> Command:
                 callback=moment,
                 metavar="TIME",
                 help="Only tokens issued before this time (RFC 3339 with a zone, or now).",
+            ),
+            option(
+                "--handle",
+                "handles",
+                env="HANDLE",
+                multiple=True,
+                metavar="HANDLE",
+                help="Only the token with this handle, as `tokens list` shows it. Repeatable.",
             ),
         )
     ):
@@ -59,6 +66,7 @@ def list_(
     owner: str | None,
     scope: str | None,
     issued_before: datetime | None,
+    handles: tuple[str, ...],
     limit: int,
     page: int,
     output: Output,
@@ -67,10 +75,13 @@ def list_(
 
     A handle tells tokens apart and opens nothing. Exit code 4 where some server didn't answer, 8 where none did.
     """
+    from oauthdeploy.planning.listing import TokenSelection
     from oauthdeploy.reports.tokens import TokenPage, render_tokens, tokens_document
     from oauthdeploy.workflow.tokens import list_tokens
 
-    found = list_tokens(source.request(), _selection(client, owner, scope, issued_before), servers.options())
+    found = list_tokens(
+        source.request(), TokenSelection(client, owner, scope, issued_before, handles or None), servers.options()
+    )
     shown = TokenPage(found.tokens, page, limit, found.servers, found.silent, tuple(sorted(found.down)))
     output.emit(
         {"text": lambda look: render_tokens(shown, look), "json": as_json(lambda: tokens_document(shown))},
@@ -93,6 +104,7 @@ def delete(
     owner: str | None,
     scope: str | None,
     issued_before: datetime | None,
+    handles: tuple[str, ...],
     everything: bool,
     incident: Incident,
     output: Output,
@@ -102,9 +114,10 @@ def delete(
     Clients are not blocked: they can get new tokens at once; `revoke` is for that. The rest is as for `revoke`: servers that
     don't answer are named, and the audit file says who deleted what.
     """
+    from oauthdeploy.planning.listing import TokenSelection
     from oauthdeploy.workflow.ordering_cut_offs import order_deletion
 
-    selection = _selection(client, owner, scope, issued_before)
+    selection = TokenSelection(client, owner, scope, issued_before, handles or None)
     order, found = order_deletion(
         source.request(), selection, servers.options(), everything=everything, **incident.record
     )
@@ -115,14 +128,6 @@ def delete(
     elif found is not None:
         _nothing(found, output)
     leave(PartialApply.exit_code if down else 0)
-
-
-def _selection(
-    client: str | None, owner: str | None, scope: str | None, issued_before: datetime | None
-) -> TokenSelection:
-    from oauthdeploy.planning.listing import TokenSelection
-
-    return TokenSelection(client, owner, scope, issued_before)
 
 
 def _nothing(found: TokenList, output: Output) -> None:

@@ -376,7 +376,7 @@ class _Placer:
                 continue
             made = _plain(Revocation, entry)
             if tokens is None:
-                made = _less(made, "tokens", "owner", "scope")
+                made = _less(made, "tokens", "owner", "scope", "handles")
             made = (
                 _recast(Revocation, made.model_fields_set, {**made.__dict__, "block": block})
                 if block

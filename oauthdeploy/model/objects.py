@@ -265,6 +265,11 @@ class Revocation(Model):
     )
     owner: Text | None = Field(None, description="Only tokens of this resource owner.")
     scope: Text | None = Field(None, description="Only tokens with this scope.")
+    handles: TextSet | None = Field(
+        None,
+        description="Only these tokens, by the handles that `oauthdeploy tokens list` shows.",
+        examples=[["3f9c0a71b2de"]],
+    )
     block: tuple[Side, ...] | None = Field(None, description="Where to disable the client.", examples=[["resource"]])
     expires: Date | None = Field(None, description="Afterwards the entry is reported as removable.")
     proof: RevocationProof | None = Field(None, description="A token by which the cut-off is proved once it is made.")

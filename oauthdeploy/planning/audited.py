@@ -20,6 +20,7 @@ class AskedRecord(Model):
     tokens: bool = Field(description="Whether its tokens are deleted.")
     owner: str | None = Field(None, description="Only tokens of this resource owner.")
     scope: str | None = Field(None, description="Only tokens with this scope.")
+    handles: tuple[str, ...] | None = Field(None, description="Only these tokens, by their handles.")
     issued_before: datetime | None = Field(None, description="Only tokens issued before this moment.")
     block: tuple[Literal["authorization", "resource"], ...] = Field((), description="Where the client is disabled.")
 

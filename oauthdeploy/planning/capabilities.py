@@ -96,6 +96,7 @@ class Capability(StrEnum):
     TOKENS_BY_TIME = "tokens.by_time"
     TOKENS_BY_OWNER = "tokens.by_owner"
     TOKENS_BY_SCOPE = "tokens.by_scope"
+    TOKENS_BY_HANDLE = "tokens.by_handle"
     BLOCK_CLIENT = "block_client"
     USERS_LIST = "users.list"
     MARKS = "marks"

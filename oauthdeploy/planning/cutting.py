@@ -154,7 +154,7 @@ def _on(revocation: Revocation, sides: frozenset[Side], table: Capabilities) -> 
     gone = set() if block else {"block"}
     ends = Side.AUTHORIZATION in sides or supports(table, Capability.TOKENS_REFUSE)
     if revocation.tokens is None or not ends:
-        gone |= {"tokens", "owner", "scope"}
+        gone |= {"tokens", "owner", "scope", "handles"}
     return _less(revocation, gone, block=block)
 
 
@@ -174,6 +174,7 @@ def _lacking(revocation: Revocation, table: Capabilities) -> Iterator[tuple[Capa
             asked.append(Capability.TOKENS_BY_TIME if by_time else Capability.TOKENS_DELETE)
         asked += [Capability.TOKENS_BY_OWNER] if revocation.owner is not None else []
         asked += [Capability.TOKENS_BY_SCOPE] if revocation.scope is not None else []
+        asked += [Capability.TOKENS_BY_HANDLE] if revocation.handles is not None else []
     for capability in asked:
         support = supports(table, capability)
         if not support:
@@ -184,7 +185,7 @@ def _without(revocation: Revocation, lacking: frozenset[Capability]) -> Revocati
     gone = {"block"} if Capability.BLOCK_CLIENT in lacking else set()
     if lacking - {Capability.BLOCK_CLIENT}:
         # Part of a selection would be another selection.
-        gone |= {"tokens", "owner", "scope"}
+        gone |= {"tokens", "owner", "scope", "handles"}
     return _less(revocation, gone) if gone else revocation
 
 
@@ -194,6 +195,7 @@ _CANNOT: Final[Mapping[Capability, str]] = {
     Capability.TOKENS_BY_TIME: "delete tokens by the time of their issue",
     Capability.TOKENS_BY_OWNER: "delete tokens of one owner",
     Capability.TOKENS_BY_SCOPE: "delete tokens of one scope",
+    Capability.TOKENS_BY_HANDLE: "delete single tokens",
 }
 
 

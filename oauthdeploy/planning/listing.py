@@ -15,13 +15,15 @@ from oauthdeploy.model.state import LiveState, LiveToken
 class TokenSelection:
     """Which tokens: those that fit all that is given. `client` is a key of the manifest, or an id on a server.
 
-    `owner` is a resource owner, `scope` the name of one of the token's scopes, `issued_before` a moment with its zone; None: any.
+    `owner` is a resource owner, `scope` the name of one of the token's scopes, `issued_before` a moment with its zone, and
+    `handles` are those of single tokens; None: any.
     """
 
     client: str | None = None
     owner: str | None = None
     scope: str | None = None
     issued_before: datetime | None = None
+    handles: tuple[str, ...] | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -84,6 +86,8 @@ def _fields(selection: TokenSelection) -> Iterator[tuple[str, object]]:
         yield "owner", selection.owner
     if selection.scope is not None:
         yield "scope", selection.scope
+    if selection.handles is not None:
+        yield "handles", selection.handles
 
 
 def _selected(token: LiveToken, client: str, selection: TokenSelection) -> bool:
@@ -92,6 +96,7 @@ def _selected(token: LiveToken, client: str, selection: TokenSelection) -> bool:
         (selection.client is None or selection.client in (client, token.client))
         and (selection.owner is None or selection.owner == token.owner)
         and (selection.scope is None or selection.scope in token.scopes)
+        and (selection.handles is None or token.handle in selection.handles)
         # One whose age isn't told is meant too: a list that hides it would say that nothing is left.
         and (bound is None or token.issued is None or token.issued < bound)
     )

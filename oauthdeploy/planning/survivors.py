@@ -176,13 +176,15 @@ def _follows_settings(live: LiveObject) -> bool:
 
 
 def _ends_all(item: Revocation, scope: str | None) -> bool:
-    return item.tokens == "all" and item.owner is None and item.scope in (None, scope)
+    return item.tokens == "all" and item.owner is None and item.handles is None and item.scope in (None, scope)
 
 
 def _ended(token: LiveToken, revocations: Iterable[Revocation]) -> bool:
     """Whether a revocation of the manifest ends the token; one of a single owner's tokens isn't counted on."""
     for item in revocations:
         if item.owner is not None or (item.scope is not None and item.scope not in token.scopes):
+            continue
+        if item.handles is not None and token.handle not in item.handles:
             continue
         if item.tokens == "all":
             return True

@@ -26,6 +26,7 @@ def asked_records(revocations: Mapping[str, Revocation]) -> tuple[AskedRecord, .
             tokens=item.tokens is not None,
             owner=item.owner,
             scope=item.scope,
+            handles=item.handles,
             issued_before=item.tokens.issued_before if isinstance(item.tokens, IssuedBefore) else None,
             block=tuple(side.value for side in item.block or ()),
         )

@@ -42,6 +42,7 @@ def _wish(asked: AskedRecord) -> str:
     if asked.tokens:
         which = [f"of {visible(asked.owner)}"] if asked.owner is not None else []
         which += [f"with scope {visible(asked.scope)}"] if asked.scope is not None else []
+        which += [f"with handle {visible(', '.join(asked.handles))}"] if asked.handles is not None else []
         which += [f"issued before {asked.issued_before.isoformat()}"] if asked.issued_before is not None else []
         parts.append(" ".join(["delete its tokens", *which]))
     return ", ".join(parts)

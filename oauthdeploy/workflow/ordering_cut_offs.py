@@ -7,13 +7,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from oauthdeploy.core.errors import UsageError
+from oauthdeploy.core.errors import OAuthDeployError, UsageError
 from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.model.objects import Revocation, RevocationProof, Side
 from oauthdeploy.planning.listing import TokenSelection, revocation_of, revocations_for
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.tokens import TokenList, list_tokens
+
+
+class TokenNotThere(OAuthDeployError):
+    """No server lists a token with a handle that was named: it has ended, or the handle is wrong, and nothing is deleted."""
+
+    rule = "token-not-there"
+
 
 SIDES: Final = tuple(side.value for side in (Side.RESOURCE, Side.AUTHORIZATION))
 
@@ -74,23 +81,42 @@ def order_deletion(
     """The order to delete the selected tokens, as `oauthdeploy tokens delete` gives it; nobody is blocked. Writes nothing.
 
     Gives the order, None where there is nothing to delete, and the list that it was made from, None where the selection names
-    the client and so no list is needed. An empty selection needs `everything`. Raises UsageError, and what `list_tokens` raises.
+    the client and so no list is needed. An empty selection needs `everything`. Raises UsageError, TokenNotThere for a handle that
+    no server lists, and what `list_tokens` raises.
     """
     if selection.is_empty and not everything:
         raise UsageError(
             "Nothing says which tokens are to be deleted",
-            fix="Select them with --client, --owner, --scope or --issued-before; --all deletes every token of every client.",
+            fix="Select them with --client, --owner, --scope, --issued-before or --handle; --all deletes every token of all "
+            "clients.",
         )
     key = ticket or f"tokens-{_now():%Y%m%dT%H%M%SZ}"
     found: TokenList | None = None
-    if selection.client is not None:
+    if selection.client is not None and selection.handles is None:
         chosen: Mapping[str, Revocation] = {key: revocation_of(selection.client, selection)}
     else:
         found = list_tokens(request, selection, options)
+        _hold_there(selection, found)
         chosen = revocations_for(found.tokens, selection, key)
     if not chosen:
         return None, found
     return CutOffOrder(chosen, who=who, reason=reason, ticket=ticket, command="tokens delete"), found
+
+
+def _hold_there(selection: TokenSelection, found: TokenList) -> None:
+    missing = sorted(set(selection.handles or ()) - {item.token.handle for item in found.tokens})
+    if missing:
+        asked = f"Asked were {', '.join(found.servers) or 'none that list tokens'}."
+        silent = (
+            f" No list is to be had from {', '.join([*found.silent, *found.down])}."
+            if found.silent or found.down
+            else ""
+        )
+        raise TokenNotThere(
+            f"No token has the handle {', '.join(missing)}",
+            detail=f"{asked}{silent} Nothing was deleted.",
+            fix="It has ended already, or is none of what else is selected: see oauthdeploy tokens list.",
+        )
 
 
 def _sides(block: Sequence[str]) -> tuple[str, ...]:

@@ -375,6 +375,26 @@ def test_tokens_are_selected(deployed: Pair) -> None:
     assert call(deployed, token(deployed)) == 200
 
 
+def test_one_token_is_deleted_by_its_handle(deployed: Pair) -> None:
+    """It and no other of the client; the record names the handle; a handle that no server lists is an error, not a success."""
+    first = token(deployed)
+    (row,) = deployed.run("tokens", "list", "-o", "json").json["tokens"]
+    second = token(deployed)
+    (listed,) = deployed.run("tokens", "list", "--handle", row["handle"], "-o", "json").json["tokens"]
+    assert listed == row
+    for wrong in (("--handle", "000000000000"), ("--handle", row["handle"], "--handle", "000000000000")):
+        result = deployed.run("tokens", "delete", *wrong, "--yes")
+        assert (result.code, "token-not-there" in result.err) == (1, True), result.err
+    assert deployed.run("tokens", "delete", "--handle", row["handle"], "--client", "web-shop", "--yes").code == 1
+    assert active(deployed, first)
+    result = deployed.run("tokens", "delete", "--handle", row["handle"], "--yes")
+    assert result.code == 0, result.out + result.err
+    assert f"with handle {row['handle']}" in result.out
+    assert (active(deployed, first), active(deployed, second)) == (False, True)
+    assert trail(deployed)[-1]["asked"][0]["handles"] == [row["handle"]]
+    assert deployed.run("tokens", "delete", "--handle", row["handle"], "--yes").code == 1
+
+
 def test_tokens_are_deleted_only_when_somebody_says_which_and_yes(deployed: Pair) -> None:
     """No selection is wrong usage, and so is nobody to ask; --all means all, and is recorded."""
     token(deployed)

@@ -86,6 +86,7 @@ def test_a_server_that_hangs_can_not_keep_the_others_waiting_for_long() -> None:
         ),
         (Capability.TOKENS_BY_OWNER, Revocation(client="shop", tokens="all", owner="alice"), {}),
         (Capability.TOKENS_BY_SCOPE, Revocation(client="shop", tokens="all", scope="read"), {}),
+        (Capability.TOKENS_BY_HANDLE, Revocation(client="shop", tokens="all", handles=("3f9c0a71b2de",)), {}),
         (
             Capability.TOKENS_BY_TIME,
             Revocation(client="shop", tokens=IssuedBefore(issued_before=datetime(2026, 1, 1, tzinfo=UTC))),

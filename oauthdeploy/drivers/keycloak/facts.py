@@ -174,6 +174,7 @@ CAPABILITIES: Final[Mapping[Role, Capabilities]] = {
         Capability.TOKENS_BY_TIME: yes("by not-before"),
         Capability.TOKENS_BY_OWNER: no("not-before is of a whole client, or of a user at every client"),
         Capability.TOKENS_BY_SCOPE: no("not-before is of a whole client"),
+        Capability.TOKENS_BY_HANDLE: no("tokens are not listed, and not-before is of a whole client"),
         Capability.BLOCK_CLIENT: yes(),
         Capability.USERS_LIST: yes("with the right view-users"),
         Capability.MARKS: yes("in attributes of clients and client scopes"),

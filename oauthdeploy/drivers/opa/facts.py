@@ -92,6 +92,7 @@ _RESOURCE: Final[Mapping[Capability, Support]] = {
     Capability.TOKENS_BY_TIME: no("OPA keeps no tokens; it refuses them by their iat"),
     Capability.TOKENS_BY_OWNER: yes("refused by sub, username or preferred_username"),
     Capability.TOKENS_BY_SCOPE: yes("refused where the token has the scope"),
+    Capability.TOKENS_BY_HANDLE: _NO_TOKENS,
     Capability.BLOCK_CLIENT: yes(),
     Capability.USERS_LIST: no("OPA has no users"),
     Capability.MARKS: yes("an owner beside each scope and client"),

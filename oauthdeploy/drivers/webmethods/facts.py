@@ -110,6 +110,7 @@ _AUTHORIZATION: Final[Mapping[Capability, Support]] = {
     Capability.TOKENS_BY_TIME: yes(),
     Capability.TOKENS_BY_OWNER: yes(),
     Capability.TOKENS_BY_SCOPE: yes(),
+    Capability.TOKENS_BY_HANDLE: yes(),
 }
 
 _NO_AUTHORIZATION: Final[Mapping[Capability, Support]] = {
@@ -122,6 +123,7 @@ _NO_AUTHORIZATION: Final[Mapping[Capability, Support]] = {
     Capability.TOKENS_BY_TIME: no("tokens are kept on the authorization server"),
     Capability.TOKENS_BY_OWNER: no("tokens are kept on the authorization server"),
     Capability.TOKENS_BY_SCOPE: no("tokens are kept on the authorization server"),
+    Capability.TOKENS_BY_HANDLE: no("tokens are kept on the authorization server"),
 }
 
 _RESOURCE: Final[Mapping[Capability, Support]] = {

@@ -114,6 +114,8 @@ def selected(tokens: Iterable[Token], client_id: str, revocation: Revocation, zo
             continue
         if revocation.scope is not None and revocation.scope not in token.scopes:
             continue
+        if revocation.handles is not None and handle_of(token) not in revocation.handles:
+            continue
         bound = revocation.tokens
         if isinstance(bound, IssuedBefore) and parse_server_time(token.created, zone) >= bound.issued_before:
             continue
@@ -140,9 +142,14 @@ def working(tokens: Iterable[Token], now: datetime | None, zone: str | None) -> 
     for token in tokens:
         until = None if token.refreshable else _end(token, zone)
         if until is None or now is None or until > now:
-            issued, handle = _issued(token, zone), token_handle(token.same_ids[0])
-            found.append(LiveToken(token.client_id, token.scopes, issued, until, token.owner, handle))
+            issued = _issued(token, zone)
+            found.append(LiveToken(token.client_id, token.scopes, issued, until, token.owner, handle_of(token)))
     return found
+
+
+def handle_of(token: Token) -> str:
+    """By what people name the token: from its id, which never leaves this program."""
+    return token_handle(token.same_ids[0])
 
 
 def _issued(token: Token, zone: str | None) -> datetime | None:

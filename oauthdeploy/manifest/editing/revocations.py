@@ -77,6 +77,8 @@ def entry_of(key: str, revocation: Revocation) -> Entry:
     for name in ("owner", "scope"):
         if (value := getattr(revocation, name)) is not None:
             found[name] = value
+    if revocation.handles is not None:
+        found["handles"] = list(revocation.handles)
     if revocation.block:
         found["block"] = [side.value for side in revocation.block]
     return found
@@ -127,6 +129,7 @@ def _covers(entry: dict[str, Any], revocation: Revocation) -> bool:
         entry.get(name) == (None if value is None else escaped(value))
         for name, value in (("owner", revocation.owner), ("scope", revocation.scope))
     )
+    same = same and entry.get("handles") == (None if revocation.handles is None else list(revocation.handles))
     blocked = entry.get("block")
     sides = {side.value for side in revocation.block or ()}
     return same and sides <= set(blocked if isinstance(blocked, list) else ()) and _covers_tokens(entry, revocation)

@@ -31,6 +31,7 @@ BEYOND_NAMES: Final[Mapping[str, tuple[Capability, ...]]] = {
     "revocations.tokens.issued_before": (Capability.TOKENS_BY_TIME,),
     "revocations.owner": (Capability.TOKENS_BY_OWNER,),
     "revocations.scope": (Capability.TOKENS_BY_SCOPE,),
+    "revocations.handles": (Capability.TOKENS_BY_HANDLE,),
     "revocations.block": (Capability.BLOCK_CLIENT,),
     "resource_owners": (Capability.USERS_LIST,),
     "policy.prune": (Capability.MARKS,),

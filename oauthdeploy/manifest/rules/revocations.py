@@ -52,9 +52,9 @@ def does_nothing(context: RuleContext) -> Iterator[Finding]:
     "revocation-selection-unused",
     Severity.WARNING,
     "Revocation selects tokens and deletes none",
-    reason="owner and scope narrow down which tokens are deleted; a block always stops the client as a whole.",
+    reason="owner, scope and handles narrow down which tokens are deleted; a block always stops the client as a whole.",
     source="oauthdeploy manifest, version 1: revocations",
-    fix="Write tokens, or remove owner and scope.",
+    fix="Write tokens, or remove owner, scope and handles.",
     bad="""
 clients:
   mobile: {type: public}
@@ -69,9 +69,9 @@ revocations:
 """,
 )
 def selection_unused(context: RuleContext) -> Iterator[Finding]:
-    """owner or scope without tokens."""
+    """owner, scope or handles without tokens."""
     for index, entry in _entries(context):
-        for field in ("owner", "scope"):
+        for field in ("owner", "scope", "handles"):
             if getattr(entry, field) is not None and entry.tokens is None:
                 yield _found(index, entry, field, f"{field} has no effect without tokens.")
 
@@ -289,18 +289,21 @@ revocations:
 )
 def redundant(context: RuleContext) -> Iterator[Finding]:
     """The tokens of one entry are among those of another. The widest entry of each selection is kept, so cost is linear."""
-    widest: dict[tuple[str, str | None, str | None], tuple[int, RevocationEntry]] = {}
+    widest: dict[tuple[str, str | None, str | None, tuple[str, ...] | None], tuple[int, RevocationEntry]] = {}
     for index, entry in _entries(context):
         if entry.tokens is None:
             continue
-        key = (entry.client, entry.owner, entry.scope)
+        key = (entry.client, entry.owner, entry.scope, entry.handles)
         if key not in widest or _until(entry) > _until(widest[key][1]):
             widest[key] = (index, entry)
     for index, entry in _entries(context):
         if entry.tokens is None or entry.block:
             continue
         for key in dict.fromkeys(
-            (entry.client, owner, scope) for owner in (None, entry.owner) for scope in (None, entry.scope)
+            (entry.client, owner, scope, handles)
+            for owner in (None, entry.owner)
+            for scope in (None, entry.scope)
+            for handles in (None, entry.handles)
         ):
             if key in widest and widest[key][0] != index and _until(widest[key][1]) >= _until(entry):
                 yield _found(index, entry, "tokens", f"{widest[key][1].id} deletes these tokens too.")

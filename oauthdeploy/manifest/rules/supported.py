@@ -121,6 +121,8 @@ def _revocation_asked(value: Revocation, role: Role) -> Iterator[tuple[str, Capa
             yield "owner", Capability.TOKENS_BY_OWNER
         if value.scope is not None:
             yield "scope", Capability.TOKENS_BY_SCOPE
+        if value.handles is not None:
+            yield "handles", Capability.TOKENS_BY_HANDLE
     if value.block:
         yield "block", Capability.BLOCK_CLIENT
 

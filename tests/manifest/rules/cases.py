@@ -277,6 +277,8 @@ FIRES: dict[str, list[str]] = {
         app("type: public")
         + "revocations: [{id: i, client: app, tokens: all, owner: alice}, {id: j, client: app, tokens: all}]\n",
         app("type: public") + "revocations: [{id: i, client: app, tokens: all}, {id: j, client: app, tokens: all}]\n",
+        app("type: public")
+        + "revocations: [{id: i, client: app, tokens: all, handles: [a1]}, {id: j, client: app, tokens: all}]\n",
     ],
     "protect-pattern-invalid": ["policy: {protect: [web-shop]}\n", "policy: {protect: ['']}\n"],
     "protect-matches-nothing": [

@@ -90,6 +90,7 @@ RFC7591 = _driver(
         TOKENS_BY_TIME=no("tokens are not listed"),
         TOKENS_BY_OWNER=no("tokens are not listed"),
         TOKENS_BY_SCOPE=no("tokens are not listed"),
+        TOKENS_BY_HANDLE=no("tokens are not listed"),
         BLOCK_CLIENT=no("a client can't be switched off"),
         ASSOCIATIONS=no("kept in the client"),
     ),

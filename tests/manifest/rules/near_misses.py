@@ -280,6 +280,8 @@ SILENT: dict[str, list[str]] = {
         + "revocations: [{id: i, client: app, tokens: all}, {id: j, client: app, tokens: all, owner: a, block: [resource]}]\n",
         app("type: public")
         + "revocations: [{id: i, client: app, tokens: all, owner: a}, {id: j, client: app, tokens: all, scope: s}]\n",
+        app("type: public")
+        + "revocations: [{id: i, client: app, tokens: all, handles: [a1]}, {id: j, client: app, tokens: all, handles: [b2]}]\n",
     ],
     "protect-pattern-invalid": [
         app("type: public") + f"policy: {{protect: ['{pattern}']}}\n"
