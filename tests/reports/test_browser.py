@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +17,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from oauthdeploy.reports.document import Report
 from oauthdeploy.reports.html.page import render_html
+from oauthdeploy.reports.html.rows import LIMIT
+from oauthdeploy.reports.words import visible
 from tests.reports.every import REPORTS, many
 from tests.reports.test_forms import HOSTILE_BITS, report_of
 
@@ -31,9 +35,9 @@ def opened(browser: Browser, tmp_path: Path) -> Opener:
     """Open a report; at the end nothing was said in the console, nothing was asked, and nothing was loaded."""
 
     @contextmanager
-    def open_page(report: Report, **context: Any) -> Iterator[Page]:
+    def open_page(report: Report, limit: int = LIMIT, **context: Any) -> Iterator[Page]:
         file = tmp_path / "report.html"
-        file.write_text(render_html(report), encoding="utf-8")
+        file.write_text(render_html(report, limit), encoding="utf-8")
         wrong: list[str] = []
         with browser.new_context(**context) as made:
             page = made.new_page()
@@ -178,6 +182,43 @@ def test_a_hostile_name_stays_text(opened: Opener, bit: str) -> None:
         expect(title).to_have_text(f"n{bit}")
         assert shown(page)[1].startswith("client/a")
         assert page.locator("main script, main img, main [onmouseover]").count() == 0
+
+
+def _css_said(written: str) -> str:
+    """The text of a string of CSS (CSS Syntax 3, 4.3.7)."""
+    return re.sub(
+        r"\\(?:([0-9a-f]{1,6}) ?|(.))", lambda found: chr(int(found[1], 16)) if found[1] else found[2], written[1:-1]
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["".join(HOSTILE_BITS).replace("\ud800", ""), 'a"}</style><script>window.ran = 1</script>', "login\\"]
+)
+def test_the_name_of_a_side_is_said_on_a_phone_and_stays_text(opened: Opener, name: str) -> None:
+    """There the heads of the columns are gone, and the style says them: nothing in a name ends its quotes or the style."""
+    report = REPORTS["plan-first"]()
+    rows = tuple(
+        replace(row, items={name if side == "login" else side: item for side, item in row.items.items()})
+        for row in report.rows
+    )
+    with opened(replace(report, columns=(name, "orders"), rows=rows), viewport=PHONE) as page:
+        said = page.locator(f"{ROWS} td.side").evaluate_all(
+            "cells => [...new Set(cells.map(each => getComputedStyle(each, '::before').content))]"
+        )
+        assert [_css_said(each) for each in said] == [f"{visible(name)} ", "orders "]
+        assert page.evaluate("window.ran") is None
+        assert page.locator("#objects td.side").first.evaluate("each => getComputedStyle(each).display") == "block"
+
+
+def test_a_page_that_was_cut_can_be_filtered(opened: Opener) -> None:
+    """What is left out is said above the table, and the rest is searched as ever."""
+    with opened(many(300), limit=50_000, viewport=DESKTOP) as page:
+        expect(page.locator(".cut")).to_contain_text("objects left out at the end")
+        count = len(shown(page))
+        page.locator("#find").fill("client-0000")
+        expect(page.locator("#shown")).to_have_text(f"10 of {count} objects")
+        found = Axe().run(page).response
+        assert [each["id"] for each in found["violations"]] == []
 
 
 def test_the_policy_stops_what_is_put_into_the_page(browser: Browser, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -25,9 +26,10 @@ from oauthdeploy.cli.reporting import FORMS as CLI_FORMS
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
 from oauthdeploy.manifest.explaining.rules import all_rules
+from oauthdeploy.planning.changes import Risk
 from oauthdeploy.planning.plan import Plan, ServerSummary
 from oauthdeploy.reports.building.plan import plan_report
-from oauthdeploy.reports.document import ManifestView, Report
+from oauthdeploy.reports.document import ManifestView, Report, Row
 from oauthdeploy.reports.html.page import render_html
 from oauthdeploy.reports.json import render_json
 from oauthdeploy.reports.junit import render_junit
@@ -342,6 +344,43 @@ def test_no_name_or_value_breaks_out_of_html(said: str) -> None:
         assert not any(name.startswith("on") or name in ("style", "src", "srcset", "action") for name in attributes)
         assert attributes.get("href") in (None, "#changes")
         assert tag not in ("iframe", "object", "embed", "link", "base", "img")
+
+
+def test_a_page_that_would_be_too_long_says_what_it_leaves_out() -> None:
+    """Details go first, those of the riskiest objects last; then objects, from the end. The counts of the run stay whole."""
+    report = many(300)
+    whole = render_html(report)
+    assert "left out" not in whole
+    names = re.compile(r"<summary>(client/client-\d+)</summary>")
+    risky = replace(report, rows=(*report.rows[:-1], _riskier(report.rows[-1])))
+    brief = render_html(risky, limit=150_000)
+    assert names.findall(brief) == names.findall(whole)
+    left = brief.count("<p>The details are left out of this page.</p>")
+    assert 0 < left < 300
+    assert f"{left} objects without details: the page would be too long." in brief
+    assert "left out of this page" not in brief[brief.index("client/client-00299") :]
+    short = render_html(report, limit=50_000)
+    shown = names.findall(short)
+    assert 0 < len(shown) < 300
+    assert shown == names.findall(whole)[: len(shown)]
+    assert f"{300 - len(shown)} objects left out at the end and " in short
+    for page in (whole, brief, short):
+        assert report.headline in page
+        assert '<span class="count">300</span>' in page
+        assert "<b>600</b> to create" in page
+    for page, limit in ((brief, 150_000), (short, 50_000)):
+        rows = page[page.index("<tbody>") : page.index("</tbody>\n  </table>")]
+        assert limit - 2_000 < len(rows) <= limit + 10
+
+
+def _riskier(row: Row) -> Row:
+    return replace(row, items={name: replace(item, risk=Risk.HIGH) for name, item in row.items.items()})
+
+
+def test_ten_thousand_objects_are_a_page_that_can_be_sent() -> None:
+    """A row says nothing that the page can say once: a kilobyte for a client with eight fields on two servers."""
+    assert len(render_html(many(2_000))) < 2_000 * 1_100
+    assert len(render_html(many(10_000))) < 10_100_000
 
 
 def test_the_policy_allows_the_page_alone() -> None:

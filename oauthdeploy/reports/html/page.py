@@ -13,13 +13,14 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from oauthdeploy import __version__
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.reports.document import Report, Row, Run, Verdict
 from oauthdeploy.reports.graph_svg import svg_inline, svg_rules
+from oauthdeploy.reports.html.rows import LIMIT, Rows, fitted_rows
 from oauthdeploy.reports.picture import Picture, picture_of
 from oauthdeploy.reports.results import ends_of, reason_of
 from oauthdeploy.reports.text import place_text, step_text
@@ -30,26 +31,42 @@ _WAITING: Final = {Run.DRIFT: "Drift", Run.COMPARE: "Different"}
 _HEADS: Final = {Run.DRIFT: ("Live", "Manifest"), Run.COMPARE: ("First side", "Second side")}
 
 
-def render_html(report: Report) -> str:
-    """The page."""
+def render_html(report: Report, limit: int = LIMIT) -> str:
+    """The page, whose objects take at most `limit` characters; it says what is left out."""
     ended = any(item.end is not None for item in report.items)
     style, script = _style() + _columns(report, ended=ended), _script()
     picture = picture_of(report)
-    made: str = _template().render(
-        report=report,
-        policy=_policy(style, script),
-        style=Markup(style),  # noqa: S704 - a file of ours
-        script=Markup(script),  # noqa: S704 - a file of ours
-        picture=picture,
-        drawing=_drawing(picture),
-        verdict=_verdict(report),
-        heads=_HEADS.get(report.run, ("Before", "After")),
-        findings=sorted(report.all_findings, key=lambda item: item.severity.rank),
-        ended=ended,
-        kinds=tuple(dict.fromkeys(item.address.kind.value for item in report.items)),
-        version=__version__,
+    heads = _HEADS.get(report.run, ("Before", "After"))
+    rows = fitted_rows(report, _environment().get_template("rows.html").module, heads, ended=ended, limit=limit)
+    made: str = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            report=report,
+            policy=_policy(style, script),
+            style=Markup(style),  # noqa: S704 - a file of ours
+            script=Markup(script),  # noqa: S704 - a file of ours
+            picture=picture,
+            drawing=_drawing(picture),
+            verdict=_verdict(report),
+            rows=rows,
+            left_out=_left_out(rows),
+            findings=sorted(report.all_findings, key=lambda item: item.severity.rank),
+            ended=ended,
+            kinds=tuple(dict.fromkeys(item.address.kind.value for item in report.items)),
+            version=__version__,
+        )
     )
     return f"{made}\n"
+
+
+def _left_out(rows: Rows) -> str:
+    """What a page that would be too long doesn't have, in words."""
+    parts = [f"{counted(rows.cut, 'object')} left out at the end"] if rows.cut else []
+    parts += [f"{counted(rows.brief, 'object')} without details"] if rows.brief else []
+    if not parts:
+        return ""
+    return f"{' and '.join(parts)}: the page would be too long. The other forms, such as json, have everything."
 
 
 def _verdict(report: Report) -> str:
@@ -74,9 +91,19 @@ def _script() -> str:
 
 
 def _columns(report: Report, *, ended: bool) -> str:
-    """The widths of the columns of the table, which depend on how many sides there are."""
+    """The widths of the columns of the table, which depend on how many sides there are, and on a phone the sides' names."""
     sides = f"repeat({len(report.columns)},minmax(60px,90px)) " if report.columns else ""
-    return f"#objects{{--columns:{sides}minmax(0,1fr) 190px {'110px ' if ended else ''}190px}}"
+    labels = "".join(
+        f'#objects>tbody>tr>:nth-child({place})::before{{content:"{_css_text(name)} "}}'
+        for place, name in enumerate(report.columns, start=1)
+    )
+    widths = f"#objects{{--columns:{sides}minmax(0,1fr) 190px {'110px ' if ended else ''}190px}}"
+    return f"{widths}@media (max-width:760px){{{labels}}}"
+
+
+def _css_text(text: str) -> str:
+    """A text inside quotes of CSS: what could end it or the style is written by number (CSS Syntax 3, 4.3.7)."""
+    return "".join(sign if sign.isascii() and sign.isalnum() else f"\\{ord(sign):x} " for sign in visible(text))
 
 
 def _policy(style: str, script: str) -> str:
@@ -91,7 +118,7 @@ def _digest(text: str) -> str:
 
 
 @cache
-def _template() -> Template:
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader(_PACKAGE),
         autoescape=True,
@@ -107,9 +134,10 @@ def _template() -> Template:
         "keys": _keys,
         "ends": ends_of,
         "source": _source,
+        "by_server": _by_server,
     }
     environment.globals |= {"counted": counted, "absent": NONE_TEXT}
-    return environment.get_template("page.html")
+    return environment
 
 
 def _keys(row: Row) -> str:
@@ -117,6 +145,14 @@ def _keys(row: Row) -> str:
     states = [item.state.word for item in row.items.values()]
     ends = [item.end.status.value for item in row.items.values() if item.end is not None]
     return " ".join(dict.fromkeys([*states, *ends]))
+
+
+def _by_server(row: Row) -> bool:
+    """Whether the sides are told one by one: where there is more to say than the row does, or nothing else."""
+    items = row.items.values()
+    alike = len({(item.state, item.reason, item.risk) for item in items}) == 1
+    source = row.place is not None and row.place.text.strip()
+    return not alike or any(item.end or item.waits_for for item in items) or not (row.fields or row.notes or source)
 
 
 def _source(finding: Diagnostic) -> tuple[str, str]:

@@ -21,16 +21,20 @@
   const choice = (id) => { const select = byId(id); return select ? select.value : ""; };
 
   // Everything that is searched is read once; afterwards only rows whose state changes are written to.
-  const entries = Array.from(byId("objects").tBodies[0].rows, (row) => ({
-    row,
-    shown: true,
-    text: row.textContent.toLowerCase(),
-    keys: row.dataset.keys.split(" "),
-    kind: row.dataset.kind,
-    risk: Number(row.dataset.risk),
-    servers: JSON.parse(row.dataset.servers),
-    details: row.querySelector("details"),
-  }));
+  const columns = Array.from(byId("objects").tHead.querySelectorAll(".side"), (head) => head.textContent);
+  const entries = Array.from(byId("objects").tBodies[0].rows, (row) => {
+    const details = row.querySelector("details");
+    return {
+      row,
+      shown: true,
+      text: row.textContent.toLowerCase(),
+      keys: row.dataset.keys.split(" "),
+      kind: details.firstElementChild.textContent.split("/", 1)[0],
+      risk: Number(row.dataset.risk || 0),
+      servers: columns.filter((_name, place) => row.cells[place].firstElementChild.className !== "nothing"),
+      details,
+    };
+  });
 
   function apply() {
     const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
