@@ -61,7 +61,8 @@ def test_managed_options_become_what_the_realm_holds(estate: Estate) -> None:
     estate.settle()
     estate.realm.call("PUT", "", {"ssoSessionIdleTimeout": 7200, "displayName": "Theirs"})
     client = estate.realm.client("web-shop")
-    attributes = {"client.session.idle.timeout": "5400", "shop.contact": "bob", "unmanaged": "x"}
+    # An empty value removes an attribute.
+    attributes = {"client.session.idle.timeout": "5400", "shop.contact": "bob", "login_theme": "", "unmanaged": "x"}
     body = {"baseUrl": "https://new.example.com/", "consentRequired": True, "attributes": attributes}
     estate.realm.call("PUT", f"/clients/{client['id']}", {**client, **body})
     (scope,) = [each for each in estate.realm.get("/client-scopes") if each["name"] == "orders.read"]
