@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TextIO
 
 PLAIN_WIDTH = 100
@@ -61,6 +62,12 @@ def write_talk(text: str) -> None:
         stream.flush()
     except OSError:
         _silence(stream)
+
+
+def write_at_once(text: str) -> None:
+    """Write to stderr past its buffer: a signal may have come in the middle of a write to that."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.write(sys.stderr.fileno(), text.encode())
 
 
 def _silence(stream: TextIO) -> None:

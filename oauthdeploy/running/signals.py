@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
-from typing import Any, Final, NoReturn
+from types import FrameType, TracebackType
+from typing import Any, Final, NoReturn, Self
 
 Handler = Callable[[int, FrameType | None], Any]
 
@@ -33,6 +34,26 @@ class _Stop:
         self.stop.set()
 
 
+class Handling(ABC):
+    """While this holds, signals that end a program go to `handle`, whoever had them before; what is ignored stays so, as nohup
+    asks. For the program itself: what is used as a library leaves others' handlers alone.
+    """
+
+    @abstractmethod
+    def handle(self) -> None:
+        """What a signal does; called in the main thread, between two steps of whatever it is doing."""
+
+    def __enter__(self) -> Self:
+        self._held = _handled(_ENDING, lambda _number, _frame: self.handle(), lambda there: there != signal.SIG_IGN)
+        self._held.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._held.__exit__(kind, error, traceback)
+
+
 @contextmanager
 def unwinding() -> Iterator[None]:
     """While this holds, SIGTERM and SIGHUP raise SystemExit instead of ending the process on the spot."""
@@ -47,9 +68,16 @@ def deferred(stop: threading.Event) -> Iterator[None]:
         yield
 
 
+def _is_nobodys(standing: Any) -> bool:
+    """Whether Python's or our own handler stands there; a program's own one is left to do its work."""
+    return standing in (signal.SIG_DFL, signal.default_int_handler) or isinstance(standing, _Unwind)
+
+
 @contextmanager
-def _handled(numbers: tuple[signal.Signals, ...], handler: Handler) -> Iterator[None]:
-    """Install `handler` where Python's or our own stands; a program's own handler is left to do its work.
+def _handled(
+    numbers: tuple[signal.Signals, ...], handler: Handler, takes: Callable[[Any], bool] = _is_nobodys
+) -> Iterator[None]:
+    """Install `handler` in the place of those that it `takes`.
 
     Signals reach the main thread alone, so that elsewhere there is nothing to install.
     """
@@ -60,7 +88,8 @@ def _handled(numbers: tuple[signal.Signals, ...], handler: Handler) -> Iterator[
     try:
         for number in numbers:
             standing = signal.getsignal(number)
-            if standing in (signal.SIG_DFL, signal.default_int_handler) or isinstance(standing, _Unwind):
+            # None was installed by something that isn't Python, and couldn't be put back.
+            if standing is not None and takes(standing):
                 former[number] = signal.signal(number, handler)
         yield
     finally:
