@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.model.state import Ownership
@@ -48,11 +49,12 @@ def render_adoption(
 
 
 def adoption_line(found: Adoption, outcomes: Sequence[Outcome] = ()) -> str:
-    """The last line: how many objects there are, how many differ, what is or was written."""
+    """The last line: how many objects of each kind there are, how many differ, what is or was written."""
     if not found.items:
         return NONE_THERE
     differ = sum(item.action is not None for item in found.items)
-    parts = [f"{counted(len(found.items), 'object')} found, {differ} of them to be changed by the next apply"]
+    there = _by_kind(item.address for item in found.items)
+    parts = [f"{there} found, {differ} of {counted(len(found.items), 'object')} to be changed by the next apply"]
     if found.missing:
         parts.append(f"{len(found.missing)} not there yet")
     head = f"{', '.join(parts)}. "
@@ -66,6 +68,16 @@ def adoption_line(found: Adoption, outcomes: Sequence[Outcome] = ()) -> str:
     if found.plan.changes:
         return head + f"{counted(len(found.plan.changes), 'mark')} to write."
     return head + (ALL_OURS if any(item.marks for item in found.items) else NOTHING_TO_WRITE)
+
+
+def _by_kind(addresses: Iterable[Address]) -> str:
+    """`3 clients, 2 scopes and settings of 1 server`; the same object on two servers counts twice, as everywhere here."""
+    numbers = Counter(address.kind for address in addresses)
+    words = [
+        f"{kind} of {counted(number, 'server')}" if kind.is_singleton else counted(number, kind.value)
+        for kind, number in sorted(numbers.items(), key=lambda each: (each[0].is_singleton, each[0]))
+    ]
+    return " and ".join(([", ".join(words[:-1])] if words[1:] else []) + words[-1:])
 
 
 def _add_item(sheet: Sheet, item: Adoptable, name: str, marked: Collection[Address]) -> None:
