@@ -11,20 +11,27 @@ import pytest
 from oauthdeploy import (
     ManifestRequest,
     TokenSelection,
+    adopt,
     list_tokens,
+    make_bundle,
     order_deletion,
     order_revocation,
+    ping,
     plan_cut_off,
+    probe,
     record_cut_off,
     revoke,
+    validate,
 )
-from oauthdeploy.core.errors import UsageError
+from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.core.errors import Unreachable, UsageError
+from oauthdeploy.planning.adopting import adoption_document
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.reports.building.plan import plan_report
 from oauthdeploy.reports.json import document_of
 from oauthdeploy.reports.tokens import TokenPage, tokens_document
 from oauthdeploy.running.audit import audit_document
-from tests.live.conftest import Pair
+from tests.live.conftest import Pair, run_command
 from tests.live.test_revoke import token
 
 pytestmark = pytest.mark.live
@@ -94,6 +101,51 @@ def test_selected_tokens_are_deleted_as_the_command_line_does(deployed: Pair, re
     assert lasting(audit_document(done.record)) == lasting(told)
     assert list_tokens(request_of).tokens == ()
     assert order_deletion(request_of, TokenSelection(owner="nightly-batch"))[0] is None
+
+
+def test_who_answers_what_is_found_and_what_can_be_adopted_are_those_of_the_command_line(
+    deployed: Pair, request_of: ManifestRequest
+) -> None:
+    """`ping`, `validate --online` and `adopt`, with a scope changed by hand and a server that doesn't answer."""
+    told = deployed.run("ping", "-o", "json").json["servers"]
+    answers = ping(request_of)
+    assert [(answer.server, answer.driver, answer.role, answer.url) for answer in answers] == [
+        (item["name"], item["driver"], item["role"], item["url"]) for item in told
+    ]
+    assert all(answer.error is None and answer.report is not None for answer in answers)
+    scope = {"name": "orders.read", "description": "by hand", "values": []}
+    deployed.admin(deployed.login, "PUT", "/admin/oauth/scope/orders.read", scope)
+    found = adopt(request_of, addresses=("scope/*",))
+    assert found is not None
+    shown = deployed.run("adopt", "scope/*", "-o", "json").json
+    assert adoption_document(found.adoption, (), Diagnostics()) == shown
+    checked = deployed.run("validate", "--online", "-o", "json").json["diagnostics"]
+    manifest, findings = validate(request_of)
+    assert manifest is not None
+    assert [item.rule for item in (findings + probe(request_of)).sorted()] == [item["rule"] for item in checked]
+    deployed.orders.stop()
+    login, orders = ping(request_of)
+    assert login.error is None
+    assert isinstance(orders.error, Unreachable)
+
+
+def test_a_bundle_is_that_of_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same bytes."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "oauthdeploy.yaml").write_text(BUNDLED)
+    result = run_command(tmp_path, "bundle", "--out", "opa.tar.gz", env={})
+    assert result.code == 0, result.err
+    assert make_bundle(ManifestRequest()) == ("opa", (tmp_path / "opa.tar.gz").read_bytes())
+
+
+BUNDLED = """\
+version: 1
+name: policies
+servers:
+  login: {role: authorization, driver: external, issuer: "https://login.example.com", jwks_uri: "https://login.example.com/keys"}
+  opa: {role: resource, driver: opa, url: "https://opa.example.com", options: {path: oauth}, authorization_server: login}
+clients: {web-shop: {type: public}}
+"""
 
 
 def test_confirm_is_asked_and_no_changes_nothing(deployed: Pair, request_of: ManifestRequest) -> None:

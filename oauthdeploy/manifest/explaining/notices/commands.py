@@ -71,6 +71,13 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Check the name; `oauthdeploy tokens` lists whose tokens there are.",
     ),
     (
+        "token-not-there",
+        "error",
+        "There is no such token",
+        "No server lists a token with that handle and whatever else was selected, so nothing would be deleted.",
+        "It has ended already, or the handle is mistyped; `oauthdeploy tokens list` shows the handles.",
+    ),
+    (
         "file-exists",
         "error",
         "The file is there already",
