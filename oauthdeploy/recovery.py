@@ -10,8 +10,7 @@ Live is the truth: both plan anew, and the journal decides only what the plan is
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -35,9 +34,10 @@ from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.fresh import Freshness
 from oauthdeploy.running.journal import Journal, read_journal
 from oauthdeploy.running.journals import last_journal, read_story
-from oauthdeploy.running.lock import Holder, force_unlock, lock, who_holds
+from oauthdeploy.running.lock import Holder, force_unlock, who_holds
 from oauthdeploy.running.lost import with_lost_secrets
 from oauthdeploy.running.read import read_wanted, wanted_of
+from oauthdeploy.workflow.locking import addresses_of, locked, state_folder
 from oauthdeploy.workflow.making import hold_errors, plan_now
 from oauthdeploy.workflow.opening import connected, load, prover_of
 from oauthdeploy.workflow.options import RunOptions
@@ -66,11 +66,6 @@ class Resumption:
     left: tuple[Address, ...] = ()
 
 
-def state_folder(manifest: Manifest, options: RunOptions) -> Path:
-    """Where journals and locks of a manifest stand."""
-    return options.state_dir or Path(manifest.base) / ".oauthdeploy"
-
-
 # -- going on ---------------------------------------------------------------------------------------------------------
 
 
@@ -97,7 +92,7 @@ def run_resume(
     _hold_same(story, manifest, options)
     mine = frozenset(entry.address for entry in story.entries)
     stop = stop or threading.Event()
-    with _locked(manifest, folder, options, stop):
+    with locked(manifest, options, stop):
         with connected(manifest, options, read_only=True) as readers:
             plan, live, _reports = plan_now(manifest, readers, options)
             plan = with_lost_secrets(
@@ -183,7 +178,7 @@ def run_rollback(
     steps = _steps(journal, manifest)
     folder = state_folder(manifest, options)
     stop = stop or threading.Event()
-    with _locked(manifest, folder, options, stop):
+    with locked(manifest, options, stop):
         with connected(manifest, options, read_only=True) as readers:
             plan, undone = _rollback(steps, manifest, readers, options)
         return _carry_out(
@@ -232,17 +227,6 @@ def _seen_for_order(desired: DesiredState, server: str) -> frozenset[Kind]:
 # -- both -------------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _locked(manifest: Manifest, folder: Path, options: RunOptions, stop: threading.Event) -> Iterator[None]:
-    with lock(folder, manifest.desired.name, targets_of(manifest), timeout=options.lock_timeout, stop=stop):
-        yield
-
-
-def targets_of(manifest: Manifest) -> list[str]:
-    """The addresses of the servers, by which a lock is told from that of another estate."""
-    return [server.url for server in manifest.desired.servers.values() if server.url]
-
-
 def _carry_out(
     plan: Plan,
     manifest: Manifest,
@@ -289,7 +273,7 @@ def lock_holder(request: ManifestRequest, options: RunOptions | None = None) -> 
     """Who holds the lock of the manifest; None where nobody does. Raises ManifestInvalid."""
     options = options or RunOptions()
     manifest = load(request, options)
-    return who_holds(state_folder(manifest, options), manifest.desired.name, targets_of(manifest))
+    return who_holds(state_folder(manifest, options), manifest.desired.name, addresses_of(manifest))
 
 
 def break_lock(request: ManifestRequest, holder: Holder, options: RunOptions | None = None) -> bool:
@@ -297,4 +281,4 @@ def break_lock(request: ManifestRequest, holder: Holder, options: RunOptions | N
     options = options or RunOptions()
     manifest = load(request, options)
     folder = state_folder(manifest, options)
-    return force_unlock(folder, manifest.desired.name, targets_of(manifest), only=holder.token) is not None
+    return force_unlock(folder, manifest.desired.name, addresses_of(manifest), only=holder.token) is not None

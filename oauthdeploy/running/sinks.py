@@ -6,7 +6,10 @@ import json
 import os
 import re
 import stat
+import sys
 import uuid
+from collections import defaultdict
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +21,13 @@ from oauthdeploy.model.objects import DeliverTo
 from oauthdeploy.running.files import make_folder, sync_folder, write_all
 from oauthdeploy.running.outlets import check_command, check_keyring, put_in_keyring, run_command
 
+if sys.platform != "win32":
+    import fcntl
+
 _BARE: Final = re.compile(r"[A-Za-z0-9_./+=:@%,-]*\Z")
 """What dotenv readers and POSIX shells all take without quotes."""
+_BESIDE: Final = re.compile(r"(\..+)\.[0-9a-f]{32}")
+"""The name of a file that is being written and is not yet in its place."""
 
 
 class Sinks(Protocol):
@@ -68,10 +76,11 @@ def deliver(secret: Secret, target: DeliverTo, *, base: Path, client_id: str) ->
     """
     path = check_target(target, base=base)
     content = _content(secret, target, client_id, path)
-    beside = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}")
+    beside = path.with_name(f"{_hidden(path)}.{uuid.uuid4().hex}")
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, 0o600)
         try:
+            _hold(descriptor)
             write_all(descriptor, content)
             os.fsync(descriptor)
         finally:
@@ -83,6 +92,47 @@ def deliver(secret: Secret, target: DeliverTo, *, base: Path, client_id: str) ->
             beside.unlink(missing_ok=True)
         raise _failed(path, error.strerror or type(error).__name__) from None
     return str(path)
+
+
+_NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+
+
+def _hidden(path: Path) -> str:
+    return f".{path.name[:100]}"
+
+
+def _hold(descriptor: int) -> None:
+    """Say that somebody writes this file, for as long as it is open. Windows removes no open file anyway. Raises OSError."""
+    if sys.platform != "win32":
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def clear_leftovers(targets: Iterable[DeliverTo], *, base: Path) -> None:
+    """Remove what a run that was killed in the middle of `deliver` left beside the files of `targets`: it may hold a secret.
+
+    What another process writes just now stays, and so does what this account can't remove.
+    """
+    wanted: dict[Path, set[str]] = defaultdict(set)
+    for target in targets:
+        if target.file:
+            path = Path(os.path.normpath(base / target.file))
+            wanted[path.parent].add(_hidden(path))
+    for folder, names in wanted.items():
+        with suppress(OSError):
+            for entry in list(os.scandir(folder)):
+                found = _BESIDE.fullmatch(entry.name)
+                if found and found[1] in names:
+                    _remove(Path(entry.path))
+
+
+def _remove(left: Path) -> None:
+    with suppress(OSError):
+        descriptor = os.open(left, os.O_RDWR | _NOFOLLOW)
+        try:
+            _hold(descriptor)
+        finally:
+            os.close(descriptor)
+        left.unlink()
 
 
 def check_target(target: DeliverTo, *, base: Path) -> Path:

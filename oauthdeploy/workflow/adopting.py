@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import StalePlan, UsageError
@@ -16,9 +15,9 @@ from oauthdeploy.planning.outcome import Outcome
 from oauthdeploy.running.apply import hold_safety
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.journal import Journal
-from oauthdeploy.running.lock import lock
 from oauthdeploy.running.marking import write_marks
 from oauthdeploy.running.read import read_live
+from oauthdeploy.workflow.locking import locked, state_folder
 from oauthdeploy.workflow.making import plan_now
 from oauthdeploy.workflow.opening import connected, load
 from oauthdeploy.workflow.options import RunOptions
@@ -62,7 +61,6 @@ def adopt(
     options = options or RunOptions()
     manifest = load(request, options)
     _hold_addresses(manifest, addresses)
-    state_dir = options.state_dir or Path(manifest.base) / ".oauthdeploy"
     with connected(manifest, options, read_only=True) as readers:
         plan, live, _reports = plan_now(manifest, readers, options)
     found = adoption(manifest.desired, live, plan, driver_facts(), addresses)
@@ -71,11 +69,10 @@ def adopt(
     if confirm is not None and not confirm(found):
         return None
     lifted = hold_safety(found.plan, options.allow)
-    targets = [server.url for server in manifest.desired.servers.values() if server.url]
     with (
-        lock(state_dir, manifest.desired.name, targets, timeout=options.lock_timeout),
+        locked(manifest, options),
         connected(manifest, options, read_only=False) as drivers,
-        Journal.create(state_dir / "journal", manifest.desired.name, now=utc_now) as journal,
+        Journal.create(state_folder(manifest, options) / "journal", manifest.desired.name, now=utc_now) as journal,
     ):
         again = read_live(drivers, manifest.desired).objects
         for change in found.plan.changes:

@@ -40,6 +40,7 @@ from oauthdeploy.running.journal import Journal
 from oauthdeploy.running.lock import Holder, who_holds
 from oauthdeploy.running.proving import prove
 from oauthdeploy.running.read import raise_all
+from oauthdeploy.workflow.locking import state_folder
 from oauthdeploy.workflow.making import plan_now
 from oauthdeploy.workflow.opening import connected, load, prover_of
 from oauthdeploy.workflow.options import RunOptions
@@ -111,7 +112,7 @@ def revoke(
     """
     options = options or RunOptions()
     manifest = load(replace(request, who_only=True), options)
-    folder = options.state_dir or Path(manifest.base) / ".oauthdeploy"
+    folder = state_folder(manifest, options)
     look = _first_look(manifest, order, options)
     trail = _Trail(audit or folder / FILE_NAME, _blank(manifest, request, order))
     hold_writable(trail.path)

@@ -21,8 +21,8 @@ from oauthdeploy.running.apply import apply_plan, hold_safety
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.fresh import Freshness
 from oauthdeploy.running.journal import Journal
-from oauthdeploy.running.lock import lock
 from oauthdeploy.running.lost import with_lost_secrets
+from oauthdeploy.workflow.locking import locked, state_folder
 from oauthdeploy.workflow.making import hold_errors, plan_now
 from oauthdeploy.workflow.opening import connected, load, prover_of
 from oauthdeploy.workflow.options import PingResult, RunOptions
@@ -74,12 +74,11 @@ def carry_out(
 ) -> ApplyReport | None:
     """Plan and apply under the lock. `review` compares with a saved plan, and gives what of it is in place already."""
     stop = stop or threading.Event()
-    state_dir = options.state_dir or Path(manifest.base) / ".oauthdeploy"
-    targets = [server.url for server in manifest.desired.servers.values() if server.url]
-    with lock(state_dir, manifest.desired.name, targets, timeout=options.lock_timeout, stop=stop):
+    journals = state_folder(manifest, options) / "journal"
+    with locked(manifest, options, stop):
         with connected(manifest, options, read_only=True) as readers:
             plan, live, _reports = plan_now(manifest, readers, options)
-        plan = with_lost_secrets(plan, state_dir / "journal", manifest.desired, live, base=Path(manifest.base))
+        plan = with_lost_secrets(plan, journals, manifest.desired, live, base=Path(manifest.base))
         in_place = review(plan, live) if review else ()
         unread = _unread(manifest, live, options)
         if plan.is_empty:
@@ -90,7 +89,7 @@ def carry_out(
         hold_safety(plan, options.allow)
         with (
             connected(manifest, options, read_only=False) as drivers,
-            Journal.create(state_dir / "journal", manifest.desired.name, now=utc_now) as journal,
+            Journal.create(journals, manifest.desired.name, now=utc_now) as journal,
         ):
             report = apply_plan(
                 plan,

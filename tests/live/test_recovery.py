@@ -214,11 +214,11 @@ def test_a_lock_can_be_taken_away(pair: Pair, run: Callable[[Pair], Runner]) -> 
     assert oauthdeploy("force-unlock", "--yes").out.startswith("Nobody holds the lock")
     assert oauthdeploy("apply", "--yes").code == 0
     code = (
-        "import time, oauthdeploy.recovery as r, oauthdeploy.workflow as w\n"
-        "from oauthdeploy.running.lock import lock\n"
+        "import time, oauthdeploy.workflow as w\n"
+        "from oauthdeploy.workflow.locking import locked\n"
+        "from oauthdeploy.workflow.opening import load\n"
         "request = w.ManifestRequest(environ=w.environment())\n"
-        "m = r.load(request, w.RunOptions())\n"
-        "with lock(r.state_folder(m, w.RunOptions()), m.desired.name, r.targets_of(m)):\n"
+        "with locked(load(request, w.RunOptions()), w.RunOptions()):\n"
         "    print('held', flush=True); time.sleep(60)\n"
     )
     other = subprocess.Popen(

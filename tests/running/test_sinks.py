@@ -17,7 +17,7 @@ from oauthdeploy.core.errors import DeliveryFailed
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import DeliverTo
 from oauthdeploy.running import sinks
-from oauthdeploy.running.sinks import LocalSinks, check_target, deliver
+from oauthdeploy.running.sinks import LocalSinks, check_target, clear_leftovers, deliver
 
 CANARY = "canary-4e1b7c"
 SECRET = Secret(CANARY, "server")
@@ -78,6 +78,38 @@ def test_a_failed_write_leaves_the_old_file_and_no_part_of_the_new(
     assert CANARY not in repr((caught.value.args, caught.value.detail, caught.value.fix))
     assert (tmp_path / "s.env").read_text() == "old"
     assert names(tmp_path) == ["s.env"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_what_a_killed_run_left_beside_a_file_is_cleared_and_what_is_being_written_is_not(tmp_path: Path) -> None:
+    """The part of a file may hold the secret: it goes once its writer is dead, and nothing else in the folder does."""
+    program = (
+        "import os, sys, time\n"
+        "from pathlib import Path\n"
+        "from oauthdeploy.core.secrets import Secret\n"
+        "from oauthdeploy.model.objects import DeliverTo\n"
+        "from oauthdeploy.running.sinks import deliver\n"
+        "def stuck(_descriptor):\n"
+        "    print('written', flush=True)\n"
+        "    time.sleep(60)\n"
+        "os.fsync = stuck\n"
+        "deliver(Secret(sys.argv[2], 'server'), DeliverTo(file='out/s.env'), base=Path(sys.argv[1]), client_id='x')\n"
+    )
+    out, others = tmp_path / "out", {f".other.env.{'a' * 32}", ".s.env.backup", "s.env"}
+    out.mkdir()
+    for name in others:
+        (out / name).write_text("mine")
+    targets = [DeliverTo(file="out/s.env"), DeliverTo(file="not/there.env"), DeliverTo(keyring="a/b")]
+    command = [sys.executable, "-c", program, str(tmp_path), CANARY]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "written\n"
+        clear_leftovers(targets, base=tmp_path)
+        (left,) = set(names(out)) - others
+        assert CANARY in (out / left).read_text()
+        writer.kill()
+    clear_leftovers(targets, base=tmp_path)
+    assert set(names(out)) == others
 
 
 def test_a_symbolic_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:

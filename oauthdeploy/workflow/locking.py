@@ -1,0 +1,38 @@
+"""The lock of a manifest on its servers, and the folder that holds it and the journals."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from oauthdeploy.manifest.api import Manifest
+from oauthdeploy.model.objects import Client
+from oauthdeploy.running.lock import lock
+from oauthdeploy.running.sinks import clear_leftovers
+from oauthdeploy.workflow.options import RunOptions
+
+
+def state_folder(manifest: Manifest, options: RunOptions) -> Path:
+    """The folder of journals and lock files."""
+    return options.state_dir or Path(manifest.base) / ".oauthdeploy"
+
+
+def addresses_of(manifest: Manifest) -> list[str]:
+    """The addresses of the servers, by which a lock is told from that of another estate."""
+    return [server.url for server in manifest.desired.servers.values() if server.url]
+
+
+@contextmanager
+def locked(manifest: Manifest, options: RunOptions, stop: threading.Event | None = None) -> Iterator[None]:
+    """Alone with the manifest and its servers for the block. Begins by clearing away what a killed run left of secrets.
+
+    Setting `stop` ends the wait for another's lock. Raises LockBusy.
+    """
+    folder, timeout = state_folder(manifest, options), options.lock_timeout
+    with lock(folder, manifest.desired.name, addresses_of(manifest), timeout=timeout, stop=stop):
+        secrets = (value.secret for value in manifest.desired.objects.values() if isinstance(value, Client))
+        targets = (secret.deliver_to for secret in secrets if secret is not None and secret.deliver_to is not None)
+        clear_leftovers(targets, base=Path(manifest.base))
+        yield
