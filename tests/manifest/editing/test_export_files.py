@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from oauthdeploy.manifest.compose import merge_files
 from oauthdeploy.manifest.editing.estate import write_export
+from oauthdeploy.manifest.loader import read_tree
+from oauthdeploy.manifest.locate import Locator
 from oauthdeploy.manifest.nodes import Source
 from oauthdeploy.planning.exported import EntryEdit, Export, OptionEdit, SettingsEdit
 
@@ -128,3 +135,81 @@ def test_a_list_from_either_end_is_found_in_every_file() -> None:
         "associations:\n  - {client: c, scopes: [s, x]}\n",
         "associations: []\n",
     ]
+
+
+# -- whatever is written where ----------------------------------------------------------------------------------------
+
+NAMES = ("a", "b", "c", "d")
+names = st.sampled_from(NAMES)
+texts = st.sampled_from(["x", "y", "true", "1", "${", ": #"])
+entries = st.fixed_dictionaries({}, optional={"description": texts, "name": texts, "on": st.just(["one"])})
+manifests = st.fixed_dictionaries(
+    {},
+    optional={
+        "settings": st.dictionaries(st.sampled_from(["require_https", "require_pkce"]), st.booleans()),
+        "scopes": st.dictionaries(names, entries),
+        "clients": st.dictionaries(names, entries),
+        "associations": st.lists(
+            st.fixed_dictionaries({"client": names, "scopes": st.lists(names, unique=True)})
+            | st.fixed_dictionaries({"scope": names, "clients": st.lists(names, unique=True)}),
+            max_size=4,
+        ),
+    },
+)
+edits: st.SearchStrategy[tuple[EntryEdit, ...]] = st.lists(
+    st.builds(
+        EntryEdit,
+        names,
+        values=st.dictionaries(st.sampled_from(["description", "name"]), texts),
+        everywhere=st.booleans(),
+        gone=st.booleans(),
+    ),
+    unique_by=lambda edit: edit.name,
+).map(tuple)
+
+
+exports = st.builds(
+    Export,
+    scopes=edits,
+    clients=edits,
+    settings=st.builds(
+        SettingsEdit, st.dictionaries(st.sampled_from(["require_https", "require_pkce"]), st.none() | st.booleans())
+    ),
+    associations=st.dictionaries(names, st.none() | st.lists(names, unique=True).map(tuple)),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(manifests, exports, st.data())
+def test_files_say_together_what_one_file_would(whole: dict[str, Any], found: Export, data: st.DataObject) -> None:
+    """However a manifest is spread, the export changes it to the same; and what nothing is changed in keeps its bytes."""
+    spread: list[dict[str, Any]] = [{}, {}, {}]
+    for section, value in whole.items():
+        if isinstance(value, list):
+            for entry in value:
+                data.draw(st.sampled_from(spread)).setdefault(section, []).append(entry)
+        else:
+            for key, entry in value.items():
+                homes = data.draw(st.lists(st.sampled_from(range(3)), min_size=1, unique=True))
+                for home in homes:
+                    spread[home].setdefault(section, {})[key] = entry
+    sources = [Source(f"{number}.yaml", _yaml(part)) for number, part in enumerate(spread)]
+    made = write_export(sources, found).files
+    alone = write_export([Source("whole.yaml", _yaml(whole))], found).files
+    assert _said(made) == _said(alone)
+    for before, after in zip(sources, made, strict=True):
+        if read_tree(before)[0] == read_tree(after)[0]:
+            assert after.text == before.text
+
+
+def _yaml(tree: dict[str, Any]) -> str:
+    return json.dumps(tree, indent=1, ensure_ascii=False)
+
+
+def _said(sources: Sequence[Source]) -> Any:
+    """What the files say together; lists of associations by client and in any order."""
+    made, problems = merge_files([read_tree(source)[0] or {} for source in sources], Locator(sources))
+    assert problems == []
+    tree = {section: value for section, value in made.tree.items() if value}
+    tree["associations"] = sorted(json.dumps(entry, sort_keys=True) for entry in tree.get("associations", ()))
+    return tree
