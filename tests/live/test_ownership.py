@@ -137,7 +137,7 @@ def test_a_deleted_client_says_what_becomes_of_its_tokens(pair: Pair) -> None:
     token = _token(pair)
     edit(pair, ("  - {client: nightly-batch, scopes: [reports.read]}\n", ""))
     text = (pair.folder / "oauthdeploy.yaml").read_text()
-    body = text[text.index("  nightly-batch:\n") : text.index("# Stage 4")]
+    body = text[text.index("  nightly-batch:\n") : text.index("\nassociations:")]
     edit(pair, (body, "  nightly-batch: {state: absent}\n\n"))
     changes = {item["address"]: item for item in pair.run("plan", "-o", "json").json["changes"]}
     note = changes["client/nightly-batch@login"]["note"]

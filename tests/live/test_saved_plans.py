@@ -280,7 +280,7 @@ def test_an_edited_manifest_makes_the_plan_stale(reviewed: Pair) -> None:
 
 def test_a_comment_in_the_manifest_moves_nothing(reviewed: Pair) -> None:
     """What means the same is the same."""
-    edit(reviewed, "# Stage 2:", "# The second stage:")
+    edit(reviewed, "# Clients, registered on both servers.", "# Who may ask.")
     assert apply_saved(reviewed).code == 0
 
 
