@@ -22,6 +22,7 @@ from oauthdeploy.manifest.problems import problems_of, real_path
 _ROUNDS = 4
 _MOST = 200_000
 _SAMPLE = 2_000
+_KEYS = 90
 STAND_INS: Mapping[Path, Any] = {
     ("version",): "1",
     ("name",): "manifest",
@@ -64,10 +65,12 @@ def build_document(tree: dict[str, Any]) -> Built:
     try:
         return Built(Document.model_validate(tree))
     except ValidationError as error:
-        if error.error_count() > _MOST:
-            return Built(None, _beginning(tree, error.error_count()))
-        problems = problems_of(error, tree, Document)
-        wrong = _to_cut(error, tree)
+        count = error.error_count()
+        if count <= _MOST:
+            problems = problems_of(error, tree, Document)
+            wrong = _to_cut(error, tree)
+    if count > _MOST:  # out here the complaints are gone, and there may be hundreds of megabytes of them
+        return Built(None, _beginning(tree, count))
     rest: Any = tree
     damaged: set[Path] = set()
     positions = {name: list(range(len(value))) for name, value in tree.items() if isinstance(value, list)}
@@ -107,14 +110,20 @@ def _beginning(tree: dict[str, Any], count: int) -> tuple[Diagnostic, ...]:
         Document.model_validate(cut)
     except ValidationError as error:
         if error.error_count() <= _MOST:
-            made += problems_of(error, cut, Document)
+            # What seems to be missing may be in the part that was left out.
+            made += [item for item in problems_of(error, cut, Document) if item.rule != "missing-key"]
     return tuple(made)
 
 
 def _start(section: Any) -> Any:
     if isinstance(section, dict):
-        return dict(islice(section.items(), _SAMPLE))
-    return section[:_SAMPLE] if isinstance(section, list) else section
+        return {key: _fields(value) for key, value in islice(section.items(), _SAMPLE)}
+    return [_fields(value) for value in section[:_SAMPLE]] if isinstance(section, list) else section
+
+
+def _fields(value: Any) -> Any:
+    """The first of the keys of an object; honest ones have all of theirs."""
+    return dict(islice(value.items(), _KEYS)) if isinstance(value, dict) else value
 
 
 def _original(path: Path, positions: Mapping[str, Sequence[int]]) -> Path:

@@ -17,7 +17,7 @@ from oauthdeploy.manifest.build import Built, build_document
 from oauthdeploy.manifest.compose import apply_environment, merge_files
 from oauthdeploy.manifest.document import Document
 from oauthdeploy.manifest.interpolate import Resolver, interpolate
-from oauthdeploy.manifest.loader import read_tree
+from oauthdeploy.manifest.loader import read_other, read_plain
 from oauthdeploy.manifest.locate import Locator
 from oauthdeploy.manifest.mask import is_secret_path
 from oauthdeploy.manifest.nodes import BIG, Source
@@ -31,6 +31,7 @@ from oauthdeploy.manifest.severities import apply_comments, apply_severities
 from oauthdeploy.manifest.sources import base_folder, read_sources
 from oauthdeploy.manifest.variables import collect_variables, declared_variables
 from oauthdeploy.manifest.who import who_is_who
+from oauthdeploy.manifest.width import too_wide
 from oauthdeploy.planning.capabilities import DriverFacts
 
 SUPPORTED_VERSION: Final = "1"
@@ -57,15 +58,15 @@ def _load(
     sources: tuple[Source, ...],
     problems: list[Diagnostic],
 ) -> tuple[Manifest | None, Diagnostics]:
-    locator = Locator(sources)
-    trees, found = _read_all(sources)
+    trees, found, plain, hopeless = _read_all(sources)
+    locator = Locator([source for source in sources if source.name not in hopeless], plain=plain)
     problems += found
     if not sources or len(trees) < len(sources):
         # What a broken file would have said is not known, so nothing is said about what is missing.
         return None, _finish(problems, request, locator, sources)
     composition, found = merge_files(trees, locator)
     problems += found
-    locator = Locator(sources, composition.origins if len(sources) > 1 else None, request.environment)
+    locator = locator.composed(composition.origins if len(sources) > 1 else None, request.environment)
     if version_problem := _version_problem(composition.tree):
         return None, _finish([*problems, version_problem], request, locator, sources)
     tree, found = apply_environment(composition.tree, request.environment)
@@ -99,20 +100,33 @@ def _load(
     return (None if diagnostics.errors else manifest), diagnostics
 
 
-def _read_all(sources: Iterable[Source]) -> tuple[list[dict[str, Any]], list[Diagnostic]]:
+def _read_all(sources: Iterable[Source]) -> tuple[list[dict[str, Any]], list[Diagnostic], set[str], set[str]]:
+    """The trees, the findings, and two sets of names of files: of the plainly written, and of those that are given up, whose
+    one finding has its place already.
+    """
     trees: list[dict[str, Any]] = []
     problems: list[Diagnostic] = []
+    plain: set[str] = set()
+    hopeless: set[str] = set()
     for source in sources:
-        data, found = read_tree(source)
+        found: tuple[Diagnostic, ...] = ()
+        if (data := read_plain(source)) is not None:
+            plain.add(source.name)
+        else:
+            data, found = read_other(source)
         problems += found
         if data is None and not found:
             detail, fix = f"{source.name} is empty.", "Start with version: 1 and name:."
             problems.append(Diagnostic("missing-key", "The manifest is empty", detail, fix, span=source.span(1, 1)))
+        elif (wide := too_wide(data, source)) is not None:
+            problems.append(wide)
+            if not found:
+                hopeless.add(source.name)
         elif isinstance(data, dict):
             trees.append(data)
         elif data is not None:
             problems.append(_not_a_mapping(source))
-    return trees, problems
+    return trees, problems, plain, hopeless
 
 
 def _not_a_mapping(source: Source) -> Diagnostic:
@@ -227,7 +241,7 @@ def _finish(
 ) -> Diagnostics:
     """Weigh, place, leave out what comments ignore, sort, and cut off what nobody would read."""
     weighed = apply_severities(problems, request.severities)
-    placed = [locator.point(item) for item in weighed]
+    placed = locator.points(weighed)
     found = Diagnostics.of(_titled(item) for item in apply_comments(placed, sources)).sorted().first()
     return replace(found, items=tuple(locator.quote(item) for item in found))
 

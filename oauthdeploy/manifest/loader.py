@@ -44,7 +44,7 @@ from oauthdeploy.manifest.nodes import (
     read_nodes,
 )
 
-__all__ = ["read_tree"]
+__all__ = ["read_other", "read_plain", "read_tree"]
 
 _ABSENT: Final = object()
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -59,19 +59,26 @@ def read_tree(source: Source) -> tuple[Any, tuple[Diagnostic, ...]]:
 
     With findings the data is what could still be read; after a syntax error it is None.
     """
+    plain = read_plain(source)
+    return (plain, ()) if plain is not None else read_other(source)
+
+
+def read_other(source: Source) -> tuple[Any, tuple[Diagnostic, ...]]:
+    """As `read_tree`, for a file that `read_plain` has refused."""
     if match := _FORBIDDEN.search(source.text):
         return None, (_forbidden(source, match),)
-    if (
-        len(source.text) >= MIN_SIZE
-        and most_values(source.text) <= MAX_VALUES
-        and (plain := read_lines(source.text)) is not None
-    ):
-        return plain, ()
     try:
         return _read(source.text), ()
     except (_Unusual, yaml.YAMLError):
         nodes, problems = read_nodes(source)
         return data_of(nodes), problems
+
+
+def read_plain(source: Source) -> dict[str, Any] | None:
+    """The data of a big file that is plainly written; None for any other. Its `pieces` can be read by themselves."""
+    if len(source.text) < MIN_SIZE or most_values(source.text) > MAX_VALUES or _FORBIDDEN.search(source.text):
+        return None
+    return read_lines(source.text)
 
 
 def _forbidden(source: Source, match: re.Match[str]) -> Diagnostic:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from oauthdeploy.core.collector import paused
 from oauthdeploy.core.diagnostics import Diagnostic, Path, SourceSpan
 from oauthdeploy.manifest.mask import mask_around, mask_broken_line, mask_columns, secret_nodes
 from oauthdeploy.manifest.nodes import BIG, Node, Source, read_nodes
+from oauthdeploy.manifest.pieces import Piece, Pieces
 
 KEY_RULES = frozenset({"unknown-key", "missing-key", "duplicate-key", "conflicting-definition"})
 """Findings about a key as such: they point at the key, not at its value."""
@@ -21,16 +22,26 @@ COMMENT_RULES = frozenset({"unused-ignore", "ignore-without-reason"})
 AROUND = 500
 """How much of a line, to both sides of a place, is kept for showing."""
 
+Masks = Mapping[int, list[tuple[int, int]]]
+"""By line: from which column to which (just past) a secret stands."""
+
 Origins = Mapping[str, Sequence[tuple[int, int]]]
 """For a list section that was put together from several files: file and position there, by position in the whole."""
 
 
-class Index:
-    """One file with the positions of everything in it."""
+KEPT = 8
+"""How many pieces of a file stay in memory once they are read."""
 
-    def __init__(self, source: Source) -> None:
+
+class Index:
+    """One file with the positions of everything in it. Of a `plain` one (`loader.read_plain`) only what is asked for is read."""
+
+    def __init__(self, source: Source, *, plain: bool = False) -> None:
         self.source = source
+        self._plain = plain
         self._broken: dict[int, str] = {}
+        self._piece = lru_cache(KEPT)(self._read_piece)
+        self._piece_masks = lru_cache(KEPT)(self._find_masks)
 
     @cached_property
     def node(self) -> Node | None:
@@ -39,32 +50,60 @@ class Index:
             return read_nodes(self.source)[0]
 
     @cached_property
-    def _masks(self) -> Mapping[int, list[tuple[int, int]]]:
-        found: dict[int, list[tuple[int, int]]] = {}
-        if self.node is not None:
-            for node in secret_nodes(self.node):
-                for line in range(node.line, node.end_line + 1):
-                    start = node.column if line == node.line else 1
-                    end = node.end_column if line == node.end_line else len(self.source.line(line)) + 1
-                    if end > start:
-                        found.setdefault(line, []).append((start, end))
-        return {line: sorted(ranges) for line, ranges in found.items()}
+    def _pieces(self) -> Pieces | None:
+        return Pieces(self.source.text) if self._plain else None
+
+    def _piece_source(self, number: int) -> tuple[Piece, Source]:
+        assert self._pieces is not None
+        piece = self._pieces.all[number]
+        return piece, Source(self.source.name, self.source.text[piece.start : piece.end])
+
+    def _read_piece(self, number: int) -> Node:
+        """The top node of a piece, whose lines count from the piece's own start."""
+        node = read_nodes(self._piece_source(number)[1])[0]
+        if node is None:
+            raise AssertionError("a piece of a plain text can't be read. This is a bug in oauthdeploy.")
+        return node
+
+    def _find_masks(self, number: int) -> Masks:
+        """What must not be shown in a piece. It costs more than reading it, and only lines that are shown need it."""
+        piece, source = self._piece_source(number)
+        return _masks(self._piece(number), source, piece.around)
+
+    def piece_of(self, path: Path) -> int:
+        """The number of the piece that holds the value at the path: to ask for many in an order that reads each piece once."""
+        number = self._pieces.of(path) if self._pieces is not None else None
+        return -1 if number is None else number
+
+    @cached_property
+    def _masks(self) -> Masks:
+        return {} if self.node is None else _masks(self.node, self.source, ())
+
+    def _masks_in(self, line: int) -> list[tuple[int, int]]:
+        if self._pieces is None:
+            return self._masks.get(line, [])
+        number = self._pieces.at(line)
+        return [] if number is None else self._piece_masks(number).get(line - self._pieces.all[number].lines, [])
+
+    @property
+    def _is_broken(self) -> bool:
+        return self._pieces is None and self.node is None
 
     def line(self, number: int) -> str:
         """A line, safe to show."""
-        if self.node is None:
+        if self._is_broken:
             return self.broken_line(number)
-        return mask_columns(self.source.line(number), self._masks.get(number, []))
+        return mask_columns(self.source.line(number), self._masks_in(number))
 
     def span(self, line: int, column: int) -> SourceSpan:
         """A place with what may be shown of its line: the part around it, since a manifest may be one long line."""
-        if self.node is None:
+        if self._is_broken:
             text = self.broken_line(line)
             start = max(0, min(column - 1, len(text)) - AROUND)
             return SourceSpan(
                 self.source.name, line, column, text[start : column + AROUND], min(column - 1, len(text)) - start + 1
             )
-        text, caret = mask_around(self.source.line(line), self._masks.get(line, []), column, AROUND)
+        text, caret = mask_around(self.source.line(line), self._masks_in(line), column, AROUND)
         return SourceSpan(self.source.name, line, column, text, caret)
 
     def broken_line(self, number: int) -> str:
@@ -75,26 +114,30 @@ class Index:
 
     def find(self, path: Path, *, key: bool) -> tuple[int, tuple[int, int]]:
         """How many steps of the path exist in the file, and the place (line, column) of the last of them."""
-        node = self.node
-        if node is None:
+        if self._pieces is not None:
+            return self._find_in(self._pieces, path, key=key)
+        if self.node is None:
             return 0, (1, 1)
-        place = (node.line, node.column)
-        for depth, part in enumerate(path):
-            value = node.value
-            if isinstance(value, dict) and isinstance(part, str) and part in value:
-                line, column, node = value[part]
-                at_key = key or not isinstance(node.value, str | None) or node.value is None
-                place = (line, column) if at_key else (node.line, node.column)
-            elif isinstance(value, list) and isinstance(part, int) and 0 <= part < len(value):
-                node = value[part]
-                place = (node.line, node.column)
-            else:
-                return depth, place
-        return len(path), place
+        return _walk(self.node, path, (self.node.line, self.node.column), key=key)
+
+    def _find_in(self, pieces: Pieces, path: Path, *, key: bool) -> tuple[int, tuple[int, int]]:
+        line = pieces.key_of(str(path[0])) if path else None
+        around = (0, (pieces.top, 1)) if line is None else (1, (line, 1))
+        number = pieces.of(path)
+        if number is None:
+            return around
+        piece = pieces.all[number]
+        depth, place = _walk(self._piece(number), _inside(path, piece), (0, 0), key=key)
+        return (depth + len(piece.around), (place[0] + piece.lines, place[1])) if depth else around
 
     def at(self, path: Path) -> Node | None:
-        """The value at the path; None where the file doesn't have it."""
-        node = self.node
+        """The value at the path; None where the file doesn't have it. Lines in it may count from the start of a piece."""
+        number = self._pieces.of(path) if self._pieces is not None else None
+        if self._pieces is not None and number is not None:
+            node: Node | None = self._piece(number)
+            path = _inside(path, self._pieces.all[number])
+        else:
+            node = self.node
         for part in path:
             value = None if node is None else node.value
             if isinstance(value, dict) and isinstance(part, str) and part in value:
@@ -106,16 +149,60 @@ class Index:
         return node
 
 
+def _walk(node: Node, path: Path, place: tuple[int, int], *, key: bool) -> tuple[int, tuple[int, int]]:
+    """How many steps of the path exist below the node, and the place of the last; `place` where none does."""
+    for depth, part in enumerate(path):
+        value = node.value
+        if isinstance(value, dict) and isinstance(part, str) and part in value:
+            line, column, node = value[part]
+            at_key = key or not isinstance(node.value, str | None) or node.value is None
+            place = (line, column) if at_key else (node.line, node.column)
+        elif isinstance(value, list) and isinstance(part, int) and 0 <= part < len(value):
+            node = value[part]
+            place = (node.line, node.column)
+        else:
+            return depth, place
+    return len(path), place
+
+
+def _inside(path: Path, piece: Piece) -> Path:
+    """The path in a piece of a path in the file."""
+    inner = path[len(piece.around) :]
+    return (inner[0] - piece.entries, *inner[1:]) if inner and isinstance(inner[0], int) else inner
+
+
+def _masks(top: Node, source: Source, around: Path) -> Masks:
+    """Where secrets stand in a text whose top node is `top`; `around` is the path to it in the file."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for node in secret_nodes(top, around):
+        for line in range(node.line, node.end_line + 1):
+            start = node.column if line == node.line else 1
+            end = node.end_column if line == node.end_line else len(source.line(line)) + 1
+            if end > start:
+                found.setdefault(line, []).append((start, end))
+    return {line: sorted(ranges) for line, ranges in found.items()}
+
+
 class Locator:
     """Finds places for the paths of one composed manifest."""
 
     def __init__(
-        self, sources: Sequence[Source], origins: Origins | None = None, environment: str | None = None
+        self,
+        sources: Sequence[Source],
+        origins: Origins | None = None,
+        environment: str | None = None,
+        plain: Container[str] = (),
     ) -> None:
-        self._indexes = tuple(Index(source) for source in sources)
+        self._indexes = tuple(Index(source, plain=source.name in plain) for source in sources)
         self._by_name = {index.source.name: index for index in self._indexes}
         self._origins = origins or {}
         self._environment = environment
+
+    def composed(self, origins: Origins | None, environment: str | None) -> Locator:
+        """A locator of the same files, put together, with what this one has read."""
+        made = Locator((), origins, environment)
+        made._indexes, made._by_name = self._indexes, self._by_name
+        return made
 
     def locate(self, path: Path) -> SourceSpan | None:
         """The place of the value at the path, or of the nearest thing around it; None where no file has any of it."""
@@ -162,6 +249,16 @@ class Locator:
             return item.at(self._start() if not item.path else None)
         index, (line, column) = found
         return item.at(SourceSpan(index.source.name, line, column))
+
+    def points(self, items: Sequence[Diagnostic]) -> list[Diagnostic]:
+        """`point` for many, in their order."""
+        made = list(items)
+        for number in sorted(range(len(items)), key=lambda number: self._piece_of(items[number].path)):
+            made[number] = self.point(items[number])
+        return made
+
+    def _piece_of(self, path: Path) -> tuple[int, ...]:
+        return tuple(index.piece_of(way) for index, way, _ in self._ways(path))
 
     def quote(self, item: Diagnostic) -> Diagnostic:
         """The finding with the source line at its place, without secrets."""

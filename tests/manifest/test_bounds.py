@@ -9,7 +9,7 @@ import pytest
 
 from oauthdeploy.cli.run import run
 from oauthdeploy.core.diagnostics import MAX_FINDINGS, REST, Diagnostic, Diagnostics, Severity, SourceSpan
-from oauthdeploy.manifest import build, loader, nodes
+from oauthdeploy.manifest import build, loader, nodes, width
 from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.manifest.lines import most_values
 from oauthdeploy.manifest.load import load_manifest
@@ -121,3 +121,33 @@ def test_lines_are_those_of_a_split(text: str) -> None:
     assert list(lines) == nodes._BREAK.split(text)
     assert lines[-1] == list(lines)[-1]
     assert lines[:2] == list(lines)[:2]
+
+
+@pytest.mark.parametrize(
+    ("part", "where"),
+    [
+        ("{keys}", "The top of the file holds 13 keys"),
+        ("settings:\n  {keys}", "settings holds 10 keys"),
+        ("clients:\n  x:\n    {keys}", "clients.x holds 10 keys"),
+        ("environments:\n  prod:\n    scopes:\n      s:\n        {keys}", "environments.prod.scopes.s holds 10 keys"),
+        ("environments:\n  prod:\n    {keys}", "environments.prod holds 10 keys"),
+    ],
+)
+def test_an_object_with_thousands_of_keys_is_none(monkeypatch: pytest.MonkeyPatch, part: str, where: str) -> None:
+    """One finding instead of thousands, and nothing else is looked at."""
+    monkeypatch.setattr(width, "MAX_KEYS", 9)
+    line, indent = part.rpartition("\n")[2], part.rpartition("\n")[2].index("{")
+    assert line.endswith("{keys}")
+    keys = f"\n{' ' * indent}".join(f"k{n}: x" for n in range(10))
+    found = _found(manifest(part.replace("{keys}", keys)))
+    assert [item.rule for item in found] == ["too-large"]
+    assert found.items[0].detail.startswith(where)
+    assert found.items[0].span is not None
+
+
+@pytest.mark.parametrize("section", ["clients", "scopes", "variables"])
+def test_names_may_be_many(monkeypatch: pytest.MonkeyPatch, section: str) -> None:
+    """What people name isn't bounded by what an object can have."""
+    monkeypatch.setattr(width, "MAX_KEYS", 9)
+    names = ", ".join(f"b{n}: {{}}" for n in range(20))
+    assert "too-large" not in {item.rule for item in _found(manifest(f"{section}: {{{names}}}"))}
