@@ -1,14 +1,16 @@
-"""What it costs to validate big manifests: CPU seconds and memory, and how both grow.
+"""What it costs to validate, format, explain and draw big manifests: CPU seconds and memory, and how both grow.
 
     python benchmarks/manifest_scale.py [CLIENTS ...]        (default: 1000 10000 100000)
 
 Each size runs in a process of its own. Absolute seconds depend on the machine and on what else it does; so every run also times
-the bare YAML parser on the same text, and the ratios between the two, and between sizes, are what to compare.
+the bare YAML parser on the same text, and the ratios between the two, and between sizes, are what to compare. The other commands
+are compared with `validate` on the same file, up to ten thousand clients.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -88,6 +90,57 @@ def measure(path: str) -> dict[str, float]:
     }
 
 
+COMMANDS = {
+    "validate": ("validate", "-f"),
+    "validate, with a mistake": ("validate", "-f", "mistake"),
+    "fmt --check": ("fmt", "--check"),
+    "fmt --diff": ("fmt", "--diff"),
+    "explain client/client-5@login": ("explain", "client/client-5@login", "-f"),
+    "graph --format mermaid": ("graph", "--format", "mermaid", "-f"),
+    "graph --format svg": ("graph", "--format", "svg", "-f"),
+    "graph --target client/client-5": ("graph", "--target", "client/client-5", "-f"),
+}
+
+
+def run_command(arguments: tuple[str, ...], path: Path) -> dict[str, float]:
+    """Run a command on a file: its CPU seconds and the megabytes of its process."""
+    file = path.with_suffix(".bad.yaml") if arguments[-1] == "mistake" else path
+    words = [word for word in arguments if word != "mistake"]
+    script = (
+        "import json, resource, subprocess, sys\n"
+        "subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)\n"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+        "print(json.dumps({'total': used.ru_utime + used.ru_stime, 'memory': used.ru_maxrss / 1024}))\n"
+    )
+    command = [sys.executable, "-c", script, sys.executable, "-m", "oauthdeploy", *words, str(file)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, "P": "secret"})
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def compare_commands(sizes: list[int]) -> None:
+    """Print one line for each command and size."""
+    print("\ncommand                           clients   CPU s  MB RSS  of validate  growth (1.0 is linear)")
+    before: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for position, size in enumerate(sizes):
+            path = Path(folder) / f"{size}.yaml"
+            text = manifest(size)
+            path.write_text(text, encoding="utf-8")
+            key = f"  client-{size // 2}:\n"
+            path.with_suffix(".bad.yaml").write_text(text.replace(key, f"{key}    tipe: public\n"), encoding="utf-8")
+            validating = 0.0
+            for name, arguments in COMMANDS.items():
+                found = run_command(arguments, path)
+                validating = validating or found["total"]
+                growth = f"{found['total'] / before[name] / (size / sizes[position - 1]):.2f}" if name in before else ""
+                before[name] = found["total"]
+                print(
+                    f"{name:32s} {size:8d} {found['total']:7.2f} {found['memory']:7.0f} "
+                    f"{found['total'] / validating:12.1f}  {growth}"
+                )
+
+
 def main(sizes: list[int]) -> None:
     """Print one line for each size."""
     results: list[tuple[int, dict[str, float]]] = []
@@ -118,4 +171,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--measure"]:
         print(json.dumps(measure(sys.argv[2])))
     else:
-        main([int(argument) for argument in sys.argv[1:]] or [1000, 10_000, 100_000])
+        sizes = [int(argument) for argument in sys.argv[1:]] or [1000, 10_000, 100_000]
+        main(sizes)
+        compare_commands([size for size in sizes if size <= 10_000])

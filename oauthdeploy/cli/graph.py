@@ -11,10 +11,14 @@ from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import Sink, option
 from oauthdeploy.cli.options import Source, manifest_options
 from oauthdeploy.cli.output import Output, write_file
+from oauthdeploy.core.collector import paused
 from oauthdeploy.core.errors import ManifestInvalid, UsageError
 
 if TYPE_CHECKING:
     from oauthdeploy.reports.graph import Graph
+
+MOST_NODES: Final = 1000
+"""Clients, scopes and servers from which a picture is no longer looked at as a whole."""
 
 FORMATS: Final = ("mermaid", "dot", "svg")
 _SUFFIXES: Final = {".mmd": "mermaid", ".mermaid": "mermaid", ".dot": "dot", ".gv": "dot", ".svg": "svg"}
@@ -84,12 +88,18 @@ def graph(source: Source, form: str | None, target: tuple[str, ...], output: str
             f"Nothing matches {', '.join(repr(glob) for glob in target)}",
             fix="Write addresses such as client/web-shop, scope/orders.* or trust@orders, in quotes if they hold a *.",
         )
-    text = draw(made, sink.format)
+    with paused():  # a picture of ten thousand clients is half a million values
+        text = draw(made, sink.format)
     if sink.format == "mermaid" and (len(made.edges) > MOST_EDGES or len(text) > MOST_TEXT):
         streams.write_talk(
             f"Mermaid draws at most {MOST_EDGES} lines and reads at most {MOST_TEXT:,} characters unless it is configured "
             f"for more; this has {len(made.edges):,} lines and {len(text):,} characters. Narrow it with --target, or use "
             "--format svg.\n"
+        )
+    elif len(made.nodes) > MOST_NODES:
+        streams.write_talk(
+            f"The picture has {len(made.nodes):,} clients, scopes and servers, more than anybody can see at once. Narrow it with "
+            "--target, such as --target client/NAME or --target 'scope/orders.*'.\n"
         )
     if sink.file is None:
         Output((sink,)).emit({sink.format: lambda _look: text})

@@ -130,3 +130,15 @@ def test_a_file_that_cannot_be_written_is_an_error(oauthdeploy: Runner, estate: 
     found = oauthdeploy("graph", *estate, "-o", "nowhere/at/all.svg")
     assert (found.code, found.out) == (1, "")
     assert "[output-not-written]" in found.err
+
+
+def test_a_picture_that_nobody_can_see_at_once_says_how_to_narrow_it(
+    oauthdeploy: Runner, estate: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is drawn all the same; standard output holds the picture alone."""
+    monkeypatch.setattr("oauthdeploy.cli.graph.MOST_NODES", 5)
+    found = oauthdeploy("graph", *estate, "--format", "svg")
+    assert found.code == 0
+    assert "--target client/NAME" in found.err
+    assert found.out.startswith("<svg")
+    assert oauthdeploy("graph", *estate, "--format", "svg", "--target", "scope/reports.read").err == ""

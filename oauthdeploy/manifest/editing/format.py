@@ -17,7 +17,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.manifest.editing.order import put_in_order
 from oauthdeploy.manifest.editing.read import read_text
 from oauthdeploy.manifest.editing.tree import IGNORE_MARK, Collection, Text, settle
-from oauthdeploy.manifest.editing.trivia import read_tokens
+from oauthdeploy.manifest.editing.trivia import read_trivia
 from oauthdeploy.manifest.editing.write import write_text
 from oauthdeploy.manifest.loader import read_tree
 from oauthdeploy.manifest.locate import Locator
@@ -123,7 +123,7 @@ def with_lf(text: str) -> str:
 
 def comments_of(text: str) -> Counter[str]:
     """The comments of a text with LF line ends, each with how often it stands there."""
-    return Counter(item.text for item in read_tokens(text)[2] if item.text) if "#" in text else Counter()
+    return Counter(item.text for item in read_trivia(text) if item.text) if "#" in text else Counter()
 
 
 def _displaced(before: Source, after: Source) -> Diagnostic | None:
@@ -147,7 +147,7 @@ def _targets(source: Source) -> Mapping[tuple[int, int], tuple[str, frozenset[Pa
     places = _places(read_nodes(source)[0])
     text = "\n".join(source.lines)
     found: dict[tuple[int, int], tuple[str, frozenset[Path]]] = {}
-    for item in read_tokens(text)[2]:
+    for item in read_trivia(text):
         if IGNORE_MARK not in item.text:
             continue
         line = target = text.count("\n", 0, item.index) + 1

@@ -6,12 +6,13 @@ than that entry: then it ends the block that it is aligned with. One that silenc
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from yaml import tokens as t
 
 from oauthdeploy.manifest.editing.tree import IGNORE_MARK, Alias, Collection, Entry, Scalar, Text, Value
-from oauthdeploy.manifest.editing.trivia import Trivia, read_tokens
+from oauthdeploy.manifest.editing.trivia import BlockText, Trivia, read_steps
 
 _NO_CONTENT = (t.KeyToken, t.ValueToken, t.BlockEndToken, t.BlockEntryToken, t.FlowEntryToken, t.FlowSequenceEndToken,
                t.FlowMappingEndToken, t.DocumentEndToken, t.StreamEndToken)  # fmt: skip
@@ -28,13 +29,15 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens, self._blocks, trivia = read_tokens(text)
-        self._trivia = trivia[::-1]
-        self._at = 0
+        self._steps = read_steps(text)
+        self._trivia: deque[Trivia] = deque()
+        self._token: Any = None
+        self._block: BlockText | None = None
+        self._advance()
 
     def read(self) -> Text:
         """The whole file."""
-        self._at = 1
+        self._advance()
         made = Text(Entry(Scalar()))
         while isinstance(self._peek(), t.DirectiveToken):
             mark = self._take()
@@ -45,31 +48,38 @@ class _Reader:
             made.header += [item.text for item in self._before(mark.start_mark.index)]
             made.start = [item.text for item in self._beside()]
         self._value(made.root, indentless=False)
+        while self._token is not None:
+            self._advance()
         rest = _hand_out(made.root, -1, self._before(len(self._text) + 1))
         made.root.below += rest
         return made
 
     # -- tokens and trivia ------------------------------------------------------------------------------------------
 
+    def _advance(self) -> None:
+        step = next(self._steps)
+        self._token, self._block = step.token, step.block
+        self._trivia += step.before
+
     def _peek(self) -> Any:
-        return self._tokens[self._at]
+        return self._token
 
     def _take(self) -> Any:
-        token = self._tokens[self._at]
-        self._at += 1
+        token = self._token
+        self._advance()
         return token
 
     def _before(self, index: int) -> list[Trivia]:
         """Take the trivia up to a place."""
         found = []
-        while self._trivia and self._trivia[-1].index < index:
-            found.append(self._trivia.pop())
+        while self._trivia and self._trivia[0].index < index:
+            found.append(self._trivia.popleft())
         return found
 
     def _beside(self) -> list[Trivia]:
         """Take the comment on the line of the token before, if there is one."""
-        if self._trivia and not self._trivia[-1].own and self._trivia[-1].index < self._peek().start_mark.index:
-            return [self._trivia.pop()]
+        if self._trivia and not self._trivia[0].own and self._trivia[0].index < self._peek().start_mark.index:
+            return [self._trivia.popleft()]
         return []
 
     # -- values -----------------------------------------------------------------------------------------------------
@@ -122,11 +132,11 @@ class _Reader:
         return Scalar(in_flow=flow)
 
     def _scalar(self, *, flow: bool) -> Scalar:
+        block = self._block
         token = self._take()
         start, end = token.start_mark.index, token.end_mark.index
         style = "" if token.plain else token.style or ""
-        if start in self._blocks and style in ("|", ">"):
-            block = self._blocks[start]
+        if block is not None:
             return Scalar(token.value, block.header, style, flow, lines=block.lines)
         return Scalar(token.value, self._text[start:end], style, flow)
 

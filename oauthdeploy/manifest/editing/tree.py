@@ -12,7 +12,7 @@ IGNORE_MARK = "oauthdeploy: ignore"
 """What a comment that silences a finding begins with; such a comment speaks of the line that it stands beside or above."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Scalar:
     """A text. `raw` is its source (for a block scalar: its header); `lines` are the lines of a block scalar, without indent."""
 
@@ -34,7 +34,7 @@ class Scalar:
         return self.style in ("|", ">")
 
 
-@dataclass
+@dataclass(slots=True)
 class Alias:
     """`*name`."""
 
@@ -42,7 +42,7 @@ class Alias:
     anchor: str = ""
 
 
-@dataclass
+@dataclass(slots=True)
 class Collection:
     """A list or a mapping. `tail` are the lines after its last entry; `column` is where its block stood in the source."""
 
@@ -58,7 +58,7 @@ class Collection:
 Value = Scalar | Alias | Collection
 
 
-@dataclass
+@dataclass(slots=True)
 class Entry:
     """One entry of a list (without key) or a mapping, with its comments.
 
@@ -83,7 +83,7 @@ class Entry:
         return any(IGNORE_MARK in line for line in self.comments())
 
 
-@dataclass
+@dataclass(slots=True)
 class Text:
     """A whole file. `header` stands above `---`, with the directive; `start` is beside it, and None where there is none."""
 

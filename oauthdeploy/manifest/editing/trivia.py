@@ -35,30 +35,45 @@ class BlockText:
     end: int
 
 
-def read_tokens(text: str) -> tuple[list[Any], dict[int, BlockText], list[Trivia]]:
-    """The tokens of a text with LF line ends that the loader has accepted, its block texts by start, and what is between."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A token with the trivia before it, and its parts where it is a block text. At the end of a file there is no token."""
+
+    token: Any
+    before: list[Trivia]
+    block: BlockText | None = None
+
+
+def read_steps(text: str) -> Iterator[Step]:
+    """The tokens of a text with LF line ends that the loader has accepted, one after the other: a big file has millions."""
     reader = event_source(text)
-    tokens: list[Any] = []
-    while reader.check_token():
-        tokens.append(reader.get_token())
-    blocks: dict[int, BlockText] = {}
-    found: list[Trivia] = []
+    before: list[Trivia] = []
     end = 0
-    for token in tokens:
+    while reader.check_token():
+        token = reader.get_token()
         start = token.start_mark.index
-        # Most tokens stand one space apart, and there are hundreds of thousands of them.
+        # Most tokens stand one space apart.
         if start > end and not (start == end + 1 and text[end] == " "):
-            found += _between(text, end, start)
+            before += _between(text, end, start)
         end = max(end, token.end_mark.index)
+        block = None
+        following: list[Trivia] = []
         if isinstance(token, ScalarToken) and token.style in ("|", ">"):
             block = _read_block(text, token)
-            blocks[start] = block
             if block.comment is not None:
-                found.append(Trivia(block.comment[0], 0, block.comment[1], own=False))
+                following.append(Trivia(block.comment[0], 0, block.comment[1], own=False))
             end = block.end
+        yield Step(token, before, block)
+        before = following
     if len(text) > end:
-        found += _between(text, end, len(text))
-    return tokens, blocks, found
+        before += _between(text, end, len(text))
+    yield Step(None, before)
+
+
+def read_trivia(text: str) -> Iterator[Trivia]:
+    """Only what is between the tokens."""
+    for step in read_steps(text):
+        yield from step.before
 
 
 def _between(text: str, start: int, end: int) -> Iterator[Trivia]:
