@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any, ClassVar, NoReturn
+import re
+from functools import lru_cache
+from typing import Any, ClassVar, Final, NoReturn
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, SchemaSerializer, core_schema
@@ -79,6 +81,14 @@ class Secret:
         return self
 
     @classmethod
+    def written(cls, text: str) -> Secret:
+        """The secret that a text of the manifest is. Raises ValueError for one that UTF-8 can't hold."""
+        plain = str.__str__(text)
+        if any("\ud800" <= character <= "\udfff" for character in plain):
+            raise ValueError("a secret is a text in UTF-8, and its source gives bytes that are none")
+        return cls(plain, text.origin if isinstance(text, SourcedText) else "manifest")
+
+    @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
         """Take a Secret or a text, and name nothing of the value when it is neither."""
 
@@ -88,10 +98,7 @@ class Secret:
             # No message holds the value, so nothing of it is named.
             if not isinstance(value, str):
                 raise ValueError("a secret is a text")
-            text = str.__str__(value)
-            if any("\ud800" <= character <= "\udfff" for character in text):
-                raise ValueError("a secret is a text in UTF-8, and its source gives bytes that are none")
-            return Secret(text, value.origin if isinstance(value, SourcedText) else "manifest")
+            return cls.written(value)
 
         return core_schema.no_info_plain_validator_function(
             accept,
@@ -123,6 +130,11 @@ class SourcedText(str):
         made.sensitive = sensitive
         return made
 
+    @property
+    def may_be_secret(self) -> bool:
+        """False only for what variables alone gave that aren't sensitive: whoever declared them says that they may be shown."""
+        return self.sensitive or not _VARIABLES.match(self.origin)
+
     def __repr__(self) -> str:
         # Masked whatever the source: until its field is known, any of them may be a password.
         return f"SourcedText({MASK}, origin={self.origin!r})"
@@ -135,3 +147,29 @@ class SourcedText(str):
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> SourcedText:
         return self
+
+
+_VARIABLES: Final = re.compile(r"(?:\$\{var:[^{}]*\})+\Z")
+_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_HEADS: Final = frozenset({"password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "salt"})
+_KEYS: Final = frozenset({"api", "private", "secret", "access", "auth", "shared", "master", "signing", "encryption"})
+_TRAILING: Final = frozenset({"value", "old", "new", "previous", "rotated"})
+_FLAGS: Final = frozenset({"true", "false", ""})
+
+
+@lru_cache(maxsize=4096)
+def names_secret(name: str) -> bool:
+    """Whether a name says that its value is a secret: what the name ends in is one.
+
+    `crm.password`, `apiKey` and `client.secret.rotated` do; `access.token.lifespan`, `client.secret.creation.time` and
+    `use.refresh.tokens` speak about one. A salt is one that the provider keeps (OpenID Connect Core 1.0 section 8.1).
+    """
+    words = [word.lower() for word in _WORDS.findall(name)]
+    while words and (words[-1] in _TRAILING or words[-1].isdigit()):
+        words.pop()
+    return bool(words) and (words[-1] in _HEADS or (words[-1] == "key" and words[-2:-1] != [] and words[-2] in _KEYS))
+
+
+def is_named_secret(name: str, value: str) -> bool:
+    """Whether a text under a name is a secret by that name; a flag and an empty text are none."""
+    return value not in _FLAGS and names_secret(name)

@@ -10,6 +10,8 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from oauthdeploy.core.secrets import MASK, Secret
+
 
 class Garbled(ValueError):
     """A server's JSON is not what its API promises; the message names the field and holds no value."""
@@ -94,9 +96,14 @@ def some_texts(raw: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 
 def fingerprint(raw: Any, without: Collection[str] = ()) -> str:
-    """SHA-256 of what a server said, in canonical form: nulls and `without` left out, lists of texts sorted."""
+    """SHA-256 of what a server said, in canonical form: nulls and `without` left out, lists of texts sorted.
+
+    Of a Secret only that it is there.
+    """
 
     def canonical(value: Any) -> Any:
+        if isinstance(value, Secret):
+            return MASK
         if isinstance(value, Mapping):
             return {key: canonical(inner) for key, inner in value.items() if inner is not None and key not in without}
         if isinstance(value, list):

@@ -24,6 +24,15 @@ class NotJson(ValueError):
     """An answer is no acceptable JSON; the message says why and holds nothing of the answer."""
 
 
+class Untraced(str):
+    """A text that is sent and not traced: what a server told and gets back as it was, which nobody here knows the meaning of."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return MASK
+
+
 def revealed(value: Any) -> Any:
     """The same structure with every Secret as its text: for the moment of sending and for nothing else."""
     match value:
@@ -40,9 +49,9 @@ def revealed(value: Any) -> Any:
 
 
 def masked(value: Any) -> Any:
-    """The same structure with every Secret as `***`: for the trace."""
+    """The same structure with every Secret and every Untraced as `***`: for the trace."""
     match value:
-        case Secret():
+        case Secret() | Untraced():
             return MASK
         case Mapping():
             return {str(key): masked(inner) for key, inner in value.items()}

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from oauthdeploy.core.diagnostics import Path
-from oauthdeploy.core.secrets import MASK
+from oauthdeploy.core.secrets import MASK, names_secret
 from oauthdeploy.manifest.nodes import Mapping, Node
 
 _NAME = re.compile(
@@ -32,7 +32,11 @@ def is_secret_name(name: str) -> bool:
     """True for a key whose value is likely a secret, also when it is misspelt."""
     if name in _HARMLESS:
         return False
-    return bool(_NAME.search(name)) or bool(difflib.get_close_matches(name.lower(), _LIKE, n=1, cutoff=0.75))
+    return (
+        names_secret(name)
+        or bool(_NAME.search(name))
+        or bool(difflib.get_close_matches(name.lower(), _LIKE, n=1, cutoff=0.75))
+    )
 
 
 def is_secret_path(path: Path) -> bool:

@@ -139,13 +139,18 @@ class _Options:
         return Diagnostic("unknown-driver", "The driver is not known", detail, fix, address=address, path=path)
 
 
-def _keep_secrets(raw: Mapping[str, Any], value: Model) -> dict[str, Any]:
-    """The options as they are written, with the driver's secrets in their own type."""
-    names = {info.alias or name: name for name, info in type(value).model_fields.items()}
-    return {
-        key: inner if isinstance(inner := getattr(value, names.get(key, key), None), Secret) else given
-        for key, given in raw.items()
-    }
+def _keep_secrets(raw: Any, value: Any) -> Any:
+    """The options as they are written, with the driver's secrets in their own type, however deep they lie in `value`."""
+    if isinstance(value, Secret):
+        return value
+    if isinstance(raw, Mapping) and isinstance(value, Model):
+        names: dict[Any, str] = {info.alias or name: name for name, info in type(value).model_fields.items()}
+        return {key: _keep_secrets(given, getattr(value, names.get(key, str(key)), None)) for key, given in raw.items()}
+    if isinstance(raw, Mapping) and isinstance(value, Mapping):
+        return {key: _keep_secrets(given, value.get(key)) for key, given in raw.items()}
+    if isinstance(raw, list) and isinstance(value, list | tuple) and len(raw) == len(value):
+        return [_keep_secrets(given, inner) for given, inner in zip(raw, value, strict=True)]
+    return raw
 
 
 def misplaced_secrets(document: Document, secrets: Iterable[tuple[Path, str]]) -> Iterator[Diagnostic]:

@@ -7,14 +7,14 @@ holds None asks for the server's default. An empty list is an empty list.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
-from oauthdeploy.core.secrets import SourcedText
+from oauthdeploy.core.secrets import Secret, SourcedText, is_named_secret
 
 INT32_MAX: Final = 2**31 - 1
 
@@ -282,3 +282,31 @@ Text = Annotated[str, BeforeValidator(_plain, json_schema_input_type=str)]
 
 TextSet = Annotated[tuple[Text, ...], SetLike(), Field(json_schema_extra={"uniqueItems": True})]
 """A list of texts whose order means nothing."""
+
+
+def _sealed(texts: Any) -> Any:
+    if not isinstance(texts, Mapping):
+        return texts
+    return {name: Secret.written(text) if _is_secret(name, text) else text for name, text in texts.items()}
+
+
+def _is_secret(name: Any, value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    return (isinstance(value, SourcedText) and value.may_be_secret) or is_named_secret(str(name), value)
+
+
+SecretsAmongTexts = BeforeValidator(_sealed)
+"""For a mapping of a server's own names to texts, of which the server alone knows what they mean: a Secret is made of what
+comes from outside the manifest (a variable that isn't sensitive may be shown), and of what has the name of a secret.
+"""
+
+
+def _free(value: Any) -> str | Secret:
+    if not isinstance(value, str | Secret):
+        raise ValueError("write a text")
+    return value
+
+
+FreeText = Annotated[str | Secret, PlainValidator(_free, json_schema_input_type=str)]
+"""A text or a secret in such a mapping."""

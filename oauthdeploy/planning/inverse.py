@@ -222,7 +222,7 @@ def _not_restorable(step: Step) -> Iterator[Diagnostic]:
             "The client is made anew: its tokens are gone, and an id or a secret that the server makes is a new one."
         )
         yield _said(step, NOT_RESTORABLE, summary, detail, "Give the client's owner the new id and secret.")
-    if step.sealed and step.action is Action.UPDATE:
+    if step.sealed:
         detail = f"The former {', '.join(step.sealed)} is nowhere on record."
         yield _said(step, NOT_RESTORABLE, summary, detail, "Apply a manifest with the secret that is wanted.")
     if step.unknown and step.action is Action.UPDATE:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from oauthdeploy.core.addresses import Address, AddressError, Kind
 from oauthdeploy.core.errors import JournalFailed
+from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import MODEL_OF, Object
 from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.normalize import OPTIONS, set_like
@@ -29,8 +30,8 @@ class Step:
     """A change that a journal says was sent.
 
     `before` is the object as it stood (None: there was none), `left` as it stood afterwards, both without secrets. `back` are
-    the changed fields with their former values by dotted path, `after` with the values that were sent. `sealed` are changed
-    fields whose former value is a secret, `unknown` options that were not there before. `identity` is the server's id
+    the changed fields with their former values by dotted path, `after` with the values that were sent. `sealed` are fields
+    to be brought back whose former value is a secret, `unknown` options that were not there before. `identity` is the server's id
     afterwards. `taken` are the scopes of associations that went along. `made` is False where nobody knows the end.
     """
 
@@ -93,25 +94,24 @@ def _step(record: Record) -> Step:
     before = _image(address.kind, record["before"])
     changed = record["changed"]
     old = record["before"] or {}
-    back, after, sealed, unknown = {}, {}, [], []
+    back, sealed, unknown = _options_back(old.get(OPTIONS) or {}, changed)
+    after = {}
     for field in changed:
         path = field["path"]
         if path.startswith(f"{OPTIONS}."):
-            driver, _, key = path.removeprefix(f"{OPTIONS}.").partition(".")
-            inside = (old.get(OPTIONS) or {}).get(driver) or {}
-            top = next((name for name in inside if key == name or key.startswith((f"{name}.", f"{name}["))), None)
-            if top is None:
-                unknown.append(path)
-            else:
-                back[f"{OPTIONS}\0{driver}\0{top}"] = _without_secrets(inside[top])
-        elif path == "secret.value" or _is_secret(field["before"]) or _is_secret(field["after"]):
+            continue
+        if path == "secret.value" or _is_secret(field["before"]) or _is_secret(field["after"]):
             sealed.append(path)
         elif not path.startswith("secret."):
             back[path] = _former_value(address.kind, path, field["before"])
             after[path] = field["after"]
+    action = Action(record["action"])
+    if action is not Action.UPDATE:
+        # The whole object comes back, so the secrets that did not change are missing too.
+        sealed = list(_secrets_in(old.get(OPTIONS), OPTIONS))
     return Step(
         address=address,
-        action=Action(record["action"]),
+        action=action,
         former=Address.parse(record["former"]) if record.get("former") else None,
         before=before,
         left=None,
@@ -181,6 +181,68 @@ def _image(kind: Kind, image: Any) -> Object | None:
 
 def _is_secret(value: Any) -> bool:
     return isinstance(value, Mapping) and value.keys() == {"secret"} and isinstance(value["secret"], str)
+
+
+def _options_back(old: Mapping[str, Any], changed: Iterable[Record]) -> tuple[dict[str, Any], list[str], list[str]]:
+    """`back`, `sealed` and `unknown` of the changed fields that are options, where `old` are the options as they stood.
+
+    What holds a secret now is asked for as a secret, or not at all: else the plan would show what is to go.
+    """
+    back: dict[str, Any] = {}
+    hidden: list[tuple[str, str, Secret | None]] = []
+    sealed: list[str] = []
+    unknown: list[str] = []
+    for field in changed:
+        path, before, after = field["path"], field["before"], field["after"]
+        if not path.startswith(f"{OPTIONS}."):
+            continue
+        driver, _, key = path.removeprefix(f"{OPTIONS}.").partition(".")
+        inside = old.get(driver) or {}
+        top = _first(inside, key)
+        if secrets := list(_secrets_in(before, path)):
+            sealed += secrets
+            continue
+        made = any(_secrets_in(after, path))
+        if top is None or (made and not _is_secret(after)):
+            unknown.append(path)
+        if top is not None:
+            place, rest = f"{OPTIONS}\0{driver}\0{top}", key[len(top) + 1 :]
+            if made:
+                hidden.append((place, rest, Secret(str(before or ""), "journal") if _is_secret(after) else None))
+            if path not in unknown:
+                back[place] = _without_secrets(inside[top])
+    for place, rest, secret in hidden:
+        if place in back:
+            back[place] = _with(back[place], rest, secret) if rest else secret
+    return back, sealed, unknown
+
+
+def _first(inside: Mapping[str, Any], key: str) -> str | None:
+    """The name in a mapping with which a dotted key begins; names may have dots."""
+    return max((name for name in inside if f"{key}.".replace("[", ".").startswith(f"{name}.")), key=len, default=None)
+
+
+def _with(value: Any, key: str, secret: Secret | None) -> Any:
+    """The value with a secret at a dotted key; None: without that key."""
+    name = _first(value, key) if isinstance(value, Mapping) else None
+    if name is None:
+        return value
+    if name != key:
+        return {**value, name: _with(value[name], key[len(name) + 1 :], secret)}
+    rest = {other: inner for other, inner in value.items() if other != name}
+    return rest if secret is None else {**rest, name: secret}
+
+
+def _secrets_in(value: Any, path: str) -> Iterator[str]:
+    """The dotted paths of secrets in a value of the journal that stands at `path`."""
+    if _is_secret(value):
+        yield path
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _secrets_in(inner, f"{path}.{key}")
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _secrets_in(inner, f"{path}[{place}]")
 
 
 def _without_secrets(value: Any) -> Any:

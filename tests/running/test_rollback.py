@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import JournalFailed, Rejected
+from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import Association, Client, Grant, Object, Revocation, Scope, Settings, Side
 from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.model.state import DesiredState, LiveState, Policy, PolicyLimits, PrunePolicy
@@ -20,7 +22,7 @@ from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.inverse import CHANGED_SINCE, END_UNKNOWN, NOT_RESTORABLE, Inverse, inverse
 from oauthdeploy.planning.normalize import flatten
 from oauthdeploy.planning.outcome import ApplyReport, Status
-from oauthdeploy.planning.plan import Plan, build_plan
+from oauthdeploy.planning.plan import Plan, build_plan, plan_document
 from oauthdeploy.planning.undone import steps_of
 from oauthdeploy.running.apply import apply_plan
 from oauthdeploy.running.journal import Journal, read_journal
@@ -309,3 +311,57 @@ def test_what_failed_is_not_taken_back(tmp_path: Path) -> None:
     assert steps_of([sent, failed]) == ()
     assert [step.made for step in steps_of([sent, undelivered])] == [True]
     assert Status.FAILED.value == "failed"
+
+
+def test_secrets_among_options_are_named_as_lost_and_asked_for_as_secrets(tmp_path: Path) -> None:
+    """The journal has none of them: a former one is told of, and where there was none before, none is asked for in secret,
+    so that the plan of the way back doesn't show the one that goes.
+    """
+    shop = at("client/shop@login")
+
+    def client(**attributes: object) -> Client:
+        return Client(options={"memory": {"attributes": attributes}})
+
+    before = client(**{"crm.note": Secret("canary-old", "server"), "theme": "dark", "new": None, "kept": "one"})
+    after = client(
+        **{
+            "crm.note": Secret("canary-1", "${env:A}"),
+            "theme": "light",
+            "new": Secret("canary-2", "${env:B}"),
+            "kept": Secret("canary-3", "${env:C}"),
+        }
+    )
+    pair = Pair(tmp_path, {shop: before}, {})
+    report, journal = pair.apply(pair.desired({shop: after}))
+    assert report.complete
+    assert "canary" not in journal.read_text()
+    found = pair.inverse(journal, pair.desired({shop: after}))
+    assert found.desired.objects[shop].options == {  # type: ignore[union-attr]
+        "memory": {
+            "attributes": {"theme": "dark", "new": Secret("", "journal"), "kept": Secret("one", "journal")},
+        }
+    }
+    (said,) = found.findings
+    assert said.rule == NOT_RESTORABLE
+    assert "options.memory.attributes.crm.note" in said.detail
+    plan = pair.plan(found.desired)
+    assert {field.path.rpartition(".")[2] for change in plan.changes for field in change.fields} == {
+        "theme",
+        "new",
+        "kept",
+    }
+    assert "canary" not in json.dumps(plan_document(plan))
+
+
+def test_a_mapping_with_a_secret_that_was_not_there_is_left_alone_and_named(tmp_path: Path) -> None:
+    """It can't be taken away without showing what is in it."""
+    shop = at("client/shop@login")
+    before = Client(options={"memory": {"mappers": {"crm": None, "other": "one"}}})
+    crm = {"type": "crm", "config": {"key": Secret("canary", "${env:A}")}}
+    after = Client(options={"memory": {"mappers": {"crm": crm, "other": "two"}}})
+    pair = Pair(tmp_path, {shop: before}, {})
+    _, journal = pair.apply(pair.desired({shop: after}))
+    found = pair.inverse(journal, pair.desired({shop: after}))
+    assert found.desired.objects[shop].options == {"memory": {"mappers": {"other": "one"}}}  # type: ignore[union-attr]
+    assert [item.rule for item in found.findings] == [NOT_RESTORABLE]
+    assert "options.memory.mappers.crm was not there before" in next(iter(found.findings)).detail

@@ -8,6 +8,7 @@ from typing import Any, Final
 from oauthdeploy.core.errors import NotFound, Rejected
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.http import AdminClient, Answer
+from oauthdeploy.drivers.keycloak.sealing import sent_back
 from oauthdeploy.drivers.steps import at_once, parsed
 from oauthdeploy.drivers.values import Garbled, a_number, an_object
 from oauthdeploy.drivers.wire import FORM, Route
@@ -45,21 +46,6 @@ NEW_DEFAULT: Final = "/admin/realms/{}/default-default-client-scopes/{}"
 NEW_OPTIONAL: Final = "/admin/realms/{}/default-optional-client-scopes/{}"
 
 Json = Mapping[str, Any]
-
-
-_SECRET_KEYS: Final = frozenset({"secret", "registrationAccessToken", "client.secret.rotated"})
-"""Where a client's representation, or its attributes, hold what must not be shown."""
-
-
-def sealed(body: Json) -> Json:
-    """The same representation of a client with its secrets as Secrets: those that were read go back with a PUT."""
-
-    def seal(key: str, value: Any) -> Any:
-        if key in _SECRET_KEYS and isinstance(value, str):
-            return Secret(value, "server")
-        return {name: seal(name, inner) for name, inner in value.items()} if key == "attributes" and value else value
-
-    return {key: seal(key, value) for key, value in body.items()}
 
 
 class AdminApi:
@@ -123,9 +109,9 @@ class AdminApi:
         """POST a client."""
         self._send("POST", CLIENTS, body=body)
 
-    def put_client(self, uuid: str, body: Json) -> None:
-        """PUT a client: the whole of it, as it was read; what is secret in it is not traced."""
-        self._send("PUT", CLIENT, uuid, body=sealed(body))
+    def put_client(self, uuid: str, body: Json, read: Json) -> None:
+        """PUT a client: the whole of it, as it was `read` and with what changes; only that is traced."""
+        self._send("PUT", CLIENT, uuid, body=sent_back(body, read))
 
     def delete_client(self, uuid: str) -> bool:
         """DELETE a client; False where it wasn't there."""

@@ -42,7 +42,7 @@ class Cutter:
         cuts = deletes_tokens(change, SIDES)
         if cuts:
             notes.append(self._put_not_before(body, change.address.name, desired))
-        self.admin.put_client(uuid, body)
+        self.admin.put_client(uuid, body, raw)
         if cuts:
             notes += self._revoke_token(raw, desired)
             notes += self._end_sessions(uuid, desired)

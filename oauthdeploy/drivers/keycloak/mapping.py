@@ -9,6 +9,7 @@ from typing import Any, Final
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.keycloak.options import MARK, Flows, KeycloakClientOptions
 from oauthdeploy.drivers.keycloak.places import CLIENT, read_mappers, told, write_mappers
+from oauthdeploy.drivers.keycloak.sealing import sealed, texts_of
 from oauthdeploy.drivers.values import a_flag, a_name, a_number, a_text, an_object, fingerprint, some_texts
 from oauthdeploy.model.fields import ClientLifetime
 from oauthdeploy.model.objects import Client, ClientSecret, ClientTokens, ClientType, Grant
@@ -61,9 +62,9 @@ def is_openid(raw: Mapping[str, Any]) -> bool:
     return raw.get("protocol") in (None, "", OPENID)
 
 
-def attributes_of(raw: Mapping[str, Any]) -> Mapping[str, str]:
-    """The attributes of an object. Raises Garbled."""
-    return {key: str(value) for key, value in an_object(raw.get("attributes") or {}, "attributes").items()}
+def attributes_of(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The attributes of an object: texts, and Secrets where it is sealed. Raises Garbled."""
+    return texts_of(an_object(raw.get("attributes") or {}, "attributes"))
 
 
 def digest(raw: Mapping[str, Any]) -> str:
@@ -109,7 +110,7 @@ class LiveClient:
 
 def read_client(raw: Mapping[str, Any]) -> LiveClient:
     """Raises Garbled."""
-    raw = an_object(raw, "a client")
+    raw = sealed(an_object(raw, "a client"))
     attributes = attributes_of(raw)
     grants = [grant for grant, flag in FLAGS.items() if a_flag(raw, flag, False)]
     values: dict[str, Any] = {
@@ -303,7 +304,8 @@ def default_scopes(desired: Client | None) -> frozenset[str]:
 
 def secret_in(raw: Mapping[str, Any]) -> Secret | None:
     """The secret in the JSON of a client; None where it has none, or where the server doesn't tell."""
-    secret = a_text(raw, "secret")
+    told = raw.get("secret")
+    secret = told.reveal() if isinstance(told, Secret) else a_text(raw, "secret")
     return Secret(secret, "server") if secret and secret != _MASKED else None
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
-from oauthdeploy.model.fields import Duration, Flag, Model, Natural, Text, TextSet
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.fields import Duration, Flag, FreeText, Model, Natural, SecretsAmongTexts, Text, TextSet
 
 MARK: Final = "oauthdeploy."
 """Attributes that begin so are the driver's own."""
@@ -49,7 +50,7 @@ _TAKEN: Final = frozenset(
 """Attributes that other fields set, or that the server keeps for itself."""
 
 
-def _attributes(value: Mapping[str, str | None]) -> Mapping[str, str | None]:
+def _attributes(value: Mapping[str, str | Secret | None]) -> Mapping[str, str | Secret | None]:
     for key in value:
         if key.startswith(MARK):
             raise ValueError(f"attributes that begin with {MARK} are oauthdeploy's own")
@@ -58,14 +59,14 @@ def _attributes(value: Mapping[str, str | None]) -> Mapping[str, str | None]:
     return value
 
 
-Attributes = Annotated[Mapping[Text, Text | None], AfterValidator(_attributes)]
+Attributes = Annotated[Mapping[Text, FreeText | None], SecretsAmongTexts, AfterValidator(_attributes)]
 
 
 class Mapper(Model):
     """A protocol mapper: what it does, and how. Keys of config that are not written are not managed."""
 
     type: Text = Field(min_length=1, description="The mapper's type.", examples=["oidc-audience-mapper"])
-    config: Mapping[Text, Text] = Field(
+    config: Annotated[Mapping[Text, FreeText], SecretsAmongTexts] = Field(
         default_factory=dict,
         description="Its configuration, by Keycloak's keys.",
         examples=[{"included.client.audience": "orders-api", "access.token.claim": "true"}],

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.keycloak.options import CLIENT_ATTRIBUTES, SCOPE_ATTRIBUTES, Mapper
+from oauthdeploy.drivers.keycloak.sealing import texts_of
 from oauthdeploy.drivers.values import Garbled
 from oauthdeploy.model.fields import Model
 
@@ -154,13 +156,17 @@ def _told(raw: Any, wanted: Any, have: Any) -> Any:
         return told(raw, wanted, lambda name: getattr(have, name), {})
     if _same(wanted, have):
         return raw
-    return list(have) if isinstance(have, tuple) else have.model_dump() if isinstance(have, Model) else have
+    return list(have) if isinstance(have, tuple) else dict(have) if isinstance(have, Model) else have
 
 
 def _same(wanted: Any, have: Any) -> bool:
     if isinstance(wanted, tuple) and isinstance(have, tuple):
         return set(wanted) == set(have)
-    return bool(wanted == have) or (wanted in (None, "", False, ()) and have in (None, "", False, ()))
+    return bool(wanted == have) or (_is_nothing(wanted) and _is_nothing(have))
+
+
+def _is_nothing(value: Any) -> bool:
+    return not value if isinstance(value, Secret) else value in (None, "", False, ())
 
 
 # -- protocol mappers -----------------------------------------------------------------------------------------------------
@@ -175,8 +181,7 @@ def read_mappers(raw: Mapping[str, Any]) -> dict[str, Mapper]:
         config = one.get("config") or {}
         if not isinstance(config, Mapping):
             raise Garbled("the config of a protocol mapper is no object")
-        texts = {str(key): str(value) for key, value in config.items() if value is not None}
-        found[one["name"]] = Mapper(type=str(one.get("protocolMapper", "")), config=texts)
+        found[one["name"]] = Mapper(type=str(one.get("protocolMapper", "")), config=texts_of(config))
     return found
 
 
@@ -210,10 +215,8 @@ _AUDIENCE_KEYS: Final = ("included.client.audience", "included.custom.audience")
 
 def read_audiences(raw: Mapping[str, Any]) -> tuple[str, ...]:
     """The audiences that the mappers of an object put into access tokens, whoever made them."""
-    found = {
-        mapper.config.get(key, "") for mapper in read_mappers(raw).values() if _adds(mapper) for key in _AUDIENCE_KEYS
-    }
-    return tuple(sorted(found - {""}))
+    found = [mapper.config.get(key) for mapper in read_mappers(raw).values() if _adds(mapper) for key in _AUDIENCE_KEYS]
+    return tuple(sorted({one for one in found if one and isinstance(one, str)}))
 
 
 def _adds(mapper: Mapper) -> bool:

@@ -21,6 +21,7 @@ from oauthdeploy.drivers.keycloak.mapping import LiveClient, options_of, read_cl
 from oauthdeploy.drivers.keycloak.policies import Rule, enforced, entries, named_profiles
 from oauthdeploy.drivers.keycloak.revoking import live_revocation
 from oauthdeploy.drivers.keycloak.scopes import LiveScope, read_scope
+from oauthdeploy.drivers.keycloak.sealing import keeps_secrets, sealed
 from oauthdeploy.drivers.keycloak.settings import is_whole, read_settings, settings_fingerprint
 from oauthdeploy.drivers.steps import at_once, parsed, warning_of
 from oauthdeploy.drivers.values import fingerprint
@@ -247,6 +248,9 @@ def client_object(
     live: LiveClient, desired: Client | None, flows: Mapping[str, str], associated: Collection[str], ours: str
 ) -> LiveObject:
     """A live client as the manifest has to see it. `flows` are aliases by id, `associated` the scopes that it shall have."""
+    written = options_of(desired)[0]
+    if keeps_secrets(written):
+        live = read_client(sealed(live.raw, written))
     return LiveObject(
         with_options(live, desired, flows, associated),
         live.uuid,
@@ -292,6 +296,9 @@ def way_to_new_clients(scope: str, realm_scopes: tuple[frozenset[str], frozenset
 
 def scope_object(live: LiveScope, desired: Scope | None, new_clients: str, ours: str) -> LiveObject:
     """A live client scope as the manifest has to see it; `new_clients` is how new clients get it."""
+    written = scope_mapping.options_of(desired)[0]
+    if keeps_secrets(written):
+        live = read_scope(sealed(live.raw, written))
     return LiveObject(
         scope_mapping.with_options(live, desired, new_clients),
         live.uuid,

@@ -18,6 +18,7 @@ from oauthdeploy.drivers.keycloak.places import (
     told,
     write_mappers,
 )
+from oauthdeploy.drivers.keycloak.sealing import sealed
 from oauthdeploy.drivers.values import a_name, a_text
 from oauthdeploy.model.objects import Scope
 
@@ -43,6 +44,7 @@ class LiveScope:
 
 def read_scope(raw: Mapping[str, Any]) -> LiveScope:
     """Raises Garbled."""
+    raw = sealed(raw)
     return LiveScope(
         uuid=a_name(raw, "id"),
         name=a_name(raw, "name"),

@@ -58,6 +58,7 @@ from oauthdeploy.drivers.steps import (
     create_or_find,
     parsed,
 )
+from oauthdeploy.drivers.wire import secrets_in
 from oauthdeploy.model.objects import Association, Client, ClientType, Scope, Settings
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.changes import Action, Change
@@ -129,7 +130,7 @@ class Writer:
                 self._give_to_new_clients(live.uuid, options_of(desired)[1].new_clients or NONE)
             way = way_to_new_clients(name, self.admin.realm_scopes())
         told = scope_object(live, desired, way, self.owner)
-        return Applied(change.address, told.value, live.uuid, live.fingerprint, note=note)
+        return Applied(change.address, told.value, live.uuid, told.fingerprint, note=note)
 
     def _create_scope(
         self, name: str, values: Mapping[str, Any], desired: Scope, names: frozenset[str]
@@ -251,7 +252,7 @@ class Writer:
             body["attributes"][REVISION] = str(given.revision or 0)
             if given.value is not None:
                 body["secret"] = given.value
-        self.admin.put_client(uuid, body)
+        self.admin.put_client(uuid, body, raw)
         self._default_scopes(change, desired, raw)
         live = self._look_at_client(change.address.name, uuid)
         made = live.secret if new_secret and given is not None and given.generate else None
@@ -309,8 +310,8 @@ class Writer:
         return parsed(self._server, "GET", api.CLIENT, lambda: self._guarded(read_client(raw)))
 
     def _guarded(self, live: LiveClient) -> LiveClient:
-        if live.secret is not None:
-            self.admin.http.guard(live.secret)
+        for secret in secrets_in(live.raw):
+            self.admin.http.guard(secret)
         return live
 
     def _applied(
@@ -321,7 +322,7 @@ class Writer:
             change.address,
             told.value,
             live.uuid,
-            live.fingerprint,
+            told.fingerprint,
             secret=secret,
             note=note,
             client_id=live.client_id,
@@ -393,7 +394,7 @@ class Writer:
             raise self._missing("client", name)
         body = whole(raw)
         body["attributes"][OWNER] = owner
-        self.admin.put_client(uuid, body)
+        self.admin.put_client(uuid, body, raw)
         return self._look_at_client(name, uuid)
 
     # -- troubles ----------------------------------------------------------------------------------------------------

@@ -59,6 +59,31 @@ def _secrets(context: RuleContext) -> Iterator[tuple[Path, str, Any]]:
             yield ("revocations", position, "proof", "token"), f"revocation/{revocation.id}", revocation.proof.token
 
 
+def _in_options(context: RuleContext) -> Iterator[tuple[Path, str, Any]]:
+    """The same for every secret among a driver's own options of settings, scopes and clients."""
+    document = context.document
+    entries: list[tuple[Path, str, Any]] = [
+        *((("scopes", name), object_address(Kind.SCOPE, name), one) for name, one in (document.scopes or {}).items()),
+        *((("clients", key), object_address(Kind.CLIENT, key), one) for key, one in (document.clients or {}).items()),
+    ]
+    if document.settings is not None:
+        entries.append((("settings",), "", document.settings))
+        overrides = document.settings.overrides or {}
+        entries += [(("settings", "overrides", name), "", one) for name, one in overrides.items()]
+    for path, address, entry in entries:
+        if entry.options:
+            for place, value in _secrets_below(entry.options, (*path, "options")):
+                yield place, address, value
+
+
+def _secrets_below(value: Any, path: Path) -> Iterator[tuple[Path, Secret]]:
+    if isinstance(value, Secret):
+        yield path, value
+    elif isinstance(value, Mapping | list):
+        for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _secrets_below(inner, (*path, key))
+
+
 @rule(
     "secret-in-manifest",
     Severity.WARNING,
@@ -72,17 +97,19 @@ clients:
   batch:
     type: confidential
     secret: {value: correct-horse}
+    options: {keycloak: {attributes: {crm.password: battery-staple}}}
 """,
     good="""
 clients:
   batch:
     type: confidential
     secret: {value: "${env:BATCH_SECRET}"}
+    options: {keycloak: {attributes: {crm.password: "${env:API_KEY}", access.token.lifespan.hint: 10m}}}
 """,
 )
 def in_manifest(context: RuleContext) -> Iterator[Finding]:
-    """A secret that is no reference."""
-    for path, address, value in _secrets(context):
+    """A secret that is no reference; among a driver's own options one that is by its type or its name."""
+    for path, address, value in (*_secrets(context), *_in_options(context)):
         if value is not None and _written_in(value):
             yield Finding(path, "The secret is written here instead of a reference to it.", address)
 

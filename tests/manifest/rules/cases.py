@@ -25,6 +25,22 @@ def app(text: str) -> str:
     return f"clients: {{app: {{{text}}}}}\n"
 
 
+SECRET_NAMES = (
+    "crm.password",
+    "crm_password2",
+    "crmPassword",
+    "db-pwd",
+    "client.secret",
+    "client.secret.rotated",
+    "api_key",
+    "apiKey",
+    "saml.signing.private.key",
+    "callback.token",
+    "old.access_token.value",
+    "pairwiseSubAlgorithmSalt",
+)
+"""Names of attributes that say that their value is a secret."""
+
 CODE = "redirect_uris: ['https://a.example.com/cb'], grants: [authorization_code"
 REVOKED = SCOPES + "\n" + app("type: public") + "associations: [{client: app, scopes: [read]}]\n"
 
@@ -135,6 +151,9 @@ FIRES: dict[str, list[str]] = {
         servers(IDP.replace("client_id: rs", "client_id: rs, client_secret: plain")),
         servers(IDP.replace("client_id: rs", "username: rs, password: plain")),
         servers("g: {role: authorization, driver: glewlwyd, url: 'https://g', credentials: {phrase: plain}}"),
+        *(app(f"options: {{keycloak: {{attributes: {{{name}: plain}}}}}}") for name in SECRET_NAMES),
+        app("options: {keycloak: {protocol_mappers: {m: {type: t, config: {api.key: plain}}}}}"),
+        "scopes: {read: {options: {keycloak: {attributes: {crm.password: plain}}}}}",
     ],
     "secret-empty": [
         app('type: confidential, secret: {value: ""}'),

@@ -117,6 +117,7 @@ def drivers() -> dict[str, DriverFacts]:
     return {
         **{driver.name: driver for driver in (RFC7591, GLEWLWYD, OPA)},
         "webmethods": replace(real["webmethods"], credentials=SignIn),
+        "keycloak": replace(real["keycloak"], credentials=SignIn),
         "external": real["external"],
     }
 

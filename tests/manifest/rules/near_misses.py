@@ -17,6 +17,30 @@ from tests.manifest.rules.cases import (
     servers,
 )
 
+HARMLESS_NAMES = (
+    "access.token.header.type.rfc9068",
+    "access.token.lifetime",
+    "backchannel.logout.revoke.offline.tokens",
+    "ciba.backchannel.token.delivery.mode",
+    "client.secret.authentication.allowed.method",
+    "client.secret.expiration.time",
+    "client.secret.rotation.enabled",
+    "client.use.lightweight.access.token.enabled",
+    "id.token.as.detached.signature",
+    "id.token.encrypted.response.alg",
+    "jwt.credential.public.key",
+    "login.hint.tokens",
+    "password.policy",
+    "standard.token.exchange.enabled",
+    "token.endpoint.auth.signing.alg",
+    "token.response.type.bearer.lower-case",
+    "token_endpoint",
+    "token_lifetime",
+    "x509.subjectdn",
+    "login_theme",
+)
+"""Names of attributes that speak about secrets and tokens and hold none; most are Keycloak's own."""
+
 SILENT: dict[str, list[str]] = {
     "client-credentials-on-public": [app("grants: [client_credentials]")],
     "password-grant-on-public": [app("grants: [password]")],
@@ -135,6 +159,9 @@ SILENT: dict[str, list[str]] = {
         servers("g: {role: authorization, driver: glewlwyd, url: 'https://g', credentials: {account: plain}}"),
         app('type: confidential, secret: {value: "a${env:BATCH_SECRET}"}'),
         app("type: confidential, secret: {value: null}"),
+        *(app(f"options: {{keycloak: {{attributes: {{{name}: plain}}}}}}") for name in HARMLESS_NAMES),
+        app("options: {keycloak: {attributes: {crm.password: 'true', api.key: '', private.key: null}}}"),
+        app("options: {keycloak: {attributes: {crm.password: '${env:API_KEY}'}}}"),
     ],
     "secret-empty": [app("type: confidential, secret: {value: null}"), app(f"type: confidential, {SECRET}")],
     "secret-on-public-client": [app("type: public, secret: null"), app(SECRET)],
