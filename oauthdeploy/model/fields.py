@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from oauthdeploy.core.secrets import Secret, SourcedText, is_named_secret
 
@@ -308,5 +308,9 @@ def _free(value: Any) -> str | Secret:
     return value
 
 
-FreeText = Annotated[str | Secret, PlainValidator(_free, json_schema_input_type=str)]
+FreeText = Annotated[
+    str | Secret,
+    PlainValidator(_free, json_schema_input_type=str),
+    PlainSerializer(lambda value: {"secret": value.origin} if isinstance(value, Secret) else str(value)),
+]
 """A text or a secret in such a mapping."""

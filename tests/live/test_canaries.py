@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import html
 import json
+import sys
+import types
+from typing import Any
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
 
@@ -27,6 +30,13 @@ CANARIES = {
     "part of another": "canary-env-7f",
     "markup": "ca<b>&\"'%0a[.*]{}|nary",
     "proof": "canary-proof-7f3a99",
+    "keyring": "canary-keyring-7f3aa1",
+    "an option by environment": "canary-option-env-7f3aa2",
+    "an option by file": "canary-option-file-7f3aa3",
+    "an option by keyring": "canary-option-keyring-7f3aa4",
+    "an option named so": "canary-option-named-7f3aa5",
+    "a mapper named so": "canary-mapper-named-7f3aa6",
+    "a mapper by environment": "canary-mapper-env-7f3aa7",
     "account": PASSWORD,
 }
 
@@ -70,6 +80,28 @@ clients:
   from-part: {type: confidential, redirect_uris: [], grants: [client_credentials], secret: {value: "${env:PART}"}}
   from-markup: {type: confidential, redirect_uris: [], grants: [client_credentials], secret: {value: "${env:MARKUP}"}}
   from-exported: {type: confidential, redirect_uris: [], grants: [client_credentials], secret: {value: "${var:exported}"}}
+  from-keyring: {type: confidential, redirect_uris: [], grants: [client_credentials], secret: {value: "${keyring:team/crm/a}"}}
+  made-by-server:
+    type: confidential
+    redirect_uris: []
+    grants: [client_credentials]
+    secret: {generate: true, deliver_to: {keyring: team/made/server}}
+  with-options:
+    type: public
+    redirect_uris: ["https://shop.example.com/cb"]
+    grants: [authorization_code]
+    options: &options
+      keycloak:
+        attributes:
+          note.env: "${env:OPTION}"
+          note.mixed: "https://crm.example.com/${env:OPTION}/x"
+          note.file: "${file:option.txt}"
+          note.keyring: "${keyring:team/crm/b}"
+          note.variable: "${var:token}"
+          note.command: "${command:cat made.txt}"
+          crm.password: canary-option-named-7f3aa5
+        protocol_mappers:
+          crm: {type: crm-mapper, config: {api.key: canary-mapper-named-7f3aa6, address: "${env:MAPPER}"}}
 associations:
   - {scope: a, clients: [from-env, from-file]}
 revocations:
@@ -89,23 +121,57 @@ BROKEN = (
     ("role: resource", 'role: "${var:token}"'),
     ("type: confidential", 'type: "${command:cat made.txt}"'),
     ("resources: [a]", 'resources: ["${var:filed}"]'),
+    ("description: A", 'description: "${keyring:team/crm/b}"'),
+    ("driver: webmethods", 'driver: webmethods\n    options: {timezone: "${keyring:team/crm/b}"}'),
+    ("note.env:", "oauthdeploy.note:"),
+    ("note.keyring:", "use.refresh.tokens:"),
+    ("crm.password: canary-option-named-7f3aa5", "crm.password: [canary-option-named-7f3aa5]"),
+    ("api.key: canary-mapper-named-7f3aa6", "api.key: {a: canary-mapper-named-7f3aa6}"),
+    ("crm.password: canary-option-named-7f3aa5", "crm.password canary-option-named-7f3aa5"),
+    ("attributes:", "atributes:"),
 )
 
 
+class MemoryKeyring(types.ModuleType):
+    """The library keyring with entries that are kept here and nowhere else; `priority` is that of a backend that can store."""
+
+    def __init__(self) -> None:
+        super().__init__("keyring")
+        self.entries = {("team/crm", "a"): CANARIES["keyring"], ("team/crm", "b"): CANARIES["an option by keyring"]}
+
+    def get_password(self, service: str, name: str) -> str | None:
+        return self.entries.get((service, name))
+
+    def set_password(self, service: str, name: str, text: str) -> None:
+        self.entries[service, name] = text
+
+    def get_keyring(self) -> Any:
+        return types.SimpleNamespace(priority=5)
+
+
 @pytest.fixture
-def planted(make_pair: PairFactory) -> Pair:
+def keyring(monkeypatch: pytest.MonkeyPatch) -> MemoryKeyring:
+    """A keyring in the place of the account's."""
+    made = MemoryKeyring()
+    monkeypatch.setitem(sys.modules, "keyring", made)
+    return made
+
+
+@pytest.fixture
+def planted(make_pair: PairFactory, keyring: MemoryKeyring) -> Pair:
     """Both servers, and a manifest that takes secrets from every kind of source."""
     pair = make_pair()
     for old in pair.folder.glob("*.yaml"):
         old.unlink()
     (pair.folder / "oauthdeploy.yaml").write_text(MANIFEST)
     (pair.folder / "secret.txt").write_text(CANARIES["file"] + "\n")
+    (pair.folder / "option.txt").write_text(CANARIES["an option by file"])
     (pair.folder / "made.txt").write_text(CANARIES["command"])
     (pair.folder / "vars.json").write_text(f'{{"filed": "{CANARIES["var-file"]}"}}')
     return pair
 
 
-SOURCES = {"oauthdeploy.yaml", "secret.txt", "made.txt", "vars.json"}
+SOURCES = {"oauthdeploy.yaml", "secret.txt", "option.txt", "made.txt", "vars.json"}
 SETTINGS = {
     "CANARY": CANARIES["env"],
     "OAUTHDEPLOY_VAR_exported": CANARIES["environment-variable"],
@@ -117,6 +183,8 @@ SETTINGS = {
     "PART": CANARIES["part of another"],
     "MARKUP": CANARIES["markup"],
     "LEAKED": CANARIES["proof"],
+    "OPTION": CANARIES["an option by environment"],
+    "MAPPER": CANARIES["a mapper by environment"],
 }
 
 
@@ -126,20 +194,21 @@ def _spellings(secret: str) -> set[str]:
     return {secret, html.escape(secret), escape(secret), quote(secret), quote_plus(secret), *in_json}
 
 
-def _search(pair: Pair, printed: str) -> None:
+def _search(pair: Pair, printed: str, **more: str) -> None:
+    """Look for every planted secret, and for `more` by the names of their places, in what was printed and in every file."""
     left = {
         path.name: path.read_bytes().decode("utf-8", "replace")
         for path in pair.folder.rglob("*")
         if path.is_file() and path.name not in SOURCES
     }
-    for name, canary in CANARIES.items():
+    for name, canary in {**CANARIES, **more}.items():
         for spelling in _spellings(canary):
             assert spelling not in printed, f"the secret from {name} was printed"
             for file, text in left.items():
                 assert spelling not in text, f"the secret from {name} is in {file}"
 
 
-def test_no_command_prints_or_leaves_a_planted_secret(planted: Pair) -> None:
+def test_no_command_prints_or_leaves_a_planted_secret(planted: Pair, keyring: MemoryKeyring) -> None:
     """Every command, verbose and with debugging on, in every format, before and after an apply, shows no planted value."""
     printed = ""
     for arguments, codes in (
@@ -157,6 +226,8 @@ def test_no_command_prints_or_leaves_a_planted_secret(planted: Pair) -> None:
         (("ping", "-v"), {0}),
         (("explain", "client/from-env@login"), {0}),
         (("explain", "client/from-literal@login", "-o", "json"), {0}),
+        (("explain", "client/with-options@login"), {0}),
+        (("explain", "client/with-options@login", "-o", "json"), {0}),
         (("graph",), {0}),
         (("journal", "--last"), {0}),
         *((("drift", "-v", "-o", form), {0}) for form in FORMS),
@@ -176,14 +247,16 @@ def test_no_command_prints_or_leaves_a_planted_secret(planted: Pair) -> None:
         result = planted.run(*arguments, env=SETTINGS)
         assert result.code in codes, (arguments, result.out, result.err)
         printed += result.out + result.err
-    assert len(planted.admin(planted.login, "GET", "/admin/oauth/client")["clients"]) == 11
+    assert len(planted.admin(planted.login, "GET", "/admin/oauth/client")["clients"]) == 14
     journal = min((planted.folder / ".oauthdeploy" / "journal").glob("*.jsonl"))
     taken_back = planted.run(
         "rollback", str(journal), "--yes", "-v", "--trace", "--allow=too-many-deletes", env=SETTINGS
     )
     printed += taken_back.out + taken_back.err
     assert taken_back.code in (0, 4), taken_back.out + taken_back.err
-    _search(planted, printed)
+    _search(planted, printed, delivered=keyring.entries["team/made", "server"])
+    assert "(secret from keyring:team/crm/b)" in " ".join(printed.split())
+    assert "note.keyring" in journal.read_text()
 
 
 @pytest.mark.parametrize(("old", "new"), BROKEN)
@@ -209,3 +282,67 @@ def test_a_server_that_fails_or_quotes_what_it_was_sent_leaks_nothing(planted: P
     refused = planted.run("plan", "-v", env={**SETTINGS, "LOGIN_PASSWORD": CANARIES["env"]})
     assert refused.code == 8
     _search(planted, refused.out + refused.err)
+
+
+KEYCLOAK = """\
+version: 1
+name: canaries
+variables:
+  token: {sensitive: true}
+  filed: {sensitive: true}
+  theme: {default: shown-theme}
+servers:
+  login:
+    role: authorization
+    driver: keycloak
+    url: http://127.0.0.1:1
+    credentials: {client_id: deployer, client_secret: "${keyring:team/crm/a}"}
+    options: {realm: shop}
+    limits: {retries: 0}
+scopes:
+  a: {description: A, options: {keycloak: {attributes: {note.scope: "${var:filed}", crm.token: canary-option-named-7f3aa5}}}}
+clients:
+  shop:
+    type: public
+    redirect_uris: ["https://shop.example.com/cb"]
+    grants: [authorization_code]
+    options:
+      keycloak:
+        attributes:
+          login_theme: "${var:theme}"
+          access.token.header.type.rfc9068: "true"
+          note.env: "${env:OPTION}"
+          note.mixed: "https://crm.example.com/${env:OPTION}/x"
+          note.file: "${file:option.txt}"
+          note.keyring: "${keyring:team/crm/b}"
+          note.variable: "${var:token}"
+          note.command: "${command:cat made.txt}"
+          crm.password: canary-option-named-7f3aa5
+        protocol_mappers:
+          crm: {type: crm-mapper, config: {api.key: canary-mapper-named-7f3aa6, address: "${env:MAPPER}"}}
+associations:
+  - {scope: a, clients: [shop]}
+"""
+
+
+def test_what_a_keycloak_is_to_keep_in_its_own_names_is_shown_by_nothing(planted: Pair) -> None:
+    """Without the server: sources and names decide what is secret, and what is not is shown."""
+    (planted.folder / "oauthdeploy.yaml").write_text(KEYCLOAK)
+    printed = ""
+    for arguments, code in (
+        *((("validate", "-v", "-o", form), 0) for form in ("text", "json", "sarif", "junit")),
+        (("explain", "client/shop"), 0),
+        (("explain", "client/shop", "-o", "json"), 0),
+        (("explain", "scope/a"), 0),
+        (("graph",), 0),
+        (("graph", "--format", "svg"), 0),
+        (("fmt", "--check"), 1),
+        (("plan", "-v", "--trace", "--out", "saved.json", "-o", "json"), 8),
+        (("apply", "--yes", "-v", "--trace"), 8),
+    ):
+        result = planted.run(*arguments, env=SETTINGS)
+        assert result.code == code, (arguments, result.out, result.err)
+        printed += result.out + result.err
+    _search(planted, printed)
+    assert "shown-theme" in printed
+    assert printed.count("The secret is written here instead of a reference to it.") >= 3

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field, ValidationError
 
+from oauthdeploy.core.secrets import Secret, SourcedText
 from oauthdeploy.model.fields import (
+    FreeText,
+    Model,
     NaturalKey,
+    SecretsAmongTexts,
     SetLike,
+    Text,
     WriteOnly,
     format_duration,
     managed,
@@ -106,3 +113,45 @@ def test_marks_are_found_through_unions_and_nesting() -> None:
     assert marked(Client, SetLike) == {"redirect_uris", "grants"}
     assert marked(Client, WriteOnly) == {"secret.value"}
     assert marked(Client, NaturalKey) == {"name", "version"}
+
+
+class Free(Model):
+    """Options with a server's own names."""
+
+    texts: Annotated[Mapping[Text, FreeText | None], SecretsAmongTexts] = Field(default_factory=dict)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "origin"),
+    [
+        ("note", SourcedText("canary", "${env:A}"), "${env:A}"),
+        ("note", SourcedText("canary", "${file:a}"), "${file:a}"),
+        ("note", SourcedText("canary", "${var:a}", sensitive=True), "${var:a}"),
+        ("note", SourcedText("canary", "${keyring:a/b}", sensitive=True), "${keyring:a/b}"),
+        ("note", SourcedText("canary", "${var:a}${env:B}"), "${var:a}${env:B}"),
+        ("crm.password", SourcedText("canary", "${var:a}"), "${var:a}"),
+        ("crm.password", "canary", "manifest"),
+        ("note", Secret("canary", "server"), "server"),
+        ("note", SourcedText("shown", "${var:a}"), ""),
+        ("note", SourcedText("shown", "${var:a}${var:b}"), ""),
+        ("note", "shown", ""),
+        ("crm.password", "true", ""),
+        ("crm.password", None, ""),
+    ],
+)
+def test_among_free_texts_source_and_name_make_a_secret(name: str, value: Any, origin: str) -> None:
+    """What comes from outside, and what is named so; a variable that isn't sensitive may be shown. Read again it is the same."""
+    made = Free.model_validate({"texts": {name: value}})
+    found = made.texts[name]
+    assert (found.origin if isinstance(found, Secret) else "") == origin
+    assert isinstance(found, Secret) or found == value
+    assert "canary" not in repr(made) + made.model_dump_json()
+    assert Free.model_validate({"texts": made.texts}) == made
+
+
+@pytest.mark.parametrize("value", [1, True, ["canary"], {"a": "canary"}, SourcedText("canary\udcff", "${env:A}")])
+def test_what_is_no_text_is_refused_without_being_quoted(value: Any) -> None:
+    """Numbers, lists and mappings; and what the environment holds that is no UTF-8."""
+    with pytest.raises(ValidationError) as caught:
+        Free.model_validate({"texts": {"note": value}})
+    assert "canary" not in str(caught.value)

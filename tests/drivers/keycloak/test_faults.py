@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from oauthdeploy.core.errors import (
     Unreachable,
     Unsupported,
 )
+from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Driver, Wanted
 from oauthdeploy.drivers.keycloak.facts import FACTS
 from oauthdeploy.drivers.registry import open_driver
@@ -200,3 +202,36 @@ def test_a_write_whose_look_afterwards_fails_is_uncertain() -> None:
         with pytest.raises(ServerError) as caught:
             driver.apply([NEW])
         assert caught.value.uncertain
+
+
+@pytest.mark.parametrize("live", ["live-canary", None])
+def test_a_server_that_quotes_an_option_that_is_secret_is_not_repeated(
+    live: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither what was sent nor what stood there, in an error or in the trace."""
+    note = Secret("new-canary", "${env:NOTE}")
+    wanted = Client.model_validate({"options": {"keycloak": {"attributes": {"note": note, "theme": "dark"}}}})
+    address = at(Kind.CLIENT, "shop")
+    standing = {
+        "id": "1",
+        "clientId": "shop",
+        "attributes": {"by.hand": "hand-canary", **({"note": live} if live else {})},
+    }
+
+    def one(seen: Seen) -> Says:
+        if seen.method != "PUT":
+            return says(standing)
+        return says({"errorMessage": f"not with {live or 'new-canary'} but {seen.json['attributes']['note']}"}, 400)
+
+    script = answering(**{"clients": [standing], "1": one})
+    with caplog.at_level(logging.DEBUG), serving(script) as running, Opened(running.url) as driver:
+        found = driver.read(Wanted({address: wanted}, frozenset({Kind.CLIENT}))).objects[address]
+        fields = compare_object(wanted, found, FACTS).fields
+        change = Change(
+            address, Action.UPDATE, Reason.DIFFERS, Stage.WIDEN_AUTHORIZATION, fields=fields, desired=wanted, live=found
+        )
+        with pytest.raises(ServerError) as caught:
+            driver.apply([change])
+    assert running.seen[-1].json["attributes"] == {"by.hand": "hand-canary", "note": "new-canary", "theme": "dark"}
+    assert "'theme': 'dark'" in caplog.text
+    assert "canary" not in f"{caught.value!r} {caught.value} {caught.value.detail} {caplog.text} {found!r} {change!r}"

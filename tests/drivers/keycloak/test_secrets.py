@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from oauthdeploy.cli.reporting import FORMS
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.state import LiveState
 from oauthdeploy.planning.changes import Action
 from tests.drivers.keycloak.site import Site, client, converge, settings
 from tests.drivers.webmethods.site import Road, at, plan_of
+from tests.live.conftest import run_command
 
 ADDRESS = at(Kind.CLIENT, "batch")
 MADE = {"generate": True, "deliver_to": {"file": "x.env"}}
@@ -98,3 +101,107 @@ def test_no_secret_is_shown_by_the_trace_or_a_state(site: Site, caplog: pytest.L
     shown = f"{caplog.text} {LiveState({'login': state})!r} {plan!r}"
     for secret in ("a-secret-canary", "another-canary", site.realm.server.password):
         assert secret not in shown
+
+
+MANIFEST = """\
+version: 1
+name: canaries
+servers:
+  login:
+    role: authorization
+    driver: keycloak
+    url: ${env:URL}
+    credentials: {username: "${env:ADMIN}", password: "${env:PASSWORD}"}
+    options: {realm: "${env:REALM}"}
+    limits: {retries: 0, timeout: 60s}
+scopes:
+  crm: {description: CRM, options: {keycloak: {attributes: {note: "${env:NOTE}"}}}}
+clients:
+  crm:
+    type: public
+    redirect_uris: ["https://crm.example.com/cb"]
+    grants: [authorization_code]
+    options:
+      keycloak:
+        attributes: {note: "${env:NOTE}", fresh: "${file:fresh.txt}", crm.password: named-canary, login_theme: shown-theme}
+        protocol_mappers:
+          crm:
+            type: oidc-hardcoded-claim-mapper
+            config: {claim.name: crm, claim.value: "${env:NOTE}", access.token.claim: "true", jsonType.label: String}
+"""
+STANDING = {"note": "live-note-canary", "crm.password": "live-named-canary", "by.hand": "by-hand-canary"}
+
+
+def test_secrets_among_attributes_and_mappers_are_compared_changed_verified_and_never_shown(
+    site: Site, tmp_path: Path
+) -> None:
+    """Through the command line, with the trace on: in no output, plan, journal or report stands what Keycloak tells readably,
+    neither the live values nor those of the manifest; what somebody else keeps in another attribute isn't traced either.
+    """
+    realm, server = site.realm, site.realm.server
+    realm.add("/clients", {"clientId": "crm", "publicClient": True, "attributes": STANDING})
+    (tmp_path / "oauthdeploy.yaml").write_text(MANIFEST)
+    (tmp_path / "fresh.txt").write_text("fresh-canary")
+    env = {
+        "URL": server.url,
+        "ADMIN": server.username,
+        "PASSWORD": server.password,
+        "REALM": realm.name,
+        "NOTE": "new-note-canary",
+    }
+    said = ""
+
+    def run(*arguments: str, code: int = 0, **more: str) -> str:
+        nonlocal said
+        result = run_command(tmp_path, *arguments, env={**env, **more})
+        assert result.code == code, (arguments, result.out, result.err)
+        said += result.out + result.err
+        return result.out + result.err
+
+    def attributes() -> Any:
+        return realm.client("crm")["attributes"]
+
+    reports = [f"--output={form}=plan.{form}" for form in FORMS]
+    changes = run("plan", "-v", "--trace", "--out", "saved.json", *reports, "-o", "text")
+    assert "attributes.note" in changes
+    assert "(secret from server) -> (secret from env:NOTE)" in changes
+    assert "shown-theme" in changes
+    run("show", "saved.json")
+    run("apply", "saved.json", "-v", "--trace", *(f"--output={form}=apply.{form}" for form in FORMS))
+    sent = {
+        "note": "new-note-canary",
+        "fresh": "fresh-canary",
+        "crm.password": "named-canary",
+        "by.hand": "by-hand-canary",
+    }
+    assert sent.items() <= attributes().items()
+    (mapper,) = [one for one in realm.client("crm")["protocolMappers"] if one["name"] == "crm"]
+    assert mapper["config"]["claim.value"] == "new-note-canary"
+    assert site.scope("crm")["attributes"]["note"] == "new-note-canary"
+    run("plan", "--detailed-exitcode", "--trace")
+
+    uuid = realm.client("crm")["id"]
+    body = {**realm.client("crm"), "attributes": {**attributes(), "note": "drifted-canary"}}
+    assert realm.call("PUT", f"/clients/{uuid}", body).ok
+    assert "attributes.note" in run("drift", "-v", "--trace", code=2)
+    run("plan", "--out", "repair.json", "-o", "json")
+    run("apply", "repair.json", "--trace")
+    assert attributes()["note"] == "new-note-canary"
+    # What changes is another field, and the secrets go back as they came.
+    described = MANIFEST.replace("  crm:\n    type: public", "  crm:\n    description: new\n    type: public")
+    (tmp_path / "oauthdeploy.yaml").write_text(described)
+    assert "PUT" in run("apply", "--yes", "-v", "--trace")
+    assert sent.items() <= attributes().items()
+
+    journal = min((tmp_path / ".oauthdeploy" / "journal").glob("*.jsonl"))
+    back = run("rollback", str(journal), "--yes", "-v", "--trace", "--allow=too-many-deletes", "--allow=changed-since")
+    assert "attributes.note" in back
+    assert "nowhere on record" in back
+    assert "fresh" not in attributes(), "it was not there before"
+    assert sent["note"] == attributes()["note"], "the former one is nowhere on record"
+
+    left = {path.name: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    for name in ("oauthdeploy.yaml", "fresh.txt"):
+        del left[name]
+    for file, text in {**left, "what was printed": said}.items():
+        assert "canary" not in text, f"a secret is in {file}"
