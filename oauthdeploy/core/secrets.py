@@ -167,7 +167,9 @@ def names_secret(name: str) -> bool:
     words = [word.lower() for word in _WORDS.findall(name)]
     while words and (words[-1] in _TRAILING or words[-1].isdigit()):
         words.pop()
-    return bool(words) and (words[-1] in _HEADS or (words[-1] == "key" and words[-2:-1] != [] and words[-2] in _KEYS))
+    if words[-1:] == ["key"]:
+        return not _KEYS.isdisjoint(words[-2:-1])
+    return not _HEADS.isdisjoint(words[-1:])
 
 
 def is_named_secret(name: str, value: str) -> bool:

@@ -40,7 +40,26 @@ CANARIES = {
     "account": PASSWORD,
 }
 
-MANIFEST = """\
+OPTIONS = """\
+    options:
+      keycloak:
+        attributes:
+          login_theme: shown-theme
+          access.token.header.type.rfc9068: "true"
+          note.env: "${env:OPTION}"
+          note.mixed: "https://crm.example.com/${env:OPTION}/x"
+          note.file: "${file:option.txt}"
+          note.keyring: "${keyring:team/crm/b}"
+          note.variable: "${var:token}"
+          note.command: "${command:cat made.txt}"
+          crm.password: canary-option-named-7f3aa5
+        protocol_mappers:
+          crm: {type: crm-mapper, config: {api.key: canary-mapper-named-7f3aa6, address: "${env:MAPPER}"}}
+"""
+"""Free-form options of a client with a secret from every kind of source, and two that are none."""
+
+MANIFEST = (
+    """\
 version: 1
 name: canaries
 variables:
@@ -90,18 +109,9 @@ clients:
     type: public
     redirect_uris: ["https://shop.example.com/cb"]
     grants: [authorization_code]
-    options: &options
-      keycloak:
-        attributes:
-          note.env: "${env:OPTION}"
-          note.mixed: "https://crm.example.com/${env:OPTION}/x"
-          note.file: "${file:option.txt}"
-          note.keyring: "${keyring:team/crm/b}"
-          note.variable: "${var:token}"
-          note.command: "${command:cat made.txt}"
-          crm.password: canary-option-named-7f3aa5
-        protocol_mappers:
-          crm: {type: crm-mapper, config: {api.key: canary-mapper-named-7f3aa6, address: "${env:MAPPER}"}}
+"""
+    + OPTIONS
+    + """\
 associations:
   - {scope: a, clients: [from-env, from-file]}
 revocations:
@@ -111,6 +121,7 @@ revocations:
     block: [resource]
     proof: {token: "${env:LEAKED}", urls: ["${env:ORDERS_URL}/invoke/a/b"]}
 """
+)
 
 BROKEN = (
     ("secret: {value: canary-literal-7f3a95}", "secret: {value: canary-literal-7f3a95, valeu: canary-literal-7f3a95}"),
@@ -284,13 +295,13 @@ def test_a_server_that_fails_or_quotes_what_it_was_sent_leaks_nothing(planted: P
     _search(planted, refused.out + refused.err)
 
 
-KEYCLOAK = """\
+KEYCLOAK = (
+    """\
 version: 1
 name: canaries
 variables:
   token: {sensitive: true}
   filed: {sensitive: true}
-  theme: {default: shown-theme}
 servers:
   login:
     role: authorization
@@ -306,23 +317,13 @@ clients:
     type: public
     redirect_uris: ["https://shop.example.com/cb"]
     grants: [authorization_code]
-    options:
-      keycloak:
-        attributes:
-          login_theme: "${var:theme}"
-          access.token.header.type.rfc9068: "true"
-          note.env: "${env:OPTION}"
-          note.mixed: "https://crm.example.com/${env:OPTION}/x"
-          note.file: "${file:option.txt}"
-          note.keyring: "${keyring:team/crm/b}"
-          note.variable: "${var:token}"
-          note.command: "${command:cat made.txt}"
-          crm.password: canary-option-named-7f3aa5
-        protocol_mappers:
-          crm: {type: crm-mapper, config: {api.key: canary-mapper-named-7f3aa6, address: "${env:MAPPER}"}}
+"""
+    + OPTIONS
+    + """\
 associations:
   - {scope: a, clients: [shop]}
 """
+)
 
 
 def test_what_a_keycloak_is_to_keep_in_its_own_names_is_shown_by_nothing(planted: Pair) -> None:

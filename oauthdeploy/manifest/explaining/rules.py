@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import takewhile
 from typing import Any, Final
 
 from oauthdeploy.core.diagnostics import Path
@@ -70,10 +71,12 @@ def _differences(one: Any, other: Any, path: Path) -> Iterator[Path]:
 
 
 def field_of(path: Path) -> str:
-    """The field at a path of a manifest, without names and list positions: `clients.redirect_uris`."""
+    """The field at a path of a manifest, without names and list positions: `clients.redirect_uris`. What has a dot in it is a
+    name that a server gave, and no key of ours.
+    """
     names = [part for part in path if isinstance(part, str)]
     if names and names[0] in OBJECT_SECTIONS:
         del names[1:2]
     if names[:2] == ["settings", "overrides"]:
         del names[1:3]
-    return ".".join(names)
+    return ".".join(takewhile(lambda name: "." not in name, names))
