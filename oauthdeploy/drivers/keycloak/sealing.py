@@ -5,7 +5,7 @@ Keycloak tells attributes and the config of mappers readably, and nobody but the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from oauthdeploy.core.secrets import Secret, is_named_secret
@@ -53,7 +53,7 @@ def texts_of(values: Mapping[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _kept(written: Mapping[str, Any]) -> Any:
+def _kept(written: Mapping[str, Any]) -> Iterator[_Path]:
     """The paths of Secrets in options, as `_mapped` has them."""
     for name, value in (written.get("attributes") or {}).items():
         if isinstance(value, Secret):
