@@ -156,7 +156,7 @@ def test_secrets_among_attributes_and_mappers_are_compared_changed_verified_and_
         result = run_command(tmp_path, *arguments, env={**env, **more})
         assert result.code == code, (arguments, result.out, result.err)
         said += result.out + result.err
-        return result.out + result.err
+        return " ".join((result.out + result.err).split())
 
     def attributes() -> Any:
         return realm.client("crm")["attributes"]
