@@ -25,7 +25,7 @@ HEAD = "# yaml-language-server: $schema=../../schemas/manifest.v1.schema.json\nv
 @pytest.fixture(scope="module")
 def server() -> Iterator[LanguageServer]:
     """One server for all: its start takes longer than everything that it is asked."""
-    with LanguageServer(NODE.find(), usable(program), "--stdio", root=ROOT) as running:
+    with LanguageServer(usable(NODE.find), usable(program), "--stdio", root=ROOT) as running:
         yield running
 
 

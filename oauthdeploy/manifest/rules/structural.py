@@ -96,8 +96,8 @@ clients:
     _structural(
         "too-large",
         "The manifest is larger than can be read safely",
-        reason="A few lines of aliases can stand for gigabytes. Size, nesting and expansion are bounded, so that "
-        "reading stays cheap.",
+        reason="A few lines of aliases can stand for gigabytes. Size, nesting, expansion and keys in one place are bounded, so "
+        "that reading stays cheap.",
         source="YAML 1.2.2 section 7.1; CWE-776",
         fix="Write repeated parts out, or split the manifest into several files.",
         bad="clients:\n  mobile: {options: {a: " + "[" * 70 + "x" + "]" * 70 + "}}",
