@@ -271,7 +271,11 @@ class _Handler(BaseHTTPRequestHandler):
             if not self.raw_requestline or not self.parse_request():
                 self.close_connection = True
                 return
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            if len(body) < length:  # the client died on the way; a server would wait for the rest
+                self.close_connection = True
+                return
             self.owner.note(Seen(self.command, self.path), fault)
             self._answer(number, fault, body)
         finally:
