@@ -75,6 +75,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         # The reader of the output has gone away, as `head` does.
         return 0
+    except streams.NotWritten as error:
+        return _not_written(error)
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for users
         return _failure(error)
     return 0
@@ -142,11 +144,16 @@ def _flushed(code: int) -> int:
     """Write out what is buffered, so that a full disk is an error of ours and not noise at the end of the process."""
     try:
         streams.write_result("")
-    except OSError as error:
-        _say_error(f"The output could not be written: {error.strerror}", "output-not-written")
-        return code or 1
+    except streams.NotWritten as error:
+        failed = _not_written(error)
+        return code or failed
     streams.write_talk("")
     return code
+
+
+def _not_written(error: streams.NotWritten) -> int:
+    _say_error(f"The output could not be written: {error.strerror}", "output-not-written")
+    return 1
 
 
 def _terminate_like_interrupt() -> Any:

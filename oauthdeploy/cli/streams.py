@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 PLAIN_WIDTH = 100
@@ -27,16 +27,18 @@ def as_utf8() -> None:
         reconfigure(encoding="utf-8", newline="\n")
 
 
+class NotWritten(OSError):
+    """What was to be written to stdout is not there, as on a full disk."""
+
+
 def write_result(text: str) -> None:
-    """Write to stdout and flush. A reader that has gone away is not an error; a full disk is: raises OSError."""
+    """Write to stdout and flush. A reader that has gone away is not an error; a full disk is: raises NotWritten."""
     stream = sys.stdout
     if stream is None or stream.closed:
         return
-    try:
+    with _heard(stream):
         stream.write(text)
         stream.flush()
-    except BrokenPipeError:
-        _silence(stream)
 
 
 def write_bytes(data: bytes) -> None:
@@ -44,12 +46,21 @@ def write_bytes(data: bytes) -> None:
     stream = sys.stdout
     if stream is None or stream.closed:
         return
-    try:
+    with _heard(stream):
         stream.flush()
         stream.buffer.write(data)
         stream.flush()
+
+
+@contextmanager
+def _heard(stream: TextIO) -> Iterator[None]:
+    try:
+        yield
     except BrokenPipeError:
         _silence(stream)
+    except OSError as error:
+        _silence(stream)
+        raise NotWritten(error.errno, error.strerror) from error
 
 
 def write_talk(text: str) -> None:

@@ -22,15 +22,17 @@ MIN_SIZE: Final = 64 * 1024
 """Characters from which the express reader is worth a try."""
 
 _KEY = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,250}"
-_PLAIN = r"[A-Za-z0-9_/.$+~(][^\s:#]*+(?:(?::(?=\S)|(?<=\S)\#| (?=[^\s#:]))[^\s:#]*+)*+"
+# Nothing here backtracks far, since what repeats begins with what its inside can't hold; possessive quantifiers would say so,
+# but Python before 3.11.4 mistakes them.
+_PLAIN = r"[A-Za-z0-9_/.$+~(][^\s:#]*(?:(?::(?=\S)|(?<=\S)\#| (?=[^\s#:]))[^\s:#]*)*"
 _QUOTED = r"\"[^\"\\\n]*\"|'[^'\n]*'"
 _LINE = re.compile(
     rf"^(?:( *)(- )?(?:({_KEY}):)?(?:(?(3) )({_PLAIN}|{_QUOTED}|\[.*\]|\{{.*\}}))?(?: +\#.*)?|[ ]*\#.*|(.+))$",
     re.MULTILINE,
 )
 _ATOM = (
-    r"[A-Za-z0-9_/.$+~(][^\s,\[\]{}\"'#:?]*+"
-    r"(?:(?::(?=[^\s,\[\]{}\"'])|(?<=\S)\#| (?=[A-Za-z0-9_/.$+(]))[^\s,\[\]{}\"'#:?]*+)*+"
+    r"[A-Za-z0-9_/.$+~(][^\s,\[\]{}\"'#:?]*"
+    r"(?:(?::(?=[^\s,\[\]{}\"'])|(?<=\S)\#| (?=[A-Za-z0-9_/.$+(]))[^\s,\[\]{}\"'#:?]*)*"
 )
 _ITEM = rf"(?:{_ATOM}|{_QUOTED})"
 _LIST = rf"\[(?:{_ITEM}(?:, {_ITEM})*)?\]"

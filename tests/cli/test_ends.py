@@ -168,15 +168,21 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-def test_a_full_disk_is_an_error() -> None:
-    """A report that could not be written is never a success."""
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["schema", "version"])
+def test_a_full_disk_is_an_error(command: str, unbuffered: str) -> None:
+    """A report that could not be written is never a success, whether it fills the buffer or not; that is all that is said."""
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "oauthdeploy", "schema"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            [sys.executable, "-m", "oauthdeploy", command],
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
         )
     assert done.returncode == 1
-    assert "output-not-written" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr == "error: The output could not be written: No space left on device [output-not-written]\n"
 
 
 def test_closed_streams_are_no_error() -> None:
