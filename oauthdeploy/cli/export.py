@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -164,23 +162,11 @@ def _hold_one_file(request: ManifestRequest) -> None:
 
 def _write(report: ExportReport, output: Output) -> None:
     """Write the files that differ. Where one can't be written, those before it get back what they held."""
-    from oauthdeploy.manifest.editing.files import FileNotWritten, replace_file
+    from oauthdeploy.manifest.editing.files import bytes_as_read, replace_files
     from oauthdeploy.reports.harmless import visible
 
     changed = [file for file in report.files if file.changed]
-    written: list[tuple[str, bytes, bytes]] = []
-    try:
-        for file in changed:
-            before, there = file.before.encode("utf-8"), Path(file.name).read_bytes()
-            # Reading drops a byte order mark; all else must still be what was read.
-            before = there if there.removeprefix(BOM_UTF8) == before else before
-            after = file.text.encode("utf-8")
-            replace_file(file.name, before, after)
-            written.append((file.name, before, after))
-    except FileNotWritten:
-        for name, before, after in written:
-            replace_file(name, after, before)
-        raise
+    replace_files((file.name, bytes_as_read(file.name, file.before), file.text.encode("utf-8")) for file in changed)
     names = ", ".join(visible(file.name) for file in changed or report.files)
     said = "say it all already" if len(report.files) > 1 else "says it all already"
     output.talk(f"Wrote {names}." if changed else f"{names} {said}.")

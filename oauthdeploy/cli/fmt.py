@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -98,6 +97,7 @@ def fmt(
 def _draft(source: Source) -> tuple[list[Draft], list[Diagnostic]]:
     """Format every file in memory."""
     from oauthdeploy.manifest.editing import format_source
+    from oauthdeploy.manifest.editing.files import bytes_as_read
     from oauthdeploy.manifest.sources import read_sources
 
     texts, found = read_sources(source.request())
@@ -108,18 +108,8 @@ def _draft(source: Source) -> tuple[list[Draft], list[Diagnostic]]:
         if formatted.problems:
             problems += formatted.problems
             continue
-        drafts.append(Draft(text, _bytes(text), formatted.text))
+        drafts.append(Draft(text, bytes_as_read(text.name, text.text), formatted.text))
     return drafts, problems
-
-
-def _bytes(text: Text) -> bytes:
-    """What is in the file, with the byte order mark that reading leaves out."""
-    if text.name != STDIN:
-        try:
-            return Path(text.name).read_bytes()
-        except OSError:
-            pass  # gone since it was read; writing will say so
-    return text.text.encode("utf-8")
 
 
 def _write(drafts: Iterable[Draft]) -> dict[str, OAuthDeployError]:

@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,20 +71,20 @@ class BearerAuth(AuthBase):
         return request
 
 
-class RenewingAuth(AuthBase):
+class RenewingAuth(AuthBase, ABC):
     """A sign-in that doesn't last: when the server refuses it, a request is sent once more with a new one."""
 
+    @abstractmethod
     def renew(self, refused: PreparedRequest) -> bool:
         """Sign in anew after `refused` was answered with 401; False where that can't help. Raises ServerError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def heed(self, stop: threading.Event) -> None:
         """As `AdminClient.heed`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """Give back connections."""
-        raise NotImplementedError
 
 
 class _Again(Exception):

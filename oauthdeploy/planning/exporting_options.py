@@ -60,7 +60,7 @@ def _edit(
 def _left_out(kind: Kind, name: str, path: str, left: Collection[Left]) -> bool:
     """Whether it, something in it or what it is in has turned out not to be sayable."""
     return any(
-        (kind.value, name) == (item[0], item[1]) and item[2] and _within(path, item[2]) | _within(item[2], path)
+        (kind.value, name) == (item[0], item[1]) and item[2] and (_within(path, item[2]) or _within(item[2], path))
         for item in left
     )
 

@@ -30,7 +30,7 @@ class ContractSuite:
     @classmethod
     def site(cls) -> Iterator[Site]:
         """The server to run on. To be overridden."""
-        raise NotImplementedError("give the class a fixture `site` that yields an oauthdeploy.testing.Site")
+        pytest.fail("give the class a fixture `site` that yields an oauthdeploy.testing.Site", pytrace=False)
 
     def told(self, site: Site, verdict: Verdict) -> None:
         """Called with each verdict before it decides about the test. Does nothing; override it to keep results."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from codecs import BOM_UTF8
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,6 +38,37 @@ def replace_file(name: str, before: bytes, after: bytes) -> None:
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise _refused(name, f"{reason}.", "Check the folder's rights and the room on the disk.") from None
+
+
+def replace_files(files: Iterable[tuple[str, bytes, bytes]]) -> None:
+    """`replace_file` for several, each a name, what it held and what it is to hold: where one can't be written, none is.
+
+    Raises FileNotWritten, which names those that could not be put back.
+    """
+    written: list[tuple[str, bytes, bytes]] = []
+    try:
+        for file in files:
+            replace_file(*file)
+            written.append(file)
+    except FileNotWritten as error:
+        left = []
+        for name, before, after in written:
+            try:
+                replace_file(name, after, before)
+            except FileNotWritten:
+                left.append(name)
+        if left:
+            error.detail += f" Already written, and not to be put back: {', '.join(left)}."
+        raise
+
+
+def bytes_as_read(name: str, text: str) -> bytes:
+    """The bytes of the file that `text` was read from: with the byte order mark that reading leaves out, if it has one."""
+    data = text.encode("utf-8")
+    with suppress(OSError):  # gone since it was read; writing will say so
+        if Path(name).read_bytes() == BOM_UTF8 + data:
+            return BOM_UTF8 + data
+    return data
 
 
 def create_file(name: str, data: bytes) -> None:
