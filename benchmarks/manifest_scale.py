@@ -69,7 +69,7 @@ def measure(path: str) -> dict[str, float]:
     from oauthdeploy.drivers.registry import driver_facts
     from oauthdeploy.manifest.api import ManifestRequest
     from oauthdeploy.manifest.load import load_manifest
-    from oauthdeploy.manifest.nodes import event_source
+    from oauthdeploy.manifest.yaml_nodes import event_source
 
     started = time.process_time()
     loaded, diagnostics = load_manifest(ManifestRequest(files=(path,), environ={"P": "secret"}), driver_facts())

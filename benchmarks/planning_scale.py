@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.model.capabilities import Capability, DriverFacts, yes
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import (
     Association,
@@ -33,7 +34,6 @@ from oauthdeploy.model.objects import (
 )
 from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, ServerState
-from oauthdeploy.planning.capabilities import Capability, DriverFacts, yes
 from oauthdeploy.planning.plan import build_plan
 
 SCENES: Final = ("no change", "1% differ", "create all")

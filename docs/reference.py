@@ -17,9 +17,9 @@ from oauthdeploy.core import errors
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.explaining.fields import all_fields
 from oauthdeploy.manifest.explaining.notices import all_notices
+from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.explanation import SAFETY, FieldFacts
 from oauthdeploy.planning import ordering
-from oauthdeploy.planning.capabilities import Capability
 from oauthdeploy.reports.drivers import cell as driver_cell
 
 HERE = Path(__file__).parent

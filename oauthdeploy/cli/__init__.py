@@ -12,6 +12,6 @@ from typing import NoReturn
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `oauthdeploy` with the arguments (default: those of the process) and leave with its exit code."""
-    from oauthdeploy.cli.run import run
+    from oauthdeploy.cli.entrypoint import run
 
     sys.exit(run(arguments))

@@ -15,7 +15,7 @@ from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import PartialApply, UsageError
 
 if TYPE_CHECKING:
-    from oauthdeploy.planning.adopting import Adoption
+    from oauthdeploy.planning.adoption import Adoption
 
 DECLINED = 1
 
@@ -33,7 +33,7 @@ def adopt(addresses: tuple[str, ...], source: Source, reach: Reach, yes: bool, o
     it. Where a server can hold marks of ownership, writes the manifest's; elsewhere there is nothing to write.
     """
     from oauthdeploy import workflow
-    from oauthdeploy.planning.adopting import adoption_document
+    from oauthdeploy.planning.adoption import adoption_document
     from oauthdeploy.planning.outcome import Status
     from oauthdeploy.reports.adopt import render_adoption
 

@@ -17,11 +17,11 @@ from oauthdeploy.cli.reporting import FORMS, view_of
 from oauthdeploy.core.errors import OAuthDeployError, PartialApply, StalePlan, UsageError
 
 if TYPE_CHECKING:
-    from oauthdeploy.cli.stream import EventStream
+    from oauthdeploy.cli.ndjson_stream import EventStream
     from oauthdeploy.manifest.api import Manifest
     from oauthdeploy.planning.outcome import ApplyReport
     from oauthdeploy.planning.plan import Plan
-    from oauthdeploy.reports.sheet import Look
+    from oauthdeploy.reports.console import Look
     from oauthdeploy.workflow import RunOptions
 
 DECLINED = 1
@@ -86,7 +86,7 @@ def apply(
     Exit code 0 where all was done or nothing was to do, 4 where a part was done, 5 where a safety rule or --fail-on stops the
     plan, 6 where it is stale. -o ndjson tells each event in a line of JSON as it happens.
     """
-    from oauthdeploy.cli.stream import event_stream
+    from oauthdeploy.cli.ndjson_stream import event_stream
 
     if planfile is not None and resume is not None:
         raise UsageError("A plan file and --resume are two ways to choose what to apply", fix="Give one of them.")
@@ -157,7 +157,7 @@ class Question:
 
     def confirm(self, plan: Plan) -> bool:
         """Give whether to go on. Raises UsageError where nobody can be asked."""
-        from oauthdeploy.reports.building.plan import plan_report
+        from oauthdeploy.reports.builders.plan import plan_report
         from oauthdeploy.reports.text import render_text
 
         made = plan_report(plan, view_of(self.manifest), partial=self._reach.partial, allowed=self._reach.allow)
@@ -183,7 +183,7 @@ def emit_report(report: ApplyReport, reach: Reach, output: Output, question: Que
     """Write the report of an apply; of what `question` has shown on the screen, only the rest is shown there. Gives the exit
     code of a report that could not be written, after it was said; 0 where all were.
     """
-    from oauthdeploy.reports.building.apply import apply_report
+    from oauthdeploy.reports.builders.apply import apply_report
     from oauthdeploy.reports.text import render_last, render_text
 
     made = apply_report(report, view_of(question.manifest), partial=reach.partial, allowed=reach.allow)
@@ -204,7 +204,7 @@ def emit_report(report: ApplyReport, reach: Reach, output: Output, question: Que
 def not_as_planned(report: ApplyReport) -> OAuthDeployError | None:
     """What the command ends with where not all is as planned."""
     from oauthdeploy.planning.outcome import Status
-    from oauthdeploy.reports.building.apply import apply_line
+    from oauthdeploy.reports.builders.apply import apply_line
 
     if report.complete:
         return _unsure(report)
@@ -224,7 +224,7 @@ def not_as_planned(report: ApplyReport) -> OAuthDeployError | None:
 
 def _unsure(report: ApplyReport) -> PartialApply | None:
     """What keeps a run that made all changes of its plan from being done: None where nothing does."""
-    from oauthdeploy.running.findings import NOT_VERIFIED
+    from oauthdeploy.running.apply_findings import NOT_VERIFIED
 
     if report.verification.errors:
         return PartialApply(

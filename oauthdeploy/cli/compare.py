@@ -31,7 +31,7 @@ def compare(
     refuse to write.
     """
     from oauthdeploy import workflow
-    from oauthdeploy.reports.building.comparison import comparison_report
+    from oauthdeploy.reports.builders.comparison import comparison_report
 
     if sides and len(sides) != 2:
         raise click.UsageError("Name two servers, or none and --env twice.")

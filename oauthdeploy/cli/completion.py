@@ -20,7 +20,7 @@ def completion(shell: str) -> None:
     from click.shell_completion import get_completion_class
 
     from oauthdeploy.cli.app import app
-    from oauthdeploy.cli.run import COMPLETE, NAME
+    from oauthdeploy.cli.entrypoint import COMPLETE, NAME
 
     found = get_completion_class(shell)
     if found is None:

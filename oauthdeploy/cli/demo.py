@@ -25,7 +25,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import click
 
-from oauthdeploy.cli.run import INTERRUPTED, run
+from oauthdeploy.cli.entrypoint import INTERRUPTED, run
 from oauthdeploy.cli.streams import screen_width
 from oauthdeploy.core.errors import OAuthDeployError
 

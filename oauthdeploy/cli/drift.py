@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from oauthdeploy.cli.metrics import Metrics
     from oauthdeploy.manifest.baselines import BaselineFile
-    from oauthdeploy.planning.drift import DriftReport
+    from oauthdeploy.planning.drift.classification import DriftReport
     from oauthdeploy.workflow import DriftRound
 
 DRIFT = 2
@@ -183,7 +183,7 @@ def _once(
     """One look, told. Raises what was in its way, after what is known is in the file of metrics."""
     from oauthdeploy import workflow
     from oauthdeploy.core.errors import ServersFailed
-    from oauthdeploy.reports.building.drift import drift_report
+    from oauthdeploy.reports.builders.drift import drift_report
 
     unnamed = known.unnamed == "drift"
     metrics = _metrics(watch)
@@ -215,7 +215,7 @@ def _look(source: Source, reach: Reach, known: Known) -> DriftRound:
 
 def _emit(found: DriftRound, output: Output, *, lines: bool = False) -> None:
     """Write what was found, where anything could be looked at; `lines`: JSON is a line."""
-    from oauthdeploy.reports.building.drift import drift_report
+    from oauthdeploy.reports.builders.drift import drift_report
 
     if found.report is not None:
         output.emit_report(drift_report(found.report, view_of(found.manifest)), one_line=lines)
@@ -234,7 +234,7 @@ def _metrics(watch: Watch) -> Metrics | None:
 
 def _watch(source: Source, reach: Reach, known: Known, watch: Watch, output: Output) -> None:
     from oauthdeploy import workflow
-    from oauthdeploy.cli.watching import Stop
+    from oauthdeploy.cli.watch import Stop
     from oauthdeploy.core.errors import ManifestInvalid
     from oauthdeploy.reports.diagnostics import render_error
 
@@ -300,8 +300,8 @@ def _write(report: DriftReport, known: Known, baseline: BaselineFile | None, unt
     """Write what counts into the baseline; gives whether drift is left that it doesn't accept."""
     from oauthdeploy.manifest.baselines import with_entries
     from oauthdeploy.manifest.editing.files import create_file, replace_file
-    from oauthdeploy.planning.baseline import Baseline, entries_for, overdue
-    from oauthdeploy.reports.words import counted
+    from oauthdeploy.planning.drift.baseline import Baseline, entries_for, overdue
+    from oauthdeploy.reports.formatting import counted
     from oauthdeploy.running.clock import utc_now
 
     name = known.baseline or ""

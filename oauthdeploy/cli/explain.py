@@ -39,7 +39,7 @@ def _explain_language(subject: str, output: Output) -> None:
     from oauthdeploy.manifest.explaining.fields import all_fields, find_field, near_fields
     from oauthdeploy.manifest.explaining.notices import all_notices
     from oauthdeploy.manifest.explaining.rules import all_rules
-    from oauthdeploy.manifest.words import closest
+    from oauthdeploy.manifest.suggestions import closest
     from oauthdeploy.reports.explain import render_fields, render_rule
     from oauthdeploy.reports.explain_json import fields_document, rule_document
 
@@ -64,7 +64,7 @@ def _explain_object(subject: str, source: Source, output: Output) -> None:
     from oauthdeploy import workflow
     from oauthdeploy.drivers.registry import driver_facts
     from oauthdeploy.manifest.explaining.objects import ObjectBook
-    from oauthdeploy.manifest.words import closest
+    from oauthdeploy.manifest.suggestions import closest
     from oauthdeploy.reports.explain import render_object
     from oauthdeploy.reports.explain_json import object_document
 

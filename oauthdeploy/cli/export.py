@@ -131,7 +131,7 @@ def export(source: Source, servers: Servers, selection: Selection, write: bool, 
         raise click.UsageError("--write needs a file, and the manifest comes from standard input.")
     request = source.request()
     if not write:
-        _hold_one_file(request)
+        _require_one_file(request)
     report = workflow.export_manifest(request, servers.options(), selection.options())
     if not write and report.holds_secret:
         raise click.UsageError(
@@ -146,10 +146,10 @@ def export(source: Source, servers: Servers, selection: Selection, write: bool, 
         _write(report, output)
 
 
-def _hold_one_file(request: ManifestRequest) -> None:
+def _require_one_file(request: ManifestRequest) -> None:
     """Refuse several files, before any server is asked: on standard output nobody could tell where one ends."""
     from oauthdeploy.core.errors import UsageError
-    from oauthdeploy.manifest.sources import read_sources
+    from oauthdeploy.manifest.input_files import read_sources
 
     sources, _problems = read_sources(request)
     if len(sources) > 1:
@@ -163,7 +163,7 @@ def _hold_one_file(request: ManifestRequest) -> None:
 def _write(report: ExportReport, output: Output) -> None:
     """Write the files that differ. Where one can't be written, those before it get back what they held."""
     from oauthdeploy.manifest.editing.files import bytes_as_read, replace_files
-    from oauthdeploy.reports.harmless import visible
+    from oauthdeploy.reports.escape import visible
 
     changed = [file for file in report.files if file.changed]
     replace_files((file.name, bytes_as_read(file.name, file.before), file.text.encode("utf-8")) for file in changed)
@@ -175,7 +175,7 @@ def _write(report: ExportReport, output: Output) -> None:
 def _say(report: ExportReport, output: Output) -> None:
     """What was left out, and the variables that the new entries need."""
     from oauthdeploy.reports.diagnostics import render_diagnostics
-    from oauthdeploy.reports.words import counted
+    from oauthdeploy.reports.formatting import counted
 
     if report.findings and not output.quiet:
         streams.write_talk(render_diagnostics(report.findings, output.talk_look()))

@@ -17,7 +17,7 @@ from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError
 
 if TYPE_CHECKING:
     from oauthdeploy.core.diagnostics import Diagnostic
-    from oauthdeploy.manifest.nodes import Source as Text
+    from oauthdeploy.manifest.yaml_nodes import Source as Text
 
 STDIN = "-"
 WOULD_CHANGE = 1
@@ -98,7 +98,7 @@ def _draft(source: Source) -> tuple[list[Draft], list[Diagnostic]]:
     """Format every file in memory."""
     from oauthdeploy.manifest.editing import format_source
     from oauthdeploy.manifest.editing.files import bytes_as_read
-    from oauthdeploy.manifest.sources import read_sources
+    from oauthdeploy.manifest.input_files import read_sources
 
     texts, found = read_sources(source.request())
     problems = list(found)
@@ -132,8 +132,8 @@ def _write(drafts: Iterable[Draft]) -> dict[str, OAuthDeployError]:
 
 def _print_diff(draft: Draft, output: Output) -> None:
     from oauthdeploy.manifest.editing.compare import unified_diff
-    from oauthdeploy.manifest.nodes import Source as Text
-    from oauthdeploy.reports.harmless import visible
+    from oauthdeploy.manifest.yaml_nodes import Source as Text
+    from oauthdeploy.reports.escape import visible
 
     if not draft.changed:
         return
@@ -151,8 +151,8 @@ def _print_diff(draft: Draft, output: Output) -> None:
 
 def _say(drafts: Iterable[Draft], failed: Container[str], output: Output, *, dry: bool) -> None:
     """Name the files that were written, or would be."""
-    from oauthdeploy.reports.harmless import visible
-    from oauthdeploy.reports.words import counted
+    from oauthdeploy.reports.escape import visible
+    from oauthdeploy.reports.formatting import counted
 
     told = [draft for draft in drafts if draft.text.name not in failed and (dry or draft.text.name != STDIN)]
     changed = [draft for draft in told if draft.changed]

@@ -30,7 +30,7 @@ def force_unlock(source: Source, yes: bool, no_input: bool, output: Output) -> N
     Two that write at a time can undo each other's work. Exit code 0 where the lock is gone or
     there was none, 1 where the answer was no, 7 where somebody else took it meanwhile.
     """
-    from oauthdeploy import recovery
+    from oauthdeploy.workflow import recovery
 
     request = source.request()
     holder = recovery.lock_holder(request)
@@ -63,7 +63,7 @@ def force_unlock(source: Source, yes: bool, no_input: bool, output: Output) -> N
 
 
 def _emit(output: Output, holder: Holder | None, text: str) -> None:
-    from oauthdeploy.reports.words import visible
+    from oauthdeploy.reports.formatting import visible
 
     lines = "".join(f"{visible(line)}\n" for line in text.split("\n"))
     output.emit({"text": lambda _look: lines, "json": as_json(lambda: _document(holder))})

@@ -11,8 +11,8 @@ from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import Sink, option
 from oauthdeploy.cli.options import Source, manifest_options
 from oauthdeploy.cli.output import Output, write_file
-from oauthdeploy.core.collector import paused
 from oauthdeploy.core.errors import ManifestInvalid, UsageError
+from oauthdeploy.core.garbage_collector import paused
 
 if TYPE_CHECKING:
     from oauthdeploy.reports.graph import Graph

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 
 from oauthdeploy.cli import streams
-from oauthdeploy.cli.run import InterruptedApply
+from oauthdeploy.cli.entrypoint import InterruptedApply
 from oauthdeploy.planning.outcome import Event
 from oauthdeploy.running.signals import Handling
 

@@ -32,9 +32,9 @@ def journal(file: Path | None, manifest: tuple[str, ...], last: bool, all_: bool
 
     A change that was sent and whose end nobody knows is named. Journals stand in .oauthdeploy/journal beside the manifest.
     """
-    from oauthdeploy.planning.story import story_document
+    from oauthdeploy.planning.run_history import story_document
     from oauthdeploy.reports.journal import render_journal
-    from oauthdeploy.running.journals import journals_in, read_story
+    from oauthdeploy.running.journal_folder import journals_in, read_story
 
     if sum((file is not None, last, all_)) > 1:
         raise UsageError("FILE, --last and --list are three ways to choose", fix="Give one of them.")
@@ -58,9 +58,9 @@ def journal(file: Path | None, manifest: tuple[str, ...], last: bool, all_: bool
 
 
 def _list(folder: Path, output: Output) -> None:
-    from oauthdeploy.planning.story import FORMAT_VERSION, story_document
+    from oauthdeploy.planning.run_history import FORMAT_VERSION, story_document
     from oauthdeploy.reports.journal import render_journals
-    from oauthdeploy.running.journals import journals_in, read_story
+    from oauthdeploy.running.journal_folder import journals_in, read_story
 
     stories = []
     for path in journals_in(folder):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from oauthdeploy.core.errors import OAuthDeployError, UsageError
-from oauthdeploy.planning.drift import DriftClass
+from oauthdeploy.planning.drift.classification import DriftClass
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import Sink
 from oauthdeploy.core.errors import OAuthDeployError
-from oauthdeploy.reports.sheet import Look
+from oauthdeploy.reports.console import Look
 
 if TYPE_CHECKING:
     from oauthdeploy.reports.document import Report
@@ -144,7 +144,7 @@ class Output:
         renderers: dict[str, Renderer] = {"json": lambda _look: to_text(error_document(error))}
         if command in RUNS:
             from oauthdeploy.cli.reporting import renderers_of
-            from oauthdeploy.reports.building.error import error_report
+            from oauthdeploy.reports.builders.error import error_report
             from oauthdeploy.reports.document import Run
 
             run = Run(RUNS[command])

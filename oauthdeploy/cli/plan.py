@@ -39,7 +39,7 @@ def plan(source: Source, reach: Reach, out: str | None, detailed_exitcode: bool,
     5 where --fail-on finds a change of too high a risk. Reports and PLANFILE are written before.
     """
     from oauthdeploy import workflow
-    from oauthdeploy.reports.building.plan import plan_report
+    from oauthdeploy.reports.builders.plan import plan_report
     from oauthdeploy.reports.json import to_text
 
     request, options = source.request(), reach.options()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.output import Output
 from oauthdeploy.planning.outcome import Event, EventType
-from oauthdeploy.reports.words import visible
+from oauthdeploy.reports.formatting import visible
 
 Tell = Callable[[Event], None]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from oauthdeploy.cli.output import Renderers
     from oauthdeploy.manifest.api import Manifest
+    from oauthdeploy.reports.console import Look
     from oauthdeploy.reports.document import ManifestView, Report
-    from oauthdeploy.reports.sheet import Look
 
 FORMS: Final = ("text", "json", "ndjson", "markdown", "html", "junit", "sarif")
 

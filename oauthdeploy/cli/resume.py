@@ -6,8 +6,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthdeploy import recovery
 from oauthdeploy.cli.output import Output
+from oauthdeploy.workflow import recovery
 
 if TYPE_CHECKING:
     from oauthdeploy.core.addresses import Address

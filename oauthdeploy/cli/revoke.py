@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oauthdeploy.cli.cutting import Incident, carry_out, incident_options
 from oauthdeploy.cli.flags import option
+from oauthdeploy.cli.incident import Incident, carry_out, incident_options
 from oauthdeploy.cli.options import Servers, Source, manifest_options, output_options, server_options
 from oauthdeploy.cli.output import Output
 from oauthdeploy.core.errors import UsageError
@@ -153,10 +153,10 @@ def revoke(
     Exit code 0 where all is cut off and verified, 1 where no server has the client, 4 where a part is, 5 where a safety rule
     stops it, 8 where no server answered.
     """
-    from oauthdeploy.planning.listing import TokenSelection
-    from oauthdeploy.workflow.ordering_cut_offs import order_revocation
+    from oauthdeploy.planning.revocation.token_list import TokenSelection
+    from oauthdeploy.workflow.revocation_request import request_revocation
 
-    order = order_revocation(
+    order = request_revocation(
         client,
         TokenSelection(owner=owner, scope=scope, issued_before=issued_before),
         block=block,

@@ -55,9 +55,9 @@ def rollback(
     The manifest tells how to reach the servers. Deleted tokens and secrets that a server made can't be brought back, and the
     plan says so. What has changed since that run is left alone and named; --allow changed-since takes it back all the same.
     """
-    from oauthdeploy import recovery
     from oauthdeploy.cli.interrupts import Interrupts
     from oauthdeploy.cli.progress import progress
+    from oauthdeploy.workflow import recovery
 
     options = reach.options(lock_timeout=lock_timeout, verify=verify)
     if only_plan:
@@ -86,6 +86,6 @@ def rollback(
 
 
 def _show(plan: Plan, reach: Reach, output: Output) -> None:
-    from oauthdeploy.reports.building.plan import plan_report
+    from oauthdeploy.reports.builders.plan import plan_report
 
     output.emit_report(plan_report(plan, partial=reach.partial, allowed=reach.allow))

@@ -28,7 +28,7 @@ def show(planfile: Path, check: bool, source: Source, servers: Servers, output: 
     exit code 6 says that the plan is stale; the flags for the manifest, sensitive variables among them, are for that alone.
     """
     from oauthdeploy import workflow
-    from oauthdeploy.reports.saved import check_document, render_check, render_saved
+    from oauthdeploy.reports.saved_plan import check_document, render_check, render_saved
 
     saved = workflow.read_plan(planfile)
     if not check:

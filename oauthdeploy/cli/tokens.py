@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from oauthdeploy.cli.apply import say_error
-from oauthdeploy.cli.cutting import Incident, carry_out, incident_options
 from oauthdeploy.cli.flags import Command, leave, option
+from oauthdeploy.cli.incident import Incident, carry_out, incident_options
 from oauthdeploy.cli.options import Servers, Source, manifest_options, output_options, server_options
 from oauthdeploy.cli.output import Output, as_json
 from oauthdeploy.cli.revoke import moment
@@ -75,7 +75,7 @@ def list_(
 
     A handle tells tokens apart and opens nothing. Exit code 4 where some server didn't answer, 8 where none did.
     """
-    from oauthdeploy.planning.listing import TokenSelection
+    from oauthdeploy.planning.revocation.token_list import TokenSelection
     from oauthdeploy.reports.tokens import TokenPage, render_tokens, tokens_document
     from oauthdeploy.workflow.tokens import list_tokens
 
@@ -114,11 +114,11 @@ def delete(
     Clients are not blocked: they can get new tokens at once; `revoke` is for that. The rest is as for `revoke`: servers that
     don't answer are named, and the audit file says who deleted what.
     """
-    from oauthdeploy.planning.listing import TokenSelection
-    from oauthdeploy.workflow.ordering_cut_offs import order_deletion
+    from oauthdeploy.planning.revocation.token_list import TokenSelection
+    from oauthdeploy.workflow.revocation_request import request_token_deletion
 
     selection = TokenSelection(client, owner, scope, issued_before, handles or None)
-    order, found = order_deletion(
+    order, found = request_token_deletion(
         source.request(), selection, servers.options(), everything=everything, **incident.record
     )
     down = found.down if found is not None else {}

@@ -38,7 +38,7 @@ def validate(source: Source, online: bool, allow_unset: bool, output: Output) ->
     Every problem is reported in one run, with its place, the reason and the fix. Exit code 3 where there is an error.
     """
     from oauthdeploy import workflow
-    from oauthdeploy.reports.building.validation import validation_report
+    from oauthdeploy.reports.builders.validation import validation_report
     from oauthdeploy.reports.diagnostics import render_diagnostics
     from oauthdeploy.reports.text import render_last
 

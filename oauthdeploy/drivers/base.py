@@ -14,7 +14,7 @@ A driver speaks to one server for one run. It is made by its `DriverInfo.open` w
 in `apply` what it learned there (ids by natural key). What it learned ends with the object.
 
 Signing in is not the driver's business but that of its `DriverInfo.sign_in`, which gives the authentication that the
-`AdminClient` puts on every request. Where a server wants a token, `drivers.signin.TokenAuth` fetches it (RFC 6749), with
+`AdminClient` puts on every request. Where a server wants a token, `drivers.sign_in.TokenAuth` fetches it (RFC 6749), with
 `SignIn.token_client`: a client that can send nothing but a POST to that one path, so that a plan still can't write.
 
 It may declare that several changes go in one request (`batch_key`); the engine then hands them over together. It may read
@@ -39,11 +39,11 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import Unsupported
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.capabilities import Capabilities, DriverFacts
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Object
 from oauthdeploy.model.servers import Server
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveToken, ServerState
-from oauthdeploy.planning.capabilities import Capabilities, DriverFacts
 from oauthdeploy.planning.changes import Change
 
 if TYPE_CHECKING:
@@ -250,9 +250,9 @@ class Driver(ABC):
         """Findings about changes of a plan that this very server would refuse, by what `check` and `read` saw. Default: none."""
         return ()
 
-    def heed(self, stop: threading.Event) -> None:
+    def set_stop_event(self, stop: threading.Event) -> None:
         """Once `stop` is set, end the waits between repetitions at once and repeat nothing more."""
-        self.connection.http.heed(stop)
+        self.connection.http.set_stop_event(stop)
 
     def close(self) -> None:
         """Give back connections."""

@@ -27,13 +27,13 @@ from oauthdeploy import __version__
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid, ServerError, UnexpectedAnswer, Unreachable
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers.answers import Answer, Call, judge
-from oauthdeploy.drivers.counting import Tally, count, counting
-from oauthdeploy.drivers.faults import explain
-from oauthdeploy.drivers.pacing import RETRY_AFTER_LIMIT, Pace, backoff, http_date, retry_after
-from oauthdeploy.drivers.throttle import Throttle
+from oauthdeploy.drivers.concurrency_limit import Throttle
+from oauthdeploy.drivers.exchange import Answer, Call, judge
+from oauthdeploy.drivers.json_wire import FORM, Route, encode, encode_form, header_secrets, masked, secrets_in
+from oauthdeploy.drivers.rate_limit import RETRY_AFTER_LIMIT, Pace, backoff, http_date, retry_after
+from oauthdeploy.drivers.request_count import Tally, count, counting
 from oauthdeploy.drivers.transport import SAFE_METHODS, allow_one_post, deadline, host_of, make_session, tls_context
-from oauthdeploy.drivers.wire import FORM, Route, encode, encode_form, header_secrets, masked, secrets_in
+from oauthdeploy.drivers.transport_errors import explain
 from oauthdeploy.model.servers import Limits, Proxy, Server
 
 log = logging.getLogger("oauthdeploy.http")
@@ -79,8 +79,8 @@ class RenewingAuth(AuthBase, ABC):
         """Sign in anew after `refused` was answered with 401; False where that can't help. Raises ServerError."""
 
     @abstractmethod
-    def heed(self, stop: threading.Event) -> None:
-        """As `AdminClient.heed`."""
+    def set_stop_event(self, stop: threading.Event) -> None:
+        """As `AdminClient.set_stop_event`."""
 
     @abstractmethod
     def close(self) -> None:
@@ -111,7 +111,7 @@ class AdminClient:
     ) -> None:
         """`server` is the name for errors; `url` the base address; `session` from `make_session`.
 
-        `sleep` waits for some seconds; None: as long as nobody asks for the end (`heed`).
+        `sleep` waits for some seconds; None: as long as nobody asks for the end (`set_stop_event`).
         """
         self.server = server
         self.url = url.rstrip("/")
@@ -131,11 +131,11 @@ class AdminClient:
         """How many requests were sent so far, attempts included."""
         return self._sent
 
-    def heed(self, stop: threading.Event) -> None:
+    def set_stop_event(self, stop: threading.Event) -> None:
         """Once `stop` is set, waits end at once and nothing is repeated; requests that are new are still sent."""
         self._stop = stop
         if isinstance(self._auth, RenewingAuth):
-            self._auth.heed(stop)
+            self._auth.set_stop_event(stop)
 
     def _nap(self, seconds: float) -> None:
         self._stop.wait(seconds)

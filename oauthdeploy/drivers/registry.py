@@ -25,9 +25,9 @@ from oauthdeploy import __version__
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError
 from oauthdeploy.drivers.base import API_VERSION, Connection, Driver, DriverInfo, SignIn
+from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.servers import Server
-from oauthdeploy.planning.capabilities import DriverFacts
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

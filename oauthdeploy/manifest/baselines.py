@@ -12,13 +12,13 @@ from pydantic import ValidationError
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid
 from oauthdeploy.manifest.editing.change import Draft, Reference
-from oauthdeploy.manifest.loader import read_tree
+from oauthdeploy.manifest.input_files import read_text
 from oauthdeploy.manifest.locate import Locator
-from oauthdeploy.manifest.nodes import Source
 from oauthdeploy.manifest.problems import problems_of
 from oauthdeploy.manifest.schema import DIALECT, own_schema
-from oauthdeploy.manifest.sources import read_text
-from oauthdeploy.planning.baseline import Baseline, BaselineEntry
+from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.yaml_reader import read_tree
+from oauthdeploy.planning.drift.baseline import Baseline, BaselineEntry
 
 SCHEMA_ID: Final = "urn:oauthdeploy:schema:baseline:v1"
 NEW: Final = "# Known drift: what `oauthdeploy drift --baseline` accepts, by whom, why and until when.\nversion: 1\n"

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path, path_text
 from oauthdeploy.manifest.locate import Locator
-from oauthdeploy.manifest.words import did_you_mean
+from oauthdeploy.manifest.suggestions import did_you_mean
 
 OBJECT_SECTIONS: Final = frozenset({"servers", "scopes", "clients", "variables"})
 KEYED_SECTIONS: Final = frozenset({"settings", "policy", "environments"})

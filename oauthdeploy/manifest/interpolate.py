@@ -19,8 +19,8 @@ from typing import Any, Final
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.core.secrets import SourcedText
-from oauthdeploy.manifest.outside import read_value_file, run_command
-from oauthdeploy.manifest.words import did_you_mean
+from oauthdeploy.manifest.external_values import read_value_file, run_command
+from oauthdeploy.manifest.suggestions import did_you_mean
 
 COMMAND_SECONDS: Final = 30
 MAX_FILE_BYTES: Final = 1024 * 1024

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from oauthdeploy.manifest.nodes import MAX_DEPTH, NULLS
+from oauthdeploy.manifest.yaml_nodes import MAX_DEPTH, NULLS
 
 MIN_SIZE: Final = 64 * 1024
 """Characters from which the express reader is worth a try."""

@@ -9,30 +9,30 @@ from itertools import chain
 from pathlib import Path as FilePath
 from typing import Any, Final
 
-from oauthdeploy.core.collector import paused
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path
+from oauthdeploy.core.garbage_collector import paused
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.build import Built, build_document
 from oauthdeploy.manifest.compose import apply_environment, merge_files
 from oauthdeploy.manifest.document import Document
+from oauthdeploy.manifest.driver_sections import DriverParts, check_driver_parts, misplaced_secrets
+from oauthdeploy.manifest.identities import who_is_who
+from oauthdeploy.manifest.input_files import base_folder, read_sources
 from oauthdeploy.manifest.interpolate import Resolver, interpolate
-from oauthdeploy.manifest.loader import read_other, read_plain
+from oauthdeploy.manifest.key_limit import too_wide
 from oauthdeploy.manifest.locate import Locator
-from oauthdeploy.manifest.mask import is_secret_path
-from oauthdeploy.manifest.nodes import BIG, Source
 from oauthdeploy.manifest.overlays import check_overlays
-from oauthdeploy.manifest.parts import DriverParts, check_driver_parts, misplaced_secrets
 from oauthdeploy.manifest.placement import place_objects
 from oauthdeploy.manifest.problems import address_of
-from oauthdeploy.manifest.provenance import Tracer
 from oauthdeploy.manifest.rules import CATALOGUE, RuleContext, check_all
+from oauthdeploy.manifest.secret_paths import is_secret_path
 from oauthdeploy.manifest.severities import apply_comments, apply_severities
-from oauthdeploy.manifest.sources import base_folder, read_sources
+from oauthdeploy.manifest.value_trace import Tracer
 from oauthdeploy.manifest.variables import collect_variables, declared_variables
-from oauthdeploy.manifest.who import who_is_who
-from oauthdeploy.manifest.width import too_wide
-from oauthdeploy.planning.capabilities import DriverFacts
+from oauthdeploy.manifest.yaml_nodes import BIG, Source
+from oauthdeploy.manifest.yaml_reader import read_other, read_plain
+from oauthdeploy.model.capabilities import DriverFacts
 
 SUPPORTED_VERSION: Final = "1"
 _NOT_INTERPOLATED: Final = frozenset({"variables", "environments", "version"})

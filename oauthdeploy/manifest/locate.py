@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
 
-from oauthdeploy.core.collector import paused
 from oauthdeploy.core.diagnostics import Diagnostic, Path, SourceSpan
-from oauthdeploy.manifest.mask import mask_around, mask_broken_line, mask_columns, secret_nodes
-from oauthdeploy.manifest.nodes import BIG, Node, Source, read_nodes
+from oauthdeploy.core.garbage_collector import paused
 from oauthdeploy.manifest.pieces import Piece, Pieces
+from oauthdeploy.manifest.secret_paths import mask_around, mask_broken_line, mask_columns, secret_nodes
+from oauthdeploy.manifest.yaml_nodes import BIG, Node, Source, read_nodes
 
 KEY_RULES = frozenset({"unknown-key", "missing-key", "duplicate-key", "conflicting-definition"})
 """Findings about a key as such: they point at the key, not at its value."""

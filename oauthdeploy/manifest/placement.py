@@ -17,13 +17,13 @@ from typing import Any, Final, TypeVar
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
 from oauthdeploy.manifest.document import ClientEntry, Document, Presence, RevocationEntry, ScopeEntry
-from oauthdeploy.manifest.trust import Party, trust_of
-from oauthdeploy.manifest.words import did_you_mean
+from oauthdeploy.manifest.suggestions import did_you_mean
+from oauthdeploy.manifest.trust_resolution import Party, trust_of
+from oauthdeploy.model.capabilities import Capability, DriverFacts, supports
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Association, Client, Object, Revocation, Scope, Settings, Side
 from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.model.state import DesiredState
-from oauthdeploy.planning.capabilities import Capability, DriverFacts, supports
 
 _ASSOCIATION = Association()
 _GUESSES: Final = 50_000

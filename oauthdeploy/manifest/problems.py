@@ -12,8 +12,8 @@ from pydantic_core import ErrorDetails
 from oauthdeploy.core.diagnostics import MAX_FINDINGS, Diagnostic, Path, path_text
 from oauthdeploy.core.secrets import SourcedText
 from oauthdeploy.manifest.interpolate import UNKNOWN
-from oauthdeploy.manifest.mask import is_secret_path
-from oauthdeploy.manifest.words import closest, did_you_mean, listed, shortened
+from oauthdeploy.manifest.secret_paths import is_secret_path
+from oauthdeploy.manifest.suggestions import closest, did_you_mean, listed, shortened
 from oauthdeploy.model.fields import Model
 
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")

@@ -10,9 +10,9 @@ from functools import lru_cache
 from yaml import YAMLError
 
 from oauthdeploy.core.diagnostics import Diagnostic, Severity, SourceSpan
-from oauthdeploy.manifest.nodes import Source, scalar_ranges
 from oauthdeploy.manifest.rules import CATALOGUE
-from oauthdeploy.manifest.words import did_you_mean
+from oauthdeploy.manifest.suggestions import did_you_mean
+from oauthdeploy.manifest.yaml_nodes import Source, scalar_ranges
 
 _MARK = "oauthdeploy: ignore"
 _COMMENT = re.compile(r"(?:^|(?<=\s))#\s*oauthdeploy: ignore(?:\[([^\]\n]*)\])?(.*)$")

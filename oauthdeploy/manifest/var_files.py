@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from oauthdeploy.core.diagnostics import Diagnostic, SourceSpan
-from oauthdeploy.manifest.loader import read_tree
-from oauthdeploy.manifest.nodes import Source, read_nodes
-from oauthdeploy.manifest.sources import read_text
+from oauthdeploy.manifest.input_files import read_text
+from oauthdeploy.manifest.yaml_nodes import Source, read_nodes
+from oauthdeploy.manifest.yaml_reader import read_tree
 
 _DOTENV = re.compile(
     r"""(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*"""

@@ -14,8 +14,8 @@ from oauthdeploy.core.diagnostics import Diagnostic, Severity, SourceSpan
 from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.manifest.document import Variable, VariableType
 from oauthdeploy.manifest.interpolate import Found, Unresolved
+from oauthdeploy.manifest.suggestions import closest, did_you_mean, listed, shortened
 from oauthdeploy.manifest.var_files import read_var_file
-from oauthdeploy.manifest.words import closest, did_you_mean, listed, shortened
 from oauthdeploy.model.fields import parse_duration, parse_integer
 
 ENVIRON_PREFIX: Final = "OAUTHDEPLOY_VAR_"

@@ -11,10 +11,10 @@ from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.model.capabilities import Capability, DriverFacts, supports, table_for
 from oauthdeploy.model.objects import Client, Grant, Trust
 from oauthdeploy.model.state import DesiredState, LiveState
-from oauthdeploy.planning.capabilities import Capability, DriverFacts, supports, table_for
-from oauthdeploy.planning.pairs import trusting_pairs, unchecked
+from oauthdeploy.planning.server_pairs import trusting_pairs, unchecked
 
 _CREDENTIALS_ONLY: Final = frozenset({Grant.CLIENT_CREDENTIALS})
 

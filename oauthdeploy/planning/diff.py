@@ -14,13 +14,12 @@ from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
+from oauthdeploy.model.capabilities import Capability, DriverFacts, supports
 from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Model
 from oauthdeploy.model.objects import KIND_OF, Association, Client, Object
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState
-from oauthdeploy.planning.capabilities import Capability, DriverFacts, supports
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason
-from oauthdeploy.planning.cutoffs import cut_offs
-from oauthdeploy.planning.granted import withhold_granted
+from oauthdeploy.planning.effective_grants import withhold_granted
 from oauthdeploy.planning.normalize import (
     OPTIONS,
     canonical_default,
@@ -33,9 +32,10 @@ from oauthdeploy.planning.normalize import (
     wanted_fields,
     write_only,
 )
+from oauthdeploy.planning.opaque_secrets import Seal, plain
 from oauthdeploy.planning.pruning import unwanted_associations, unwanted_objects
-from oauthdeploy.planning.sealing import Seal, plain
-from oauthdeploy.planning.view import Blind, Found, Kept, LiveItem, ServerView, unread_servers, views
+from oauthdeploy.planning.revocation.pending import cut_offs
+from oauthdeploy.planning.server_view import Blind, Found, Kept, LiveItem, ServerView, unread_servers, views
 
 REVISION: Final = "secret.revision"
 VALUE: Final = "secret.value"

@@ -50,7 +50,7 @@ from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change, Reason, Stage
 from oauthdeploy.planning.risk import Direction, direction_of
-from oauthdeploy.planning.view import trusted_by
+from oauthdeploy.planning.server_view import trusted_by
 
 
 class OrderCycle(OAuthDeployError):

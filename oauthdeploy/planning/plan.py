@@ -10,19 +10,19 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from oauthdeploy.core.addresses import Address
-from oauthdeploy.core.collector import paused
 from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.core.garbage_collector import paused
+from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Object
 from oauthdeploy.model.state import DesiredState, LiveState
-from oauthdeploy.planning.capabilities import DriverFacts
 from oauthdeploy.planning.changes import Action, Change, Risk
+from oauthdeploy.planning.cross_side import side_findings
 from oauthdeploy.planning.diff import compare
-from oauthdeploy.planning.documents import Document, change_document, diagnostic_documents
 from oauthdeploy.planning.ordering import order, own_batch
+from oauthdeploy.planning.planfile.encoding import Document, change_document, diagnostic_documents
 from oauthdeploy.planning.safety import check_safety
-from oauthdeploy.planning.sides import side_findings
-from oauthdeploy.planning.survivors import Survivors, unread_tokens
+from oauthdeploy.planning.surviving_tokens import Survivors, unread_tokens
 
 _M = TypeVar("_M", bound=Model)
 

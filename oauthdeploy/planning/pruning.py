@@ -17,7 +17,7 @@ from functools import partial
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.model.state import LiveObject, Ownership, Prune
 from oauthdeploy.planning.changes import Action, Change, Reason
-from oauthdeploy.planning.view import Found, Kept, LiveItem, ServerView
+from oauthdeploy.planning.server_view import Found, Kept, LiveItem, ServerView
 
 
 def unwanted_objects(view: ServerView, kind: Kind, spared: Collection[Address]) -> Iterator[Found]:

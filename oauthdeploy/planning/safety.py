@@ -17,9 +17,9 @@ from oauthdeploy.core.errors import UsageError
 from oauthdeploy.model.objects import Client, Revocation, Side
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Ownership
 from oauthdeploy.planning.changes import Action, Change, Reason, Risk, matches
-from oauthdeploy.planning.granted import still_granted
+from oauthdeploy.planning.effective_grants import still_granted
 from oauthdeploy.planning.risk import Direction, effect_of
-from oauthdeploy.planning.view import trusted_by
+from oauthdeploy.planning.server_view import trusted_by
 
 _SHOWN: Final = 5
 _COUNTED: Final = (Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION)

@@ -7,14 +7,14 @@ from collections.abc import Collection, Iterable, Sequence
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.model.state import Ownership
-from oauthdeploy.planning.adopting import Adoptable, Adoption
+from oauthdeploy.planning.adoption import Adoptable, Adoption
 from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.outcome import Outcome, Status
-from oauthdeploy.reports.building.parts import fields_of
+from oauthdeploy.reports.builders.common import fields_of
+from oauthdeploy.reports.console import Look, Sheet
 from oauthdeploy.reports.diagnostics import add_diagnostic
 from oauthdeploy.reports.fields import add_fields
-from oauthdeploy.reports.sheet import Look, Sheet
-from oauthdeploy.reports.words import counted, visible
+from oauthdeploy.reports.formatting import counted, visible
 
 NOTHING_TO_WRITE = (
     "Nothing to write: these servers hold no marks, and objects are matched by their natural key. "

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, Severity, SourceSpan, path_text
 from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError, ServerError, ServersFailed
-from oauthdeploy.reports.sheet import Look, Sheet, cells
-from oauthdeploy.reports.words import counted, visible
+from oauthdeploy.reports.console import Look, Sheet, cells
+from oauthdeploy.reports.formatting import counted, visible
 
 _SECTIONS = {"clients": 2, "scopes": 2, "associations": 2, "revocations": 2, "settings": 1}
 """How many parts of a path an address says already."""

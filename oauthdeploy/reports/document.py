@@ -1,6 +1,6 @@
 """The one value that every form of a report is written from: text, JSON, NDJSON, Markdown, HTML, JUnit and SARIF.
 
-It is built by pure functions (`reports.building`) from a plan, an apply, a drift report, the findings of a validation or a
+It is built by pure functions (`reports.builders`) from a plan, an apply, a drift report, the findings of a validation or a
 comparison of two live sides, so that a command is told once and all forms say the same. A row is one object, with an item
 for each server or side on which something is found about it or done to it:
 
@@ -26,7 +26,7 @@ from oauthdeploy.planning.outcome import Status
 if TYPE_CHECKING:
     # What a finding about a manifest doesn't need: `validate` would wait for it.
     from oauthdeploy.model.state import DesiredState
-    from oauthdeploy.planning.drift import DriftReport
+    from oauthdeploy.planning.drift.classification import DriftReport
     from oauthdeploy.planning.outcome import ApplyReport
     from oauthdeploy.planning.plan import Plan
 

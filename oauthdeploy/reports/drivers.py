@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.model.capabilities import Answer, Capability, DriverFacts, Support, supports, table_for
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.capabilities import Answer, Capability, DriverFacts, Support, supports, table_for
-from oauthdeploy.planning.documents import Document, diagnostic_documents
+from oauthdeploy.planning.planfile.encoding import Document, diagnostic_documents
+from oauthdeploy.reports.console import Look, Sheet
 from oauthdeploy.reports.diagnostics import add_diagnostic
-from oauthdeploy.reports.sheet import Look, Sheet
 
 VERSION: Final = "1.0"
 SIDES: Final = {Role.AUTHORIZATION: "AS", Role.RESOURCE: "RS"}

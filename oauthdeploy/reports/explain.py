@@ -15,9 +15,9 @@ from oauthdeploy.model.explanation import (
     Origin,
     RuleFacts,
 )
+from oauthdeploy.reports.console import Look, Sheet, Span, cells
 from oauthdeploy.reports.diagnostics import add_diagnostic
-from oauthdeploy.reports.sheet import Look, Sheet, Span, cells
-from oauthdeploy.reports.words import value_text, visible
+from oauthdeploy.reports.formatting import value_text, visible
 
 _LABEL = 14
 _ANSWER_STYLES = {"yes": "good", "no": "high", "untested": "medium"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from oauthdeploy.reports.console import Sheet, Span, cells
 from oauthdeploy.reports.document import Field
-from oauthdeploy.reports.sheet import Sheet, Span, cells
-from oauthdeploy.reports.words import NONE_TEXT
+from oauthdeploy.reports.formatting import NONE_TEXT
 
 _MOST_LABEL = 30
 _COMES: Final = ("create", "missing", "replace")

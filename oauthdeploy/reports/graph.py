@@ -17,7 +17,7 @@ from oauthdeploy.model.objects import Client, IssuedBefore, Revocation, Scope, S
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState
 from oauthdeploy.planning.changes import matches
-from oauthdeploy.reports.words import counted
+from oauthdeploy.reports.formatting import counted
 
 
 class NodeKind(StrEnum):

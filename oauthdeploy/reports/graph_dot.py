@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from oauthdeploy.reports.formatting import visible
 from oauthdeploy.reports.graph import Edge, EdgeKind, Graph, Mark, Node, NodeKind, shortened
-from oauthdeploy.reports.words import visible
 
 _SHAPES: Final = {NodeKind.CLIENT: "box", NodeKind.SCOPE: "box", NodeKind.SERVER: "cylinder"}
 _RED: Final = 'color="#d1242f", style="dashed"'

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from oauthdeploy.reports.console import cells
+from oauthdeploy.reports.formatting import visible
 from oauthdeploy.reports.graph import Edge, EdgeKind, Graph, Node, NodeKind
-from oauthdeploy.reports.sheet import cells
-from oauthdeploy.reports.words import visible
 
 MARGIN: Final = 24
 HEAD: Final = 56

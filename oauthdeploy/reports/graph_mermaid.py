@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from oauthdeploy.reports.formatting import visible
 from oauthdeploy.reports.graph import EdgeKind, Graph, Mark, Node, NodeKind, shortened
-from oauthdeploy.reports.words import visible
 
 MOST_EDGES: Final = 500
 """What Mermaid draws unless it is configured for more; a document can't change that."""

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from oauthdeploy.reports.console import cells
+from oauthdeploy.reports.formatting import visible
 from oauthdeploy.reports.graph import EdgeKind, Graph, Mark, NodeKind
 from oauthdeploy.reports.graph_layout import (
     BADGE_STEP,
@@ -25,8 +27,6 @@ from oauthdeploy.reports.graph_layout import (
     fitted,
     lay_out,
 )
-from oauthdeploy.reports.sheet import cells
-from oauthdeploy.reports.words import visible
 
 _HUES: Final = (
     ("#0550ae", "#79c0ff"),

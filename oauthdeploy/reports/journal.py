@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oauthdeploy.planning.story import End, Entry, Story
-from oauthdeploy.reports.sheet import Look, Sheet
-from oauthdeploy.reports.words import counted, visible
+from oauthdeploy.planning.run_history import End, Entry, Story
+from oauthdeploy.reports.console import Look, Sheet
+from oauthdeploy.reports.formatting import counted, visible
 
 _WORDS = {
     End.DONE: "done",

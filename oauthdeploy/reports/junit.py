@@ -22,8 +22,8 @@ from xml.etree import ElementTree as ET
 from oauthdeploy.core.diagnostics import Diagnostic, Severity, SourceSpan, path_text
 from oauthdeploy.planning.outcome import Status
 from oauthdeploy.reports.document import Item, Report, Run, Verdict
+from oauthdeploy.reports.formatting import visible
 from oauthdeploy.reports.results import finding_of, item_text
-from oauthdeploy.reports.words import visible
 
 _CLAIMS: Final = {
     Run.PLAN: "the plan can be carried out",

@@ -19,9 +19,9 @@ from typing import Final
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.planning.changes import Risk
 from oauthdeploy.reports.document import Field, Item, Report, Row, Server, Stop, Verdict
+from oauthdeploy.reports.formatting import NONE_TEXT, counted, requests_text, visible
 from oauthdeploy.reports.results import ends_of, reason_of
 from oauthdeploy.reports.text import place_text, step_text
-from oauthdeploy.reports.words import NONE_TEXT, counted, requests_text, visible
 
 LIMIT: Final = 65_536
 """Characters of a comment on GitHub; GitLab takes more."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.reports.console import Look, Sheet
 from oauthdeploy.reports.diagnostics import add_diagnostic
-from oauthdeploy.reports.sheet import Look, Sheet
-from oauthdeploy.reports.words import seconds_text, visible
+from oauthdeploy.reports.formatting import seconds_text, visible
 
 
 @dataclass(frozen=True)

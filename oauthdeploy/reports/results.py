@@ -14,7 +14,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.planning.changes import Risk
 from oauthdeploy.planning.outcome import Status
 from oauthdeploy.reports.document import End, Field, Item, Report, Row, Run
-from oauthdeploy.reports.words import NONE_TEXT
+from oauthdeploy.reports.formatting import NONE_TEXT
 
 _SUMMARIES: Final = {
     "create": "The plan creates an object",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oauthdeploy.planning.audited import AskedRecord, AuditRecord, ServerRecord
-from oauthdeploy.reports.sheet import Look, Sheet
-from oauthdeploy.reports.words import counted, listed, seconds_text, visible
+from oauthdeploy.planning.revocation.audit_schema import AskedRecord, AuditRecord, ServerRecord
+from oauthdeploy.reports.console import Look, Sheet
+from oauthdeploy.reports.formatting import counted, listed, seconds_text, visible
 
 _STATES = {
     "cut-off": ("cut off", "good"),

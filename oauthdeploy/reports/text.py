@@ -16,12 +16,12 @@ from typing import Final
 from oauthdeploy.core.diagnostics import Diagnostics, SourceSpan
 from oauthdeploy.planning.changes import Risk
 from oauthdeploy.planning.outcome import Status
+from oauthdeploy.reports.columns import Columns
+from oauthdeploy.reports.console import Look, Sheet, Span, cells
 from oauthdeploy.reports.diagnostics import add_diagnostic
 from oauthdeploy.reports.document import Field, Item, Report, Row, Run, Step, Verdict
 from oauthdeploy.reports.fields import add_fields
-from oauthdeploy.reports.grid import Columns
-from oauthdeploy.reports.sheet import Look, Sheet, Span, cells
-from oauthdeploy.reports.words import counted, listed, requests_text, visible
+from oauthdeploy.reports.formatting import counted, listed, requests_text, visible
 
 _ENDS: Final = {
     Status.FAILED: "Failed",

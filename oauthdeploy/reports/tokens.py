@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from oauthdeploy.planning.listing import ListedToken
+from oauthdeploy.planning.revocation.token_list import ListedToken
+from oauthdeploy.reports.console import Look, Sheet, cells
+from oauthdeploy.reports.formatting import counted, listed, visible
 from oauthdeploy.reports.json import VERSION
-from oauthdeploy.reports.sheet import Look, Sheet, cells
-from oauthdeploy.reports.words import counted, listed, visible
 
 _OWNER: Final = 2
 _HEADS: Final = ("HANDLE", "CLIENT", "OWNER", "ISSUED", "UNTIL", "SCOPES")

@@ -22,22 +22,22 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import DeliveryFailed, JournalFailed, OAuthDeployError, SafetyStop, StalePlan
 from oauthdeploy.drivers.base import Driver, Prover
+from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.state import DesiredState, LiveState
-from oauthdeploy.planning.capabilities import DriverFacts
 from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType, Outcome, Status
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.running import findings
-from oauthdeploy.running.breaker import Breaker
-from oauthdeploy.running.carry import Carrier, Ended, deliver_target, may_make_secret
+from oauthdeploy.running import apply_findings
+from oauthdeploy.running.batch_executor import BatchExecutor, Ended, deliver_target, may_make_secret
+from oauthdeploy.running.circuit_breaker import Breaker
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.events import Teller
 from oauthdeploy.running.journal import Journal
-from oauthdeploy.running.proving import prove
 from oauthdeploy.running.read import check_all, read_wanted, wanted_of
-from oauthdeploy.running.schedule import Batch, Schedule, Skip
+from oauthdeploy.running.revocation_proof import prove
+from oauthdeploy.running.scheduler import Batch, Schedule, Skip
+from oauthdeploy.running.secret_sinks import LocalSinks, Sinks
 from oauthdeploy.running.signals import deferred
-from oauthdeploy.running.sinks import LocalSinks, Sinks
 from oauthdeploy.running.verify import settle, verify_changes
 
 
@@ -73,19 +73,19 @@ def apply_plan(
     begun = now()
     stop = stop or threading.Event()
     sinks = sinks or LocalSinks(base or Path())
-    lifted = hold_safety(plan, allowed)
+    lifted = require_safety(plan, allowed)
     if plan.is_empty:
         return ApplyReport(plan, (), verified=verify, allowed=lifted, journal=_path_of(journal))
     schedule = Schedule(plan.changes, lambda change: _driver_of(drivers, change).batch_key(change))
     teller = Teller(on_event, len(plan.changes))
     for driver in drivers.values():
-        driver.heed(stop)
+        driver.set_stop_event(stop)
     with deferred(stop):
         live = _look_before(plan, drivers, desired, sinks)
         if journal:
             journal.begin(plan, allowed=lifted)
         teller.say(EventType.STARTED, f"Applying {_count(len(plan.changes), 'change')} of {plan.name}.")
-        carrier = Carrier(
+        carrier = BatchExecutor(
             drivers,
             journal,
             sinks,
@@ -125,7 +125,7 @@ class _Run:
 
     changes: Sequence[Change]
     schedule: Schedule
-    carrier: Carrier
+    carrier: BatchExecutor
     breaker: Breaker = field(default_factory=Breaker)
     ended: dict[int, Ended] = field(default_factory=dict)
 
@@ -150,7 +150,7 @@ class _Run:
         while True:
             if self.carrier.stop.is_set():
                 for place in self.schedule.abandon():
-                    self._skip(place, findings.interrupted(self.changes[place]))
+                    self._skip(place, apply_findings.interrupted(self.changes[place]))
             for batch in self.schedule.take():
                 self._pool(pools, batch.server, stack).submit(self._work, batch, inbox)
             if self.schedule.finished:
@@ -167,13 +167,15 @@ class _Run:
         changes = [self.changes[place] for place in batch.places]
         try:
             if self.breaker.has_given_up(batch.server):
-                ended: Sequence[Ended] = [_skipped(change, findings.gave_up(change)) for change in changes]
+                ended: Sequence[Ended] = [_skipped(change, apply_findings.gave_up(change)) for change in changes]
             else:
                 ended = self.carrier.carry(changes)
                 self.breaker.note([end.outcome for end in ended])
         except BaseException as error:  # noqa: BLE001  (a batch that never comes back would hold the run for ever)
             problem = f"{type(error).__name__} while the change was made"
-            ended = [Ended(Outcome(change, Status.UNKNOWN, findings.of_bug(problem, change))) for change in changes]
+            ended = [
+                Ended(Outcome(change, Status.UNKNOWN, apply_findings.of_bug(problem, change))) for change in changes
+            ]
         inbox.put((batch, ended))
 
     def _take_in(self, batch: Batch, ended: Sequence[Ended]) -> None:
@@ -185,13 +187,13 @@ class _Run:
         if self.breaker.has_given_up(batch.server):
             places, skips = self.schedule.give_up(batch.server)
             for place in places:
-                self._skip(place, findings.gave_up(self.changes[place]))
+                self._skip(place, apply_findings.gave_up(self.changes[place]))
             self._skip_dependants(skips)
 
     def _skip_dependants(self, skips: Sequence[Skip]) -> None:
         for skip in skips:
             cause = self.ended[skip.cause].outcome
-            self._skip(skip.place, findings.skipped(self.changes[skip.place], cause.change, _state(cause)))
+            self._skip(skip.place, apply_findings.skipped(self.changes[skip.place], cause.change, _state(cause)))
 
     def _skip(self, place: int, because: Diagnostic) -> None:
         self.ended[place] = _skipped(self.changes[place], because)
@@ -214,7 +216,7 @@ def _look_before(plan: Plan, drivers: Mapping[str, Driver], desired: DesiredStat
             wanted[name] = replace(wanted[name], kinds=wanted[name].kinds | {Kind.ASSOCIATION})
     # Drivers may need what they read here for the writes that follow.
     live = read_wanted({name: driver for name, driver in drivers.items() if name in touched}, wanted)
-    _hold_freshness(plan, live)
+    _require_freshness(plan, live)
     return live
 
 
@@ -255,13 +257,13 @@ def _second_look(
         return told.sorted(), False
     teller.say(EventType.VERIFYING, f"Looking again at {_count(len(made), 'object')}.")
     seen = verify_changes([end.outcome.change for end in made], drivers, desired, facts)
-    unseen = {found.address for found in seen if found.rule == findings.NOT_VERIFIED}
+    unseen = {found.address for found in seen if found.rule == apply_findings.NOT_VERIFIED}
     kept = Diagnostics.of(found for found in told if found.address in unseen)
     proved = prove((end.outcome.change for end in made), desired.servers, prover) if prover else Diagnostics()
     return (seen + kept + proved).sorted(), not unseen
 
 
-def hold_safety(plan: Plan, allowed: Collection[str]) -> tuple[str, ...]:
+def require_safety(plan: Plan, allowed: Collection[str]) -> tuple[str, ...]:
     """Refuse a plan that trips a rule; gives the rules that it trips and that were lifted by name."""
     tripped = {stop.rule for stop in plan.stops}
     held = sorted(tripped - set(allowed))
@@ -274,7 +276,7 @@ def hold_safety(plan: Plan, allowed: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(tripped))
 
 
-def _hold_freshness(plan: Plan, live: LiveState) -> None:
+def _require_freshness(plan: Plan, live: LiveState) -> None:
     """Every object that will be written must be as it was when the plan was made.
 
     Revocations are left out: tokens come and go while a server works, and a cut-off must not wait for that to end.
@@ -333,7 +335,9 @@ def _driver_of(drivers: Mapping[str, Driver], change: Change) -> Driver:
     driver = drivers.get(change.address.server)
     if driver is None:
         raise OAuthDeployError(
-            "The plan has a change for a server that is not connected", detail=str(change.address), fix=findings.BUG
+            "The plan has a change for a server that is not connected",
+            detail=str(change.address),
+            fix=apply_findings.BUG,
         )
     return driver
 

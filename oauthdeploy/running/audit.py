@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from oauthdeploy.core.errors import OAuthDeployError
-from oauthdeploy.planning.audited import AuditRecord
+from oauthdeploy.planning.revocation.audit_schema import AuditRecord
 from oauthdeploy.running.events import without_nulls
 from oauthdeploy.running.files import make_folder, sync_folder, write_all
 
@@ -36,7 +36,7 @@ def audit_document(record: AuditRecord) -> dict[str, Any]:
     return record.model_dump(mode="json", exclude_none=True)
 
 
-def hold_writable(path: Path) -> None:
+def require_writable(path: Path) -> None:
     """See that records can be appended to `path`, and leave no file where none was. Raises AuditFailed."""
     try:
         new = not path.exists()

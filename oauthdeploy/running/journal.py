@@ -30,8 +30,8 @@ from oauthdeploy.model.fields import Model
 from oauthdeploy.planning.changes import Change
 from oauthdeploy.planning.outcome import Outcome
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.running.account import account_name
 from oauthdeploy.running.files import make_folder, sync_folder, write_all
+from oauthdeploy.running.os_account import account_name
 
 VERSION: Final = 1
 """Version of the records; a reader refuses a greater one."""

@@ -25,9 +25,9 @@ from urllib.parse import quote
 
 from oauthdeploy.core.errors import LockBusy
 from oauthdeploy.model.fields import parse_time
-from oauthdeploy.running.account import account_name
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.files import make_folder, sync_folder, write_all
+from oauthdeploy.running.os_account import account_name
 from oauthdeploy.running.signals import unwinding
 
 if sys.platform != "win32":

@@ -9,16 +9,16 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.drivers.base import Driver, Wanted
+from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.objects import Revocation
 from oauthdeploy.model.state import DesiredState, LiveState
-from oauthdeploy.planning.capabilities import DriverFacts
 from oauthdeploy.planning.changes import Action, Change, FieldChange
-from oauthdeploy.planning.cutoffs import REFUSED, TOKENS
 from oauthdeploy.planning.diff import compare
 from oauthdeploy.planning.outcome import Status
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.running import findings
-from oauthdeploy.running.carry import Settled, shown
+from oauthdeploy.planning.revocation.pending import REFUSED, TOKENS
+from oauthdeploy.running import apply_findings
+from oauthdeploy.running.batch_executor import Settled, shown
 from oauthdeploy.running.read import read_wanted, wanted_of
 
 
@@ -103,7 +103,7 @@ def _look(
     try:
         live = read_wanted({server: drivers[server]}, {server: wanted})
     except OAuthDeployError as error:
-        return _Look(LiveState({}), {}, trouble=findings.of_error(error, changes[0]))
+        return _Look(LiveState({}), {}, trouble=apply_findings.of_error(error, changes[0]))
     touched = {change.address for change in changes}
     seen = compare(asked, live, facts)
     left = {change.address: change for change in seen.changes if change.address in touched}
@@ -130,7 +130,9 @@ def _findings(change: Change, look: _Look) -> Sequence[Diagnostic]:
     address = change.address
     if why := look.unreadable(address):
         return [
-            findings.about(change, findings.NOT_VERIFIED, "A change could not be verified", why, "", Severity.WARNING)
+            apply_findings.about(
+                change, apply_findings.NOT_VERIFIED, "A change could not be verified", why, "", Severity.WARNING
+            )
         ]
     if not look.still_to_do(change):
         return ()
@@ -139,7 +141,8 @@ def _findings(change: Change, look: _Look) -> Sequence[Diagnostic]:
         return [_cut_off(change, field) for field in left.fields]
     if left is not None and left.action is Action.UPDATE:
         return [
-            findings.not_kept(address, field.path, shown(field.after), shown(field.before)) for field in left.fields
+            apply_findings.not_kept(address, field.path, shown(field.after), shown(field.before))
+            for field in left.fields
         ]
     if change.action is Action.DELETE:
         detail = "It is still there, or there again."
@@ -148,14 +151,14 @@ def _findings(change: Change, look: _Look) -> Sequence[Diagnostic]:
     else:
         detail = "The server has it in a form that can only be made anew."
     fix = "See whether somebody else changes the server, then apply again."
-    return [findings.about(change, "change-not-kept", "A change did not last", detail, fix)]
+    return [apply_findings.about(change, "change-not-kept", "A change did not last", detail, fix)]
 
 
 def _cut_off(change: Change, field: FieldChange) -> Diagnostic:
     """A cut-off is complete when no token that it names is active and the client is disabled where it is to be."""
     if field.path == TOKENS:
         left = f"{field.before} active {'token is' if field.before == 1 else 'tokens are'} left."
-        return findings.cut_off_incomplete(change, left)
+        return apply_findings.cut_off_incomplete(change, left)
     if field.path == REFUSED:
-        return findings.cut_off_incomplete(change, "Tokens from before the cut-off are still accepted.")
-    return findings.cut_off_incomplete(change, "The client is still enabled.")
+        return apply_findings.cut_off_incomplete(change, "Tokens from before the cut-off are still accepted.")
+    return apply_findings.cut_off_incomplete(change, "The client is still enabled.")

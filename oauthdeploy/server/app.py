@@ -12,15 +12,15 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 from werkzeug.routing import RequestRedirect
 
-from oauthdeploy.server import guard, oauth, pages
-from oauthdeploy.server.admin import clients, people, scopes, servers, settings, tokens
+from oauthdeploy.server import oauth, pages, protected_resource
+from oauthdeploy.server.admin import clients, scopes, settings, tokens, trusted_servers, users
 from oauthdeploy.server.admin.api import DOCUMENT_PATH, PREFIX, Api, admin_error, guard_admin, problem
 from oauthdeploy.server.admin.errors import AdminError
 from oauthdeploy.server.config import ConfigError, ServerConfig, load_seed
-from oauthdeploy.server.files import Vault
 from oauthdeploy.server.openapi import build_document
 from oauthdeploy.server.outbound import Outbound
 from oauthdeploy.server.passwords import SecretChecker, digest, generate_secret
+from oauthdeploy.server.private_files import Vault
 from oauthdeploy.server.state import EXTENSION, State, current_state
 from oauthdeploy.server.store import Store, seed_users
 
@@ -88,7 +88,7 @@ def create_app(config: ServerConfig) -> Flask:
     if config.is_authorization_server:
         pages.register(app, state, oauth.register(app, state))
     if config.is_resource_server:
-        guard.register(app, state)
+        protected_resource.register(app, state)
     return app
 
 
@@ -108,7 +108,7 @@ def close_app(app: Flask) -> None:
 
 def _register_admin(app: Flask, state: State) -> None:
     api = Api(app, state)
-    for resource in (settings, clients, scopes, servers, tokens, people):
+    for resource in (settings, clients, scopes, trusted_servers, tokens, users):
         resource.register(api)
 
     @api.operation("GET", DOCUMENT_PATH, summary="Read this document", tag="swagger")

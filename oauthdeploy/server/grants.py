@@ -14,7 +14,7 @@ from authlib.oauth2.rfc6749.errors import (
 )
 from authlib.oauth2.rfc7636 import CodeChallenge, create_s256_code_challenge
 
-from oauthdeploy.server import ledger
+from oauthdeploy.server import token_store
 from oauthdeploy.server.models import Code
 from oauthdeploy.server.passwords import digest
 from oauthdeploy.server.protocol import BASIC, SESSION, OAuthClient, OAuthServer, ParsedRequest
@@ -76,7 +76,7 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[mis
         data = request.payload.data
         challenge = data.get("code_challenge")
         with self.server.state.store.write() as session:
-            ledger.forget_old_codes(session)
+            token_store.forget_old_codes(session)
             lifetime = get_settings(session).auth_code_lifetime
             session.add(
                 Code(
@@ -100,7 +100,7 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[mis
             return None
         if row.used:
             with self.server.state.store.write() as session:
-                ledger.end_tokens_of_code(session, row.hash)
+                token_store.end_tokens_of_code(session, row.hash)
             return None
         if row.expires_at <= now():
             return None
@@ -170,25 +170,25 @@ class RefreshTokenGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Auth
     TOKEN_ENDPOINT_AUTH_METHODS = (BASIC, SESSION, "none")
     server: OAuthServer
 
-    def _validate_request_token(self, client: OAuthClient) -> ledger.RefreshToken:
+    def _validate_request_token(self, client: OAuthClient) -> token_store.RefreshToken:
         value = self.request.form.get("refresh_token")
         if not value:
             raise InvalidRequestError("The parameter refresh_token is missing.")
         with self.server.state.store.read() as session:
-            token = ledger.find_refresh_token(session, value)
+            token = token_store.find_refresh_token(session, value)
         if token is None:
             with self.server.state.store.write() as session:
-                ledger.end_if_spent(session, value, client.client_id)
+                token_store.end_if_spent(session, value, client.client_id)
         if token is None or token.client_id != client.client_id:
             raise InvalidGrantError("The refresh token is not valid.")
         return token
 
-    def _validate_token_scope(self, token: ledger.RefreshToken) -> None:
+    def _validate_token_scope(self, token: token_store.RefreshToken) -> None:
         asked = (self.request.payload.scope or "").split()
         if not set(asked) <= set(token.granted_scope.split()):
             raise InvalidScopeError()
 
-    def issue_token(self, _user: str, refresh_token: ledger.RefreshToken) -> dict[str, object]:
+    def issue_token(self, _user: str, refresh_token: token_store.RefreshToken) -> dict[str, object]:
         """The new token answer."""
         client: OAuthClient = self.request.client
         asked = self.request.payload.scope
@@ -198,17 +198,17 @@ class RefreshTokenGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Auth
         return self.server.generate_token(
             client=client,
             scope=scope,
-            include_refresh_token=ledger.refreshes_left(refresh_token.remaining) != 0,
+            include_refresh_token=token_store.refreshes_left(refresh_token.remaining) != 0,
         )
 
-    def authenticate_user(self, refresh_token: ledger.RefreshToken) -> str:
+    def authenticate_user(self, refresh_token: token_store.RefreshToken) -> str:
         """The owner of the token, if still enabled."""
         owner = enabled_owner(self.server.state, refresh_token.owner)
         if owner is None:
             raise InvalidGrantError("The resource owner is gone or disabled.")
         return owner
 
-    def revoke_old_credential(self, refresh_token: ledger.RefreshToken) -> None:
+    def revoke_old_credential(self, refresh_token: token_store.RefreshToken) -> None:
         """The old tokens ended when the new ones were saved."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
-from oauthdeploy.server import ledger
+from oauthdeploy.server import token_store
 from oauthdeploy.server.models import ExternalServer, RemoteServer
 from oauthdeploy.server.outbound import TrustUnavailable
 from oauthdeploy.server.state import State
@@ -40,7 +40,7 @@ def examine(state: State, token: str) -> Claims | None:
         remote = session.get(RemoteServer, alias) if alias != LOCAL else None
         external = session.get(ExternalServer, alias) if alias != LOCAL else None
     if alias == LOCAL:
-        return _claims("local", ledger.introspect(state, token), "")
+        return _claims("local", token_store.introspect(state, token), "")
     try:
         if remote is not None:
             scheme = "https" if remote.ssl == "yes" else "http"

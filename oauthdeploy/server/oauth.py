@@ -8,7 +8,7 @@ from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from flask import Flask, Response, jsonify, request
 from sqlalchemy import delete, select
 
-from oauthdeploy.server import ledger
+from oauthdeploy.server import token_store
 from oauthdeploy.server.config import ADMINISTRATORS, RESOURCE_SERVERS
 from oauthdeploy.server.grants import CHALLENGE_METHODS, make_server
 from oauthdeploy.server.models import Scope, Token
@@ -54,7 +54,7 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]  # Authlib has
 
     def create_introspection_payload(self, token: str) -> dict[str, object]:
         """What is answered about the token."""
-        return ledger.introspect(self.server.state, token)
+        return token_store.introspect(self.server.state, token)
 
 
 class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib has no types
@@ -71,7 +71,7 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib has no ty
         """
         value = token_parameter(request)
         with self.server.state.store.read() as session:
-            token = ledger.find_token(session, value)
+            token = token_store.find_token(session, value)
         if token is not None and token.client_id != client.client_id:
             raise InvalidRequestError("The token was issued to another client.")
         return None if token is None else token.access_id
@@ -139,7 +139,7 @@ def register(app: Flask, state: State) -> OAuthServer:
             response.headers["WWW-Authenticate"] = 'Basic realm="oauthdeploy"'
             return response
         with state.store.write() as session:
-            removed = ledger.remove_expired(session)
+            removed = token_store.remove_expired(session)
         return jsonify({"removedTokensCount": removed})
 
     @app.get(METADATA_PATH)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from oauthdeploy.server.admin import clients, people, scopes, servers, settings, tokens
+from oauthdeploy.server.admin import clients, scopes, settings, tokens, trusted_servers, users
 from oauthdeploy.server.admin.api import Api, Operation
 from oauthdeploy.server.admin.fields import INT32, Field
 from oauthdeploy.server.state import NOT_FOR_PRODUCTION, State
@@ -98,12 +98,12 @@ def _schemas(state: State) -> Json:
         "ClientOut": _object((*clients.FIELDS, *clients.IDENTITY_FIELDS), state),
         "Scope": _with(written, warnings),
         "Token": _object(tokens.FIELDS, state),
-        "ExternalServer": _object(servers.EXTERNAL_FIELDS, state),
-        "ExternalServerOut": _object(_readable(servers.EXTERNAL_FIELDS), state),
-        "RemoteServer": _object(servers.REMOTE_FIELDS, state),
-        "RemoteServerOut": _object(_readable(servers.REMOTE_FIELDS), state),
-        "User": _object(people.USER_FIELDS, state),
-        "Group": _object(people.GROUP_FIELDS, state),
+        "ExternalServer": _object(trusted_servers.EXTERNAL_FIELDS, state),
+        "ExternalServerOut": _object(_readable(trusted_servers.EXTERNAL_FIELDS), state),
+        "RemoteServer": _object(trusted_servers.REMOTE_FIELDS, state),
+        "RemoteServerOut": _object(_readable(trusted_servers.REMOTE_FIELDS), state),
+        "User": _object(users.USER_FIELDS, state),
+        "Group": _object(users.GROUP_FIELDS, state),
     }
     lists = (
         ("ClientList", "clients", "ClientOut"),

@@ -24,7 +24,7 @@ from flask import session as browser_session
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from oauthdeploy.server import ledger
+from oauthdeploy.server import token_store
 from oauthdeploy.server.models import CONFIDENTIAL, PUBLIC, Client
 from oauthdeploy.server.passwords import digest, generate_secret
 from oauthdeploy.server.state import State, basic_credentials, now
@@ -170,7 +170,7 @@ def load_client(session: Session, client_id: str) -> OAuthClient | None:
         tuple(scopes_of(session, client_id)),
         frozenset(grant for grant, allowed in flags.items() if allowed),
         row.refresh_count,
-        ledger.lifetime_of(session, row),
+        token_store.lifetime_of(session, row),
     )
 
 
@@ -317,20 +317,22 @@ class OAuthServer(FlaskAuthorizationServer):  # type: ignore[misc]  # Authlib ha
                 raise InvalidClientError("The client is unknown or disabled.", status_code=401)
             used = request.refresh_token
             refresh = token.get("refresh_token")
-            if isinstance(used, ledger.RefreshToken):
-                done = ledger.renew(session, used, token["scope"], client.lifetime, token["access_token"], refresh)
+            if isinstance(used, token_store.RefreshToken):
+                done = token_store.renew(session, used, token["scope"], client.lifetime, token["access_token"], refresh)
                 if not done:
                     raise InvalidGrantError("The refresh token was used already.")
                 return
             code = request.authorization_code.hash if request.authorization_code else None
-            reused = code is not None and not ledger.use_code(session, code)
+            reused = code is not None and not token_store.use_code(session, code)
             if reused and code is not None:
-                ledger.end_tokens_of_code(session, code)
+                token_store.end_tokens_of_code(session, code)
             else:
                 kind = request.payload.grant_type or "implicit"
-                grant = ledger.Grant(client.client_id, request.user or client.client_id, kind, token["scope"], code)
+                grant = token_store.Grant(
+                    client.client_id, request.user or client.client_id, kind, token["scope"], code
+                )
                 renewal = (refresh, client.refresh_count) if refresh else None
-                ledger.issue(session, grant, client.lifetime, token["access_token"], renewal)
+                token_store.issue(session, grant, client.lifetime, token["access_token"], renewal)
         if reused:
             raise InvalidGrantError("The code was used already.")
 

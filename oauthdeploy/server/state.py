@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from flask import Request, current_app
 
 from oauthdeploy.server.config import Seed, ServerConfig
-from oauthdeploy.server.files import Vault
 from oauthdeploy.server.outbound import Outbound
 from oauthdeploy.server.passwords import SecretChecker
+from oauthdeploy.server.private_files import Vault
 from oauthdeploy.server.store import Store
 
 EXTENSION = "oauthdeploy.server"

@@ -20,9 +20,9 @@ from oauthdeploy.server.config import (
     ConfigError,
     SeedUser,
 )
-from oauthdeploy.server.files import write_private
 from oauthdeploy.server.models import Base, Client, ClientScope, Membership, Settings, User
 from oauthdeploy.server.passwords import SecretChecker, hash_chosen
+from oauthdeploy.server.private_files import write_private
 
 LOCAL = "local"
 _BUSY_SECONDS = 15

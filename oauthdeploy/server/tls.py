@@ -9,7 +9,7 @@ from pathlib import Path
 import trustme
 from cryptography import x509
 
-from oauthdeploy.server.files import write_private
+from oauthdeploy.server.private_files import write_private
 
 _LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
 _WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not bound to

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from oauthdeploy.planning.capabilities import Capability, DriverFacts
+from oauthdeploy.model.capabilities import Capability, DriverFacts
 from oauthdeploy.reports.drivers import LEGEND, cell
 from oauthdeploy.testing.scenarios import GROUPS, SCENARIOS
 from oauthdeploy.testing.site import Site

@@ -8,8 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from oauthdeploy.core.errors import OAuthDeployError
-from oauthdeploy.planning.capabilities import Answer, Capability, Support
-from oauthdeploy.testing.bench import Bench, Breach, answered
+from oauthdeploy.model.capabilities import Answer, Capability, Support
+from oauthdeploy.testing.harness import Bench, Breach, answered
 from oauthdeploy.testing.scenarios import NoHook, Scenario
 from oauthdeploy.testing.site import Site
 

@@ -12,10 +12,10 @@
     ping()          who the servers are and whether they let us in
     make_bundle()   manifest -> the file that a server loads by itself
 
-    order_revocation(), order_deletion()  the words of `revoke` and `tokens delete` -> what to cut off
-    plan_cut_off()  what to cut off -> what would be done
+    request_revocation(), request_token_deletion()  the words of `revoke` and `tokens delete` -> what to cut off
+    plan_revocation()  what to cut off -> what would be done
     revoke()        what to cut off -> cut off on all servers that answer -> verify -> record
-    record_cut_off()  what was cut off -> the manifest's files
+    record_revocation()  what was cut off -> the manifest's files
     list_tokens()   live tokens, never their values
 
     save_plan()     plan -> document, bound to its manifest and to what was live
@@ -35,30 +35,30 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from oauthdeploy.manifest.api import ManifestRequest
     from oauthdeploy.manifest.baselines import read_baseline
-    from oauthdeploy.planning.exported import ExportOptions
-    from oauthdeploy.planning.listing import TokenSelection
-    from oauthdeploy.workflow.adopting import AdoptReport, adopt, probe
-    from oauthdeploy.workflow.bundling import make_bundle
-    from oauthdeploy.workflow.comparing import compare_environments, compare_live
-    from oauthdeploy.workflow.drifting import DriftRound, detect_drift, look_for_drift
-    from oauthdeploy.workflow.exporting import ExportReport, export_manifest
-    from oauthdeploy.workflow.opening import environment, validate
+    from oauthdeploy.planning.export.values import ExportOptions
+    from oauthdeploy.planning.revocation.token_list import TokenSelection
+    from oauthdeploy.workflow.adoption import AdoptReport, adopt, probe
+    from oauthdeploy.workflow.apply import make_plan, ping, run_plan
+    from oauthdeploy.workflow.bundle import make_bundle
+    from oauthdeploy.workflow.comparison import compare_environments, compare_live
+    from oauthdeploy.workflow.connections import environment, validate
+    from oauthdeploy.workflow.drift import DriftRound, detect_drift, look_for_drift
+    from oauthdeploy.workflow.export import ExportReport, export_manifest
     from oauthdeploy.workflow.options import PingResult, RunOptions
-    from oauthdeploy.workflow.ordering_cut_offs import CutOffOrder, order_deletion, order_revocation
-    from oauthdeploy.workflow.recording import record_cut_off
-    from oauthdeploy.workflow.revoking import plan_cut_off, revoke
-    from oauthdeploy.workflow.runs import make_plan, ping, run_plan
-    from oauthdeploy.workflow.saved import check_saved, read_plan, run_saved, save_plan
+    from oauthdeploy.workflow.revocation import plan_revocation, revoke
+    from oauthdeploy.workflow.revocation_entry import record_revocation
+    from oauthdeploy.workflow.revocation_request import RevocationRequest, request_revocation, request_token_deletion
+    from oauthdeploy.workflow.saved_plans import check_saved, read_plan, run_saved, save_plan
     from oauthdeploy.workflow.tokens import list_tokens
 
 __all__ = [
     "AdoptReport",
-    "CutOffOrder",
     "DriftRound",
     "ExportOptions",
     "ExportReport",
     "ManifestRequest",
     "PingResult",
+    "RevocationRequest",
     "RunOptions",
     "TokenSelection",
     "adopt",
@@ -72,14 +72,14 @@ __all__ = [
     "look_for_drift",
     "make_bundle",
     "make_plan",
-    "order_deletion",
-    "order_revocation",
     "ping",
-    "plan_cut_off",
+    "plan_revocation",
     "probe",
     "read_baseline",
     "read_plan",
-    "record_cut_off",
+    "record_revocation",
+    "request_revocation",
+    "request_token_deletion",
     "revoke",
     "run_plan",
     "run_saved",
@@ -88,39 +88,39 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "AdoptReport": "oauthdeploy.workflow.adopting",
-    "CutOffOrder": "oauthdeploy.workflow.ordering_cut_offs",
-    "DriftRound": "oauthdeploy.workflow.drifting",
-    "ExportOptions": "oauthdeploy.planning.exported",
-    "ExportReport": "oauthdeploy.workflow.exporting",
+    "AdoptReport": "oauthdeploy.workflow.adoption",
+    "RevocationRequest": "oauthdeploy.workflow.revocation_request",
+    "DriftRound": "oauthdeploy.workflow.drift",
+    "ExportOptions": "oauthdeploy.planning.export.values",
+    "ExportReport": "oauthdeploy.workflow.export",
     "ManifestRequest": "oauthdeploy.manifest.api",
     "PingResult": "oauthdeploy.workflow.options",
     "RunOptions": "oauthdeploy.workflow.options",
-    "TokenSelection": "oauthdeploy.planning.listing",
-    "adopt": "oauthdeploy.workflow.adopting",
-    "check_saved": "oauthdeploy.workflow.saved",
-    "compare_environments": "oauthdeploy.workflow.comparing",
-    "compare_live": "oauthdeploy.workflow.comparing",
-    "detect_drift": "oauthdeploy.workflow.drifting",
-    "environment": "oauthdeploy.workflow.opening",
-    "export_manifest": "oauthdeploy.workflow.exporting",
+    "TokenSelection": "oauthdeploy.planning.revocation.token_list",
+    "adopt": "oauthdeploy.workflow.adoption",
+    "check_saved": "oauthdeploy.workflow.saved_plans",
+    "compare_environments": "oauthdeploy.workflow.comparison",
+    "compare_live": "oauthdeploy.workflow.comparison",
+    "detect_drift": "oauthdeploy.workflow.drift",
+    "environment": "oauthdeploy.workflow.connections",
+    "export_manifest": "oauthdeploy.workflow.export",
     "list_tokens": "oauthdeploy.workflow.tokens",
-    "look_for_drift": "oauthdeploy.workflow.drifting",
-    "make_bundle": "oauthdeploy.workflow.bundling",
-    "make_plan": "oauthdeploy.workflow.runs",
-    "order_deletion": "oauthdeploy.workflow.ordering_cut_offs",
-    "order_revocation": "oauthdeploy.workflow.ordering_cut_offs",
-    "ping": "oauthdeploy.workflow.runs",
-    "plan_cut_off": "oauthdeploy.workflow.revoking",
-    "probe": "oauthdeploy.workflow.adopting",
+    "look_for_drift": "oauthdeploy.workflow.drift",
+    "make_bundle": "oauthdeploy.workflow.bundle",
+    "make_plan": "oauthdeploy.workflow.apply",
+    "request_token_deletion": "oauthdeploy.workflow.revocation_request",
+    "request_revocation": "oauthdeploy.workflow.revocation_request",
+    "ping": "oauthdeploy.workflow.apply",
+    "plan_revocation": "oauthdeploy.workflow.revocation",
+    "probe": "oauthdeploy.workflow.adoption",
     "read_baseline": "oauthdeploy.manifest.baselines",
-    "read_plan": "oauthdeploy.workflow.saved",
-    "record_cut_off": "oauthdeploy.workflow.recording",
-    "revoke": "oauthdeploy.workflow.revoking",
-    "run_plan": "oauthdeploy.workflow.runs",
-    "run_saved": "oauthdeploy.workflow.saved",
-    "save_plan": "oauthdeploy.workflow.saved",
-    "validate": "oauthdeploy.workflow.opening",
+    "read_plan": "oauthdeploy.workflow.saved_plans",
+    "record_revocation": "oauthdeploy.workflow.revocation_entry",
+    "revoke": "oauthdeploy.workflow.revocation",
+    "run_plan": "oauthdeploy.workflow.apply",
+    "run_saved": "oauthdeploy.workflow.saved_plans",
+    "save_plan": "oauthdeploy.workflow.saved_plans",
+    "validate": "oauthdeploy.workflow.connections",
 }
 """The module of each name."""
 

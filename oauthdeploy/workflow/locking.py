@@ -10,7 +10,7 @@ from pathlib import Path
 from oauthdeploy.manifest.api import Manifest
 from oauthdeploy.model.objects import Client
 from oauthdeploy.running.lock import lock
-from oauthdeploy.running.sinks import clear_leftovers
+from oauthdeploy.running.secret_sinks import clear_leftovers
 from oauthdeploy.workflow.options import RunOptions
 
 

@@ -12,9 +12,9 @@ from oauthdeploy.drivers.base import Driver, Wanted
 from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.model.objects import Side
 from oauthdeploy.model.state import LiveState, LiveToken, ServerState
-from oauthdeploy.planning.listing import ListedToken, TokenSelection, listed_tokens
+from oauthdeploy.planning.revocation.token_list import ListedToken, TokenSelection, listed_tokens
 from oauthdeploy.running.read import ask_each, raise_all
-from oauthdeploy.workflow.opening import connected, load
+from oauthdeploy.workflow.connections import connected, load
 from oauthdeploy.workflow.options import RunOptions
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from oauthdeploy.cli.run import run
+from oauthdeploy.cli.entrypoint import run
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "quickstart" / "oauthdeploy.yaml"
 

@@ -11,15 +11,15 @@ import pytest
 from oauthdeploy import __version__
 from oauthdeploy.drivers.base import API_VERSION
 from oauthdeploy.drivers.registry import BUILT_IN, driver_facts
+from oauthdeploy.model.capabilities import Answer, Capability, supports, table_for
 from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.capabilities import Answer, Capability, supports, table_for
 from tests.cli.conftest import Result, Runner, process
 
 MODULE = f"""
 from oauthdeploy.drivers.base import DriverInfo
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.capabilities import Capability, DriverFacts, no, untested, yes
+from oauthdeploy.model.capabilities import Capability, DriverFacts, no, untested, yes
 
 class Nothing(Model):
     pass

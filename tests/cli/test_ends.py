@@ -231,7 +231,7 @@ HEAVY = {
 def test_version_imports_nothing_heavy() -> None:
     """Start-up is fast because nothing is loaded that isn't needed."""
     code = (
-        "import sys; from oauthdeploy.cli.run import run; run(sys.argv[1:]); "
+        "import sys; from oauthdeploy.cli.entrypoint import run; run(sys.argv[1:]); "
         "print(*sorted(n for n in sys.modules if n in " + repr(HEAVY) + "))"
     )
     for arguments in (["version"], ["--help"], ["--version"], ["plan", "--help"], ["plam"]):

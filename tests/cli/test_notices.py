@@ -21,7 +21,7 @@ from tests.cli.conftest import Runner
 PACKAGE = Path(oauthdeploy.__file__).parent
 ID = re.compile(r"[a-z]+(-[a-z]+)*")
 COMPUTED = {
-    "planning/sides.py": {f"{kind}-on-one-side" for kind in ("scope", "client", "association")},
+    "planning/cross_side.py": {f"{kind}-on-one-side" for kind in ("scope", "client", "association")},
     "drivers/registry.py": {"server-credentials", "server-options"},
     "reports/results.py": {
         *(f"planned-{word}" for word in ("create", "update", "replace", "delete", "disable", "revoke")),

@@ -17,14 +17,14 @@ from oauthdeploy.cli.schema import SCHEMAS as PUBLISHED
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import LockBusy, StalePlan
 from oauthdeploy.planning.changes import Risk
-from oauthdeploy.planning.drift import DriftReport
-from oauthdeploy.planning.moved import Comparison, Moved
+from oauthdeploy.planning.drift.classification import DriftReport
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType, Status
 from oauthdeploy.planning.plan import plan_document
+from oauthdeploy.planning.planfile.plan_file import saved_document
+from oauthdeploy.planning.planfile.staleness import Comparison, Moved
 from oauthdeploy.planning.safety import RISK_RULE
-from oauthdeploy.planning.saved import saved_document
 from oauthdeploy.reports.json import to_text
-from oauthdeploy.running import findings
+from oauthdeploy.running import apply_findings
 from tests.cli.conftest import Runner
 from tests.planning.test_saved import BINDING
 from tests.reports import samples
@@ -152,7 +152,7 @@ def test_a_stale_object_is_6_where_nothing_was_written_and_4_elsewhere(
     """The report is written before; the objects are named."""
     done = samples.done_report()
     moved = [
-        replace(outcome, status=Status.FAILED, because=findings.stale(outcome.change, "it is gone"))
+        replace(outcome, status=Status.FAILED, because=apply_findings.stale(outcome.change, "it is gone"))
         for outcome in done.outcomes
     ]
     for outcomes, code in ((moved, 6), ([done.outcomes[0], *moved[1:]], 4)):

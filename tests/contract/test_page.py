@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from oauthdeploy.drivers.registry import BUILT_IN, driver_facts
+from oauthdeploy.model.capabilities import Answer, Capability, supports, table_for
 from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.capabilities import Answer, Capability, supports, table_for
 from oauthdeploy.testing import SCENARIOS, Result, Site
 from oauthdeploy.testing.matrix import SiteResults
 from oauthdeploy.testing.verdicts import BAD

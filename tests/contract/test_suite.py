@@ -16,9 +16,9 @@ from oauthdeploy.core.errors import Forbidden
 from oauthdeploy.drivers.base import Applied, Connection, Driver, DriverInfo, ServerReport, Wanted
 from oauthdeploy.drivers.webmethods import DRIVER
 from oauthdeploy.drivers.webmethods.driver import WebMethodsDriver
+from oauthdeploy.model.capabilities import Capability, Support, no, untested, yes
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import ServerState
-from oauthdeploy.planning.capabilities import Capability, Support, no, untested, yes
 from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.testing import SCENARIOS, Result, Site, Verdict, judge
 from tests.contract.webmethods import WebMethodsSite, webmethods_site

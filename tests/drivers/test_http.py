@@ -30,8 +30,8 @@ from oauthdeploy.core.errors import (
 )
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.http import BasicAuth, counting, open_client
-from oauthdeploy.drivers.pacing import RETRY_AFTER_LIMIT, Pace, backoff, retry_after
-from oauthdeploy.drivers.wire import Route
+from oauthdeploy.drivers.json_wire import Route
+from oauthdeploy.drivers.rate_limit import RETRY_AFTER_LIMIT, Pace, backoff, retry_after
 from oauthdeploy.model.servers import Server
 from tests.drivers.kit import Naps, Running, Says, Seen, client_for, closed_port, raw_serving, says, serving
 

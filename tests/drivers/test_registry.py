@@ -27,9 +27,9 @@ from oauthdeploy.drivers.registry import (
     get_driver,
     open_driver,
 )
+from oauthdeploy.model.capabilities import Capability, DriverFacts
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.servers import Role, Server
-from oauthdeploy.planning.capabilities import Capability, DriverFacts
 
 
 class Nothing(Model):

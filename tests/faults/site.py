@@ -19,7 +19,7 @@ from unittest import mock
 import requests
 from sqlalchemy import event
 
-from oauthdeploy.cli.run import run
+from oauthdeploy.cli.entrypoint import run
 from oauthdeploy.server import RunningServer, SeedUser, ServerConfig, passwords, start
 from oauthdeploy.server.app import state_of
 from tests.faults.manifests import ALLOWED, MANIFESTS, PATIENT, prior_manifest

@@ -16,7 +16,7 @@ import flask
 import pytest
 import requests
 
-from oauthdeploy.cli.run import run
+from oauthdeploy.cli.entrypoint import run
 from oauthdeploy.server import RunningServer, SeedUser, ServerConfig, start
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -14,20 +14,20 @@ from oauthdeploy import (
     adopt,
     list_tokens,
     make_bundle,
-    order_deletion,
-    order_revocation,
     ping,
-    plan_cut_off,
+    plan_revocation,
     probe,
-    record_cut_off,
+    record_revocation,
+    request_revocation,
+    request_token_deletion,
     revoke,
     validate,
 )
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import Unreachable, UsageError
-from oauthdeploy.planning.adopting import adoption_document
+from oauthdeploy.planning.adoption import adoption_document
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.reports.building.plan import plan_report
+from oauthdeploy.reports.builders.plan import plan_report
 from oauthdeploy.reports.json import document_of
 from oauthdeploy.reports.tokens import TokenPage, tokens_document
 from oauthdeploy.running.audit import audit_document
@@ -70,9 +70,9 @@ def test_tokens_are_listed_as_the_command_line_lists_them(deployed: Pair, reques
 def test_a_cut_off_is_planned_and_made_as_the_command_line_does(deployed: Pair, request_of: ManifestRequest) -> None:
     """Plan, record and manifest entry are the same but for the times."""
     flags = ("--block", "resource", "--reason", "leaked", "--ticket", "INC-1", "--who", "alice")
-    order = order_revocation("web-shop", block=("resource",), reason="leaked", ticket="INC-1", who="alice")
+    order = request_revocation("web-shop", block=("resource",), reason="leaked", ticket="INC-1", who="alice")
     shown = deployed.run("revoke", "web-shop", *flags, "--dry-run", "-o", "json").json
-    assert document_of(plan_report(plan_cut_off(request_of, order).plan)) == shown
+    assert document_of(plan_report(plan_revocation(request_of, order).plan)) == shown
     manifest = deployed.folder / "oauthdeploy.yaml"
     before = manifest.read_bytes()
     told = deployed.run("revoke", "web-shop", *flags, "--write", "--yes", "-o", "json").json
@@ -83,7 +83,7 @@ def test_a_cut_off_is_planned_and_made_as_the_command_line_does(deployed: Pair, 
     done = revoke(request_of, order)
     assert done is not None
     assert lasting(audit_document(done.record)) == lasting(told)
-    assert [Path(entry.file).name for entry in record_cut_off(request_of, order, done)] == ["oauthdeploy.yaml"]
+    assert [Path(entry.file).name for entry in record_revocation(request_of, order, done)] == ["oauthdeploy.yaml"]
     assert manifest.read_bytes() == written
 
 
@@ -92,7 +92,7 @@ def test_selected_tokens_are_deleted_as_the_command_line_does(deployed: Pair, re
     token(deployed)
     told = deployed.run("tokens", "delete", "--owner", "nightly-batch", "--ticket", "T-1", "--yes", "-o", "json").json
     token(deployed)
-    order, found = order_deletion(request_of, TokenSelection(owner="nightly-batch"), ticket="T-1")
+    order, found = request_token_deletion(request_of, TokenSelection(owner="nightly-batch"), ticket="T-1")
     assert order is not None
     assert found is not None
     assert len(found.tokens) == 1
@@ -100,7 +100,7 @@ def test_selected_tokens_are_deleted_as_the_command_line_does(deployed: Pair, re
     assert done is not None
     assert lasting(audit_document(done.record)) == lasting(told)
     assert list_tokens(request_of).tokens == ()
-    assert order_deletion(request_of, TokenSelection(owner="nightly-batch"))[0] is None
+    assert request_token_deletion(request_of, TokenSelection(owner="nightly-batch"))[0] is None
 
 
 def test_who_answers_what_is_found_and_what_can_be_adopted_are_those_of_the_command_line(
@@ -158,7 +158,7 @@ def test_confirm_is_asked_and_no_changes_nothing(deployed: Pair, request_of: Man
         asked.append(plan.is_empty)
         return False
 
-    order = order_revocation("nightly-batch")
+    order = request_revocation("nightly-batch")
     assert revoke(request_of, order, confirm=no) is None
     assert asked == [False]
     assert deployed.writes() == []
@@ -167,15 +167,15 @@ def test_confirm_is_asked_and_no_changes_nothing(deployed: Pair, request_of: Man
 
 def test_what_is_blocked_follows_from_what_is_selected() -> None:
     """Everything: both sides; some tokens: nobody; and what is said counts. The id is the ticket."""
-    [whole] = order_revocation("a").revocations.values()
+    [whole] = request_revocation("a").revocations.values()
     assert ([side.value for side in whole.block or ()], whole.tokens) == (["resource", "authorization"], "all")
-    [some] = order_revocation("a", TokenSelection(owner="alice")).revocations.values()
+    [some] = request_revocation("a", TokenSelection(owner="alice")).revocations.values()
     assert (some.block, some.owner) == (None, "alice")
-    [old] = order_revocation("a", TokenSelection(issued_before=datetime(2026, 1, 1, tzinfo=UTC))).revocations.values()
+    [old] = request_revocation("a", TokenSelection(issued_before=datetime(2026, 1, 1, tzinfo=UTC))).revocations.values()
     assert old.block is None
-    [both] = order_revocation("a", TokenSelection(owner="alice"), block=("resource",)).revocations.values()
+    [both] = request_revocation("a", TokenSelection(owner="alice"), block=("resource",)).revocations.values()
     assert [side.value for side in both.block or ()] == ["resource"]
-    assert list(order_revocation("a", ticket="INC-1").revocations) == ["INC-1"]
+    assert list(request_revocation("a", ticket="INC-1").revocations) == ["INC-1"]
 
 
 @pytest.mark.parametrize(
@@ -187,6 +187,6 @@ def test_an_order_that_makes_no_sense_is_refused(
 ) -> None:
     """No client, a side that isn't one, the tokens of another client: UsageError, before any server is asked."""
     with pytest.raises(UsageError):
-        order_revocation(client, selection, block=block)
+        request_revocation(client, selection, block=block)
     with pytest.raises(UsageError):
-        order_deletion(ManifestRequest(), TokenSelection())
+        request_token_deletion(ManifestRequest(), TokenSelection())

@@ -13,7 +13,7 @@ from typing import Any
 import flask
 import pytest
 
-from oauthdeploy.cli.run import run as program
+from oauthdeploy.cli.entrypoint import run as program
 from oauthdeploy.running.journal import read_journal
 from tests.live.conftest import PASSWORD, Pair, PairFactory, Result
 
@@ -216,7 +216,7 @@ def test_a_lock_can_be_taken_away(pair: Pair, run: Callable[[Pair], Runner]) -> 
     code = (
         "import time, oauthdeploy.workflow as w\n"
         "from oauthdeploy.workflow.locking import locked\n"
-        "from oauthdeploy.workflow.opening import load\n"
+        "from oauthdeploy.workflow.connections import load\n"
         "request = w.ManifestRequest(environ=w.environment())\n"
         "with locked(load(request, w.RunOptions()), w.RunOptions()):\n"
         "    print('held', flush=True); time.sleep(60)\n"

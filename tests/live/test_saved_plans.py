@@ -14,10 +14,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from oauthdeploy import workflow
-from oauthdeploy.cli.run import run
+from oauthdeploy.cli.entrypoint import run
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.planning.outcome import Event, EventType
-from oauthdeploy.planning.saved import content_digest
+from oauthdeploy.planning.planfile.plan_file import content_digest
 from tests.live import test_main_job
 from tests.live.conftest import PASSWORD, SECRET, Pair, PairFactory, Result
 

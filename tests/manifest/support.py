@@ -15,9 +15,9 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.load import load_manifest
 from oauthdeploy.manifest.rules import CATALOGUE
+from oauthdeploy.model.capabilities import Capability, DriverFacts, Endpoints, no, yes
 from oauthdeploy.model.fields import Model, Text
 from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.capabilities import Capability, DriverFacts, Endpoints, no, yes
 
 QUIET = {name: "ignore" for name, rule in CATALOGUE.items() if not rule.structural}
 """Silences the OAuth rules, which have tests of their own, so that a test of reading sees reading only."""

@@ -20,8 +20,8 @@ from oauthdeploy.manifest.baselines import (
     schema_text,
     with_entries,
 )
-from oauthdeploy.manifest.nodes import Source
-from oauthdeploy.planning.baseline import AcceptableClass, BaselineEntry
+from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.planning.drift.baseline import AcceptableClass, BaselineEntry
 
 ROOT = Path(__file__).parents[2]
 HEAD = "version: 1\naccepted:\n"

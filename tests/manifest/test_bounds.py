@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from oauthdeploy.cli.run import run
+from oauthdeploy.cli.entrypoint import run
 from oauthdeploy.core.diagnostics import MAX_FINDINGS, REST, Diagnostic, Diagnostics, Severity, SourceSpan
-from oauthdeploy.manifest import build, loader, nodes, width
+from oauthdeploy.manifest import build, key_limit, yaml_nodes, yaml_reader
 from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.manifest.lines import most_values
 from oauthdeploy.manifest.load import load_manifest
-from oauthdeploy.manifest.nodes import Lines, Source
+from oauthdeploy.manifest.yaml_nodes import Lines, Source
 from tests.manifest.rules.helpers import ENVIRON, drivers, manifest
 
 
@@ -86,10 +86,10 @@ def test_useless_comments_are_cut_off_too() -> None:
 )
 def test_too__values_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """Both readers stop at the same number of values, with a place."""
-    for module in (nodes, loader):
+    for module in (yaml_nodes, yaml_reader):
         monkeypatch.setattr(module, "MAX_VALUES", 40)
-    _, fast = loader.read_tree(Source("f", text))
-    _, careful = nodes.read_nodes(Source("f", text))
+    _, fast = yaml_reader.read_tree(Source("f", text))
+    _, careful = yaml_nodes.read_nodes(Source("f", text))
     expected = [] if "*x" in text else ["too-large"]
     assert [item.rule for item in fast] == [item.rule for item in careful] == expected
 
@@ -99,7 +99,7 @@ def test_too__values_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> 
 )
 def test_the_express_reader_never_counts_too_few(text: str) -> None:
     """Its bound, which costs no reading, is never below the true number."""
-    data, problems = loader.read_tree(Source("f", text))
+    data, problems = yaml_reader.read_tree(Source("f", text))
     assert not problems
     assert most_values(text) >= _values(data)
 
@@ -118,7 +118,7 @@ def test_more_problems_than_can_be_held_are_counted(monkeypatch: pytest.MonkeyPa
 def test_lines_are_those_of_a_split(text: str) -> None:
     """Keeping only where lines start gives the same lines."""
     lines = Lines(text)
-    assert list(lines) == nodes._BREAK.split(text)
+    assert list(lines) == yaml_nodes._BREAK.split(text)
     assert lines[-1] == list(lines)[-1]
     assert lines[:2] == list(lines)[:2]
 
@@ -135,7 +135,7 @@ def test_lines_are_those_of_a_split(text: str) -> None:
 )
 def test_an_object_with_thousands_of_keys_is_none(monkeypatch: pytest.MonkeyPatch, part: str, where: str) -> None:
     """One finding instead of thousands, and nothing else is looked at."""
-    monkeypatch.setattr(width, "MAX_KEYS", 9)
+    monkeypatch.setattr(key_limit, "MAX_KEYS", 9)
     line, indent = part.rpartition("\n")[2], part.rpartition("\n")[2].index("{")
     assert line.endswith("{keys}")
     keys = f"\n{' ' * indent}".join(f"k{n}: x" for n in range(10))
@@ -148,6 +148,6 @@ def test_an_object_with_thousands_of_keys_is_none(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("section", ["clients", "scopes", "variables"])
 def test_names_may_be_many(monkeypatch: pytest.MonkeyPatch, section: str) -> None:
     """What people name isn't bounded by what an object can have."""
-    monkeypatch.setattr(width, "MAX_KEYS", 9)
+    monkeypatch.setattr(key_limit, "MAX_KEYS", 9)
     names = ", ".join(f"b{n}: {{}}" for n in range(20))
     assert "too-large" not in {item.rule for item in _found(manifest(f"{section}: {{{names}}}"))}

@@ -17,9 +17,9 @@ from oauthdeploy.manifest.explaining.objects import ObjectBook
 from oauthdeploy.manifest.explaining.rules import all_rules
 from oauthdeploy.manifest.explaining.support import BEYOND_NAMES, capabilities_of
 from oauthdeploy.manifest.rules import CATALOGUE
+from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.explanation import FieldStanding, Managed, ObjectFacts
 from oauthdeploy.model.fields import Model
-from oauthdeploy.planning.capabilities import Capability
 from tests.manifest.support import DRIVERS, HEAD, good
 
 BOOK = all_fields(driver_facts())

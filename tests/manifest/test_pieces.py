@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oauthdeploy.core.diagnostics import Path as Way
-from oauthdeploy.manifest import loader, locate, nodes, pieces
+from oauthdeploy.manifest import locate, pieces, yaml_nodes, yaml_reader
 from oauthdeploy.manifest.lines import read_lines
 from oauthdeploy.manifest.locate import Index
-from oauthdeploy.manifest.nodes import Node, Source, data_of
+from oauthdeploy.manifest.yaml_nodes import Node, Source, data_of
 from tests.manifest.rules.helpers import manifest
 from tests.manifest.test_bounds import _found
 
@@ -89,14 +89,14 @@ def test_one_mistake_in_a_big_file_is_found_without_reading_all_places(monkeypat
     clients = "".join(f"  c{n}:\n    type: public\n    redirect_uris: [https://c{n}.example/cb]\n" for n in range(4000))
     text = manifest("clients:\n" + clients.replace("  c3000:\n    type: public", "  c3000:\n    tipe: public"))
     read: list[int] = []
-    careful = nodes.read_nodes
+    careful = yaml_nodes.read_nodes
 
     def counted(source: Source) -> Any:
         read.append(len(source.text))
         return careful(source)
 
     monkeypatch.setattr(locate, "read_nodes", counted)
-    monkeypatch.setattr(loader, "read_nodes", counted)
+    monkeypatch.setattr(yaml_reader, "read_nodes", counted)
     found = [item for item in _found(text) if item.rule == "unknown-key"]
     assert [(item.span.line, item.span.text) for item in found if item.span] == [
         (text[: text.index("tipe")].count("\n") + 1, "    tipe: public")

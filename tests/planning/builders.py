@@ -9,6 +9,7 @@ from typing import Any
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.model.capabilities import Capability, DriverFacts, no, yes
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Association, Client, Object, Scope
 from oauthdeploy.model.servers import Role, Server
@@ -24,7 +25,6 @@ from oauthdeploy.model.state import (
     ServerState,
     TokenCount,
 )
-from oauthdeploy.planning.capabilities import Capability, DriverFacts, no, yes
 from oauthdeploy.planning.changes import Change
 from oauthdeploy.planning.plan import Plan, build_plan
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.model.objects import Client
-from oauthdeploy.planning.baseline import Baseline, entries_for, judge, overdue
-from oauthdeploy.planning.drift import DriftClass, DriftReport, classify, drift_document
+from oauthdeploy.planning.drift.baseline import Baseline, entries_for, judge, overdue
+from oauthdeploy.planning.drift.classification import DriftClass, DriftReport, classify, drift_document
 from tests.planning.test_drift import VALIDATOR
 
 from .builders import FACTS, client, desired, live, plan_of, scope

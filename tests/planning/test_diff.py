@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.fields import KNOWN_AFTER_APPLY
 from oauthdeploy.model.objects import (
     Client,
@@ -23,7 +24,6 @@ from oauthdeploy.model.objects import (
     Settings,
     Trust,
 )
-from oauthdeploy.planning.capabilities import Capability
 from oauthdeploy.planning.changes import Action, FieldChange, Reason
 from oauthdeploy.planning.diff import compare, compare_object
 from oauthdeploy.planning.normalize import flatten

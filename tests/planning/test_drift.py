@@ -14,7 +14,7 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import Client, ClientSecret, Object, Revocation, Scope, Side, Trust
 from oauthdeploy.model.state import DesiredState, LiveState, Prune, PrunePolicy
-from oauthdeploy.planning.drift import DriftClass, DriftReport, classify, drift_document
+from oauthdeploy.planning.drift.classification import DriftClass, DriftReport, classify, drift_document
 
 from .builders import (
     FACTS,

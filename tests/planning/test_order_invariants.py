@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.objects import Client, Object, Revocation, Scope, Side
 from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Ownership, Prune, PrunePolicy, TokenCount
-from oauthdeploy.planning.capabilities import Capability
 from oauthdeploy.planning.changes import Action, Change, Stage
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.planning.view import trusted_by
+from oauthdeploy.planning.server_view import trusted_by
 
 from .builders import (
     ASSOCIATION,

@@ -11,13 +11,13 @@ from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid, SafetyStop, ServersFailed, Unreachable
 from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.model.state import DesiredState
-from oauthdeploy.planning.drift import DriftItem
-from oauthdeploy.reports.building.apply import apply_report
-from oauthdeploy.reports.building.comparison import comparison_report
-from oauthdeploy.reports.building.drift import drift_report
-from oauthdeploy.reports.building.error import error_report
-from oauthdeploy.reports.building.plan import plan_report
-from oauthdeploy.reports.building.validation import validation_report
+from oauthdeploy.planning.drift.classification import DriftItem
+from oauthdeploy.reports.builders.apply import apply_report
+from oauthdeploy.reports.builders.comparison import comparison_report
+from oauthdeploy.reports.builders.drift import drift_report
+from oauthdeploy.reports.builders.error import error_report
+from oauthdeploy.reports.builders.plan import plan_report
+from oauthdeploy.reports.builders.validation import validation_report
 from oauthdeploy.reports.document import ManifestView, Report, Run
 from oauthdeploy.workflow import validate
 from tests.reports import samples

@@ -14,7 +14,7 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.fields import KNOWN_AFTER_APPLY
 from oauthdeploy.model.objects import ClientType, Grant, Side
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Risk, Stage
-from oauthdeploy.planning.drift import DriftClass, DriftItem, DriftReport
+from oauthdeploy.planning.drift.classification import DriftClass, DriftItem, DriftReport
 from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
 from oauthdeploy.planning.plan import Plan, ServerSummary
 from oauthdeploy.reports.document import ManifestView

@@ -16,9 +16,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from oauthdeploy.reports.document import Report
+from oauthdeploy.reports.formatting import visible
 from oauthdeploy.reports.html.page import render_html
 from oauthdeploy.reports.html.rows import LIMIT
-from oauthdeploy.reports.words import visible
 from tests.reports.every import REPORTS, many
 from tests.reports.test_forms import HOSTILE_BITS, report_of
 

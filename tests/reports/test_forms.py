@@ -28,7 +28,8 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, Sour
 from oauthdeploy.manifest.explaining.rules import all_rules
 from oauthdeploy.planning.changes import Risk
 from oauthdeploy.planning.plan import Plan, ServerSummary
-from oauthdeploy.reports.building.plan import plan_report
+from oauthdeploy.reports.builders.plan import plan_report
+from oauthdeploy.reports.console import Look, cells
 from oauthdeploy.reports.document import ManifestView, Report, Row
 from oauthdeploy.reports.html.page import render_html
 from oauthdeploy.reports.json import render_json
@@ -36,7 +37,6 @@ from oauthdeploy.reports.junit import render_junit
 from oauthdeploy.reports.markdown import LIMIT, code, render_markdown, text
 from oauthdeploy.reports.ndjson import render_ndjson
 from oauthdeploy.reports.sarif import render_sarif
-from oauthdeploy.reports.sheet import Look, cells
 from oauthdeploy.reports.text import render_text
 from tests.reports import published, samples
 from tests.reports.every import REPORTS, many
@@ -280,7 +280,7 @@ def test_no_name_or_value_breaks_out_of_markdown(said: str) -> None:
 @given(st.text())
 def test_a_text_in_markdown_reads_as_it_is(words: str) -> None:
     """What is escaped is read as it was meant, in running text and as code."""
-    from oauthdeploy.reports.words import visible
+    from oauthdeploy.reports.formatting import visible
 
     meant = visible(words).strip()[:600]
     for made in (text(words), re.sub(r"^<code>|</code>$", "", code(words))):

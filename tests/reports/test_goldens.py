@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from oauthdeploy.reports.building.apply import apply_report
-from oauthdeploy.reports.building.drift import drift_report
-from oauthdeploy.reports.building.plan import plan_report
+from oauthdeploy.reports.builders.apply import apply_report
+from oauthdeploy.reports.builders.drift import drift_report
+from oauthdeploy.reports.builders.plan import plan_report
+from oauthdeploy.reports.console import Look
 from oauthdeploy.reports.diagnostics import render_diagnostics
 from oauthdeploy.reports.ping import render_ping
-from oauthdeploy.reports.sheet import Look
 from oauthdeploy.reports.text import render_text
 from tests.reports import samples
 

@@ -19,12 +19,12 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.model.objects import Association, Client, ClientType, Grant, Object, Revocation, Scope, Side, Trust
 from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.model.state import DesiredState
+from oauthdeploy.reports.formatting import visible
 from oauthdeploy.reports.graph import EdgeKind, Graph, Mark, NodeKind, build_graph, shortened
 from oauthdeploy.reports.graph_dot import dot_text
 from oauthdeploy.reports.graph_layout import lay_out
 from oauthdeploy.reports.graph_mermaid import mermaid_text
 from oauthdeploy.reports.graph_svg import svg_text
-from oauthdeploy.reports.words import visible
 from tests.reports import drawing
 from tests.servers.plugin import usable
 
@@ -167,7 +167,7 @@ _MERMAID = [
 ]
 
 
-def hold_mermaid(text: str, graph: Graph) -> None:
+def require_mermaid(text: str, graph: Graph) -> None:
     """Each line is of one of the forms that are written on purpose, and the labels say what the nodes say."""
     labels = []
     for line in text.splitlines():
@@ -180,7 +180,7 @@ def hold_mermaid(text: str, graph: Graph) -> None:
     assert [label.replace("\u2060", "") for label in read] == [label.replace("\u2060", "") for label in written]
 
 
-def hold_dot(text: str, graph: Graph) -> None:
+def require_dot(text: str, graph: Graph) -> None:
     """An independent parser of the language finds exactly our nodes and edges."""
     read = pydot.graph_from_dot_data(text)
     assert read is not None
@@ -190,7 +190,7 @@ def hold_dot(text: str, graph: Graph) -> None:
     assert sorted(found) == sorted((edge.source, edge.target) for edge in graph.edges)
 
 
-def hold_svg(text: str, graph: Graph) -> None:
+def require_svg(text: str, graph: Graph) -> None:
     """Well-formed, one title for each node and line, nothing that runs or is fetched."""
     root = ET.fromstring(text)
     svg = "{http://www.w3.org/2000/svg}"
@@ -213,9 +213,9 @@ def test_hostile_names_stay_names_in_every_format() -> None:
     few = build_graph(
         DesiredState("estate", SERVERS, {Address(Kind.SCOPE, name, "login"): Scope() for name in HOSTILE})
     )
-    hold_mermaid(mermaid_text(graph), graph)
-    hold_svg(svg_text(graph), graph)
-    hold_dot(dot_text(few), few)
+    require_mermaid(mermaid_text(graph), graph)
+    require_svg(svg_text(graph), graph)
+    require_dot(dot_text(few), few)
 
 
 @settings(deadline=None)
@@ -223,8 +223,8 @@ def test_hostile_names_stay_names_in_every_format() -> None:
 def test_no_name_breaks_a_format(names: list[str]) -> None:
     """Whatever a server or a manifest calls its clients and scopes."""
     graph = build_graph(state(names))
-    hold_mermaid(mermaid_text(graph), graph)
-    hold_svg(svg_text(graph), graph)
+    require_mermaid(mermaid_text(graph), graph)
+    require_svg(svg_text(graph), graph)
 
 
 @settings(max_examples=10, deadline=None)
@@ -232,7 +232,7 @@ def test_no_name_breaks_a_format(names: list[str]) -> None:
 def test_no_name_breaks_dot(name: str) -> None:
     """The same for DOT, whose independent parser is slow."""
     graph = build_graph(state([name]))
-    hold_dot(dot_text(graph), graph)
+    require_dot(dot_text(graph), graph)
 
 
 # -- layout --------------------------------------------------------------------------------------------------------------

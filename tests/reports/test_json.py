@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid, ServersFailed, Unreachable
 from oauthdeploy.planning.plan import Plan, plan_document
-from oauthdeploy.reports.building.plan import plan_report
+from oauthdeploy.reports.builders.plan import plan_report
+from oauthdeploy.reports.console import Look
 from oauthdeploy.reports.json import (
     apply_document,
     error_document,
@@ -21,8 +22,7 @@ from oauthdeploy.reports.json import (
     to_text,
     validation_document,
 )
-from oauthdeploy.reports.saved import NotAPlan, saved_plan
-from oauthdeploy.reports.sheet import Look
+from oauthdeploy.reports.saved_plan import NotAPlan, saved_plan
 from oauthdeploy.reports.text import render_text
 from tests.reports import samples
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
 from oauthdeploy.model.state import DesiredState
-from oauthdeploy.reports.building.validation import validation_report
+from oauthdeploy.reports.builders.validation import validation_report
 from oauthdeploy.reports.document import Report
 from oauthdeploy.reports.junit import render_junit
 from tests.reports.test_sarif import ERROR

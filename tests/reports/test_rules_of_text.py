@@ -17,11 +17,11 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import MODEL_OF
 from oauthdeploy.planning.changes import Action, Reason
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.reports.building.plan import plan_line, plan_report
+from oauthdeploy.reports.builders.plan import plan_line, plan_report
+from oauthdeploy.reports.console import Look, Sheet, cells
 from oauthdeploy.reports.diagnostics import render_diagnostics, render_error
-from oauthdeploy.reports.sheet import Look, Sheet, cells
+from oauthdeploy.reports.formatting import counted, listed, seconds_text, value_text, visible
 from oauthdeploy.reports.text import render_text
-from oauthdeploy.reports.words import counted, listed, seconds_text, value_text, visible
 from tests.reports import samples
 from tests.reports.test_goldens import REPORTS
 

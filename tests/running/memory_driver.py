@@ -14,11 +14,11 @@ from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import NotFound
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Applied, Connection, Driver, DriverInfo, ServerReport, Wanted
+from oauthdeploy.model.capabilities import Capability, DriverFacts, yes
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Client, Object, Revocation
 from oauthdeploy.model.servers import Limits, Role, Server
 from oauthdeploy.model.state import LiveObject, ServerState, TokenCount
-from oauthdeploy.planning.capabilities import Capability, DriverFacts, yes
 from oauthdeploy.planning.changes import Action, Change
 
 
@@ -70,7 +70,7 @@ class _Http:
     closed = False
     stop: threading.Event | None = None
 
-    def heed(self, stop: threading.Event) -> None:
+    def set_stop_event(self, stop: threading.Event) -> None:
         self.stop = stop
 
     def close(self) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from oauthdeploy.planning.audited import AskedRecord, AuditRecord, FoundRecord, ServerRecord
-from oauthdeploy.running.audit import AuditFailed, append, audit_document, audit_schema, hold_writable, schema_text
+from oauthdeploy.planning.revocation.audit_schema import AskedRecord, AuditRecord, FoundRecord, ServerRecord
+from oauthdeploy.running.audit import AuditFailed, append, audit_document, audit_schema, require_writable, schema_text
 
 SCHEMA_FILE = Path(__file__).parents[2] / "schemas" / "audit.v1.schema.json"
 
@@ -105,9 +105,9 @@ def test_two_that_append_at_a_time_tear_no_line(tmp_path: Path) -> None:
 def test_a_trail_that_can_not_be_written_is_known_before(tmp_path: Path) -> None:
     """Asking leaves no file behind; what is in the way is named."""
     path = tmp_path / "audit.jsonl"
-    hold_writable(path)
+    require_writable(path)
     assert not path.exists()
     path.write_text("")
     with pytest.raises(AuditFailed, match="can't be written"):
-        hold_writable(path / "more.jsonl")
+        require_writable(path / "more.jsonl")
     assert os.listdir(tmp_path) == ["audit.jsonl"]

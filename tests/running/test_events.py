@@ -16,8 +16,8 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.model.objects import Scope
 from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.outcome import Event, EventType, Outcome, Status
+from oauthdeploy.running.apply_findings import interrupted
 from oauthdeploy.running.events import Teller, event_document, event_schema
-from oauthdeploy.running.findings import interrupted
 from tests.running.kit import NOON, at, create
 
 SCHEMA_FILE = Path(__file__).parents[2] / "schemas" / "event.v1.schema.json"

@@ -17,7 +17,7 @@ from oauthdeploy.model.objects import Client, ClientSecret, DeliverTo
 from oauthdeploy.planning.outcome import Status
 from oauthdeploy.running.apply import apply_plan
 from oauthdeploy.running.outlets import run_command
-from oauthdeploy.running.sinks import LocalSinks
+from oauthdeploy.running.secret_sinks import LocalSinks
 from tests.running.kit import FACTS_BY_DRIVER, at, create, desired_state, plan_of
 from tests.running.memory_driver import MemoryDriver, MemoryServer
 

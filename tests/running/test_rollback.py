@@ -19,11 +19,11 @@ from oauthdeploy.model.objects import Association, Client, Grant, Object, Revoca
 from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.model.state import DesiredState, LiveState, Policy, PolicyLimits, PrunePolicy
 from oauthdeploy.planning.changes import Action
-from oauthdeploy.planning.inverse import CHANGED_SINCE, END_UNKNOWN, NOT_RESTORABLE, Inverse, inverse
 from oauthdeploy.planning.normalize import flatten
 from oauthdeploy.planning.outcome import ApplyReport, Status
 from oauthdeploy.planning.plan import Plan, build_plan, plan_document
-from oauthdeploy.planning.undone import steps_of
+from oauthdeploy.planning.rollback.inverse import CHANGED_SINCE, END_UNKNOWN, NOT_RESTORABLE, Inverse, inverse
+from oauthdeploy.planning.rollback.steps import steps_of
 from oauthdeploy.running.apply import apply_plan
 from oauthdeploy.running.journal import Journal, read_journal
 from oauthdeploy.running.read import read_live, read_wanted, wanted_of

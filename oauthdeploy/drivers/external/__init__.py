@@ -6,9 +6,9 @@ Its entry gives resource servers what they need to introspect tokens there (RFC 
 from __future__ import annotations
 
 from oauthdeploy.drivers.base import DriverInfo
+from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.capabilities import DriverFacts
 
 
 class ExternalCredentials(Model):

@@ -19,7 +19,7 @@ def _open(connection: Connection) -> Driver:
 
 
 def _sign_in(given: SignIn) -> AuthBase:
-    from oauthdeploy.drivers.signin import TokenAuth
+    from oauthdeploy.drivers.sign_in import TokenAuth
 
     assert isinstance(given.credentials, KeycloakCredentials)
     path = token_path(given.credentials.realm)

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from oauthdeploy.core.errors import NotFound, Rejected
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.common_steps import at_once, parsed
 from oauthdeploy.drivers.http import AdminClient, Answer
-from oauthdeploy.drivers.keycloak.sealing import sent_back
-from oauthdeploy.drivers.steps import at_once, parsed
-from oauthdeploy.drivers.values import Garbled, a_number, an_object
-from oauthdeploy.drivers.wire import FORM, Route
+from oauthdeploy.drivers.json_values import Garbled, a_number, an_object
+from oauthdeploy.drivers.json_wire import FORM, Route
+from oauthdeploy.drivers.keycloak.secret_fields import sent_back
 
 PAGE: Final = 200
 """So many objects are asked for in one page."""

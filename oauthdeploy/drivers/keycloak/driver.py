@@ -12,11 +12,11 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import Unsupported
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
+from oauthdeploy.drivers.common_steps import at_once, parsed, writing
 from oauthdeploy.drivers.http import counting
 from oauthdeploy.drivers.keycloak import client as api
-from oauthdeploy.drivers.keycloak.asking import count_writes
+from oauthdeploy.drivers.keycloak.changed_fields import count_writes
 from oauthdeploy.drivers.keycloak.client import AdminApi
-from oauthdeploy.drivers.keycloak.cutting import Cutter, count_cut_off
 from oauthdeploy.drivers.keycloak.facts import CAPABILITIES, KeycloakCredentials, KeycloakOptions
 from oauthdeploy.drivers.keycloak.findings import Realm, find_all
 from oauthdeploy.drivers.keycloak.mapping import LiveClient, default_scopes
@@ -28,9 +28,9 @@ from oauthdeploy.drivers.keycloak.reading import (
     has_flows,
     state_of,
 )
+from oauthdeploy.drivers.keycloak.revocation import Cutter, count_cut_off
 from oauthdeploy.drivers.keycloak.sessions import busy_clients, live_tokens
 from oauthdeploy.drivers.keycloak.writing import Writer
-from oauthdeploy.drivers.steps import at_once, parsed, writing
 from oauthdeploy.model.objects import Client, Object
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import LiveObject, LiveToken, ServerState

@@ -14,10 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.keycloak.options import KeycloakClientOptions, KeycloakScopeOptions, KeycloakSettingsOptions
-from oauthdeploy.model.fields import Flag, Model, Text
-from oauthdeploy.model.objects import ClientType, Grant
-from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.capabilities import (
+from oauthdeploy.model.capabilities import (
     Capabilities,
     Capability,
     DriverFacts,
@@ -26,6 +23,9 @@ from oauthdeploy.planning.capabilities import (
     no,
     yes,
 )
+from oauthdeploy.model.fields import Flag, Model, Text
+from oauthdeploy.model.objects import ClientType, Grant
+from oauthdeploy.model.servers import Role
 
 MASTER: Final = "master"
 """The realm of the administrators of all realms."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.json_values import a_flag, a_name, a_number, a_text, an_object, fingerprint, some_texts
+from oauthdeploy.drivers.keycloak.field_map import CLIENT, read_mappers, told, write_mappers
 from oauthdeploy.drivers.keycloak.options import MARK, Flows, KeycloakClientOptions
-from oauthdeploy.drivers.keycloak.places import CLIENT, read_mappers, told, write_mappers
-from oauthdeploy.drivers.keycloak.sealing import sealed, texts_of
-from oauthdeploy.drivers.values import a_flag, a_name, a_number, a_text, an_object, fingerprint, some_texts
+from oauthdeploy.drivers.keycloak.secret_fields import sealed, texts_of
 from oauthdeploy.model.fields import ClientLifetime
 from oauthdeploy.model.objects import Client, ClientSecret, ClientTokens, ClientType, Grant
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from oauthdeploy.drivers.values import Garbled
+from oauthdeploy.drivers.json_values import Garbled
 
 Json = Mapping[str, Any]
 

@@ -13,18 +13,18 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import Forbidden, ServerError, Unauthorized, Unreachable
 from oauthdeploy.drivers.base import Wanted
+from oauthdeploy.drivers.common_steps import at_once, parsed, warning_of
+from oauthdeploy.drivers.json_values import fingerprint
 from oauthdeploy.drivers.keycloak import client as api
 from oauthdeploy.drivers.keycloak import scopes as scope_mapping
 from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES
 from oauthdeploy.drivers.keycloak.mapping import LiveClient, options_of, read_client, with_options
 from oauthdeploy.drivers.keycloak.policies import Rule, enforced, entries, named_profiles
-from oauthdeploy.drivers.keycloak.revoking import live_revocation
+from oauthdeploy.drivers.keycloak.revocation_state import live_revocation
 from oauthdeploy.drivers.keycloak.scopes import LiveScope, read_scope
-from oauthdeploy.drivers.keycloak.sealing import keeps_secrets, sealed
+from oauthdeploy.drivers.keycloak.secret_fields import keeps_secrets, sealed
 from oauthdeploy.drivers.keycloak.settings import is_whole, read_settings, settings_fingerprint
-from oauthdeploy.drivers.steps import at_once, parsed, warning_of
-from oauthdeploy.drivers.values import fingerprint
 from oauthdeploy.model.objects import Association, Client, Object, Revocation, Scope, Settings
 from oauthdeploy.model.state import LiveObject, Ownership, ServerState
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from oauthdeploy.drivers.keycloak.mapping import OPENID, OWNER, attributes_of, digest, is_openid
-from oauthdeploy.drivers.keycloak.options import KeycloakScopeOptions, Mapper
-from oauthdeploy.drivers.keycloak.places import (
+from oauthdeploy.drivers.json_values import a_name, a_text
+from oauthdeploy.drivers.keycloak.field_map import (
     SCOPE,
     TEXT,
     Place,
@@ -18,8 +17,9 @@ from oauthdeploy.drivers.keycloak.places import (
     told,
     write_mappers,
 )
-from oauthdeploy.drivers.keycloak.sealing import sealed
-from oauthdeploy.drivers.values import a_name, a_text
+from oauthdeploy.drivers.keycloak.mapping import OPENID, OWNER, attributes_of, digest, is_openid
+from oauthdeploy.drivers.keycloak.options import KeycloakScopeOptions, Mapper
+from oauthdeploy.drivers.keycloak.secret_fields import sealed
 from oauthdeploy.model.objects import Scope
 
 _NO_OPTIONS: Final = KeycloakScopeOptions()

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from oauthdeploy.drivers.base import token_handle
+from oauthdeploy.drivers.json_values import a_flag, a_number, a_text
 from oauthdeploy.drivers.keycloak.mapping import read_client, sessions_since
-from oauthdeploy.drivers.values import a_flag, a_number, a_text
 from oauthdeploy.model.state import LiveToken
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from oauthdeploy.drivers.json_values import Garbled, a_flag, a_number, a_text, fingerprint
+from oauthdeploy.drivers.keycloak.field_map import SETTINGS, told
 from oauthdeploy.drivers.keycloak.options import KeycloakSettingsOptions, SecretRotation
-from oauthdeploy.drivers.keycloak.places import SETTINGS, told
 from oauthdeploy.drivers.keycloak.policies import Rule
-from oauthdeploy.drivers.values import Garbled, a_flag, a_number, a_text, fingerprint
 from oauthdeploy.model.objects import Settings
 
 SECONDS: Final[Mapping[str, str]] = {

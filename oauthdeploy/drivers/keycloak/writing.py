@@ -17,8 +17,16 @@ from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.errors import Conflict, NotFound, Rejected
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Applied
+from oauthdeploy.drivers.common_steps import (
+    ADOPTED,
+    GONE,
+    changed_values,
+    create_or_find,
+    parsed,
+)
+from oauthdeploy.drivers.json_wire import secrets_in
 from oauthdeploy.drivers.keycloak import client as api
-from oauthdeploy.drivers.keycloak.asking import becomes_confidential, option_names
+from oauthdeploy.drivers.keycloak.changed_fields import becomes_confidential, option_names
 from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES, DEFAULTS
 from oauthdeploy.drivers.keycloak.mapping import (
@@ -51,14 +59,6 @@ from oauthdeploy.drivers.keycloak.scopes import (
     read_scope,
 )
 from oauthdeploy.drivers.keycloak.settings import rules_to_lay_down, write_settings
-from oauthdeploy.drivers.steps import (
-    ADOPTED,
-    GONE,
-    changed_values,
-    create_or_find,
-    parsed,
-)
-from oauthdeploy.drivers.wire import secrets_in
 from oauthdeploy.model.objects import Association, Client, ClientType, Scope, Settings
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.changes import Action, Change

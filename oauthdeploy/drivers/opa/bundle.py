@@ -11,9 +11,9 @@ from typing import Any, Final
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid
 from oauthdeploy.drivers.base import BundleRequest
+from oauthdeploy.drivers.json_values import fingerprint
 from oauthdeploy.drivers.opa import mapping
 from oauthdeploy.drivers.opa.facts import OpaOptions
-from oauthdeploy.drivers.values import fingerprint
 from oauthdeploy.model.objects import Revocation
 
 _MODE: Final = 0o644

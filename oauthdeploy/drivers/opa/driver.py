@@ -12,13 +12,13 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import Conflict, UnexpectedAnswer
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
-from oauthdeploy.drivers.counting import counting
+from oauthdeploy.drivers.common_steps import parsed, warning_of, writing
+from oauthdeploy.drivers.json_values import Garbled
 from oauthdeploy.drivers.opa import mapping
 from oauthdeploy.drivers.opa.client import DataApi, owners_of
 from oauthdeploy.drivers.opa.facts import CAPABILITIES, OpaCredentials, OpaOptions
 from oauthdeploy.drivers.opa.mapping import Document, Moved
-from oauthdeploy.drivers.steps import parsed, warning_of, writing
-from oauthdeploy.drivers.values import Garbled
+from oauthdeploy.drivers.request_count import counting
 from oauthdeploy.model.objects import Revocation, Trust
 from oauthdeploy.model.state import LiveObject, ServerState
 from oauthdeploy.planning.changes import Change

@@ -13,9 +13,7 @@ from pydantic import AfterValidator, Field
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.model.fields import Model, Text
-from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.capabilities import (
+from oauthdeploy.model.capabilities import (
     Capabilities,
     Capability,
     DriverFacts,
@@ -25,6 +23,8 @@ from oauthdeploy.planning.capabilities import (
     no,
     yes,
 )
+from oauthdeploy.model.fields import Model, Text
+from oauthdeploy.model.servers import Role
 
 
 def _not_system(path: str) -> str:

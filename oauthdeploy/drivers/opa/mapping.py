@@ -31,14 +31,14 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.drivers.values import Garbled, fingerprint
+from oauthdeploy.drivers.json_values import Garbled, fingerprint
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Association, Client, ClientTokens, IssuedBefore, Object, Revocation, Scope, Trust
 from oauthdeploy.model.state import LiveObject, Ownership
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
-from oauthdeploy.planning.cutoffs import BLOCKED as BLOCKS
-from oauthdeploy.planning.cutoffs import REFUSED
 from oauthdeploy.planning.normalize import wanted_fields
+from oauthdeploy.planning.revocation.pending import BLOCKED as BLOCKS
+from oauthdeploy.planning.revocation.pending import REFUSED
 
 CLIENTS: Final = "clients"
 SCOPES: Final = "scopes"

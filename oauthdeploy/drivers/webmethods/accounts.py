@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from oauthdeploy.drivers.values import a_flag, a_name, an_object
+from oauthdeploy.drivers.json_values import a_flag, a_name, an_object
 
 
 def read_user(body: Any) -> tuple[str, bool]:

@@ -9,15 +9,15 @@ from typing import Any, Final, TypeVar
 
 from oauthdeploy.core.errors import NotFound, Rejected, UnexpectedAnswer, Unsupported
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.common_steps import parsed
 from oauthdeploy.drivers.http import AdminClient, Answer
-from oauthdeploy.drivers.steps import parsed
-from oauthdeploy.drivers.values import a_list
-from oauthdeploy.drivers.webmethods import document as doc
+from oauthdeploy.drivers.json_values import a_list
+from oauthdeploy.drivers.json_wire import Route
+from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.accounts import read_group, read_user
-from oauthdeploy.drivers.webmethods.document import Api, read_document
 from oauthdeploy.drivers.webmethods.mapping import LiveClient, LiveScope, find_scope, read_client, read_scope
+from oauthdeploy.drivers.webmethods.openapi_document import Api, read_document
 from oauthdeploy.drivers.webmethods.tokens import Token, read_token
-from oauthdeploy.drivers.wire import Route
 
 T = TypeVar("T")
 

@@ -9,10 +9,11 @@ from dataclasses import replace
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
+from oauthdeploy.drivers.common_steps import writing
 from oauthdeploy.drivers.http import counting
-from oauthdeploy.drivers.steps import writing
-from oauthdeploy.drivers.webmethods import document as doc
+from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.client import AdminApi, load_api
+from oauthdeploy.drivers.webmethods.client_matching import find_loosely
 from oauthdeploy.drivers.webmethods.facts import (
     CAPABILITIES,
     WebMethodsCredentials,
@@ -20,13 +21,12 @@ from oauthdeploy.drivers.webmethods.facts import (
 )
 from oauthdeploy.drivers.webmethods.findings import Server, find_all
 from oauthdeploy.drivers.webmethods.mapping import read_settings
-from oauthdeploy.drivers.webmethods.matching import find_loosely
 from oauthdeploy.drivers.webmethods.reading import Reader, state_of
 from oauthdeploy.drivers.webmethods.tokens import working
 from oauthdeploy.drivers.webmethods.writing import Writer, count_writes
+from oauthdeploy.model.capabilities import Capabilities, Capability, no
 from oauthdeploy.model.objects import Side
 from oauthdeploy.model.state import LiveToken, ServerState
-from oauthdeploy.planning.capabilities import Capabilities, Capability, no
 from oauthdeploy.planning.changes import Change
 
 

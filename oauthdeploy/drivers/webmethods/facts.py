@@ -15,10 +15,7 @@ from pydantic import AfterValidator, Field
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.model.fields import Model, Text
-from oauthdeploy.model.objects import ClientType, TokenEndpointAuth
-from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.capabilities import (
+from oauthdeploy.model.capabilities import (
     Capabilities,
     Capability,
     DriverFacts,
@@ -29,6 +26,9 @@ from oauthdeploy.planning.capabilities import (
     no,
     yes,
 )
+from oauthdeploy.model.fields import Model, Text
+from oauthdeploy.model.objects import ClientType, TokenEndpointAuth
+from oauthdeploy.model.servers import Role
 
 SERVICES: Final = "/invoke/pub.oauth"
 """Where the OAuth services of an Integration Server stand, below its base address."""

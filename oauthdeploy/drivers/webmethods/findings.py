@@ -10,10 +10,10 @@ from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.core.errors import ServerError, Unauthorized, Unreachable
 from oauthdeploy.drivers.base import Wanted
-from oauthdeploy.drivers.webmethods import document as doc
+from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.client import AdminApi
 from oauthdeploy.drivers.webmethods.mapping import SETTINGS_FIELDS, counts_refreshes, is_version_number
-from oauthdeploy.drivers.webmethods.trusting import EXTERNAL_NEEDED, REMOTE_NEEDED, alias_of
+from oauthdeploy.drivers.webmethods.trust import EXTERNAL_NEEDED, REMOTE_NEEDED, alias_of
 from oauthdeploy.drivers.webmethods.writing import can_be_id, secret_of
 from oauthdeploy.model.objects import Client, ClientType, Grant, Object, Settings, Side, Trust
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers.values import (
+from oauthdeploy.drivers.json_values import (
     Garbled,
     a_flag,
     a_name,

@@ -12,14 +12,14 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import ServerError, Unauthorized, Unreachable
 from oauthdeploy.drivers.base import Wanted
-from oauthdeploy.drivers.steps import warning_of
-from oauthdeploy.drivers.values import fingerprint
-from oauthdeploy.drivers.webmethods import document as doc
+from oauthdeploy.drivers.common_steps import warning_of
+from oauthdeploy.drivers.json_values import fingerprint
+from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.client import AdminApi, TokenList
+from oauthdeploy.drivers.webmethods.client_matching import Match, Sought, find_loosely, match
 from oauthdeploy.drivers.webmethods.mapping import LiveClient, as_told_to, read_settings, settings_fingerprint
-from oauthdeploy.drivers.webmethods.matching import Match, Sought, find_loosely, match
 from oauthdeploy.drivers.webmethods.tokens import count, selected
-from oauthdeploy.drivers.webmethods.trusting import (
+from oauthdeploy.drivers.webmethods.trust import (
     LOCAL,
     LiveTrust,
     dangling_trust,

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import token_handle
-from oauthdeploy.drivers.values import Garbled, a_text, an_object
+from oauthdeploy.drivers.json_values import Garbled, a_text, an_object
 from oauthdeploy.model.objects import IssuedBefore, Revocation
 from oauthdeploy.model.state import LiveToken, TokenCount
 

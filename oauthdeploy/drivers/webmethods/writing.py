@@ -16,9 +16,17 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import NotFound, ServerError, Unsupported
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Applied
-from oauthdeploy.drivers.steps import ADOPTED, GONE, at_once, blocks, changed_values, create_or_find, deletes_tokens
-from oauthdeploy.drivers.values import fingerprint
-from oauthdeploy.drivers.webmethods import document as doc
+from oauthdeploy.drivers.common_steps import (
+    ADOPTED,
+    GONE,
+    at_once,
+    blocks,
+    changed_values,
+    create_or_find,
+    deletes_tokens,
+)
+from oauthdeploy.drivers.json_values import fingerprint
+from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.client import AdminApi
 from oauthdeploy.drivers.webmethods.facts import DEFAULT_VERSION, DEFAULTS
 from oauthdeploy.drivers.webmethods.mapping import (
@@ -35,7 +43,7 @@ from oauthdeploy.drivers.webmethods.mapping import (
 )
 from oauthdeploy.drivers.webmethods.reading import alias_trust, read_trust
 from oauthdeploy.drivers.webmethods.tokens import Token, selected
-from oauthdeploy.drivers.webmethods.trusting import LOCAL, LiveTrust, alias_of, read_alias, write_external, write_remote
+from oauthdeploy.drivers.webmethods.trust import LOCAL, LiveTrust, alias_of, read_alias, write_external, write_remote
 from oauthdeploy.model.objects import (
     Association,
     Client,

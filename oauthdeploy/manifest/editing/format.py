@@ -12,17 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from oauthdeploy.core.collector import paused
 from oauthdeploy.core.diagnostics import Diagnostic, Path
+from oauthdeploy.core.garbage_collector import paused
 from oauthdeploy.manifest.editing.order import put_in_order
 from oauthdeploy.manifest.editing.read import read_text
 from oauthdeploy.manifest.editing.tree import IGNORE_MARK, Collection, Text, settle
 from oauthdeploy.manifest.editing.trivia import read_trivia
 from oauthdeploy.manifest.editing.write import write_text
-from oauthdeploy.manifest.loader import read_tree
 from oauthdeploy.manifest.locate import Locator
-from oauthdeploy.manifest.mask import mask_broken_line
-from oauthdeploy.manifest.nodes import BIG, Node, Source, read_nodes
+from oauthdeploy.manifest.secret_paths import mask_broken_line
+from oauthdeploy.manifest.yaml_nodes import BIG, Node, Source, read_nodes
+from oauthdeploy.manifest.yaml_reader import read_tree
 
 _HEADER_KEYS = frozenset({"version", "name"})
 """A comment right above one of these, at the top of a file, speaks of the whole file."""

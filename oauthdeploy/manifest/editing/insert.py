@@ -18,8 +18,8 @@ from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.manifest.document import Document
 from oauthdeploy.manifest.editing.format import comments_of, with_lf
 from oauthdeploy.manifest.editing.scalars import written
-from oauthdeploy.manifest.loader import read_tree
-from oauthdeploy.manifest.nodes import Source
+from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.yaml_reader import read_tree
 
 Entry = Mapping[str, "str | Sequence[str] | Mapping[str, str]"]
 """A mapping of plain values; nested lists and mappings are written in brackets."""

@@ -16,12 +16,12 @@ from oauthdeploy.manifest.explaining.rules import all_rules
 from oauthdeploy.manifest.explaining.support import answers
 from oauthdeploy.manifest.explaining.types import OWN_KEYS, Shape, shape_of
 from oauthdeploy.manifest.schema import manifest_schema, own_schema
-from oauthdeploy.manifest.words import closest
+from oauthdeploy.manifest.suggestions import closest
+from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.explanation import FieldFacts
 from oauthdeploy.model.fields import Model, NaturalKey, WriteOnly, format_duration, marked
 from oauthdeploy.model.objects import MODEL_OF
 from oauthdeploy.model.servers import Server
-from oauthdeploy.planning.capabilities import DriverFacts
 
 _KINDS: Final = {"settings": Kind.SETTINGS, "scopes": Kind.SCOPE, "clients": Kind.CLIENT}
 """The sections whose fields are managed: compared with the servers when they are written."""

@@ -12,7 +12,8 @@ from oauthdeploy.core.diagnostics import Diagnostics, Path
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.api import Manifest
 from oauthdeploy.manifest.document import ClientEntry, Presence, RevocationEntry, ScopeEntry
-from oauthdeploy.manifest.explaining.standing import why_away
+from oauthdeploy.manifest.explaining.placement_reasons import why_away
+from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.explanation import (
     Away,
     FieldStanding,
@@ -25,7 +26,6 @@ from oauthdeploy.model.explanation import (
 from oauthdeploy.model.fields import Model, managed
 from oauthdeploy.model.objects import MODEL_OF, Object
 from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.capabilities import DriverFacts
 
 _FROM_SERVER: Final = ("client_id", "client_secret", "username", "password", "user", "default_scope")
 """The fields of a trust that are written in the entry of the server that is trusted."""

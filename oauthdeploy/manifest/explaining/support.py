@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from oauthdeploy.model.capabilities import Capability, DriverFacts, Support, supports, table_for
 from oauthdeploy.model.explanation import DriverAnswer
 from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.capabilities import Capability, DriverFacts, Support, supports, table_for
 
 BEYOND_NAMES: Final[Mapping[str, tuple[Capability, ...]]] = {
     "clients.type": (Capability.CLIENT_TYPE_CHANGE,),

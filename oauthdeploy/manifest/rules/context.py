@@ -12,10 +12,10 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Path
 from oauthdeploy.manifest.document import ClientEntry, Document, Presence, ScopeEntry
 from oauthdeploy.manifest.rules.uris import PLAIN_HTTPS, RedirectUri, is_loopback_url, read_redirect_uri
+from oauthdeploy.model.capabilities import Answer, Capability, DriverFacts, Support, supports, table_for
 from oauthdeploy.model.objects import Client, Grant, Object, Settings, Side
 from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.model.state import DesiredState
-from oauthdeploy.planning.capabilities import Answer, Capability, DriverFacts, Support, supports, table_for
 
 
 class Pair(NamedTuple):

@@ -10,7 +10,7 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Path, Severity
 from oauthdeploy.manifest.rules.base import Finding, Rule, object_address, rule
 from oauthdeploy.manifest.rules.context import RuleContext
-from oauthdeploy.planning.capabilities import Answer, Capability
+from oauthdeploy.model.capabilities import Answer, Capability
 
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+\Z")
 

@@ -10,10 +10,10 @@ from oauthdeploy.core.diagnostics import Path, Severity
 from oauthdeploy.core.secrets import Secret, SourcedText
 from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, object_address, rule
 from oauthdeploy.manifest.rules.context import RuleContext
+from oauthdeploy.model.capabilities import Answer, Capability
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import ClientType, Side
 from oauthdeploy.model.servers import Proxy
-from oauthdeploy.planning.capabilities import Answer, Capability
 
 
 def _is_secret(annotation: Any) -> bool:

@@ -8,8 +8,8 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Severity
 from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, object_address, rule
 from oauthdeploy.manifest.rules.context import RuleContext
+from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.objects import Grant, Trust
-from oauthdeploy.planning.capabilities import Capability
 
 
 def _scope_finding(name: str, field: str, detail: str) -> Finding:

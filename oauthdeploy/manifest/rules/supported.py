@@ -10,10 +10,10 @@ from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Path, Severity
 from oauthdeploy.manifest.rules.base import Finding, Rule, object_address, rule
 from oauthdeploy.manifest.rules.context import RuleContext
+from oauthdeploy.model.capabilities import Answer, Capability, Support
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Grant, IssuedBefore, Revocation, Settings, Side, Trust
 from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.capabilities import Answer, Capability, Support
 
 _AUTHORIZATION: Final = frozenset({Side.AUTHORIZATION})
 _RESOURCE: Final = frozenset({Side.RESOURCE})

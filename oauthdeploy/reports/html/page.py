@@ -18,13 +18,13 @@ from markupsafe import Markup
 
 from oauthdeploy import __version__
 from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.reports.diagram import Picture, picture_of
 from oauthdeploy.reports.document import Report, Row, Run, Verdict
+from oauthdeploy.reports.formatting import NONE_TEXT, counted, visible
 from oauthdeploy.reports.graph_svg import svg_inline, svg_rules
 from oauthdeploy.reports.html.rows import LIMIT, Rows, fitted_rows
-from oauthdeploy.reports.picture import Picture, picture_of
 from oauthdeploy.reports.results import ends_of, reason_of
 from oauthdeploy.reports.text import place_text, step_text
-from oauthdeploy.reports.words import NONE_TEXT, counted, visible
 
 _PACKAGE: Final = "oauthdeploy.reports.html"
 _WAITING: Final = {Run.DRIFT: "Drift", Run.COMPARE: "Different"}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from oauthdeploy.testing.scenarios import clients, conduct, cutting, kinds, trouble
+from oauthdeploy.testing.scenarios import behaviour, clients, failures, kinds, revocation
 from oauthdeploy.testing.scenarios.base import SCENARIOS as _TOLD
 from oauthdeploy.testing.scenarios.base import NoHook, Scenario
 
-_PARTS: Final = (kinds, clients, cutting, conduct, trouble)
+_PARTS: Final = (kinds, clients, revocation, behaviour, failures)
 
 GROUPS: Final = {
     "arrival": "Arrival",

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.objects import Side
-from oauthdeploy.planning.capabilities import Capability
 from oauthdeploy.planning.normalize import flatten, same
-from oauthdeploy.testing.bench import Bench, Breach, Parts, Planned
+from oauthdeploy.testing.harness import Bench, Breach, Parts, Planned
 
 Tell = Callable[[Bench], None]
 
@@ -125,7 +125,7 @@ def hold(bench: Bench, planned: Planned, address: str, values: Mapping[str, Any]
             raise Breach(f"{address}: {path} is {have[path]!r}, and should be {value!r}")
 
 
-def hold_written(bench: Bench, planned: Planned, address: str, path: str) -> None:
+def require_written(bench: Bench, planned: Planned, address: str, path: str) -> None:
     """See that a field of a live object is as the manifest writes it. Raises Breach where either has none."""
     want = flatten(planned.manifest.desired.objects[bench.address(address)])
     if path not in want:
@@ -138,7 +138,7 @@ def back_and_forth(
 ) -> None:
     """Give a field one value, then the other, then the first again; after each step nothing is left to do."""
     first, second = values
-    hold_written(bench, bench.settle(f"{what} is {first}", parts(first)), address, path)
+    require_written(bench, bench.settle(f"{what} is {first}", parts(first)), address, path)
     for value in (second, first):
         ran = bench.step(f"{what} becomes {value}", parts(value), {address: "update"})
-        hold_written(bench, ran.after, address, path)
+        require_written(bench, ran.after, address, path)

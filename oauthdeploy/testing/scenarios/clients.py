@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.capabilities import Capability as Can
 from oauthdeploy.model.objects import Client
-from oauthdeploy.planning.capabilities import Capability as Can
 from oauthdeploy.planning.normalize import flatten
-from oauthdeploy.testing.bench import Bench, Breach, Parts
+from oauthdeploy.testing.harness import Bench, Breach, Parts
 from oauthdeploy.testing.scenarios.base import (
     CALLBACK,
     NoHook,
@@ -17,8 +17,8 @@ from oauthdeploy.testing.scenarios.base import (
     confidential,
     credentials,
     hold,
-    hold_written,
     public,
+    require_written,
     sample,
     scenario,
 )
@@ -33,16 +33,16 @@ def clients(bench: Bench) -> None:
     bench.step("a first client", {"clients": {"web-shop": one}}, {"client/web-shop": "create"})
     both = {"clients": {"web-shop": one, "mobile": two}}
     planned = bench.step("a second client beside it", both, {"client/mobile": "create"}).after
-    hold_written(bench, planned, "client/mobile", "redirect_uris")
-    hold_written(bench, planned, "client/mobile", "grants")
+    require_written(bench, planned, "client/mobile", "redirect_uris")
+    require_written(bench, planned, "client/mobile", "grants")
     changed = {
         "clients": {"web-shop": public(redirect_uris=[CALLBACK, "https://shop.example.com/other"]), "mobile": two}
     }
     planned = bench.step("more redirect URIs", changed, {"client/web-shop": "update"}).after
-    hold_written(bench, planned, "client/web-shop", "redirect_uris")
+    require_written(bench, planned, "client/web-shop", "redirect_uris")
     gone = {"clients": {"web-shop": {"state": "absent"}, "mobile": two}}
     planned = bench.step("the first one goes", gone, {"client/web-shop": "delete"}).after
-    hold_written(bench, planned, "client/mobile", "redirect_uris")
+    require_written(bench, planned, "client/mobile", "redirect_uris")
 
 
 def _client_field(bench: Bench, field: str, first: Any, second: Any, path: str = "") -> None:
@@ -61,7 +61,7 @@ def _natural_key(bench: Bench, field: str, first: Any, second: Any) -> None:
     for value in sample(bench, f"clients.{field}", first, second):
         parts = {"clients": {"web-shop": public(**{field: value})}}
         ran = bench.step(f"a client whose {field} is {value}", parts, {"client/web-shop": "create"})
-        hold_written(bench, ran.after, "client/web-shop", field)
+        require_written(bench, ran.after, "client/web-shop", field)
 
 
 @scenario("clients/name", Can.CLIENTS, proves=Can.CLIENT_NAME)
@@ -119,7 +119,7 @@ def client_grants(bench: Bench) -> None:
     bench.rest(parts("authorization_code", "client_credentials"))
     fewer = parts("authorization_code")
     planned = bench.step("the other grant alone", fewer, {"client/web-shop": "update"}).after
-    hold_written(bench, planned, "client/web-shop", "grants")
+    require_written(bench, planned, "client/web-shop", "grants")
 
 
 def _grant(bench: Bench, grant: str) -> None:
@@ -177,7 +177,7 @@ def client_type(bench: Bench) -> None:
     bench.step("a public client", before, {"client/web-shop": "create"})
     after = {"clients": {"web-shop": confidential(bench, "web-shop", redirect_uris=[CALLBACK])}}
     planned = bench.step("it can keep a secret now", after, {"client/web-shop": "update"}).after
-    hold_written(bench, planned, "client/web-shop", "type")
+    require_written(bench, planned, "client/web-shop", "type")
 
 
 @scenario("clients/replace", Can.CLIENTS)
@@ -188,7 +188,7 @@ def client_replace(bench: Bench) -> None:
     after = {"clients": {"web-shop": confidential(bench, "web-shop", redirect_uris=[CALLBACK])}}
     action = "update" if can(bench, Can.CLIENT_TYPE_CHANGE) else "replace"
     planned = bench.step("it can keep a secret now", after, {"client/web-shop": action}).after
-    hold_written(bench, planned, "client/web-shop", "redirect_uris")
+    require_written(bench, planned, "client/web-shop", "redirect_uris")
 
 
 @scenario("clients/prune", Can.CLIENTS)

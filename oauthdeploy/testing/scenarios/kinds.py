@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from oauthdeploy.core.addresses import Kind
-from oauthdeploy.planning.capabilities import Capability as Can
-from oauthdeploy.testing.bench import Bench, Breach, Parts
+from oauthdeploy.model.capabilities import Capability as Can
+from oauthdeploy.testing.harness import Bench, Breach, Parts
 from oauthdeploy.testing.scenarios.base import (
     back_and_forth,
     can,

@@ -12,6 +12,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from oauthdeploy.drivers.keycloak.facts import FACTS, KeycloakCredentials, KeycloakOptions, endpoints
+from oauthdeploy.drivers.keycloak.field_map import (
+    CLIENT,
+    SCOPE,
+    SETTINGS,
+    audience_mappers,
+    read_audiences,
+    write_mappers,
+)
 from oauthdeploy.drivers.keycloak.mapping import put_client, read_client, whole
 from oauthdeploy.drivers.keycloak.options import (
     KeycloakClientOptions,
@@ -19,9 +27,8 @@ from oauthdeploy.drivers.keycloak.options import (
     KeycloakSettingsOptions,
     Mapper,
 )
-from oauthdeploy.drivers.keycloak.places import CLIENT, SCOPE, SETTINGS, audience_mappers, read_audiences, write_mappers
 from oauthdeploy.drivers.keycloak.policies import Rule, enforced, switched
-from oauthdeploy.drivers.keycloak.revoking import live_revocation, mark_name
+from oauthdeploy.drivers.keycloak.revocation_state import live_revocation, mark_name
 from oauthdeploy.drivers.keycloak.settings import PKCE, RULES
 from oauthdeploy.model.objects import Grant, Revocation
 

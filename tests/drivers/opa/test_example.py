@@ -17,7 +17,7 @@ import requests
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from oauthdeploy.cli.run import run
+from oauthdeploy.cli.entrypoint import run
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.errors import Forbidden
 from tests.drivers.kit import Says, Seen, says, serving

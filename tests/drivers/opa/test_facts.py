@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.drivers.opa.facts import DEFAULTS, FACTS, NAMES, OpaCredentials, OpaOptions
+from oauthdeploy.model.capabilities import Answer, Capability, supports
 from oauthdeploy.model.objects import MODEL_OF
 from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.capabilities import Answer, Capability, supports
 
 
 @pytest.mark.parametrize("path", ["oauth", "oauth/orders", "a/b-c/d_1", "systems/x", "_x"])

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.drivers.json_values import Garbled
 from oauthdeploy.drivers.opa.mapping import (
     REVISION,
     document_of,
@@ -19,7 +20,6 @@ from oauthdeploy.drivers.opa.mapping import (
     read_revocation,
     revised,
 )
-from oauthdeploy.drivers.values import Garbled
 from oauthdeploy.model.objects import Client, Object
 from tests.drivers.opa.site import LINK, NAME, OWNER, at, client, cut, link, scope, trust
 

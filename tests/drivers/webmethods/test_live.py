@@ -12,8 +12,8 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import Forbidden, Unauthorized, Unsupported, WriteRefused
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Wanted
+from oauthdeploy.model.capabilities import Capability, supports
 from oauthdeploy.model.objects import Association, Client, Grant, Object, Revocation, Scope, Settings, Trust
-from oauthdeploy.planning.capabilities import Capability, supports
 from oauthdeploy.planning.changes import Action
 from tests.drivers.webmethods.site import (
     KINDS,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oauthdeploy.drivers.values import Garbled, a_list, fingerprint
+from oauthdeploy.drivers.json_values import Garbled, a_list, fingerprint
 from oauthdeploy.drivers.webmethods import mapping
 from oauthdeploy.drivers.webmethods.mapping import (
     as_told_to,
@@ -25,7 +25,7 @@ from oauthdeploy.drivers.webmethods.mapping import (
     write_settings,
 )
 from oauthdeploy.drivers.webmethods.tokens import read_token
-from oauthdeploy.drivers.webmethods.trusting import external_trust, place_of, remote_trust
+from oauthdeploy.drivers.webmethods.trust import external_trust, place_of, remote_trust
 from oauthdeploy.model.objects import Client, Grant, Trust
 
 CASES = json.loads((Path(__file__).parent / "cases" / "clients.json").read_text(encoding="utf-8"))

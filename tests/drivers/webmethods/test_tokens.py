@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oauthdeploy.drivers.values import Garbled
+from oauthdeploy.drivers.json_values import Garbled
 from oauthdeploy.drivers.webmethods.tokens import count, parse_server_time, read_token, selected
 from oauthdeploy.model.objects import Revocation
 

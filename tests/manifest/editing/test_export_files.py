@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oauthdeploy.manifest.compose import merge_files
-from oauthdeploy.manifest.editing.estate import write_export
-from oauthdeploy.manifest.loader import read_tree
+from oauthdeploy.manifest.editing.export_merge import write_export
 from oauthdeploy.manifest.locate import Locator
-from oauthdeploy.manifest.nodes import Source
-from oauthdeploy.planning.exported import EntryEdit, Export, OptionEdit, SettingsEdit
+from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.yaml_reader import read_tree
+from oauthdeploy.planning.export.values import EntryEdit, Export, OptionEdit, SettingsEdit
 
 OPTIONS = """\
 settings:

@@ -13,9 +13,9 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.manifest.load import load_manifest
+from oauthdeploy.model.capabilities import Capability, DriverFacts, NameRule, Support, no, untested, yes
 from oauthdeploy.model.fields import Model, Text
 from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.capabilities import Capability, DriverFacts, NameRule, Support, no, untested, yes
 
 
 class Nothing(Model):

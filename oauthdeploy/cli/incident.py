@@ -1,0 +1,181 @@
+"""What `revoke` and `tokens delete` have in common: who wants it why, the question, the report, and the manifest's entry."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypedDict
+
+import click
+
+from oauthdeploy.cli import streams
+from oauthdeploy.cli.apply import DECLINED, Question, say_error
+from oauthdeploy.cli.flags import Decorator, leave, option
+from oauthdeploy.cli.options import Reach, Servers, Source, bundle
+from oauthdeploy.cli.output import Output, as_json
+from oauthdeploy.core.errors import OAuthDeployError, PartialApply
+
+if TYPE_CHECKING:
+    from oauthdeploy.planning.plan import Plan
+    from oauthdeploy.workflow.revocation import Revoked
+    from oauthdeploy.workflow.revocation_request import RevocationRequest
+
+
+class Record(TypedDict):
+    """Who wants a cut-off, why, and under which ticket."""
+
+    who: str
+    reason: str
+    ticket: str
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Who wants a cut-off and why, and how it is to be gone about."""
+
+    reason: str | None = None
+    ticket: str | None = None
+    who: str | None = None
+    audit: Path | None = None
+    allow: tuple[str, ...] = ()
+    dry_run: bool = False
+    yes: bool = False
+    no_input: bool = False
+
+    @property
+    def record(self) -> Record:
+        """What the record says of it."""
+        return {"who": self.who or "", "reason": self.reason or "", "ticket": self.ticket or ""}
+
+
+incident_options: Final[Decorator] = bundle(
+    Incident,
+    "incident",
+    (
+        option("--reason", env="REASON", metavar="TEXT", help="Why, for the record."),
+        option("--ticket", env="TICKET", metavar="ID", help="The incident or ticket; also the name of the entry."),
+        option("--who", env="WHO", metavar="NAME", help="Who asks for it.  [default: the account]"),
+        option(
+            "--audit",
+            env="AUDIT",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="The audit file, one JSON document a line.  [default: .oauthdeploy/audit.jsonl beside the manifest]",
+        ),
+        option(
+            "--allow", env="ALLOW", multiple=True, metavar="RULE", help="Lift a safety rule by its name. Repeatable."
+        ),
+        option("--dry-run", env="DRY_RUN", is_flag=True, help="Show what would be cut off, and write nothing."),
+        option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Don't ask."),
+        option("--no-input", env="NO_INPUT", is_flag=True, help="Never ask, even on a terminal."),
+    ),
+)
+"""--reason, --ticket, --who, --audit, --allow, --dry-run, --yes, --no-input; the command gets them as `incident`."""
+
+
+def carry_out(
+    source: Source,
+    servers: Servers,
+    order: RevocationRequest,
+    incident: Incident,
+    output: Output,
+    *,
+    write: bool = False,
+) -> None:
+    """Cut off, report, record in the manifest where asked, and leave with the exit code."""
+    from oauthdeploy.cli.interrupts import Interrupts
+    from oauthdeploy.cli.progress import progress
+    from oauthdeploy.workflow import revocation
+
+    request = source.request()
+    options = replace(servers.options(), allow=incident.allow)
+    if incident.dry_run:
+        look = revocation.plan_revocation(request, order, options)
+        _show(look.plan, Reach(allow=incident.allow), output)
+        _leave_for(look.down, output)
+        return
+    may_ask = not incident.no_input and not source.takes_stdin and streams.is_terminal(sys.stdin)
+    question = Question(output, Reach(allow=incident.allow), yes=incident.yes, may_ask=may_ask, command=order.command)
+    with progress(output) as tell, Interrupts() as interrupts:
+        done = revocation.revoke(
+            request,
+            order,
+            options,
+            audit=incident.audit,
+            confirm=question.confirm,
+            on_event=interrupts.noting(tell),
+            stop=interrupts.stop,
+        )
+    if done is None:
+        output.talk("Nothing was changed.")
+        leave(DECLINED)
+        return
+    _end(source, order, done, output, write=write, shown=question.shown)
+
+
+def _show(plan: Plan, reach: Reach, output: Output) -> None:
+    from oauthdeploy.reports.builders.plan import plan_report
+
+    output.emit_report(plan_report(plan, allowed=reach.allow))
+
+
+def _leave_for(down: Mapping[str, OAuthDeployError], output: Output) -> None:
+    for name in sorted(down):
+        say_error(down[name], output)
+    leave(PartialApply.exit_code if down else 0)
+
+
+def _end(source: Source, order: RevocationRequest, done: Revoked, output: Output, *, write: bool, shown: bool) -> None:
+    from oauthdeploy.reports.revoke import render_revoke
+    from oauthdeploy.running.audit import audit_document
+
+    record = done.record
+    notes = [f"Recorded in {done.audit} under {record.id[:8]}."]
+    problem: OAuthDeployError | None = None
+    if write:
+        try:
+            notes += _write(source, order, done)
+        except OAuthDeployError as error:
+            problem = error
+    if done.holder is not None:
+        notes.append(
+            f"{done.holder} is applying this manifest. What it planned before may undo a part of this: "
+            "run the same command again when it has ended."
+        )
+    output.emit(
+        {"text": lambda look: render_revoke(record, look, notes), "json": as_json(lambda: audit_document(record))},
+        on_screen=lambda look: "\n" * shown + render_revoke(record, look, notes),
+    )
+    if not output.text_on_stdout:
+        for note in notes:
+            output.talk(note)
+    errors = [each for each in (_unfinished(done), problem) if each is not None]
+    for each in errors:
+        say_error(each, output)
+    leave(errors[0].exit_code if errors else 0)
+
+
+def _unfinished(done: Revoked) -> OAuthDeployError | None:
+    record = done.record
+    unsure = [item.server for item in record.servers if item.state == "cut-off" and not item.verified]
+    again = "Run the same command again: it does what is missing and nothing twice."
+    if record.result != "done":
+        open_ = sorted({f"{i.server} ({i.state})" for i in record.servers if i.problems or i.state in ("failed",)})
+        return PartialApply("The cut-off is not complete", detail=f"Left: {', '.join(open_)}.", fix=again)
+    if unsure:
+        return PartialApply("The cut-off could not be verified", detail=f"On {', '.join(unsure)}.", fix=again)
+    return None
+
+
+def _write(source: Source, order: RevocationRequest, done: Revoked) -> list[str]:
+    """Put the cut-offs into the manifest; gives what to say of it."""
+    from oauthdeploy.workflow.revocation_entry import record_revocation
+
+    return [
+        f"The manifest says so already: {found.already} in {found.file}."
+        if found.already
+        else f"Written into {found.file} as {found.key}."
+        for found in record_revocation(source.request(), order, done)
+    ]

@@ -1,0 +1,100 @@
+"""`-o ndjson`: one JSON document a line, as things happen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from oauthdeploy.cli import streams
+from oauthdeploy.cli.entrypoint import INTERRUPTED, PARTIAL, USAGE, InterruptedApply
+from oauthdeploy.cli.output import Output, ReportNotWritten
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.planning.outcome import ApplyReport, Event
+
+NDJSON = "ndjson"
+
+
+class EventStream:
+    """The lines of one run. `ended` writes the last one."""
+
+    def __init__(self, write: Callable[[Mapping[str, Any]], None]) -> None:
+        self._write = write
+
+    def noting(self, tell: Callable[[Event], None]) -> Callable[[Event], None]:
+        """A listener that writes each event besides."""
+        from oauthdeploy.running.clock import utc_now
+        from oauthdeploy.running.events import event_document
+
+        def listen(event: Event) -> None:
+            self._write(event_document(event, at=utc_now()))
+            tell(event)
+
+        return listen
+
+    def ended(self, report: ApplyReport | None, exit_code: int, error: OAuthDeployError | None = None) -> None:
+        """Write the summary."""
+        from oauthdeploy.running.events import summary_document
+
+        self._write(summary_document(report, exit_code, error))
+
+
+@contextmanager
+def event_stream(output: Output) -> Iterator[EventStream]:
+    """Open the places that `-o ndjson` names and write the first line; an error of ours becomes the last one.
+
+    A place that fails while the servers are being written to is given up, and said at the end: ReportNotWritten.
+    """
+    from oauthdeploy.running.events import version_document
+
+    failed: list[ReportNotWritten] = []
+    with ExitStack() as stack:
+        sinks = [_opened(sink.file, stack) for sink in output.sinks if sink.format == NDJSON]
+
+        def write(document: Mapping[str, Any]) -> None:
+            line = json.dumps(document, ensure_ascii=True, separators=(",", ":")) + "\n"
+            for sink in list(sinks):
+                try:
+                    sink(line)
+                except OSError as error:
+                    sinks.remove(sink)
+                    failed.append(ReportNotWritten("The events could not be written", detail=f"{error.strerror}."))
+
+        stream = EventStream(write)
+        write(version_document())
+        try:
+            yield stream
+        except OAuthDeployError as error:
+            stream.ended(None, error.exit_code, error)
+            raise
+        except click.UsageError:
+            stream.ended(None, USAGE)
+            raise
+        except KeyboardInterrupt as signal:
+            stream.ended(None, PARTIAL if isinstance(signal, InterruptedApply) else INTERRUPTED)
+            raise
+    if failed:
+        raise failed[0]
+
+
+def _opened(file: str | None, stack: ExitStack) -> Callable[[str], None]:
+    if file is None:
+        return streams.write_result
+    try:
+        place: IO[str] = stack.enter_context(Path(file).open("w", encoding="utf-8"))  # noqa: SIM115 - the stack closes it
+    except OSError as error:
+        raise ReportNotWritten(
+            "The events could not be written",
+            detail=f"{file}: {error.strerror}.",
+            fix="Name a file in a folder that exists and can be written to.",
+        ) from error
+
+    def write(line: str) -> None:
+        place.write(line)
+        place.flush()
+
+    return write

@@ -1,0 +1,153 @@
+"""One request, and what its answer means: a JSON document, or HTTP status to our errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from oauthdeploy.core.errors import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    Rejected,
+    ServerError,
+    Unauthorized,
+    UnexpectedAnswer,
+    Unreachable,
+)
+from oauthdeploy.drivers.json_wire import NotJson, Route, clean, decode, is_json, media_type, server_words
+from oauthdeploy.drivers.rate_limit import http_date
+from oauthdeploy.drivers.transport import SAFE_METHODS, redirect_host
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A good answer. `body` is the parsed JSON, None where there is none; `date` the server's clock, where it tells."""
+
+    status: int
+    body: Any
+    date: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request as the driver asked for it."""
+
+    server: str
+    method: str
+    route: Route
+    body: Any
+    params: Mapping[str, str]
+    content_type: str
+    repeatable: bool
+    id: str
+    only_new: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether the method may change something."""
+        return self.method not in SAFE_METHODS
+
+    def error(
+        self,
+        kind: type[ServerError],
+        summary: str,
+        status: int | None = None,
+        words: str = "",
+        fix: str = "",
+        uncertain: bool = False,
+    ) -> ServerError:
+        """An error of this request. The path is shown in its safe form."""
+        return kind(
+            summary,
+            server=self.server,
+            method=self.method,
+            path=self.route.shown,
+            status=status,
+            words=words,
+            fix=fix,
+            uncertain=uncertain,
+        )
+
+
+def judge(
+    call: Call, status: int, headers: Mapping[str, str], raw: bytes, guarded: Callable[[], Iterable[str]]
+) -> Answer:
+    """Give the good answer (2xx), or raise the error that the status means.
+
+    `raw` is the whole body; `guarded` gives the texts that no words of the server may hold. Raises ServerError.
+    """
+    if 200 <= status < 300:
+        return Answer(status, _parsed(call, status, headers, raw), http_date(headers.get("Date")))
+    if call.only_new and status in (304, 412):
+        # RFC 9110 wants 412 for a write; some answer 304, which is for reading.
+        raise call.error(Conflict, f"'{call.server}' has something there already", status)
+    if 300 <= status < 400:
+        raise redirected(call, status, headers)
+    raise refused(call, status, server_words(raw, headers.get("Content-Type", ""), guarded()))
+
+
+def _parsed(call: Call, status: int, headers: Mapping[str, str], raw: bytes) -> Any:
+    if not raw.strip():
+        return None
+    encoding = headers.get("Content-Encoding", "identity").strip().lower()
+    media = media_type(headers.get("Content-Type", ""))
+    why = ""
+    if encoding not in ("", "identity"):
+        why = "it is compressed, which was not asked for"
+    elif media and not is_json(media):
+        why = f"it is {clean(media, 60)}, not application/json"
+    else:
+        try:
+            return decode(raw)
+        except NotJson as problem:
+            why = str(problem)
+    raise call.error(
+        UnexpectedAnswer,
+        f"The answer of '{call.server}' can't be used: {why}",
+        status=status,
+        fix="Check that url leads to the administration API, not to a proxy, a portal or a sign-in page.",
+        uncertain=call.writes,
+    )
+
+
+def redirected(call: Call, status: int, headers: Mapping[str, str]) -> ServerError:
+    """The error for a 3xx: credentials are never sent where a redirect points."""
+    target = redirect_host(headers)
+    whither = f"to {target}" if target else "to another path"
+    return call.error(
+        UnexpectedAnswer,
+        f"'{call.server}' redirects {whither}",
+        status,
+        fix="Redirects are not followed, since credentials would go along. Put the final address into url.",
+    )
+
+
+def refused(call: Call, status: int, words: str) -> ServerError:
+    """The error for a status of 400 and up; `words` are the server's, cleaned."""
+    name = f"'{call.server}'"
+    match status:
+        case 401:
+            fix = "Check the credentials of the server entry."
+            return call.error(Unauthorized, f"{name} refuses the credentials", status, words, fix)
+        case 403:
+            fix = "Give the account the right to do this, or use another account."
+            return call.error(Forbidden, f"{name} forbids this to the account", status, words, fix)
+        case 404:
+            return call.error(NotFound, f"{name} doesn't have it", status, words)
+        case 409:
+            return call.error(Conflict, f"{name} reports a conflict", status, words)
+        case 502 | 503 | 504:
+            unsure = call.writes and status != 503
+            fix = "The server or a proxy before it is not ready; try again later."
+            return call.error(Unreachable, f"{name} is not available", status, words, fix, unsure)
+        case _ if 400 <= status < 500:
+            fix = "Lower limits.parallel or limits.requests_per_second." if status == 429 else ""
+            return call.error(Rejected, f"{name} rejects the request", status, words, fix)
+        case _ if status >= 500:
+            fix = "See the server's log."
+            return call.error(ServerError, f"{name} failed", status, words, fix, call.writes)
+        case _:
+            return call.error(UnexpectedAnswer, f"{name} gave a status that means nothing here", status)

@@ -1,0 +1,239 @@
+"""Where options stand in Keycloak's JSON, and the way there and back. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.json_values import Garbled
+from oauthdeploy.drivers.keycloak.options import CLIENT_ATTRIBUTES, SCOPE_ATTRIBUTES, Mapper
+from oauthdeploy.drivers.keycloak.secret_fields import texts_of
+from oauthdeploy.model.fields import Model
+
+
+@dataclass(frozen=True)
+class Codec:
+    """From a value of Keycloak's JSON to one of an option and back. Raises Garbled for what is none."""
+
+    read: Callable[[Any], Any]
+    write: Callable[[Any], Any]
+
+
+def _read_flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value in ("true", "false"):
+        return bool(value == "true")
+    raise Garbled("a flag is neither true nor false")
+
+
+def _read_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Garbled("a text is none")
+    return value
+
+
+def _read_number(value: Any) -> int:
+    text = str(value)
+    if not text.isascii() or not text.isdigit() or len(text) > 15:
+        raise Garbled("a number is none")
+    return int(text)
+
+
+def _read_texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise Garbled("a list of texts is none")
+    return tuple(sorted(set(value)))
+
+
+FLAG: Final = Codec(_read_flag, bool)
+FLAG_TEXT: Final = Codec(_read_flag, lambda value: "true" if value else "false")
+TEXT: Final = Codec(_read_text, str)
+NUMBER: Final = Codec(_read_number, int)
+NUMBER_TEXT: Final = Codec(_read_number, str)
+LOWER: Final = Codec(lambda value: _read_text(value).lower(), str)
+TEXTS: Final = Codec(_read_texts, lambda value: list(dict.fromkeys(value)))
+JOINED: Final = Codec(lambda value: _read_texts(_read_text(value).split("##")), lambda value: "##".join(value))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an option stands: a field or an attribute of Keycloak's JSON, how it is written, and what null asks for."""
+
+    key: str
+    codec: Codec
+    default: Any = None
+    attribute: bool = False
+
+    def read(self, raw: Mapping[str, Any]) -> Any:
+        """The option's value in the JSON of an object; its default where nothing is there. Raises Garbled."""
+        value = (raw.get("attributes") or {}).get(self.key) if self.attribute else raw.get(self.key)
+        return self.default if value is None or value == "" else self.codec.read(value)
+
+    def write(self, raw: dict[str, Any], value: Any) -> None:
+        """Put a value into the JSON of an object. An attribute is removed by an empty text."""
+        value = self.default if value is None else value
+        if self.attribute:
+            raw.setdefault("attributes", {})[self.key] = "" if value is None else self.codec.write(value)
+        else:
+            raw[self.key] = value if value is None else self.codec.write(value)
+
+
+def _attributes(keys: Mapping[str, str], codecs: Mapping[str, Codec]) -> dict[str, Place]:
+    return {name: Place(key, codecs.get(name, FLAG_TEXT), attribute=True) for name, key in keys.items()}
+
+
+CLIENT: Final[Mapping[str, Place]] = {
+    "consent_required": Place("consentRequired", FLAG, default=False),
+    "full_scope_allowed": Place("fullScopeAllowed", FLAG, default=True),
+    "web_origins": Place("webOrigins", TEXTS, default=()),
+    "root_url": Place("rootUrl", TEXT, default=""),
+    "base_url": Place("baseUrl", TEXT, default=""),
+    "admin_url": Place("adminUrl", TEXT, default=""),
+    "always_display_in_console": Place("alwaysDisplayInConsole", FLAG, default=False),
+    "frontchannel_logout": Place("frontchannelLogout", FLAG, default=False),
+    "client_authenticator": Place("clientAuthenticatorType", TEXT, default="client-secret"),
+    **_attributes(
+        CLIENT_ATTRIBUTES,
+        {
+            "post_logout_redirect_uris": JOINED,
+            "pkce_method": TEXT,
+            "access_token_signature": TEXT,
+            "session_idle": NUMBER_TEXT,
+            "session_max": NUMBER_TEXT,
+            "offline_session_idle": NUMBER_TEXT,
+            "offline_session_max": NUMBER_TEXT,
+        },
+    ),
+}
+"""The options of a client that are one value at one place."""
+
+SCOPE: Final[Mapping[str, Place]] = _attributes(SCOPE_ATTRIBUTES, {"consent_text": TEXT, "order": NUMBER_TEXT})
+"""The options of a client scope that are one value at one place."""
+
+SETTINGS: Final[Mapping[str, Place]] = {
+    "display_name": Place("displayName", TEXT, default=""),
+    "ssl_required": Place("sslRequired", LOWER, default="external"),
+    "implicit_token_lifetime": Place("accessTokenLifespanForImplicitFlow", NUMBER, default=900),
+    "device_code_lifetime": Place("oauth2DeviceCodeLifespan", NUMBER, default=600),
+    "login_lifetime": Place("accessCodeLifespanLogin", NUMBER, default=1800),
+    "revoke_refresh_token": Place("revokeRefreshToken", FLAG, default=False),
+    "refresh_token_max_reuse": Place("refreshTokenMaxReuse", NUMBER, default=0),
+    "sso_session_idle": Place("ssoSessionIdleTimeout", NUMBER, default=1800),
+    "sso_session_max": Place("ssoSessionMaxLifespan", NUMBER, default=36000),
+    "client_session_idle": Place("clientSessionIdleTimeout", NUMBER, default=0),
+    "client_session_max": Place("clientSessionMaxLifespan", NUMBER, default=0),
+    "offline_session_idle": Place("offlineSessionIdleTimeout", NUMBER, default=2592000),
+}
+"""The options of settings that are one value at one place."""
+
+
+# -- told as the manifest has it ----------------------------------------------------------------------------------------
+
+
+def told(
+    written: Mapping[str, Any], wanted: Model, live: Callable[[str], Any], places: Mapping[str, Place]
+) -> dict[str, Any]:
+    """The live values of the written options, as the manifest has to see them: in its own spelling where they are equal.
+
+    `written` are the options as written, `wanted` the same as a model, `live` gives the value that stands there by name, in
+    the model's types. null asks for the default of the option's place.
+    """
+
+    def asked(name: str) -> Any:
+        value = getattr(wanted, name)
+        return places[name].default if value is None and name in places else value
+
+    return {name: _told(raw, asked(name), live(name)) for name, raw in written.items()}
+
+
+def _told(raw: Any, wanted: Any, have: Any) -> Any:
+    if isinstance(wanted, Mapping) and isinstance(raw, Mapping) and isinstance(have, Mapping):
+        return {key: _told(raw[key], wanted[key], have.get(key)) for key in raw}
+    if isinstance(wanted, Model) and isinstance(raw, Mapping) and isinstance(have, Model):
+        return told(raw, wanted, lambda name: getattr(have, name), {})
+    if _same(wanted, have):
+        return raw
+    return list(have) if isinstance(have, tuple) else dict(have) if isinstance(have, Model) else have
+
+
+def _same(wanted: Any, have: Any) -> bool:
+    if isinstance(wanted, tuple) and isinstance(have, tuple):
+        return set(wanted) == set(have)
+    return bool(wanted == have) or (_is_nothing(wanted) and _is_nothing(have))
+
+
+def _is_nothing(value: Any) -> bool:
+    return not value if isinstance(value, Secret) else value in (None, "", False, ())
+
+
+# -- protocol mappers -----------------------------------------------------------------------------------------------------
+
+
+def read_mappers(raw: Mapping[str, Any]) -> dict[str, Mapper]:
+    """The protocol mappers in the JSON of a client or a client scope, by name. Raises Garbled."""
+    found: dict[str, Mapper] = {}
+    for one in raw.get("protocolMappers") or ():
+        if not isinstance(one, Mapping) or not isinstance(one.get("name"), str):
+            raise Garbled("a protocol mapper has no name")
+        config = one.get("config") or {}
+        if not isinstance(config, Mapping):
+            raise Garbled("the config of a protocol mapper is no object")
+        found[one["name"]] = Mapper(type=str(one.get("protocolMapper", "")), config=texts_of(config))
+    return found
+
+
+def write_mappers(standing: Iterable[Any], wanted: Mapping[str, Mapper | None]) -> list[Any]:
+    """The mappers of an object as they shall be: `standing` as read, changed by `wanted`; None takes one away.
+
+    What a mapper has beside its type and config (its id) is kept; a mapper of another type is made anew.
+    """
+    kept = {one["name"]: one for one in standing}
+    for name, mapper in wanted.items():
+        before = kept.pop(name, None)
+        if mapper is None:
+            continue
+        if before is not None and before.get("protocolMapper") == mapper.type:
+            kept[name] = {**before, "config": {**(before.get("config") or {}), **mapper.config}}
+        else:
+            kept[name] = {
+                "name": name,
+                "protocol": "openid-connect",
+                "protocolMapper": mapper.type,
+                "config": dict(mapper.config),
+            }
+    return list(kept.values())
+
+
+# -- audiences ------------------------------------------------------------------------------------------------------------
+
+AUDIENCE: Final = "oidc-audience-mapper"
+_AUDIENCE_KEYS: Final = ("included.client.audience", "included.custom.audience")
+
+
+def read_audiences(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """The audiences that the mappers of an object put into access tokens, whoever made them."""
+    found = [mapper.config.get(key) for mapper in read_mappers(raw).values() if _adds(mapper) for key in _AUDIENCE_KEYS]
+    return tuple(sorted({one for one in found if one and isinstance(one, str)}))
+
+
+def _adds(mapper: Mapper) -> bool:
+    return mapper.type == AUDIENCE and mapper.config.get("access.token.claim") == "true"
+
+
+def audience_mappers(raw: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, Mapper | None]:
+    """The mappers to add, and as None those to take away, so that an object puts `wanted` into access tokens."""
+    have, asked = set(read_audiences(raw)), set(wanted)
+    gone = {
+        name: None
+        for name, mapper in read_mappers(raw).items()
+        if _adds(mapper) and not asked & {mapper.config.get(key) for key in _AUDIENCE_KEYS}
+    }
+    config = {"access.token.claim": "true", "id.token.claim": "false", "introspection.token.claim": "true"}
+    new = {
+        f"audience {one}": Mapper(type=AUDIENCE, config={"included.custom.audience": one, **config})
+        for one in sorted(asked - have)
+    }
+    return {**gone, **new}

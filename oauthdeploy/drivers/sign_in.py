@@ -1,0 +1,128 @@
+"""Signing in with an access token (RFC 6749, sections 4.3 and 4.4): fetched with the first request, renewed before it ends.
+
+The request and the answer are a handful of fields, so no OAuth library stands here: those build the form as one text with
+the secret in it, and read the answer from text again. Here the secret stays a `Secret` until bytes are made, and the answer
+has passed the one JSON reader that trusts in nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextvars import Context
+from typing import Any, Final
+
+from requests import PreparedRequest
+
+from oauthdeploy.core.errors import Forbidden, NotFound, Rejected, ServerError, Unauthorized, UnexpectedAnswer
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.http import AdminClient, RenewingAuth
+from oauthdeploy.drivers.json_wire import FORM
+
+EARLY_SECONDS: Final = 30.0
+"""A token is renewed so long before it ends, or when a fifth of its life is left, whichever is later."""
+
+
+class TokenAuth(RenewingAuth):
+    """Puts a bearer token (RFC 6750) on every request. Safe to use from several threads; one of them fetches for all.
+
+    Fetching a token changes nothing on the server that a plan could ask for, and how often it happens depends on the time
+    that a run takes; so it is not counted among the requests of a plan.
+    """
+
+    def __init__(
+        self,
+        http: AdminClient,
+        path: str,
+        form: Mapping[str, str | Secret],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`http` is from `SignIn.token_client` for `path`, the token endpoint; `form` is what it is sent.
+
+        `clock` gives seconds.
+        """
+        self._http = http
+        self._path = path
+        self._form = form
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._token: Secret | None = None
+        self._renew_at = 0.0
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Sign the request. Raises ServerError where no token can be had."""
+        with self._lock:
+            token = self._token
+            if token is None or self._clock() >= self._renew_at:
+                token = self._fetch()
+        request.headers["Authorization"] = f"Bearer {token.reveal()}"
+        return request
+
+    def renew(self, refused: PreparedRequest) -> bool:
+        """Fetch a new token, unless another thread has done so since `refused` was signed."""
+        with self._lock:
+            if self._token is None or refused.headers.get("Authorization") == f"Bearer {self._token.reveal()}":
+                self._fetch()
+        return True
+
+    def set_stop_event(self, stop: threading.Event) -> None:
+        """As `AdminClient.set_stop_event`."""
+        self._http.set_stop_event(stop)
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._http.close()
+
+    def _fetch(self) -> Secret:
+        self._token = None
+        begun = self._clock()
+        # In a context of its own: the request belongs to no tally of those who happen to need the token first.
+        token, seconds = Context().run(self._ask)
+        self._token = token
+        self._renew_at = float("inf") if seconds is None else begun + seconds - min(EARLY_SECONDS, seconds / 5)
+        return token
+
+    def _ask(self) -> tuple[Secret, float | None]:
+        """The token, and how long it is good for in seconds (None: it doesn't say)."""
+        try:
+            answer = self._http.request("POST", self._path, self._form, content_type=FORM, repeatable=True)
+        except ServerError as error:
+            raise self._refusal(error) from None
+        body = answer.body if isinstance(answer.body, Mapping) else {}
+        token, kind, seconds = body.get("access_token"), body.get("token_type"), body.get("expires_in")
+        if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
+            raise self._garbled("it holds no access token")
+        if not isinstance(kind, str) or kind.lower() != "bearer":
+            raise self._garbled("its token is no bearer token")
+        if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0):
+            raise self._garbled("expires_in is no number of seconds")
+        return Secret(token, "server"), None if seconds is None else float(seconds)
+
+    def _refusal(self, error: ServerError) -> ServerError:
+        """What a failed sign-in means: 400 is a refusal too (RFC 6749, section 5.2), and it never changed anything."""
+        error.uncertain = False
+        told: dict[str, Any] = {
+            "server": error.server,
+            "method": error.method,
+            "path": error.path,
+            "status": error.status,
+            "words": error.words,
+        }
+        if isinstance(error, NotFound):
+            fix = "Check url, and the realm or tenant that the credentials belong to."
+            return Unauthorized(f"'{error.server}' has no token endpoint there", **told, fix=fix)
+        if isinstance(error, Unauthorized | Forbidden | Rejected) and error.status != 429:
+            fix = "Check the credentials of the server entry, and that their client may use this grant."
+            return Unauthorized(f"'{error.server}' refuses to sign in", **told, fix=fix)
+        return error
+
+    def _garbled(self, why: str) -> UnexpectedAnswer:
+        return UnexpectedAnswer(
+            f"The answer of the token endpoint of '{self._http.server}' can't be used: {why}",
+            server=self._http.server,
+            method="POST",
+            path=self._path,
+            fix="Check that url leads to the authorization server, not to a proxy or a portal.",
+        )

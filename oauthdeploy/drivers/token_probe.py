@@ -1,0 +1,99 @@
+"""Trying a token that should be dead: by introspection (RFC 7662), and by a call to what it protects (RFC 6750)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from requests.auth import AuthBase
+
+from oauthdeploy.core.errors import Forbidden, ServerError, Unauthorized, UnexpectedAnswer
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.http import BasicAuth, BearerAuth, open_client
+from oauthdeploy.drivers.json_wire import FORM
+from oauthdeploy.model.servers import Role, Server
+
+
+class HttpProver:
+    """Tries tokens over HTTP, with the TLS settings, proxies and limits of the manifest's server entries."""
+
+    def __init__(self, servers: Mapping[str, Server], introspection: Mapping[str, str], base: Path) -> None:
+        """`servers` are the entries by name, `introspection` the endpoints of those that have one.
+
+        `base` is the folder that TLS files are looked up from.
+        """
+        self._servers = servers
+        self._introspection = introspection
+        self._base = base
+
+    def is_active(self, server: str, token: Secret) -> bool | None:
+        """See `Prover`. Raises UnexpectedAnswer for an answer without `active`."""
+        entry = self._servers[server]
+        endpoint = self._introspection.get(server, "")
+        auth = _introspector(entry)
+        if not endpoint or auth is None:
+            return None
+        base, path = _split(endpoint)
+        there = entry.model_copy(update={"url": base})
+        client = open_client(server, there, auth, read_only=False, base=self._base, post_only=path)
+        try:
+            form = {"token": token, "token_type_hint": "access_token"}
+            answer = client.request("POST", path, form, content_type=FORM, repeatable=True)
+        finally:
+            client.close()
+        active = answer.body.get("active") if isinstance(answer.body, Mapping) else None
+        if not isinstance(active, bool):
+            raise UnexpectedAnswer(
+                f"The introspection endpoint of '{server}' doesn't say whether a token is active",
+                server=server,
+                method="POST",
+                path=path,
+                status=answer.status,
+                fix="Check introspection.endpoint: its answer must be that of RFC 7662.",
+            )
+        return active
+
+    def is_taken(self, url: str, token: Secret) -> bool:
+        """See `Prover`. The address is asked with GET."""
+        base, path = _split(url)
+        name, entry = self._behind(base)
+        client = open_client(name, entry, BearerAuth(token), read_only=True, base=self._base)
+        client.guard(token)
+        try:
+            client.get(path)
+        except (Unauthorized, Forbidden):
+            return False
+        except ServerError as error:
+            # What a protected resource answers need not be JSON.
+            if error.status is None or not 200 <= error.status < 300:
+                raise
+        finally:
+            client.close()
+        return True
+
+    def _behind(self, base: str) -> tuple[str, Server]:
+        """The server entry with that scheme, host and port, or an entry of its own: what is protected may stand elsewhere."""
+        for name, server in self._servers.items():
+            if server.url and _split(server.url)[0].lower() == base.lower():
+                return name, server.model_copy(update={"url": base})
+        return base, Server(role=Role.RESOURCE, driver="external", url=base)
+
+
+def _split(url: str) -> tuple[str, str]:
+    """Scheme, host and port of an address, and all that follows."""
+    parts = urlsplit(url)
+    base = f"{parts.scheme}://{parts.netloc}"
+    return base, url[len(base) :]
+
+
+def _introspector(entry: Server) -> AuthBase | None:
+    """Who introspects at a server: the account or the client of its entry."""
+    written = entry.introspection
+    if written is None:
+        return None
+    if written.username is not None and written.password is not None:
+        return BasicAuth(written.username, written.password)
+    if written.client_id is not None and written.client_secret is not None:
+        return BasicAuth(written.client_id, written.client_secret)
+    return None

@@ -1,0 +1,106 @@
+"""Which live client is which client of the manifest. Pure.
+
+The id wins: where a server accepts ids, the client's key is its id. Then the natural key, name and version. Then the former
+key of a client that moved. A live client belongs to one key at most, and the order of the manifest doesn't matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from oauthdeploy.drivers.json_values import Garbled
+from oauthdeploy.drivers.webmethods.facts import DEFAULT_VERSION
+from oauthdeploy.drivers.webmethods.mapping import LiveClient
+from oauthdeploy.model.objects import Client
+
+
+@dataclass(frozen=True)
+class Sought:
+    """A client of the manifest: its key, what the manifest says of it (None: only the key is known), its former key."""
+
+    key: str
+    desired: Client | None = None
+    former: str | None = None
+
+    @property
+    def natural(self) -> tuple[str, str]:
+        """Name and version."""
+        return natural_key(self.key, self.desired)
+
+    @property
+    def former_natural(self) -> tuple[str, str] | None:
+        """Name and version before the move: the former key was the name, unless the manifest writes one."""
+        return None if self.former is None else natural_key(self.former, self.desired)
+
+
+def natural_key(key: str, desired: Client | None) -> tuple[str, str]:
+    """The name and version that a client has on the server."""
+    if desired is None:
+        return key, DEFAULT_VERSION
+    return desired.name or key, desired.version or DEFAULT_VERSION
+
+
+@dataclass(frozen=True)
+class Match:
+    """A live client that a key of the manifest means; `moved` where it still stands under its former key."""
+
+    live: LiveClient
+    moved: bool = False
+
+
+def match(lives: Sequence[LiveClient], sought: Iterable[Sought]) -> Mapping[str, Match]:
+    """Give each sought key its live client, where there is one. Raises Garbled where the server's list is contradictory."""
+    by_id = _index(lives, lambda live: live.client_id, "client_id")
+    by_name = _index(lives, lambda live: (live.name, live.version), "name and version")
+    waiting = sorted(sought, key=lambda one: one.key)
+    found: dict[str, Match] = {}
+    taken: set[str] = set()
+
+    def settle(
+        key_of: Callable[[Sought], object],
+        table: Mapping[object, LiveClient],
+        of: Sequence[Sought],
+        *,
+        moved: bool = False,
+    ) -> None:
+        for one in of:
+            live = table.get(key_of(one))
+            if one.key not in found and live is not None and live.client_id not in taken:
+                found[one.key] = Match(live, moved)
+                taken.add(live.client_id)
+
+    known = [one for one in waiting if one.desired is not None]
+    keys_only = [one for one in waiting if one.desired is None]
+    settle(lambda one: one.key, by_id, waiting)
+    settle(lambda one: one.natural, by_name, known)
+    settle(lambda one: one.former, by_id, known, moved=True)
+    settle(lambda one: one.former_natural, by_name, known, moved=True)
+    for one in keys_only:
+        live = find_loosely([live for live in lives if live.client_id not in taken], one.key)
+        if one.key not in found and live is not None:
+            found[one.key] = Match(live)
+            taken.add(live.client_id)
+    return found
+
+
+def find_loosely(lives: Sequence[LiveClient], key: str) -> LiveClient | None:
+    """A client of which only one word is known: its id, its label `name (version)`, or its name.
+
+    Of several versions of a name the one with version 1 is meant; without it nobody can say.
+    """
+    for live in lives:
+        if live.client_id == key:
+            return live
+    named = [live for live in lives if key in (live.label, live.name)]
+    exact = [live for live in named if key == live.label or live.version == DEFAULT_VERSION]
+    if exact:
+        return exact[0]
+    return named[0] if len(named) == 1 else None
+
+
+def _index(lives: Sequence[LiveClient], key: Callable[[LiveClient], object], what: str) -> Mapping[object, LiveClient]:
+    table = {key(live): live for live in lives}
+    if len(table) != len(lives):
+        raise Garbled(f"two clients have the same {what}")
+    return table

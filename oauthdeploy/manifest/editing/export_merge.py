@@ -1,0 +1,210 @@
+"""An export into a manifest: what the servers hold is put into the text, and what is written there already stays as it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final
+
+from oauthdeploy.core.diagnostics import Diagnostic, Path
+from oauthdeploy.manifest.editing.change import Draft, Reference
+from oauthdeploy.manifest.editing.drafts import Drafts
+from oauthdeploy.manifest.editing.names import variable_name
+from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.model.fields import format_duration
+from oauthdeploy.planning.export.values import EntryEdit, Export, Keys, OptionEdit, SettingsEdit
+from oauthdeploy.planning.normalize import OPTIONS
+
+IGNORED: Final = "as it was on the server when it was exported"
+"""The reason in a comment that ignores what a rule says about a live object."""
+
+_VARIABLE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The files as they are to be, in their order, and the environment variables that new entries read, with their purpose."""
+
+    files: tuple[Source, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_export(sources: Sequence[Source], found: Export, environment: str | None = None) -> Exported:
+    """Put an export into the files of a manifest. Values go into the overlay of `environment` where that writes them.
+
+    Files that it doesn't concern come back as they are. Raises NotChangeable.
+    """
+    writer = _Writer(sources, environment)
+    for server, trusted in found.trusts.items():
+        writer.put(("servers", server, "authorization_server"), trusted)
+    writer.settings(found.settings)
+    for section, edits in (("scopes", found.scopes), ("clients", found.clients)):
+        for edit in edits:
+            writer.entry(section, edit)
+    for client, scopes in found.associations.items():
+        writer.associations(client, scopes)
+    return Exported(writer.drafts.texts(), writer.variables)
+
+
+class _Writer:
+    """Makes the edits of a manifest's sections."""
+
+    def __init__(self, sources: Sequence[Source], environment: str | None) -> None:
+        self.drafts = Drafts(sources)
+        self.variables: dict[str, str] = {}
+        self._taken = {name for source in sources for name in _VARIABLE.findall(source.text)}
+        self._overlay: Path = ("environments", environment) if environment is not None else ()
+
+    def put(self, path: Path, value: Any) -> None:
+        """Write a value, or take it out for None."""
+        if value is not None:
+            self._write(path, value)
+        else:
+            self.drafts.remove(self._where(path))
+
+    def settings(self, edit: SettingsEdit) -> None:
+        """The settings: what all share, then what is one server's."""
+        overrides: Path = ("settings", "overrides")
+        for path, value in edit.common.items():
+            self.put(("settings", path), said(path, value))
+        for server, fields in edit.overrides.items():
+            for path, value in fields.items():
+                self.put((*overrides, server, path), said(path, value))
+            self.drafts.tidy((*overrides, server))
+        for option in edit.options:
+            common: Path = ("settings", OPTIONS, *option.keys)
+            for server, value in option.values.items():
+                own: Path = (*overrides, server, OPTIONS, *option.keys)
+                if option.gone:
+                    self._take_out((*overrides, server, OPTIONS), option.keys)
+                    self._take_out(("settings", OPTIONS), option.keys)
+                elif option.alike and not self.drafts.has(self._where(own)):
+                    self._write(common, said("", value))
+                else:
+                    self._write(own, said("", value))
+        self.drafts.tidy(overrides)
+
+    def _where(self, path: Path) -> Path:
+        """The path in the overlay, where that writes it."""
+        overlay = (*self._overlay, *path)
+        return overlay if self._overlay and self.drafts.has(overlay) else path
+
+    def _write(self, path: Path, value: Any) -> None:
+        self.drafts.put(self._where(path), value, braces=len(path) > 2)
+
+    def entry(self, section: str, edit: EntryEdit) -> None:
+        """One scope or client."""
+        path: Path = (section, edit.name)
+        if edit.gone:
+            self.drafts.remove(path)
+            if self._overlay:
+                self.drafts.remove((*self._overlay, *path))
+            return
+        values: dict[str, Any] = {}
+        for dotted, value in edit.values.items():
+            _nest(values, dotted, said(dotted, value))
+        if edit.absent:
+            values["state"] = "absent"
+        if edit.secret:
+            values["secret"] = {"value": self._reference(edit.name)}
+        if edit.on is not None:
+            values["on"] = list(edit.on)
+        if not self.drafts.has(path):
+            self.drafts.put(path, values)
+            return
+        if not edit.absent:
+            self.put((*path, "state"), None)
+        if edit.everywhere:
+            self.put((*path, "on"), None)
+        for dotted in edit.dropped:
+            self.put((*path, *dotted.split(".")), None)
+            self.drafts.tidy((*path, dotted.split(".")[0]))
+        for name, value in values.items():
+            if isinstance(value, dict):
+                for inner, each in value.items():
+                    self.put((*path, name, inner), each)
+            else:
+                self.put((*path, name), value)
+        for option in edit.options:
+            self._option((*path, OPTIONS), option)
+
+    def _option(self, path: Path, edit: OptionEdit) -> None:
+        """One place in the options of an entry: all of its servers hold the same there."""
+        if edit.gone:
+            self._take_out(path, edit.keys)
+        else:
+            self._write((*path, *edit.keys), said("", next(iter(edit.values.values()))))
+
+    def _take_out(self, path: Path, keys: Keys) -> None:
+        """Take out what stands there, and the mappings in which nothing is left then."""
+        where = self._where((*path, *keys))
+        self.drafts.remove(where)
+        for end in range(len(where) - 1, len(where) - len(keys) - 2, -1):
+            self.drafts.tidy(where[:end])
+
+    def _reference(self, key: str) -> Reference:
+        name = variable_name(f"{key}_secret", self._taken, what="CLIENT")
+        self._taken.add(name)
+        self.variables[name] = f"secret of the client {key}"
+        return Reference(f"${{env:{name}}}")
+
+    def associations(self, client: str, scopes: Iterable[str] | None) -> None:
+        """The list of a client: where it has one, else at the end; lists from the scopes' end say it no more."""
+        own: tuple[Draft, Path] | None = None
+        for draft, path, entry in self.drafts.entries("associations"):
+            if not isinstance(entry, dict):
+                continue
+            if entry.get("client") == client:
+                if own is not None:
+                    own[0].remove(own[1])
+                own = draft, path
+            elif client in (entry.get("clients") or ()):
+                names = entry["clients"]
+                for place in reversed([place for place, name in enumerate(names) if name == client]):
+                    draft.remove((*path, "clients", place))
+        if own is None:
+            if scopes is not None:
+                self.drafts.append(("associations",), {"client": client, "scopes": list(scopes)}, braces=True)
+        elif scopes is None:
+            own[0].remove(own[1])
+        else:
+            own[0].put((*own[1], "scopes"), list(scopes))
+
+
+def said(path: str, value: Any) -> Any:
+    """A value of the model as a manifest says it: durations with their unit, words of the model as texts."""
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, list | tuple):
+        return [said("", inner) for inner in value]
+    if isinstance(value, Mapping):
+        return {name: said("", inner) for name, inner in value.items()}
+    if path.endswith("lifetime") and isinstance(value, int) and not isinstance(value, bool):
+        return format_duration(value)
+    return value
+
+
+def _nest(values: dict[str, Any], dotted: str, value: Any) -> None:
+    head, dot, rest = dotted.partition(".")
+    if dot:
+        _nest(values.setdefault(head, {}), rest, value)
+    else:
+        values[head] = value
+
+
+def with_ignores(source: Source, findings: Iterable[Diagnostic]) -> Source:
+    """The file with a comment above each line of it that findings speak of, which ignores their rules there."""
+    by_line: dict[int, set[str]] = {}
+    for item in findings:
+        if item.span is not None and item.span.file == source.name:
+            by_line.setdefault(item.span.line, set()).add(item.rule)
+    if not by_line:
+        return source
+    lines = source.text.split("\n")
+    for number in sorted(by_line, reverse=True):
+        line = lines[number - 1]
+        indent = line[: len(line) - len(line.lstrip(" "))]
+        lines.insert(number - 1, f"{indent}# oauthdeploy: ignore[{', '.join(sorted(by_line[number]))}] {IGNORED}")
+    return Source(source.name, "\n".join(lines))

@@ -1,0 +1,102 @@
+"""Whom a resource server believes about tokens, and how: from two server entries to one `Trust`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from oauthdeploy.core.diagnostics import Diagnostic, Path
+from oauthdeploy.model.capabilities import Capability, DriverFacts, Endpoints, supports, table_for
+from oauthdeploy.model.fields import Model
+from oauthdeploy.model.objects import Trust
+from oauthdeploy.model.servers import Server
+
+Via = Literal["local", "remote", "external", "jwt"]
+
+_COPIED = ("client_id", "client_secret", "username", "password", "user", "default_scope")
+
+
+@dataclass(frozen=True)
+class Party:
+    """A server entry by its name, what is known of its driver, and its validated options; None: unknown, or wrong."""
+
+    name: str
+    entry: Server
+    facts: DriverFacts | None
+    options: Model | None
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """What the entry says of itself as an authorization server, and for the rest what its driver knows for its url."""
+        entry, known = self.entry, Endpoints()
+        if entry.url and self.facts is not None and self.options is not None:
+            known = self.facts.endpoints(entry.url, self.options)
+        written = {
+            "issuer": entry.issuer,
+            "jwks_uri": entry.jwks_uri,
+            "introspection": entry.introspection.endpoint if entry.introspection is not None else None,
+        }
+        return replace(known, **{name: value for name, value in written.items() if value is not None})
+
+
+def trust_of(resource: Party, target: Party) -> Trust | Diagnostic | None:
+    """The trust of a resource server in an authorization server; a finding where an address is missing.
+
+    None where the options of the target, of which the addresses are made, are wrong: that is a finding already.
+    """
+    if resource.name == target.name:
+        return Trust(authorization_server=target.name, via="local")
+    known = target.endpoints
+    via = _via(resource, target, known)
+    values: dict[str, Any] = {"authorization_server": target.name, "via": via}
+    if via == "jwt":
+        values.update(issuer=known.issuer, jwks_uri=known.jwks_uri)
+        if "audience" in resource.entry.model_fields_set:
+            values["audience"] = resource.entry.audience
+        return Trust(**values)
+    introspection = target.entry.introspection
+    if introspection is not None:
+        values.update({key: getattr(introspection, key) for key in _COPIED if key in introspection.model_fields_set})
+    endpoint = known.introspection if via == "external" else target.entry.url
+    if endpoint:
+        return Trust(**values, endpoint=endpoint)
+    if target.facts is not None and target.options is None:
+        return None
+    return _missing(resource, target)
+
+
+def _via(resource: Party, target: Party, known: Endpoints) -> Via:
+    """How a resource server finds out about a token.
+
+    Who names a client to introspect with wants introspection. A server that can verifies JWTs itself, where issuer and keys
+    of the other are known. One of the same kind is asked by its base address, and any other by introspection.
+    """
+    introspection = target.entry.introspection
+    if introspection is not None and introspection.client_id is not None:
+        return "external"
+    if known.issuer and known.jwks_uri and _verifies(resource):
+        return "jwt"
+    alike = target.facts is None or (target.facts.writable and target.entry.driver == resource.entry.driver)
+    return "remote" if alike else "external"
+
+
+def _verifies(resource: Party) -> bool:
+    facts = resource.facts
+    return facts is not None and bool(supports(table_for(facts, resource.entry.role), Capability.TRUST_JWT))
+
+
+def _missing(resource: Party, target: Party) -> Diagnostic:
+    """What follows from a base address isn't asked for by itself."""
+    described = target.facts is not None and (not target.facts.writable or target.entry.url is not None)
+    way: Path = ("introspection", "endpoint") if described else ("url",)
+    fix = f"Write the {'introspection endpoint' if described else 'base address'} of '{target.name}'."
+    if described and _verifies(resource):
+        fix = f"{fix[:-1]}, or its issuer and jwks_uri, with which '{resource.name}' verifies tokens itself."
+    return Diagnostic(
+        "missing-key",
+        "A required key is missing",
+        f"'{resource.name}' asks '{target.name}' about tokens, and {way[-1]} is not written there.",
+        fix,
+        address=f"trust@{resource.name}",
+        path=("servers", target.name, *way),
+    )

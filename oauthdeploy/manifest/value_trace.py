@@ -1,0 +1,62 @@
+"""Where a value of the composed manifest was written, and what gave each `${...}` in it: for `explain`, never the value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from oauthdeploy.core.diagnostics import Path
+from oauthdeploy.manifest.locate import Locator
+from oauthdeploy.manifest.variables import Variables
+from oauthdeploy.manifest.yaml_nodes import Node
+
+if TYPE_CHECKING:
+    from oauthdeploy.model.explanation import Origin
+
+_REFERENCE: Final = re.compile(r"\$\$\{|\$\{([^{}]*)\}")
+
+
+@dataclass(frozen=True)
+class Tracer:
+    """Answers for one manifest; called with a path, it gives the origin of what is written there, None where nothing is."""
+
+    locator: Locator
+    variables: Variables
+    environ: Mapping[str, str] = field(repr=False)
+    environment: str | None = None
+
+    def __call__(self, path: Path) -> Origin | None:
+        """The origin of the value at the path, which must be written as such."""
+        from oauthdeploy.model.explanation import Origin
+
+        found = self.locator.exact(path)
+        if found is None:
+            return None
+        span, node, in_overlay = found
+        overlay = f"environments.{self.environment}" if in_overlay else ""
+        return Origin(span, overlay, tuple(dict.fromkeys(self._references(node))))
+
+    def _references(self, node: Node) -> Iterator[str]:
+        waiting, seen = [node], {id(node)}
+        while waiting:
+            value = waiting.pop().value
+            if isinstance(value, str):
+                yield from (self._words(match[1]) for match in _REFERENCE.finditer(value) if match[1] is not None)
+            elif value is not None:
+                inner = [child for _, _, child in value.values()] if isinstance(value, dict) else value
+                waiting += [child for child in reversed(inner) if id(child) not in seen]
+                seen.update(id(child) for child in inner)
+
+    def _words(self, body: str) -> str:
+        source, _, rest = body.partition(":")
+        name, has_default, _ = rest.partition(":-")
+        if source == "env":
+            given = self.environ.get(name) or not has_default
+            return (
+                f"environment variable {name}" if given else f"default, as the environment variable {name} is not set"
+            )
+        if source == "var":
+            return f"variable {rest} ({self.variables.source(rest)})"
+        return f"{source} {rest}"

@@ -1,0 +1,330 @@
+"""The two sides together: what a resource server and the authorization server that it trusts hold differently.
+
+    scopes, clients     the same names on both, named by the manifest or not; as they will be once the plan is done
+    associations        the same, where the resource server keeps them too
+    clients             enabled on both or on neither; one client_id
+    trust               the server that the manifest says, and one that the manifest knows
+    accounts            resource owners, and the account behind each client credentials client, on both
+
+What the manifest itself puts on one side only is left to its rules. What a check needs and nobody could read is a finding
+too. Source: webMethods Integration Server, Configuring OAuth: the clients, scopes and resource owners of a resource server are
+those of its authorization server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
+from oauthdeploy.model.capabilities import Capability, DriverFacts
+from oauthdeploy.model.objects import Object, Revocation, Trust
+from oauthdeploy.model.state import DesiredState, LiveState
+from oauthdeploy.planning.accounts import account_findings, unread_accounts
+from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.server_pairs import UNCHECKED, After, Sides, both_read, enabled_of, trusting_pairs, unchecked
+from oauthdeploy.planning.server_view import trusted_by
+
+ENABLED_ON_ONE_SIDE: Final = "client-enabled-on-one-side"
+TOLD_AS_DRIFT: Final = frozenset({"scope-on-one-side", "client-on-one-side", ENABLED_ON_ONE_SIDE, "cross-side-more"})
+"""The rules of findings that a drift report tells as items instead."""
+
+_SHOWN: Final = 20
+_HELD: Final = (
+    (Kind.SCOPE, Capability.SCOPES),
+    (Kind.CLIENT, Capability.CLIENTS),
+    (Kind.ASSOCIATION, Capability.ASSOCIATIONS),
+)
+_BOTH: Final = frozenset(kind for kind, _ in _HELD)
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """What is not the same on both sides, against the manifest: where, and in words."""
+
+    address: Address
+    detail: str
+    place: Path = ()
+
+
+def disagreements(desired: DesiredState, live: LiveState) -> Iterator[Disagreement]:
+    """What the manifest puts on both sides, and what stands there differently now.
+
+    Accounts count where `resource_owners` names them: those of other clients are a finding, for no apply could ever make it
+    go away.
+    """
+    trusted = {name: trusted_by(desired, name) for name in sorted(live.servers.keys() & desired.servers.keys())}
+    for name, server in trusted.items():
+        if server is not None:
+            yield from _other_trust(desired, live, name)
+    across = {name: server for name, server in trusted.items() if server in live.servers and server != name}
+    for address, wanted in desired.objects.items():
+        if address.kind not in _BOTH or (server := across.get(address.server)) is None:
+            continue
+        other = Address(address.kind, address.name, server)
+        peer = desired.objects.get(other)
+        if peer is not None:
+            yield from _pair(live, (address, wanted), (other, peer), desired)
+    for found in account_findings(desired, live, named_only=True):
+        yield Disagreement(Address.parse(found.address), found.detail, found.path)
+
+
+def unnamed_disagreements(
+    desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts]
+) -> Iterator[Disagreement]:
+    """What two sides hold differently now, of what the manifest doesn't put on both; `facts` are by driver name.
+
+    What another resource server of the same authorization server holds is shared with that one, and no disagreement.
+    """
+    for sides in both_read(desired, live, facts, After(live, ())):
+        for kind in _comparable(sides):
+            if not all(sides.live.readable(server, kind) for server in (sides.resource, sides.trusted)):
+                continue
+            for found in _one_sided(sides, kind):
+                address = Address.parse(found.address)
+                if found.severity is Severity.WARNING or address.server == sides.trusted:
+                    yield Disagreement(address, found.detail, found.path)
+            for found in _unlike(sides) if kind is Kind.CLIENT else ():
+                address = Address.parse(found.address)
+                if found.rule == ENABLED_ON_ONE_SIDE and address not in desired.objects:
+                    yield Disagreement(address, found.detail, found.path)
+
+
+def side_findings(
+    desired: DesiredState, live: LiveState, changes: Iterable[Change], facts: Mapping[str, DriverFacts]
+) -> Iterator[Diagnostic]:
+    """Findings about the two sides as they are after the changes; `facts` are by driver name. None of them stops a plan."""
+    after = After(live, changes)
+    for resource in sorted(live.servers.keys() & desired.servers.keys()):
+        yield from _trust(desired, live, resource, after)
+    for resource, trusted in trusting_pairs(desired):
+        if resource == trusted or resource not in live.servers:
+            continue
+        if not facts[desired.servers[trusted].driver].writable:
+            yield _unseen(resource, trusted, f"{trusted} is described only: what it holds can't be read.")
+        elif trusted not in live.servers:
+            yield _unseen(resource, trusted, f"{trusted} was not read in this run.")
+    for sides in both_read(desired, live, facts, after):
+        yield from _held(sides)
+    yield from account_findings(desired, live)
+    yield from unread_accounts(desired, live, facts)
+
+
+# -- scopes and clients -----------------------------------------------------------------------------------------------
+
+
+def _held(sides: Sides) -> Iterator[Diagnostic]:
+    both = (sides.resource, sides.trusted)
+    for kind in _comparable(sides):
+        unread = [server for server in both if not sides.live.readable(server, kind)]
+        for server in unread:
+            yield unchecked(
+                str(Address(kind, "*", server)),
+                f"The {kind}s of {server} couldn't be read, so nobody knows whether {sides.resource} and "
+                f"{sides.trusted} hold the same. {sides.live.servers[server].unreadable[kind].summary}.",
+                "Let oauthdeploy read them.",
+            )
+        if unread:
+            continue
+        yield from _few(_one_sided(sides, kind), f"{kind}s that {sides.resource} and {sides.trusted} don't share")
+        if kind is Kind.CLIENT:
+            yield from _few(_unlike(sides), f"clients that {sides.resource} and {sides.trusted} hold differently")
+
+
+def _comparable(sides: Sides) -> Iterator[Kind]:
+    """The kinds that both servers can hold and that were asked for on both."""
+    for kind, capability in _HELD:
+        both = (sides.resource, sides.trusted)
+        if all(sides.can_hold(server, capability) and sides.listed(server, kind) for server in both):
+            yield kind
+
+
+def _one_sided(sides: Sides, kind: Kind) -> Iterator[Diagnostic]:
+    """Objects of one side that the other lacks, and that the manifest doesn't put on one side itself."""
+    here, there = (sides.after.names(server, kind) for server in (sides.resource, sides.trusted))
+    known = _both_ends(sides) if kind is Kind.ASSOCIATION else here | there
+    elsewhere = {
+        name
+        for server in sides.others
+        if server in sides.live.servers and sides.live.readable(server, kind)
+        for name in sides.after.names(server, kind)
+    }
+    for name in sorted((here ^ there) & known):
+        having, lacking = (sides.resource, sides.trusted) if name in here else (sides.trusted, sides.resource)
+        if Address(kind, name, having) in sides.desired.objects:
+            continue
+        usual = having == sides.trusted and name not in elsewhere
+        yield Diagnostic(
+            f"{kind}-on-one-side",
+            f"{_ONE[kind]} is on one side only",
+            detail=f"{having} has the {kind} '{name}', and {lacking} doesn't. {_WHY[kind, having == sides.trusted]}",
+            fix=f"Write it into the manifest for both servers, or delete it on {having}.",
+            severity=Severity.WARNING if usual else Severity.INFO,
+            address=str(Address(kind, name, lacking)),
+        )
+
+
+def _both_ends(sides: Sides) -> frozenset[str]:
+    """The associations whose client and scope are on both sides: of others the missing end is the finding."""
+    both = (sides.resource, sides.trusted)
+    shared = {
+        kind: frozenset.intersection(*(sides.after.names(server, kind) for server in both))
+        for kind in (Kind.CLIENT, Kind.SCOPE)
+    }
+    names = frozenset.union(*(sides.after.names(server, Kind.ASSOCIATION) for server in both))
+    pairs = (Address(Kind.ASSOCIATION, name, sides.trusted) for name in names)
+    return frozenset(p.name for p in pairs if p.client in shared[Kind.CLIENT] and p.scope in shared[Kind.SCOPE])
+
+
+_ONE: Final = {Kind.SCOPE: "A scope", Kind.CLIENT: "A client", Kind.ASSOCIATION: "An association"}
+_WHY: Final = {
+    (Kind.SCOPE, True): "Tokens with that scope open nothing on the resource server.",
+    (Kind.SCOPE, False): "No token can carry that scope, so what it opens can't be reached.",
+    (Kind.CLIENT, True): "Its tokens can't be blocked on the resource server, which may refuse them.",
+    (Kind.CLIENT, False): "It can get no token there.",
+    (Kind.ASSOCIATION, True): "The client gets tokens with that scope, and the resource server refuses them.",
+    (Kind.ASSOCIATION, False): "The client gets no token with that scope.",
+}
+
+
+def _unlike(sides: Sides) -> Iterator[Diagnostic]:
+    """Clients of both sides that are enabled on one, or have two ids."""
+    blocked = {
+        value.client
+        for address, value in sides.desired.objects.items()
+        if isinstance(value, Revocation) and value.block and address.server in (sides.resource, sides.trusted)
+    }
+    names = sides.after.names(sides.resource, Kind.CLIENT) & sides.after.names(sides.trusted, Kind.CLIENT)
+    for name in sorted(names):
+        here, there = (Address(Kind.CLIENT, name, server) for server in (sides.resource, sides.trusted))
+        place = sides.desired.places.get(here, ())
+        states = sides.after.is_enabled(here), sides.after.is_enabled(there)
+        if None not in states and states[0] != states[1] and name not in blocked:
+            on, off = (here, there) if states[0] else (there, here)
+            yield Diagnostic(
+                ENABLED_ON_ONE_SIDE,
+                "A client is enabled on one side only",
+                detail=f"The client '{name}' is enabled on {on.server} and disabled on {off.server}: what one allows, "
+                "the other refuses.",
+                fix="Write enabled for the client, or a revocation with block where it is meant to be cut off.",
+                severity=Severity.WARNING,
+                address=str(off),
+                path=place,
+            )
+        ids = [
+            side.client_id
+            for address in (here, there)
+            if (side := sides.live.servers[address.server].objects.get(address)) is not None
+        ]
+        if len(ids) == 2 and all(ids) and ids[0] != ids[1]:
+            yield Diagnostic(
+                "client-id-differs",
+                "A client has two ids",
+                detail=f"The client_id of '{name}' is '{ids[0]}' on {sides.resource} and '{ids[1]}' on "
+                f"{sides.trusted}. A token carries the second, so {sides.resource} doesn't find the client by it, and "
+                "blocking it there may have no effect.",
+                fix=f"Cut the client off on {sides.trusted}. Where a server takes client ids, delete the client on "
+                f"{sides.resource} and apply: it is made with the id of its key.",
+                severity=Severity.WARNING,
+                address=str(here),
+                path=place,
+            )
+
+
+def _few(found: Iterator[Diagnostic], what: str) -> Iterator[Diagnostic]:
+    """The first findings; the rest are counted, so that ten thousand of them don't bury the plan."""
+    listed = list(found)
+    yield from listed[:_SHOWN]
+    rest = listed[_SHOWN:]
+    if rest:
+        worst = min((item.severity for item in rest), key=lambda severity: severity.rank)
+        yield Diagnostic(
+            "cross-side-more",
+            "More findings of the same kind",
+            detail=f"{len(rest)} more {what}.",
+            fix="Put the first ones right, then look again.",
+            severity=worst,
+        )
+
+
+def _unseen(resource: str, trusted: str, why: str) -> Diagnostic:
+    """A side that isn't read in this run, or never; that is as it was asked for."""
+    return Diagnostic(
+        UNCHECKED,
+        "A check of both sides could not be made",
+        detail=f"{why} Whether {resource} holds the same scopes and clients is not checked.",
+        fix=f"Compare {resource} and {trusted} by hand, or include both in the run.",
+        severity=Severity.INFO,
+        address=str(Address.singleton(Kind.TRUST, resource)),
+    )
+
+
+# -- trust ------------------------------------------------------------------------------------------------------------
+
+
+def _trust(desired: DesiredState, live: LiveState, name: str, after: After) -> Iterator[Diagnostic]:
+    """Whom a resource server asks about tokens now, where that isn't whom the manifest says."""
+    address = Address.singleton(Kind.TRUST, name)
+    wanted = trusted_by(desired, name)
+    if not live.readable(name, Kind.TRUST):
+        yield unchecked(
+            str(address),
+            f"Whom {name} trusts couldn't be read, so nobody knows whether it asks '{wanted or 'nobody'}' about tokens. "
+            f"{live.servers[name].unreadable[Kind.TRUST].summary}.",
+            "Let oauthdeploy read the settings of the server.",
+        )
+        return
+    there = live.servers[name].objects.get(address)
+    if there is None or not isinstance(there.value, Trust) or there.value.authorization_server == wanted:
+        return
+    other = there.value.authorization_server
+    mended = address in after.changed
+    known = other in desired.servers
+    says = f"the manifest says '{wanted}'" if wanted is not None else "the manifest doesn't say whom"
+    yield Diagnostic(
+        "trust-elsewhere" if known else "trust-unknown-server",
+        "A resource server trusts another server" if known else "A resource server trusts a server that isn't written",
+        detail=f"{name} trusts '{other}'{'' if known else ', which is no server of the manifest'}, and {says}. Tokens of "
+        f"'{other}' open what {name} serves" + ("; the plan changes that." if mended else "."),
+        fix="Apply the plan."
+        if mended
+        else f"Write authorization_server for {name}, and the server '{other}' if it is meant.",
+        severity=Severity.INFO if mended else Severity.WARNING,
+        address=str(address),
+        path=desired.places.get(address, ("servers", name)),
+    )
+
+
+def _other_trust(desired: DesiredState, live: LiveState, name: str) -> Iterator[Disagreement]:
+    address = Address.singleton(Kind.TRUST, name)
+    wanted, there = desired.objects.get(address), live.servers[name].objects.get(address)
+    if not isinstance(wanted, Trust) or there is None or not isinstance(there.value, Trust):
+        return
+    if wanted.authorization_server != there.value.authorization_server:
+        detail = f"{name} trusts '{there.value.authorization_server}', and the manifest says '{wanted.authorization_server}'."
+        yield Disagreement(address, detail, desired.places.get(address, ()))
+
+
+# -- what the manifest names, as it is now ----------------------------------------------------------------------------
+
+
+def _pair(
+    live: LiveState, mine: tuple[Address, Object], theirs: tuple[Address, Object], desired: DesiredState
+) -> Iterator[Disagreement]:
+    """One object on a resource server and on the authorization server that it trusts."""
+    (address, wanted), (other, peer) = mine, theirs
+    if not (live.readable(address.server, address.kind) and live.readable(other.server, other.kind)):
+        return
+    here, there = (live.servers[side.server].objects.get(side) for side in (address, other))
+    if (here is None) != (there is None):
+        lacking, having = (address, other) if here is None else (other, address)
+        detail = f"{having.server} has it, and {lacking.server} doesn't."
+        yield Disagreement(lacking, detail, desired.places.get(lacking, ()))
+    elif here is not None and there is not None:
+        states = enabled_of(here.value), enabled_of(there.value)
+        if None not in states and states[0] != states[1] and enabled_of(wanted) == enabled_of(peer):
+            word = "enabled" if states[0] else "disabled"
+            detail = f"It is {word} on {address.server} and not on {other.server}."
+            yield Disagreement(address, detail, desired.places.get(address, ()))

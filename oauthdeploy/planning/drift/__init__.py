@@ -1,0 +1,1 @@
+"""Drift: how live differs from the manifest, what of that is accepted, and two sides compared."""

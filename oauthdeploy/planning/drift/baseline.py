@@ -1,0 +1,242 @@
+"""A baseline: differences that somebody accepts, with owner, reason and the day on which that ends.
+
+An entry accepts the items that its address (a glob, with or without `@server`), its class and its fields match. A changed object
+of which only some fields are accepted is told twice: once with those, accepted, and once with the others, which count. After its
+day an entry accepts nothing any more; one that matches nothing is to be removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+from difflib import get_close_matches
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
+from oauthdeploy.model.fields import Date, Model, Text, parse_integer
+from oauthdeploy.planning.changes import FieldChange, matches
+from oauthdeploy.planning.drift.classification import (
+    Acceptance,
+    BaselineUse,
+    DriftClass,
+    DriftItem,
+    DriftReport,
+    in_order,
+)
+
+EXPIRED: Final = "baseline-expired"
+UNUSED: Final = "baseline-unused"
+
+
+Said = Annotated[str, StringConstraints(min_length=1)]
+"""A text that says something."""
+
+
+class AcceptableClass(StrEnum):
+    """The classes of drift that count, and so can be accepted."""
+
+    MISSING = "missing"
+    UNEXPECTED = "unexpected"
+    CHANGED = "changed"
+    SIDES_DISAGREE = "sides-disagree"
+
+
+def _address(text: str) -> str:
+    kind = text.partition("@")[0].partition("/")[0]
+    if not any(fnmatchcase(known.value, kind) for known in Kind):
+        near = get_close_matches(kind, list(Kind), n=1)
+        guess = f"did you mean '{near[0]}'? " if near else ""
+        raise ValueError(f"{guess}write kind/name@server, such as client/legacy-*@login; kinds are {', '.join(Kind)}")
+    return text
+
+
+class BaselineEntry(Model):
+    """One accepted difference, or several of one kind."""
+
+    address: Annotated[Text, AfterValidator(_address)] = Field(
+        description="The object, as drift names it; * matches any characters, and without @SERVER every server is meant.",
+        examples=["client/legacy-*@login", "settings@login"],
+    )
+    class_: AcceptableClass = Field(alias="class", description="The class of the difference, as drift names it.")
+    fields: tuple[Text, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Only these fields of a changed object, by dotted path, with *; without it every field is accepted.",
+        examples=[["redirect_uris", "tokens.*"]],
+    )
+    owner: Said = Field(description="Who answers for the difference: a person or a team.", examples=["payments-team"])
+    reason: Said = Field(
+        description="Why it is accepted, such as the number of a ticket.", examples=["moves to Q1, see OPS-12"]
+    )
+    expires: Date = Field(description="The last day on which it is accepted; afterwards the difference counts again.")
+
+
+class Baseline(Model):
+    """Known drift that `oauthdeploy drift --baseline` accepts."""
+
+    version: Annotated[Literal[1], BeforeValidator(parse_integer, json_schema_input_type=int)] = Field(
+        description="The version of this file's language."
+    )
+    accepted: tuple[BaselineEntry, ...] = Field((), description="The accepted differences.")
+
+
+def judge(
+    report: DriftReport,
+    baseline: Baseline,
+    today: date,
+    *,
+    whole: bool = True,
+    place: Callable[[int], str] = lambda _position: "",
+) -> DriftReport:
+    """Accept what the baseline accepts today. `place` tells where an entry stands, by its position.
+
+    That an entry matches nothing is said only of a report on everything (`whole`), and not where a kind that the entry may be
+    about couldn't be read.
+    """
+    entries = baseline.accepted
+    live = [position for position, entry in enumerate(entries) if entry.expires >= today]
+    items: list[DriftItem] = []
+    matched: set[int] = set()
+    for item in report.items:
+        hits = [position for position in range(len(entries)) if _about(entries[position], item)]
+        matched.update(hits)
+        items += _split(item, [(entries[hit], place(hit)) for hit in hits if hit in live])
+    expired = tuple(position for position in range(len(entries)) if position not in live)
+    blind = [item for item in report.items if item.kind is DriftClass.UNREADABLE]
+    unused = tuple(
+        position
+        for position in range(len(entries))
+        if position not in matched and whole and not any(_may_be_about(entries[position], item) for item in blind)
+    )
+    findings = [
+        *(_expired(entries[position], place(position)) for position in expired if position not in unused),
+        *(_unused(entries[position], place(position)) for position in unused),
+    ]
+    return replace(
+        report,
+        items=in_order(items),
+        diagnostics=report.diagnostics + Diagnostics.of(findings),
+        baseline=BaselineUse(len(entries), expired, unused),
+    )
+
+
+def entries_for(
+    report: DriftReport, baseline: Baseline, today: date, *, owner: str, reason: str, expires: date
+) -> tuple[BaselineEntry, ...]:
+    """Entries that accept what still counts, each address and class once; fields are named where they differ.
+
+    What an expired entry is about is left out: whether it is accepted for longer is its owner's decision. `owner` and `reason`
+    may be empty; then the entries are no valid ones yet.
+    """
+    late = overdue(report, baseline, today)
+    made: dict[tuple[str, str], BaselineEntry] = {}
+    for item in report.items:
+        if not item.counts or item in late:
+            continue
+        fields = tuple(field.path for field in item.fields) if item.kind is DriftClass.CHANGED else ()
+        values: dict[str, Any] = {
+            "address": _literal(str(item.address)),
+            "class_": AcceptableClass(item.kind.value),
+            "owner": owner,
+            "reason": reason,
+            "expires": expires,
+        }
+        if fields:
+            values["fields"] = tuple(_literal(path) for path in fields)
+        key = (str(item.address), item.kind.value)
+        made.setdefault(key, BaselineEntry.model_construct(set(values), **values))
+    return tuple(made.values())
+
+
+def overdue(report: DriftReport, baseline: Baseline, today: date) -> tuple[DriftItem, ...]:
+    """What counts and was accepted by entries that have expired."""
+    stale = [entry for entry in baseline.accepted if entry.expires < today]
+    return tuple(item for item in report.items if item.counts and any(_about(entry, item) for entry in stale))
+
+
+# -- matching ---------------------------------------------------------------------------------------------------------
+
+
+def _about(entry: BaselineEntry, item: DriftItem) -> bool:
+    """Whether an entry is about an item, or about a field of it."""
+    if entry.class_.value != item.kind.value or not matches(item.address, (entry.address,)):
+        return False
+    return entry.fields is None or any(_covers(entry, field) for field in item.fields)
+
+
+def _covers(entry: BaselineEntry, field: FieldChange) -> bool:
+    return entry.fields is None or any(fnmatchcase(field.path, pattern) for pattern in entry.fields)
+
+
+def _split(item: DriftItem, hits: Sequence[tuple[BaselineEntry, str]]) -> Iterator[DriftItem]:
+    """The item: whole, accepted, or in parts, each with the fields that one entry accepts."""
+    whole = next((hit for hit in hits if hit[0].fields is None), None)
+    if whole is not None:
+        yield replace(item, accepted=_acceptance(*whole))
+        return
+    left = list(item.fields)
+    for entry, place in hits:
+        mine = [field for field in left if _covers(entry, field)]
+        left = [field for field in left if field not in mine]
+        if mine:
+            yield _part(item, mine, _acceptance(entry, place))
+    if left and len(left) < len(item.fields):
+        yield _part(item, left, None)
+    elif left or not item.fields:
+        yield item
+
+
+def _part(item: DriftItem, fields: Collection[FieldChange], accepted: Acceptance | None) -> DriftItem:
+    detail = f"Different: {', '.join(field.path for field in fields)}."
+    return replace(item, detail=detail, fields=tuple(fields), accepted=accepted)
+
+
+def _acceptance(entry: BaselineEntry, place: str) -> Acceptance:
+    return Acceptance(entry.owner, entry.reason, entry.expires, place)
+
+
+def _may_be_about(entry: BaselineEntry, unread: DriftItem) -> bool:
+    """Whether an entry could be about an object of a kind and a server that couldn't be read."""
+    head, at, server = entry.address.rpartition("@")
+    kind = (head if at else entry.address).partition("/")[0]
+    return fnmatchcase(unread.address.kind.value, kind) and (not at or fnmatchcase(unread.address.server, server))
+
+
+def _literal(text: str) -> str:
+    """The text as a glob that matches it alone."""
+    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in text)
+
+
+# -- findings ---------------------------------------------------------------------------------------------------------
+
+
+def _expired(entry: BaselineEntry, place: str) -> Diagnostic:
+    return Diagnostic(
+        EXPIRED,
+        "An entry of the baseline has expired",
+        detail=f"{_named(entry, place)} of {entry.owner} was accepted until {entry.expires}: it counts again.",
+        fix="Put the difference right, or give the entry a later day.",
+        severity=Severity.WARNING,
+        address=entry.address,
+    )
+
+
+def _unused(entry: BaselineEntry, place: str) -> Diagnostic:
+    return Diagnostic(
+        UNUSED,
+        "An entry of the baseline matches nothing any more",
+        detail=f"{_named(entry, place)} of {entry.owner} is no difference now.",
+        fix="Remove the entry.",
+        severity=Severity.INFO,
+        address=entry.address,
+    )
+
+
+def _named(entry: BaselineEntry, place: str) -> str:
+    return f"{entry.class_.value} {entry.address}" + (f" ({place})" if place else "")

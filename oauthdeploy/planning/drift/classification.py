@@ -1,0 +1,300 @@
+"""Drift: how live differs from the manifest, by class.
+
+    missing          the manifest has it, the server doesn't
+    unexpected       the server has it, and the manifest marks it absent, would prune it, or doesn't name it
+    changed          a written field differs; a cut-off isn't in force
+    sides-disagree   a resource server and its authorization server hold different things, named in the manifest or not
+    cannot-compare   a server won't tell a field; no drift
+    unreadable       a server wouldn't show a kind; no drift
+
+A client that somebody made by hand is what a drift report is read for, so what the manifest doesn't name counts, though a plan
+leaves it alone. Three things don't: kinds that the manifest names nothing of on that server (they aren't managed there),
+associations of clients whose list it doesn't write, and what carries another manifest's mark. Where several hands work on one
+server without marks, `unnamed=False` leaves all of it out, or a baseline names what is known.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, assert_never
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostics, Path
+from oauthdeploy.model.capabilities import DriverFacts
+from oauthdeploy.model.objects import Revocation
+from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Ownership
+from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason
+from oauthdeploy.planning.cross_side import TOLD_AS_DRIFT, disagreements, unnamed_disagreements
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.planfile.encoding import Document, diagnostic_documents, field_document
+
+DRIFT_FORMAT: Final = "oauthdeploy/drift"
+DRIFT_FORMAT_VERSION: Final = "1.1"
+
+
+class DriftClass(StrEnum):
+    """The classes of drift; the last two are no drift and never count."""
+
+    MISSING = "missing"
+    UNEXPECTED = "unexpected"
+    CHANGED = "changed"
+    SIDES_DISAGREE = "sides-disagree"
+    CANNOT_COMPARE = "cannot-compare"
+    UNREADABLE = "unreadable"
+
+    @property
+    def counts(self) -> bool:
+        """True where the class is real drift."""
+        return self not in (DriftClass.CANNOT_COMPARE, DriftClass.UNREADABLE)
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """Who accepts a known difference, why, and until which day; `place` is the line of the entry that says so."""
+
+    owner: str
+    reason: str
+    expires: date
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class DriftItem:
+    """One difference. `fields` read before = live, after = manifest; `detail` says it in words."""
+
+    kind: DriftClass
+    address: Address
+    detail: str
+    fields: tuple[FieldChange, ...] = ()
+    place: Path = ()
+    accepted: Acceptance | None = None
+
+    @property
+    def counts(self) -> bool:
+        """True where it is real drift that nobody has accepted."""
+        return self.kind.counts and self.accepted is None
+
+
+@dataclass(frozen=True)
+class BaselineUse:
+    """What a baseline was good for: how many entries it has, and the positions of those that have expired or match nothing."""
+
+    entries: int
+    expired: tuple[int, ...] = ()
+    unused: tuple[int, ...] = ()
+
+    @property
+    def active(self) -> int:
+        """The entries that still accept something, or would."""
+        return self.entries - len(set(self.expired) | set(self.unused))
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """All differences, by address; `plan` is what would repair those that an apply can repair.
+
+    `left_alone` counts live objects that the manifest doesn't name and that were left out. `requests` are those that reading
+    took, by server; `baseline` is None where there was none.
+    """
+
+    plan: Plan
+    items: tuple[DriftItem, ...]
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
+    left_alone: int = 0
+    requests: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    baseline: BaselineUse | None = None
+
+    @property
+    def drifted(self) -> bool:
+        """True where live differs from the manifest, and nobody has accepted that."""
+        return any(item.counts for item in self.items)
+
+    @property
+    def accepted(self) -> tuple[DriftItem, ...]:
+        """What a baseline accepts."""
+        return tuple(item for item in self.items if item.accepted is not None)
+
+
+def in_order(items: Iterable[DriftItem]) -> tuple[DriftItem, ...]:
+    """By address, then by class."""
+    classes = list(DriftClass)
+    return tuple(sorted(items, key=lambda item: (item.address.sort_key, classes.index(item.kind), item.detail)))
+
+
+# -- classifying ------------------------------------------------------------------------------------------------------
+
+
+def classify(
+    desired: DesiredState,
+    live: LiveState,
+    plan: Plan,
+    facts: Mapping[str, DriverFacts],
+    *,
+    unnamed: bool = True,
+    selected: Callable[[Address], bool] = lambda _address: True,
+) -> DriftReport:
+    """Tell the differences between live and manifest by class; `facts` are by driver name.
+
+    What two sides disagree about is told besides the difference from the manifest, since it is what their callers run into.
+    `unnamed`: whether what the manifest doesn't name counts. `selected` cuts what isn't a change of the plan, which is cut
+    already.
+    """
+    strays = [address for address in sorted(_strays(desired, live, plan)) if selected(address)]
+    # One finding and one item for the same thing would be one too many.
+    told = TOLD_AS_DRIFT if unnamed else frozenset()
+    beside = [
+        *(
+            DriftItem(DriftClass.SIDES_DISAGREE, found.address, found.detail, place=found.place)
+            for found in (
+                *disagreements(desired, live),
+                *(unnamed_disagreements(desired, live, facts) if unnamed else ()),
+            )
+        ),
+        *(_blind(address, path, desired) for address, path in plan.blind),
+        *(_stray(address) for address in (strays if unnamed else ())),
+    ]
+    items = [
+        *(_item_of(change) for change in plan.changes),
+        *(item for item in beside if selected(item.address)),
+        *_unreadable(live),
+    ]
+    return DriftReport(
+        plan=plan,
+        items=in_order(items),
+        diagnostics=Diagnostics.of(found for found in plan.diagnostics if found.rule not in told),
+        left_alone=0 if unnamed else len(strays),
+        requests=MappingProxyType({name: state.requests for name, state in sorted(live.servers.items())}),
+    )
+
+
+def _strays(desired: DesiredState, live: LiveState, plan: Plan) -> Iterator[Address]:
+    """Live scopes, clients and associations that the manifest doesn't name, though it manages their kind there."""
+    managed = {(address.server, address.kind) for address in (*desired.objects, *desired.absent)}
+    planned = {address for change in plan.changes for address in (change.address, change.live_address)}
+    for server, state in live.servers.items():
+        for address, there in state.objects.items():
+            if address in desired.objects or address in planned or address in desired.absent:
+                continue
+            if address.kind is Kind.ASSOCIATION:
+                listed = address.client in desired.listed_clients or address.scope in desired.listed_scopes
+                stray = listed and Address(Kind.CLIENT, address.client, server) in desired.objects
+            else:
+                stray = address.kind in (Kind.SCOPE, Kind.CLIENT) and (server, address.kind) in managed
+            if stray and not _is_foreign(there) and state.unreadable.get(address.kind) is None:
+                yield address
+
+
+def _is_foreign(there: LiveObject) -> bool:
+    return there.ownership is Ownership.FOREIGN
+
+
+def _stray(address: Address) -> DriftItem:
+    detail = f"The manifest doesn't name it, and {address.server} has it. An apply leaves it alone."
+    return DriftItem(DriftClass.UNEXPECTED, address, detail)
+
+
+def _item_of(change: Change) -> DriftItem:
+    server = change.address.server
+    match change.action:
+        case Action.CREATE:
+            kind, detail = DriftClass.MISSING, f"{server} doesn't have it."
+        case Action.DELETE:
+            why = (
+                "The manifest wants it gone"
+                if change.reason is Reason.MARKED_ABSENT
+                else "The manifest doesn't name it"
+            )
+            kind, detail = DriftClass.UNEXPECTED, f"{why}, and {server} has it."
+        case Action.UPDATE | Action.REPLACE:
+            kind, detail = DriftClass.CHANGED, _changed(change)
+        case Action.DISABLE | Action.REVOKE:
+            kind, detail = DriftClass.CHANGED, _not_cut_off(change)
+        case _:
+            assert_never(change.action)
+    return DriftItem(kind, change.address, detail, change.fields, change.place)
+
+
+def _changed(change: Change) -> str:
+    renamed = f"{change.address.server} has it as {change.former}. " if change.former is not None else ""
+    paths = ", ".join(field.path for field in change.fields)
+    return f"{renamed}{'Different: ' + paths + '.' if paths else ''}".strip()
+
+
+def _not_cut_off(change: Change) -> str:
+    client = change.desired.client if isinstance(change.desired, Revocation) else ""
+    left = {field.path: field.before for field in change.fields}
+    said = []
+    if "tokens.active" in left:
+        number = left["tokens.active"]
+        said.append(f"has {number} live {'token' if number == 1 else 'tokens'}")
+    if "tokens.refused" in left:
+        said.append("has its former tokens accepted")
+    if "blocked" in left:
+        said.append("is enabled")
+    return f"Client '{client}' is to be cut off and {' and '.join(said)} on {change.address.server}."
+
+
+def _blind(address: Address, path: str, desired: DesiredState) -> DriftItem:
+    detail = f"{address.server} doesn't tell {path}."
+    return DriftItem(DriftClass.CANNOT_COMPARE, address, detail, place=desired.places.get(address, ()))
+
+
+def _unreadable(live: LiveState) -> Iterator[DriftItem]:
+    """One item for each kind that a server didn't show; `*` stands for all names."""
+    for name, state in sorted(live.servers.items()):
+        for kind, why in state.unreadable.items():
+            names = {Kind.ASSOCIATION: "*:*"}.get(kind, "" if kind.is_singleton else "*")
+            address = Address(kind, names, name)
+            yield DriftItem(DriftClass.UNREADABLE, address, f"{why.summary}. {why.detail}".strip())
+
+
+# -- as a document ----------------------------------------------------------------------------------------------------
+
+
+def drift_document(report: DriftReport) -> Document:
+    """The report as JSON (`schemas/drift.v1.schema.json`), in stable order, without secrets. In fields, before is live and
+    after is the manifest. `summary` counts all items, those that are accepted too.
+    """
+    counts = Counter(item.kind for item in report.items)
+    return {
+        "format": DRIFT_FORMAT,
+        "format_version": DRIFT_FORMAT_VERSION,
+        "name": report.plan.name,
+        "manifest_digest": report.plan.manifest_digest,
+        "drifted": report.drifted,
+        "summary": {kind.value: counts[kind] for kind in DriftClass},
+        "accepted": len(report.accepted),
+        "baseline": None if report.baseline is None else _baseline_document(report.baseline),
+        "left_alone": report.left_alone,
+        "requests": dict(report.requests),
+        "items": [
+            {
+                "class": item.kind.value,
+                "address": str(item.address),
+                "detail": item.detail,
+                "fields": [field_document(field) for field in item.fields],
+                "place": list(item.place),
+                "accepted": None if item.accepted is None else _acceptance_document(item.accepted),
+            }
+            for item in report.items
+        ],
+        "diagnostics": diagnostic_documents(report.diagnostics),
+    }
+
+
+def _acceptance_document(accepted: Acceptance) -> Document:
+    return {
+        "owner": accepted.owner,
+        "reason": accepted.reason,
+        "expires": accepted.expires.isoformat(),
+        "place": accepted.place,
+    }
+
+
+def _baseline_document(use: BaselineUse) -> Document:
+    return {"entries": use.entries, "active": use.active, "expired": len(use.expired), "unused": len(use.unused)}

@@ -1,0 +1,167 @@
+"""Two sides against each other: two live servers, or what a manifest wants in two environments. Values in, values out.
+
+The items are those of a drift report, read as left against right: missing is what the left side has and the right one lacks,
+unexpected the reverse, and in fields before is left and after right. An item's address names the server on which it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostics, Path
+from oauthdeploy.model.capabilities import Capability
+from oauthdeploy.model.objects import Object, Side
+from oauthdeploy.model.state import DesiredState, LiveObject
+from oauthdeploy.planning.changes import FieldChange
+from oauthdeploy.planning.drift.classification import DriftClass, DriftItem, in_order
+from oauthdeploy.planning.export.client_matching import group_clients, keys_of
+from oauthdeploy.planning.inventory import OPENS, Estate
+from oauthdeploy.planning.normalize import flatten, live_value, same, write_only
+from oauthdeploy.planning.plan import ServerSummary
+
+_COMPARED: Final = (Kind.SETTINGS, Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION)
+
+
+@dataclass(frozen=True)
+class SidesCompared:
+    """What two sides hold differently. `servers` took part, with the requests of reading them."""
+
+    left: str
+    right: str
+    items: tuple[DriftItem, ...]
+    servers: tuple[ServerSummary, ...] = ()
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
+
+    @property
+    def different(self) -> bool:
+        """True where the sides differ in what could be compared."""
+        return any(item.counts for item in self.items)
+
+
+def compare_servers(estate: Estate, left: str, right: str, servers: tuple[ServerSummary, ...] = ()) -> SidesCompared:
+    """What two live servers hold differently, of the kinds that both can hold.
+
+    Clients are paired by the manifest's keys, their ids, or their names and versions, as for an export. Secrets aren't told by
+    servers and are left out, and so is what only one of them has a word for.
+    """
+    items: list[DriftItem] = []
+    keys = _keys(estate, left, right)
+    for kind in _COMPARED:
+        if not {left, right} <= set(estate.holders(kind)) or (
+            kind is Kind.SETTINGS and not _shared(estate, left, right)
+        ):
+            continue
+        unread = [name for name in (left, right) if not estate.live.readable(name, kind)]
+        items += (_unread(estate, kind, name) for name in unread)
+        if not unread:
+            items += _pairs(estate, kind, left, right, keys)
+    return SidesCompared(left, right, in_order(items), servers)
+
+
+def compare_desired(left: str, one: DesiredState, right: str, other: DesiredState) -> SidesCompared:
+    """What a manifest wants differently in two environments, on every server."""
+    items: list[DriftItem] = []
+    for address in sorted(one.objects.keys() | other.objects.keys()):
+        mine, theirs = one.objects.get(address), other.objects.get(address)
+        if mine is None or theirs is None:
+            kind, having = (DriftClass.MISSING, one) if theirs is None else (DriftClass.UNEXPECTED, other)
+            items.append(DriftItem(kind, address, "", place=having.places.get(address, ())))
+        else:
+            items += _changed(address, _wanted_differently(mine, theirs), other.places.get(address, ()))
+    return SidesCompared(left, right, in_order(items))
+
+
+# -- live -------------------------------------------------------------------------------------------------------------
+
+
+def _keys(estate: Estate, left: str, right: str) -> Mapping[tuple[str, str], str]:
+    chooses = {name for name in (left, right) if estate.can(name, Capability.CLIENT_ID_CHOICE)}
+    return keys_of(group_clients(estate.desired, estate.live, (left, right), chooses))
+
+
+def _pairs(
+    estate: Estate, kind: Kind, left: str, right: str, keys: Mapping[tuple[str, str], str]
+) -> Iterator[DriftItem]:
+    sides = [_named(estate, kind, name, keys) for name in (left, right)]
+    for name in sorted(sides[0].keys() | sides[1].keys()):
+        here, there = sides[0].get(name), sides[1].get(name)
+        if here is None or there is None:
+            missing = there is None
+            having = left if missing else right
+            place = estate.desired.places.get(Address(kind, name, having), ())
+            found = DriftClass.MISSING if missing else DriftClass.UNEXPECTED
+            yield DriftItem(found, Address(kind, name, having), "", place=place)
+        else:
+            address = Address(kind, name, right)
+            fields = _held_differently(estate, kind, (left, here), (right, there))
+            yield from _changed(address, fields, estate.desired.places.get(address, ()))
+
+
+def _named(estate: Estate, kind: Kind, server: str, keys: Mapping[tuple[str, str], str]) -> dict[str, LiveObject]:
+    """The objects of a kind by the names that they have on both sides."""
+    found: dict[str, LiveObject] = {}
+    for address, there in estate.live.servers[server].objects.items():
+        if address.kind is not kind:
+            continue
+        if kind is Kind.CLIENT:
+            found[keys.get((server, address.name), address.name)] = there
+        elif kind is Kind.ASSOCIATION:
+            client = keys.get((server, address.client), address.client)
+            found[Address.association(client, address.scope, server).name] = there
+        else:
+            found[address.name] = there
+    return found
+
+
+def _held_differently(
+    estate: Estate, kind: Kind, left: tuple[str, LiveObject], right: tuple[str, LiveObject]
+) -> Iterator[FieldChange]:
+    model = type(left[1].value)
+    flat = [flatten(there.value) for _, there in (left, right)]
+    blind = left[1].blind | right[1].blind | write_only(model)
+    if Side.RESOURCE not in _shared(estate, left[0], right[0]):
+        blind |= OPENS
+    for path in dict.fromkeys([*flat[0], *flat[1]]):
+        if path in blind or not all(path in side for side in flat):
+            continue
+        before, after = (
+            live_value(model, path, side[path], estate.driver(server).defaults.get(kind, {}))
+            for side, (server, _) in zip(flat, (left, right), strict=True)
+        )
+        if not (same(before, after) or same(after, before)):
+            yield FieldChange(path, before, after)
+
+
+def _shared(estate: Estate, left: str, right: str) -> frozenset[Side]:
+    """The sides on which both servers stand: settings are those of a side, and what scopes open is the resource side's."""
+    return estate.entry(left).role.sides & estate.entry(right).role.sides
+
+
+def _unread(estate: Estate, kind: Kind, server: str) -> DriftItem:
+    names = {Kind.ASSOCIATION: "*:*"}.get(kind, "" if kind.is_singleton else "*")
+    why = estate.live.servers[server].unreadable[kind]
+    return DriftItem(DriftClass.UNREADABLE, Address(kind, names, server), f"{why.summary}. {why.detail}".strip())
+
+
+# -- wanted -----------------------------------------------------------------------------------------------------------
+
+
+def _wanted_differently(mine: Object, theirs: Object) -> Iterator[FieldChange]:
+    """Fields that the two write differently, or that only one of them writes."""
+    flat = [flatten(mine), flatten(theirs)]
+    for path in dict.fromkeys([*flat[0], *flat[1]]):
+        before, after = flat[0].get(path), flat[1].get(path)
+        if before != after or (path in flat[0]) != (path in flat[1]):
+            yield FieldChange(path, before, after)
+    if getattr(mine, "options", None) != getattr(theirs, "options", None):
+        yield FieldChange("options", getattr(mine, "options", None), getattr(theirs, "options", None))
+
+
+def _changed(address: Address, fields: Iterable[FieldChange], place: Path) -> Iterator[DriftItem]:
+    listed = tuple(fields)
+    if listed:
+        paths = ", ".join(field.path for field in listed)
+        yield DriftItem(DriftClass.CHANGED, address, f"Different: {paths}.", listed, place)

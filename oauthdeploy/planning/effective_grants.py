@@ -1,0 +1,96 @@
+"""What authorization servers still grant once a plan is done: no resource server may lose it before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.model.servers import Role
+from oauthdeploy.model.state import DesiredState, LiveState
+from oauthdeploy.planning.changes import Action, Change, Reason
+from oauthdeploy.planning.server_view import Found, Kept, trusted_by
+
+
+@dataclass(frozen=True)
+class Granted:
+    """The associations of one authorization server, and the scopes and clients that they hold together, all by name."""
+
+    associations: frozenset[str]
+    scopes: frozenset[str]
+    clients: frozenset[str]
+
+    def holds(self, address: Address) -> bool:
+        """Whether a scope, client or association of that name is still granted."""
+        names = {Kind.SCOPE: self.scopes, Kind.CLIENT: self.clients, Kind.ASSOCIATION: self.associations}
+        return address.name in names.get(address.kind, frozenset())
+
+
+def granted_after(changes: Iterable[Change], live: LiveState, server: str) -> Granted:
+    """What `server` grants after the changes."""
+    state = live.servers.get(server)
+    pairs = {a for a in state.objects if a.kind is Kind.ASSOCIATION} if state is not None else set()
+    gone: set[str] = set()
+    for change in changes:
+        address = change.address
+        if address.server != server:
+            continue
+        if address.kind is Kind.ASSOCIATION and change.action is Action.DELETE:
+            pairs.discard(address)
+        elif address.kind is Kind.ASSOCIATION:
+            pairs.add(address)
+        elif address.kind is Kind.CLIENT and change.action is Action.DELETE:
+            gone.add(address.name)
+        elif address.kind is Kind.CLIENT and change.former is not None:
+            gone.add(change.former.name)
+    kept = [address for address in pairs if address.client not in gone]
+    return Granted(
+        frozenset(address.name for address in kept),
+        frozenset(address.scope for address in kept),
+        frozenset(address.client for address in kept),
+    )
+
+
+def still_granted(changes: Iterable[Change], desired: DesiredState, live: LiveState) -> Iterator[tuple[Change, str]]:
+    """The deletes on resource servers of what their authorization server still grants afterwards, with its name."""
+    changes = tuple(changes)
+    known: dict[str, Granted] = {}
+    for change in changes:
+        if change.action is not Action.DELETE:
+            continue
+        trusted = trusted_by(desired, change.address.server)
+        if trusted is None or trusted == change.address.server:
+            continue
+        if trusted not in known:
+            known[trusted] = granted_after(changes, live, trusted)
+        if known[trusted].holds(change.address):
+            yield change, trusted
+
+
+def withhold_granted(found: Iterable[Found], desired: DesiredState, live: LiveState) -> Iterator[Found]:
+    """Keep what a prune would take from a resource server while the authorization server still grants it, and say so.
+
+    What the manifest itself removes stays in the plan, behind a safety stop. A server of both roles has associations of its
+    own that hang on the object, so there too it is left to the stop.
+    """
+    found = tuple(found)
+    changes = [item for item in found if isinstance(item, Change)]
+    held = {
+        change.address: trusted
+        for change, trusted in still_granted(changes, desired, live)
+        if change.reason is Reason.NOT_IN_MANIFEST and desired.servers[change.address.server].role is Role.RESOURCE
+    }
+    for item in found:
+        if isinstance(item, Change) and item.address in held:
+            yield Kept(item.address)
+            yield Diagnostic(
+                "still-granted",
+                "Kept, since it is still granted",
+                detail=f"{item.address} would be pruned, but {held[item.address]} still grants it.",
+                fix="Remove its associations there first, or write it into the manifest.",
+                severity=Severity.WARNING,
+                address=str(item.address),
+            )
+        else:
+            yield item

@@ -1,0 +1,331 @@
+"""From live servers to what a manifest must say so that its plan is empty: values in, values out.
+
+Only what isn't a server's default is written, and the same value on several servers once. What differs between servers is told
+by `settings.overrides` and `on`; the fields of one scope or client can't differ, so a field that does is left unmanaged and
+named in a finding, as is everything else that a manifest can't say. What the manifest says already and the servers fulfil is
+left as it is written.
+
+With a source and a target it is what brings the target level with the source: the source's values, on both.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
+from oauthdeploy.model.capabilities import Capability
+from oauthdeploy.model.fields import Model
+from oauthdeploy.model.objects import MODEL_OF, Client, ClientType, Side, Trust
+from oauthdeploy.model.state import LiveObject
+from oauthdeploy.planning.export.client_matching import LiveClient, group_clients, keys_of
+from oauthdeploy.planning.export.driver_options import option_edits
+from oauthdeploy.planning.export.settings import export_settings
+from oauthdeploy.planning.export.values import EntryEdit, Export, ExportOptions, Left, OptionEdit, SettingsEdit, sayable
+from oauthdeploy.planning.inventory import OPENS, Estate
+from oauthdeploy.planning.normalize import OPTIONS, flatten, live_value, same, write_only
+
+
+def export(estate: Estate, options: ExportOptions, left: Collection[Left] = ()) -> Export:
+    """What the manifest must say; `left` is what has turned out not to be sayable."""
+    return _Exporter(estate, options, frozenset(left)).run()
+
+
+class _Exporter:
+    """Goes through the kinds; associations come last, since they need to know what is named."""
+
+    def __init__(self, estate: Estate, options: ExportOptions, left: frozenset[Left]) -> None:
+        self.estate = estate
+        self.options = options
+        self.left = left
+        self.findings: list[Diagnostic] = []
+        self._named: dict[Kind, set[str]] = {kind: set() for kind in (Kind.SCOPE, Kind.CLIENT)}
+        for address in estate.desired.objects:
+            if address.kind in self._named:
+                self._named[address.kind].add(address.name)
+
+    def run(self) -> Export:
+        """Everything that is selected."""
+        kinds = self.options.kinds
+        for server, state in sorted(self.estate.live.servers.items()):
+            for kind, why in state.unreadable.items():
+                self._say("export-unreadable", f"{kind}@{server}", f"{why.summary}. {why.detail}".strip(), why.fix)
+        scopes = list(self._scopes()) if Kind.SCOPE in kinds else []
+        groups = self._groups()
+        clients = list(self._clients(groups)) if Kind.CLIENT in kinds else []
+        settings = export_settings(self.estate, self.options, self.left) if Kind.SETTINGS in kinds else SettingsEdit()
+        for edit in settings.options:
+            if edit.gone:
+                self._untold("settings", edit)
+        return Export(
+            scopes=tuple(scopes),
+            clients=tuple(clients),
+            settings=settings,
+            associations=dict(self._associations(groups)) if Kind.ASSOCIATION in kinds else {},
+            trusts=dict(self._trusts()) if Kind.TRUST in kinds else {},
+            findings=Diagnostics.of(self.findings),
+        )
+
+    # -- scopes and clients -----------------------------------------------------------------------------------------
+
+    def _scopes(self) -> Iterator[EntryEdit]:
+        found: dict[str, dict[str, LiveObject]] = defaultdict(dict)
+        for server in self.estate.read(Kind.SCOPE):
+            for address, there in self.estate.live.servers[server].objects.items():
+                if address.kind is Kind.SCOPE:
+                    found[address.name][server] = there
+        for name in sorted(found.keys() | self._named[Kind.SCOPE]):
+            if self.options.takes(name):
+                yield from self._entry(Kind.SCOPE, name, found.get(name, {}))
+
+    def _groups(self) -> tuple[LiveClient, ...]:
+        chooses = {name for name in self.estate.tables if self.estate.can(name, Capability.CLIENT_ID_CHOICE)}
+        sides = self.estate.read(Kind.CLIENT)
+        ordered = sorted(sides, key=lambda name: Side.AUTHORIZATION not in self.estate.entry(name).role.sides)
+        return group_clients(self.estate.desired, self.estate.live, ordered, chooses)
+
+    def _clients(self, groups: Iterable[LiveClient]) -> Iterator[EntryEdit]:
+        known = {group.key: group for group in groups}
+        for key in sorted(known.keys() | self._named[Kind.CLIENT]):
+            group = known.get(key, LiveClient(key))
+            names = [there.value.name for there in group.sides.values() if isinstance(there.value, Client)]
+            if self.options.takes(key, *(name for name in names if name)):
+                yield from self._entry(Kind.CLIENT, key, group.sides, group.former)
+
+    def _entry(
+        self, kind: Kind, name: str, sides: Mapping[str, LiveObject], known_as: Mapping[str, str] | None = None
+    ) -> Iterator[EntryEdit]:
+        """The edit of one entry, where one is needed. `sides` are the live objects by server, `known_as` their names there."""
+        if (kind.value, name, "") in self.left or not sayable(name):
+            if name not in self._named[kind]:
+                self._say(
+                    "export-left-out", f"{kind}/{name}", "A manifest can't name it as it stands on the servers.", ""
+                )
+            return
+        source, target = self.options.source, self.options.target
+        there = dict(sides)
+        if source is not None and target is not None:
+            if source not in sides:
+                # Absent objects have nothing but their names, so it must be the one that their server knows them by.
+                yield from self._only_on_target(kind, (known_as or {}).get(target, name), target in sides)
+                return
+            there = {source: sides[source]}
+        placed = self.estate.placed(kind, name)
+        wanted = {*there, *({target} if target is not None and target in self.estate.holders(kind) else ())}
+        read = set(self.estate.read(kind))
+        where = tuple(server for server in self.estate.holders(kind) if server in wanted or server in placed - read)
+        if not where:
+            if placed:
+                self._say("export-gone", f"{kind}/{name}", "No server has it any more, so its entry goes.", "")
+                yield EntryEdit(name, gone=True)
+            return
+        self._named[kind].add(name)
+        values, dropped = self._fields(kind, name, there, sides.get(target or ""))
+        new = not placed
+        everywhere = where == self.estate.holders(kind)
+        moved = set(where) != placed
+        edit = EntryEdit(
+            name,
+            values=values,
+            dropped=tuple(dropped),
+            on=None if everywhere or not moved else where,
+            everywhere=everywhere and moved and not new,
+            secret=new and self._takes_secret(kind, where, there),
+            options=self._options(kind, name, there),
+        )
+        if new or edit != EntryEdit(name):
+            yield edit
+
+    def _only_on_target(self, kind: Kind, name: str, there: bool) -> Iterator[EntryEdit]:
+        target = self.options.target or ""
+        if not there:
+            return
+        if self.options.mirror:
+            yield EntryEdit(name, absent=True, on=(target,))
+            return
+        why = f"{target} has it, and {self.options.source} doesn't; it stays."
+        self._say("export-only-on-target", f"{kind}/{name}@{target}", why, "With --mirror it is written as absent.")
+
+    def _fields(
+        self, kind: Kind, name: str, sides: Mapping[str, LiveObject], target: LiveObject | None
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Values to write and paths to take out, so that the entry holds on all sides."""
+        model = MODEL_OF[kind]
+        managed = self.estate.managed(kind, name)
+        wrong = self.estate.unfulfilled(kind, name, sides)
+        if self.options.levels:
+            # On the target too, it is the source's value that counts.
+            wrong &= managed.keys()
+        flat = {server: flatten(there.value) for server, there in sides.items()}
+        paths = dict.fromkeys([*managed, *(path for have in flat.values() for path in have)])
+        values: dict[str, Any] = {}
+        dropped: list[str] = []
+        for path in paths:
+            if path in write_only(model) or path.startswith("secret.") or (path in managed and path not in wrong):
+                continue
+            told = {
+                server: live_value(model, path, have.get(path), self.estate.driver(server).defaults.get(kind, {}))
+                for server, have in flat.items()
+                if self._tells(path, server, sides[server])
+            }
+            if not told:
+                continue
+            value = next(iter(told.values()))
+            one = all(same(other, value) and same(value, other) for other in told.values())
+            if (kind.value, name, path) in self.left or not one or not sayable(value):
+                if path in managed:
+                    dropped.append(path)
+                if not one:
+                    servers = ", ".join(told)
+                    why = f"{path} is not the same on {servers}, and an entry has one value for all."
+                    self._say("export-differs", f"{kind}/{name}", f"{why} It is left unmanaged.", "Make them the same.")
+                elif not sayable(value):
+                    self._say("export-left-out", f"{kind}/{name}", f"{path} holds what YAML can't.", "")
+            elif path in managed or self._worth_writing(model, path, name, value, told, target):
+                values[path] = value
+        return values, dropped
+
+    def _options(self, kind: Kind, name: str, sides: Mapping[str, LiveObject]) -> tuple[OptionEdit, ...]:
+        """What is to become of the written options; those that can't be said, or are not the same everywhere, go."""
+        edits = []
+        for edit in option_edits(self.estate, kind, name, sides, self.left):
+            if edit.gone:
+                self._untold(f"{kind}/{name}", edit)
+            elif not edit.alike:
+                path = ".".join((OPTIONS, *edit.keys))
+                why = f"{path} is not the same on all servers, and an entry has one value for all."
+                self._say("export-differs", f"{kind}/{name}", f"{why} It is left unmanaged.", "Make them the same.")
+            edits.append(edit if edit.alike else replace(edit, gone=True))
+        return tuple(edits)
+
+    def _untold(self, address: str, edit: OptionEdit) -> None:
+        path = ".".join((OPTIONS, *edit.keys))
+        self._say("export-left-out", address, f"{path} can't be written as the servers hold it, and goes.", "")
+
+    def _tells(self, path: str, server: str, there: LiveObject) -> bool:
+        """Whether the field of an object on a server can be compared there."""
+        if path in there.blind or (path in OPENS and self._only_issues(server)):
+            return False
+        return path in flatten(there.value)
+
+    def _only_issues(self, server: str) -> bool:
+        # What a scope opens there is of no use, but it is what another server may be to open.
+        return Side.RESOURCE not in self.estate.entry(server).role.sides and self.options.source is None
+
+    def _worth_writing(
+        self,
+        model: type[Model],
+        path: str,
+        name: str,
+        value: Any,
+        told: Mapping[str, Any],
+        target: LiveObject | None,
+    ) -> bool:
+        if path == "name":
+            return bool(value) and value != name
+        if value is None:
+            return False
+        if self.options.target is not None and target is not None:
+            have = flatten(target.value).get(path)
+            default = self.estate.default(self.options.target, model, path)
+            if not same(have if have is not None else default, value):
+                # A source that opens nothing has nothing to say about what its target opens.
+                return path not in OPENS or bool(value)
+        if self.options.full:
+            return True
+        return not all(same(self.estate.default(server, model, path), value) or value in ((), "") for server in told)
+
+    def _takes_secret(self, kind: Kind, where: Iterable[str], sides: Mapping[str, LiveObject]) -> bool:
+        """Whether a new entry gets a secret by reference: a confidential client, on a server that takes chosen secrets."""
+        if kind is not Kind.CLIENT or not self.options.secrets:
+            return False
+        values = [there.value for there in sides.values() if isinstance(there.value, Client)]
+        if any(value.type is ClientType.PUBLIC for value in values):
+            return False
+        issuing = [server for server in where if Side.AUTHORIZATION in self.estate.entry(server).role.sides]
+        return any(self.estate.can(server, Capability.CLIENT_SECRET_CHOICE) for server in issuing)
+
+    # -- associations and trust -------------------------------------------------------------------------------------
+
+    def _associations(self, groups: Iterable[LiveClient]) -> Iterator[tuple[str, tuple[str, ...] | None]]:
+        """The whole list of scopes of each client whose list isn't written, or isn't what the servers hold."""
+        estate, source, target = self.estate, self.options.source, self.options.target
+        servers = [name for name in estate.read(Kind.ASSOCIATION) if source in (None, name)]
+        if not servers:
+            return
+        have = self._associated(servers, keys_of(groups))
+        written: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        for address in estate.desired.objects:
+            if address.kind is Kind.ASSOCIATION and address.server in (*servers, target):
+                written[address.client][address.server].add(address.scope)
+        for client in sorted(have.keys() | written.keys()):
+            if client not in self._named[Kind.CLIENT] or not self.options.takes(client):
+                continue
+            scopes = set().union(*have[client].values())
+            fulfilled = all(written[client][server] == have[client][server] for server in servers)
+            listed = client in estate.desired.listed_clients
+            if fulfilled and (target is None or scopes == written[client][target]):
+                continue
+            problem = self._unsayable(client, have[client], groups)
+            if problem:
+                self._say("export-left-out", f"client/{client}", problem, "")
+            if not problem or listed:
+                yield client, None if problem else tuple(sorted(scopes))
+
+    def _associated(
+        self, servers: Iterable[str], keys: Mapping[tuple[str, str], str]
+    ) -> dict[str, dict[str, set[str]]]:
+        """The scopes of each client, by server."""
+        have: dict[str, dict[str, set[str]]] = defaultdict(lambda: {server: set() for server in servers})
+        for server in servers:
+            for address in self.estate.live.servers[server].objects:
+                if address.kind is Kind.ASSOCIATION:
+                    have[keys.get((server, address.client), address.client)][server].add(address.scope)
+        return have
+
+    def _unsayable(self, client: str, have: Mapping[str, set[str]], groups: Iterable[LiveClient]) -> str:
+        """Why the scopes of a client can't be one list; empty where they can."""
+        scopes = set().union(*have.values())
+        if (Kind.ASSOCIATION.value, client, "") in self.left:
+            return "Its list of scopes can't be written as it stands."
+        if unnamed := sorted(scopes - self._named[Kind.SCOPE]):
+            return f"Its list of scopes isn't written: the manifest doesn't name {', '.join(unnamed[:3])}."
+        holding = {server for group in groups if group.key == client for server in group.sides}
+        for server in have.keys() & holding:
+            there = {a.name for a in self.estate.live.servers[server].objects if a.kind is Kind.SCOPE}
+            if (scopes & there) != have[server]:
+                return "Its list of scopes isn't written: it differs between servers that hold the same scopes."
+        return ""
+
+    def _trusts(self) -> Iterator[tuple[str, str | None]]:
+        """Whom each resource server trusts, where the manifest has an entry for that server and doesn't say so."""
+        for server in self.estate.read(Kind.TRUST) if self.options.source is None else ():
+            there = self.estate.live.servers[server].objects.get(Address.singleton(Kind.TRUST, server))
+            if there is None or not isinstance(there.value, Trust):
+                continue
+            now, trusted = self.estate.entry(server).authorization_server, there.value.authorization_server
+            known = trusted in self.estate.desired.servers and (Kind.TRUST.value, server, "") not in self.left
+            if known and Side.AUTHORIZATION in self.estate.entry(trusted).role.sides:
+                if now != trusted:
+                    yield server, trusted
+            elif now is not None:
+                why = f"{server} trusts '{trusted}', which can't be written as it stands."
+                self._say("export-left-out", f"trust@{server}", why, "Add that server, with the driver external.")
+                yield server, None
+
+    def _say(self, rule: str, address: str, detail: str, fix: str) -> None:
+        self.findings.append(
+            Diagnostic(rule, _SUMMARIES[rule], detail, fix, severity=Severity.WARNING, address=address)
+        )
+
+
+_SUMMARIES: Final = {
+    "export-unreadable": "A kind could not be read",
+    "export-left-out": "Something is left out",
+    "export-differs": "A field differs between servers",
+    "export-gone": "An entry goes",
+    "export-only-on-target": "Only the target has an object",
+}

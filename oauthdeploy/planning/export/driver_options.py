@@ -1,0 +1,93 @@
+"""The options of drivers in an export: what the manifest writes of them is brought to what its servers hold.
+
+A server holds far more than anybody decided about, so what the manifest doesn't write stays unmanaged, and is not exported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.fields import format_duration, parse_duration
+from oauthdeploy.model.state import LiveObject
+from oauthdeploy.planning.diff import options_for
+from oauthdeploy.planning.export.values import Keys, Left, OptionEdit, sayable
+from oauthdeploy.planning.inventory import Estate
+from oauthdeploy.planning.normalize import OPTIONS
+from oauthdeploy.planning.opaque_secrets import plain
+
+
+def option_edits(
+    estate: Estate, kind: Kind, name: str, sides: Mapping[str, LiveObject], left: Collection[Left]
+) -> tuple[OptionEdit, ...]:
+    """The written options that differ from what `sides`, the live objects by server, hold; `left` are not to be written."""
+    found: dict[Keys, dict[str, Any]] = {}
+    managing: dict[str, set[str]] = {}
+    for server, there in sides.items():
+        address = Address.singleton(kind, server) if kind.is_singleton else Address(kind, name, server)
+        wanted = estate.desired.objects.get(address)
+        driver = estate.driver(server).name
+        asked = plain(options_for(wanted, driver)) if wanted is not None else {}
+        if not asked:
+            continue
+        managing.setdefault(driver, set()).add(server)
+        for keys, value in _differing(asked, plain(options_for(there.value, driver))):
+            found.setdefault((driver, *keys), {})[server] = value
+    return tuple(_edit(kind, name, keys, values, managing[keys[0]], left) for keys, values in sorted(found.items()))
+
+
+class _Untold:
+    """Stands for a value that a server doesn't tell, or that must not be told."""
+
+
+_UNTOLD = _Untold()
+
+
+def _edit(
+    kind: Kind, name: str, keys: Keys, values: Mapping[str, Any], managing: Collection[str], left: Collection[Left]
+) -> OptionEdit:
+    first = next(iter(values.values()))
+    alike = values.keys() == set(managing) and all(value == first for value in values.values())
+    path = ".".join((OPTIONS, *keys))
+    names = values if kind.is_singleton else (name,)
+    said = all(not isinstance(value, _Untold) and sayable(value) for value in values.values())
+    gone = not said or any(_left_out(kind, one, path, left) for one in names)
+    return OptionEdit(keys, dict.fromkeys(values) if gone else values, alike=alike, gone=gone)
+
+
+def _left_out(kind: Kind, name: str, path: str, left: Collection[Left]) -> bool:
+    """Whether it, something in it or what it is in has turned out not to be sayable."""
+    return any(
+        (kind.value, name) == (item[0], item[1]) and item[2] and (_within(path, item[2]) or _within(item[2], path))
+        for item in left
+    )
+
+
+def _within(inner: str, outer: str) -> bool:
+    return inner == outer or inner.startswith((f"{outer}.", f"{outer}["))
+
+
+def _differing(asked: Mapping[str, Any], have: Mapping[str, Any]) -> Iterator[tuple[Keys, Any]]:
+    """The written keys, as deep as they can be named, whose live value is another, with that value."""
+    for key, wanted in asked.items():
+        there = have.get(key, _UNTOLD)
+        if isinstance(wanted, Mapping) and isinstance(there, Mapping):
+            yield from (((key, *keys), value) for keys, value in _differing(wanted, there))
+        elif isinstance(wanted, Secret):
+            # Where the manifest has a secret, what stands on the server may be one, too.
+            yield from ([((key,), _UNTOLD)] if wanted != there else [])
+        elif wanted != there:
+            yield (key,), _as_written(wanted, there)
+
+
+def _as_written(wanted: Any, there: Any) -> Any:
+    """A duration with its unit, where the manifest has one there."""
+    if isinstance(wanted, str) and not wanted.isdigit() and type(there) is int:
+        try:
+            parse_duration(wanted)
+        except ValueError:
+            return there
+        return format_duration(there)
+    return there

@@ -1,0 +1,137 @@
+"""A plan as a file: its document, what it is bound to, and a digest over all of it.
+
+    plan ──► saved_document ──► bytes ──► read_saved ──► SavedPlan
+
+Nothing in it depends on the time or the place of the run, so that equal plans give equal bytes. No secret is in it, and no
+digest that was taken over one: a secret is its origin, and is looked up again for the apply.
+
+`content_digest` is SHA-256 over the canonical JSON of everything else (keys sorted, no spaces, ASCII). It shows that a file
+was edited or damaged. It is no signature: who can write the file can write the digest too, so keep the file where only
+those can write who may approve plans.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.planning.plan import PLAN_FORMAT_VERSION, Plan, plan_document
+from oauthdeploy.planning.planfile.decoding import NotAPlan, checked_version, saved_plan
+from oauthdeploy.planning.planfile.encoding import Document
+from oauthdeploy.planning.planfile.schema import Binding, shape_problem
+
+MAX_PLAN_BYTES: Final = 256 * 1024 * 1024
+"""A plan of a hundred thousand changes has about a quarter of that."""
+
+_DIGEST: Final = "content_digest"
+_NEW_PLAN: Final = "Save a plan with `oauthdeploy plan --out PLANFILE`."
+
+
+class PlanEdited(OAuthDeployError):
+    """The file of a saved plan is not as it was saved."""
+
+    rule = "plan-edited"
+
+
+@dataclass(frozen=True)
+class SavedPlan:
+    """A plan read back. `plan` holds what reports need, without the objects behind it; `document` is the whole file.
+
+    `binding` is None for a document that `plan -o json` printed: it can be shown, and not applied.
+    """
+
+    plan: Plan
+    document: Mapping[str, Any]
+    binding: Binding | None
+
+
+def saved_document(plan: Plan, binding: Binding) -> Document:
+    """The plan as it is saved (`schemas/plan.v1.schema.json`): equal plans of equal requests are equal documents."""
+    document = plan_document(plan) | {"saved": binding.model_dump(mode="json")}
+    return document | {_DIGEST: content_digest(document)}
+
+
+def content_digest(document: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) over the canonical JSON of the document without its own digest."""
+    rest = {key: value for key, value in document.items() if key != _DIGEST}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def read_saved(data: bytes) -> SavedPlan:
+    """Read the bytes of a plan file. Raises NotAPlan, and PlanEdited for one that is not as it was saved."""
+    document = _parsed(data)
+    newer = checked_version(document)
+    if _DIGEST in document or "saved" in document:
+        _check_digest(document)
+    if newer:
+        return SavedPlan(saved_plan(document), document, None)
+    if problem := shape_problem(document):
+        raise NotAPlan("The saved plan is damaged", detail=f"It is not in shape at {problem}.", fix=_NEW_PLAN)
+    saved = document.get("saved")
+    return SavedPlan(saved_plan(document), document, None if saved is None else Binding.model_validate(saved))
+
+
+def binding_of(saved: SavedPlan) -> Binding:
+    """What the plan is bound to. Raises NotAPlan for a plan that can be shown only."""
+    if saved.binding is not None:
+        return saved.binding
+    if "saved" in saved.document:
+        raise NotAPlan(
+            "The plan is of a newer release",
+            detail=f"{_saved_by(saved.document)} Its format is {saved.document['format_version']}, and this release "
+            f"applies plans up to {PLAN_FORMAT_VERSION}.",
+            fix="Apply it with the release that saved it, or make a new plan.",
+        )
+    raise NotAPlan(
+        "The plan can be shown, and not applied",
+        detail="It doesn't say how its manifest was asked for: it is what `plan -o json` prints.",
+        fix=_NEW_PLAN,
+    )
+
+
+def _parsed(data: bytes) -> Mapping[str, Any]:
+    if len(data) > MAX_PLAN_BYTES:
+        raise NotAPlan("The plan file is too large", detail="It holds more than 256 MiB.", fix=_NEW_PLAN)
+    try:
+        document = json.loads(data.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_refused)
+    except (ValueError, RecursionError):
+        raise NotAPlan(
+            "The plan file is not JSON", detail="It is cut short, or no plan at all.", fix=_NEW_PLAN
+        ) from None
+    return document if isinstance(document, dict) else {}
+
+
+def _pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(items)
+    if len(made) < len(items):
+        # A reader of the text could take the one for true, and the program the other.
+        raise PlanEdited("The plan file was edited", detail="A key stands in it twice.", fix=_NEW_PLAN)
+    return made
+
+
+def _refused(_word: str) -> Any:
+    raise ValueError("no JSON number")
+
+
+def _check_digest(document: Mapping[str, Any]) -> None:
+    try:
+        same = document.get(_DIGEST) == content_digest(document)
+    except (ValueError, RecursionError):
+        same = False
+    if not same:
+        raise PlanEdited(
+            "The plan file was edited",
+            detail=f"{_saved_by(document)} Its content is not what its content_digest says.".strip(),
+            fix="Use the file as it was saved, or make a new plan and review it.",
+        )
+
+
+def _saved_by(document: Mapping[str, Any]) -> str:
+    saved = document.get("saved")
+    tool = saved.get("tool") if isinstance(saved, Mapping) else None
+    return f"It was saved by oauthdeploy {tool}." if isinstance(tool, str) else ""

@@ -1,0 +1,194 @@
+"""What has moved since a plan was saved: manifest against manifest, and plan against plan, in words.
+
+A saved change is still true when a plan made now has the same change: action, fields with their values before and after,
+and the fingerprint of the live object. A saved change that a plan made now doesn't have is in place already: that's what
+remains of a plan that was applied, wholly or in part. Anything else has moved.
+
+Revocations are compared by address, action and client only: tokens come and go while a server works, and a cut-off must not
+wait for that to end.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.model.state import LiveState
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.planfile.encoding import change_document
+from oauthdeploy.planning.planfile.plan_file import SavedPlan
+from oauthdeploy.planning.planfile.schema import Binding, SecretSource
+
+Json = Mapping[str, Any]
+_LONGEST: Final = 120
+_VARIABLE: Final = re.compile(r"\$\{var:([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One thing that is not as it was: `subject` is a written address, a server, or a part of the manifest."""
+
+    subject: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.detail}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A saved plan against now. `in_place` are saved changes that are made already."""
+
+    moved: tuple[Moved, ...] = ()
+    in_place: tuple[Address, ...] = ()
+
+    @property
+    def stale(self) -> bool:
+        """True where the plan must not be applied."""
+        return bool(self.moved)
+
+
+# -- the manifest -----------------------------------------------------------------------------------------------------
+
+
+def manifest_moved(
+    binding: Binding, parts: Mapping[str, str], secrets: tuple[SecretSource, ...], variables: Mapping[str, str]
+) -> tuple[Moved, ...]:
+    """What of the manifest is not as it was: sections, server entries, and the sources of secrets.
+
+    `variables` gives the source of each variable by name; only those that reach a secret count, since the values of the
+    others are in the digests.
+    """
+    found = []
+    for name in sorted(binding.parts.keys() | parts.keys()):
+        before, now = binding.parts.get(name), parts.get(name)
+        if before != now:
+            what = "is new" if before is None else "is gone" if now is None else "has changed"
+            found.append(Moved(f"manifest, {name}", f"{what} since the plan was made."))
+    found += _secrets_moved(binding.secrets, secrets)
+    known = {item.name: item.source for item in binding.request.variables}
+    for name in sorted({name for secret in binding.secrets for name in _VARIABLE.findall(secret.origin)}):
+        old, new = known.get(name, "nowhere"), variables.get(name, "nowhere")
+        if old != new:
+            found.append(Moved(f"variable {name}", f"its value came from {old}, and comes from {new} now."))
+    return tuple(found)
+
+
+def _secrets_moved(before: tuple[SecretSource, ...], now: tuple[SecretSource, ...]) -> Iterator[Moved]:
+    then, since = ({source.path: source for source in sources} for sources in (before, now))
+    for path in sorted(then.keys() | since.keys()):
+        old, new = then.get(path), since.get(path)
+        if old is None or new is None:
+            yield Moved(f"manifest, {path}", f"the secret is {'new' if old is None else 'gone'}.")
+        elif old.origin != new.origin:
+            yield Moved(f"manifest, {path}", f"the secret came from {old.origin}, and comes from {new.origin} now.")
+        elif old.unset != new.unset:
+            names = ", ".join(sorted(set(old.unset) ^ set(new.unset)))
+            state = "was set, and isn't any more" if len(new.unset) > len(old.unset) else "was not set, and is now"
+            yield Moved(f"manifest, {path}", f"the secret comes from {new.origin}, and {names} {state}.")
+
+
+# -- the plan ---------------------------------------------------------------------------------------------------------
+
+
+def compare_plans(saved: SavedPlan, fresh: Plan, live: LiveState) -> Comparison:
+    """A saved plan against one that was made in the same way now, from `live`."""
+    before = {change["address"]: change for change in saved.document["changes"]}
+    now = {str(change.address): change_document(change) for change in fresh.changes}
+    moved = list(_servers_moved(saved.document["servers"], fresh))
+    in_place = []
+    for written in sorted(before.keys() | now.keys(), key=lambda text: Address.parse(text).sort_key):
+        address = Address.parse(written)
+        old, new = before.get(written), now.get(written)
+        if old is not None and new is None:
+            if live.readable(address.server, address.kind):
+                in_place.append(address)
+            else:
+                moved.append(Moved(written, "can't be read any more."))
+        elif old is None and new is not None:
+            moved.append(Moved(written, f"the plan doesn't touch it, and now it would {_would(new)}."))
+        elif old is not None and new is not None:
+            prints = (saved.plan.fingerprints, fresh.fingerprints)
+            moved += [Moved(written, words) for words in _change_moved(old, new, *prints)]
+    return Comparison(tuple(moved), tuple(in_place))
+
+
+def _servers_moved(before: list[Json], fresh: Plan) -> Iterator[Moved]:
+    products = {server.name: server.product for server in fresh.servers}
+    for server in before:
+        name, product = server["name"], server["product"]
+        if products.get(name, product) != product:
+            yield Moved(name, f"was {product or 'unknown'}, and is {products[name] or 'unknown'} now.")
+
+
+def _would(change: Json) -> str:
+    paths = ", ".join(field["path"] for field in change["fields"]) if change["action"] == "update" else ""
+    return f"be {_DONE[change['action']]}" + (f" ({paths})" if paths else "")
+
+
+_DONE: Final = {
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+    "disable": "disabled",
+    "revoke": "revoked",
+}
+
+
+def _change_moved(old: Json, new: Json, then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    """What is different between a change as it was saved and the change for the same address now."""
+    if old["action"] != new["action"]:
+        gone = (
+            "it is gone, and "
+            if new["action"] == "create"
+            else "it is there now, and "
+            if old["action"] == "create"
+            else ""
+        )
+        yield f"{gone}was to be {_DONE[old['action']]}, and now would {_would(new)}."
+        return
+    if old["live_address"] != new["live_address"]:
+        yield f"it stood at {old['live_address']}, and stands at {new['live_address']} now."
+    if old["identity"] != new["identity"]:
+        yield f"it is another object now: its id was '{old['identity']}', and is '{new['identity']}'."
+    if old["kind"] == Kind.REVOCATION.value:
+        return
+    found = list(_fields_moved(old["fields"], new["fields"]))
+    yield from found
+    places = (old["address"], old["live_address"] or old["address"])
+    if not found and any(then.get(place) != now.get(place) for place in places):
+        yield "it has changed in something that the manifest doesn't manage."
+    elif not found and old["reason"] != new["reason"]:
+        yield f"the reason for the change was {old['reason']}, and is {new['reason']} now."
+
+
+def _fields_moved(before: list[Json], now: list[Json]) -> Iterator[str]:
+    then, since = ({field["path"]: field for field in fields} for fields in (before, now))
+    for path in sorted(then.keys() | since.keys()):
+        old, new = then.get(path), since.get(path)
+        if new is None and old is not None:
+            yield f"{path} was {_shown(old['before'])}, and is as the manifest says already."
+        elif old is None and new is not None:
+            yield f"{path} was as the manifest says ({_shown(new['after'])}), and is {_shown(new['before'])} now."
+        elif old is not None and new is not None:
+            if old["before"] != new["before"]:
+                yield f"{path} was {_shown(old['before'])}, and is {_shown(new['before'])} now."
+            if old["after"] != new["after"]:
+                yield f"{path} was to become {_shown(old['after'])}, and now is to become {_shown(new['after'])}."
+
+
+def _shown(value: Any) -> str:
+    """A value of a document in a sentence."""
+    if isinstance(value, Mapping) and set(value) == {"secret"}:
+        return f"the secret from {value['secret']}"
+    if isinstance(value, Mapping) and set(value) == {"known_after_apply"}:
+        return "known after the apply"
+    if value is None:
+        return "nothing"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

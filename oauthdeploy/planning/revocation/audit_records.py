@@ -1,0 +1,163 @@
+"""From a cut-off's plan, live state and outcomes to what its audit record says of each server. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.model.objects import IssuedBefore, Revocation
+from oauthdeploy.model.state import LiveObject, LiveState
+from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.revocation.audit_schema import AskedRecord, FoundRecord, ProblemRecord, ServerRecord, State
+from oauthdeploy.planning.revocation.pending import BLOCKED
+from oauthdeploy.planning.revocation.request import PROVED, CutOff, is_there, unreadable
+
+
+def asked_records(revocations: Mapping[str, Revocation]) -> tuple[AskedRecord, ...]:
+    """What was asked for."""
+    return tuple(
+        AskedRecord(
+            id=key,
+            client=item.client,
+            tokens=item.tokens is not None,
+            owner=item.owner,
+            scope=item.scope,
+            handles=item.handles,
+            issued_before=item.tokens.issued_before if isinstance(item.tokens, IssuedBefore) else None,
+            block=tuple(side.value for side in item.block or ()),
+        )
+        for key, item in revocations.items()
+    )
+
+
+def server_records(
+    asked: CutOff,
+    plan: Plan,
+    live: LiveState,
+    down: Mapping[str, OAuthDeployError],
+    report: ApplyReport | None,
+    seen: Diagnostics,
+    effective: Mapping[Address, float],
+) -> tuple[ServerRecord, ...]:
+    """One record for each cut-off on each server, those that could not be done among them.
+
+    `seen` is what a second look and given tokens showed; `effective` are the seconds after which a cut-off was made, by address.
+    """
+    objects = live.objects
+    outcomes = {item.change.address: item for item in (report.outcomes if report else ())}
+    records = []
+    for address in sorted({*asked.addresses, *_gap_addresses(asked)}):
+        role = asked.desired.servers[address.server].role.value
+        there = objects.get(address)
+        outcome = outcomes.get(address)
+        mine = [item for item in seen if item.address == str(address)]
+        state, problems, verified = _state(address, asked, plan, live, down, report, mine, there, outcome)
+        records.append(
+            ServerRecord(
+                server=address.server,
+                revocation=address.name,
+                role=role,
+                state=state,
+                found=None if there is None else _found(there),
+                done=tuple(_done(outcome)),
+                seconds=round(effective[address], 3) if address in effective else None,
+                verified=verified,
+                proved=tuple(item.detail for item in mine if item.rule == PROVED),
+                problems=tuple(_problem(item) for item in problems),
+            )
+        )
+    return tuple(records)
+
+
+def failed_records(asked: CutOff, error: OAuthDeployError) -> tuple[ServerRecord, ...]:
+    """The records where one error kept everything from being done."""
+    problem = ProblemRecord(rule=error.rule, summary=error.summary, detail=error.detail, fix=error.fix)
+    return tuple(
+        ServerRecord(
+            server=address.server,
+            revocation=address.name,
+            role=asked.desired.servers[address.server].role.value,
+            state="failed",
+            found=None,
+            done=(),
+            seconds=None,
+            verified=False,
+            proved=(),
+            problems=(problem,),
+        )
+        for address in sorted(asked.addresses)
+    )
+
+
+def result_of(servers: Sequence[ServerRecord]) -> Literal["done", "partial", "failed"]:
+    """Done where nothing stood in the way anywhere; failed where nothing is cut off."""
+    cut = [item.state in ("cut-off", "nothing-to-do") for item in servers]
+    if not any(cut):
+        return "failed"
+    good = all(item.state in ("cut-off", "nothing-to-do", "client-not-there") and not item.problems for item in servers)
+    return "done" if good else "partial"
+
+
+def _state(
+    address: Address,
+    asked: CutOff,
+    plan: Plan,
+    live: LiveState,
+    down: Mapping[str, OAuthDeployError],
+    report: ApplyReport | None,
+    seen: Sequence[Diagnostic],
+    there: LiveObject | None,
+    outcome: Outcome | None,
+) -> tuple[State, Sequence[Diagnostic | OAuthDeployError], bool]:
+    """How a cut-off ended, what stood in the way, and whether a second look showed it."""
+    gaps = [item for item in asked.gaps if item.address == str(address)]
+    if address.server in down:
+        return "unreachable", [down[address.server]], False
+    if address not in asked.addresses:
+        return "not-offered", gaps, False
+    if unread := unreadable(live, address.server):
+        return "failed", [unread, *gaps], False
+    errors = [item for item in plan.diagnostics.errors if item.address == str(address)]
+    if errors:
+        return "failed", [*errors, *gaps], False
+    if outcome is not None and outcome.status is not Status.DONE:
+        return "failed", [*([outcome.because] if outcome.because else []), *gaps], False
+    left = [item for item in seen if item.rule != PROVED]
+    if any(item.severity is Severity.ERROR for item in left):
+        return "failed", [*left, *gaps], False
+    if outcome is None:
+        gone = there is None or not is_there(there)
+        return ("client-not-there" if gone else "nothing-to-do"), [*left, *gaps], not gone and not left
+    return "cut-off", [*left, *gaps], report is not None and report.verified and not left
+
+
+def _gap_addresses(asked: CutOff) -> Iterator[Address]:
+    for item in asked.gaps:
+        yield Address.parse(item.address)
+
+
+def _found(live: LiveObject) -> FoundRecord:
+    return FoundRecord(
+        client=is_there(live),
+        identity=live.identity or None,
+        enabled=None if live.blocked is None else not live.blocked,
+        active_tokens=live.tokens.active if live.tokens else None,
+        tokens=live.tokens.total if live.tokens else None,
+    )
+
+
+def _done(outcome: Outcome | None) -> Iterator[str]:
+    if outcome is None or outcome.status is not Status.DONE:
+        return
+    if any(field.path == BLOCKED for field in outcome.change.fields):
+        yield "Client disabled."
+    if outcome.note:
+        yield outcome.note
+
+
+def _problem(item: Diagnostic | OAuthDeployError) -> ProblemRecord:
+    return ProblemRecord(rule=item.rule, summary=item.summary, detail=item.detail, fix=item.fix)

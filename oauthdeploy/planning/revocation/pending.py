@@ -1,0 +1,84 @@
+"""Revocations: what is still to be cut off on one server.
+
+One address has one change. Where a server is to disable the client and to delete its tokens, the change is a `revoke` whose
+fields name both; the driver disables first, so that no new token is issued between the two. A resource server that verifies
+tokens by itself can't delete them: it is told to refuse those that were issued before a moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.model.objects import Revocation
+from oauthdeploy.model.state import LiveObject
+from oauthdeploy.planning.changes import Action, FieldChange, Reason
+from oauthdeploy.planning.server_view import Found, ServerView, blocks, cuts_tokens
+
+TOKENS = "tokens.active"
+REFUSED = "tokens.refused"
+BLOCKED = "blocked"
+
+
+def cut_offs(view: ServerView) -> Iterator[Found]:
+    """What each revocation of the manifest still needs here, by address.
+
+    Tokens that have expired need no deletion. Two revocations that disable one client give one change for it.
+    """
+    if not view.readable(Kind.REVOCATION):
+        return
+    wanted = sorted((a, v) for a, v in view.wanted.items() if isinstance(v, Revocation))
+    disabled: set[str] = set()
+    for address, revocation in wanted:
+        live = view.live.objects.get(address)
+        if live is None:
+            yield _untold(view, address, revocation)
+            continue
+        yield from _cut_off(view, address, revocation, live, already=revocation.client in disabled)
+        if blocks(revocation, view.role) and live.blocked is False:
+            disabled.add(revocation.client)
+
+
+def _cut_off(
+    view: ServerView, address: Address, revocation: Revocation, live: LiveObject, *, already: bool
+) -> Iterator[Found]:
+    fields: list[FieldChange] = []
+    if cuts_tokens(revocation, view.role) and live.tokens is not None and live.tokens.active > 0:
+        fields.append(FieldChange(TOKENS, live.tokens.active, 0))
+    if revocation.tokens is not None and live.refused is False:
+        fields.append(FieldChange(REFUSED, False, True))
+    if blocks(revocation, view.role):
+        if live.blocked is None:
+            yield _no_client(view, address, revocation)
+        elif not live.blocked and not already:
+            fields.append(FieldChange(BLOCKED, False, True))
+    if fields:
+        action = Action.DISABLE if fields[0].path == BLOCKED else Action.REVOKE
+        yield view.change(address, action, Reason.CUT_OFF, desired=revocation, live=live, fields=tuple(fields))
+
+
+def _no_client(view: ServerView, address: Address, revocation: Revocation) -> Diagnostic:
+    return Diagnostic(
+        "revocation-client-absent",
+        "Nothing to block",
+        detail=f"{view.name} has no client '{revocation.client}' that could be disabled.",
+        severity=Severity.INFO,
+        address=str(address),
+        path=view.desired.places.get(address, ()),
+    )
+
+
+def _untold(view: ServerView, address: Address, revocation: Revocation) -> Diagnostic:
+    """The driver gave nothing for the revocation: harmless where the client isn't there, else a cut-off would be missed."""
+    client = Address(Kind.CLIENT, revocation.client, view.name)
+    if view.readable(Kind.CLIENT) and client not in view.live.objects:
+        return _no_client(view, address, revocation)
+    return Diagnostic(
+        "revocation-not-read",
+        "A revocation could not be checked",
+        detail=f"{view.name} says nothing about the tokens and the state of client '{revocation.client}'.",
+        fix="This is a bug in the server's driver. Cut the client off by hand.",
+        address=str(address),
+        path=view.desired.places.get(address, ()),
+    )

@@ -1,0 +1,210 @@
+"""Cutting clients off now: an estate that asks for nothing but some revocations. Pure.
+
+The road is that of every plan. Only what is asked for differs: the revocations on every server of their sides, and beside them
+who the clients are, so that servers find them by their natural keys. Nothing else of the clients is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.model.capabilities import Capabilities, Capability, DriverFacts, supports, table_for
+from oauthdeploy.model.fields import NaturalKey, marked
+from oauthdeploy.model.objects import Client, IssuedBefore, Object, Revocation, Side
+from oauthdeploy.model.servers import Server
+from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Policy, Prune, PrunePolicy
+from oauthdeploy.planning.changes import Action, Change, Reason, Stage
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.selection import only
+
+NOT_OFFERED: Final = "cut-off-not-offered"
+PROVED: Final = "cut-off-proved"
+"""The finding of a token that is dead, as it should be."""
+PATIENCE: Final = 10
+"""Seconds that one request of a cut-off may take at most: a server that hangs must not keep the others waiting."""
+REPEATS: Final = 1
+"""How often such a request is repeated at most."""
+
+_NATURAL: Final = marked(Client, NaturalKey)
+_NO_PRUNING: Final = Policy(prune=PrunePolicy(clients=Prune.NONE, scopes=Prune.NONE, associations=Prune.NONE))
+
+
+@dataclass(frozen=True)
+class CutOff:
+    """An estate that asks for revocations alone, and findings about what a server doesn't offer of them."""
+
+    desired: DesiredState
+    gaps: Diagnostics
+
+    @property
+    def addresses(self) -> frozenset[Address]:
+        """The revocations."""
+        return frozenset(address for address in self.desired.objects if address.kind is Kind.REVOCATION)
+
+
+def cut_off(desired: DesiredState, revocations: Mapping[str, Revocation], facts: Mapping[str, DriverFacts]) -> CutOff:
+    """Ask for `revocations`, by id, on every server that can be written to; `facts` are by driver name.
+
+    Unlike in a manifest, where a client is thought to be on the servers of its `on`, every server is asked for it.
+    """
+    objects: dict[Address, Object] = {}
+    gaps: list[Diagnostic] = []
+    servers = {name: _impatient(server) for name, server in desired.servers.items()}
+    for name, server in servers.items():
+        if not facts[server.driver].writable:
+            continue
+        table = table_for(facts[server.driver], server.role)
+        for key, revocation in revocations.items():
+            address = Address(Kind.REVOCATION, key, name)
+            here = _on(revocation, server.role.sides, table)
+            lacking = dict(_lacking(here, table))
+            gaps += [_gap(address, capability, note) for capability, note in lacking.items()]
+            here = _without(here, frozenset(lacking))
+            if here.tokens is not None or here.block:
+                objects[address] = here
+    clients = {revocation.client for revocation in revocations.values()}
+    who = {
+        address: _identity(value)
+        for address, value in desired.objects.items()
+        if isinstance(value, Client) and address.name in clients
+    }
+    asked = DesiredState(
+        name=desired.name,
+        servers=MappingProxyType(servers),
+        objects=MappingProxyType({**who, **objects}),
+        moved=MappingProxyType({address: name for address, name in desired.moved.items() if address in who}),
+        policy=_NO_PRUNING,
+    )
+    return CutOff(asked, Diagnostics.of(gaps).sorted())
+
+
+def on_servers(asked: CutOff, servers: Collection[str]) -> CutOff:
+    """The same on some servers only."""
+    chosen = {address: value for address, value in asked.desired.objects.items() if address.server in servers}
+    gaps = [item for item in asked.gaps if Address.parse(item.address).server in servers]
+    return CutOff(replace(asked.desired, objects=MappingProxyType(chosen)), Diagnostics.of(gaps))
+
+
+def cut_off_changes(asked: CutOff) -> tuple[Change, ...]:
+    """All that is asked for, as changes, whether or not it is to be made."""
+    return tuple(
+        Change(address, Action.REVOKE, Reason.CUT_OFF, Stage.CUT_OFF_RESOURCE, asked.desired.objects[address])
+        for address in sorted(asked.addresses)
+    )
+
+
+def cut_off_plan(plan: Plan, asked: CutOff, down: Mapping[str, OAuthDeployError]) -> Plan:
+    """The plan with the cut-offs alone, with what is said about them, and with the servers that are `down`."""
+    mine = {str(address) for address in asked.addresses}
+    found = [item for item in plan.diagnostics if item.address in mine]
+    found += [_left_out(name, error) for name, error in sorted(down.items())]
+    stops = [item for item in plan.stops if item.address in mine]
+    return replace(
+        only(plan, asked.addresses),
+        diagnostics=(Diagnostics.of(found) + asked.gaps).sorted(),
+        stops=Diagnostics.of(stops).sorted(),
+        kept=MappingProxyType({}),
+    )
+
+
+def is_there(live: LiveObject) -> bool:
+    """Whether the server has the client that a live revocation is about."""
+    return live.blocked is not None or bool(live.identity) or bool(live.tokens and live.tokens.total)
+
+
+def unreadable(live: LiveState, server: str) -> Diagnostic | None:
+    """Why nothing is known of the cut-offs on a server that answered; None where all is known."""
+    return live.servers[server].unreadable.get(Kind.REVOCATION) if server in live.servers else None
+
+
+def _left_out(server: str, error: OAuthDeployError) -> Diagnostic:
+    return Diagnostic(
+        "server-left-out",
+        "A server is left out, and the client is not cut off there",
+        detail=f"{server}: {error.summary}.",
+        fix="Run the same command again when the server answers, or cut the client off by hand there.",
+        severity=Severity.WARNING,
+    )
+
+
+def _impatient(server: Server) -> Server:
+    limits = server.limits.model_copy(
+        update={
+            "timeout": min(server.limits.timeout, PATIENCE),
+            "retries": min(server.limits.retries, REPEATS),
+        }
+    )
+    return server.model_copy(update={"limits": limits})
+
+
+def _identity(client: Client) -> Client:
+    """The client with its natural key, where that is written, and nothing else."""
+    return Client(**{name: getattr(client, name) for name in client.model_fields_set & _NATURAL})
+
+
+def _on(revocation: Revocation, sides: frozenset[Side], table: Capabilities) -> Revocation:
+    """The part of a revocation that is a server's that stands on these sides: a resource server may refuse tokens by itself."""
+    block = tuple(side for side in revocation.block or () if side in sides)
+    gone = set() if block else {"block"}
+    ends = Side.AUTHORIZATION in sides or supports(table, Capability.TOKENS_REFUSE)
+    if revocation.tokens is None or not ends:
+        gone |= {"tokens", "owner", "scope", "handles"}
+    return _less(revocation, gone, block=block)
+
+
+def _less(revocation: Revocation, gone: set[str], **changed: object) -> Revocation:
+    values = {name: getattr(revocation, name) for name in revocation.model_fields_set | set(changed)} | changed
+    return Revocation(**{name: value for name, value in values.items() if name not in gone})
+
+
+def _lacking(revocation: Revocation, table: Capabilities) -> Iterator[tuple[Capability, str]]:
+    """What a revocation needs and the driver doesn't offer, each with the reason."""
+    asked = []
+    if revocation.block:
+        asked.append(Capability.BLOCK_CLIENT)
+    if revocation.tokens is not None:
+        if not supports(table, Capability.TOKENS_REFUSE):
+            by_time = isinstance(revocation.tokens, IssuedBefore)
+            asked.append(Capability.TOKENS_BY_TIME if by_time else Capability.TOKENS_DELETE)
+        asked += [Capability.TOKENS_BY_OWNER] if revocation.owner is not None else []
+        asked += [Capability.TOKENS_BY_SCOPE] if revocation.scope is not None else []
+        asked += [Capability.TOKENS_BY_HANDLE] if revocation.handles is not None else []
+    for capability in asked:
+        support = supports(table, capability)
+        if not support:
+            yield capability, support.note
+
+
+def _without(revocation: Revocation, lacking: frozenset[Capability]) -> Revocation:
+    gone = {"block"} if Capability.BLOCK_CLIENT in lacking else set()
+    if lacking - {Capability.BLOCK_CLIENT}:
+        # Part of a selection would be another selection.
+        gone |= {"tokens", "owner", "scope", "handles"}
+    return _less(revocation, gone) if gone else revocation
+
+
+_CANNOT: Final[Mapping[Capability, str]] = {
+    Capability.BLOCK_CLIENT: "disable a client",
+    Capability.TOKENS_DELETE: "delete tokens",
+    Capability.TOKENS_BY_TIME: "delete tokens by the time of their issue",
+    Capability.TOKENS_BY_OWNER: "delete tokens of one owner",
+    Capability.TOKENS_BY_SCOPE: "delete tokens of one scope",
+    Capability.TOKENS_BY_HANDLE: "delete single tokens",
+}
+
+
+def _gap(address: Address, capability: Capability, note: str) -> Diagnostic:
+    return Diagnostic(
+        NOT_OFFERED,
+        "A server can't be cut off from in this way",
+        detail=f"{address.server} can't {_CANNOT[capability]}: {note}.",
+        fix="Do it by hand there, or choose another selection.",
+        severity=Severity.WARNING,
+        address=str(address),
+    )

@@ -1,0 +1,343 @@
+"""The inverse of a run, as a desired state: what its journal says was made, taken back.
+
+    created            absent
+    deleted            as it stood, its associations too
+    updated, replaced  the changed fields as they were
+    renamed            the former name
+    client blocked     client enabled
+    tokens deleted     can't be taken back, and is said
+
+An object that is no longer as the run left it belongs to whoever changed it: it is left alone and named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
+from oauthdeploy.core.errors import JournalFailed
+from oauthdeploy.model.objects import Association, Client, Object, Revocation, Trust
+from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Policy, Prune, PrunePolicy
+from oauthdeploy.planning.changes import Action
+from oauthdeploy.planning.normalize import flatten, same
+from oauthdeploy.planning.rollback.steps import Step, built
+
+CHANGED_SINCE: Final = "changed-since"
+"""The rule that `--allow` lifts to take back what somebody has changed since the run."""
+
+NOT_RESTORABLE: Final = "not-restorable"
+END_UNKNOWN: Final = "end-unknown"
+_KEYS: Final = ("name", "version")
+"""By which a server tells clients whose ids it makes itself."""
+
+_NO_PRUNING: Final = PrunePolicy(clients=Prune.NONE, scopes=Prune.NONE, associations=Prune.NONE)
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """What to ask for to take a run back, and what must be said about it."""
+
+    desired: DesiredState
+    findings: Diagnostics = field(default_factory=Diagnostics)
+
+
+@dataclass
+class _Wish:
+    """The desired state while it is put together."""
+
+    objects: dict[Address, Object] = field(default_factory=dict)
+    absent: set[Address] = field(default_factory=set)
+    moved: dict[Address, str] = field(default_factory=dict)
+    found: list[Diagnostic] = field(default_factory=list)
+
+
+def inverse(
+    steps: Sequence[Step], base: DesiredState, live: LiveState | None = None, *, lifted: bool = False
+) -> Inverse:
+    """The desired state that takes `steps` back.
+
+    `base` is the manifest of today: its servers, its safety policy, and the secrets of clients that are made anew. Without
+    `live` the wish is unfinished and good for one thing: to read what it is about. With `live`, which holds the scopes,
+    clients and associations of those servers, what has changed since the run is left out (unless `lifted`) and said.
+
+    Raises JournalFailed for a server that the manifest no longer has.
+    """
+    _require_servers(steps, base)
+    wish = _Wish()
+    made = [step for step in steps if step.made]
+    names = _names_of(made, live)
+    for step in made:
+        if live is None or _may_go_back(step, made, live, names, wish, lifted=lifted):
+            _take_back(step, base, names, wish)
+    for step in steps:
+        if not step.made:
+            wish.found.append(_said(step, END_UNKNOWN, "The end of a change is unknown", _UNKNOWN_END, _LOOK))
+    if live is not None:
+        _drop_unfounded(wish, live)
+    policy = Policy(prune=_NO_PRUNING, protect=base.policy.protect, limits=base.policy.limits)
+    desired = replace(
+        base,
+        objects=MappingProxyType(dict(sorted(wish.objects.items()))),
+        absent=frozenset(wish.absent - wish.objects.keys()),
+        moved=MappingProxyType(dict(wish.moved)),
+        places=MappingProxyType({}),
+        listed_clients=frozenset(),
+        listed_scopes=frozenset(),
+        resource_owners=(),
+        policy=policy,
+    )
+    return Inverse(desired, Diagnostics.of(wish.found).sorted())
+
+
+_UNKNOWN_END: Final = "It was sent, and nobody knows whether it was carried out; it is not taken back."
+_LOOK: Final = "Look at the object on the server, and put it right by hand or with a manifest."
+
+
+def _require_servers(steps: Sequence[Step], base: DesiredState) -> None:
+    gone = sorted({step.address.server for step in steps} - base.servers.keys())
+    if gone:
+        raise JournalFailed(
+            "The manifest no longer has a server of the journal",
+            detail=f"The run wrote to {', '.join(gone)}.",
+            fix="Use the manifest that the run was made from, or one with those servers.",
+        )
+
+
+# -- names ------------------------------------------------------------------------------------------------------------
+
+_Names = Mapping[tuple[str, str], str]
+"""Server and a client's name in the journal, to its name in this run."""
+
+
+def _names_of(made: Sequence[Step], live: LiveState | None) -> _Names:
+    """Renamed clients by their former name; created ones by the name under which a driver tells them without a manifest."""
+    found: dict[tuple[str, str], str] = {}
+    for step in made:
+        if step.address.kind is not Kind.CLIENT:
+            continue
+        place = (step.address.server, step.address.name)
+        if step.former is not None:
+            found[place] = step.former.name
+        elif step.action is Action.CREATE and live is not None and step.identity:
+            known = _by_identity(live, step)
+            if known is not None:
+                found[place] = known
+    return found
+
+
+def _by_identity(live: LiveState, step: Step) -> str | None:
+    state = live.servers.get(step.address.server)
+    if state is None or step.address in state.objects:
+        return None
+    for address, value in state.objects.items():
+        if address.kind is Kind.CLIENT and value.identity == step.identity:
+            return address.name
+    return None
+
+
+def _now(address: Address, names: _Names) -> Address:
+    """The address under which the object goes in this run."""
+    server = address.server
+    if address.kind is Kind.CLIENT:
+        return Address(Kind.CLIENT, names.get((server, address.name), address.name), server)
+    if address.kind is Kind.ASSOCIATION:
+        client = names.get((server, address.client), address.client)
+        return Address.association(client, address.scope, server)
+    return address
+
+
+# -- taking back ------------------------------------------------------------------------------------------------------
+
+
+def _take_back(step: Step, base: DesiredState, names: _Names, wish: _Wish) -> None:
+    address = _now(step.address, names)
+    wish.found += _not_restorable(step)
+    if isinstance(step.wanted, Revocation):
+        if _blocked(step):
+            client = Address(Kind.CLIENT, step.wanted.client, address.server)
+            today = base.objects.get(client)
+            key = {} if today is None else {path: getattr(today, path) for path in _KEYS if getattr(today, path)}
+            wish.objects[client] = Client(**key, enabled=True)
+    elif step.action is Action.CREATE:
+        if address.kind not in (Kind.TRUST, Kind.SETTINGS) and address not in wish.objects:
+            wish.absent.add(address)
+    elif step.action is Action.UPDATE:
+        known, value = wish.objects.get(address), _partly(step)
+        if isinstance(known, Client) and "enabled" not in value.model_fields_set:
+            value = value.model_copy(update={"enabled": known.enabled})
+        wish.objects[address] = value
+        if step.former is not None:
+            wish.moved[address] = step.address.name
+    elif step.before is not None:
+        wish.objects[address] = _wholly(step, base)
+        wish.objects.update({Address.association(address.name, s, address.server): Association() for s in step.taken})
+
+
+def _blocked(step: Step) -> bool:
+    return "blocked" in step.back
+
+
+def _partly(step: Step) -> Object:
+    """The changed fields as they were, with what a server tells the object by."""
+    fields: dict[str, Any] = dict(step.back)
+    before = step.before
+    if isinstance(before, Client):
+        fields = {path: value for path in _KEYS if (value := getattr(before, path)) is not None} | fields
+    elif isinstance(before, Trust):
+        # Trust is one choice with its details; half of it would be another choice.
+        return before
+    try:
+        return built(step.address.kind, fields)
+    except ValueError:
+        raise JournalFailed(
+            "The journal can't be understood",
+            detail=f"{step.address}: its former fields are not as this release knows them.",
+            fix="Use the release that wrote it; its first line names that.",
+        ) from None
+
+
+def _wholly(step: Step, base: DesiredState) -> Object:
+    """The object as it stood; a client with the secret that the manifest has for it today."""
+    assert step.before is not None
+    if not isinstance(step.before, Client):
+        return step.before
+    today = base.objects.get(step.stood_at)
+    if isinstance(today, Client) and today.secret is not None:
+        return step.before.model_copy(update={"secret": today.secret})
+    return step.before
+
+
+def _not_restorable(step: Step) -> Iterator[Diagnostic]:
+    summary = "Something can't be taken back"
+    if step.address.kind is Kind.REVOCATION and "tokens.refused" in step.back:
+        yield _said(step, NOT_RESTORABLE, summary, "Refused tokens stay refused; their owners sign in again.", "")
+    if step.address.kind is Kind.REVOCATION and "tokens.active" in step.back:
+        yield _said(step, NOT_RESTORABLE, summary, "Deleted tokens stay deleted; their owners sign in again.", "")
+    if step.address.kind is Kind.CLIENT and step.action in (Action.DELETE, Action.REPLACE):
+        detail = (
+            "The client is made anew: its tokens are gone, and an id or a secret that the server makes is a new one."
+        )
+        yield _said(step, NOT_RESTORABLE, summary, detail, "Give the client's owner the new id and secret.")
+    if step.sealed:
+        detail = f"The former {', '.join(step.sealed)} is nowhere on record."
+        yield _said(step, NOT_RESTORABLE, summary, detail, "Apply a manifest with the secret that is wanted.")
+    if step.unknown and step.action is Action.UPDATE:
+        detail = f"{', '.join(step.unknown)} was not there before, and an option can't be taken away."
+        yield _said(step, NOT_RESTORABLE, summary, detail, "Set it by hand.")
+    if step.action is Action.CREATE and step.address.kind in (Kind.TRUST, Kind.SETTINGS):
+        yield _said(step, NOT_RESTORABLE, summary, "The server had none before, and it can't be deleted.", "")
+
+
+def _said(step: Step, rule: str, summary: str, detail: str, fix: str) -> Diagnostic:
+    return Diagnostic(rule, summary, detail, fix, severity=Severity.WARNING, address=str(step.address))
+
+
+# -- what has changed since -------------------------------------------------------------------------------------------
+
+
+def _may_go_back(
+    step: Step, made: Sequence[Step], live: LiveState, names: _Names, wish: _Wish, *, lifted: bool
+) -> bool:
+    """Whether the object is as the run left it, or already as it was; says why it is left alone."""
+    why = _changed(step, made, live, names)
+    if not why:
+        return True
+    fix = "" if lifted else f"Look at it; --allow {CHANGED_SINCE} takes it back all the same."
+    summary = "Changed since the run, and taken back all the same" if lifted else "Left alone: changed since the run"
+    wish.found.append(_said(step, CHANGED_SINCE, summary, why, fix))
+    return lifted and not (step.action is Action.UPDATE and _live_at(step, live, names) is None)
+
+
+def _changed(step: Step, made: Sequence[Step], live: LiveState, names: _Names) -> str:
+    """What is no longer as the run left it, in words; empty where all is."""
+    address = _now(step.address, names)
+    kind = address.kind
+    if kind in (Kind.ASSOCIATION, Kind.REVOCATION) or not live.readable(address.server, kind):
+        return ""
+    found = _live_at(step, live, names)
+    if step.action is Action.DELETE:
+        differs = found is not None and step.before is not None and _differing(flatten(step.before), found)
+        return f"It is there again, with another {differs}." if differs else ""
+    if found is None:
+        return "" if step.action is Action.CREATE else "It is gone."
+    if step.identity and found.identity and step.identity != found.identity and step.action is Action.CREATE:
+        return f"It is another one: {found.identity}, not {step.identity}."
+    if step.action is Action.CREATE:
+        expected = flatten(step.left) if step.left is not None else step.after
+        if differs := _differing(expected, found):
+            return f"Its {differs} is not as the run left it."
+        return _newly_granted(address, made, live, names)
+    left = flatten(step.left) if step.left is not None else {}
+    expected = {path: left.get(path, value) for path, value in step.after.items()}
+    if not (differs := _differing(expected, found)):
+        return ""
+    before = flatten(step.before) if step.before is not None else {}
+    back = {path: before.get(path) for path in expected}
+    return f"Its {differs} is not as the run left it." if _differing(back, found) else ""
+
+
+def _live_at(step: Step, live: LiveState, names: _Names) -> LiveObject | None:
+    """The object as it stands, under the name after the run or the one before it."""
+    state = live.servers.get(step.address.server)
+    if state is None:
+        return None
+    return state.objects.get(_now(step.address, names)) or state.objects.get(step.address)
+
+
+def _differing(expected: Mapping[str, Any], found: LiveObject) -> str:
+    """The fields that are not as expected, in words; what the server doesn't tell is not compared."""
+    have = flatten(found.value)
+    paths = [
+        path
+        for path in sorted(expected)
+        if not path.startswith("secret.")
+        and path not in found.blind
+        and not (same(have.get(path), expected[path]) or (not have.get(path) and not expected[path]))
+    ]
+    return ", ".join(paths)
+
+
+def _newly_granted(address: Address, made: Sequence[Step], live: LiveState, names: _Names) -> str:
+    """Associations that somebody else made with a scope or client that the run created."""
+    state = live.servers.get(address.server)
+    if state is None or address.kind not in (Kind.SCOPE, Kind.CLIENT):
+        return ""
+    ours = {_now(step.address, names) for step in made if step.address.kind is Kind.ASSOCIATION}
+    ours |= {
+        Address.association(_now(step.address, names).name, scope, step.address.server)
+        for step in made
+        if step.address.kind is Kind.CLIENT
+        for scope in step.taken
+    }
+    for other in state.objects:
+        if other.kind is Kind.ASSOCIATION and other not in ours:
+            end = other.scope if address.kind is Kind.SCOPE else other.client
+            if end == address.name:
+                return f"{other} was added since."
+    return ""
+
+
+def _drop_unfounded(wish: _Wish, live: LiveState) -> None:
+    """Leave out what has nothing to stand on any more, and say so: associations without their client or scope."""
+    for address in [address for address in wish.objects if address.kind is Kind.ASSOCIATION]:
+        server = address.server
+        for end in (Address(Kind.CLIENT, address.client, server), Address(Kind.SCOPE, address.scope, server)):
+            if not live.readable(server, end.kind):
+                continue
+            stands = end in wish.objects or (end in live.servers[server].objects and end not in wish.absent)
+            if not stands:
+                del wish.objects[address]
+                wish.found.append(
+                    Diagnostic(
+                        NOT_RESTORABLE,
+                        "Something can't be taken back",
+                        f"{end} is gone, so {address} can't be brought back.",
+                        severity=Severity.WARNING,
+                        address=str(address),
+                    )
+                )
+                break

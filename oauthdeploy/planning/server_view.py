@@ -1,0 +1,173 @@
+"""One server's part of a comparison: what is wanted there, what stands there, and what its driver can do."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.model.capabilities import Capabilities, DriverFacts, table_for
+from oauthdeploy.model.objects import Object, Revocation, Side
+from oauthdeploy.model.servers import Role
+from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, ServerState
+from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
+from oauthdeploy.planning.risk import risk_of
+
+UNPLACED: Final = Stage.NARROW_RESOURCE
+"""The stage of a change that `ordering` has not placed yet: the last one, in which nothing is opened too early."""
+
+LiveItem = tuple[Address, LiveObject]
+
+
+@dataclass(frozen=True)
+class Blind:
+    """A field that can't be compared, because the server won't tell it."""
+
+    address: Address
+    path: str
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A live object that the manifest doesn't name and that stays."""
+
+    address: Address
+
+
+Found = Change | Diagnostic | Blind | Kept
+"""What a step of the comparison gives."""
+
+
+@dataclass(frozen=True)
+class ServerView:
+    """`wanted` and `absent` are this server's part of the manifest, `live` what was read, `by_kind` the same by kind.
+
+    `blocked` are the clients that a revocation of the manifest disables here. `peered` is true for a server of both roles
+    that another such server trusts.
+    """
+
+    name: str
+    role: Role
+    driver: str
+    facts: DriverFacts
+    table: Capabilities
+    desired: DesiredState
+    wanted: Mapping[Address, Object]
+    absent: frozenset[Address]
+    live: ServerState
+    by_kind: Mapping[Kind, tuple[LiveItem, ...]]
+    blocked: frozenset[str]
+    peered: bool
+
+    def readable(self, kind: Kind) -> bool:
+        """Whether the kind was read here."""
+        return kind not in self.live.unreadable
+
+    def of_kind(self, kind: Kind) -> tuple[LiveItem, ...]:
+        """The live objects of a kind, in the server's order; none where the kind couldn't be read."""
+        return self.by_kind.get(kind, ()) if self.readable(kind) else ()
+
+    def change(
+        self,
+        address: Address,
+        action: Action,
+        reason: Reason,
+        *,
+        desired: Object | None = None,
+        live: LiveObject | None = None,
+        fields: tuple[FieldChange, ...] = (),
+        note: str = "",
+        former: Address | None = None,
+    ) -> Change:
+        """A change with its risk and its place in the manifest; the stage comes later."""
+        return Change(
+            address=address,
+            action=action,
+            reason=reason,
+            stage=UNPLACED,
+            desired=desired,
+            live=live,
+            fields=fields,
+            risk=risk_of(address.kind, action, fields),
+            place=self.desired.places.get(address, ()),
+            note=note,
+            former=former,
+        )
+
+
+def views(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts]) -> Iterator[ServerView]:
+    """One view for each server that was read, by name."""
+    wanted: dict[str, dict[Address, Object]] = defaultdict(dict)
+    absent: dict[str, set[Address]] = defaultdict(set)
+    for address, value in desired.objects.items():
+        wanted[address.server][address] = value
+    for address in desired.absent:
+        absent[address.server].add(address)
+    both = [name for name, server in desired.servers.items() if server.role is Role.BOTH]
+    peered = {trusted_by(desired, name) for name in both if trusted_by(desired, name) != name} & set(both)
+    for name in sorted(live.servers):
+        server = desired.servers.get(name)
+        if server is None:
+            continue
+        known = facts[server.driver]
+        mine = wanted.get(name, {})
+        yield ServerView(
+            name=name,
+            role=server.role,
+            driver=server.driver,
+            facts=known,
+            table=table_for(known, server.role),
+            desired=desired,
+            wanted=mine,
+            absent=frozenset(absent.get(name, ())),
+            live=live.servers[name],
+            by_kind=_by_kind(live.servers[name]),
+            blocked=_blocked(mine, server.role),
+            peered=name in peered,
+        )
+
+
+def trusted_by(desired: DesiredState, server: str) -> str | None:
+    """The authorization server that a resource server trusts: the one it names; itself where it is both and names none."""
+    entry = desired.servers[server]
+    if Side.RESOURCE not in entry.role.sides:
+        return None
+    if entry.authorization_server is not None:
+        return entry.authorization_server
+    return server if entry.role is Role.BOTH else None
+
+
+def unread_servers(desired: DesiredState, live: LiveState) -> Iterator[Diagnostic]:
+    """A finding for each server that objects are written for and that was not read."""
+    for name in sorted({address.server for address in desired.objects} - live.servers.keys()):
+        yield Diagnostic(
+            "server-not-read",
+            "A server was not read",
+            detail=f"Nothing is known of what {name} holds, so nothing is planned there.",
+            fix="Include the server in the run.",
+            severity=Severity.WARNING,
+        )
+
+
+def blocks(revocation: Revocation, role: Role) -> bool:
+    """Whether a revocation disables its client on a server of that role."""
+    return bool(set(revocation.block or ()) & role.sides)
+
+
+def cuts_tokens(revocation: Revocation, role: Role) -> bool:
+    """Whether a revocation deletes tokens on a server of that role."""
+    return revocation.tokens is not None and Side.AUTHORIZATION in role.sides
+
+
+def _by_kind(state: ServerState) -> dict[Kind, tuple[LiveItem, ...]]:
+    found: dict[Kind, list[LiveItem]] = defaultdict(list)
+    for item in state.objects.items():
+        found[item[0].kind].append(item)
+    return {kind: tuple(items) for kind, items in found.items()}
+
+
+def _blocked(wanted: Mapping[Address, Object], role: Role) -> frozenset[str]:
+    return frozenset(value.client for value in wanted.values() if isinstance(value, Revocation) and blocks(value, role))

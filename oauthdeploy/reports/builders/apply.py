@@ -1,0 +1,122 @@
+"""The report of an apply: told from outcomes, never from the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from typing import Final
+
+from oauthdeploy.core.diagnostics import Severity
+from oauthdeploy.planning.changes import Action
+from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
+from oauthdeploy.reports.builders.common import ACTIONS, ALWAYS_COUNTED, columns_of, rows_of
+from oauthdeploy.reports.builders.plan import plan_report
+from oauthdeploy.reports.document import Count, End, Item, ManifestView, Report, Run, State, Verdict
+from oauthdeploy.reports.formatting import counted, seconds_text, visible
+
+_DONE: Final = {
+    Action.CREATE: "created",
+    Action.UPDATE: "changed",
+    Action.REPLACE: "replaced",
+    Action.DELETE: "deleted",
+    Action.DISABLE: "disabled",
+    Action.REVOKE: "revoked",
+}
+_ENDS: Final = {
+    Status.FAILED: State("failed", "x", "failed", style="delete"),
+    Status.UNKNOWN: State("unknown", "?", "unknown", style="update"),
+    Status.SKIPPED: State("skipped", ".", "not tried", style="faint"),
+}
+
+
+def apply_report(
+    report: ApplyReport,
+    manifest: ManifestView | None = None,
+    *,
+    partial: bool = False,
+    allowed: Collection[str] = (),
+) -> Report:
+    """What an apply did, with the plan that it carried out. `partial` says that a selection was made."""
+    planned = plan_report(report.plan, manifest, partial=partial, allowed={*allowed, *report.allowed})
+    made = [_item(outcome, planned_item) for outcome, planned_item in _with_items(report, planned)]
+    columns = columns_of(planned.servers, made)
+    whole = report.outcomes or report.in_place
+    return replace(
+        planned,
+        run=Run.APPLY,
+        verdict=_verdict(report),
+        headline=apply_line(report) if whole else planned.headline,
+        subject=report,
+        columns=columns,
+        counts=tuple(_counts(report)),
+        rows=rows_of(made, columns),
+        second_look=report.verification,
+        facts=tuple(_facts(report)),
+        delivered={visible(address): visible(place) for address, place in sorted(report.delivered.items())},
+    )
+
+
+def apply_line(report: ApplyReport) -> str:
+    """The count of what was done, and of what was not."""
+    if not report.outcomes:
+        what = "Every change of the saved plan is in place already." if report.in_place else "Nothing to do."
+        return f"{what} Nothing was changed."
+    head = "Applied" if report.complete else "Interrupted" if report.interrupted else "Applied in part"
+    return f"{head}: {', '.join(count.words for count in _counts(report))}, in {seconds_text(report.seconds)}."
+
+
+def outcome_words(outcome: Outcome) -> str:
+    """One outcome in a line: `created in 12 ms, 1 request`."""
+    if outcome.status is not Status.DONE:
+        return _ENDS[outcome.status].counted
+    return f"{_DONE[outcome.change.action]} in {seconds_text(outcome.seconds)}, {counted(outcome.requests, 'request')}"
+
+
+def _with_items(report: ApplyReport, planned: Report) -> Iterator[tuple[Outcome, Item]]:
+    """The outcomes in the order of the plan's rows, with what was planned."""
+    ends = {outcome.change.address: outcome for outcome in report.outcomes}
+    for item in planned.items:
+        if item.address in ends:
+            yield ends[item.address], item
+
+
+def _item(outcome: Outcome, planned: Item) -> Item:
+    words, note = outcome_words(outcome), visible(outcome.note)
+    return replace(planned, end=End(outcome.status, words, outcome.because, note, outcome.seconds))
+
+
+def _counts(report: ApplyReport) -> Iterator[Count]:
+    if not report.outcomes:
+        return
+    done = report.counts(Status.DONE)
+    for action, state in ACTIONS.items():
+        if action in ALWAYS_COUNTED or done[action]:
+            yield Count(done[action], replace(state, counted=_DONE[action]))
+    for status, state in _ENDS.items():
+        number = sum(report.counts(status).values())
+        if number:
+            yield Count(number, state)
+
+
+def _verdict(report: ApplyReport) -> Verdict:
+    failed = not report.complete or report.verification.errors or report.unread
+    return Verdict.FAILED if failed else Verdict.CLEAN
+
+
+def _facts(report: ApplyReport) -> Iterator[str]:
+    weighty = any(item.severity is not Severity.INFO for item in report.verification)
+    if report.outcomes and report.verified and not weighty:
+        yield "Verified: the servers were read again and hold what was applied."
+    elif report.outcomes and not report.verified:
+        yield "Not verified: nobody looked at the servers again."
+    for item in report.verification:
+        if item.severity is Severity.INFO:
+            yield f"{visible(item.address)}: {visible(item.summary)}: {visible(item.detail)}"
+    if report.outcomes and report.in_place:
+        yield f"In place already, and not made again: {counted(len(report.in_place), 'change')}."
+    if report.journal and not report.complete:
+        yield f"The journal is {visible(report.journal)}."
+    if report.allowed:
+        yield f"Lifted safety rules: {', '.join(visible(rule) for rule in report.allowed)}."
+    if not report.complete:
+        yield "Run the same command again: it goes on with what is missing and doubles nothing."

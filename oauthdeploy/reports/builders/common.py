@@ -1,0 +1,140 @@
+"""What all reports are built from: values in words, states, servers, columns and rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.diagnostics import Path, SourceSpan
+from oauthdeploy.planning.changes import Action, FieldChange
+from oauthdeploy.planning.drift.classification import DriftClass
+from oauthdeploy.planning.plan import ServerSummary
+from oauthdeploy.reports.document import Field, Item, Locate, Row, Server, State, Value
+from oauthdeploy.reports.formatting import is_list, listing, value_text, visible
+
+ACTIONS: Final = {
+    Action.CREATE: State("create", "+", "to create", style="create"),
+    Action.UPDATE: State("update", "~", "to change", style="update"),
+    Action.REPLACE: State("replace", "-/+", "to replace", style="replace"),
+    Action.DELETE: State("delete", "-", "to delete", style="delete"),
+    Action.DISABLE: State("disable", "!", "to disable", style="disable"),
+    Action.REVOKE: State("revoke", "!", "to revoke", style="revoke"),
+}
+ALWAYS_COUNTED: Final = (Action.CREATE, Action.UPDATE, Action.DELETE, Action.REVOKE)
+"""Actions whose number is told even where it is none."""
+
+CLASSES: Final = {
+    DriftClass.MISSING: State("missing", "-", "missing", "Missing: in the manifest, not on the server", "delete"),
+    DriftClass.UNEXPECTED: State(
+        "unexpected", "+", "unexpected", "Unexpected: on the server, not in the manifest", "create"
+    ),
+    DriftClass.CHANGED: State(
+        "changed", "~", "changed", "Changed: the server differs from the manifest, shown as live -> manifest", "update"
+    ),
+    DriftClass.SIDES_DISAGREE: State(
+        "sides-disagree",
+        "!",
+        "where the sides disagree",
+        "Sides disagree: a resource server and its authorization server differ",
+        "replace",
+    ),
+    DriftClass.CANNOT_COMPARE: State(
+        "cannot-compare", "?", "can't be compared", "Cannot be compared: servers don't tell", "faint", real=False
+    ),
+    DriftClass.UNREADABLE: State(
+        "unreadable", "x", "unreadable", "Unreadable: could not be looked at", "faint", real=False
+    ),
+}
+
+ACCEPTED: Final = State("accepted", "=", "accepted", "Accepted by the baseline", "faint", real=False)
+"""A difference that counts for nothing, whatever its class, since somebody accepts it."""
+
+
+def value_of(path: str, value: Any) -> Value | None:
+    """A value of the field at the dotted `path`, in words; None for the absence of one."""
+    if value is None:
+        return None
+    if not is_list(value):
+        return Value(value_text(path, value))
+    items = tuple(value_text(path, item) for item in value)
+    return Value(listing(items), items)
+
+
+def field_of(change: FieldChange) -> Field:
+    """One changed field in words."""
+    return Field(visible(change.path), value_of(change.path, change.before), value_of(change.path, change.after))
+
+
+def fields_of(changes: Iterable[FieldChange]) -> tuple[Field, ...]:
+    """Changed fields in words."""
+    return tuple(field_of(change) for change in changes)
+
+
+def bare(address: Address) -> str:
+    """The written address without its server."""
+    return str(address).rpartition("@")[0]
+
+
+def placed(locate: Locate, path: Path) -> SourceSpan | None:
+    """The place of a path in the manifest; None where it leads nowhere."""
+    return locate(path) if path else None
+
+
+def server_of(summary: ServerSummary) -> Server:
+    """A server of a plan."""
+    return Server(
+        visible(summary.name),
+        "authorization and resource" if summary.role == "both" else summary.role,
+        visible(summary.driver),
+        visible(summary.product),
+        visible(summary.url),
+        summary.reads,
+        summary.writes,
+    )
+
+
+def in_order(servers: Iterable[ServerSummary]) -> tuple[Server, ...]:
+    """Authorization servers first, then those of both roles, then resource servers; by name."""
+    sides = {"authorization": 0, "both": 1, "resource": 2}
+    return tuple(
+        server_of(server) for server in sorted(servers, key=lambda server: (sides.get(server.role, 3), server.name))
+    )
+
+
+def columns_of(servers: Sequence[Server], items: Iterable[Item]) -> tuple[str, ...]:
+    """The servers that have items, in their order; those that only items name, last."""
+    used = {item.address.server for item in items}
+    known = [server.name for server in servers if server.name in used]
+    return (*known, *sorted(used - set(known)))
+
+
+def rows_of(
+    items: Iterable[Item],
+    columns: Sequence[str],
+    key: Callable[[Item], Hashable] = lambda item: bare(item.address),
+) -> tuple[Row, ...]:
+    """Items as rows, in the order of their first items; one row for each `key`, which by default is the object. Several items
+    of a key on one server are told as one.
+    """
+    found: dict[Hashable, dict[str, Item]] = {}
+    for item in items:
+        sides = found.setdefault(key(item), {})
+        known = sides.get(item.address.server)
+        sides[item.address.server] = item if known is None else _merged(known, item)
+    place = {name: number for number, name in enumerate(columns)}
+    return tuple(
+        Row(bare(next(iter(sides.values())).address), dict(sorted(sides.items(), key=lambda side: place[side[0]])))
+        for sides in found.values()
+    )
+
+
+def _merged(first: Item, second: Item) -> Item:
+    return replace(
+        first,
+        fields=(*first.fields, *second.fields),
+        note=" ".join(dict.fromkeys(note for note in (first.note, second.note) if note)),
+        risk=max(first.risk, second.risk),
+        place=first.place or second.place,
+    )

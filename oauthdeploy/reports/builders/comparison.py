@@ -1,0 +1,81 @@
+"""The report of a comparison of two live sides: two servers, or one estate in two environments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.planning.drift.classification import DriftClass, DriftItem
+from oauthdeploy.planning.plan import ServerSummary
+from oauthdeploy.reports.builders.common import CLASSES, bare, columns_of, fields_of, in_order, placed, rows_of
+from oauthdeploy.reports.builders.drift import counts_of, difference_line
+from oauthdeploy.reports.document import Item, ManifestView, Report, Run, State, Verdict
+from oauthdeploy.reports.formatting import visible
+
+_TITLES: Final = {
+    DriftClass.MISSING: "Only on {left}",
+    DriftClass.UNEXPECTED: "Only on {right}",
+    DriftClass.CHANGED: "Different, shown as {left} -> {right}",
+    DriftClass.SIDES_DISAGREE: "Sides disagree",
+    DriftClass.CANNOT_COMPARE: "Cannot be compared: servers don't tell",
+    DriftClass.UNREADABLE: "Unreadable: could not be looked at",
+}
+_COUNTED: Final = {
+    DriftClass.MISSING: "only on {left}",
+    DriftClass.UNEXPECTED: "only on {right}",
+    DriftClass.CHANGED: "different",
+}
+
+
+def comparison_report(
+    left: str,
+    right: str,
+    items: Sequence[DriftItem],
+    *,
+    servers: Sequence[ServerSummary] = (),
+    diagnostics: Diagnostics | None = None,
+    manifest: ManifestView | None = None,
+) -> Report:
+    """The differences between two sides, which their names tell apart.
+
+    `missing` is what `left` has and `right` lacks, `unexpected` the reverse; in fields, before is `left` and after is `right`.
+    The server of an item's address is the side on which it stands, `right` for a field that differs.
+    """
+    manifest = manifest or ManifestView()
+    names = {"left": visible(left), "right": visible(right)}
+    ordered = [item for kind in DriftClass for item in items if item.kind is kind]
+    made = [_item(item, _state(item.kind, names), manifest) for item in ordered]
+    known = tuple(replace(server, writes=None) for server in in_order(servers))
+    columns = columns_of(known, made)
+    counts = tuple(replace(count, state=_state(DriftClass(count.state.word), names)) for count in counts_of(items))
+    clean = f"No difference between {names['left']} and {names['right']}."
+    return Report(
+        run=Run.COMPARE,
+        name=f"{names['left']} and {names['right']}",
+        verdict=Verdict.WAITING if any(item.kind.counts for item in items) else Verdict.CLEAN,
+        headline=difference_line(counts, title="Different", clean=clean),
+        servers=known,
+        columns=columns,
+        counts=counts,
+        rows=rows_of(made, columns, key=lambda item: (item.state, bare(item.address))),
+        findings=diagnostics or Diagnostics(),
+        files=manifest.files,
+    )
+
+
+def _state(kind: DriftClass, names: dict[str, str]) -> State:
+    known = CLASSES[kind]
+    return replace(
+        known,
+        title=_TITLES[kind].format(**names),
+        counted=_COUNTED.get(kind, known.counted).format(**names),
+    )
+
+
+def _item(item: DriftItem, state: State, manifest: ManifestView) -> Item:
+    note = "" if item.kind in (DriftClass.MISSING, DriftClass.UNEXPECTED) else visible(item.detail)
+    return Item(
+        item.address, state, fields=fields_of(item.fields), note=note, place=placed(manifest.locate, item.place)
+    )

@@ -1,0 +1,87 @@
+"""The report of a look for drift."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from oauthdeploy.planning.drift.classification import DriftClass, DriftItem, DriftReport
+from oauthdeploy.reports.builders.common import (
+    ACCEPTED,
+    CLASSES,
+    bare,
+    columns_of,
+    fields_of,
+    in_order,
+    placed,
+    rows_of,
+)
+from oauthdeploy.reports.document import Count, Item, ManifestView, Report, Run, Verdict
+from oauthdeploy.reports.formatting import counted, visible
+
+_CLEAN = "No drift. Both sides are as the manifest says."
+_KNOWN_ONLY = "No drift but what the baseline accepts."
+
+
+def drift_report(drift: DriftReport, manifest: ManifestView | None = None) -> Report:
+    """Drift as a report: rows by class, in which before is live and after is the manifest."""
+    manifest = manifest or ManifestView()
+    ordered = [item for kind in DriftClass for item in drift.items if item.kind is kind and item.accepted is None]
+    items = [_item(item, manifest) for item in (*ordered, *drift.accepted)]
+    servers = tuple(replace(server, writes=None) for server in in_order(drift.plan.servers))
+    columns = columns_of(servers, items)
+    counts = counts_of(drift.items)
+    return Report(
+        run=Run.DRIFT,
+        name=visible(drift.plan.name),
+        verdict=Verdict.WAITING if drift.drifted else Verdict.CLEAN,
+        headline=difference_line(counts, clean=_KNOWN_ONLY if drift.accepted else _CLEAN),
+        subject=drift,
+        servers=servers,
+        columns=columns,
+        counts=counts,
+        rows=rows_of(items, columns, key=lambda item: (item.state, bare(item.address))),
+        findings=drift.diagnostics,
+        facts=_left_alone(drift.left_alone),
+        files=manifest.files,
+        estate=manifest.desired,
+    )
+
+
+def counts_of(items: Sequence[DriftItem]) -> tuple[Count, ...]:
+    """The numbers of the classes that occur, and of what is accepted."""
+    counts = Counter(item.kind for item in items if item.accepted is None)
+    accepted = len(items) - counts.total()
+    known = ((counts[kind], state) for kind, state in CLASSES.items())
+    return tuple(Count(number, state) for number, state in (*known, (accepted, ACCEPTED)) if number)
+
+
+def _left_alone(number: int) -> tuple[str, ...]:
+    return (f"{counted(number, 'object')} that the manifest doesn't name were left out.",) if number else ()
+
+
+def difference_line(counts: Sequence[Count], *, title: str = "Drift", clean: str = _CLEAN) -> str:
+    """`Drift: 1 missing, 2 changed.`, or that there is none."""
+    known = ", ".join(count.words for count in counts if count.state.real)
+    rest = ", ".join(count.words for count in counts if not count.state.real)
+    head = f"{title}: {known}." if known else clean
+    return f"{head} Besides: {rest}." if rest else head
+
+
+def _item(item: DriftItem, manifest: ManifestView) -> Item:
+    # The list of different fields stands below, with their values; where something is missing, the column says.
+    detail = item.detail.partition("Different: ")[0].strip() if item.fields else item.detail
+    if item.kind is DriftClass.MISSING:
+        detail = ""
+    accepted = item.accepted
+    if accepted is not None:
+        where = f", {accepted.place}" if accepted.place else ""
+        detail = f"{item.kind}: {accepted.reason} ({accepted.owner}, until {accepted.expires}{where})"
+    return Item(
+        item.address,
+        CLASSES[item.kind] if accepted is None else ACCEPTED,
+        fields=fields_of(item.fields),
+        note=visible(detail),
+        place=placed(manifest.locate, item.place),
+    )

@@ -1,0 +1,139 @@
+"""The report of a plan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.errors import ServerError
+from oauthdeploy.planning.changes import Change, Reason, Stage
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.reports.builders.common import (
+    ACTIONS,
+    ALWAYS_COUNTED,
+    columns_of,
+    fields_of,
+    in_order,
+    placed,
+    rows_of,
+)
+from oauthdeploy.reports.document import Count, Item, ManifestView, Remark, Report, Run, Step, Stop, Verdict
+from oauthdeploy.reports.formatting import counted, visible
+
+STAGES: Final = {
+    Stage.CUT_OFF_RESOURCE: "cut off on the resource side",
+    Stage.CUT_OFF_AUTHORIZATION: "cut off on the authorization side",
+    Stage.WIDEN_RESOURCE: "widen the resource side",
+    Stage.WIDEN_AUTHORIZATION: "widen the authorization side",
+    Stage.NARROW_AUTHORIZATION: "narrow the authorization side",
+    Stage.NARROW_RESOURCE: "narrow the resource side",
+}
+REASONS: Final = {
+    Reason.MISSING: "missing",
+    Reason.DIFFERS: "differs",
+    Reason.MARKED_ABSENT: "marked absent",
+    Reason.NOT_IN_MANIFEST: "not in the manifest",
+    Reason.RENAMED: "renamed",
+    Reason.CUT_OFF: "cut off",
+    Reason.SECRET_REVISION: "new secret revision",
+}
+_NOT_READ: Final = {ServerError.rule, *(kind.rule for kind in ServerError.__subclasses__())}
+"""A finding of a plan with the rule of a server's error is about a kind that couldn't be read."""
+
+
+def plan_report(
+    plan: Plan,
+    manifest: ManifestView | None = None,
+    *,
+    partial: bool = False,
+    allowed: Collection[str] = (),
+) -> Report:
+    """The plan as a report. `partial` says that a selection was made; `allowed` are the safety rules that are lifted."""
+    manifest = manifest or ManifestView()
+    items = [item_of(change, manifest) for change in sorted(plan.changes, key=_place)]
+    servers = in_order(plan.servers)
+    columns = columns_of(servers, items)
+    stops = tuple(Stop(stop, stop.rule in allowed) for stop in plan.stops)
+    return Report(
+        run=Run.PLAN,
+        name=visible(plan.name),
+        verdict=_verdict(plan, stops),
+        headline=plan_line(plan, partial=partial),
+        subject=plan,
+        servers=servers,
+        columns=columns,
+        counts=counts_of(plan),
+        rows=rows_of(items, columns),
+        findings=plan.diagnostics,
+        stops=stops,
+        steps=tuple(_steps(plan)),
+        remarks=tuple(_remarks(plan)),
+        files=manifest.files,
+        estate=manifest.desired,
+    )
+
+
+def plan_line(plan: Plan, *, partial: bool = False) -> str:
+    """What is to be done in numbers, or that there is nothing to do, and how far that was seen."""
+    if plan.is_empty:
+        if partial:
+            return "No changes in the selected part."
+        unseen = any(item.rule in _NOT_READ for item in plan.diagnostics)
+        return "No changes. Both sides are as the manifest says" + (
+            ", as far as they could be read." if unseen else "."
+        )
+    return f"Plan: {', '.join(count.words for count in counts_of(plan))}."
+
+
+def counts_of(plan: Plan) -> tuple[Count, ...]:
+    """The numbers of the plan, by action."""
+    counts = plan.counts
+    return tuple(
+        Count(counts[action], state)
+        for action, state in ACTIONS.items()
+        if counts[action] or (action in ALWAYS_COUNTED and plan.changes)
+    )
+
+
+def item_of(change: Change, manifest: ManifestView) -> Item:
+    """One change."""
+    return Item(
+        change.address,
+        ACTIONS[change.action],
+        REASONS[change.reason],
+        fields_of(change.fields),
+        change.risk,
+        visible(change.note),
+        placed(manifest.locate, change.place),
+        change.stage,
+        tuple(str(address) for address in change.depends_on),
+    )
+
+
+def _verdict(plan: Plan, stops: tuple[Stop, ...]) -> Verdict:
+    if plan.diagnostics.errors or any(not stop.lifted for stop in stops):
+        return Verdict.FAILED
+    return Verdict.CLEAN if plan.is_empty else Verdict.WAITING
+
+
+def _place(change: Change) -> tuple[bool, Address]:
+    """Cut-offs first, then by kind and name."""
+    cut_off = change.stage in (Stage.CUT_OFF_RESOURCE, Stage.CUT_OFF_AUTHORIZATION)
+    return (not cut_off, change.address)
+
+
+def _steps(plan: Plan) -> Iterator[Step]:
+    steps = Counter((change.stage, change.address.server) for change in plan.changes)
+    for stage in sorted({stage for stage, _ in steps}):
+        yield Step(STAGES[stage], tuple((server, n) for (at, server), n in sorted(steps.items()) if at is stage))
+
+
+def _remarks(plan: Plan) -> Iterator[Remark]:
+    """What can't be compared, and what stays although the manifest doesn't name it."""
+    if plan.blind:
+        names = tuple(visible(f"{address} {path}") for address, path in plan.blind)
+        yield Remark(f"{counted(len(names), 'value')} cannot be compared, since the servers don't tell", names)
+    for (server, kind), number in sorted(plan.kept.items()):
+        yield Remark(f"Left alone: {counted(number, kind)} on {visible(server)} that the manifest doesn't name")

@@ -1,0 +1,181 @@
+"""Lines for people: styled pieces of text, wrapped to a width, with or without colour; the same bytes for equal input.
+
+Reports can have ten thousand objects, so that lines are laid out here and rich is only asked for what it knows best:
+how many columns a character takes, and which escape sequence a style is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from oauthdeploy.reports.escape import visible
+
+_LEAST: Final = 24
+"""Columns that a wrapped line has at least for itself."""
+
+Span = tuple[str, str]
+"""A text and the name of its style; "" is plain."""
+
+_STYLES: Final = {
+    "title": "bold",
+    "strong": "bold",
+    "faint": "bright_black",
+    "name": "cyan",
+    "create": "green",
+    "update": "yellow",
+    "replace": "magenta",
+    "delete": "red",
+    "disable": "bold red",
+    "revoke": "bold red",
+    "good": "green",
+    "error": "bold red",
+    "warning": "bold yellow",
+    "info": "bold cyan",
+    "high": "bold red",
+    "medium": "yellow",
+    "caret": "bold red",
+}
+"""Styles use the sixteen colours that every terminal theme defines, so that they are readable on light and dark."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a report is shown. `width` in columns (None: lines are as long as they are), colour on or off, all details or not."""
+
+    width: int | None = 80
+    colour: bool = False
+    verbose: bool = False
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal the text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+@cache
+def _codes(style: str) -> tuple[str, str]:
+    """What stands before and after a text of the style."""
+    from rich.color import ColorSystem
+    from rich.style import Style
+
+    before, _, after = (
+        Style.parse(_STYLES.get(style, style)).render("\0", color_system=ColorSystem.STANDARD).partition("\0")
+    )
+    return before, after
+
+
+class Sheet:
+    """Collects lines. What a terminal would obey or hide is shown as an escape."""
+
+    def __init__(self, look: Look) -> None:
+        self.look = look
+        self._lines: list[str] = []
+
+    def add(self, *spans: Span | str, hang: int = 0) -> None:
+        """One line; what is too long goes on below, `hang` columns in."""
+        whole = [_clean((span, "") if isinstance(span, str) else span) for span in spans]
+        width = self.look.width
+        if width is None or sum(cells(text) for text, _ in whole) <= width:
+            self._put(whole)
+            return
+        for line in wrap(whole, width, max(0, min(hang, width - _LEAST))):
+            self._put(line)
+
+    def ends(self, left: Sequence[Span], right: Span, *, hang: int = 0) -> None:
+        """A line with something at its right end; below, at `hang`, where there is no room."""
+        left, right = [_clean(span) for span in left], _clean(right)
+        taken = sum(cells(text) for text, _ in left) + cells(right[0])
+        if not right[0]:
+            self.add(*left, hang=hang)
+        elif self.look.width is None:
+            self.add(*left, "  ", right)
+        elif taken + 2 <= self.look.width:
+            self._put([*left, (" " * (self.look.width - taken), ""), right])
+        else:
+            self.add(*left, hang=hang)
+            self.add(" " * hang, right, hang=hang)
+
+    def blank(self) -> None:
+        """An empty line, but never two and never at the top."""
+        if self._lines and self._lines[-1]:
+            self._lines.append("")
+
+    def block(self, text: str) -> None:
+        """Lines that are finished already; an empty text is none."""
+        if not text:
+            return
+        self._lines.extend(text.removesuffix("\n").split("\n"))
+
+    def text(self) -> str:
+        """All lines, each ended."""
+        return "".join(f"{line}\n" for line in self._lines)
+
+    def _put(self, spans: Sequence[Span]) -> None:
+        if not self.look.colour:
+            self._lines.append("".join(text for text, _ in spans).rstrip())
+            return
+        line = ""
+        for text, style in spans:
+            if style and text.strip():
+                before, after = _codes(style)
+                line += f"{before}{text}{after}"
+            else:
+                line += text
+        self._lines.append(line.rstrip())
+
+
+def _clean(span: Span) -> Span:
+    """The last defence: nothing that a terminal would obey leaves a sheet, whatever a saved plan says a server is called."""
+    return span if span[0].isprintable() else (visible(span[0]), span[1])
+
+
+def wrap(spans: Sequence[Span], width: int, hang: int) -> Iterator[list[Span]]:
+    """Break a line at spaces, and inside what is longer than a line; lines after the first start `hang` columns in."""
+    line: list[Span] = []
+    taken = 0
+    fresh = True
+    for token, style in _tokens(spans):
+        size = cells(token)
+        if token.isspace():
+            if not fresh or not taken:
+                line.append((token, style))
+                taken += size
+            continue
+        if taken + size > width and not fresh and (size <= width - hang or width - taken < _LEAST):
+            # What is longer than a line starts where it stands, unless next to nothing of it would.
+            yield line
+            line, taken, fresh = [(" " * hang, "")], hang, True
+        while taken + size > width:
+            head = _fitting(token, max(1, width - taken))
+            yield [*line, (head, style)]
+            token = token[len(head) :]
+            size = cells(token)
+            line, taken = [(" " * hang, "")], hang
+        line.append((token, style))
+        taken += size
+        fresh = False
+    yield line
+
+
+def _tokens(spans: Sequence[Span]) -> Iterator[Span]:
+    for text, style in spans:
+        for token in re.findall(r"\s+|\S+", text):
+            yield token, style
+
+
+def _fitting(text: str, width: int) -> str:
+    """The longest start of the text that fits; at least one character."""
+    taken = 0
+    for place, char in enumerate(text):
+        taken += cells(char)
+        if taken > width:
+            return text[: max(1, place)]
+    return text

@@ -1,0 +1,242 @@
+"""One batch, from the journal's intent to the journal's outcome."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.core.errors import DeliveryFailed, JournalFailed, OAuthDeployError, ServerError
+from oauthdeploy.core.secrets import MASK, Secret
+from oauthdeploy.drivers.base import Applied, Driver
+from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Model
+from oauthdeploy.model.objects import Client, DeliverTo, Side
+from oauthdeploy.planning.changes import Action, Change
+from oauthdeploy.planning.normalize import flatten, is_instruction, same, wanted_fields
+from oauthdeploy.planning.outcome import Outcome, Status
+from oauthdeploy.running import apply_findings
+from oauthdeploy.running.events import Teller
+from oauthdeploy.running.journal import NOTHING, Journal
+from oauthdeploy.running.secret_sinks import Sinks
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one change ended, what the server did not keep of it, and where its secret went ("" where there was none).
+
+    `left` is what the server then had, where its answer told.
+    """
+
+    outcome: Outcome
+    unkept: tuple[Diagnostic, ...] = ()
+    delivered: str = ""
+    left: Model | None = None
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a look at the server showed after an answer got lost."""
+
+    status: Status
+    words: str
+
+
+@dataclass(frozen=True)
+class BatchExecutor:
+    """Carries batches to their servers. Safe to use from several threads.
+
+    `fresh` looks at one object just before its write and gives a finding where it has moved since the plan was made; None
+    where all is as planned. `settle` looks what became of changes whose answer got lost. `now` is the clock. `taken` are the
+    scopes that clients lose by their change, for the journal.
+    """
+
+    drivers: Mapping[str, Driver]
+    journal: Journal | None
+    sinks: Sinks
+    teller: Teller
+    stop: threading.Event
+    now: Callable[[], datetime]
+    fresh: Callable[[Change], Diagnostic | None]
+    settle: Callable[[Sequence[Change]], Sequence[Settled]]
+    taken: Mapping[Address, Sequence[str]] = field(default_factory=lambda: NOTHING)
+
+    def carry(self, changes: Sequence[Change]) -> Sequence[Ended]:
+        """Make the changes, which all belong to one server and one request; gives their ends in the same order."""
+        if self.stop.is_set():
+            return [Ended(Outcome(c, Status.SKIPPED, apply_findings.interrupted(c))) for c in changes]
+        held: dict[Address, Ended] = {}
+        going: list[Change] = []
+        for change in changes:
+            if end := self._held_back(change, held):
+                held[change.address] = end
+            else:
+                going.append(change)
+        written = iter(self._write(going) if going else ())
+        return [held[change.address] if change.address in held else next(written) for change in changes]
+
+    def _held_back(self, change: Change, held: Mapping[Address, Ended]) -> Ended | None:
+        """The end of a change that must not be sent: it has moved, or it needs one that has; None where it may go."""
+        for address in change.depends_on:
+            if address in held:
+                because = apply_findings.skipped(change, held[address].outcome.change, "failed")
+                return Ended(Outcome(change, Status.SKIPPED, because))
+        found = self._moved(change)
+        return Ended(Outcome(change, Status.FAILED, found)) if found else None
+
+    def _moved(self, change: Change) -> Diagnostic | None:
+        try:
+            return self.fresh(change)
+        except OAuthDeployError as error:
+            return apply_findings.of_error(error, change)
+
+    def _write(self, changes: Sequence[Change]) -> Sequence[Ended]:
+        """Journal, send, deliver, journal."""
+        try:
+            if self.journal:
+                self.journal.intent(changes, self.taken)
+        except JournalFailed as error:
+            return [Ended(Outcome(change, Status.FAILED, apply_findings.of_error(error, change))) for change in changes]
+        for change in changes:
+            self.teller.started(change)
+        begun = self.now()
+        ended = self._send(changes)
+        seconds = max(0.0, (self.now() - begun).total_seconds())
+        ended = [replace(end, outcome=replace(end.outcome, seconds=seconds)) for end in ended]
+        try:
+            if self.journal:
+                left = {end.outcome.change.address: end.left for end in ended}
+                self.journal.outcome([end.outcome for end in ended], left)
+        except JournalFailed as error:
+            # It happened all the same; the report says so, and that the journal doesn't.
+            return [_noted(end, f"Its end is not in the journal: {error.detail}") for end in ended]
+        return ended
+
+    def _send(self, changes: Sequence[Change]) -> Sequence[Ended]:
+        driver = self.drivers[changes[0].address.server]
+        try:
+            answers = driver.apply(changes)
+        except ServerError as error:
+            if error.uncertain:
+                return self._settled(changes, error)
+            return [_failed(change, apply_findings.of_error(error, change), error.status) for change in changes]
+        except OAuthDeployError as error:
+            return [_failed(change, apply_findings.of_error(error, change)) for change in changes]
+        except Exception as error:  # noqa: BLE001  (a driver's fault ends its changes, not the run; no value is told)
+            problem = f"{type(error).__name__} in {type(driver).__name__}.apply"
+            return [_failed(change, apply_findings.of_bug(problem, change)) for change in changes]
+        if [answer.address for answer in answers] != [change.address for change in changes]:
+            problem = (
+                f"{type(driver).__name__}.apply told of {len(answers)} objects that are not the {len(changes)} asked"
+            )
+            return [Ended(Outcome(c, Status.UNKNOWN, apply_findings.of_bug(problem, c))) for c in changes]
+        return [self._kept(change, answer) for change, answer in zip(changes, answers, strict=True)]
+
+    def _settled(self, changes: Sequence[Change], error: ServerError) -> Sequence[Ended]:
+        """An answer got lost: a look at the server decides what is reported."""
+        ended = []
+        for change, look in zip(changes, self.settle(changes), strict=True):
+            if look.status is Status.DONE and not may_make_secret(change):
+                note = f"The answer got lost ({error.summary}); {look.words}"
+                ended.append(Ended(Outcome(change, Status.DONE, note=note)))
+                continue
+            perhaps = look.status is Status.UNKNOWN
+            lost = look.status is Status.DONE or (perhaps and may_make_secret(change))
+            status = Status.FAILED if look.status is Status.DONE else look.status
+            because = apply_findings.no_answer(error, change, look.words, secret_lost=lost, perhaps=perhaps)
+            ended.append(Ended(Outcome(change, status, because)))
+        return ended
+
+    def _kept(self, change: Change, answer: Applied) -> Ended:
+        """Hand over the secret that came with the answer, and compare what was left behind with what was asked."""
+        note, delivered = answer.note, ""
+        if answer.secret is not None:
+            target = deliver_target(change, self.drivers[change.address.server])
+            if target is not None:
+                try:
+                    delivered = self.sinks.deliver(
+                        answer.secret, target, client_id=answer.client_id or answer.identity or change.address.name
+                    )
+                except DeliveryFailed as error:
+                    because = apply_findings.not_delivered(error, change)
+                    outcome = Outcome(change, Status.FAILED, because, note, answer.identity, answer.requests)
+                    return Ended(outcome, left=answer.value)
+            elif self._is_needed(change):
+                note = f"{note} {_DROPPED}".strip()
+        outcome = Outcome(change, Status.DONE, None, note, answer.identity, answer.requests)
+        return Ended(outcome, tuple(unkept(change, answer.value)), delivered, answer.value)
+
+    def _is_needed(self, change: Change) -> bool:
+        """Whether somebody may miss the secret: that of a new client of an authorization server."""
+        sides = self.drivers[change.address.server].connection.server.role.sides
+        return change.action is not Action.UPDATE and Side.AUTHORIZATION in sides
+
+
+_DROPPED: Final = (
+    "The server made a secret that has nowhere to go; it was dropped. Where it is needed, write generate: true and deliver_to "
+    "in the manifest."
+)
+
+
+def deliver_target(change: Change, driver: Driver) -> DeliverTo | None:
+    """Where a secret that the server makes with this change goes; None where it goes nowhere.
+
+    Clients show their secret to the authorization server alone, so one that a mere resource server makes is of no use and
+    must not take the other's place.
+    """
+    if Side.AUTHORIZATION not in driver.connection.server.role.sides:
+        return None
+    if isinstance(change.desired, Client) and change.desired.secret is not None:
+        return change.desired.secret.deliver_to
+    return None
+
+
+def may_make_secret(change: Change) -> bool:
+    """Whether the server may make a secret with this change: a new client, or a new secret for one."""
+    if not isinstance(change.desired, Client) or change.desired.secret is None or not change.desired.secret.generate:
+        return False
+    return change.action is not Action.UPDATE or any(field.path.startswith("secret") for field in change.fields)
+
+
+def unkept(change: Change, left: Model | None) -> Sequence[Diagnostic]:
+    """Compare what a server says it has with what was sent, field by field.
+
+    Only fields of which the answer speaks are compared; a second look at the server finds what it left out.
+    """
+    if change.desired is None or left is None or type(left) is not type(change.desired):
+        return ()
+    wanted, have = wanted_fields(change.desired), flatten(left)
+    paths = {field.path for field in change.fields} if change.action is Action.UPDATE else set(wanted)
+    found = []
+    for path in sorted(paths & wanted.keys() & have.keys()):
+        value = wanted[path]
+        # null asks for the server's default, which only the server knows; a secret is never told back reliably.
+        if value is None or value is KNOWN_AFTER_APPLY or isinstance(value, Secret) or is_instruction(path):
+            continue
+        kept = () if have[path] is None and isinstance(value, tuple) else have[path]
+        if not same(kept, value):
+            found.append(apply_findings.not_kept(change.address, path, shown(value), shown(have[path])))
+    return found
+
+
+def shown(value: Any) -> str:
+    """A value for a sentence; a secret as its mask."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, Secret):
+        return MASK
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(shown(item) for item in value) + "]"
+    return str(value)
+
+
+def _failed(change: Change, because: Diagnostic, status: int | None = None) -> Ended:
+    # An error with a status is an answer, so a request was sent; of the others nobody can say.
+    return Ended(Outcome(change, Status.FAILED, because, requests=int(status is not None)))
+
+
+def _noted(end: Ended, note: str) -> Ended:
+    return replace(end, outcome=replace(end.outcome, note=f"{end.outcome.note} {note}".strip()))

@@ -1,0 +1,42 @@
+"""Write marks of ownership, journalled like any other write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.drivers.base import Driver
+from oauthdeploy.planning.outcome import Outcome, Status
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.running import apply_findings
+from oauthdeploy.running.journal import Journal
+
+
+def write_marks(
+    plan: Plan, drivers: Mapping[str, Driver], journal: Journal | None = None, allowed: tuple[str, ...] = ()
+) -> tuple[Outcome, ...]:
+    """Mark the live objects of the changes of `plan`, one after the other; what fails stops nothing else.
+
+    Raises JournalFailed before anything is written that could not be recorded.
+    """
+    if journal is not None:
+        journal.begin(plan, allowed=allowed)
+    ended = []
+    for change in plan.changes:
+        assert change.live is not None
+        if journal is not None:
+            journal.intent([change])
+        try:
+            made = drivers[change.address.server].mark(change.live_address, change.live, plan.name)
+        except OAuthDeployError as error:
+            uncertain = getattr(error, "uncertain", False)
+            status = Status.UNKNOWN if uncertain else Status.FAILED
+            outcome = Outcome(change, status, apply_findings.of_error(error, change))
+        else:
+            outcome = Outcome(change, Status.DONE, None, made.note, made.identity, made.requests)
+        if journal is not None:
+            journal.outcome([outcome])
+        ended.append(outcome)
+    if journal is not None:
+        journal.end(interrupted=False)
+    return tuple(ended)

@@ -1,0 +1,74 @@
+"""Proving cut-offs by tokens: what a server's own list says is one thing, a token that is refused is another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.drivers.base import Prover
+from oauthdeploy.model.objects import Revocation, RevocationProof, Side
+from oauthdeploy.model.servers import Server
+from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.revocation.request import PROVED
+from oauthdeploy.running import apply_findings
+
+
+def prove(changes: Iterable[Change], servers: Mapping[str, Server], prover: Prover) -> Diagnostics:
+    """Try the token of each revocation that was carried out and has one: at each authorization server that took part, and at
+    each address.
+
+    Gives a finding for each trial: information where the token is dead, an error where it works, a warning where nobody
+    could tell.
+    """
+    entries: dict[str, list[Change]] = {}
+    for change in changes:
+        if isinstance(change.desired, Revocation) and change.desired.proof is not None:
+            entries.setdefault(change.address.name, []).append(change)
+    return Diagnostics.of(found for made in entries.values() for found in _prove(made, servers, prover)).sorted()
+
+
+def _prove(changes: Sequence[Change], servers: Mapping[str, Server], prover: Prover) -> Iterator[Diagnostic]:
+    """The trials of one entry of the manifest."""
+    proof = _proof_of(changes[0])
+    if proof is None:
+        return
+    tried = False
+    for change in changes:
+        server = change.address.server
+        if Side.AUTHORIZATION in servers[server].role.sides:
+            found = _try(change, partial(prover.is_active, server, proof.token), server, "calls the token active")
+            tried = tried or found is not None
+            yield from () if found is None else (found,)
+    on_resource = [change for change in changes if Side.RESOURCE in servers[change.address.server].role.sides]
+    change = (on_resource or changes)[0]
+    for url in proof.urls or ():
+        found = _try(change, partial(prover.is_taken, url, proof.token), url, "takes the token")
+        tried = tried or found is not None
+        yield from () if found is None else (found,)
+    if not tried:
+        detail = "The token could be tried nowhere: no server entry says how to introspect, and the proof has no urls."
+        yield apply_findings.about(change, apply_findings.NOT_VERIFIED, _UNPROVED, detail, _ASK, Severity.WARNING)
+
+
+_UNPROVED = "A cut-off could not be proved"
+_ASK = "Write introspection with its credentials in the authorization server's entry, or urls in the proof."
+
+
+def _proof_of(change: Change) -> RevocationProof | None:
+    return change.desired.proof if isinstance(change.desired, Revocation) else None
+
+
+def _try(change: Change, works: Callable[[], bool | None], where: str, does: str) -> Diagnostic | None:
+    """What one trial shows; None where it can't be made."""
+    try:
+        answer = works()
+    except OAuthDeployError as error:
+        detail = f"Whether {where} still {does} is not known: {error.summary}."
+        return apply_findings.about(change, apply_findings.NOT_VERIFIED, _UNPROVED, detail, error.fix, Severity.WARNING)
+    if answer is None:
+        return None
+    if answer:
+        return apply_findings.cut_off_incomplete(change, f"{where} still {does}.")
+    return apply_findings.about(change, PROVED, "Proved by a token", f"{where} no longer {does}.", "", Severity.INFO)

@@ -1,0 +1,76 @@
+"""Secrets that a run asked a server to make, and that never came to be delivered, because the run was cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
+from oauthdeploy.core.errors import JournalFailed
+from oauthdeploy.model.fields import parse_time
+from oauthdeploy.model.objects import Client, DeliverTo
+from oauthdeploy.model.state import DesiredState, LiveState
+from oauthdeploy.planning.changes import Action
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.run_history import End, Entry
+from oauthdeploy.running.apply_findings import NEW_SECRET
+from oauthdeploy.running.journal_folder import last_journal, read_story
+
+
+def with_lost_secrets(plan: Plan, folder: Path, desired: DesiredState, live: LiveState, *, base: Path) -> Plan:
+    """The same plan with the warnings of `lost_secrets`."""
+    lost = Diagnostics.of(lost_secrets(folder, desired, live, plan, base=base))
+    return replace(plan, diagnostics=(plan.diagnostics + lost).sorted()) if lost else plan
+
+
+def lost_secrets(
+    folder: Path, desired: DesiredState, live: LiveState, plan: Plan, *, base: Path
+) -> Iterator[Diagnostic]:
+    """A warning for each client that stands, whose secret a server was to make in the last run, which never told the end.
+
+    `folder` holds the journals; relative places of delivery start from `base`. A client that `plan` makes anew gets another
+    secret, and is passed over. A journal that can't be read tells nothing: it must not keep anybody from applying.
+    """
+    try:
+        story = read_story(last_journal(folder, desired.name))
+    except JournalFailed:
+        return
+    anew = {change.address for change in plan.changes if change.action in (Action.CREATE, Action.REPLACE)}
+    for entry in story.of(End.OPEN, End.UNKNOWN):
+        address = entry.address
+        target = _target(desired.objects.get(address)) if address.kind is Kind.CLIENT and _asked(entry) else None
+        if target is None or address not in live.objects or address in anew or _was_delivered(target, entry, base):
+            continue
+        yield Diagnostic(
+            "secret-lost",
+            "The secret of a client was probably lost",
+            detail=f"{address} was sent by a run that doesn't know its end ({story.path}). The client is there; nothing says "
+            "that the secret that the server made then was delivered.",
+            fix=NEW_SECRET,
+            severity=Severity.WARNING,
+            address=str(address),
+            path=desired.places.get(address, ()),
+        )
+
+
+def _asked(entry: Entry) -> bool:
+    """Whether the change made the server make a secret."""
+    return entry.action is not Action.UPDATE or any(path.startswith("secret") for path in entry.fields)
+
+
+def _target(client: object) -> DeliverTo | None:
+    if isinstance(client, Client) and client.secret is not None and client.secret.generate:
+        return client.secret.deliver_to
+    return None
+
+
+def _was_delivered(target: DeliverTo, entry: Entry, base: Path) -> bool:
+    """Whether a file stands there that is younger than the request; of other places nobody can tell."""
+    if target.file is None:
+        return False
+    try:
+        return (base / target.file).stat().st_mtime >= parse_time(entry.sent).timestamp()
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,437 @@
+"""The road from a manifest to a live server, with everything looked at on the way: what scenarios are told with."""
+
+from __future__ import annotations
+
+import json
+import logging
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.base import Applied, Driver, DriverInfo, ServerReport, SignIn
+from oauthdeploy.drivers.registry import connect
+from oauthdeploy.drivers.transport import tls_context
+from oauthdeploy.manifest.api import Manifest, ManifestRequest
+from oauthdeploy.manifest.load import load_manifest
+from oauthdeploy.manifest.rules import CATALOGUE
+from oauthdeploy.model.capabilities import Capabilities, Capability, DriverFacts, supports, table_for, yes
+from oauthdeploy.model.fields import Model
+from oauthdeploy.model.servers import Server
+from oauthdeploy.model.state import DesiredState, LiveObject, LiveState
+from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.normalize import flatten, same
+from oauthdeploy.planning.outcome import ApplyReport, Status
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.running.apply import apply_plan
+from oauthdeploy.running.batch_executor import unkept
+from oauthdeploy.running.clock import utc_now
+from oauthdeploy.running.journal import Journal
+from oauthdeploy.running.precondition import Freshness
+from oauthdeploy.running.read import read_live
+from oauthdeploy.testing.proxy import Proxy, Seen
+from oauthdeploy.testing.secret_listener import Catcher, Ears
+from oauthdeploy.testing.site import Site
+from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.planner import plan_now
+
+Parts = Mapping[str, Any]
+"""Sections of a manifest."""
+
+_QUIET: Final = {name: "ignore" for name, rule in CATALOGUE.items() if not rule.structural}
+NAME: Final = "contract"
+"""The manifest's name."""
+
+
+class Breach(AssertionError):
+    """The driver did not do what the interface asks of it."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan and all that it was made from."""
+
+    plan: Plan
+    live: LiveState
+    manifest: Manifest
+    requests: tuple[Seen, ...]
+
+    @property
+    def actions(self) -> dict[str, str]:
+        """What is planned, by address without its server."""
+        return {bare(change.address): change.action.value for change in self.plan.changes}
+
+
+@dataclass
+class Batch:
+    """One call of `Driver.apply`: what it was given, what it gave back, and the requests that the server saw meanwhile."""
+
+    changes: Sequence[Change]
+    applied: Sequence[Applied]
+    requests: int
+    promised: int
+
+
+@dataclass
+class Ran:
+    """An apply: its plan, its report, what the driver was asked and gave."""
+
+    planned: Planned
+    report: ApplyReport
+    batches: list[Batch] = field(default_factory=list)
+    rested: Planned | None = None
+
+    @property
+    def after(self) -> Planned:
+        """The plan that was made afterwards and had nothing to do."""
+        assert self.rested is not None
+        return self.rested
+
+    def applied(self, address: str) -> Applied:
+        """What the driver left behind at an address (without its server)."""
+        return next(one for batch in self.batches for one in batch.applied if bare(one.address) == address)
+
+
+def bare(address: Address) -> str:
+    """The written address without its server."""
+    return str(address).rpartition("@")[0]
+
+
+class Bench:
+    """One site behind a proxy, for one scenario. `opened` are capabilities that are taken for a yes whatever `table` says, which
+    is what the server offers as far as the driver says.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        folder: Path,
+        opened: frozenset[Capability] = frozenset(),
+        table: Capabilities | None = None,
+    ) -> None:
+        self.site = site
+        self.folder = folder
+        self.ears = Ears()
+        self.secrets = Catcher(self.ears)
+        self.environ: dict[str, str] = {}
+        self.story: list[str] = []
+        self._opened = opened
+        self.table: Capabilities = {**(table or {}), **dict.fromkeys(opened, yes())}
+        tls = Server.model_validate({"role": "both", "driver": "x", "tls": site.entry.get("tls", {})}).tls
+        context = tls_context(site.server, tls, folder) if site.url.startswith("https:") else None
+        if isinstance(context, ssl.SSLContext) and tls.server_name:
+            context.check_hostname = False
+        self.proxy = Proxy(site.url, context)
+
+    def __enter__(self) -> Bench:
+        log = logging.getLogger("oauthdeploy")
+        self._level = log.level
+        log.addHandler(self.ears)
+        log.setLevel(logging.DEBUG)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        log = logging.getLogger("oauthdeploy")
+        log.removeHandler(self.ears)
+        log.setLevel(self._level)
+        self.proxy.close()
+
+    # -- the driver ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def info(self) -> DriverInfo:
+        """The driver, with the table that this scenario goes by, and with sign-ins made known to the proxy."""
+        info = self.site.info
+        role = self.site.role
+        table = {**table_for(info.facts, role), **dict.fromkeys(self._opened, yes())}
+        facts = replace(info.facts, capabilities={**info.facts.capabilities, role: table})
+        sign_in = info.sign_in
+        if sign_in is None:
+            return replace(info, facts=facts)
+
+        def signing(given: SignIn) -> Any:
+            def client(path: str) -> Any:
+                self.proxy.excuse(path)
+                return given.token_client(path)
+
+            return sign_in(replace(given, token_client=client))
+
+        return replace(info, facts=facts, sign_in=signing)
+
+    @property
+    def facts(self) -> dict[str, DriverFacts]:
+        """The facts of this driver, and of those that its other entries name."""
+        from oauthdeploy.drivers.registry import driver_facts
+
+        known = driver_facts()
+        used = {str(entry["driver"]) for entry in self.site.others.values()} - {self.site.driver}
+        return {**{name: known[name] for name in used}, self.site.driver: self.info.facts}
+
+    def manifest(self, parts: Parts, *, credentials: Mapping[str, Any] | None = None, name: str = NAME) -> Manifest:
+        """The manifest of some sections for this site. Raises Breach where the driver's own parts are not valid."""
+        site = self.site
+        own = {"role": site.role.value, "driver": site.driver, "url": self.proxy.url, **site.entry}
+        own.pop("tls", None)
+        limits = {"retries": 1, "timeout": 20, "parallel": 1}
+        own["limits"] = {**limits, **site.entry.get("limits", {})}
+        if credentials is not None:
+            own["credentials"] = credentials
+        extra = dict(parts.get("server", {}))
+        document = {
+            "version": 1,
+            "name": name,
+            "servers": {site.server: {**own, **extra}, **site.others},
+            **{key: value for key, value in parts.items() if key != "server"},
+        }
+        request = ManifestRequest(
+            files=("-",), stdin=json.dumps(document), environ=self.environ, severities=_QUIET, allow_commands=False
+        )
+        manifest, found = load_manifest(request, self.facts)
+        if manifest is None:
+            raise Breach(
+                "the manifest is refused: " + "; ".join(f"[{i.rule}] {i.detail or i.summary}" for i in found.errors)
+            )
+        for model in (*manifest.credentials.values(), *manifest.options.values()):
+            for whose, secret in _secrets_of(model):
+                self.ears.learn(whose, secret)
+        return manifest
+
+    @contextmanager
+    def drivers(self, manifest: Manifest, *, read_only: bool) -> Iterator[dict[str, Driver]]:
+        """The open driver of the site, by its server's name."""
+        name = self.site.server
+        driver = connect(
+            self.info,
+            name,
+            manifest.desired.servers[name],
+            manifest.credentials[name],
+            manifest.options[name],
+            read_only=read_only,
+            base=self.folder,
+        )
+        try:
+            yield {name: driver}
+        finally:
+            driver.close()
+
+    def report(self) -> ServerReport:
+        """What the server says of itself through the driver."""
+        with self.drivers(self.manifest({}), read_only=True) as drivers:
+            return drivers[self.site.server].check()
+
+    # -- the road ------------------------------------------------------------------------------------------------------
+
+    def plan(self, parts: Parts, *, credentials: Mapping[str, Any] | None = None, name: str = NAME) -> Planned:
+        """Plan on a connection that can't write, and see that nothing was written all the same."""
+        manifest = self.manifest(parts, credentials=credentials, name=name)
+        begun = len(self.proxy.seen())
+        try:
+            with self.drivers(manifest, read_only=True) as drivers:
+                plan, live, _reports = plan_now(manifest, drivers, RunOptions(), self.facts)
+        except OAuthDeployError as error:
+            self.ears.hear_error(error)
+            self._require_silence()
+            raise
+        requests = self.proxy.seen(begun)
+        wrote = [str(seen) for seen in requests if seen.writes]
+        if wrote:
+            raise Breach(f"planning wrote: {', '.join(wrote[:5])}")
+        self.ears.hear_plan(plan, live)
+        self._require_silence()
+        return Planned(plan, live, manifest, requests)
+
+    def apply(self, planned: Planned) -> Ran:
+        """Apply a plan, and hold each answer of the driver against what was planned."""
+        manifest = planned.manifest
+        if errors := planned.plan.diagnostics.errors:
+            raise Breach("the plan can't be carried out: " + "; ".join(item.detail or item.summary for item in errors))
+        batches: list[Batch] = []
+        with (
+            self.drivers(manifest, read_only=False) as drivers,
+            Journal.create(self.folder / "journal", manifest.desired.name, now=utc_now) as journal,
+        ):
+            for driver in drivers.values():
+                self._watch(driver, batches)
+            try:
+                report = apply_plan(
+                    planned.plan,
+                    drivers,
+                    desired=manifest.desired,
+                    facts=self.facts,
+                    journal=journal,
+                    base=self.folder,
+                    sinks=self.secrets,
+                    allowed=[stop.rule for stop in planned.plan.stops],
+                    fresh=Freshness(planned.plan, drivers, manifest.desired, always=True),
+                )
+            except OAuthDeployError as error:
+                self.ears.hear_error(error)
+                self._require_silence()
+                raise
+        for batch in batches:
+            for one in batch.applied:
+                if one.secret is not None:
+                    self.ears.learn(f"the secret of {one.address}", one.secret)
+        self.ears.hear_report(report, journal.path.read_text(encoding="utf-8"))
+        self.ears.said.append(("repr of what the driver left", repr(batches)))
+        self._require_silence()
+        return Ran(planned, report, batches)
+
+    def _watch(self, driver: Driver, batches: list[Batch]) -> None:
+        original = driver.apply
+
+        def apply(changes: Sequence[Change]) -> Sequence[Applied]:
+            promised, begun = driver.writes(changes), len(self.proxy.seen())
+            applied = original(changes)
+            batches.append(Batch(changes, applied, len(self.proxy.seen(begun)), promised))
+            return applied
+
+        driver.apply = apply  # type: ignore[method-assign]
+
+    def step(self, title: str, parts: Parts, expect: Mapping[str, str] | None = None, *, name: str = NAME) -> Ran:
+        """One step of a story: plan, see that the plan is what is expected, apply, and plan again three ways.
+
+        `expect` maps addresses without their server to actions; None: something must be planned. Raises Breach.
+        """
+        self.story.append(title)
+        planned = self.plan(parts, name=name)
+        if expect is None and planned.plan.is_empty:
+            raise Breach("there is nothing to do, though the server can't be as the manifest says")
+        if expect is not None and planned.actions != dict(expect):
+            raise Breach(f"planned {planned.actions}, expected {dict(expect)}")
+        return self.carry_out(parts, planned, name=name)
+
+    def settle(self, title: str, parts: Parts) -> Planned:
+        """Make the server as the manifest says, whatever that takes, and come to rest. Raises Breach."""
+        self.story.append(title)
+        planned = self.plan(parts)
+        return planned if planned.plan.is_empty else self.carry_out(parts, planned).after
+
+    def carry_out(self, parts: Parts, planned: Planned, *, name: str = NAME) -> Ran:
+        """Apply a plan as a step does, and come to rest. Raises Breach."""
+        ran = self.apply(planned)
+        _require_outcomes(ran)
+        ran.rested = self.rest(parts, ran, name=name)
+        return ran
+
+    def rest(self, parts: Parts, ran: Ran | None = None, *, name: str = NAME) -> Planned:
+        """Plan again with a fresh driver and expect nothing, by lists and by keys. Raises Breach."""
+        again = self.plan(parts, name=name)
+        if not again.plan.is_empty:
+            raise Breach(f"a second plan is not empty: {_told(again.plan)}")
+        unread = [item for state in again.live.servers.values() for item in state.unreadable.values()]
+        if unread:
+            raise Breach(f"a kind can't be read: {unread[0].summary}: {unread[0].detail}")
+        desired = again.manifest.desired
+        with self.drivers(again.manifest, read_only=True) as drivers:
+            by_key = read_live(drivers, desired, everything=False)
+        _require_equal(desired, again.live, by_key)
+        if ran is not None:
+            _require_answers(ran, again.live)
+        return again
+
+    def address(self, text: str) -> Address:
+        """The address on this server of one that is written without."""
+        return Address.parse(f"{text}@{self.site.server}")
+
+    def live(self, planned: Planned, address: str) -> LiveObject:
+        """The live object at an address without its server. Raises Breach where there is none."""
+        found = planned.live.objects.get(self.address(address))
+        if found is None:
+            raise Breach(f"{address} is not there")
+        return found
+
+    def secret(self, name: str, text: str) -> str:
+        """Put a secret into the environment and give the reference to it."""
+        self.environ[name] = text
+        self.ears.learn(f"the secret of the variable {name}", text)
+        return f"${{env:{name}}}"
+
+    def finish(self) -> None:
+        """See that nothing was said since the last look that must not be. Raises Breach."""
+        self._require_silence()
+
+    def _require_silence(self) -> None:
+        if leaks := list(self.ears.leaks()):
+            raise Breach(f"a secret was said: {leaks[0]}")
+
+
+# -- what must hold ---------------------------------------------------------------------------------------------------
+
+
+def _told(plan: Plan) -> str:
+    return "; ".join(
+        f"{change.action.symbol} {change.address} ({', '.join(item.path for item in change.fields)})"
+        for change in plan.changes[:5]
+    )
+
+
+def _require_outcomes(ran: Ran) -> None:
+    for outcome in ran.report.outcomes:
+        if outcome.status is not Status.DONE:
+            why = outcome.because
+            words = f"{why.summary}: {why.detail}" if why else ""
+            raise Breach(f"{outcome.change.action} {outcome.change.address} {outcome.status}: {words}")
+    for item in ran.report.verification:
+        raise Breach(f"a second look finds: {item.address}: {item.summary}: {item.detail}")
+    if not ran.report.verified:
+        raise Breach("what was made could not be looked at again")
+    for batch in ran.batches:
+        for change, one in zip(batch.changes, batch.applied, strict=True):
+            gone = change.action.value == "delete"
+            if gone and one.value is not None:
+                raise Breach(f"{change.address} was deleted, and the driver gives back an object")
+            if not gone and one.value is None:
+                raise Breach(f"{change.address} was {change.action}d, and the driver gives back no object")
+            if found := unkept(change, one.value):
+                raise Breach(
+                    f"what the driver gives back is not what was planned: {found[0].summary}: {found[0].detail}"
+                )
+
+
+def _require_answers(ran: Ran, live: LiveState) -> None:
+    """What the driver said it left behind is what stands there: each field of which both tell."""
+    last = {one.address: one for batch in ran.batches for one in batch.applied}
+    for address, one in last.items():
+        found = live.objects.get(address)
+        if one.value is None or found is None or address.kind is Kind.REVOCATION:
+            continue
+        told, stands = flatten(one.value), flatten(found.value)
+        for path in told.keys() & stands.keys() - found.blind:
+            if isinstance(told[path], Secret) or isinstance(stands[path], Secret):
+                continue
+            if not same(told[path], stands[path]):
+                raise Breach(f"{address}: the driver said that {path} is {told[path]!r}, and it is {stands[path]!r}")
+        if one.identity and found.identity and one.identity != found.identity:
+            raise Breach(f"{address}: the driver said that its id is another than it is")
+
+
+def _require_equal(desired: DesiredState, lists: LiveState, keys: LiveState) -> None:
+    for address in sorted(desired.objects):
+        if address.kind is Kind.REVOCATION:
+            continue
+        if lists.objects.get(address) != keys.objects.get(address):
+            raise Breach(f"{address} is another when it is read by its key than in the list")
+
+
+def _secrets_of(model: Model) -> Iterator[tuple[str, Secret]]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, Secret):
+            yield f"{name} of the server entry", value
+        elif isinstance(value, Model):
+            yield from _secrets_of(value)
+
+
+def answered(report: ServerReport, facts: DriverFacts, site: Site) -> Capabilities:
+    """The table of a server: what the driver found there, and its general one for what it doesn't mention."""
+    return {
+        capability: report.capabilities.get(capability, supports(table_for(facts, site.role), capability))
+        for capability in Capability
+    }

@@ -1,0 +1,279 @@
+"""Servers in trouble: what is refused, garbled, broken off or gone between driver and server, at each request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from oauthdeploy.core.errors import OAuthDeployError, ServerError
+from oauthdeploy.model.capabilities import Capability as Can
+from oauthdeploy.planning.outcome import ApplyReport, Status
+from oauthdeploy.testing.harness import Bench, Breach, Parts, Planned
+from oauthdeploy.testing.proxy import Fault, from_then_on, once
+from oauthdeploy.testing.scenarios.base import NoHook, public, scenario
+from oauthdeploy.testing.scenarios.behaviour import estate
+
+_GARBAGE: Final = b'{"\xff\x00 [[[ garbage'
+_PAGE: Final = b"<!doctype html><title>Sign in</title><p>Please sign in.</p>"
+_AT_MOST: Final = 12
+"""Requests of one plan that are spoilt, each in a plan of its own."""
+
+
+def _places(count: int, most: int) -> Sequence[int]:
+    """Numbers from 1 to `count`, no more than `most`, spread over all of them."""
+    if count <= most:
+        return range(1, count + 1)
+    return sorted({1 + round(step * (count - 1) / (most - 1)) for step in range(most)})
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def _read_through(bench: Bench, fault: Fault, *allowed: str) -> None:
+    """Spoil each request of a plan in turn, for good: an error of ours, or a plan that does nothing rash."""
+    parts = estate(bench)
+    undisturbed = bench.settle("a state to read", parts)
+    for place in _places(len(undisturbed.requests), _AT_MOST):
+        bench.proxy.spoil(from_then_on(fault, place, writes=False))
+        try:
+            planned = bench.plan(parts)
+        except ServerError:
+            continue
+        except OAuthDeployError as error:
+            raise Breach(
+                f"{fault.name} at request {place} is told as {type(error).__name__}: {error.summary}"
+            ) from None
+        finally:
+            bench.proxy.spoil(None)
+        rash = {address: action for address, action in planned.actions.items() if action not in allowed}
+        if rash:
+            raise Breach(f"{fault.name} at request {place} ({undisturbed.requests[place - 1]}) plans {rash}")
+    bench.rest(parts)
+
+
+@scenario("reading/401")
+def read_401(bench: Bench) -> None:
+    """401 while reading is an error, and never absence"""
+    _read_through(bench, Fault("401", 401))
+
+
+@scenario("reading/403")
+def read_403(bench: Bench) -> None:
+    """403 while reading is an error or an unreadable kind, and never absence"""
+    _read_through(bench, Fault("403", 403))
+
+
+@scenario("reading/404")
+def read_404(bench: Bench) -> None:
+    """404 while reading deletes nothing"""
+    _read_through(bench, Fault("404", 404), "create", "update", "revoke")
+
+
+@scenario("reading/500")
+def read_500(bench: Bench) -> None:
+    """500 while reading is an error or an unreadable kind, and never absence"""
+    _read_through(bench, Fault("500", 500))
+
+
+@scenario("reading/garbage")
+def read_garbage(bench: Bench) -> None:
+    """Garbage in a good answer is an error or an unreadable kind, and never absence"""
+    _read_through(bench, Fault("garbage", 200, _GARBAGE, after=True))
+
+
+@scenario("reading/a page")
+def read_page(bench: Bench) -> None:
+    """A sign-in page in the place of an answer is an error or an unreadable kind, and never absence"""
+    _read_through(bench, Fault("a page", 200, _PAGE, {"Content-Type": "text/html"}))
+
+
+@scenario("reading/other shapes")
+def read_shapes(bench: Bench) -> None:
+    """Sound JSON of another shape than the API's is an error or an unreadable kind, and never absence"""
+    for body in (b'"text"', b"7", b"[[]]", b'[{"unexpected": true}]', b'{"unexpected": true}'):
+        _read_through(bench, Fault(f"the body {body.decode()}", 200, body))
+
+
+@scenario("reading/429")
+def read_429(bench: Bench) -> None:
+    """429 once while reading is waited for and tried again, at every request"""
+    parts = estate(bench)
+    undisturbed = bench.settle("a state to read", parts)
+    fault = Fault("429", 429, headers={"Retry-After": "0", "Content-Type": "application/json"})
+    for place in _places(len(undisturbed.requests), _AT_MOST):
+        bench.proxy.spoil(once(fault, place, writes=False))
+        try:
+            planned = bench.plan(parts)
+        except OAuthDeployError as error:
+            raise Breach(f"429 at request {place} ends the plan: {error.summary}") from None
+        finally:
+            bench.proxy.spoil(None)
+        if not planned.plan.is_empty or len(planned.requests) != len(undisturbed.requests) + 1:
+            raise Breach(
+                f"after 429 at request {place} there were {len(planned.requests)} requests and {planned.actions}"
+            )
+
+
+# -- writing ----------------------------------------------------------------------------------------------------------
+
+
+def _two_states(bench: Bench) -> tuple[Parts, Parts]:
+    """Two states of one server; on the way from the first to the second something is made, changed and deleted."""
+    first = estate(bench)
+    second: dict[str, Any] = {**first}
+    if "scopes" in first:
+        more = dict(first["scopes"])
+        more["scope-9"] = next(iter(more.values()))
+        second["scopes"] = more
+        first["scopes"] = {**first["scopes"], "scope-9": {"state": "absent"}}
+    if "clients" in first:
+        changed = {**first["clients"], "client-0": public(redirect_uris=["https://new.example.com/cb"])}
+        second["clients"] = {**changed, "client-1": {"state": "absent"}, "client-9": public()}
+        first["clients"] = {**first["clients"], "client-9": {"state": "absent"}}
+        if "associations" in first:
+            second["associations"] = [{"client": "client-0", "scopes": ["scope-1"]}]
+    return first, second
+
+
+def _write_through(bench: Bench, *faults: Fault, lasting: bool = True) -> None:
+    """Spoil writes on the way between two states, there and back: what is told is true, and one more apply makes it good."""
+    states = _two_states(bench)
+    if not states[0]:
+        raise NoHook("scopes or clients")
+    wholes = []
+    for title, state in zip(("one state", "another", "the first again"), (*states, states[0]), strict=True):
+        begun = len(bench.proxy.seen())
+        wholes.append(_population(bench.settle(title, state)))
+        writes = sum(seen.writes for seen in bench.proxy.seen(begun))
+    goal = 1
+    for fault in faults:
+        for place in _places(writes, 3):
+            choose = (from_then_on if lasting else once)(fault, place, writes=True)
+            _disturb(bench, fault, choose, states[goal])
+            made_good = bench.settle(f"one more apply after {fault.name} at write {place}", states[goal])
+            if _population(made_good) != wholes[goal]:
+                raise Breach(
+                    f"after {fault.name} at write {place} the server holds something twice, or lacks something"
+                )
+            goal = 1 - goal
+
+
+def _population(planned: Planned) -> list[str]:
+    """What the server holds, by kind: also what the manifest doesn't name, so that nothing is there twice."""
+    return sorted(address.kind.value for state in planned.live.servers.values() for address in state.objects)
+
+
+def _disturb(bench: Bench, fault: Fault, choose: Any, parts: Parts) -> None:
+    planned = bench.plan(parts)
+    bench.proxy.spoil(choose)
+    try:
+        report = bench.apply(planned).report
+    except OAuthDeployError:
+        # A look before the first write that failed: nothing was written.
+        return
+    finally:
+        bench.proxy.spoil(None)
+    for words in _untrue(report, bench.plan(parts)):
+        raise Breach(f"{fault.name}: {words}")
+
+
+def _untrue(report: ApplyReport, after: Planned) -> Iterator[str]:
+    """What a report says that isn't so, by a plan that was made afterwards."""
+    left = {change.address for change in after.plan.changes}
+    looked = {item.address for item in report.verification}
+    for outcome in report.outcomes:
+        address = outcome.change.address
+        rule = outcome.because.rule if outcome.because else ""
+        if rule == "internal-error":
+            yield f"{address}: {outcome.because.detail if outcome.because else ''}"
+        if outcome.status is Status.DONE and address in left and str(address) not in looked:
+            yield f"{address} is said to be done, and isn't"
+        if outcome.status in (Status.FAILED, Status.UNKNOWN) and not rule:
+            yield f"{address} {outcome.status.value}, and nobody says why"
+
+
+@scenario("writing/refused")
+def write_refused(bench: Bench) -> None:
+    """401, 403, 404 and 409 to a write: told as failed, and made good by one more apply"""
+    _write_through(bench, Fault("401", 401), Fault("403", 403), Fault("404", 404), Fault("409", 409))
+
+
+@scenario("writing/failing")
+def write_failing(bench: Bench) -> None:
+    """500 to a write, before and after the server has acted: told truly, and made good by one more apply"""
+    _write_through(bench, Fault("500 before", 500), Fault("500 after", 500, after=True), lasting=False)
+
+
+@scenario("writing/garbled")
+def write_garbled(bench: Bench) -> None:
+    """Garbage or a page in answer to a write that was carried out: told truly, and made good by one more apply"""
+    page = Fault("a page", 200, _PAGE, {"Content-Type": "text/html"}, after=True)
+    _write_through(bench, Fault("garbage", 200, _GARBAGE, after=True), page, lasting=False)
+
+
+@scenario("writing/broken off")
+def write_broken(bench: Bench) -> None:
+    """A connection that breaks before or after a write was carried out: told truly, and made good by one more apply"""
+    _write_through(bench, Fault("break before", drop=True), Fault("break after", drop=True, after=True), lasting=False)
+
+
+@scenario("writing/429")
+def write_429(bench: Bench) -> None:
+    """429 once to a write is waited for and tried again: the apply succeeds"""
+    first, second = _two_states(bench)
+    if not first:
+        raise NoHook("scopes or clients")
+    bench.settle("a first state", first)
+    fault = Fault("429", 429, headers={"Retry-After": "0", "Content-Type": "application/json"})
+    for place in range(1, 7):
+        bench.proxy.spoil(once(fault, place, writes=True))
+        try:
+            bench.settle(f"429 at write {place}", second if place % 2 else first)
+        finally:
+            bench.proxy.spoil(None)
+
+
+# -- gone meanwhile ---------------------------------------------------------------------------------------------------
+
+
+def _vanish(bench: Bench, before: Parts, gone: Parts, after: Parts) -> None:
+    """Plan a change, take its object away by another hand, and let the driver carry the change out."""
+    bench.settle("an object", before)
+    planned = bench.plan(after)
+    with bench.drivers(planned.manifest, read_only=False) as drivers:
+        driver = drivers[bench.site.server]
+        driver.check()
+        (change,) = planned.plan.changes
+        wanted = planned.manifest.desired
+        # What read learned must not be what apply relies on for good.
+        from oauthdeploy.running.read import read_live
+
+        read_live(drivers, wanted)
+        bench.settle("somebody takes it away", gone)
+        try:
+            (made,) = driver.apply([change])
+        except ServerError:
+            made = None
+        except Exception as error:  # noqa: BLE001 - whatever a driver of others may raise is the finding
+            raise Breach(f"a vanished object is told as {type(error).__name__}") from None
+    if made is not None and made.value is not None:
+        bench.rest(after)
+    bench.settle("one more apply", after)
+
+
+@scenario("vanished/client", Can.CLIENTS)
+def vanished_client(bench: Bench) -> None:
+    """A client that is gone when it is to be changed or deleted: an error of ours, or done; never a crash"""
+    before = {"clients": {"web-shop": public()}}
+    gone = {"clients": {"web-shop": {"state": "absent"}}}
+    _vanish(bench, before, gone, {"clients": {"web-shop": public(redirect_uris=["https://new.example.com/cb"])}})
+    _vanish(bench, before, gone, gone)
+
+
+@scenario("vanished/scope", Can.SCOPES, Can.SCOPE_DESCRIPTION)
+def vanished_scope(bench: Bench) -> None:
+    """A scope that is gone when it is to be changed or deleted: an error of ours, or done; never a crash"""
+    before = {"scopes": {"orders.read": {"description": "before"}}}
+    gone = {"scopes": {"orders.read": {"state": "absent"}}}
+    _vanish(bench, before, gone, {"scopes": {"orders.read": {"description": "after"}}})
+    _vanish(bench, before, gone, gone)

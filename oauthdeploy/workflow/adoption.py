@@ -1,0 +1,96 @@
+"""Take over objects that are there already, and probe the servers for what a manifest alone can't tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.core.errors import StalePlan, UsageError
+from oauthdeploy.drivers.registry import driver_facts
+from oauthdeploy.manifest.api import Manifest, ManifestRequest
+from oauthdeploy.planning.adoption import Adoption, adoption
+from oauthdeploy.planning.changes import matches
+from oauthdeploy.planning.outcome import Outcome
+from oauthdeploy.running.apply import require_safety
+from oauthdeploy.running.clock import utc_now
+from oauthdeploy.running.journal import Journal
+from oauthdeploy.running.ownership_marks import write_marks
+from oauthdeploy.running.read import read_live
+from oauthdeploy.workflow.connections import connected, load
+from oauthdeploy.workflow.locking import locked, state_folder
+from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.planner import plan_now
+
+
+@dataclass(frozen=True)
+class AdoptReport:
+    """What was found and what became of the marks; no outcomes where there was nothing to write."""
+
+    adoption: Adoption
+    outcomes: tuple[Outcome, ...] = ()
+    allowed: tuple[str, ...] = ()
+    journal: str = ""
+
+
+def probe(request: ManifestRequest, options: RunOptions | None = None) -> Diagnostics:
+    """Findings that take a look at the servers: what they can't hold, what can't be read, where the two sides disagree.
+
+    Writes nothing. Raises what `make_plan` raises.
+    """
+    options = options or RunOptions()
+    manifest = load(request, options)
+    with connected(manifest, options, read_only=True) as drivers:
+        plan, _live, _reports = plan_now(manifest, drivers, options)
+    return plan.diagnostics
+
+
+def adopt(
+    request: ManifestRequest,
+    options: RunOptions | None = None,
+    addresses: Sequence[str] = (),
+    *,
+    confirm: Callable[[Adoption], bool] | None = None,
+) -> AdoptReport | None:
+    """Show which live objects the manifest names, and mark as its own those that their server can hold a mark for.
+
+    `addresses` are globs; none means all. `confirm` is asked only where there is something to write (None: no question);
+    gives None when it said no. Raises what `make_plan` raises, SafetyStop for objects of another manifest, StalePlan for what
+    moved meanwhile, LockBusy, and UsageError for an address that matches nothing.
+    """
+    options = options or RunOptions()
+    manifest = load(request, options)
+    _require_addresses(manifest, addresses)
+    with connected(manifest, options, read_only=True) as readers:
+        plan, live, _reports = plan_now(manifest, readers, options)
+    found = adoption(manifest.desired, live, plan, driver_facts(), addresses)
+    if found.plan.is_empty:
+        return AdoptReport(found)
+    if confirm is not None and not confirm(found):
+        return None
+    lifted = require_safety(found.plan, options.allow)
+    with (
+        locked(manifest, options),
+        connected(manifest, options, read_only=False) as drivers,
+        Journal.create(state_folder(manifest, options) / "journal", manifest.desired.name, now=utc_now) as journal,
+    ):
+        again = read_live(drivers, manifest.desired).objects
+        for change in found.plan.changes:
+            now = again.get(change.live_address)
+            if now is None or change.live is None or now.fingerprint != change.live.fingerprint:
+                raise StalePlan(
+                    "An object changed while it was looked at",
+                    detail=f"{change.live_address} is not as it was shown.",
+                    fix="Nothing was written. Run adopt again.",
+                )
+        outcomes = write_marks(found.plan, drivers, journal, lifted)
+        return AdoptReport(found, outcomes, lifted, str(journal.path))
+
+
+def _require_addresses(manifest: Manifest, addresses: Sequence[str]) -> None:
+    for pattern in addresses:
+        if not any(matches(address, (pattern,)) for address in manifest.desired.objects):
+            raise UsageError(
+                f"'{pattern}' is no address of the manifest",
+                fix="Write an address such as client/web-shop or client/web-shop@login; * matches any characters.",
+            )

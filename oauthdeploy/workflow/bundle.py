@@ -1,0 +1,37 @@
+"""From a manifest to a file that a server loads by itself, without asking any server."""
+
+from __future__ import annotations
+
+from oauthdeploy.core.errors import ManifestInvalid, UsageError
+from oauthdeploy.drivers.base import BundleRequest
+from oauthdeploy.drivers.registry import get_driver
+from oauthdeploy.manifest.api import ManifestRequest
+from oauthdeploy.workflow.connections import validate
+
+
+def make_bundle(request: ManifestRequest, server: str | None = None) -> tuple[str, bytes]:
+    """What stands on a server by the manifest, as the file that this kind of server loads; gives the server's name too.
+
+    `server` may be left out where the manifest has one such server. Equal manifests give equal bytes. Raises ManifestInvalid,
+    and UsageError for a server that isn't written or loads no files.
+    """
+    manifest, findings = validate(request)
+    if manifest is None:
+        raise ManifestInvalid(findings)
+    servers = manifest.desired.servers
+    able = [name for name, entry in servers.items() if get_driver(entry.driver).bundle is not None]
+    those = f"Those that do are: {', '.join(able)}." if able else "No server of this manifest does."
+    if server is None:
+        if len(able) != 1:
+            raise UsageError("Which server is the bundle for?", fix=f"Name a server that loads bundles. {those}")
+        server = able[0]
+    if server not in servers:
+        raise UsageError(f"No server '{server}' in the manifest", fix=f"Servers are: {', '.join(servers)}.")
+    make = get_driver(servers[server].driver).bundle
+    if make is None:
+        raise UsageError(f"'{server}' loads no bundles", fix=those)
+    try:
+        return server, make(BundleRequest(server, manifest.options[server], manifest.desired))
+    except ManifestInvalid as error:
+        found = (item.at(manifest.locate(item.path)) for item in error.diagnostics)
+        raise ManifestInvalid(type(error.diagnostics).of(found)) from None

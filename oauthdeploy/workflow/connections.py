@@ -1,0 +1,102 @@
+"""From a request to a manifest as the options cut it, and to open drivers for its servers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.core.errors import ManifestInvalid, UsageError
+from oauthdeploy.drivers.base import Driver, Prover
+from oauthdeploy.drivers.registry import driver_facts, driver_problems, open_driver
+from oauthdeploy.manifest.api import Manifest, ManifestRequest
+from oauthdeploy.manifest.load import load_manifest
+from oauthdeploy.manifest.trust_resolution import Party
+from oauthdeploy.workflow.options import RunOptions
+
+
+def validate(request: ManifestRequest) -> tuple[Manifest | None, Diagnostics]:
+    """Read and check a manifest without any server. Raises nothing: gives None and the findings when there are errors."""
+    drivers = driver_facts()
+    manifest, diagnostics = load_manifest(request, drivers)
+    # A driver that is installed and can't be used is unknown to the manifest; why it can't is for its package's users to know.
+    return manifest, diagnostics + driver_problems(drivers.missed)
+
+
+def environment() -> Mapping[str, str]:
+    """The process environment, for `ManifestRequest.environ`."""
+    return dict(os.environ)
+
+
+def load(request: ManifestRequest, options: RunOptions) -> Manifest:
+    """The manifest as the options cut it. Raises ManifestInvalid, and UsageError for a server that it doesn't name."""
+    manifest, diagnostics = validate(request)
+    if manifest is None:
+        raise ManifestInvalid(diagnostics)
+    manifest = narrowed(manifest, options)
+    if options.on_manifest is not None:
+        options.on_manifest(manifest)
+    return manifest
+
+
+def narrowed(manifest: Manifest, options: RunOptions) -> Manifest:
+    """The manifest as the options cut it: fewer servers, other limits. Raises UsageError."""
+    desired = manifest.desired
+    if options.servers:
+        unknown = [name for name in options.servers if name not in desired.servers]
+        if unknown:
+            known = ", ".join(sorted(desired.servers))
+            raise UsageError(f"No server '{unknown[0]}' in the manifest", fix=f"Servers are: {known}.")
+        chosen = set(options.servers)
+        desired = replace(
+            desired,
+            objects={address: value for address, value in desired.objects.items() if address.server in chosen},
+            absent=frozenset(address for address in desired.absent if address.server in chosen),
+        )
+    if options.max_deletes is not None:
+        limits = desired.policy.limits.model_copy(update={"max_deletes": options.max_deletes})
+        desired = replace(desired, policy=desired.policy.model_copy(update={"limits": limits}))
+    return replace(manifest, desired=desired)
+
+
+def prover_of(manifest: Manifest) -> Prover:
+    """What tries the tokens by which the manifest's revocations are proved."""
+    # Imported late: it brings the HTTP library, which offline commands don't need.
+    from oauthdeploy.drivers.token_probe import HttpProver
+
+    facts = driver_facts()
+    servers = manifest.desired.servers
+    parties = [
+        Party(name, entry, facts.get(entry.driver), manifest.options.get(name)) for name, entry in servers.items()
+    ]
+    introspection = {party.name: party.endpoints.introspection for party in parties}
+    return HttpProver(servers, introspection, Path(manifest.base))
+
+
+@contextmanager
+def connected(manifest: Manifest, options: RunOptions, *, read_only: bool) -> Iterator[Mapping[str, Driver]]:
+    """The drivers of the servers that are to be asked, by server name, closed at the end of the block."""
+    facts = driver_facts()
+    drivers: dict[str, Driver] = {}
+    try:
+        for name, server in manifest.desired.servers.items():
+            if not facts[server.driver].writable or (options.servers and name not in options.servers):
+                continue
+            if options.parallelism is not None:
+                limits = server.limits.model_copy(update={"parallel": options.parallelism})
+                server = server.model_copy(update={"limits": limits})
+            drivers[name] = open_driver(
+                name,
+                server,
+                manifest.credentials[name],
+                manifest.options[name],
+                read_only=read_only,
+                base=Path(manifest.base),
+            )
+        yield drivers
+    finally:
+        for driver in drivers.values():
+            driver.close()

@@ -1,0 +1,112 @@
+"""Drift: how live differs from the manifest, measured against what is known and accepted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.errors import OAuthDeployError, ServerError, ServersFailed
+from oauthdeploy.drivers.registry import driver_facts
+from oauthdeploy.manifest.api import Manifest, ManifestRequest
+from oauthdeploy.manifest.baselines import BaselineFile, read_baseline
+from oauthdeploy.planning.changes import matches
+from oauthdeploy.planning.drift.baseline import judge
+from oauthdeploy.planning.drift.classification import DriftReport, classify
+from oauthdeploy.running.clock import utc_now
+from oauthdeploy.workflow.connections import connected, load
+from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.planner import plan_now
+
+
+def detect_drift(
+    request: ManifestRequest,
+    options: RunOptions | None = None,
+    *,
+    unnamed: bool = True,
+    baseline: BaselineFile | None = None,
+    today: date | None = None,
+) -> tuple[DriftReport, Manifest]:
+    """Compare the manifest with the live servers and tell the differences by class. Writes nothing.
+
+    `unnamed`: whether live objects count that the manifest doesn't name. `baseline` (see `read_baseline`) accepts known
+    differences until the day of each entry, by `today` (default: that of UTC). Raises what `make_plan` raises.
+    """
+    options = options or RunOptions()
+    manifest = load(request, options)
+    with connected(manifest, options, read_only=True) as drivers:
+        plan, live, _reports = plan_now(manifest, drivers, options)
+    report = classify(
+        manifest.desired,
+        live,
+        plan,
+        driver_facts(),
+        unnamed=unnamed,
+        selected=lambda address: _selected(address, options.targets, options.excludes),
+    )
+    if baseline is None:
+        return report, manifest
+    whole = not (options.servers or options.targets or options.excludes) and unnamed
+    today = today or utc_now().date()
+    return judge(report, baseline.baseline, today, whole=whole, place=baseline.place), manifest
+
+
+def _selected(address: Address, targets: Sequence[str], excludes: Sequence[str]) -> bool:
+    return (not targets or matches(address, targets)) and not matches(address, excludes)
+
+
+@dataclass(frozen=True)
+class DriftRound:
+    """One look of a watch. `report` is about the servers that answered; None where there was none, or the manifest or the
+    baseline can't be read. `down` are the errors of the other servers by name, `error` is one that is about no server.
+    `seconds` is how long it took.
+    """
+
+    begun: datetime
+    seconds: float
+    report: DriftReport | None = None
+    manifest: Manifest | None = None
+    down: Mapping[str, OAuthDeployError] = field(default_factory=dict)
+    error: OAuthDeployError | None = None
+
+    @property
+    def complete(self) -> bool:
+        """True where everything could be looked at."""
+        return self.report is not None and not self.down
+
+
+def look_for_drift(
+    request: ManifestRequest, options: RunOptions | None = None, *, unnamed: bool = True, baseline: str | None = None
+) -> DriftRound:
+    """As `detect_drift`, for a look that is one of many: what goes wrong is part of the answer, and a server that is down
+    doesn't hide what is found on the others. `baseline` is a file's name, read anew. Raises nothing of `core.errors`.
+    """
+    seen: list[Manifest] = []
+    options = replace(options or RunOptions(), on_manifest=seen.append)
+    begun, started = utc_now(), time.monotonic()
+    down: dict[str, OAuthDeployError] = {}
+
+    def ended(report: DriftReport | None = None, error: OAuthDeployError | None = None) -> DriftRound:
+        manifest = seen[-1] if seen else None
+        return DriftRound(begun, time.monotonic() - started, report, manifest, dict(sorted(down.items())), error)
+
+    while True:
+        try:
+            known = read_baseline(baseline) if baseline is not None else None
+            report, _ = detect_drift(request, options, unnamed=unnamed, baseline=known)
+            return ended(report)
+        except OAuthDeployError as error:
+            members = error.members if isinstance(error, ServersFailed) else (error,)
+            failed = {one.server: one for one in members if isinstance(one, ServerError) and one.server not in down}
+            if not failed or not seen:
+                return ended(error=error)
+            down.update(failed)
+            asked = options.servers or tuple(seen[-1].desired.servers)
+            left = tuple(name for name in asked if name not in down and name in seen[-1].credentials)
+            facts = driver_facts()
+            left = tuple(name for name in left if facts[seen[-1].desired.servers[name].driver].writable)
+            if not left:
+                return ended()
+            options = replace(options, servers=left)

@@ -1,0 +1,314 @@
+"""Export: live servers to a manifest whose plan is empty, proved by making that plan before it is given out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, Severity
+from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError, UsageError
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.base import Driver, ServerReport, Wanted
+from oauthdeploy.drivers.registry import driver_facts
+from oauthdeploy.manifest.api import Manifest, ManifestRequest
+from oauthdeploy.manifest.editing.export_merge import Exported, with_ignores, write_export
+from oauthdeploy.manifest.editing.format import format_source
+from oauthdeploy.manifest.input_files import read_sources
+from oauthdeploy.manifest.load import load_manifest
+from oauthdeploy.manifest.severities import is_structural
+from oauthdeploy.manifest.suggestions import did_you_mean
+from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.model.capabilities import table_for
+from oauthdeploy.model.fields import Model
+from oauthdeploy.model.state import LiveState
+from oauthdeploy.planning.changes import Action, Change
+from oauthdeploy.planning.export.builder import export
+from oauthdeploy.planning.export.values import Export, ExportOptions, Left
+from oauthdeploy.planning.inventory import Estate, kinds_to_read
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.running.read import check_all, read_wanted
+from oauthdeploy.workflow.connections import connected, narrowed
+from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.planner import plan_now
+
+_ROUNDS: Final = 6
+"""How often what turns out not to be sayable is left out before the export gives up."""
+
+_STAND_IN: Final = "export-checks-its-plan"
+"""What stands for secrets that aren't known while the plan of an export is checked; it is sent nowhere."""
+
+_TELLING: Final = 6
+"""Characters from which on a secret that is found in a text is more than a chance."""
+
+_SECTIONS: Final = {"scopes": Kind.SCOPE, "clients": Kind.CLIENT}
+
+
+class NotExported(OAuthDeployError):
+    """What the servers hold can't be brought into a manifest whose plan is empty."""
+
+    rule = "not-exported"
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """A file of the manifest: its text, and the text that it was made from. One that the export doesn't concern is as it was."""
+
+    name: str
+    text: str
+    before: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether the text differs from what it was made from."""
+        return self.text != self.before
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """Every file of the manifest, in order; the environment variables that new entries read, by name with their purpose; what
+    could not be said, and what rules say of the live objects. `holds_secret`: a secret that is written in the manifest itself
+    stands in a text, which must therefore not be shown.
+    """
+
+    files: tuple[ExportedFile, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    findings: Diagnostics = field(default_factory=Diagnostics)
+    holds_secret: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether any file differs from what it was made from."""
+        return any(file.changed for file in self.files)
+
+
+def export_manifest(
+    request: ManifestRequest, options: RunOptions | None = None, wanted: ExportOptions | None = None
+) -> ExportReport:
+    """Read the servers of a manifest (which needs version, name and servers only) and write what they hold into its text.
+
+    Of several files, each object goes into the one that has it, a new one into the last that has its section, else the first;
+    the others stay as they are, to the byte. Writes no file and to no server.
+
+    Raises what `make_plan` raises, UsageError for servers that the manifest doesn't name, NotExported and NotChangeable.
+    """
+    options, wanted = options or RunOptions(), wanted or ExportOptions()
+    sources, problems = read_sources(request)
+    if problems:
+        raise ManifestInvalid(Diagnostics.of(problems))
+    return _Export(request, options, wanted, sources).run()
+
+
+def _holds_secret(manifest: Manifest, text: str) -> bool:
+    """Whether a secret of the manifest can be read in a text. What is as short as a word proves nothing."""
+    parts = (manifest.document, *manifest.credentials.values(), *manifest.options.values())
+    return any(
+        len(secret.reveal()) >= _TELLING and secret.reveal() in text for part in parts for secret in _secrets_in(part)
+    )
+
+
+def _secrets_in(value: object) -> Iterator[Secret]:
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, Model):
+        for name in value.model_fields_set:
+            yield from _secrets_in(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _secrets_in(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _secrets_in(inner)
+
+
+def require_readable(manifest: Manifest, names: Iterable[str]) -> None:
+    """Refuse servers that the manifest doesn't name or that can't be read. Raises UsageError."""
+    known, facts = manifest.desired.servers, driver_facts()
+    for name in names:
+        if name not in known:
+            fix = did_you_mean(name, sorted(known), what="Servers are")
+            raise UsageError(f"No server '{name}' in the manifest", fix=fix)
+        if not facts[known[name].driver].writable:
+            raise UsageError(
+                f"The server '{name}' can't be read",
+                detail=f"The driver '{known[name].driver}' only describes a server.",
+                fix="Leave it out.",
+            )
+
+
+def read_estate(manifest: Manifest, drivers: Mapping[str, Driver], kinds: Iterable[Kind]) -> Estate:
+    """Everything of some kinds that the servers of `drivers` hold, each asked at once. Raises what `make_plan` raises."""
+    reports = check_all(drivers)
+    facts, desired = driver_facts(), manifest.desired
+    tables = {
+        name: reports[name].capabilities if name in reports else table_for(facts[entry.driver], entry.role)
+        for name, entry in desired.servers.items()
+        if facts[entry.driver].writable
+    }
+    asked = {
+        name: Wanted(
+            objects=desired.on(name),
+            kinds=kinds_to_read(desired.servers[name], tables[name], kinds),
+            absent=frozenset(address for address in desired.absent if address.server == name),
+            moved={address: former for address, former in desired.moved.items() if address.server == name},
+            owner=desired.name,
+        )
+        for name in drivers
+    }
+    live = read_wanted(drivers, asked)
+    return Estate(desired, LiveState({name: live.servers[name] for name in drivers}), facts, tables)
+
+
+class _Export:
+    """One export: read once, then write, check and leave out until the plan is empty."""
+
+    def __init__(
+        self, request: ManifestRequest, options: RunOptions, wanted: ExportOptions, sources: tuple[Source, ...]
+    ) -> None:
+        self.request = request
+        self.sources = sources
+        self.facts = driver_facts()
+        self.manifest = self._load()
+        self.wanted = wanted
+        self.options = replace(options, servers=self._servers(options))
+        self.left: set[Left] = set()
+        self.said: list[Diagnostic] = []
+
+    def run(self) -> ExportReport:
+        """The export, checked."""
+        with connected(self.manifest, self.options, read_only=True) as drivers:
+            estate = read_estate(self.manifest, drivers, self.wanted.kinds)
+            for _ in range(_ROUNDS):
+                found = export(estate, self.wanted, self.left)
+                made = write_export(self.sources, found, self.request.environment)
+                report = self._checked(drivers, made, found)
+                if report is not None:
+                    texts = (file.text for file in report.files)
+                    return replace(report, holds_secret=any(_holds_secret(self.manifest, text) for text in texts))
+        raise NotExported(
+            "The servers hold what can't be brought into a manifest",
+            detail="\n".join(f"{item.address}: {item.detail}" for item in self.said[-5:]),
+            fix="Export a part: --kind, --name and --server select.",
+        )
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def _load(self) -> Manifest:
+        manifest, found = load_manifest(self.request, self.facts, self.sources)
+        if manifest is None:
+            raise ManifestInvalid(found)
+        return manifest
+
+    def _servers(self, options: RunOptions) -> tuple[str, ...]:
+        wanted = self.wanted
+        ends = tuple(name for name in (wanted.source, wanted.target) if name is not None)
+        require_readable(self.manifest, (*options.servers, *ends))
+        if len(ends) == 1 or len(set(ends)) < len(ends):
+            raise UsageError("An export from one server to another needs two servers", fix="Write --from A --to B.")
+        return ends or options.servers
+
+    # -- checking ---------------------------------------------------------------------------------------------------
+
+    def _checked(self, drivers: Mapping[str, Driver], made: Exported, found: Export) -> ExportReport | None:
+        """The report, where the texts are a manifest whose plan is empty; None where more has been left out for another try."""
+        stand_ins = dict.fromkeys(made.variables, _STAND_IN)
+        request = replace(self.request, environ={**stand_ins, **self.request.environ})
+        sources = made.files
+        manifest, findings = load_manifest(request, self.facts, sources)
+        rules = [item for item in findings.errors if item.span is not None and not is_structural(item.rule)]
+        if manifest is None and rules and len(rules) == len(findings.errors):
+            sources = tuple(with_ignores(source, rules) for source in made.files)
+            manifest, again = load_manifest(request, self.facts, sources)
+            findings = again if manifest is None else findings
+        if manifest is None:
+            if not self._leave_out(_unsayable(findings.errors)):
+                raise ManifestInvalid(findings)
+            return None
+        plan, _live, reports = plan_now(narrowed(manifest, self.options), drivers, self.options)
+        if self._leave_out(self._undone(plan, reports)):
+            return None
+        kept = [replace(item, severity=Severity.WARNING) for item in rules]
+        said = Diagnostics.of([*found.findings, *self.said, *kept]).sorted()
+        return ExportReport(tuple(map(_file, sources, self.sources)), made.variables, said)
+
+    def _undone(self, plan: Plan, reports: Mapping[str, ServerReport]) -> Iterator[tuple[Left, str]]:
+        """What the plan would still change, where it should be empty: that is left out of the manifest."""
+        for change in plan.changes:
+            if self.wanted.target is not None and change.address.server != self.wanted.source:
+                continue
+            if change.address.kind is Kind.REVOCATION:
+                continue
+            yield from _left_of(change, self.manifest)
+        for item in plan.diagnostics.errors:
+            try:
+                address = Address.parse(item.address)
+            except ValueError:
+                continue
+            if address.server in reports:
+                yield (address.kind.value, address.name, ""), item.detail or item.summary
+
+    def _leave_out(self, found: Iterable[tuple[Left, str]]) -> bool:
+        """Note what isn't sayable; True where there is something new."""
+        new = False
+        for left, why in found:
+            if left in self.left:
+                continue
+            new = True
+            self.left.add(left)
+            kind, name, path = left
+            self.said.append(
+                Diagnostic(
+                    "export-left-out",
+                    "Something is left out",
+                    detail=f"{path + ': ' if path else ''}{why}",
+                    fix="It stays unmanaged; write it by hand where it matters.",
+                    severity=Severity.WARNING,
+                    address=f"{kind}/{name}" if kind in ("scope", "client", "association") else f"{kind}@{name}",
+                )
+            )
+        return new
+
+
+def _left_of(change: Change, manifest: Manifest) -> Iterator[tuple[Left, str]]:
+    address = change.address
+    kind = address.kind
+    if kind is Kind.ASSOCIATION:
+        yield (kind.value, address.client, ""), "Its associations don't come back from the server as they were written."
+    elif kind.is_singleton:
+        name = address.server
+        paths = [field.path for field in change.fields] if kind is Kind.SETTINGS else [""]
+        for path in paths:
+            yield (kind.value, name, path), f"{name} doesn't give it back as it was written."
+    elif change.action is Action.UPDATE and change.fields:
+        for field in change.fields:
+            if not field.path.startswith("secret."):
+                why = f"{address.server} doesn't give it back as it was written."
+                yield (kind.value, address.name, field.path), why
+    elif address in manifest.desired.objects or change.action is not Action.DELETE:
+        yield (
+            (kind.value, address.name, ""),
+            f"{address.server} isn't found to hold it by what a manifest can say of it.",
+        )
+
+
+def _unsayable(errors: Iterable[Diagnostic]) -> Iterator[tuple[Left, str]]:
+    """What the errors of reading the text are about."""
+    for item in errors:
+        path: Path = item.path
+        why = f"{item.detail or item.summary} [{item.rule}]"
+        if len(path) >= 2 and path[0] in _SECTIONS:
+            kind = _SECTIONS[str(path[0])]
+            field_path = ".".join(str(part) for part in path[2:] if isinstance(part, str))
+            yield (kind.value, str(path[1]), "" if field_path in ("on", "state") else field_path), why
+        elif len(path) >= 4 and path[:2] == ("settings", "overrides"):
+            yield (Kind.SETTINGS.value, str(path[2]), str(path[3])), why
+        elif len(path) >= 3 and path[0] == "servers" and path[2] == "authorization_server":
+            yield (Kind.TRUST.value, str(path[1]), ""), why
+
+
+def _file(made: Source, before: Source) -> ExportedFile:
+    if made.text == before.text:
+        return ExportedFile(before.name, before.text, before.text)
+    formatted = format_source(made)
+    return ExportedFile(before.name, made.text if formatted.problems else formatted.text, before.text)

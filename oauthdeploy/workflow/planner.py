@@ -1,0 +1,96 @@
+"""From a manifest and open drivers to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
+from oauthdeploy.core.errors import SafetyStop
+from oauthdeploy.drivers.base import Driver, ServerReport
+from oauthdeploy.drivers.registry import driver_facts
+from oauthdeploy.manifest.api import Manifest
+from oauthdeploy.model.capabilities import DriverFacts
+from oauthdeploy.model.state import DesiredState, LiveState
+from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.plan import Plan, build_plan, with_survivors
+from oauthdeploy.planning.safety import check_risk
+from oauthdeploy.planning.selection import select
+from oauthdeploy.planning.surviving_tokens import asks_for_tokens
+from oauthdeploy.running.read import check_all, read_live, wanted_of, with_tokens
+from oauthdeploy.workflow.options import RunOptions
+
+
+def plan_now(
+    manifest: Manifest,
+    drivers: Mapping[str, Driver],
+    options: RunOptions,
+    facts: Mapping[str, DriverFacts] | None = None,
+) -> tuple[Plan, LiveState, Mapping[str, ServerReport]]:
+    """Read what the servers hold and plan; gives the plan, what was live, and what the servers said of themselves.
+
+    `facts` are by driver name; None: those of the drivers that are installed.
+    """
+    desired = manifest.desired
+    reports = check_all(drivers)
+    live = read_live(drivers, desired)
+
+    def batch_key(server: str, change: Change) -> str:
+        return drivers[server].batch_key(change)
+
+    def writes(server: str, changes: Sequence[Change]) -> int:
+        return drivers[server].writes(changes)
+
+    plan = build_plan(
+        desired,
+        live,
+        driver_facts() if facts is None else facts,
+        digest=manifest.digest,
+        accounts={name: report.account for name, report in reports.items()},
+        products={name: f"{report.product} {report.version}".strip() for name, report in reports.items()},
+        batch_key=batch_key,
+        writes=writes,
+    )
+    if asking := asks_for_tokens(plan.changes, desired, live):
+        live = with_tokens(drivers, live, asking)
+        plan = with_survivors(plan, desired, live, asking)
+    found = [item for report in reports.values() for item in report.diagnostics]
+    found += _server_findings(desired, drivers, reports, plan.changes)
+    plan = replace(plan, diagnostics=plan.diagnostics + Diagnostics.of(found))
+    plan = select(plan, options.targets, options.excludes)
+    if options.fail_on is not None:
+        plan = replace(plan, stops=plan.stops + check_risk(plan.changes, options.fail_on))
+    return _located(plan, manifest), live, reports
+
+
+def require_errors(plan: Plan) -> None:
+    """Refuse a plan with findings that no flag lifts: a server can't do what the manifest asks of it. Raises SafetyStop."""
+    errors = plan.diagnostics.errors
+    if errors:
+        raise SafetyStop(
+            "The plan can't be carried out",
+            detail="\n".join(f"[{item.rule}] {item.address} {item.detail or item.summary}" for item in errors),
+            fix="Put right what the findings of the plan name. Nothing was written.",
+        )
+
+
+def _server_findings(
+    desired: DesiredState,
+    drivers: Mapping[str, Driver],
+    reports: Mapping[str, ServerReport],
+    changes: Sequence[Change],
+) -> Iterator[Diagnostic]:
+    for name, driver in drivers.items():
+        yield from driver.unsupported(wanted_of(desired, name), reports[name])
+        yield from driver.refusals([change for change in changes if change.address.server == name])
+
+
+def _located(plan: Plan, manifest: Manifest) -> Plan:
+    """The same plan, its findings with their places in the manifest."""
+
+    def place(found: Diagnostics) -> Diagnostics:
+        return Diagnostics.of(
+            item if item.span is not None or not item.path else item.at(manifest.locate(item.path)) for item in found
+        )
+
+    return replace(plan, diagnostics=place(plan.diagnostics).sorted(), stops=place(plan.stops).sorted())

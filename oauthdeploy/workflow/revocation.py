@@ -1,0 +1,299 @@
+"""Cut clients off now: the kill switch. The road of every apply, with three differences for the sake of an incident.
+
+    load who is who -> ask for the revocations alone -> look -> (review) -> audit -> cut off -> verify -> audit
+
+- A server that doesn't answer is left out and named; the others are cut off all the same.
+- No lock is taken. A cut-off must not wait for a long apply, and it only takes away: running beside one it can be undone in one
+  way, by a change that the apply planned before, and whoever holds the lock is named so that the cut-off is run again afterwards.
+- Of the manifest only servers and clients are read, so that an unset secret of some client is no obstacle.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from oauthdeploy import __version__
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.core.errors import OAuthDeployError, ServerError, ServersFailed
+from oauthdeploy.drivers.registry import driver_facts
+from oauthdeploy.manifest.api import Manifest, ManifestRequest
+from oauthdeploy.model.state import LiveState
+from oauthdeploy.planning.outcome import ApplyReport, Event, EventType
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.revocation.audit_records import asked_records, failed_records, result_of, server_records
+from oauthdeploy.planning.revocation.audit_schema import AuditRecord
+from oauthdeploy.planning.revocation.request import CutOff, cut_off, cut_off_changes, cut_off_plan, is_there, on_servers
+from oauthdeploy.running.apply import apply_plan, require_safety
+from oauthdeploy.running.audit import FILE_NAME, append, require_writable
+from oauthdeploy.running.clock import utc_now
+from oauthdeploy.running.journal import Journal
+from oauthdeploy.running.lock import Holder, who_holds
+from oauthdeploy.running.os_account import account_name
+from oauthdeploy.running.read import raise_all
+from oauthdeploy.running.revocation_proof import prove
+from oauthdeploy.workflow.connections import connected, load, prover_of
+from oauthdeploy.workflow.locking import state_folder
+from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.planner import plan_now
+from oauthdeploy.workflow.revocation_request import RevocationRequest
+
+JOURNALS: Final = "revocations"
+"""The folder of the journals of cut-offs: apart from those of applies, which `apply --resume` goes on with."""
+
+
+class ClientNotThere(OAuthDeployError):
+    """No server has the client: probably its name is wrong, and nobody is cut off."""
+
+    rule = "client-not-there"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look at the servers showed. `down` are the servers that didn't answer, each with its error."""
+
+    asked: CutOff
+    plan: Plan
+    live: LiveState
+    down: Mapping[str, OAuthDeployError]
+
+    @property
+    def found(self) -> bool:
+        """Whether any server has a client that is to be cut off."""
+        return any(is_there(live) for address, live in self.live.objects.items() if address in self.asked.addresses)
+
+
+@dataclass(frozen=True)
+class Revoked:
+    """A finished cut-off: its audit record, the report of its apply (None where there was nothing to do), the errors of servers
+    that were left out, the audit file, and who was applying the manifest meanwhile.
+    """
+
+    record: AuditRecord
+    plan: Plan
+    report: ApplyReport | None
+    down: Mapping[str, OAuthDeployError]
+    audit: Path
+    holder: Holder | None = None
+
+
+def plan_revocation(request: ManifestRequest, order: RevocationRequest, options: RunOptions | None = None) -> Look:
+    """Look what is to be cut off, of an order of `request_revocation` or `request_token_deletion`. Writes nothing.
+
+    Raises ManifestInvalid, UsageError, ClientNotThere, and the errors of the servers where none answered.
+    """
+    options = options or RunOptions()
+    manifest = load(replace(request, who_only=True), options)
+    return _first_look(manifest, order, options)
+
+
+def revoke(
+    request: ManifestRequest,
+    order: RevocationRequest,
+    options: RunOptions | None = None,
+    *,
+    audit: Path | None = None,
+    confirm: Callable[[Plan], bool] | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    stop: threading.Event | None = None,
+) -> Revoked | None:
+    """Cut off on every server that answers, verify, and record it in `audit` (default: `audit.jsonl` in the state folder).
+
+    Gives None when `confirm` said no. Where there is nothing to do, that is recorded too. `on_event` and `stop` are as for
+    `run_plan`. Raises what `plan_revocation` raises, and SafetyStop, AuditFailed and JournalFailed with nothing done.
+    """
+    options = options or RunOptions()
+    manifest = load(replace(request, who_only=True), options)
+    folder = state_folder(manifest, options)
+    look = _first_look(manifest, order, options)
+    trail = _Trail(audit or folder / FILE_NAME, _blank(manifest, request, order))
+    require_writable(trail.path)
+    if not look.plan.is_empty and confirm is not None and not confirm(look.plan):
+        return None
+    require_safety(look.plan, options.allow)
+    trail.started()
+    watch = _Watch(on_event)
+    try:
+        look, report = _carry_out(manifest, look, options, folder, watch, stop or threading.Event())
+    except OAuthDeployError as error:
+        trail.failed(look, error, watch.seconds)
+        raise
+    record = trail.finished(look, report, _proved(manifest, look), watch)
+    targets = [server.url for server in manifest.desired.servers.values() if server.url]
+    holder = who_holds(folder, manifest.desired.name, targets)
+    return Revoked(record, look.plan, report, look.down, trail.path, holder)
+
+
+# -- looking and doing --------------------------------------------------------------------------------------------------
+
+
+def _first_look(manifest: Manifest, order: RevocationRequest, options: RunOptions) -> Look:
+    facts = driver_facts()
+    asked = cut_off(manifest.desired, order.revocations, facts)
+    reach = options.servers or tuple(
+        name for name, server in asked.desired.servers.items() if facts[server.driver].writable
+    )
+    look = _look(manifest, on_servers(asked, reach), options, MappingProxyType({}))
+    if not look.found and not look.down and not any(True for _ in look.asked.gaps):
+        clients = ", ".join(sorted({f"'{item.client}'" for item in order.revocations.values()}))
+        known = sorted({address.name for address in manifest.desired.objects if address.kind.value == "client"})
+        raise ClientNotThere(
+            f"No server has the client {clients}",
+            detail=f"Asked were {', '.join(sorted(reach))}. Nothing was done.",
+            fix="Give the client's key in the manifest, or its id or name on a server."
+            + (f" Clients of the manifest are: {', '.join(known[:20])}." if known else ""),
+        )
+    return look
+
+
+def _look(manifest: Manifest, asked: CutOff, options: RunOptions, down: Mapping[str, OAuthDeployError]) -> Look:
+    """Plan for the servers that answer, asking again without those that don't. Raises the errors where none does."""
+    down = dict(down)
+    everyone = {address.server for address in asked.addresses}
+    while True:
+        left = everyone - down.keys()
+        if everyone and not left:
+            raise_all([down[name] for name in sorted(down)])
+        here = on_servers(asked, left)
+        part = replace(manifest, desired=here.desired)
+        try:
+            with connected(part, replace(options, servers=tuple(sorted(left))), read_only=True) as drivers:
+                plan, live, _reports = plan_now(part, drivers, options)
+            return Look(asked, cut_off_plan(plan, asked, down), live, MappingProxyType(down))
+        except (ServerError, ServersFailed) as error:
+            down |= _by_server(error, left)
+
+
+def _carry_out(
+    manifest: Manifest, look: Look, options: RunOptions, folder: Path, watch: _Watch, stop: threading.Event
+) -> tuple[Look, ApplyReport | None]:
+    """Apply, and where a server has gone away since the look, look and apply without it."""
+    while not look.plan.is_empty:
+        left = {address.server for address in look.asked.addresses} - look.down.keys()
+        part = replace(manifest, desired=on_servers(look.asked, left).desired)
+        try:
+            with (
+                connected(part, replace(options, servers=tuple(sorted(left))), read_only=False) as drivers,
+                Journal.create(folder / JOURNALS, part.desired.name, now=utc_now) as journal,
+            ):
+                report = apply_plan(
+                    look.plan,
+                    drivers,
+                    desired=part.desired,
+                    facts=driver_facts(),
+                    on_event=watch.hear,
+                    journal=journal,
+                    base=Path(manifest.base),
+                    stop=stop,
+                    allowed=options.allow,
+                )
+            return look, report
+        except (ServerError, ServersFailed) as error:
+            look = _look(manifest, look.asked, options, {**look.down, **_by_server(error, left)})
+    return look, None
+
+
+def _proved(manifest: Manifest, look: Look) -> Diagnostics:
+    """What tokens that were given show, also where there was nothing to do: a token that lives on must not pass for a cut-off."""
+    asked = on_servers(look.asked, {address.server for address in look.asked.addresses} - look.down.keys())
+    return prove(cut_off_changes(asked), asked.desired.servers, prover_of(replace(manifest, desired=asked.desired)))
+
+
+def _by_server(error: ServerError | ServersFailed, asked: set[str]) -> dict[str, OAuthDeployError]:
+    """The errors by server. An error of none of the servers that were asked is raised."""
+    members = error.members if isinstance(error, ServersFailed) else (error,)
+    found: dict[str, OAuthDeployError] = {
+        m.server: m for m in members if isinstance(m, ServerError) and m.server in asked
+    }
+    if len(found) < len(members):
+        raise error
+    return found
+
+
+# -- recording ----------------------------------------------------------------------------------------------------------
+
+
+class _Watch:
+    """Measures from the start of the cut-off until each change was made."""
+
+    def __init__(self, on_event: Callable[[Event], None] | None) -> None:
+        self._on_event = on_event
+        self._begun = time.monotonic()
+        self.effective: dict[Address, float] = {}
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self._begun
+
+    def hear(self, event: Event) -> None:
+        """Take note, and hand on."""
+        if event.type is EventType.CHANGE_DONE and event.address is not None:
+            self.effective[event.address] = self.seconds
+        if self._on_event is not None:
+            self._on_event(event)
+
+
+def _blank(manifest: Manifest, request: ManifestRequest, order: RevocationRequest) -> AuditRecord:
+    account = account_name()
+    return AuditRecord(
+        version=1,
+        format="oauthdeploy/audit",
+        type="started",
+        id=uuid.uuid4().hex,
+        at=utc_now(),
+        command=order.command,
+        tool=f"oauthdeploy {__version__}",
+        manifest=manifest.desired.name,
+        environment=request.environment,
+        who=order.who or account,
+        account=account,
+        host=socket.gethostname(),
+        reason=order.reason or None,
+        ticket=order.ticket or None,
+        asked=asked_records(order.revocations),
+        servers=(),
+        result=None,
+        seconds=None,
+        journal=None,
+    )
+
+
+class _Trail:
+    """The two records of one cut-off."""
+
+    def __init__(self, path: Path, blank: AuditRecord) -> None:
+        self.path = path
+        self._blank = blank
+
+    def started(self) -> None:
+        """Record what is about to be done."""
+        append(self.path, self._blank.model_copy(update={"at": utc_now()}))
+
+    def finished(self, look: Look, report: ApplyReport | None, proofs: Diagnostics, watch: _Watch) -> AuditRecord:
+        """Record and give what was done."""
+        seen = proofs + (report.verification if report is not None else Diagnostics())
+        servers = server_records(look.asked, look.plan, look.live, look.down, report, seen, watch.effective)
+        return self._end(
+            servers=servers,
+            result=result_of(servers),
+            seconds=round(watch.seconds, 3),
+            journal=report.journal if report is not None and report.journal else None,
+        )
+
+    def failed(self, look: Look, error: OAuthDeployError, seconds: float) -> None:
+        """Record that it came to nothing."""
+        self._end(servers=failed_records(look.asked, error), result="failed", seconds=round(seconds, 3))
+
+    def _end(self, **told: object) -> AuditRecord:
+        record = self._blank.model_copy(update={"type": "finished", "at": utc_now(), **told})
+        append(self.path, record)
+        return record

@@ -1,0 +1,57 @@
+"""Write a cut-off that was made into the manifest's files."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.manifest.api import ManifestRequest
+from oauthdeploy.manifest.editing.files import replace_file
+from oauthdeploy.manifest.editing.insert import NotInserted
+from oauthdeploy.manifest.editing.revocations import Addition, add_revocation, entry_text
+from oauthdeploy.model.objects import IssuedBefore, Revocation
+from oauthdeploy.workflow.connections import validate
+from oauthdeploy.workflow.revocation import Revoked
+from oauthdeploy.workflow.revocation_request import RevocationRequest
+
+
+def record_revocation(request: ManifestRequest, order: RevocationRequest, done: Revoked) -> tuple[Addition, ...]:
+    """Add what was cut off to the manifest's files, whose comments and form stay, and see that no new error comes of it.
+
+    Gives for each revocation where it was put, or what says so already. Raises NotInserted and FileNotWritten; then the file that
+    the revocation was to go into is as it was.
+    """
+    return tuple(
+        _record(request, key, _lasting(revocation, done.record.at)) for key, revocation in order.revocations.items()
+    )
+
+
+def _lasting(revocation: Revocation, moment: datetime) -> Revocation:
+    """The revocation for the manifest: where the client isn't blocked, tokens that it gets from now on shall live."""
+    if revocation.block or revocation.tokens != "all":
+        return revocation
+    bound = moment.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    return revocation.model_copy(update={"tokens": IssuedBefore(issued_before=bound)})
+
+
+def _record(request: ManifestRequest, key: str, revocation: Revocation) -> Addition:
+    addition = add_revocation(request, key, revocation)
+    if addition.already:
+        return addition
+    before = _errors(request)
+    replace_file(addition.file, addition.before, addition.after)
+    new = [item for identity, item in _errors(request).items() if identity not in before]
+    if new:
+        replace_file(addition.file, addition.after, addition.before)
+        raise NotInserted(
+            "The cut-off is no valid entry of the manifest",
+            detail="\n".join(f"[{item.rule}] {item.detail or item.summary}" for item in new),
+            fix=f"The file is as it was. Put right what is named, and write the entry by hand:\n"
+            f"{entry_text(addition.key, revocation)}",
+        )
+    return addition
+
+
+def _errors(request: ManifestRequest) -> dict[tuple[str, str], Diagnostic]:
+    _manifest, found = validate(request)
+    return {(item.rule, item.detail): item for item in found.errors}

@@ -1,0 +1,270 @@
+"""Saved plans: from a plan to its file, and from the file to an apply of what was reviewed, or to what has moved since."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from oauthdeploy import __version__
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.core.errors import OAuthDeployError, StalePlan, UsageError
+from oauthdeploy.drivers.registry import driver_versions
+from oauthdeploy.manifest.api import Manifest, ManifestRequest
+from oauthdeploy.manifest.origins import secret_sources, variable_sources
+from oauthdeploy.model.state import LiveState
+from oauthdeploy.planning.outcome import ApplyReport
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.planfile.plan_file import MAX_PLAN_BYTES, SavedPlan, binding_of, read_saved, saved_document
+from oauthdeploy.planning.planfile.schema import Asked, Binding, DriverUse, Selection
+from oauthdeploy.planning.planfile.staleness import Comparison, Moved, compare_plans, manifest_moved
+from oauthdeploy.workflow.apply import Confirm, Listener, carry_out
+from oauthdeploy.workflow.connections import connected, environment, narrowed, validate
+from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.planner import plan_now
+
+STDIN: Final = "-"
+_MOST_LINES: Final = 200
+_FIX: Final = "Nothing was written. Make a new plan and review it."
+
+
+class PlanUnreadable(OAuthDeployError):
+    """The file of a saved plan can't be read."""
+
+    rule = "plan-unreadable"
+
+
+# -- to a file and back -----------------------------------------------------------------------------------------------
+
+
+def save_plan(
+    plan: Plan, manifest: Manifest, request: ManifestRequest, options: RunOptions, file: Path
+) -> dict[str, Any]:
+    """The document of a plan that will stand in `file`, bound to how it was asked for. Nothing is written here.
+
+    `plan` and `manifest` are what `make_plan` gave for `request` and `options`; relative names in them start from the
+    working folder. Raises nothing.
+    """
+    here = os.path.realpath(os.curdir)
+    folder = os.path.realpath(file.parent)
+    asked = replace(
+        request,
+        files=tuple(_from(here, name) for name in request.files),
+        var_files=tuple(_from(here, name) for name in request.var_files),
+    )
+    wanted = {server.driver for server in manifest.desired.servers.values()}
+    binding = Binding(
+        tool=__version__,
+        drivers=tuple(
+            DriverUse(name=used.name, package=used.package, version=used.version, api_version=used.api_version)
+            for used in driver_versions(wanted)
+        ),
+        request=Asked(
+            base=_from(folder, here),
+            files=asked.files,
+            environment=asked.environment,
+            variables=variable_sources(manifest, asked),
+            var_files=asked.var_files,
+            severities=dict(sorted(asked.severities.items())),
+        ),
+        selection=Selection(servers=options.servers, targets=options.targets, excludes=options.excludes),
+        secrets=secret_sources(manifest, request.environ),
+        parts=dict(manifest.part_digests),
+    )
+    placed = replace(plan, diagnostics=_placed(plan.diagnostics, here), stops=_placed(plan.stops, here))
+    return saved_document(placed, binding)
+
+
+def _placed(found: Diagnostics, here: str) -> Diagnostics:
+    """The findings with their files as the plan names them, so that no folder of this machine is in the document."""
+    return Diagnostics.of(
+        item.at(replace(item.span, file=_from(here, item.span.file))) if item.span is not None else item
+        for item in found
+    )
+
+
+def read_plan(file: Path) -> SavedPlan:
+    """Read a saved plan. Raises PlanUnreadable, NotAPlan, and PlanEdited for one that is not as it was saved."""
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(MAX_PLAN_BYTES + 1)
+    except OSError as error:
+        raise PlanUnreadable(
+            "The plan file can't be read", detail=f"{file}: {error.strerror}.", fix="Check its name and its rights."
+        ) from None
+    return read_saved(data)
+
+
+def _from(start: str, name: str) -> str:
+    """The way from the folder `start` to `name`, with `/`; unchanged for standard input and for another drive."""
+    if name == STDIN:
+        return name
+    try:
+        way = os.path.relpath(name, start)
+    except ValueError:
+        way = name
+    return way.replace(os.sep, "/")
+
+
+# -- the same manifest again ------------------------------------------------------------------------------------------
+
+
+def request_again(saved: SavedPlan, file: Path, given: ManifestRequest) -> ManifestRequest:
+    """The request that the plan was made for, to be made again.
+
+    `given` brings what a plan doesn't hold: the environment, standard input, the leave to run commands, values of sensitive
+    variables; and `files`, where the manifest lies elsewhere now. Raises UsageError for what would make another plan.
+    """
+    asked = binding_of(saved).request
+    if given.environment not in (None, asked.environment):
+        raise _other("--env")
+    if given.severities and dict(given.severities) != asked.severities:
+        raise _other("--error, --warn and --ignore")
+    base = os.path.normpath(os.path.join(os.path.realpath(file.parent), asked.base))
+
+    def here(name: str) -> str:
+        return name if name == STDIN else _from(os.path.realpath(os.curdir), os.path.join(base, name))
+
+    files = given.files or tuple(here(name) for name in asked.files)
+    if STDIN in files and given.stdin is None:
+        raise UsageError("The plan's manifest came from standard input", fix="Give it again, with -f -.")
+    return ManifestRequest(
+        files=files,
+        stdin=given.stdin,
+        environment=asked.environment,
+        variables={item.name: item.value for item in asked.variables if item.value is not None} | dict(given.variables),
+        var_files=(*(here(name) for name in asked.var_files), *given.var_files),
+        environ=given.environ,
+        allow_commands=given.allow_commands,
+        severities=asked.severities,
+    )
+
+
+def _options_again(saved: SavedPlan, options: RunOptions) -> RunOptions:
+    """The options with the saved selection. Raises UsageError for another selection."""
+    selection = binding_of(saved).selection
+    for flag, mine, theirs in (
+        ("--server", options.servers, selection.servers),
+        ("--target", options.targets, selection.targets),
+        ("--exclude", options.excludes, selection.excludes),
+    ):
+        if mine and mine != theirs:
+            raise _other(flag)
+    return replace(options, servers=selection.servers, targets=selection.targets, excludes=selection.excludes)
+
+
+def _other(flags: str) -> UsageError:
+    return UsageError(
+        f"{flags} would make another plan",
+        detail="A saved plan is applied as it was made.",
+        fix=f"Leave {flags} out, or make a new plan with it.",
+    )
+
+
+def _manifest_again(
+    saved: SavedPlan, request: ManifestRequest, options: RunOptions
+) -> tuple[Manifest, tuple[Moved, ...]]:
+    """The manifest as it is now, and what of it has moved. Raises StalePlan where it can't be read any more."""
+    binding = binding_of(saved)
+    manifest, diagnostics = validate(request)
+    if manifest is None:
+        raise _unreadable(diagnostics)
+    recorded = dict(zip(request.var_files, binding.request.var_files, strict=False))
+    sources = {item.name: recorded.get(item.source, item.source) for item in variable_sources(manifest, request)}
+    secrets = secret_sources(manifest, request.environ)
+    moved = manifest_moved(binding, manifest.part_digests, secrets, sources)
+    if not moved and manifest.digest != saved.plan.manifest_digest:
+        moved = (Moved("manifest", "has changed since the plan was made."),)
+    try:
+        return narrowed(manifest, options), moved
+    except UsageError as error:
+        raise stale([Moved("manifest", error.summary)]) from None
+
+
+# -- what has moved ---------------------------------------------------------------------------------------------------
+
+
+def check_saved(
+    saved: SavedPlan, file: Path, given: ManifestRequest | None = None, options: RunOptions | None = None
+) -> Comparison:
+    """What has moved since the plan was made; reads the servers and writes nothing.
+
+    Servers are not asked where the manifest names them differently now. Raises what `make_plan` raises, NotAPlan, and
+    StalePlan where the manifest can't be read any more.
+    """
+    request = request_again(saved, file, given or _nothing_given())
+    options = _options_again(saved, options or RunOptions())
+    manifest, moved = _manifest_again(saved, request, options)
+    if any(item.subject.startswith("manifest, servers.") for item in moved):
+        return Comparison(moved)
+    with connected(manifest, options, read_only=True) as drivers:
+        plan, live, _reports = plan_now(manifest, drivers, options)
+    found = compare_plans(saved, plan, live)
+    return Comparison((*moved, *found.moved), found.in_place)
+
+
+def run_saved(
+    saved: SavedPlan,
+    file: Path,
+    given: ManifestRequest | None = None,
+    options: RunOptions | None = None,
+    *,
+    confirm: Confirm | None = None,
+    on_event: Listener | None = None,
+    stop: threading.Event | None = None,
+) -> ApplyReport | None:
+    """Apply a saved plan, when a plan that is made in the same way now is the same; else StalePlan says what has moved.
+
+    What of it is in place already is left alone and named in the report. `file` is where the plan was read from: the
+    manifest's files are found from there. `given` is as for `request_again`; default: the process environment. The rest is
+    as for `run_plan`. Raises what that raises, and NotAPlan.
+    """
+    request = request_again(saved, file, given or _nothing_given())
+    options = _options_again(saved, options or RunOptions())
+    manifest, moved = _manifest_again(saved, request, options)
+    if moved:
+        raise stale((*moved, *_objects_moved(saved, file, given, options, moved)))
+
+    def review(plan: Plan, live: LiveState) -> tuple[Address, ...]:
+        found = compare_plans(saved, plan, live)
+        if found.stale:
+            raise stale(found.moved)
+        return found.in_place
+
+    return carry_out(manifest, options, review=review, confirm=confirm, on_event=on_event, stop=stop)
+
+
+def _objects_moved(
+    saved: SavedPlan, file: Path, given: ManifestRequest | None, options: RunOptions, known: tuple[Moved, ...]
+) -> Iterable[Moved]:
+    """What the change of the manifest does to the plan, object by object, where the servers can be asked."""
+    try:
+        return [item for item in check_saved(saved, file, given, options).moved if item not in known]
+    except OAuthDeployError:
+        # That the plan is stale is known without them.
+        return ()
+
+
+def stale(moved: Iterable[Moved]) -> StalePlan:
+    """The error for what has moved."""
+    lines = [str(item) for item in moved]
+    more = [f"... and {len(lines) - _MOST_LINES} more."] if len(lines) > _MOST_LINES else []
+    return StalePlan("The plan is stale", detail="\n".join([*lines[:_MOST_LINES], *more]), fix=_FIX)
+
+
+def _unreadable(diagnostics: Diagnostics) -> StalePlan:
+    lines = []
+    for item in diagnostics.errors:
+        place = f"{item.span}: " if item.span else ""
+        lines.append(f"{place}{item.detail or item.summary} [{item.rule}] {item.fix}".strip())
+    return StalePlan(
+        "The plan is stale: its manifest can't be read any more", detail="\n".join(lines[:_MOST_LINES]), fix=_FIX
+    )
+
+
+def _nothing_given() -> ManifestRequest:
+    return ManifestRequest(files=(), environ=environment())

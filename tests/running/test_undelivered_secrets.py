@@ -1,0 +1,89 @@
+"""Secrets that went down with a run: told where they are missed, and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from oauthdeploy.model.objects import Client, ClientSecret, ClientType, DeliverTo
+from oauthdeploy.model.state import LiveState, ServerState
+from oauthdeploy.planning.outcome import Outcome, Status
+from oauthdeploy.running.journal import Journal
+from oauthdeploy.running.undelivered_secrets import lost_secrets, with_lost_secrets
+from tests.running.kit import NOON, Clock, at, create, desired_state, live, plan_of
+
+ROBOT = at("client/robot@login")
+SECRET = ClientSecret(generate=True, deliver_to=DeliverTo(file="out/robot.env"))
+MADE = Client(type=ClientType.CONFIDENTIAL, secret=SECRET)
+OTHER = Client(type=ClientType.CONFIDENTIAL)
+
+
+def told(folder: Path, *, wanted: Client = MADE, stands: bool = True, anew: bool = False) -> list[str]:
+    """The rules of what is found, with journals in `folder`."""
+    objects = {ROBOT: live(OTHER)} if stands else {}
+    state = LiveState({"login": ServerState("login", objects)})
+    plan = plan_of(create(ROBOT, MADE)) if anew else plan_of()
+    found = list(lost_secrets(folder, desired_state({ROBOT: wanted}), state, plan, base=folder))
+    assert all(item.address == str(ROBOT) and "elete the client" in item.fix for item in found)
+    return [item.rule for item in found]
+
+
+def cut_off(folder: Path, *outcomes: Status) -> None:
+    """A journal of a run that sent the client, with the ends that it came to record."""
+    change = create(ROBOT, MADE)
+    with Journal.create(folder, "shop", now=Clock()) as journal:
+        journal.begin(plan_of(change))
+        journal.intent([change])
+        for status in outcomes:
+            journal.outcome([Outcome(change, status)])
+
+
+@pytest.mark.parametrize(("outcomes", "rules"), [((), 1), ((Status.UNKNOWN,), 1), ((Status.DONE,), 0)])
+def test_the_end_in_the_journal_decides(tmp_path: Path, outcomes: tuple[Status, ...], rules: int) -> None:
+    """A secret whose delivery was recorded isn't lost; one of an unknown end probably is."""
+    cut_off(tmp_path, *outcomes)
+    assert told(tmp_path) == ["secret-lost"] * rules
+
+
+def test_nothing_is_told_where_nobody_misses_a_secret(tmp_path: Path) -> None:
+    """The client isn't there, is about to be made anew, or has a secret of another kind."""
+    cut_off(tmp_path)
+    assert told(tmp_path, stands=False) == []
+    assert told(tmp_path, anew=True) == []
+    assert told(tmp_path, wanted=OTHER) == []
+
+
+def test_a_file_that_came_after_the_request_is_the_delivery(tmp_path: Path) -> None:
+    """An older file is of an older secret."""
+    cut_off(tmp_path)
+    file = tmp_path / "out" / "robot.env"
+    file.parent.mkdir()
+    file.write_text("CLIENT_ID=robot\n")
+    for seconds, rules in ((-1, ["secret-lost"]), (1, [])):
+        moment = (NOON + timedelta(seconds=seconds)).timestamp()
+        os.utime(file, (moment, moment))
+        assert told(tmp_path) == rules
+
+
+def test_the_plan_carries_the_warning(tmp_path: Path) -> None:
+    """It stands among the plan's findings, and nothing else of the plan changes."""
+    cut_off(tmp_path)
+    desired = desired_state({ROBOT: MADE})
+    state = LiveState({"login": ServerState("login", {ROBOT: live(OTHER)})})
+    plan = with_lost_secrets(plan_of(), tmp_path, desired, state, base=tmp_path)
+    assert [item.rule for item in plan.diagnostics] == ["secret-lost"]
+    assert replace(plan, diagnostics=plan_of().diagnostics) == plan_of()
+    assert with_lost_secrets(plan_of(), tmp_path / "nowhere", desired, state, base=tmp_path) == plan_of()
+
+
+def test_without_a_journal_or_with_a_damaged_one_nothing_is_told(tmp_path: Path) -> None:
+    """What can't be read must not keep anybody from applying."""
+    assert told(tmp_path / "nowhere") == []
+    cut_off(tmp_path)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(b"damaged\n" + path.read_bytes())
+    assert told(tmp_path) == []
