@@ -27,7 +27,9 @@ SIDES: Final = tuple(side.value for side in (Side.RESOURCE, Side.AUTHORIZATION))
 
 @dataclass(frozen=True)
 class RevocationRequest:
-    """What to cut off, and who wants it why; made by `request_revocation` or `request_token_deletion`, or by hand for several clients.
+    """What to cut off, who asks for it, and why.
+
+    Made by `request_revocation` or `request_token_deletion`, or by hand for several clients.
 
     `revocations` are by their ids. `who` asks for it (default: the account of the operating system), `reason` says why, `ticket`
     names the incident; they and `command` are for the record.

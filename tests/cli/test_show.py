@@ -26,7 +26,7 @@ from oauthdeploy.planning.safety import RISK_RULE
 from oauthdeploy.reports.json import to_text
 from oauthdeploy.running import apply_findings
 from tests.cli.conftest import Runner
-from tests.planning.test_saved import BINDING
+from tests.planning.test_plan_file import BINDING
 from tests.reports import samples
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"

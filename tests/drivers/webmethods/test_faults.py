@@ -20,7 +20,7 @@ from oauthdeploy.model.servers import Server
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
 from tests.drivers.kit import Running, Says, Seen, says, serving
 from tests.drivers.webmethods.site import KINDS, at
-from tests.drivers.webmethods.test_document import published
+from tests.drivers.webmethods.test_openapi_document import published
 
 pytestmark = pytest.mark.live
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.manifest.test_loader import TRICKY
+from tests.manifest.test_yaml_reader import TRICKY
 
 SECTIONS = [
     "version", "name", "variables", "servers", "settings", "scopes", "clients", "associations", "revocations", "resource_owners",

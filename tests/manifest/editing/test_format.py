@@ -19,7 +19,7 @@ from oauthdeploy.manifest.yaml_nodes import Source
 from oauthdeploy.manifest.yaml_reader import read_tree
 from tests.manifest.editing.scribble import scribbles
 from tests.manifest.support import DRIVERS, second_opinion
-from tests.manifest.test_loader import KEYS, TREES
+from tests.manifest.test_yaml_reader import KEYS, TREES
 
 ROOT = Path(__file__).parents[3]
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from oauthdeploy.manifest.editing.scalars import quoted, written
 from tests.manifest.support import second_opinion
-from tests.manifest.test_loader import TEXTS
+from tests.manifest.test_yaml_reader import TEXTS
 
 
 @given(TEXTS)

@@ -24,7 +24,7 @@ from oauthdeploy.model.fields import Model, Text
 from oauthdeploy.model.objects import Trust
 from oauthdeploy.model.servers import Role
 from tests.manifest.support import DRIVERS, QUIET, shown
-from tests.manifest.test_loader import TEXTS
+from tests.manifest.test_yaml_reader import TEXTS
 
 PLAIN = Answers(
     name="payments",
