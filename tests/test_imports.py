@@ -44,6 +44,7 @@ PLANNING = [
     "effective_grants",
     "opaque_secrets",
     "diff",
+    "exchanges",
     "ordering",
     "safety",
     "surviving_tokens",

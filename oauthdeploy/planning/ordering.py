@@ -33,6 +33,7 @@
 - Every stage ends before the next begins. Inside a stage, and when something fails, `depends_on` counts: what depends on a
   change that failed is left out, and nothing else. Only changes of the plan are named there.
 - Whatever touches a client waits for its cut-off on that server.
+- What takes something away in exchange for something else waits for what gives it (`exchanges`).
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ from oauthdeploy.model.objects import Revocation, Side
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change, Reason, Stage
+from oauthdeploy.planning.exchanges import Exchanges
 from oauthdeploy.planning.risk import Direction, direction_of
 from oauthdeploy.planning.server_view import trusted_by
 
@@ -164,6 +166,7 @@ class _Graph:
                 self._removed[address.server, Kind.CLIENT, address.client].append(address)
                 self._removed[address.server, Kind.SCOPE, address.scope].append(address)
         self._live_scopes = self._associated(changes, live)
+        self._exchanges = Exchanges(changes, desired)
 
     def _associated(self, changes: Sequence[Change], live: LiveState) -> Mapping[Address, tuple[str, ...]]:
         """The scopes that clients are associated with live, for those that get wider; deletes free theirs."""
@@ -191,6 +194,7 @@ class _Graph:
             needed = sorted(self._before_narrowing(address))
         else:
             return ()
+        needed += self._exchanges.before(change, narrowing=stage in _NARROWING)
         if self._cut_offs and address.kind in (Kind.CLIENT, Kind.ASSOCIATION):
             needed += sorted(self._cut_offs.get((address.server, address.client), ()))
         return tuple(dict.fromkeys(needed))

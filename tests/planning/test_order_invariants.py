@@ -226,6 +226,34 @@ def test_no_single_failure_opens_a_gap(case: Case, pick: int) -> None:
         apply(case, case.plan.changes, case.plan.changes[pick % len(case.plan.changes)].address)
 
 
+@settings(max_examples=120, deadline=None)
+@given(cases(), st.integers(0, 1000))
+def test_no_client_loses_a_scope_whose_replacement_was_not_made(case: Case, pick: int) -> None:
+    """Where any one change fails, a client that was to exchange scopes on a server keeps the old ones or has all new ones."""
+    if not case.plan.changes or refused(case):
+        return
+    failing = case.plan.changes[pick % len(case.plan.changes)].address
+    left_out = {failing}
+    made: set[Address] = set()
+    for change in case.plan.changes:
+        if change.address in left_out or left_out & set(change.depends_on):
+            left_out.add(change.address)
+        else:
+            made.add(change.address)
+    for change in case.plan.changes:
+        if change.address.kind is Kind.ASSOCIATION and change.action is Action.DELETE and change.address in made:
+            client_and_server = (change.address.client, change.address.server)
+            missing = [
+                str(other.address)
+                for other in case.plan.changes
+                if other.address.kind is Kind.ASSOCIATION
+                and other.action is Action.CREATE
+                and (other.address.client, other.address.server) == client_and_server
+                and other.address not in made
+            ]
+            assert not missing, f"{change.address} went without {missing}"
+
+
 def interleaved(changes: Iterable[Change], seed: int) -> list[Change]:
     """Any order that keeps the stages apart and honours depends_on."""
     source = randomness.Random(seed)

@@ -1,0 +1,157 @@
+"""Exchanges: something is taken from one place of a server and given in another, and both belong together.
+
+    an association of a client      for another one of it
+    a resource or URL template      from one scope to another
+    a redirect URI                  from one client to another
+    a client                        for another of the same name or redirect URI, or for its new name
+    a client's secret               and the credentials by which a resource server introspects with it
+
+What takes waits for what gives: where the giving half fails, is excluded, or is left over for a resumed run, the taking half
+is left out too, so that nobody ends with neither. A cut-off is no exchange and waits for nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.model.objects import Client, Object, Scope, Trust
+from oauthdeploy.model.state import DesiredState
+from oauthdeploy.planning.changes import Action, Change
+from oauthdeploy.planning.risk import Direction, direction_of
+from oauthdeploy.planning.server_view import trusted_by
+
+_MOVABLE: Final[Mapping[Kind, tuple[str, ...]]] = {
+    Kind.SCOPE: ("resources", "url_templates"),
+    Kind.CLIENT: ("redirect_uris",),
+}
+"""Lists whose entries can move from one object of a kind to another."""
+
+_Entry = tuple[str, Kind, str, str]
+"""An entry of a list: server, kind, field, and the entry itself."""
+
+
+class Exchanges:
+    """Looks up what a change that takes something waits for."""
+
+    def __init__(self, changes: Sequence[Change], desired: DesiredState) -> None:
+        self._desired = desired
+        self._taken = {change.address: entries for change in changes if (entries := frozenset(_taken_entries(change)))}
+        self._given = self._givers(changes, frozenset(entry for entries in self._taken.values() for entry in entries))
+        self._by_client: dict[tuple[str, str], list[Address]] = defaultdict(list)
+        self._by_scope: dict[tuple[str, str], list[Address]] = defaultdict(list)
+        self._introspecting: dict[tuple[str, str], list[Address]] = defaultdict(list)
+        for change in changes:
+            address = change.address
+            if address.kind is Kind.ASSOCIATION and change.action is Action.CREATE:
+                self._by_client[address.server, address.client].append(address)
+                self._by_scope[address.server, address.scope].append(address)
+            elif isinstance(change.desired, Trust) and any(f.path == "client_secret" for f in change.fields):
+                trusted, account = change.desired.authorization_server, change.desired.client_id or ""
+                self._introspecting[trusted, account].append(address)
+        self._successors = self._successors_of(changes)
+
+    @staticmethod
+    def _givers(changes: Sequence[Change], sought: frozenset[_Entry]) -> Mapping[_Entry, Sequence[Change]]:
+        found: dict[_Entry, list[Change]] = defaultdict(list)
+        for change in changes if sought else ():
+            for entry in _given_entries(change):
+                if entry in sought:
+                    found[entry].append(change)
+        return found
+
+    def _successors_of(self, changes: Sequence[Change]) -> Mapping[Address, Sequence[Address]]:
+        """The new clients that take the places of clients that go: those of the same name, and those that they become."""
+        gone = [change for change in changes if change.action is Action.DELETE and change.address.kind is Kind.CLIENT]
+        if not gone:
+            return {}
+        named: dict[tuple[str, str], list[Address]] = defaultdict(list)
+        for change in changes:
+            address = change.address
+            if address.kind is Kind.CLIENT and change.action is Action.CREATE:
+                for name in {_shown_name(change.desired, address), self._desired.moved.get(address, "")}:
+                    named[address.server, name].append(address)
+        found: dict[Address, Sequence[Address]] = {}
+        for change in gone:
+            names = {_shown_name(_live(change), change.address), change.address.name}
+            new = {address for name in names for address in named.get((change.address.server, name), ())}
+            found[change.address] = sorted(new)
+        return found
+
+    def before(self, change: Change, *, narrowing: bool) -> Iterator[Address]:
+        """What has to be given before `change` may take; `narrowing`: it stands in the narrowing half of the plan.
+
+        A change that takes and gives at once is made in the widening half: it waits only for changes that purely give, so
+        that two objects that swap entries don't wait for each other.
+        """
+        address = change.address
+        if address.kind is Kind.ASSOCIATION:
+            if change.action is Action.DELETE:
+                yield from self._by_client.get((address.server, address.client), ())
+                yield from self._places_taken(Address(Kind.CLIENT, address.client, address.server))
+            return
+        for entry in sorted(self._taken.get(address, ())):
+            for other in self._given.get(entry, ()):
+                if other.address != address and (narrowing or _only_gives(other)):
+                    yield other.address
+                    yield from self._ways_to(other.address) if narrowing else ()
+        if address.kind is Kind.CLIENT:
+            yield from self._places_taken(address)
+            if any(field.path == "secret.value" for field in change.fields):
+                yield from self._introspecting.get((address.server, address.name), ())
+
+    def _ways_to(self, given: Address) -> Iterator[Address]:
+        """The new associations by which clients get at an object that something has moved to, on every side."""
+        places = {given.server}
+        if given.kind is Kind.SCOPE and (trusted := trusted_by(self._desired, given.server)) is not None:
+            places.add(trusted)
+        index = self._by_scope if given.kind is Kind.SCOPE else self._by_client
+        for server in sorted(places):
+            yield from index.get((server, given.name), ())
+
+    def _places_taken(self, client: Address) -> Iterator[Address]:
+        """The clients that take the place of one that goes, with their associations."""
+        for new in self._successors.get(client, ()):
+            yield new
+            yield from self._by_client.get((new.server, new.name), ())
+
+
+def _taken_entries(change: Change) -> Iterator[_Entry]:
+    """The list entries that an object loses."""
+    address = change.address
+    paths = _MOVABLE.get(address.kind, ())
+    if change.action is Action.UPDATE:
+        for field in change.fields:
+            if field.path in paths:
+                yield from _entries(address, field.path, field.removed)
+    elif change.action is Action.DELETE and (live := _live(change)) is not None:
+        for path in paths:
+            yield from _entries(address, path, getattr(live, path) or ())
+
+
+def _given_entries(change: Change) -> Iterator[_Entry]:
+    """The list entries that an object gets."""
+    paths = _MOVABLE.get(change.address.kind, ())
+    for field in change.fields if paths and change.action is not Action.DELETE else ():
+        if field.path in paths:
+            yield from _entries(change.address, field.path, field.added)
+
+
+def _entries(address: Address, path: str, values: Iterable[object]) -> Iterator[_Entry]:
+    return ((address.server, address.kind, path, str(value)) for value in values)
+
+
+def _live(change: Change) -> Object | None:
+    value = change.live.value if change.live is not None else None
+    return value if isinstance(value, Client | Scope) else None
+
+
+def _shown_name(value: Object | None, address: Address) -> str:
+    """The name that people see of a client; its key where it has none."""
+    return (value.name if isinstance(value, Client) else None) or address.name
+
+
+def _only_gives(change: Change) -> bool:
+    return change.action is Action.CREATE or Direction.NARROWS not in direction_of(change.address.kind, change.fields)
