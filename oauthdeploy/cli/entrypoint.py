@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 import click
 
 from oauthdeploy.cli import streams
+from oauthdeploy.core.disclosure import KNOWN
 
 NAME = "oauthdeploy"
 COMPLETE = "_OAUTHDEPLOY_COMPLETE"
@@ -37,6 +38,7 @@ class InterruptedApply(KeyboardInterrupt):
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command and give the exit code; nothing is raised."""
     streams.prepare()
+    KNOWN.forget()
     former = _terminate_like_interrupt()
     try:
         return _flushed(_run(arguments))

@@ -140,7 +140,7 @@ def export(source: Source, servers: Servers, selection: Selection, write: bool, 
         )
     if not write:
         streams.as_utf8()
-        streams.write_result("".join(file.text for file in report.files))
+        streams.write_result("".join(file.text for file in report.files), own_text=True)
     _say(report, output)
     if write:
         _write(report, output)

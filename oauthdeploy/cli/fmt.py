@@ -121,7 +121,7 @@ def _write(drafts: Iterable[Draft]) -> dict[str, OAuthDeployError]:
         name = draft.text.name
         if name == STDIN:
             streams.as_utf8()
-            streams.write_result(draft.after)
+            streams.write_result(draft.after, own_text=True)
         elif draft.changed:
             try:
                 replace_file(name, draft.before, draft.after.encode("utf-8"))

@@ -104,7 +104,7 @@ def graph(source: Source, form: str | None, target: tuple[str, ...], output: str
     if sink.file is None:
         Output((sink,)).emit({sink.format: lambda _look: text})
     else:
-        write_file(Path(sink.file), text)
+        write_file(Path(sink.file), streams.without_secrets(text))
 
 
 def draw(made: Graph, form: str) -> str:

@@ -94,7 +94,7 @@ def _opened(file: str | None, stack: ExitStack) -> Callable[[str], None]:
         ) from error
 
     def write(line: str) -> None:
-        place.write(line)
+        place.write(streams.without_secrets(line))
         place.flush()
 
     return write

@@ -28,6 +28,8 @@ class Source:
     var: tuple[tuple[str, str], ...] = ()
     var_file: tuple[str, ...] = ()
     allow_commands: bool = False
+    allow_env: tuple[str, ...] = ()
+    allow_files: tuple[str, ...] = ()
     error: tuple[str, ...] = ()
     warn: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
@@ -55,6 +57,8 @@ class Source:
             var_files=self.var_file,
             environ=dict(os.environ),
             allow_commands=self.allow_commands,
+            allow_env=self.allow_env or None,
+            allow_files=self.allow_files,
             severities=self._severities(),
         )
 
@@ -136,6 +140,21 @@ _manifest_flags = (
         help="Values of variables from a YAML, JSON or dotenv file. Repeatable.",
     ),
     option("--allow-commands", env="ALLOW_COMMANDS", is_flag=True, help="Let the manifest run ${command:...}."),
+    option(
+        "--allow-env",
+        env="ALLOW_ENV",
+        multiple=True,
+        metavar="NAME",
+        help="Let the manifest read only these environment variables (names or globs). Repeatable.  [default: any]",
+    ),
+    option(
+        "--allow-files",
+        env="ALLOW_FILES",
+        multiple=True,
+        type=click.Path(file_okay=False),
+        metavar="DIR",
+        help="Let ${file:...} read from this folder too, in fields that are not secret. Repeatable.",
+    ),
     option(
         "--error", env="ERROR", multiple=True, metavar="RULE", help="Treat a rule's findings as errors. Repeatable."
     ),

@@ -109,7 +109,7 @@ class Output:
     def _write(file: str | None, render: Renderer, look: Look, failed: list[Exception]) -> None:
         try:
             text = render(look)
-            _to_stdout(text) if file is None else write_file(Path(file), text)
+            _to_stdout(text) if file is None else write_file(Path(file), streams.without_secrets(text))
         except Exception as error:  # noqa: BLE001 - a bug in one form must not lose the others; it is raised afterwards
             failed.append(error)
 

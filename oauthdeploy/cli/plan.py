@@ -11,6 +11,8 @@ from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Reach, Source, manifest_options, output_options, reach_options
 from oauthdeploy.cli.output import Output, write_file
 from oauthdeploy.cli.reporting import FORMS, view_of
+from oauthdeploy.core.disclosure import KNOWN
+from oauthdeploy.core.errors import OAuthDeployError
 
 if TYPE_CHECKING:
     from oauthdeploy.planning.plan import Plan
@@ -46,9 +48,20 @@ def plan(source: Source, reach: Reach, out: str | None, detailed_exitcode: bool,
     made, manifest = workflow.make_plan(request, options)
     output.emit_report(plan_report(made, view_of(manifest), partial=reach.partial, allowed=reach.allow))
     if out is not None:
-        write_file(Path(out), to_text(workflow.save_plan(made, manifest, request, options, Path(out))))
+        write_file(Path(out), _checked(to_text(workflow.save_plan(made, manifest, request, options, Path(out)))))
         output.talk(f"Saved the plan to {out}. `oauthdeploy apply {out}` makes it so; `show {out}` shows it again.")
     leave(risk_exit(made, reach) or (CHANGES if detailed_exitcode and not made.is_empty else 0))
+
+
+def _checked(document: str) -> str:
+    """The document of a saved plan, which is bound to its digest and so can't be cleaned. Raises OAuthDeployError."""
+    if KNOWN.clean(document)[1]:
+        raise OAuthDeployError(
+            "The plan was not saved",
+            detail="Its file would have held a secret. This is a bug in oauthdeploy.",
+            fix="Please report the command; apply without a saved plan is not affected.",
+        )
+    return document
 
 
 def risk_exit(made: Plan, reach: Reach) -> int:

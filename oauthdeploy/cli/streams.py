@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
+from oauthdeploy.core.disclosure import KNOWN
+
 PLAIN_WIDTH = 100
 """Columns of a report where nobody says how wide the reader's screen is: a log or a file."""
 
@@ -31,11 +33,27 @@ class NotWritten(OSError):
     """What was to be written to stdout is not there, as on a full disk."""
 
 
-def write_result(text: str) -> None:
-    """Write to stdout and flush. A reader that has gone away is not an error; a full disk is: raises NotWritten."""
+def without_secrets(text: str) -> str:
+    """The text as it may be written: secrets that should not be in it are replaced, and reported as a bug."""
+    clean, hits = KNOWN.clean(text)
+    if hits:
+        write_talk(
+            f"warning: {hits} secret(s) were about to be written and were replaced by ***. "
+            "This is a bug in oauthdeploy: please report the command.\n"
+        )
+    return clean
+
+
+def write_result(text: str, *, own_text: bool = False) -> None:
+    """Write to stdout and flush. A reader that has gone away is not an error; a full disk is: raises NotWritten.
+
+    `own_text` is the user's own file given back, as `fmt` does, which may hold what the user wrote.
+    """
     stream = sys.stdout
     if stream is None or stream.closed:
         return
+    if not own_text:
+        text = without_secrets(text)
     with _heard(stream):
         stream.write(text)
         stream.flush()
@@ -69,7 +87,7 @@ def write_talk(text: str) -> None:
     if stream is None or stream.closed:
         return
     try:
-        stream.write(text)
+        stream.write(KNOWN.clean(text)[0])
         stream.flush()
     except OSError:
         _silence(stream)

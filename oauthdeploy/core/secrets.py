@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Final, NoReturn
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, SchemaSerializer, core_schema
 
+from oauthdeploy.core.disclosure import KNOWN
+
 MASK = "***"
 
 _AS_ORIGIN = core_schema.plain_serializer_function_ser_schema(
@@ -34,6 +36,7 @@ class Secret:
     def __init__(self, text: str, origin: str) -> None:
         self._text = text
         self._origin = origin
+        KNOWN.add_secret(text)
 
     @property
     def origin(self) -> str:
@@ -81,6 +84,14 @@ class Secret:
         return self
 
     @classmethod
+    def guessed(cls, text: str, origin: str) -> Secret:
+        """A text that only its place makes look like a secret: it is hidden there, and outputs are not searched for it."""
+        made = cls.__new__(cls)
+        made._text = text
+        made._origin = origin
+        return made
+
+    @classmethod
     def written(cls, text: str) -> Secret:
         """The secret that a text of the manifest is. Raises ValueError for one that UTF-8 can't hold."""
         plain = str.__str__(text)
@@ -115,7 +126,8 @@ class SourcedText(str):
     """A text of the manifest after `${...}` was replaced: a plain text that still knows where it came from.
 
     `origin` is the reference as it was written (`${env:LOGIN_PASSWORD}`), never the value. `sensitive` is true where the
-    source itself keeps secrets (a keyring, a command, a sensitive variable): such a text may only reach a Secret.
+    value is secret by its origin (the environment, a file, a keyring, a command, a sensitive variable): such a text may only
+    reach a Secret. It is false for a value of a server's connection, which every output shows as its reference.
     """
 
     origin: str

@@ -25,7 +25,9 @@ class ManifestRequest:
     `files` are paths, folders, globs or `-`; `stdin` is the text for `-`. `environment` names the overlay (`--env`).
     `variables` are `--var`, `var_files` `--var-file`. `environ` is the process environment: only names that the manifest
     writes are looked up in it, besides `OAUTHDEPLOY_VAR_*`. `allow_commands` lets references to
-    commands run (`--allow-commands`). `severities` maps rule ids to `error`, `warning` or `ignore`.
+    commands run (`--allow-commands`); `allow_env` are the names or globs of environment variables that it may read (None: any),
+    `allow_files` folders, beside its own, from which files may be read into fields that aren't secret. `severities` maps rule
+    ids to `error`, `warning` or `ignore`.
     `who_only` reads no more than who the servers and clients are, so that nothing else in the manifest, an unset secret or a
     slip somewhere, stands between an incident and its cut-off. `unset_env` stands for environment variables that are not set
     and have no default; "" is none: they are errors.
@@ -38,6 +40,8 @@ class ManifestRequest:
     var_files: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     allow_commands: bool = False
+    allow_env: tuple[str, ...] | None = None
+    allow_files: tuple[str, ...] = ()
     severities: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     who_only: bool = False
     unset_env: str = ""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
 from oauthdeploy.core.addresses import Kind
-from oauthdeploy.core.diagnostics import Diagnostic, Path
+from oauthdeploy.core.diagnostics import Diagnostic, Path, path_text
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.document import ClientEntry, Document, ScopeEntry, SettingsEntry
 from oauthdeploy.manifest.problems import problems_of, secret_in_plain_field
@@ -159,6 +160,37 @@ def misplaced_secrets(document: Document, secrets: Iterable[tuple[Path, str]]) -
         value = _value_at(document, path)
         if value is not None and not isinstance(value, Secret):
             yield secret_in_plain_field(path, origin)
+
+
+_VARIABLE: Final = re.compile(r"\$\{var:([^{}]*)\}")
+
+
+def shown_and_secret(document: Document, uses: Iterable[tuple[Path, str]]) -> Iterator[Diagnostic]:
+    """A finding for every variable that gives a secret and is shown too; `uses` are the places (path and origin) of the values
+    of variables that the manifest doesn't keep secret.
+    """
+    secret: dict[str, Path] = {}
+    shown: list[tuple[str, Path]] = []
+    for path, origin in uses:
+        value = _value_at(document, path)
+        for name in _VARIABLE.findall(origin):
+            if isinstance(value, Secret):
+                secret.setdefault(name, path)
+            elif value is not None:
+                shown.append((name, path))
+    declared = document.variables or {}
+    for name, path in secret.items():
+        if name in declared and "sensitive" in declared[name].model_fields_set:
+            yield Diagnostic(
+                "public-variable-is-secret",
+                "A variable that may be shown gives a secret",
+                f"{path_text(path)} is secret, and the variable '{name}' is declared sensitive: false.",
+                f"Declare it sensitive: true, or use another source for {path_text(path)}.",
+                path=("variables", name, "sensitive"),
+            )
+    for name, path in shown:
+        if name in secret:
+            yield secret_in_plain_field(path, f"${{var:{name}}}, which also gives {path_text(secret[name])},")
 
 
 def _value_at(value: Any, path: Path) -> Any:

@@ -5,6 +5,9 @@
 `$${` is a literal `${`. The default of `${env:NAME:-default}` holds when the variable is unset or empty, as in a shell. There is
 nothing else: no nesting, no functions, no references in keys. A text without a reference stays a plain `str`; any other becomes
 a `SourcedText` that remembers the references (without their defaults), never their values.
+
+Secrecy follows the origin of a value, not the field where it stands: what comes from outside the manifest is secret, unless a
+variable brings it that the manifest doesn't keep secret, or it belongs to the connection of a server.
 """
 
 from __future__ import annotations
@@ -14,12 +17,15 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path as FilePath
 from typing import Any, Final
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path
+from oauthdeploy.core.disclosure import KNOWN
 from oauthdeploy.core.secrets import SourcedText
 from oauthdeploy.manifest.external_values import read_value_file, run_command
+from oauthdeploy.manifest.secret_paths import is_secret_path
 from oauthdeploy.manifest.suggestions import did_you_mean
 
 COMMAND_SECONDS: Final = 30
@@ -52,14 +58,27 @@ def _malformed(detail: str, fix: str) -> Unresolved:
 
 
 Found = tuple[str, bool]
-"""A text, and whether its source keeps secrets."""
+"""A text, and whether it is secret by its origin."""
+
+CONNECTION: Final = frozenset(
+    {"url", "tls", "credentials", "options", "introspection", "limits", "proxy", "issuer", "jwks_uri"}
+)
+"""The parts of a server entry that say how to reach the server: values from outside are allowed there, and outputs show the
+reference."""
+
+
+def is_connection(path: Path) -> bool:
+    """Whether a path of the composed manifest is about how to reach a server."""
+    return path[:1] == ("servers",) and len(path) > 2 and path[2] in CONNECTION
 
 
 @dataclass
 class Resolver:
     """Looks references up; `variables` gives the value of a variable or raises Unresolved. Each is looked up once.
 
-    `unset_env` stands for environment variables that are not set and have no default; "" is none.
+    `unset_env` stands for environment variables that are not set and have no default; "" is none. `allow_env` are the names or
+    globs of the environment variables that may be read (None: any); `allow_files` the folders beside `base` from which a file
+    may be read into a field that isn't a secret.
     """
 
     environ: Mapping[str, str]
@@ -67,11 +86,16 @@ class Resolver:
     variables: Callable[[str], Found]
     allow_commands: bool = False
     unset_env: str = ""
+    allow_env: tuple[str, ...] | None = None
+    allow_files: tuple[FilePath, ...] = ()
     _known: dict[str, Found | Unresolved] = field(default_factory=dict, repr=False)
     _made: int = field(default=0, repr=False)
 
-    def text(self, written: str) -> str:
-        """Replace the references in a text. Raises Unresolved."""
+    def text(self, written: str, path: Path = (), *, public: bool = False) -> str:
+        """Replace the references in a text that stands at `path` of the manifest. Raises Unresolved.
+
+        `public`: the manifest says that everybody may read what comes of it.
+        """
         parts: list[str] = []
         origins: list[str] = []
         sensitive = False
@@ -93,6 +117,8 @@ class Resolver:
                     "A reference stands inside another one.", "Use one reference, or a variable in between."
                 )
             text, secret = self._lookup(body)
+            if not is_secret_path(path):
+                self._require_allowed_file(body)
             self._made += len(text)
             if self._made > MAX_MADE:
                 raise Unresolved(
@@ -103,11 +129,38 @@ class Resolver:
                 )
             parts.append(text)
             origins.append("${" + body.partition(":-")[0] + "}")
+            if public:
+                secret = False
+            elif secret and is_connection(path) and not is_secret_path(path):
+                secret = False
+                if not self._is_default(body):
+                    KNOWN.add_reference(text, origins[-1])
+            elif secret and not self._is_default(body):
+                KNOWN.add_secret(text)
             sensitive = sensitive or secret
             end = close + 1
         parts.append(written[end:])
         made = "".join(parts)
         return SourcedText(made, "".join(origins), sensitive=sensitive) if origins else made
+
+    def _is_default(self, body: str) -> bool:
+        """Whether a reference gives what the manifest itself has written as its default."""
+        source, _, rest = body.partition(":")
+        name, has_default, _default = rest.partition(":-")
+        return source == "env" and bool(has_default) and not self.environ.get(name)
+
+    def _require_allowed_file(self, body: str) -> None:
+        source, _, rest = body.partition(":")
+        if source != "file":
+            return
+        place = (self.base / rest).resolve()
+        if not any(place.is_relative_to(folder.resolve()) for folder in (self.base, *self.allow_files)):
+            raise Unresolved(
+                "file-not-allowed",
+                "A file outside the manifest's folder is read into a field that is not secret",
+                f"{rest} lies outside the manifest's folder, and whoever edits the manifest would choose what is read.",
+                "Move the file beside the manifest, or allow its folder: --allow-files DIR.",
+            )
 
     def _lookup(self, body: str) -> Found:
         if body not in self._known:
@@ -142,13 +195,20 @@ class Resolver:
                 "The name of an environment variable has letters, digits and _ only.",
                 "Write ${env:NAME} or ${env:NAME:-default}.",
             )
+        if self.allow_env is not None and not any(fnmatchcase(name, pattern) for pattern in self.allow_env):
+            raise Unresolved(
+                "env-not-allowed",
+                "The manifest reads an environment variable that it may not read",
+                f"{name} is not among the names that --allow-env gives.",
+                f"Remove the reference, or allow it: --allow-env {name}.",
+            )
         value = self.environ.get(name)
         if value:
-            return value, False
+            return value, True
         if has_default:
-            return default, False
+            return default, True
         if value is None and self.unset_env:
-            return self.unset_env, False
+            return self.unset_env, True
         if value is None:
             raise Unresolved(
                 "undefined-variable",
@@ -156,7 +216,7 @@ class Resolver:
                 f"The environment variable {name} is not set.",
                 f"Set {name}, or give a default: ${{env:{name}:-...}}.",
             )
-        return value, False
+        return value, True
 
     def _from_var(self, rest: str) -> Found:
         if not _NAME.match(rest):
@@ -187,7 +247,7 @@ class Resolver:
             raise Unresolved(
                 "file-unreadable", "A file can't be read", f"{rest} is not UTF-8.", "Save it as UTF-8."
             ) from None
-        return _without_newline(text), False
+        return _without_newline(text), True
 
     def _from_keyring(self, rest: str) -> Found:
         service, slash, name = rest.rpartition("/")
@@ -266,15 +326,17 @@ def _without_newline(text: str) -> str:
 
 def interpolate(
     tree: dict[str, Any], resolver: Resolver, *, skip: frozenset[str]
-) -> tuple[list[Diagnostic], list[tuple[Path, str]]]:
+) -> tuple[list[Diagnostic], list[tuple[Path, str]], list[tuple[Path, str]]]:
     """Replace the references in all values of `tree`, in place; sections in `skip` stay as they are.
 
-    Gives the findings, and the places (path and origin) of values whose source keeps secrets.
+    Gives the findings, the places (path and origin) of values that are secret by their origin, and those of the values that
+    variables give which the manifest doesn't keep secret.
 
     A value whose reference has no value becomes an `Unknown`, so that it is reported once and not a second time by its type.
     """
     problems: list[Diagnostic] = []
     secrets: list[tuple[Path, str]] = []
+    public: list[tuple[Path, str]] = []
     # Aliases share lists and mappings; each is replaced once, or `$${` would be read twice, and its secrets are noted at every
     # place. The tree keeps them all alive.
     seen: dict[int, bool] = {}
@@ -303,16 +365,16 @@ def interpolate(
 
     def replaced(written: str, path: Path) -> Any:
         try:
-            made = resolver.text(written)
+            made = resolver.text(written, path)
         except Unresolved as problem:
             problems.append(problem.diagnostic(path))
             return UNKNOWN
-        if isinstance(made, SourcedText) and made.sensitive:
-            secrets.append((path, made.origin))
+        if isinstance(made, SourcedText):
+            (secrets if made.sensitive else public).append((path, made.origin))
         return made
 
     visit(tree, (), [(section, value) for section, value in tree.items() if section not in skip])
-    return problems, secrets
+    return problems, secrets, public
 
 
 class Unknown:

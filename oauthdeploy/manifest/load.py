@@ -16,7 +16,7 @@ from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.build import Built, build_document
 from oauthdeploy.manifest.compose import apply_environment, merge_files
 from oauthdeploy.manifest.document import Document
-from oauthdeploy.manifest.driver_sections import DriverParts, check_driver_parts, misplaced_secrets
+from oauthdeploy.manifest.driver_sections import DriverParts, check_driver_parts, misplaced_secrets, shown_and_secret
 from oauthdeploy.manifest.identities import who_is_who
 from oauthdeploy.manifest.input_files import base_folder, read_sources
 from oauthdeploy.manifest.interpolate import Resolver, interpolate
@@ -78,11 +78,21 @@ def _load(
     base = FilePath(base_folder(request))
     variables, found = collect_variables(request, declared_variables(tree.get("variables")))
     problems += found
-    resolver = Resolver(request.environ, base, variables.value, request.allow_commands, request.unset_env)
+    resolver = Resolver(
+        request.environ,
+        base,
+        variables.value,
+        request.allow_commands,
+        request.unset_env,
+        request.allow_env,
+        tuple(FilePath(folder) for folder in request.allow_files),
+    )
     tree = dict(tree)
     secrets: list[tuple[Path, str]] = []
+    public: list[tuple[Path, str]] = []
     if any("${" in source.text for source in sources):
-        found, secrets = interpolate(tree, resolver, skip=_NOT_INTERPOLATED)
+        variables.resolve_default = lambda text, secret: resolver.text(text, public=not secret)
+        found, secrets, public = interpolate(tree, resolver, skip=_NOT_INTERPOLATED)
         problems += found
     _guard(tree)
     built = build_document(tree)
@@ -91,6 +101,7 @@ def _load(
     if built.document is not None:
         parts = check_driver_parts(built.document, drivers)
         parts.problems += misplaced_secrets(parts.document, secrets)
+        parts.problems += shown_and_secret(parts.document, public)
         if not request.allow_commands:
             parts.problems += _commands(parts.document)
         manifest, found = _finish_manifest(parts, built, tree, drivers, base, sources, locator)
@@ -183,7 +194,7 @@ def _guarded_variable(name: str, entry: Any) -> Any:
         return entry
     made = dict(entry)
     if isinstance(entry.get("default"), str):
-        made["default"] = Secret(entry["default"], f"variable {name}")
+        made["default"] = Secret.guessed(entry["default"], f"variable {name}")
     allowed = entry.get("allowed")
     if isinstance(allowed, list) and all(isinstance(value, str) for value in allowed):
         del made["allowed"]
@@ -195,7 +206,7 @@ def _guarded(value: Any, path: tuple[str | int, ...]) -> Any:
         return {key: _guarded(inner, (*path, key)) for key, inner in value.items()}
     if isinstance(value, list):
         return [_guarded(inner, (*path, index)) for index, inner in enumerate(value)]
-    return Secret(value, "manifest") if isinstance(value, str) and is_secret_path(path) else value
+    return Secret.guessed(value, "manifest") if isinstance(value, str) and is_secret_path(path) else value
 
 
 def _finish_manifest(

@@ -117,7 +117,8 @@ def secret_in_plain_field(path: Path, origin: str) -> Diagnostic:
         "secret-in-plain-field",
         "A secret stands in a field that is shown",
         f"{origin} is secret, and {path_text(path)} is shown in plans and reports.",
-        "Use a source that isn't secret, or move the value to a field for secrets.",
+        "Write the text itself, or bring it by a variable that the manifest declares sensitive: false and write "
+        "${var:NAME} here.",
         address=address_of(path),
         path=path,
     )

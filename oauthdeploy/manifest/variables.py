@@ -5,7 +5,7 @@ A value is taken from `--var`, else `--var-file` (a later file wins), else `OAUT
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -35,6 +35,8 @@ class Variables:
         self._given = given
         self._environ = environ
         self._givers = givers or {}
+        self.resolve_default: Callable[[str, bool], str] = lambda text, _secret: text
+        """Replaces the references in a variable's default; set by whoever has a resolver. Raises Unresolved."""
 
     def source(self, name: str) -> str:
         """What gives a variable its value, in the order in which `value` looks: a flag, a file, an environment variable, or
@@ -60,12 +62,15 @@ class Variables:
         if text is None and variable.default is not None:
             text = str(variable.default)
             if "${" in text:
-                raise Unresolved(
-                    "wrong-value",
-                    "A variable's default is a reference",
-                    f"The default of '{name}' holds a reference; defaults are plain texts.",
-                    "Write the reference where the variable is used.",
-                )
+                if "sensitive" not in variable.model_fields_set:
+                    raise Unresolved(
+                        "wrong-value",
+                        "A variable's default is a reference",
+                        f"The default of '{name}' holds a reference, and the declaration does not say whether its value "
+                        "may be shown.",
+                        "Write sensitive: false where everybody may read the value, else sensitive: true.",
+                    )
+                text = str.__str__(self.resolve_default(text, variable.sensitive))
         if text is None:
             raise Unresolved(
                 "undefined-variable",

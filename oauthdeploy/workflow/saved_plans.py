@@ -140,6 +140,8 @@ def request_again(saved: SavedPlan, file: Path, given: ManifestRequest) -> Manif
         var_files=(*(here(name) for name in asked.var_files), *given.var_files),
         environ=given.environ,
         allow_commands=given.allow_commands,
+        allow_env=given.allow_env,
+        allow_files=given.allow_files,
         severities=asked.severities,
     )
 

@@ -156,6 +156,7 @@ ESTATE = (
 variables:
   life: {type: duration, default: 10m}
   shown: {type: string}
+  host: {sensitive: false, default: "${env:HOST:-https://x.example}"}
   unused: {default: x}
 settings:
   access_token_lifetime: ${var:life}
@@ -170,7 +171,7 @@ clients:
     redirect_uris: []
     tokens: {access_lifetime: null, refresh_count: 3}
     secret: {value: "${env:CANARY}"}
-  off: {type: public, redirect_uris: ["${env:HOST:-https://x.example}/cb"], on: [login]}
+  off: {type: public, redirect_uris: ["${var:host}/cb"], on: [login]}
 associations:
   - {client: web, scopes: [read]}
 revocations:
@@ -217,7 +218,7 @@ def test_a_value_is_traced_to_line_overlay_variable_and_environment(tmp_path: Pa
     scope = explained(tmp_path, "scope/read@login")
     assert origin(field(scope, "description"))[2] == ("variable shown (--var)",)
     off = explained(tmp_path, "client/off")
-    assert origin(field(off, "redirect_uris"))[2] == ("default, as the environment variable HOST is not set",)
+    assert origin(field(off, "redirect_uris"))[2] == ("variable host (default)",)
     assert CANARY not in repr((web, settings, scope, off))
 
 

@@ -153,11 +153,16 @@ REJECTED = [
 def test_what_the_reader_takes_the_schema_takes(text: str, tmp_path: Path) -> None:
     """A part that the reader accepts, numbers for texts and references for anything included, is valid."""
     environ = {"P": "true"}
+    variables: dict[str, str] = {}
+    if "require_https: '${env:P}'" in text:
+        text = text.replace("'${env:P}'", "'${var:p}'") + "variables: {p: {sensitive: false}}\n"
+        variables = {"p": "true"}
     if "grants" in text:
-        text = text.replace("grants: ['${env:P}'], type: '${env:P}'", "grants: ['${env:G}'], type: '${env:T}'")
-        environ |= {"G": "password", "T": "public"}
+        text = text.replace("grants: ['${env:P}'], type: '${env:P}'", "grants: ['${var:g}'], type: '${var:t}'")
+        text += "variables: {g: {sensitive: false}, t: {sensitive: false}}\n"
+        variables = {"g": "password", "t": "public"}
     whole = HEAD + text + ("scopes: {}\n" if "scopes" not in text else "")
-    assert good(whole, tmp_path, environ=environ).document.name == "payments"
+    assert good(whole, tmp_path, environ=environ, variables=variables).document.name == "payments"
     assert errors(whole) == []
 
 

@@ -33,11 +33,11 @@ _FILES = (
         fix="Correct the line; put quotes around ${...} inside {} and [].",
         bad="""
 clients:
-  mobile: {type: public, description: ${env:WORDS}}
+  batch: {type: confidential, secret: {value: ${env:BATCH_SECRET}}}
 """,
         good="""
 clients:
-  mobile: {type: public, description: "${env:WORDS}"}
+  batch: {type: confidential, secret: {value: "${env:BATCH_SECRET}"}}
 """,
     ),
     _structural(
@@ -289,11 +289,11 @@ environments:
         fix="Set it, or write a default: ${env:NAME:-default}.",
         bad="""
 clients:
-  mobile: {type: public, description: "${env:NOT_SET}"}
+  batch: {type: confidential, secret: {value: "${env:NOT_SET}"}}
 """,
         good="""
 clients:
-  mobile: {type: public, description: "${env:NOT_SET:-The shop on telephones}"}
+  batch: {type: confidential, secret: {value: "${env:BATCH_SECRET}"}}
 """,
     ),
     _structural(
@@ -317,20 +317,74 @@ clients:
     _structural(
         "secret-in-plain-field",
         "A secret stands in a field that is shown",
-        reason="Plans, reports and logs show the field, and the secret with it.",
+        reason="Plans, reports and logs show the field, and the secret with it. What comes from the environment, a file, a "
+        "keyring or a command is secret, wherever it stands.",
         source="CWE-532",
-        fix="Use a source that isn't secret, or move the value to a field for secrets.",
+        fix="Write the text itself, or bring it by a variable that the manifest declares sensitive: false: "
+        "variables: {words: {sensitive: false}}.",
         bad="""
-variables:
-  key: {sensitive: true, default: correct-horse}
 clients:
-  mobile: {type: public, description: "${var:key}"}
+  mobile: {type: public, description: "${env:LOGIN_PASSWORD}"}
 """,
         good="""
 variables:
-  words: {default: The shop on telephones}
+  words: {sensitive: false, default: The shop on telephones}
 clients:
   mobile: {type: public, description: "${var:words}"}
+""",
+    ),
+    _structural(
+        "public-variable-is-secret",
+        "A variable that may be shown gives a secret",
+        reason="sensitive: false tells reviewers that everybody may read the value, and a secret field uses it.",
+        source="CWE-532",
+        fix="Declare the variable sensitive: true, or use another source for the secret.",
+        bad="""
+variables:
+  key: {sensitive: false, default: correct-horse-battery}
+clients:
+  batch: {type: confidential, secret: {value: "${var:key}"}}
+""",
+        good="""
+variables:
+  key: {sensitive: true}
+clients:
+  batch: {type: confidential, secret: {value: "${env:BATCH_SECRET}"}}
+""",
+    ),
+    _structural(
+        "file-not-allowed",
+        "A file outside the manifest's folder is read into a field that is not secret",
+        reason="Whoever edits the manifest would choose which file of this machine is read.",
+        source="CWE-22",
+        fix="Move the file into the manifest's folder, or allow its folder: --allow-files DIR.",
+        bad="""
+servers:
+  billing:
+    role: resource
+    driver: webmethods
+    url: "${file:/etc/hostname}"
+    credentials: {username: deployer, password: "${env:LOGIN_PASSWORD}"}
+    authorization_server: login
+""",
+        good="""
+clients:
+  batch: {type: confidential, secret: {value: "${env:BATCH_SECRET}"}}
+""",
+    ),
+    _structural(
+        "env-not-allowed",
+        "The manifest reads an environment variable that it may not read",
+        reason="The flag --allow-env bounds what a manifest may ask for, so that an edit of it reads nothing else.",
+        source="CWE-526",
+        fix="Remove the reference, or add the name to --allow-env.",
+        bad="""
+clients:
+  batch: {type: confidential, secret: {value: "${env:BATCH_SECRET}"}}
+""",
+        good="""
+clients:
+  mobile: {type: public}
 """,
     ),
 )

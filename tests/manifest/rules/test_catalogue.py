@@ -21,7 +21,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "rules.md"
 MEANING = sorted(rule.id for rule in CATALOGUE.values() if not rule.structural)
 STRUCTURAL = sorted(rule.id for rule in CATALOGUE.values() if rule.structural)
 # Examples that show more than one file or a flag are run by tests of their own below.
-IN_PARTS = {"conflicting-definition", "unknown-environment"}
+IN_PARTS = {"conflicting-definition", "unknown-environment", "env-not-allowed"}
 
 
 @pytest.mark.parametrize("name", MEANING)
@@ -44,6 +44,17 @@ def test_structural_examples(name: str) -> None:
     """The loader raises its own rules on their bad examples, and on no good one."""
     assert name in ids(CATALOGUE[name].bad)
     assert ids(CATALOGUE[name].good) - {"password-grant"} == set()
+
+
+@pytest.mark.parametrize(("example", "expected"), [("bad", {"env-not-allowed"}), ("good", set())])
+def test_env_not_allowed(tmp_path: Path, example: str, expected: set[str]) -> None:
+    """With --allow-env, a manifest reads those variables and no other; names may be globs."""
+    (tmp_path / "oauthdeploy.yaml").write_text(manifest(getattr(CATALOGUE["env-not-allowed"], example)))
+    request = ManifestRequest(
+        files=(str(tmp_path / "oauthdeploy.yaml"),), environ=ENVIRON, allow_env=("LOGIN_*", "ORDERS_PASSWORD")
+    )
+    _, found = load_manifest(request, drivers())
+    assert {item.rule for item in found} == expected
 
 
 @pytest.mark.parametrize(("example", "expected"), [("bad", {"conflicting-definition"}), ("good", set())])

@@ -1,0 +1,69 @@
+"""The last look at an output: no known secret passes, in any usual spelling."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oauthdeploy.core.disclosure import SHORTEST, Disclosure
+
+SECRET = 'p@ss/w0rd&"<x>'
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        SECRET,
+        json.dumps(SECRET),
+        html.escape(SECRET),
+        quote(SECRET, safe=""),
+        base64.b64encode(SECRET.encode()).decode(),
+        SECRET.encode().hex(),
+    ],
+)
+def test_every_usual_spelling_is_found(spelling: str) -> None:
+    """JSON, HTML, URL, base64 and hexadecimal forms are replaced and counted."""
+    known = Disclosure()
+    known.add_secret(SECRET)
+    clean, hits = known.clean(f"before {spelling} after")
+    assert hits == 1
+    assert spelling.strip('"') not in clean
+    assert clean.startswith("before ")
+    assert clean.endswith(" after")
+
+
+def test_a_word_of_the_language_is_a_secret_only_where_a_value_stands() -> None:
+    """The password `manage` doesn't tear `managed`, nor a sentence; as a value it is found."""
+    known = Disclosure()
+    known.add_secret("manage")
+    assert known.clean("Fields that we manage are managed.") == ("Fields that we manage are managed.", 0)
+    assert known.clean('{"password": "manage"}') == ('{"password": "***"}', 1)
+    assert known.clean("password=manage") == ("password=***", 1)
+
+
+@given(
+    st.lists(st.text(alphabet="abcXYZ019-_/+%", min_size=SHORTEST, max_size=30), min_size=1, max_size=200), st.data()
+)
+def test_no_secret_survives_whatever_stands_around_it(secrets: list[str], data: st.DataObject) -> None:
+    """Of many secrets, some of which hold each other, none is left in a text that is no plain word."""
+    secrets = [f"{text}-9!" for text in secrets]
+    known = Disclosure()
+    for text in secrets:
+        known.add_secret(text)
+    chosen = data.draw(st.sampled_from(secrets))
+    clean, hits = known.clean(f"x{chosen}y")
+    assert hits >= 1
+    assert chosen not in clean
+
+
+def test_nothing_known_changes_nothing() -> None:
+    """An output without secrets is written as it is, and short texts are not looked for."""
+    known = Disclosure()
+    known.add_secret("short"[: SHORTEST - 1])
+    assert known.clean("short and sweet") == ("short and sweet", 0)
