@@ -22,6 +22,7 @@ MOST: Final = 20_000
 """Values that are remembered; the oldest are forgotten first, so that a long run doesn't grow."""
 MASK: Final = "***"
 
+_REFERENCE: Final = re.compile(r"\$\{[a-z]+:[^{}]*\}\Z")
 _PLAIN_WORD: Final = re.compile(r"[a-z]{1,12}\Z|[0-9]{1,7}\Z", re.IGNORECASE)
 
 
@@ -36,8 +37,8 @@ class Disclosure:
         self._heads: frozenset[str] = frozenset()
 
     def add_secret(self, text: str) -> None:
-        """Remember a secret. Texts under `SHORTEST` characters are left out."""
-        if len(text) < SHORTEST:
+        """Remember a secret. Texts under `SHORTEST` characters are left out, and references that were not looked up."""
+        if len(text) < SHORTEST or _REFERENCE.match(text):
             return
         with self._lock:
             if text not in self._secrets:

@@ -68,7 +68,9 @@ reference."""
 
 
 def is_connection(path: Path) -> bool:
-    """Whether a path of the composed manifest is about how to reach a server."""
+    """Whether a path of the composed manifest is about how to reach a server: addresses that prove a cut-off are, too."""
+    if path[:1] == ("revocations",):
+        return path[2:4] == ("proof", "urls")
     return path[:1] == ("servers",) and len(path) > 2 and path[2] in CONNECTION
 
 
