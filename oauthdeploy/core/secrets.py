@@ -187,3 +187,11 @@ def names_secret(name: str) -> bool:
 def is_named_secret(name: str, value: str) -> bool:
     """Whether a text under a name is a secret by that name; a flag and an empty text are none."""
     return value not in _FLAGS and names_secret(name)
+
+
+_MASK_SIGNS = re.compile(r"[*\u2022\u25cf\u2026]{3,}|\A[<(\[]?(?:redacted|masked|hidden)[>)\]]?\Z", re.IGNORECASE)
+
+
+def is_masked(text: str) -> bool:
+    """Whether what a server shows in the place of a secret is a mask, such as `********` or `abc***`."""
+    return _MASK_SIGNS.search(text) is not None

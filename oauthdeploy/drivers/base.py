@@ -40,7 +40,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import Unsupported
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.capabilities import Capabilities, DriverFacts
-from oauthdeploy.model.fields import Model
+from oauthdeploy.model.fields import Model, Unparsed
 from oauthdeploy.model.objects import Object
 from oauthdeploy.model.servers import Server
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveToken, ServerState
@@ -140,7 +140,9 @@ class ServerReport:
 class Applied:
     """What a change left behind: the object as the server now has it (None when it is gone), its id, and the secret that
     the server made, if it made one; it is delivered with `client_id`, where that isn't the id. `note` is said in the report.
-    `requests` were sent.
+    `requests` were sent. `unparsed` is what stands in fields that the model has no place for (`LiveObject.unparsed`);
+    `lost` names what the object held before, was not to be changed, and is gone from the answer, by the server's own names
+    (`drivers.untouched`).
     """
 
     address: Address
@@ -151,6 +153,8 @@ class Applied:
     note: str = ""
     requests: int = 1
     client_id: str = ""
+    unparsed: Mapping[str, Unparsed] = field(default_factory=lambda: MappingProxyType({}))
+    lost: tuple[str, ...] = ()
 
 
 class Prover(Protocol):

@@ -7,14 +7,96 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
-from oauthdeploy.core.secrets import MASK, Secret
+from pydantic import ValidationError
+
+from oauthdeploy.core.secrets import MASK, Secret, names_secret
+from oauthdeploy.drivers.json_wire import clean, masked
+from oauthdeploy.model.fields import Model, Unparsed
+
+M = TypeVar("M", bound=Model)
 
 
 class Garbled(ValueError):
-    """A server's JSON is not what its API promises; the message names the field and holds no value."""
+    """A server's JSON is not what its API promises; the message names the field, `value` is what stands there."""
+
+    def __init__(self, message: str, value: Any = None) -> None:
+        super().__init__(message)
+        self.value = value
+
+
+SHOWN: Final = 80
+"""So many characters of a value that can't be parsed are shown."""
+
+
+def unparsed(value: Any) -> Unparsed:
+    """What stands for a value that can't be parsed: its JSON on one line, bounded, with a mask for all that is named a secret."""
+    try:
+        text = json.dumps(masked(_without_secrets(value)), ensure_ascii=False, sort_keys=True)
+    except RecursionError:
+        text = "(nested too deeply)"
+    return Unparsed(clean(text, SHOWN))
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): MASK if names_secret(str(key)) else _without_secrets(inner) for key, inner in value.items()}
+    return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value
+
+
+class FieldReader:
+    """Reads the fields of one object one by one, so that a value that can't be parsed spoils its own field and no other.
+
+    `values` are the fields that were read, by dotted path; `unparsed` the others.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.unparsed: dict[str, Unparsed] = {}
+
+    def take(self, path: str, read: Callable[[], Any]) -> Any:
+        """Read one field. Gives its value, None where it can't be parsed."""
+        try:
+            value = read()
+        except Garbled as problem:
+            self.unparsed[path] = unparsed(problem.value)
+            return None
+        self.values[path] = value
+        return value
+
+    def build(self, model: type[M], needed: Mapping[str, Any] | None = None) -> M:
+        """An object of the fields that could be read; a value that the model refuses joins those that can't be parsed.
+
+        `needed` fill in for fields without which there is no object; they count as unparsed.
+        """
+        while True:
+            filled = {path: value for path, value in (needed or {}).items() if path not in self.values}
+            for path in filled:
+                self.unparsed.setdefault(path, unparsed(None))
+            try:
+                return model.model_validate(_nested({**self.values, **filled}))
+            except ValidationError as problem:
+                refused = {_path(self.values, error["loc"]) for error in problem.errors(include_input=False)} - {""}
+                if not refused:
+                    raise
+                for path in refused:
+                    self.unparsed[path] = unparsed(self.values.pop(path))
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for path, value in values.items():
+        above, _, last = path.rpartition(".")
+        (made.setdefault(above, {}) if above else made)[last] = value
+    return made
+
+
+def _path(values: Mapping[str, Any], loc: Sequence[str | int]) -> str:
+    """The dotted path of a field, from the place that a model names."""
+    steps = [str(step) for step in loc]
+    return next((path for length in (2, 1) if (path := ".".join(steps[:length])) in values), "")
 
 
 def an_object(value: Any, what: str) -> Mapping[str, Any]:
@@ -25,17 +107,23 @@ def an_object(value: Any, what: str) -> Mapping[str, Any]:
 
 
 def a_list(body: Any, what: str) -> Sequence[Any]:
-    """The list in an answer: the first member that is an array; the name of that member is not public. Raises Garbled.
+    """The list in an answer: its only member that is an array. Raises Garbled.
 
-    An object whose members are all null holds no list, which is an empty one.
+    The name of that member is not public, but by the pattern of the API it is `what`, the plural: an empty array proves that
+    there is nothing only under that name, as null does there. Where several members are arrays, nobody can say which is the
+    list.
     """
     if isinstance(body, list):
         return body
     if isinstance(body, Mapping):
-        for value in body.values():
-            if isinstance(value, list):
-                return value
-        if all(value is None for value in body.values()):
+        lists = {str(name): value for name, value in body.items() if isinstance(value, list)}
+        if len(lists) > 1:
+            raise Garbled(f"the answer holds {len(lists)} lists, and which of them is that of {what} is not known")
+        for name, value in lists.items():
+            if value or name.lower() == what:
+                found: Sequence[Any] = value
+                return found
+        if not lists and any(str(name).lower() == what and value is None for name, value in body.items()):
             return ()
     raise Garbled(f"the answer holds no list of {what}")
 
@@ -44,7 +132,7 @@ def a_text(raw: Mapping[str, Any], key: str, default: str = "") -> str:
     """A text; absent is `default`. Raises Garbled."""
     value = raw.get(key, default)
     if not isinstance(value, str):
-        raise Garbled(f"{key} is no text")
+        raise Garbled(f"{key} is no text", value)
     return value
 
 
@@ -70,7 +158,7 @@ def a_flag(raw: Mapping[str, Any], key: str, default: bool) -> bool:
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
     if not isinstance(value, bool):
-        raise Garbled(f"{key} is neither true nor false")
+        raise Garbled(f"{key} is neither true nor false", value)
     return value
 
 
@@ -80,10 +168,10 @@ def a_number(raw: Mapping[str, Any], key: str, default: int, lowest: int) -> int
     if isinstance(value, str):
         digits = value.removeprefix("-")
         if not (digits.isascii() and digits.isdigit() and len(digits) < 16):
-            raise Garbled(f"{key} is no whole number")
+            raise Garbled(f"{key} is no whole number", value)
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-        raise Garbled(f"{key} is no whole number from {lowest} up")
+        raise Garbled(f"{key} is no whole number from {lowest} up", value)
     return value
 
 
@@ -91,7 +179,7 @@ def some_texts(raw: Mapping[str, Any], key: str) -> tuple[str, ...]:
     """A list of texts, each once; absent is empty. Raises Garbled."""
     value = raw.get(key, [])
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise Garbled(f"{key} is no list of texts")
+        raise Garbled(f"{key} is no list of texts", value)
     return tuple(dict.fromkeys(value))
 
 

@@ -52,6 +52,20 @@ class KnownAfterApply:
 KNOWN_AFTER_APPLY: Final = KnownAfterApply()
 
 
+@dataclass(frozen=True)
+class Unparsed:
+    """Stands for a value that a server holds in a field and the model has no place for, such as a lifetime of `5m` seconds.
+
+    `text` shows it as it is: as JSON, on one line, cut to a bounded length, a secret as its mask. It equals no value that a
+    manifest can write, so it is a difference wherever its field is managed.
+    """
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
 def managed(value: Model, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Give the fields that were written, as `(dotted path, value)`; nested models are entered, None is kept."""
     for name in type(value).model_fields:

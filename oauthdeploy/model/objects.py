@@ -17,7 +17,6 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.fields import (
     ClientLifetime,
     Date,
-    Duration,
     Flag,
     Lifetime,
     Model,
@@ -66,8 +65,8 @@ class Settings(Model):
     require_pkce: Flag | None = Field(
         None, description="Public clients must use PKCE with the authorization code grant (RFC 7636)."
     )
-    authorization_code_lifetime: Duration | None = Field(
-        None, description="How long an authorization code can be redeemed.", examples=["10m"]
+    authorization_code_lifetime: Lifetime | None = Field(
+        None, description="How long an authorization code can be redeemed, or never to let it last.", examples=["10m"]
     )
     access_token_lifetime: Lifetime | None = Field(
         None, description="How long an access token is good for, or never.", examples=["1h"]

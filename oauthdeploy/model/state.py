@@ -13,7 +13,7 @@ from pydantic import Field
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Path
-from oauthdeploy.model.fields import Model, Natural, Text
+from oauthdeploy.model.fields import Model, Natural, Text, Unparsed
 from oauthdeploy.model.objects import Object, Side
 from oauthdeploy.model.servers import Server
 
@@ -119,6 +119,9 @@ class LiveObject:
     tokens (None: it isn't asked to).
 
     `revision` is the secret.revision that our mark on a client records; None where there is no mark that could tell.
+
+    `unparsed` holds by dotted path what the server has in a field that the model can't: the field is unset in `value`, and a
+    driver's own option stands there as a whole, by its name.
     """
 
     value: Object
@@ -132,6 +135,7 @@ class LiveObject:
     refused: bool | None = None
     client_id: str = ""
     revision: int | None = None
+    unparsed: Mapping[str, Unparsed] = field(default_factory=_frozen_map)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.model.capabilities import Capability, DriverFacts, supports
-from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Model
+from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Model, Unparsed
 from oauthdeploy.model.objects import KIND_OF, Association, Client, Object
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason
@@ -259,7 +259,8 @@ def compare_object(
     if isinstance(wanted, Association):
         return _SAME
     # A secret may be blind, and is never settled by a quick look.
-    if not live.blind and "secret" not in wanted.model_fields_set and surely_fulfilled(wanted, live.value, skip):
+    quick = not live.blind and not live.unparsed and "secret" not in wanted.model_fields_set
+    if quick and surely_fulfilled(wanted, live.value, skip):
         return _SAME
     model = type(wanted)
     defaults = facts.defaults.get(KIND_OF[model], {})
@@ -274,7 +275,7 @@ def compare_object(
         if (live.blind and _covered(path, live.blind)) or (path in hidden and unsaid(have, path)):
             blind.append(path)
             continue
-        before = live_value(model, path, have.get(path), defaults)
+        before = _unparsed(live, path) or live_value(model, path, have.get(path), defaults)
         after = _after(model, path, asked, defaults)
         if after is _UNKNOWN:
             if before is not None:
@@ -283,7 +284,7 @@ def compare_object(
             fields.append(FieldChange(path, before, after))
     if isinstance(wanted, Client) and isinstance(live.value, Client):
         fields += _revision_change(wanted, live, VALUE in blind)
-    fields += _option_changes(wanted, live.value, facts.name)
+    fields += _option_changes(wanted, live, facts.name)
     if not fields and not blind and not unknown:
         return _SAME
     return ObjectDifference(tuple(fields), tuple(blind), tuple(unknown))
@@ -310,6 +311,11 @@ def _after(model: type[Model], path: str, asked: Any, defaults: Mapping[str, Any
     if asked is not None:
         return asked
     return canonical_default(model, path, defaults[path]) if path in defaults else _UNKNOWN
+
+
+def _unparsed(live: LiveObject, path: str) -> Unparsed | None:
+    """What stands there and can't be parsed: in the field, or in the place of the group that it belongs to."""
+    return live.unparsed.get(path) or live.unparsed.get(path.rpartition(".")[0])
 
 
 def _covered(path: str, blind: frozenset[str]) -> bool:
@@ -341,13 +347,16 @@ def options_for(value: Object, driver: str) -> Mapping[str, Any]:
     return options.get(driver, {}) if OPTIONS in value.model_fields_set else {}
 
 
-def _option_changes(wanted: Object, live: Object, driver: str) -> list[FieldChange]:
+def _option_changes(wanted: Object, live: LiveObject, driver: str) -> list[FieldChange]:
     """What differs in the options of this driver, as deep as it can be named. Only written keys count, at every depth."""
     if OPTIONS not in wanted.model_fields_set:
         return []
-    asked, have = plain(options_for(wanted, driver)), plain(options_for(live, driver))
+    asked, have = plain(options_for(wanted, driver)), plain(options_for(live.value, driver))
+    odd = {name: value for name in asked if (value := live.unparsed.get(f"{OPTIONS}.{driver}.{name}")) is not None}
+    changes = [FieldChange(f"{OPTIONS}.{driver}.{name}", odd[name], asked[name]) for name in sorted(odd)]
+    asked = {name: value for name, value in asked.items() if name not in odd}
     if not asked or asked == have:
-        return []
+        return changes
     # Loaded here, since most plans never need it and it takes longer than a whole plan of a small manifest.
     from deepdiff import DeepDiff
     from deepdiff.helper import notpresent
@@ -360,7 +369,7 @@ def _option_changes(wanted: Object, live: Object, driver: str) -> list[FieldChan
             path = _option_path(driver, level.path(output_format="list"))
             sides = (None if side is notpresent else seal.opened(side) for side in (level.t1, level.t2))
             found[path] = FieldChange(path, *sides)
-    return [found[path] for path in sorted(found)]
+    return changes + [found[path] for path in sorted(found)]
 
 
 def _option_path(driver: str, keys: Iterable[str | int]) -> str:

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any, Final
 
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.model.fields import KnownAfterApply, Model, format_duration, managed
+from oauthdeploy.model.fields import KnownAfterApply, Model, Unparsed, format_duration, managed
 from oauthdeploy.reports.escape import visible as visible
 
 NONE_TEXT: Final = "(none)"
@@ -34,6 +34,8 @@ def value_text(path: str, value: Any) -> str:
         return f"(secret from {visible(origin)})"
     if isinstance(value, KnownAfterApply):
         return repr(value)
+    if isinstance(value, Unparsed):
+        return f"(can't be parsed: {visible(value.text)})"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

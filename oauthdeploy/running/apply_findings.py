@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.core.errors import DeliveryFailed, OAuthDeployError, ServerError, StalePlan
@@ -9,6 +11,7 @@ from oauthdeploy.planning.changes import Change
 
 BUG = "This is a bug in oauthdeploy."
 NOT_KEPT = "field-not-kept"
+FIELDS_LOST = "fields-lost"
 NOT_VERIFIED = "not-verified"
 STALE = StalePlan.rule
 NEW_SECRET = (
@@ -86,6 +89,17 @@ def not_delivered(error: DeliveryFailed, change: Change) -> Diagnostic:
         error.summary,
         f"{error.detail} The change was made on {change.address.server}, but the secret that the server made is lost.",
         f"{error.fix} {NEW_SECRET}",
+    )
+
+
+def fields_lost(change: Change, lost: Sequence[str]) -> Diagnostic:
+    """The change was made, and took along what it was not about."""
+    return about(
+        change,
+        FIELDS_LOST,
+        "A change took away what it was not about",
+        f"{change.address.server} no longer holds {', '.join(lost)}, and the change was not about that.",
+        "Put it back: the journal has the object as it was, and rollback writes the fields that a manifest can write.",
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import DeliveryFailed, JournalFailed, OAuthDeployError, ServerError
-from oauthdeploy.core.secrets import MASK, Secret
+from oauthdeploy.core.secrets import MASK, Secret, is_masked
 from oauthdeploy.drivers.base import Applied, Driver
 from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Model
 from oauthdeploy.model.objects import Client, DeliverTo, Side
@@ -153,21 +153,24 @@ class BatchExecutor:
     def _kept(self, change: Change, answer: Applied) -> Ended:
         """Hand over the secret that came with the answer, and compare what was left behind with what was asked."""
         note, delivered = answer.note, ""
-        if answer.secret is not None:
-            target = deliver_target(change, self.drivers[change.address.server])
-            if target is not None:
-                try:
-                    delivered = self.sinks.deliver(
-                        answer.secret, target, client_id=answer.client_id or answer.identity or change.address.name
-                    )
-                except DeliveryFailed as error:
-                    because = apply_findings.not_delivered(error, change)
-                    outcome = Outcome(change, Status.FAILED, because, note, answer.identity, answer.requests)
-                    return Ended(outcome, left=answer.value)
-            elif self._is_needed(change):
-                note = f"{note} {_DROPPED}".strip()
-        outcome = Outcome(change, Status.DONE, None, note, answer.identity, answer.requests)
-        return Ended(outcome, tuple(unkept(change, answer.value)), delivered, answer.value)
+        target = deliver_target(change, self.drivers[change.address.server])
+        because: Diagnostic | None = None
+        if target is not None and may_make_secret(change):
+            try:
+                delivered = self.sinks.deliver(
+                    _told(answer), target, client_id=answer.client_id or answer.identity or change.address.name
+                )
+            except DeliveryFailed as error:
+                because = apply_findings.not_delivered(error, change)
+        elif target is None and answer.secret is not None and self._is_needed(change):
+            note = f"{note} {_DROPPED}".strip()
+        if because is None and answer.lost:
+            because = apply_findings.fields_lost(change, answer.lost)
+        status = Status.DONE if because is None else Status.FAILED
+        outcome = Outcome(change, status, because, note, answer.identity, answer.requests)
+        if because is not None:
+            return Ended(outcome, delivered=delivered, left=answer.value)
+        return Ended(outcome, tuple(unkept(change, answer)), delivered, answer.value)
 
     def _is_needed(self, change: Change) -> bool:
         """Whether somebody may miss the secret: that of a new client of an authorization server."""
@@ -179,6 +182,17 @@ _DROPPED: Final = (
     "The server made a secret that has nowhere to go; it was dropped. Where it is needed, write generate: true and deliver_to "
     "in the manifest."
 )
+
+
+def _told(answer: Applied) -> Secret:
+    """The secret that came with an answer. Raises DeliveryFailed for none, and for a mask in its place."""
+    if answer.secret is None or is_masked(answer.secret.reveal()):
+        shows = "holds no secret" if answer.secret is None else "shows a mask in the place of the secret"
+        raise DeliveryFailed(
+            "A secret that the server was to make is not in its answer",
+            detail=f"The answer {shows}, and what was delivered before is left as it is.",
+        )
+    return answer.secret
 
 
 def deliver_target(change: Change, driver: Driver) -> DeliverTo | None:
@@ -201,16 +215,20 @@ def may_make_secret(change: Change) -> bool:
     return change.action is not Action.UPDATE or any(field.path.startswith("secret") for field in change.fields)
 
 
-def unkept(change: Change, left: Model | None) -> Sequence[Diagnostic]:
+def unkept(change: Change, answer: Applied) -> Sequence[Diagnostic]:
     """Compare what a server says it has with what was sent, field by field.
 
     Only fields of which the answer speaks are compared; a second look at the server finds what it left out.
     """
+    left = answer.value
     if change.desired is None or left is None or type(left) is not type(change.desired):
         return ()
     wanted, have = wanted_fields(change.desired), flatten(left)
     paths = {field.path for field in change.fields} if change.action is Action.UPDATE else set(wanted)
-    found = []
+    found = [
+        apply_findings.not_kept(change.address, path, shown(wanted.get(path)), shown(answer.unparsed[path]))
+        for path in sorted(paths & answer.unparsed.keys())
+    ]
     for path in sorted(paths & wanted.keys() & have.keys()):
         value = wanted[path]
         # null asks for the server's default, which only the server knows; a secret is never told back reliably.

@@ -26,7 +26,7 @@ from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import JournalFailed
 from oauthdeploy.core.secrets import Secret, SourcedText
-from oauthdeploy.model.fields import Model
+from oauthdeploy.model.fields import Model, Unparsed
 from oauthdeploy.planning.changes import Change
 from oauthdeploy.planning.outcome import Outcome
 from oauthdeploy.planning.plan import Plan
@@ -212,11 +212,15 @@ def read_journal(path: Path) -> JournalContents:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: fields that were written, secrets as `{"secret": origin}`, times in RFC 3339."""
+    """A value as JSON has it: fields that were written, secrets as `{"secret": origin}`, what can't be parsed as
+    `{"unparsed": text}`, times in RFC 3339.
+    """
     if isinstance(value, Secret):
         return {"secret": value.origin}
     if isinstance(value, SourcedText) and value.sensitive:
         return {"secret": value.origin}
+    if isinstance(value, Unparsed):
+        return {"unparsed": value.text}
     if isinstance(value, Model):
         return {
             name: plain(getattr(value, name)) for name in type(value).model_fields if name in value.model_fields_set

@@ -389,7 +389,7 @@ def _require_outcomes(ran: Ran) -> None:
                 raise Breach(f"{change.address} was deleted, and the driver gives back an object")
             if not gone and one.value is None:
                 raise Breach(f"{change.address} was {change.action}d, and the driver gives back no object")
-            if found := unkept(change, one.value):
+            if found := unkept(change, one):
                 raise Breach(
                     f"what the driver gives back is not what was planned: {found[0].summary}: {found[0].detail}"
                 )

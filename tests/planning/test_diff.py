@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.capabilities import Capability
-from oauthdeploy.model.fields import KNOWN_AFTER_APPLY
+from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Unparsed
 from oauthdeploy.model.objects import (
     Client,
     ClientSecret,
@@ -218,6 +218,39 @@ def test_a_generated_secret_is_known_after_apply() -> None:
     wanted = Client(secret=ClientSecret(generate=True, deliver_to=DeliverTo(file="x.env")))
     (change,) = compare(desired({client("x"): wanted}), live(), FACTS).changes
     assert [(field.path, field.after) for field in change.fields] == [("secret.value", KNOWN_AFTER_APPLY)]
+
+
+# -- what can't be parsed ---------------------------------------------------------------------------------------------
+
+
+def test_a_value_that_can_not_be_parsed_differs_where_it_is_managed_and_nowhere_else() -> None:
+    """It stands in the change as it is, even where the default is asked for; other fields are compared as ever."""
+    odd = {"tokens.access_lifetime": Unparsed('"5m"'), "description": Unparsed("7"), "redirect_uris": Unparsed("7")}
+    seen = there(Client(name="a", enabled=True), unparsed=odd)
+    wanted = Client(name="a", tokens=ClientTokens(access_lifetime="inherit"), redirect_uris=(), enabled=True)
+    assert compare_object(wanted, seen, FACTS["fake"]).fields == (
+        FieldChange("redirect_uris", Unparsed("7"), ()),
+        FieldChange("tokens.access_lifetime", Unparsed('"5m"'), "inherit"),
+    )
+    assert compare_object(Client(name="a"), seen, FACTS["fake"]).fields == ()
+
+
+def test_a_group_that_can_not_be_parsed_spoils_each_of_its_fields() -> None:
+    """`tokens: 5` says nothing of either lifetime or count."""
+    seen = there(Client(), unparsed={"tokens": Unparsed("5")})
+    (change,) = compare_object(Client(tokens=ClientTokens(refresh_count=0)), seen, FACTS["fake"]).fields
+    assert change == FieldChange("tokens.refresh_count", Unparsed("5"), 0)
+
+
+def test_an_option_that_can_not_be_parsed_differs_and_its_neighbours_do_not() -> None:
+    """One odd option is one change; null, which asks for the default, puts it right too."""
+    odd = {"options.fake.idle": Unparsed('"30m"')}
+    seen = there(Client(options={"fake": {"other": 1}}), unparsed=odd)
+    for asked in (1800, None):
+        wanted = Client(options={"fake": {"idle": asked, "other": 1}})
+        assert compare_object(wanted, seen, FACTS["fake"]).fields == (
+            FieldChange("options.fake.idle", Unparsed('"30m"'), asked),
+        )
 
 
 # -- options of the driver --------------------------------------------------------------------------------------------

@@ -41,8 +41,8 @@ class MemoryServer:
     """What the server holds, what goes wrong, and what was asked of it.
 
     `check_error` and `read_error` are raised; `before` and `after` are called around each change of a batch, and may
-    raise; `keeps` changes what is stored of an object; `secrets` are made for the clients of those names. With `marks` the
-    server tells no secrets and records the revision of each one that it was sent.
+    raise; `keeps` changes what is stored of an object; `secrets` are told of the clients of those names; `lost` goes with each
+    write. With `marks` the server tells no secrets and records the revision of each one that it was sent.
     """
 
     objects: dict[Address, Object] = field(default_factory=dict)
@@ -55,6 +55,7 @@ class MemoryServer:
     after: Callable[[Change], None] = lambda _change: None
     keeps: Callable[[Address, Object], Object] = lambda _address, value: value
     secrets: dict[str, str] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
     marks: dict[Address, int] | None = None
     checks: int = 0
     reads: list[Wanted] = field(default_factory=list)
@@ -181,7 +182,7 @@ class MemoryDriver(Driver):
             store.marks[address] = wish.revision
         made = store.secrets.get(address.name) if isinstance(value, Client) else None
         secret = Secret(made, "server") if made else None
-        return Applied(address, value, f"id-{address.name}", fingerprint(value), secret)
+        return Applied(address, value, f"id-{address.name}", fingerprint(value), secret, lost=store.lost)
 
 
 def fingerprint(value: Object) -> str:

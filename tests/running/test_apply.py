@@ -549,6 +549,43 @@ def test_the_secret_of_a_mere_resource_server_does_not_take_the_others_place(est
     assert CANARY in (tmp_path / "s.env").read_text()
 
 
+def test_an_update_that_makes_no_secret_delivers_none(estate: Estate, tmp_path: Path) -> None:
+    """A server may show the secret, or a mask, in any answer; what was delivered with the create stays."""
+    estate.login.secrets = {"shop": CANARY}
+    estate.apply(plan_of(create(SHOP, generated("s.env"))))
+    for echoed in ("********", "another-real-one"):
+        estate.login.objects[SHOP] = generated("s.env")
+        estate.login.secrets = {"shop": echoed}
+        described = generated("s.env").model_copy(update={"description": echoed})
+        report = estate.apply(plan_of(update(SHOP, generated("s.env"), described, "description")))
+        assert report.complete
+        assert report.delivered == {}
+        assert CANARY in (tmp_path / "s.env").read_text()
+
+
+@pytest.mark.parametrize("shown", ["", "********", "ab****", "<hidden>"])
+def test_a_secret_that_was_to_come_and_did_not_is_a_failed_change(estate: Estate, tmp_path: Path, shown: str) -> None:
+    """None, or a mask in its place: the client stands and nobody can use it, so it isn't done."""
+    estate.login.secrets = {"shop": shown} if shown else {}
+    report = estate.apply(plan_of(create(SHOP, generated("s.env"))))
+    found = because(report, str(SHOP))
+    assert (statuses(report), found.rule) == ({str(SHOP): "failed"}, "secret-not-delivered")
+    assert "raise secret.revision" in found.fix
+    assert not (tmp_path / "s.env").exists()
+
+
+def test_what_a_change_took_along_is_its_error_and_in_the_journal(estate: Estate, tmp_path: Path) -> None:
+    """A server that replaces where it was asked to change some fields loses the others, and says 200."""
+    estate.login.lost = ("scopes[orders.read]",)
+    estate.login.objects[SHOP] = Client()
+    with Journal.create(tmp_path / "journal", "shop", now=Clock()) as journal:
+        report = estate.apply(plan_of(update(SHOP, Client(), Client(description="d"), "description")), journal=journal)
+    found = because(report, str(SHOP))
+    assert (report.complete, found.rule) == (False, "fields-lost")
+    assert "scopes[orders.read]" in found.detail
+    assert "scopes[orders.read]" in Path(report.journal).read_text()
+
+
 # -- the second look --------------------------------------------------------------------------------------------------
 
 

@@ -56,6 +56,8 @@ class KeycloakDriver(Driver):
         self._associated: Mapping[str, frozenset[str]] = {}
         self._saml: frozenset[Address] = frozenset()
         self._scope_ids: dict[str, str] = {}
+        self._realm: Mapping[str, Any] = {}
+        self._scopes: Mapping[str, Mapping[str, Any]] = {}
 
     def check(self) -> ServerReport:
         """Ask for the realm: that shows whether the address, the account and the realm are right."""
@@ -92,6 +94,9 @@ class KeycloakDriver(Driver):
             self._wanted = wanted.objects
             self._associated = associations_by_client(wanted.objects)
             self._saml = frozenset(reader.saml)
+            self._realm = reader.realm or {}
+            named = {address.name for address in wanted.objects if address.kind is Kind.SCOPE}
+            self._scopes = {name: live.raw for name, live in reader.scopes.items() if name in named}
             self._realm_there = reader.realm is not None
             self._to_be_made = reader.realm is None
             self._scope_ids.update({live.name: live.uuid for live in reader.scopes.values()})
@@ -175,6 +180,7 @@ class KeycloakDriver(Driver):
     def _writer(self) -> Writer:
         with self._lock:
             wanted, associated, owner = self._wanted, self._associated, self._owner
+            realm, scopes = self._realm, self._scopes
 
         def is_default(client_id: str, scope: str) -> bool:
             desired = wanted.get(Address(Kind.CLIENT, client_id, self.name))
@@ -184,7 +190,7 @@ class KeycloakDriver(Driver):
             flows = flow_aliases(self._admin) if has_flows(desired) else {}
             return client_object(live, desired, flows, associated.get(live.client_id, frozenset()), owner)
 
-        return Writer(self._admin, owner, tell, is_default, self._scope_id)
+        return Writer(self._admin, owner, tell, is_default, self._scope_id, realm, scopes)
 
     def _scope_id(self, name: str) -> str | None:
         with self._lock:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers.json_values import Garbled
+from oauthdeploy.drivers.json_values import Garbled, unparsed
 from oauthdeploy.drivers.keycloak.options import CLIENT_ATTRIBUTES, SCOPE_ATTRIBUTES, Mapper
 from oauthdeploy.drivers.keycloak.secret_fields import texts_of
-from oauthdeploy.model.fields import Model
+from oauthdeploy.model.fields import Model, Unparsed
 
 
 @dataclass(frozen=True)
@@ -26,25 +26,25 @@ def _read_flag(value: Any) -> bool:
         return value
     if value in ("true", "false"):
         return bool(value == "true")
-    raise Garbled("a flag is neither true nor false")
+    raise Garbled("a flag is neither true nor false", value)
 
 
 def _read_text(value: Any) -> str:
     if not isinstance(value, str):
-        raise Garbled("a text is none")
+        raise Garbled("a text is none", value)
     return value
 
 
 def _read_number(value: Any) -> int:
     text = str(value)
-    if not text.isascii() or not text.isdigit() or len(text) > 15:
-        raise Garbled("a number is none")
+    if isinstance(value, bool) or not text.isascii() or not text.isdigit() or len(text) > 15:
+        raise Garbled("a number is none", value)
     return int(text)
 
 
 def _read_texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise Garbled("a list of texts is none")
+        raise Garbled("a list of texts is none", value)
     return tuple(sorted(set(value)))
 
 
@@ -69,16 +69,29 @@ class Place:
 
     def read(self, raw: Mapping[str, Any]) -> Any:
         """The option's value in the JSON of an object; its default where nothing is there. Raises Garbled."""
-        value = (raw.get("attributes") or {}).get(self.key) if self.attribute else raw.get(self.key)
+        value = _attributes_in(raw).get(self.key) if self.attribute else raw.get(self.key)
         return self.default if value is None or value == "" else self.codec.read(value)
 
     def write(self, raw: dict[str, Any], value: Any) -> None:
         """Put a value into the JSON of an object. An attribute is removed by an empty text."""
         value = self.default if value is None else value
         if self.attribute:
-            raw.setdefault("attributes", {})[self.key] = "" if value is None else self.codec.write(value)
+            raw["attributes"] = {**kept_attributes(raw), self.key: "" if value is None else self.codec.write(value)}
         else:
             raw[self.key] = value if value is None else self.codec.write(value)
+
+
+def _attributes_in(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = raw.get("attributes") or {}
+    if not isinstance(found, Mapping):
+        raise Garbled("attributes is no object", found)
+    return found
+
+
+def kept_attributes(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The attributes of an object that is going to be changed; what is no object of attributes is not worth keeping."""
+    found = raw.get("attributes")
+    return found if isinstance(found, Mapping) else {}
 
 
 def _attributes(keys: Mapping[str, str], codecs: Mapping[str, Codec]) -> dict[str, Place]:
@@ -133,13 +146,27 @@ SETTINGS: Final[Mapping[str, Place]] = {
 # -- told as the manifest has it ----------------------------------------------------------------------------------------
 
 
+def told_options(
+    written: Mapping[str, Any], wanted: Model, live: Callable[[str], Any], places: Mapping[str, Place]
+) -> tuple[dict[str, Any], dict[str, Unparsed]]:
+    """`told` for each written option by itself, and those that can't be parsed, by their dotted path in the model."""
+    values: dict[str, Any] = {}
+    odd: dict[str, Unparsed] = {}
+    for name, raw in written.items():
+        try:
+            values.update(told({name: raw}, wanted, live, places))
+        except Garbled as problem:
+            odd[f"options.keycloak.{name}"] = unparsed(problem.value)
+    return values, odd
+
+
 def told(
     written: Mapping[str, Any], wanted: Model, live: Callable[[str], Any], places: Mapping[str, Place]
 ) -> dict[str, Any]:
     """The live values of the written options, as the manifest has to see them: in its own spelling where they are equal.
 
     `written` are the options as written, `wanted` the same as a model, `live` gives the value that stands there by name, in
-    the model's types. null asks for the default of the option's place.
+    the model's types. null asks for the default of the option's place. Raises Garbled.
     """
 
     def asked(name: str) -> Any:
@@ -175,28 +202,34 @@ def _is_nothing(value: Any) -> bool:
 def read_mappers(raw: Mapping[str, Any]) -> dict[str, Mapper]:
     """The protocol mappers in the JSON of a client or a client scope, by name. Raises Garbled."""
     found: dict[str, Mapper] = {}
-    for one in raw.get("protocolMappers") or ():
+    listed = raw.get("protocolMappers") or ()
+    if not isinstance(listed, list | tuple):
+        raise Garbled("protocolMappers is no list", listed)
+    for one in listed:
         if not isinstance(one, Mapping) or not isinstance(one.get("name"), str):
-            raise Garbled("a protocol mapper has no name")
+            raise Garbled("a protocol mapper has no name", one)
         config = one.get("config") or {}
         if not isinstance(config, Mapping):
-            raise Garbled("the config of a protocol mapper is no object")
+            raise Garbled("the config of a protocol mapper is no object", config)
         found[one["name"]] = Mapper(type=str(one.get("protocolMapper", "")), config=texts_of(config))
     return found
 
 
-def write_mappers(standing: Iterable[Any], wanted: Mapping[str, Mapper | None]) -> list[Any]:
+def write_mappers(standing: Any, wanted: Mapping[str, Mapper | None]) -> list[Any]:
     """The mappers of an object as they shall be: `standing` as read, changed by `wanted`; None takes one away.
 
-    What a mapper has beside its type and config (its id) is kept; a mapper of another type is made anew.
+    What a mapper has beside its type and config (its id) is kept; a mapper of another type is made anew, and one without a
+    name is left out.
     """
-    kept = {one["name"]: one for one in standing}
+    listed = standing if isinstance(standing, list | tuple) else ()
+    kept = {one["name"]: one for one in listed if isinstance(one, Mapping) and isinstance(one.get("name"), str)}
     for name, mapper in wanted.items():
         before = kept.pop(name, None)
         if mapper is None:
             continue
         if before is not None and before.get("protocolMapper") == mapper.type:
-            kept[name] = {**before, "config": {**(before.get("config") or {}), **mapper.config}}
+            config = before.get("config")
+            kept[name] = {**before, "config": {**(config if isinstance(config, Mapping) else {}), **mapper.config}}
         else:
             kept[name] = {
                 "name": name,
@@ -205,6 +238,18 @@ def write_mappers(standing: Iterable[Any], wanted: Mapping[str, Mapper | None]) 
                 "config": dict(mapper.config),
             }
     return list(kept.values())
+
+
+def _listed(raw: Mapping[str, Any]) -> list[Any]:
+    listed = raw.get("protocolMappers")
+    return list(listed) if isinstance(listed, list | tuple) else []
+
+
+def _is_sound(mapper: Any) -> bool:
+    try:
+        return bool(read_mappers({"protocolMappers": [mapper]}))
+    except Garbled:
+        return False
 
 
 # -- audiences ------------------------------------------------------------------------------------------------------------
@@ -225,6 +270,8 @@ def _adds(mapper: Mapper) -> bool:
 
 def audience_mappers(raw: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, Mapper | None]:
     """The mappers to add, and as None those to take away, so that an object puts `wanted` into access tokens."""
+    # A mapper that can't be parsed adds no audience that anybody knows of, and is no reason not to write the others.
+    raw = {"protocolMappers": [one for one in _listed(raw) if _is_sound(one)]}
     have, asked = set(read_audiences(raw)), set(wanted)
     gone = {
         name: None

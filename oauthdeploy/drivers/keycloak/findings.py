@@ -74,8 +74,9 @@ def _saml(address: Address) -> Diagnostic:
 
 
 def _settings(realm: Realm, address: Address, value: Settings) -> Iterator[Diagnostic]:
-    if value.access_token_lifetime == "never":
-        yield _endless(address, "access_token_lifetime")
+    for field in ("access_token_lifetime", "authorization_code_lifetime"):
+        if getattr(value, field) == "never":
+            yield _endless(address, field)
     if value.require_https and realm.url.lower().startswith("http:"):
         yield Diagnostic(
             "https-required-over-http",
@@ -90,7 +91,7 @@ def _settings(realm: Realm, address: Address, value: Settings) -> Iterator[Diagn
 def _endless(address: Address, field: str) -> Diagnostic:
     return Diagnostic(
         "token-lifetime-endless",
-        "Keycloak's tokens end with their session",
+        "Keycloak's codes and tokens have an end",
         f"{field}: never can't be had of Keycloak.",
         "Write a duration.",
         address=str(address),

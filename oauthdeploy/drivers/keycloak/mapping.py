@@ -6,13 +6,23 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers.json_values import a_flag, a_name, a_number, a_text, an_object, fingerprint, some_texts
-from oauthdeploy.drivers.keycloak.field_map import CLIENT, read_mappers, told, write_mappers
+from oauthdeploy.core.secrets import Secret, is_masked
+from oauthdeploy.drivers.json_values import (
+    FieldReader,
+    Garbled,
+    a_flag,
+    a_name,
+    a_number,
+    a_text,
+    an_object,
+    fingerprint,
+    some_texts,
+)
+from oauthdeploy.drivers.keycloak.field_map import CLIENT, kept_attributes, read_mappers, told_options, write_mappers
 from oauthdeploy.drivers.keycloak.options import MARK, Flows, KeycloakClientOptions
 from oauthdeploy.drivers.keycloak.secret_fields import sealed, texts_of
-from oauthdeploy.model.fields import ClientLifetime
-from oauthdeploy.model.objects import Client, ClientSecret, ClientTokens, ClientType, Grant
+from oauthdeploy.model.fields import ClientLifetime, Unparsed
+from oauthdeploy.model.objects import Client, ClientSecret, ClientType, Grant
 
 OPENID: Final = "openid-connect"
 OWNER: Final = f"{MARK}owner"
@@ -35,7 +45,7 @@ FLAGS: Final[Mapping[Grant, str]] = {
 }
 """The grants that have a flag of their own. Refreshing has none: it goes with the grants of users."""
 
-_VOLATILE: Final = frozenset(
+VOLATILE: Final = frozenset(
     {
         "secret",
         "registrationAccessToken",
@@ -54,8 +64,6 @@ _VOLATILE: Final = frozenset(
 )
 """What is secret, changes by itself, or has an address of its own, and so has no part in a client's fingerprint."""
 
-_MASKED: Final = "**********"
-
 
 def is_openid(raw: Mapping[str, Any]) -> bool:
     """Whether a client or a client scope is of OAuth; SAML's are none of ours."""
@@ -67,11 +75,19 @@ def attributes_of(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     return texts_of(an_object(raw.get("attributes") or {}, "attributes"))
 
 
+def marks_of(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The attributes of an object for a look at our own marks: none where they can't be parsed."""
+    found = raw.get("attributes")
+    return texts_of(found) if isinstance(found, Mapping) else {}
+
+
 def digest(raw: Mapping[str, Any]) -> str:
     """The fingerprint of a client or client scope, whatever the order of its mappers."""
-    mappers = raw.get("protocolMappers") or ()
+    mappers = raw.get("protocolMappers")
+    if not isinstance(mappers, list):
+        return fingerprint(raw, VOLATILE)
     ordered = sorted((one for one in mappers if isinstance(one, Mapping)), key=lambda one: str(one.get("name")))
-    return fingerprint({**raw, "protocolMappers": ordered}, _VOLATILE)
+    return fingerprint({**raw, "protocolMappers": ordered}, VOLATILE)
 
 
 # -- clients ------------------------------------------------------------------------------------------------------------
@@ -82,7 +98,9 @@ class LiveClient:
     """A client as the server told it.
 
     `default` and `optional` are the names of its client scopes; `owner` is the manifest in its mark, `revision` that of the
-    secret which the mark records. `not_before` is in seconds since 1970, 0 for none.
+    secret which the mark records. `not_before` is in seconds since 1970, 0 for none. `unparsed` is what the model has no place
+    for, by dotted path. `scopes_unparsed` says that a list of client scopes is among it: then `default` and `optional` don't
+    hold them all.
     """
 
     uuid: str
@@ -96,6 +114,8 @@ class LiveClient:
     not_before: int
     openid: bool
     raw: Mapping[str, Any]
+    unparsed: Mapping[str, Unparsed]
+    scopes_unparsed: bool
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -109,36 +129,52 @@ class LiveClient:
 
 
 def read_client(raw: Mapping[str, Any]) -> LiveClient:
-    """Raises Garbled."""
+    """Raises Garbled where the client can't be told from others."""
     raw = sealed(an_object(raw, "a client"))
-    attributes = attributes_of(raw)
-    grants = [grant for grant, flag in FLAGS.items() if a_flag(raw, flag, False)]
-    values: dict[str, Any] = {
-        "name": a_text(raw, "name"),
-        "description": a_text(raw, "description"),
-        "type": ClientType.PUBLIC if a_flag(raw, "publicClient", False) else ClientType.CONFIDENTIAL,
-        "redirect_uris": some_texts(raw, "redirectUris"),
-        "grants": (*grants, *([Grant.REFRESH_TOKEN] if refreshes(raw) else [])),
-        "tokens": ClientTokens(access_lifetime=_lifetime(attributes)),
-        "enabled": a_flag(raw, "enabled", True),
-    }
-    secret = secret_in(raw)
-    if secret is not None and values["type"] is ClientType.CONFIDENTIAL:
-        values["secret"] = ClientSecret(value=secret)
-    revision = attributes.get(REVISION, "")
+    if raw.keys() <= _IDENTITY:
+        raise Garbled("a client has nothing but its name")
+    fields, others = FieldReader(), FieldReader()
+    fields.take("name", lambda: a_text(raw, "name"))
+    fields.take("description", lambda: a_text(raw, "description"))
+    kind = fields.take("type", lambda: _client_type(raw))
+    fields.take("redirect_uris", lambda: some_texts(raw, "redirectUris"))
+    fields.take("grants", lambda: _grants(raw))
+    fields.take("tokens.access_lifetime", lambda: _lifetime(attributes_of(raw)))
+    fields.take("enabled", lambda: a_flag(raw, "enabled", True))
+    secret = others.take("secret", lambda: secret_in(raw))
+    if secret is not None and kind is ClientType.CONFIDENTIAL:
+        fields.values["secret"] = ClientSecret(value=secret)
+    default = others.take("default", lambda: some_texts(raw, "defaultClientScopes"))
+    optional = others.take("optional", lambda: some_texts(raw, "optionalClientScopes"))
+    marks = marks_of(raw)
+    revision = str(marks.get(REVISION, ""))
     return LiveClient(
         uuid=a_name(raw, "id"),
         client_id=a_name(raw, "clientId"),
-        value=Client(**values),
-        default=some_texts(raw, "defaultClientScopes"),
-        optional=some_texts(raw, "optionalClientScopes"),
+        value=fields.build(Client),
+        default=default or (),
+        optional=optional or (),
         fingerprint=digest(raw),
-        owner=attributes.get(OWNER, ""),
+        owner=str(marks.get(OWNER, "")),
         revision=int(revision) if revision.isascii() and revision.isdigit() and len(revision) < 10 else None,
-        not_before=a_number(raw, "notBefore", 0, 0),
+        not_before=others.take("not_before", lambda: a_number(raw, "notBefore", 0, 0)) or 0,
         openid=is_openid(raw),
         raw=raw,
+        unparsed=fields.unparsed,
+        scopes_unparsed=default is None or optional is None,
     )
+
+
+_IDENTITY: Final = frozenset({"id", "clientId", "name", "url"})
+
+
+def _client_type(raw: Mapping[str, Any]) -> ClientType:
+    return ClientType.PUBLIC if a_flag(raw, "publicClient", False) else ClientType.CONFIDENTIAL
+
+
+def _grants(raw: Mapping[str, Any]) -> tuple[Grant, ...]:
+    grants = [grant for grant, flag in FLAGS.items() if a_flag(raw, flag, False)]
+    return (*grants, *([Grant.REFRESH_TOKEN] if refreshes(raw) else []))
 
 
 def refreshes(raw: Mapping[str, Any]) -> bool:
@@ -183,7 +219,7 @@ def new_client(client_id: str, owner: str) -> dict[str, Any]:
 def put_client(raw: dict[str, Any], values: Mapping[str, Any]) -> None:
     """Put fields of the model's Client, by dotted path, into the JSON of a client. The flags of grants come first."""
     simple = {"name": "name", "description": "description", "enabled": "enabled"}
-    attributes = raw.setdefault("attributes", {})
+    attributes = raw["attributes"] = dict(kept_attributes(raw))
     for field, value in values.items():
         match field:
             case "name" | "description" | "enabled":
@@ -208,7 +244,7 @@ def _put_refreshing(raw: dict[str, Any], wanted: bool) -> None:
     """Switch refresh tokens on or off, and touch no attribute that says so already."""
     if refreshes(raw) == wanted:
         return
-    attributes = raw["attributes"]
+    attributes: dict[str, Any] = raw["attributes"]
     if not wanted:
         attributes.update({key: "false" for key in (REFRESH, CC_REFRESH) if key == REFRESH or key in attributes})
     elif _serves_users(raw):
@@ -230,14 +266,14 @@ def options_of(client: Client | None) -> tuple[Mapping[str, Any], KeycloakClient
 
 def with_options(
     live: LiveClient, desired: Client | None, flows: Mapping[str, str], associated: Collection[str]
-) -> Client:
-    """A live client as the manifest has to see it: with those options that it writes.
+) -> tuple[Client, Mapping[str, Unparsed]]:
+    """A live client as the manifest has to see it: with those options that it writes, and all of it that can't be parsed.
 
     `flows` are the aliases of authentication flows by id; `associated` the scopes that the manifest gives the client.
     """
     written, wanted = options_of(desired)
     if not written:
-        return live.value
+        return live.value, live.unparsed
 
     def have(name: str) -> Any:
         match name:
@@ -254,9 +290,8 @@ def with_options(
             case _:
                 return CLIENT[name].read(live.raw)
 
-    return live.value.model_copy(
-        update={"options": {"keycloak": told(written, wanted, have, CLIENT)}},
-    )
+    values, odd = told_options(written, wanted, have, CLIENT)
+    return live.value.model_copy(update={"options": {"keycloak": values}}), {**live.unparsed, **odd}
 
 
 def _flows(raw: Mapping[str, Any], flows: Mapping[str, str]) -> Any:
@@ -279,9 +314,10 @@ def put_options(raw: dict[str, Any], desired: Client, names: Collection[str], fl
             case "default_scopes":
                 continue
             case "protocol_mappers":
-                raw["protocolMappers"] = write_mappers(raw.get("protocolMappers") or (), value or {})
+                raw["protocolMappers"] = write_mappers(raw.get("protocolMappers"), value or {})
             case "attributes":
-                raw.setdefault("attributes", {}).update({key: text or "" for key, text in (value or {}).items()})
+                new = {key: text or "" for key, text in (value or {}).items()}
+                raw["attributes"] = {**kept_attributes(raw), **new}
             case "authentication_flows":
                 _put_flows(raw, value, written[name], flow_id)
             case _:
@@ -289,7 +325,8 @@ def put_options(raw: dict[str, Any], desired: Client, names: Collection[str], fl
 
 
 def _put_flows(raw: dict[str, Any], value: Any, written: Any, flow_id: Callable[[str], str]) -> None:
-    bound = dict(raw.get("authenticationFlowBindingOverrides") or {})
+    had = raw.get("authenticationFlowBindingOverrides")
+    bound = dict(had) if isinstance(had, Mapping) else {}
     for key in ("browser", "direct_grant") if value is None else tuple(written):
         alias = getattr(value, key) if value is not None else None
         bound[key] = flow_id(alias) if alias else ""
@@ -306,13 +343,13 @@ def secret_in(raw: Mapping[str, Any]) -> Secret | None:
     """The secret in the JSON of a client; None where it has none, or where the server doesn't tell."""
     told = raw.get("secret")
     secret = told.reveal() if isinstance(told, Secret) else a_text(raw, "secret")
-    return Secret(secret, "server") if secret and secret != _MASKED else None
+    return Secret(secret, "server") if secret and not is_masked(secret) else None
 
 
 def whole(raw: Mapping[str, Any]) -> dict[str, Any]:
     """A client as it was read, made ready to be changed and sent back: its own copy, without what the server only shows."""
     copy = {key: value for key, value in raw.items() if key != "access"}
-    copy["attributes"] = dict(raw.get("attributes") or {})
+    copy["attributes"] = dict(kept_attributes(raw))
     return copy
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
-from oauthdeploy.core.errors import Forbidden, ServerError, Unauthorized, Unreachable
+from oauthdeploy.core.errors import Forbidden, ServerError, Unauthorized, UnexpectedAnswer, Unreachable
 from oauthdeploy.drivers.base import Wanted
 from oauthdeploy.drivers.common_steps import at_once, parsed, warning_of
 from oauthdeploy.drivers.json_values import fingerprint
@@ -158,8 +158,9 @@ class Reader:
                 continue
             if Kind.CLIENT in self.wanted.kinds:
                 self._client(live)
-            if Kind.ASSOCIATION in self.wanted.kinds:
-                self._associations(live)
+            if Kind.ASSOCIATION in self.wanted.kinds and Kind.ASSOCIATION not in self.unreadable:
+                with self._reading(Kind.ASSOCIATION):
+                    self._associations(live)
         if Kind.REVOCATION in self.wanted.kinds:
             with self._reading(Kind.REVOCATION):
                 self._revocations()
@@ -203,6 +204,15 @@ class Reader:
         return associations_by_client(self.wanted.objects)
 
     def _associations(self, live: LiveClient) -> None:
+        """Tell the associations of a client. A list that can't be parsed is no empty one, where the manifest names the client."""
+        if live.scopes_unparsed and live.client_id in self._named_clients:
+            raise UnexpectedAnswer(
+                f"The client scopes of '{live.client_id}' on '{self.server}' can't be read",
+                server=self.server,
+                method="GET",
+                path=api.CLIENTS,
+                fix="Correct them on the server.",
+            )
         for scope in live.scopes:
             if scope in self._named_scopes or (self.wanted.everything and self._is_association(scope)):
                 address = Address.association(live.client_id, scope, self.server)
@@ -251,14 +261,16 @@ def client_object(
     written = options_of(desired)[0]
     if keeps_secrets(written):
         live = read_client(sealed(live.raw, written))
+    value, odd = with_options(live, desired, flows, associated)
     return LiveObject(
-        with_options(live, desired, flows, associated),
+        value,
         live.uuid,
         live.fingerprint,
         ownership=ownership_of(live.owner, ours),
         owner=live.owner,
         client_id=live.client_id,
         revision=live.revision,
+        unparsed=odd,
     )
 
 
@@ -299,12 +311,14 @@ def scope_object(live: LiveScope, desired: Scope | None, new_clients: str, ours:
     written = scope_mapping.options_of(desired)[0]
     if keeps_secrets(written):
         live = read_scope(sealed(live.raw, written))
+    value, odd = scope_mapping.with_options(live, desired, new_clients)
     return LiveObject(
-        scope_mapping.with_options(live, desired, new_clients),
+        value,
         live.uuid,
         live.fingerprint,
         ownership=ownership_of(live.owner, ours),
         owner=live.owner,
+        unparsed=odd,
     )
 
 
@@ -321,7 +335,7 @@ def revocation_object(admin: AdminApi, name: str, value: Revocation, live: LiveC
     sessions: Sequence[Mapping[str, Any]] = ()
     if value.tokens is not None:
         sessions = [one for offline in (False, True) for one in admin.sessions(live.uuid, offline=offline)]
-    state = {"client": live.uuid, "enabled": bool(live.value.enabled), "not_before": live.not_before}
+    state = {"client": live.uuid, "enabled": live.value.enabled is not False, "not_before": live.not_before}
     return parsed(
         admin.http.server,
         "GET",
@@ -350,7 +364,8 @@ def settings_of(admin: AdminApi, realm: Mapping[str, Any], desired: Settings | N
         def holds(rule: Rule) -> Mapping[str, Any] | None:
             return enforced(rule, profiles, policies)
 
-        return LiveObject(read_settings(realm, desired, holds), fingerprint=settings_fingerprint(realm))
+        value, odd = read_settings(realm, desired, holds)
+        return LiveObject(value, fingerprint=settings_fingerprint(realm), unparsed=odd)
 
     return parsed(admin.http.server, "GET", api.REALM, read)
 

@@ -57,7 +57,8 @@ class Cutter:
             end = min(moment_of(desired.tokens), end)
         else:
             body["attributes"][mark_name(name)] = str(end)
-        body["notBefore"] = max(end, int(body.get("notBefore") or 0))
+        had = body.get("notBefore")
+        body["notBefore"] = max(end, had if isinstance(had, int) else 0)
         return "Tokens issued before now are refused." if end > now else "Tokens issued before that time are refused."
 
     def _revoke_token(self, raw: Mapping[str, Any], desired: Revocation) -> list[str]:

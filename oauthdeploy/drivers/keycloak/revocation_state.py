@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import Any
 
-from oauthdeploy.drivers.keycloak.mapping import REVOKED, LiveClient, attributes_of, sessions_since, started_before
+from oauthdeploy.drivers.keycloak.mapping import REVOKED, LiveClient, marks_of, sessions_since, started_before
 from oauthdeploy.model.objects import IssuedBefore, Revocation
 from oauthdeploy.model.state import LiveObject, TokenCount
 
@@ -38,7 +38,7 @@ def live_revocation(
         tokens = TokenCount(active=0, total=0) if value.tokens is not None else None
         return LiveObject(value, fingerprint=mark, tokens=tokens)
     tokens = None if value.tokens is None else _count(value, live, sessions, name)
-    return LiveObject(value, live.uuid, mark, tokens=tokens, blocked=not live.value.enabled)
+    return LiveObject(value, live.uuid, mark, tokens=tokens, blocked=live.value.enabled is False)
 
 
 def _count(value: Revocation, live: LiveClient, sessions: Sequence[Mapping[str, Any]], name: str) -> TokenCount:
@@ -65,5 +65,5 @@ def mark_name(name: str) -> str:
 
 def was_carried_out(live: LiveClient, name: str) -> bool:
     """Whether the mark of a revocation stands, and not-before has not been taken back since."""
-    written = attributes_of(live.raw).get(mark_name(name), "")
+    written = str(marks_of(live.raw).get(mark_name(name), ""))
     return written.isascii() and written.isdigit() and len(written) < 12 and live.not_before >= int(written)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from oauthdeploy.drivers.json_values import a_name, a_text
+from oauthdeploy.drivers.json_values import FieldReader, a_name, a_text
 from oauthdeploy.drivers.keycloak.field_map import (
     SCOPE,
     TEXT,
@@ -14,12 +14,13 @@ from oauthdeploy.drivers.keycloak.field_map import (
     audience_mappers,
     read_audiences,
     read_mappers,
-    told,
+    told_options,
     write_mappers,
 )
-from oauthdeploy.drivers.keycloak.mapping import OPENID, OWNER, attributes_of, digest, is_openid
+from oauthdeploy.drivers.keycloak.mapping import OPENID, OWNER, attributes_of, digest, is_openid, marks_of
 from oauthdeploy.drivers.keycloak.options import KeycloakScopeOptions, Mapper
 from oauthdeploy.drivers.keycloak.secret_fields import sealed
+from oauthdeploy.model.fields import Unparsed
 from oauthdeploy.model.objects import Scope
 
 _NO_OPTIONS: Final = KeycloakScopeOptions()
@@ -31,7 +32,9 @@ NONE: Final = "none"
 
 @dataclass(frozen=True)
 class LiveScope:
-    """A client scope as the server told it. `owner` is the manifest in its mark, "" where it has none."""
+    """A client scope as the server told it. `owner` is the manifest in its mark, "" where it has none; `unparsed` is what the
+    model has no place for, by dotted path.
+    """
 
     uuid: str
     name: str
@@ -40,19 +43,23 @@ class LiveScope:
     owner: str
     openid: bool
     raw: Mapping[str, Any]
+    unparsed: Mapping[str, Unparsed]
 
 
 def read_scope(raw: Mapping[str, Any]) -> LiveScope:
     """Raises Garbled."""
     raw = sealed(raw)
+    fields = FieldReader()
+    fields.take("description", lambda: a_text(raw, "description"))
     return LiveScope(
         uuid=a_name(raw, "id"),
         name=a_name(raw, "name"),
-        value=Scope(description=a_text(raw, "description")),
+        value=fields.build(Scope),
         fingerprint=digest(raw),
-        owner=attributes_of(raw).get(OWNER, ""),
+        owner=str(marks_of(raw).get(OWNER, "")),
         openid=is_openid(raw),
         raw=raw,
+        unparsed=fields.unparsed,
     )
 
 
@@ -62,11 +69,14 @@ def options_of(scope: Scope | None) -> tuple[Mapping[str, Any], KeycloakScopeOpt
     return written, KeycloakScopeOptions.model_validate(dict(written)) if written else _NO_OPTIONS
 
 
-def with_options(live: LiveScope, desired: Scope | None, new_clients: str) -> Scope:
-    """A live client scope as the manifest has to see it. `new_clients` says how new clients get it."""
+def with_options(live: LiveScope, desired: Scope | None, new_clients: str) -> tuple[Scope, Mapping[str, Unparsed]]:
+    """A live client scope as the manifest has to see it, and what of it can't be parsed.
+
+    `new_clients` says how new clients get it.
+    """
     written, wanted = options_of(desired)
     if not written:
-        return live.value
+        return live.value, live.unparsed
 
     def have(name: str) -> Any:
         match name:
@@ -81,13 +91,9 @@ def with_options(live: LiveScope, desired: Scope | None, new_clients: str) -> Sc
             case _:
                 return SCOPE[name].read(live.raw)
 
-    return live.value.model_copy(
-        update={
-            "options": {
-                "keycloak": told(written, wanted, have, {**SCOPE, "new_clients": Place("", TEXT, default=NONE)})
-            }
-        }
-    )
+    places = {**SCOPE, "new_clients": Place("", TEXT, default=NONE)}
+    values, odd = told_options(written, wanted, have, places)
+    return live.value.model_copy(update={"options": {"keycloak": values}}), {**live.unparsed, **odd}
 
 
 def new_scope(name: str, owner: str) -> dict[str, Any]:
@@ -122,4 +128,4 @@ def mappers_to_change(raw: Mapping[str, Any], desired: Scope, names: frozenset[s
 
 def merged(raw: Mapping[str, Any], changes: Mapping[str, Mapper | None]) -> list[Any]:
     """The mappers of a client scope as they shall be, those of `changes` alone, each with its id where it stands already."""
-    return [one for one in write_mappers(raw.get("protocolMappers") or (), changes) if one["name"] in changes]
+    return [one for one in write_mappers(raw.get("protocolMappers"), changes) if one["name"] in changes]

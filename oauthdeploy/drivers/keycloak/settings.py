@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from oauthdeploy.drivers.json_values import Garbled, a_flag, a_number, a_text, fingerprint
-from oauthdeploy.drivers.keycloak.field_map import SETTINGS, told
+from oauthdeploy.drivers.json_values import FieldReader, Garbled, a_flag, a_number, a_text, fingerprint
+from oauthdeploy.drivers.keycloak.field_map import SETTINGS, told_options
 from oauthdeploy.drivers.keycloak.options import KeycloakSettingsOptions, SecretRotation
 from oauthdeploy.drivers.keycloak.policies import Rule
+from oauthdeploy.model.fields import Unparsed
 from oauthdeploy.model.objects import Settings
 
 SECONDS: Final[Mapping[str, str]] = {
@@ -46,19 +47,33 @@ def is_whole(raw: Mapping[str, Any]) -> bool:
     return SSL in raw
 
 
-def read_settings(raw: Mapping[str, Any], desired: Settings | None, enforced: Enforced) -> Settings:
-    """The settings of a realm as the manifest has to see them; of client policies only what it writes. Raises Garbled."""
-    values: dict[str, Any] = {field: a_number(raw, key, 0, -1) for field, key in SECONDS.items() if key in raw}
+def read_settings(
+    raw: Mapping[str, Any], desired: Settings | None, enforced: Enforced
+) -> tuple[Settings, Mapping[str, Unparsed]]:
+    """The settings of a realm as the manifest has to see them, and what of them can't be parsed.
+
+    Of client policies only what the manifest writes is told.
+    """
+    fields = FieldReader()
+    for field, key in SECONDS.items():
+        if key in raw:
+            fields.take(field, lambda key=key: a_number(raw, key, 0, 0))  # type: ignore[misc]
+    fields.take("require_https", lambda: _requires_https(raw))
+    if desired is None or "require_pkce" in desired.model_fields_set:
+        fields.take("require_pkce", lambda: enforced(PKCE) is not None)
+    value = fields.build(Settings)
+    written, wanted = options_of(desired)
+    if not written:
+        return value, fields.unparsed
+    values, odd = told_options(written, wanted, lambda name: _option(raw, name, enforced), SETTINGS)
+    return value.model_copy(update={"options": {"keycloak": values}}), {**fields.unparsed, **odd}
+
+
+def _requires_https(raw: Mapping[str, Any]) -> bool:
     ssl = a_text(raw, SSL).lower()
     if ssl not in (ALL, OUTSIDE, "none"):
-        raise Garbled(f"{SSL} is neither all nor external nor none")
-    values["require_https"] = ssl == ALL
-    if desired is None or "require_pkce" in desired.model_fields_set:
-        values["require_pkce"] = enforced(PKCE) is not None
-    written, wanted = options_of(desired)
-    if written:
-        values["options"] = {"keycloak": told(written, wanted, lambda name: _option(raw, name, enforced), SETTINGS)}
-    return Settings(**values)
+        raise Garbled(f"{SSL} is neither all nor external nor none", ssl)
+    return ssl == ALL
 
 
 def _option(raw: Mapping[str, Any], name: str, enforced: Enforced) -> Any:
@@ -69,11 +84,9 @@ def _option(raw: Mapping[str, Any], name: str, enforced: Enforced) -> Any:
             return a_number(raw, _OFFLINE, 0, 0) if a_flag(raw, f"{_OFFLINE}Enabled", False) else None
         case "secret_rotation":
             found = enforced(ROTATION)
-            return (
-                None
-                if found is None
-                else SecretRotation(**{key: int(found.get(at, 0)) for key, at in _PERIODS.items()})
-            )
+            if found is None:
+                return None
+            return SecretRotation(**{key: a_number(found, at, 0, 0) for key, at in _PERIODS.items()})
         case _:
             return SETTINGS[name].read(raw)
 

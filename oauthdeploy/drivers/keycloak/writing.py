@@ -10,8 +10,8 @@ Each function gives what the server has afterwards, by another look: Keycloak an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.errors import Conflict, NotFound, Rejected
@@ -32,6 +32,7 @@ from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES
 from oauthdeploy.drivers.keycloak.mapping import (
     OWNER,
     REVISION,
+    VOLATILE,
     LiveClient,
     new_client,
     put_client,
@@ -58,10 +59,17 @@ from oauthdeploy.drivers.keycloak.scopes import (
     put_scope,
     read_scope,
 )
+from oauthdeploy.drivers.keycloak.secret_fields import sealed
 from oauthdeploy.drivers.keycloak.settings import rules_to_lay_down, write_settings
+from oauthdeploy.drivers.untouched import lost_fields
 from oauthdeploy.model.objects import Association, Client, ClientType, Scope, Settings
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.changes import Action, Change
+
+SCOPE_LISTS: Final = ("defaultClientScopes", "optionalClientScopes")
+SERVICE_ACCOUNT: Final = "service_account"
+_BESIDE_SETTINGS: Final = frozenset({"clientPolicies", "clientProfiles", "notBefore"})
+"""What of a realm has requests of its own, or changes by itself."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,7 @@ class Writer:
 
     `owner` is the manifest's name, for marks. `tell` gives a live client as the manifest has to see it; `is_default` says
     whether the manifest wants a scope of a client to be a default one; `scope_id` gives the id of a client scope by its name.
+    `realm` and `scopes` (by name) are the JSON of the realm and of client scopes as they were read last.
     """
 
     admin: AdminApi
@@ -77,6 +86,8 @@ class Writer:
     tell: Callable[[LiveClient, Client], LiveObject]
     is_default: Callable[[str, str], bool]
     scope_id: Callable[[str], str | None]
+    realm: Mapping[str, Any]
+    scopes: Mapping[str, Mapping[str, Any]]
 
     # -- settings ----------------------------------------------------------------------------------------------------
 
@@ -94,7 +105,8 @@ class Writer:
         if realm is None:
             raise self._missing("realm", self.admin.realm_name)
         live = settings_of(self.admin, realm, change.desired)
-        return Applied(change.address, live.value, fingerprint=live.fingerprint)
+        lost = lost_fields(self.realm, body, realm, _BESIDE_SETTINGS)
+        return Applied(change.address, live.value, fingerprint=live.fingerprint, unparsed=live.unparsed, lost=lost)
 
     def _lay_down(self, rule: Rule, *, on: bool) -> None:
         """Make or remove our profile and our policy of a rule; a policy must go before the profile that it names."""
@@ -122,15 +134,21 @@ class Writer:
         values = changed_values(change, DEFAULTS[Kind.SCOPE])
         if change.action is Action.UPDATE:
             live, note = self._update_scope(name, values, desired, names), ""
+            changed: dict[str, Any] = {"protocolMappers": None} if names & {"audiences", "protocol_mappers"} else {}
+            put_scope(changed, values, desired, names)
+            lost = lost_fields(self.scopes.get(name), changed, live.raw, VOLATILE)
         else:
             live, note = self._create_scope(name, values, desired, names)
+            lost = ()
         way = NONE
         if asks_for_new_clients(desired):
             if "new_clients" in names:
                 self._give_to_new_clients(live.uuid, options_of(desired)[1].new_clients or NONE)
             way = way_to_new_clients(name, self.admin.realm_scopes())
         told = scope_object(live, desired, way, self.owner)
-        return Applied(change.address, told.value, live.uuid, told.fingerprint, note=note)
+        return Applied(
+            change.address, told.value, live.uuid, told.fingerprint, note=note, unparsed=told.unparsed, lost=lost
+        )
 
     def _create_scope(
         self, name: str, values: Mapping[str, Any], desired: Scope, names: frozenset[str]
@@ -158,7 +176,9 @@ class Writer:
 
     def _put_mappers(self, uuid: str, raw: Mapping[str, Any], desired: Scope, names: frozenset[str]) -> None:
         """Each mapper by its own request: a PUT of a client scope leaves them alone."""
-        standing = {str(one.get("name")): str(one.get("id")) for one in raw.get("protocolMappers") or ()}
+        listed = raw.get("protocolMappers")
+        mappers = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+        standing = {str(one.get("name")): str(one.get("id")) for one in mappers}
         changes = mappers_to_change(raw, desired, names)
         to_put = merged(raw, changes)
         made_anew = {one["name"] for one in to_put if "id" not in one}
@@ -256,7 +276,18 @@ class Writer:
         self._default_scopes(change, desired, raw)
         live = self._look_at_client(change.address.name, uuid)
         made = live.secret if new_secret and given is not None and given.generate else None
-        return self._applied(change, desired, live, secret=made)
+        lost = lost_fields(sealed(raw), sealed(self._without_scopes(change, desired, body)), live.raw, VOLATILE)
+        return replace(self._applied(change, desired, live, secret=made), lost=lost)
+
+    def _without_scopes(self, change: Change, desired: Client, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The body of an update without the client scopes that go with it: those that move to the other list, and that of a
+        service account, which comes and goes with its grant.
+        """
+        moved = frozenset((desired.options or {}).get("keycloak", {}).get("default_scopes") or ())
+        gone = {SERVICE_ACCOUNT} | (moved if "default_scopes" in option_names(change) else frozenset())
+        lists = {key: body.get(key) for key in SCOPE_LISTS}
+        kept = {key: [s for s in some if s not in gone] for key, some in lists.items() if isinstance(some, list)}
+        return {**body, **kept}
 
     def _put(self, body: dict[str, Any], change: Change, desired: Client) -> None:
         """Put what the change is about into the JSON of a client: options first, since grants look at them."""
@@ -326,6 +357,7 @@ class Writer:
             secret=secret,
             note=note,
             client_id=live.client_id,
+            unparsed=told.unparsed,
         )
 
     def _known_uuid(self, change: Change) -> str | None:
@@ -355,7 +387,11 @@ class Writer:
         for change in changes:
             self._associate(change, before)
         live = self._look_at_client(client_id, before.uuid)
-        return [self._association(change, live) for change in changes]
+        touched = {change.address.scope for change in changes}
+        lists = dict(zip(SCOPE_LISTS, (before.default, before.optional), strict=True))
+        sent = {key: [scope for scope in some if scope not in touched] for key, some in lists.items()}
+        lost = lost_fields(before.raw, sent, live.raw, VOLATILE - set(SCOPE_LISTS))
+        return [replace(self._association(change, live), lost=lost) for change in changes]
 
     def _associate(self, change: Change, live: LiveClient) -> None:
         scope = change.address.scope

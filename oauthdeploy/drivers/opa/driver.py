@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -19,6 +20,7 @@ from oauthdeploy.drivers.opa.client import DataApi, owners_of
 from oauthdeploy.drivers.opa.facts import CAPABILITIES, OpaCredentials, OpaOptions
 from oauthdeploy.drivers.opa.mapping import Document, Moved
 from oauthdeploy.drivers.request_count import counting
+from oauthdeploy.drivers.untouched import lost_fields
 from oauthdeploy.model.objects import Revocation, Trust
 from oauthdeploy.model.state import LiveObject, ServerState
 from oauthdeploy.planning.changes import Change
@@ -162,27 +164,33 @@ class OpaDriver(Driver):
         if not changes:
             return ()
         with writing() as tally:
-            self._commit(
+            written = self._commit(
                 lambda document, now: mapping.edited(document, changes, self._owner, now),
                 lambda document: mapping.touched(document, changes),
                 self._owner,
             )
-            found = self._look(changes)
+            document = self._api.document()[0] or {}
+            found = self._found(document, changes)
         made = []
         for place, change in enumerate(changes):
             live = found.get(change.address)
-            requests = 0 if place else tally.requests
-            if live is None:
-                made.append(Applied(change.address, None, requests=requests))
-            else:
-                made.append(Applied(change.address, live.value, live.identity, live.fingerprint, requests=requests))
+            lost = lost_fields(mapping.entries_of(written, change), {}, mapping.entries_of(document, change))
+            one = Applied(change.address, None, requests=0 if place else tally.requests, lost=lost)
+            if live is not None:
+                one = replace(
+                    one,
+                    value=live.value,
+                    identity=live.identity,
+                    fingerprint=live.fingerprint,
+                    unparsed=live.unparsed,
+                )
+            made.append(one)
         return made
 
-    def _look(self, changes: Sequence[Change]) -> Mapping[Address, LiveObject]:
+    def _found(self, document: Document, changes: Sequence[Change]) -> Mapping[Address, LiveObject]:
         """What stands at the addresses of changes that were made."""
         wishes = {change.address: change.desired for change in changes if change.desired is not None}
         wanted = Wanted(wishes, frozenset(change.address.kind for change in changes))
-        document = self._api.document()[0] or {}
 
         def found() -> Mapping[Address, LiveObject]:
             kinds = [self._of_kind(document, kind, wanted) for kind in wanted.kinds]
@@ -201,10 +209,10 @@ class OpaDriver(Driver):
         edit: Callable[[Document, datetime | None], mapping.Draft],
         touched: Callable[[Document], str],
         owner: str,
-    ) -> None:
+    ) -> Document:
         """Write what is between the document and the edited one, as one; again where somebody else came first.
 
-        `touched` gives a digest of what the edit is about. Raises Conflict where somebody else changed that.
+        Gives the edited one. `touched` gives a digest of what the edit is about. Raises Conflict where somebody else changed it.
         """
         seen: str | None = None
         with self._writing:
@@ -219,7 +227,7 @@ class OpaDriver(Driver):
                 except (Moved, Garbled) as problem:
                     raise self._conflict(str(problem)) from None
                 if draft == document:
-                    return
+                    return draft
                 draft = mapping.revised(document, draft, owner)
                 try:
                     if there is None:
@@ -230,7 +238,8 @@ class OpaDriver(Driver):
                     if attempt + 1 == TRIES:
                         raise
                 else:
-                    return
+                    return draft
+        raise AssertionError("a write is made or refused; this is a bug in oauthdeploy")
 
     def _conflict(self, why: str) -> Conflict:
         return Conflict(

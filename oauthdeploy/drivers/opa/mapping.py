@@ -28,11 +28,9 @@ from copy import deepcopy
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
-
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.drivers.json_values import Garbled, fingerprint
-from oauthdeploy.model.fields import Model
+from oauthdeploy.drivers.json_values import FieldReader, Garbled, fingerprint, unparsed
+from oauthdeploy.model.fields import Model, Unparsed
 from oauthdeploy.model.objects import Association, Client, ClientTokens, IssuedBefore, Object, Revocation, Scope, Trust
 from oauthdeploy.model.state import LiveObject, Ownership
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
@@ -87,18 +85,20 @@ def read_kind(document: Document, kind: Kind, server: str, owner: str) -> Iterat
             yield from _clients(document, server, owner)
         case Kind.SCOPE:
             for name, entry in _entries(document, SCOPES):
-                scope = _read(Scope, entry, f"{SCOPES}/{name}")
-                yield Address(kind, name, server), _live(scope, name, entry, owner)
+                scope, odd = _read(Scope, entry)
+                yield Address(kind, name, server), _live(scope, odd, name, entry, owner, entry)
         case Kind.ASSOCIATION:
             for client, entry in _entries(document, ASSOCIATIONS):
-                for name in (name for name, allowed in entry.items() if allowed is True):
+                # A policy looks for true below the client's name; anything else allows nothing.
+                allowing = entry.items() if isinstance(entry, Mapping) else ()
+                for name in (name for name, allowed in allowing if allowed is True):
                     mark = fingerprint([client, name])
                     yield Address.association(client, name, server), LiveObject(Association(), client, mark)
         case Kind.TRUST:
             entry = _section(document, TRUST)
             if entry:
-                trust = _read(Trust, entry, TRUST)
-                live = LiveObject(trust, fingerprint=fingerprint(entry), blind=KEPT_SECRET)
+                trust, odd = _read(Trust, entry, needed={"authorization_server": "", "via": "jwt"})
+                live = LiveObject(trust, fingerprint=fingerprint(entry), blind=KEPT_SECRET, unparsed=odd)
                 yield Address.singleton(kind, server), live
         case _:
             return
@@ -107,8 +107,8 @@ def read_kind(document: Document, kind: Kind, server: str, owner: str) -> Iterat
 def _clients(document: Document, server: str, owner: str) -> Iterator[tuple[Address, LiveObject]]:
     blocked = _section(document, BLOCKED)
     for name, entry in _entries(document, CLIENTS):
-        value = _read(Client, entry, f"{CLIENTS}/{name}", enabled=name not in blocked)
-        live = _live(value, name, {"client": entry, "blocked": name in blocked}, owner, entry)
+        value, odd = _read(Client, entry, enabled=name not in blocked)
+        live = _live(value, odd, name, {"client": entry, "blocked": name in blocked}, owner, entry)
         yield Address(Kind.CLIENT, name, server), live
 
 
@@ -125,11 +125,9 @@ def read_revocation(document: Document, name: str, revocation: Revocation) -> Li
 def _refuses(document: Document, name: str, revocation: Revocation) -> bool:
     """Whether an entry of the client refuses all that the revocation selects; for `all` it must be its own."""
     entries = _section(document, ISSUED_BEFORE).get(revocation.client, {})
-    if not isinstance(entries, Mapping):
-        raise Garbled(f"{ISSUED_BEFORE}/{revocation.client} is no object")
-    for key, entry in entries.items():
+    for key, entry in entries.items() if isinstance(entries, Mapping) else ():
         if not isinstance(entry, Mapping):
-            raise Garbled(f"{ISSUED_BEFORE}/{revocation.client} holds what is no object")
+            continue
         selection = entry.get(OWNER), entry.get("scope")
         covers = all(
             limit is None or limit == asked
@@ -153,31 +151,38 @@ def _section(document: Document, name: str) -> Mapping[str, Any]:
     return value
 
 
-def _entries(document: Document, section: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name, entry in _section(document, section).items():
-        if not isinstance(entry, Mapping):
-            raise Garbled(f"{section}/{name} is no object")
-        if name:
-            yield name, entry
+def _entries(document: Document, section: str) -> Iterator[tuple[str, Any]]:
+    return ((name, entry) for name, entry in _section(document, section).items() if name)
 
 
-def _read(model: type[M], entry: Mapping[str, Any], place: str, **more: Any) -> M:
-    known = {key: value for key, value in entry.items() if key in model.model_fields and key not in _ELSEWHERE}
-    if model is Client and isinstance(known.get("tokens"), Mapping):
-        known["tokens"] = {key: value for key, value in known["tokens"].items() if key in ClientTokens.model_fields}
-    try:
-        return model.model_validate({**known, **more})
-    except ValidationError as error:
-        field = ".".join(str(step) for step in error.errors(include_input=False)[0]["loc"])
-        raise Garbled(f"{place}: {field} can't be read") from None
+def _read(
+    model: type[M], entry: Any, *, needed: Mapping[str, Any] | None = None, **more: Any
+) -> tuple[M, Mapping[str, Unparsed]]:
+    """An entry as an object, and what of it can't be parsed; of one that is no object that is all."""
+    fields = FieldReader()
+    names = [name for name in model.model_fields if name not in _ELSEWHERE]
+    if not isinstance(entry, Mapping):
+        fields.unparsed.update({name: unparsed(entry) for name in names if name not in more})
+        entry = {}
+    for name in names:
+        if name not in entry:
+            continue
+        value = entry[name]
+        if name == "tokens" and isinstance(value, Mapping):
+            known = {f"{name}.{key}": value[key] for key in ClientTokens.model_fields if key in value}
+            fields.values.update(known or {name: ClientTokens()})
+        else:
+            fields.values[name] = value
+    fields.values.update(more)
+    return fields.build(model, needed), fields.unparsed
 
 
-def _live(value: Object, name: str, told: Any, owner: str, entry: Mapping[str, Any] | None = None) -> LiveObject:
-    mark = (told if entry is None else entry).get(OWNER)
+def _live(value: Object, odd: Mapping[str, Unparsed], name: str, told: Any, owner: str, entry: Any) -> LiveObject:
+    mark = entry.get(OWNER) if isinstance(entry, Mapping) else None
     whose = mark if isinstance(mark, str) else ""
     standing = Ownership.OURS if whose and whose == owner else Ownership.FOREIGN if whose else Ownership.UNMARKED
     client_id = name if isinstance(value, Client) else ""
-    return LiveObject(value, name, fingerprint(told), standing, whose, client_id=client_id)
+    return LiveObject(value, name, fingerprint(told), standing, whose, client_id=client_id, unparsed=odd)
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------
@@ -250,9 +255,11 @@ def _put(draft: Draft, change: Change, desired: Object, owner: str) -> None:
     else:
         if change.action is Action.REPLACE:
             section[name] = {OWNER: owner} if owner else {}
-        elif not isinstance(section.get(name), dict):
+        elif name not in section:
             raise Moved(f"{change.address} is gone")
         else:
+            if not isinstance(section[name], dict):
+                section[name] = {OWNER: owner} if owner else {}
             fields = {field.path: fields.get(field.path) for field in change.fields}
         entry = section[name]
     for path, value in fields.items():
@@ -266,9 +273,7 @@ def _set(entry: Draft, path: str, value: Any) -> None:
     """Write one field; None takes it away, so that the default counts."""
     head, _, rest = path.partition(".")
     if rest:
-        inner = entry.setdefault(head, {})
-        if not isinstance(inner, dict):
-            raise Garbled(f"{head} is no object")
+        inner = _object_at(entry, head)
         _set(inner, rest, value)
         if not inner:
             del entry[head]
@@ -276,6 +281,14 @@ def _set(entry: Draft, path: str, value: Any) -> None:
         entry.pop(head, None)
     else:
         entry[head] = [str(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _object_at(place: Draft, key: str) -> Draft:
+    """The object at a key; what stands there and is none gives way to one."""
+    found = place.get(key)
+    if not isinstance(found, dict):
+        found = place[key] = {}
+    return found
 
 
 def _drop(draft: Draft, address: Address) -> None:
@@ -288,9 +301,7 @@ def _drop(draft: Draft, address: Address) -> None:
 
 def _associate(draft: Draft, address: Address, *, present: bool) -> None:
     section = draft[ASSOCIATIONS]
-    scopes = section.setdefault(address.client, {})
-    if not isinstance(scopes, dict):
-        raise Garbled(f"{ASSOCIATIONS}/{address.client} is no object")
+    scopes = _object_at(section, address.client)
     if present:
         scopes[address.scope] = True
         return
@@ -304,9 +315,7 @@ def _cut_off(draft: Draft, name: str, revocation: Revocation, fields: set[str], 
         reason = {"reason": revocation.reason} if revocation.reason else {}
         _block(draft, revocation.client, {"revocation": name, **reason})
     if REFUSED in fields:
-        entries = draft[ISSUED_BEFORE].setdefault(revocation.client, {})
-        if not isinstance(entries, dict):
-            raise Garbled(f"{ISSUED_BEFORE}/{revocation.client} is no object")
+        entries = _object_at(draft[ISSUED_BEFORE], revocation.client)
         entries[name] = refusal(revocation, now)
 
 
@@ -378,16 +387,19 @@ def _pointed(key: str) -> str:
 
 def touched(document: Document, changes: Sequence[Change]) -> str:
     """A digest of the entries that the changes are about, to see whether somebody else changed them."""
-    found: list[Any] = []
-    for change in changes:
-        address = change.address
-        names = {address.name}
-        if isinstance(change.desired, Revocation):
-            names = {change.desired.client}
-        elif address.kind is Kind.ASSOCIATION:
-            names = {address.client}
-        for section in SECTION_OF[address.kind]:
-            value = document.get(section)
-            entries = value if isinstance(value, Mapping) else {}
-            found.append(entries if section == TRUST else [entries.get(name) for name in sorted(names)])
-    return fingerprint(found)
+    return fingerprint([entries_of(document, change) for change in changes])
+
+
+def entries_of(document: Document, change: Change) -> Mapping[str, Any]:
+    """The entries that a change is about, by section."""
+    address, name = change.address, change.address.name
+    if isinstance(change.desired, Revocation):
+        name = change.desired.client
+    elif address.kind is Kind.ASSOCIATION:
+        name = address.client
+    found: dict[str, Any] = {}
+    for section in SECTION_OF[address.kind]:
+        value = document.get(section)
+        entries = value if isinstance(value, Mapping) else {}
+        found[section] = entries if section == TRUST else {name: entries.get(name)}
+    return found

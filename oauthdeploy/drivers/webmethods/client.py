@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from oauthdeploy.core.errors import NotFound, Rejected, UnexpectedAnswer, Unsupported
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers.common_steps import parsed
+from oauthdeploy.drivers.common_steps import at_once, parsed
 from oauthdeploy.drivers.http import AdminClient, Answer
-from oauthdeploy.drivers.json_values import a_list
-from oauthdeploy.drivers.json_wire import Route
+from oauthdeploy.drivers.json_values import Garbled, a_list
+from oauthdeploy.drivers.json_wire import Route, revealed
+from oauthdeploy.drivers.untouched import lost_fields
 from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.accounts import read_group, read_user
 from oauthdeploy.drivers.webmethods.mapping import LiveClient, LiveScope, find_scope, read_client, read_scope
@@ -22,6 +25,12 @@ from oauthdeploy.drivers.webmethods.tokens import Token, read_token
 T = TypeVar("T")
 
 EXPANDED: Final[Mapping[str, str]] = {"expand": "true"}
+MOST_LINKS: Final = 500
+"""So many links of a list are followed, by a request each."""
+
+PARALLEL: Final = 8
+"""So many of them at a time, within the limits of the server entry."""
+
 NEEDS: Final = "The OAuth part of the Administrator API came with Integration Server 10.11."
 
 
@@ -68,6 +77,32 @@ def load_api(http: AdminClient) -> Api:
     return api
 
 
+def linked_id(raw: Any) -> str | None:
+    """The id in a link of a list, `{name, url}`: the last step of its url; None for what is no link."""
+    if not isinstance(raw, Mapping) or not isinstance(raw.get("url"), str):
+        return None
+    said = {key for key, value in raw.items() if value is not None}
+    return unquote(urlsplit(raw["url"]).path.rstrip("/").rpartition("/")[2]) or None if said <= LINK else None
+
+
+LINK: Final = frozenset({"name", "url"})
+
+KEYS: Final = {doc.CLIENT: "client_id", doc.SCOPE: "name"}
+"""The field of an object in a list that stands in its own path."""
+
+VOLATILE: Final = frozenset({"client_secret", "clientSecret", "password", "registrationAccessToken", "warnings", "url"})
+"""What a server may show in one answer and not in the next."""
+
+
+def _whole(read: Callable[[Any], T]) -> Callable[[Any], T]:
+    def one(body: Any) -> T:
+        if linked_id(body) is not None:
+            raise Garbled("a link leads to another link")
+        return read(body)
+
+    return one
+
+
 class AdminApi:
     """The OAuth requests of one server, by the paths that its document prints."""
 
@@ -75,22 +110,25 @@ class AdminApi:
         self.http = http
         self.api = api
         self._wrapped = api.wraps_scopes
+        self._lock = threading.Lock()
+        self._bodies: dict[tuple[str, str], Any] = {}
+        self._lost: dict[tuple[str, str], tuple[str, ...]] = {}
 
     # -- settings ----------------------------------------------------------------------------------------------------
 
     def settings(self) -> Any:
         """GET the GlobalSetting."""
-        return self._send("GET", doc.SETTINGS).body
+        return self._seen(doc.SETTINGS, self._send("GET", doc.SETTINGS).body)
 
     def patch_settings(self, body: Mapping[str, Any]) -> Any:
         """PATCH some settings; gives all of them."""
-        return self._send("PATCH", doc.SETTINGS, body=body).body
+        return self._patch(doc.SETTINGS, body=body)
 
     # -- scopes ------------------------------------------------------------------------------------------------------
 
     def scopes(self) -> Sequence[LiveScope]:
         """List the scopes."""
-        return self._list(doc.SCOPES, "scopes", read_scope)
+        return self._list(doc.SCOPES, "scopes", read_scope, doc.SCOPE)
 
     def scope(self, name: str) -> LiveScope | None:
         """Read one scope; None where it isn't there."""
@@ -121,8 +159,8 @@ class AdminApi:
 
     def patch_scope(self, name: str, body: Mapping[str, Any]) -> LiveScope:
         """PATCH a scope."""
-        answer = self._send("PATCH", doc.SCOPE, name, body=body)
-        return self.parsed("PATCH", doc.SCOPE, lambda: read_scope(answer.body))
+        answer = self._patch(doc.SCOPE, name, body=body)
+        return self.parsed("PATCH", doc.SCOPE, lambda: read_scope(answer))
 
     def delete_scope(self, name: str) -> bool:
         """DELETE a scope; False where it wasn't there."""
@@ -132,7 +170,7 @@ class AdminApi:
 
     def clients(self) -> Sequence[LiveClient]:
         """List the clients."""
-        return [self._guarded(client) for client in self._list(doc.CLIENTS, "clients", read_client)]
+        return [self._guarded(client) for client in self._list(doc.CLIENTS, "clients", read_client, doc.CLIENT)]
 
     def client(self, client_id: str) -> LiveClient | None:
         """Read one client by its id; None where it isn't there."""
@@ -151,8 +189,8 @@ class AdminApi:
 
     def patch_client(self, client_id: str, body: Mapping[str, Any]) -> LiveClient:
         """PATCH a client."""
-        answer = self._send("PATCH", doc.CLIENT, client_id, body=body)
-        return self.parsed("PATCH", doc.CLIENT, lambda: self._guarded(read_client(answer.body)))
+        answer = self._patch(doc.CLIENT, client_id, body=body)
+        return self.parsed("PATCH", doc.CLIENT, lambda: self._guarded(read_client(answer)))
 
     def delete_client(self, client_id: str) -> bool:
         """DELETE a client with its tokens; False where it wasn't there."""
@@ -170,7 +208,34 @@ class AdminApi:
 
     def patch_alias(self, kind: str, name: str, body: Mapping[str, Any]) -> Any:
         """PATCH an alias; gives it as it is now."""
-        return self._send("PATCH", kind, name, body=body).body
+        return self._patch(kind, name, body=body)
+
+    # -- what a write was not about ----------------------------------------------------------------------------------
+
+    def lost(self, path: str, name: str = "") -> tuple[str, ...]:
+        """What the last PATCH of an object took away though it was not in its body; asking for it forgets it."""
+        with self._lock:
+            return self._lost.pop((path, name), ())
+
+    def _seen(self, path: str, body: Any, name: str = "") -> Any:
+        """Keep an object as the server told it last: a PATCH must leave alone what it doesn't name."""
+        with self._lock:
+            self._bodies[path, name] = body
+        return body
+
+    def _patch(self, path: str, *segments: str, body: Mapping[str, Any]) -> Any:
+        name = "".join(segments)
+        answer = self._send("PATCH", path, *segments, body=body).body
+        with self._lock:
+            before = self._bodies.get((path, name))
+        lost = lost_fields(before, revealed(body), answer, VOLATILE)
+        if lost and self.api.offers("GET", path):
+            # An answer may say less than the object is.
+            lost = lost_fields(before, revealed(body), self._send("GET", path, *segments).body, VOLATILE)
+        with self._lock:
+            self._bodies[path, name] = answer
+            self._lost[path, name] = lost
+        return answer
 
     # -- tokens ------------------------------------------------------------------------------------------------------
 
@@ -195,7 +260,7 @@ class AdminApi:
 
     def users(self) -> Mapping[str, bool]:
         """List the users: name, and whether the user can sign in."""
-        return dict(self._list(doc.USERS, "users", read_user))
+        return dict(self._list(doc.USERS, "users", read_user, doc.USER))
 
     def user(self, name: str) -> tuple[str, bool] | None:
         """Read one user; None where there is none of the name."""
@@ -247,15 +312,42 @@ class AdminApi:
         again = True if method == "PATCH" else None
         return self.http.request(method, self._route(method, path, segments), body, params=params, repeatable=again)
 
-    def _list(self, path: str, what: str, read: Callable[[Any], T]) -> Sequence[T]:
+    def _list(self, path: str, what: str, read: Callable[[Any], T], one: str | None = None) -> Sequence[T]:
+        """List objects. A server that doesn't know `expand` lists links to them, which are followed by the path of `one`."""
         answer = self._send("GET", path, params=EXPANDED)
-        return self.parsed("GET", path, lambda: [read(raw) for raw in a_list(answer.body, what)])
+        listed = self.parsed("GET", path, lambda: a_list(answer.body, what))
+        linked = [linked_id(raw) for raw in listed] if one is not None else []
+        if one is None or not any(linked):
+            for raw in listed if one in KEYS else ():
+                if isinstance(raw, Mapping):
+                    self._seen(str(one), raw, str(raw.get(KEYS[str(one)])))
+            return self.parsed("GET", path, lambda: [read(raw) for raw in listed])
+        if not all(linked) or len(linked) > MOST_LINKS:
+            raise UnexpectedAnswer(
+                f"The list of {what} of '{self.http.server}' can't be used",
+                server=self.http.server,
+                method="GET",
+                path=path,
+                fix=f"See that the server takes ?expand=true: it gave {len(linked)} links, and up to {MOST_LINKS} are followed.",
+            )
+        segments = [link for link in linked if link]
+        found = at_once(PARALLEL, lambda segment: self._one(one, _whole(read), segment), segments)
+        if None in found:
+            raise UnexpectedAnswer(
+                f"A link in the list of {what} of '{self.http.server}' leads nowhere",
+                server=self.http.server,
+                method="GET",
+                path=path,
+                fix="Try again. If that doesn't help, see that the server takes ?expand=true.",
+            )
+        return [live for live in found if live is not None]
 
     def _one(self, path: str, read: Callable[[Any], T], *segments: str) -> T | None:
         try:
             answer = self._send("GET", path, *segments)
         except NotFound:
             return None
+        self._seen(path, answer.body, "".join(segments))
         return self.parsed("GET", path, lambda: read(answer.body))
 
     def _delete(self, path: str, *segments: str | Secret) -> bool:

@@ -43,6 +43,7 @@ class WebMethodsDriver(Driver):
         self._lock = threading.Lock()
         self._loaded: AdminApi | None = None
         self._ids: dict[str, str] = {}
+        self._versions: dict[str, str] = {}
         self._seen = False
 
     @property
@@ -81,6 +82,7 @@ class WebMethodsDriver(Driver):
             reader.read()
         with self._lock:
             self._ids.update(reader.ids)
+            self._versions.update(reader.versions)
             self._seen = self._seen or (Kind.CLIENT in wanted.kinds and Kind.CLIENT not in reader.unreadable)
         return state_of(reader, tally.requests)
 
@@ -175,4 +177,6 @@ class WebMethodsDriver(Driver):
     def unsupported(self, wanted: Wanted, report: ServerReport) -> Sequence[Diagnostic]:  # noqa: ARG002
         """What this very server can't hold, by its own document and by the aliases that it has."""
         known = self._known() if self._seen else None
-        return find_all(Server(self.name, self._sides, self._admin, known), wanted)
+        with self._lock:
+            versions = dict(self._versions)
+        return find_all(Server(self.name, self._sides, self._admin, known, versions), wanted)

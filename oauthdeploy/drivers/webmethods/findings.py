@@ -22,12 +22,13 @@ _ONE: Final = "1"
 
 @dataclass(frozen=True)
 class Server:
-    """The server in question; `known` are the ids of its clients by key, None before they were read."""
+    """The server in question; `known` are the ids of its clients by key, None before they were read, and `versions` theirs."""
 
     name: str
     sides: frozenset[Side]
     admin: AdminApi
     known: Mapping[str, str] | None
+    versions: Mapping[str, str]
 
 
 def find_all(server: Server, wanted: Wanted) -> Sequence[Diagnostic]:
@@ -66,7 +67,9 @@ def _settings(server: Server, address: Address, value: Settings) -> Iterator[Dia
 def _client(server: Server, address: Address, value: Client) -> Iterator[Diagnostic]:
     api = server.admin.api
     version = value.version or _ONE
-    if not api.text_versions and not is_version_number(version):
+    # What the server has already is never sent, so it isn't judged.
+    stands = server.versions.get(address.name) == version
+    if not stands and not api.text_versions and not is_version_number(version):
         yield Diagnostic(
             "client-version-not-a-number",
             "The server takes whole numbers as versions",

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from oauthdeploy.core.secrets import Secret
+from oauthdeploy.core.secrets import Secret, is_masked
 from oauthdeploy.drivers.json_values import (
+    FieldReader,
     Garbled,
     a_flag,
     a_name,
@@ -22,8 +23,8 @@ from oauthdeploy.drivers.json_values import (
     fingerprint,
     some_texts,
 )
-from oauthdeploy.model.fields import INT32_MAX, ClientLifetime
-from oauthdeploy.model.objects import Client, ClientTokens, ClientType, Grant, Scope, Settings, TokenEndpointAuth
+from oauthdeploy.model.fields import INT32_MAX, ClientLifetime, Unparsed
+from oauthdeploy.model.objects import Client, ClientType, Grant, Scope, Settings, TokenEndpointAuth
 
 USE_GLOBAL: Final = -2
 NEVER: Final = -1
@@ -54,31 +55,43 @@ SCOPE_FIELDS: Final[Mapping[str, str]] = {
 # -- settings ---------------------------------------------------------------------------------------------------------
 
 
-def read_settings(body: Any) -> Settings:
-    """Settings of a GlobalSetting; what the server doesn't tell stays unset. Raises Garbled."""
+@dataclass(frozen=True)
+class LiveSettings:
+    """Settings as a server told them; `unparsed` is what the model has no place for, by field."""
+
+    value: Settings
+    fingerprint: str
+    unparsed: Mapping[str, Unparsed]
+
+
+def read_settings(body: Any) -> LiveSettings:
+    """Settings of a GlobalSetting; what the server doesn't tell stays unset. Raises Garbled for what is no object."""
     raw = an_object(body, "the settings")
-    values: dict[str, Any] = {}
+    fields = FieldReader()
     for field, key in SETTINGS_FIELDS.items():
-        if key not in raw:
-            continue
-        match field:
-            case "require_https" | "require_pkce":
-                values[field] = a_flag(raw, key, False)
-            case "authorization_code_lifetime":
-                values[field] = a_number(raw, key, 0, 0)
-            case "access_token_lifetime":
-                seconds = a_number(raw, key, 0, NEVER)
-                values[field] = "never" if seconds == NEVER else seconds
-            case _:
-                values[field] = _endpoint_auth(raw, key)
-    return Settings(**values)
+        if key in raw:
+            fields.take(field, lambda field=field, key=key: _setting(raw, field, key))  # type: ignore[misc]
+    return LiveSettings(fields.build(Settings), settings_fingerprint(body), fields.unparsed)
+
+
+def _setting(raw: Mapping[str, Any], field: str, key: str) -> Any:
+    match field:
+        case "require_https" | "require_pkce":
+            return a_flag(raw, key, False)
+        case "token_endpoint_auth":
+            return _endpoint_auth(raw, key)
+        case _:
+            # -1 is documented for the access token, and servers take it for codes too: the code never expires.
+            seconds = a_number(raw, key, 0, NEVER)
+            return "never" if seconds == NEVER else seconds
 
 
 def _endpoint_auth(raw: Mapping[str, Any], key: str) -> TokenEndpointAuth:
+    text = a_text(raw, key)
     try:
-        return TokenEndpointAuth(a_text(raw, key).lower())
+        return TokenEndpointAuth(text.lower())
     except ValueError:
-        raise Garbled(f"{key} is neither session nor credentials") from None
+        raise Garbled(f"{key} is neither session nor credentials", text) from None
 
 
 def settings_fingerprint(body: Any) -> str:
@@ -90,7 +103,7 @@ def write_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """A partial GlobalSetting from fields of Settings; None must have been replaced by the default before."""
     body: dict[str, Any] = {}
     for field, value in values.items():
-        if field == "access_token_lifetime" and value == "never":
+        if value == "never":
             value = NEVER
         body[SETTINGS_FIELDS[field]] = str(value) if isinstance(value, TokenEndpointAuth) else value
     return body
@@ -101,25 +114,27 @@ def write_settings(values: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class LiveScope:
-    """A scope as a server told it."""
+    """A scope as a server told it; `unparsed` is what the model has no place for, by field."""
 
     name: str
     value: Scope
     fingerprint: str
+    unparsed: Mapping[str, Unparsed]
 
 
 def read_scope(body: Any) -> LiveScope:
     """Raises Garbled."""
     raw = an_object(body, "a scope")
+    fields = FieldReader()
+    fields.take("description", lambda: a_text(raw, "description"))
+    fields.take("resources", lambda: some_texts(raw, "FoldersAndServices"))
+    fields.take("url_templates", lambda: some_texts(raw, "urlTemplates"))
     return LiveScope(
         name=a_name(raw, "name"),
-        value=Scope(
-            description=a_text(raw, "description"),
-            resources=some_texts(raw, "FoldersAndServices"),
-            url_templates=some_texts(raw, "urlTemplates"),
-        ),
+        value=fields.build(Scope),
         # Warnings come with the answer to a write and are no part of the scope.
         fingerprint=fingerprint(raw, {"warnings"}),
+        unparsed=fields.unparsed,
     )
 
 
@@ -150,14 +165,19 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class LiveClient:
-    """A client as a server told it. `secret` is there only when the server has just made it."""
+    """A client as a server told it.
+
+    `secret` is None where the server shows none, or a mask. `scopes` is None where they can't be parsed.
+    `unparsed` is what the model has no place for, by dotted path.
+    """
 
     client_id: str
     name: str
     version: str
     value: Client
-    scopes: tuple[str, ...]
+    scopes: tuple[str, ...] | None
     fingerprint: str
+    unparsed: Mapping[str, Unparsed]
     secret: Secret | None = None
 
     @property
@@ -167,53 +187,65 @@ class LiveClient:
 
     @property
     def enabled(self) -> bool:
-        """Whether the client is active."""
-        return bool(self.value.enabled)
+        """Whether the client is active; one whose flag can't be parsed is taken to be."""
+        return self.value.enabled is not False
 
 
 def read_client(body: Any) -> LiveClient:
-    """Raises Garbled."""
+    """Raises Garbled where the client can't be told from others."""
     raw = an_object(body, "a client")
     name, version = a_name(raw, "name"), _version(raw)
-    count = a_number(raw, "tokenRefreshCount", 0, UNLIMITED)
-    grants = [grant for grant, flag in FLAGS.items() if a_flag(raw, flag, False)]
-    secret = a_text(raw, "client_secret")
+    if raw.keys() <= _IDENTITY:
+        raise Garbled("a client has nothing but its name")
+    fields = FieldReader()
+    fields.values.update(name=name, version=version)
+    fields.take("description", lambda: a_text(raw, "description"))
+    fields.take("type", lambda: _client_type(raw))
+    fields.take("redirect_uris", lambda: some_texts(raw, "redirect_uris"))
+    fields.take("tokens.access_lifetime", lambda: _lifetime(a_number(raw, "tokenLifetime", USE_GLOBAL, USE_GLOBAL)))
+    fields.take("tokens.refresh_count", lambda: _refresh_count(a_number(raw, "tokenRefreshCount", 0, UNLIMITED)))
+    fields.take("grants", lambda: _grants(raw))
+    fields.take("enabled", lambda: a_flag(raw, "enabled", True))
+    others = FieldReader()
+    secret = others.take("secret", lambda: a_text(raw, "client_secret"))
     return LiveClient(
         client_id=an_id(raw, "client_id"),
         name=name,
         version=version,
-        value=Client(
-            name=name,
-            version=version,
-            description=a_text(raw, "description"),
-            type=_client_type(raw),
-            redirect_uris=some_texts(raw, "redirect_uris"),
-            grants=(*grants, *([Grant.REFRESH_TOKEN] if count else [])),
-            tokens=ClientTokens(
-                access_lifetime=_lifetime(a_number(raw, "tokenLifetime", USE_GLOBAL, USE_GLOBAL)),
-                refresh_count="unlimited" if count == UNLIMITED else count,
-            ),
-            enabled=a_flag(raw, "enabled", True),
-        ),
-        scopes=some_texts(raw, "scopes"),
+        value=fields.build(Client),
+        scopes=others.take("scopes", lambda: some_texts(raw, "scopes")),
         # Associations have addresses of their own, and so have no part in the client's fingerprint.
         fingerprint=fingerprint(raw, {"client_secret", "registrationAccessToken", "scopes"}),
-        secret=Secret(secret, "server") if secret else None,
+        unparsed=fields.unparsed,
+        secret=Secret(secret, "server") if secret and not is_masked(secret) else None,
     )
+
+
+_IDENTITY: Final = frozenset({"name", "version", "client_id", "id", "url", "href"})
+
+
+def _grants(raw: Mapping[str, Any]) -> tuple[Grant, ...]:
+    grants = [grant for grant, flag in FLAGS.items() if a_flag(raw, flag, False)]
+    return (*grants, *([Grant.REFRESH_TOKEN] if a_number(raw, "tokenRefreshCount", 0, UNLIMITED) else []))
+
+
+def _refresh_count(count: int) -> int | str:
+    return "unlimited" if count == UNLIMITED else count
 
 
 def _version(raw: Mapping[str, Any]) -> str:
     value = raw.get("version", "")
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return a_text(raw, "version")
 
 
 def _client_type(raw: Mapping[str, Any]) -> ClientType:
+    text = a_text(raw, "type")
     try:
-        return ClientType(a_text(raw, "type").lower())
+        return ClientType(text.lower())
     except ValueError:
-        raise Garbled("type is neither Confidential nor Public") from None
+        raise Garbled("type is neither Confidential nor Public", raw.get("type")) from None
 
 
 def _lifetime(seconds: int) -> ClientLifetime:

@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
-from oauthdeploy.core.errors import ServerError, Unauthorized, Unreachable
+from oauthdeploy.core.errors import ServerError, Unauthorized, UnexpectedAnswer, Unreachable
 from oauthdeploy.drivers.base import Wanted
 from oauthdeploy.drivers.common_steps import warning_of
 from oauthdeploy.drivers.json_values import fingerprint
 from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.client import AdminApi, TokenList
 from oauthdeploy.drivers.webmethods.client_matching import Match, Sought, find_loosely, match
-from oauthdeploy.drivers.webmethods.mapping import LiveClient, as_told_to, read_settings, settings_fingerprint
+from oauthdeploy.drivers.webmethods.mapping import LiveClient, as_told_to, read_settings
 from oauthdeploy.drivers.webmethods.tokens import count, selected
 from oauthdeploy.drivers.webmethods.trust import (
     LOCAL,
@@ -54,6 +54,7 @@ class Reader:
     objects: dict[Address, LiveObject] = field(default_factory=dict)
     unreadable: dict[Kind, Diagnostic] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, bool] = field(default_factory=dict)
     accounts_unread: list[Diagnostic] = field(default_factory=list)
 
@@ -96,15 +97,19 @@ class Reader:
             return
         if Kind.SETTINGS in asked:
             with self._reading(Kind.SETTINGS):
-                value = self.admin.parsed("GET", doc.SETTINGS, lambda: read_settings(body))
+                settings = self.admin.parsed("GET", doc.SETTINGS, lambda: read_settings(body))
                 address = Address.singleton(Kind.SETTINGS, self.server)
-                self.objects[address] = LiveObject(value, fingerprint=settings_fingerprint(body))
+                self.objects[address] = LiveObject(
+                    settings.value, fingerprint=settings.fingerprint, unparsed=settings.unparsed
+                )
         if Kind.TRUST in asked:
             with self._reading(Kind.TRUST):
                 address = Address.singleton(Kind.TRUST, self.server)
                 desired = self.wanted.objects.get(address)
                 live = read_trust(self.admin, self.server, body, desired if isinstance(desired, Trust) else None)
-                self.objects[address] = LiveObject(live.value, fingerprint=live.fingerprint, blind=live.blind)
+                self.objects[address] = LiveObject(
+                    live.value, fingerprint=live.fingerprint, blind=live.blind, unparsed=live.unparsed
+                )
 
     # -- users and groups --------------------------------------------------------------------------------------------
 
@@ -137,7 +142,7 @@ class Reader:
             found = list(self.admin.scopes())
         for live in found:
             address = Address(Kind.SCOPE, live.name, self.server)
-            self.objects[address] = LiveObject(live.value, live.name, live.fingerprint)
+            self.objects[address] = LiveObject(live.value, live.name, live.fingerprint, unparsed=live.unparsed)
 
     # -- clients and what hangs on them --------------------------------------------------------------------------------
 
@@ -146,6 +151,7 @@ class Reader:
         lives = self._lives(sought)
         matched = self.admin.parsed("GET", doc.CLIENTS, lambda: match(lives, sought))
         self.ids.update({key: one.live.client_id for key, one in matched.items()})
+        self.versions.update({key: one.live.version for key, one in matched.items()})
         keys = {one.live.client_id: key for key, one in matched.items()}
         former = {one.key: one.former for one in sought if one.former and one.key in matched and matched[one.key].moved}
         for live in lives:
@@ -154,14 +160,27 @@ class Reader:
             key = self._label(live, sought) if own is None else former.get(own) or own
             if Kind.CLIENT in self.wanted.kinds:
                 self._client(key, own, live)
-            if Kind.ASSOCIATION in self.wanted.kinds:
-                for scope in live.scopes:
-                    address = Address.association(key, scope, self.server)
-                    mark = fingerprint({"client": live.client_id, "scope": scope})
-                    self.objects[address] = LiveObject(Association(), live.client_id, mark)
+            if Kind.ASSOCIATION in self.wanted.kinds and Kind.ASSOCIATION not in self.unreadable:
+                with self._reading(Kind.ASSOCIATION):
+                    self._associations(key, own, live)
         if Kind.REVOCATION in self.wanted.kinds:
             with self._reading(Kind.REVOCATION):
                 self._revocations(matched, lives)
+
+    def _associations(self, key: str, own: str | None, live: LiveClient) -> None:
+        """Tell the associations of a client. A list that can't be parsed is no empty one, where the manifest names the client."""
+        if live.scopes is None and own is not None:
+            raise UnexpectedAnswer(
+                f"The scopes of client '{live.label}' on '{self.server}' can't be read",
+                server=self.server,
+                method="GET",
+                path=doc.CLIENTS,
+                fix="Correct them on the server.",
+            )
+        for scope in live.scopes or ():
+            address = Address.association(key, scope, self.server)
+            mark = fingerprint({"client": live.client_id, "scope": scope})
+            self.objects[address] = LiveObject(Association(), live.client_id, mark)
 
     def _sought(self) -> Sequence[Sought]:
         """Every client that the wanted objects name."""
@@ -215,7 +234,12 @@ class Reader:
         desired = None if own is None else self.wanted.objects.get(Address(Kind.CLIENT, own, self.server))
         value = as_told_to(desired if isinstance(desired, Client) else None, live.value)
         self.objects[address] = LiveObject(
-            value, live.client_id, live.fingerprint, blind=SECRET_FIELDS, client_id=live.client_id
+            value,
+            live.client_id,
+            live.fingerprint,
+            blind=SECRET_FIELDS,
+            client_id=live.client_id,
+            unparsed=live.unparsed,
         )
 
     def _revocations(self, matched: Mapping[str, Match], lives: Sequence[LiveClient]) -> None:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from oauthdeploy.drivers.json_values import Garbled, a_flag, a_name, a_number, a_text, an_object, fingerprint
+from oauthdeploy.drivers.json_values import (
+    FieldReader,
+    Garbled,
+    a_flag,
+    a_name,
+    a_number,
+    a_text,
+    an_object,
+    fingerprint,
+)
+from oauthdeploy.model.fields import Unparsed
 from oauthdeploy.model.objects import Trust
 
 LOCAL: Final = "local"
@@ -51,11 +61,12 @@ class Place:
 
 @dataclass(frozen=True)
 class LiveTrust:
-    """What a resource server trusts, its digest, and the fields of it that the server doesn't tell."""
+    """What a resource server trusts, its digest, and the fields of it that the server doesn't tell or that can't be parsed."""
 
     value: Trust
     fingerprint: str
     blind: frozenset[str]
+    unparsed: Mapping[str, Unparsed] = field(default_factory=dict)
 
 
 def place_of(url: str) -> Place | None:
@@ -96,21 +107,33 @@ def dangling_trust(alias: str, via: str) -> LiveTrust:
 def external_trust(alias: str, body: Any) -> LiveTrust:
     """Trust by an ExternalServer. Raises Garbled."""
     raw = an_object(body, "an external server")
-    values = {field: a_text(raw, key) for field, key in EXTERNAL_FIELDS.items() if key not in SECRETS}
-    value = Trust(authorization_server=alias, via="external", **values)
-    return LiveTrust(value, fingerprint({"alias": alias, "external": raw}, SECRETS), _EXTERNAL_BLIND)
+    fields = FieldReader()
+    fields.values.update(authorization_server=alias, via="external")
+    for name, key in EXTERNAL_FIELDS.items():
+        if key not in SECRETS:
+            fields.take(name, lambda key=key: a_text(raw, key))  # type: ignore[misc]
+    mark = fingerprint({"alias": alias, "external": raw}, SECRETS)
+    return LiveTrust(fields.build(Trust), mark, _EXTERNAL_BLIND, fields.unparsed)
 
 
 def remote_trust(alias: str, body: Any, desired: Trust | None) -> LiveTrust:
     """Trust by a remote server alias; an address that `desired` spells otherwise is told in its spelling. Raises Garbled."""
     raw = an_object(body, "a remote server")
-    place = Place(a_name(raw, "host").lower(), a_number(raw, "port", 0, 1), _uses_tls(raw))
-    endpoint = place.url
-    if desired is not None and desired.endpoint is not None and place_of(desired.endpoint) == place:
-        endpoint = desired.endpoint
-    user = {"username": a_text(raw, "user")}
-    value = Trust(authorization_server=alias, via="remote", endpoint=endpoint, **user)
-    return LiveTrust(value, fingerprint({"alias": alias, "remote": raw}, SECRETS), _REMOTE_BLIND)
+    fields = FieldReader()
+    fields.values.update(authorization_server=alias, via="remote")
+    fields.take("endpoint", lambda: _endpoint(raw, desired))
+    fields.take("username", lambda: a_text(raw, "user"))
+    mark = fingerprint({"alias": alias, "remote": raw}, SECRETS)
+    return LiveTrust(fields.build(Trust), mark, _REMOTE_BLIND, fields.unparsed)
+
+
+def _endpoint(raw: Mapping[str, Any], desired: Trust | None) -> str:
+    try:
+        place = Place(a_name(raw, "host").lower(), a_number(raw, "port", 0, 1), _uses_tls(raw))
+    except Garbled as problem:
+        raise Garbled(str(problem), {key: raw.get(key) for key in ("host", "port", "ssl")}) from None
+    same = desired is not None and desired.endpoint is not None and place_of(desired.endpoint) == place
+    return desired.endpoint if same and desired is not None and desired.endpoint is not None else place.url
 
 
 def _uses_tls(raw: Mapping[str, Any]) -> bool:

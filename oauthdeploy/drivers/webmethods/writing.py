@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.core.errors import NotFound, ServerError, Unsupported
+from oauthdeploy.core.errors import NotFound, ServerError, UnexpectedAnswer, Unsupported
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Applied
 from oauthdeploy.drivers.common_steps import (
@@ -36,7 +36,6 @@ from oauthdeploy.drivers.webmethods.mapping import (
     counts_refreshes,
     read_settings,
     refresh_count,
-    settings_fingerprint,
     write_client,
     write_scope,
     write_settings,
@@ -89,8 +88,14 @@ class Writer:
         """PATCH the settings that change."""
         assert isinstance(change.desired, Settings)
         body = self.admin.patch_settings(write_settings(changed_values(change, DEFAULTS[Kind.SETTINGS])))
-        value = self.admin.parsed("PATCH", doc.SETTINGS, lambda: read_settings(body))
-        return Applied(change.address, value, fingerprint=settings_fingerprint(body))
+        live = self.admin.parsed("PATCH", doc.SETTINGS, lambda: read_settings(body))
+        return Applied(
+            change.address,
+            live.value,
+            fingerprint=live.fingerprint,
+            unparsed=live.unparsed,
+            lost=self.admin.lost(doc.SETTINGS),
+        )
 
     def trust(self, change: Change) -> Applied:
         """See to it that the alias of the trusted server is there as the manifest has it, then choose it."""
@@ -104,7 +109,12 @@ class Writer:
             if live is None or self.admin.parsed("PATCH", doc.SETTINGS, lambda: read_alias(settings)) != alias:
                 live = read_trust(self.admin, self.server, settings, desired)
         assert live is not None
-        return Applied(change.address, live.value, fingerprint=live.fingerprint)
+        lost = (
+            *self.admin.lost(doc.EXTERNAL, alias),
+            *self.admin.lost(doc.REMOTE, alias),
+            *self.admin.lost(doc.SETTINGS),
+        )
+        return Applied(change.address, live.value, fingerprint=live.fingerprint, unparsed=live.unparsed, lost=lost)
 
     def _alias(self, alias: str, desired: Trust, *, known: bool) -> LiveTrust:
         """Make or update the alias of a trusted server; `known` says that it is there, as it is where it is trusted."""
@@ -138,7 +148,8 @@ class Writer:
                 self.admin.delete_scope(name)
             live, found = create_or_find(lambda: self._create_scope(name, body), lambda: self.admin.scope(name))
             note = ADOPTED if found else ""
-        return Applied(change.address, live.value, name, live.fingerprint, note=note)
+        lost = self.admin.lost(doc.SCOPE, name)
+        return Applied(change.address, live.value, name, live.fingerprint, note=note, unparsed=live.unparsed, lost=lost)
 
     def _create_scope(self, name: str, body: Mapping[str, Any]) -> LiveScope:
         live = self.admin.create_scope(name, body) or self.admin.scope(name)
@@ -212,7 +223,8 @@ class Writer:
     def _client_applied(
         self, change: Change, desired: Client, live: LiveClient, *, sent: bool, found: bool = False
     ) -> Applied:
-        made = None if sent else live.secret
+        # Any answer may carry the secret, masked or real; only a create makes one.
+        made = None if sent or change.action is Action.UPDATE else live.secret
         generate = desired.secret is not None and bool(desired.secret.generate)
         if found and made is None and generate and live.value.type is ClientType.CONFIDENTIAL:
             raise ServerError(
@@ -224,7 +236,16 @@ class Writer:
             )
         value = as_told_to(desired, live.value)
         note = ADOPTED if found else ""
-        return Applied(change.address, value, live.client_id, live.fingerprint, secret=made, note=note)
+        return Applied(
+            change.address,
+            value,
+            live.client_id,
+            live.fingerprint,
+            secret=made,
+            note=note,
+            unparsed=live.unparsed,
+            lost=self.admin.lost(doc.CLIENT, live.client_id),
+        )
 
     def _cannot(self, what: str) -> Unsupported:
         return Unsupported(
@@ -258,20 +279,29 @@ class Writer:
             raise NotFound(
                 f"'{self.server}' has no client '{first.address.client}'", server=self.server, path=doc.CLIENT
             )
+        if live.scopes is None:
+            raise UnexpectedAnswer(
+                f"The scopes of client '{live.label}' on '{self.server}' can't be read",
+                server=self.server,
+                method="GET",
+                path=doc.CLIENT,
+                fix="Correct them on the server.",
+            )
         gone = {change.address.scope for change in changes if change.action is Action.DELETE}
         added = {change.address.scope for change in changes} - gone
         kept = [scope for scope in live.scopes if scope not in gone]
         scopes = kept + sorted(added - set(kept))
         if scopes != list(live.scopes):
             live = self.admin.patch_client(live.client_id, {"scopes": scopes})
-        return [self._association(change, live) for change in changes]
+        lost = self.admin.lost(doc.CLIENT, live.client_id)
+        return [self._association(change, live, lost) for change in changes]
 
-    def _association(self, change: Change, live: LiveClient) -> Applied:
+    def _association(self, change: Change, live: LiveClient, lost: tuple[str, ...]) -> Applied:
         scope = change.address.scope
-        if scope not in live.scopes:
-            return Applied(change.address, None, live.client_id)
+        if scope not in (live.scopes or ()):
+            return Applied(change.address, None, live.client_id, lost=lost)
         mark = fingerprint({"client": live.client_id, "scope": scope})
-        return Applied(change.address, Association(), live.client_id, mark)
+        return Applied(change.address, Association(), live.client_id, mark, lost=lost)
 
     # -- revocations -------------------------------------------------------------------------------------------------
 
@@ -285,12 +315,13 @@ class Writer:
         enabled: bool | None = None
         if blocks(change, self.sides):
             enabled = self.admin.patch_client(client_id, {"enabled": False}).enabled
+        lost = self.admin.lost(doc.CLIENT, client_id)
         note = ""
         if deletes_tokens(change, self.sides):
             gone = self._delete_tokens(client_id, desired)
             note = f"{gone} token{'' if gone == 1 else 's'} deleted."
         state = {"client": client_id, "enabled": bool(enabled), "tokens": 0}
-        return Applied(change.address, desired, client_id, fingerprint(state), note=note)
+        return Applied(change.address, desired, client_id, fingerprint(state), note=note, lost=lost)
 
     def _delete_tokens(self, client_id: str, revocation: Revocation) -> int:
         chosen = self._chosen_tokens(client_id, revocation)

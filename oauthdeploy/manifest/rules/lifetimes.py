@@ -30,7 +30,7 @@ settings:
 def never_expires(context: RuleContext) -> Iterator[Finding]:
     """never, for a server or for a client."""
     for use in context.lifetimes:
-        if use.value == "never":
+        if use.value == "never" and use.longest == LONGEST_ACCESS:
             yield Finding(use.path, "A token that leaks stays good for ever.", use.address)
 
 
@@ -76,8 +76,10 @@ settings:
 """,
 )
 def code_long(context: RuleContext) -> Iterator[Finding]:
-    """More than ten minutes, as long as it is in range."""
+    """never, or more than ten minutes, as long as it is in range."""
     for use in context.lifetimes:
+        if use.value == "never" and use.longest == LONGEST_CODE:
+            yield Finding(use.path, "Codes never expire; ten minutes is the most.", use.address)
         if isinstance(use.value, int) and use.longest == LONGEST_CODE < use.value <= INT32_MAX:
             detail = f"Codes can be redeemed for {format_duration(use.value)}; ten minutes is the most."
             yield Finding(use.path, detail, use.address)

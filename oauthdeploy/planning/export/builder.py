@@ -57,6 +57,11 @@ class _Exporter:
         groups = self._groups()
         clients = list(self._clients(groups)) if Kind.CLIENT in kinds else []
         settings = export_settings(self.estate, self.options, self.left) if Kind.SETTINGS in kinds else SettingsEdit()
+        if Kind.SETTINGS in kinds:
+            for server, state in sorted(self.estate.live.servers.items()):
+                address = Address.singleton(Kind.SETTINGS, server)
+                if there := state.objects.get(address):
+                    list(self._unparsed(str(address), {server: there}))
         for edit in settings.options:
             if edit.gone:
                 self._untold("settings", edit)
@@ -162,7 +167,8 @@ class _Exporter:
         flat = {server: flatten(there.value) for server, there in sides.items()}
         paths = dict.fromkeys([*managed, *(path for have in flat.values() for path in have)])
         values: dict[str, Any] = {}
-        dropped: list[str] = []
+        dropped = [path for path in self._unparsed(f"{kind}/{name}", sides) if path in managed]
+        paths = {path: None for path in paths if not any(path in there.unparsed for there in sides.values())}
         for path in paths:
             if path in write_only(model) or path.startswith("secret.") or (path in managed and path not in wrong):
                 continue
@@ -200,6 +206,19 @@ class _Exporter:
                 self._say("export-differs", f"{kind}/{name}", f"{why} It is left unmanaged.", "Make them the same.")
             edits.append(edit if edit.alike else replace(edit, gone=True))
         return tuple(edits)
+
+    def _unparsed(self, address: str, sides: Mapping[str, LiveObject]) -> Iterator[str]:
+        """Name the fields that a server holds in a form that no manifest can write. A driver's own options tell it themselves."""
+        found = {
+            path: f"{server} holds {there.unparsed[path]}"
+            for server, there in sorted(sides.items())
+            for path in there.unparsed
+            if not path.startswith(f"{OPTIONS}.")
+        }
+        for path in sorted(found):
+            why = f"{path} is left out: {found[path]}, which a manifest can't write."
+            self._say("export-left-out", address, why, "Write the value that you want; apply puts it right.")
+            yield path
 
     def _untold(self, address: str, edit: OptionEdit) -> None:
         path = ".".join((OPTIONS, *edit.keys))

@@ -12,7 +12,7 @@ from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.model.fields import KNOWN_AFTER_APPLY
+from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Unparsed
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Risk, Stage
 from oauthdeploy.planning.plan import PLAN_FORMAT, PLAN_FORMAT_VERSION, Plan, ServerSummary
 
@@ -126,6 +126,8 @@ def _value(value: Any) -> Any:
             return Secret("", _text(value["secret"]))
         if set(value) == {"known_after_apply"}:
             return KNOWN_AFTER_APPLY
+        if set(value) == {"unparsed"}:
+            return Unparsed(_text(value["unparsed"]))
         return {key: _value(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return tuple(_value(inner) for inner in value)

@@ -1,6 +1,7 @@
 """Plans, changes and findings as JSON values: deterministic, and free of secrets.
 
-A secret is written as `{"secret": origin}`, a value that the server will make as `{"known_after_apply": true}`.
+A secret is written as `{"secret": origin}`, a value that the server will make as `{"known_after_apply": true}`, and one that
+can't be parsed as `{"unparsed": text}`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from oauthdeploy.core.diagnostics import Diagnostic, path_text
 from oauthdeploy.core.secrets import Secret, SourcedText
-from oauthdeploy.model.fields import KnownAfterApply, Model, managed
+from oauthdeploy.model.fields import KnownAfterApply, Model, Unparsed, managed
 from oauthdeploy.planning.changes import Change, FieldChange, Stage
 
 Document = dict[str, Any]
@@ -26,6 +27,8 @@ def json_value(value: Any) -> Any:
         return {"secret": value.origin}
     if isinstance(value, KnownAfterApply):
         return {"known_after_apply": True}
+    if isinstance(value, Unparsed):
+        return {"unparsed": value.text}
     if isinstance(value, Enum):
         return json_value(value.value)
     if value is None or isinstance(value, bool | int | float):

@@ -225,6 +225,11 @@ def _not_restorable(step: Step) -> Iterator[Diagnostic]:
     if step.sealed:
         detail = f"The former {', '.join(step.sealed)} is nowhere on record."
         yield _said(step, NOT_RESTORABLE, summary, detail, "Apply a manifest with the secret that is wanted.")
+    if step.unparsed:
+        detail = f"{', '.join(step.unparsed)} held a value that a manifest can't write; the present one stays."
+        yield _said(
+            step, NOT_RESTORABLE, summary, detail, "The journal has the former value; set it by hand if it is needed."
+        )
     if step.unknown and step.action is Action.UPDATE:
         detail = f"{', '.join(step.unknown)} was not there before, and an option can't be taken away."
         yield _said(step, NOT_RESTORABLE, summary, detail, "Set it by hand.")

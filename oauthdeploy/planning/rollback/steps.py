@@ -18,8 +18,8 @@ from oauthdeploy.planning.normalize import OPTIONS, set_like
 Record = Mapping[str, Any]
 """One line of a journal as plain values."""
 
-MADE_ALL_THE_SAME: Final = "secret-not-delivered"
-"""A change that failed for this reason stands on the server; only its secret went nowhere."""
+MADE_ALL_THE_SAME: Final = frozenset({"secret-not-delivered", "fields-lost"})
+"""A change that failed for one of these reasons stands on the server: its secret went nowhere, or it took something along."""
 
 _EMPTY_TEXT: Final = frozenset({"description"})
 """Texts that are emptied where there was none; every other field goes back to the server's default."""
@@ -31,7 +31,8 @@ class Step:
 
     `before` is the object as it stood (None: there was none), `left` as it stood afterwards, both without secrets. `back` are
     the changed fields with their former values by dotted path, `after` with the values that were sent. `sealed` are fields
-    to be brought back whose former value is a secret, `unknown` options that were not there before. `identity` is the server's id
+    to be brought back whose former value is a secret, `unparsed` those whose former value a manifest can't write, and `unknown`
+    options that were not there before. `identity` is the server's id
     afterwards. `taken` are the scopes of associations that went along. `made` is False where nobody knows the end.
     """
 
@@ -48,6 +49,7 @@ class Step:
     taken: tuple[str, ...]
     wanted: Object | None
     made: bool
+    unparsed: tuple[str, ...] = ()
 
     @property
     def stood_at(self) -> Address:
@@ -92,7 +94,8 @@ def _what(error: Exception) -> str:
 def _step(record: Record) -> Step:
     address = Address.parse(record["address"])
     before = _image(address.kind, record["before"])
-    changed = record["changed"]
+    unparsed = tuple(field["path"] for field in record["changed"] if _is_unparsed(field["before"]))
+    changed = [field for field in record["changed"] if field["path"] not in unparsed]
     old = record["before"] or {}
     back, sealed, unknown = _options_back(old.get(OPTIONS) or {}, changed)
     after = {}
@@ -123,6 +126,7 @@ def _step(record: Record) -> Step:
         taken=tuple(str(scope) for scope in record.get("taken", ())),
         wanted=_image(address.kind, record["after"]),
         made=False,
+        unparsed=unparsed,
     )
 
 
@@ -132,7 +136,7 @@ def _ended(step: Step, record: Record) -> Step | None:
     because = (record.get("because") or {}).get("rule")
     if status == "unknown":
         return step
-    if status != "done" and because != MADE_ALL_THE_SAME:
+    if status != "done" and because not in MADE_ALL_THE_SAME:
         return None
     left = _image(step.address.kind, record.get("left"))
     return replace(step, left=left, identity=str(record.get("identity") or step.identity), made=True)
@@ -181,6 +185,10 @@ def _image(kind: Kind, image: Any) -> Object | None:
 
 def _is_secret(value: Any) -> bool:
     return isinstance(value, Mapping) and value.keys() == {"secret"} and isinstance(value["secret"], str)
+
+
+def _is_unparsed(value: Any) -> bool:
+    return isinstance(value, Mapping) and value.keys() == {"unparsed"} and isinstance(value["unparsed"], str)
 
 
 def _options_back(old: Mapping[str, Any], changed: Iterable[Record]) -> tuple[dict[str, Any], list[str], list[str]]:

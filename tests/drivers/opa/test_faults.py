@@ -39,13 +39,13 @@ def test_what_is_no_document_makes_every_kind_unreadable(body: Any) -> None:
             driver.check()
 
 
-def test_one_bad_entry_hides_its_kind_and_no_other() -> None:
+def test_one_bad_section_hides_its_kind_and_no_other() -> None:
     """The finding names the place."""
-    document = {"clients": {"a": {"type": 7}}, "scopes": {"s": {}}}
+    document = {"clients": 7, "scopes": {"s": {}}}
     with serving(answering(GET=says({"result": document}))) as server, site_of(server).driver() as driver:
         state = driver.read(Wanted({}, KINDS, owner=OWNER))
     assert state.unreadable.keys() == {Kind.CLIENT}
-    assert "clients/a: type" in state.unreadable[Kind.CLIENT].detail
+    assert "clients is no object" in state.unreadable[Kind.CLIENT].detail
     assert at(Kind.SCOPE, "s") in state.objects
 
 

@@ -20,7 +20,8 @@ from oauthdeploy.drivers.opa.mapping import (
     read_revocation,
     revised,
 )
-from oauthdeploy.model.objects import Client, Object
+from oauthdeploy.model.objects import Client, ClientType, Object
+from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
 from tests.drivers.opa.site import LINK, NAME, OWNER, at, client, cut, link, scope, trust
 
 KEYS = st.text('a~/%"ä .-', min_size=0, max_size=3)
@@ -75,20 +76,45 @@ def test_reading_trusts_in_nothing(document: dict[str, Any]) -> None:
                     assert str(problem)
 
 
+def test_a_section_that_is_no_object_is_garbled() -> None:
+    """Then nobody knows what stands there."""
+    with pytest.raises(Garbled, match="clients is no object"):
+        list(read_kind({"clients": []}, Kind.CLIENT, NAME, OWNER))
+
+
 @pytest.mark.parametrize(
-    ("document", "said"),
+    ("entry", "unparsed"),
     [
-        ({"clients": []}, "clients is no object"),
-        ({"clients": {"a": 1}}, "clients/a is no object"),
-        ({"clients": {"a": {"type": "secret-9"}}}, "clients/a: type can't be read"),
-        ({"clients": {"a": {"tokens": {"access_lifetime": "soon"}}}}, "clients/a: tokens.access_lifetime"),
+        ({"type": "secret-9", "name": "n"}, {"type": '"secret-9"'}),
+        ({"tokens": {"access_lifetime": "soon"}, "name": "n"}, {"tokens.access_lifetime": '"soon"'}),
+        ({"tokens": 5, "name": "n"}, {"tokens": "5"}),
+        ({"description": {"password": "hunter2"}, "name": "n"}, {"description": '{"password": "***"}'}),
     ],
 )
-def test_what_can_not_be_read_is_named_by_its_place(document: dict[str, Any], said: str) -> None:
-    """And no value is shown: somebody may have put anything there."""
-    with pytest.raises(Garbled, match=said) as caught:
-        list(read_kind(document, Kind.CLIENT, NAME, OWNER))
-    assert "secret-9" not in str(caught.value)
+def test_an_odd_value_spoils_its_own_field_alone(entry: dict[str, Any], unparsed: dict[str, str]) -> None:
+    """It is shown as it is, but for what is named a secret; the object's other fields and other objects are read."""
+    found = dict(read_kind({"clients": {"a": entry, "b": {"name": "b"}}}, Kind.CLIENT, NAME, OWNER))
+    odd, sound = found[at(Kind.CLIENT, "a")], found[at(Kind.CLIENT, "b")]
+    assert {path: shown.text for path, shown in odd.unparsed.items()} == unparsed
+    assert odd.value == client(name="n", enabled=True)
+    assert (sound.value, dict(sound.unparsed)) == (client(name="b", enabled=True), {})
+
+
+def test_an_entry_that_is_no_object_is_there_and_can_be_put_right() -> None:
+    """A policy can't use it, so all of it differs; writing puts an object in its place."""
+    document = {"clients": {"a": 1}}
+    ((address, live),) = read_kind(document, Kind.CLIENT, NAME, OWNER)
+    assert live.unparsed["type"].text == "1"
+    change = Change(
+        address,
+        Action.UPDATE,
+        Reason.DIFFERS,
+        Stage.WIDEN_RESOURCE,
+        desired=client(type="public"),
+        live=live,
+        fields=(FieldChange("type", live.unparsed["type"], ClientType.PUBLIC),),
+    )
+    assert edited(document, [change], OWNER, None)["clients"] == {"a": {"owner": OWNER, "type": "public"}}
 
 
 def test_an_association_counts_where_it_is_true_and_nowhere_else() -> None:

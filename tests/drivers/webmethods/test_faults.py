@@ -198,7 +198,7 @@ def test_an_answer_that_does_not_show_the_scope_is_followed_by_a_look() -> None:
 
 def test_a_garbled_answer_to_a_write_is_uncertain() -> None:
     """The write has most likely happened."""
-    patch = on("PATCH", "/admin/oauth/globalsetting/", says({"requireHTTPS": "perhaps"}))
+    patch = on("PATCH", "/admin/oauth/globalsetting/", says("perhaps"))
     change = Change(
         at(Kind.SETTINGS),
         Action.UPDATE,
@@ -245,7 +245,6 @@ GOOD_LISTS = (
         (on("GET", "/admin/oauth/scope", says({"message": "no"}, 403)), {Kind.SCOPE}),
         (on("GET", "/admin/oauth/scope", says({"message": "oops"}, 500)), {Kind.SCOPE}),
         (on("GET", "/admin/oauth/scope", Says(body=b"<p>", content_type="text/html")), {Kind.SCOPE}),
-        (on("GET", "/admin/oauth/globalsetting", says({"requireHTTPS": 7})), {Kind.SETTINGS}),
         (on("GET", "/admin/oauth/globalsetting", says([])), {Kind.SETTINGS, Kind.TRUST}),
         (on("GET", "/admin/oauth/globalsetting", says({"authServerAlias": 7})), {Kind.TRUST}),
         (
@@ -257,7 +256,7 @@ GOOD_LISTS = (
             {Kind.CLIENT, Kind.ASSOCIATION, Kind.REVOCATION},
         ),
     ],
-    ids=["element", "forbidden", "failed", "html", "setting", "no-settings", "alias", "unexpanded", "twice"],
+    ids=["element", "forbidden", "failed", "html", "no-settings", "alias", "unexpanded", "twice"],
 )
 def test_what_cannot_be_read_is_unreadable_and_the_rest_is_read(broken: Handler, lost: set[Kind]) -> None:
     """Never absent: an unreadable kind has no objects and a reason."""

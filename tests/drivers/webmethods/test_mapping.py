@@ -26,19 +26,25 @@ from oauthdeploy.drivers.webmethods.mapping import (
 )
 from oauthdeploy.drivers.webmethods.tokens import read_token
 from oauthdeploy.drivers.webmethods.trust import external_trust, place_of, remote_trust
-from oauthdeploy.model.objects import Client, Grant, Trust
+from oauthdeploy.model.objects import Client, Grant, Settings, Trust
+from oauthdeploy.planning.normalize import flatten
 
 CASES = json.loads((Path(__file__).parent / "cases" / "clients.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
 def test_a_client_is_read_or_garbled(case: dict[str, Any]) -> None:
-    """Each case is an object of the model, or an error that names the field."""
+    """Each case is an object, with what can't be parsed beside it; or an error, where nobody can tell which one it is."""
     if "error" in case:
         with pytest.raises(Garbled, match=case["error"]):
             read_client(case["raw"])
         return
     live = read_client(case["raw"])
+    if "unparsed" in case:
+        assert {path: found.text for path, found in live.unparsed.items()} == case["unparsed"]
+        assert not {path for path in case["unparsed"] if path in flatten(live.value)}
+        assert ("scopes" in case) == (live.scopes is None)
+        return
     assert live.value == Client.model_validate(case["value"])
     assert live.scopes == tuple(case["raw"].get("scopes") or ())
     assert (live.secret is None) == (not case["raw"].get("client_secret"))
@@ -168,45 +174,83 @@ def test_grants_move_the_count_only_where_it_contradicts_them(
     ("body", "expected"),
     [
         ({"clients": [1]}, [1]),
-        ({"total": 1, "anything": [2], "more": [3]}, [2]),
+        ({"total": 1, "anything": [2]}, [2]),
         ([4], [4]),
         ({"clients": None}, ()),
-        ({}, ()),
+        ({"Clients": []}, []),
     ],
 )
-def test_a_list_is_the_first_array_whatever_it_is_called(body: Any, expected: Any) -> None:
+def test_a_list_is_the_only_array_whatever_it_is_called(body: Any, expected: Any) -> None:
     """The name of the wrapper is not public."""
     assert a_list(body, "clients") == expected
 
 
-@pytest.mark.parametrize("body", [None, "x", 5, True, {"clients": "a"}, {"message": "no"}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        "x",
+        5,
+        True,
+        {"clients": "a"},
+        {"message": "no"},
+        {},
+        {"errors": []},
+        {"errors": None},
+        {"ids": [], "clients": []},
+        {"ids": ["a"], "clients": [{"name": "a"}]},
+    ],
+)
 def test_what_holds_no_list_is_not_an_empty_list(body: Any) -> None:
-    """An error page taken for "no clients" would make creates."""
+    """An error page, or an answer of another shape, taken for "no clients" would make creates."""
     with pytest.raises(Garbled):
         a_list(body, "clients")
 
 
 @pytest.mark.parametrize(
-    "raw",
+    ("raw", "path", "shown"),
     [
-        {"requireHTTPS": "maybe"},
-        {"authCodeLifetimeSeconds": -1},
-        {"accessTokenLifetimeSeconds": -2},
-        {"accessTokenLifetimeSeconds": 0.5},
-        {"tokenEndpointAuth": "none"},
-        {"tokenEndpointAuth": ["session"]},
-        "x",
+        ({"requireHTTPS": "maybe"}, "require_https", '"maybe"'),
+        ({"authCodeLifetimeSeconds": -2}, "authorization_code_lifetime", "-2"),
+        ({"accessTokenLifetimeSeconds": -2}, "access_token_lifetime", "-2"),
+        ({"accessTokenLifetimeSeconds": 0.5}, "access_token_lifetime", "0.5"),
+        ({"tokenEndpointAuth": "none"}, "token_endpoint_auth", '"none"'),
+        ({"tokenEndpointAuth": ["session"]}, "token_endpoint_auth", '["session"]'),
     ],
 )
-def test_broken_settings_are_garbled(raw: Any) -> None:
+def test_an_odd_setting_is_shown_as_it_is_and_spoils_no_other(raw: Any, path: str, shown: str) -> None:
     """Never a value that was made up."""
+    live = read_settings({"requirePKCE": True, **raw})
+    assert {path: found.text for path, found in live.unparsed.items()} == {path: shown}
+    assert live.value == Settings(require_pkce=True)
+
+
+def test_settings_that_are_no_object_are_garbled() -> None:
+    """Then nothing is known."""
     with pytest.raises(Garbled):
-        read_settings(raw)
+        read_settings("x")
+
+
+def test_a_code_may_never_expire() -> None:
+    """watt.server.oauth.authCode.expirySeconds takes -1 for never, and so is it read and written."""
+    live = read_settings({"authCodeLifetimeSeconds": -1})
+    assert live.value.authorization_code_lifetime == "never"
+    assert not live.unparsed
+    assert write_settings({"authorization_code_lifetime": "never"}) == {"authCodeLifetimeSeconds": -1}
+
+
+@pytest.mark.parametrize(
+    ("shown", "secret"), [("********", None), ("ab****", None), ("<hidden>", None), ("s3cr*t-9", "s3cr*t-9")]
+)
+def test_a_mask_is_no_secret(shown: str, secret: str | None) -> None:
+    """A server that hides a secret must not have its asterisks delivered."""
+    found = read_client({**BASE, "client_secret": shown}).secret
+    assert (found.reveal() if found else None) == secret
 
 
 def test_settings_that_a_server_does_not_have_stay_unset() -> None:
     """Older servers have no PKCE."""
-    settings = read_settings({"requireHTTPS": "true", "requirePKCE": None, "accessTokenLifetimeSeconds": "-1"})
+    settings = read_settings({"requireHTTPS": "true", "requirePKCE": None, "accessTokenLifetimeSeconds": "-1"}).value
     assert settings.model_fields_set == {"require_https", "access_token_lifetime"}
     assert settings.access_token_lifetime == "never"
     assert write_settings({"access_token_lifetime": "never", "require_https": False}) == {

@@ -53,8 +53,15 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "secret-not-delivered",
         "error",
         "A secret that a server made could not be handed over",
-        "The client is there, and its secret reached nobody: it is shown once, and then it is gone.",
+        "The client is there, and its secret reached nobody: the place refused it, or the server's answer held none or a mask.",
         "See to the place that secret.deliver_to names, then have a new secret made by a higher secret.revision.",
+    ),
+    (
+        "fields-lost",
+        "error",
+        "A change took away what it was not about",
+        "The server replaced the object where it was asked to change some fields of it, or somebody else changed it just then.",
+        "Put back what the finding names; the journal has the object as it was.",
     ),
     (
         "secret-lost",
