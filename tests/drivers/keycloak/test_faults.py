@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import (
     Forbidden,
     NotFound,
@@ -112,14 +112,9 @@ def test_an_address_that_is_not_the_api_is_told_at_once(answers: dict[str, Any],
         {"clients": {"no": "list"}},
         {"clients": [17]},
         {"clients": [{"id": "1"}]},
-        {"clients": [{"id": "1", "clientId": "a", "attributes": [1]}]},
-        {"clients": [{"id": "1", "clientId": "a", "redirectUris": [7]}]},
-        {"clients": [{"id": "1", "clientId": "a", "standardFlowEnabled": "perhaps"}]},
-        {"clients": [{"id": "1", "clientId": "a", "defaultClientScopes": "x"}]},
+        {"clients": [{"id": "1", "clientId": "a", "name": "a"}]},
+        {"clients": {"ids": ["1"], "clients": [{"id": "1", "clientId": "a", "enabled": True}]}},
         {"client_scopes": [{"id": "1"}]},
-        {"client_scopes": [{"id": "1", "name": "a", "attributes": 7}]},
-        {"payments": {**REALM, "sslRequired": "maybe"}},
-        {"payments": {**REALM, "accessTokenLifespan": "soon"}},
         {"payments": {**REALM, "clientPolicies": {"policies": 7}}},
         {"clients": HTML},
         {"client_scopes": says({"error": "HTTP 403 Forbidden"}, 403)},
@@ -133,6 +128,48 @@ def test_what_is_garbled_is_unreadable(garbage: dict[str, Any]) -> None:
         assert not {address.kind for address in state.objects} & state.unreadable.keys()
         whole = {Kind.SETTINGS} if "payments" not in garbage else {Kind.SCOPE, Kind.CLIENT}
         assert not whole & state.unreadable.keys()
+
+
+@pytest.mark.parametrize(
+    ("answers", "address", "unparsed"),
+    [
+        ({"clients": [{"attributes": [1]}]}, "client/a", {"tokens.access_lifetime": "[1]"}),
+        (
+            {"clients": [{"attributes": {"access.token.lifespan": "300 "}}]},
+            "client/a",
+            {"tokens.access_lifetime": '"300 "'},
+        ),
+        ({"clients": [{"redirectUris": [7]}]}, "client/a", {"redirect_uris": "[7]"}),
+        ({"clients": [{"standardFlowEnabled": "perhaps"}]}, "client/a", {"grants": '"perhaps"'}),
+        ({"clients": [{"defaultClientScopes": "x", "enabled": True}]}, "client/a", {}),
+        ({"client_scopes": [{"description": {"secret": "x"}}]}, "scope/a", {"description": '{"secret": "***"}'}),
+        ({"payments": {**REALM, "sslRequired": "maybe"}}, "settings", {"require_https": '"maybe"'}),
+        ({"payments": {**REALM, "accessTokenLifespan": "soon"}}, "settings", {"access_token_lifetime": '"soon"'}),
+        ({"payments": {**REALM, "accessCodeLifespan": -1}}, "settings", {"authorization_code_lifetime": "-1"}),
+    ],
+)
+def test_an_odd_value_spoils_its_own_field_alone(
+    answers: dict[str, Any], address: str, unparsed: dict[str, str]
+) -> None:
+    """It is shown as it is, and every kind and every other object is read."""
+    for found in answers.values():
+        if isinstance(found, list):
+            found[0] |= {"id": "1", "clientId": "a", "name": "a"}
+    with serving(answering(**answers)) as running, Opened(running.url) as driver:
+        state = driver.read(Wanted({}, KINDS))
+    assert not state.unreadable
+    live = state.objects[Address.parse(f"{address}@login")]
+    assert {path: shown.text for path, shown in live.unparsed.items()} == unparsed
+
+
+def test_client_scopes_that_can_not_be_read_are_not_none() -> None:
+    """Of a client that the manifest names: nothing is given to it or taken from it, and the client itself is read."""
+    body = [{"id": "1", "clientId": "a", "enabled": True, "defaultClientScopes": "x"}]
+    wanted = Wanted({at(Kind.CLIENT, "a"): Client(enabled=True)}, KINDS)
+    with serving(answering(clients=body)) as running, Opened(running.url) as driver:
+        state = driver.read(wanted)
+    assert state.unreadable.keys() == {Kind.ASSOCIATION}
+    assert at(Kind.CLIENT, "a") in state.objects
 
 
 def test_a_secret_that_is_masked_or_withheld_is_not_compared() -> None:
@@ -170,7 +207,7 @@ def test_a_create_whose_answer_got_lost_is_looked_up_before_it_is_tried_again(ca
 
 def test_a_client_that_vanished_is_an_error_and_its_delete_is_not() -> None:
     """404 for a change of it; a delete has nothing left to do."""
-    live_client = [{"id": "1", "clientId": "shop"}]
+    live_client = [{"id": "1", "clientId": "shop", "enabled": True}]
     gone = {"clients": live_client, "1": says({"error": "Could not find client"}, 404)}
     with serving(answering(**gone)) as running, Opened(running.url) as driver:
         state = driver.read(Wanted({}, frozenset({Kind.CLIENT})))
