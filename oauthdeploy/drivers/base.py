@@ -44,7 +44,7 @@ from oauthdeploy.model.fields import Model, Unparsed
 from oauthdeploy.model.objects import Object
 from oauthdeploy.model.servers import Server
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveToken, ServerState
-from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.changes import Change, Lockout
 
 if TYPE_CHECKING:
     from requests.auth import AuthBase
@@ -252,6 +252,15 @@ class Driver(ABC):
 
     def refusals(self, changes: Sequence[Change]) -> Sequence[Diagnostic]:
         """Findings about changes of a plan that this very server would refuse, by what `check` and `read` saw. Default: none."""
+        return ()
+
+    def lockouts(self, changes: Sequence[Change]) -> Sequence[Lockout]:
+        """The changes of a plan after which the driver could no longer sign in, or be answered at its address.
+
+        Whatever the sign-in depends on counts: the client, the user, the grant, how the client proves itself, what its tokens
+        carry, options of the realm, HTTPS. The deletion or the block of a client that is called as `ServerReport.account` is
+        found without this. Default: none.
+        """
         return ()
 
     def set_stop_event(self, stop: threading.Event) -> None:

@@ -46,7 +46,9 @@ class PolicyLimits(Model):
 
     max_deletes: Text = Field("30%", pattern=r"^[0-9]+%?$", description="Deletes allowed, as share or count.")
     max_updates: Text = Field("60%", pattern=r"^[0-9]+%?$", description="Updates allowed, as share or count.")
-    minimum_population: Natural = Field(10, description="Shares count from this many live objects on.")
+    minimum_population: Natural = Field(
+        10, description="Shares count from this many live objects on; all clients or scopes of a server always count."
+    )
 
 
 class Policy(Model):

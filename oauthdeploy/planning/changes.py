@@ -138,6 +138,15 @@ class Change:
         return self.former or self.address
 
 
+@dataclass(frozen=True)
+class Lockout:
+    """A change that would end a driver's own way into its server, and why; `rule` names the stop."""
+
+    change: Change
+    why: str
+    rule: str = ""
+
+
 def matches(address: Address, patterns: Iterable[str]) -> bool:
     """Whether the written address, with or without its `@server`, matches one of the globs."""
     written = str(address)

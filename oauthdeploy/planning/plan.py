@@ -16,7 +16,7 @@ from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Object
 from oauthdeploy.model.state import DesiredState, LiveState
-from oauthdeploy.planning.changes import Action, Change, Risk
+from oauthdeploy.planning.changes import Action, Change, Lockout, Risk
 from oauthdeploy.planning.cross_side import side_findings
 from oauthdeploy.planning.diff import compare
 from oauthdeploy.planning.ordering import order, own_batch
@@ -93,6 +93,10 @@ def _one_request(_server: str, changes: Sequence[Change]) -> int:
     return 1 if changes else 0
 
 
+def _no_lockouts(_changes: Sequence[Change]) -> Sequence[Lockout]:
+    return ()
+
+
 def build_plan(
     desired: DesiredState,
     live: LiveState,
@@ -103,12 +107,14 @@ def build_plan(
     products: Mapping[str, str] = MappingProxyType({}),
     batch_key: Callable[[str, Change], str] = own_batch,
     writes: Callable[[str, Sequence[Change]], int] = _one_request,
+    lockouts: Callable[[Sequence[Change]], Sequence[Lockout]] = _no_lockouts,
 ) -> Plan:
     """Compare, put in order, check for safety, count requests.
 
     `facts` are by driver name; all else is by server name: `accounts` that the tool signs in with, `products` as the servers
     call themselves, `batch_key` of the request that carries a change, `writes` as the number of requests of one batch.
-    `digest` is that of the manifest. Raises OrderCycle, and UsageError for a policy limit that can't be read.
+    `lockouts` tells which changes would end a driver's own way in. `digest` is that of the manifest. Raises OrderCycle, and
+    UsageError for a policy limit that can't be read.
     """
     with paused():
         comparison = compare(desired, live, facts)
@@ -121,7 +127,7 @@ def build_plan(
             changes=changes,
             servers=_summaries(desired, live, changes, products, writes),
             diagnostics=(comparison.diagnostics + found).sorted(),
-            stops=check_safety(changes, desired, live, accounts).sorted(),
+            stops=check_safety(changes, desired, live, accounts, lockouts(changes)).sorted(),
             blind=comparison.blind,
             fingerprints=MappingProxyType(_fingerprints(changes)),
             manifest_digest=digest,

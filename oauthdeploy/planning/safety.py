@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import UsageError
 from oauthdeploy.model.objects import Client, Revocation, Side
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Ownership
-from oauthdeploy.planning.changes import Action, Change, Reason, Risk, matches
+from oauthdeploy.planning.changes import Action, Change, Lockout, Reason, Risk, matches
 from oauthdeploy.planning.effective_grants import still_granted
 from oauthdeploy.planning.risk import Direction, effect_of
 from oauthdeploy.planning.server_view import trusted_by
@@ -27,22 +27,29 @@ _COUNTED: Final = (Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION)
 
 @dataclass(frozen=True)
 class SafetyInput:
-    """A plan before it is one. `accounts` maps a server to the account that the tool uses there."""
+    """A plan before it is one. `accounts` maps a server to the account that the tool uses there, `lockouts` are what drivers
+    know of changes that would end their own way in.
+    """
 
     changes: Sequence[Change]
     desired: DesiredState
     live: LiveState
     accounts: Mapping[str, str]
+    lockouts: Sequence[Lockout] = ()
 
 
 Check = Callable[[SafetyInput], Iterator[Diagnostic]]
 
 
 def check_safety(
-    changes: Sequence[Change], desired: DesiredState, live: LiveState, accounts: Mapping[str, str]
+    changes: Sequence[Change],
+    desired: DesiredState,
+    live: LiveState,
+    accounts: Mapping[str, str],
+    lockouts: Sequence[Lockout] = (),
 ) -> Diagnostics:
     """Every stop that the changes trip, by rule and address. Raises UsageError for a limit that is no number or share."""
-    given = SafetyInput(changes, desired, live, accounts)
+    given = SafetyInput(changes, desired, live, accounts, lockouts)
     return Diagnostics.of(found for check in CHECKS for found in check(given))
 
 
@@ -72,9 +79,10 @@ def check_risk(changes: Sequence[Change], limit: Risk) -> Diagnostics:
 
 
 def too_many_deletes(given: SafetyInput) -> Iterator[Diagnostic]:
-    """More deletes and replacements of a kind on a server than `max_deletes`."""
+    """More deletes and replacements of a kind on a server than `max_deletes`; a share of any population where all go."""
     limit = given.desired.policy.limits.max_deletes
-    yield from _too_many(given, "too-many-deletes", (Action.DELETE, Action.REPLACE), "deleted", "max_deletes", limit)
+    actions = (Action.DELETE, Action.REPLACE)
+    yield from _too_many(given, "too-many-deletes", actions, "deleted", "max_deletes", limit, _emptied(given))
 
 
 def too_many_updates(given: SafetyInput) -> Iterator[Diagnostic]:
@@ -83,8 +91,34 @@ def too_many_updates(given: SafetyInput) -> Iterator[Diagnostic]:
     yield from _too_many(given, "too-many-updates", (Action.UPDATE,), "changed", "max_updates", limit)
 
 
+def _emptied(given: SafetyInput) -> frozenset[tuple[Kind, str]]:
+    """The kinds of several objects of which a server would keep none, and of which the manifest wants none there."""
+    gone = Counter(
+        (change.address.kind, change.address.server) for change in given.changes if change.action is Action.DELETE
+    )
+    if not gone:
+        return frozenset()
+    population, present = _population(given.live), _present(given)
+    return frozenset(
+        place
+        for place, count in gone.items()
+        if place[0] in (Kind.SCOPE, Kind.CLIENT) and 1 < population[place] == count and place not in present
+    )
+
+
+def _present(given: SafetyInput) -> frozenset[tuple[Kind, str]]:
+    """The kinds of which the manifest wants an object, by server."""
+    return frozenset((address.kind, address.server) for address in given.desired.objects)
+
+
 def _too_many(
-    given: SafetyInput, rule: str, actions: Iterable[Action], done: str, option: str, limit: str
+    given: SafetyInput,
+    rule: str,
+    actions: Iterable[Action],
+    done: str,
+    option: str,
+    limit: str,
+    emptied: Collection[tuple[Kind, str]] = (),
 ) -> Iterator[Diagnostic]:
     allowed, is_share = parse_limit(limit)
     minimum = given.desired.policy.limits.minimum_population
@@ -92,12 +126,13 @@ def _too_many(
     touched = Counter(
         (change.address.kind, change.address.server) for change in given.changes if change.action in chosen
     )
-    population = _population(given.live) if touched else {}
+    population = _population(given.live) if touched else Counter()
     for (kind, server), count in sorted(touched.items(), key=lambda item: (item[0][1], item[0][0].rank)):
         if kind not in _COUNTED:
             continue
-        living = population.get((kind, server), 0)
-        too_many = living >= minimum and count * 100 > allowed * living if is_share else count > allowed
+        living = population[kind, server]
+        counts = living >= minimum or (kind, server) in emptied
+        too_many = counts and count * 100 > allowed * living if is_share else count > allowed
         if too_many:
             share = f", which is {count * 100 / living:.0f}%" if living else ""
             yield Diagnostic(
@@ -115,7 +150,7 @@ def parse_limit(text: str) -> tuple[int, bool]:
     return int(text.removesuffix("%")), text.endswith("%")
 
 
-def _population(live: LiveState) -> Mapping[tuple[Kind, str], int]:
+def _population(live: LiveState) -> Counter[tuple[Kind, str]]:
     return Counter((address.kind, server) for server, state in live.servers.items() for address in state.objects)
 
 
@@ -184,9 +219,9 @@ def _owner(given: SafetyInput, change: Change) -> LiveObject | None:
 
 
 def empty_manifest(given: SafetyInput) -> Iterator[Diagnostic]:
-    """A manifest without scopes, clients and associations that would prune something."""
+    """A manifest that wants no scope, client and association anywhere, and would prune something."""
     pruned = _pruned(given)
-    if pruned and not _named(given):
+    if pruned and not _filled(given):
         yield Diagnostic(
             "empty-manifest",
             "The manifest names nothing, and the plan would delete",
@@ -196,50 +231,59 @@ def empty_manifest(given: SafetyInput) -> Iterator[Diagnostic]:
 
 
 def empty_section(given: SafetyInput) -> Iterator[Diagnostic]:
-    """A section without a single object whose kind would be pruned. A list that is written empty is meant."""
-    named = _named(given)
-    if not named:
+    """A server for which the manifest wants not a single object of a kind that would be pruned there.
+
+    A list that is written empty is meant.
+    """
+    filled = _filled(given)
+    if not filled:
         return
-    for kind, count in sorted(_pruned(given).items(), key=lambda item: item[0].rank):
-        if kind in named:
+    for (kind, server), count in sorted(_pruned(given).items(), key=lambda item: (item[0][1], item[0][0].rank)):
+        if (kind, server) in filled:
             continue
         yield Diagnostic(
             "empty-section",
             "A section is empty, and the plan would delete",
-            detail=f"No {kind} is written, and {count} {'is' if count == 1 else 'are'} to be deleted.",
-            fix=f"Check the {kind}s of the manifest, or lift the rule once with --allow empty-section.",
+            detail=f"No {kind} is written for {server}, and {count} there {'is' if count == 1 else 'are'} to be deleted.",
+            fix=f"Check the {kind}s of the manifest and their `on:`, or lift the rule once with --allow empty-section.",
         )
 
 
-def _pruned(given: SafetyInput) -> Counter[Kind]:
+def _pruned(given: SafetyInput) -> Counter[tuple[Kind, str]]:
     return Counter(
-        change.address.kind
+        (change.address.kind, change.address.server)
         for change in given.changes
         if change.action is Action.DELETE and change.reason is Reason.NOT_IN_MANIFEST
     )
 
 
-def _named(given: SafetyInput) -> frozenset[Kind]:
-    """The counted kinds of which the manifest names an object; a written list of associations counts, even empty."""
+def _filled(given: SafetyInput) -> frozenset[tuple[Kind, str]]:
+    """The counted kinds of which the manifest wants an object, by server; a written list of associations counts, even empty."""
     desired = given.desired
-    kinds = {address.kind for addresses in (desired.objects, desired.absent) for address in addresses}
+    kinds = {place for place in _present(given) if place[0] in _COUNTED}
     if desired.listed_clients or desired.listed_scopes:
-        kinds.add(Kind.ASSOCIATION)
-    return frozenset(kinds & set(_COUNTED))
+        kinds |= {(Kind.ASSOCIATION, server) for server in desired.servers if desired.keeps_associations(server)}
+    return frozenset(kinds)
 
 
 # -- the branch that we sit on ----------------------------------------------------------------------------------------
 
 
 def self_lockout(given: SafetyInput) -> Iterator[Diagnostic]:
-    """A change that shuts out the account of the tool, or the client by which resource servers introspect."""
+    """A change that shuts out the account of the tool, or the client by which resource servers introspect.
+
+    What else a sign-in depends on is the driver's knowledge (`Driver.lockouts`).
+    """
+    known = {found.change.address for found in given.lockouts}
+    for found in given.lockouts:
+        yield _lockout(found.change, found.why, found.rule or "self-lockout")
     for change in given.changes:
         if change.address.kind not in (Kind.CLIENT, Kind.REVOCATION) or not _shuts_out(change):
             continue
         server = change.address.server
         names = _names_of(change)
         account = given.accounts.get(server, "")
-        if account and account in names:
+        if account and account in names and change.address not in known:
             yield _lockout(change, f"oauthdeploy signs in to {server} as '{account}'")
         introspection = given.desired.servers[server].introspection
         if introspection is not None and introspection.client_id and introspection.client_id in names:
@@ -273,12 +317,12 @@ def _names_of(change: Change) -> frozenset[str]:
     return frozenset(names)
 
 
-def _lockout(change: Change, why: str) -> Diagnostic:
+def _lockout(change: Change, why: str, rule: str = "self-lockout") -> Diagnostic:
     return Diagnostic(
-        "self-lockout",
+        rule,
         "The plan would shut out oauthdeploy or a resource server",
         detail=f"{change.address} ({change.action}): {why}.",
-        fix="Use another account or client first, or lift the rule once with --allow self-lockout.",
+        fix=f"Use another account, client or address first, or lift the rule once with --allow {rule}.",
         address=str(change.address),
         path=change.place,
     )

@@ -12,7 +12,7 @@ from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest
 from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.state import DesiredState, LiveState
-from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.changes import Change, Lockout
 from oauthdeploy.planning.plan import Plan, build_plan, with_survivors
 from oauthdeploy.planning.safety import check_risk
 from oauthdeploy.planning.selection import select
@@ -41,6 +41,13 @@ def plan_now(
     def writes(server: str, changes: Sequence[Change]) -> int:
         return drivers[server].writes(changes)
 
+    def lockouts(changes: Sequence[Change]) -> Sequence[Lockout]:
+        return [
+            found
+            for name, driver in drivers.items()
+            for found in driver.lockouts([change for change in changes if change.address.server == name])
+        ]
+
     plan = build_plan(
         desired,
         live,
@@ -50,12 +57,15 @@ def plan_now(
         products={name: f"{report.product} {report.version}".strip() for name, report in reports.items()},
         batch_key=batch_key,
         writes=writes,
+        lockouts=lockouts,
     )
     if asking := asks_for_tokens(plan.changes, desired, live):
         live = with_tokens(drivers, live, asking)
         plan = with_survivors(plan, desired, live, asking)
     found = [item for report in reports.values() for item in report.diagnostics]
     found += _server_findings(desired, drivers, reports, plan.changes)
+    stopped = {(stop.rule, stop.address) for stop in plan.stops}
+    found = [item for item in found if (item.rule, item.address) not in stopped]
     plan = replace(plan, diagnostics=plan.diagnostics + Diagnostics.of(found))
     plan = select(plan, options.targets, options.excludes)
     if options.fail_on is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import Client, ClientSecret, Grant, Object, Revocation, Scope, Side, Trust
 from oauthdeploy.model.servers import Introspection
 from oauthdeploy.model.state import DesiredState, LiveState, PolicyLimits, Prune, PrunePolicy
+from oauthdeploy.planning.changes import Change, Lockout
 from oauthdeploy.planning.safety import parse_limit
 
 from .builders import (
@@ -58,7 +60,9 @@ def deleting(count: int, **limits: Any) -> DesiredState:
     [
         ({}, 6, 20, False),  # 30% is allowed
         ({}, 7, 20, True),
-        ({}, 9, 9, False),  # below the minimum population a share means nothing
+        ({}, 8, 9, False),  # below the minimum population a share means nothing
+        ({}, 9, 9, True),  # but all of them are all of them
+        ({}, 1, 1, False),  # and one is named
         ({}, 10, 10, True),
         ({"max_deletes": "3"}, 3, 100, False),
         ({"max_deletes": "3"}, 4, 5, True),  # a count counts in any population
@@ -175,6 +179,16 @@ def test_an_empty_section_that_prunes_is_stopped() -> None:
     assert stops(desired([scope("s")], prune=FULL, absent=frozenset({client("x")})), seen) == []
 
 
+def test_a_section_is_empty_for_each_server() -> None:
+    """What the manifest wants on one server guards nothing on another, and what it wants gone guards nothing at all."""
+    seen = live([client(name, server) for name in "abc" for server in ("as", "rs")] + [scope("s"), scope("s", "rs")])
+    kept = [scope("s"), scope("s", "rs"), client("a", "rs")]
+    wanted = desired(kept, prune=PrunePolicy(clients=Prune.FULL), absent=frozenset({client("a")}))
+    assert sorted(stops(wanted, seen)) == ["empty-section", "too-many-deletes"]
+    assert "No client is written for as, and 2 there are to be deleted." in details(wanted, seen)
+    assert stops(desired([*kept, client("a")], prune=PrunePolicy(clients=Prune.FULL)), seen) == []
+
+
 def test_a_list_that_is_written_empty_is_meant() -> None:
     """`{client: x, scopes: []}` takes all of them away, on purpose."""
     ends = [client("x"), scope("s")]
@@ -227,6 +241,22 @@ def test_the_client_that_introspects_is_not_cut_off() -> None:
     servers = {"as": authorization_server(introspection=Introspection(client_id="rs-client")), "rs": resource_server()}
     wanted = desired(absent=frozenset({client("rs-client")}), servers=servers)
     assert stops(wanted, live([client("rs-client")])) == ["self-lockout"]
+
+
+def test_what_a_driver_knows_of_its_way_in_is_a_stop_and_is_told_once() -> None:
+    """The driver's reason takes the place of the general one, and may have a rule of its own."""
+    wanted, seen = desired(absent=frozenset({client("tool"), client("x")})), live([client("tool"), client("x")])
+
+    def lockouts(changes: Sequence[Change]) -> Sequence[Lockout]:
+        return [
+            Lockout(c, f"a reason for {c.address.name}", "own-rule" if c.address.name == "x" else "") for c in changes
+        ]
+
+    stopped = plan_of(wanted, seen, accounts={"as": "tool"}, lockouts=lockouts).stops
+    assert sorted((stop.rule, stop.detail) for stop in stopped if stop.rule != "too-many-deletes") == [
+        ("own-rule", "client/x@as (delete): a reason for x."),
+        ("self-lockout", "client/tool@as (delete): a reason for tool."),
+    ]
 
 
 # -- both sides -------------------------------------------------------------------------------------------------------

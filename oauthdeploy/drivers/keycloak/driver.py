@@ -19,6 +19,7 @@ from oauthdeploy.drivers.keycloak.changed_fields import count_writes
 from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.facts import CAPABILITIES, KeycloakCredentials, KeycloakOptions
 from oauthdeploy.drivers.keycloak.findings import Realm, find_all
+from oauthdeploy.drivers.keycloak.lockout import find_lockouts
 from oauthdeploy.drivers.keycloak.mapping import LiveClient, default_scopes
 from oauthdeploy.drivers.keycloak.reading import (
     Reader,
@@ -34,7 +35,7 @@ from oauthdeploy.drivers.keycloak.writing import Writer
 from oauthdeploy.model.objects import Client, Object
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import LiveObject, LiveToken, ServerState
-from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.changes import Change, Lockout
 
 
 class KeycloakDriver(Driver):
@@ -230,6 +231,11 @@ class KeycloakDriver(Driver):
         if changes[0].address.kind is Kind.ASSOCIATION:
             return 2 + len(changes)
         return sum(count_cut_off(c) if c.address.kind is Kind.REVOCATION else count_writes(c) for c in changes)
+
+    def lockouts(self, changes: Sequence[Change]) -> Sequence[Lockout]:
+        """What ends the own sign-in: in the managed realm by much, in another one by HTTPS alone."""
+        url = self.connection.server.url or ""
+        return list(find_lockouts(changes, self._credentials, self._options, url))
 
     def unsupported(self, wanted: Wanted, report: ServerReport) -> Sequence[Diagnostic]:  # noqa: ARG002
         """What a realm can't hold, beyond the table."""

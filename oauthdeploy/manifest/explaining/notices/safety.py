@@ -12,7 +12,8 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "error",
         "Too many objects would be deleted",
         "A wrong file, environment or server shows itself by a plan that deletes much. The share of policy.limits.max_deletes "
-        "counts for each kind and server from policy.limits.minimum_population on.",
+        "counts for each kind and server from policy.limits.minimum_population on, and always where all clients or scopes of a "
+        "server would go.",
         "Check the plan; raise policy.limits.max_deletes where it is meant.",
     ),
     (
@@ -48,15 +49,17 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "empty-section",
         "error",
         "A section is empty, and the plan would delete",
-        "With policy.prune an empty section asks for all objects of its kind to go; mostly a file is missing.",
+        "With policy.prune a server for which the manifest wants no object of a kind loses all of that kind; mostly a file is "
+        "missing, or `on:` names too few servers.",
         "Check that section of the manifest.",
     ),
     (
         "self-lockout",
         "error",
         "The plan would shut out oauthdeploy or a resource server",
-        "A change would delete, disable or narrow the client or account that the tool itself, or a resource server that asks the "
-        "authorization server, signs in with. The next run could not put it right.",
+        "A change would end what the tool itself, or a resource server that asks the authorization server, signs in with: the "
+        "client or account, its grant, how it proves itself, the scopes and mappers of its tokens, or a rule of the realm. The "
+        "next run could not put it right.",
         "Use another account or client first.",
     ),
     (

@@ -195,7 +195,8 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "https-required-over-http",
         "warning",
         "The realm would refuse oauthdeploy's own connection",
-        "The address of the server is http, and with require_https the realm refuses that.",
+        "The address of the server is http, and with require_https the realm refuses that. A plan that would make it so is "
+        "stopped.",
         "Write the https address into url.",
     ),
     (
