@@ -119,19 +119,36 @@ class _Exporter:
                 return
             there = {source: sides[source]}
         placed = self.estate.placed(kind, name)
+        where = self._servers_of(kind, there, placed)
+        if where:
+            yield from self._written_entry(kind, name, there, sides.get(target or ""), placed, where)
+        elif placed:
+            self._say("export-gone", f"{kind}/{name}", "No server has it any more, so its entry goes.", "")
+            yield EntryEdit(name, gone=True)
+
+    def _servers_of(self, kind: Kind, there: Collection[str], placed: Collection[str]) -> tuple[str, ...]:
+        """The servers that an entry belongs on: those that have it, the target, and those of the manifest that were not read."""
+        target = self.options.target
         wanted = {*there, *({target} if target is not None and target in self.estate.holders(kind) else ())}
         read = set(self.estate.read(kind))
-        where = tuple(server for server in self.estate.holders(kind) if server in wanted or server in placed - read)
-        if not where:
-            if placed:
-                self._say("export-gone", f"{kind}/{name}", "No server has it any more, so its entry goes.", "")
-                yield EntryEdit(name, gone=True)
-            return
+        unread = {server for server in placed if server not in read}
+        return tuple(server for server in self.estate.holders(kind) if server in wanted or server in unread)
+
+    def _written_entry(
+        self,
+        kind: Kind,
+        name: str,
+        there: Mapping[str, LiveObject],
+        target: LiveObject | None,
+        placed: Collection[str],
+        where: tuple[str, ...],
+    ) -> Iterator[EntryEdit]:
+        """The entry with its fields, its servers (`where`) and its options; nothing where the manifest has it so."""
         self._named[kind].add(name)
-        values, dropped = self._fields(kind, name, there, sides.get(target or ""))
+        values, dropped = self._fields(kind, name, there, target)
         new = not placed
         everywhere = where == self.estate.holders(kind)
-        moved = set(where) != placed
+        moved = set(where) != set(placed)
         edit = EntryEdit(
             name,
             values=values,
@@ -193,6 +210,18 @@ class _Exporter:
             elif path in managed or self._worth_writing(model, path, name, value, told, target):
                 values[path] = value
         return values, dropped
+
+    def _unwritable(self, kind: Kind, name: str, path: str, live: Mapping[str, Any]) -> bool:
+        """Whether one entry can't give a field the values that servers hold; says why, unless that is known already."""
+        value = next(iter(live.values()))
+        if not all(same(other, value) and same(value, other) for other in live.values()):
+            why = f"{path} is not the same on {', '.join(live)}, and an entry has one value for all."
+            self._say("export-differs", f"{kind}/{name}", f"{why} It is left unmanaged.", "Make them the same.")
+            return True
+        if not sayable(value):
+            self._say("export-left-out", f"{kind}/{name}", f"{path} holds what YAML can't.", "")
+            return True
+        return (kind.value, name, path) in self.left
 
     def _options(self, kind: Kind, name: str, sides: Mapping[str, LiveObject]) -> tuple[OptionEdit, ...]:
         """What is to become of the written options; those that can't be said, or are not the same everywhere, go."""

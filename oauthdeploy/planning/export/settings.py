@@ -25,64 +25,73 @@ class _Settings:
         self._estate = estate
         self._options = options
         self._left = left
+        self._lives = self._live_objects()
+        self._fields = {server: flatten(there.value) for server, there in self._lives.items()}
+        self._wrong = {server: self._unfulfilled(server, there) for server, there in self._lives.items()}
+        self._target = options.target if options.source is not None else None
+        self._target_fields = self._live_fields(self._target) if self._target is not None else {}
+        self._issuing = [
+            name for name in estate.holders(Kind.SETTINGS) if Side.AUTHORIZATION in estate.entry(name).role.sides
+        ]
+        self._common: dict[str, Any] = {}
+        self._overrides: dict[str, dict[str, Any]] = defaultdict(dict)
 
     def run(self) -> SettingsEdit:
         """Fields of the settings that all authorization servers share, and what differs, by server."""
-        estate, kind = self._estate, Kind.SETTINGS
-        model = MODEL_OF[kind]
-        lives = {
-            server: estate.live.servers[server].objects[Address.singleton(kind, server)]
-            for server in estate.read(kind)
-            if Address.singleton(kind, server) in estate.live.servers[server].objects
-        }
-        if self._options.levels:
-            lives = self._levelled(lives)
-        told_options = {server: there for server, there in lives.items() if self._options.source in (None, server)}
-        issuing = [name for name in estate.holders(kind) if Side.AUTHORIZATION in estate.entry(name).role.sides]
-        common: dict[str, Any] = {}
-        overrides: dict[str, dict[str, Any]] = defaultdict(dict)
-        target = self._options.target if self._options.source is not None else None
-        reached = self._live_settings(target) if target is not None else {}
-        flat = {server: flatten(there.value) for server, there in lives.items()}
-        wrong = {server: self._unfulfilled(server, there) for server, there in lives.items()}
-        for path in model.model_fields:
-            told = {server: have[path] for server, have in flat.items() if have.get(path) is not None}
-            managed = {server for server in told if path in self._managed_at(server)}
-            needed = {
-                server
-                for server, value in told.items()
-                if (kind.value, server, path) not in self._left
-                and (
-                    path in wrong[server]
-                    if server in managed
-                    else reached.get(path) != value
-                    if server == target
-                    else self._differs_from_default(server, path, value)
-                )
-            }
-            if not needed:
-                continue
-            shared = [told[server] for server in issuing if server in told]
-            alike = len(shared) == len(issuing) and all(value == shared[0] for value in shared)
-            if alike and needed & set(issuing):
-                common[path] = shared[0]
-                overrides.update({server: {**overrides[server], path: None} for server in issuing})
-                needed -= set(issuing)
-            elif needed & set(issuing):
-                common[path] = None
-                needed |= {server for server in managed if server in issuing}
-            for server in needed:
-                overrides[server][path] = told[server]
+        for path in MODEL_OF[Kind.SETTINGS].model_fields:
+            live = {server: have[path] for server, have in self._fields.items() if have.get(path) is not None}
+            written = {server for server in live if path in self._managed_at(server)}
+            needed = {server for server, value in live.items() if self._needs(server, path, value, server in written)}
+            if needed:
+                self._write(path, live, written, needed)
+        sources = {server: there for server, there in self._lives.items() if self._options.source in (None, server)}
         return SettingsEdit(
-            common,
-            {server: fields for server, fields in sorted(overrides.items()) if fields},
-            option_edits(estate, kind, "", told_options, self._left),
+            self._common,
+            {server: fields for server, fields in sorted(self._overrides.items()) if fields},
+            option_edits(self._estate, Kind.SETTINGS, "", sources, self._left),
         )
+
+    def _live_objects(self) -> dict[str, LiveObject]:
+        """The settings by server, as far as they were read; for a target, those that it is to get."""
+        lives = {
+            server: self._estate.live.servers[server].objects[Address.singleton(Kind.SETTINGS, server)]
+            for server in self._estate.read(Kind.SETTINGS)
+            if Address.singleton(Kind.SETTINGS, server) in self._estate.live.servers[server].objects
+        }
+        return self._levelled(lives) if self._options.levels else lives
+
+    def _needs(self, server: str, path: str, value: Any, written: bool) -> bool:
+        """Whether the manifest must say the server's value: what it says is wrong, or it says nothing and no default will do."""
+        if (Kind.SETTINGS.value, server, path) in self._left:
+            return False
+        if written:
+            return path in self._wrong[server]
+        if server == self._target:
+            return bool(self._target_fields.get(path) != value)
+        return self._differs_from_default(server, path, value)
+
+    def _write(self, path: str, live: Mapping[str, Any], written: set[str], needed: set[str]) -> None:
+        """Once for all authorization servers where they agree; otherwise as the overrides of the servers that need it."""
+        issuing = set(self._issuing)
+        shared = [live[server] for server in self._issuing if server in live]
+        agree = len(shared) == len(issuing) and all(value == shared[0] for value in shared)
+        overriding = set(needed)
+        if needed & issuing and agree:
+            self._common[path] = shared[0]
+            for server in issuing:
+                self._overrides[server][path] = None
+            overriding -= issuing
+        elif needed & issuing:
+            self._common[path] = None
+            # Without the common value, a server that was content with it needs one of its own.
+            overriding |= written & issuing
+        for server in overriding:
+            self._overrides[server][path] = live[server]
 
     def _differs_from_default(self, server: str, path: str, value: Any) -> bool:
         return self._options.full or not same(self._estate.default(server, MODEL_OF[Kind.SETTINGS], path), value)
 
-    def _live_settings(self, server: str) -> Mapping[str, Any]:
+    def _live_fields(self, server: str) -> Mapping[str, Any]:
         there = self._estate.live.servers[server].objects.get(Address.singleton(Kind.SETTINGS, server))
         return flatten(there.value) if there is not None else {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from oauthdeploy.core.addresses import Address
@@ -15,6 +16,15 @@ from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.revocation.audit_schema import AskedRecord, FoundRecord, ProblemRecord, ServerRecord, State
 from oauthdeploy.planning.revocation.pending import BLOCKED
 from oauthdeploy.planning.revocation.request import PROVED, CutOff, is_there, unreadable
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """How a revocation ended on a server, what stood in the way, and whether a second look showed it."""
+
+    state: State
+    problems: Sequence[Diagnostic | OAuthDeployError]
+    verified: bool = False
 
 
 def asked_records(revocations: Mapping[str, Revocation]) -> tuple[AskedRecord, ...]:
@@ -55,19 +65,19 @@ def server_records(
         there = objects.get(address)
         outcome = outcomes.get(address)
         mine = [item for item in seen if item.address == str(address)]
-        state, problems, verified = _state(address, asked, plan, live, down, report, mine, there, outcome)
+        ending = _ending(address, asked, plan, live, down, report, mine, there, outcome)
         records.append(
             ServerRecord(
                 server=address.server,
                 revocation=address.name,
                 role=role,
-                state=state,
+                state=ending.state,
                 found=None if there is None else _found(there),
                 done=tuple(_done(outcome)),
                 seconds=round(effective[address], 3) if address in effective else None,
-                verified=verified,
+                verified=ending.verified,
                 proved=tuple(item.detail for item in mine if item.rule == PROVED),
-                problems=tuple(_problem(item) for item in problems),
+                problems=tuple(_problem(item) for item in ending.problems),
             )
         )
     return tuple(records)
@@ -102,37 +112,47 @@ def result_of(servers: Sequence[ServerRecord]) -> Literal["done", "partial", "fa
     return "done" if good else "partial"
 
 
-def _state(
+def _ending(
     address: Address,
     asked: CutOff,
     plan: Plan,
     live: LiveState,
     down: Mapping[str, OAuthDeployError],
     report: ApplyReport | None,
-    seen: Sequence[Diagnostic],
+    proofs: Sequence[Diagnostic],
     there: LiveObject | None,
     outcome: Outcome | None,
-) -> tuple[State, Sequence[Diagnostic | OAuthDeployError], bool]:
-    """How a cut-off ended, what stood in the way, and whether a second look showed it."""
+) -> _Ending:
+    """How a revocation ended on one server: the first thing that stood in its way, or what the second look showed."""
     gaps = [item for item in asked.gaps if item.address == str(address)]
     if address.server in down:
-        return "unreachable", [down[address.server]], False
+        return _Ending("unreachable", [down[address.server]])
     if address not in asked.addresses:
-        return "not-offered", gaps, False
+        return _Ending("not-offered", gaps)
+    if (obstacles := _obstacles(address, plan, live, outcome)) is not None:
+        return _Ending("failed", [*obstacles, *gaps])
+    problems = [item for item in proofs if item.rule != PROVED]
+    if any(item.severity is Severity.ERROR for item in problems):
+        return _Ending("failed", [*problems, *gaps])
+    if outcome is not None:
+        verified = report is not None and report.verified and not problems
+        return _Ending("cut-off", [*problems, *gaps], verified)
+    if there is None or not is_there(there):
+        return _Ending("client-not-there", [*problems, *gaps])
+    return _Ending("nothing-to-do", [*problems, *gaps], verified=not problems)
+
+
+def _obstacles(
+    address: Address, plan: Plan, live: LiveState, outcome: Outcome | None
+) -> Sequence[Diagnostic | OAuthDeployError] | None:
+    """What kept the revocation from being carried out, which may be unsaid; None where nothing did."""
     if unread := unreadable(live, address.server):
-        return "failed", [unread, *gaps], False
-    errors = [item for item in plan.diagnostics.errors if item.address == str(address)]
-    if errors:
-        return "failed", [*errors, *gaps], False
+        return [unread]
+    if errors := [item for item in plan.diagnostics.errors if item.address == str(address)]:
+        return errors
     if outcome is not None and outcome.status is not Status.DONE:
-        return "failed", [*([outcome.because] if outcome.because else []), *gaps], False
-    left = [item for item in seen if item.rule != PROVED]
-    if any(item.severity is Severity.ERROR for item in left):
-        return "failed", [*left, *gaps], False
-    if outcome is None:
-        gone = there is None or not is_there(there)
-        return ("client-not-there" if gone else "nothing-to-do"), [*left, *gaps], not gone and not left
-    return "cut-off", [*left, *gaps], report is not None and report.verified and not left
+        return [outcome.because] if outcome.because else []
+    return None
 
 
 def _gap_addresses(asked: CutOff) -> Iterator[Address]:

@@ -265,24 +265,36 @@ def _changed(step: Step, made: Sequence[Step], live: LiveState, names: _Names) -
         return ""
     found = _live_at(step, live, names)
     if step.action is Action.DELETE:
-        differs = found is not None and step.before is not None and _differing(flatten(step.before), found)
-        return f"It is there again, with another {differs}." if differs else ""
-    if found is None:
-        return "" if step.action is Action.CREATE else "It is gone."
-    if step.identity and found.identity and step.identity != found.identity and step.action is Action.CREATE:
-        return f"It is another one: {found.identity}, not {step.identity}."
+        return _recreated(step, found)
     if step.action is Action.CREATE:
-        expected = flatten(step.left) if step.left is not None else step.after
-        if differs := _differing(expected, found):
-            return f"Its {differs} is not as the run left it."
-        return _newly_granted(address, made, live, names)
+        return "" if found is None else _changed_creation(step, found) or _newly_granted(address, made, live, names)
+    return "It is gone." if found is None else _changed_update(step, found)
+
+
+def _recreated(step: Step, found: LiveObject | None) -> str:
+    """What tells an object from the one that the run deleted; empty where it is the same again."""
+    if found is None or step.before is None:
+        return ""
+    differs = _differing(flatten(step.before), found)
+    return f"It is there again, with another {differs}." if differs else ""
+
+
+def _changed_creation(step: Step, found: LiveObject) -> str:
+    """What is no longer as the run created it."""
+    if step.identity and found.identity and step.identity != found.identity:
+        return f"It is another one: {found.identity}, not {step.identity}."
+    differs = _differing(flatten(step.left) if step.left is not None else step.after, found)
+    return f"Its {differs} is not as the run left it." if differs else ""
+
+
+def _changed_update(step: Step, found: LiveObject) -> str:
+    """What is neither as the run left it nor as it was before, which would need no rollback."""
     left = flatten(step.left) if step.left is not None else {}
     expected = {path: left.get(path, value) for path, value in step.after.items()}
-    if not (differs := _differing(expected, found)):
-        return ""
+    differs = _differing(expected, found)
     before = flatten(step.before) if step.before is not None else {}
-    back = {path: before.get(path) for path in expected}
-    return f"Its {differs} is not as the run left it." if _differing(back, found) else ""
+    already_back = not _differing({path: before.get(path) for path in expected}, found)
+    return f"Its {differs} is not as the run left it." if differs and not already_back else ""
 
 
 def _live_at(step: Step, live: LiveState, names: _Names) -> LiveObject | None:
