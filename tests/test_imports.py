@@ -1,16 +1,23 @@
-"""The import rules of the project, read from the syntax tree."""
+"""The import rules of the project, read from the syntax tree.
+
+An import inside a function is an import: it may save time at the start, but it may not hide a circle or run upward.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent / "oauthdeploy"
+PACKAGE = "oauthdeploy"
+ROOT = Path(__file__).parent.parent / PACKAGE
 LAYERS = ["core", "model", "planning", "manifest", "drivers", "running", "reports", "workflow", "cli"]
 MAY_IMPORT = {
+    "__init__": {"core", "workflow"},
+    "__main__": {"cli"},
     "core": {"core"},
     "model": {"core", "model"},
     "planning": {"core", "model", "planning"},
@@ -39,7 +46,7 @@ PLANNING = [
     "normalize",
     "risk",
     "server_view",
-    "revocation.pending",
+    "pending_revocations",
     "pruning",
     "effective_grants",
     "opaque_secrets",
@@ -51,7 +58,7 @@ PLANNING = [
     "server_pairs",
     "accounts",
     "cross_side",
-    "planfile.encoding",
+    "json_documents",
     "plan",
     "planfile.decoding",
     "planfile.schema",
@@ -77,6 +84,14 @@ PLANNING = [
     "export.builder",
     "drift.comparison",
 ]
+WINGS = {
+    "planfile": set[str](),
+    "rollback": set[str](),
+    "revocation": set[str](),
+    "export": set[str](),
+    "drift": {"export"},
+}
+"""The wings of planning, and the other wings that each may import. The centre, planning's own modules, imports none."""
 ONLY_IN = {
     "requests": {"drivers", "server", "cli"},
     "ruamel": {"manifest"},
@@ -102,40 +117,96 @@ def group_of(path: Path) -> str:
     return parts[0].removesuffix(".py")
 
 
-def imports(path: Path, *, skip_typing: bool = False) -> Iterator[str]:
-    """Every imported module name; with `skip_typing`, not those under `if TYPE_CHECKING`."""
+def import_statements(path: Path, *, skip_typing: bool) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The imports of a file wherever they stand; with `skip_typing`, not those under `if TYPE_CHECKING`."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     hidden: set[ast.AST] = set()
-    if skip_typing:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-                hidden.update(child for statement in node.body for child in ast.walk(statement))
     for node in ast.walk(tree):
-        if node in hidden:
-            continue
+        if skip_typing and isinstance(node, ast.If) and isinstance(node.test, ast.Name):
+            if node.test.id == "TYPE_CHECKING":
+                hidden.update(child for statement in node.body for child in ast.walk(statement))
+        elif isinstance(node, ast.Import | ast.ImportFrom) and node not in hidden:
+            yield node
+
+
+def imports(path: Path, *, skip_typing: bool = False) -> Iterator[str]:
+    """Every imported module name."""
+    for node in import_statements(path, skip_typing=skip_typing):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             assert node.level == 0, f"{path} imports relatively"
             yield node.module or ""
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+Graph = Mapping[str, set[str]]
+
+
+def import_graph(root: Path, *, skip_typing: bool) -> Graph:
+    """Each module of the package in `root`, and the modules of that package that it imports, inside functions too."""
+
+    def name_of(path: Path) -> str:
+        parts = path.relative_to(root.parent).with_suffix("").parts
+        return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+    def targets(path: Path) -> Iterator[str]:
+        for node in import_statements(path, skip_typing=skip_typing):
+            for alias in node.names:
+                if isinstance(node, ast.Import):
+                    yield alias.name
+                else:
+                    whole = f"{node.module}.{alias.name}"
+                    # What is no module by itself is taken from the module, and that is the arrow.
+                    yield whole if whole in paths else node.module or ""
+
+    paths = {name_of(path): path for path in root.rglob("*.py")}
+    return {module: set(targets(path)) & paths.keys() for module, path in paths.items()}
+
+
+def circle(graph: Graph) -> list[str]:
+    """One circle of the graph, its first module again at the end; empty where there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        return found[::-1]
+    return []
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_imports_only_from_its_own_layer_and_those_above(path: Path) -> None:
     """Data flows one way: core, model, planning, then the edges, then running, workflow and cli."""
     group = group_of(path)
-    if group in ("__init__", "__main__"):
-        return
     allowed = MAY_IMPORT[group]
     for name in imports(path):
         parts = name.split(".")
-        if (
-            parts[0] == "oauthdeploy"
-            and len(parts) > 1
-            and (ROOT / parts[1]).exists() | (ROOT / f"{parts[1]}.py").exists()
-        ):
+        if parts[0] == PACKAGE and len(parts) > 1 and (ROOT / parts[1]).exists() | (ROOT / f"{parts[1]}.py").exists():
             assert parts[1] in allowed, f"{group} may not import {name}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Modules can be read and loaded one after the other; an import inside a function hides no circle."""
+    assert circle(import_graph(ROOT, skip_typing=True)) == []
+
+
+def test_a_circle_is_found_inside_functions_and_through_packages(tmp_path: Path) -> None:
+    """The rules above see what they are to refuse."""
+    house = tmp_path / "house"
+    (house / "wing").mkdir(parents=True)
+    for name, text in {
+        "__init__.py": "",
+        "wing/__init__.py": "",
+        "low.py": "def late():\n    from house.wing import high\n",
+        "wing/high.py": "from house.middle import VALUE\n",
+        "middle.py": "import house.low\n",
+        "typed.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from house import low\n",
+    }.items():
+        (house / name).write_text(text)
+    graph = import_graph(house, skip_typing=True)
+    assert set(circle(graph)) == {"house.low", "house.wing.high", "house.middle"}
+    assert graph["house.typed"] == set()
+    assert import_graph(house, skip_typing=False)["house.typed"] == {"house.low"}
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -162,11 +233,26 @@ def test_planning_steps_import_only_earlier_steps() -> None:
         if path.stem == "__init__":
             continue
         step = ".".join(path.relative_to(home).with_suffix("").parts)
+        assert step in PLANNING, f"{step} has no place in the order of planning"
         place = PLANNING.index(step)
         for name in imports(path):
             imported = name.removeprefix("oauthdeploy.planning.")
             if name != imported and imported in PLANNING:
                 assert PLANNING.index(imported) < place, f"{step} imports the later {imported}"
+
+
+def test_a_wing_of_planning_imports_the_centre_and_never_the_reverse() -> None:
+    """What a wing and the centre share stands in the centre, so that a wing can be read, or left out, by itself."""
+    home = ROOT / "planning"
+    wings = {path.name for path in home.iterdir() if (path / "__init__.py").exists()}
+    assert wings == WINGS.keys()
+    for path in sorted(home.rglob("*.py")):
+        own = path.relative_to(home).parts[0]
+        allowed = {own} | WINGS.get(own, set())
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[:2] == [PACKAGE, "planning"] and len(parts) > 2 and parts[2] in wings:
+                assert parts[2] in allowed, f"planning/{path.relative_to(home)} imports {name}"
 
 
 def test_a_driver_never_imports_another_driver() -> None:

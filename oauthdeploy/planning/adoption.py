@@ -14,8 +14,8 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.model.capabilities import Capability, DriverFacts, supports, table_for
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Ownership
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage, matches
+from oauthdeploy.planning.json_documents import Document, diagnostic_documents, field_document
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.planning.planfile.encoding import Document, diagnostic_documents, field_document
 
 MARK: Final = "mark"
 """The path of the field change that writes a mark."""

@@ -33,8 +33,8 @@ from oauthdeploy.planning.normalize import (
     write_only,
 )
 from oauthdeploy.planning.opaque_secrets import Seal, plain
+from oauthdeploy.planning.pending_revocations import cut_offs
 from oauthdeploy.planning.pruning import unwanted_associations, unwanted_objects
-from oauthdeploy.planning.revocation.pending import cut_offs
 from oauthdeploy.planning.server_view import Blind, Found, Kept, LiveItem, ServerView, unread_servers, views
 
 REVISION: Final = "secret.revision"

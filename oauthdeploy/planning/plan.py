@@ -19,8 +19,8 @@ from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change, Lockout, Risk
 from oauthdeploy.planning.cross_side import side_findings
 from oauthdeploy.planning.diff import compare
+from oauthdeploy.planning.json_documents import Document, change_document, diagnostic_documents
 from oauthdeploy.planning.ordering import order, own_batch
-from oauthdeploy.planning.planfile.encoding import Document, change_document, diagnostic_documents
 from oauthdeploy.planning.safety import check_safety
 from oauthdeploy.planning.surviving_tokens import Survivors, unread_tokens
 

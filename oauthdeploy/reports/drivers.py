@@ -10,7 +10,7 @@ from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.model.capabilities import Answer, Capability, DriverFacts, Support, supports, table_for
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.servers import Role
-from oauthdeploy.planning.planfile.encoding import Document, diagnostic_documents
+from oauthdeploy.planning.json_documents import Document, diagnostic_documents
 from oauthdeploy.reports.console import Look, Sheet
 from oauthdeploy.reports.diagnostics import add_diagnostic
 

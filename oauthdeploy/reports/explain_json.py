@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from oauthdeploy.model.explanation import FieldFacts, FieldStanding, Managed, ObjectFacts, Origin, RuleFacts
-from oauthdeploy.planning.planfile.encoding import Document, diagnostic_documents, json_value
+from oauthdeploy.planning.json_documents import Document, diagnostic_documents, json_value
 from oauthdeploy.reports.json import VERSION
 
 

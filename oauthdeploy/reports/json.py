@@ -9,9 +9,9 @@ from typing import Any, Final
 from oauthdeploy.core.diagnostics import Diagnostics, Severity
 from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError, ServerError, ServersFailed
 from oauthdeploy.planning.drift.classification import DriftReport, drift_document
+from oauthdeploy.planning.json_documents import Document, diagnostic_document, diagnostic_documents
 from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
 from oauthdeploy.planning.plan import Plan, plan_document
-from oauthdeploy.planning.planfile.encoding import Document, diagnostic_document, diagnostic_documents
 from oauthdeploy.reports.document import Field, Item, Report, Run, Value, Verdict
 from oauthdeploy.reports.ping import ServerAnswer
 

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan, path_text
 from oauthdeploy.model.explanation import RuleFacts
-from oauthdeploy.planning.planfile.encoding import Document
+from oauthdeploy.planning.json_documents import Document
 from oauthdeploy.reports.document import Report
 from oauthdeploy.reports.json import to_text
 from oauthdeploy.reports.results import results_of

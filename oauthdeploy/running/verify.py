@@ -15,8 +15,8 @@ from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change, FieldChange
 from oauthdeploy.planning.diff import compare
 from oauthdeploy.planning.outcome import Status
+from oauthdeploy.planning.pending_revocations import REFUSED, TOKENS
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.planning.revocation.pending import REFUSED, TOKENS
 from oauthdeploy.running import apply_findings
 from oauthdeploy.running.batch_executor import Settled, shown
 from oauthdeploy.running.read import read_wanted, wanted_of

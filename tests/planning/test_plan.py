@@ -29,8 +29,8 @@ from oauthdeploy.model.objects import (
     Side,
 )
 from oauthdeploy.planning.changes import Action, Change, Reason, Risk, Stage
+from oauthdeploy.planning.json_documents import json_value
 from oauthdeploy.planning.plan import Plan, plan_document, planned_state
-from oauthdeploy.planning.planfile.encoding import json_value
 
 from .builders import (
     FULL,

@@ -35,8 +35,8 @@ from oauthdeploy.model.objects import Association, Client, ClientTokens, IssuedB
 from oauthdeploy.model.state import LiveObject, Ownership
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
 from oauthdeploy.planning.normalize import wanted_fields
-from oauthdeploy.planning.revocation.pending import BLOCKED as BLOCKS
-from oauthdeploy.planning.revocation.pending import REFUSED
+from oauthdeploy.planning.pending_revocations import BLOCKED as BLOCKS
+from oauthdeploy.planning.pending_revocations import REFUSED
 
 CLIENTS: Final = "clients"
 SCOPES: Final = "scopes"

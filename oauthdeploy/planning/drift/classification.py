@@ -30,8 +30,8 @@ from oauthdeploy.model.objects import Revocation
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Ownership
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason
 from oauthdeploy.planning.cross_side import TOLD_AS_DRIFT, disagreements, unnamed_disagreements
+from oauthdeploy.planning.json_documents import Document, diagnostic_documents, field_document
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.planning.planfile.encoding import Document, diagnostic_documents, field_document
 
 DRIFT_FORMAT: Final = "oauthdeploy/drift"
 DRIFT_FORMAT_VERSION: Final = "1.1"

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.planning.json_documents import Document
 from oauthdeploy.planning.plan import PLAN_FORMAT_VERSION, Plan, plan_document
 from oauthdeploy.planning.planfile.decoding import NotAPlan, checked_version, saved_plan
-from oauthdeploy.planning.planfile.encoding import Document
 from oauthdeploy.planning.planfile.schema import Binding, shape_problem
 
 MAX_PLAN_BYTES: Final = 256 * 1024 * 1024

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.model.state import LiveState
+from oauthdeploy.planning.json_documents import change_document
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.planning.planfile.encoding import change_document
 from oauthdeploy.planning.planfile.plan_file import SavedPlan
 from oauthdeploy.planning.planfile.schema import Binding, SecretSource
 

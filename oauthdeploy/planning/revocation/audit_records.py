@@ -12,9 +12,9 @@ from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.model.objects import IssuedBefore, Revocation
 from oauthdeploy.model.state import LiveObject, LiveState
 from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
+from oauthdeploy.planning.pending_revocations import BLOCKED
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.revocation.audit_schema import AskedRecord, FoundRecord, ProblemRecord, ServerRecord, State
-from oauthdeploy.planning.revocation.pending import BLOCKED
 from oauthdeploy.planning.revocation.request import PROVED, CutOff, is_there, unreadable
 
 

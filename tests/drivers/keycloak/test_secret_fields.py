@@ -15,7 +15,7 @@ from oauthdeploy.drivers.keycloak.secret_fields import sealed, sent_back
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.model.objects import Client, Scope
 from oauthdeploy.planning.diff import compare_object
-from oauthdeploy.planning.planfile.encoding import field_document
+from oauthdeploy.planning.json_documents import field_document
 
 FACTS = driver_facts()["keycloak"]
 
