@@ -38,13 +38,10 @@ resource_owners: []
 """
 
 
-def manifest(clients: int, *, plain: bool = True) -> str:
-    """A manifest with that many clients, a tenth as many scopes, and two scopes for each client.
-
-    `plain`: every line has one of the forms that the express reader takes; otherwise libyaml's events are used for all of it.
-    """
+def manifest(clients: int) -> str:
+    """A manifest with that many clients, a tenth as many scopes, and two scopes for each client."""
     scopes = max(2, clients // 10)
-    parts = [HEAD if plain else HEAD.replace("name: scale", "name:\n  scale"), "scopes:\n"]
+    parts = [HEAD, "scopes:\n"]
     parts += [
         f"  scope.{n}:\n    description: What number {n} opens\n    resources: [orders.v{n}, orders.v{n}:get]\n"
         for n in range(scopes)
@@ -69,7 +66,7 @@ def measure(path: str) -> dict[str, float]:
     from oauthdeploy.drivers.registry import driver_facts
     from oauthdeploy.manifest.api import ManifestRequest
     from oauthdeploy.manifest.load import load_manifest
-    from oauthdeploy.manifest.yaml_nodes import event_source
+    from oauthdeploy.manifest.yaml_reader import event_source
 
     started = time.process_time()
     loaded, diagnostics = load_manifest(ManifestRequest(files=(path,), environ={"P": "secret"}), driver_facts())
@@ -146,17 +143,15 @@ def main(sizes: list[int]) -> None:
     results: list[tuple[int, dict[str, float]]] = []
     print("clients      MB   CPU s  load s  MB RSS  objects  load/bare parse  growth of load (1.0 is linear)")
     with tempfile.TemporaryDirectory() as folder:
-        for size, plain in [(size, True) for size in sizes] + [(10_000, False)]:
+        for size in sizes:
             path = Path(folder) / f"{size}.yaml"
-            path.write_text(manifest(size, plain=plain), encoding="utf-8")
+            path.write_text(manifest(size), encoding="utf-8")
             child = subprocess.run(
                 [sys.executable, __file__, "--measure", str(path)], check=True, capture_output=True, text=True
             )
             found = json.loads(child.stdout)
             growth = ""
-            if not plain:
-                growth = "not plainly written: libyaml's events"
-            elif results:
+            if results:
                 before, last = results[-1]
                 growth = f"{found['load'] / last['load'] / (size / before):.2f}"
             megabytes = path.stat().st_size / 1e6

@@ -17,7 +17,7 @@ from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError
 
 if TYPE_CHECKING:
     from oauthdeploy.core.diagnostics import Diagnostic
-    from oauthdeploy.manifest.yaml_nodes import Source as Text
+    from oauthdeploy.manifest.source import Source as Text
 
 STDIN = "-"
 WOULD_CHANGE = 1
@@ -132,7 +132,7 @@ def _write(drafts: Iterable[Draft]) -> dict[str, OAuthDeployError]:
 
 def _print_diff(draft: Draft, output: Output) -> None:
     from oauthdeploy.manifest.editing.compare import unified_diff
-    from oauthdeploy.manifest.yaml_nodes import Source as Text
+    from oauthdeploy.manifest.source import Source as Text
     from oauthdeploy.reports.escape import visible
 
     if not draft.changed:

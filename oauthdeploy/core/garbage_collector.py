@@ -20,4 +20,8 @@ def paused(wanted: bool = True) -> Iterator[None]:
     try:
         yield
     finally:
+        if not gc.get_freeze_count():
+            # Moves what was made to the oldest generation; as the youngest, it would be searched at once, and in vain.
+            gc.freeze()
+            gc.unfreeze()
         gc.enable()

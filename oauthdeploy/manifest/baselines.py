@@ -16,7 +16,7 @@ from oauthdeploy.manifest.input_files import read_text
 from oauthdeploy.manifest.locate import Locator
 from oauthdeploy.manifest.problems import problems_of
 from oauthdeploy.manifest.schema import DIALECT, own_schema
-from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.yaml_reader import read_tree
 from oauthdeploy.planning.drift.baseline import Baseline, BaselineEntry
 

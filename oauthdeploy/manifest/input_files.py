@@ -11,7 +11,7 @@ from typing import Final
 
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.manifest.api import ManifestRequest
-from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.source import Source
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 STDIN: Final = "-"

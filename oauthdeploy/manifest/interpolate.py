@@ -342,21 +342,26 @@ def interpolate(
     # Aliases share lists and mappings; each is replaced once, or `$${` would be read twice, and its secrets are noted at every
     # place. The tree keeps them all alive.
     seen: dict[int, bool] = {}
+    way: list[str | int] = []
 
-    def visit(node: Any, path: Path, items: Iterable[tuple[str | int, Any]]) -> None:
+    def visit(node: Any, items: Iterable[tuple[str | int, Any]]) -> None:
         for key, value in items:
             kind = value.__class__
             if kind is str:
                 if "${" in value:
-                    node[key] = replaced(value, (*path, key))
+                    node[key] = replaced(value, (*way, key))
             elif kind is dict or kind is list:
-                if id(value) not in seen:
+                known = seen.get(id(value))
+                if known is None:
                     before = len(secrets)
                     seen[id(value)] = False
-                    visit(value, (*path, key), value.items() if kind is dict else enumerate(value))
-                    seen[id(value)] = len(secrets) > before
-                elif seen[id(value)]:
-                    again(value, (*path, key))
+                    way.append(key)
+                    visit(value, value.items() if kind is dict else enumerate(value))
+                    way.pop()
+                    if len(secrets) > before:
+                        seen[id(value)] = True
+                elif known:
+                    again(value, (*way, key))
 
     def again(value: Any, path: Path) -> None:
         if isinstance(value, dict | list):
@@ -375,7 +380,7 @@ def interpolate(
             (secrets if made.sensitive else public).append((path, made.origin))
         return made
 
-    visit(tree, (), [(section, value) for section, value in tree.items() if section not in skip])
+    visit(tree, [(section, value) for section, value in tree.items() if section not in skip])
     return problems, secrets, public
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from oauthdeploy.core.diagnostics import Diagnostic, Path, SourceSpan, path_text
 from oauthdeploy.manifest.compose import OBJECT_SECTIONS
 from oauthdeploy.manifest.secret_paths import mask_broken_line
-from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.source import Source
 
 MAX_KEYS: Final = 10_000
 """Keys of one object or section. Sections whose keys are names (servers, scopes, clients, variables) may have any number."""

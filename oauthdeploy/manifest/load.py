@@ -28,10 +28,10 @@ from oauthdeploy.manifest.problems import address_of
 from oauthdeploy.manifest.rules import CATALOGUE, RuleContext, check_all
 from oauthdeploy.manifest.secret_paths import is_secret_path
 from oauthdeploy.manifest.severities import apply_comments, apply_severities
+from oauthdeploy.manifest.source import BIG, Source
 from oauthdeploy.manifest.value_trace import Tracer
 from oauthdeploy.manifest.variables import collect_variables, declared_variables
-from oauthdeploy.manifest.yaml_nodes import BIG, Source
-from oauthdeploy.manifest.yaml_reader import read_other, read_plain
+from oauthdeploy.manifest.yaml_reader import read_tree
 from oauthdeploy.model.capabilities import DriverFacts
 
 SUPPORTED_VERSION: Final = "1"
@@ -58,8 +58,8 @@ def _load(
     sources: tuple[Source, ...],
     problems: list[Diagnostic],
 ) -> tuple[Manifest | None, Diagnostics]:
-    trees, found, plain, hopeless = _read_all(sources)
-    locator = Locator([source for source in sources if source.name not in hopeless], plain=plain)
+    trees, found, hopeless = _read_all(sources)
+    locator = Locator([source for source in sources if source.name not in hopeless])
     problems += found
     if not sources or len(trees) < len(sources):
         # What a broken file would have said is not known, so nothing is said about what is missing.
@@ -111,20 +111,13 @@ def _load(
     return (None if diagnostics.errors else manifest), diagnostics
 
 
-def _read_all(sources: Iterable[Source]) -> tuple[list[dict[str, Any]], list[Diagnostic], set[str], set[str]]:
-    """The trees, the findings, and two sets of names of files: of the plainly written, and of those that are given up, whose
-    one finding has its place already.
-    """
+def _read_all(sources: Iterable[Source]) -> tuple[list[dict[str, Any]], list[Diagnostic], set[str]]:
+    """The trees, the findings, and the names of the files that are given up, whose one finding has its place already."""
     trees: list[dict[str, Any]] = []
     problems: list[Diagnostic] = []
-    plain: set[str] = set()
     hopeless: set[str] = set()
     for source in sources:
-        found: tuple[Diagnostic, ...] = ()
-        if (data := read_plain(source)) is not None:
-            plain.add(source.name)
-        else:
-            data, found = read_other(source)
+        data, found = read_tree(source)
         problems += found
         if data is None and not found:
             detail, fix = f"{source.name} is empty.", "Start with version: 1 and name:."
@@ -137,7 +130,7 @@ def _read_all(sources: Iterable[Source]) -> tuple[list[dict[str, Any]], list[Dia
             trees.append(data)
         elif data is not None:
             problems.append(_not_a_mapping(source))
-    return trees, problems, plain, hopeless
+    return trees, problems, hopeless
 
 
 def _not_a_mapping(source: Source) -> Diagnostic:
@@ -252,7 +245,7 @@ def _finish(
 ) -> Diagnostics:
     """Weigh, place, leave out what comments ignore, sort, and cut off what nobody would read."""
     weighed = apply_severities(problems, request.severities)
-    placed = locator.points(weighed)
+    placed = [locator.point(item) for item in weighed]
     found = Diagnostics.of(_titled(item) for item in apply_comments(placed, sources)).sorted().first()
     return replace(found, items=tuple(locator.quote(item) for item in found))
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path, SourceSpan
 from oauthdeploy.core.garbage_collector import paused
-from oauthdeploy.manifest.pieces import Piece, Pieces
 from oauthdeploy.manifest.secret_paths import mask_around, mask_broken_line, mask_columns, secret_nodes
-from oauthdeploy.manifest.yaml_nodes import BIG, Node, Source, read_nodes
+from oauthdeploy.manifest.source import BIG, Source
+from oauthdeploy.manifest.yaml_reader import Node, read_nodes
 
 KEY_RULES = frozenset({"unknown-key", "missing-key", "duplicate-key", "conflicting-definition"})
 """Findings about a key as such: they point at the key, not at its value."""
@@ -29,19 +29,12 @@ Origins = Mapping[str, Sequence[tuple[int, int]]]
 """For a list section that was put together from several files: file and position there, by position in the whole."""
 
 
-KEPT = 8
-"""How many pieces of a file stay in memory once they are read."""
-
-
 class Index:
-    """One file with the positions of everything in it. Of a `plain` one (`loader.read_plain`) only what is asked for is read."""
+    """One file with the positions of everything in it, which are read when they are first asked for."""
 
-    def __init__(self, source: Source, *, plain: bool = False) -> None:
+    def __init__(self, source: Source) -> None:
         self.source = source
-        self._plain = plain
         self._broken: dict[int, str] = {}
-        self._piece = lru_cache(KEPT)(self._read_piece)
-        self._piece_masks = lru_cache(KEPT)(self._find_masks)
 
     @cached_property
     def node(self) -> Node | None:
@@ -50,60 +43,25 @@ class Index:
             return read_nodes(self.source)[0]
 
     @cached_property
-    def _pieces(self) -> Pieces | None:
-        return Pieces(self.source.text) if self._plain else None
-
-    def _piece_source(self, number: int) -> tuple[Piece, Source]:
-        assert self._pieces is not None
-        piece = self._pieces.all[number]
-        return piece, Source(self.source.name, self.source.text[piece.start : piece.end])
-
-    def _read_piece(self, number: int) -> Node:
-        """The top node of a piece, whose lines count from the piece's own start."""
-        node = read_nodes(self._piece_source(number)[1])[0]
-        if node is None:
-            raise AssertionError("a piece of a plain text can't be read. This is a bug in oauthdeploy.")
-        return node
-
-    def _find_masks(self, number: int) -> Masks:
-        """What must not be shown in a piece. It costs more than reading it, and only lines that are shown need it."""
-        piece, source = self._piece_source(number)
-        return _masks(self._piece(number), source, piece.around)
-
-    def piece_of(self, path: Path) -> int:
-        """The number of the piece that holds the value at the path: to ask for many in an order that reads each piece once."""
-        number = self._pieces.of(path) if self._pieces is not None else None
-        return -1 if number is None else number
-
-    @cached_property
     def _masks(self) -> Masks:
-        return {} if self.node is None else _masks(self.node, self.source, ())
-
-    def _masks_in(self, line: int) -> list[tuple[int, int]]:
-        if self._pieces is None:
-            return self._masks.get(line, [])
-        number = self._pieces.at(line)
-        return [] if number is None else self._piece_masks(number).get(line - self._pieces.all[number].lines, [])
-
-    @property
-    def _is_broken(self) -> bool:
-        return self._pieces is None and self.node is None
+        """What must not be shown, by line. It costs more than reading the positions, and only lines that are shown need it."""
+        return {} if self.node is None else _masks(self.node, self.source)
 
     def line(self, number: int) -> str:
         """A line, safe to show."""
-        if self._is_broken:
+        if self.node is None:
             return self.broken_line(number)
-        return mask_columns(self.source.line(number), self._masks_in(number))
+        return mask_columns(self.source.line(number), self._masks.get(number, []))
 
     def span(self, line: int, column: int) -> SourceSpan:
         """A place with what may be shown of its line: the part around it, since a manifest may be one long line."""
-        if self._is_broken:
+        if self.node is None:
             text = self.broken_line(line)
             start = max(0, min(column - 1, len(text)) - AROUND)
             return SourceSpan(
                 self.source.name, line, column, text[start : column + AROUND], min(column - 1, len(text)) - start + 1
             )
-        text, caret = mask_around(self.source.line(line), self._masks_in(line), column, AROUND)
+        text, caret = mask_around(self.source.line(line), self._masks.get(line, []), column, AROUND)
         return SourceSpan(self.source.name, line, column, text, caret)
 
     def broken_line(self, number: int) -> str:
@@ -114,30 +72,13 @@ class Index:
 
     def find(self, path: Path, *, key: bool) -> tuple[int, tuple[int, int]]:
         """How many steps of the path exist in the file, and the place (line, column) of the last of them."""
-        if self._pieces is not None:
-            return self._find_in(self._pieces, path, key=key)
         if self.node is None:
             return 0, (1, 1)
-        return _walk(self.node, path, (self.node.line, self.node.column), key=key)
-
-    def _find_in(self, pieces: Pieces, path: Path, *, key: bool) -> tuple[int, tuple[int, int]]:
-        line = pieces.key_of(str(path[0])) if path else None
-        around = (0, (pieces.top, 1)) if line is None else (1, (line, 1))
-        number = pieces.of(path)
-        if number is None:
-            return around
-        piece = pieces.all[number]
-        depth, place = _walk(self._piece(number), _inside(path, piece), (0, 0), key=key)
-        return (depth + len(piece.around), (place[0] + piece.lines, place[1])) if depth else around
+        return _walk(self.node, path, key=key)
 
     def at(self, path: Path) -> Node | None:
-        """The value at the path; None where the file doesn't have it. Lines in it may count from the start of a piece."""
-        number = self._pieces.of(path) if self._pieces is not None else None
-        if self._pieces is not None and number is not None:
-            node: Node | None = self._piece(number)
-            path = _inside(path, self._pieces.all[number])
-        else:
-            node = self.node
+        """The value at the path; None where the file doesn't have it."""
+        node = self.node
         for part in path:
             value = None if node is None else node.value
             if isinstance(value, dict) and isinstance(part, str) and part in value:
@@ -149,8 +90,9 @@ class Index:
         return node
 
 
-def _walk(node: Node, path: Path, place: tuple[int, int], *, key: bool) -> tuple[int, tuple[int, int]]:
-    """How many steps of the path exist below the node, and the place of the last; `place` where none does."""
+def _walk(node: Node, path: Path, *, key: bool) -> tuple[int, tuple[int, int]]:
+    """How many steps of the path exist below the node, and the place of the last; the node's own where none does."""
+    place = (node.line, node.column)
     for depth, part in enumerate(path):
         value = node.value
         if isinstance(value, dict) and isinstance(part, str) and part in value:
@@ -165,16 +107,10 @@ def _walk(node: Node, path: Path, place: tuple[int, int], *, key: bool) -> tuple
     return len(path), place
 
 
-def _inside(path: Path, piece: Piece) -> Path:
-    """The path in a piece of a path in the file."""
-    inner = path[len(piece.around) :]
-    return (inner[0] - piece.entries, *inner[1:]) if inner and isinstance(inner[0], int) else inner
-
-
-def _masks(top: Node, source: Source, around: Path) -> Masks:
-    """Where secrets stand in a text whose top node is `top`; `around` is the path to it in the file."""
+def _masks(top: Node, source: Source) -> Masks:
+    """Where secrets stand in a text whose top node is `top`."""
     found: dict[int, list[tuple[int, int]]] = {}
-    for node in secret_nodes(top, around):
+    for node in secret_nodes(top):
         for line in range(node.line, node.end_line + 1):
             start = node.column if line == node.line else 1
             end = node.end_column if line == node.end_line else len(source.line(line)) + 1
@@ -191,9 +127,8 @@ class Locator:
         sources: Sequence[Source],
         origins: Origins | None = None,
         environment: str | None = None,
-        plain: Container[str] = (),
     ) -> None:
-        self._indexes = tuple(Index(source, plain=source.name in plain) for source in sources)
+        self._indexes = tuple(Index(source) for source in sources)
         self._by_name = {index.source.name: index for index in self._indexes}
         self._origins = origins or {}
         self._environment = environment
@@ -249,16 +184,6 @@ class Locator:
             return item.at(self._start() if not item.path else None)
         index, (line, column) = found
         return item.at(SourceSpan(index.source.name, line, column))
-
-    def points(self, items: Sequence[Diagnostic]) -> list[Diagnostic]:
-        """`point` for many, in their order."""
-        made = list(items)
-        for number in sorted(range(len(items)), key=lambda number: self._piece_of(items[number].path)):
-            made[number] = self.point(items[number])
-        return made
-
-    def _piece_of(self, path: Path) -> tuple[int, ...]:
-        return tuple(index.piece_of(way) for index, way, _ in self._ways(path))
 
     def quote(self, item: Diagnostic) -> Diagnostic:
         """The finding with the source line at its place, without secrets."""

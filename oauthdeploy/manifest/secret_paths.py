@@ -14,7 +14,7 @@ from typing import Final
 
 from oauthdeploy.core.diagnostics import Path
 from oauthdeploy.core.secrets import MASK, names_secret
-from oauthdeploy.manifest.yaml_nodes import Mapping, Node
+from oauthdeploy.manifest.yaml_reader import Mapping, Node
 
 _NAME = re.compile(
     r"pass|pwd|secret|credential|private_?key|client_?key$|api_?key|access_?key|bearer|token$", re.IGNORECASE

@@ -11,8 +11,9 @@ from yaml import YAMLError
 
 from oauthdeploy.core.diagnostics import Diagnostic, Severity, SourceSpan
 from oauthdeploy.manifest.rules import CATALOGUE
+from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.suggestions import did_you_mean
-from oauthdeploy.manifest.yaml_nodes import Source, scalar_ranges
+from oauthdeploy.manifest.yaml_reader import scalar_ranges
 
 _MARK = "oauthdeploy: ignore"
 _COMMENT = re.compile(r"(?:^|(?<=\s))#\s*oauthdeploy: ignore(?:\[([^\]\n]*)\])?(.*)$")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from oauthdeploy.core.diagnostics import Path
 from oauthdeploy.manifest.locate import Locator
 from oauthdeploy.manifest.variables import Variables
-from oauthdeploy.manifest.yaml_nodes import Node
+from oauthdeploy.manifest.yaml_reader import Node
 
 if TYPE_CHECKING:
     from oauthdeploy.model.explanation import Origin

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from oauthdeploy.core.diagnostics import Diagnostic, SourceSpan
 from oauthdeploy.manifest.input_files import read_text
-from oauthdeploy.manifest.yaml_nodes import Source, read_nodes
-from oauthdeploy.manifest.yaml_reader import read_tree
+from oauthdeploy.manifest.source import Source
+from oauthdeploy.manifest.yaml_reader import read_nodes, read_tree
 
 _DOTENV = re.compile(
     r"""(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*"""

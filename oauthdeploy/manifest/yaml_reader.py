@@ -1,4 +1,4 @@
-"""The fast reader: YAML 1.2 to raw texts, None, dicts and lists, or the findings that say why not.
+"""Reads YAML 1.2: raw texts, None, lists and dicts, or the findings that say why not; on request, nodes with positions.
 
 libyaml (through PyYAML) gives the events; nothing resolves types, so `007` stays a text and only the plain scalars that
 YAML 1.2's core schema calls null (`null`, `Null`, `NULL`, `~` and nothing) become None. It was chosen by measurement over
@@ -6,52 +6,67 @@ rapidyaml: reading 4 MB into Python objects took 1.0 s of CPU against 1.6 s, eve
 (rapidyaml writes to the process's stderr and can't be told not to), and a tab after a colon, a NUL or a bad byte are never
 misread. libyaml and YAML 1.2 differ in the line breaks U+0085, U+2028 and U+2029; those characters are refused as such.
 
-The good path keeps no positions. Anything unusual is read again by `nodes.read_nodes`, which names every problem's place.
+A file without mistakes is read once, and no position is kept. At the first mistake reading starts again with positions, to
+name every problem of the file with its place.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
+from itertools import count
 from typing import Any, Final
 
 import yaml
-import yaml.parser
-import yaml.reader
-import yaml.scanner
 from yaml.events import (
     AliasEvent,
     DocumentEndEvent,
     DocumentStartEvent,
+    MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
-    SequenceStartEvent,
+    SequenceEndEvent,
     StreamEndEvent,
-    StreamStartEvent,
 )
 
 from oauthdeploy.core.diagnostics import Diagnostic
-from oauthdeploy.manifest.lines import MIN_SIZE, most_values, read_lines
-from oauthdeploy.manifest.yaml_nodes import (
-    MAX_CONTAINERS,
-    MAX_DEPTH,
-    MAX_VALUES,
-    NULLS,
-    Source,
-    alias_budget,
-    data_of,
-    event_source,
-    name_is_cut,
-    read_nodes,
-)
+from oauthdeploy.manifest.source import Source
+from oauthdeploy.manifest.yaml_syntax import MAX_DEPTH, forbidden_character, syntax_problem
 
-__all__ = ["read_other", "read_plain", "read_tree"]
-
-_ABSENT: Final = object()
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+MAX_CONTAINERS: Final = 2_000_000
+MAX_VALUES: Final = 3_000_000
+"""Texts, lists and mappings in one file: half as many again as in a manifest of 100,000 clients."""
+MAX_PROBLEMS: Final = 10_000
+_NO_KEYS: Final = NULLS | {"<<"}
+_NAME_ENDS: Final = frozenset(" \t\r\n,[]{}")
+_SHARED: Final = 10_000
 
 
-class _Unusual(Exception):
-    """Something that the good path leaves to the careful reader."""
+class Node:
+    """A value and where it stands (from 1; `end_*` is just past it). Mappings keep each key's place.
+
+    There may be millions, so each is as small as it can be.
+    """
+
+    __slots__ = ("column", "end_column", "end_line", "line", "value")
+
+    def __init__(self, event: Any, value: Any) -> None:
+        self.line: int = event.start_mark.line + 1
+        self.column: int = event.start_mark.column + 1
+        end: int = event.end_mark.line + 1
+        self.end_line: int = self.line if end == self.line else end
+        self.end_column: int = event.end_mark.column + 1
+        self.value: str | dict[str, tuple[int, int, Node]] | list[Node] | None = value
+
+
+class Mapping(Node):
+    """A mapping. `repeated` are the values that were refused for their keys: no data, but what they hold may be secret."""
+
+    __slots__ = ("repeated",)
+
+    def __init__(self, event: Any, value: Any, repeated: tuple[tuple[str, Node], ...]) -> None:
+        super().__init__(event, value)
+        self.repeated = repeated
 
 
 def read_tree(source: Source) -> tuple[Any, tuple[Diagnostic, ...]]:
@@ -59,119 +74,335 @@ def read_tree(source: Source) -> tuple[Any, tuple[Diagnostic, ...]]:
 
     With findings the data is what could still be read; after a syntax error it is None.
     """
-    plain = read_plain(source)
-    return (plain, ()) if plain is not None else read_other(source)
-
-
-def read_other(source: Source) -> tuple[Any, tuple[Diagnostic, ...]]:
-    """As `read_tree`, for a file that `read_plain` has refused."""
-    if match := _FORBIDDEN.search(source.text):
-        return None, (_forbidden(source, match),)
+    if problem := forbidden_character(source):
+        return None, (problem,)
     try:
-        return _read(source.text), ()
-    except (_Unusual, yaml.YAMLError):
-        nodes, problems = read_nodes(source)
-        return data_of(nodes), problems
+        return _Reader(source, positions=False).read(), ()
+    except _Problem:
+        node, problems = read_nodes(source)
+        return _data_of(node), problems
+    except yaml.YAMLError as error:
+        return None, (syntax_problem(source, error),)
 
 
-def read_plain(source: Source) -> dict[str, Any] | None:
-    """The data of a big file that is plainly written; None for any other. Its `pieces` can be read by themselves."""
-    if len(source.text) < MIN_SIZE or most_values(source.text) > MAX_VALUES or _FORBIDDEN.search(source.text):
-        return None
-    return read_lines(source.text)
+def read_nodes(source: Source) -> tuple[Node | None, tuple[Diagnostic, ...]]:
+    """Read a file with positions. Gives the top node (None when the file is empty or broken) and every finding."""
+    reader = _Reader(source, positions=True)
+    try:
+        return reader.read(), tuple(reader.problems)
+    except yaml.YAMLError as error:
+        return None, (*reader.problems, syntax_problem(source, error))
+    except _TooMuch:
+        return None, tuple(reader.problems)
 
 
-def _forbidden(source: Source, match: re.Match[str]) -> Diagnostic:
-    character = f"U+{ord(match[0]):04X}"
-    return Diagnostic(
-        "unsupported-yaml",
-        "The file holds a character that a manifest must not hold",
-        f"{character} is invisible or not allowed in YAML, and readers disagree about what it means.",
-        f'Remove it, or write it as an escape in double quotes: "\\u{ord(match[0]):04x}".',
-        span=source.span_at(match.start()),
-    )
+def scalar_ranges(source: Source) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Start and end (line, column from 1) of every scalar, in order; for telling comments from texts."""
+    get = event_source(source.text).get_event
+    while not isinstance(event := get(), DocumentEndEvent | StreamEndEvent):
+        if isinstance(event, ScalarEvent):
+            start: Any = event.start_mark
+            end: Any = event.end_mark
+            yield (start.line + 1, start.column + 1), (end.line + 1, end.column + 1)
 
 
-def _read(text: str) -> Any:
-    """The one loop that reads big files; kept flat, since every call here is paid half a million times."""
-    get = event_source(text).get_event
-    if get().__class__ is not StreamStartEvent:
-        raise _Unusual
-    start = get()
-    if start.__class__ is StreamEndEvent:
-        return None
-    if start.__class__ is not DocumentStartEvent or start.version or start.tags:
-        raise _Unusual
-    names: dict[str, str] = {}
-    anchors: dict[str, tuple[Any, int, int]] = {}
-    open_anchors: list[list[Any]] = []
-    stack: list[tuple[Any, Any]] = []
-    top: list[Any] = []
-    here: Any = top
-    key: Any = _ABSENT
-    in_map = False
-    containers = expanded = texts = 0
-    while True:
-        event = get()
-        kind = event.__class__
-        if kind is ScalarEvent:
-            value = event.value
-            if event.tag is not None:
-                raise _Unusual
-            if in_map and key is _ABSENT:
-                if value in here or (not event.style and (value in NULLS or value == "<<")) or event.anchor is not None:
-                    raise _Unusual
-                key = names.setdefault(value, value)
-                continue
-            if not event.style and value in NULLS:
-                value = None
-            texts += 1
-            if texts + containers > MAX_VALUES:
-                raise _Unusual
-            if event.anchor is not None:
-                if name_is_cut(text, event):
-                    raise _Unusual
-                anchors[event.anchor] = (value, 1, 0)
-        elif kind is MappingStartEvent or kind is SequenceStartEvent:
-            if (in_map and key is _ABSENT) or event.tag is not None or len(stack) >= MAX_DEPTH:
-                raise _Unusual
-            containers += 1
-            if containers > MAX_CONTAINERS or texts + containers > MAX_VALUES:
-                raise _Unusual
-            value = {} if kind is MappingStartEvent else []
-            if event.anchor is not None:
-                if name_is_cut(text, event) or any(anchor[1] == event.anchor for anchor in open_anchors):
-                    raise _Unusual
-                anchors.pop(event.anchor, None)
-                open_anchors.append([len(stack), event.anchor, containers + expanded, 0])
-            stack.append((here, key))
-            for anchor in open_anchors:
-                anchor[3] = max(anchor[3], len(stack) - anchor[0])
-            here, key, in_map = value, _ABSENT, kind is MappingStartEvent
-            continue
-        elif kind is AliasEvent:
-            if (in_map and key is _ABSENT) or event.anchor not in anchors or name_is_cut(text, event):
-                raise _Unusual
-            value, size, height = anchors[event.anchor]
-            expanded += size
-            if expanded > alias_budget(containers) or len(stack) + height > MAX_DEPTH:
-                raise _Unusual
-            for anchor in open_anchors:
-                anchor[3] = max(anchor[3], len(stack) + height - anchor[0])
-        elif kind is DocumentEndEvent:
-            break
+def event_source(text: str) -> Any:
+    """A parser with `get_event`: libyaml's, or PyYAML's own where it was built without libyaml (slower, same events)."""
+    loader: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+    return loader(text)
+
+
+def _data_of(top: Node | None) -> Any:
+    """The raw data of a node; shared nodes give shared data."""
+    made: dict[int, Any] = {}
+
+    def build(node: Node) -> Any:
+        value = node.value
+        if value is None or isinstance(value, str):
+            return value
+        if id(node) not in made:
+            if isinstance(value, dict):
+                made[id(node)] = {key: build(child) for key, (_, _, child) in value.items()}
+            else:
+                made[id(node)] = [build(child) for child in value]
+        return made[id(node)]
+
+    return None if top is None else build(top)
+
+
+class _Problem(Exception):
+    """Something is wrong with a file that is read without positions."""
+
+
+class _TooMuch(Exception):
+    """Reading on would take too much memory; the finding is already noted."""
+
+
+class _Reader:
+    """One pass over the events of a file: to nodes where positions are wanted, otherwise to raw data.
+
+    Python runs the two loops (`_entries` and `_items`) half a million times for a big file, so what nearly every value is, a
+    text without tag and anchor, is read in them without a call.
+    """
+
+    def __init__(self, source: Source, *, positions: bool) -> None:
+        self.source = source
+        self.problems: list[Diagnostic] = []
+        self._positions = positions
+        self._get = event_source(source.text).get_event
+        self._count = count(1).__next__
+        self._containers = 0
+        self._expanded = 0  # lists and mappings that aliases add
+        self._anchors: dict[str, tuple[Any, int, int]] = {}  # the value, its lists and mappings, how deep it goes
+        self._open: set[str] = set()
+        self._deepest: list[int] = []  # for each anchored value that is being read, how deep it goes
+        self._names: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
+
+    def read(self) -> Any:
+        """Read the stream: one document, or a finding."""
+        self._get()
+        start = self._get()
+        if isinstance(start, StreamEndEvent):
+            return None
+        self._check_directives(start)
+        value = self._value(self._get(), 0)
+        self._get()
+        after = self._get()
+        if isinstance(after, DocumentStartEvent):
+            self._note(
+                "multiple-documents",
+                "The file holds more than one YAML document",
+                after,
+                "A second document starts here; a manifest is one document.",
+                "Remove the line ---, or write a second file and pass it with -f.",
+            )
+        return value
+
+    def _check_directives(self, start: DocumentStartEvent) -> None:
+        if start.version and tuple(start.version) != (1, 2):
+            version = ".".join(str(part) for part in start.version)
+            self._unsupported(
+                start, f"The file declares YAML {version}; a manifest is YAML 1.2.", "Remove the directive."
+            )
+        if start.tags:
+            self._unsupported(start, "The file declares tags (%TAG); a manifest has none.", "Remove the directive.")
+
+    # -- the two loops ------------------------------------------------------------------------------------------------
+
+    def _entries(self, depth: int) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
+        """The entries of a mapping up to its end, and those that are refused for their keys."""
+        get, share, counted, positions = self._get, self._names.setdefault, self._count, self._positions
+        entries: dict[str, Any] = {}
+        refused: list[tuple[str, Any]] = []
+        while (event := get()).__class__ is not MappingEndEvent:
+            if (
+                event.__class__ is ScalarEvent
+                and event.anchor is None
+                and event.tag is None
+                and (event.style or event.value not in _NO_KEYS)
+            ):
+                key: str | None = share(event.value, event.value)
+            else:
+                key = self._unusual_key(event, depth)
+            below = get()
+            if below.__class__ is ScalarEvent and below.anchor is None and below.tag is None:
+                if counted() > MAX_VALUES:
+                    self._too_many_values(below)
+                text = below.value if below.style or below.value not in NULLS else None
+                value = self._scalar(below, text) if positions else text
+            else:
+                value = self._value(below, depth)
+            if key is None or key in entries:
+                self._refuse(event, key, entries)
+                refused.append((key or "", value))
+            else:
+                entries[key] = (event.start_mark.line + 1, event.start_mark.column + 1, value) if positions else value
+        return entries, refused
+
+    def _items(self, depth: int) -> list[Any]:
+        """The items of a list up to its end."""
+        get, counted, positions = self._get, self._count, self._positions
+        items: list[Any] = []
+        while (event := get()).__class__ is not SequenceEndEvent:
+            if event.__class__ is ScalarEvent and event.anchor is None and event.tag is None:
+                if counted() > MAX_VALUES:
+                    self._too_many_values(event)
+                text = event.value if event.style or event.value not in NULLS else None
+                items.append(self._scalar(event, text) if positions else text)
+            else:
+                items.append(self._value(event, depth))
+        return items
+
+    # -- values -------------------------------------------------------------------------------------------------------
+
+    def _value(self, event: Any, depth: int) -> Any:
+        """Any value, `depth` levels down."""
+        if event.anchor is None and event.__class__ is not ScalarEvent and event.tag is None:
+            return self._container(event, depth, None)
+        anchor = self._anchor(event)
+        if isinstance(event, AliasEvent):
+            return self._made(event, None) if anchor is None else self._alias(event, depth)
+        if event.tag is not None:
+            shown = event.tag.replace("tag:yaml.org,2002:", "!!")
+            fix = "Remove the tag. Put a text that looks like null in quotes; other values need none."
+            self._unsupported(event, f"The tag {shown} asks for a type; a manifest's types come from its fields.", fix)
+        if not isinstance(event, ScalarEvent):
+            return self._container(event, depth, anchor)
+        if self._count() > MAX_VALUES:
+            self._too_many_values(event)
+        value = self._made(event, event.value if event.style or event.value not in NULLS else None)
+        if anchor is not None:
+            self._anchors[anchor] = (value, 1, 0)
+        return value
+
+    def _made(self, event: Any, value: Any) -> Any:
+        return self._scalar(event, value) if self._positions else value
+
+    def _scalar(self, event: Any, text: str | None) -> Node:
+        """A node with the text, as one object for all places that hold it, as far as the first ten thousand texts go."""
+        if text is not None:
+            texts = self._texts
+            text = texts.setdefault(text, text) if len(texts) < _SHARED else texts.get(text, text)
+        return Node(event, text)
+
+    def _container(self, event: Any, depth: int, anchor: str | None) -> Any:
+        self._containers += 1
+        if self._count() > MAX_VALUES:
+            self._too_many_values(event)
+        if depth >= MAX_DEPTH:
+            self._too_much(event, f"Values are nested more than {MAX_DEPTH} deep.")
+        if self._containers > MAX_CONTAINERS:
+            self._too_much(event, f"The file holds more than {MAX_CONTAINERS} lists and mappings.")
+        before = self._containers + self._expanded
+        if anchor is not None:
+            self._open_anchor(event, depth, anchor)
+        if self._deepest:
+            self._reach(depth + 1)
+        value: Any
+        if event.__class__ is MappingStartEvent:
+            value, refused = self._entries(depth + 1)
+            if self._positions:
+                value = Mapping(event, value, tuple(refused))
         else:
-            value = here
-            here, key = stack.pop()
-            in_map = here.__class__ is dict
-            if open_anchors and open_anchors[-1][0] == len(stack):
-                _, name, before, height = open_anchors.pop()
-                anchors[name] = (value, 1 + containers + expanded - before, height)
-        if in_map:
-            here[key] = value
-            key = _ABSENT
-        else:
-            here.append(value)
-    if get().__class__ is not StreamEndEvent:
-        raise _Unusual
-    return top[0] if top else None
+            value = self._items(depth + 1)
+            if self._positions:
+                value = Node(event, value)
+        if anchor is not None:
+            self._open.discard(anchor)
+            size = 1 + self._containers + self._expanded - before
+            self._anchors[anchor] = (value, size, self._deepest.pop() - depth)
+        return value
+
+    # -- keys ---------------------------------------------------------------------------------------------------------
+
+    def _unusual_key(self, event: Any, depth: int) -> str | None:
+        if not isinstance(event, ScalarEvent):
+            self._value(event, depth)
+            self._unsupported(
+                event, "A key must be a text, not a list, a mapping or an alias.", "Write the key as a text."
+            )
+            return None
+        if event.tag is not None or event.anchor is not None:
+            self._unsupported(event, "A key must be a text without tag or anchor.", "Remove the tag or anchor.")
+        if not event.style and event.value in NULLS:
+            self._unsupported(
+                event, "A key is missing, or is YAML's null.", "Write a key; put a text like null in quotes."
+            )
+            return None
+        if not event.style and event.value == "<<":
+            self._unsupported(
+                event,
+                "Merge keys (<<) belong to YAML 1.1 and tools disagree about them.",
+                "Write the keys out, use an alias for a whole value (key: *name), or a variable.",
+            )
+            return None
+        return str(event.value)
+
+    def _refuse(self, event: Any, key: str | None, entries: dict[str, Any]) -> None:
+        """Note that a key is written twice. Without a key, what is wrong with it is noted already."""
+        if key is None:
+            return
+        line, column = entries[key][:2] if self._positions else (0, 0)
+        self._note(
+            "duplicate-key",
+            "A key is written twice",
+            event,
+            f"'{key}' is already written in line {line}, column {column} of {self.source.name}.",
+            "Keep one of the two.",
+        )
+
+    # -- anchors and aliases ------------------------------------------------------------------------------------------
+
+    def _anchor(self, event: Any) -> str | None:
+        """The name of an anchor or alias; None, and a finding, where readers disagree on where the name ends."""
+        anchor: str | None = event.anchor
+        # libyaml ends some names where YAML 1.2 goes on with them, as in `&https://x`.
+        if anchor is not None and getattr(event, "tag", None) is None:
+            text, past = self.source.text, event.start_mark.index + 1 + len(anchor)
+            if past < len(text) and text[past] not in _NAME_ENDS:
+                self._unsupported(
+                    event,
+                    "The name of an anchor or alias holds a character on which readers disagree.",
+                    "Put a text that starts with & or * in quotes; names hold letters, digits, - and _.",
+                )
+                return None
+        return anchor
+
+    def _open_anchor(self, event: Any, depth: int, anchor: str) -> None:
+        if anchor in self._open:
+            self._unsupported(event, f"The anchor &{anchor} stands inside another one of its name.", "Rename one.")
+        self._anchors.pop(anchor, None)
+        self._open.add(anchor)
+        self._deepest.append(depth)
+
+    def _reach(self, depth: int) -> None:
+        """Note for each anchor that is being read how deep its value goes."""
+        self._deepest = [max(depth, before) for before in self._deepest]
+
+    def _alias(self, event: Any, depth: int) -> Any:
+        if event.anchor in self._open:
+            self._unsupported(event, f"The alias *{event.anchor} stands inside its own anchor.", "Write the value out.")
+            return self._made(event, None)
+        if event.anchor not in self._anchors:
+            self._note(
+                "yaml-syntax",
+                "The file is not valid YAML",
+                event,
+                f"The alias *{event.anchor} names an anchor that isn't defined above it.",
+                f"Define it with &{event.anchor}, or put a text that starts with * in quotes.",
+            )
+            return self._made(event, None)
+        value, size, height = self._anchors[event.anchor]
+        self._expanded += size
+        if depth + height > MAX_DEPTH:
+            self._too_much(
+                event, f"With what *{event.anchor} stands for, values are nested more than {MAX_DEPTH} deep."
+            )
+        self._reach(depth + height)
+        # Enough for any honest file, and linear in its size.
+        if self._expanded > 10_000 + 10 * self._containers:
+            self._too_much(event, "Aliases multiply the file to many times what is written.")
+        return value
+
+    # -- findings -----------------------------------------------------------------------------------------------------
+
+    def _too_many_values(self, event: Any) -> None:
+        self._too_much(event, f"The file holds more than {MAX_VALUES:,} values.")
+
+    def _too_much(self, event: Any, detail: str) -> None:
+        self._note(
+            "too-large", "The manifest is too large", event, detail, "Split it, or write fewer and flatter values."
+        )
+        raise _TooMuch
+
+    def _unsupported(self, event: Any, detail: str, fix: str) -> None:
+        self._note("unsupported-yaml", "The file uses a part of YAML that a manifest does without", event, detail, fix)
+
+    def _note(self, rule: str, summary: str, event: Any, detail: str, fix: str) -> None:
+        if not self._positions:
+            raise _Problem
+        span = self.source.span(event.start_mark.line + 1, event.start_mark.column + 1)
+        self.problems.append(Diagnostic(rule, summary, detail, fix, span=span))
+        if len(self.problems) == MAX_PROBLEMS:
+            self._too_much(event, f"{MAX_PROBLEMS} problems were found up to here, and the rest is not read.")

@@ -18,8 +18,8 @@ from oauthdeploy.manifest.editing.format import format_source
 from oauthdeploy.manifest.input_files import read_sources
 from oauthdeploy.manifest.load import load_manifest
 from oauthdeploy.manifest.severities import is_structural
+from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.suggestions import did_you_mean
-from oauthdeploy.manifest.yaml_nodes import Source
 from oauthdeploy.model.capabilities import table_for
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.state import LiveState

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from oauthdeploy.manifest.editing import format_source
-from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.source import Source
 from tests.examples.estate import EXAMPLES, Estate, estate, manifests, secrets_of, shell_environment
 
 NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir() and path.name != "pipelines")

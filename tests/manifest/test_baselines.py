@@ -20,7 +20,7 @@ from oauthdeploy.manifest.baselines import (
     schema_text,
     with_entries,
 )
-from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.source import Source
 from oauthdeploy.planning.drift.baseline import AcceptableClass, BaselineEntry
 
 ROOT = Path(__file__).parents[2]

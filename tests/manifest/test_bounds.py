@@ -9,11 +9,10 @@ import pytest
 
 from oauthdeploy.cli.entrypoint import run
 from oauthdeploy.core.diagnostics import MAX_FINDINGS, REST, Diagnostic, Diagnostics, Severity, SourceSpan
-from oauthdeploy.manifest import build, key_limit, yaml_nodes, yaml_reader
+from oauthdeploy.manifest import build, key_limit, yaml_reader
 from oauthdeploy.manifest.api import ManifestRequest
-from oauthdeploy.manifest.lines import most_values
 from oauthdeploy.manifest.load import load_manifest
-from oauthdeploy.manifest.yaml_nodes import Lines, Source
+from oauthdeploy.manifest.source import LINE_BREAK, Lines, Source
 from tests.manifest.rules.helpers import ENVIRON, drivers, manifest
 
 
@@ -84,24 +83,23 @@ def test_useless_comments_are_cut_off_too() -> None:
 @pytest.mark.parametrize(
     "text", ["- a\n" * 50, "[" + "a, " * 50 + "]", "- {a: b, c: [d, e]}\n" * 10, "- &x a\n" + "- *x\n" * 50]
 )
-def test_too__values_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Both readers stop at the same number of values, with a place."""
-    for module in (yaml_nodes, yaml_reader):
-        monkeypatch.setattr(module, "MAX_VALUES", 40)
-    _, fast = yaml_reader.read_tree(Source("f", text))
-    _, careful = yaml_nodes.read_nodes(Source("f", text))
+def test_too_many_values_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Reading stops at the same number of values with and without positions, and says where."""
+    monkeypatch.setattr(yaml_reader, "MAX_VALUES", 40)
+    _, data = yaml_reader.read_tree(Source("f", text))
+    _, nodes = yaml_reader.read_nodes(Source("f", text))
     expected = [] if "*x" in text else ["too-large"]
-    assert [item.rule for item in fast] == [item.rule for item in careful] == expected
+    assert [item.rule for item in data] == [item.rule for item in nodes] == expected
 
 
-@pytest.mark.parametrize(
-    "text", ["a:\n- b: c\n  d: [e, f]\n", "a: {b: c, d: [e, f]}\n", "a:\n  - x\n  - y\n", "a: [b]"]
-)
-def test_the_express_reader_never_counts_too_few(text: str) -> None:
-    """Its bound, which costs no reading, is never below the true number."""
-    data, problems = yaml_reader.read_tree(Source("f", text))
-    assert not problems
-    assert most_values(text) >= _values(data)
+@pytest.mark.parametrize("text", ["a: [b, c]\nd: {e: f}\n", "- a\n- - b\n  - c: d\n"])
+def test_texts_lists_and_mappings_count_as_values(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """The limit counts each of them once, and no key."""
+    values = _values(yaml_reader.read_tree(Source("f", text))[0])
+    monkeypatch.setattr(yaml_reader, "MAX_VALUES", values)
+    assert yaml_reader.read_tree(Source("f", text))[1] == ()
+    monkeypatch.setattr(yaml_reader, "MAX_VALUES", values - 1)
+    assert [item.rule for item in yaml_reader.read_tree(Source("f", text))[1]] == ["too-large"]
 
 
 def test_more_problems_than_can_be_held_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +116,7 @@ def test_more_problems_than_can_be_held_are_counted(monkeypatch: pytest.MonkeyPa
 def test_lines_are_those_of_a_split(text: str) -> None:
     """Keeping only where lines start gives the same lines."""
     lines = Lines(text)
-    assert list(lines) == yaml_nodes._BREAK.split(text)
+    assert list(lines) == LINE_BREAK.split(text)
     assert lines[-1] == list(lines)[-1]
     assert lines[:2] == list(lines)[:2]
 

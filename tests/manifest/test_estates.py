@@ -12,7 +12,7 @@ from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.document import Document
 from oauthdeploy.manifest.editing import format_source
 from oauthdeploy.manifest.load import load_manifest
-from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.source import Source
 from oauthdeploy.reports.graph import NodeKind, build_graph
 from oauthdeploy.reports.graph_dot import dot_text
 from oauthdeploy.reports.graph_mermaid import mermaid_text

@@ -9,7 +9,7 @@ import pytest
 
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.manifest.severities import apply_comments, apply_severities
-from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.source import Source
 from tests.manifest.support import HEAD, QUIET, bad, load, places
 
 RULE = "redirect-uri-not-https"

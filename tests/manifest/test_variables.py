@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oauthdeploy.core.diagnostics import Severity
+from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.var_files import VarFile, read_dotenv, read_var_file
-from oauthdeploy.manifest.yaml_nodes import Source
 from tests.manifest.support import HEAD, bad, good, load
 
 BODY = HEAD + "variables:\n  tier: {default: test, allowed: [test, prod]}\nscopes:\n  a: {description: '${var:tier}'}\n"

@@ -15,7 +15,7 @@ from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.manifest.editing.format import canonical_text, comments_of, with_lf
 from oauthdeploy.manifest.editing.read import read_text
 from oauthdeploy.manifest.editing.tree import Collection, Entry, Scalar, Value, entries_of
-from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.yaml_reader import read_tree
 
 

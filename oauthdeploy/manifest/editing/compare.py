@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from oauthdeploy.manifest.editing.alignment import Alignment
 from oauthdeploy.manifest.locate import Index
-from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.source import Source
 
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _CONTEXT = 3

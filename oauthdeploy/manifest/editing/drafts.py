@@ -8,7 +8,7 @@ from typing import Any
 from oauthdeploy.core.diagnostics import Path
 from oauthdeploy.manifest.compose import OBJECT_SECTIONS
 from oauthdeploy.manifest.editing.change import Draft
-from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.source import Source
 
 
 class Drafts:

@@ -12,7 +12,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.manifest.editing.change import Draft, Reference
 from oauthdeploy.manifest.editing.drafts import Drafts
 from oauthdeploy.manifest.editing.names import variable_name
-from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.source import Source
 from oauthdeploy.model.fields import format_duration
 from oauthdeploy.planning.export.values import EntryEdit, Export, Keys, OptionEdit, SettingsEdit
 from oauthdeploy.planning.normalize import OPTIONS

@@ -21,8 +21,8 @@ from oauthdeploy.manifest.editing.trivia import read_trivia
 from oauthdeploy.manifest.editing.write import write_text
 from oauthdeploy.manifest.locate import Locator
 from oauthdeploy.manifest.secret_paths import mask_broken_line
-from oauthdeploy.manifest.yaml_nodes import BIG, Node, Source, read_nodes
-from oauthdeploy.manifest.yaml_reader import read_tree
+from oauthdeploy.manifest.source import BIG, Source
+from oauthdeploy.manifest.yaml_reader import Node, read_nodes, read_tree
 
 _HEADER_KEYS = frozenset({"version", "name"})
 """A comment right above one of these, at the top of a file, speaks of the whole file."""

@@ -18,7 +18,7 @@ from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.manifest.document import Document
 from oauthdeploy.manifest.editing.format import comments_of, with_lf
 from oauthdeploy.manifest.editing.scalars import written
-from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.yaml_reader import read_tree
 
 Entry = Mapping[str, "str | Sequence[str] | Mapping[str, str]"]

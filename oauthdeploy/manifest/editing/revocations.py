@@ -12,7 +12,7 @@ from oauthdeploy.core.diagnostics import Path
 from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.manifest.editing.insert import Entry, NotInserted, block_lines, escaped, insert_entry
 from oauthdeploy.manifest.input_files import STDIN, read_sources
-from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.yaml_reader import read_tree
 from oauthdeploy.model.fields import parse_time
 from oauthdeploy.model.objects import IssuedBefore, Revocation

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from oauthdeploy.manifest.editing.tree import Scalar
-from oauthdeploy.manifest.yaml_nodes import NULLS
+from oauthdeploy.manifest.yaml_reader import NULLS
 
 _TYPED = re.compile(
     r"~|null|Null|NULL|=|<<"

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from yaml.tokens import ScalarToken
 
-from oauthdeploy.manifest.yaml_nodes import event_source
+from oauthdeploy.manifest.yaml_reader import event_source
 
 _BLOCK_HEADER = re.compile(r"[|>](?:([+-])?([1-9])?|([1-9])([+-]))?[ \t]*(#[^\n]*)?(?:\n|\Z)")
 

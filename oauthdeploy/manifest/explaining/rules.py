@@ -11,7 +11,7 @@ from typing import Any, Final
 from oauthdeploy.core.diagnostics import Path
 from oauthdeploy.manifest.compose import OBJECT_SECTIONS
 from oauthdeploy.manifest.rules import CATALOGUE, Rule
-from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.yaml_reader import read_tree
 from oauthdeploy.model.explanation import RuleFacts
 

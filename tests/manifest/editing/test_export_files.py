@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from oauthdeploy.manifest.compose import merge_files
 from oauthdeploy.manifest.editing.export_merge import write_export
 from oauthdeploy.manifest.locate import Locator
-from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.yaml_reader import read_tree
 from oauthdeploy.planning.export.values import EntryEdit, Export, OptionEdit, SettingsEdit
 

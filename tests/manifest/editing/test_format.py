@@ -15,7 +15,7 @@ from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.manifest.editing import format as formatting
 from oauthdeploy.manifest.editing import format_source
 from oauthdeploy.manifest.load import load_manifest
-from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.yaml_reader import read_tree
 from tests.manifest.editing.scribble import scribbles
 from tests.manifest.support import DRIVERS, second_opinion

@@ -12,7 +12,7 @@ from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.manifest.editing.format import format_source
 from oauthdeploy.manifest.editing.insert import Entry, NotInserted, insert_entry
 from oauthdeploy.manifest.editing.revocations import add_revocation
-from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.yaml_reader import read_tree
 from oauthdeploy.model.objects import Revocation, Side
 

@@ -17,7 +17,7 @@ from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.editing import format_source
 from oauthdeploy.manifest.editing.starter import EXTERNAL, Answers, write_starter
 from oauthdeploy.manifest.load import load_manifest
-from oauthdeploy.manifest.yaml_nodes import Source
+from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.yaml_reader import read_tree
 from oauthdeploy.model.capabilities import Capability, DriverFacts, supports, table_for
 from oauthdeploy.model.fields import Model, Text

@@ -1,0 +1,69 @@
+"""The text of a file, with its name and its lines."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, overload
+
+from oauthdeploy.core.diagnostics import SourceSpan
+
+BIG: Final = 256 * 1024
+"""Characters from which reading keeps the cycle collector still."""
+LINE_BREAK: Final = re.compile(r"\r\n|\n|\r")
+
+
+class Lines(Sequence[str]):
+    """The lines of a text, without their ends; only where they start is kept."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._starts = array("I", [0])
+        self._starts.extend(match.end() for match in LINE_BREAK.finditer(text))
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        end = self._starts[place + 1] if place + 1 < len(self) else len(self._text)
+        # A line holds no line end, so nothing but its own is taken off.
+        return self._text[self._starts[place] : end].rstrip("\r\n")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file's name, as the user wrote it, and its text without a byte order mark."""
+
+    name: str
+    text: str = field(repr=False)
+
+    @cached_property
+    def lines(self) -> Lines:
+        """The lines, without their ends."""
+        return Lines(self.text)
+
+    def line(self, number: int) -> str:
+        """The line of that number, counted from 1; empty past the end."""
+        return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
+
+    def span(self, line: int, column: int) -> SourceSpan:
+        """A place by line and column, counted from 1."""
+        return SourceSpan(self.name, line, column, self.line(line))
+
+    def span_at(self, offset: int) -> SourceSpan:
+        """The place of a character, counted from 0."""
+        before = LINE_BREAK.split(self.text[:offset])
+        return self.span(len(before), len(before[-1]) + 1)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a manifest's text may hold secrets and is not pickled")

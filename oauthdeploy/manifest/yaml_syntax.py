@@ -1,0 +1,67 @@
+"""What is wrong with a text that is not YAML, in our words and with the fix for the mistakes that people make."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import yaml
+
+from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.manifest.source import Source
+
+MAX_DEPTH: Final = 64
+"""How deep values may be nested."""
+_FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_REFERENCE: Final = re.compile(r"\$\{[^{}]*\}|\$\{[^{}\s,\]]*")
+
+
+def forbidden_character(source: Source) -> Diagnostic | None:
+    """The first character that YAML forbids, or on which readers disagree; None where there is none."""
+    match = _FORBIDDEN.search(source.text)
+    if match is None:
+        return None
+    character = f"U+{ord(match[0]):04X}"
+    return Diagnostic(
+        "unsupported-yaml",
+        "The file holds a character that a manifest must not hold",
+        f"{character} is invisible or not allowed in YAML, and readers disagree about what it means.",
+        f'Remove it, or write it as an escape in double quotes: "\\u{ord(match[0]):04x}".',
+        span=source.span_at(match.start()),
+    )
+
+
+def syntax_problem(source: Source, error: yaml.YAMLError) -> Diagnostic:
+    """Turn the parser's complaint into a finding in our words, with the fix for the mistakes that people make."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+    what = str(getattr(error, "problem", None) or "the text can't be read")
+    context = getattr(error, "context", None)
+    detail = f"{what[0].upper()}{what[1:]}{f' ({context})' if context else ''}."
+    fix = "Check quotes, brackets and indentation here and in the line above."
+    text = source.line(line)
+    if "maximum nesting depth" in what:
+        # libyaml's own limit (since 0.2.6), which it reaches while it looks for the end of a key.
+        detail, fix = f"Values are nested more than {MAX_DEPTH} deep.", "Write flatter values."
+        span = source.span(line, column)
+        return Diagnostic("too-large", "The manifest is too large", detail, fix, span=span)
+    if reference := _bare_reference(text, column):
+        start, written = reference
+        detail = f"Inside {{}} and [] YAML needs quotes around {written}, since braces have a meaning there."
+        fix = f'Write "{written}" with the quotes.'
+        column = start + 1
+    elif "\t" in text[: max(column, 1)]:
+        fix = "YAML doesn't allow tabs for indentation: use spaces."
+    elif "cannot start any token" in what:
+        fix = "Put the value in quotes."
+    return Diagnostic("yaml-syntax", "The file is not valid YAML", detail, fix, span=source.span(line, column))
+
+
+def _bare_reference(text: str, column: int) -> tuple[int, str] | None:
+    """The unquoted `${...}` at or just before the column: its start (from 0) and text."""
+    found = [
+        (match.start(), match[0] if match[0].endswith("}") else match[0] + "}")
+        for match in _REFERENCE.finditer(text)
+        if text[: match.start()].count('"') % 2 == 0 and match.start() <= column + 1
+    ]
+    return found[-1] if found else None
