@@ -1,12 +1,43 @@
-"""What the whole test suite shares: its options, and servers that start fast."""
+"""What the whole test suite shares: its options, its markers, and servers that start fast."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest_plugins = ["pytester", "tests.servers.plugin"]
+
+HERE = Path(__file__).parent
+LIVE_FOLDERS = frozenset({"contract", "faults", "language_server", "live", "pipelines", "server", "servers"})
+"""Where every test talks to a server, a browser or a program that others wrote."""
+LIVE_FIXTURES = frozenset({"browser", "keycloak", "start_opa"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `live` what needs a server, so that nobody has to remember it."""
+    for item in items:
+        folders = set(item.path.relative_to(HERE).parts[:-1]) if item.path.is_relative_to(HERE) else set()
+        if LIVE_FOLDERS & folders or LIVE_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.live)
+
+
+@pytest.fixture(autouse=True)
+def _offline(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test without the marker `live` reaches no network, which is what makes it fast and the same everywhere."""
+    if request.node.get_closest_marker("live") is not None:
+        return
+
+    def refuse(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            pytest.fail(f"This test connects to {address}; mark it live.")
+        connect(self, address)
+
+    connect = socket.socket.connect
+    monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
 @pytest.fixture(scope="session", autouse=True)

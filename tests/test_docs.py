@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,7 @@ import pytest
 from oauthdeploy.cli.app import COMMANDS
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.planning import safety
+from tests import house
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -75,9 +77,10 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_every_page_is_in_the_index() -> None:
     """Nobody finds a page that nothing leads to."""
-    index = (DOCS / "README.md").read_text(encoding="utf-8")
     for page in DOCS.rglob("*.md"):
-        name = str(page.relative_to(DOCS))
+        home = page.parent if page.parent == DOCS / "decisions" and page.name != "README.md" else DOCS
+        index = (home / "README.md").read_text(encoding="utf-8")
+        name = str(page.relative_to(home))
         assert name == "README.md" or f"({name})" in index, name
 
 
@@ -100,3 +103,35 @@ def test_every_exit_code_is_explained() -> None:
     """Each code that an error ends with has its row."""
     codes = {error.exit_code for error in REFERENCE._errors(OAuthDeployError)}
     assert codes <= REFERENCE.EXIT_CODES.keys()
+
+
+def test_the_picture_of_the_house_is_what_the_imports_say() -> None:
+    """`python -m tests.house` draws it again."""
+    page = house.PAGE.read_text(encoding="utf-8")
+    assert "cli --> workflow" in page
+    assert house.with_picture(page) == page
+
+
+def test_the_module_map_names_every_package() -> None:
+    """Who looks for a place finds it in CONTRIBUTING.md, wings included; and nothing there is gone."""
+    packages = {str(path.parent.relative_to(house.ROOT)) for path in house.ROOT.rglob("__init__.py")} - {"."}
+    rows = re.findall(r"^\| `([\w/]+)` \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(rows) == sorted(packages)
+    assert packages >= house.CAPTIONS.keys()
+    assert {name for name in packages if "/" not in name} == house.CAPTIONS.keys()
+
+
+@pytest.mark.parametrize("page", [house.PAGE, *sorted((DOCS / "decisions").glob("*.md"))], ids=lambda page: page.stem)
+def test_modules_named_in_pages_about_the_code_are_there(page: Path) -> None:
+    """A reader who follows the road of a manifest arrives."""
+    files = {str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py") if ".venv" not in path.parts}
+    for name in re.findall(r"`([\w/]+\.py)`", page.read_text(encoding="utf-8")):
+        assert any(file == name or file.endswith(f"/{name}") for file in files), name
+
+
+def test_contributing_begins_with_the_tasks() -> None:
+    """Each task of the project has its line at the top."""
+    tasks = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["poe"]["tasks"]
+    beginning = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("```")[2].partition("```")[0]
+    assert re.findall(r"bin/poe (\w+)", beginning) == ["fast", "lint", "docs", "test", "bench"]
+    assert set(tasks) == {"fast", "lint", "docs", "test", "bench"}

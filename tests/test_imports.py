@@ -6,14 +6,12 @@ An import inside a function is an import: it may save time at the start, but it 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-PACKAGE = "oauthdeploy"
-ROOT = Path(__file__).parent.parent / PACKAGE
+from tests.house import PACKAGE, ROOT, circle, import_graph, imports
+
 LAYERS = ["core", "model", "planning", "manifest", "drivers", "running", "reports", "workflow", "cli"]
 MAY_IMPORT = {
     "__init__": {"core", "workflow"},
@@ -115,63 +113,6 @@ def modules() -> list[Path]:
 def group_of(path: Path) -> str:
     parts = path.relative_to(ROOT).parts
     return parts[0].removesuffix(".py")
-
-
-def import_statements(path: Path, *, skip_typing: bool) -> Iterator[ast.Import | ast.ImportFrom]:
-    """The imports of a file wherever they stand; with `skip_typing`, not those under `if TYPE_CHECKING`."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    hidden: set[ast.AST] = set()
-    for node in ast.walk(tree):
-        if skip_typing and isinstance(node, ast.If) and isinstance(node.test, ast.Name):
-            if node.test.id == "TYPE_CHECKING":
-                hidden.update(child for statement in node.body for child in ast.walk(statement))
-        elif isinstance(node, ast.Import | ast.ImportFrom) and node not in hidden:
-            yield node
-
-
-def imports(path: Path, *, skip_typing: bool = False) -> Iterator[str]:
-    """Every imported module name."""
-    for node in import_statements(path, skip_typing=skip_typing):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        else:
-            assert node.level == 0, f"{path} imports relatively"
-            yield node.module or ""
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-Graph = Mapping[str, set[str]]
-
-
-def import_graph(root: Path, *, skip_typing: bool) -> Graph:
-    """Each module of the package in `root`, and the modules of that package that it imports, inside functions too."""
-
-    def name_of(path: Path) -> str:
-        parts = path.relative_to(root.parent).with_suffix("").parts
-        return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-    def targets(path: Path) -> Iterator[str]:
-        for node in import_statements(path, skip_typing=skip_typing):
-            for alias in node.names:
-                if isinstance(node, ast.Import):
-                    yield alias.name
-                else:
-                    whole = f"{node.module}.{alias.name}"
-                    # What is no module by itself is taken from the module, and that is the arrow.
-                    yield whole if whole in paths else node.module or ""
-
-    paths = {name_of(path): path for path in root.rglob("*.py")}
-    return {module: set(targets(path)) & paths.keys() for module, path in paths.items()}
-
-
-def circle(graph: Graph) -> list[str]:
-    """One circle of the graph, its first module again at the end; empty where there is none."""
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        found: list[str] = error.args[1]
-        return found[::-1]
-    return []
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -1,0 +1,128 @@
+"""The house of the project as its imports show it: `python -m tests.house` draws it again in docs/architecture.md."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Final
+
+PACKAGE: Final = "oauthdeploy"
+ROOT: Final = Path(__file__).parents[1] / PACKAGE
+PAGE: Final = Path(__file__).parents[1] / "docs" / "architecture.md"
+CAPTIONS: Final = {
+    "cli": "one module for each command",
+    "testing": "the contract suite for drivers",
+    "workflow": "the road as functions; the Python API",
+    "reports": "values in, text out",
+    "running": "read, apply, verify, journal, lock",
+    "manifest": "files in",
+    "drivers": "servers",
+    "planning": "pure steps",
+    "model": "the objects of an estate",
+    "core": "addresses, diagnostics, errors, secrets",
+    "server": "the embedded servers",
+}
+"""What a package is, in the picture."""
+
+
+Graph = Mapping[str, set[str]]
+
+
+def import_statements(path: Path, *, skip_typing: bool) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The imports of a file wherever they stand; with `skip_typing`, not those under `if TYPE_CHECKING`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    hidden: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if skip_typing and isinstance(node, ast.If) and isinstance(node.test, ast.Name):
+            if node.test.id == "TYPE_CHECKING":
+                hidden.update(child for statement in node.body for child in ast.walk(statement))
+        elif isinstance(node, ast.Import | ast.ImportFrom) and node not in hidden:
+            yield node
+
+
+def imports(path: Path, *, skip_typing: bool = False) -> Iterator[str]:
+    """Every imported module name."""
+    for node in import_statements(path, skip_typing=skip_typing):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        else:
+            assert node.level == 0, f"{path} imports relatively"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def import_graph(root: Path, *, skip_typing: bool) -> Graph:
+    """Each module of the package in `root`, and the modules of that package that it imports, inside functions too."""
+
+    def name_of(path: Path) -> str:
+        parts = path.relative_to(root.parent).with_suffix("").parts
+        return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+    def targets(path: Path) -> Iterator[str]:
+        for node in import_statements(path, skip_typing=skip_typing):
+            for alias in node.names:
+                if isinstance(node, ast.Import):
+                    yield alias.name
+                else:
+                    whole = f"{node.module}.{alias.name}"
+                    # What is no module by itself is taken from the module, and that is the arrow.
+                    yield whole if whole in paths else node.module or ""
+
+    paths = {name_of(path): path for path in root.rglob("*.py")}
+    return {module: set(targets(path)) & paths.keys() for module, path in paths.items()}
+
+
+def circle(graph: Graph) -> list[str]:
+    """One circle of the graph, its first module again at the end; empty where there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        return found[::-1]
+    return []
+
+
+# -- the picture ------------------------------------------------------------------------------------------------------
+
+_BEGIN, _END = "<!-- picture: python -m tests.house -->\n", "<!-- end of picture -->\n"
+
+
+def rooms(graph: Graph) -> Graph:
+    """The packages, and the packages that each imports."""
+    found: dict[str, set[str]] = {room: set() for room in CAPTIONS}
+    for module, names in graph.items():
+        room = _room(module)
+        found.get(room, set()).update({_room(name) for name in names} & found.keys() - {room})
+    return found
+
+
+def _room(module: str) -> str:
+    return module.partition(".")[2].partition(".")[0]
+
+
+def needed(graph: Graph) -> Graph:
+    """The arrows that no others imply: of a -> b -> c and a -> c, the last goes."""
+    reached: dict[str, set[str]] = {}
+    for room in TopologicalSorter(graph).static_order():
+        reached[room] = graph[room].union(*(reached[below] for below in graph[room]))
+    return {room: {to for to in below if not any(to in reached[via] for via in below)} for room, below in graph.items()}
+
+
+def mermaid(graph: Graph) -> str:
+    """The packages as Mermaid, each above those that it imports."""
+    lines = ["```mermaid", "flowchart TD"]
+    lines += [f'    {room}["<b>{room}</b><br/>{caption}"]' for room, caption in CAPTIONS.items()]
+    lines += [f"    {room} --> {below}" for room in CAPTIONS for below in sorted(needed(graph)[room])]
+    return "\n".join([*lines, "```"]) + "\n"
+
+
+def with_picture(page: str) -> str:
+    """The page with the picture of today, between its two marks."""
+    before, _, rest = page.partition(_BEGIN)
+    return before + _BEGIN + mermaid(rooms(import_graph(ROOT, skip_typing=True))) + _END + rest.partition(_END)[2]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_picture(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
