@@ -41,6 +41,8 @@ MAY_IMPORT = {
 }
 PLANNING = [
     "changes",
+    "identities",
+    "protection",
     "normalize",
     "risk",
     "server_view",

@@ -41,6 +41,7 @@ from oauthdeploy.core.errors import Unsupported
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.capabilities import Capabilities, DriverFacts
 from oauthdeploy.model.fields import Model, Unparsed
+from oauthdeploy.model.identities import Identity
 from oauthdeploy.model.objects import Object
 from oauthdeploy.model.servers import Server
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveToken, ServerState
@@ -114,6 +115,10 @@ class Wanted:
     drift); without it a driver may read by key. `accounts` are users whose existence is asked for (`ServerState.accounts`);
     one may stand for the client of that key, whose account a server may name by the client's id. `owner` is the manifest's
     name, by which a driver tells its own marks from those of others.
+
+    `identities` say by what the server may know a client, beyond what is asked for in `objects`: clients that shall go, that are
+    only spoken of, or that a journal names. A live client stands at the address of its key, whichever of its names (key, name
+    and version, id) a document uses.
     """
 
     objects: Mapping[Address, Object]
@@ -123,6 +128,7 @@ class Wanted:
     everything: bool = True
     accounts: frozenset[str] = frozenset()
     owner: str = ""
+    identities: Mapping[Address, Identity] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)

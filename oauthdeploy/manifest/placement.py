@@ -21,6 +21,7 @@ from oauthdeploy.manifest.suggestions import did_you_mean
 from oauthdeploy.manifest.trust_resolution import Party, trust_of
 from oauthdeploy.model.capabilities import Capability, DriverFacts, supports
 from oauthdeploy.model.fields import Model
+from oauthdeploy.model.identities import Identity, key_of
 from oauthdeploy.model.objects import Association, Client, Object, Revocation, Scope, Settings, Side
 from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.model.state import DesiredState
@@ -96,6 +97,7 @@ def place_objects(
         associating=frozenset(placer.associating) - frozenset(placer.issuing),
         resource_owners=tuple(document.resource_owners or ()),
         policy=document.policy,
+        identities=placed.identities,
     )
     return desired, tuple(placer.problems)
 
@@ -110,6 +112,7 @@ class _Placed:
     moved: dict[Address, str] = field(default_factory=dict)
     listed_clients: set[str] = field(default_factory=set)
     listed_scopes: set[str] = field(default_factory=set)
+    identities: dict[Address, Identity] = field(default_factory=dict)
 
     def put(self, address: Address, value: Object, path: Path) -> None:
         """An object and where it is written."""
@@ -277,7 +280,11 @@ class _Placer:
         if entry.state is Presence.ABSENT:
             self.placed.absent.update(addresses)
             self.placed.places.update(dict.fromkeys(addresses, path))
+            self._describe(key, self._for_clients, Identity(entry.name, entry.version))
             return
+        if entry.on is not None:
+            # A server where the client isn't wanted may have it all the same, and calls it by its name and version.
+            self._describe(key, set(self._for_clients).difference(servers), Identity(entry.name or key, entry.version))
         self._holds["clients"][key] = servers
         whole = _plain(Client, entry)
         bare = _less(whole, "secret") if "secret" in whole.model_fields_set else whole
@@ -293,13 +300,22 @@ class _Placer:
             if entry.moved_from is not None:
                 self.placed.moved[address] = entry.moved_from
 
+    def _describe(self, key: str, servers: Iterable[str], identity: Identity) -> None:
+        self.placed.identities.update((Address(Kind.CLIENT, key, server), identity) for server in servers)
+
     @cached_property
     def _blocked(self) -> dict[str, frozenset[Side]]:
         found: dict[str, frozenset[Side]] = {}
         for entry in self.document.revocations or ():
             if entry.block:
-                found[entry.client] = found.get(entry.client, frozenset()) | frozenset(entry.block)
+                client = key_of(entry.client, self._known)
+                found[client] = found.get(client, frozenset()) | frozenset(entry.block)
         return found
+
+    @cached_property
+    def _known(self) -> dict[str, Identity]:
+        """The names and versions of the clients, by key."""
+        return {key: Identity(entry.name, entry.version) for key, entry in (self.document.clients or {}).items()}
 
     def _pairs(self) -> Iterator[tuple[str, str, Path, Path]]:
         """Client, scope, and where each of the two is written."""
@@ -351,7 +367,8 @@ class _Placer:
 
     def _revocation(self, position: int, entry: RevocationEntry) -> None:
         path: Path = ("revocations", position)
-        if entry.client not in self._names["clients"] and self._names["clients"]:
+        client = key_of(entry.client, self._known)
+        if client not in self._names["clients"] and self._names["clients"]:
             detail = f"'{entry.client}' is no client of this manifest; it is cut off where a server has a client of that name."
             fix = self._guess("client", entry.client, self._names["clients"])
             item = Diagnostic(
@@ -364,7 +381,7 @@ class _Placer:
                 (*path, "client"),
             )
             self.problems.append(item)
-        holders = self._holds["clients"].get(entry.client)
+        holders = self._holds["clients"].get(client)
         for name in self._for_clients:
             if holders is not None and name not in holders:
                 continue
@@ -375,6 +392,8 @@ class _Placer:
             if not block and tokens is None:
                 continue
             made = _plain(Revocation, entry)
+            if client != entry.client:
+                made = _recast(Revocation, made.model_fields_set, {**made.__dict__, "client": client})
             if tokens is None:
                 made = _less(made, "tokens", "owner", "scope", "handles")
             made = (

@@ -14,6 +14,7 @@ from pydantic import Field
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.model.fields import Model, Natural, Text, Unparsed
+from oauthdeploy.model.identities import Identity
 from oauthdeploy.model.objects import Object, Side
 from oauthdeploy.model.servers import Server
 
@@ -68,6 +69,8 @@ class DesiredState:
     `absent` holds explicit removals, `moved` the former names of renamed objects, `places` the way to each object in the
     manifest. An association is pruned (policy `managed`) when its client is in `listed_clients` or its scope in
     `listed_scopes`: those whose list the manifest writes. `associating` are the resource servers that keep associations too.
+    `identities` say by what a server may know a client that isn't among the `objects` there, or what more is known of one
+    that is.
     """
 
     name: str
@@ -81,6 +84,7 @@ class DesiredState:
     associating: frozenset[str] = frozenset()
     resource_owners: tuple[str, ...] = ()
     policy: Policy = field(default_factory=Policy)
+    identities: Mapping[Address, Identity] = field(default_factory=_frozen_map)
 
     def on(self, server: str) -> Mapping[Address, Object]:
         """The objects that belong on `server`."""

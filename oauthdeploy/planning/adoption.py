@@ -13,7 +13,8 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.model.capabilities import Capability, DriverFacts, supports, table_for
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Ownership
-from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage, matches
+from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
+from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.json_documents import Document, diagnostic_documents, field_document
 from oauthdeploy.planning.plan import Plan
 
@@ -67,10 +68,11 @@ def adoption(
     `patterns` are address globs; none means all. An object with somebody else's mark trips `foreign-ownership`.
     """
     changes = {change.live_address: change for change in plan.changes}
+    names = Names(desired, live)
     items = []
     missing = []
     for address in sorted(desired.objects):
-        if address.kind not in _LOOKED_AT or (patterns and not matches(address, patterns)):
+        if address.kind not in _LOOKED_AT or (patterns and not names.matches(address, patterns)):
             continue
         former = desired.moved.get(address)
         places = [address] if former is None else [address, Address(address.kind, former, address.server)]

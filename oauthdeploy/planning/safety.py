@@ -16,8 +16,9 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import UsageError
 from oauthdeploy.model.objects import Client, Revocation, Side
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Ownership
-from oauthdeploy.planning.changes import Action, Change, Lockout, Reason, Risk, matches
+from oauthdeploy.planning.changes import Action, Change, Lockout, Reason, Risk
 from oauthdeploy.planning.effective_grants import still_granted
+from oauthdeploy.planning.protection import idle_patterns, protected_objects
 from oauthdeploy.planning.risk import Direction, effect_of
 from oauthdeploy.planning.server_view import trusted_by
 
@@ -158,36 +159,13 @@ def _population(live: LiveState) -> Counter[tuple[Kind, str]]:
 
 
 def protected_object(given: SafetyInput) -> Iterator[Diagnostic]:
-    """A delete or a replacement of what `policy.protect` names, or a client's delete that takes such an association along."""
-    patterns = given.desired.policy.protect
-    if not patterns:
-        return
-    lost = [change for change in given.changes if change.action in (Action.DELETE, Action.REPLACE)]
-    for change in lost:
-        if matches(change.address, patterns):
-            yield _protected(change.address, f"{change.address} is protected, and the plan would {change.action} it.")
-    clients = {change.address for change in lost if change.address.kind is Kind.CLIENT}
-    for address in _associations_of(given.live, clients) if clients else ():
-        if matches(address, patterns):
-            yield _protected(address, f"{address} is protected, and the plan would delete its client.")
+    """A delete or a replacement of what `policy.protect` names."""
+    yield from protected_objects(given.changes, given.desired, given.live)
 
 
-def _protected(address: Address, detail: str) -> Diagnostic:
-    return Diagnostic(
-        "protected-object",
-        "A protected object would be deleted",
-        detail=detail,
-        fix="Take it out of policy.protect if it may go, or lift the rule once with --allow protected-object.",
-        address=str(address),
-    )
-
-
-def _associations_of(live: LiveState, clients: Iterable[Address]) -> Iterator[Address]:
-    wanted = set(clients)
-    for server in sorted({client.server for client in wanted} & live.servers.keys()):
-        for address in sorted(a for a in live.servers[server].objects if a.kind is Kind.ASSOCIATION):
-            if Address(Kind.CLIENT, address.client, server) in wanted:
-                yield address
+def protects_nothing(given: SafetyInput) -> Iterator[Diagnostic]:
+    """A prune beside a pattern of `policy.protect` that names no object."""
+    yield from idle_patterns(given.changes, given.desired, given.live)
 
 
 def foreign_ownership(given: SafetyInput) -> Iterator[Diagnostic]:
@@ -387,6 +365,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     too_many_deletes,
     too_many_updates,
     protected_object,
+    protects_nothing,
     foreign_ownership,
     empty_manifest,
     empty_section,

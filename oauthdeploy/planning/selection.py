@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
-from oauthdeploy.planning.changes import Change, matches
+from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.plan import Plan
 
 
-def select(plan: Plan, targets: Sequence[str], excludes: Sequence[str]) -> Plan:
-    """The same plan with fewer changes.
+def select(plan: Plan, targets: Sequence[str], excludes: Sequence[str], names: Names) -> Plan:
+    """The same plan with fewer changes; a pattern means an object by any of its `names`.
 
     A targeted change pulls in the changes that it depends on, so that its order of work still holds. An excluded change
     takes with it the changes that depend on it, since they would fail or open a gap. Both are said in the plan's findings,
@@ -20,14 +21,16 @@ def select(plan: Plan, targets: Sequence[str], excludes: Sequence[str]) -> Plan:
     """
     if not targets and not excludes:
         return plan
-    found: list[Diagnostic] = [_no_match(pattern) for pattern in (*targets, *excludes) if not _hits(plan, pattern)]
+    found: list[Diagnostic] = [
+        _no_match(pattern) for pattern in (*targets, *excludes) if not _hits(plan, pattern, names)
+    ]
     kept = {change.address for change in plan.changes}
     if targets:
-        named = {change.address for change in plan.changes if matches(change.address, targets)}
+        named = {change.address for change in plan.changes if names.matches(change.address, targets)}
         kept = _closure(plan.changes, named, forward=False)
         found += [_said("target-pulled-in", "Pulled in by --target", address) for address in sorted(kept - named)]
     if excludes:
-        named = {change.address for change in plan.changes if matches(change.address, excludes)}
+        named = {change.address for change in plan.changes if names.matches(change.address, excludes)}
         gone = _closure(plan.changes, named, forward=True)
         found += [
             _said("exclude-shielded", "Left out by --exclude", address) for address in sorted((gone - named) & kept)
@@ -44,8 +47,8 @@ def only(plan: Plan, addresses: Collection[Address]) -> Plan:
     return replace(plan, changes=tuple(change for change in plan.changes if change.address in kept))
 
 
-def _hits(plan: Plan, pattern: str) -> bool:
-    return any(matches(change.address, (pattern,)) for change in plan.changes)
+def _hits(plan: Plan, pattern: str, names: Names) -> bool:
+    return any(names.matches(change.address, (pattern,)) for change in plan.changes)
 
 
 def _closure(changes: Sequence[Change], start: set[Address], *, forward: bool) -> set[Address]:

@@ -104,7 +104,9 @@ class Freshness:
             return self._seen.pop(change.address)
 
     def _wanted(self, batch: Sequence[Change]) -> Wanted:
-        objects, moved = {}, {}
+        objects, moved, known = {}, {}, self._desired.identities
+        about = [c.address for c in batch if c.address.kind in (Kind.CLIENT, Kind.ASSOCIATION)]
+        clients = {Address(Kind.CLIENT, address.client, address.server) for address in about}
         for change in batch:
             if (value := self._desired.objects.get(change.address)) is not None:
                 objects[change.address] = value
@@ -116,6 +118,7 @@ class Freshness:
             absent=frozenset(change.address for change in batch if change.address not in objects),
             moved=MappingProxyType(moved),
             everything=False,
+            identities=MappingProxyType({a: known[a] for a in clients if a in known}),
         )
 
     def _finding(self, change: Change, state: ServerState, *, ours: bool) -> Diagnostic | None:

@@ -8,10 +8,12 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import NoReturn, TypeVar
 
-from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import OAuthDeployError, ServerError, ServersFailed, Unauthorized, Unreachable
 from oauthdeploy.drivers.base import Driver, ServerReport, Wanted
+from oauthdeploy.model.identities import Identity
+from oauthdeploy.model.objects import Revocation
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, LiveState, Prune, ServerState
 from oauthdeploy.planning.accounts import accounts_of
@@ -111,7 +113,20 @@ def wanted_of(desired: DesiredState, server: str, *, everything: bool = True) ->
         moved=MappingProxyType({a: name for a, name in desired.moved.items() if a.server == server}),
         everything=everything or bool(pruned),
         owner=desired.name,
+        identities=_identities(desired, server, (*objects, *absent), everything=everything or bool(pruned)),
     )
+
+
+def _identities(
+    desired: DesiredState, server: str, named: Collection[Address], *, everything: bool
+) -> Mapping[Address, Identity]:
+    """What is known of the clients of a server: of all, or of those that the read is about."""
+    known = {address: identity for address, identity in desired.identities.items() if address.server == server}
+    if known and not everything:
+        clients = {a.client for a in named if a.kind in (Kind.CLIENT, Kind.ASSOCIATION)}
+        clients |= {value.client for a in named if isinstance(value := desired.objects.get(a), Revocation)}
+        known = {address: identity for address, identity in known.items() if address.name in clients}
+    return MappingProxyType(known)
 
 
 def _pruned_kinds(desired: DesiredState, server: str) -> set[Kind]:

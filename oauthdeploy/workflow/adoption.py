@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import StalePlan, UsageError
 from oauthdeploy.drivers.registry import driver_facts
-from oauthdeploy.manifest.api import Manifest, ManifestRequest
+from oauthdeploy.manifest.api import ManifestRequest
+from oauthdeploy.model.state import DesiredState
 from oauthdeploy.planning.adoption import Adoption, adoption
-from oauthdeploy.planning.changes import matches
+from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.outcome import Outcome
 from oauthdeploy.running.apply import require_safety
 from oauthdeploy.running.clock import utc_now
@@ -60,9 +61,9 @@ def adopt(
     """
     options = options or RunOptions()
     manifest = load(request, options)
-    _require_addresses(manifest, addresses)
     with connected(manifest, options, read_only=True) as readers:
         plan, live, _reports = plan_now(manifest, readers, options)
+    _require_addresses(manifest.desired, Names(manifest.desired, live), addresses)
     found = adoption(manifest.desired, live, plan, driver_facts(), addresses)
     if found.plan.is_empty:
         return AdoptReport(found)
@@ -87,9 +88,9 @@ def adopt(
         return AdoptReport(found, outcomes, lifted, str(journal.path))
 
 
-def _require_addresses(manifest: Manifest, addresses: Sequence[str]) -> None:
+def _require_addresses(desired: DesiredState, names: Names, addresses: Sequence[str]) -> None:
     for pattern in addresses:
-        if not any(matches(address, (pattern,)) for address in manifest.desired.objects):
+        if not any(names.matches(address, (pattern,)) for address in desired.objects):
             raise UsageError(
                 f"'{pattern}' is no address of the manifest",
                 fix="Write an address such as client/web-shop or client/web-shop@login; * matches any characters.",

@@ -12,9 +12,9 @@ from oauthdeploy.core.errors import OAuthDeployError, ServerError, ServersFailed
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.baselines import BaselineFile, read_baseline
-from oauthdeploy.planning.changes import matches
 from oauthdeploy.planning.drift.baseline import judge
 from oauthdeploy.planning.drift.classification import DriftReport, classify
+from oauthdeploy.planning.identities import Names
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.workflow.connections import connected, load
 from oauthdeploy.workflow.options import RunOptions
@@ -38,13 +38,14 @@ def detect_drift(
     manifest = load(request, options)
     with connected(manifest, options, read_only=True) as drivers:
         plan, live, _reports = plan_now(manifest, drivers, options)
+    names = Names(manifest.desired, live)
     report = classify(
         manifest.desired,
         live,
         plan,
         driver_facts(),
         unnamed=unnamed,
-        selected=lambda address: _selected(address, options.targets, options.excludes),
+        selected=lambda address: _selected(address, options.targets, options.excludes, names),
     )
     if baseline is None:
         return report, manifest
@@ -53,8 +54,8 @@ def detect_drift(
     return judge(report, baseline.baseline, today, whole=whole, place=baseline.place), manifest
 
 
-def _selected(address: Address, targets: Sequence[str], excludes: Sequence[str]) -> bool:
-    return (not targets or matches(address, targets)) and not matches(address, excludes)
+def _selected(address: Address, targets: Sequence[str], excludes: Sequence[str], names: Names) -> bool:
+    return (not targets or names.matches(address, targets)) and not names.matches(address, excludes)
 
 
 @dataclass(frozen=True)

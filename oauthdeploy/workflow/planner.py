@@ -13,6 +13,7 @@ from oauthdeploy.manifest.api import Manifest
 from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Change, Lockout
+from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.plan import Plan, build_plan, with_survivors
 from oauthdeploy.planning.safety import check_risk
 from oauthdeploy.planning.selection import select
@@ -67,7 +68,7 @@ def plan_now(
     stopped = {(stop.rule, stop.address) for stop in plan.stops}
     found = [item for item in found if (item.rule, item.address) not in stopped]
     plan = replace(plan, diagnostics=plan.diagnostics + Diagnostics.of(found))
-    plan = select(plan, options.targets, options.excludes)
+    plan = select(plan, options.targets, options.excludes, Names(desired, live))
     if options.fail_on is not None:
         plan = replace(plan, stops=plan.stops + check_risk(plan.changes, options.fail_on))
     return _located(plan, manifest), live, reports

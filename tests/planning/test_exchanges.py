@@ -8,6 +8,7 @@ from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.objects import Client, ClientSecret, Scope, Trust
+from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.selection import only, select
 
@@ -27,6 +28,8 @@ from .builders import (
     there,
     trust,
 )
+
+NO_NAMES = Names(desired(), live())
 
 
 def needs(plan: Plan, address: Address) -> set[str]:
@@ -66,10 +69,10 @@ def test_an_association_that_goes_for_nothing_waits_for_nothing() -> None:
 def test_excluding_what_comes_keeps_what_goes() -> None:
     """Half an exchange is never made: the exclusion of the new association, of its scope or of its client shields the old."""
     for pattern in ("association/web:v2@as", "scope/v2"):
-        plan = select(exchange(), (), (pattern,))
+        plan = select(exchange(), (), (pattern,), NO_NAMES)
         assert "association/web:read@as" not in actions(plan.changes)
         assert any(f.rule == "exclude-shielded" and f.address == "association/web:read@as" for f in plan.diagnostics)
-    assert actions(select(exchange(), (), ("association/web:read",)).changes).keys() == {
+    assert actions(select(exchange(), (), ("association/web:read",), NO_NAMES).changes).keys() == {
         "scope/v2@as",
         "association/web:v2@as",
     }
@@ -78,7 +81,7 @@ def test_excluding_what_comes_keeps_what_goes() -> None:
 def test_targeting_what_goes_pulls_in_what_comes() -> None:
     """`--target` of the old association, and a resumed run that is about it alone, make the new one first."""
     whole = set(actions(exchange().changes))
-    assert set(actions(select(exchange(), ("association/web:read@as",), ()).changes)) == whole
+    assert set(actions(select(exchange(), ("association/web:read@as",), (), NO_NAMES).changes)) == whole
     assert set(actions(only(exchange(), {association("web", "read")}).changes)) == whole
 
 

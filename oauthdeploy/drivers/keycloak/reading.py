@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ from oauthdeploy.model.state import LiveObject, Ownership, ServerState
 
 FEW: Final = 8
 """So many clients are asked for one by one; for more of them pages are cheaper."""
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The form of an id that Keycloak makes."""
 
 
 @dataclass(frozen=True)
@@ -151,16 +155,17 @@ class Reader:
         for live in lives:
             self.clients[live.client_id] = live
         for live in lives:
+            key = self._key(live)
             if not live.openid:
-                self.saml.add(Address(Kind.CLIENT, live.client_id, self.server))
+                self.saml.add(Address(Kind.CLIENT, key, self.server))
                 continue
-            if live.client_id in BUILT_IN_CLIENTS and live.client_id not in self._named_clients:
+            if live.client_id in BUILT_IN_CLIENTS and key not in self._named_clients:
                 continue
             if Kind.CLIENT in self.wanted.kinds:
-                self._client(live)
+                self._client(key, live)
             if Kind.ASSOCIATION in self.wanted.kinds and Kind.ASSOCIATION not in self.unreadable:
                 with self._reading(Kind.ASSOCIATION):
-                    self._associations(live)
+                    self._associations(key, live)
         if Kind.REVOCATION in self.wanted.kinds:
             with self._reading(Kind.REVOCATION):
                 self._revocations()
@@ -172,19 +177,32 @@ class Reader:
         cut_off = {value.client for value in self.wanted.objects.values() if isinstance(value, Revocation)}
         return frozenset({address.client for address in about} | set(self.wanted.moved.values()) | cut_off)
 
+    def _key(self, live: LiveClient) -> str:
+        """The client_id; the id where the manifest speaks of the client by that, and doesn't want one of that client_id."""
+        by_id = live.uuid in self._named_clients and live.client_id not in self._named_clients
+        return live.uuid if by_id and not self._is_wanted(live.uuid) else live.client_id
+
+    def _is_wanted(self, key: str) -> bool:
+        return Address(Kind.CLIENT, key, self.server) in self.wanted.objects
+
     def _raw(self) -> Sequence[Mapping[str, Any]]:
         names = sorted(self._named_clients)
         if self.wanted.everything or len(names) > FEW:
             return self.admin.clients()
-        return [raw for raw in at_once(self.admin.parallel, self.admin.client_called, names) if raw is not None]
+        return [raw for raw in at_once(self.admin.parallel, self._called, names) if raw is not None]
 
-    def _client(self, live: LiveClient) -> None:
-        address = Address(Kind.CLIENT, live.client_id, self.server)
+    def _called(self, name: str) -> Mapping[str, Any] | None:
+        """The client of a client_id, or of an id where that is how the manifest speaks of it."""
+        found = self.admin.client_called(name)
+        return self.admin.client(name) if found is None and _UUID.fullmatch(name) else found
+
+    def _client(self, key: str, live: LiveClient) -> None:
+        address = Address(Kind.CLIENT, key, self.server)
         # A client that is still to be renamed stands at its former name, and is wanted at its new one.
-        desired = self.wanted.objects.get(address) or self._renamed.get(live.client_id)
+        desired = self.wanted.objects.get(address) or self._renamed.get(key)
         wanted = desired if isinstance(desired, Client) else None
         flows = self._flows if has_flows(wanted) else {}
-        self.objects[address] = client_object(live, wanted, flows, self._associated(live.client_id), self.wanted.owner)
+        self.objects[address] = client_object(live, wanted, flows, self._associated(key), self.wanted.owner)
 
     @cached_property
     def _renamed(self) -> Mapping[str, Object]:
@@ -203,9 +221,9 @@ class Reader:
     def _associations_by_client(self) -> Mapping[str, frozenset[str]]:
         return associations_by_client(self.wanted.objects)
 
-    def _associations(self, live: LiveClient) -> None:
+    def _associations(self, key: str, live: LiveClient) -> None:
         """Tell the associations of a client. A list that can't be parsed is no empty one, where the manifest names the client."""
-        if live.scopes_unparsed and live.client_id in self._named_clients:
+        if live.scopes_unparsed and key in self._named_clients:
             raise UnexpectedAnswer(
                 f"The client scopes of '{live.client_id}' on '{self.server}' can't be read",
                 server=self.server,
@@ -215,7 +233,7 @@ class Reader:
             )
         for scope in live.scopes:
             if scope in self._named_scopes or (self.wanted.everything and self._is_association(scope)):
-                address = Address.association(live.client_id, scope, self.server)
+                address = Address.association(key, scope, self.server)
                 self.objects[address] = association_object(live, scope)
 
     def _is_association(self, scope: str) -> bool:
@@ -223,9 +241,10 @@ class Reader:
         return scope not in self._given_scopes and (known is None or known.openid)
 
     def _revocations(self) -> None:
+        by_id = {live.uuid: live for live in self.clients.values()}
         for address, value in self.wanted.objects.items():
             if isinstance(value, Revocation):
-                live = self.clients.get(value.client)
+                live = self.clients.get(value.client) or by_id.get(value.client)
                 self.objects[address] = revocation_object(self.admin, address.name, value, live)
 
     # -- accounts ----------------------------------------------------------------------------------------------------

@@ -141,7 +141,8 @@ class OpaDriver(Driver):
 
     def _of_kind(self, document: Document, kind: Kind, wanted: Wanted) -> Mapping[Address, LiveObject]:
         if kind is not Kind.REVOCATION:
-            return dict(mapping.read_kind(document, kind, self.name, self._owner))
+            words = {address.client for address in wanted.absent if address.kind in (Kind.CLIENT, Kind.ASSOCIATION)}
+            return dict(mapping.read_kind(document, kind, self.name, self._owner, words))
         return {
             address: mapping.read_revocation(document, address.name, value)
             for address, value in wanted.objects.items()

@@ -31,6 +31,7 @@ from typing import Any, Final, TypeVar
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.drivers.json_values import FieldReader, Garbled, fingerprint, unparsed
 from oauthdeploy.model.fields import Model, Unparsed
+from oauthdeploy.model.identities import label_of
 from oauthdeploy.model.objects import Association, Client, ClientTokens, IssuedBefore, Object, Revocation, Scope, Trust
 from oauthdeploy.model.state import LiveObject, Ownership
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
@@ -78,11 +79,18 @@ def empty() -> Draft:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def read_kind(document: Document, kind: Kind, server: str, owner: str) -> Iterator[tuple[Address, LiveObject]]:
-    """The scopes, clients, associations or the trust of a document; `owner` is us. Raises Garbled."""
+def read_kind(
+    document: Document, kind: Kind, server: str, owner: str, words: Iterable[str] = ()
+) -> Iterator[tuple[Address, LiveObject]]:
+    """The scopes, clients, associations or the trust of a document; `owner` is us. Raises Garbled.
+
+    `words` are what the manifest calls clients by that shall go: one that is meant by its label stands at that address.
+    """
+    called = {client_of(document, word): word for word in words}
     match kind:
         case Kind.CLIENT:
-            yield from _clients(document, server, owner)
+            for name, live in _clients(document, owner):
+                yield Address(kind, called.get(name, name), server), live
         case Kind.SCOPE:
             for name, entry in _entries(document, SCOPES):
                 scope, odd = _read(Scope, entry)
@@ -93,7 +101,8 @@ def read_kind(document: Document, kind: Kind, server: str, owner: str) -> Iterat
                 allowing = entry.items() if isinstance(entry, Mapping) else ()
                 for name in (name for name, allowed in allowing if allowed is True):
                     mark = fingerprint([client, name])
-                    yield Address.association(client, name, server), LiveObject(Association(), client, mark)
+                    address = Address.association(called.get(client, client), name, server)
+                    yield address, LiveObject(Association(), client, mark)
         case Kind.TRUST:
             entry = _section(document, TRUST)
             if entry:
@@ -104,27 +113,40 @@ def read_kind(document: Document, kind: Kind, server: str, owner: str) -> Iterat
             return
 
 
-def _clients(document: Document, server: str, owner: str) -> Iterator[tuple[Address, LiveObject]]:
+def client_of(document: Document, word: str) -> str:
+    """The key of the client that a word means in a document: a key or a label; the word where there is none. Raises Garbled."""
+    clients = _section(document, CLIENTS)
+    if word in clients or word in _section(document, BLOCKED):
+        return word
+    labels = [
+        key
+        for key, entry in clients.items()
+        if isinstance(entry, Mapping) and word == label_of(str(entry.get("name")), str(entry.get("version")))
+    ]
+    return labels[0] if len(labels) == 1 else word
+
+
+def _clients(document: Document, owner: str) -> Iterator[tuple[str, LiveObject]]:
     blocked = _section(document, BLOCKED)
     for name, entry in _entries(document, CLIENTS):
         value, odd = _read(Client, entry, enabled=name not in blocked)
         live = _live(value, odd, name, {"client": entry, "blocked": name in blocked}, owner, entry)
-        yield Address(Kind.CLIENT, name, server), live
+        yield name, live
 
 
 def read_revocation(document: Document, name: str, revocation: Revocation) -> LiveObject:
     """What a document says about the cut-off of that name. Raises Garbled."""
-    client = revocation.client
+    client = client_of(document, revocation.client)
     is_blocked = client in _section(document, BLOCKED)
     known = is_blocked or client in _section(document, CLIENTS)
-    refused = None if revocation.tokens is None else _refuses(document, name, revocation)
+    refused = None if revocation.tokens is None else _refuses(document, name, client, revocation)
     state = {"known": known, "blocked": is_blocked, "refused": refused}
     return LiveObject(revocation, client, fingerprint(state), blocked=is_blocked if known else None, refused=refused)
 
 
-def _refuses(document: Document, name: str, revocation: Revocation) -> bool:
+def _refuses(document: Document, name: str, client: str, revocation: Revocation) -> bool:
     """Whether an entry of the client refuses all that the revocation selects; for `all` it must be its own."""
-    entries = _section(document, ISSUED_BEFORE).get(revocation.client, {})
+    entries = _section(document, ISSUED_BEFORE).get(client, {})
     for key, entry in entries.items() if isinstance(entries, Mapping) else ():
         if not isinstance(entry, Mapping):
             continue
@@ -295,27 +317,29 @@ def _drop(draft: Draft, address: Address) -> None:
     if address.kind is Kind.SCOPE:
         draft[SCOPES].pop(address.name, None)
         return
+    name = client_of(draft, address.name)
     for section in (CLIENTS, ASSOCIATIONS, BLOCKED):
-        draft[section].pop(address.name, None)
+        draft[section].pop(name, None)
 
 
 def _associate(draft: Draft, address: Address, *, present: bool) -> None:
-    section = draft[ASSOCIATIONS]
-    scopes = _object_at(section, address.client)
+    section, client = draft[ASSOCIATIONS], client_of(draft, address.client)
+    scopes = _object_at(section, client)
     if present:
         scopes[address.scope] = True
         return
     scopes.pop(address.scope, None)
     if not scopes:
-        del section[address.client]
+        del section[client]
 
 
 def _cut_off(draft: Draft, name: str, revocation: Revocation, fields: set[str], now: datetime | None) -> None:
+    client = client_of(draft, revocation.client)
     if BLOCKS in fields:
         reason = {"reason": revocation.reason} if revocation.reason else {}
-        _block(draft, revocation.client, {"revocation": name, **reason})
+        _block(draft, client, {"revocation": name, **reason})
     if REFUSED in fields:
-        entries = _object_at(draft[ISSUED_BEFORE], revocation.client)
+        entries = _object_at(draft[ISSUED_BEFORE], client)
         entries[name] = refusal(revocation, now)
 
 
@@ -394,9 +418,9 @@ def entries_of(document: Document, change: Change) -> Mapping[str, Any]:
     """The entries that a change is about, by section."""
     address, name = change.address, change.address.name
     if isinstance(change.desired, Revocation):
-        name = change.desired.client
-    elif address.kind is Kind.ASSOCIATION:
-        name = address.client
+        name = client_of(document, change.desired.client)
+    elif address.kind in (Kind.CLIENT, Kind.ASSOCIATION):
+        name = client_of(document, address.client)
     found: dict[str, Any] = {}
     for section in SECTION_OF[address.kind]:
         value = document.get(section)

@@ -1,32 +1,45 @@
 """Which live client is which client of the manifest. Pure.
 
-The id wins: where a server accepts ids, the client's key is its id. Then the natural key, name and version. Then the former
-key of a client that moved. A live client belongs to one key at most, and the order of the manifest doesn't matter.
+The id wins: one that a journal records, or the key where a server accepts ids. Then the natural key, name and version. Then the
+former key of a client that moved. What the manifest wants comes before what it only describes. A live client belongs to one
+key at most, and the order of the manifest doesn't matter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from oauthdeploy.drivers.json_values import Garbled
 from oauthdeploy.drivers.webmethods.facts import DEFAULT_VERSION
 from oauthdeploy.drivers.webmethods.mapping import LiveClient
+from oauthdeploy.model.identities import Identity, find_by_word
 from oauthdeploy.model.objects import Client
 
 
 @dataclass(frozen=True)
 class Sought:
-    """A client of the manifest: its key, what the manifest says of it (None: only the key is known), its former key."""
+    """A client that a document names: its key, what the manifest asks of it, its former key, and what else is known of it.
+
+    `desired` is None for a client that is not wanted, such as one that shall go.
+    """
 
     key: str
     desired: Client | None = None
     former: str | None = None
+    identity: Identity = field(default_factory=Identity)
+
+    @property
+    def is_described(self) -> bool:
+        """Whether name and version are known, be it by default; else there is a key alone."""
+        return self.desired is not None or self.identity.is_written
 
     @property
     def natural(self) -> tuple[str, str]:
         """Name and version."""
-        return natural_key(self.key, self.desired)
+        if self.desired is not None:
+            return natural_key(self.key, self.desired)
+        return self.identity.name or self.key, self.identity.version or DEFAULT_VERSION
 
     @property
     def former_natural(self) -> tuple[str, str] | None:
@@ -70,12 +83,18 @@ def match(lives: Sequence[LiveClient], sought: Iterable[Sought]) -> Mapping[str,
                 found[one.key] = Match(live, moved)
                 taken.add(live.client_id)
 
-    known = [one for one in waiting if one.desired is not None]
-    keys_only = [one for one in waiting if one.desired is None]
+    by_label: Mapping[object, LiveClient] = {live.label: live for live in lives}
+    wanted = [one for one in waiting if one.desired is not None]
+    described = [one for one in waiting if one.desired is None and one.is_described]
+    keys_only = [one for one in waiting if not one.is_described]
+    settle(lambda one: one.identity.id, by_id, waiting)
     settle(lambda one: one.key, by_id, waiting)
-    settle(lambda one: one.natural, by_name, known)
-    settle(lambda one: one.former, by_id, known, moved=True)
-    settle(lambda one: one.former_natural, by_name, known, moved=True)
+    settle(lambda one: one.natural, by_name, wanted)
+    settle(lambda one: one.former, by_id, wanted, moved=True)
+    settle(lambda one: one.former_natural, by_name, wanted, moved=True)
+    settle(lambda one: one.former, by_label, wanted, moved=True)
+    settle(lambda one: one.natural, by_name, described)
+    settle(lambda one: one.key, by_label, described)
     for one in keys_only:
         live = find_loosely([live for live in lives if live.client_id not in taken], one.key)
         if one.key not in found and live is not None:
@@ -85,18 +104,8 @@ def match(lives: Sequence[LiveClient], sought: Iterable[Sought]) -> Mapping[str,
 
 
 def find_loosely(lives: Sequence[LiveClient], key: str) -> LiveClient | None:
-    """A client of which only one word is known: its id, its label `name (version)`, or its name.
-
-    Of several versions of a name the one with version 1 is meant; without it nobody can say.
-    """
-    for live in lives:
-        if live.client_id == key:
-            return live
-    named = [live for live in lives if key in (live.label, live.name)]
-    exact = [live for live in named if key == live.label or live.version == DEFAULT_VERSION]
-    if exact:
-        return exact[0]
-    return named[0] if len(named) == 1 else None
+    """A client of which only one word is known: its id, its label `name (version)`, or its name."""
+    return find_by_word(lives, key, lambda live: (live.client_id, live.name, live.version))
 
 
 def _index(lives: Sequence[LiveClient], key: Callable[[LiveClient], object], what: str) -> Mapping[object, LiveClient]:

@@ -24,6 +24,7 @@ from oauthdeploy.drivers.json_values import (
     some_texts,
 )
 from oauthdeploy.model.fields import INT32_MAX, ClientLifetime, Unparsed
+from oauthdeploy.model.identities import label_of
 from oauthdeploy.model.objects import Client, ClientType, Grant, Scope, Settings, TokenEndpointAuth
 
 USE_GLOBAL: Final = -2
@@ -183,7 +184,7 @@ class LiveClient:
     @property
     def label(self) -> str:
         """What the server's own pages call it; the address of a client that the manifest doesn't know."""
-        return f"{self.name} ({self.version})"
+        return label_of(self.name, self.version)
 
     @property
     def enabled(self) -> bool:

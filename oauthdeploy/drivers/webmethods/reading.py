@@ -28,6 +28,7 @@ from oauthdeploy.drivers.webmethods.trust import (
     read_alias,
     remote_trust,
 )
+from oauthdeploy.model.identities import Identity
 from oauthdeploy.model.objects import Association, Client, Revocation, Side, Trust
 from oauthdeploy.model.state import LiveObject, ServerState, TokenCount
 
@@ -39,6 +40,8 @@ FEW: Final = 8
 
 FEW_USERS: Final = 2
 """The same for users: a directory behind a server can make its list long."""
+
+_UNKNOWN: Final = Identity()
 
 
 @dataclass(frozen=True)
@@ -183,11 +186,15 @@ class Reader:
             self.objects[address] = LiveObject(Association(), live.client_id, mark)
 
     def _sought(self) -> Sequence[Sought]:
-        """Every client that the wanted objects name."""
+        """Every client that a document names."""
+        known = self.wanted.identities
         found: dict[str, Sought] = {}
         for address, value in self.wanted.objects.items():
             if isinstance(value, Client):
-                found[address.name] = Sought(address.name, value, self.wanted.moved.get(address))
+                former, identity = self.wanted.moved.get(address), known.get(address, _UNKNOWN)
+                found[address.name] = Sought(address.name, value, former, identity)
+        for address, identity in known.items():
+            found.setdefault(address.name, Sought(address.name, identity=identity))
         others = {address.client for address in self.wanted.absent if address.kind in (Kind.CLIENT, Kind.ASSOCIATION)}
         others |= {address.client for address in self.wanted.objects if address.kind is Kind.ASSOCIATION}
         for key in others - found.keys():
@@ -196,7 +203,7 @@ class Reader:
 
     def _lives(self, sought: Sequence[Sought]) -> Sequence[LiveClient]:
         few = not self.wanted.everything and len(sought) <= FEW
-        loose = any(one.desired is None and one.key not in self.known for one in sought)
+        loose = any(not one.is_described and one.key not in self.known for one in sought)
         cut_off = {value.client for value in self.wanted.objects.values() if isinstance(value, Revocation)}
         if not few or loose or cut_off - {one.key for one in sought}:
             return self.admin.clients()
@@ -206,12 +213,12 @@ class Reader:
     def _one_by_one(self, one: Sought) -> LiveClient | None:
         """The client by its id, by its key where that may be the id, by its name and version, or by its former ones."""
         asks: list[Callable[[], LiveClient | None]] = []
-        known = self.known.get(one.key)
-        if known is not None:
+        known = self.known.get(one.key) or one.identity.id
+        if known:
             asks.append(lambda: self.admin.client(known))
         elif self.admin.api.takes_client_id and one.key not in (".", ".."):
             asks.append(lambda: self.admin.client(one.key))
-        if one.desired is not None:
+        if one.is_described:
             asks.append(lambda: self.admin.client_named(*one.natural))
         former, former_natural = one.former, one.former_natural
         if former is not None and former_natural is not None:

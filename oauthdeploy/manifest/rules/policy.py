@@ -11,13 +11,7 @@ from oauthdeploy.core.diagnostics import Severity
 from oauthdeploy.manifest.rules.base import Finding, Rule, rule
 from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.model.state import Prune
-
-
-def _kinds(pattern: str) -> list[Kind]:
-    """The kinds whose addresses the pattern can match."""
-    head = re.split(r"[/@]", pattern, maxsplit=1)[0]
-    matches = re.compile(translate(head)).match
-    return [kind for kind in Kind if matches(kind) or ("*" in head and head == pattern)]
+from oauthdeploy.planning.protection import kinds_of
 
 
 @rule(
@@ -41,7 +35,7 @@ policy:
 def pattern_invalid(context: RuleContext) -> Iterator[Finding]:
     """A pattern whose first part is no kind."""
     for index, pattern in enumerate(context.document.policy.protect):
-        if not _kinds(pattern):
+        if not kinds_of(pattern):
             yield Finding(("policy", "protect", index), f"'{pattern}' names no kind of object.")
 
 
@@ -69,7 +63,7 @@ policy:
 def matches_nothing(context: RuleContext) -> Iterator[Finding]:
     """A sound pattern that no object of the manifest matches."""
     for index, pattern in enumerate(context.document.policy.protect):
-        kinds = _kinds(pattern)
+        kinds = kinds_of(pattern)
         if kinds and not _matches(context, pattern, kinds):
             yield Finding(("policy", "protect", index), f"'{pattern}' matches no object of this manifest.")
 
@@ -141,12 +135,21 @@ policy:
 """,
 )
 def full_unprotected(context: RuleContext) -> Iterator[Finding]:
-    """prune: full for a kind of which nothing is protected."""
+    """prune: full for a kind of which nothing is protected. A name that the manifest doesn't have may be that of nothing."""
     policy = context.document.policy
-    protected = {kind for pattern in policy.protect for kind in _kinds(pattern)}
+    protected = {
+        kind
+        for pattern in policy.protect
+        if (kinds := kinds_of(pattern)) and (_is_glob(pattern) or _matches(context, pattern, kinds))
+        for kind in kinds
+    }
     for field, kind in (("clients", Kind.CLIENT), ("scopes", Kind.SCOPE), ("associations", Kind.ASSOCIATION)):
         if getattr(policy.prune, field) is Prune.FULL and kind not in protected:
             yield Finding(("policy", "prune", field), f"All {field} that the manifest doesn't name are deleted.")
+
+
+def _is_glob(pattern: str) -> bool:
+    return any(sign in pattern for sign in "*?[")
 
 
 RULES: tuple[Rule, ...] = (pattern_invalid, matches_nothing, over_100, full_unprotected)

@@ -9,11 +9,16 @@ from oauthdeploy.core.diagnostics import Path, Severity
 from oauthdeploy.manifest.document import RevocationEntry
 from oauthdeploy.manifest.rules.base import Finding, Rule, object_address, rule
 from oauthdeploy.manifest.rules.context import RuleContext
+from oauthdeploy.model.identities import Identity, key_of
 from oauthdeploy.model.objects import IssuedBefore, Side
 
 
 def _entries(context: RuleContext) -> Iterator[tuple[int, RevocationEntry]]:
-    yield from enumerate(context.document.revocations or ())
+    """The entries, each with its client's key: one may name it by its label."""
+    clients = {key: Identity(entry.name, entry.version) for key, entry in (context.document.clients or {}).items()}
+    for index, entry in enumerate(context.document.revocations or ()):
+        key = key_of(entry.client, clients)
+        yield index, entry if key == entry.client else entry.model_copy(update={"client": key})
 
 
 def _found(index: int, entry: RevocationEntry, field: str, detail: str) -> Finding:

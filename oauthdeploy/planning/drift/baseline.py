@@ -165,7 +165,8 @@ def overdue(report: DriftReport, baseline: Baseline, today: date) -> tuple[Drift
 
 def _about(entry: BaselineEntry, item: DriftItem) -> bool:
     """Whether an entry is about an item, or about a field of it."""
-    if entry.class_.value != item.kind.value or not matches(item.address, (entry.address,)):
+    named = any(matches(address, (entry.address,)) for address in (item.address, *item.others))
+    if entry.class_.value != item.kind.value or not named:
         return False
     return entry.fields is None or any(_covers(entry, field) for field in item.fields)
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
@@ -30,6 +30,7 @@ from oauthdeploy.model.objects import Revocation
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Ownership
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason
 from oauthdeploy.planning.cross_side import TOLD_AS_DRIFT, disagreements, unnamed_disagreements
+from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.json_documents import Document, diagnostic_documents, field_document
 from oauthdeploy.planning.plan import Plan
 
@@ -65,7 +66,9 @@ class Acceptance:
 
 @dataclass(frozen=True)
 class DriftItem:
-    """One difference. `fields` read before = live, after = manifest; `detail` says it in words."""
+    """One difference. `fields` read before = live, after = manifest; `detail` says it in words; `others` are the other names
+    of the object.
+    """
 
     kind: DriftClass
     address: Address
@@ -73,6 +76,7 @@ class DriftItem:
     fields: tuple[FieldChange, ...] = ()
     place: Path = ()
     accepted: Acceptance | None = None
+    others: tuple[Address, ...] = ()
 
     @property
     def counts(self) -> bool:
@@ -163,9 +167,10 @@ def classify(
         *(item for item in beside if selected(item.address)),
         *_unreadable(live),
     ]
+    names = Names(desired, live)
     return DriftReport(
         plan=plan,
-        items=in_order(items),
+        items=in_order(replace(item, others=tuple(names.others(item.address))) for item in items),
         diagnostics=Diagnostics.of(found for found in plan.diagnostics if found.rule not in told),
         left_alone=0 if unnamed else len(strays),
         requests=MappingProxyType({name: state.requests for name, state in sorted(live.servers.items())}),

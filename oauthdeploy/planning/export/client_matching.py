@@ -10,17 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.model.identities import derived_key
 from oauthdeploy.model.objects import Client
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState
 
-FIRST_VERSION: Final = "1"
 _MADE_BY_MACHINE = re.compile(
     r"(?i)[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}|[0-9a-f]{16,}|(?=.*[0-9])(?=.*[a-z])[a-z0-9_-]{22,}"
 )
-_NO_WORD = re.compile(r"[^a-z0-9]+")
 
 Identity = tuple[str, ...]
 
@@ -115,8 +113,7 @@ def _wish(group: LiveClient, chooses_id: Container[str]) -> tuple[str, bool]:
     value = there.value
     name = value.name if isinstance(value, Client) and value.name else group.former[server]
     version = value.version if isinstance(value, Client) else None
-    words = name if version in (None, FIRST_VERSION) else f"{name} {version}"
-    return _NO_WORD.sub("-", words.lower()).strip("-") or "client", False
+    return derived_key(name, version), False
 
 
 def keys_of(groups: Iterable[LiveClient]) -> Mapping[tuple[str, str], str]:

@@ -16,6 +16,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.model.capabilities import Capabilities, Capability, DriverFacts, supports, table_for
 from oauthdeploy.model.fields import NaturalKey, marked
+from oauthdeploy.model.identities import Identity, key_of
 from oauthdeploy.model.objects import Client, IssuedBefore, Object, Revocation, Side
 from oauthdeploy.model.servers import Server
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Policy, Prune, PrunePolicy
@@ -51,8 +52,13 @@ class CutOff:
 def cut_off(desired: DesiredState, revocations: Mapping[str, Revocation], facts: Mapping[str, DriverFacts]) -> CutOff:
     """Ask for `revocations`, by id, on every server that can be written to; `facts` are by driver name.
 
-    Unlike in a manifest, where a client is thought to be on the servers of its `on`, every server is asked for it.
+    Unlike in a manifest, where a client is thought to be on the servers of its `on`, every server is asked for it. A client that
+    is named by a label of the manifest is asked for by its key, which other servers know.
     """
+    known = _known(desired)
+    revocations = {
+        key: one.model_copy(update={"client": key_of(one.client, known)}) for key, one in revocations.items()
+    }
     objects: dict[Address, Object] = {}
     gaps: list[Diagnostic] = []
     servers = {name: _impatient(server) for name, server in desired.servers.items()}
@@ -80,8 +86,16 @@ def cut_off(desired: DesiredState, revocations: Mapping[str, Revocation], facts:
         objects=MappingProxyType({**who, **objects}),
         moved=MappingProxyType({address: name for address, name in desired.moved.items() if address in who}),
         policy=_NO_PRUNING,
+        identities=MappingProxyType({a: identity for a, identity in desired.identities.items() if a.name in clients}),
     )
     return CutOff(asked, Diagnostics.of(gaps).sorted())
+
+
+def _known(desired: DesiredState) -> Mapping[str, Identity]:
+    """The manifest's clients by key, with their names and versions."""
+    known = {address.name: identity for address, identity in desired.identities.items()}
+    wanted = {address.name: value for address, value in desired.objects.items() if isinstance(value, Client)}
+    return known | {key: Identity(value.name, value.version) for key, value in wanted.items()}
 
 
 def on_servers(asked: CutOff, servers: Collection[str]) -> CutOff:

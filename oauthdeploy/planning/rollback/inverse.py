@@ -20,6 +20,7 @@ from typing import Any, Final
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import JournalFailed
+from oauthdeploy.model.identities import Identity
 from oauthdeploy.model.objects import Association, Client, Object, Revocation, Trust
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Policy, Prune, PrunePolicy
 from oauthdeploy.planning.changes import Action
@@ -89,6 +90,7 @@ def inverse(
         listed_scopes=frozenset(),
         resource_owners=(),
         policy=policy,
+        identities=MappingProxyType(_identities(steps, base)),
     )
     return Inverse(desired, Diagnostics.of(wish.found).sorted())
 
@@ -107,6 +109,25 @@ def _require_servers(steps: Sequence[Step], base: DesiredState) -> None:
         )
 
 
+def _identities(steps: Sequence[Step], base: DesiredState) -> dict[Address, Identity]:
+    """By what servers know the clients of a journal: by what the manifest says of them today, and by the ids of the journal.
+
+    A renamed client is left out: it is looked for under both of its keys.
+    """
+    wanted = {a: v for a, v in base.objects.items() if isinstance(v, Client)}
+    known = dict(base.identities) | {a: Identity(v.name or a.name, v.version) for a, v in wanted.items()}
+    for step in steps:
+        if step.address.kind not in (Kind.CLIENT, Kind.ASSOCIATION) or step.former is not None:
+            continue
+        client = Address(Kind.CLIENT, step.address.client, step.address.server)
+        said = known.get(client, Identity())
+        for image in (step.before, step.wanted, step.left):
+            if isinstance(image, Client) and image.name is not None:
+                said = Identity(image.name, image.version)
+        known[client] = replace(said, id=step.identity or said.id)
+    return known
+
+
 # -- names ------------------------------------------------------------------------------------------------------------
 
 _Names = Mapping[tuple[str, str], str]
@@ -114,24 +135,29 @@ _Names = Mapping[tuple[str, str], str]
 
 
 def _names_of(made: Sequence[Step], live: LiveState | None) -> _Names:
-    """Renamed clients by their former name; created ones by the name under which a driver tells them without a manifest."""
+    """Renamed clients by their former name; those of which only an id is on record by the name that their server has for it."""
     found: dict[tuple[str, str], str] = {}
     for step in made:
-        if step.address.kind is not Kind.CLIENT:
+        if step.address.kind not in (Kind.CLIENT, Kind.ASSOCIATION):
             continue
-        place = (step.address.server, step.address.name)
-        if step.former is not None:
+        place = (step.address.server, step.address.client)
+        if step.address.kind is Kind.CLIENT and step.former is not None:
             found[place] = step.former.name
-        elif step.action is Action.CREATE and live is not None and step.identity:
+        elif _may_be_known_by_id(step) and live is not None and step.identity and place not in found:
             known = _by_identity(live, step)
             if known is not None:
                 found[place] = known
     return found
 
 
+def _may_be_known_by_id(step: Step) -> bool:
+    return step.address.kind is Kind.ASSOCIATION or step.action is Action.CREATE
+
+
 def _by_identity(live: LiveState, step: Step) -> str | None:
     state = live.servers.get(step.address.server)
-    if state is None or step.address in state.objects:
+    client = Address(Kind.CLIENT, step.address.client, step.address.server)
+    if state is None or client in state.objects:
         return None
     for address, value in state.objects.items():
         if address.kind is Kind.CLIENT and value.identity == step.identity:

@@ -45,6 +45,20 @@ def clients(bench: Bench) -> None:
     require_written(bench, planned, "client/mobile", "redirect_uris")
 
 
+@scenario("clients/absent by any name", Can.CLIENTS)
+def absent_by_any_name(bench: Bench) -> None:
+    """A client goes by its key, with the name and version that it has there, and by the server's own id of it"""
+    natural = {"name": "Web Shop"} if can(bench, Can.CLIENT_NAME) else {}
+    natural |= {"version": "1"} if can(bench, Can.CLIENT_VERSION) else {}
+    there = {"clients": {"web-shop": public(**natural), "mobile": public()}}
+    bench.settle("two clients", there)
+    gone = {"clients": {"web-shop": {**natural, "state": "absent"}, "mobile": public()}}
+    bench.step("one goes by its key", gone, {"client/web-shop": "delete"})
+    identity = bench.live(bench.settle("it is back", there), "client/web-shop").identity
+    gone = {"clients": {identity: {"state": "absent"}, "mobile": public()}}
+    bench.step("it goes by its id", gone, {f"client/{identity}": "delete"})
+
+
 def _client_field(bench: Bench, field: str, first: Any, second: Any, path: str = "") -> None:
     def parts(value: Any) -> Parts:
         return {"clients": {"web-shop": public(**{field: value})}}

@@ -210,3 +210,16 @@ def test_who_may_only_look_cannot_cut_off(site: Site, estate: dict[Address, Obje
         plan, state = plan_of(driver, viewer.desired({CUT: revocation(tokens="all")}))
         assert not state.unreadable
         assert [change.address for change in plan.changes] == [CUT]
+
+
+def test_a_cut_off_may_name_the_id_of_a_client(site: Site, estate: dict[Address, Object]) -> None:
+    """The id of Keycloak's own pages means the same client as its client_id."""
+    assert estate
+    uuid = site.realm.client("batch")["id"]
+    token = tokens(site, "batch")["access_token"]
+    road = converge(
+        site, {at(Kind.REVOCATION, "INC-9"): revocation(client=uuid, tokens="all", block=["authorization"])}
+    )
+    assert [change.address for change in road.plan.changes] == [at(Kind.REVOCATION, "INC-9")]
+    assert not active(site, token)
+    assert site.realm.client("batch")["enabled"] is False

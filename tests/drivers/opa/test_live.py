@@ -451,3 +451,17 @@ def test_a_policy_at_our_path_is_named_as_the_likely_cause(start_opa: Callable[.
     with site.driver() as driver, pytest.raises(Conflict) as caught:
         driver.apply(plan_of(driver, site.desired({at(Kind.CLIENT, "a"): client()})).changes)
     assert "no policy has its package at options.path" in caught.value.fix
+
+
+def test_a_client_is_found_by_its_label(site: Site) -> None:
+    """A cut-off and a removal mean the client that the document calls so, though it stands there by its key."""
+    objects: dict[Address, Object] = {at(Kind.CLIENT, "web-shop"): WEB_SHOP}
+    converge(site, objects)
+    label = at(Kind.CLIENT, "Web Shop (1)")
+    cut_off = {at(Kind.REVOCATION, "INC-1"): cut(client="Web Shop (1)", block=["resource"])}
+    plan = converge(site, cut_off)
+    assert [change.address for change in plan.changes] == [at(Kind.REVOCATION, "INC-1")]
+    assert site.document()["blocked"].keys() == {"web-shop"}
+    plan = converge(site, {}, absent=[label])
+    assert [(change.action, change.address) for change in plan.changes] == [(Action.DELETE, label)]
+    assert not site.document()["clients"]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from oauthdeploy.drivers.json_values import Garbled
 from oauthdeploy.drivers.webmethods.client_matching import Sought, find_loosely, match
 from oauthdeploy.drivers.webmethods.mapping import LiveClient, read_client
+from oauthdeploy.model.identities import Identity
 from oauthdeploy.model.objects import Client
 
 
@@ -62,6 +63,20 @@ def test_a_key_alone_never_takes_what_another_key_means() -> None:
     """Deleting by a loose name must not hit a client that the manifest wants."""
     assert found([live("x", "Shop")], want("web", name="Shop"), Sought("Shop")) == {"web": ("x", False)}
     assert find_loosely([live("x", "Shop")], "Shop") is not None
+
+
+def test_what_is_known_of_an_unwanted_client_finds_it() -> None:
+    """An absent entry's name and version, or the id in a journal; what is wanted comes first."""
+    lives = [live("x1", "Batch", "1"), live("x2", "Batch", "2")]
+    assert found(lives, Sought("batch", identity=Identity("Batch", "2"))) == {"batch": ("x2", False)}
+    assert found(lives, Sought("batch", identity=Identity("Batch", "3"))) == {}
+    assert found(lives, Sought("batch", identity=Identity("Batch", "3", id="x1"))) == {"batch": ("x1", False)}
+    assert found(lives, Sought("old", identity=Identity("Batch")), want("new", name="Batch")) == {"new": ("x1", False)}
+
+
+def test_a_former_key_may_be_a_label() -> None:
+    """That is what a plan called the client while the manifest didn't have it."""
+    assert found([live("x", "Old", "2")], want("new", "Old (2)")) == {"new": ("x", True)}
 
 
 @pytest.mark.parametrize("lives", [[live("a", "n"), live("a", "m")], [live("a", "n"), live("b", "n")]])

@@ -311,5 +311,6 @@ FIRES: dict[str, list[str]] = {
     "prune-full-unprotected": [
         "policy: {prune: {scopes: full}}\n",
         app("type: public") + "policy: {prune: {associations: full}, protect: [client/app]}\n",
+        app("type: public") + "policy: {prune: {clients: full}, protect: [client/batch]}\n",
     ],
 }

@@ -31,6 +31,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Take the object out of policy.protect if it may go.",
     ),
     (
+        "protects-nothing",
+        "error",
+        "A protect pattern protects nothing, and the plan would prune",
+        "A pattern of policy.protect that names no object may have been written for what is about to be deleted: a client that "
+        "the manifest doesn't name goes by its label, such as client/Web Shop (1).",
+        "Write the pattern as the plan names the object, by its label or by its id; remove it if nothing is meant.",
+    ),
+    (
         "foreign-ownership",
         "error",
         "An object belongs to another manifest",
