@@ -17,6 +17,7 @@ from oauthdeploy import workflow
 from tests.live.conftest import PASSWORD, SECRET, users
 
 ROOT = Path(__file__).parents[1]
+MADE_BY_CALLERS = {"ExportOptions", "ManifestRequest", "RevocationRequest", "RunOptions", "TokenSelection"}
 PAGE = ROOT / "docs" / "python-api.md"
 
 
@@ -28,7 +29,7 @@ def in_process(code: str) -> str:
 def test_the_package_root_offers_the_functions_of_the_workflow() -> None:
     """The names are those of the workflow, and `dir` knows them before they are used."""
     names = [name for name in oauthdeploy.__all__ if name != "__version__"]
-    assert len(names) == 27
+    assert {"run_plan", "run_resume", "run_rollback", "lock_holder", "break_lock"} <= set(names)
     for name in names:
         assert getattr(oauthdeploy, name) is getattr(workflow, name)
     assert set(names) <= set(in_process("import oauthdeploy; print(*dir(oauthdeploy))").split())
@@ -48,13 +49,14 @@ def test_importing_the_package_imports_nothing_else() -> None:
 
 
 def test_the_names_of_the_page_are_the_names_of_the_package() -> None:
-    """Each function is in the table and used in an example."""
+    """Each is in the table, and each function is used in an example, as is each value that callers make."""
     text = PAGE.read_text(encoding="utf-8")
     examples = "".join(examples_of(text))
     for name in oauthdeploy.__all__:
         if name != "__version__":
             assert f"`{name}" in text, name
-            assert re.search(rf"\b{name}\(", examples), name
+            is_result = inspect.isclass(getattr(oauthdeploy, name)) and name not in MADE_BY_CALLERS
+            assert is_result or re.search(rf"\b{name}\(", examples), name
 
 
 def test_every_name_says_what_it_takes_and_gives() -> None:

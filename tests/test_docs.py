@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import tomllib
@@ -13,6 +14,7 @@ import pytest
 
 from oauthdeploy.cli.app import COMMANDS
 from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.core.exit_codes import ExitCode
 from oauthdeploy.planning import safety
 from tests import house
 
@@ -100,9 +102,30 @@ def test_every_safety_stop_is_explained() -> None:
 
 
 def test_every_exit_code_is_explained() -> None:
-    """Each code that an error ends with has its row."""
-    codes = {error.exit_code for error in REFERENCE._errors(OAuthDeployError)}
-    assert codes <= REFERENCE.EXIT_CODES.keys()
+    """Each has its row, and each error of ours ends with one of them."""
+    page = (DOCS / "exit-codes.md").read_text(encoding="utf-8")
+    assert all(f"| {code} | {code.meaning} |" in page for code in ExitCode)
+    assert all(isinstance(error.exit_code, ExitCode) for error in REFERENCE._errors(OAuthDeployError))
+
+
+def test_exit_codes_are_named_and_never_numbers() -> None:
+    """One enumeration has the numbers; a command that leaves with a bare one would be a second place."""
+    for path in (ROOT / "oauthdeploy" / "cli").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "leave":
+                assert not _numbers(node.args[0]), f"{path}:{node.lineno}"
+
+
+def _numbers(code: ast.expr) -> list[ast.expr]:
+    """The numbers that an expression can give."""
+    match code:
+        case ast.Constant():
+            return [code]
+        case ast.IfExp():
+            return _numbers(code.body) + _numbers(code.orelse)
+        case ast.BoolOp():
+            return [found for value in code.values for found in _numbers(value)]
+    return []
 
 
 def test_the_picture_of_the_house_is_what_the_imports_say() -> None:

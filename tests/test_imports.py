@@ -246,3 +246,25 @@ def test_planning_reaches_no_clock_file_network_or_environment() -> None:
             assert name.split(".")[0] not in {"os", "time", "socket", "pathlib", "subprocess", "random", "secrets"}, (
                 name
             )
+
+
+def callers_of(name: str) -> set[str]:
+    """The modules that call a function or method of that name."""
+    return {
+        str(path.relative_to(ROOT))
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == name
+    }
+
+
+def test_a_plan_is_carried_out_in_one_place() -> None:
+    """Apply, saved plans, resume, rollback and revoke can't drift apart: one function opens the journal and writes."""
+    assert callers_of("apply_plan") <= {"workflow/execution.py", "testing/harness.py"}
+    assert callers_of("Freshness") == {"workflow/execution.py"}
+
+
+def test_files_are_replaced_in_one_place() -> None:
+    """One writer knows how to put a file in its place whole and on disk; the embedded server is apart."""
+    assert callers_of("mkstemp") == set()
+    assert callers_of("fsync") <= {"core/files.py", "running/journal.py", "running/audit.py", "server/private_files.py"}

@@ -12,12 +12,11 @@ from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Reach, Source, manifest_options, output_options, reach_options
 from oauthdeploy.cli.output import Output, as_json
 from oauthdeploy.core.diagnostics import Diagnostics
-from oauthdeploy.core.errors import PartialApply, UsageError
+from oauthdeploy.core.errors import UsageError
+from oauthdeploy.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from oauthdeploy.planning.adoption import Adoption
-
-DECLINED = 1
 
 
 @click.command()
@@ -53,7 +52,7 @@ def adopt(addresses: tuple[str, ...], source: Source, reach: Reach, yes: bool, o
     report = workflow.adopt(source.request(), reach.options(), addresses, confirm=confirm)
     if report is None:
         output.talk("Nothing was changed.")
-        leave(DECLINED)
+        leave(ExitCode.ERROR)
         return
     written = [outcome.change.address for outcome in report.outcomes if outcome.status is Status.DONE]
     failed = Diagnostics.of(outcome.because for outcome in report.outcomes if outcome.because is not None)
@@ -65,4 +64,4 @@ def adopt(addresses: tuple[str, ...], source: Source, reach: Reach, yes: bool, o
             "json": as_json(lambda: adoption_document(report.adoption, written, failed)),
         }
     )
-    leave(PartialApply.exit_code if failed else 0)
+    leave(ExitCode.PARTIAL if failed else ExitCode.DONE)

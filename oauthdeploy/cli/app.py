@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from oauthdeploy.cli.flags import meant
+from oauthdeploy.core.exit_codes import ExitCode
 
 COMMANDS = {
     "init": "Write a first manifest, with a comment on each section.",
@@ -86,7 +87,7 @@ class Commands(click.Group):
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from oauthdeploy import __version__
+        from oauthdeploy.core.version import __version__
 
         click.echo(f"oauthdeploy {__version__}")
         ctx.exit()
@@ -95,8 +96,7 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool)
 @click.command(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Exit codes: 0 done or nothing to do, 1 error, 2 changes or drift present, 3 manifest invalid, 4 partial apply, "
-    "5 safety stop, 6 stale plan, 7 lock busy, 8 server unreachable or refused the credentials, 64 wrong usage.",
+    epilog=f"Exit codes: {', '.join(f'{code:d} {code.brief}' for code in ExitCode)}.",
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."

@@ -15,6 +15,7 @@ from oauthdeploy.cli.options import Reach, Source, duration, manifest_options, o
 from oauthdeploy.cli.output import Output, ReportNotWritten
 from oauthdeploy.cli.reporting import FORMS, view_of
 from oauthdeploy.core.errors import OAuthDeployError, PartialApply, StalePlan, UsageError
+from oauthdeploy.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from oauthdeploy.cli.ndjson_stream import EventStream
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from oauthdeploy.reports.console import Look
     from oauthdeploy.workflow import RunOptions
 
-DECLINED = 1
 LAST = "last"
 """`--resume` without a journal."""
 
@@ -96,7 +96,7 @@ def apply(
         options = replace(reach.options(lock_timeout=lock_timeout, verify=verify), on_manifest=question.know)
         report = _run(planfile, resume, source, options, question, stream, output)
         error = not_as_planned(report) if report is not None else None
-        code = DECLINED if report is None else error.exit_code if error else 0
+        code = ExitCode.ERROR if report is None else error.exit_code if error else ExitCode.DONE
         stream.ended(report, code, error)
     if report is None:
         output.talk("Nothing was changed.")
@@ -179,9 +179,9 @@ class Question:
         return sys.stdin.readline().strip() == "yes"
 
 
-def emit_report(report: ApplyReport, reach: Reach, output: Output, question: Question) -> int:
+def emit_report(report: ApplyReport, reach: Reach, output: Output, question: Question) -> ExitCode:
     """Write the report of an apply; of what `question` has shown on the screen, only the rest is shown there. Gives the exit
-    code of a report that could not be written, after it was said; 0 where all were.
+    code of a report that could not be written, after it was said; DONE where all were.
     """
     from oauthdeploy.reports.builders.apply import apply_report
     from oauthdeploy.reports.text import render_last, render_text
@@ -198,7 +198,7 @@ def emit_report(report: ApplyReport, reach: Reach, output: Output, question: Que
     except ReportNotWritten as failed:
         say_error(failed, output)
         return failed.exit_code
-    return 0
+    return ExitCode.DONE
 
 
 def not_as_planned(report: ApplyReport) -> OAuthDeployError | None:

@@ -8,8 +8,7 @@ from oauthdeploy.cli.flags import leave
 from oauthdeploy.cli.options import Pressure, Source, output_options, parallel_options, several_environments
 from oauthdeploy.cli.output import Output
 from oauthdeploy.cli.reporting import FORMS, view_of
-
-DIFFERENT = 2
+from oauthdeploy.core.exit_codes import ExitCode
 
 
 @click.command()
@@ -51,4 +50,4 @@ def compare(
         manifest=view_of(manifest),
     )
     output.emit_report(report)
-    leave(DIFFERENT if found.different else 0)
+    leave(ExitCode.CHANGES if found.different else ExitCode.DONE)

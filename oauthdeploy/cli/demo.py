@@ -25,9 +25,10 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import click
 
-from oauthdeploy.cli.entrypoint import INTERRUPTED, run
+from oauthdeploy.cli.entrypoint import run
 from oauthdeploy.cli.streams import screen_width
 from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     import requests
@@ -184,7 +185,7 @@ class Shell:
         """Run `oauthdeploy ARGUMENTS`, expect the exit code, show and give what it printed on stdout."""
         self._say.command(f"oauthdeploy {arguments}")
         code, out, err = self._call(shlex.split(arguments))
-        if code == INTERRUPTED:
+        if code == ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
         if code != exits:
             click.echo(out + err, err=True)

@@ -14,6 +14,7 @@ from oauthdeploy.cli.options import Reach, Source, bundle, duration, manifest_op
 from oauthdeploy.cli.output import Output
 from oauthdeploy.cli.plan import risk_exit
 from oauthdeploy.cli.reporting import FORMS, view_of
+from oauthdeploy.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from datetime import date
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from oauthdeploy.manifest.baselines import BaselineFile
     from oauthdeploy.planning.drift.classification import DriftReport
     from oauthdeploy.workflow import DriftRound
-
-DRIFT = 2
 
 
 @dataclass(frozen=True)
@@ -174,7 +173,7 @@ def drift(source: Source, reach: Reach, known: Known, watch: Watch, output: Outp
     drifted = report.drifted
     if until is not None:
         drifted = _write(report, known, baseline, until, output)
-    leave(risk_exit(report.plan, reach) or (DRIFT if drifted else 0))
+    leave(risk_exit(report.plan, reach) or (ExitCode.CHANGES if drifted else ExitCode.DONE))
 
 
 def _once(

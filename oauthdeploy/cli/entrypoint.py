@@ -21,14 +21,11 @@ import click
 
 from oauthdeploy.cli import streams
 from oauthdeploy.core.disclosure import KNOWN
+from oauthdeploy.core.exit_codes import ExitCode
 
 NAME = "oauthdeploy"
 COMPLETE = "_OAUTHDEPLOY_COMPLETE"
 """The variable by which the shell's completion script asks."""
-
-USAGE = 64
-INTERRUPTED = 130
-PARTIAL = 4
 
 
 class InterruptedApply(KeyboardInterrupt):
@@ -62,32 +59,32 @@ def _run(arguments: Sequence[str] | None) -> int:
         return end.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         streams.write_talk(f"{error.format_message()}\n")
-        return USAGE
+        return ExitCode.USAGE
     except click.UsageError as error:
         return _usage(error)
     except click.ClickException as error:
         _say_error(error.format_message(), "error")
-        return 1
+        return ExitCode.ERROR
     except InterruptedApply:
         streams.write_talk("Stopped in the middle of an apply. `oauthdeploy plan` shows what is still to do.\n")
-        return PARTIAL
+        return ExitCode.PARTIAL
     except (KeyboardInterrupt, click.Abort):
         streams.write_talk("\nInterrupted.\n")
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # The reader of the output has gone away, as `head` does.
-        return 0
+        return ExitCode.DONE
     except streams.NotWritten as error:
         return _not_written(error)
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for users
         return _failure(error)
-    return 0
+    return ExitCode.DONE
 
 
 def _usage(error: click.UsageError) -> int:
     command = error.ctx.command_path if error.ctx is not None else NAME
     _say_error(error.format_message(), "usage", f"Run `{command} --help` to see what there is.")
-    return USAGE
+    return ExitCode.USAGE
 
 
 def _failure(error: Exception) -> int:
@@ -110,7 +107,7 @@ def _failure(error: Exception) -> int:
     )
     if os.environ.get("OAUTHDEPLOY_DEBUG") == "1":
         streams.write_talk("".join(_traceback(error)))
-    return 1
+    return ExitCode.ERROR
 
 
 def _traceback(error: BaseException) -> Iterator[str]:
@@ -155,7 +152,7 @@ def _flushed(code: int) -> int:
 
 def _not_written(error: streams.NotWritten) -> int:
     _say_error(f"The output could not be written: {error.strerror}", "output-not-written")
-    return 1
+    return ExitCode.ERROR
 
 
 def _terminate_like_interrupt() -> Any:

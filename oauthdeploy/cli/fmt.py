@@ -13,14 +13,14 @@ from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Source
 from oauthdeploy.cli.output import Output
-from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from oauthdeploy.core.diagnostics import Diagnostic
     from oauthdeploy.manifest.source import Source as Text
 
 STDIN = "-"
-WOULD_CHANGE = 1
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ def fmt(
     _say(drafts, failed, output, dry=check or diff)
     _report(problems, failed.values(), output)
     if problems:
-        leave(ManifestInvalid.exit_code)
+        leave(ExitCode.MANIFEST_INVALID)
     if failed or (check and any(draft.changed for draft in drafts)):
-        leave(WOULD_CHANGE)
+        leave(ExitCode.ERROR)
 
 
 def _draft(source: Source) -> tuple[list[Draft], list[Diagnostic]]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from oauthdeploy.cli import streams
-from oauthdeploy.cli.apply import DECLINED
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Source, manifest_options, output_options
 from oauthdeploy.cli.output import Output, as_json
 from oauthdeploy.core.errors import LockBusy, UsageError
+from oauthdeploy.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from oauthdeploy.running.lock import Holder
@@ -30,10 +30,10 @@ def force_unlock(source: Source, yes: bool, no_input: bool, output: Output) -> N
     Two that write at a time can undo each other's work. Exit code 0 where the lock is gone or
     there was none, 1 where the answer was no, 7 where somebody else took it meanwhile.
     """
-    from oauthdeploy.workflow import recovery
+    from oauthdeploy import workflow
 
     request = source.request()
-    holder = recovery.lock_holder(request)
+    holder = workflow.lock_holder(request)
     if holder is None:
         _emit(output, None, "Nobody holds the lock.")
         return
@@ -51,9 +51,9 @@ def force_unlock(source: Source, yes: bool, no_input: bool, output: Output) -> N
         streams.write_talk(f"{told}\nTake it away? Only 'yes' is accepted: ")
         if sys.stdin.readline().strip() != "yes":
             output.talk("The lock was left.")
-            leave(DECLINED)
+            leave(ExitCode.ERROR)
             return
-    if not recovery.break_lock(request, holder):
+    if not workflow.break_lock(request, holder):
         raise LockBusy(
             "The lock is no longer the one that was shown",
             detail="Its run has ended, or another one has begun.",

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final, TypedDict
 import click
 
 from oauthdeploy.cli import streams
-from oauthdeploy.cli.apply import DECLINED, Question, say_error
+from oauthdeploy.cli.apply import Question, say_error
 from oauthdeploy.cli.flags import Decorator, leave, option
 from oauthdeploy.cli.options import Reach, Servers, Source, bundle
 from oauthdeploy.cli.output import Output, as_json
 from oauthdeploy.core.errors import OAuthDeployError, PartialApply
+from oauthdeploy.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from oauthdeploy.planning.plan import Plan
@@ -110,7 +111,7 @@ def carry_out(
         )
     if done is None:
         output.talk("Nothing was changed.")
-        leave(DECLINED)
+        leave(ExitCode.ERROR)
         return
     _end(source, order, done, output, write=write, shown=question.shown)
 
@@ -124,7 +125,7 @@ def _show(plan: Plan, reach: Reach, output: Output) -> None:
 def _leave_for(down: Mapping[str, OAuthDeployError], output: Output) -> None:
     for name in sorted(down):
         say_error(down[name], output)
-    leave(PartialApply.exit_code if down else 0)
+    leave(ExitCode.PARTIAL if down else ExitCode.DONE)
 
 
 def _end(source: Source, order: RevocationRequest, done: Revoked, output: Output, *, write: bool, shown: bool) -> None:
@@ -154,7 +155,7 @@ def _end(source: Source, order: RevocationRequest, done: Revoked, output: Output
     errors = [each for each in (_unfinished(done), problem) if each is not None]
     for each in errors:
         say_error(each, output)
-    leave(errors[0].exit_code if errors else 0)
+    leave(errors[0].exit_code if errors else ExitCode.DONE)
 
 
 def _unfinished(done: Revoked) -> OAuthDeployError | None:

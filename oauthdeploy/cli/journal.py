@@ -34,11 +34,11 @@ def journal(file: Path | None, manifest: tuple[str, ...], last: bool, all_: bool
     """
     from oauthdeploy.planning.run_history import story_document
     from oauthdeploy.reports.journal import render_journal
-    from oauthdeploy.running.journal_folder import journals_in, read_story
+    from oauthdeploy.running.journal import JOURNALS, STATE_FOLDER, journals_in, read_story
 
     if sum((file is not None, last, all_)) > 1:
         raise UsageError("FILE, --last and --list are three ways to choose", fix="Give one of them.")
-    folder = _folder(manifest) / ".oauthdeploy" / "journal"
+    folder = _folder(manifest) / STATE_FOLDER / JOURNALS
     if all_:
         _list(folder, output)
         return
@@ -60,7 +60,7 @@ def journal(file: Path | None, manifest: tuple[str, ...], last: bool, all_: bool
 def _list(folder: Path, output: Output) -> None:
     from oauthdeploy.planning.run_history import FORMAT_VERSION, story_document
     from oauthdeploy.reports.journal import render_journals
-    from oauthdeploy.running.journal_folder import journals_in, read_story
+    from oauthdeploy.running.journal import journals_in, read_story
 
     stories = []
     for path in journals_in(folder):

@@ -11,9 +11,10 @@ from typing import IO, Any
 import click
 
 from oauthdeploy.cli import streams
-from oauthdeploy.cli.entrypoint import INTERRUPTED, PARTIAL, USAGE, InterruptedApply
+from oauthdeploy.cli.entrypoint import InterruptedApply
 from oauthdeploy.cli.output import Output, ReportNotWritten
 from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.core.exit_codes import ExitCode
 from oauthdeploy.planning.outcome import ApplyReport, Event
 
 NDJSON = "ndjson"
@@ -72,10 +73,11 @@ def event_stream(output: Output) -> Iterator[EventStream]:
             stream.ended(None, error.exit_code, error)
             raise
         except click.UsageError:
-            stream.ended(None, USAGE)
+            stream.ended(None, ExitCode.USAGE)
             raise
         except KeyboardInterrupt as signal:
-            stream.ended(None, PARTIAL if isinstance(signal, InterruptedApply) else INTERRUPTED)
+            interrupted_apply = isinstance(signal, InterruptedApply)
+            stream.ended(None, ExitCode.PARTIAL if interrupted_apply else ExitCode.INTERRUPTED)
             raise
     if failed:
         raise failed[0]

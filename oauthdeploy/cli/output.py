@@ -17,15 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import Sink
+from oauthdeploy.cli.reporting import Renderer, Renderers, renderers_of
+from oauthdeploy.core import files
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.reports.console import Look
 
 if TYPE_CHECKING:
     from oauthdeploy.reports.document import Report
-
-Renderer = Callable[[Look], str]
-Renderers = Mapping[str, Renderer]
-"""How a command writes itself in each of its formats."""
 
 
 class ReportNotWritten(OAuthDeployError):
@@ -125,15 +123,13 @@ class Output:
 
         `one_line`: this is one of many reports, so that JSON is a line.
         """
-        from oauthdeploy.cli.reporting import renderers_of
-
         renderers = {form: render for form, render in renderers_of(report).items() if form not in told}
         if one_line and "json" in renderers:
             whole = renderers["json"]
             renderers["json"] = lambda look: json.dumps(json.loads(whole(look)), separators=(",", ":")) + "\n"
         self.emit(renderers, on_screen=on_screen)
 
-    def emit_error(self, error: OAuthDeployError, command: str, files: tuple[str, ...]) -> None:
+    def emit_error(self, error: OAuthDeployError, command: str, sources: tuple[str, ...]) -> None:
         """Write the error in every form that was asked for, so that a pipeline that reads one finds the reason. Text on
         standard output stays empty: the error is said on standard error.
         """
@@ -143,12 +139,11 @@ class Output:
             return
         renderers: dict[str, Renderer] = {"json": lambda _look: to_text(error_document(error))}
         if command in RUNS:
-            from oauthdeploy.cli.reporting import renderers_of
             from oauthdeploy.reports.builders.error import error_report
             from oauthdeploy.reports.document import Run
 
             run = Run(RUNS[command])
-            made = renderers_of(error_report(error, run, files, self.seen.report))
+            made = renderers_of(error_report(error, run, sources, self.seen.report))
             streamed = {"ndjson"} if run is Run.APPLY else set()
             renderers = {form: render for form, render in made.items() if form not in streamed} | renderers
         with suppress(ReportNotWritten):
@@ -189,36 +184,19 @@ def _to_stdout(text: str) -> None:
 
 def write_file(path: Path, content: str | bytes) -> None:
     """Write a file in one step: readers see the old one or the new one. Raises ReportNotWritten."""
-    import tempfile
-
     data = content.encode("utf-8") if isinstance(content, str) else content
     try:
         if path.exists() and not path.is_file():
             # A pipe or /dev/stdout can't be replaced, only written to.
             path.write_bytes(data)
             return
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-            os.chmod(name, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
-            os.replace(name, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(name)
-            raise
+        files.replace_file(path, data)
     except OSError as error:
         raise ReportNotWritten(
             "A report could not be written",
             detail=f"{path}: {error.strerror}.",
             fix="Name a file in a folder that exists and can be written to.",
         ) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def as_json(document: Callable[[], Mapping[str, Any]]) -> Renderer:

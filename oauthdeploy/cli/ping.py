@@ -10,6 +10,7 @@ from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import leave
 from oauthdeploy.cli.options import Servers, Source, manifest_options, output_options, server_options
 from oauthdeploy.cli.output import Output, as_json
+from oauthdeploy.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from oauthdeploy.reports.ping import ServerAnswer
@@ -40,7 +41,7 @@ def ping(source: Source, servers: Servers, output: Output) -> None:
     errors = [answer.error for answer in answers if answer.error is not None]
     for error in errors:
         streams.write_talk(render_error(error, output.talk_look()))
-    leave(max((error.exit_code for error in errors), default=0))
+    leave(max((error.exit_code for error in errors), default=ExitCode.DONE))
 
 
 def _answer(result: PingResult) -> ServerAnswer:

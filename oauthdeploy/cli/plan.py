@@ -13,11 +13,10 @@ from oauthdeploy.cli.output import Output, write_file
 from oauthdeploy.cli.reporting import FORMS, view_of
 from oauthdeploy.core.disclosure import KNOWN
 from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from oauthdeploy.planning.plan import Plan
-
-CHANGES = 2
 
 
 @click.command()
@@ -50,7 +49,7 @@ def plan(source: Source, reach: Reach, out: str | None, detailed_exitcode: bool,
     if out is not None:
         write_file(Path(out), _checked(to_text(workflow.save_plan(made, manifest, request, options, Path(out)))))
         output.talk(f"Saved the plan to {out}. `oauthdeploy apply {out}` makes it so; `show {out}` shows it again.")
-    leave(risk_exit(made, reach) or (CHANGES if detailed_exitcode and not made.is_empty else 0))
+    leave(risk_exit(made, reach) or (ExitCode.CHANGES if detailed_exitcode and not made.is_empty else ExitCode.DONE))
 
 
 def _checked(document: str) -> str:
@@ -64,10 +63,9 @@ def _checked(document: str) -> str:
     return document
 
 
-def risk_exit(made: Plan, reach: Reach) -> int:
-    """The exit code for a plan that --fail-on stops; 0 for any other."""
-    from oauthdeploy.core.errors import SafetyStop
+def risk_exit(made: Plan, reach: Reach) -> ExitCode:
+    """The exit code for a plan that --fail-on stops; DONE for any other."""
     from oauthdeploy.planning.safety import RISK_RULE
 
     stopped = any(stop.rule == RISK_RULE for stop in made.stops) and RISK_RULE not in reach.allow
-    return SafetyStop.exit_code if stopped else 0
+    return ExitCode.SAFETY_STOP if stopped else ExitCode.DONE

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from oauthdeploy.reports.console import Look
+
 if TYPE_CHECKING:
-    from oauthdeploy.cli.output import Renderers
     from oauthdeploy.manifest.api import Manifest
-    from oauthdeploy.reports.console import Look
     from oauthdeploy.reports.document import ManifestView, Report
+
+Renderer = Callable[[Look], str]
+Renderers = Mapping[str, Renderer]
+"""How a command writes itself in each of its formats."""
 
 FORMS: Final = ("text", "json", "ndjson", "markdown", "html", "junit", "sarif")
 
@@ -72,7 +77,7 @@ def _junit(report: Report) -> str:
 
 def _sarif(report: Report) -> str:
     """Files are named from the root of the repository around the current folder."""
-    from oauthdeploy import __version__
+    from oauthdeploy.core.version import __version__
     from oauthdeploy.manifest.explaining.rules import all_rules
     from oauthdeploy.reports.sarif import render_sarif
 

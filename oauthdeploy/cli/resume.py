@@ -6,14 +6,15 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthdeploy import workflow
 from oauthdeploy.cli.output import Output
-from oauthdeploy.workflow import recovery
 
 if TYPE_CHECKING:
     from oauthdeploy.core.addresses import Address
     from oauthdeploy.manifest.api import ManifestRequest
     from oauthdeploy.planning.outcome import ApplyReport
-    from oauthdeploy.workflow import RunOptions
+    from oauthdeploy.workflow import Resumption, RunOptions
+    from oauthdeploy.workflow.execution import Confirm, Listener
 
 _MOST = 20
 
@@ -23,21 +24,21 @@ def resume_run(
     options: RunOptions,
     journal: Path | None,
     output: Output,
-    confirm: recovery.Confirm,
-    on_event: recovery.Listener,
+    confirm: Confirm,
+    on_event: Listener,
     stop: threading.Event,
 ) -> ApplyReport | None:
     """Go on with the run of `journal` (None: the last one), and say what became of it. Raises what `run_resume` raises."""
 
-    def tell(found: recovery.Resumption) -> None:
+    def tell(found: Resumption) -> None:
         output.talk(said(found))
 
-    return recovery.run_resume(
+    return workflow.run_resume(
         request, options, journal=journal, tell=tell, confirm=confirm, on_event=on_event, stop=stop
     )
 
 
-def said(found: recovery.Resumption) -> str:
+def said(found: Resumption) -> str:
     """What became of a run, in lines."""
     lines = [f"Going on with {found.journal}."]
     for addresses, words in (

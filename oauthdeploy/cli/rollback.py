@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from oauthdeploy.cli import streams
-from oauthdeploy.cli.apply import DECLINED, Question, emit_report, not_as_planned, say_error
+from oauthdeploy.cli.apply import Question, emit_report, not_as_planned, say_error
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Reach, Source, duration, manifest_options, output_options, reach_options
 from oauthdeploy.cli.output import Output
 from oauthdeploy.cli.reporting import FORMS
+from oauthdeploy.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from oauthdeploy.planning.plan import Plan
@@ -55,18 +56,18 @@ def rollback(
     The manifest tells how to reach the servers. Deleted tokens and secrets that a server made can't be brought back, and the
     plan says so. What has changed since that run is left alone and named; --allow changed-since takes it back all the same.
     """
+    from oauthdeploy import workflow
     from oauthdeploy.cli.interrupts import Interrupts
     from oauthdeploy.cli.progress import progress
-    from oauthdeploy.workflow import recovery
 
     options = reach.options(lock_timeout=lock_timeout, verify=verify)
     if only_plan:
-        _show(recovery.plan_rollback(source.request(), journal, options)[0], reach, output)
+        _show(workflow.plan_rollback(source.request(), journal, options)[0], reach, output)
         return
     may_ask = not no_input and not source.takes_stdin and streams.is_terminal(sys.stdin)
     question = Question(output, reach, yes=yes, may_ask=may_ask, command="rollback")
     with progress(output) as tell, Interrupts() as interrupts:
-        report = recovery.run_rollback(
+        report = workflow.run_rollback(
             source.request(),
             journal,
             options,
@@ -76,7 +77,7 @@ def rollback(
         )
     if report is None:
         output.talk("Nothing was changed.")
-        leave(DECLINED)
+        leave(ExitCode.ERROR)
         return
     code = emit_report(report, reach, output, question)
     if error := not_as_planned(report):

@@ -10,7 +10,7 @@ import click
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Servers, Source, manifest_options, output_options, server_options
 from oauthdeploy.cli.output import Output, as_json
-from oauthdeploy.core.errors import StalePlan
+from oauthdeploy.core.exit_codes import ExitCode
 
 
 @click.command()
@@ -45,4 +45,4 @@ def show(planfile: Path, check: bool, source: Source, servers: Servers, output: 
         },
         on_screen=lambda look: render_check(saved, found, look),
     )
-    leave(StalePlan.exit_code if found.stale else 0)
+    leave(ExitCode.STALE if found.stale else ExitCode.DONE)

@@ -14,7 +14,8 @@ from oauthdeploy.cli.incident import Incident, carry_out, incident_options
 from oauthdeploy.cli.options import Servers, Source, manifest_options, output_options, server_options
 from oauthdeploy.cli.output import Output, as_json
 from oauthdeploy.cli.revoke import moment
-from oauthdeploy.core.errors import OAuthDeployError, PartialApply
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from oauthdeploy.workflow.tokens import TokenList
@@ -87,7 +88,7 @@ def list_(
         {"text": lambda look: render_tokens(shown, look), "json": as_json(lambda: tokens_document(shown))},
     )
     _say_down(found.down, output)
-    leave(PartialApply.exit_code if found.down else 0)
+    leave(ExitCode.PARTIAL if found.down else ExitCode.DONE)
 
 
 @tokens.command("delete")
@@ -127,7 +128,7 @@ def delete(
         carry_out(source, servers, order, incident, output)
     elif found is not None:
         _nothing(found, output)
-    leave(PartialApply.exit_code if down else 0)
+    leave(ExitCode.PARTIAL if down else ExitCode.DONE)
 
 
 def _nothing(found: TokenList, output: Output) -> None:

@@ -11,7 +11,8 @@ from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Source, manifest_options, output_options
 from oauthdeploy.cli.output import Output
 from oauthdeploy.cli.reporting import FORMS
-from oauthdeploy.core.errors import ManifestInvalid, UsageError
+from oauthdeploy.core.errors import UsageError
+from oauthdeploy.core.exit_codes import ExitCode
 
 STAND_IN = "https://unset.invalid"
 """An address (RFC 2606 section 2), since most variables without a secret are addresses, and good as any other text."""
@@ -61,4 +62,4 @@ def validate(source: Source, online: bool, allow_unset: bool, output: Output) ->
     if not valid:
         if output.text_on_stdout:
             streams.write_talk(f"\n{render_last(report, output.talk_look())}")
-        leave(ManifestInvalid.exit_code)
+        leave(ExitCode.MANIFEST_INVALID)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from oauthdeploy import __version__
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import Sink, sink_option
+from oauthdeploy.core.version import __version__
 
 _LIBRARIES = (
     "click",

@@ -27,12 +27,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.core.exit_codes import ExitCode
 
 
 class OAuthDeployError(Exception):
     """The root: what the entry point catches. `summary` says what, `detail` why, `fix` what to do."""
 
-    exit_code = 1
+    exit_code: ExitCode = ExitCode.ERROR
     rule = "error"
 
     def __init__(self, summary: str, *, detail: str = "", fix: str = "") -> None:
@@ -45,14 +46,14 @@ class OAuthDeployError(Exception):
 class UsageError(OAuthDeployError):
     """The command line asks for something that can't be."""
 
-    exit_code = 64
+    exit_code = ExitCode.USAGE
     rule = "usage"
 
 
 class ManifestInvalid(OAuthDeployError):
     """The manifest, or another file in its words (`what`), has errors; `diagnostics` holds all of them, warnings too."""
 
-    exit_code = 3
+    exit_code = ExitCode.MANIFEST_INVALID
     rule = "manifest-invalid"
 
     def __init__(self, diagnostics: Diagnostics, *, what: str = "manifest") -> None:
@@ -97,21 +98,21 @@ class ServerError(OAuthDeployError):
 class Unreachable(ServerError):
     """No answer came: connection refused or reset, name unknown, time out, TLS failed."""
 
-    exit_code = 8
+    exit_code = ExitCode.UNREACHABLE
     rule = "server-unreachable"
 
 
 class Unauthorized(ServerError):
     """401: the server doesn't accept the credentials."""
 
-    exit_code = 8
+    exit_code = ExitCode.UNREACHABLE
     rule = "credentials-refused"
 
 
 class Forbidden(ServerError):
     """403: the credentials are accepted, but not for this request."""
 
-    exit_code = 8
+    exit_code = ExitCode.UNREACHABLE
     rule = "permission-denied"
 
 
@@ -142,7 +143,7 @@ class UnexpectedAnswer(ServerError):
 class Unsupported(ServerError):
     """The server works, but doesn't offer what the plan needs."""
 
-    exit_code = 8
+    exit_code = ExitCode.UNREACHABLE
     rule = "server-lacks-api"
 
 
@@ -162,7 +163,8 @@ class ServersFailed(OAuthDeployError):
             fix="\n".join(dict.fromkeys(member.fix for member in members if member.fix)),
         )
         self.members = tuple(members)
-        self.exit_code = 8 if any(member.exit_code == 8 for member in members) else 1
+        unreachable = any(member.exit_code is ExitCode.UNREACHABLE for member in members)
+        self.exit_code = ExitCode.UNREACHABLE if unreachable else ExitCode.ERROR
 
 
 class WriteRefused(OAuthDeployError):
@@ -186,26 +188,26 @@ class JournalFailed(OAuthDeployError):
 class PartialApply(OAuthDeployError):
     """Some changes were made and some were not."""
 
-    exit_code = 4
+    exit_code = ExitCode.PARTIAL
     rule = "partial-apply"
 
 
 class SafetyStop(OAuthDeployError):
     """A safety rule stands between the plan and the servers."""
 
-    exit_code = 5
+    exit_code = ExitCode.SAFETY_STOP
     rule = "safety-stop"
 
 
 class StalePlan(OAuthDeployError):
     """What the plan was made from has moved."""
 
-    exit_code = 6
+    exit_code = ExitCode.STALE
     rule = "stale-plan"
 
 
 class LockBusy(OAuthDeployError):
     """Somebody else is applying."""
 
-    exit_code = 7
+    exit_code = ExitCode.LOCK_BUSY
     rule = "lock-busy"

@@ -23,10 +23,10 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from urllib3.exceptions import HTTPError
 
-from oauthdeploy import __version__
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid, ServerError, UnexpectedAnswer, Unreachable
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.core.version import __version__
 from oauthdeploy.drivers.concurrency_limit import Throttle
 from oauthdeploy.drivers.exchange import Answer, Call, judge
 from oauthdeploy.drivers.json_wire import FORM, Route, encode, encode_form, header_secrets, masked, secrets_in

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
-from oauthdeploy import __version__
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError
+from oauthdeploy.core.version import __version__
 from oauthdeploy.drivers.base import API_VERSION, Connection, Driver, DriverInfo, SignIn
 from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.fields import Model

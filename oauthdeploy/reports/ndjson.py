@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from oauthdeploy import __version__
+from oauthdeploy.core.version import __version__
 from oauthdeploy.planning.json_documents import Document, diagnostic_document
 from oauthdeploy.reports.document import Item, Report, Server
 from oauthdeploy.reports.json import field_words

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.core.files import make_folder, sync_folder, write_all
 from oauthdeploy.planning.revocation.audit_schema import AuditRecord
 from oauthdeploy.running.events import without_nulls
-from oauthdeploy.running.files import make_folder, sync_folder, write_all
 
 if sys.platform != "win32":
     import fcntl

@@ -15,10 +15,10 @@ from typing import Any, Final, Literal
 from pydantic import Field
 from pydantic.json_schema import models_json_schema
 
-from oauthdeploy import __version__
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.core.version import __version__
 from oauthdeploy.model.fields import Model
 from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType, Outcome, Status

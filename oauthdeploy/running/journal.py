@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,20 +22,28 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
 
-from oauthdeploy import __version__
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import JournalFailed
+from oauthdeploy.core.files import make_folder, sync_folder, write_all
 from oauthdeploy.core.secrets import Secret, SourcedText
+from oauthdeploy.core.version import __version__
 from oauthdeploy.model.fields import Model, Unparsed
 from oauthdeploy.planning.changes import Change
 from oauthdeploy.planning.outcome import Outcome
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.running.files import make_folder, sync_folder, write_all
+from oauthdeploy.planning.run_history import Story, story_of
 from oauthdeploy.running.os_account import account_name
 
 VERSION: Final = 1
 """Version of the records; a reader refuses a greater one."""
+
+STATE_FOLDER: Final = ".oauthdeploy"
+"""The folder beside a manifest for what runs leave behind: journals, locks, the audit trail."""
+JOURNALS: Final = "journal"
+"""The folder of journals in it."""
+
+_NAME: Final = re.compile(r"(?P<name>.+)-(?P<time>\d{8}T\d{6}\.\d{6}Z)-(?P<pid>\d+)\.jsonl\Z")
 
 NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
 
@@ -209,6 +218,38 @@ def read_journal(path: Path) -> JournalContents:
             )
         records.append(record)
     return JournalContents(tuple(records), torn=bool(rest))
+
+
+def journals_in(folder: Path, name: str | None = None) -> tuple[Path, ...]:
+    """The journals in `folder`, the oldest first; of the manifest `name` alone where one is given."""
+    wanted = None if name is None else quote(name, safe="")
+    found = [
+        (match["time"], int(match["pid"]), path)
+        for path in (folder.iterdir() if folder.is_dir() else ())
+        if (match := _NAME.match(path.name)) and wanted in (None, match["name"])
+    ]
+    return tuple(path for _time, _pid, path in sorted(found))
+
+
+def last_journal(folder: Path, name: str) -> Path:
+    """The journal of the last apply of the manifest `name`. Raises JournalFailed where there is none.
+
+    An empty one is of a run that was killed before it wrote anything; it is passed over.
+    """
+    found = [path for path in journals_in(folder, name) if path.stat().st_size]
+    if not found:
+        raise JournalFailed(
+            f"There is no journal of '{name}' yet",
+            detail=f"{folder} has none.",
+            fix="Name the journal's file, or run apply first.",
+        )
+    return found[-1]
+
+
+def read_story(path: Path) -> Story:
+    """What a journal tells. Raises JournalFailed."""
+    contents = read_journal(path)
+    return story_of(contents.records, path=str(path), torn=contents.torn)
 
 
 def plain(value: Any) -> Any:

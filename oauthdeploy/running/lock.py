@@ -24,9 +24,9 @@ from typing import Final
 from urllib.parse import quote
 
 from oauthdeploy.core.errors import LockBusy
+from oauthdeploy.core.files import create_file, make_folder, replace_file
 from oauthdeploy.model.fields import parse_time
 from oauthdeploy.running.clock import utc_now
-from oauthdeploy.running.files import make_folder, sync_folder, write_all
 from oauthdeploy.running.os_account import account_name
 from oauthdeploy.running.signals import unwinding
 
@@ -157,13 +157,7 @@ def renew(path: Path, holder: Holder, *, lease: float = LEASE_SECONDS, now: Call
         if standing is None or standing.token != holder.token:
             return False
         renewed = Holder(**{**asdict(standing), "expires": now() + timedelta(seconds=lease)})
-        beside = path.with_name(f"{path.name}.{holder.token}")
-        try:
-            if not _create(beside, renewed):
-                return False
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        replace_file(path, _record(renewed), mode=0o600)
     return True
 
 
@@ -198,20 +192,15 @@ def _new_holder(lease: float, moment: datetime) -> Holder:
 def _create(path: Path, holder: Holder) -> bool:
     """Make the file unless one stands there."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        create_file(path, _record(holder), mode=0o600)
     except FileExistsError:
         return False
-    try:
-        record = asdict(holder) | {"since": holder.since.isoformat(), "expires": holder.expires.isoformat()}
-        write_all(descriptor, (json.dumps(record) + "\n").encode())
-        os.fsync(descriptor)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(descriptor)
-    sync_folder(path.parent)
     return True
+
+
+def _record(holder: Holder) -> bytes:
+    record = asdict(holder) | {"since": holder.since.isoformat(), "expires": holder.expires.isoformat()}
+    return (json.dumps(record) + "\n").encode()
 
 
 def _read(path: Path) -> Holder | None:

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
+import shutil
 import stat
-import sys
-import uuid
-from collections import defaultdict
-from collections.abc import Iterable
-from contextlib import suppress
+import subprocess
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from oauthdeploy.core.errors import DeliveryFailed
+from oauthdeploy.core.files import make_folder, remove_leftovers, replace_file
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import DeliverTo
-from oauthdeploy.running.files import make_folder, sync_folder, write_all
-from oauthdeploy.running.outlets import check_command, check_keyring, put_in_keyring, run_command
-
-if sys.platform != "win32":
-    import fcntl
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_./+=:@%,-]*\Z")
 """What dotenv readers and POSIX shells all take without quotes."""
-_BESIDE: Final = re.compile(r"(\..+)\.[0-9a-f]{32}")
-"""The name of a file that is being written and is not yet in its place."""
+COMMAND_SECONDS: Final = 60.0
+"""How long a program that takes a secret may run."""
 
 
 class Sinks(Protocol):
@@ -76,35 +71,11 @@ def deliver(secret: Secret, target: DeliverTo, *, base: Path, client_id: str) ->
     """
     path = check_target(target, base=base)
     content = _content(secret, target, client_id, path)
-    beside = path.with_name(f"{_hidden(path)}.{uuid.uuid4().hex}")
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, 0o600)
-        try:
-            _hold(descriptor)
-            write_all(descriptor, content)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        beside.replace(path)
-        sync_folder(path.parent)
+        replace_file(path, content, mode=0o600)
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise _failed(path, error.strerror or type(error).__name__) from None
+        raise _file_failed(path, error.strerror or type(error).__name__) from None
     return str(path)
-
-
-_NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
-
-
-def _hidden(path: Path) -> str:
-    return f".{path.name[:100]}"
-
-
-def _hold(descriptor: int) -> None:
-    """Say that somebody writes this file, for as long as it is open. Windows removes no open file anyway. Raises OSError."""
-    if sys.platform != "win32":
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def clear_leftovers(targets: Iterable[DeliverTo], *, base: Path) -> None:
@@ -112,27 +83,7 @@ def clear_leftovers(targets: Iterable[DeliverTo], *, base: Path) -> None:
 
     What another process writes just now stays, and so does what this account can't remove.
     """
-    wanted: dict[Path, set[str]] = defaultdict(set)
-    for target in targets:
-        if target.file:
-            path = Path(os.path.normpath(base / target.file))
-            wanted[path.parent].add(_hidden(path))
-    for folder, names in wanted.items():
-        with suppress(OSError):
-            for entry in list(os.scandir(folder)):
-                found = _BESIDE.fullmatch(entry.name)
-                if found and found[1] in names:
-                    _remove(Path(entry.path))
-
-
-def _remove(left: Path) -> None:
-    with suppress(OSError):
-        descriptor = os.open(left, os.O_RDWR | _NOFOLLOW)
-        try:
-            _hold(descriptor)
-        finally:
-            os.close(descriptor)
-        left.unlink()
+    remove_leftovers(Path(os.path.normpath(base / target.file)) for target in targets if target.file)
 
 
 def check_target(target: DeliverTo, *, base: Path) -> Path:
@@ -141,22 +92,22 @@ def check_target(target: DeliverTo, *, base: Path) -> Path:
     file = target.file or ""
     path = Path(os.path.normpath(root / file))
     if not file or path.name in ("", "..") or file.endswith(("/", os.sep)):
-        raise _failed(path, "it names a folder, not a file")
+        raise _file_failed(path, "it names a folder, not a file")
     try:
         make_folder(path.parent)
         folder = Path(os.path.realpath(path.parent))
         leads_out = folder != path.parent and not folder.is_relative_to(root)
         if leads_out and not Path(file).is_absolute():
-            raise _failed(path, f"a symbolic link on the way leads out of {root}")
+            raise _file_failed(path, f"a symbolic link on the way leads out of {root}")
         standing = path.lstat()
     except FileNotFoundError:
         standing = None
     except (OSError, ValueError) as error:
-        raise _failed(path, getattr(error, "strerror", None) or "it is no usable path") from None
+        raise _file_failed(path, getattr(error, "strerror", None) or "it is no usable path") from None
     if standing is not None and not stat.S_ISREG(standing.st_mode):
-        raise _failed(path, "something other than a plain file stands there")
+        raise _file_failed(path, "something other than a plain file stands there")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise _failed(path, "its folder is not writable")
+        raise _file_failed(path, "its folder is not writable")
     return path
 
 
@@ -168,7 +119,7 @@ def _content(secret: Secret, target: DeliverTo, client_id: str, path: Path) -> b
     for name, value in values.items():
         written = _dotenv(value)
         if written is None:
-            raise _failed(path, f"the {name} has characters that dotenv files can't hold; use format: json")
+            raise _file_failed(path, f"the {name} has characters that dotenv files can't hold; use format: json")
         lines.append(f"{name.upper()}={written}\n")
     return "".join(lines).encode()
 
@@ -184,9 +135,89 @@ def _dotenv(value: str) -> str | None:
     return f'"{value}"' if not set(value) & set('"\\$`!') else None
 
 
-def _failed(path: Path, reason: str) -> DeliveryFailed:
+def _file_failed(path: Path, reason: str) -> DeliveryFailed:
     return DeliveryFailed(
         "The secret can't be delivered",
         detail=f"{path}: {reason}.",
         fix="Name a file in deliver_to that this account may write.",
     )
+
+
+# -- programs and the keyring --------------------------------------------------------------------------------------------
+
+
+def check_command(command: Sequence[str], *, base: Path) -> str:
+    """Find the program of a command, and give its path. A name with a slash starts from `base`. Raises DeliveryFailed."""
+    program = command[0]
+    place = str(base / program) if os.path.dirname(program) else program
+    found = shutil.which(place)
+    if found is None:
+        raise _failed(program, "there is no such program that this account may run", "Name a program that is there.")
+    return os.path.abspath(found)
+
+
+def run_command(
+    secret: Secret, command: Sequence[str], *, base: Path, client_id: str, seconds: float = COMMAND_SECONDS
+) -> str:
+    """Run the command in `base` with client_id and secret as one JSON object on its standard input; gives its name.
+
+    No shell takes part, and nothing that the program says is shown: it could say the secret. Raises DeliveryFailed where it
+    can't be started, takes longer than `seconds`, or ends with another code than 0.
+    """
+    program = check_command(command, base=base)
+    given = json.dumps({"client_id": client_id, "client_secret": secret.reveal()}).encode()
+    fix = "Run the program by hand with a made-up secret to see what it lacks."
+    try:
+        done = subprocess.run(
+            [program, *command[1:]],
+            input=given,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=base,
+            timeout=seconds,
+            check=False,
+            # Ctrl-C asks us for an orderly end; it must not cut the delivery short.
+            start_new_session=True,
+        )
+    except subprocess.TimeoutExpired:
+        raise _failed(command[0], f"it did not end in {seconds:g} s", fix) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it can't be started"
+        raise _failed(command[0], reason, fix) from None
+    if done.returncode != 0:
+        raise _failed(command[0], f"it ended with {done.returncode}", fix)
+    return f"command {command[0]}"
+
+
+def check_keyring(entry: str) -> Any:
+    """Find the keyring's library and a backend that can store; gives the library. Raises DeliveryFailed."""
+    place = f"keyring {entry}"
+    try:
+        library: Any = importlib.import_module("keyring")
+    except ImportError:
+        raise _failed(place, "the Python package keyring is not installed", "Install oauthdeploy[keyring].") from None
+    try:
+        usable = library.get_keyring().priority > 0
+    except Exception as error:  # noqa: BLE001  (backends raise what they like, and their words could hold anything)
+        raise _failed(place, f"no backend can be used ({type(error).__name__})", _KEYRING_FIX) from None
+    if not usable:
+        raise _failed(place, "this account has no keyring that can store", _KEYRING_FIX)
+    return library
+
+
+_KEYRING_FIX: Final = "Set up a keyring backend, or deliver to a file or a command."
+
+
+def put_in_keyring(secret: Secret, entry: str) -> str:
+    """Store the secret at `service/name`; gives the place for the report. Raises DeliveryFailed."""
+    library = check_keyring(entry)
+    service, _, name = entry.rpartition("/")
+    try:
+        library.set_password(service, name, secret.reveal())
+    except Exception as error:  # noqa: BLE001  (as above)
+        raise _failed(f"keyring {entry}", f"it was refused ({type(error).__name__})", _KEYRING_FIX) from None
+    return f"keyring {entry}"
+
+
+def _failed(place: str, reason: str, fix: str) -> DeliveryFailed:
+    return DeliveryFailed("The secret can't be delivered", detail=f"{place}: {reason}.", fix=fix)

@@ -16,7 +16,7 @@ from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.run_history import End, Entry
 from oauthdeploy.running.apply_findings import NEW_SECRET
-from oauthdeploy.running.journal_folder import last_journal, read_story
+from oauthdeploy.running.journal import last_journal, read_story
 
 
 def with_lost_secrets(plan: Plan, folder: Path, desired: DesiredState, live: LiveState, *, base: Path) -> Plan:

@@ -23,115 +23,41 @@
     check_saved()   saved plan -> what has moved since
     run_saved()     saved plan -> the same plan, made again and compared -> apply -> verify -> report
 
-Errors are those of `core.errors`; each has the exit code that the command line leaves with. Functions are imported when they
-are first used (PEP 562), so that checking a manifest doesn't wait for what applying a plan needs.
+    run_resume()    journal -> what that run had planned and is still to do -> apply -> verify -> report
+    plan_rollback() journal -> the plan that takes it back
+    run_rollback()  the same, then apply -> verify -> report
+    lock_holder()   who is applying now; break_lock() takes the lock of a dead run away
+
+Every one that writes ends in `execution.carry_out`: the one way from a plan to a report.
+
+Errors are those of `core.errors`; each has the exit code that the command line leaves with. The names stand in
+`__init__.pyi`; each is imported when it is first used (PEP 562), so that checking a manifest doesn't wait for what applying a
+plan needs.
 """
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from pkgutil import get_data
 
-if TYPE_CHECKING:
-    from oauthdeploy.manifest.api import ManifestRequest
-    from oauthdeploy.manifest.baselines import read_baseline
-    from oauthdeploy.planning.export.values import ExportOptions
-    from oauthdeploy.planning.revocation.token_list import TokenSelection
-    from oauthdeploy.workflow.adoption import AdoptReport, adopt, probe
-    from oauthdeploy.workflow.apply import make_plan, ping, run_plan
-    from oauthdeploy.workflow.bundle import make_bundle
-    from oauthdeploy.workflow.comparison import compare_environments, compare_live
-    from oauthdeploy.workflow.connections import environment, validate
-    from oauthdeploy.workflow.drift import DriftRound, detect_drift, look_for_drift
-    from oauthdeploy.workflow.export import ExportReport, export_manifest
-    from oauthdeploy.workflow.options import PingResult, RunOptions
-    from oauthdeploy.workflow.revocation import plan_revocation, revoke
-    from oauthdeploy.workflow.revocation_entry import record_revocation
-    from oauthdeploy.workflow.revocation_request import RevocationRequest, request_revocation, request_token_deletion
-    from oauthdeploy.workflow.saved_plans import check_saved, read_plan, run_saved, save_plan
-    from oauthdeploy.workflow.tokens import list_tokens
-
-__all__ = [
-    "AdoptReport",
-    "DriftRound",
-    "ExportOptions",
-    "ExportReport",
-    "ManifestRequest",
-    "PingResult",
-    "RevocationRequest",
-    "RunOptions",
-    "TokenSelection",
-    "adopt",
-    "check_saved",
-    "compare_environments",
-    "compare_live",
-    "detect_drift",
-    "environment",
-    "export_manifest",
-    "list_tokens",
-    "look_for_drift",
-    "make_bundle",
-    "make_plan",
-    "ping",
-    "plan_revocation",
-    "probe",
-    "read_baseline",
-    "read_plan",
-    "record_revocation",
-    "request_revocation",
-    "request_token_deletion",
-    "revoke",
-    "run_plan",
-    "run_saved",
-    "save_plan",
-    "validate",
-]
-
-_HOMES: Final = {
-    "AdoptReport": "oauthdeploy.workflow.adoption",
-    "RevocationRequest": "oauthdeploy.workflow.revocation_request",
-    "DriftRound": "oauthdeploy.workflow.drift",
-    "ExportOptions": "oauthdeploy.planning.export.values",
-    "ExportReport": "oauthdeploy.workflow.export",
-    "ManifestRequest": "oauthdeploy.manifest.api",
-    "PingResult": "oauthdeploy.workflow.options",
-    "RunOptions": "oauthdeploy.workflow.options",
-    "TokenSelection": "oauthdeploy.planning.revocation.token_list",
-    "adopt": "oauthdeploy.workflow.adoption",
-    "check_saved": "oauthdeploy.workflow.saved_plans",
-    "compare_environments": "oauthdeploy.workflow.comparison",
-    "compare_live": "oauthdeploy.workflow.comparison",
-    "detect_drift": "oauthdeploy.workflow.drift",
-    "environment": "oauthdeploy.workflow.connections",
-    "export_manifest": "oauthdeploy.workflow.export",
-    "list_tokens": "oauthdeploy.workflow.tokens",
-    "look_for_drift": "oauthdeploy.workflow.drift",
-    "make_bundle": "oauthdeploy.workflow.bundle",
-    "make_plan": "oauthdeploy.workflow.apply",
-    "request_token_deletion": "oauthdeploy.workflow.revocation_request",
-    "request_revocation": "oauthdeploy.workflow.revocation_request",
-    "ping": "oauthdeploy.workflow.apply",
-    "plan_revocation": "oauthdeploy.workflow.revocation",
-    "probe": "oauthdeploy.workflow.adoption",
-    "read_baseline": "oauthdeploy.manifest.baselines",
-    "read_plan": "oauthdeploy.workflow.saved_plans",
-    "record_revocation": "oauthdeploy.workflow.revocation_entry",
-    "revoke": "oauthdeploy.workflow.revocation",
-    "run_plan": "oauthdeploy.workflow.apply",
-    "run_saved": "oauthdeploy.workflow.saved_plans",
-    "save_plan": "oauthdeploy.workflow.saved_plans",
-    "validate": "oauthdeploy.workflow.connections",
+_HOMES = {
+    name: module
+    for module, name in re.findall(
+        r"^from (\S+) import \w+ as (\w+)$", (get_data(__name__, "__init__.pyi") or b"").decode(), re.MULTILINE
+    )
 }
 """The module of each name."""
 
-if not TYPE_CHECKING:
-    # Hidden from type checkers, so that a misspelt name is an error to them.
-    def __getattr__(name: str) -> object:
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = value
-        return value
+__all__ = sorted(_HOMES)
 
-    def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

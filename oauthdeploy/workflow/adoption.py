@@ -15,7 +15,7 @@ from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.outcome import Outcome
 from oauthdeploy.running.apply import require_safety
 from oauthdeploy.running.clock import utc_now
-from oauthdeploy.running.journal import Journal
+from oauthdeploy.running.journal import JOURNALS, Journal
 from oauthdeploy.running.ownership_marks import write_marks
 from oauthdeploy.running.read import read_live
 from oauthdeploy.workflow.connections import connected, load
@@ -26,7 +26,9 @@ from oauthdeploy.workflow.planner import plan_now
 
 @dataclass(frozen=True)
 class AdoptReport:
-    """What was found and what became of the marks; no outcomes where there was nothing to write."""
+    """What was found (`adoption`) and what became of the marks (`outcomes`, none where there was nothing to write); the safety
+    rules that were lifted (`allowed`), and the `journal`.
+    """
 
     adoption: Adoption
     outcomes: tuple[Outcome, ...] = ()
@@ -73,7 +75,7 @@ def adopt(
     with (
         locked(manifest, options),
         connected(manifest, options, read_only=False) as drivers,
-        Journal.create(state_folder(manifest, options) / "journal", manifest.desired.name, now=utc_now) as journal,
+        Journal.create(state_folder(manifest, options) / JOURNALS, manifest.desired.name, now=utc_now) as journal,
     ):
         again = read_live(drivers, manifest.desired).objects
         for change in found.plan.changes:

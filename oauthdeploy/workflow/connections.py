@@ -27,7 +27,7 @@ def validate(request: ManifestRequest) -> tuple[Manifest | None, Diagnostics]:
 
 
 def environment() -> Mapping[str, str]:
-    """The process environment, for `ManifestRequest.environ`."""
+    """The process environment, for `ManifestRequest.environ`. Raises nothing."""
     return dict(os.environ)
 
 

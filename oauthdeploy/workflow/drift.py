@@ -60,9 +60,10 @@ def _selected(address: Address, targets: Sequence[str], excludes: Sequence[str],
 
 @dataclass(frozen=True)
 class DriftRound:
-    """One look of a watch. `report` is about the servers that answered; None where there was none, or the manifest or the
-    baseline can't be read. `down` are the errors of the other servers by name, `error` is one that is about no server.
-    `seconds` is how long it took.
+    """One look of a watch, `begun` then, which took `seconds`.
+
+    `report` is about the servers that answered; None where there was none, or the `manifest` or the baseline can't be read.
+    `down` are the errors of the other servers by name, `error` is one that is about no server.
     """
 
     begun: datetime

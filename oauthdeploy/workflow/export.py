@@ -67,9 +67,9 @@ class ExportedFile:
 
 @dataclass(frozen=True)
 class ExportReport:
-    """Every file of the manifest, in order; the environment variables that new entries read, by name with their purpose; what
-    could not be said, and what rules say of the live objects. `holds_secret`: a secret that is written in the manifest itself
-    stands in a text, which must therefore not be shown.
+    """`files` are those of the manifest, in order; `variables` the environment variables that new entries read, by name with
+    their purpose; `findings` what could not be said, and what rules say of the live objects. `holds_secret`: a text has a
+    secret that stands in the manifest itself, and must not be shown.
     """
 
     files: tuple[ExportedFile, ...]

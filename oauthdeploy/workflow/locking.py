@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from oauthdeploy.manifest.api import Manifest
+from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.model.objects import Client
-from oauthdeploy.running.lock import lock
+from oauthdeploy.running.journal import STATE_FOLDER
+from oauthdeploy.running.lock import Holder, force_unlock, lock, who_holds
 from oauthdeploy.running.secret_sinks import clear_leftovers
+from oauthdeploy.workflow.connections import load
 from oauthdeploy.workflow.options import RunOptions
 
 
 def state_folder(manifest: Manifest, options: RunOptions) -> Path:
     """The folder of journals and lock files."""
-    return options.state_dir or Path(manifest.base) / ".oauthdeploy"
+    return options.state_dir or Path(manifest.base) / STATE_FOLDER
 
 
 def addresses_of(manifest: Manifest) -> list[str]:
@@ -36,3 +38,18 @@ def locked(manifest: Manifest, options: RunOptions, stop: threading.Event | None
         targets = (secret.deliver_to for secret in secrets if secret is not None and secret.deliver_to is not None)
         clear_leftovers(targets, base=Path(manifest.base))
         yield
+
+
+def lock_holder(request: ManifestRequest, options: RunOptions | None = None) -> Holder | None:
+    """Who holds the lock of the manifest; None where nobody does. Raises ManifestInvalid."""
+    options = options or RunOptions()
+    manifest = load(request, options)
+    return who_holds(state_folder(manifest, options), manifest.desired.name, addresses_of(manifest))
+
+
+def break_lock(request: ManifestRequest, holder: Holder, options: RunOptions | None = None) -> bool:
+    """Take away the lock that `holder` was seen to hold; False where it is another's by now. Raises ManifestInvalid."""
+    options = options or RunOptions()
+    manifest = load(request, options)
+    folder = state_folder(manifest, options)
+    return force_unlock(folder, manifest.desired.name, addresses_of(manifest), only=holder.token) is not None

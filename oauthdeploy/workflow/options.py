@@ -39,7 +39,10 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class PingResult:
-    """What one server answered: its report, or the error that stood in the way. `seconds` is the time that it took."""
+    """What one `server` answered, with its `driver`, `role` and `url`: its `report`, or the `error` that stood in the way.
+
+    `seconds` is the time that it took.
+    """
 
     server: str
     driver: str

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
-from oauthdeploy.core.errors import SafetyStop
 from oauthdeploy.drivers.base import Driver, ServerReport
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest
@@ -72,17 +71,6 @@ def plan_now(
     if options.fail_on is not None:
         plan = replace(plan, stops=plan.stops + check_risk(plan.changes, options.fail_on))
     return _located(plan, manifest), live, reports
-
-
-def require_errors(plan: Plan) -> None:
-    """Refuse a plan with findings that no flag lifts: a server can't do what the manifest asks of it. Raises SafetyStop."""
-    errors = plan.diagnostics.errors
-    if errors:
-        raise SafetyStop(
-            "The plan can't be carried out",
-            detail="\n".join(f"[{item.rule}] {item.address} {item.detail or item.summary}" for item in errors),
-            fix="Put right what the findings of the plan name. Nothing was written.",
-        )
 
 
 def _server_findings(

@@ -20,10 +20,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from oauthdeploy import __version__
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import OAuthDeployError, ServerError, ServersFailed
+from oauthdeploy.core.version import __version__
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.model.state import LiveState
@@ -32,15 +32,16 @@ from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.revocation.audit_records import asked_records, failed_records, result_of, server_records
 from oauthdeploy.planning.revocation.audit_schema import AuditRecord
 from oauthdeploy.planning.revocation.request import CutOff, cut_off, cut_off_changes, cut_off_plan, is_there, on_servers
-from oauthdeploy.running.apply import apply_plan, require_safety
+from oauthdeploy.running.apply import require_safety
 from oauthdeploy.running.audit import FILE_NAME, append, require_writable
 from oauthdeploy.running.clock import utc_now
-from oauthdeploy.running.journal import Journal
 from oauthdeploy.running.lock import Holder, who_holds
 from oauthdeploy.running.os_account import account_name
 from oauthdeploy.running.read import raise_all
 from oauthdeploy.running.revocation_proof import prove
+from oauthdeploy.workflow import execution
 from oauthdeploy.workflow.connections import connected, load, prover_of
+from oauthdeploy.workflow.execution import Job
 from oauthdeploy.workflow.locking import state_folder
 from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.planner import plan_now
@@ -122,7 +123,7 @@ def revoke(
     trail.started()
     watch = _Watch(on_event)
     try:
-        look, report = _carry_out(manifest, look, options, folder, watch, stop or threading.Event())
+        look, report = _carry_out(manifest, look, options, watch, stop or threading.Event())
     except OAuthDeployError as error:
         trail.failed(look, error, watch.seconds)
         raise
@@ -173,28 +174,17 @@ def _look(manifest: Manifest, asked: CutOff, options: RunOptions, down: Mapping[
 
 
 def _carry_out(
-    manifest: Manifest, look: Look, options: RunOptions, folder: Path, watch: _Watch, stop: threading.Event
+    manifest: Manifest, look: Look, options: RunOptions, watch: _Watch, stop: threading.Event
 ) -> tuple[Look, ApplyReport | None]:
     """Apply, and where a server has gone away since the look, look and apply without it."""
     while not look.plan.is_empty:
         left = {address.server for address in look.asked.addresses} - look.down.keys()
         part = replace(manifest, desired=on_servers(look.asked, left).desired)
+        job = Job(look.plan, part, look.live, urgent=True, journals=JOURNALS)
         try:
-            with (
-                connected(part, replace(options, servers=tuple(sorted(left))), read_only=False) as drivers,
-                Journal.create(folder / JOURNALS, part.desired.name, now=utc_now) as journal,
-            ):
-                report = apply_plan(
-                    look.plan,
-                    drivers,
-                    desired=part.desired,
-                    facts=driver_facts(),
-                    on_event=watch.hear,
-                    journal=journal,
-                    base=Path(manifest.base),
-                    stop=stop,
-                    allowed=options.allow,
-                )
+            report = execution.carry_out(
+                job, replace(options, servers=tuple(sorted(left))), on_event=watch.hear, stop=stop
+            )
             return look, report
         except (ServerError, ServersFailed) as error:
             look = _look(manifest, look.asked, options, {**look.down, **_by_server(error, left)})

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from oauthdeploy import __version__
-from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import OAuthDeployError, StalePlan, UsageError
+from oauthdeploy.core.version import __version__
+from oauthdeploy.drivers.base import Driver
 from oauthdeploy.drivers.registry import driver_versions
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.origins import secret_sources, variable_sources
-from oauthdeploy.model.state import LiveState
 from oauthdeploy.planning.outcome import ApplyReport
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.planfile.plan_file import MAX_PLAN_BYTES, SavedPlan, binding_of, read_saved, saved_document
 from oauthdeploy.planning.planfile.schema import Asked, Binding, DriverUse, Selection
 from oauthdeploy.planning.planfile.staleness import Comparison, Moved, compare_plans, manifest_moved
-from oauthdeploy.workflow.apply import Confirm, Listener, carry_out
+from oauthdeploy.workflow.apply import planned
 from oauthdeploy.workflow.connections import connected, environment, narrowed, validate
+from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
 from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.planner import plan_now
 
@@ -231,13 +231,14 @@ def run_saved(
     if moved:
         raise stale((*moved, *_objects_moved(saved, file, given, options, moved)))
 
-    def review(plan: Plan, live: LiveState) -> tuple[Address, ...]:
-        found = compare_plans(saved, plan, live)
+    def make(readers: Mapping[str, Driver]) -> Job:
+        job = planned(manifest, readers, options)
+        found = compare_plans(saved, job.plan, job.live)
         if found.stale:
             raise stale(found.moved)
-        return found.in_place
+        return replace(job, in_place=found.in_place, reviewed=True)
 
-    return carry_out(manifest, options, review=review, confirm=confirm, on_event=on_event, stop=stop)
+    return run_job(manifest, options, make, confirm=confirm, on_event=on_event, stop=stop)
 
 
 def _objects_moved(

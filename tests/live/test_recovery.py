@@ -16,6 +16,7 @@ import pytest
 from oauthdeploy.cli.entrypoint import run as program
 from oauthdeploy.running.journal import read_journal
 from tests.live.conftest import PASSWORD, Pair, PairFactory, Result
+from tests.live.test_sides import forbid
 
 pytestmark = pytest.mark.live
 
@@ -166,6 +167,19 @@ def test_a_cut_off_run_is_gone_on_with(pair: Pair, run: Callable[[Pair], Runner]
     assert "Nothing is left to do" in done.err
     assert "in place already" in done.err
     assert pair.writes() == []
+
+
+def test_what_can_not_be_read_is_not_done_whichever_way_a_plan_is_carried_out(
+    pair: Pair, run: Callable[[Pair], Runner]
+) -> None:
+    """Scopes behind a 403: apply, resume and apply again all say that the scopes are not known, and give 4."""
+    oauthdeploy = run(pair)
+    assert oauthdeploy("apply", "--yes").code == 0
+    forbid(pair.login, "/admin/oauth/scope")
+    for arguments in (["apply", "--yes"], ["apply", "--resume=last", "--yes"], ["apply", "--yes"]):
+        found = oauthdeploy(*arguments)
+        assert found.code == 4, (arguments, found.out, found.err)
+        assert "scope" in found.err
 
 
 def test_a_run_is_not_gone_on_with_by_another_manifest(pair: Pair, run: Callable[[Pair], Runner]) -> None:

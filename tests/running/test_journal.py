@@ -23,8 +23,7 @@ from oauthdeploy.model.objects import Client, ClientSecret, ClientType, Grant, R
 from oauthdeploy.planning.outcome import Event, EventType, Outcome, Status
 from oauthdeploy.running import journal as journal_module
 from oauthdeploy.running.apply import apply_plan
-from oauthdeploy.running.journal import Journal, read_journal
-from oauthdeploy.running.journal_folder import last_journal
+from oauthdeploy.running.journal import Journal, last_journal, read_journal
 from tests.running.kit import FACTS_BY_DRIVER, NOON, Clock, at, create, desired_state, plan_of, update
 from tests.running.memory_driver import MemoryDriver, MemoryServer
 

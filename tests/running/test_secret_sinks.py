@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oauthdeploy.core import files
 from oauthdeploy.core.errors import DeliveryFailed
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import DeliverTo
-from oauthdeploy.running import secret_sinks
-from oauthdeploy.running.secret_sinks import LocalSinks, check_target, clear_leftovers, deliver
+from oauthdeploy.running.secret_sinks import LocalSinks, _dotenv, check_target, clear_leftovers, deliver
 
 CANARY = "canary-4e1b7c"
 SECRET = Secret(CANARY, "server")
@@ -71,7 +71,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_part_of_the_new(
     def full(_descriptor: int, _data: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(secret_sinks, "write_all", full)
+    monkeypatch.setattr(files, "write_all", full)
     with pytest.raises(DeliveryFailed) as caught:
         deliver(SECRET, DeliverTo(file="s.env"), base=tmp_path, client_id="x")
     assert "No space left" in caught.value.detail
@@ -168,7 +168,7 @@ def test_dotenv_refuses_what_its_readers_disagree_on(tmp_path: Path) -> None:
 @given(st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=126)), min_size=1, max_size=8))
 def test_a_shell_reads_back_what_dotenv_holds(values: list[str]) -> None:
     """Whatever is written without an error has the same value in a POSIX shell."""
-    written = [(value, text) for value in values if (text := secret_sinks._dotenv(value)) is not None]
+    written = [(value, text) for value in values if (text := _dotenv(value)) is not None]
     script = "".join(f"V={text}\nprintf '%s\\0' \"$V\"\n" for _, text in written)
     out = subprocess.run(["sh", "-c", script], capture_output=True, check=True).stdout.decode()
     assert out.split("\0")[:-1] == [value for value, _ in written]

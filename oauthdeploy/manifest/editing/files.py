@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
-import tempfile
 from codecs import BOM_UTF8
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from oauthdeploy.core import files
 from oauthdeploy.core.errors import OAuthDeployError
 
 
@@ -27,29 +26,28 @@ def replace_file(name: str, before: bytes, after: bytes) -> None:
     """
     try:
         path = Path(name).resolve(strict=True)
-        state = path.stat()
-        if not stat.S_ISREG(state.st_mode):
+        if not path.is_file():
             raise _refused(name, "It is no regular file.", "Name a file, or use - for standard input.")
         if not os.access(path, os.W_OK):
             raise _refused(name, "It is write-protected.", "Change its mode first.")
         if path.read_bytes() != before:
             raise _refused(name, "It was changed while it was read.", "Run the command again.")
-        _replace(path, after, state)
+        files.replace_file(path, after)
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise _refused(name, f"{reason}.", "Check the folder's rights and the room on the disk.") from None
 
 
-def replace_files(files: Iterable[tuple[str, bytes, bytes]]) -> None:
+def replace_files(edits: Iterable[tuple[str, bytes, bytes]]) -> None:
     """`replace_file` for several, each a name, what it held and what it is to hold: where one can't be written, none is.
 
     Raises FileNotWritten, which names those that could not be put back.
     """
     written: list[tuple[str, bytes, bytes]] = []
     try:
-        for file in files:
-            replace_file(*file)
-            written.append(file)
+        for edit in edits:
+            replace_file(*edit)
+            written.append(edit)
     except FileNotWritten as error:
         left = []
         for name, before, after in written:
@@ -73,37 +71,12 @@ def bytes_as_read(name: str, text: str) -> bytes:
 
 def create_file(name: str, data: bytes) -> None:
     """Make a file that isn't there yet. Raises FileExistsError, and FileNotWritten for anything else that is in the way."""
-    path = Path(name)
     try:
-        with path.open("xb") as file:
-            try:
-                file.write(data)
-                file.flush()
-            except BaseException:
-                path.unlink()
-                raise
+        files.create_file(Path(name), data)
     except FileExistsError:
         raise
     except OSError as error:
         raise _refused(name, f"{error.strerror}.", "Name a file in a folder that exists.") from None
-
-
-def _replace(path: Path, data: bytes, state: os.stat_result) -> None:
-    handle, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if hasattr(os, "chown"):
-            with suppress(OSError):
-                os.chown(made, state.st_uid, state.st_gid)
-        os.chmod(made, stat.S_IMODE(state.st_mode))
-        os.replace(made, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(made)
-        raise
 
 
 def _refused(name: str, detail: str, fix: str) -> FileNotWritten:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from oauthdeploy import __version__
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.core.version import __version__
 from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Unparsed
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Risk, Stage
 from oauthdeploy.planning.plan import PLAN_FORMAT, PLAN_FORMAT_VERSION, Plan, ServerSummary

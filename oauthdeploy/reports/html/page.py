@@ -16,8 +16,8 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from oauthdeploy import __version__
 from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.core.version import __version__
 from oauthdeploy.reports.diagram import Picture, picture_of
 from oauthdeploy.reports.document import Report, Row, Run, Verdict
 from oauthdeploy.reports.formatting import NONE_TEXT, counted, visible

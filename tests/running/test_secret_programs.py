@@ -16,8 +16,7 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import Client, ClientSecret, DeliverTo
 from oauthdeploy.planning.outcome import Status
 from oauthdeploy.running.apply import apply_plan
-from oauthdeploy.running.outlets import run_command
-from oauthdeploy.running.secret_sinks import LocalSinks
+from oauthdeploy.running.secret_sinks import LocalSinks, run_command
 from tests.running.kit import FACTS_BY_DRIVER, at, create, desired_state, plan_of
 from tests.running.memory_driver import MemoryDriver, MemoryServer
 

@@ -1,0 +1,41 @@
+"""The exit codes of every command: the only place that names their numbers."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Self
+
+
+class ExitCode(IntEnum):
+    """What a command leaves with. Scripts depend on the numbers: they never change."""
+
+    brief: str
+    meaning: str
+
+    def __new__(cls, number: int, brief: str, meaning: str) -> Self:
+        """Make a member of its number, its meaning in a few words, and its meaning."""
+        member = int.__new__(cls, number)
+        member._value_ = number
+        member.brief = brief
+        member.meaning = meaning
+        return member
+
+    DONE = 0, "done or nothing to do", "done, or nothing to do"
+    ERROR = 1, "error", "an error that has no code of its own"
+    CHANGES = (
+        2,
+        "changes or drift present",
+        "changes or drift are there: `plan --detailed-exitcode`, `drift`, `compare`",
+    )
+    MANIFEST_INVALID = 3, "manifest invalid", "the manifest, or another file in its words, is not valid"
+    PARTIAL = 4, "partial apply", "a part was applied; the same command goes on with the rest"
+    SAFETY_STOP = 5, "safety stop", "a safety stop, or `--fail-on`: nothing was written"
+    STALE = 6, "stale plan", "the plan is stale: nothing was written past what had moved"
+    LOCK_BUSY = 7, "lock busy", "another run holds the lock"
+    UNREACHABLE = (
+        8,
+        "server unreachable or refused the credentials",
+        "a server can't be reached, or refuses the credentials",
+    )
+    USAGE = 64, "wrong usage", "wrong usage of the command line"
+    INTERRUPTED = 130, "interrupted", "ended by Ctrl-C before anything was written"

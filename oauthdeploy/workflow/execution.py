@@ -1,0 +1,135 @@
+"""The one way from a plan to a report, for apply, saved plans, resume, rollback and revoke.
+
+    lock -> look -> plan -> (review) -> ask -> require safety -> journal -> write -> verify -> report
+
+Each caller brings how its plan is made; everything after that is the same for all. Revoke takes no lock: it begins at
+`carry_out`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.errors import SafetyStop
+from oauthdeploy.drivers.base import Driver
+from oauthdeploy.drivers.registry import driver_facts
+from oauthdeploy.manifest.api import Manifest
+from oauthdeploy.model.state import LiveState
+from oauthdeploy.planning.outcome import ApplyReport, Event
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.running.apply import apply_plan, require_safety
+from oauthdeploy.running.clock import utc_now
+from oauthdeploy.running.journal import JOURNALS, Journal
+from oauthdeploy.running.precondition import Freshness
+from oauthdeploy.workflow.connections import connected, prover_of
+from oauthdeploy.workflow.locking import locked, state_folder
+from oauthdeploy.workflow.options import RunOptions
+
+Confirm = Callable[[Plan], bool]
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A plan that is ready to be carried out, and what it was made from.
+
+    `manifest` is the one whose desired state the plan brings about, for a rollback the inverse. `reviewed`: somebody approved
+    this very plan, so that every object is read again before its write. `in_place` are changes of a saved plan that were made
+    already. `resumes` and `undoes` name the journal of another run. `urgent`: a cut-off, which does what it can on the servers
+    that answer and proves the outcome itself; its journals go to a folder of their own.
+    """
+
+    plan: Plan
+    manifest: Manifest
+    live: LiveState
+    in_place: tuple[Address, ...] = ()
+    reviewed: bool = False
+    resumes: str = ""
+    undoes: str = ""
+    urgent: bool = False
+    journals: str = JOURNALS
+
+
+def run_job(
+    manifest: Manifest,
+    options: RunOptions,
+    make: Callable[[Mapping[str, Driver]], Job],
+    *,
+    confirm: Confirm | None = None,
+    on_event: Listener | None = None,
+    stop: threading.Event | None = None,
+) -> ApplyReport | None:
+    """Take the lock, let `make` look at the servers and plan, and carry that out. Raises LockBusy and what `carry_out` raises."""
+    stop = stop or threading.Event()
+    with locked(manifest, options, stop):
+        with connected(manifest, options, read_only=True) as readers:
+            job = make(readers)
+        return carry_out(job, options, confirm=confirm, on_event=on_event, stop=stop)
+
+
+def carry_out(
+    job: Job,
+    options: RunOptions,
+    *,
+    confirm: Confirm | None = None,
+    on_event: Listener | None = None,
+    stop: threading.Event | None = None,
+) -> ApplyReport | None:
+    """Ask, write with a journal, verify, report. Gives None when `confirm` said no; an empty plan writes nothing.
+
+    Raises SafetyStop, StalePlan, JournalFailed, DeliveryFailed and the servers' errors, all with nothing written.
+    """
+    plan, manifest = job.plan, job.manifest
+    unread = _unread(manifest, job.live, options)
+    if plan.is_empty:
+        return ApplyReport(plan=plan, outcomes=(), verified=options.verify, in_place=job.in_place, unread=unread)
+    if not job.urgent:
+        _require_no_errors(plan)
+    if confirm is not None and not confirm(plan):
+        return None
+    require_safety(plan, options.allow)
+    folder = state_folder(manifest, options) / job.journals
+    with (
+        connected(manifest, options, read_only=False) as drivers,
+        Journal.create(folder, plan.name, now=utc_now, resumes=job.resumes, undoes=job.undoes) as journal,
+    ):
+        report = apply_plan(
+            plan,
+            drivers,
+            desired=manifest.desired,
+            facts=driver_facts(),
+            on_event=on_event,
+            journal=journal,
+            base=Path(manifest.base),
+            stop=stop,
+            allowed=options.allow,
+            verify=options.verify,
+            prover=None if job.urgent else prover_of(manifest),
+            fresh=Freshness(plan, drivers, manifest.desired, always=job.reviewed),
+        )
+    return replace(report, in_place=job.in_place, unread=unread)
+
+
+def _require_no_errors(plan: Plan) -> None:
+    """Refuse a plan with findings that no flag lifts: a server can't do what the manifest asks of it. Raises SafetyStop."""
+    errors = plan.diagnostics.errors
+    if errors:
+        raise SafetyStop(
+            "The plan can't be carried out",
+            detail="\n".join(f"[{item.rule}] {item.address} {item.detail or item.summary}" for item in errors),
+            fix="Put right what the findings of the plan name. Nothing was written.",
+        )
+
+
+def _unread(manifest: Manifest, live: LiveState, options: RunOptions) -> tuple[str, ...]:
+    """What the manifest manages and nobody could read; a run that was pointed at chosen objects answers for those alone."""
+    if options.targets or options.excludes:
+        return ()
+    desired = manifest.desired
+    managed = {(address.server, address.kind) for address in (*desired.objects, *desired.absent)}
+    found = {(server, kind) for server, kind in managed if server in live.servers and not live.readable(server, kind)}
+    return tuple(f"{server}: {kind}" for server, kind in sorted(found, key=lambda one: (one[0], one[1].rank)))

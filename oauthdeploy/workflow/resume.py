@@ -1,0 +1,114 @@
+"""Go on with a run that was cut off: its journal says what it had planned, and live says what of that is still to do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.errors import SafetyStop, UsageError
+from oauthdeploy.drivers.base import Driver
+from oauthdeploy.manifest.api import Manifest, ManifestRequest
+from oauthdeploy.planning.outcome import ApplyReport
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.run_history import End, Story
+from oauthdeploy.planning.selection import only
+from oauthdeploy.running.journal import JOURNALS, last_journal, read_story
+from oauthdeploy.workflow.apply import planned
+from oauthdeploy.workflow.connections import load
+from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
+from oauthdeploy.workflow.locking import state_folder
+from oauthdeploy.workflow.options import RunOptions
+
+MANIFEST_CHANGED: Final = "manifest-changed"
+"""The rule that `--allow` lifts to go on with a manifest that is not the one of the run."""
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """What became of a run's changes, seen from now.
+
+    `in_place` need nothing more, though the journal doesn't say that they were made; `came_about` are those among them that
+    were sent and whose end was unknown. `not_made` were sent, their end was unknown, and they were not made. `undone` were
+    made and differ again. `left` are all that are still to do.
+    """
+
+    journal: str
+    in_place: tuple[Address, ...] = ()
+    came_about: tuple[Address, ...] = ()
+    not_made: tuple[Address, ...] = ()
+    undone: tuple[Address, ...] = ()
+    left: tuple[Address, ...] = ()
+
+
+def run_resume(
+    request: ManifestRequest,
+    options: RunOptions | None = None,
+    *,
+    journal: Path | None = None,
+    tell: Callable[[Resumption], None] = lambda _found: None,
+    confirm: Confirm | None = None,
+    on_event: Listener | None = None,
+    stop: threading.Event | None = None,
+) -> ApplyReport | None:
+    """Go on with the run of `journal` (None: the last one of the manifest): plan anew, and apply what that run had planned.
+
+    `tell` hears what became of that run's changes, before `confirm` is asked. The rest is as for `run_plan`. Raises what that
+    raises, JournalFailed, and SafetyStop where the manifest is not the one of the run (rule `manifest-changed`).
+    """
+    options = options or RunOptions()
+    manifest = load(request, options)
+    path = journal or last_journal(state_folder(manifest, options) / JOURNALS, manifest.desired.name)
+    story = read_story(path)
+    _require_same(story, manifest, options)
+    mine = frozenset(entry.address for entry in story.entries)
+
+    def make(readers: Mapping[str, Driver]) -> Job:
+        job = planned(manifest, readers, options)
+        job = replace(job, plan=only(job.plan, mine), resumes=path.name)
+        tell(resumption(story, job.plan))
+        return job
+
+    return run_job(manifest, options, make, confirm=confirm, on_event=on_event, stop=stop)
+
+
+def resumption(story: Story, plan: Plan) -> Resumption:
+    """Compare what a journal says with what is still to do."""
+    left = {change.address for change in plan.changes}
+    open_ones = {entry.address for entry in story.of(End.OPEN, End.UNKNOWN)}
+    done = {entry.address for entry in story.of(End.DONE)}
+    in_place = {entry.address for entry in story.entries} - left - done
+    return Resumption(
+        journal=story.path,
+        in_place=tuple(sorted(in_place)),
+        came_about=tuple(sorted(in_place & open_ones)),
+        not_made=tuple(sorted(open_ones & left)),
+        undone=tuple(sorted(done & left)),
+        left=tuple(change.address for change in plan.changes),
+    )
+
+
+def _require_same(story: Story, manifest: Manifest, options: RunOptions) -> None:
+    name = manifest.desired.name
+    if story.manifest and story.manifest != name:
+        raise UsageError(
+            "The journal is of another manifest",
+            detail=f"{story.path} is of '{story.manifest}'; this manifest is '{name}'.",
+            fix="Name the manifest with -f, or another journal.",
+        )
+    if story.undoes:
+        raise UsageError(
+            "The journal is of a rollback",
+            detail=f"{story.path} takes back {story.undoes}.",
+            fix="Run `oauthdeploy rollback` with that journal again: it goes on with what is missing.",
+        )
+    if story.digest and story.digest != manifest.digest and MANIFEST_CHANGED not in options.allow:
+        raise SafetyStop(
+            "The manifest is not the one of the run",
+            detail=f"[{MANIFEST_CHANGED}] {story.path} was written for a manifest of another digest.",
+            fix="Give the same files and variables, run apply without --resume, or lift the rule once: "
+            f"--allow {MANIFEST_CHANGED}",
+        )

@@ -1,0 +1,100 @@
+"""Take back what a journal says was made: journal -> inverse -> live -> plan -> apply.
+
+Live is the truth: the plan is made anew, and the journal decides only what it is about.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.errors import UsageError
+from oauthdeploy.drivers.base import Driver
+from oauthdeploy.manifest.api import Manifest, ManifestRequest
+from oauthdeploy.model.objects import Side
+from oauthdeploy.model.state import DesiredState
+from oauthdeploy.planning.outcome import ApplyReport
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.rollback.inverse import CHANGED_SINCE, inverse
+from oauthdeploy.planning.rollback.steps import Step, steps_of
+from oauthdeploy.running.journal import read_journal
+from oauthdeploy.running.read import read_wanted, wanted_of
+from oauthdeploy.workflow.connections import connected, load
+from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
+from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.planner import plan_now
+
+
+def plan_rollback(request: ManifestRequest, journal: Path, options: RunOptions | None = None) -> tuple[Plan, Manifest]:
+    """The plan that takes back what `journal` says was made. Writes nothing.
+
+    What can't be taken back, and what has changed since, is said in the plan's findings. Raises what `make_plan` raises, and
+    JournalFailed.
+    """
+    options = options or RunOptions()
+    manifest = load(request, options)
+    steps = _steps(journal, manifest)
+    with connected(manifest, options, read_only=True) as drivers:
+        job = _rollback(steps, manifest, drivers, options)
+    return job.plan, job.manifest
+
+
+def run_rollback(
+    request: ManifestRequest,
+    journal: Path,
+    options: RunOptions | None = None,
+    *,
+    confirm: Confirm | None = None,
+    on_event: Listener | None = None,
+    stop: threading.Event | None = None,
+) -> ApplyReport | None:
+    """Take back what `journal` says was made: plan, ask, apply in the two-sided order with a journal, verify, report.
+
+    `confirm`, `on_event` and `stop` are as for `run_plan`. Raises what that raises, and JournalFailed.
+    """
+    options = options or RunOptions()
+    manifest = load(request, options)
+    steps = _steps(journal, manifest)
+
+    def make(readers: Mapping[str, Driver]) -> Job:
+        return replace(_rollback(steps, manifest, readers, options), undoes=journal.name)
+
+    return run_job(manifest, options, make, confirm=confirm, on_event=on_event, stop=stop)
+
+
+def _steps(journal: Path, manifest: Manifest) -> tuple[Step, ...]:
+    contents = read_journal(journal)
+    names = {str(record["manifest"]) for record in contents.records if record["type"] == "run" and "manifest" in record}
+    if names - {manifest.desired.name}:
+        raise UsageError(
+            "The journal is of another manifest",
+            detail=f"{journal} is of '{', '.join(sorted(names))}'; this manifest is '{manifest.desired.name}'.",
+            fix="Name the manifest with -f, or another journal.",
+        )
+    return steps_of(contents.records)
+
+
+def _rollback(steps: Sequence[Step], manifest: Manifest, drivers: Mapping[str, Driver], options: RunOptions) -> Job:
+    """The plan, with the manifest whose desired state is the inverse."""
+    mine = tuple(step for step in steps if not options.servers or step.address.server in options.servers)
+    first = inverse(mine, manifest.desired).desired
+    touched = {step.address.server for step in mine} & drivers.keys()
+    wanted = {name: wanted_of(first, name) for name in touched}
+    for name, item in wanted.items():
+        wanted[name] = replace(item, kinds=item.kinds | _seen_for_order(manifest.desired, name))
+    live = read_wanted({name: drivers[name] for name in touched}, wanted)
+    found = inverse(mine, manifest.desired, live, lifted=CHANGED_SINCE in options.allow)
+    undone = replace(manifest, desired=found.desired)
+    plan, live, _reports = plan_now(undone, drivers, options)
+    return Job(replace(plan, diagnostics=(plan.diagnostics + found.findings).sorted()), undone, live)
+
+
+def _seen_for_order(desired: DesiredState, server: str) -> frozenset[Kind]:
+    """What has to be seen to tell whether somebody else uses by now what the run made."""
+    kinds = {Kind.CLIENT, Kind.SCOPE}
+    if Side.AUTHORIZATION in desired.servers[server].role.sides:
+        kinds.add(Kind.ASSOCIATION)
+    return frozenset(kinds)
