@@ -29,7 +29,7 @@ MANIFEST_CHANGED: Final = "manifest-changed"
 
 @dataclass(frozen=True)
 class Resumption:
-    """What became of a run's changes, seen from now.
+    """What became of the changes of the run of `journal`, seen from now.
 
     `in_place` need nothing more, though the journal doesn't say that they were made; `came_about` are those among them that
     were sent and whose end was unknown. `not_made` were sent, their end was unknown, and they were not made. `undone` were
