@@ -86,6 +86,10 @@ class RenewingAuth(AuthBase, ABC):
     def close(self) -> None:
         """Give back connections."""
 
+    def claims(self) -> Mapping[str, Any]:
+        """What the sign-in says of who signs in, such as the roles in an access token. Default: nothing."""
+        return {}
+
 
 class _Again(Exception):
     """An attempt that may be repeated, with the error that stands if it isn't."""
@@ -145,6 +149,10 @@ class AdminClient:
         self._session.close()
         if isinstance(self._auth, RenewingAuth):
             self._auth.close()
+
+    def claims(self) -> Mapping[str, Any]:
+        """What the sign-in of the last request says of who signed in; empty where it says nothing."""
+        return self._auth.claims() if isinstance(self._auth, RenewingAuth) else {}
 
     def guard(self, secret: Secret) -> None:
         """Never show words of this server that hold `secret`, such as one that it made itself."""

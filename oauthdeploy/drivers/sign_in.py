@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from contextvars import Context
 from typing import Any, Final
@@ -18,7 +19,7 @@ from requests import PreparedRequest
 from oauthdeploy.core.errors import Forbidden, NotFound, Rejected, ServerError, Unauthorized, UnexpectedAnswer
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.http import AdminClient, RenewingAuth
-from oauthdeploy.drivers.json_wire import FORM
+from oauthdeploy.drivers.json_wire import FORM, decode
 
 EARLY_SECONDS: Final = 30.0
 """A token is renewed so long before it ends, or when a fifth of its life is left, whichever is later."""
@@ -59,6 +60,19 @@ class TokenAuth(RenewingAuth):
                 token = self._fetch()
         request.headers["Authorization"] = f"Bearer {token.reveal()}"
         return request
+
+    def claims(self) -> Mapping[str, Any]:
+        """What the present token says of its bearer, where it is a JWT (RFC 9068); not verified, and empty where it is none."""
+        with self._lock:
+            token = self._token
+        parts = token.reveal().split(".") if token is not None else []
+        if len(parts) != 3:
+            return {}
+        try:
+            body = decode(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        except ValueError:
+            return {}
+        return body if isinstance(body, Mapping) else {}
 
     def renew(self, refused: PreparedRequest) -> bool:
         """Fetch a new token, unless another thread has done so since `refused` was signed."""

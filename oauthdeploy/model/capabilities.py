@@ -161,7 +161,8 @@ class DriverFacts:
     kind. `writable` is false for a driver that only describes a server that is trusted. `endpoints` tells from the url and the
     validated options of a server entry where that server is asked as an authorization server, without asking it; it must take
     any text as url.
-    `proved_against` names the real server of its tests.
+    `proved_against` names the real server of its tests. `absence` answers whether an empty or partial answer proves that what it
+    lacks isn't there: no where a server leaves out what the account may not see, and the note says how the driver finds out.
     """
 
     name: str
@@ -179,6 +180,7 @@ class DriverFacts:
     writable: bool = True
     endpoints: Callable[[str, Model], Endpoints] = no_endpoints
     proved_against: str = ""
+    absence: Support = field(default_factory=lambda: Support(Answer.UNTESTED))
 
     def own_options(self, kind: Kind) -> type[Model] | None:
         """The model of the driver's own options of a kind of object; None where it takes none."""

@@ -164,9 +164,10 @@ class LiveToken:
 class ServerState:
     """What one driver read: objects, and for each kind that it couldn't read the reason. `requests` were sent for it.
 
-    `complete` are the kinds of which every object was asked for; None: nobody says. `accounts` maps names of users and groups
-    to whether they are enabled; None: not read, and `accounts_unread` says why where it was tried. `tokens` are the working
-    tokens in the same way.
+    `hidden` says of a kind that objects which the manifest doesn't name may be hidden from the account; all that it names were
+    found. `complete` are the kinds of which every object was asked for; None: nobody says. `accounts` maps names of users and
+    groups to whether they are enabled; None: not read, and `accounts_unread` says why where it was tried. `tokens` are the
+    working tokens in the same way.
     """
 
     server: str
@@ -178,6 +179,7 @@ class ServerState:
     accounts_unread: Diagnostic | None = None
     tokens: tuple[LiveToken, ...] | None = None
     tokens_unread: Diagnostic | None = None
+    hidden: Mapping[Kind, Diagnostic] = field(default_factory=_frozen_map)
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,7 @@ def compare(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFa
 
 def _compare_server(view: ServerView) -> Iterator[Found]:
     yield from (view.live.unreadable[kind] for kind in Kind if kind in view.live.unreadable)
+    yield from (view.live.hidden[kind] for kind in Kind if kind in view.live.hidden)
     yield from cut_offs(view)
     objects = [found for kind in (Kind.TRUST, Kind.SETTINGS, Kind.SCOPE) for found in _objects(view, kind, {})]
     moved = dict(_moves(view))

@@ -62,7 +62,9 @@ def read_wanted(drivers: Mapping[str, Driver], wanted: Mapping[str, Wanted]) -> 
         if name in wanted and (wanted[name].kinds or wanted[name].accounts)
     }
     states = {
-        name: replace(state, complete=wanted[name].kinds if wanted[name].everything else frozenset())
+        name: replace(
+            state, complete=wanted[name].kinds - state.hidden.keys() if wanted[name].everything else frozenset()
+        )
         for name, state in _ask_all(asked, lambda driver: driver.read(wanted[driver.name])).items()
     }
     for name in drivers:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import json
 import ssl
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,6 +54,10 @@ Choose = Callable[[Seen], Fault | None]
 """Says of each request what is to become of it; None: nothing."""
 
 
+Alter = Callable[[Seen, Any], Any]
+"""Gives what a client gets to see of a JSON answer of the server."""
+
+
 class Proxy:
     """Listens on a port of its own and forwards to `target`, whose certificate `context` verifies where it speaks TLS."""
 
@@ -64,6 +69,7 @@ class Proxy:
         self._lock = threading.Lock()
         self._seen: list[Seen] = []
         self._choose: Choose | None = None
+        self._alter: Alter | None = None
         self._signing_in: set[str] = set()
         self._server = _server(self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}{self._base}"
@@ -85,6 +91,24 @@ class Proxy:
         """Let `choose` decide about each request from now on; None: all go through."""
         with self._lock:
             self._choose = choose
+
+    def alter(self, change: Alter | None) -> None:
+        """Let `change` rewrite each JSON answer of the server from now on, sign-ins left out; None: all stay as they are."""
+        with self._lock:
+            self._alter = change
+
+    def altered(self, seen: Seen, headers: Sequence[tuple[str, str]], answer: bytes) -> bytes:
+        """An answer as the client gets to see it."""
+        with self._lock:
+            change = None if seen.bare in self._signing_in else self._alter
+        kinds = [value for name, value in headers if name.lower() == "content-type"]
+        if change is None or not answer or not any("json" in kind for kind in kinds):
+            return answer
+        try:
+            body = json.loads(answer)
+        except ValueError:
+            return answer
+        return json.dumps(change(seen, body)).encode()
 
     def seen(self, since: int = 0) -> tuple[Seen, ...]:
         """The requests so far, sign-ins left out, from number `since` on."""
@@ -175,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is None or fault.after:
             status, headers, answer = self._forward(body)
             if fault is None:
-                self._answer(status, headers, answer)
+                self._answer(status, headers, self.proxy.altered(Seen(self.command, self.path), headers, answer))
                 return
         if fault.drop:
             self.close_connection = True
@@ -184,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _handle
 
-    def _forward(self, body: bytes) -> tuple[int, Iterable[tuple[str, str]], bytes]:
+    def _forward(self, body: bytes) -> tuple[int, Sequence[tuple[str, str]], bytes]:
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
         try:
             self._upstream.request(self.command, self.path, body or None, headers)

@@ -68,6 +68,10 @@ class Site(ABC):
         """Credentials with which everything can be read and nothing can be written."""
         return None
 
+    def narrow_credentials(self) -> Mapping[str, Any] | None:
+        """Credentials with which the server leaves out of its lists what the account may not see, clients and scopes among it."""
+        return None
+
     def account(self) -> str | None:
         """The name of a user of the server that exists and is enabled."""
         return None

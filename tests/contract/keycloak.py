@@ -58,6 +58,9 @@ class KeycloakSite(Site):
     def reader_credentials(self) -> Mapping[str, Any]:
         return Manager(self.realm).account("reader", *_VIEW).credentials
 
+    def narrow_credentials(self) -> Mapping[str, Any]:
+        return Manager(self.realm).account("narrow", "query-clients", "view-realm").credentials
+
     def account(self) -> str:
         self.realm.add(
             "/users",

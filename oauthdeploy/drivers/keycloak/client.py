@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from oauthdeploy.core.errors import NotFound, Rejected
+from oauthdeploy.core.errors import Forbidden, NotFound, Rejected
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.common_steps import at_once, parsed
 from oauthdeploy.drivers.http import AdminClient, Answer
@@ -120,6 +120,14 @@ class AdminApi:
     def new_secret(self, uuid: str) -> None:
         """Let the server make a new secret for a client; the client's JSON tells it."""
         self._send("POST", CLIENT_SECRET, uuid)
+
+    def may_view_clients(self) -> bool:
+        """Whether the account may view all clients, told by a request that asks for that right alone."""
+        try:
+            self._list(INITIAL_ACCESS)
+        except (Forbidden, NotFound):
+            return False
+        return True
 
     # -- client scopes -----------------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ from oauthdeploy.drivers.keycloak.reading import (
 )
 from oauthdeploy.drivers.keycloak.revocation import Cutter, count_cut_off
 from oauthdeploy.drivers.keycloak.sessions import busy_clients, live_tokens
+from oauthdeploy.drivers.keycloak.visibility import Sight
 from oauthdeploy.drivers.keycloak.writing import Writer
 from oauthdeploy.model.objects import Client, Object
 from oauthdeploy.model.servers import Role
@@ -58,6 +59,7 @@ class KeycloakDriver(Driver):
         self._saml: frozenset[Address] = frozenset()
         self._scope_ids: dict[str, str] = {}
         self._realm: Mapping[str, Any] = {}
+        self._permissions: bool | None = None
         self._scopes: Mapping[str, Mapping[str, Any]] = {}
 
     def check(self) -> ServerReport:
@@ -118,9 +120,25 @@ class KeycloakDriver(Driver):
             realm = self._admin.realm() if look else {}
             if realm is None and not self._options.create_realm:
                 raise self._no_realm()
-            reader = Reader(self.name, self._admin, wanted, realm, ids)
+            reader = Reader(self.name, self._admin, wanted, realm, ids, self._sight_of(realm))
             reader.read()
         return state_of(reader, tally.requests), reader
+
+    def _sight_of(self, realm: Mapping[str, Any] | None) -> Sight:
+        """What the account may see; whether the realm has fine-grained permissions is known from an earlier look too."""
+        with self._lock:
+            known = self._permissions
+        told = (realm or {}).get("adminPermissionsEnabled", known)
+        permissions = told if isinstance(told, bool) else None
+        with self._lock:
+            self._permissions = permissions
+        return Sight(
+            self._options.realm,
+            self._credentials.realm,
+            permissions,
+            self.connection.http.claims,
+            self._admin.may_view_clients,
+        )
 
     def read_tokens(self) -> tuple[Sequence[LiveToken], int] | None:
         """The sessions of users, online and offline, of every client that has some; a token without a session isn't told."""

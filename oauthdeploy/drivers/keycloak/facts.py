@@ -244,4 +244,8 @@ FACTS: Final = DriverFacts(
     names=NAMES,
     endpoints=endpoints,
     proved_against="Keycloak 26.7.3",
+    absence=no(
+        "a list leaves out what the account may not view; the driver looks at the roles in the access token, at the realm's "
+        "fine-grained permissions and at a request that asks for the right to view all clients"
+    ),
 )

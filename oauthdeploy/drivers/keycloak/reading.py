@@ -26,8 +26,12 @@ from oauthdeploy.drivers.keycloak.revocation_state import live_revocation
 from oauthdeploy.drivers.keycloak.scopes import LiveScope, read_scope
 from oauthdeploy.drivers.keycloak.secret_fields import keeps_secrets, sealed
 from oauthdeploy.drivers.keycloak.settings import is_whole, read_settings, settings_fingerprint
+from oauthdeploy.drivers.keycloak.visibility import Sight, filtered
 from oauthdeploy.model.objects import Association, Client, Object, Revocation, Scope, Settings
 from oauthdeploy.model.state import LiveObject, Ownership, ServerState
+
+BUILT_IN_CLIENT: Final = "realm-management"
+BUILT_IN_SCOPE: Final = "basic"
 
 FEW: Final = 8
 """So many clients are asked for one by one; for more of them pages are cheaper."""
@@ -41,7 +45,7 @@ class Reader:
     """One reading of one realm.
 
     `realm` is its JSON, None where it is still to be made; `scope_ids` are the ids of client scopes by name, from earlier
-    readings.
+    readings. `sight` is what the account may see.
     """
 
     server: str
@@ -49,8 +53,10 @@ class Reader:
     wanted: Wanted
     realm: Mapping[str, Any] | None
     scope_ids: Mapping[str, str]
+    sight: Sight
     objects: dict[Address, LiveObject] = field(default_factory=dict)
     unreadable: dict[Kind, Diagnostic] = field(default_factory=dict)
+    hidden: dict[Kind, Diagnostic] = field(default_factory=dict)
     clients: dict[str, LiveClient] = field(default_factory=dict)
     scopes: dict[str, LiveScope] = field(default_factory=dict)
     accounts: dict[str, bool] = field(default_factory=dict)
@@ -89,6 +95,20 @@ class Reader:
                 for address in [address for address in self.objects if address.kind is kind]:
                     del self.objects[address]
 
+    def _is_hidden(self, kinds: Iterable[Kind], named: Collection[str], found: Collection[str], built_in: str) -> bool:
+        """Whether a name that wasn't found may be hidden from the account: then nobody may act on its absence.
+
+        Where every name was found, only what the manifest doesn't name may be hidden, and that is said. A whole list without
+        `built_in`, which every realm has, was filtered.
+        """
+        missing = tuple(sorted(set(named) - set(found)))
+        whole = self.wanted.everything and built_in in found
+        if not (missing or self.wanted.everything) or self.sight.shows_all(whole_list=whole):
+            return False
+        for kind in kinds:
+            (self.unreadable if missing else self.hidden)[kind] = filtered(self.server, kind, missing)
+        return bool(missing)
+
     def _nothing(self) -> None:
         """A realm that isn't there holds nothing; a revocation is fulfilled, since there is nobody to cut off."""
         for address, value in self.wanted.objects.items():
@@ -109,6 +129,10 @@ class Reader:
         raw = self._raw_scopes()
         found = parsed(self.admin.http.server, "GET", api.SCOPES, lambda: [read_scope(one) for one in raw])
         self.scopes.update({live.name: live for live in found})
+        named = {a.name for a in (*self.wanted.objects, *self.wanted.absent) if a.kind is Kind.SCOPE}
+        kinds = self.wanted.kinds & {Kind.SCOPE}
+        if self._is_hidden(kinds, named, self.scopes, BUILT_IN_SCOPE):
+            return
         if Kind.SCOPE not in self.wanted.kinds:
             return
         for live in found:
@@ -154,6 +178,12 @@ class Reader:
         lives = parsed(self.admin.http.server, "GET", api.CLIENTS, lambda: [read_client(raw) for raw in self._raw()])
         for live in lives:
             self.clients[live.client_id] = live
+        named = self._named_clients - {
+            former for address, former in self.wanted.moved.items() if address.client in self.clients
+        }
+        about = self.wanted.kinds & {Kind.CLIENT, Kind.ASSOCIATION, Kind.REVOCATION}
+        if self._is_hidden(about, named, self.clients, BUILT_IN_CLIENT):
+            return
         for live in lives:
             key = self._key(live)
             if not live.openid:
@@ -256,6 +286,14 @@ class Reader:
             for name, enabled in zip(names, at_once(self.admin.parallel, self._account, names), strict=True):
                 if enabled is not None:
                     self.accounts[name] = enabled
+            if not self.sight.shows_users and not self.wanted.accounts <= self.accounts.keys():
+                raise Forbidden(
+                    f"'{self.server}' doesn't show this account every user",
+                    server=self.server,
+                    method="GET",
+                    path=api.USERS,
+                    fix="Give the account the role view-users.",
+                )
         except (Unreachable, Unauthorized):
             raise
         except ServerError as error:
@@ -399,4 +437,5 @@ def state_of(reader: Reader, requests: int) -> ServerState:
         requests,
         accounts=MappingProxyType(dict(reader.accounts)) if reader.wanted.accounts and unread is None else None,
         accounts_unread=unread,
+        hidden=MappingProxyType(dict(reader.hidden)),
     )

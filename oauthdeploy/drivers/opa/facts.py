@@ -136,4 +136,5 @@ FACTS: Final = DriverFacts(
     names=NAMES,
     granularity=Granularity.DOCUMENT,
     proved_against="Open Policy Agent 1.22",
+    absence=yes("the document is one answer, which system.authz allows or refuses as a whole"),
 )

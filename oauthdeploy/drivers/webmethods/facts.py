@@ -205,5 +205,6 @@ FACTS: Final = DriverFacts(
     defaults=DEFAULTS,
     names=NAMES,
     endpoints=endpoints,
+    absence=yes("Administrators and read-only administrators see everything; others get 403 for everything"),
     proved_against="the embedded server of oauthdeploy, which speaks the Administrator API of Integration Server 10.11",
 )

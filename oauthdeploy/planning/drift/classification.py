@@ -252,7 +252,7 @@ def _blind(address: Address, path: str, desired: DesiredState) -> DriftItem:
 def _unreadable(live: LiveState) -> Iterator[DriftItem]:
     """One item for each kind that a server didn't show; `*` stands for all names."""
     for name, state in sorted(live.servers.items()):
-        for kind, why in state.unreadable.items():
+        for kind, why in (*state.unreadable.items(), *state.hidden.items()):
             names = {Kind.ASSOCIATION: "*:*"}.get(kind, "" if kind.is_singleton else "*")
             address = Address(kind, names, name)
             yield DriftItem(DriftClass.UNREADABLE, address, f"{why.summary}. {why.detail}".strip())

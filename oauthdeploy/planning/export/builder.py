@@ -51,7 +51,7 @@ class _Exporter:
         """Everything that is selected."""
         kinds = self.options.kinds
         for server, state in sorted(self.estate.live.servers.items()):
-            for kind, why in state.unreadable.items():
+            for kind, why in (*state.unreadable.items(), *state.hidden.items()):
                 self._say("export-unreadable", f"{kind}@{server}", f"{why.summary}. {why.detail}".strip(), why.fix)
         scopes = list(self._scopes()) if Kind.SCOPE in kinds else []
         groups = self._groups()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from oauthdeploy.testing.scenarios import behaviour, clients, failures, kinds, revocation
+from oauthdeploy.testing.scenarios import answers, behaviour, clients, failures, kinds, revocation
 from oauthdeploy.testing.scenarios.base import SCENARIOS as _TOLD
 from oauthdeploy.testing.scenarios.base import NoHook, Scenario
 
-_PARTS: Final = (kinds, clients, revocation, behaviour, failures)
+_PARTS: Final = (kinds, clients, revocation, behaviour, answers, failures)
 
 GROUPS: Final = {
     "arrival": "Arrival",
@@ -25,6 +25,7 @@ GROUPS: Final = {
     "unmanaged": "What isn't managed",
     "requests": "Requests",
     "refused": "Rights",
+    "answers": "Answers that say less, or something else",
     "reading": "Trouble while reading",
     "writing": "Trouble while writing",
     "vanished": "Gone meanwhile",

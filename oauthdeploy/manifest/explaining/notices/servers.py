@@ -29,6 +29,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Give the account the right that the message names.",
     ),
     (
+        "list-filtered",
+        "warning",
+        "The account doesn't see everything",
+        "The server leaves out of its lists what the account may not view, and says 200: what isn't in a list may be there. "
+        "Where that touches an object that the manifest names, nothing of its kind is created, changed or deleted.",
+        "Give the account the right to view all of the kind; for Keycloak the role view-clients or manage-clients.",
+    ),
+    (
         "not-found",
         "error",
         "The server doesn't have it",
