@@ -34,7 +34,7 @@ SHOWN: Final = 80
 def unparsed(value: Any) -> Unparsed:
     """What stands for a value that can't be parsed: its JSON on one line, bounded, with a mask for all that is named a secret."""
     try:
-        text = json.dumps(masked(_without_secrets(value)), ensure_ascii=False, sort_keys=True)
+        text = json.dumps(masked(_without_secrets(value)), sort_keys=True)
     except RecursionError:
         text = "(nested too deeply)"
     return Unparsed(clean(text, SHOWN))

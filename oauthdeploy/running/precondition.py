@@ -161,7 +161,7 @@ def _fields_moved(change: Change, found: LiveObject) -> Iterator[str]:
             continue
         if field.path.startswith(OPTIONS):
             continue
-        now = have.get(field.path)
+        now = found.unparsed.get(field.path) or have.get(field.path)
         if not same(field.before, now):
             yield f"{field.path} was {shown(field.before)}, and is {shown(now)} now"
 

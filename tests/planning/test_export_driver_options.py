@@ -10,9 +10,12 @@ import pytest
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.capabilities import table_for
+from oauthdeploy.model.fields import Unparsed
 from oauthdeploy.model.objects import Client, Settings
+from oauthdeploy.model.state import LiveObject
+from oauthdeploy.planning.export.builder import export
 from oauthdeploy.planning.export.driver_options import option_edits
-from oauthdeploy.planning.export.values import OptionEdit
+from oauthdeploy.planning.export.values import ExportOptions, OptionEdit
 from oauthdeploy.planning.inventory import Estate
 from tests.planning.builders import FACTS, authorization_server, client, desired, live, settings
 
@@ -113,3 +116,29 @@ def test_the_options_of_settings_are_told_server_by_server() -> None:
     sides = {address.server: there for address, there in found.live.objects.items()}
     (edit,) = option_edits(found, Kind.SETTINGS, "", sides, ())
     assert (edit.values, edit.alike) == ({"as": "b"}, False)
+
+
+def test_what_can_not_be_parsed_is_left_out_by_name() -> None:
+    """Of clients, settings and options alike: the manifest can't say it, and says everything else."""
+    address, realm = client("shop", "as"), settings("as")
+    odd = {"tokens.access_lifetime": Unparsed('"5m"'), "options.fake.idle": Unparsed('"30m"')}
+    servers = {"as": authorization_server()}
+    found = Estate(
+        desired({address: Client(options={"fake": {"idle": 1800}})}, servers=servers),
+        live(
+            {
+                address: LiveObject(Client(description="d"), unparsed=odd),
+                realm: LiveObject(Settings(), unparsed={"access_token_lifetime": Unparsed("-1")}),
+            },
+            servers=servers,
+        ),
+        FACTS,
+        {"as": table_for(FACTS["fake"], servers["as"].role)},
+    )
+    made = export(found, ExportOptions())
+    (entry,) = made.clients
+    assert entry.values == {"description": "d"}
+    assert [edit.gone for edit in entry.options] == [True]
+    said = " ".join(item.detail for item in made.findings if item.rule == "export-left-out")
+    for part in ('tokens.access_lifetime is left out: as holds "5m"', "options.fake.idle", "access_token_lifetime"):
+        assert part in said

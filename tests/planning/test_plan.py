@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret, SourcedText
-from oauthdeploy.model.fields import KNOWN_AFTER_APPLY
+from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Unparsed
 from oauthdeploy.model.objects import (
     Client,
     ClientSecret,
@@ -175,6 +175,7 @@ def test_every_plan_of_random_clients_follows_the_schema(wanted: Any, seen: Any)
 def test_values_have_one_json_form() -> None:
     """Types of the model become plain JSON; what has no form is an error, not a guess."""
     assert json_value((Grant.PASSWORD, 1, True, None)) == ["password", 1, True, None]
+    assert json_value(Unparsed('"5m"')) == {"unparsed": '"5m"'}
     assert json_value(KNOWN_AFTER_APPLY) == {"known_after_apply": True}
     assert json_value(datetime(2026, 1, 2, tzinfo=UTC)) == "2026-01-02T00:00:00Z"
     assert json_value(date(2026, 1, 2)) == "2026-01-02"

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import JournalFailed, Rejected
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.fields import Unparsed
 from oauthdeploy.model.objects import Association, Client, Grant, Object, Revocation, Scope, Settings, Side
 from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.model.state import DesiredState, LiveState, Policy, PolicyLimits, PrunePolicy
@@ -25,9 +26,9 @@ from oauthdeploy.planning.plan import Plan, build_plan, plan_document
 from oauthdeploy.planning.rollback.inverse import CHANGED_SINCE, END_UNKNOWN, NOT_RESTORABLE, Inverse, inverse
 from oauthdeploy.planning.rollback.steps import steps_of
 from oauthdeploy.running.apply import apply_plan
-from oauthdeploy.running.journal import Journal, read_journal
+from oauthdeploy.running.journal import Journal, plain, read_journal
 from oauthdeploy.running.read import read_live, read_wanted, wanted_of
-from tests.running.kit import FACTS_BY_DRIVER, Clock, at
+from tests.running.kit import FACTS_BY_DRIVER, Clock, at, desired_state
 from tests.running.memory_driver import MemoryDriver, MemoryServer
 
 EVERY_KIND = frozenset({Kind.SETTINGS, Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION})
@@ -311,6 +312,36 @@ def test_what_failed_is_not_taken_back(tmp_path: Path) -> None:
     assert steps_of([sent, failed]) == ()
     assert [step.made for step in steps_of([sent, undelivered])] == [True]
     assert Status.FAILED.value == "failed"
+
+
+def test_a_former_value_that_could_not_be_parsed_is_named_and_left(tmp_path: Path) -> None:
+    """A manifest can't write it, so the present value stays; the other fields of the change go back."""
+    changed = [
+        {"path": "tokens.access_lifetime", "before": plain(Unparsed('"5m"')), "after": 300},
+        {"path": "options.memory.idle", "before": plain(Unparsed("[1]")), "after": 1},
+        {"path": "description", "before": "old", "after": "new"},
+    ]
+    base: dict[str, object] = {"address": "client/c@login", "action": "update"}
+    sent = {"type": "intent", **base, "before": {"description": "old"}, "after": {}, "changed": changed}
+    (step,) = steps_of([sent, {"type": "outcome", **base, "status": "done"}])
+    assert step.unparsed == ("tokens.access_lifetime", "options.memory.idle")
+    assert step.back == {"description": "old"}
+    found = inverse([step], desired_state({at("client/c@login"): Client()}))
+    (said,) = [item for item in found.findings if item.rule == "not-restorable"]
+    assert "tokens.access_lifetime, options.memory.idle held a value that a manifest can't write" in said.detail
+
+
+def test_a_change_that_took_something_along_was_made() -> None:
+    """Its own fields go back; what it lost is named by the change's error."""
+    base: dict[str, object] = {
+        "address": "client/c@login",
+        "action": "update",
+        "before": {},
+        "after": {},
+        "changed": [],
+    }
+    ended = {"type": "outcome", **base, "status": "failed", "because": {"rule": "fields-lost"}}
+    assert [step.made for step in steps_of([{"type": "intent", **base}, ended])] == [True]
 
 
 def test_secrets_among_options_are_named_as_lost_and_asked_for_as_secrets(tmp_path: Path) -> None:

@@ -375,3 +375,38 @@ def test_a_refresh_token_that_outlives_its_access_token_is_deleted_too() -> None
         driver.apply([change])
         deleted = [seen.path for seen in server.seen if seen.method == "DELETE"]
     assert deleted == ["/admin/oauth/token/accesstoken/at", "/admin/oauth/token/refreshtoken/rt"]
+
+
+# -- links ------------------------------------------------------------------------------------------------------------
+
+LINKED = [{"name": "c", "url": "https://is/admin/oauth/client/id-1/"}]
+
+
+def test_links_in_a_list_are_followed() -> None:
+    """A server that doesn't know expand lists names and addresses; each object is then asked for by itself."""
+    one = on("GET", "/admin/oauth/client/id-1", says(RAW_CLIENT))
+    links = on("GET", "/admin/oauth/client", says({"clients": LINKED}))
+    with server_with(links, one, *GOOD_LISTS) as (driver, _server):
+        state = driver.read(Wanted({}, frozenset({Kind.CLIENT})))
+    assert not state.unreadable
+    assert [address.name for address in state.objects] == ["c (1)"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "answer"),
+    [
+        (LINKED, says({"message": "no"}, 404)),
+        (LINKED, says(LINKED[0])),
+        ([{"name": f"c{n}", "url": f"/admin/oauth/client/{n}"} for n in range(501)], says(RAW_CLIENT)),
+        ([RAW_CLIENT, *LINKED], says(RAW_CLIENT)),
+    ],
+    ids=["nowhere", "to-a-link", "too-many", "mixed"],
+)
+def test_links_that_lead_nowhere_are_no_absence(listed: Any, answer: Any) -> None:
+    """Then nobody knows what stands there, and the kind is refused."""
+    one = on("GET", "/admin/oauth/client/id-1", answer)
+    links = on("GET", "/admin/oauth/client", says({"clients": listed}))
+    with server_with(links, one, *GOOD_LISTS) as (driver, _server):
+        state = driver.read(Wanted({}, frozenset({Kind.CLIENT})))
+    assert state.unreadable.keys() == {Kind.CLIENT}
+    assert not state.objects
