@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from itertools import groupby
@@ -11,6 +12,7 @@ from pathlib import Path
 from pkgutil import walk_packages
 
 import click
+import yaml
 
 import oauthdeploy
 from oauthdeploy.cli.app import ALIASES, COMMANDS, app
@@ -151,10 +153,15 @@ def _field(path: str, field: FieldFacts) -> str:
         about = f"({field.driver}) {about}"
     if field.required:
         about += " Required."
-    if field.examples:
-        about += f" Example: {field.examples[0]}"
+    example = f" Example: {code(as_yaml(field.examples[0]))}" if field.examples else ""
     default = code(field.default) if field.default is not None else ""
-    return f"| {code(path)} | {cell(about)} | {cell(', '.join(field.types))} | {default} |"
+    return f"| {code(path)} | {cell(about)}{example} | {cell(', '.join(field.types))} | {default} |"
+
+
+def as_yaml(value: object) -> str:
+    """A value as the manifest writes it, in one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=sys.maxsize, allow_unicode=True, sort_keys=False)
+    return text.removesuffix("\n").removesuffix("\n...")
 
 
 # -- exit codes and the order of work ---------------------------------------------------------------------------------
