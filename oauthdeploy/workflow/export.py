@@ -247,7 +247,8 @@ class _Export:
             except ValueError:
                 continue
             if address.server in reports:
-                yield (address.kind.value, address.name, ""), item.detail or item.summary
+                name = address.server if address.kind.is_singleton else address.name
+                yield (address.kind.value, name, _field_of(item.path)), item.detail or item.summary
 
     def _leave_out(self, found: Iterable[tuple[Left, str]]) -> bool:
         """Note what isn't sayable; True where there is something new."""
@@ -306,6 +307,12 @@ def _unsayable(errors: Iterable[Diagnostic]) -> Iterator[tuple[Left, str]]:
             yield (Kind.SETTINGS.value, str(path[2]), str(path[3])), why
         elif len(path) >= 3 and path[0] == "servers" and path[2] == "authorization_server":
             yield (Kind.TRUST.value, str(path[1]), ""), why
+
+
+def _field_of(path: Path) -> str:
+    """The dotted path of the field to which a place in the manifest leads; "" where it leads to an object as a whole."""
+    above = 2 if path[:1] != ("settings",) else 3 if path[1:2] == ("overrides",) else 1
+    return ".".join(str(part) for part in path[above:] if isinstance(part, str))
 
 
 def _file(made: Source, before: Source) -> ExportedFile:

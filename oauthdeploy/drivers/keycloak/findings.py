@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
 from oauthdeploy.drivers.base import Wanted
 from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES
 from oauthdeploy.drivers.keycloak.mapping import default_scopes
@@ -76,7 +76,7 @@ def _saml(address: Address) -> Diagnostic:
 def _settings(realm: Realm, address: Address, value: Settings) -> Iterator[Diagnostic]:
     for field in ("access_token_lifetime", "authorization_code_lifetime"):
         if getattr(value, field) == "never":
-            yield _endless(address, field)
+            yield _endless(address, field, ("settings", field))
     if value.require_https and realm.url.lower().startswith("http:"):
         yield Diagnostic(
             "https-required-over-http",
@@ -88,19 +88,20 @@ def _settings(realm: Realm, address: Address, value: Settings) -> Iterator[Diagn
         )
 
 
-def _endless(address: Address, field: str) -> Diagnostic:
+def _endless(address: Address, field: str, place: Path) -> Diagnostic:
     return Diagnostic(
         "token-lifetime-endless",
         "Keycloak's codes and tokens have an end",
         f"{field}: never can't be had of Keycloak.",
         "Write a duration.",
         address=str(address),
+        path=place,
     )
 
 
 def _client(wanted: Wanted, address: Address, value: Client) -> Iterator[Diagnostic]:
     if value.tokens is not None and value.tokens.access_lifetime == "never":
-        yield _endless(address, "tokens.access_lifetime")
+        yield _endless(address, "tokens.access_lifetime", ("clients", address.name, "tokens", "access_lifetime"))
     if value.tokens is not None and "refresh_count" in value.tokens.model_fields_set:
         yield Diagnostic(
             "refresh-count-not-settable",
