@@ -7,21 +7,30 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 pytest_plugins = ["pytester", "tests.servers.plugin"]
+
+# No test measures time: what hypothesis takes for slow is a machine that has other work.
+hypothesis.settings.register_profile("oauthdeploy", deadline=None)
+hypothesis.settings.load_profile("oauthdeploy")
 
 HERE = Path(__file__).parent
 LIVE_FOLDERS = frozenset({"contract", "faults", "language_server", "live", "pipelines", "server", "servers"})
 """Where every test talks to a server, a browser or a program that others wrote."""
 LIVE_FIXTURES = frozenset({"browser", "keycloak", "start_opa"})
+LIVE_TOOLS = frozenset({"serving", "raw_serving", "closed_port", "Kit", "Site", "Pair", "make_pair", "pairs_in"})
+"""Tools of the tests by which a module starts a server, or looks for a port that has none."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as `live` what needs a server, so that nobody has to remember it."""
     for item in items:
-        folders = set(item.path.relative_to(HERE).parts[:-1]) if item.path.is_relative_to(HERE) else set()
-        if LIVE_FOLDERS & folders or LIVE_FIXTURES & set(getattr(item, "fixturenames", ())):
+        folders = item.path.relative_to(HERE).parts[:-1] if item.path.is_relative_to(HERE) else ()
+        fixtures = getattr(item, "fixturenames", ())
+        tools = vars(item.module) if isinstance(item, pytest.Function) else ()
+        if LIVE_FOLDERS & set(folders) or LIVE_FIXTURES & set(fixtures) or LIVE_TOOLS & set(tools):
             item.add_marker(pytest.mark.live)
 
 
