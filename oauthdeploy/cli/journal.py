@@ -32,7 +32,7 @@ def journal(file: Path | None, manifest: tuple[str, ...], last: bool, all_: bool
 
     A change that was sent and whose end nobody knows is named. Journals stand in .oauthdeploy/journal beside the manifest.
     """
-    from oauthdeploy.planning.run_history import story_document
+    from oauthdeploy.planning.run_history import history_document
     from oauthdeploy.reports.journal import render_journal
     from oauthdeploy.running.journal import JOURNALS, STATE_FOLDER, journals_in, read_story
 
@@ -53,12 +53,12 @@ def journal(file: Path | None, manifest: tuple[str, ...], last: bool, all_: bool
         file = found[-1]
     story = read_story(file)
     output.emit(
-        {"text": lambda look: render_journal(story, look), "json": as_json(lambda: story_document(story))},
+        {"text": lambda look: render_journal(story, look), "json": as_json(lambda: history_document(story))},
     )
 
 
 def _list(folder: Path, output: Output) -> None:
-    from oauthdeploy.planning.run_history import FORMAT_VERSION, story_document
+    from oauthdeploy.planning.run_history import FORMAT_VERSION, history_document
     from oauthdeploy.reports.journal import render_journals
     from oauthdeploy.running.journal import journals_in, read_story
 
@@ -71,7 +71,7 @@ def _list(folder: Path, output: Output) -> None:
             output.talk(f"{error.summary}: {error.detail}")
 
     def document() -> dict[str, object]:
-        documents = [{k: v for k, v in story_document(story).items() if k != "changes"} for story in stories]
+        documents = [{k: v for k, v in history_document(story).items() if k != "changes"} for story in stories]
         return {"format": "oauthdeploy/journals", "format_version": FORMAT_VERSION, "journals": documents}
 
     output.emit({"text": lambda look: render_journals(stories, look), "json": as_json(document)})

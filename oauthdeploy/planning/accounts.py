@@ -14,7 +14,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.model.capabilities import Capability, DriverFacts, supports, table_for
 from oauthdeploy.model.objects import Client, Grant, Trust
 from oauthdeploy.model.state import DesiredState, LiveState
-from oauthdeploy.planning.server_pairs import trusting_pairs, unchecked
+from oauthdeploy.planning.server_pairs import trusting_pairs, unchecked_finding
 
 _CREDENTIALS_ONLY: Final = frozenset({Grant.CLIENT_CREDENTIALS})
 
@@ -127,7 +127,7 @@ def unread_accounts(desired: DesiredState, live: LiveState, facts: Mapping[str, 
         else:
             why = support.note or "Its driver didn't read them" if not support else "Its driver didn't read them"
         pair = next(pair for pair in _issuing(desired) if name in pair)
-        yield unchecked(
+        yield unchecked_finding(
             str(Address.singleton(Kind.TRUST, pair[0])),
             f"The users of {name} couldn't be read, so nobody knows whether {pair[0]} and {pair[1]} both have "
             f"{_names(wanted)}. {why}.",

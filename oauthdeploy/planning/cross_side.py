@@ -24,7 +24,15 @@ from oauthdeploy.model.objects import Object, Revocation, Trust
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.accounts import account_findings, unread_accounts
 from oauthdeploy.planning.changes import Change
-from oauthdeploy.planning.server_pairs import UNCHECKED, After, Sides, both_read, enabled_of, trusting_pairs, unchecked
+from oauthdeploy.planning.server_pairs import (
+    UNCHECKED,
+    ServerPair,
+    StateAfterPlan,
+    both_read,
+    enabled_of,
+    trusting_pairs,
+    unchecked_finding,
+)
 from oauthdeploy.planning.server_view import trusted_by
 
 ENABLED_ON_ONE_SIDE: Final = "client-enabled-on-one-side"
@@ -78,7 +86,7 @@ def unnamed_disagreements(
 
     What another resource server of the same authorization server holds is shared with that one, and no disagreement.
     """
-    for sides in both_read(desired, live, facts, After(live, ())):
+    for sides in both_read(desired, live, facts, StateAfterPlan(live, ())):
         for kind in _comparable(sides):
             if not all(sides.live.readable(server, kind) for server in (sides.resource, sides.trusted)):
                 continue
@@ -86,7 +94,7 @@ def unnamed_disagreements(
                 address = Address.parse(found.address)
                 if found.severity is Severity.WARNING or address.server == sides.trusted:
                     yield Disagreement(address, found.detail, found.path)
-            for found in _unlike(sides) if kind is Kind.CLIENT else ():
+            for found in _client_differences(sides) if kind is Kind.CLIENT else ():
                 address = Address.parse(found.address)
                 if found.rule == ENABLED_ON_ONE_SIDE and address not in desired.objects:
                     yield Disagreement(address, found.detail, found.path)
@@ -96,18 +104,18 @@ def side_findings(
     desired: DesiredState, live: LiveState, changes: Iterable[Change], facts: Mapping[str, DriverFacts]
 ) -> Iterator[Diagnostic]:
     """Findings about the two sides as they are after the changes; `facts` are by driver name. None of them stops a plan."""
-    after = After(live, changes)
+    after = StateAfterPlan(live, changes)
     for resource in sorted(live.servers.keys() & desired.servers.keys()):
         yield from _trust(desired, live, resource, after)
     for resource, trusted in trusting_pairs(desired):
         if resource == trusted or resource not in live.servers:
             continue
         if not facts[desired.servers[trusted].driver].writable:
-            yield _unseen(resource, trusted, f"{trusted} is described only: what it holds can't be read.")
+            yield _unread_side(resource, trusted, f"{trusted} is described only: what it holds can't be read.")
         elif trusted not in live.servers:
-            yield _unseen(resource, trusted, f"{trusted} was not read in this run.")
+            yield _unread_side(resource, trusted, f"{trusted} was not read in this run.")
     for sides in both_read(desired, live, facts, after):
-        yield from _held(sides)
+        yield from _object_findings(sides)
     yield from account_findings(desired, live)
     yield from unread_accounts(desired, live, facts)
 
@@ -115,12 +123,12 @@ def side_findings(
 # -- scopes and clients -----------------------------------------------------------------------------------------------
 
 
-def _held(sides: Sides) -> Iterator[Diagnostic]:
+def _object_findings(sides: ServerPair) -> Iterator[Diagnostic]:
     both = (sides.resource, sides.trusted)
     for kind in _comparable(sides):
         unread = [server for server in both if not sides.live.readable(server, kind)]
         for server in unread:
-            yield unchecked(
+            yield unchecked_finding(
                 str(Address(kind, "*", server)),
                 f"The {kind}s of {server} couldn't be read, so nobody knows whether {sides.resource} and "
                 f"{sides.trusted} hold the same. {sides.live.servers[server].unreadable[kind].summary}.",
@@ -128,12 +136,14 @@ def _held(sides: Sides) -> Iterator[Diagnostic]:
             )
         if unread:
             continue
-        yield from _few(_one_sided(sides, kind), f"{kind}s that {sides.resource} and {sides.trusted} don't share")
+        yield from _first_few(_one_sided(sides, kind), f"{kind}s that {sides.resource} and {sides.trusted} don't share")
         if kind is Kind.CLIENT:
-            yield from _few(_unlike(sides), f"clients that {sides.resource} and {sides.trusted} hold differently")
+            yield from _first_few(
+                _client_differences(sides), f"clients that {sides.resource} and {sides.trusted} hold differently"
+            )
 
 
-def _comparable(sides: Sides) -> Iterator[Kind]:
+def _comparable(sides: ServerPair) -> Iterator[Kind]:
     """The kinds that both servers can hold and that were asked for on both."""
     for kind, capability in _HELD:
         both = (sides.resource, sides.trusted)
@@ -141,7 +151,7 @@ def _comparable(sides: Sides) -> Iterator[Kind]:
             yield kind
 
 
-def _one_sided(sides: Sides, kind: Kind) -> Iterator[Diagnostic]:
+def _one_sided(sides: ServerPair, kind: Kind) -> Iterator[Diagnostic]:
     """Objects of one side that the other lacks, and that the manifest doesn't put on one side itself."""
     here, there = (sides.after.names(server, kind) for server in (sides.resource, sides.trusted))
     known = _both_ends(sides) if kind is Kind.ASSOCIATION else here | there
@@ -166,7 +176,7 @@ def _one_sided(sides: Sides, kind: Kind) -> Iterator[Diagnostic]:
         )
 
 
-def _both_ends(sides: Sides) -> frozenset[str]:
+def _both_ends(sides: ServerPair) -> frozenset[str]:
     """The associations whose client and scope are on both sides: of others the missing end is the finding."""
     both = (sides.resource, sides.trusted)
     shared = {
@@ -189,7 +199,7 @@ _WHY: Final = {
 }
 
 
-def _unlike(sides: Sides) -> Iterator[Diagnostic]:
+def _client_differences(sides: ServerPair) -> Iterator[Diagnostic]:
     """Clients of both sides that are enabled on one, or have two ids."""
     blocked = {
         value.client
@@ -233,7 +243,7 @@ def _unlike(sides: Sides) -> Iterator[Diagnostic]:
             )
 
 
-def _few(found: Iterator[Diagnostic], what: str) -> Iterator[Diagnostic]:
+def _first_few(found: Iterator[Diagnostic], what: str) -> Iterator[Diagnostic]:
     """The first findings; the rest are counted, so that ten thousand of them don't bury the plan."""
     listed = list(found)
     yield from listed[:_SHOWN]
@@ -249,7 +259,7 @@ def _few(found: Iterator[Diagnostic], what: str) -> Iterator[Diagnostic]:
         )
 
 
-def _unseen(resource: str, trusted: str, why: str) -> Diagnostic:
+def _unread_side(resource: str, trusted: str, why: str) -> Diagnostic:
     """A side that isn't read in this run, or never; that is as it was asked for."""
     return Diagnostic(
         UNCHECKED,
@@ -264,12 +274,12 @@ def _unseen(resource: str, trusted: str, why: str) -> Diagnostic:
 # -- trust ------------------------------------------------------------------------------------------------------------
 
 
-def _trust(desired: DesiredState, live: LiveState, name: str, after: After) -> Iterator[Diagnostic]:
+def _trust(desired: DesiredState, live: LiveState, name: str, after: StateAfterPlan) -> Iterator[Diagnostic]:
     """Whom a resource server asks about tokens now, where that isn't whom the manifest says."""
     address = Address.singleton(Kind.TRUST, name)
     wanted = trusted_by(desired, name)
     if not live.readable(name, Kind.TRUST):
-        yield unchecked(
+        yield unchecked_finding(
             str(address),
             f"Whom {name} trusts couldn't be read, so nobody knows whether it asks '{wanted or 'nobody'}' about tokens. "
             f"{live.servers[name].unreadable[Kind.TRUST].summary}.",

@@ -25,17 +25,25 @@ from oauthdeploy.planning.normalize import (
     canonical_default,
     flatten,
     is_instruction,
+    is_unreported,
     live_value,
     same,
     surely_fulfilled,
-    unsaid,
     wanted_fields,
     write_only,
 )
 from oauthdeploy.planning.opaque_secrets import Seal, plain
 from oauthdeploy.planning.pending_revocations import cut_offs
 from oauthdeploy.planning.pruning import unwanted_associations, unwanted_objects
-from oauthdeploy.planning.server_view import Blind, Found, Kept, LiveItem, ServerView, unread_servers, views
+from oauthdeploy.planning.server_view import (
+    DiffItem,
+    IncomparableField,
+    LiveItem,
+    ServerView,
+    UnmanagedObject,
+    unread_servers,
+    views,
+)
 
 REVISION: Final = "secret.revision"
 VALUE: Final = "secret.value"
@@ -61,15 +69,17 @@ def compare(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFa
     A kind that couldn't be read gives one finding and no change. A server that is not in `live` gives one finding if the
     manifest puts objects on it.
     """
-    found: list[Found] = list(unread_servers(desired, live))
+    found: list[DiffItem] = list(unread_servers(desired, live))
     for view in views(desired, live, facts):
         found.extend(_compare_server(view))
     found = list(withhold_granted(found, desired, live))
-    kept = Counter((item.address.server, item.address.kind.value) for item in found if isinstance(item, Kept))
+    kept = Counter(
+        (item.address.server, item.address.kind.value) for item in found if isinstance(item, UnmanagedObject)
+    )
     return Comparison(
         changes=tuple(item for item in found if isinstance(item, Change)),
         diagnostics=Diagnostics.of(item for item in found if isinstance(item, Diagnostic)),
-        blind=tuple(sorted((item.address, item.path) for item in found if isinstance(item, Blind))),
+        blind=tuple(sorted((item.address, item.path) for item in found if isinstance(item, IncomparableField))),
         kept=MappingProxyType(dict(sorted(kept.items()))),
     )
 
@@ -77,7 +87,7 @@ def compare(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFa
 # -- one server -------------------------------------------------------------------------------------------------------
 
 
-def _compare_server(view: ServerView) -> Iterator[Found]:
+def _compare_server(view: ServerView) -> Iterator[DiffItem]:
     yield from (view.live.unreadable[kind] for kind in Kind if kind in view.live.unreadable)
     yield from (view.live.hidden[kind] for kind in Kind if kind in view.live.hidden)
     yield from cut_offs(view)
@@ -96,7 +106,7 @@ def _compare_server(view: ServerView) -> Iterator[Found]:
         yield from unwanted_associations(view, carried, deletes)
 
 
-def _objects(view: ServerView, kind: Kind, moved: Mapping[Address, LiveItem]) -> Iterator[Found]:
+def _objects(view: ServerView, kind: Kind, moved: Mapping[Address, LiveItem]) -> Iterator[DiffItem]:
     """Creates and updates of a kind, by address."""
     if not view.readable(kind):
         return
@@ -112,11 +122,11 @@ def _objects(view: ServerView, kind: Kind, moved: Mapping[Address, LiveItem]) ->
             yield from _missing(view, address, wanted, Reason.MISSING)
 
 
-def _missing(view: ServerView, address: Address, wanted: Object, reason: Reason) -> Iterator[Found]:
+def _missing(view: ServerView, address: Address, wanted: Object, reason: Reason) -> Iterator[DiffItem]:
     yield view.change(address, Action.CREATE, reason, desired=wanted, fields=created_fields(wanted, view.facts))
 
 
-def _existing(view: ServerView, address: Address, wanted: Object, live: LiveObject) -> Iterator[Found]:
+def _existing(view: ServerView, address: Address, wanted: Object, live: LiveObject) -> Iterator[DiffItem]:
     difference = _difference(view, address, wanted, live)
     yield from _side_findings(view, address, difference)
     if difference.fields:
@@ -145,9 +155,9 @@ def _needs_replacing(view: ServerView, fields: Iterable[FieldChange]) -> bool:
     return any(change.path == "type" for change in fields) and not supports(view.table, Capability.CLIENT_TYPE_CHANGE)
 
 
-def _side_findings(view: ServerView, address: Address, difference: ObjectDifference) -> Iterator[Found]:
+def _side_findings(view: ServerView, address: Address, difference: ObjectDifference) -> Iterator[DiffItem]:
     for path in difference.blind:
-        yield Blind(address, path)
+        yield IncomparableField(address, path)
     for path in difference.unknown:
         yield Diagnostic(
             "no-default-known",
@@ -175,7 +185,7 @@ def _moves(view: ServerView) -> Iterator[tuple[Address, LiveItem]]:
             yield address, (former, view.live.objects[former])
 
 
-def _renamed(view: ServerView, address: Address, wanted: Object, item: LiveItem) -> Iterator[Found]:
+def _renamed(view: ServerView, address: Address, wanted: Object, item: LiveItem) -> Iterator[DiffItem]:
     former, live = item
     can = supports(view.table, Capability.CLIENT_RENAME)
     if can:
@@ -228,7 +238,7 @@ def _carried(
     return carried
 
 
-def _new_associations(view: ServerView, carried: Mapping[Address, LiveItem]) -> Iterator[Found]:
+def _new_associations(view: ServerView, carried: Mapping[Address, LiveItem]) -> Iterator[DiffItem]:
     for address, wanted in view.wanted.items():
         if address.kind is Kind.ASSOCIATION and address not in carried:
             yield view.change(address, Action.CREATE, Reason.MISSING, desired=wanted)
@@ -273,7 +283,7 @@ def compare_object(
     for path, asked in wanted_fields(wanted).items():
         if path in skip or is_instruction(path):
             continue
-        if (live.blind and _covered(path, live.blind)) or (path in hidden and unsaid(have, path)):
+        if (live.blind and _covered(path, live.blind)) or (path in hidden and is_unreported(have, path)):
             blind.append(path)
             continue
         before = _unparsed(live, path) or live_value(model, path, have.get(path), defaults)

@@ -10,7 +10,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change, Reason
-from oauthdeploy.planning.server_view import Found, Kept, trusted_by
+from oauthdeploy.planning.server_view import DiffItem, UnmanagedObject, trusted_by
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def still_granted(changes: Iterable[Change], desired: DesiredState, live: LiveSt
             yield change, trusted
 
 
-def withhold_granted(found: Iterable[Found], desired: DesiredState, live: LiveState) -> Iterator[Found]:
+def withhold_granted(found: Iterable[DiffItem], desired: DesiredState, live: LiveState) -> Iterator[DiffItem]:
     """Keep what a prune would take from a resource server while the authorization server still grants it, and say so.
 
     What the manifest itself removes stays in the plan, behind a safety stop. A server of both roles has associations of its
@@ -83,7 +83,7 @@ def withhold_granted(found: Iterable[Found], desired: DesiredState, live: LiveSt
     }
     for item in found:
         if isinstance(item, Change) and item.address in held:
-            yield Kept(item.address)
+            yield UnmanagedObject(item.address)
             yield Diagnostic(
                 "still-granted",
                 "Kept, since it is still granted",

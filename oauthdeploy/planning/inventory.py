@@ -33,7 +33,7 @@ OPENS: Final = frozenset({"resources", "url_templates"})
 
 
 @dataclass(frozen=True)
-class Estate:
+class Inventory:
     """What is known: the manifest as it is, what was read, what each server can do (`tables`, by server)."""
 
     desired: DesiredState

@@ -112,7 +112,7 @@ def same(before: Any, after: Any) -> bool:
     return bool(before == after) or (before is None and after == "")
 
 
-def unsaid(have: Mapping[str, Any], path: str) -> bool:
+def is_unreported(have: Mapping[str, Any], path: str) -> bool:
     """Whether the live side says nothing about a dotted path: neither a value nor that there is none."""
     if path in have:
         return False

@@ -142,7 +142,7 @@ class _Graph:
     ) -> None:
         self._stages, self._desired = stages, desired
         self._created = {change.address for change in changes if change.action is Action.CREATE}
-        self._widening, self._narrowing = _named(stages, _WIDENING), _named(stages, _NARROWING)
+        self._widening, self._narrowing = _index_by_name(stages, _WIDENING), _index_by_name(stages, _NARROWING)
         self._trusting: dict[str, list[str]] = defaultdict(list)
         self._trusted: dict[str, str] = {}
         for name in sorted(desired.servers):
@@ -204,23 +204,23 @@ class _Graph:
         kind, server = address.kind, address.server
         if kind is Kind.ASSOCIATION:
             places = self._places[server]
-            yield from self._found(self._widening, Kind.SCOPE, address.scope, places)
-            yield from self._found(self._widening, Kind.CLIENT, address.client, places)
-            yield from self._found(self._widening, kind, address.name, self._checking[server])
+            yield from self._lookup(self._widening, Kind.SCOPE, address.scope, places)
+            yield from self._lookup(self._widening, Kind.CLIENT, address.client, places)
+            yield from self._lookup(self._widening, kind, address.name, self._checking[server])
         elif kind in (Kind.CLIENT, Kind.SCOPE):
-            yield from self._found(self._widening, Kind.TRUST, "", (server,))
-            yield from self._found(self._widening, kind, address.name, self._peers[server])
+            yield from self._lookup(self._widening, Kind.TRUST, "", (server,))
+            yield from self._lookup(self._widening, kind, address.name, self._peers[server])
             if kind is Kind.CLIENT and change.action is not Action.CREATE:
-                yield from self._before_more(address)
+                yield from self._before_granting_more(address)
 
-    def _before_more(self, client: Address) -> Iterator[Address]:
+    def _before_granting_more(self, client: Address) -> Iterator[Address]:
         """What a client needs before it may do more: what it is associated with already can be asked for from then on."""
         trusting = self._trusting.get(client.server, ())
         for scope in self._live_scopes.get(client, ()):
-            yield from self._found(self._widening, Kind.SCOPE, scope, trusting)
+            yield from self._lookup(self._widening, Kind.SCOPE, scope, trusting)
             pair = Address.association(client.name, scope, client.server)
-            yield from self._found(self._widening, Kind.ASSOCIATION, pair.name, self._checking[client.server])
-        for needed in self._found(self._widening, Kind.CLIENT, client.name, trusting):
+            yield from self._lookup(self._widening, Kind.ASSOCIATION, pair.name, self._checking[client.server])
+        for needed in self._lookup(self._widening, Kind.CLIENT, client.name, trusting):
             if needed in self._created:
                 yield needed
 
@@ -236,14 +236,14 @@ class _Graph:
         if trusted is None:
             return
         if server in self._peers.get(trusted, ()):
-            yield from self._found(self._narrowing, kind, address.name, (trusted,))
+            yield from self._lookup(self._narrowing, kind, address.name, (trusted,))
         yield from self._pending(self._removed.get((trusted, kind, address.name), ()))
 
     def _no_longer_granted(self, pair: Address) -> Iterator[Address]:
         """What ends the association on the server that this one trusts: its own delete, or that of its client."""
         trusted = self._trusted.get(pair.server)
         if trusted is not None and pair.server in self._checking[trusted]:
-            yield from self._found(self._narrowing, Kind.ASSOCIATION, pair.name, (trusted,))
+            yield from self._lookup(self._narrowing, Kind.ASSOCIATION, pair.name, (trusted,))
             client = Address(Kind.CLIENT, pair.client, trusted)
             if client in self._removed.get((trusted, Kind.SCOPE, pair.scope), ()):
                 yield from self._pending((client,))
@@ -259,7 +259,7 @@ class _Graph:
         return [name for name in trusting if self._desired.servers[name].role is Role.RESOURCE]
 
     @staticmethod
-    def _found(index: _Names, kind: Kind, name: str, servers: Sequence[str]) -> Iterator[Address]:
+    def _lookup(index: _Names, kind: Kind, name: str, servers: Sequence[str]) -> Iterator[Address]:
         for server in servers:
             found = index.get((kind, server), _NO_NAMES).get(name)
             if found is not None:
@@ -269,7 +269,7 @@ class _Graph:
 _NO_NAMES: Final[Mapping[str, Address]] = {}
 
 
-def _named(stages: Mapping[Address, Stage], wanted: frozenset[Stage]) -> _Names:
+def _index_by_name(stages: Mapping[Address, Stage], wanted: frozenset[Stage]) -> _Names:
     index: _Names = defaultdict(dict)
     for address, stage in stages.items():
         if stage in wanted:

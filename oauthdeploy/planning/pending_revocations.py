@@ -14,14 +14,14 @@ from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.model.objects import Revocation
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.changes import Action, FieldChange, Reason
-from oauthdeploy.planning.server_view import Found, ServerView, blocks, cuts_tokens
+from oauthdeploy.planning.server_view import DiffItem, ServerView, blocks, cuts_tokens
 
 TOKENS = "tokens.active"
 REFUSED = "tokens.refused"
 BLOCKED = "blocked"
 
 
-def cut_offs(view: ServerView) -> Iterator[Found]:
+def cut_offs(view: ServerView) -> Iterator[DiffItem]:
     """What each revocation of the manifest still needs here, by address.
 
     Tokens that have expired need no deletion. Two revocations that disable one client give one change for it.
@@ -33,7 +33,7 @@ def cut_offs(view: ServerView) -> Iterator[Found]:
     for address, revocation in wanted:
         live = view.live.objects.get(address)
         if live is None:
-            yield _untold(view, address, revocation)
+            yield _missing_state(view, address, revocation)
             continue
         yield from _cut_off(view, address, revocation, live, already=revocation.client in disabled)
         if blocks(revocation, view.role) and live.blocked is False:
@@ -42,7 +42,7 @@ def cut_offs(view: ServerView) -> Iterator[Found]:
 
 def _cut_off(
     view: ServerView, address: Address, revocation: Revocation, live: LiveObject, *, already: bool
-) -> Iterator[Found]:
+) -> Iterator[DiffItem]:
     fields: list[FieldChange] = []
     if cuts_tokens(revocation, view.role) and live.tokens is not None and live.tokens.active > 0:
         fields.append(FieldChange(TOKENS, live.tokens.active, 0))
@@ -69,7 +69,7 @@ def _no_client(view: ServerView, address: Address, revocation: Revocation) -> Di
     )
 
 
-def _untold(view: ServerView, address: Address, revocation: Revocation) -> Diagnostic:
+def _missing_state(view: ServerView, address: Address, revocation: Revocation) -> Diagnostic:
     """The driver gave nothing for the revocation: harmless where the client isn't there, else a cut-off would be missed."""
     client = Address(Kind.CLIENT, revocation.client, view.name)
     if view.readable(Kind.CLIENT) and client not in view.live.objects:

@@ -22,7 +22,7 @@ from oauthdeploy.planning.diff import compare
 from oauthdeploy.planning.json_documents import Document, change_document, diagnostic_documents
 from oauthdeploy.planning.ordering import order, own_batch
 from oauthdeploy.planning.safety import check_safety
-from oauthdeploy.planning.surviving_tokens import Survivors, unread_tokens
+from oauthdeploy.planning.surviving_tokens import SurvivingTokens, unread_tokens
 
 _M = TypeVar("_M", bound=Model)
 
@@ -119,8 +119,8 @@ def build_plan(
     with paused():
         comparison = compare(desired, live, facts)
         ordered = order(comparison.changes, desired, live, batch_key)
-        survivors = Survivors(desired, live)
-        changes = tuple(_noted(change, survivors) for change in ordered)
+        survivors = SurvivingTokens(desired, live)
+        changes = tuple(_with_token_note(change, survivors) for change in ordered)
         found = Diagnostics.of(side_findings(desired, live, changes, facts))
         return Plan(
             name=desired.name,
@@ -137,11 +137,12 @@ def build_plan(
 
 def with_survivors(plan: Plan, desired: DesiredState, live: LiveState, servers: Collection[str]) -> Plan:
     """The plan with what is known of surviving tokens since those of `servers` were read, which `live` holds now."""
-    survivors = Survivors(desired, live)
+    survivors = SurvivingTokens(desired, live)
     return replace(
         plan,
         changes=tuple(
-            _noted(change, survivors) if change.address.server in servers else change for change in plan.changes
+            _with_token_note(change, survivors) if change.address.server in servers else change
+            for change in plan.changes
         ),
         servers=tuple(
             replace(server, reads=live.servers[server.name].requests) if server.name in servers else server
@@ -151,7 +152,7 @@ def with_survivors(plan: Plan, desired: DesiredState, live: LiveState, servers: 
     )
 
 
-def _noted(change: Change, survivors: Survivors) -> Change:
+def _with_token_note(change: Change, survivors: SurvivingTokens) -> Change:
     said = survivors.told(change)
     return replace(change, note=f"{change.note} {said}".strip()) if said else change
 
@@ -218,10 +219,10 @@ def planned_state(change: Change) -> Object | None:
     if change.desired is None or change.live is None or change.action is not Action.UPDATE:
         return change.desired
     defaults = {item.path: item.after for item in change.fields}
-    return _overlaid(change.live.value, change.desired, defaults, "")
+    return _overlay(change.live.value, change.desired, defaults, "")
 
 
-def _overlaid(below: _M, above: _M, known: Mapping[str, Any], prefix: str) -> _M:
+def _overlay(below: _M, above: _M, known: Mapping[str, Any], prefix: str) -> _M:
     values: dict[str, Any] = {}
     for name in above.model_fields_set:
         under, over, path = getattr(below, name), getattr(above, name), f"{prefix}{name}"
@@ -231,20 +232,20 @@ def _overlaid(below: _M, above: _M, known: Mapping[str, Any], prefix: str) -> _M
             }
             values[name] = under.model_copy(update=inside)
         elif isinstance(under, Model):
-            values[name] = _overlaid(under, over, known, f"{path}.")
+            values[name] = _overlay(under, over, known, f"{path}.")
         elif isinstance(under, Mapping) and isinstance(over, Mapping):
-            values[name] = _merged(under, over)
+            values[name] = _merge(under, over)
         else:
             values[name] = known.get(path, under) if over is None else over
     return below.model_copy(update=values)
 
 
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Options: written keys over live ones, at every depth."""
     found = dict(below)
     for key, value in above.items():
         under = found.get(key)
-        found[key] = _merged(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
+        found[key] = _merge(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
     return found
 
 

@@ -17,13 +17,13 @@ from functools import partial
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.model.state import LiveObject, Ownership, Prune
 from oauthdeploy.planning.changes import Action, Change, Reason
-from oauthdeploy.planning.server_view import Found, Kept, LiveItem, ServerView
+from oauthdeploy.planning.server_view import DiffItem, LiveItem, ServerView, UnmanagedObject
 
 
-def unwanted_objects(view: ServerView, kind: Kind, spared: Collection[Address]) -> Iterator[Found]:
+def unwanted_objects(view: ServerView, kind: Kind, spared: Collection[Address]) -> Iterator[DiffItem]:
     """Deletes and kept objects of clients or scopes, by address. `spared` are live objects that another change deals with."""
     mode = view.desired.policy.prune.clients if kind is Kind.CLIENT else view.desired.policy.prune.scopes
-    for address, live in sorted(_unnamed(view, kind), key=lambda item: item[0].sort_key):
+    for address, live in sorted(_objects_not_in_manifest(view, kind), key=lambda item: item[0].sort_key):
         if address in spared:
             continue
         if address in view.absent:
@@ -31,12 +31,12 @@ def unwanted_objects(view: ServerView, kind: Kind, spared: Collection[Address]) 
         elif _prunable(mode, live):
             yield view.change(address, Action.DELETE, Reason.NOT_IN_MANIFEST, live=live)
         else:
-            yield Kept(address)
+            yield UnmanagedObject(address)
 
 
 def unwanted_associations(
     view: ServerView, carried: Mapping[Address, LiveItem], deleted: Mapping[Address, Change]
-) -> Iterator[Found]:
+) -> Iterator[DiffItem]:
     """Deletes and kept objects of associations, by address.
 
     `carried` are the live associations under the names that they will have, without those that go with their client.
@@ -54,10 +54,10 @@ def unwanted_associations(
         elif _prunable_association(view, address):
             yield change(Reason.NOT_IN_MANIFEST)
         else:
-            yield Kept(address)
+            yield UnmanagedObject(address)
 
 
-def _unnamed(view: ServerView, kind: Kind) -> Iterator[LiveItem]:
+def _objects_not_in_manifest(view: ServerView, kind: Kind) -> Iterator[LiveItem]:
     return (item for item in view.of_kind(kind) if item[0] not in view.wanted)
 
 

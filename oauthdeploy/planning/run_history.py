@@ -41,7 +41,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Story:
+class RunHistory:
     """One run. `ended` is "" where the journal has no end; `torn` where its last line was cut short.
 
     `resumes` and `undoes` name the journal of another run. `digest` is that of the manifest.
@@ -73,15 +73,15 @@ class Story:
         return bool(self.ended) and all(entry.end is End.DONE for entry in self.entries)
 
 
-def story_of(records: Iterable[Mapping[str, Any]], *, path: str = "", torn: bool = False) -> Story:
+def history_of(records: Iterable[Mapping[str, Any]], *, path: str = "", torn: bool = False) -> RunHistory:
     """Tell a journal's records; `path` is where they stand. Raises JournalFailed for a record that can't be understood."""
-    story = Story(path, torn=torn)
+    story = RunHistory(path, torn=torn)
     entries: dict[tuple[str, str], Entry] = {}
     for record in records:
         try:
             match record["type"]:
                 case "run":
-                    story = _begun(story, record)
+                    story = _with_start(story, record)
                     entries = {(item["address"], item["action"]): _entry(item) for item in record["planned"]}
                 case "intent":
                     key = (record["address"], record["action"])
@@ -90,7 +90,7 @@ def story_of(records: Iterable[Mapping[str, Any]], *, path: str = "", torn: bool
                     entries[key] = replace(entries.get(key) or _entry(record), **sent)
                 case "outcome":
                     key = (record["address"], record["action"])
-                    entries[key] = _ended(entries.get(key) or _entry(record), record)
+                    entries[key] = _with_end(entries.get(key) or _entry(record), record)
                 case "end":
                     story = replace(story, ended=record["at"], interrupted=bool(record["interrupted"]))
         except (KeyError, TypeError, AttributeError, ValueError, AddressError) as error:
@@ -102,7 +102,7 @@ def story_of(records: Iterable[Mapping[str, Any]], *, path: str = "", torn: bool
     return replace(story, entries=tuple(entries.values()))
 
 
-def _begun(story: Story, record: Mapping[str, Any]) -> Story:
+def _with_start(story: RunHistory, record: Mapping[str, Any]) -> RunHistory:
     return replace(
         story,
         manifest=str(record["manifest"]),
@@ -122,7 +122,7 @@ def _entry(record: Mapping[str, Any]) -> Entry:
     return Entry(Address.parse(record["address"]), Action(record["action"]))
 
 
-def _ended(entry: Entry, record: Mapping[str, Any]) -> Entry:
+def _with_end(entry: Entry, record: Mapping[str, Any]) -> Entry:
     because = record["because"]
     return replace(
         entry,
@@ -133,7 +133,7 @@ def _ended(entry: Entry, record: Mapping[str, Any]) -> Entry:
     )
 
 
-def story_document(story: Story) -> dict[str, Any]:
+def history_document(story: RunHistory) -> dict[str, Any]:
     """The story as JSON, for `journal -o json`."""
     counts = {end.value: len(story.of(end)) for end in End}
     return {

@@ -22,32 +22,36 @@ def select(plan: Plan, targets: Sequence[str], excludes: Sequence[str], names: N
     if not targets and not excludes:
         return plan
     found: list[Diagnostic] = [
-        _no_match(pattern) for pattern in (*targets, *excludes) if not _hits(plan, pattern, names)
+        _no_match(pattern) for pattern in (*targets, *excludes) if not _matches_any(plan, pattern, names)
     ]
     kept = {change.address for change in plan.changes}
     if targets:
         named = {change.address for change in plan.changes if names.matches(change.address, targets)}
         kept = _closure(plan.changes, named, forward=False)
-        found += [_said("target-pulled-in", "Pulled in by --target", address) for address in sorted(kept - named)]
+        found += [
+            _dependency_finding("target-pulled-in", "Pulled in by --target", address)
+            for address in sorted(kept - named)
+        ]
     if excludes:
         named = {change.address for change in plan.changes if names.matches(change.address, excludes)}
         gone = _closure(plan.changes, named, forward=True)
         found += [
-            _said("exclude-shielded", "Left out by --exclude", address) for address in sorted((gone - named) & kept)
+            _dependency_finding("exclude-shielded", "Left out by --exclude", address)
+            for address in sorted((gone - named) & kept)
         ]
         kept -= gone
     changes = tuple(change for change in plan.changes if change.address in kept)
     return replace(plan, changes=changes, diagnostics=plan.diagnostics + Diagnostics.of(found))
 
 
-def only(plan: Plan, addresses: Collection[Address]) -> Plan:
+def restrict_to(plan: Plan, addresses: Collection[Address]) -> Plan:
     """The same plan with the changes of these addresses and those that they depend on."""
     named = {change.address for change in plan.changes if change.address in addresses}
     kept = _closure(plan.changes, named, forward=False)
     return replace(plan, changes=tuple(change for change in plan.changes if change.address in kept))
 
 
-def _hits(plan: Plan, pattern: str, names: Names) -> bool:
+def _matches_any(plan: Plan, pattern: str, names: Names) -> bool:
     return any(names.matches(change.address, (pattern,)) for change in plan.changes)
 
 
@@ -67,7 +71,7 @@ def _closure(changes: Sequence[Change], start: set[Address], *, forward: bool) -
     return reached
 
 
-def _said(rule: str, summary: str, address: Address) -> Diagnostic:
+def _dependency_finding(rule: str, summary: str, address: Address) -> Diagnostic:
     return Diagnostic(
         rule,
         summary,

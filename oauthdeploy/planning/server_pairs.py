@@ -29,7 +29,7 @@ def trusting_pairs(desired: DesiredState) -> Iterator[tuple[str, str]]:
             yield name, trusted
 
 
-class After:
+class StateAfterPlan:
     """What stands where once the plan is done."""
 
     def __init__(self, live: LiveState, changes: Iterable[Change]) -> None:
@@ -54,10 +54,10 @@ class After:
 
     def names(self, server: str, kind: Kind) -> frozenset[str]:
         """The names of the objects of a kind on a server."""
-        there = {a.name for a in self._live.servers[server].objects if a.kind is kind and not self._goes(a)}
+        there = {a.name for a in self._live.servers[server].objects if a.kind is kind and not self._is_deleted(a)}
         return frozenset(there | self.made[server, kind])
 
-    def _goes(self, address: Address) -> bool:
+    def _is_deleted(self, address: Address) -> bool:
         """An association goes with its client."""
         if address in self.gone:
             return True
@@ -72,13 +72,13 @@ class After:
 
 
 @dataclass(frozen=True)
-class Sides:
+class ServerPair:
     """One resource server and the server that it trusts. `others` trust the same server."""
 
     desired: DesiredState
     live: LiveState
     facts: Mapping[str, DriverFacts]
-    after: After
+    after: StateAfterPlan
     resource: str
     trusted: str
     others: tuple[str, ...]
@@ -100,8 +100,8 @@ class Sides:
 
 
 def both_read(
-    desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts], after: After
-) -> Iterator[Sides]:
+    desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts], after: StateAfterPlan
+) -> Iterator[ServerPair]:
     """Each resource server with the other server that it trusts, where both were read."""
     pairs = list(trusting_pairs(desired))
     peers: dict[str, list[str]] = defaultdict(list)
@@ -110,7 +110,7 @@ def both_read(
     for resource, trusted in pairs:
         if resource != trusted and {resource, trusted} <= live.servers.keys():
             others = [name for name in peers[trusted] if name not in (resource, trusted)]
-            yield Sides(desired, live, facts, after, resource, trusted, tuple(others))
+            yield ServerPair(desired, live, facts, after, resource, trusted, tuple(others))
 
 
 def enabled_of(value: Object) -> bool | None:
@@ -118,7 +118,7 @@ def enabled_of(value: Object) -> bool | None:
     return value.enabled if isinstance(value, Client) else None
 
 
-def unchecked(address: str, detail: str, fix: str) -> Diagnostic:
+def unchecked_finding(address: str, detail: str, fix: str) -> Diagnostic:
     """The finding for a check of both sides that could not be made though it was asked for."""
     return Diagnostic(
         UNCHECKED,

@@ -23,7 +23,7 @@ LiveItem = tuple[Address, LiveObject]
 
 
 @dataclass(frozen=True)
-class Blind:
+class IncomparableField:
     """A field that can't be compared, because the server won't tell it."""
 
     address: Address
@@ -31,13 +31,13 @@ class Blind:
 
 
 @dataclass(frozen=True)
-class Kept:
+class UnmanagedObject:
     """A live object that the manifest doesn't name and that stays."""
 
     address: Address
 
 
-Found = Change | Diagnostic | Blind | Kept
+DiffItem = Change | Diagnostic | IncomparableField | UnmanagedObject
 """What a step of the comparison gives."""
 
 

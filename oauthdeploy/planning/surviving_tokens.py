@@ -60,7 +60,7 @@ def asks_for_tokens(changes: Iterable[Change], desired: DesiredState, live: Live
 
 
 @dataclass(frozen=True)
-class Survivors:
+class SurvivingTokens:
     """Tells what outlives the changes of one plan. Revocations and tokens are sorted by client once, not for each change."""
 
     desired: DesiredState
@@ -73,7 +73,7 @@ class Survivors:
         state = self.live.servers.get(change.address.server)
         if state is None or not leaves_tokens(change):
             return ""
-        left = self._left(change, state)
+        left = self._surviving(change, state)
         if left is None or not left.count.active:
             return ""
         tokens = left.count
@@ -105,10 +105,10 @@ class Survivors:
                 found[name, token.client].append(token)
         return dict(found)
 
-    def _left(self, change: Change, state: ServerState) -> _Left | None:
+    def _surviving(self, change: Change, state: ServerState) -> _SurvivorCount | None:
         address = change.address
         if address.kind is Kind.SETTINGS:
-            return self._left_by_settings(state)
+            return self._surviving_settings(state)
         client = Address(Kind.CLIENT, change.live_address.client, address.server)
         there = change.live if address.kind is Kind.CLIENT else state.objects.get(client)
         revoked = self._revocations.get((address.server, address.client), ())
@@ -116,17 +116,17 @@ class Survivors:
         if state.tokens is None:
             counted = there.tokens if there is not None else None
             whole = any(_ends_all(item, scope) for item in revoked)
-            return None if counted is None or whole else _Left(counted, [_entry(address.client, scope, "all")])
+            return None if counted is None or whole else _SurvivorCount(counted, [_entry(address.client, scope, "all")])
         if there is None or not there.identity:
             return None
         mine = [
             token
             for token in self._tokens.get((address.server, there.identity), ())
-            if (scope is None or scope in token.scopes) and not _ended(token, revoked)
+            if (scope is None or scope in token.scopes) and not _is_revoked(token, revoked)
         ]
-        return _Left(_count(mine), [_entry(address.client, scope, _selection(change, scope, mine))])
+        return _SurvivorCount(_count(mine), [_entry(address.client, scope, _selection(change, scope, mine))])
 
-    def _left_by_settings(self, state: ServerState) -> _Left | None:
+    def _surviving_settings(self, state: ServerState) -> _SurvivorCount | None:
         """A shorter lifetime leaves the tokens of every client that follows the settings."""
         if state.tokens is None:
             return None
@@ -140,10 +140,12 @@ class Survivors:
                 mine[token.client].append(token)
                 continue
             client = known[0].client
-            if _follows_settings(known[1]) and not _ended(token, self._revocations.get((state.server, client), ())):
+            if _follows_settings(known[1]) and not _is_revoked(
+                token, self._revocations.get((state.server, client), ())
+            ):
                 mine[client].append(token)
         entries = [_entry(client, None, _before(tokens)) for client, tokens in sorted(mine.items())]
-        return _Left(_count([token for tokens in mine.values() for token in tokens]), entries)
+        return _SurvivorCount(_count([token for tokens in mine.values() for token in tokens]), entries)
 
 
 def unread_tokens(desired: DesiredState, live: LiveState) -> Iterator[Diagnostic]:
@@ -163,7 +165,7 @@ def unread_tokens(desired: DesiredState, live: LiveState) -> Iterator[Diagnostic
 
 
 @dataclass(frozen=True)
-class _Left:
+class _SurvivorCount:
     """The tokens that outlive a change, and the entries of `revocations` that end them."""
 
     count: TokenCount
@@ -179,7 +181,7 @@ def _ends_all(item: Revocation, scope: str | None) -> bool:
     return item.tokens == "all" and item.owner is None and item.handles is None and item.scope in (None, scope)
 
 
-def _ended(token: LiveToken, revocations: Iterable[Revocation]) -> bool:
+def _is_revoked(token: LiveToken, revocations: Iterable[Revocation]) -> bool:
     """Whether a revocation of the manifest ends the token; one of a single owner's tokens isn't counted on."""
     for item in revocations:
         if item.owner is not None or (item.scope is not None and item.scope not in token.scopes):

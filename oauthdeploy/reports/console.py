@@ -84,10 +84,10 @@ class Sheet:
         whole = [_clean((span, "") if isinstance(span, str) else span) for span in spans]
         width = self.look.width
         if width is None or sum(cells(text) for text, _ in whole) <= width:
-            self._put(whole)
+            self._append(whole)
             return
         for line in wrap(whole, width, max(0, min(hang, width - _LEAST))):
-            self._put(line)
+            self._append(line)
 
     def ends(self, left: Sequence[Span], right: Span, *, hang: int = 0) -> None:
         """A line with something at its right end; below, at `hang`, where there is no room."""
@@ -98,7 +98,7 @@ class Sheet:
         elif self.look.width is None:
             self.add(*left, "  ", right)
         elif taken + 2 <= self.look.width:
-            self._put([*left, (" " * (self.look.width - taken), ""), right])
+            self._append([*left, (" " * (self.look.width - taken), ""), right])
         else:
             self.add(*left, hang=hang)
             self.add(" " * hang, right, hang=hang)
@@ -118,7 +118,7 @@ class Sheet:
         """All lines, each ended."""
         return "".join(f"{line}\n" for line in self._lines)
 
-    def _put(self, spans: Sequence[Span]) -> None:
+    def _append(self, spans: Sequence[Span]) -> None:
         if not self.look.colour:
             self._lines.append("".join(text for text, _ in spans).rstrip())
             return

@@ -41,7 +41,7 @@ def picture_of(report: Report) -> Picture:
         graph = Graph(report.name, (), ())
     else:
         graph = build_graph(report.estate, [_literal(name) for name in about] if partial else ())
-    drawn = _marked(graph, report)
+    drawn = _with_states(graph, report)
     if not drawn.nodes:
         return Picture(None, "Nothing of this report is about clients, scopes or servers of a known estate.")
     if len(drawn.nodes) > MOST_NODES:
@@ -59,7 +59,7 @@ def _literal(name: str) -> str:
     return "".join(f"[{char}]" if char in "*?[" else char for char in name)
 
 
-def _marked(graph: Graph, report: Report) -> Graph:
+def _with_states(graph: Graph, report: Report) -> Graph:
     """The graph with the states of the report's rows, and with the objects that only the report knows."""
     states: dict[tuple[NodeKind, str], dict[str, Item]] = {}
     pairs: dict[tuple[str, str], Mapping[str, Item]] = {}
@@ -106,11 +106,11 @@ def _lines(key: tuple[NodeKind, str], report: Report) -> tuple[str, ...]:
 
 
 def _badge(where: str, item: Item) -> Badge:
-    style, word = _seen(item)
+    style, word = _style_and_word(item)
     return Badge(where, item.state.symbol, style, f"{where}: {word}")
 
 
-def _seen(item: Item) -> tuple[str, str]:
+def _style_and_word(item: Item) -> tuple[str, str]:
     """Colour and word: those of the state, unless the change was not made."""
     if item.end is None or item.end.status is Status.DONE:
         return item.state.style, item.state.spoken
@@ -124,13 +124,13 @@ def _edges(
     left = dict(pairs)
     for edge in graph.edges:
         items = left.pop((names[edge.source], names[edge.target]), None) if edge.kind is EdgeKind.MAY_ASK else None
-        yield _told(edge, items) if items else edge
+        yield _with_state(edge, items) if items else edge
     for (client, scope), items in left.items():
         source, target = ids[NodeKind.CLIENT, client], ids[NodeKind.SCOPE, scope]
-        yield _told(Edge(source, target, EdgeKind.MAY_ASK, f"{client} may ask for {scope}"), items)
+        yield _with_state(Edge(source, target, EdgeKind.MAY_ASK, f"{client} may ask for {scope}"), items)
 
 
-def _told(edge: Edge, items: Mapping[str, Item]) -> Edge:
-    seen = {server: _seen(item) for server, item in items.items()}
+def _with_state(edge: Edge, items: Mapping[str, Item]) -> Edge:
+    seen = {server: _style_and_word(item) for server, item in items.items()}
     said = ", ".join(f"{word} on {server}" for server, (_, word) in seen.items())
     return replace(edge, title=f"{edge.title}: {said}", style=max(style for style, _ in seen.values()))

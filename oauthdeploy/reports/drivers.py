@@ -66,7 +66,7 @@ def render_drivers(cards: Sequence[DriverCard], problems: Diagnostics, look: Loo
         origin = f"{card.package} {card.version}, interface {card.api_version}"
         left = [(card.name.ljust(width), "name"), (f"  {card.facts.title}", "")]
         sheet.ends(left, (origin, "faint"), hang=width + 2)
-        sheet.add(" " * (width + 2), (_standing(card), "faint"), hang=width + 2)
+        sheet.add(" " * (width + 2), (_status_text(card), "faint"), hang=width + 2)
     _add_matrix(sheet, [card for card in cards if card.facts.writable])
     for item in problems:
         sheet.blank()
@@ -76,7 +76,7 @@ def render_drivers(cards: Sequence[DriverCard], problems: Diagnostics, look: Loo
     return sheet.text()
 
 
-def _standing(card: DriverCard) -> str:
+def _status_text(card: DriverCard) -> str:
     roles = ", ".join(card.roles)
     if not card.facts.writable:
         return f"{roles}; trusted and never written to"

@@ -86,7 +86,7 @@ def object_document(facts: ObjectFacts) -> Document:
             }
             for standing in facts.servers
         ],
-        "fields": [_standing(field) for field in facts.fields],
+        "fields": [_field_status(field) for field in facts.fields],
         "related": [
             {"address": related.address, "how": related.how, "origin": _origin(related.origin)}
             for related in facts.related
@@ -95,7 +95,7 @@ def object_document(facts: ObjectFacts) -> Document:
     }
 
 
-def _standing(field: FieldStanding) -> Document:
+def _field_status(field: FieldStanding) -> Document:
     found: Document = {"path": field.path, "managed": field.managed.value}
     if field.managed is Managed.NOT_MANAGED:
         return found

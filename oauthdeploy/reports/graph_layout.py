@@ -85,7 +85,7 @@ def lay_out(graph: Graph) -> Layout:
     ports = _port_counts(graph)
     stacks = {kind: _stack(ordered[kind], columns[kind], ports, many=many) for kind in NodeKind}
     bottom = max((_bottom(boxes) for boxes in stacks.values()), default=HEAD)
-    boxes = tuple(_settled(graph, stacks, bottom))
+    boxes = tuple(_positioned(graph, stacks, bottom))
     routes = tuple(_routes(graph, boxes))
     trusts = any(edge.kind is EdgeKind.TRUSTS for edge in graph.edges)
     width = columns[NodeKind.SERVER] + WIDTHS[NodeKind.SERVER] + (_TRUST_ROOM if trusts else MARGIN)
@@ -189,7 +189,7 @@ def _bottom(boxes: Sequence[Box]) -> float:
     return boxes[-1].y + boxes[-1].height if boxes else HEAD
 
 
-def _settled(graph: Graph, stacks: Mapping[NodeKind, Sequence[Box]], bottom: float) -> Iterator[Box]:
+def _positioned(graph: Graph, stacks: Mapping[NodeKind, Sequence[Box]], bottom: float) -> Iterator[Box]:
     """The boxes at their heights: the fullest column stands as it is, the others beside what they are joined to."""
     near = _neighbours(graph)
     fullest = max(NodeKind, key=lambda kind: _bottom(stacks[kind]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oauthdeploy.planning.run_history import End, Entry, Story
+from oauthdeploy.planning.run_history import End, Entry, RunHistory
 from oauthdeploy.reports.console import Look, Sheet
 from oauthdeploy.reports.formatting import counted, visible
 
@@ -18,7 +18,7 @@ _WORDS = {
 _STYLES = {End.DONE: "good", End.FAILED: "error", End.UNKNOWN: "warning", End.OPEN: "warning", End.NOT_SENT: "faint"}
 
 
-def render_journal(story: Story, look: Look) -> str:
+def render_journal(story: RunHistory, look: Look) -> str:
     """The whole story of one run."""
     sheet = Sheet(look)
     sheet.add(("Journal of ", ""), (visible(story.manifest or "an unknown manifest"), "title"))
@@ -47,7 +47,7 @@ def render_journal(story: Story, look: Look) -> str:
     return sheet.text()
 
 
-def render_journals(stories: Sequence[Story], look: Look) -> str:
+def render_journals(stories: Sequence[RunHistory], look: Look) -> str:
     """One line for each journal, the oldest first."""
     sheet = Sheet(look)
     for story in stories:
@@ -62,7 +62,7 @@ def render_journals(stories: Sequence[Story], look: Look) -> str:
     return sheet.text()
 
 
-def _end_of(story: Story) -> str:
+def _end_of(story: RunHistory) -> str:
     if not story.ended:
         return "never: the run was cut off, or it still runs"
     return visible(story.ended) + (", interrupted" if story.interrupted else "")
@@ -86,7 +86,7 @@ def _add_entry(sheet: Sheet, entry: Entry, width: int) -> None:
         sheet.add(" " * (width + 8), (visible(entry.note), "faint"), hang=width + 8)
 
 
-def _count(story: Story) -> str:
+def _count(story: RunHistory) -> str:
     parts = [f"{len(story.of(End.DONE))} done"]
     for ends, word in (
         ((End.FAILED,), "failed"),
@@ -98,7 +98,7 @@ def _count(story: Story) -> str:
     return f"{counted(len(story.entries), 'change')}: {', '.join(parts)}."
 
 
-def _add_advice(sheet: Sheet, story: Story) -> None:
+def _add_advice(sheet: Sheet, story: RunHistory) -> None:
     if story.complete:
         sheet.add("`oauthdeploy rollback JOURNAL` shows how to take it back.")
     elif story.undoes:

@@ -38,10 +38,10 @@ _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010f
 def render_junit(report: Report) -> str:
     """The report as an XML text: the run itself, then a suite for each server or side, then one for each file."""
     command = report.run.value
-    suites = [_whole(report)]
+    suites = [_run_suite(report)]
     suites += [_server_suite(report, name) for name in report.columns]
     by_file: dict[str, list[Diagnostic]] = {file: [] for file in report.files}
-    for item in sorted((*report.all_findings, *_held(report)), key=lambda item: item.sort_key):
+    for item in sorted((*report.all_findings, *_stop_findings(report)), key=lambda item: item.sort_key):
         by_file.setdefault(item.span.file if item.span is not None else "", []).append(item)
     suites += [_suite(file or command, command, found) for file, found in by_file.items() if found]
     root = ET.Element("testsuites", {"name": f"oauthdeploy {command}"} | _sums(suites))
@@ -50,13 +50,13 @@ def render_junit(report: Report) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _held(report: Report) -> Iterator[Diagnostic]:
+def _stop_findings(report: Report) -> Iterator[Diagnostic]:
     """Safety stops: a rule that is lifted for this run doesn't fail it."""
     for stop in report.stops:
         yield replace(stop.finding, severity=Severity.WARNING) if stop.lifted else stop.finding
 
 
-def _whole(report: Report) -> ET.Element:
+def _run_suite(report: Report) -> ET.Element:
     """The suite of the run itself: one case that says how it stands."""
     command = report.run.value
     suite = ET.Element("testsuite", {"name": f"oauthdeploy {command}"})
@@ -85,7 +85,7 @@ def _server_suite(report: Report, server: str) -> ET.Element:
 def _item_case(report: Report, item: Item, group: str, name: str) -> ET.Element:
     seconds = f"{item.end.seconds:.3f}" if item.end is not None else "0"
     attributes = {"classname": _clean(group), "name": _clean(f"{item.state.word} {name}"), "time": seconds}
-    case = ET.Element("testcase", attributes | _placed(item.place))
+    case = ET.Element("testcase", attributes | _location(item.place))
     found = finding_of(report, item)
     text = "\n".join(_clean(line) for line in item_text(item).split("\n"))
     if found is None:
@@ -102,7 +102,7 @@ def _item_case(report: Report, item: Item, group: str, name: str) -> ET.Element:
     return case
 
 
-def _placed(span: SourceSpan | None) -> dict[str, str]:
+def _location(span: SourceSpan | None) -> dict[str, str]:
     return {"file": _clean(span.file), "line": str(span.line)} if span is not None else {}
 
 
@@ -128,7 +128,7 @@ def _label(item: Diagnostic) -> str:
 
 def _case(item: Diagnostic, group: str, name: str) -> ET.Element:
     attributes = {"classname": _clean(group), "name": _clean(name), "time": "0"}
-    case = ET.Element("testcase", attributes | _placed(item.span))
+    case = ET.Element("testcase", attributes | _location(item.span))
     if item.severity is Severity.ERROR:
         failure = ET.SubElement(case, "failure", {"message": _clean(item.summary), "type": item.severity.value})
         failure.text = _text(item)

@@ -57,7 +57,7 @@ def results_of(report: Report) -> Iterator[Diagnostic]:
 def finding_of(report: Report, item: Item) -> Diagnostic | None:
     """One item as a finding; None for a change that was made."""
     if item.end is not None:
-        return _ended(item, item.end)
+        return _end_finding(item, item.end)
     word = item.state.word
     summaries = {**_SUMMARIES, **_DIFFERENT} if report.run is Run.COMPARE else _SUMMARIES
     prefix = {Run.PLAN: "planned", Run.APPLY: "planned", Run.DRIFT: "drift"}.get(report.run, "difference")
@@ -79,7 +79,7 @@ def _severity(report: Report, item: Item) -> Severity:
     return Severity.WARNING if item.state.word == "unreadable" else Severity.INFO
 
 
-def _ended(item: Item, end: End) -> Diagnostic | None:
+def _end_finding(item: Item, end: End) -> Diagnostic | None:
     if end.status is Status.DONE:
         return None
     because = end.because

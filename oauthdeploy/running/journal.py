@@ -32,7 +32,7 @@ from oauthdeploy.model.fields import Model, Unparsed
 from oauthdeploy.planning.changes import Change
 from oauthdeploy.planning.outcome import Outcome
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.planning.run_history import Story, story_of
+from oauthdeploy.planning.run_history import RunHistory, history_of
 from oauthdeploy.running.os_account import account_name
 
 VERSION: Final = 1
@@ -246,10 +246,10 @@ def last_journal(folder: Path, name: str) -> Path:
     return found[-1]
 
 
-def read_story(path: Path) -> Story:
+def read_story(path: Path) -> RunHistory:
     """What a journal tells. Raises JournalFailed."""
     contents = read_journal(path)
-    return story_of(contents.records, path=str(path), torn=contents.torn)
+    return history_of(contents.records, path=str(path), torn=contents.torn)
 
 
 def plain(value: Any) -> Any:

@@ -26,7 +26,7 @@ from oauthdeploy.model.state import LiveState
 from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.export.builder import export
 from oauthdeploy.planning.export.values import Export, ExportOptions, Left
-from oauthdeploy.planning.inventory import Estate, kinds_to_read
+from oauthdeploy.planning.inventory import Inventory, kinds_to_read
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.running.read import check_all, read_wanted
 from oauthdeploy.workflow.connections import connected, narrowed
@@ -137,7 +137,7 @@ def require_readable(manifest: Manifest, names: Iterable[str]) -> None:
             )
 
 
-def read_estate(manifest: Manifest, drivers: Mapping[str, Driver], kinds: Iterable[Kind]) -> Estate:
+def read_estate(manifest: Manifest, drivers: Mapping[str, Driver], kinds: Iterable[Kind]) -> Inventory:
     """Everything of some kinds that the servers of `drivers` hold, each asked at once. Raises what `make_plan` raises."""
     reports = check_all(drivers)
     facts, desired = driver_facts(), manifest.desired
@@ -158,7 +158,7 @@ def read_estate(manifest: Manifest, drivers: Mapping[str, Driver], kinds: Iterab
         for name in drivers
     }
     live = read_wanted(drivers, asked)
-    return Estate(desired, LiveState({name: live.servers[name] for name in drivers}), facts, tables)
+    return Inventory(desired, LiveState({name: live.servers[name] for name in drivers}), facts, tables)
 
 
 class _Export:

@@ -14,8 +14,8 @@ from oauthdeploy.drivers.base import Driver
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.planning.outcome import ApplyReport
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.planning.run_history import End, Story
-from oauthdeploy.planning.selection import only
+from oauthdeploy.planning.run_history import End, RunHistory
+from oauthdeploy.planning.selection import restrict_to
 from oauthdeploy.running.journal import JOURNALS, last_journal, read_story
 from oauthdeploy.workflow.apply import planned
 from oauthdeploy.workflow.connections import load
@@ -68,14 +68,14 @@ def run_resume(
 
     def make(readers: Mapping[str, Driver]) -> Job:
         job = planned(manifest, readers, options)
-        job = replace(job, plan=only(job.plan, mine), resumes=path.name)
+        job = replace(job, plan=restrict_to(job.plan, mine), resumes=path.name)
         tell(resumption(story, job.plan))
         return job
 
     return run_job(manifest, options, make, confirm=confirm, on_event=on_event, stop=stop)
 
 
-def resumption(story: Story, plan: Plan) -> Resumption:
+def resumption(story: RunHistory, plan: Plan) -> Resumption:
     """Compare what a journal says with what is still to do."""
     left = {change.address for change in plan.changes}
     open_ones = {entry.address for entry in story.of(End.OPEN, End.UNKNOWN)}
@@ -91,7 +91,7 @@ def resumption(story: Story, plan: Plan) -> Resumption:
     )
 
 
-def _require_same(story: Story, manifest: Manifest, options: RunOptions) -> None:
+def _require_same(story: RunHistory, manifest: Manifest, options: RunOptions) -> None:
     name = manifest.desired.name
     if story.manifest and story.manifest != name:
         raise UsageError(

@@ -29,7 +29,7 @@ from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.model.state import LiveState
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.planning.revocation.audit_records import asked_records, failed_records, result_of, server_records
+from oauthdeploy.planning.revocation.audit_records import failed_records, request_records, result_of, server_records
 from oauthdeploy.planning.revocation.audit_schema import AuditRecord
 from oauthdeploy.planning.revocation.request import CutOff, cut_off, cut_off_changes, cut_off_plan, is_there, on_servers
 from oauthdeploy.running.apply import require_safety
@@ -249,7 +249,7 @@ def _blank(manifest: Manifest, request: ManifestRequest, order: RevocationReques
         host=socket.gethostname(),
         reason=order.reason or None,
         ticket=order.ticket or None,
-        asked=asked_records(order.revocations),
+        asked=request_records(order.revocations),
         servers=(),
         result=None,
         seconds=None,

@@ -20,7 +20,7 @@ from oauthdeploy.planning.outcome import ApplyReport
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.planfile.plan_file import MAX_PLAN_BYTES, SavedPlan, binding_of, read_saved, saved_document
 from oauthdeploy.planning.planfile.schema import Asked, Binding, DriverUse, Selection
-from oauthdeploy.planning.planfile.staleness import Comparison, Moved, compare_plans, manifest_moved
+from oauthdeploy.planning.planfile.staleness import Comparison, StaleItem, compare_plans, manifest_moved
 from oauthdeploy.workflow.apply import planned
 from oauthdeploy.workflow.connections import connected, environment, narrowed, validate
 from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
@@ -169,7 +169,7 @@ def _other(flags: str) -> UsageError:
 
 def _manifest_again(
     saved: SavedPlan, request: ManifestRequest, options: RunOptions
-) -> tuple[Manifest, tuple[Moved, ...]]:
+) -> tuple[Manifest, tuple[StaleItem, ...]]:
     """The manifest as it is now, and what of it has moved. Raises StalePlan where it can't be read any more."""
     binding = binding_of(saved)
     manifest, diagnostics = validate(request)
@@ -180,11 +180,11 @@ def _manifest_again(
     secrets = secret_sources(manifest, request.environ)
     moved = manifest_moved(binding, manifest.part_digests, secrets, sources)
     if not moved and manifest.digest != saved.plan.manifest_digest:
-        moved = (Moved("manifest", "has changed since the plan was made."),)
+        moved = (StaleItem("manifest", "has changed since the plan was made."),)
     try:
         return narrowed(manifest, options), moved
     except UsageError as error:
-        raise stale([Moved("manifest", error.summary)]) from None
+        raise stale([StaleItem("manifest", error.summary)]) from None
 
 
 # -- what has moved ---------------------------------------------------------------------------------------------------
@@ -242,8 +242,8 @@ def run_saved(
 
 
 def _objects_moved(
-    saved: SavedPlan, file: Path, given: ManifestRequest | None, options: RunOptions, known: tuple[Moved, ...]
-) -> Iterable[Moved]:
+    saved: SavedPlan, file: Path, given: ManifestRequest | None, options: RunOptions, known: tuple[StaleItem, ...]
+) -> Iterable[StaleItem]:
     """What the change of the manifest does to the plan, object by object, where the servers can be asked."""
     try:
         return [item for item in check_saved(saved, file, given, options).moved if item not in known]
@@ -252,7 +252,7 @@ def _objects_moved(
         return ()
 
 
-def stale(moved: Iterable[Moved]) -> StalePlan:
+def stale(moved: Iterable[StaleItem]) -> StalePlan:
     """The error for what has moved."""
     lines = [str(item) for item in moved]
     more = [f"... and {len(lines) - _MOST_LINES} more."] if len(lines) > _MOST_LINES else []

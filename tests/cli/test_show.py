@@ -21,7 +21,7 @@ from oauthdeploy.planning.drift.classification import DriftReport
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType, Status
 from oauthdeploy.planning.plan import plan_document
 from oauthdeploy.planning.planfile.plan_file import saved_document
-from oauthdeploy.planning.planfile.staleness import Comparison, Moved
+from oauthdeploy.planning.planfile.staleness import Comparison, StaleItem
 from oauthdeploy.planning.safety import RISK_RULE
 from oauthdeploy.reports.json import to_text
 from oauthdeploy.running import apply_findings
@@ -82,7 +82,7 @@ def test_a_file_that_may_not_be_read_is_named(oauthdeploy: Runner, planfile: str
     ("found", "code", "said"),
     [
         (Comparison(), 0, "Nothing has moved: the plan can be applied."),
-        (Comparison((Moved("client/x@login", "it is gone."),)), 6, "client/x@login: it is gone."),
+        (Comparison((StaleItem("client/x@login", "it is gone."),)), 6, "client/x@login: it is gone."),
         (Comparison((), tuple(c.address for c in samples.second_plan().changes)), 0, "is in place already."),
         (Comparison((), (samples.second_plan().changes[0].address,)), 0, "of the saved plan is in place already."),
     ],

@@ -10,7 +10,7 @@ from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.objects import Client, ClientSecret, Scope, Trust
 from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.planning.selection import only, select
+from oauthdeploy.planning.selection import restrict_to, select
 
 from .builders import (
     ASSOCIATION,
@@ -82,7 +82,7 @@ def test_targeting_what_goes_pulls_in_what_comes() -> None:
     """`--target` of the old association, and a resumed run that is about it alone, make the new one first."""
     whole = set(actions(exchange().changes))
     assert set(actions(select(exchange(), ("association/web:read@as",), (), NO_NAMES).changes)) == whole
-    assert set(actions(only(exchange(), {association("web", "read")}).changes)) == whole
+    assert set(actions(restrict_to(exchange(), {association("web", "read")}).changes)) == whole
 
 
 def test_a_resource_goes_from_a_scope_after_it_came_to_another_and_clients_can_ask_for_that() -> None:

@@ -16,15 +16,15 @@ from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.export.builder import export
 from oauthdeploy.planning.export.driver_options import option_edits
 from oauthdeploy.planning.export.values import ExportOptions, OptionEdit
-from oauthdeploy.planning.inventory import Estate
+from oauthdeploy.planning.inventory import Inventory
 from tests.planning.builders import FACTS, authorization_server, client, desired, live, settings
 
 SERVERS = {"as": authorization_server(), "as2": authorization_server()}
 
 
-def estate(asked: Mapping[str, Any], have: Mapping[str, Mapping[str, Any]]) -> Estate:
+def estate(asked: Mapping[str, Any], have: Mapping[str, Mapping[str, Any]]) -> Inventory:
     """A client `shop` with the asked options of the driver on every server, which has those of `have` there."""
-    return Estate(
+    return Inventory(
         desired({client("shop", name): Client(options={"fake": asked}) for name in have}, servers=SERVERS),
         live({client("shop", name): Client(options={"fake": some}) for name, some in have.items()}, servers=SERVERS),
         FACTS,
@@ -104,7 +104,7 @@ def test_what_stands_where_a_secret_is_wanted_is_never_written() -> None:
 
 def test_the_options_of_settings_are_told_server_by_server() -> None:
     """Settings can have overrides, so each server keeps its value."""
-    found = Estate(
+    found = Inventory(
         desired({settings(name): Settings(options={"fake": {"t": "a"}}) for name in SERVERS}, servers=SERVERS),
         live(
             {settings(name): Settings(options={"fake": {"t": text}}) for name, text in (("as", "b"), ("as2", "a"))},
@@ -123,7 +123,7 @@ def test_what_can_not_be_parsed_is_left_out_by_name() -> None:
     address, realm = client("shop", "as"), settings("as")
     odd = {"tokens.access_lifetime": Unparsed('"5m"'), "options.fake.idle": Unparsed('"30m"')}
     servers = {"as": authorization_server()}
-    found = Estate(
+    found = Inventory(
         desired({address: Client(options={"fake": {"idle": 1800}})}, servers=servers),
         live(
             {

@@ -12,10 +12,10 @@ from oauthdeploy.planning.normalize import (
     canonical_set,
     flatten,
     is_instruction,
+    is_unreported,
     live_value,
     same,
     surely_fulfilled,
-    unsaid,
     wanted_fields,
     write_only,
 )
@@ -94,9 +94,9 @@ def test_an_empty_text_is_what_a_server_without_one_has() -> None:
 
 def test_said_and_unsaid_secrets_are_told_apart() -> None:
     """A server that says 'no secret' has answered; one that leaves the field out has not."""
-    assert unsaid(flatten(Client(name="x")), "secret.value")
-    assert not unsaid(flatten(Client(secret=None)), "secret.value")
-    assert not unsaid(flatten(Client(secret=ClientSecret(value=Secret("a", "b")))), "secret.value")
+    assert is_unreported(flatten(Client(name="x")), "secret.value")
+    assert not is_unreported(flatten(Client(secret=None)), "secret.value")
+    assert not is_unreported(flatten(Client(secret=ClientSecret(value=Secret("a", "b")))), "secret.value")
 
 
 def test_write_only_fields_are_known_from_the_model() -> None:

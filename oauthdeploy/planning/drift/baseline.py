@@ -104,7 +104,7 @@ def judge(
     items: list[DriftItem] = []
     matched: set[int] = set()
     for item in report.items:
-        hits = [position for position in range(len(entries)) if _about(entries[position], item)]
+        hits = [position for position in range(len(entries)) if _is_about(entries[position], item)]
         matched.update(hits)
         items += _split(item, [(entries[hit], place(hit)) for hit in hits if hit in live])
     expired = tuple(position for position in range(len(entries)) if position not in live)
@@ -157,13 +157,13 @@ def entries_for(
 def overdue(report: DriftReport, baseline: Baseline, today: date) -> tuple[DriftItem, ...]:
     """What counts and was accepted by entries that have expired."""
     stale = [entry for entry in baseline.accepted if entry.expires < today]
-    return tuple(item for item in report.items if item.counts and any(_about(entry, item) for entry in stale))
+    return tuple(item for item in report.items if item.counts and any(_is_about(entry, item) for entry in stale))
 
 
 # -- matching ---------------------------------------------------------------------------------------------------------
 
 
-def _about(entry: BaselineEntry, item: DriftItem) -> bool:
+def _is_about(entry: BaselineEntry, item: DriftItem) -> bool:
     """Whether an entry is about an item, or about a field of it."""
     named = any(matches(address, (entry.address,)) for address in (item.address, *item.others))
     if entry.class_.value != item.kind.value or not named:
@@ -221,7 +221,7 @@ def _expired(entry: BaselineEntry, place: str) -> Diagnostic:
     return Diagnostic(
         EXPIRED,
         "An entry of the baseline has expired",
-        detail=f"{_named(entry, place)} of {entry.owner} was accepted until {entry.expires}: it counts again.",
+        detail=f"{_entry_text(entry, place)} of {entry.owner} was accepted until {entry.expires}: it counts again.",
         fix="Put the difference right, or give the entry a later day.",
         severity=Severity.WARNING,
         address=entry.address,
@@ -232,12 +232,12 @@ def _unused(entry: BaselineEntry, place: str) -> Diagnostic:
     return Diagnostic(
         UNUSED,
         "An entry of the baseline matches nothing any more",
-        detail=f"{_named(entry, place)} of {entry.owner} is no difference now.",
+        detail=f"{_entry_text(entry, place)} of {entry.owner} is no difference now.",
         fix="Remove the entry.",
         severity=Severity.INFO,
         address=entry.address,
     )
 
 
-def _named(entry: BaselineEntry, place: str) -> str:
+def _entry_text(entry: BaselineEntry, place: str) -> str:
     return f"{entry.class_.value} {entry.address}" + (f" ({place})" if place else "")

@@ -18,7 +18,7 @@ from oauthdeploy.model.state import DesiredState, LiveObject
 from oauthdeploy.planning.changes import FieldChange
 from oauthdeploy.planning.drift.classification import DriftClass, DriftItem, in_order
 from oauthdeploy.planning.export.client_matching import group_clients, keys_of
-from oauthdeploy.planning.inventory import OPENS, Estate
+from oauthdeploy.planning.inventory import OPENS, Inventory
 from oauthdeploy.planning.normalize import flatten, live_value, same, write_only
 from oauthdeploy.planning.plan import ServerSummary
 
@@ -41,7 +41,7 @@ class SidesCompared:
         return any(item.counts for item in self.items)
 
 
-def compare_servers(estate: Estate, left: str, right: str, servers: tuple[ServerSummary, ...] = ()) -> SidesCompared:
+def compare_servers(estate: Inventory, left: str, right: str, servers: tuple[ServerSummary, ...] = ()) -> SidesCompared:
     """What two live servers hold differently, of the kinds that both can hold.
 
     Clients are paired by the manifest's keys, their ids, or their names and versions, as for an export. Secrets aren't told by
@@ -51,7 +51,7 @@ def compare_servers(estate: Estate, left: str, right: str, servers: tuple[Server
     keys = _keys(estate, left, right)
     for kind in _COMPARED:
         if not {left, right} <= set(estate.holders(kind)) or (
-            kind is Kind.SETTINGS and not _shared(estate, left, right)
+            kind is Kind.SETTINGS and not _shared_sides(estate, left, right)
         ):
             continue
         unread = [name for name in (left, right) if not estate.live.readable(name, kind)]
@@ -70,22 +70,22 @@ def compare_desired(left: str, one: DesiredState, right: str, other: DesiredStat
             kind, having = (DriftClass.MISSING, one) if theirs is None else (DriftClass.UNEXPECTED, other)
             items.append(DriftItem(kind, address, "", place=having.places.get(address, ())))
         else:
-            items += _changed(address, _wanted_differently(mine, theirs), other.places.get(address, ()))
+            items += _changed(address, _desired_differences(mine, theirs), other.places.get(address, ()))
     return SidesCompared(left, right, in_order(items))
 
 
 # -- live -------------------------------------------------------------------------------------------------------------
 
 
-def _keys(estate: Estate, left: str, right: str) -> Mapping[tuple[str, str], str]:
+def _keys(estate: Inventory, left: str, right: str) -> Mapping[tuple[str, str], str]:
     chooses = {name for name in (left, right) if estate.can(name, Capability.CLIENT_ID_CHOICE)}
     return keys_of(group_clients(estate.desired, estate.live, (left, right), chooses))
 
 
 def _pairs(
-    estate: Estate, kind: Kind, left: str, right: str, keys: Mapping[tuple[str, str], str]
+    estate: Inventory, kind: Kind, left: str, right: str, keys: Mapping[tuple[str, str], str]
 ) -> Iterator[DriftItem]:
-    sides = [_named(estate, kind, name, keys) for name in (left, right)]
+    sides = [_objects_by_name(estate, kind, name, keys) for name in (left, right)]
     for name in sorted(sides[0].keys() | sides[1].keys()):
         here, there = sides[0].get(name), sides[1].get(name)
         if here is None or there is None:
@@ -96,11 +96,13 @@ def _pairs(
             yield DriftItem(found, Address(kind, name, having), "", place=place)
         else:
             address = Address(kind, name, right)
-            fields = _held_differently(estate, kind, (left, here), (right, there))
+            fields = _live_differences(estate, kind, (left, here), (right, there))
             yield from _changed(address, fields, estate.desired.places.get(address, ()))
 
 
-def _named(estate: Estate, kind: Kind, server: str, keys: Mapping[tuple[str, str], str]) -> dict[str, LiveObject]:
+def _objects_by_name(
+    estate: Inventory, kind: Kind, server: str, keys: Mapping[tuple[str, str], str]
+) -> dict[str, LiveObject]:
     """The objects of a kind by the names that they have on both sides."""
     found: dict[str, LiveObject] = {}
     for address, there in estate.live.servers[server].objects.items():
@@ -116,13 +118,13 @@ def _named(estate: Estate, kind: Kind, server: str, keys: Mapping[tuple[str, str
     return found
 
 
-def _held_differently(
-    estate: Estate, kind: Kind, left: tuple[str, LiveObject], right: tuple[str, LiveObject]
+def _live_differences(
+    estate: Inventory, kind: Kind, left: tuple[str, LiveObject], right: tuple[str, LiveObject]
 ) -> Iterator[FieldChange]:
     model = type(left[1].value)
     flat = [flatten(there.value) for _, there in (left, right)]
     blind = left[1].blind | right[1].blind | write_only(model)
-    if Side.RESOURCE not in _shared(estate, left[0], right[0]):
+    if Side.RESOURCE not in _shared_sides(estate, left[0], right[0]):
         blind |= OPENS
     for path in dict.fromkeys([*flat[0], *flat[1]]):
         if path in blind or not all(path in side for side in flat):
@@ -135,12 +137,12 @@ def _held_differently(
             yield FieldChange(path, before, after)
 
 
-def _shared(estate: Estate, left: str, right: str) -> frozenset[Side]:
+def _shared_sides(estate: Inventory, left: str, right: str) -> frozenset[Side]:
     """The sides on which both servers stand: settings are those of a side, and what scopes open is the resource side's."""
     return estate.entry(left).role.sides & estate.entry(right).role.sides
 
 
-def _unread(estate: Estate, kind: Kind, server: str) -> DriftItem:
+def _unread(estate: Inventory, kind: Kind, server: str) -> DriftItem:
     names = {Kind.ASSOCIATION: "*:*"}.get(kind, "" if kind.is_singleton else "*")
     why = estate.live.servers[server].unreadable[kind]
     return DriftItem(DriftClass.UNREADABLE, Address(kind, names, server), f"{why.summary}. {why.detail}".strip())
@@ -149,7 +151,7 @@ def _unread(estate: Estate, kind: Kind, server: str) -> DriftItem:
 # -- wanted -----------------------------------------------------------------------------------------------------------
 
 
-def _wanted_differently(mine: Object, theirs: Object) -> Iterator[FieldChange]:
+def _desired_differences(mine: Object, theirs: Object) -> Iterator[FieldChange]:
     """Fields that the two write differently, or that only one of them writes."""
     flat = [flatten(mine), flatten(theirs)]
     for path in dict.fromkeys([*flat[0], *flat[1]]):

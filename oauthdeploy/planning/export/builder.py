@@ -24,12 +24,20 @@ from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.export.client_matching import LiveClient, group_clients, keys_of
 from oauthdeploy.planning.export.driver_options import option_edits
 from oauthdeploy.planning.export.settings import export_settings
-from oauthdeploy.planning.export.values import EntryEdit, Export, ExportOptions, Left, OptionEdit, SettingsEdit, sayable
-from oauthdeploy.planning.inventory import OPENS, Estate
+from oauthdeploy.planning.export.values import (
+    EntryEdit,
+    Export,
+    ExportOptions,
+    Left,
+    OptionEdit,
+    SettingsEdit,
+    can_be_written,
+)
+from oauthdeploy.planning.inventory import OPENS, Inventory
 from oauthdeploy.planning.normalize import OPTIONS, flatten, live_value, same, write_only
 
 
-def export(estate: Estate, options: ExportOptions, left: Collection[Left] = ()) -> Export:
+def export(estate: Inventory, options: ExportOptions, left: Collection[Left] = ()) -> Export:
     """What the manifest must say; `left` is what has turned out not to be sayable."""
     return _Exporter(estate, options, frozenset(left)).run()
 
@@ -37,7 +45,7 @@ def export(estate: Estate, options: ExportOptions, left: Collection[Left] = ()) 
 class _Exporter:
     """Goes through the kinds; associations come last, since they need to know what is named."""
 
-    def __init__(self, estate: Estate, options: ExportOptions, left: frozenset[Left]) -> None:
+    def __init__(self, estate: Inventory, options: ExportOptions, left: frozenset[Left]) -> None:
         self.estate = estate
         self.options = options
         self.left = left
@@ -52,7 +60,7 @@ class _Exporter:
         kinds = self.options.kinds
         for server, state in sorted(self.estate.live.servers.items()):
             for kind, why in (*state.unreadable.items(), *state.hidden.items()):
-                self._say("export-unreadable", f"{kind}@{server}", f"{why.summary}. {why.detail}".strip(), why.fix)
+                self._report("export-unreadable", f"{kind}@{server}", f"{why.summary}. {why.detail}".strip(), why.fix)
         scopes = list(self._scopes()) if Kind.SCOPE in kinds else []
         groups = self._groups()
         clients = list(self._clients(groups)) if Kind.CLIENT in kinds else []
@@ -64,7 +72,7 @@ class _Exporter:
                     list(self._unparsed(str(address), {server: there}))
         for edit in settings.options:
             if edit.gone:
-                self._untold("settings", edit)
+                self._report_dropped_option("settings", edit)
         return Export(
             scopes=tuple(scopes),
             clients=tuple(clients),
@@ -104,9 +112,9 @@ class _Exporter:
         self, kind: Kind, name: str, sides: Mapping[str, LiveObject], known_as: Mapping[str, str] | None = None
     ) -> Iterator[EntryEdit]:
         """The edit of one entry, where one is needed. `sides` are the live objects by server, `known_as` their names there."""
-        if (kind.value, name, "") in self.left or not sayable(name):
+        if (kind.value, name, "") in self.left or not can_be_written(name):
             if name not in self._named[kind]:
-                self._say(
+                self._report(
                     "export-left-out", f"{kind}/{name}", "A manifest can't name it as it stands on the servers.", ""
                 )
             return
@@ -123,7 +131,7 @@ class _Exporter:
         if where:
             yield from self._written_entry(kind, name, there, sides.get(target or ""), placed, where)
         elif placed:
-            self._say("export-gone", f"{kind}/{name}", "No server has it any more, so its entry goes.", "")
+            self._report("export-gone", f"{kind}/{name}", "No server has it any more, so its entry goes.", "")
             yield EntryEdit(name, gone=True)
 
     def _servers_of(self, kind: Kind, there: Collection[str], placed: Collection[str]) -> tuple[str, ...]:
@@ -169,7 +177,7 @@ class _Exporter:
             yield EntryEdit(name, absent=True, on=(target,))
             return
         why = f"{target} has it, and {self.options.source} doesn't; it stays."
-        self._say("export-only-on-target", f"{kind}/{name}@{target}", why, "With --mirror it is written as absent.")
+        self._report("export-only-on-target", f"{kind}/{name}@{target}", why, "With --mirror it is written as absent.")
 
     def _fields(
         self, kind: Kind, name: str, sides: Mapping[str, LiveObject], target: LiveObject | None
@@ -192,21 +200,23 @@ class _Exporter:
             told = {
                 server: live_value(model, path, have.get(path), self.estate.driver(server).defaults.get(kind, {}))
                 for server, have in flat.items()
-                if self._tells(path, server, sides[server])
+                if self._is_comparable(path, server, sides[server])
             }
             if not told:
                 continue
             value = next(iter(told.values()))
             one = all(same(other, value) and same(value, other) for other in told.values())
-            if (kind.value, name, path) in self.left or not one or not sayable(value):
+            if (kind.value, name, path) in self.left or not one or not can_be_written(value):
                 if path in managed:
                     dropped.append(path)
                 if not one:
                     servers = ", ".join(told)
                     why = f"{path} is not the same on {servers}, and an entry has one value for all."
-                    self._say("export-differs", f"{kind}/{name}", f"{why} It is left unmanaged.", "Make them the same.")
-                elif not sayable(value):
-                    self._say("export-left-out", f"{kind}/{name}", f"{path} holds what YAML can't.", "")
+                    self._report(
+                        "export-differs", f"{kind}/{name}", f"{why} It is left unmanaged.", "Make them the same."
+                    )
+                elif not can_be_written(value):
+                    self._report("export-left-out", f"{kind}/{name}", f"{path} holds what YAML can't.", "")
             elif path in managed or self._worth_writing(model, path, name, value, told, target):
                 values[path] = value
         return values, dropped
@@ -216,10 +226,10 @@ class _Exporter:
         value = next(iter(live.values()))
         if not all(same(other, value) and same(value, other) for other in live.values()):
             why = f"{path} is not the same on {', '.join(live)}, and an entry has one value for all."
-            self._say("export-differs", f"{kind}/{name}", f"{why} It is left unmanaged.", "Make them the same.")
+            self._report("export-differs", f"{kind}/{name}", f"{why} It is left unmanaged.", "Make them the same.")
             return True
-        if not sayable(value):
-            self._say("export-left-out", f"{kind}/{name}", f"{path} holds what YAML can't.", "")
+        if not can_be_written(value):
+            self._report("export-left-out", f"{kind}/{name}", f"{path} holds what YAML can't.", "")
             return True
         return (kind.value, name, path) in self.left
 
@@ -228,11 +238,11 @@ class _Exporter:
         edits = []
         for edit in option_edits(self.estate, kind, name, sides, self.left):
             if edit.gone:
-                self._untold(f"{kind}/{name}", edit)
+                self._report_dropped_option(f"{kind}/{name}", edit)
             elif not edit.alike:
                 path = ".".join((OPTIONS, *edit.keys))
                 why = f"{path} is not the same on all servers, and an entry has one value for all."
-                self._say("export-differs", f"{kind}/{name}", f"{why} It is left unmanaged.", "Make them the same.")
+                self._report("export-differs", f"{kind}/{name}", f"{why} It is left unmanaged.", "Make them the same.")
             edits.append(edit if edit.alike else replace(edit, gone=True))
         return tuple(edits)
 
@@ -246,14 +256,14 @@ class _Exporter:
         }
         for path in sorted(found):
             why = f"{path} is left out: {found[path]}, which a manifest can't write."
-            self._say("export-left-out", address, why, "Write the value that you want; apply puts it right.")
+            self._report("export-left-out", address, why, "Write the value that you want; apply puts it right.")
             yield path
 
-    def _untold(self, address: str, edit: OptionEdit) -> None:
+    def _report_dropped_option(self, address: str, edit: OptionEdit) -> None:
         path = ".".join((OPTIONS, *edit.keys))
-        self._say("export-left-out", address, f"{path} can't be written as the servers hold it, and goes.", "")
+        self._report("export-left-out", address, f"{path} can't be written as the servers hold it, and goes.", "")
 
-    def _tells(self, path: str, server: str, there: LiveObject) -> bool:
+    def _is_comparable(self, path: str, server: str, there: LiveObject) -> bool:
         """Whether the field of an object on a server can be compared there."""
         if path in there.blind or (path in OPENS and self._only_issues(server)):
             return False
@@ -304,7 +314,7 @@ class _Exporter:
         servers = [name for name in estate.read(Kind.ASSOCIATION) if source in (None, name)]
         if not servers:
             return
-        have = self._associated(servers, keys_of(groups))
+        have = self._live_scopes(servers, keys_of(groups))
         written: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         for address in estate.desired.objects:
             if address.kind is Kind.ASSOCIATION and address.server in (*servers, target):
@@ -319,11 +329,11 @@ class _Exporter:
                 continue
             problem = self._unsayable(client, have[client], groups)
             if problem:
-                self._say("export-left-out", f"client/{client}", problem, "")
+                self._report("export-left-out", f"client/{client}", problem, "")
             if not problem or listed:
                 yield client, None if problem else tuple(sorted(scopes))
 
-    def _associated(
+    def _live_scopes(
         self, servers: Iterable[str], keys: Mapping[tuple[str, str], str]
     ) -> dict[str, dict[str, set[str]]]:
         """The scopes of each client, by server."""
@@ -361,10 +371,10 @@ class _Exporter:
                     yield server, trusted
             elif now is not None:
                 why = f"{server} trusts '{trusted}', which can't be written as it stands."
-                self._say("export-left-out", f"trust@{server}", why, "Add that server, with the driver external.")
+                self._report("export-left-out", f"trust@{server}", why, "Add that server, with the driver external.")
                 yield server, None
 
-    def _say(self, rule: str, address: str, detail: str, fix: str) -> None:
+    def _report(self, rule: str, address: str, detail: str, fix: str) -> None:
         self.findings.append(
             Diagnostic(rule, _SUMMARIES[rule], detail, fix, severity=Severity.WARNING, address=address)
         )

@@ -69,13 +69,13 @@ def _identities(address: Address, there: LiveObject, *, by_id: bool) -> list[Ide
     found: list[Identity] = []
     if there.client_id and (by_id or address.name == there.client_id):
         found.append(("id", there.client_id))
-    natural = _natural(address, there)
+    natural = _natural_key(address, there)
     if natural is not None:
         found.append(("name", *natural))
     return found
 
 
-def _natural(address: Address, there: LiveObject) -> tuple[str, str] | None:
+def _natural_key(address: Address, there: LiveObject) -> tuple[str, str] | None:
     """Name and version, where the server tells clients apart by them: then it names no client by its id."""
     value = there.value
     if address.name == there.client_id or not isinstance(value, Client) or not value.name or value.version is None:
@@ -88,7 +88,7 @@ def _name(groups: list[LiveClient], named: set[str], chooses_id: Container[str])
     ids = {there.client_id: group for group in groups for there in group.sides.values() if there.client_id}
     labels = {name: group for group in groups for name in group.former.values()}
     taken = set(named)
-    waiting = [(group, _wish(group, chooses_id)) for group in groups if not group.key]
+    waiting = [(group, _wanted_key(group, chooses_id)) for group in groups if not group.key]
     # Keys that can't be chosen otherwise are given first, then the rest by its first name on a server.
     for group, (wish, _) in sorted(
         waiting, key=lambda item: (not item[1][1], item[1][0], sorted(item[0].former.items()))
@@ -101,7 +101,7 @@ def _name(groups: list[LiveClient], named: set[str], chooses_id: Container[str])
         group.key = key
 
 
-def _wish(group: LiveClient, chooses_id: Container[str]) -> tuple[str, bool]:
+def _wanted_key(group: LiveClient, chooses_id: Container[str]) -> tuple[str, bool]:
     """The key that a client should have, and whether it must be that one."""
     for server, there in group.sides.items():
         if group.former[server] == there.client_id:

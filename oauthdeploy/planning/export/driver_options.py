@@ -13,14 +13,14 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.fields import format_duration, parse_duration
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.diff import options_for
-from oauthdeploy.planning.export.values import Keys, Left, OptionEdit, sayable
-from oauthdeploy.planning.inventory import Estate
+from oauthdeploy.planning.export.values import Keys, Left, OptionEdit, can_be_written
+from oauthdeploy.planning.inventory import Inventory
 from oauthdeploy.planning.normalize import OPTIONS
 from oauthdeploy.planning.opaque_secrets import plain
 
 
 def option_edits(
-    estate: Estate, kind: Kind, name: str, sides: Mapping[str, LiveObject], left: Collection[Left]
+    estate: Inventory, kind: Kind, name: str, sides: Mapping[str, LiveObject], left: Collection[Left]
 ) -> tuple[OptionEdit, ...]:
     """The written options that differ from what `sides`, the live objects by server, hold; `left` are not to be written."""
     found: dict[Keys, dict[str, Any]] = {}
@@ -38,11 +38,11 @@ def option_edits(
     return tuple(_edit(kind, name, keys, values, managing[keys[0]], left) for keys, values in sorted(found.items()))
 
 
-class _Untold:
+class _Hidden:
     """Stands for a value that a server doesn't tell, or that must not be told."""
 
 
-_UNTOLD = _Untold()
+_UNTOLD = _Hidden()
 
 
 def _edit(
@@ -52,7 +52,7 @@ def _edit(
     alike = values.keys() == set(managing) and all(value == first for value in values.values())
     path = ".".join((OPTIONS, *keys))
     names = values if kind.is_singleton else (name,)
-    said = all(not isinstance(value, _Untold) and sayable(value) for value in values.values())
+    said = all(not isinstance(value, _Hidden) and can_be_written(value) for value in values.values())
     gone = not said or any(_left_out(kind, one, path, left) for one in names)
     return OptionEdit(keys, dict.fromkeys(values) if gone else values, alike=alike, gone=gone)
 

@@ -11,17 +11,17 @@ from oauthdeploy.model.objects import MODEL_OF, Side
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.export.driver_options import option_edits
 from oauthdeploy.planning.export.values import ExportOptions, Left, SettingsEdit
-from oauthdeploy.planning.inventory import Estate
+from oauthdeploy.planning.inventory import Inventory
 from oauthdeploy.planning.normalize import flatten, same
 
 
-def export_settings(estate: Estate, options: ExportOptions, left: frozenset[Left]) -> SettingsEdit:
+def export_settings(estate: Inventory, options: ExportOptions, left: frozenset[Left]) -> SettingsEdit:
     """Fields of the settings that all authorization servers share, and what differs, by server."""
     return _Settings(estate, options, left).run()
 
 
 class _Settings:
-    def __init__(self, estate: Estate, options: ExportOptions, left: frozenset[Left]) -> None:
+    def __init__(self, estate: Inventory, options: ExportOptions, left: frozenset[Left]) -> None:
         self._estate = estate
         self._options = options
         self._left = left

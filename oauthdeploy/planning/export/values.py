@@ -100,12 +100,12 @@ class Export:
     findings: Diagnostics = field(default_factory=Diagnostics)
 
 
-def sayable(value: Any) -> bool:
+def can_be_written(value: Any) -> bool:
     """Whether a live value can be written: servers can send halves of characters, which no file can hold."""
     if isinstance(value, Secret):
         return False
     if isinstance(value, Mapping):
-        return all(sayable(key) and sayable(inner) for key, inner in value.items())
+        return all(can_be_written(key) and can_be_written(inner) for key, inner in value.items())
     if isinstance(value, list | tuple):
-        return all(sayable(inner) for inner in value)
+        return all(can_be_written(inner) for inner in value)
     return not isinstance(value, str) or not any("\ud800" <= sign <= "\udfff" for sign in value)

@@ -29,7 +29,7 @@ _VARIABLE: Final = re.compile(r"\$\{var:([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True)
-class Moved:
+class StaleItem:
     """One thing that is not as it was: `subject` is a written address, a server, or a part of the manifest."""
 
     subject: str
@@ -43,7 +43,7 @@ class Moved:
 class Comparison:
     """A saved plan against now. `in_place` are saved changes that are made already."""
 
-    moved: tuple[Moved, ...] = ()
+    moved: tuple[StaleItem, ...] = ()
     in_place: tuple[Address, ...] = ()
 
     @property
@@ -57,7 +57,7 @@ class Comparison:
 
 def manifest_moved(
     binding: Binding, parts: Mapping[str, str], secrets: tuple[SecretSource, ...], variables: Mapping[str, str]
-) -> tuple[Moved, ...]:
+) -> tuple[StaleItem, ...]:
     """What of the manifest is not as it was: sections, server entries, and the sources of secrets.
 
     `variables` gives the source of each variable by name; only those that reach a secret count, since the values of the
@@ -68,28 +68,28 @@ def manifest_moved(
         before, now = binding.parts.get(name), parts.get(name)
         if before != now:
             what = "is new" if before is None else "is gone" if now is None else "has changed"
-            found.append(Moved(f"manifest, {name}", f"{what} since the plan was made."))
+            found.append(StaleItem(f"manifest, {name}", f"{what} since the plan was made."))
     found += _secrets_moved(binding.secrets, secrets)
     known = {item.name: item.source for item in binding.request.variables}
     for name in sorted({name for secret in binding.secrets for name in _VARIABLE.findall(secret.origin)}):
         old, new = known.get(name, "nowhere"), variables.get(name, "nowhere")
         if old != new:
-            found.append(Moved(f"variable {name}", f"its value came from {old}, and comes from {new} now."))
+            found.append(StaleItem(f"variable {name}", f"its value came from {old}, and comes from {new} now."))
     return tuple(found)
 
 
-def _secrets_moved(before: tuple[SecretSource, ...], now: tuple[SecretSource, ...]) -> Iterator[Moved]:
+def _secrets_moved(before: tuple[SecretSource, ...], now: tuple[SecretSource, ...]) -> Iterator[StaleItem]:
     then, since = ({source.path: source for source in sources} for sources in (before, now))
     for path in sorted(then.keys() | since.keys()):
         old, new = then.get(path), since.get(path)
         if old is None or new is None:
-            yield Moved(f"manifest, {path}", f"the secret is {'new' if old is None else 'gone'}.")
+            yield StaleItem(f"manifest, {path}", f"the secret is {'new' if old is None else 'gone'}.")
         elif old.origin != new.origin:
-            yield Moved(f"manifest, {path}", f"the secret came from {old.origin}, and comes from {new.origin} now.")
+            yield StaleItem(f"manifest, {path}", f"the secret came from {old.origin}, and comes from {new.origin} now.")
         elif old.unset != new.unset:
             names = ", ".join(sorted(set(old.unset) ^ set(new.unset)))
             state = "was set, and isn't any more" if len(new.unset) > len(old.unset) else "was not set, and is now"
-            yield Moved(f"manifest, {path}", f"the secret comes from {new.origin}, and {names} {state}.")
+            yield StaleItem(f"manifest, {path}", f"the secret comes from {new.origin}, and {names} {state}.")
 
 
 # -- the plan ---------------------------------------------------------------------------------------------------------
@@ -108,24 +108,24 @@ def compare_plans(saved: SavedPlan, fresh: Plan, live: LiveState) -> Comparison:
             if live.readable(address.server, address.kind):
                 in_place.append(address)
             else:
-                moved.append(Moved(written, "can't be read any more."))
+                moved.append(StaleItem(written, "can't be read any more."))
         elif old is None and new is not None:
-            moved.append(Moved(written, f"the plan doesn't touch it, and now it would {_would(new)}."))
+            moved.append(StaleItem(written, f"the plan doesn't touch it, and now it would {_action_phrase(new)}."))
         elif old is not None and new is not None:
             prints = (saved.plan.fingerprints, fresh.fingerprints)
-            moved += [Moved(written, words) for words in _change_moved(old, new, *prints)]
+            moved += [StaleItem(written, words) for words in _change_moved(old, new, *prints)]
     return Comparison(tuple(moved), tuple(in_place))
 
 
-def _servers_moved(before: list[Json], fresh: Plan) -> Iterator[Moved]:
+def _servers_moved(before: list[Json], fresh: Plan) -> Iterator[StaleItem]:
     products = {server.name: server.product for server in fresh.servers}
     for server in before:
         name, product = server["name"], server["product"]
         if products.get(name, product) != product:
-            yield Moved(name, f"was {product or 'unknown'}, and is {products[name] or 'unknown'} now.")
+            yield StaleItem(name, f"was {product or 'unknown'}, and is {products[name] or 'unknown'} now.")
 
 
-def _would(change: Json) -> str:
+def _action_phrase(change: Json) -> str:
     paths = ", ".join(field["path"] for field in change["fields"]) if change["action"] == "update" else ""
     return f"be {_DONE[change['action']]}" + (f" ({paths})" if paths else "")
 
@@ -150,7 +150,7 @@ def _change_moved(old: Json, new: Json, then: Mapping[str, str], now: Mapping[st
             if old["action"] == "create"
             else ""
         )
-        yield f"{gone}was to be {_DONE[old['action']]}, and now would {_would(new)}."
+        yield f"{gone}was to be {_DONE[old['action']]}, and now would {_action_phrase(new)}."
         return
     if old["live_address"] != new["live_address"]:
         yield f"it stood at {old['live_address']}, and stands at {new['live_address']} now."
@@ -172,17 +172,17 @@ def _fields_moved(before: list[Json], now: list[Json]) -> Iterator[str]:
     for path in sorted(then.keys() | since.keys()):
         old, new = then.get(path), since.get(path)
         if new is None and old is not None:
-            yield f"{path} was {_shown(old['before'])}, and is as the manifest says already."
+            yield f"{path} was {_value_text(old['before'])}, and is as the manifest says already."
         elif old is None and new is not None:
-            yield f"{path} was as the manifest says ({_shown(new['after'])}), and is {_shown(new['before'])} now."
+            yield f"{path} was as the manifest says ({_value_text(new['after'])}), and is {_value_text(new['before'])} now."
         elif old is not None and new is not None:
             if old["before"] != new["before"]:
-                yield f"{path} was {_shown(old['before'])}, and is {_shown(new['before'])} now."
+                yield f"{path} was {_value_text(old['before'])}, and is {_value_text(new['before'])} now."
             if old["after"] != new["after"]:
-                yield f"{path} was to become {_shown(old['after'])}, and now is to become {_shown(new['after'])}."
+                yield f"{path} was to become {_value_text(old['after'])}, and now is to become {_value_text(new['after'])}."
 
 
-def _shown(value: Any) -> str:
+def _value_text(value: Any) -> str:
     """A value of a document in a sentence."""
     if isinstance(value, Mapping) and set(value) == {"secret"}:
         return f"the secret from {value['secret']}"

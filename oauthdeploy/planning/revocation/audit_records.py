@@ -27,7 +27,7 @@ class _Ending:
     verified: bool = False
 
 
-def asked_records(revocations: Mapping[str, Revocation]) -> tuple[AskedRecord, ...]:
+def request_records(revocations: Mapping[str, Revocation]) -> tuple[AskedRecord, ...]:
     """What was asked for."""
     return tuple(
         AskedRecord(
@@ -72,12 +72,12 @@ def server_records(
                 revocation=address.name,
                 role=role,
                 state=ending.state,
-                found=None if there is None else _found(there),
-                done=tuple(_done(outcome)),
+                found=None if there is None else _found_record(there),
+                done=tuple(_steps_done(outcome)),
                 seconds=round(effective[address], 3) if address in effective else None,
                 verified=ending.verified,
                 proved=tuple(item.detail for item in mine if item.rule == PROVED),
-                problems=tuple(_problem(item) for item in ending.problems),
+                problems=tuple(_problem_record(item) for item in ending.problems),
             )
         )
     return tuple(records)
@@ -160,7 +160,7 @@ def _gap_addresses(asked: CutOff) -> Iterator[Address]:
         yield Address.parse(item.address)
 
 
-def _found(live: LiveObject) -> FoundRecord:
+def _found_record(live: LiveObject) -> FoundRecord:
     return FoundRecord(
         client=is_there(live),
         identity=live.identity or None,
@@ -170,7 +170,7 @@ def _found(live: LiveObject) -> FoundRecord:
     )
 
 
-def _done(outcome: Outcome | None) -> Iterator[str]:
+def _steps_done(outcome: Outcome | None) -> Iterator[str]:
     if outcome is None or outcome.status is not Status.DONE:
         return
     if any(field.path == BLOCKED for field in outcome.change.fields):
@@ -179,5 +179,5 @@ def _done(outcome: Outcome | None) -> Iterator[str]:
         yield outcome.note
 
 
-def _problem(item: Diagnostic | OAuthDeployError) -> ProblemRecord:
+def _problem_record(item: Diagnostic | OAuthDeployError) -> ProblemRecord:
     return ProblemRecord(rule=item.rule, summary=item.summary, detail=item.detail, fix=item.fix)

@@ -22,7 +22,7 @@ from oauthdeploy.model.servers import Server
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Policy, Prune, PrunePolicy
 from oauthdeploy.planning.changes import Action, Change, Reason, Stage
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.planning.selection import only
+from oauthdeploy.planning.selection import restrict_to
 
 NOT_OFFERED: Final = "cut-off-not-offered"
 PROVED: Final = "cut-off-proved"
@@ -61,17 +61,17 @@ def cut_off(desired: DesiredState, revocations: Mapping[str, Revocation], facts:
     }
     objects: dict[Address, Object] = {}
     gaps: list[Diagnostic] = []
-    servers = {name: _impatient(server) for name, server in desired.servers.items()}
+    servers = {name: _with_short_timeouts(server) for name, server in desired.servers.items()}
     for name, server in servers.items():
         if not facts[server.driver].writable:
             continue
         table = table_for(facts[server.driver], server.role)
         for key, revocation in revocations.items():
             address = Address(Kind.REVOCATION, key, name)
-            here = _on(revocation, server.role.sides, table)
-            lacking = dict(_lacking(here, table))
-            gaps += [_gap(address, capability, note) for capability, note in lacking.items()]
-            here = _without(here, frozenset(lacking))
+            here = _part_for_sides(revocation, server.role.sides, table)
+            lacking = dict(_missing_capabilities(here, table))
+            gaps += [_gap_finding(address, capability, note) for capability, note in lacking.items()]
+            here = _without_capabilities(here, frozenset(lacking))
             if here.tokens is not None or here.block:
                 objects[address] = here
     clients = {revocation.client for revocation in revocations.values()}
@@ -117,10 +117,10 @@ def cut_off_plan(plan: Plan, asked: CutOff, down: Mapping[str, OAuthDeployError]
     """The plan with the cut-offs alone, with what is said about them, and with the servers that are `down`."""
     mine = {str(address) for address in asked.addresses}
     found = [item for item in plan.diagnostics if item.address in mine]
-    found += [_left_out(name, error) for name, error in sorted(down.items())]
+    found += [_server_left_out(name, error) for name, error in sorted(down.items())]
     stops = [item for item in plan.stops if item.address in mine]
     return replace(
-        only(plan, asked.addresses),
+        restrict_to(plan, asked.addresses),
         diagnostics=(Diagnostics.of(found) + asked.gaps).sorted(),
         stops=Diagnostics.of(stops).sorted(),
         kept=MappingProxyType({}),
@@ -137,7 +137,7 @@ def unreadable(live: LiveState, server: str) -> Diagnostic | None:
     return live.servers[server].unreadable.get(Kind.REVOCATION) if server in live.servers else None
 
 
-def _left_out(server: str, error: OAuthDeployError) -> Diagnostic:
+def _server_left_out(server: str, error: OAuthDeployError) -> Diagnostic:
     return Diagnostic(
         "server-left-out",
         "A server is left out, and the client is not cut off there",
@@ -147,7 +147,7 @@ def _left_out(server: str, error: OAuthDeployError) -> Diagnostic:
     )
 
 
-def _impatient(server: Server) -> Server:
+def _with_short_timeouts(server: Server) -> Server:
     limits = server.limits.model_copy(
         update={
             "timeout": min(server.limits.timeout, PATIENCE),
@@ -162,22 +162,22 @@ def _identity(client: Client) -> Client:
     return Client(**{name: getattr(client, name) for name in client.model_fields_set & _NATURAL})
 
 
-def _on(revocation: Revocation, sides: frozenset[Side], table: Capabilities) -> Revocation:
+def _part_for_sides(revocation: Revocation, sides: frozenset[Side], table: Capabilities) -> Revocation:
     """The part of a revocation that is a server's that stands on these sides: a resource server may refuse tokens by itself."""
     block = tuple(side for side in revocation.block or () if side in sides)
     gone = set() if block else {"block"}
     ends = Side.AUTHORIZATION in sides or supports(table, Capability.TOKENS_REFUSE)
     if revocation.tokens is None or not ends:
         gone |= {"tokens", "owner", "scope", "handles"}
-    return _less(revocation, gone, block=block)
+    return _without_fields(revocation, gone, block=block)
 
 
-def _less(revocation: Revocation, gone: set[str], **changed: object) -> Revocation:
+def _without_fields(revocation: Revocation, gone: set[str], **changed: object) -> Revocation:
     values = {name: getattr(revocation, name) for name in revocation.model_fields_set | set(changed)} | changed
     return Revocation(**{name: value for name, value in values.items() if name not in gone})
 
 
-def _lacking(revocation: Revocation, table: Capabilities) -> Iterator[tuple[Capability, str]]:
+def _missing_capabilities(revocation: Revocation, table: Capabilities) -> Iterator[tuple[Capability, str]]:
     """What a revocation needs and the driver doesn't offer, each with the reason."""
     asked = []
     if revocation.block:
@@ -195,12 +195,12 @@ def _lacking(revocation: Revocation, table: Capabilities) -> Iterator[tuple[Capa
             yield capability, support.note
 
 
-def _without(revocation: Revocation, lacking: frozenset[Capability]) -> Revocation:
+def _without_capabilities(revocation: Revocation, lacking: frozenset[Capability]) -> Revocation:
     gone = {"block"} if Capability.BLOCK_CLIENT in lacking else set()
     if lacking - {Capability.BLOCK_CLIENT}:
         # Part of a selection would be another selection.
         gone |= {"tokens", "owner", "scope", "handles"}
-    return _less(revocation, gone) if gone else revocation
+    return _without_fields(revocation, gone) if gone else revocation
 
 
 _CANNOT: Final[Mapping[Capability, str]] = {
@@ -213,7 +213,7 @@ _CANNOT: Final[Mapping[Capability, str]] = {
 }
 
 
-def _gap(address: Address, capability: Capability, note: str) -> Diagnostic:
+def _gap_finding(address: Address, capability: Capability, note: str) -> Diagnostic:
     return Diagnostic(
         NOT_OFFERED,
         "A server can't be cut off from in this way",

@@ -47,7 +47,7 @@ class Inverse:
 
 
 @dataclass
-class _Wish:
+class _Draft:
     """The desired state while it is put together."""
 
     objects: dict[Address, Object] = field(default_factory=dict)
@@ -68,7 +68,7 @@ def inverse(
     Raises JournalFailed for a server that the manifest no longer has.
     """
     _require_servers(steps, base)
-    wish = _Wish()
+    wish = _Draft()
     made = [step for step in steps if step.made]
     names = _names_of(made, live)
     for step in made:
@@ -76,7 +76,7 @@ def inverse(
             _take_back(step, base, names, wish)
     for step in steps:
         if not step.made:
-            wish.found.append(_said(step, END_UNKNOWN, "The end of a change is unknown", _UNKNOWN_END, _LOOK))
+            wish.found.append(_finding(step, END_UNKNOWN, "The end of a change is unknown", _UNKNOWN_END, _LOOK))
     if live is not None:
         _drop_unfounded(wish, live)
     policy = Policy(prune=_NO_PRUNING, protect=base.policy.protect, limits=base.policy.limits)
@@ -165,7 +165,7 @@ def _by_identity(live: LiveState, step: Step) -> str | None:
     return None
 
 
-def _now(address: Address, names: _Names) -> Address:
+def _current_address(address: Address, names: _Names) -> Address:
     """The address under which the object goes in this run."""
     server = address.server
     if address.kind is Kind.CLIENT:
@@ -179,8 +179,8 @@ def _now(address: Address, names: _Names) -> Address:
 # -- taking back ------------------------------------------------------------------------------------------------------
 
 
-def _take_back(step: Step, base: DesiredState, names: _Names, wish: _Wish) -> None:
-    address = _now(step.address, names)
+def _take_back(step: Step, base: DesiredState, names: _Names, wish: _Draft) -> None:
+    address = _current_address(step.address, names)
     wish.found += _not_restorable(step)
     if isinstance(step.wanted, Revocation):
         if _blocked(step):
@@ -192,14 +192,14 @@ def _take_back(step: Step, base: DesiredState, names: _Names, wish: _Wish) -> No
         if address.kind not in (Kind.TRUST, Kind.SETTINGS) and address not in wish.objects:
             wish.absent.add(address)
     elif step.action is Action.UPDATE:
-        known, value = wish.objects.get(address), _partly(step)
+        known, value = wish.objects.get(address), _restored_fields(step)
         if isinstance(known, Client) and "enabled" not in value.model_fields_set:
             value = value.model_copy(update={"enabled": known.enabled})
         wish.objects[address] = value
         if step.former is not None:
             wish.moved[address] = step.address.name
     elif step.before is not None:
-        wish.objects[address] = _wholly(step, base)
+        wish.objects[address] = _restored_object(step, base)
         wish.objects.update({Address.association(address.name, s, address.server): Association() for s in step.taken})
 
 
@@ -207,7 +207,7 @@ def _blocked(step: Step) -> bool:
     return "blocked" in step.back
 
 
-def _partly(step: Step) -> Object:
+def _restored_fields(step: Step) -> Object:
     """The changed fields as they were, with what a server tells the object by."""
     fields: dict[str, Any] = dict(step.back)
     before = step.before
@@ -226,7 +226,7 @@ def _partly(step: Step) -> Object:
         ) from None
 
 
-def _wholly(step: Step, base: DesiredState) -> Object:
+def _restored_object(step: Step, base: DesiredState) -> Object:
     """The object as it stood; a client with the secret that the manifest has for it today."""
     assert step.before is not None
     if not isinstance(step.before, Client):
@@ -240,30 +240,30 @@ def _wholly(step: Step, base: DesiredState) -> Object:
 def _not_restorable(step: Step) -> Iterator[Diagnostic]:
     summary = "Something can't be taken back"
     if step.address.kind is Kind.REVOCATION and "tokens.refused" in step.back:
-        yield _said(step, NOT_RESTORABLE, summary, "Refused tokens stay refused; their owners sign in again.", "")
+        yield _finding(step, NOT_RESTORABLE, summary, "Refused tokens stay refused; their owners sign in again.", "")
     if step.address.kind is Kind.REVOCATION and "tokens.active" in step.back:
-        yield _said(step, NOT_RESTORABLE, summary, "Deleted tokens stay deleted; their owners sign in again.", "")
+        yield _finding(step, NOT_RESTORABLE, summary, "Deleted tokens stay deleted; their owners sign in again.", "")
     if step.address.kind is Kind.CLIENT and step.action in (Action.DELETE, Action.REPLACE):
         detail = (
             "The client is made anew: its tokens are gone, and an id or a secret that the server makes is a new one."
         )
-        yield _said(step, NOT_RESTORABLE, summary, detail, "Give the client's owner the new id and secret.")
+        yield _finding(step, NOT_RESTORABLE, summary, detail, "Give the client's owner the new id and secret.")
     if step.sealed:
         detail = f"The former {', '.join(step.sealed)} is nowhere on record."
-        yield _said(step, NOT_RESTORABLE, summary, detail, "Apply a manifest with the secret that is wanted.")
+        yield _finding(step, NOT_RESTORABLE, summary, detail, "Apply a manifest with the secret that is wanted.")
     if step.unparsed:
         detail = f"{', '.join(step.unparsed)} held a value that a manifest can't write; the present one stays."
-        yield _said(
+        yield _finding(
             step, NOT_RESTORABLE, summary, detail, "The journal has the former value; set it by hand if it is needed."
         )
     if step.unknown and step.action is Action.UPDATE:
         detail = f"{', '.join(step.unknown)} was not there before, and an option can't be taken away."
-        yield _said(step, NOT_RESTORABLE, summary, detail, "Set it by hand.")
+        yield _finding(step, NOT_RESTORABLE, summary, detail, "Set it by hand.")
     if step.action is Action.CREATE and step.address.kind in (Kind.TRUST, Kind.SETTINGS):
-        yield _said(step, NOT_RESTORABLE, summary, "The server had none before, and it can't be deleted.", "")
+        yield _finding(step, NOT_RESTORABLE, summary, "The server had none before, and it can't be deleted.", "")
 
 
-def _said(step: Step, rule: str, summary: str, detail: str, fix: str) -> Diagnostic:
+def _finding(step: Step, rule: str, summary: str, detail: str, fix: str) -> Diagnostic:
     return Diagnostic(rule, summary, detail, fix, severity=Severity.WARNING, address=str(step.address))
 
 
@@ -271,7 +271,7 @@ def _said(step: Step, rule: str, summary: str, detail: str, fix: str) -> Diagnos
 
 
 def _may_go_back(
-    step: Step, made: Sequence[Step], live: LiveState, names: _Names, wish: _Wish, *, lifted: bool
+    step: Step, made: Sequence[Step], live: LiveState, names: _Names, wish: _Draft, *, lifted: bool
 ) -> bool:
     """Whether the object is as the run left it, or already as it was; says why it is left alone."""
     why = _changed(step, made, live, names)
@@ -279,13 +279,13 @@ def _may_go_back(
         return True
     fix = "" if lifted else f"Look at it; --allow {CHANGED_SINCE} takes it back all the same."
     summary = "Changed since the run, and taken back all the same" if lifted else "Left alone: changed since the run"
-    wish.found.append(_said(step, CHANGED_SINCE, summary, why, fix))
+    wish.found.append(_finding(step, CHANGED_SINCE, summary, why, fix))
     return lifted and not (step.action is Action.UPDATE and _live_at(step, live, names) is None)
 
 
 def _changed(step: Step, made: Sequence[Step], live: LiveState, names: _Names) -> str:
     """What is no longer as the run left it, in words; empty where all is."""
-    address = _now(step.address, names)
+    address = _current_address(step.address, names)
     kind = address.kind
     if kind in (Kind.ASSOCIATION, Kind.REVOCATION) or not live.readable(address.server, kind):
         return ""
@@ -328,7 +328,7 @@ def _live_at(step: Step, live: LiveState, names: _Names) -> LiveObject | None:
     state = live.servers.get(step.address.server)
     if state is None:
         return None
-    return state.objects.get(_now(step.address, names)) or state.objects.get(step.address)
+    return state.objects.get(_current_address(step.address, names)) or state.objects.get(step.address)
 
 
 def _differing(expected: Mapping[str, Any], found: LiveObject) -> str:
@@ -349,9 +349,9 @@ def _newly_granted(address: Address, made: Sequence[Step], live: LiveState, name
     state = live.servers.get(address.server)
     if state is None or address.kind not in (Kind.SCOPE, Kind.CLIENT):
         return ""
-    ours = {_now(step.address, names) for step in made if step.address.kind is Kind.ASSOCIATION}
+    ours = {_current_address(step.address, names) for step in made if step.address.kind is Kind.ASSOCIATION}
     ours |= {
-        Address.association(_now(step.address, names).name, scope, step.address.server)
+        Address.association(_current_address(step.address, names).name, scope, step.address.server)
         for step in made
         if step.address.kind is Kind.CLIENT
         for scope in step.taken
@@ -364,7 +364,7 @@ def _newly_granted(address: Address, made: Sequence[Step], live: LiveState, name
     return ""
 
 
-def _drop_unfounded(wish: _Wish, live: LiveState) -> None:
+def _drop_unfounded(wish: _Draft, live: LiveState) -> None:
     """Leave out what has nothing to stand on any more, and say so: associations without their client or scope."""
     for address in [address for address in wish.objects if address.kind is Kind.ASSOCIATION]:
         server = address.server

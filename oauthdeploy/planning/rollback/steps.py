@@ -71,7 +71,7 @@ def steps_of(records: Iterable[Record]) -> tuple[Step, ...]:
             if record["type"] == "intent":
                 waiting[key] = _step(record)
             elif key in waiting:
-                ended = _ended(waiting[key], record)
+                ended = _with_end(waiting[key], record)
                 if ended is None:
                     del waiting[key]
                 else:
@@ -79,13 +79,13 @@ def steps_of(records: Iterable[Record]) -> tuple[Step, ...]:
         except (KeyError, TypeError, AttributeError, AddressError, ValueError) as error:
             raise JournalFailed(
                 "The journal can't be understood",
-                detail=f"The {record['type']} of {record.get('address')}: {_what(error)}.",
+                detail=f"The {record['type']} of {record.get('address')}: {_problem_text(error)}.",
                 fix="Use the release that wrote it; its first line names that.",
             ) from None
     return tuple(waiting.values())
 
 
-def _what(error: Exception) -> str:
+def _problem_text(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return f"{len(error.errors())} fields are not as this release knows them"
     return f"a part is missing or not of its kind ({type(error).__name__})"
@@ -130,7 +130,7 @@ def _step(record: Record) -> Step:
     )
 
 
-def _ended(step: Step, record: Record) -> Step | None:
+def _with_end(step: Step, record: Record) -> Step | None:
     """The step with its end; None where it was not made."""
     status = record["status"]
     because = (record.get("because") or {}).get("rule")
@@ -206,7 +206,7 @@ def _options_back(old: Mapping[str, Any], changed: Iterable[Record]) -> tuple[di
             continue
         driver, _, key = path.removeprefix(f"{OPTIONS}.").partition(".")
         inside = old.get(driver) or {}
-        top = _first(inside, key)
+        top = _longest_prefix(inside, key)
         if secrets := list(_secrets_in(before, path)):
             sealed += secrets
             continue
@@ -221,22 +221,22 @@ def _options_back(old: Mapping[str, Any], changed: Iterable[Record]) -> tuple[di
                 back[place] = _without_secrets(inside[top])
     for place, rest, secret in hidden:
         if place in back:
-            back[place] = _with(back[place], rest, secret) if rest else secret
+            back[place] = _with_secret(back[place], rest, secret) if rest else secret
     return back, sealed, unknown
 
 
-def _first(inside: Mapping[str, Any], key: str) -> str | None:
+def _longest_prefix(inside: Mapping[str, Any], key: str) -> str | None:
     """The name in a mapping with which a dotted key begins; names may have dots."""
     return max((name for name in inside if f"{key}.".replace("[", ".").startswith(f"{name}.")), key=len, default=None)
 
 
-def _with(value: Any, key: str, secret: Secret | None) -> Any:
+def _with_secret(value: Any, key: str, secret: Secret | None) -> Any:
     """The value with a secret at a dotted key; None: without that key."""
-    name = _first(value, key) if isinstance(value, Mapping) else None
+    name = _longest_prefix(value, key) if isinstance(value, Mapping) else None
     if name is None:
         return value
     if name != key:
-        return {**value, name: _with(value[name], key[len(name) + 1 :], secret)}
+        return {**value, name: _with_secret(value[name], key[len(name) + 1 :], secret)}
     rest = {other: inner for other, inner in value.items() if other != name}
     return rest if secret is None else {**rest, name: secret}
 
