@@ -84,6 +84,16 @@ def circle(graph: Graph) -> list[str]:
     return []
 
 
+def reaches(graph: Graph, start: str, end: str) -> bool:
+    """Whether there is a way along the arrows."""
+    seen, waiting = {start}, [start]
+    while waiting:
+        new = graph[waiting.pop()] - seen
+        seen |= new
+        waiting += new
+    return end in seen
+
+
 # -- the picture ------------------------------------------------------------------------------------------------------
 
 _BEGIN, _END = "<!-- picture: python -m tests.house -->\n", "<!-- end of picture -->\n"

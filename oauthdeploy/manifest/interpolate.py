@@ -336,52 +336,63 @@ def interpolate(
 
     A value whose reference has no value becomes an `Unknown`, so that it is reported once and not a second time by its type.
     """
-    problems: list[Diagnostic] = []
-    secrets: list[tuple[Path, str]] = []
-    public: list[tuple[Path, str]] = []
-    # Aliases share lists and mappings; each is replaced once, or `$${` would be read twice, and its secrets are noted at every
-    # place. The tree keeps them all alive.
-    seen: dict[int, bool] = {}
-    way: list[str | int] = []
+    walk = _Walk(resolver)
+    walk.visit(tree, [(section, value) for section, value in tree.items() if section not in skip])
+    return walk.problems, walk.secrets, walk.public
 
-    def visit(node: Any, items: Iterable[tuple[str | int, Any]]) -> None:
+
+class _Walk:
+    """Goes through a tree, replaces its references, and notes what it met."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self.problems: list[Diagnostic] = []
+        self.secrets: list[tuple[Path, str]] = []
+        self.public: list[tuple[Path, str]] = []
+        self._resolver = resolver
+        # Aliases share lists and mappings; each is replaced once, or `$${` would be read twice, and its secrets are noted at
+        # every place. The tree keeps them all alive.
+        self._holds_secrets: dict[int, bool] = {}
+        self._way: list[str | int] = []
+
+    def visit(self, node: Any, items: Iterable[tuple[str | int, Any]]) -> None:
+        """Replace the references in the values of a list or mapping."""
         for key, value in items:
             kind = value.__class__
             if kind is str:
                 if "${" in value:
-                    node[key] = replaced(value, (*way, key))
+                    node[key] = self._replaced(value, (*self._way, key))
             elif kind is dict or kind is list:
-                known = seen.get(id(value))
+                known = self._holds_secrets.get(id(value))
                 if known is None:
-                    before = len(secrets)
-                    seen[id(value)] = False
-                    way.append(key)
-                    visit(value, value.items() if kind is dict else enumerate(value))
-                    way.pop()
-                    if len(secrets) > before:
-                        seen[id(value)] = True
+                    self._visit_first(key, value)
                 elif known:
-                    again(value, (*way, key))
+                    self._note_again(value, (*self._way, key))
 
-    def again(value: Any, path: Path) -> None:
+    def _visit_first(self, key: str | int, value: Any) -> None:
+        before = len(self.secrets)
+        self._holds_secrets[id(value)] = False
+        self._way.append(key)
+        self.visit(value, value.items() if isinstance(value, dict) else enumerate(value))
+        self._way.pop()
+        if len(self.secrets) > before:
+            self._holds_secrets[id(value)] = True
+
+    def _note_again(self, value: Any, path: Path) -> None:
         if isinstance(value, dict | list):
             for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-                again(inner, (*path, key))
+                self._note_again(inner, (*path, key))
         elif isinstance(value, SourcedText) and value.sensitive:
-            secrets.append((path, value.origin))
+            self.secrets.append((path, value.origin))
 
-    def replaced(written: str, path: Path) -> Any:
+    def _replaced(self, written: str, path: Path) -> Any:
         try:
-            made = resolver.text(written, path)
+            made = self._resolver.text(written, path)
         except Unresolved as problem:
-            problems.append(problem.diagnostic(path))
+            self.problems.append(problem.diagnostic(path))
             return UNKNOWN
         if isinstance(made, SourcedText):
-            (secrets if made.sensitive else public).append((path, made.origin))
+            (self.secrets if made.sensitive else self.public).append((path, made.origin))
         return made
-
-    visit(tree, [(section, value) for section, value in tree.items() if section not in skip])
-    return problems, secrets, public
 
 
 class Unknown:
