@@ -58,6 +58,8 @@ class Throttle:
             self._good = 0
             if begun > self._slowed:
                 # Requests that were under way together are one sign, not many.
+                # Halve at a refusal, add one after a success, as TCP does (RFC 5681, 3.1): that finds a limit that
+                # nobody states.
                 self._width = max(1, self._width // 2)
                 self._slowed = now
             if after is not None:
@@ -69,6 +71,7 @@ class Throttle:
             if self._width == self._most:
                 return
             self._good += 1
+            # Only a whole round at this width shows that the server copes with it.
             if self._good >= self._width:
                 self._good = 0
                 self._width += 1

@@ -84,14 +84,17 @@ def judge(
     if call.only_new and status in (304, 412):
         # RFC 9110 wants 412 for a write; some answer 304, which is for reading.
         raise call.error(Conflict, f"'{call.server}' has something there already", status)
+    # Credentials would go along to wherever it points (RFC 9110, 15.4), so no redirect is followed.
     if 300 <= status < 400:
         raise redirected(call, status, headers)
     raise refused(call, status, server_words(raw, headers.get("Content-Type", ""), guarded()))
 
 
 def _parsed(call: Call, status: int, headers: Mapping[str, str], raw: bytes) -> Any:
+    # 204 has no content (RFC 9110, 15.3.5), and some servers leave a 200 or 201 empty as well.
     if not raw.strip():
         return None
+    # Requests ask for `identity`: a small compressed answer could unpack into any size.
     encoding = headers.get("Content-Encoding", "identity").strip().lower()
     media = media_type(headers.get("Content-Type", ""))
     why = ""
@@ -140,6 +143,8 @@ def refused(call: Call, status: int, words: str) -> ServerError:
         case 409:
             return call.error(Conflict, f"{name} reports a conflict", status, words)
         case 502 | 503 | 504:
+            # 503 says that the request was not handled (RFC 9110, 15.6.4); after 502 and 504 the server behind the
+            # gateway may have done it.
             unsure = call.writes and status != 503
             fix = "The server or a proxy before it is not ready; try again later."
             return call.error(Unreachable, f"{name} is not available", status, words, fix, unsure)

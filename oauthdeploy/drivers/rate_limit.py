@@ -40,6 +40,8 @@ class Pace:
         with self._lock:
             now = self._clock()
             turn = max(now, self._next)
+            # The turn is booked under the lock and waited for outside it, so that those who wait don't hold up those
+            # who book.
             self._next = turn + self._gap
         if turn > now:
             self._sleep(turn - now)
@@ -48,6 +50,7 @@ class Pace:
 def backoff(attempt: int, after: float | None = None) -> float:
     """Seconds to wait after the attempt with this number (from 1): Retry-After, capped, or a jittered exponential."""
     if after is not None:
+        # The server's wish goes before our own schedule, but a run is never held for hours.
         return min(max(after, 0.0), RETRY_AFTER_LIMIT)
     highest = min(_BACKOFF_LIMIT, _BACKOFF_START * 2 ** (attempt - 1))
     return random.uniform(highest / 2, highest)  # noqa: S311 - jitter, not a secret
@@ -57,6 +60,7 @@ def retry_after(value: str | None, now: datetime) -> float | None:
     """Read Retry-After (RFC 9110, 10.2.3): seconds, or a date to count from `now`. None where it says nothing sensible."""
     if not value:
         return None
+    # isdigit() alone takes a superscript two for a digit, which float() refuses.
     if value.strip().isascii() and value.strip().isdigit():
         return float(value.strip()[:9])
     moment = http_date(value)

@@ -96,6 +96,7 @@ class _DeadlineSocket:
     def makefile(self, mode: str = "rb", buffering: int | None = None) -> Any:
         """A file on the socket; for reading, one that ends with the deadline."""
         limits = _DEADLINE.get()
+        # http.client reads every answer through makefile("rb"), so that is where a server that drips can be stopped.
         if limits is None or mode != "rb":
             return self._sock.makefile(mode, buffering)  # type: ignore[call-overload]
         return io.BufferedReader(_DeadlineReader(self._sock, *limits))
@@ -133,6 +134,7 @@ class Adapter(HTTPAdapter):
         """`server_name` is the host to ask for and to find in the certificate; None: that of the address."""
         self._context = context
         self._server_name = server_name
+        # Without pool_block urllib3 opens connections beyond the limit and throws them away after one request.
         super().__init__(pool_connections=2, pool_maxsize=parallel, pool_block=True)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -188,6 +190,7 @@ class PlainSession(requests.Session):
 
     def __init__(self) -> None:
         super().__init__()
+        # Otherwise requests adds credentials from ~/.netrc to ours.
         self.trust_env = False
         self.cookies = NoJar()
 
@@ -286,6 +289,7 @@ def tls_context(server: str, tls: Tls, base: Path) -> ssl.SSLContext:
 
     Files are looked up from `base`. Raises ManifestInvalid that names the file and its place in the manifest.
     """
+    # With a ca_file only that authority counts; the default context would trust the system's as well.
     context = ssl.create_default_context() if tls.ca_file is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = _VERSIONS[tls.minimum_version]
     if tls.ca_file is not None:
@@ -293,6 +297,7 @@ def tls_context(server: str, tls: Tls, base: Path) -> ssl.SSLContext:
     else:
         context.load_verify_locations(cafile=DEFAULT_CA_BUNDLE_PATH)
     if not tls.verify:
+        # In this order: ssl refuses CERT_NONE while the host name is checked.
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if tls.client_cert is not None:

@@ -195,6 +195,7 @@ class _Graph:
         else:
             return ()
         needed += self._exchanges.before(change, narrowing=stage in _NARROWING)
+        # If the cut-off fails, nothing may be done that lets the client do more.
         if self._cut_offs and address.kind in (Kind.CLIENT, Kind.ASSOCIATION):
             needed += sorted(self._cut_offs.get((address.server, address.client), ()))
         return tuple(dict.fromkeys(needed))
@@ -202,6 +203,8 @@ class _Graph:
     def _before_widening(self, change: Change) -> Iterator[Address]:
         address = change.address
         kind, server = address.kind, address.server
+        # Tokens with the scope may be issued from the moment of the association on, so whoever checks them must know
+        # both ends.
         if kind is Kind.ASSOCIATION:
             places = self._places[server]
             yield from self._lookup(self._widening, Kind.SCOPE, address.scope, places)
@@ -230,6 +233,7 @@ class _Graph:
             yield from self._no_longer_granted(address)
         if kind not in (Kind.CLIENT, Kind.SCOPE):
             return
+        # webMethods refuses to delete a scope that a client still has.
         if kind is Kind.SCOPE:
             yield from self._pending(self._removed.get((server, kind, address.name), ()))
         trusted = self._trusted.get(server)

@@ -132,6 +132,7 @@ def _too_many(
         if kind not in _COUNTED:
             continue
         living = population[kind, server]
+        # A share says little about a small population: one of two clients is half of them.
         counts = living >= minimum or (kind, server) in emptied
         too_many = counts and count * 100 > allowed * living if is_share else count > allowed
         if too_many:
@@ -264,6 +265,8 @@ def self_lockout(given: SafetyInput) -> Iterator[Diagnostic]:
         if account and account in names and change.address not in known:
             yield _lockout(change, f"oauthdeploy signs in to {server} as '{account}'")
         introspection = given.desired.servers[server].introspection
+        # Introspection wants an authenticated caller (RFC 7662, 2.1): without it, resource servers refuse every
+        # token.
         if introspection is not None and introspection.client_id and introspection.client_id in names:
             yield _lockout(change, f"resource servers ask {server} about tokens as '{introspection.client_id}'")
 
@@ -274,6 +277,7 @@ def _shuts_out(change: Change) -> bool:
     if change.action is not Action.UPDATE:
         return False
     kind = change.address.kind
+    # The credentials of the server entry stay the old ones until somebody writes the new ones there.
     changed = any(field.path in ("secret.value", "name", "version") for field in change.fields)
     return changed or any(
         Direction.NARROWS in effect_of(kind, field).direction

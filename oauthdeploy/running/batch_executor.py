@@ -96,12 +96,15 @@ class BatchExecutor:
     def _write(self, changes: Sequence[Change]) -> Sequence[Ended]:
         """Journal, send, deliver, journal."""
         try:
+            # On disk before the request goes: a run that is killed must be able to say what may have been sent.
             if self.journal:
                 self.journal.intent(changes, self.taken)
         except JournalFailed as error:
             return [Ended(Outcome(change, Status.FAILED, apply_findings.of_error(error, change))) for change in changes]
         for change in changes:
             self.teller.started(change)
+        # Sending delivers the secret as well, and only then an outcome is recorded: an intent without one may be a
+        # lost secret.
         begun = self.now()
         ended = self._send(changes)
         seconds = max(0.0, (self.now() - begun).total_seconds())

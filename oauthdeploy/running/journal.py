@@ -84,6 +84,7 @@ class Journal:
         try:
             make_folder(folder)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            # fsync of a file doesn't save its name in the folder (fsync(2)).
             sync_folder(folder)
         except OSError as error:
             raise _not_written(path, error) from None
@@ -150,6 +151,7 @@ class Journal:
             json.dumps({"v": VERSION, "at": moment, **record}, ensure_ascii=False, separators=(",", ":")) + "\n"
             for record in records
         )
+        # Servers can send half of a surrogate pair, which UTF-8 can't hold.
         data = lines.encode("utf-8", "backslashreplace")
         try:
             with self._write_lock:
@@ -161,6 +163,7 @@ class Journal:
                 self._broken = False
                 self._written += 1
                 mine = self._written
+            # Whoever gets here first syncs for all whose records were written by then; the others find theirs done.
             with self._sync_lock:
                 if self._synced < mine:
                     with self._write_lock:

@@ -145,6 +145,7 @@ def _acquire(
 
 def _keep(path: Path, holder: Holder, lease: float, now: Callable[[], datetime], done: threading.Event) -> None:
     """Renew the lock until `done`. A renewal that fails is tried again at the next one."""
+    # Two renewals may fail before the time is up.
     while not done.wait(lease / 3):
         with suppress(OSError):
             renew(path, holder, lease=lease, now=now)
@@ -227,6 +228,7 @@ def _read(path: Path) -> Holder | None:
 def _is_stale(holder: Holder, moment: datetime) -> bool:
     if holder.expires <= moment:
         return True
+    # A process id means something on its own host only.
     return holder.host == socket.gethostname() and not _is_running(holder.pid)
 
 
@@ -237,6 +239,7 @@ def _is_running(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
+    # EPERM: the process is there, and another account's (kill(2)).
     except (PermissionError, OverflowError):
         return True
     return True

@@ -78,6 +78,7 @@ class Freshness:
         return found if known else self._look(change)
 
     def _is_due(self, change: Change) -> bool:
+        # A revocation only takes away, and a client's tokens come and go all the time.
         if change.address.kind is Kind.REVOCATION:
             return False
         if self._always:

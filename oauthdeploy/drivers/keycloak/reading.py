@@ -148,6 +148,8 @@ class Reader:
     def _raw_scopes(self) -> Sequence[Mapping[str, Any]]:
         """All of them in one request; only those that the manifest speaks of, where they are few and their ids are known."""
         ids = [self.scope_ids.get(name) for name in sorted(self._named_scopes)]
+        # The list of client scopes has no pages (docs/servers.md, "Scopes of a client"), so for a few of them single
+        # requests are cheaper.
         if self.wanted.everything or len(ids) > FEW or None in ids:
             return self.admin.scopes()
         asked = at_once(self.admin.parallel, self.admin.scope, [uuid for uuid in ids if uuid is not None])
@@ -217,6 +219,7 @@ class Reader:
 
     def _raw(self) -> Sequence[Mapping[str, Any]]:
         names = sorted(self._named_clients)
+        # `?clientId=` matches exactly (docs/servers.md, "Reading"), so a few clients cost a request each and no page.
         if self.wanted.everything or len(names) > FEW:
             return self.admin.clients()
         return [raw for raw in at_once(self.admin.parallel, self._called, names) if raw is not None]

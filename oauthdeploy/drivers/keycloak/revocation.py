@@ -42,22 +42,28 @@ class Cutter:
         cuts = deletes_tokens(change, SIDES)
         if cuts:
             notes.append(self._put_not_before(body, change.address.name, desired))
+        # One PUT for both: between two, a client that is still enabled could get tokens that not-before does not
+        # reach.
         self.admin.put_client(uuid, body, raw)
         if cuts:
             notes += self._revoke_token(raw, desired)
             notes += self._end_sessions(uuid, desired)
+            # It tells clients that have an admin URL, and ends no token by itself (docs/servers.md, Keycloak, "Ending
+            # tokens").
             notes += self._push(uuid)
         return Applied(change.address, desired, uuid, note=" ".join(notes))
 
     def _put_not_before(self, body: dict[str, Any], name: str, desired: Revocation) -> str:
         """Tokens issued before that moment are dead. Times are whole seconds, so `all` reaches to the end of this one."""
         now = self.admin.clock()
+        # Keycloak spares tokens of the very second of not-before (docs/servers.md, Keycloak, "Ending tokens").
         end = now + 1
         if isinstance(desired.tokens, IssuedBefore):
             end = min(moment_of(desired.tokens), end)
         else:
             body["attributes"][mark_name(name)] = str(end)
         had = body.get("notBefore")
+        # Never earlier than it was: that would bring tokens back to life that another revocation ended.
         body["notBefore"] = max(end, had if isinstance(had, int) else 0)
         return "Tokens issued before now are refused." if end > now else "Tokens issued before that time are refused."
 
@@ -69,6 +75,7 @@ class Cutter:
             self.admin.revoke(desired.proof.token, str(raw.get("clientId")), secret_in(raw))
         except ServerError as error:
             return [f"The token of the proof was not revoked by itself ({error.summary})."]
+        # An answer of 200 alone proves nothing: RFC 7009, 2.2, wants it for tokens that the server doesn't know, too.
         return ["The token of the proof is revoked."]
 
     def _end_sessions(self, uuid: str, desired: Revocation) -> list[str]:

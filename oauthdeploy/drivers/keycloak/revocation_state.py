@@ -48,6 +48,8 @@ def _count(value: Revocation, live: LiveClient, sessions: Sequence[Mapping[str, 
         if live.not_before >= moment:
             return TokenCount(active=0, total=0)
         meant = started_before(working, moment)
+        # At least one: tokens of client credentials have no session, so an empty list doesn't mean that none is
+        # alive.
         return TokenCount(active=max(1, len(meant)), total=len(meant))
     done = was_carried_out(live, name)
     return TokenCount(active=len(working) if done else max(1, len(working)), total=len(working))
@@ -55,6 +57,7 @@ def _count(value: Revocation, live: LiveClient, sessions: Sequence[Mapping[str, 
 
 def moment_of(bound: IssuedBefore) -> int:
     """The not-before, in seconds since 1970, that ends every token issued before a moment."""
+    # Rounded up: not-before counts whole seconds, and must not spare tokens from just before the bound.
     return ceil((bound.issued_before - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
 
 

@@ -168,6 +168,8 @@ class Writer:
         uuid = self._scope_id(name)
         body: dict[str, Any] = {"name": name}
         put_scope(body, values, desired, names)
+        # The name goes along always: a PUT of a client scope without it is answered 500 (docs/servers.md, "Scopes of
+        # a client").
         if len(body) > 1:
             self.admin.put_scope(uuid, body)
         if names & {"audiences", "protocol_mappers"}:
@@ -262,6 +264,8 @@ class Writer:
         if new_secret and given is not None and given.generate and not converted:
             # Before the revision is recorded: if that fails, the next apply makes another one, and none is lost unnoticed.
             self.admin.new_secret(uuid)
+        # Read after the new secret was made: a secret that is sent in a PUT replaces the current one
+        # (docs/servers.md, "Secrets").
         raw = self.admin.client(uuid)
         if raw is None:
             raise self._missing("client", change.live_address.name)
@@ -408,6 +412,8 @@ class Writer:
             self.admin.assign(live.uuid, uuid, default=default)
 
     def _assign(self, client: str, scope: str, *, default: bool) -> None:
+        # A PUT of a scope that is assigned the other way answers 204 and does nothing (docs/servers.md, "Scopes of a
+        # client").
         self.admin.unassign(client, scope)
         self.admin.assign(client, scope, default=default)
 
@@ -423,6 +429,8 @@ class Writer:
     def mark(self, kind: Kind, name: str, uuid: str, owner: str) -> LiveClient | LiveScope:
         """Write the mark of a manifest; gives the object afterwards."""
         if kind is Kind.SCOPE:
+            # The attributes of a client scope merge by key, so the others stay (docs/servers.md, "Scopes of a
+            # client").
             self.admin.put_scope(uuid, {"name": name, "attributes": {OWNER: owner}})
             return self._look_at_scope(name, uuid)
         raw = self.admin.client(uuid)

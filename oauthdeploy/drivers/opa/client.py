@@ -45,6 +45,7 @@ class DataApi:
     def create(self, document: Mapping[str, Any]) -> None:
         """PUT the document where none is. Raises Conflict where one is, and Forbidden where writing isn't allowed."""
         try:
+            # `If-None-Match: *` is the one precondition that OPA honours (docs/servers.md): 304 where a document is.
             self.http.request("PUT", self.route, document, only_new=True)
         except (Unauthorized, Rejected, NotFound) as error:
             raise self._explained(error) from None
@@ -53,6 +54,7 @@ class DataApi:
         """PATCH the document as a whole. Raises Conflict where it isn't as the operations expect, and Forbidden."""
         try:
             self.http.request("PATCH", self.route, list(operations), content_type=PATCH)
+        # Each patch removes the revision that was read; removing what is absent is 404, so somebody was faster.
         except NotFound as error:
             fix = "Plan again. If that doesn't help, see that no policy has its package at options.path or below."
             raise _as(Conflict, error, "has changed in the meantime", fix) from None

@@ -216,7 +216,10 @@ class OpaDriver(Driver):
         Gives the edited one. `touched` gives a digest of what the edit is about. Raises Conflict where somebody else changed it.
         """
         seen: str | None = None
+        # One at a time from here: of two of our own, each would take the other's revision for somebody else's.
         with self._writing:
+            # OPA has no compare-and-set (docs/servers.md), so a write is tried against the revision that was read
+            # until it meets it.
             for attempt in range(TRIES):
                 there, answer = self._api.document()
                 document = mapping.empty() if there is None else there

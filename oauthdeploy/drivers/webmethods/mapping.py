@@ -27,6 +27,7 @@ from oauthdeploy.model.fields import INT32_MAX, ClientLifetime, Unparsed
 from oauthdeploy.model.identities import label_of
 from oauthdeploy.model.objects import Client, ClientType, Grant, Scope, Settings, TokenEndpointAuth
 
+# As the administration pages write them; the REST document doesn't name them.
 USE_GLOBAL: Final = -2
 NEVER: Final = -1
 UNLIMITED: Final = -1
@@ -235,6 +236,7 @@ def _refresh_count(count: int) -> int | str:
 
 
 def _version(raw: Mapping[str, Any]) -> str:
+    # A text such as 1.0 in the administrator's guide and an int32 in the REST document: a server may send either.
     value = raw.get("version", "")
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)

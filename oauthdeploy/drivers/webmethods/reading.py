@@ -92,6 +92,7 @@ class Reader:
     # -- settings and trust ------------------------------------------------------------------------------------------
 
     def _settings(self) -> None:
+        # One GET serves both: the trusted server is a field of the settings, authServerAlias.
         asked = [kind for kind in (Kind.SETTINGS, Kind.TRUST) if kind in self.wanted.kinds]
         body: Any = None
         with self._reading(*asked):
@@ -244,6 +245,8 @@ class Reader:
             value,
             live.client_id,
             live.fingerprint,
+            # Release 11.1 shows a secret once, in the answer that makes it, and older ones mask it: nothing to
+            # compare with.
             blind=SECRET_FIELDS,
             client_id=live.client_id,
             unparsed=live.unparsed,
@@ -282,6 +285,7 @@ def read_trust(admin: AdminApi, server: str, settings: Any, desired: Trust | Non
     alias = admin.parsed("GET", doc.SETTINGS, lambda: read_alias(settings))
     if alias == LOCAL:
         return local_trust(server)
+    # The setting holds an alias, and doesn't say whether it is an external or a remote server.
     families = [doc.EXTERNAL, doc.REMOTE]
     if desired is not None and desired.via == "remote":
         families.reverse()

@@ -55,6 +55,7 @@ def read_token(body: Any) -> Token:
     """Raises Garbled."""
     raw = an_object(body, "a token")
     access, refresh = a_text(raw, "accessTokenId"), a_text(raw, "refreshTokenId")
+    # The documentation leaves open whether a row is an access token, a refresh token or both.
     if not access and not refresh:
         raise Garbled("a token has no id")
     return Token(
@@ -130,6 +131,7 @@ def count(tokens: Sequence[Token], now: datetime | None, zone: str | None) -> To
         end = _end(token, zone)
         if token.refreshable or end is None:
             active, endless = active + 1, True
+        # The list may hold expired tokens, too.
         elif now is None or end > now:
             active += 1
             until = end if until is None else max(until, end)

@@ -290,6 +290,7 @@ class Writer:
         gone = {change.address.scope for change in changes if change.action is Action.DELETE}
         added = {change.address.scope for change in changes} - gone
         kept = [scope for scope in live.scopes if scope not in gone]
+        # The Administrator API has no resource for an association: a client's whole list of scopes is written.
         scopes = kept + sorted(added - set(kept))
         if scopes != list(live.scopes):
             live = self.admin.patch_client(live.client_id, {"scopes": scopes})
@@ -313,6 +314,8 @@ class Writer:
         if not client_id:
             return Applied(change.address, desired, note="The client isn't there.")
         enabled: bool | None = None
+        # First: an enabled client asks for the next token at once. Tokens of a disabled one introspect as inactive,
+        # unless watt.server.oauth.disableClient.disableTokens is false; so they are deleted all the same.
         if blocks(change, self.sides):
             enabled = self.admin.patch_client(client_id, {"enabled": False}).enabled
         lost = self.admin.lost(doc.CLIENT, client_id)
