@@ -41,23 +41,25 @@ class SidesCompared:
         return any(item.counts for item in self.items)
 
 
-def compare_servers(estate: Inventory, left: str, right: str, servers: tuple[ServerSummary, ...] = ()) -> SidesCompared:
+def compare_servers(
+    inventory: Inventory, left: str, right: str, servers: tuple[ServerSummary, ...] = ()
+) -> SidesCompared:
     """What two live servers hold differently, of the kinds that both can hold.
 
     Clients are paired by the manifest's keys, their ids, or their names and versions, as for an export. Secrets aren't told by
     servers and are left out, and so is what only one of them has a word for.
     """
     items: list[DriftItem] = []
-    keys = _keys(estate, left, right)
+    keys = _keys(inventory, left, right)
     for kind in _COMPARED:
-        if not {left, right} <= set(estate.holders(kind)) or (
-            kind is Kind.SETTINGS and not _shared_sides(estate, left, right)
+        if not {left, right} <= set(inventory.holders(kind)) or (
+            kind is Kind.SETTINGS and not _shared_sides(inventory, left, right)
         ):
             continue
-        unread = [name for name in (left, right) if not estate.live.readable(name, kind)]
-        items += (_unread(estate, kind, name) for name in unread)
+        unread = [name for name in (left, right) if not inventory.live.readable(name, kind)]
+        items += (_unread(inventory, kind, name) for name in unread)
         if not unread:
-            items += _pairs(estate, kind, left, right, keys)
+            items += _pairs(inventory, kind, left, right, keys)
     return SidesCompared(left, right, in_order(items), servers)
 
 
@@ -77,35 +79,35 @@ def compare_desired(left: str, one: DesiredState, right: str, other: DesiredStat
 # -- live -------------------------------------------------------------------------------------------------------------
 
 
-def _keys(estate: Inventory, left: str, right: str) -> Mapping[tuple[str, str], str]:
-    chooses = {name for name in (left, right) if estate.can(name, Capability.CLIENT_ID_CHOICE)}
-    return keys_of(group_clients(estate.desired, estate.live, (left, right), chooses))
+def _keys(inventory: Inventory, left: str, right: str) -> Mapping[tuple[str, str], str]:
+    chooses = {name for name in (left, right) if inventory.can(name, Capability.CLIENT_ID_CHOICE)}
+    return keys_of(group_clients(inventory.desired, inventory.live, (left, right), chooses))
 
 
 def _pairs(
-    estate: Inventory, kind: Kind, left: str, right: str, keys: Mapping[tuple[str, str], str]
+    inventory: Inventory, kind: Kind, left: str, right: str, keys: Mapping[tuple[str, str], str]
 ) -> Iterator[DriftItem]:
-    sides = [_objects_by_name(estate, kind, name, keys) for name in (left, right)]
+    sides = [_objects_by_name(inventory, kind, name, keys) for name in (left, right)]
     for name in sorted(sides[0].keys() | sides[1].keys()):
         here, there = sides[0].get(name), sides[1].get(name)
         if here is None or there is None:
             missing = there is None
             having = left if missing else right
-            place = estate.desired.places.get(Address(kind, name, having), ())
+            place = inventory.desired.places.get(Address(kind, name, having), ())
             found = DriftClass.MISSING if missing else DriftClass.UNEXPECTED
             yield DriftItem(found, Address(kind, name, having), "", place=place)
         else:
             address = Address(kind, name, right)
-            fields = _live_differences(estate, kind, (left, here), (right, there))
-            yield from _changed(address, fields, estate.desired.places.get(address, ()))
+            fields = _live_differences(inventory, kind, (left, here), (right, there))
+            yield from _changed(address, fields, inventory.desired.places.get(address, ()))
 
 
 def _objects_by_name(
-    estate: Inventory, kind: Kind, server: str, keys: Mapping[tuple[str, str], str]
+    inventory: Inventory, kind: Kind, server: str, keys: Mapping[tuple[str, str], str]
 ) -> dict[str, LiveObject]:
     """The objects of a kind by the names that they have on both sides."""
     found: dict[str, LiveObject] = {}
-    for address, there in estate.live.servers[server].objects.items():
+    for address, there in inventory.live.servers[server].objects.items():
         if address.kind is not kind:
             continue
         if kind is Kind.CLIENT:
@@ -119,32 +121,32 @@ def _objects_by_name(
 
 
 def _live_differences(
-    estate: Inventory, kind: Kind, left: tuple[str, LiveObject], right: tuple[str, LiveObject]
+    inventory: Inventory, kind: Kind, left: tuple[str, LiveObject], right: tuple[str, LiveObject]
 ) -> Iterator[FieldChange]:
     model = type(left[1].value)
     flat = [flatten(there.value) for _, there in (left, right)]
     blind = left[1].blind | right[1].blind | write_only(model)
-    if Side.RESOURCE not in _shared_sides(estate, left[0], right[0]):
+    if Side.RESOURCE not in _shared_sides(inventory, left[0], right[0]):
         blind |= OPENS
     for path in dict.fromkeys([*flat[0], *flat[1]]):
         if path in blind or not all(path in side for side in flat):
             continue
         before, after = (
-            live_value(model, path, side[path], estate.driver(server).defaults.get(kind, {}))
+            live_value(model, path, side[path], inventory.driver(server).defaults.get(kind, {}))
             for side, (server, _) in zip(flat, (left, right), strict=True)
         )
         if not (same(before, after) or same(after, before)):
             yield FieldChange(path, before, after)
 
 
-def _shared_sides(estate: Inventory, left: str, right: str) -> frozenset[Side]:
+def _shared_sides(inventory: Inventory, left: str, right: str) -> frozenset[Side]:
     """The sides on which both servers stand: settings are those of a side, and what scopes open is the resource side's."""
-    return estate.entry(left).role.sides & estate.entry(right).role.sides
+    return inventory.entry(left).role.sides & inventory.entry(right).role.sides
 
 
-def _unread(estate: Inventory, kind: Kind, server: str) -> DriftItem:
+def _unread(inventory: Inventory, kind: Kind, server: str) -> DriftItem:
     names = {Kind.ASSOCIATION: "*:*"}.get(kind, "" if kind.is_singleton else "*")
-    why = estate.live.servers[server].unreadable[kind]
+    why = inventory.live.servers[server].unreadable[kind]
     return DriftItem(DriftClass.UNREADABLE, Address(kind, names, server), f"{why.summary}. {why.detail}".strip())
 
 

@@ -37,36 +37,38 @@ from oauthdeploy.planning.inventory import OPENS, Inventory
 from oauthdeploy.planning.normalize import OPTIONS, flatten, live_value, same, write_only
 
 
-def export(estate: Inventory, options: ExportOptions, left: Collection[Left] = ()) -> Export:
+def export(inventory: Inventory, options: ExportOptions, left: Collection[Left] = ()) -> Export:
     """What the manifest must say; `left` is what has turned out not to be sayable."""
-    return _Exporter(estate, options, frozenset(left)).run()
+    return _Exporter(inventory, options, frozenset(left)).run()
 
 
 class _Exporter:
     """Goes through the kinds; associations come last, since they need to know what is named."""
 
-    def __init__(self, estate: Inventory, options: ExportOptions, left: frozenset[Left]) -> None:
-        self.estate = estate
+    def __init__(self, inventory: Inventory, options: ExportOptions, left: frozenset[Left]) -> None:
+        self.inventory = inventory
         self.options = options
         self.left = left
         self.findings: list[Diagnostic] = []
         self._named: dict[Kind, set[str]] = {kind: set() for kind in (Kind.SCOPE, Kind.CLIENT)}
-        for address in estate.desired.objects:
+        for address in inventory.desired.objects:
             if address.kind in self._named:
                 self._named[address.kind].add(address.name)
 
     def run(self) -> Export:
         """Everything that is selected."""
         kinds = self.options.kinds
-        for server, state in sorted(self.estate.live.servers.items()):
+        for server, state in sorted(self.inventory.live.servers.items()):
             for kind, why in (*state.unreadable.items(), *state.hidden.items()):
                 self._report("export-unreadable", f"{kind}@{server}", f"{why.summary}. {why.detail}".strip(), why.fix)
         scopes = list(self._scopes()) if Kind.SCOPE in kinds else []
         groups = self._groups()
         clients = list(self._clients(groups)) if Kind.CLIENT in kinds else []
-        settings = export_settings(self.estate, self.options, self.left) if Kind.SETTINGS in kinds else SettingsEdit()
+        settings = (
+            export_settings(self.inventory, self.options, self.left) if Kind.SETTINGS in kinds else SettingsEdit()
+        )
         if Kind.SETTINGS in kinds:
-            for server, state in sorted(self.estate.live.servers.items()):
+            for server, state in sorted(self.inventory.live.servers.items()):
                 address = Address.singleton(Kind.SETTINGS, server)
                 if there := state.objects.get(address):
                     list(self._unparsed(str(address), {server: there}))
@@ -86,8 +88,8 @@ class _Exporter:
 
     def _scopes(self) -> Iterator[EntryEdit]:
         found: dict[str, dict[str, LiveObject]] = defaultdict(dict)
-        for server in self.estate.read(Kind.SCOPE):
-            for address, there in self.estate.live.servers[server].objects.items():
+        for server in self.inventory.read(Kind.SCOPE):
+            for address, there in self.inventory.live.servers[server].objects.items():
                 if address.kind is Kind.SCOPE:
                     found[address.name][server] = there
         for name in sorted(found.keys() | self._named[Kind.SCOPE]):
@@ -95,10 +97,10 @@ class _Exporter:
                 yield from self._entry(Kind.SCOPE, name, found.get(name, {}))
 
     def _groups(self) -> tuple[LiveClient, ...]:
-        chooses = {name for name in self.estate.tables if self.estate.can(name, Capability.CLIENT_ID_CHOICE)}
-        sides = self.estate.read(Kind.CLIENT)
-        ordered = sorted(sides, key=lambda name: Side.AUTHORIZATION not in self.estate.entry(name).role.sides)
-        return group_clients(self.estate.desired, self.estate.live, ordered, chooses)
+        chooses = {name for name in self.inventory.tables if self.inventory.can(name, Capability.CLIENT_ID_CHOICE)}
+        sides = self.inventory.read(Kind.CLIENT)
+        ordered = sorted(sides, key=lambda name: Side.AUTHORIZATION not in self.inventory.entry(name).role.sides)
+        return group_clients(self.inventory.desired, self.inventory.live, ordered, chooses)
 
     def _clients(self, groups: Iterable[LiveClient]) -> Iterator[EntryEdit]:
         known = {group.key: group for group in groups}
@@ -126,7 +128,7 @@ class _Exporter:
                 yield from self._only_on_target(kind, (known_as or {}).get(target, name), target in sides)
                 return
             there = {source: sides[source]}
-        placed = self.estate.placed(kind, name)
+        placed = self.inventory.placed(kind, name)
         where = self._servers_of(kind, there, placed)
         if where:
             yield from self._written_entry(kind, name, there, sides.get(target or ""), placed, where)
@@ -137,10 +139,10 @@ class _Exporter:
     def _servers_of(self, kind: Kind, there: Collection[str], placed: Collection[str]) -> tuple[str, ...]:
         """The servers that an entry belongs on: those that have it, the target, and those of the manifest that were not read."""
         target = self.options.target
-        wanted = {*there, *({target} if target is not None and target in self.estate.holders(kind) else ())}
-        read = set(self.estate.read(kind))
+        wanted = {*there, *({target} if target is not None and target in self.inventory.holders(kind) else ())}
+        read = set(self.inventory.read(kind))
         unread = {server for server in placed if server not in read}
-        return tuple(server for server in self.estate.holders(kind) if server in wanted or server in unread)
+        return tuple(server for server in self.inventory.holders(kind) if server in wanted or server in unread)
 
     def _written_entry(
         self,
@@ -155,7 +157,7 @@ class _Exporter:
         self._named[kind].add(name)
         values, dropped = self._fields(kind, name, there, target)
         new = not placed
-        everywhere = where == self.estate.holders(kind)
+        everywhere = where == self.inventory.holders(kind)
         moved = set(where) != set(placed)
         edit = EntryEdit(
             name,
@@ -184,40 +186,27 @@ class _Exporter:
     ) -> tuple[dict[str, Any], list[str]]:
         """Values to write and paths to take out, so that the entry holds on all sides."""
         model = MODEL_OF[kind]
-        managed = self.estate.managed(kind, name)
-        wrong = self.estate.unfulfilled(kind, name, sides)
+        managed = self.inventory.managed(kind, name)
+        wrong = self.inventory.unfulfilled(kind, name, sides)
         if self.options.levels:
             # On the target too, it is the source's value that counts.
             wrong &= managed.keys()
         flat = {server: flatten(there.value) for server, there in sides.items()}
-        paths = dict.fromkeys([*managed, *(path for have in flat.values() for path in have)])
         values: dict[str, Any] = {}
         dropped = [path for path in self._unparsed(f"{kind}/{name}", sides) if path in managed]
-        paths = {path: None for path in paths if not any(path in there.unparsed for there in sides.values())}
-        for path in paths:
-            if path in write_only(model) or path.startswith("secret.") or (path in managed and path not in wrong):
-                continue
-            told = {
-                server: live_value(model, path, have.get(path), self.estate.driver(server).defaults.get(kind, {}))
+        for path in _open_paths(model, managed, wrong, sides.values()):
+            live = {
+                server: live_value(model, path, have.get(path), self.inventory.driver(server).defaults.get(kind, {}))
                 for server, have in flat.items()
                 if self._is_comparable(path, server, sides[server])
             }
-            if not told:
+            if not live:
                 continue
-            value = next(iter(told.values()))
-            one = all(same(other, value) and same(value, other) for other in told.values())
-            if (kind.value, name, path) in self.left or not one or not can_be_written(value):
-                if path in managed:
-                    dropped.append(path)
-                if not one:
-                    servers = ", ".join(told)
-                    why = f"{path} is not the same on {servers}, and an entry has one value for all."
-                    self._report(
-                        "export-differs", f"{kind}/{name}", f"{why} It is left unmanaged.", "Make them the same."
-                    )
-                elif not can_be_written(value):
-                    self._report("export-left-out", f"{kind}/{name}", f"{path} holds what YAML can't.", "")
-            elif path in managed or self._worth_writing(model, path, name, value, told, target):
+            if self._unwritable(kind, name, path, live):
+                dropped += [path] if path in managed else []
+                continue
+            value = next(iter(live.values()))
+            if path in managed or self._worth_writing(model, path, name, value, live, target):
                 values[path] = value
         return values, dropped
 
@@ -236,7 +225,7 @@ class _Exporter:
     def _options(self, kind: Kind, name: str, sides: Mapping[str, LiveObject]) -> tuple[OptionEdit, ...]:
         """What is to become of the written options; those that can't be said, or are not the same everywhere, go."""
         edits = []
-        for edit in option_edits(self.estate, kind, name, sides, self.left):
+        for edit in option_edits(self.inventory, kind, name, sides, self.left):
             if edit.gone:
                 self._report_dropped_option(f"{kind}/{name}", edit)
             elif not edit.alike:
@@ -271,7 +260,7 @@ class _Exporter:
 
     def _only_issues(self, server: str) -> bool:
         # What a scope opens there is of no use, but it is what another server may be to open.
-        return Side.RESOURCE not in self.estate.entry(server).role.sides and self.options.source is None
+        return Side.RESOURCE not in self.inventory.entry(server).role.sides and self.options.source is None
 
     def _worth_writing(
         self,
@@ -288,13 +277,13 @@ class _Exporter:
             return False
         if self.options.target is not None and target is not None:
             have = flatten(target.value).get(path)
-            default = self.estate.default(self.options.target, model, path)
+            default = self.inventory.default(self.options.target, model, path)
             if not same(have if have is not None else default, value):
                 # A source that opens nothing has nothing to say about what its target opens.
                 return path not in OPENS or bool(value)
         if self.options.full:
             return True
-        return not all(same(self.estate.default(server, model, path), value) or value in ((), "") for server in told)
+        return not all(same(self.inventory.default(server, model, path), value) or value in ((), "") for server in told)
 
     def _takes_secret(self, kind: Kind, where: Iterable[str], sides: Mapping[str, LiveObject]) -> bool:
         """Whether a new entry gets a secret by reference: a confidential client, on a server that takes chosen secrets."""
@@ -303,20 +292,20 @@ class _Exporter:
         values = [there.value for there in sides.values() if isinstance(there.value, Client)]
         if any(value.type is ClientType.PUBLIC for value in values):
             return False
-        issuing = [server for server in where if Side.AUTHORIZATION in self.estate.entry(server).role.sides]
-        return any(self.estate.can(server, Capability.CLIENT_SECRET_CHOICE) for server in issuing)
+        issuing = [server for server in where if Side.AUTHORIZATION in self.inventory.entry(server).role.sides]
+        return any(self.inventory.can(server, Capability.CLIENT_SECRET_CHOICE) for server in issuing)
 
     # -- associations and trust -------------------------------------------------------------------------------------
 
     def _associations(self, groups: Iterable[LiveClient]) -> Iterator[tuple[str, tuple[str, ...] | None]]:
         """The whole list of scopes of each client whose list isn't written, or isn't what the servers hold."""
-        estate, source, target = self.estate, self.options.source, self.options.target
-        servers = [name for name in estate.read(Kind.ASSOCIATION) if source in (None, name)]
+        inventory, source, target = self.inventory, self.options.source, self.options.target
+        servers = [name for name in inventory.read(Kind.ASSOCIATION) if source in (None, name)]
         if not servers:
             return
         have = self._live_scopes(servers, keys_of(groups))
         written: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        for address in estate.desired.objects:
+        for address in inventory.desired.objects:
             if address.kind is Kind.ASSOCIATION and address.server in (*servers, target):
                 written[address.client][address.server].add(address.scope)
         for client in sorted(have.keys() | written.keys()):
@@ -324,7 +313,7 @@ class _Exporter:
                 continue
             scopes = set().union(*have[client].values())
             fulfilled = all(written[client][server] == have[client][server] for server in servers)
-            listed = client in estate.desired.listed_clients
+            listed = client in inventory.desired.listed_clients
             if fulfilled and (target is None or scopes == written[client][target]):
                 continue
             problem = self._unsayable(client, have[client], groups)
@@ -339,7 +328,7 @@ class _Exporter:
         """The scopes of each client, by server."""
         have: dict[str, dict[str, set[str]]] = defaultdict(lambda: {server: set() for server in servers})
         for server in servers:
-            for address in self.estate.live.servers[server].objects:
+            for address in self.inventory.live.servers[server].objects:
                 if address.kind is Kind.ASSOCIATION:
                     have[keys.get((server, address.client), address.client)][server].add(address.scope)
         return have
@@ -353,20 +342,20 @@ class _Exporter:
             return f"Its list of scopes isn't written: the manifest doesn't name {', '.join(unnamed[:3])}."
         holding = {server for group in groups if group.key == client for server in group.sides}
         for server in have.keys() & holding:
-            there = {a.name for a in self.estate.live.servers[server].objects if a.kind is Kind.SCOPE}
+            there = {a.name for a in self.inventory.live.servers[server].objects if a.kind is Kind.SCOPE}
             if (scopes & there) != have[server]:
                 return "Its list of scopes isn't written: it differs between servers that hold the same scopes."
         return ""
 
     def _trusts(self) -> Iterator[tuple[str, str | None]]:
         """Whom each resource server trusts, where the manifest has an entry for that server and doesn't say so."""
-        for server in self.estate.read(Kind.TRUST) if self.options.source is None else ():
-            there = self.estate.live.servers[server].objects.get(Address.singleton(Kind.TRUST, server))
+        for server in self.inventory.read(Kind.TRUST) if self.options.source is None else ():
+            there = self.inventory.live.servers[server].objects.get(Address.singleton(Kind.TRUST, server))
             if there is None or not isinstance(there.value, Trust):
                 continue
-            now, trusted = self.estate.entry(server).authorization_server, there.value.authorization_server
-            known = trusted in self.estate.desired.servers and (Kind.TRUST.value, server, "") not in self.left
-            if known and Side.AUTHORIZATION in self.estate.entry(trusted).role.sides:
+            now, trusted = self.inventory.entry(server).authorization_server, there.value.authorization_server
+            known = trusted in self.inventory.desired.servers and (Kind.TRUST.value, server, "") not in self.left
+            if known and Side.AUTHORIZATION in self.inventory.entry(trusted).role.sides:
                 if now != trusted:
                     yield server, trusted
             elif now is not None:
@@ -378,6 +367,17 @@ class _Exporter:
         self.findings.append(
             Diagnostic(rule, _SUMMARIES[rule], detail, fix, severity=Severity.WARNING, address=address)
         )
+
+
+def _open_paths(
+    model: type[Model], managed: Collection[str], wrong: Collection[str], sides: Collection[LiveObject]
+) -> Iterator[str]:
+    """The fields that may have to be written: no write-only ones, none that is fulfilled, and none that can't be parsed."""
+    left_alone = write_only(model) | {path for there in sides for path in there.unparsed}
+    for path in dict.fromkeys([*managed, *(path for there in sides for path in flatten(there.value))]):
+        fulfilled = path in managed and path not in wrong
+        if not fulfilled and path not in left_alone and not path.startswith("secret."):
+            yield path
 
 
 _SUMMARIES: Final = {

@@ -20,15 +20,15 @@ from oauthdeploy.planning.opaque_secrets import plain
 
 
 def option_edits(
-    estate: Inventory, kind: Kind, name: str, sides: Mapping[str, LiveObject], left: Collection[Left]
+    inventory: Inventory, kind: Kind, name: str, sides: Mapping[str, LiveObject], left: Collection[Left]
 ) -> tuple[OptionEdit, ...]:
     """The written options that differ from what `sides`, the live objects by server, hold; `left` are not to be written."""
     found: dict[Keys, dict[str, Any]] = {}
     managing: dict[str, set[str]] = {}
     for server, there in sides.items():
         address = Address.singleton(kind, server) if kind.is_singleton else Address(kind, name, server)
-        wanted = estate.desired.objects.get(address)
-        driver = estate.driver(server).name
+        wanted = inventory.desired.objects.get(address)
+        driver = inventory.driver(server).name
         asked = plain(options_for(wanted, driver)) if wanted is not None else {}
         if not asked:
             continue

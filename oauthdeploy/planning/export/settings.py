@@ -15,14 +15,14 @@ from oauthdeploy.planning.inventory import Inventory
 from oauthdeploy.planning.normalize import flatten, same
 
 
-def export_settings(estate: Inventory, options: ExportOptions, left: frozenset[Left]) -> SettingsEdit:
+def export_settings(inventory: Inventory, options: ExportOptions, left: frozenset[Left]) -> SettingsEdit:
     """Fields of the settings that all authorization servers share, and what differs, by server."""
-    return _Settings(estate, options, left).run()
+    return _Settings(inventory, options, left).run()
 
 
 class _Settings:
-    def __init__(self, estate: Inventory, options: ExportOptions, left: frozenset[Left]) -> None:
-        self._estate = estate
+    def __init__(self, inventory: Inventory, options: ExportOptions, left: frozenset[Left]) -> None:
+        self._inventory = inventory
         self._options = options
         self._left = left
         self._lives = self._live_objects()
@@ -31,7 +31,7 @@ class _Settings:
         self._target = options.target if options.source is not None else None
         self._target_fields = self._live_fields(self._target) if self._target is not None else {}
         self._issuing = [
-            name for name in estate.holders(Kind.SETTINGS) if Side.AUTHORIZATION in estate.entry(name).role.sides
+            name for name in inventory.holders(Kind.SETTINGS) if Side.AUTHORIZATION in inventory.entry(name).role.sides
         ]
         self._common: dict[str, Any] = {}
         self._overrides: dict[str, dict[str, Any]] = defaultdict(dict)
@@ -48,15 +48,15 @@ class _Settings:
         return SettingsEdit(
             self._common,
             {server: fields for server, fields in sorted(self._overrides.items()) if fields},
-            option_edits(self._estate, Kind.SETTINGS, "", sources, self._left),
+            option_edits(self._inventory, Kind.SETTINGS, "", sources, self._left),
         )
 
     def _live_objects(self) -> dict[str, LiveObject]:
         """The settings by server, as far as they were read; for a target, those that it is to get."""
         lives = {
-            server: self._estate.live.servers[server].objects[Address.singleton(Kind.SETTINGS, server)]
-            for server in self._estate.read(Kind.SETTINGS)
-            if Address.singleton(Kind.SETTINGS, server) in self._estate.live.servers[server].objects
+            server: self._inventory.live.servers[server].objects[Address.singleton(Kind.SETTINGS, server)]
+            for server in self._inventory.read(Kind.SETTINGS)
+            if Address.singleton(Kind.SETTINGS, server) in self._inventory.live.servers[server].objects
         }
         return self._levelled(lives) if self._options.levels else lives
 
@@ -89,14 +89,14 @@ class _Settings:
             self._overrides[server][path] = live[server]
 
     def _differs_from_default(self, server: str, path: str, value: Any) -> bool:
-        return self._options.full or not same(self._estate.default(server, MODEL_OF[Kind.SETTINGS], path), value)
+        return self._options.full or not same(self._inventory.default(server, MODEL_OF[Kind.SETTINGS], path), value)
 
     def _live_fields(self, server: str) -> Mapping[str, Any]:
-        there = self._estate.live.servers[server].objects.get(Address.singleton(Kind.SETTINGS, server))
+        there = self._inventory.live.servers[server].objects.get(Address.singleton(Kind.SETTINGS, server))
         return flatten(there.value) if there is not None else {}
 
     def _managed_at(self, server: str) -> Mapping[str, Any]:
-        wanted = self._estate.desired.objects.get(Address.singleton(Kind.SETTINGS, server))
+        wanted = self._inventory.desired.objects.get(Address.singleton(Kind.SETTINGS, server))
         return flatten(wanted) if wanted is not None else {}
 
     def _levelled(self, lives: Mapping[str, LiveObject]) -> dict[str, LiveObject]:
@@ -105,11 +105,11 @@ class _Settings:
         if source not in lives:
             return {}
         both = {source: lives[source]}
-        if Side.AUTHORIZATION in self._estate.entry(target).role.sides:
+        if Side.AUTHORIZATION in self._inventory.entry(target).role.sides:
             both[target] = lives[source]
         return both
 
     def _unfulfilled(self, server: str, there: LiveObject) -> set[str]:
-        found = self._estate.unfulfilled(Kind.SETTINGS, "", {server: there})
+        found = self._inventory.unfulfilled(Kind.SETTINGS, "", {server: there})
         # On the target too, it is the source's value that counts.
-        return found & self._estate.managed(Kind.SETTINGS, "").keys() if self._options.levels else found
+        return found & self._inventory.managed(Kind.SETTINGS, "").keys() if self._options.levels else found
