@@ -25,7 +25,7 @@ COMMANDS = {
     "journal": "Show what an apply did, change by change, from its journal.",
     "rollback": "Take back what a journal says was done.",
     "force-unlock": "Take away a lock whose run is dead.",
-    "ping": "Say who the servers are and whether they let you in.",
+    "ping": "Show each server's product, version and account, and check that sign-in works.",
     "serve": "Start an embedded OAuth server, for trying out and for tests.",
     "demo": "Show the main job on two real servers: deploy, use, find drift, repair, cut off.",
     "bundle": "Write the policy data of a server as a bundle, without asking the server.",

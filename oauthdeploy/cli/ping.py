@@ -1,4 +1,4 @@
-"""`oauthdeploy ping`: say who the servers are and whether they let you in."""
+"""`oauthdeploy ping`: show each server's product, version and account, and check that sign-in works."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @server_options
 @output_options("text", "json")
 def ping(source: Source, servers: Servers, output: Output) -> None:
-    """Say who the servers are and whether they let you in.
+    """Show each server's product, version and account, and check that sign-in works.
 
     Exit code 8 where a server is unreachable or refuses the credentials.
     """

@@ -1,4 +1,4 @@
-"""The two streams: results on stdout, talk on stderr; colour only where it is wanted; a closed pipe is no drama."""
+"""The two streams: results on stdout, talk on stderr; colour only where it is wanted; a closed pipe is not an error."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ ADOPTED: Final = "The answer got lost; the server was asked and has it."
 
 @contextmanager
 def writing() -> Iterator[Tally]:
-    """Count requests, and leave no doubt about doubt: after a write, a look that fails can't tell what stands."""
+    """Count requests, and mark a failed read after a write as uncertain: nobody knows whether the write was carried out."""
     with counting() as tally:
         try:
             yield tally

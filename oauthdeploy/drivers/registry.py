@@ -113,7 +113,7 @@ class Registry:
         return self._problems.get(name)
 
     def version(self, name: str) -> DriverVersion | None:
-        """Where the driver of this name comes from; `unknown` where a package doesn't tell. None where there is none."""
+        """Where the driver of this name comes from; `unknown` where the package does not say. None where there is none."""
         info = self.get(name)
         if info is None:
             return None
@@ -212,7 +212,7 @@ def driver_problems(wanted: Iterable[str] | None = None) -> Diagnostics:
 
 
 def driver_versions(wanted: Iterable[str]) -> tuple[DriverVersion, ...]:
-    """The versions of the drivers of these names, sorted; `unknown` where a package doesn't tell its own."""
+    """The versions of the drivers of these names, sorted; `unknown` where the package does not say."""
     found = (_registry().version(name) for name in sorted(set(wanted)))
     return tuple(item for item in found if item is not None)
 

@@ -54,7 +54,7 @@ def parse_baseline(source: Source) -> BaselineFile:
         fix = "Start with version: 1 and accepted:, or let `oauthdeploy drift --write-baseline` make the file."
         found.append(
             Diagnostic(
-                "wrong-value", "A value is not right", f"{source.name} is no mapping.", fix, span=source.span(1, 1)
+                "wrong-value", "A value is not right", f"{source.name} is not a mapping.", fix, span=source.span(1, 1)
             )
         )
     if not found:

@@ -10,7 +10,10 @@ _OF_CLIENT: Final = frozenset({"name", "version", "on", "moved_from"})
 
 
 def who_is_who(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a composed tree that tells servers and clients apart. What is no mapping is left for the reader to report."""
+    """The part of a composed tree that identifies servers and clients.
+
+    Anything that is not a mapping is left to the reader, which reports it.
+    """
     made = {section: value for section, value in tree.items() if section in _SECTIONS}
     clients = tree.get("clients")
     if isinstance(clients, dict):

@@ -148,8 +148,9 @@ class LiveObject:
 class LiveToken:
     """A token that works: the id of its client (`LiveObject.identity`), its scopes, when it was issued, when it ends.
 
-    `issued` is None where that isn't told; `until` is None where it never ends, or can be refreshed, or isn't told. `owner` is
-    its resource owner. `handle` tells it apart from others in a list and opens nothing; "" where there is none.
+    `issued` is None where the server does not say; `until` is None where the token never ends or can be refreshed, or where the
+    server does not say. `owner` is its resource owner. `handle` tells it apart from others in a list and opens nothing; ""
+    where there is none.
     """
 
     client: str

@@ -227,7 +227,7 @@ _WEIGHT = {
 
 @dataclass(frozen=True)
 class Server:
-    """One server or side, and what it took in requests; None where that isn't told."""
+    """One server or side, and what it took in requests; None where that is not known."""
 
     name: str
     role: str

@@ -1,4 +1,4 @@
-"""Who the servers are and whether they let us in, for people."""
+"""Each server's product, version and account, and whether sign-in worked, for people."""
 
 from __future__ import annotations
 
@@ -49,5 +49,5 @@ def render_ping(answers: Sequence[ServerAnswer], look: Look) -> str:
             add_diagnostic(sheet, item, indent=width + 10)
     good = sum(answer.error is None for answer in answers)
     sheet.blank()
-    sheet.add((f"{good} of {len(answers)} servers answered and let us in.", "strong"))
+    sheet.add((f"{good} of {len(answers)} servers answered and accepted the credentials.", "strong"))
     return sheet.text()

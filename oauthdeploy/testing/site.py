@@ -30,7 +30,7 @@ class Site(ABC):
     """How the results call the site where a driver has several, such as `strict`."""
 
     server_version: str = ""
-    """What the server is called in the results, where it doesn't tell product and version by itself."""
+    """What the server is called in the results, where it does not report product and version itself."""
 
     others: Mapping[str, Mapping[str, Any]] = {}
     """More server entries for the manifest, which `trusted` may name; the suite never writes there."""

@@ -9,7 +9,7 @@
     export_manifest()  live -> manifest, whose plan is empty
     probe()         findings that take a look at the servers
     adopt()         live objects that the manifest names -> marks of ownership, where servers hold them
-    ping()          who the servers are and whether they let us in
+    ping()          each server's product, version and account, and whether sign-in works
     make_bundle()   manifest -> the file that a server loads by itself
 
     request_revocation(), request_token_deletion()  the words of `revoke` and `tokens delete` -> what to cut off

@@ -77,7 +77,7 @@ def owners(folder: Path) -> Iterator[str]:
 def estate(example: str, tmp_path: Path, request: pytest.FixtureRequest | None = None) -> Iterator[Estate]:
     """A copy of the example's folder, with its servers running. A driver that nothing here can start fails the test.
 
-    `request` leads to the servers that others wrote, which skip the test where they can't be had.
+    `request` leads to the servers that others wrote, which skip the test where they cannot be installed.
     """
     folder = tmp_path / example
     shutil.copytree(EXAMPLES / example, folder)

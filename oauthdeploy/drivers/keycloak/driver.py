@@ -141,7 +141,7 @@ class KeycloakDriver(Driver):
         )
 
     def read_tokens(self) -> tuple[Sequence[LiveToken], int] | None:
-        """The sessions of users, online and offline, of every client that has some; a token without a session isn't told."""
+        """The sessions of users, online and offline, of every client that has some; tokens without a session are not listed."""
         with counting() as tally:
             realm = self._admin.realm()
             busy = parsed(self.name, "GET", api.SESSION_STATS, lambda: busy_clients(self._admin.session_stats()))

@@ -168,7 +168,7 @@ CAPABILITIES: Final[Mapping[Role, Capabilities]] = {
         Capability.TRUST_EXTERNAL: no("an authorization server asks nobody about tokens"),
         Capability.TRUST_JWT: no("an authorization server asks nobody about tokens"),
         Capability.TOKENS_LIST: no(
-            "users' sessions are listed; a token without one, as of client credentials, isn't told"
+            "only users' sessions are listed; tokens without a session, such as those of client credentials, are not"
         ),
         Capability.TOKENS_DELETE: yes("by not-before and by ending sessions"),
         Capability.TOKENS_BY_TIME: yes("by not-before"),

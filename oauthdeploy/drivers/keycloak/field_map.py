@@ -26,25 +26,25 @@ def _read_flag(value: Any) -> bool:
         return value
     if value in ("true", "false"):
         return bool(value == "true")
-    raise Garbled("a flag is neither true nor false", value)
+    raise Garbled("expected true or false", value)
 
 
 def _read_text(value: Any) -> str:
     if not isinstance(value, str):
-        raise Garbled("a text is none", value)
+        raise Garbled("expected a text", value)
     return value
 
 
 def _read_number(value: Any) -> int:
     text = str(value)
     if isinstance(value, bool) or not text.isascii() or not text.isdigit() or len(text) > 15:
-        raise Garbled("a number is none", value)
+        raise Garbled("expected a number", value)
     return int(text)
 
 
 def _read_texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise Garbled("a list of texts is none", value)
+        raise Garbled("expected a list of texts", value)
     return tuple(sorted(set(value)))
 
 

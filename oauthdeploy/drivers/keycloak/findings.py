@@ -92,7 +92,7 @@ def _endless(address: Address, field: str, place: Path) -> Diagnostic:
     return Diagnostic(
         "token-lifetime-endless",
         "Keycloak's codes and tokens have an end",
-        f"{field}: never can't be had of Keycloak.",
+        f"{field}: Keycloak does not support never.",
         "Write a duration.",
         address=str(address),
         path=place,

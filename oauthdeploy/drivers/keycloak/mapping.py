@@ -340,7 +340,7 @@ def default_scopes(desired: Client | None) -> frozenset[str]:
 
 
 def secret_in(raw: Mapping[str, Any]) -> Secret | None:
-    """The secret in the JSON of a client; None where it has none, or where the server doesn't tell."""
+    """The secret in the JSON of a client; None where it has none, or where the server does not return it."""
     told = raw.get("secret")
     secret = told.reveal() if isinstance(told, Secret) else a_text(raw, "secret")
     return Secret(secret, "server") if secret and not is_masked(secret) else None

@@ -408,7 +408,7 @@ def settings_of(admin: AdminApi, realm: Mapping[str, Any], desired: Settings | N
     """The settings of a realm as the manifest has to see them. Raises Forbidden where they are withheld."""
     if not is_whole(realm):
         raise Forbidden(
-            f"'{admin.http.server}' doesn't tell this account the settings of the realm",
+            f"'{admin.http.server}' does not show this account the settings of the realm",
             server=admin.http.server,
             method="GET",
             path=api.REALM,

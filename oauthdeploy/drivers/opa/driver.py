@@ -103,7 +103,7 @@ class OpaDriver(Driver):
             Diagnostic(
                 "opa-secret-not-stored",
                 "The introspection secret is not written to OPA",
-                f"Policy data is no place for secrets, so '{self.name}' isn't told the one that it asks "
+                f"Policy data is no place for secrets, so '{self.name}' does not receive the one that it asks "
                 f"'{trust.authorization_server}' with.",
                 "Give it to OPA as an environment variable, which the policy reads by opa.runtime().env.",
                 Severity.INFO,

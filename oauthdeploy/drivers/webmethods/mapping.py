@@ -67,7 +67,7 @@ class LiveSettings:
 
 
 def read_settings(body: Any) -> LiveSettings:
-    """Settings of a GlobalSetting; what the server doesn't tell stays unset. Raises Garbled for what is no object."""
+    """Settings of a GlobalSetting; what the server does not return stays unset. Raises Garbled for what is no object."""
     raw = an_object(body, "the settings")
     fields = FieldReader()
     for field, key in SETTINGS_FIELDS.items():

@@ -245,7 +245,7 @@ def _not_cut_off(change: Change) -> str:
 
 
 def _blind(address: Address, path: str, desired: DesiredState) -> DriftItem:
-    detail = f"{address.server} doesn't tell {path}."
+    detail = f"{address.server} does not return {path}, so it cannot be compared."
     return DriftItem(DriftClass.CANNOT_COMPARE, address, detail, place=desired.places.get(address, ()))
 
 

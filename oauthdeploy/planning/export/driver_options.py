@@ -39,10 +39,10 @@ def option_edits(
 
 
 class _Hidden:
-    """Stands for a value that a server doesn't tell, or that must not be told."""
+    """Stands for a value that a server does not return, or that must not be shown."""
 
 
-_UNTOLD = _Hidden()
+_HIDDEN = _Hidden()
 
 
 def _edit(
@@ -72,12 +72,12 @@ def _within(inner: str, outer: str) -> bool:
 def _differing(asked: Mapping[str, Any], have: Mapping[str, Any]) -> Iterator[tuple[Keys, Any]]:
     """The written keys, as deep as they can be named, whose live value is another, with that value."""
     for key, wanted in asked.items():
-        there = have.get(key, _UNTOLD)
+        there = have.get(key, _HIDDEN)
         if isinstance(wanted, Mapping) and isinstance(there, Mapping):
             yield from (((key, *keys), value) for keys, value in _differing(wanted, there))
         elif isinstance(wanted, Secret):
             # Where the manifest has a secret, what stands on the server may be one, too.
-            yield from ([((key,), _UNTOLD)] if wanted != there else [])
+            yield from ([((key,), _HIDDEN)] if wanted != there else [])
         elif wanted != there:
             yield (key,), _as_written(wanted, there)
 

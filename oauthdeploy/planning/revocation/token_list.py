@@ -97,7 +97,7 @@ def _selected(token: LiveToken, client: str, selection: TokenSelection) -> bool:
         and (selection.owner is None or selection.owner == token.owner)
         and (selection.scope is None or selection.scope in token.scopes)
         and (selection.handles is None or token.handle in selection.handles)
-        # One whose age isn't told is meant too: a list that hides it would say that nothing is left.
+        # A token of unknown age is listed too: hiding it would say that nothing is left.
         and (bound is None or token.issued is None or token.issued < bound)
     )
 

@@ -332,7 +332,7 @@ def _live_at(step: Step, live: LiveState, names: _Names) -> LiveObject | None:
 
 
 def _differing(expected: Mapping[str, Any], found: LiveObject) -> str:
-    """The fields that are not as expected, in words; what the server doesn't tell is not compared."""
+    """The fields that are not as expected, in words; what the server does not return is not compared."""
     have = flatten(found.value)
     paths = [
         path

@@ -41,7 +41,12 @@ CLASSES: Final = {
         "replace",
     ),
     DriftClass.CANNOT_COMPARE: State(
-        "cannot-compare", "?", "can't be compared", "Cannot be compared: servers don't tell", "faint", real=False
+        "cannot-compare",
+        "?",
+        "can't be compared",
+        "Cannot be compared: the servers do not return these values",
+        "faint",
+        real=False,
     ),
     DriftClass.UNREADABLE: State(
         "unreadable", "x", "unreadable", "Unreadable: could not be looked at", "faint", real=False

@@ -19,7 +19,7 @@ _TITLES: Final = {
     DriftClass.UNEXPECTED: "Only on {right}",
     DriftClass.CHANGED: "Different, shown as {left} -> {right}",
     DriftClass.SIDES_DISAGREE: "Sides disagree",
-    DriftClass.CANNOT_COMPARE: "Cannot be compared: servers don't tell",
+    DriftClass.CANNOT_COMPARE: "Cannot be compared: the servers do not return these values",
     DriftClass.UNREADABLE: "Unreadable: could not be looked at",
 }
 _COUNTED: Final = {

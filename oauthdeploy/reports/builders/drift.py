@@ -66,7 +66,7 @@ def difference_line(counts: Sequence[Count], *, title: str = "Drift", clean: str
     known = ", ".join(count.words for count in counts if count.state.real)
     rest = ", ".join(count.words for count in counts if not count.state.real)
     head = f"{title}: {known}." if known else clean
-    return f"{head} Besides: {rest}." if rest else head
+    return f"{head} Also: {rest}." if rest else head
 
 
 def _item(item: DriftItem, manifest: ManifestView) -> Item:

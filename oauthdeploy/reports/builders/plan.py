@@ -134,6 +134,8 @@ def _remarks(plan: Plan) -> Iterator[Remark]:
     """What can't be compared, and what stays although the manifest doesn't name it."""
     if plan.blind:
         names = tuple(visible(f"{address} {path}") for address, path in plan.blind)
-        yield Remark(f"{counted(len(names), 'value')} cannot be compared, since the servers don't tell", names)
+        yield Remark(
+            f"{counted(len(names), 'value')} cannot be compared, because the servers do not return them", names
+        )
     for (server, kind), number in sorted(plan.kept.items()):
         yield Remark(f"Left alone: {counted(number, kind)} on {visible(server)} that the manifest doesn't name")

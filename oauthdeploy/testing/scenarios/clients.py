@@ -258,7 +258,7 @@ def secret_read(bench: Bench) -> None:
     planned = bench.step("a client with a given secret", parts, {"client/batch": "create"}).after
     told = flatten(bench.live(planned, "client/batch").value).get("secret.value")
     if not isinstance(told, Secret):
-        raise Breach("the server doesn't tell the secret")
+        raise Breach("the server does not return the secret")
     bench.secret("GIVEN", "other-secret-7c3b55")
     again = bench.plan(parts)
     if again.actions != {"client/batch": "update"}:

@@ -27,7 +27,7 @@ def nothing(bench: Bench) -> None:
         raise Breach(f"a manifest without objects plans {planned.actions}")
     report = bench.report()
     if not report.product:
-        raise Breach("check doesn't tell the product")
+        raise Breach("check does not return the product")
     bench.ears.said.append(("repr of the server's report", repr(report)))
 
 

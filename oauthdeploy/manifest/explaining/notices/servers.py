@@ -211,7 +211,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "token-lifetime-endless",
         "error",
         "Keycloak's tokens end with their session",
-        "A lifetime of never can't be had of Keycloak.",
+        "Keycloak has no unlimited lifetime.",
         "Write a duration.",
     ),
     (
