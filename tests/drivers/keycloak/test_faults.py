@@ -29,6 +29,8 @@ from tests.drivers.keycloak.site import KINDS
 from tests.drivers.kit import HERE, Says, Script, Seen, says, serving
 from tests.drivers.webmethods.site import at
 
+pytestmark = pytest.mark.live
+
 TOKEN = says({"access_token": "t", "token_type": "Bearer", "expires_in": 60})
 REALM = {
     "realm": "payments",

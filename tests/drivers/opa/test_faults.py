@@ -16,6 +16,8 @@ from tests.drivers.kit import Running, Says, Seen, says, serving
 from tests.drivers.opa.site import KINDS, OWNER, Site, at, client, plan_of
 from tests.servers.opa import Opa
 
+pytestmark = pytest.mark.live
+
 NEW = {at(Kind.CLIENT, "a"): client()}
 Answers = Callable[[Seen], Says]
 
