@@ -61,7 +61,7 @@ PLANNING = [
     "json_documents",
     "plan",
     "planfile.decoding",
-    "planfile.schema",
+    "planfile.binding",
     "planfile.plan_file",
     "planfile.staleness",
     "run_history",

@@ -2,35 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 import click
 
 from oauthdeploy.cli import streams
-from oauthdeploy.core.errors import OAuthDeployError
-
-SCHEMAS = {
-    name: f"{name}.v1.schema.json"
-    for name in (
-        "manifest",
-        "plan",
-        "apply",
-        "drift",
-        "baseline",
-        "validation",
-        "comparison",
-        "error",
-        "line",
-        "event",
-        "audit",
-    )
-}
-
-
-class SchemaMissing(OAuthDeployError):
-    """The installation lacks its schemas."""
-
-    rule = "schema-missing"
+from oauthdeploy.core.schemas import SCHEMAS, schema_text
 
 
 @click.command()
@@ -42,6 +17,7 @@ def schema(name: str) -> None:
     manifest    what you write, for editors; the default
     plan        what `plan -o json` prints and `plan --out` saves
     apply       what `apply -o json` prints
+    journal     a line of the journal that `apply` keeps
     drift       what `drift -o json` prints
     baseline    the file of known drift that `drift --baseline` reads
     validation  what `validate -o json` prints
@@ -55,14 +31,4 @@ def schema(name: str) -> None:
     In an editor with the YAML language server, the first line of a manifest can name it:
     # yaml-language-server: $schema=manifest.v1.schema.json
     """
-    package = files("oauthdeploy")
-    # Beside the sources in a checkout, inside the package where it is installed.
-    for place in (package / "schemas" / SCHEMAS[name], package / ".." / "schemas" / SCHEMAS[name]):
-        if place.is_file():
-            streams.write_result(place.read_text(encoding="utf-8"))
-            return
-    raise SchemaMissing(
-        "The schema is not installed",
-        detail=f"{SCHEMAS[name]} is missing from the package.",
-        fix="Install oauthdeploy again.",
-    )
+    streams.write_result(schema_text(name))

@@ -12,7 +12,7 @@ from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.var_files import read_var_file
 from oauthdeploy.manifest.variables import ENVIRON_PREFIX
 from oauthdeploy.model.fields import Model
-from oauthdeploy.planning.planfile.schema import SecretSource, VariableSource
+from oauthdeploy.planning.planfile.binding import SecretSource, VariableSource
 
 _ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 _VAR = re.compile(r"\$\{var:([A-Za-z_][A-Za-z0-9_]*)\}")

@@ -74,7 +74,10 @@ class RunHistory:
 
 
 def history_of(records: Iterable[Mapping[str, Any]], *, path: str = "", torn: bool = False) -> RunHistory:
-    """Tell a journal's records; `path` is where they stand. Raises JournalFailed for a record that can't be understood."""
+    """Tell a journal's records, whose shape is checked; `path` is where they stand.
+
+    Raises JournalFailed for a value that this release doesn't know.
+    """
     story = RunHistory(path, torn=torn)
     entries: dict[tuple[str, str], Entry] = {}
     for record in records:
@@ -85,18 +88,18 @@ def history_of(records: Iterable[Mapping[str, Any]], *, path: str = "", torn: bo
                     entries = {(item["address"], item["action"]): _entry(item) for item in record["planned"]}
                 case "intent":
                     key = (record["address"], record["action"])
-                    fields = tuple(str(path) for path in record["fields"])
+                    fields = tuple(record["fields"])
                     sent = {"end": End.OPEN, "sent": record["at"], "reason": record["reason"], "fields": fields}
                     entries[key] = replace(entries.get(key) or _entry(record), **sent)
                 case "outcome":
                     key = (record["address"], record["action"])
                     entries[key] = _with_end(entries.get(key) or _entry(record), record)
                 case "end":
-                    story = replace(story, ended=record["at"], interrupted=bool(record["interrupted"]))
-        except (KeyError, TypeError, AttributeError, ValueError, AddressError) as error:
+                    story = replace(story, ended=record["at"], interrupted=record["interrupted"])
+        except (ValueError, AddressError) as error:
             raise JournalFailed(
                 "The journal can't be understood",
-                detail=f"{path}: a record '{record.get('type')}' lacks a part ({type(error).__name__}).",
+                detail=f"{path}: a record '{record['type']}' holds a value that is not known ({type(error).__name__}).",
                 fix="Use the release that wrote it; its first line names that.",
             ) from None
     return replace(story, entries=tuple(entries.values()))
@@ -105,16 +108,16 @@ def history_of(records: Iterable[Mapping[str, Any]], *, path: str = "", torn: bo
 def _with_start(story: RunHistory, record: Mapping[str, Any]) -> RunHistory:
     return replace(
         story,
-        manifest=str(record["manifest"]),
-        digest=str(record["manifest_digest"]),
-        tool=str(record["tool"]),
-        by=str(record["by"]),
-        host=str(record["host"]),
-        pid=int(record["pid"]),
-        started=str(record["at"]),
-        allowed=tuple(str(rule) for rule in record["allowed"]),
-        resumes=str(record.get("resumes", "")),
-        undoes=str(record.get("undoes", "")),
+        manifest=record["manifest"],
+        digest=record["manifest_digest"],
+        tool=record["tool"],
+        by=record["by"],
+        host=record["host"],
+        pid=record["pid"],
+        started=record["at"],
+        allowed=tuple(record["allowed"]),
+        resumes=record.get("resumes", ""),
+        undoes=record.get("undoes", ""),
     )
 
 
@@ -123,13 +126,12 @@ def _entry(record: Mapping[str, Any]) -> Entry:
 
 
 def _with_end(entry: Entry, record: Mapping[str, Any]) -> Entry:
-    because = record["because"]
     return replace(
         entry,
         end=End(record["status"]),
-        ended=str(record["at"]),
-        because={str(key): str(text) for key, text in because.items()} if because else None,
-        note=str(record["note"]),
+        ended=record["at"],
+        because=record["because"] or None,
+        note=record["note"],
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from oauthdeploy.planning.json_documents import Document
+from oauthdeploy.planning.planfile.binding import Binding
 from oauthdeploy.planning.planfile.decoding import NotAPlan, saved_plan
 from oauthdeploy.planning.planfile.plan_file import SavedPlan
-from oauthdeploy.planning.planfile.schema import Binding
 from oauthdeploy.planning.planfile.staleness import Comparison
 from oauthdeploy.reports.builders.plan import plan_report
 from oauthdeploy.reports.console import Look, Sheet

@@ -1,8 +1,8 @@
 """The journal of an apply: what was about to be sent and what came of it, on disk before anything goes on.
 
-One JSON document a line, appended and synced: a `run` record first, an `intent` before each write, an `outcome` after each
-answer, an `end` when the run ended by itself. An intent without an outcome is a change of which nobody knows the end. A
-secret stands there as its origin, never as its value.
+One JSON document a line (`schemas/journal.v1.schema.json`), appended and synced: a `run` record first, an `intent` before
+each write, an `outcome` after each answer, an `end` when the run ended by itself. An intent without an outcome is a change of
+which nobody knows the end. A secret stands there as its origin, never as its value.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import JournalFailed
 from oauthdeploy.core.files import make_folder, sync_folder, write_all
+from oauthdeploy.core.schemas import shape_problem
 from oauthdeploy.core.secrets import Secret, SourcedText
 from oauthdeploy.core.version import __version__
 from oauthdeploy.model.fields import Model, Unparsed
@@ -209,16 +210,16 @@ def read_journal(path: Path) -> JournalContents:
             record = json.loads(line)
         except ValueError:
             record = None
-        if not isinstance(record, dict) or not isinstance(record.get("type"), str):
-            raise JournalFailed(
-                "The journal is damaged", detail=f"{path}:{number}: not a record.", fix="Restore the file as it was."
-            )
-        if record.get("v") != VERSION:
+        if not isinstance(record, dict):
+            raise _damaged(path, number, "not a record")
+        if record.get("v", VERSION) != VERSION:
             raise JournalFailed(
                 "The journal has another version",
                 detail=f"{path}:{number}: version {record.get('v')!r}; this release reads version {VERSION}.",
                 fix="Read it with the release that wrote it; its first line names that.",
             )
+        if problem := shape_problem("journal", record):
+            raise _damaged(path, number, problem)
         records.append(record)
     return JournalContents(tuple(records), torn=bool(rest))
 
@@ -253,6 +254,12 @@ def read_story(path: Path) -> RunHistory:
     """What a journal tells. Raises JournalFailed."""
     contents = read_journal(path)
     return history_of(contents.records, path=str(path), torn=contents.torn)
+
+
+def _damaged(path: Path, line: int, problem: str) -> JournalFailed:
+    return JournalFailed(
+        "The journal is damaged", detail=f"{path}:{line}: {problem}.", fix="Restore the file as it was."
+    )
 
 
 def plain(value: Any) -> Any:

@@ -6,11 +6,13 @@ import os
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import OAuthDeployError, StalePlan, UsageError
+from oauthdeploy.core.schemas import shape_problem
 from oauthdeploy.core.version import __version__
 from oauthdeploy.drivers.base import Driver
 from oauthdeploy.drivers.registry import driver_versions
@@ -18,8 +20,8 @@ from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.origins import secret_sources, variable_sources
 from oauthdeploy.planning.outcome import ApplyReport
 from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.planfile.binding import Asked, Binding, DriverUse, Selection
 from oauthdeploy.planning.planfile.plan_file import MAX_PLAN_BYTES, SavedPlan, binding_of, read_saved, saved_document
-from oauthdeploy.planning.planfile.schema import Asked, Binding, DriverUse, Selection
 from oauthdeploy.planning.planfile.staleness import Comparison, StaleItem, compare_plans, manifest_moved
 from oauthdeploy.workflow.apply import planned
 from oauthdeploy.workflow.connections import connected, environment, narrowed, validate
@@ -96,7 +98,7 @@ def read_plan(file: Path) -> SavedPlan:
         raise PlanUnreadable(
             "The plan file can't be read", detail=f"{file}: {error.strerror}.", fix="Check its name and its rights."
         ) from None
-    return read_saved(data)
+    return read_saved(data, partial(shape_problem, "plan"), str(file))
 
 
 def _from(start: str, name: str) -> str:

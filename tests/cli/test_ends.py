@@ -12,9 +12,9 @@ import click
 import pytest
 
 from oauthdeploy import __version__, workflow
-from oauthdeploy.cli.schema import SCHEMAS
 from oauthdeploy.core import errors
 from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.core.schemas import SCHEMAS
 from tests.cli.conftest import Runner, process
 from tests.reports import samples
 

@@ -13,9 +13,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from oauthdeploy import workflow
-from oauthdeploy.cli.schema import SCHEMAS as PUBLISHED
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import LockBusy, StalePlan
+from oauthdeploy.core.schemas import SCHEMAS as PUBLISHED
 from oauthdeploy.planning.changes import Risk
 from oauthdeploy.planning.drift.classification import DriftReport
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType, Status

@@ -112,6 +112,26 @@ def test_any_name_comes_back_as_it_was(names: list[str]) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"owner": None}, {"owner": ""}, {"class": "unreadable"}, {"class": ["missing"]}, {"fields": None}, {"fields": "name"},
+        {"fields": [["name"]]}, {"more": "x"}, {"expires": None}, {"address": {}}, {"reason": ["known"]},
+    ],
+)  # fmt: skip
+def test_the_reader_and_the_published_schema_refuse_the_same(change: dict[str, object]) -> None:
+    """One model makes both. YAML has texts only, so the types are those that JSON would have."""
+    good = {"address": "client/a", "class": "missing", "owner": "o", "reason": "r", "expires": "2027-01-31"}
+    validator = Draft202012Validator(baseline_schema())
+    for entry, valid in ((good, True), (good | change, False)):
+        assert validator.is_valid({"version": 1, "accepted": [entry]}) is valid
+        text = json.dumps({"version": 1, "accepted": [entry]})
+        if valid:
+            assert parse_baseline(Source("known.yaml", text)).baseline.accepted
+        else:
+            assert problems(text)
+
+
 def test_the_committed_schema_is_the_generated_one() -> None:
     """`manifest.baselines.schema_text()` is the new text; it is a schema, and takes what the reader takes."""
     assert (ROOT / "schemas" / "baseline.v1.schema.json").read_text(encoding="utf-8") == schema_text()

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,20 @@ from jsonschema import Draft202012Validator
 
 from oauthdeploy import __version__
 from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.schemas import shape_problem
 from oauthdeploy.model.objects import Client, Revocation, Scope, Settings
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.changes import Change, Risk
 from oauthdeploy.planning.plan import Plan, plan_document
 from oauthdeploy.planning.planfile import plan_file as saved_module
+from oauthdeploy.planning.planfile.binding import (
+    Asked,
+    Binding,
+    DriverUse,
+    SecretSource,
+    Selection,
+    VariableSource,
+)
 from oauthdeploy.planning.planfile.decoding import NotAPlan
 from oauthdeploy.planning.planfile.plan_file import (
     PlanEdited,
@@ -29,15 +39,6 @@ from oauthdeploy.planning.planfile.plan_file import (
     content_digest,
     read_saved,
     saved_document,
-)
-from oauthdeploy.planning.planfile.schema import (
-    Asked,
-    Binding,
-    DriverUse,
-    SecretSource,
-    Selection,
-    VariableSource,
-    shape_problem,
 )
 from oauthdeploy.planning.planfile.staleness import compare_plans, manifest_moved
 from oauthdeploy.planning.safety import check_risk
@@ -65,6 +66,7 @@ BINDING = Binding(
     ),
     parts={"servers.as": "a" * 64, "clients": "b" * 64},
 )
+SHAPE = partial(shape_problem, "plan")
 DOCUMENT = saved_document(rich_plan(), BINDING)
 
 
@@ -78,7 +80,7 @@ def sealed(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def saved(plan: Plan, binding: Binding = BINDING) -> SavedPlan:
-    return read_saved(data(saved_document(plan, binding)))
+    return read_saved(data(saved_document(plan, binding)), SHAPE)
 
 
 # -- the file ---------------------------------------------------------------------------------------------------------
@@ -89,7 +91,7 @@ def test_a_saved_plan_reads_back_in_any_layout() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     VALIDATOR.validate(DOCUMENT)
     for layout in ({}, {"indent": 4}, {"sort_keys": True}, {"ensure_ascii": False}):
-        found = read_saved(data(DOCUMENT, **layout))
+        found = read_saved(data(DOCUMENT, **layout), SHAPE)
         assert found.document == DOCUMENT
         assert found.binding == BINDING
         assert plan_document(found.plan)["summary"] == DOCUMENT["summary"]
@@ -145,10 +147,10 @@ def _same_json(one: Any, other: Any) -> bool:
 def test_every_edit_is_found(document: dict[str, Any]) -> None:
     """Whatever is changed, taken out or added anywhere, the file is refused, or it says the same as before."""
     if _same_json(document, DOCUMENT):
-        assert read_saved(data(document)).document == DOCUMENT
+        assert read_saved(data(document), SHAPE).document == DOCUMENT
         return
     with pytest.raises((PlanEdited, NotAPlan)) as caught:
-        read_saved(data(document))
+        read_saved(data(document), SHAPE)
     assert caught.value.fix
     if "format" in document and document["format"] == DOCUMENT["format"] and "format_version" in document:
         assert isinstance(caught.value, PlanEdited) or document["format_version"] != "1.0"
@@ -157,8 +159,8 @@ def test_every_edit_is_found(document: dict[str, Any]) -> None:
 @settings(max_examples=300)
 @given(edited())
 def test_what_is_read_is_what_the_published_schema_allows(document: dict[str, Any]) -> None:
-    """The quick check of the shape and the schema in the repository say the same."""
-    assert (shape_problem(document) == "") == VALIDATOR.is_valid(document), shape_problem(document)
+    """The quick check of plain values changes nothing of what jsonschema says."""
+    assert (SHAPE(document, False) == "") == VALIDATOR.is_valid(document), SHAPE(document, False)
 
 
 @settings(max_examples=200)
@@ -167,11 +169,35 @@ def test_a_document_of_any_shape_with_a_fitting_digest_is_read_or_refused_by_nam
     """A digest proves nothing about the writer: what is out of shape is refused all the same, never a traceback."""
     document = sealed(document)
     try:
-        found = read_saved(data(document))
+        found = read_saved(data(document), SHAPE)
     except (NotAPlan, PlanEdited):
         return
     assert found.document == document
     assert VALIDATOR.is_valid(document) or document["format_version"] != "1.0"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"name": 7}, "x.json, $.name: must be string."),
+        ({"servers": [{"name": "as"}]}, "x.json, $.servers[0]: the key role is missing."),
+        ({"fingerprints": {"hunter2": ""}}, "x.json, $.fingerprints: must match ^(trust|"),
+        ({"kept": [{"server": "as", "kind": "hunter2", "count": 1}]}, "x.json, $.kept[0].kind: must be one of trust,"),
+        ({"summary": {**DOCUMENT["summary"], "reads": -1}}, "x.json, $.summary.reads: must be at least 0."),
+        ({"more": "hunter2"}, "x.json, $: the key more is not known."),
+        (
+            {"saved": {**DOCUMENT["saved"], "parts": {"clients": "hunter2"}}},
+            "x.json, $.saved.parts.clients: must match",
+        ),
+    ],
+)
+def test_what_breaks_the_schema_is_named_by_its_json_path(change: dict[str, Any], said: str) -> None:
+    """File, path, what is wrong and what to do; no value of the document is quoted."""
+    with pytest.raises(NotAPlan, match="damaged") as caught:
+        read_saved(data(sealed({**DOCUMENT, **change})), SHAPE, "x.json")
+    assert caught.value.detail.startswith(said)
+    assert caught.value.fix
+    assert "hunter2" not in caught.value.detail
 
 
 @pytest.mark.parametrize(
@@ -182,7 +208,7 @@ def test_a_document_of_any_shape_with_a_fitting_digest_is_read_or_refused_by_nam
 def test_what_is_no_plan_is_refused_by_name(text: bytes) -> None:
     """Truncated, nested without end, in another encoding or another document: a named error with a way out."""
     with pytest.raises(NotAPlan) as caught:
-        read_saved(text)
+        read_saved(text, SHAPE)
     assert caught.value.fix
 
 
@@ -190,31 +216,31 @@ def test_a_key_that_stands_twice_is_an_edit() -> None:
     """A reviewer could read the one, and the program the other."""
     text = data(DOCUMENT).replace(b'"name": "estate"', b'"name": "other", "name": "estate"', 1)
     with pytest.raises(PlanEdited, match="edited"):
-        read_saved(text)
+        read_saved(text, SHAPE)
 
 
 def test_a_file_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is a limit, checked before anything is parsed."""
     monkeypatch.setattr(saved_module, "MAX_PLAN_BYTES", 1000)
     with pytest.raises(NotAPlan, match="too large"):
-        read_saved(data(DOCUMENT))
+        read_saved(data(DOCUMENT), SHAPE)
 
 
 def test_a_plan_of_a_newer_addition_is_shown_and_not_applied() -> None:
     """What it adds is not known, so it is not known what applying it means; the release that can is named."""
     document = {**DOCUMENT, "format_version": "1.9", "new": 1, "saved": {**DOCUMENT["saved"], "tool": "9.9.9"}}
-    found = read_saved(data(sealed(document)))
+    found = read_saved(data(sealed(document)), SHAPE)
     assert len(found.plan.changes) == len(DOCUMENT["changes"])
     with pytest.raises(NotAPlan, match="newer release") as caught:
         binding_of(found)
     assert "oauthdeploy 9.9.9" in caught.value.detail
     with pytest.raises(PlanEdited):
-        read_saved(data(document))
+        read_saved(data(document), SHAPE)
 
 
 def test_a_printed_plan_is_shown_and_not_applied() -> None:
     """`plan -o json` holds no binding."""
-    found = read_saved(data(plan_document(rich_plan())))
+    found = read_saved(data(plan_document(rich_plan())), SHAPE)
     with pytest.raises(NotAPlan, match="not applied"):
         binding_of(found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid, ServersFailed, Unreachable
+from oauthdeploy.core.schemas import shape_problem
 from oauthdeploy.planning.plan import Plan, plan_document
 from oauthdeploy.reports.builders.plan import plan_report
 from oauthdeploy.reports.console import Look
@@ -26,6 +28,7 @@ from oauthdeploy.reports.saved_plan import NotAPlan, saved_plan
 from oauthdeploy.reports.text import render_text
 from tests.reports import samples
 
+SHAPE = partial(shape_problem, "plan")
 PLANS = {
     "first": samples.first_plan(),
     "second": samples.second_plan(),
@@ -85,7 +88,7 @@ def test_an_apply_tells_each_change_and_how_it_ended() -> None:
 def test_a_saved_plan_is_shown_as_it_was_made(name: str) -> None:
     """`show` writes what `plan` wrote, but for the places of objects, which only the manifest knows."""
     plan = PLANS[name]
-    again = saved_plan(json.loads(to_text(plan_document(plan))))
+    again = saved_plan(json.loads(to_text(plan_document(plan))), SHAPE)
     # Source lines stay with the manifest; a saved plan holds their places.
     known = replace(plan, diagnostics=_without_source(plan.diagnostics), stops=_without_source(plan.stops))
     assert render_text(plan_report(again), Look(100)) == render_text(plan_report(known), Look(100))
@@ -113,16 +116,16 @@ def _without_source(found: Diagnostics) -> Diagnostics:
 def test_what_is_no_plan_is_refused_by_name(document: Any) -> None:
     """Any other document gives a named error."""
     with pytest.raises(NotAPlan) as caught:
-        saved_plan(document)
+        saved_plan(document, SHAPE)
     assert caught.value.fix
 
 
 def test_a_newer_addition_is_read_and_a_newer_format_is_not() -> None:
     """The first part of the version decides."""
     document = json.loads(to_text(plan_document(samples.first_plan())))
-    assert isinstance(saved_plan({**document, "format_version": "1.9", "new": 1}), Plan)
+    assert isinstance(saved_plan({**document, "format_version": "1.9", "new": 1}, SHAPE), Plan)
     with pytest.raises(NotAPlan, match="another format version"):
-        saved_plan({**document, "format_version": "2.0"})
+        saved_plan({**document, "format_version": "2.0"}, SHAPE)
 
 
 JSON_VALUES = st.recursive(
@@ -145,7 +148,7 @@ def test_a_damaged_plan_is_refused_or_shown(data: st.DataObject) -> None:
             break
         target = target[key]
     try:
-        plan = saved_plan(document)
+        plan = saved_plan(document, SHAPE)
     except NotAPlan:
         return
     shown = render_text(plan_report(plan), Look(80))

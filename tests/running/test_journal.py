@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -171,14 +172,50 @@ def test_a_journal_that_was_cut_short_anywhere_tells_all_whole_records(
     assert list(contents.records) == [json.loads(line) for line in lines[: left.count(b"\n")]]
 
 
+END = b'{"v":1,"at":"2026-11-20T08:00:00Z","type":"end","interrupted":false}'
+RUN = {
+    "v": 1, "at": "2026-11-20T08:00:00Z", "type": "run", "tool": "oauthdeploy 1", "by": "ops", "host": "h", "pid": 1,
+    "manifest": "shop", "manifest_digest": "", "planned": [], "allowed": [],
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("line", [b"garbage", b"[]", b'{"v": 1}', b"\xff", b""])
 def test_damage_in_the_middle_is_an_error_with_its_line(tmp_path: Path, line: bytes) -> None:
     """Only the end may be torn; anything else was edited or lost, and nothing is guessed."""
     path = tmp_path / "j.jsonl"
-    path.write_bytes(b'{"v":1,"type":"end"}\n' + line + b'\n{"v":1,"type":"end"}\n')
+    path.write_bytes(END + b"\n" + line + b"\n" + END + b"\n")
     with pytest.raises(JournalFailed) as caught:
         read_journal(path)
     assert f"{path}:2" in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"pid": "hunter2"}, "$.pid: must be integer"),
+        ({"planned": [{"address": "client/x@as", "action": "hunter2"}]}, "$.planned[0].action: must be one of create,"),
+        ({"planned": [{"address": "hunter2", "action": "create"}]}, "$.planned[0].address: must match ^"),
+        ({"allowed": None}, "$.allowed: must be array"),
+        ({"host": None}, "$.host: must be string"),
+        ({"type": None}, "$.type: must be string"),
+    ],
+)
+def test_what_breaks_the_schema_is_named_by_its_json_path(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    """File, line, path and what is wrong; no value of the journal is quoted."""
+    path = tmp_path / "j.jsonl"
+    path.write_text(json.dumps(RUN) + "\n" + json.dumps(RUN | change) + "\n")
+    with pytest.raises(JournalFailed) as caught:
+        read_journal(path)
+    assert caught.value.detail.startswith(f"{path}:2: {said}")
+    assert caught.value.fix
+    assert "hunter2" not in str(caught.value) + caught.value.detail
+
+
+def test_records_of_a_later_release_with_more_in_them_are_read(tmp_path: Path) -> None:
+    """Keys and types that are new under the same version are passed over."""
+    path = tmp_path / "j.jsonl"
+    path.write_text(json.dumps(RUN | {"new": 1}) + '\n{"v":1,"at":"2026-11-20T08:00:00Z","type":"note"}\n')
+    assert [record["type"] for record in read_journal(path).records] == ["run", "note"]
 
 
 def test_a_journal_of_another_version_or_that_isnt_there_says_so(tmp_path: Path) -> None:

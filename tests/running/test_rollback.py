@@ -290,10 +290,11 @@ def test_a_journal_of_a_server_that_is_gone_is_refused(tmp_path: Path) -> None:
         inverse(steps_of(read_journal(journal).records), alone)
 
 
-def test_a_record_of_another_shape_is_told_and_not_followed(tmp_path: Path) -> None:
+def test_a_record_with_values_that_are_not_known_is_told_and_not_followed() -> None:
     """A journal that this release can't understand ends in a message with the address."""
+    record = {"type": "intent", "address": "scope/s@login", "action": "create", "changed": [], "fields": []}
     with pytest.raises(JournalFailed) as caught:
-        steps_of([{"type": "intent", "address": "scope/s@login", "action": "create"}])
+        steps_of([record | {"before": None, "after": {"of a later release": 1}}])
     assert "scope/s@login" in caught.value.detail
 
 

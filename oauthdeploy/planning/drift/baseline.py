@@ -56,6 +56,12 @@ def _address(text: str) -> str:
     return text
 
 
+def _listed(value: Any) -> Any:
+    if value is None:
+        raise ValueError("write a list of fields, or leave the key out to accept every field")
+    return value
+
+
 class BaselineEntry(Model):
     """One accepted difference, or several of one kind."""
 
@@ -64,7 +70,7 @@ class BaselineEntry(Model):
         examples=["client/legacy-*@login", "settings@login"],
     )
     class_: AcceptableClass = Field(alias="class", description="The class of the difference, as drift names it.")
-    fields: tuple[Text, ...] | None = Field(
+    fields: Annotated[tuple[Text, ...] | None, BeforeValidator(_listed)] = Field(
         None,
         min_length=1,
         description="Only these fields of a changed object, by dotted path, with *; without it every field is accepted.",

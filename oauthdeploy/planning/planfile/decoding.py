@@ -19,6 +19,10 @@ from oauthdeploy.planning.plan import PLAN_FORMAT, PLAN_FORMAT_VERSION, Plan, Se
 Json = Mapping[str, Any]
 T = TypeVar("T")
 
+ShapeCheck = Callable[[Any, bool], str]
+"""Gives the first place where a document breaks the schema of plans, "" where it follows it. The flag allows unknown keys, as
+a newer release may have added some."""
+
 
 class NotAPlan(OAuthDeployError):
     """The document is no plan of ours, or one that this release can't read."""
@@ -26,17 +30,22 @@ class NotAPlan(OAuthDeployError):
     rule = "not-a-plan"
 
 
-def saved_plan(document: Any) -> Plan:
-    """The plan of a document that `plan_document` made, without the objects behind it. Raises NotAPlan."""
-    checked_version(document)
+def saved_plan(document: Any, shape: ShapeCheck, file: str = "The plan") -> Plan:
+    """The plan of a document that `plan_document` made, without the objects behind it. Raises NotAPlan.
+
+    `shape` checks the document against the published schema; `file` is the name for messages.
+    """
+    newer = checked_version(document)
+    if problem := shape(document, newer):
+        raise _damaged(f"{file}, {problem}.")
     try:
         return _plan(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NotAPlan(
-            "The saved plan is damaged",
-            detail=f"A part of it is missing or of another shape ({type(error).__name__}).",
-            fix="Make a new plan.",
-        ) from None
+    except (ValueError, KeyError) as error:
+        raise _damaged(f"{file} holds a value that this release doesn't know ({type(error).__name__}).") from None
+
+
+def _damaged(detail: str) -> NotAPlan:
+    return NotAPlan("The saved plan is damaged", detail=detail, fix="Make a new plan.")
 
 
 def checked_version(document: Any) -> bool:
@@ -70,17 +79,15 @@ def _version(text: Any) -> tuple[int, int]:
 
 def _plan(document: Json) -> Plan:
     return Plan(
-        name=_text(document["name"]),
+        name=document["name"],
         changes=_each(document["changes"], _change),
         servers=_each(document["servers"], _server),
         diagnostics=Diagnostics(_each(document["diagnostics"], _diagnostic)),
         stops=Diagnostics(_each(document["stops"], _diagnostic)),
-        blind=_each(document["blind"], lambda item: (Address.parse(item["address"]), _text(item["path"]))),
+        blind=_each(document["blind"], lambda item: (Address.parse(item["address"]), item["path"])),
         fingerprints=MappingProxyType(dict(document["fingerprints"])),
-        manifest_digest=_text(document["manifest_digest"]),
-        kept=MappingProxyType(
-            {(_text(item["server"]), _text(item["kind"])): _number(item["count"]) for item in document["kept"]}
-        ),
+        manifest_digest=document["manifest_digest"],
+        kept=MappingProxyType({(item["server"], item["kind"]): item["count"] for item in document["kept"]}),
     )
 
 
@@ -88,46 +95,35 @@ def _each(items: Iterable[Json], make: Callable[[Json], T]) -> tuple[T, ...]:
     return tuple(make(item) for item in items)
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value
-
-
-def _number(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError("not a number")
-    return value
-
-
 def _change(item: Json) -> Change:
     return Change(
-        address=Address.parse(_text(item["address"])),
+        address=Address.parse(item["address"]),
         action=Action(item["action"]),
         reason=Reason(item["reason"]),
         stage=Stage[item["stage"].upper().replace("-", "_")],
         fields=_each(item["fields"], _field),
         risk=Risk[item["risk"].upper()],
-        depends_on=tuple(Address.parse(_text(needed)) for needed in item["depends_on"]),
-        batch=_text(item["batch"]),
+        depends_on=tuple(Address.parse(needed) for needed in item["depends_on"]),
+        batch=item["batch"],
         place=tuple(item["place"]),
-        note=_text(item["note"]),
+        note=item["note"],
     )
 
 
 def _field(item: Json) -> FieldChange:
-    return FieldChange(_text(item["path"]), _value(item["before"]), _value(item["after"]))
+    return FieldChange(item["path"], _value(item["before"]), _value(item["after"]))
 
 
 def _value(value: Any) -> Any:
     """The inverse of `json_value`, as far as a report tells values apart."""
     if isinstance(value, Mapping):
-        if set(value) == {"secret"}:
-            return Secret("", _text(value["secret"]))
-        if set(value) == {"known_after_apply"}:
-            return KNOWN_AFTER_APPLY
-        if set(value) == {"unparsed"}:
-            return Unparsed(_text(value["unparsed"]))
+        match list(value.items()):
+            case [("secret", str(origin))]:
+                return Secret("", origin)
+            case [("known_after_apply", _)]:
+                return KNOWN_AFTER_APPLY
+            case [("unparsed", str(text))]:
+                return Unparsed(text)
         return {key: _value(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return tuple(_value(inner) for inner in value)
@@ -136,21 +132,19 @@ def _value(value: Any) -> Any:
 
 def _server(item: Json) -> ServerSummary:
     names = ("name", "role", "driver", "url", "product")
-    return ServerSummary(
-        **{name: _text(item[name]) for name in names}, reads=_number(item["reads"]), writes=_number(item["writes"])
-    )
+    return ServerSummary(**{name: item[name] for name in names}, reads=item["reads"], writes=item["writes"])
 
 
 def _diagnostic(item: Json) -> Diagnostic:
     span = None
     if item["file"] is not None:
-        span = SourceSpan(_text(item["file"]), _number(item["line"]), _number(item["column"]))
+        span = SourceSpan(item["file"], item["line"] or 1, item["column"] or 1)
     return Diagnostic(
-        _text(item["rule"]),
-        _text(item["summary"]),
-        _text(item["detail"]),
-        _text(item["fix"]),
+        item["rule"],
+        item["summary"],
+        item["detail"],
+        item["fix"],
         Severity(item["severity"]),
-        _text(item["address"]),
+        item["address"],
         span=span,
     )

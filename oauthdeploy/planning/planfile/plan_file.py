@@ -21,8 +21,8 @@ from typing import Any, Final
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.planning.json_documents import Document
 from oauthdeploy.planning.plan import PLAN_FORMAT_VERSION, Plan, plan_document
-from oauthdeploy.planning.planfile.decoding import NotAPlan, checked_version, saved_plan
-from oauthdeploy.planning.planfile.schema import Binding, shape_problem
+from oauthdeploy.planning.planfile.binding import Binding
+from oauthdeploy.planning.planfile.decoding import NotAPlan, ShapeCheck, checked_version, saved_plan
 
 MAX_PLAN_BYTES: Final = 256 * 1024 * 1024
 """A plan of a hundred thousand changes has about a quarter of that."""
@@ -62,18 +62,18 @@ def content_digest(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def read_saved(data: bytes) -> SavedPlan:
-    """Read the bytes of a plan file. Raises NotAPlan, and PlanEdited for one that is not as it was saved."""
+def read_saved(data: bytes, shape: ShapeCheck, file: str = "The plan") -> SavedPlan:
+    """Read the bytes of a plan file. Raises NotAPlan, and PlanEdited for one that is not as it was saved.
+
+    `shape` and `file` are as for `saved_plan`.
+    """
     document = _parsed(data)
     newer = checked_version(document)
     if _DIGEST in document or "saved" in document:
         _check_digest(document)
-    if newer:
-        return SavedPlan(saved_plan(document), document, None)
-    if problem := shape_problem(document):
-        raise NotAPlan("The saved plan is damaged", detail=f"It is not in shape at {problem}.", fix=_NEW_PLAN)
-    saved = document.get("saved")
-    return SavedPlan(saved_plan(document), document, None if saved is None else Binding.model_validate(saved))
+    plan = saved_plan(document, shape, file)
+    saved = None if newer else document.get("saved")
+    return SavedPlan(plan, document, None if saved is None else Binding.model_validate(saved))
 
 
 def binding_of(saved: SavedPlan) -> Binding:

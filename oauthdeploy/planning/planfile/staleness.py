@@ -20,8 +20,8 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.model.state import LiveState
 from oauthdeploy.planning.json_documents import change_document
 from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.planfile.binding import Binding, SecretSource
 from oauthdeploy.planning.planfile.plan_file import SavedPlan
-from oauthdeploy.planning.planfile.schema import Binding, SecretSource
 
 Json = Mapping[str, Any]
 _LONGEST: Final = 120

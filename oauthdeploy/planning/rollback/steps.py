@@ -60,14 +60,15 @@ class Step:
 def steps_of(records: Iterable[Record]) -> tuple[Step, ...]:
     """The changes that were made, and those of which nobody knows the end, in the order in which they were sent.
 
-    Changes that failed or were not made are left out. Raises JournalFailed for a record that can't be understood.
+    The records' shape is checked. Changes that failed or were not made are left out. Raises JournalFailed for a value that this
+    release doesn't know.
     """
     waiting: dict[tuple[str, str], Step] = {}
     for record in records:
         if record["type"] not in ("intent", "outcome"):
             continue
         try:
-            key = (str(record["address"]), str(record["action"]))
+            key = (record["address"], record["action"])
             if record["type"] == "intent":
                 waiting[key] = _step(record)
             elif key in waiting:
@@ -76,10 +77,10 @@ def steps_of(records: Iterable[Record]) -> tuple[Step, ...]:
                     del waiting[key]
                 else:
                     waiting[key] = ended
-        except (KeyError, TypeError, AttributeError, AddressError, ValueError) as error:
+        except (AddressError, ValueError) as error:
             raise JournalFailed(
                 "The journal can't be understood",
-                detail=f"The {record['type']} of {record.get('address')}: {_problem_text(error)}.",
+                detail=f"The {record['type']} of {record['address']}: {_problem_text(error)}.",
                 fix="Use the release that wrote it; its first line names that.",
             ) from None
     return tuple(waiting.values())
@@ -88,7 +89,7 @@ def steps_of(records: Iterable[Record]) -> tuple[Step, ...]:
 def _problem_text(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return f"{len(error.errors())} fields are not as this release knows them"
-    return f"a part is missing or not of its kind ({type(error).__name__})"
+    return f"a value is not known ({type(error).__name__})"
 
 
 def _step(record: Record) -> Step:
@@ -122,8 +123,8 @@ def _step(record: Record) -> Step:
         after=_canonical(address.kind, after),
         sealed=tuple(sealed),
         unknown=tuple(unknown),
-        identity=str(record.get("identity", "")),
-        taken=tuple(str(scope) for scope in record.get("taken", ())),
+        identity=record.get("identity", ""),
+        taken=tuple(record.get("taken", ())),
         wanted=_image(address.kind, record["after"]),
         made=False,
         unparsed=unparsed,
@@ -139,7 +140,7 @@ def _with_end(step: Step, record: Record) -> Step | None:
     if status != "done" and because not in MADE_ALL_THE_SAME:
         return None
     left = _image(step.address.kind, record.get("left"))
-    return replace(step, left=left, identity=str(record.get("identity") or step.identity), made=True)
+    return replace(step, left=left, identity=record.get("identity") or step.identity, made=True)
 
 
 def _former_value(kind: Kind, path: str, value: Any) -> Any:
