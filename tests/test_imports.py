@@ -6,10 +6,12 @@ An import inside a function is an import: it may save time at the start, but it 
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
+import oauthdeploy.planning
 from tests.house import PACKAGE, ROOT, circle, import_graph, imports, reaches
 
 LAYERS = ["core", "model", "planning", "manifest", "drivers", "running", "reports", "workflow", "cli"]
@@ -197,6 +199,14 @@ def test_planning_steps_import_only_earlier_steps() -> None:
             imported = name.removeprefix("oauthdeploy.planning.")
             if name != imported and imported in PLANNING:
                 assert PLANNING.index(imported) < place, f"{step} imports the later {imported}"
+
+
+def test_the_docstring_of_planning_lists_its_centre_in_order() -> None:
+    """Who opens the package sees the order of the work."""
+    listed = re.findall(r"^    ((?:\w+  ?)+)", oauthdeploy.planning.__doc__ or "", re.MULTILINE)
+    names = [name for line in listed for name in re.split(r" {2,}", line.strip()) if name in PLANNING]
+    assert set(names) == {step for step in PLANNING if "." not in step}
+    assert names == sorted(names, key=PLANNING.index)
 
 
 def test_a_wing_of_planning_imports_the_centre_and_never_the_reverse() -> None:

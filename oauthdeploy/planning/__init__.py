@@ -1,13 +1,18 @@
 """Pure steps: values in, values out; no file, network, environment or clock.
 
-The order of the modules is the order of the road:
+The modules here are the centre, in the order of the work:
 
-    capabilities  changes                                               what drivers can do; what one step of a plan is
-    normalize  risk  view  cutoffs  pruning  granted  sealing  diff     desired and live -> changes
-    ordering  safety  survivors                                         changes -> changes in order, held safe
-    pairs  accounts  sides  documents  plan                             what the two sides hold differently; changes -> plan
-    selection  outcome  drift                                           part of a plan; what happened; the plan told as drift
-    estate  exported  exporting_settings  exporting                     live -> what a manifest must say
+    changes  identities  protection                               what one step is; who is who; what is protected
+    normalize  risk  server_view  pending_revocations  pruning    desired and live, one server at a time
+    effective_grants  opaque_secrets  diff                        desired and live -> changes
+    exchanges  ordering  safety  surviving_tokens                 changes -> changes in order, held safe
+    server_pairs  accounts  cross_side                            what the two sides hold differently
+    json_documents  plan                                          changes -> plan
+    run_history  selection                                        what a journal says; part of a plan
+    adoption  outcome  inventory                                  marks to write; what happened; what is known of servers
 
-A module imports only from those before it.
+The wings import the centre, and the centre imports no wing: `planfile` (saved plans), `rollback`, `revocation`, `export` and
+`drift`.
+
+A module imports only from those before it; `tests/test_imports.py` has the whole list.
 """
