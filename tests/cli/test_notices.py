@@ -96,6 +96,7 @@ def _ids() -> set[str]:
     return written.union(*COMPUTED.values())
 
 
+@pytest.mark.slow
 def test_every_id_of_the_program_is_explained() -> None:
     """Findings and errors name an id, and the next thing that people do is to ask about it."""
     ids = _ids()

@@ -21,6 +21,7 @@ ADDRESSES = st.one_of(
 
 
 @given(ADDRESSES)
+@pytest.mark.slow
 def test_the_written_form_round_trips(address: Address) -> None:
     """parse(str(address)) is the address, whatever its names hold; the form is one printable line."""
     assert Address.parse(str(address)) == address

@@ -194,6 +194,7 @@ ANYTHING = st.recursive(
 @pytest.mark.parametrize("name", READERS)
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
+@pytest.mark.slow
 def test_one_odd_value_spoils_its_own_field_alone(name: str, data: st.DataObject) -> None:
     """Any JSON in the place of any value: the other fields are read as ever, and what can't be parsed is shown, bounded."""
     read, sound, about, identity = READERS[name]

@@ -309,6 +309,7 @@ def quoted(value: object) -> str:
 
 @given(st.dictionaries(WORDS, TREES, max_size=6), st.booleans(), st.sampled_from([None, "prod", "a"]))
 @settings(max_examples=150, deadline=None)
+@pytest.mark.slow
 def test_no_tree_of_known_words_is_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, tree: dict[str, object], whole: bool, environment: str | None
 ) -> None:

@@ -365,6 +365,7 @@ def test_places_lead_to_every_object(tmp_path: Path) -> None:
         assert span.line > 2
 
 
+@pytest.mark.slow
 def test_a_thousand_dangling_names_among_thousands_take_no_time(tmp_path: Path) -> None:
     """Every dangling name counts, a thousand are shown; only the first are guessed at, since guessing grows with both numbers."""
     clients = "".join(f"  client-{n}: {{}}\n" for n in range(4000))

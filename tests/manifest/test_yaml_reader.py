@@ -71,6 +71,7 @@ def problems(text: str) -> tuple[Diagnostic, ...]:
 )
 @example({"007": "!!"}, None, None, False, 20, "\n")
 @settings(max_examples=150, deadline=None)
+@pytest.mark.slow
 def test_both_readings_of_generated_documents_are_equal(
     tree: Any, flow: bool | None, style: Any, ascii_only: bool, width: int, line_end: str
 ) -> None:
@@ -182,6 +183,7 @@ def block(random: Random, indent: int, depth: int) -> list[str]:
 
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=600, deadline=None)
+@pytest.mark.slow
 def test_nested_lines_are_read_as_another_reader_reads_them(random: Random) -> None:
     """Lines that are nearly always nested right are refused, or mean what they mean to an independent reader."""
     text = "\n".join(block(random, 0, 3)) + "\n"

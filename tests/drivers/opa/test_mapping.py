@@ -62,6 +62,7 @@ def _copy(value: Any) -> Any:
 
 
 @given(DOCUMENTS)
+@pytest.mark.slow
 def test_reading_trusts_in_nothing(document: dict[str, Any]) -> None:
     """Whatever stands there is read, or garbled; never another error."""
     for section in ("clients", "scopes", "associations", "blocked", "issued_before", "trust"):

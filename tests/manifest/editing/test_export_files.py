@@ -181,6 +181,7 @@ exports = st.builds(
 
 @settings(max_examples=200, deadline=None)
 @given(manifests, exports, st.data())
+@pytest.mark.slow
 def test_files_say_together_what_one_file_would(whole: dict[str, Any], found: Export, data: st.DataObject) -> None:
     """However a manifest is spread, the export changes it to the same; and what nothing is changed in keeps its bytes."""
     spread: list[dict[str, Any]] = [{}, {}, {}]

@@ -53,6 +53,7 @@ TWO_BESIDE = "associations: [{type: x, client: { # one;\n }, # two;\n }]\n"
 @given(scribbles())
 @example((TWO_BESIDE, ["# one;", "# two;"]))
 @settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
+@pytest.mark.slow
 def test_formatting_keeps_data_and_comments_and_is_done_once(drawn: tuple[str, list[str]]) -> None:
     """Whatever is scribbled: the loader reads the same before and after, no comment is lost, and a second run changes nothing."""
     text, comments = drawn
@@ -101,6 +102,7 @@ PIECES = [
 @example("&a #x")
 @example("&a \na: b\n")
 @settings(max_examples=400, deadline=None)
+@pytest.mark.slow
 def test_pieces_of_yaml_are_formatted_or_refused_as_the_loader_does(text: str) -> None:
     """No text is a traceback, and none that the loader reads is beyond the formatter, but for comments that ignore rules."""
     data, problems = read_tree(Source("x.yaml", text))
@@ -119,6 +121,7 @@ def test_pieces_of_yaml_are_formatted_or_refused_as_the_loader_does(text: str) -
     st.sampled_from(["\n", "\r\n", "\r"]),
 )
 @settings(max_examples=100, deadline=None)
+@pytest.mark.slow
 def test_any_text_survives_in_any_style(tree: Any, flow: bool | None, style: Any, width: int, line_end: str) -> None:
     """What a YAML writer writes, with the most awkward texts as keys and values, is the same after formatting."""
     text = yaml.safe_dump(

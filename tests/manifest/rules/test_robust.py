@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,6 +131,7 @@ def resolves(tree: Any, path: Path) -> bool:
 
 @settings(max_examples=150, deadline=None)
 @given(DOCUMENT)
+@pytest.mark.slow
 def test_rules_answer_to_everything(tree: dict[str, Any]) -> None:
     """No document makes a rule fail; findings are of the catalogue, lead into the document and are the same each time."""
     document = Document.model_validate(json.loads(json.dumps(tree)))
