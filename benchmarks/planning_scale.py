@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.model.capabilities import Capability, DriverFacts, yes
+from oauthdeploy.model.capabilities import Capability, DriverFacts, every_field, yes
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import (
     Association,
@@ -51,6 +51,7 @@ FACTS: Final = {
         credentials=NoOptions,
         options=NoOptions,
         capabilities={role: {capability: yes() for capability in Capability} for role in Role},
+        fields=dict.fromkeys(Role, every_field(yes())),
     )
 }
 

@@ -24,7 +24,7 @@ from oauthdeploy.manifest.explaining.fields import all_fields
 from oauthdeploy.manifest.explaining.notices import all_notices
 from oauthdeploy.manifest.rules.docs import rules_page
 from oauthdeploy.model.capabilities import Capability
-from oauthdeploy.model.explanation import SAFETY, FieldFacts
+from oauthdeploy.model.explanation import DRIVER, SAFETY, FieldFacts
 from oauthdeploy.planning import ordering
 from oauthdeploy.reports.drivers import cell as driver_cell
 from oauthdeploy.running import audit, events
@@ -202,12 +202,17 @@ def findings_page() -> str:
         "Those about the text of a manifest are [rules](rules.md); these are all the others. Drivers of others may have ids of",
         "their own.",
     ]
-    for group, notices in groupby(all_notices().values(), lambda facts: facts.group):
-        lines += ["", f"## {_GROUPS[group]}", "", "| id | weighs | what | why | what to do |", "|---|---|---|---|---|"]
+    for group, notices in groupby(all_notices(driver_facts()).values(), lambda facts: facts.group):
+        lines += ["", f"## {_heading(group)}", "", "| id | weighs | what | why | what to do |", "|---|---|---|---|---|"]
         for one in notices:
             texts = " | ".join(cell(text) for text in (one.title, one.reason, one.fix))
             lines.append(f"| {code(one.id)} | {one.severity} | {texts} |")
     return "\n".join(lines) + "\n"
+
+
+def _heading(group: str) -> str:
+    kind, _, driver = group.partition(" ")
+    return f"The driver `{driver}`" if kind == DRIVER else _GROUPS[group]
 
 
 _GROUPS = {
@@ -240,7 +245,7 @@ _BEGIN, _END = "<!-- matrix: docs/reference.py -->\n", "<!-- end of matrix -->\n
 _ROWS = {
     "settings": Capability.SETTINGS,
     "scopes": Capability.SCOPES,
-    "what a scope opens": Capability.SCOPE_RESOURCES,
+    "what a scope opens": "scopes.resources",
     "clients": Capability.CLIENTS,
     "associations": Capability.ASSOCIATIONS,
     "trust by introspection": Capability.TRUST_EXTERNAL,

@@ -43,12 +43,13 @@ def _explain_language(subject: str, output: Output) -> None:
     from oauthdeploy.reports.explain import render_fields, render_rule
     from oauthdeploy.reports.explain_json import fields_document, rule_document
 
-    rules = {**all_notices(), **all_rules()}
+    drivers = driver_facts()
+    rules = {**all_notices(drivers), **all_rules()}
     rule = rules.get(subject)
     if rule is not None:
         output.emit({"text": lambda look: render_rule(rule, look), "json": as_json(lambda: rule_document(rule))})
         return
-    book = all_fields(driver_facts())
+    book = all_fields(drivers)
     path = find_field(book, subject)
     if path is None:
         # Rules are written with hyphens, fields with dots and underscores.

@@ -133,12 +133,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class ServerReport:
-    """What `check` found: the product and its version, who we are there, what it can do beyond or below the table, findings."""
+    """What `check` found: the product and its version, who we are there, findings, and the answers that are others on this server
+    than in the driver's table.
+    """
 
     product: str
     version: str
     account: str
-    capabilities: Capabilities
+    capabilities: Capabilities = field(default_factory=lambda: MappingProxyType({}))
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
 
 

@@ -17,6 +17,7 @@ from oauthdeploy.manifest.build import Built, build_document
 from oauthdeploy.manifest.compose import apply_environment, merge_files
 from oauthdeploy.manifest.document import Document
 from oauthdeploy.manifest.driver_sections import DriverParts, check_driver_parts, misplaced_secrets, shown_and_secret
+from oauthdeploy.manifest.held_part import held_part
 from oauthdeploy.manifest.identities import who_is_who
 from oauthdeploy.manifest.input_files import base_folder, read_sources
 from oauthdeploy.manifest.interpolate import Resolver, interpolate
@@ -222,7 +223,7 @@ def _finish_manifest(
     ]
     manifest = Manifest(
         document=document,
-        desired=desired,
+        desired=held_part(desired, drivers),
         base=str(base),
         files=tuple(source.name for source in sources),
         locate=locator.locate,

@@ -19,7 +19,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
 from oauthdeploy.manifest.document import ClientEntry, Document, Presence, RevocationEntry, ScopeEntry
 from oauthdeploy.manifest.suggestions import did_you_mean
 from oauthdeploy.manifest.trust_resolution import Party, trust_of
-from oauthdeploy.model.capabilities import Capability, DriverFacts, supports
+from oauthdeploy.model.capabilities import Capability, DriverFacts, supports, table_for
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.identities import Identity, key_of
 from oauthdeploy.model.objects import Association, Client, Object, Revocation, Scope, Settings, Side
@@ -177,9 +177,7 @@ class _Placer:
         facts = self._drivers.get(server.driver)
         if facts is None:
             return True
-        if server.role in facts.capabilities:
-            return bool(supports(facts.capabilities[server.role], capability))
-        return any(bool(supports(facts.capabilities.get(Role(side), {}), capability)) for side in server.role.sides)
+        return bool(supports(table_for(facts, server.role), capability))
 
     @cached_property
     def _for_scopes(self) -> tuple[str, ...]:

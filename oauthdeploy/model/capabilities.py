@@ -2,81 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from oauthdeploy.core.addresses import Kind
+from oauthdeploy.model.explanation import Notice
 from oauthdeploy.model.fields import Model
+from oauthdeploy.model.held_fields import (
+    NOT_HELD,
+    SECTIONS,
+    Answer,
+    HeldField,
+    HeldFields,
+    Limit,
+    Support,
+    declared,
+    every_field,
+    field_name,
+    fields_of,
+    left_out,
+    no,
+    untested,
+    yes,
+)
 from oauthdeploy.model.servers import Role
 
-
-class Answer(StrEnum):
-    """Yes and no are proved against a real server; untested is not."""
-
-    YES = "yes"
-    NO = "no"
-    UNTESTED = "untested"
-
-
-@dataclass(frozen=True)
-class Support:
-    """An answer and a note: the reason for a no, the condition of a yes.
-
-    `deliberate` marks a no that is a choice: the server might take it, and the driver leaves it out for the reason of the note.
-    """
-
-    answer: Answer
-    note: str = ""
-    deliberate: bool = False
-
-    def __bool__(self) -> bool:
-        return self.answer is not Answer.NO
-
-
-def yes(note: str = "") -> Support:
-    """Proved to work."""
-    return Support(Answer.YES, note)
-
-
-def no(note: str) -> Support:
-    """Can't be done there; the note says why."""
-    return Support(Answer.NO, note)
-
-
-def left_out(note: str) -> Support:
-    """The server might take it there, and the driver never asks it to; the note says why."""
-    return Support(Answer.NO, note, deliberate=True)
-
-
-def untested(note: str = "") -> Support:
-    """Should work; nothing has shown it."""
-    return Support(Answer.UNTESTED, note)
+__all__ = [
+    "QUESTIONS",
+    "Answer",
+    "Capabilities",
+    "Capability",
+    "DriverFacts",
+    "Endpoints",
+    "Granularity",
+    "HeldField",
+    "HeldFields",
+    "Limit",
+    "Support",
+    "every_field",
+    "field_name",
+    "left_out",
+    "no",
+    "no_endpoints",
+    "supports",
+    "table_for",
+    "untested",
+    "yes",
+]
 
 
 class Capability(StrEnum):
-    """The questions that every driver answers, for the side on which it is used."""
+    """What a driver can do or not, besides holding fields (`held_fields`); answered for the side on which it is used."""
 
     SETTINGS = "settings"
-    REQUIRE_HTTPS = "settings.require_https"
-    REQUIRE_PKCE = "settings.require_pkce"
-    AUTHORIZATION_CODE_LIFETIME = "settings.authorization_code_lifetime"
-    ACCESS_TOKEN_LIFETIME = "settings.access_token_lifetime"
-    TOKEN_ENDPOINT_AUTH = "settings.token_endpoint_auth"
     SCOPES = "scopes"
-    SCOPE_DESCRIPTION = "scopes.description"
-    SCOPE_RESOURCES = "scopes.resources"
-    SCOPE_URL_TEMPLATES = "scopes.url_templates"
     CLIENTS = "clients"
-    CLIENT_NAME = "clients.name"
-    CLIENT_VERSION = "clients.version"
-    CLIENT_DESCRIPTION = "clients.description"
     CLIENT_TYPE_CHANGE = "clients.type_change"
-    CLIENT_TOKENS = "clients.tokens"
-    CLIENT_REFRESH_COUNT = "clients.tokens.refresh_count"
-    CLIENT_ENABLED = "clients.enabled"
     CLIENT_ID_CHOICE = "clients.id_choice"
     CLIENT_SECRET_CHOICE = "clients.secret_choice"
     CLIENT_SECRET_GENERATE = "clients.secret_generate"
@@ -103,21 +88,24 @@ class Capability(StrEnum):
     LEASE = "lease"
 
 
-@dataclass(frozen=True)
-class NameRule:
-    """What a server accepts as a name: a pattern for all of it, its greatest length in characters, the rule in words."""
-
-    pattern: str
-    max_length: int | None
-    words: str
-
-
-Capabilities = Mapping[Capability, Support]
+def _questions() -> Iterator[str]:
+    for capability in Capability:
+        yield capability.value
+        for kind in (Kind.SETTINGS, Kind.SCOPE, Kind.CLIENT):
+            if capability == SECTIONS[kind]:
+                yield from (field_name(kind, path) for path in fields_of(kind))
 
 
-def supports(table: Capabilities, capability: Capability) -> Support:
-    """Look a capability up; what a driver doesn't mention, it can't do."""
-    return table.get(capability, no("the driver doesn't offer it"))
+QUESTIONS: Final = tuple(_questions())
+"""All that a driver answers, by name: its capabilities, and the fields of settings, scopes and clients."""
+
+Capabilities = Mapping[str, Support]
+"""Answers by the name of a capability or field."""
+
+
+def supports(table: Capabilities, question: str) -> Support:
+    """Look an answer up; what a driver doesn't mention, it can't do."""
+    return table.get(question, no("the driver doesn't offer it"))
 
 
 class Granularity(StrEnum):
@@ -157,12 +145,14 @@ class DriverFacts:
 
     `credentials` and `options` are the models of those two parts of a server entry; `settings_options`, `scope_options` and
     `client_options` of `options.<driver>` of settings, a scope and a client (None: it takes none). `capabilities` answers per
-    role. `defaults` are the server's defaults by kind and dotted path: what null asks for. `names` are the rules for names, by
-    kind. `writable` is false for a driver that only describes a server that is trusted. `endpoints` tells from the url and the
-    validated options of a server entry where that server is asked as an authorization server, without asking it; it must take
-    any text as url.
-    `proved_against` names the real server of its tests. `absence` answers whether an empty or partial answer proves that what it
-    lacks isn't there: no where a server leaves out what the account may not see, and the note says how the driver finds out.
+    role, and so do `fields`: what is held of the model; a field that isn't named there isn't held. `defaults` are the server's
+    defaults by kind and dotted path: what null asks for. `names` are the limits of names in addresses, by kind. `writable` is
+    false for a driver that only describes a server that is trusted. `endpoints` tells from the url and the validated options of
+    a server entry where that server is asked as an authorization server, without asking it; it must take any text as url.
+    `notices` explain the findings that are this driver's own.
+    `proved_against` names the real server of its tests.
+    `absence` answers whether an empty or partial answer proves that what it lacks isn't there: no where a server leaves out what
+    the account may not see, and the note says how the driver finds out.
     """
 
     name: str
@@ -170,17 +160,57 @@ class DriverFacts:
     roles: frozenset[Role]
     credentials: type[Model]
     options: type[Model]
-    capabilities: Mapping[Role, Capabilities]
+    capabilities: Mapping[Role, Mapping[Capability, Support]]
+    fields: Mapping[Role, HeldFields] = field(default_factory=_none)
     client_options: type[Model] | None = None
     scope_options: type[Model] | None = None
     settings_options: type[Model] | None = None
     defaults: Mapping[Kind, Mapping[str, Any]] = field(default_factory=_none)
-    names: Mapping[Kind, NameRule] = field(default_factory=_none)
+    names: Mapping[Kind, Limit] = field(default_factory=_none)
     granularity: Granularity = Granularity.OBJECT
     writable: bool = True
     endpoints: Callable[[str, Model], Endpoints] = no_endpoints
     proved_against: str = ""
     absence: Support = field(default_factory=lambda: Support(Answer.UNTESTED))
+    notices: tuple[Notice, ...] = ()
+
+    @cached_property
+    def tables(self) -> Mapping[Role, Capabilities]:
+        """The answers to all questions by role. A driver that gives none for `both` can what it can on either side."""
+        return {role: self._table(role) for role in Role}
+
+    def _table(self, role: Role) -> Capabilities:
+        if role not in self.capabilities and role not in self.fields:
+            sides = [self._table(side) for side in (Role.RESOURCE, Role.AUTHORIZATION)] if role is Role.BOTH else []
+            return {name: answer for table in sides for name, answer in table.items() if answer}
+        fields = self.fields.get(role, {})
+        able = {one.value: answer for one, answer in self.capabilities.get(role, {}).items()}
+        held = {
+            field_name(kind, path): declared(fields, kind, path).support
+            for kind in SECTIONS
+            for path in fields_of(kind)
+        }
+        return {**able, **held}
+
+    def held(self, role: Role, kind: Kind, path: str) -> HeldField:
+        """What is declared of a field in a role; of both roles, where nothing is declared for both, what one side holds."""
+        if role in self.fields or role is not Role.BOTH:
+            return declared(self.fields.get(role, {}), kind, path)
+        sides = [declared(self.fields.get(side, {}), kind, path) for side in (Role.AUTHORIZATION, Role.RESOURCE)]
+        return next((one for one in sides if one.support), NOT_HELD)
+
+    def answering(self, role: Role, answers: Capabilities) -> DriverFacts:
+        """The same facts with other answers to some questions in a role."""
+        table = {**self.tables[role], **answers}
+        fields = {
+            kind: {
+                path: replace(self.held(role, kind, path), support=table[field_name(kind, path)])
+                for path in fields_of(kind)
+            }
+            for kind in SECTIONS
+        }
+        able = {one: table[one] for one in Capability if one in table}
+        return replace(self, capabilities={**self.capabilities, role: able}, fields={**self.fields, role: fields})
 
     def own_options(self, kind: Kind) -> type[Model] | None:
         """The model of the driver's own options of a kind of object; None where it takes none."""
@@ -189,8 +219,5 @@ class DriverFacts:
 
 
 def table_for(facts: DriverFacts, role: Role) -> Capabilities:
-    """The capabilities of a driver in a role. A driver that gives no table for `both` can what it can on either side."""
-    if role in facts.capabilities or role is not Role.BOTH:
-        return facts.capabilities.get(role, {})
-    sides = (facts.capabilities.get(side, {}) for side in (Role.RESOURCE, Role.AUTHORIZATION))
-    return {capability: answer for table in sides for capability, answer in table.items() if answer} or {}
+    """The answers of a driver in a role."""
+    return facts.tables[role]

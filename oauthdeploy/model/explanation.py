@@ -13,6 +13,13 @@ SAFETY: Final = "safety stop"
 """The group of the ids that --allow lifts."""
 
 
+DRIVER: Final = "driver"
+"""The word in front of a driver's name in the group of its own findings."""
+
+Notice = tuple[str, str, str, str, str]
+"""What is true of every case of a finding or error: id, severity, title, reason, fix."""
+
+
 @dataclass(frozen=True)
 class RuleFacts:
     """One rule of the catalogue in words, or another id that a finding or an error can have.

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic.fields import FieldInfo
 
 from oauthdeploy.core.secrets import Secret, SourcedText, is_named_secret
 
@@ -40,6 +41,19 @@ class WriteOnly:
 @dataclass(frozen=True)
 class NaturalKey:
     """Marks a field by which a server tells objects apart when it makes the ids itself."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """Marks a field that must be held on other sides of OAuth than the authorization side alone, which is the rule."""
+
+    authorization: bool = True
+    resource: bool = True
+
+
+@dataclass(frozen=True)
+class ForPeople:
+    """Marks a field that is written for people: no server decides by it."""
 
 
 class KnownAfterApply:
@@ -82,11 +96,46 @@ def marked(model: type[Model], mark: type) -> frozenset[str]:
     """The dotted paths of the fields of `model` that carry `mark`."""
     found: set[str] = set()
     for name, info in model.model_fields.items():
-        if any(isinstance(meta, mark) for meta in (*info.metadata, *_metadata_in(info.annotation))):
+        if any(isinstance(meta, mark) for meta in metadata_of(info)):
             found.add(name)
         for inner in _models_in(info.annotation):
             found.update(f"{name}.{path}" for path in marked(inner, mark))
     return frozenset(found)
+
+
+def leaves(model: type[Model]) -> Iterator[str]:
+    """The dotted paths of the fields of `model` that hold no fields of their own."""
+    for name, info in model.model_fields.items():
+        inner = list(_models_in(info.annotation))
+        if not inner:
+            yield name
+        for one in inner:
+            yield from (f"{name}.{path}" for path in leaves(one))
+
+
+def inner_model(model: type[Model], name: str) -> type[Model]:
+    """The model of a field that groups others. Raises KeyError where the field is none."""
+    found = next(_models_in(model.model_fields[name].annotation), None)
+    if found is None:
+        raise KeyError(name)
+    return found
+
+
+def field_at(model: type[Model], path: str) -> FieldInfo:
+    """The field of `model` at a dotted path. Raises KeyError where there is none."""
+    name, _, rest = path.partition(".")
+    info = model.model_fields[name]
+    if not rest:
+        return info
+    inner = next((one for one in _models_in(info.annotation) if rest.partition(".")[0] in one.model_fields), None)
+    if inner is None:
+        raise KeyError(path)
+    return field_at(inner, rest)
+
+
+def metadata_of(info: FieldInfo) -> tuple[Any, ...]:
+    """The marks of a field, wherever in its type they stand."""
+    return (*info.metadata, *_metadata_in(info.annotation))
 
 
 def _metadata_in(annotation: Any) -> Iterator[Any]:

@@ -18,15 +18,19 @@ from oauthdeploy.model.fields import (
     ClientLifetime,
     Date,
     Flag,
+    ForPeople,
     Lifetime,
     Model,
     Natural,
     NaturalKey,
+    Needed,
     RefreshCount,
     Text,
     TextSet,
     Time,
     WriteOnly,
+    field_at,
+    metadata_of,
 )
 
 
@@ -80,13 +84,13 @@ class Settings(Model):
 class Scope(Model):
     """A scope: the name that clients ask for, and on a resource server what it opens."""
 
-    description: Text | None = Field(None, description="What the scope allows, for people.")
-    resources: TextSet | None = Field(
+    description: Annotated[Text, ForPeople()] | None = Field(None, description="What the scope allows, for people.")
+    resources: Annotated[TextSet, Needed(authorization=False)] | None = Field(
         None,
         description="Folders and services that the scope opens on a resource server.",
         examples=[["orders.v1", "orders.v1:getOrder"]],
     )
-    url_templates: TextSet | None = Field(
+    url_templates: Annotated[TextSet, Needed(authorization=False)] | None = Field(
         None,
         description="REST resources that the scope opens, as METHOD_namespace/template.",
         examples=[["GET_orders.v1/orders"]],
@@ -178,7 +182,7 @@ class Client(Model):
         description="The version, where a server tells clients apart by name and version.",
         examples=["1"],
     )
-    description: Text | None = Field(None, description="What the client is, for people.")
+    description: Annotated[Text, ForPeople()] | None = Field(None, description="What the client is, for people.")
     type: ClientType | None = Field(None, description="Whether the client can keep a secret.")
     redirect_uris: TextSet | None = Field(
         None,
@@ -192,7 +196,7 @@ class Client(Model):
     )
     tokens: ClientTokens | None = Field(None, description="The life of the client's tokens.")
     secret: ClientSecret | None = Field(None, description="The client's secret.")
-    enabled: Flag | None = Field(None, description="Whether the client is active.")
+    enabled: Annotated[Flag, Needed()] | None = Field(None, description="Whether the client is active.")
     options: _Options | None = Field(None, description=_OPTIONS_SAY)
 
 
@@ -285,3 +289,12 @@ KIND_OF: Mapping[type[Model], Kind] = {
     Revocation: Kind.REVOCATION,
 }
 MODEL_OF: Mapping[Kind, type[Model]] = {kind: model for model, kind in KIND_OF.items()}
+
+
+def needed_on(model: type[Model], path: str) -> frozenset[Side]:
+    """The sides of OAuth on which a field must be held: the authorization side, unless the field is marked otherwise."""
+    for name in (path, *(path[:end] for end, sign in reversed(list(enumerate(path))) if sign == ".")):
+        for mark in metadata_of(field_at(model, name)):
+            if isinstance(mark, Needed):
+                return frozenset(side for side in Side if getattr(mark, side))
+    return frozenset({Side.AUTHORIZATION})

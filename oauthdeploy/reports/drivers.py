@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from oauthdeploy.core.diagnostics import Diagnostics
-from oauthdeploy.model.capabilities import Answer, Capability, DriverFacts, Support, supports, table_for
+from oauthdeploy.model.capabilities import QUESTIONS, Answer, DriverFacts, Support, supports, table_for
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.servers import Role
 from oauthdeploy.planning.json_documents import Document, diagnostic_documents
@@ -39,12 +39,12 @@ class DriverCard:
         return tuple(role for role in Role if role in self.facts.roles)
 
 
-def answers(facts: DriverFacts, capability: Capability) -> dict[Role, Support]:
+def answers(facts: DriverFacts, capability: str) -> dict[Role, Support]:
     """What a driver answers on each of its sides."""
     return {role: supports(table_for(facts, role), capability) for role in SIDES if role in facts.roles}
 
 
-def cell(facts: DriverFacts, capability: Capability) -> str:
+def cell(facts: DriverFacts, capability: str) -> str:
     """One word for all sides: yes, no, yes?, or the side on which alone it can be done."""
     found = answers(facts, capability)
     able = {role: support for role, support in found.items() if support}
@@ -87,12 +87,12 @@ def _add_matrix(sheet: Sheet, cards: Sequence[DriverCard]) -> None:
     if not cards:
         return
     heads = [card.name for card in cards]
-    rows = [[cell(card.facts, capability) for card in cards] for capability in Capability]
+    rows = [[cell(card.facts, capability) for card in cards] for capability in QUESTIONS]
     widths = [max(len(head), *(len(row[place]) for row in rows)) for place, head in enumerate(heads)]
-    first = max(len(capability) for capability in Capability)
+    first = max(len(capability) for capability in QUESTIONS)
     sheet.blank()
     sheet.add(" " * (first + 2), ("  ".join(h.ljust(w) for h, w in zip(heads, widths, strict=True)), "strong"))
-    for capability, row in zip(Capability, rows, strict=True):
+    for capability, row in zip(QUESTIONS, rows, strict=True):
         spans = [(f"{capability.ljust(first)}  ", "")]
         for word, width in zip(row, widths, strict=True):
             spans.append((word.ljust(width + 2), "faint" if word == "no" else "good"))
@@ -123,7 +123,7 @@ def render_driver(card: DriverCard, look: Look) -> str:
         sheet.blank()
         sheet.add("Servers of this driver are trusted and never written to: nothing is planned for them.")
         return sheet.text()
-    first = max(len(capability) for capability in Capability)
+    first = max(len(capability) for capability in QUESTIONS)
     for title, told in _by_side(facts):
         sheet.blank()
         sheet.add((title, "strong"))
@@ -134,10 +134,10 @@ def render_driver(card: DriverCard, look: Look) -> str:
     return sheet.text()
 
 
-def _by_side(facts: DriverFacts) -> list[tuple[str, dict[Capability, Support]]]:
+def _by_side(facts: DriverFacts) -> list[tuple[str, dict[str, Support]]]:
     """The answers of each side; those that are the same on all sides once."""
     sides = [role for role in SIDES if role in facts.roles]
-    told = {capability: answers(facts, capability) for capability in Capability}
+    told = {capability: answers(facts, capability) for capability in QUESTIONS}
     same = {name: next(iter(found.values())) for name, found in told.items() if len(set(found.values())) == 1}
     parts = [("as authorization server" if sides == [Role.AUTHORIZATION] else "as resource server", same)]
     if len(sides) > 1:
@@ -184,8 +184,8 @@ def _card_document(card: DriverCard) -> Document:
         "client_options": _keys(facts.client_options),
         "capabilities": {
             role.value: {
-                capability.value: {"answer": support.answer.value, "note": support.note}
-                for capability in Capability
+                capability: {"answer": support.answer.value, "note": support.note}
+                for capability in QUESTIONS
                 for support in [supports(table_for(facts, role), capability)]
             }
             for role in card.roles

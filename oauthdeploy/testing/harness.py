@@ -21,7 +21,7 @@ from oauthdeploy.drivers.transport import tls_context
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.load import load_manifest
 from oauthdeploy.manifest.rules import CATALOGUE
-from oauthdeploy.model.capabilities import Capabilities, Capability, DriverFacts, supports, table_for, yes
+from oauthdeploy.model.capabilities import QUESTIONS, Capabilities, DriverFacts, supports, table_for, yes
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.servers import Server
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState
@@ -112,7 +112,7 @@ class Bench:
         self,
         site: Site,
         folder: Path,
-        opened: frozenset[Capability] = frozenset(),
+        opened: frozenset[str] = frozenset(),
         table: Capabilities | None = None,
     ) -> None:
         self.site = site
@@ -148,9 +148,7 @@ class Bench:
     def info(self) -> DriverInfo:
         """The driver, with the table that this scenario goes by, and with sign-ins made known to the proxy."""
         info = self.site.info
-        role = self.site.role
-        table = {**table_for(info.facts, role), **dict.fromkeys(self._opened, yes())}
-        facts = replace(info.facts, capabilities={**info.facts.capabilities, role: table})
+        facts = info.facts.answering(self.site.role, dict.fromkeys(self._opened, yes()))
         sign_in = info.sign_in
         if sign_in is None:
             return replace(info, facts=facts)
@@ -190,7 +188,11 @@ class Bench:
             **{key: value for key, value in parts.items() if key != "server"},
         }
         request = ManifestRequest(
-            files=("-",), stdin=json.dumps(document), environ=self.environ, severities=_QUIET, allow_commands=False
+            files=("-",),
+            stdin=json.dumps(document, ensure_ascii=False),
+            environ=self.environ,
+            severities=_QUIET,
+            allow_commands=False,
         )
         manifest, found = load_manifest(request, self.facts)
         if manifest is None:
@@ -432,6 +434,6 @@ def _secrets_of(model: Model) -> Iterator[tuple[str, Secret]]:
 def answered(report: ServerReport, facts: DriverFacts, site: Site) -> Capabilities:
     """The table of a server: what the driver found there, and its general one for what it doesn't mention."""
     return {
-        capability: report.capabilities.get(capability, supports(table_for(facts, site.role), capability))
-        for capability in Capability
+        question: report.capabilities.get(question, supports(table_for(facts, site.role), question))
+        for question in QUESTIONS
     }

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from oauthdeploy.model.capabilities import Capability, DriverFacts
+from oauthdeploy.model.capabilities import QUESTIONS, DriverFacts
 from oauthdeploy.reports.drivers import LEGEND, cell
 from oauthdeploy.testing.scenarios import GROUPS, SCENARIOS
 from oauthdeploy.testing.site import Site
@@ -114,7 +114,7 @@ def _intro(facts: DriverFacts) -> list[str]:
 
 
 def _capabilities(drivers: Sequence[DriverFacts]) -> list[list[str]]:
-    return [[f"`{able.value}`", *(cell(facts, able) for facts in drivers)] for able in Capability]
+    return [[f"`{able}`", *(cell(facts, able) for facts in drivers)] for able in QUESTIONS]
 
 
 def _stories(group: str, sites: Sequence[SiteResults]) -> list[list[str]]:

@@ -8,9 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from oauthdeploy.core.errors import OAuthDeployError
-from oauthdeploy.model.capabilities import Answer, Capability, Support
+from oauthdeploy.model.capabilities import Answer, Support
 from oauthdeploy.testing.harness import Bench, Breach, answered
-from oauthdeploy.testing.scenarios import NoHook, Scenario
+from oauthdeploy.testing.scenarios import NoHook, NotDeclared, Scenario
 from oauthdeploy.testing.site import Site
 
 
@@ -67,12 +67,14 @@ def judge(scenario: Scenario, site: Site, folder: Path) -> Verdict:
     declared = table[scenario.proves] if scenario.proves is not None else None
     if declared is not None and declared.deliberate:
         return Verdict(scenario.name, Result.LEFT_OUT, f"{scenario.proves}: {declared.note}", server=server)
-    opened = frozenset({scenario.proves}) if scenario.proves is not None and not declared else frozenset[Capability]()
+    opened = frozenset({scenario.proves}) if scenario.proves is not None and not declared else frozenset[str]()
     with Bench(site, folder, opened, table) as bench:
         trouble: Exception | None = None
         try:
             scenario.tell(bench)
             bench.finish()
+        except NotDeclared as problem:
+            return Verdict(scenario.name, Result.NOT_OFFERED, str(problem), len(bench.proxy.seen()), server)
         except NoHook as problem:
             # What is declared no and can't be tried is taken for a no.
             result = Result.NO if opened else Result.NO_HOOK

@@ -142,7 +142,7 @@ def read_estate(manifest: Manifest, drivers: Mapping[str, Driver], kinds: Iterab
     reports = check_all(drivers)
     facts, desired = driver_facts(), manifest.desired
     tables = {
-        name: reports[name].capabilities if name in reports else table_for(facts[entry.driver], entry.role)
+        name: {**table_for(facts[entry.driver], entry.role), **(reports[name].capabilities if name in reports else {})}
         for name, entry in desired.servers.items()
         if facts[entry.driver].writable
     }

@@ -11,7 +11,7 @@ import pytest
 from oauthdeploy import __version__
 from oauthdeploy.drivers.base import API_VERSION
 from oauthdeploy.drivers.registry import BUILT_IN, driver_facts
-from oauthdeploy.model.capabilities import Answer, Capability, supports, table_for
+from oauthdeploy.model.capabilities import QUESTIONS, Answer, supports, table_for
 from oauthdeploy.model.servers import Role
 from tests.cli.conftest import Result, Runner, process
 
@@ -58,10 +58,10 @@ def test_every_driver_is_listed_with_its_table(oauthdeploy: Runner) -> None:
     for name, facts in driver_facts().items():
         assert told[name]["roles"] == [role.value for role in Role if role in facts.roles]
         for role in facts.roles:
-            for capability in Capability:
+            for capability in QUESTIONS:
                 support = supports(table_for(facts, role), capability)
                 expected = {"answer": support.answer.value, "note": support.note}
-                assert told[name]["capabilities"][role.value][capability.value] == expected
+                assert told[name]["capabilities"][role.value][capability] == expected
     for name in BUILT_IN:
         found = (told[name]["package"], told[name]["version"], told[name]["api_version"])
         assert found == ("oauthdeploy", __version__, API_VERSION)
@@ -78,9 +78,9 @@ def test_one_driver_is_told_in_full(oauthdeploy: Runner, name: str) -> None:
     for key in facts.credentials.model_fields:
         assert key in plain
     for role in facts.roles - {Role.BOTH} if facts.writable else ():
-        for capability in Capability:
+        for capability in QUESTIONS:
             support = supports(table_for(facts, role), capability)
-            assert f"{capability.value} {support.answer.value}" in plain
+            assert f"{capability} {support.answer.value}" in plain
             assert support.note in plain
 
 

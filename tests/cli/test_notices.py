@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -12,8 +12,10 @@ import pytest
 
 import oauthdeploy
 from oauthdeploy.core.diagnostics import REST, Severity
+from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.explaining.notices import all_notices
 from oauthdeploy.manifest.explaining.rules import all_rules
+from oauthdeploy.model.explanation import RuleFacts
 from oauthdeploy.planning.outcome import Status
 from oauthdeploy.reports import results
 from tests.cli.conftest import Runner
@@ -37,6 +39,10 @@ def _modules() -> dict[str, ast.Module]:
     return {
         str(path.relative_to(PACKAGE)): ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")
     }
+
+
+def _notices() -> Mapping[str, RuleFacts]:
+    return all_notices(driver_facts())
 
 
 @cache
@@ -101,7 +107,7 @@ def test_every_id_of_the_program_is_explained() -> None:
     """Findings and errors name an id, and the next thing that people do is to ask about it."""
     ids = _ids()
     assert len(ids) > 150
-    assert ids - all_rules().keys() - all_notices().keys() == set()
+    assert ids - all_rules().keys() - _notices().keys() == set()
     assert {REST, "internal-error", "too-many-deletes", "not-verified", "changed-since"} <= ids
 
 
@@ -117,10 +123,10 @@ def test_no_other_module_computes_an_id() -> None:
 
 def test_an_id_is_explained_once() -> None:
     """A rule of the manifest says more than a notice could, and two explanations of one id would differ some day."""
-    assert all_rules().keys() & all_notices().keys() == set()
-    assert {facts.severity for facts in all_notices().values()} <= {severity.value for severity in Severity}
-    assert all(facts.title and facts.reason and facts.fix and facts.group for facts in all_notices().values())
-    ends = [text for facts in all_notices().values() for text in (facts.reason, facts.fix)]
+    assert all_rules().keys() & _notices().keys() == set()
+    assert {facts.severity for facts in _notices().values()} <= {severity.value for severity in Severity}
+    assert all(facts.title and facts.reason and facts.fix and facts.group for facts in _notices().values())
+    ends = [text for facts in _notices().values() for text in (facts.reason, facts.fix)]
     assert [text for text in ends if not text.endswith(".")] == []
 
 
@@ -143,4 +149,4 @@ def test_a_slip_in_an_id_is_told(oauthdeploy: Runner) -> None:
 
 def test_nothing_is_explained_that_is_never_said() -> None:
     """The page would promise findings that nobody gets. One id stands inside of a sentence."""
-    assert all_notices().keys() - _ids() == {"manifest-changed"}
+    assert _notices().keys() - _ids() == {"manifest-changed"}

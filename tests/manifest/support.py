@@ -15,7 +15,7 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.load import load_manifest
 from oauthdeploy.manifest.rules import CATALOGUE
-from oauthdeploy.model.capabilities import Capability, DriverFacts, Endpoints, no, yes
+from oauthdeploy.model.capabilities import Capability, DriverFacts, Endpoints, every_field, no, yes
 from oauthdeploy.model.fields import Model, Text
 from oauthdeploy.model.servers import Role
 
@@ -57,6 +57,7 @@ def _signer(url: str, _options: Model) -> Endpoints:
 
 
 _ALL = {capability: yes() for capability in Capability}
+_FIELDS = dict.fromkeys(Role, every_field(yes()))
 _OTHER_SIDES = dict.fromkeys([Capability.ASSOCIATIONS, Capability.TOKENS_REFUSE], no("the other side's"))
 DRIVERS: Mapping[str, DriverFacts] = {
     "acme": DriverFacts(
@@ -66,6 +67,7 @@ DRIVERS: Mapping[str, DriverFacts] = {
         SignIn,
         Nothing,
         {**dict.fromkeys(Role, _ALL), Role.RESOURCE: {**_ALL, **_OTHER_SIDES}},
+        _FIELDS,
         client_options=ClientOptions,
         endpoints=_acme,
     ),
@@ -76,6 +78,7 @@ DRIVERS: Mapping[str, DriverFacts] = {
         Nothing,
         Nothing,
         {Role.RESOURCE: {**_ALL, Capability.SCOPES: no("none"), Capability.CLIENTS: no("none")}},
+        _FIELDS,
     ),
     "signer": DriverFacts(
         "signer",
@@ -84,10 +87,11 @@ DRIVERS: Mapping[str, DriverFacts] = {
         Nothing,
         Nothing,
         {Role.AUTHORIZATION: _ALL},
+        _FIELDS,
         endpoints=_signer,
     ),
     "verifier": DriverFacts(
-        "verifier", "Verifies JWTs", frozenset({Role.RESOURCE}), Nothing, Nothing, {Role.RESOURCE: _ALL}
+        "verifier", "Verifies JWTs", frozenset({Role.RESOURCE}), Nothing, Nothing, {Role.RESOURCE: _ALL}, _FIELDS
     ),
     "asker": DriverFacts(
         "asker",
@@ -96,6 +100,7 @@ DRIVERS: Mapping[str, DriverFacts] = {
         Nothing,
         Nothing,
         {Role.RESOURCE: {**_ALL, **_OTHER_SIDES, Capability.TRUST_JWT: no("it asks")}},
+        _FIELDS,
     ),
     "external": DriverFacts(
         "external", "Trusted", frozenset({Role.AUTHORIZATION}), Nothing, Nothing, {}, writable=False

@@ -15,9 +15,9 @@ from oauthdeploy.manifest.document import Document
 from oauthdeploy.manifest.explaining.fields import NOT_MANAGED, all_fields, find_field, near_fields
 from oauthdeploy.manifest.explaining.objects import ObjectBook
 from oauthdeploy.manifest.explaining.rules import all_rules
-from oauthdeploy.manifest.explaining.support import BEYOND_NAMES, capabilities_of
+from oauthdeploy.manifest.explaining.support import BEYOND_NAMES, questions_about
 from oauthdeploy.manifest.rules import CATALOGUE
-from oauthdeploy.model.capabilities import Capability
+from oauthdeploy.model.capabilities import QUESTIONS
 from oauthdeploy.model.explanation import FieldStanding, Managed, ObjectFacts
 from oauthdeploy.model.fields import Model
 from tests.manifest.support import DRIVERS, HEAD, good
@@ -118,8 +118,8 @@ def test_a_misspelt_field_has_suggestions() -> None:
 
 def test_every_capability_is_asked_for_by_some_field() -> None:
     """No answer of a driver is out of reach, and no capability is named twice over."""
-    reached = {capability for path in BOOK for capability in capabilities_of(path)}
-    assert reached == set(Capability)
+    reached = {capability for path in BOOK for capability in questions_about(path)}
+    assert reached == set(QUESTIONS)
     assert set(BEYOND_NAMES) <= set(BOOK)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
-from oauthdeploy.model.capabilities import Capability, DriverFacts, no, yes
+from oauthdeploy.model.capabilities import Capability, DriverFacts, every_field, no, yes
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Association, Client, Object, Scope
 from oauthdeploy.model.servers import Role, Server
@@ -49,6 +49,7 @@ def facts(
         credentials=NoSettings,
         options=NoSettings,
         capabilities=dict.fromkeys(Role, table),
+        fields=dict.fromkeys(Role, every_field(yes())),
         defaults=defaults or {},
     )
     return {"fake": made}

@@ -14,7 +14,7 @@ from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import NotFound
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Applied, Connection, Driver, DriverInfo, ServerReport, Wanted
-from oauthdeploy.model.capabilities import Capability, DriverFacts, yes
+from oauthdeploy.model.capabilities import Capability, DriverFacts, every_field, yes
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Client, Object, Revocation
 from oauthdeploy.model.servers import Limits, Role, Server
@@ -33,6 +33,7 @@ FACTS = DriverFacts(
     credentials=NoSettings,
     options=NoSettings,
     capabilities={role: {capability: yes() for capability in Capability} for role in Role},
+    fields=dict.fromkeys(Role, every_field(yes())),
 )
 
 
@@ -100,7 +101,7 @@ class MemoryDriver(Driver):
             self.store.checks += 1
         if self.store.check_error:
             raise self.store.check_error
-        return ServerReport("memory", "1", "tester", FACTS.capabilities[Role.BOTH])
+        return ServerReport("memory", "1", "tester")
 
     def read(self, wanted: Wanted) -> ServerState:
         with self.store.lock:

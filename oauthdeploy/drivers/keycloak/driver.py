@@ -17,7 +17,7 @@ from oauthdeploy.drivers.http import counting
 from oauthdeploy.drivers.keycloak import client as api
 from oauthdeploy.drivers.keycloak.changed_fields import count_writes
 from oauthdeploy.drivers.keycloak.client import AdminApi
-from oauthdeploy.drivers.keycloak.facts import CAPABILITIES, KeycloakCredentials, KeycloakOptions
+from oauthdeploy.drivers.keycloak.facts import KeycloakCredentials, KeycloakOptions
 from oauthdeploy.drivers.keycloak.findings import Realm, find_all
 from oauthdeploy.drivers.keycloak.lockout import find_lockouts
 from oauthdeploy.drivers.keycloak.mapping import LiveClient, default_scopes
@@ -34,7 +34,6 @@ from oauthdeploy.drivers.keycloak.sessions import busy_clients, live_tokens
 from oauthdeploy.drivers.keycloak.visibility import Sight
 from oauthdeploy.drivers.keycloak.writing import Writer
 from oauthdeploy.model.objects import Client, Object
-from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import LiveObject, LiveToken, ServerState
 from oauthdeploy.planning.changes import Change, Lockout
 
@@ -70,7 +69,6 @@ class KeycloakDriver(Driver):
             product="Keycloak",
             version="",
             account=self._account,
-            capabilities=CAPABILITIES[Role.AUTHORIZATION],
         )
 
     @property

@@ -13,17 +13,26 @@ from pydantic import AfterValidator, Field, model_validator
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers.keycloak.options import KeycloakClientOptions, KeycloakScopeOptions, KeycloakSettingsOptions
+from oauthdeploy.drivers.keycloak.notices import NOTICES
+from oauthdeploy.drivers.keycloak.options import (
+    COLUMN,
+    KeycloakClientOptions,
+    KeycloakScopeOptions,
+    KeycloakSettingsOptions,
+)
 from oauthdeploy.model.capabilities import (
-    Capabilities,
     Capability,
     DriverFacts,
     Endpoints,
-    NameRule,
+    HeldField,
+    HeldFields,
+    Limit,
+    Support,
     no,
     yes,
 )
 from oauthdeploy.model.fields import Flag, Model, Text
+from oauthdeploy.model.held_fields import Unit
 from oauthdeploy.model.objects import ClientType, Grant
 from oauthdeploy.model.servers import Role
 
@@ -132,26 +141,12 @@ class KeycloakOptions(Model):
     create_realm: Flag = Field(False, description="Create the realm where it isn't there yet.")
 
 
-CAPABILITIES: Final[Mapping[Role, Capabilities]] = {
+CAPABILITIES: Final[Mapping[Role, Mapping[Capability, Support]]] = {
     Role.AUTHORIZATION: {
         Capability.SETTINGS: yes(),
-        Capability.REQUIRE_HTTPS: yes("true is sslRequired: all"),
-        Capability.REQUIRE_PKCE: yes("by a client policy for public clients"),
-        Capability.AUTHORIZATION_CODE_LIFETIME: yes(),
-        Capability.ACCESS_TOKEN_LIFETIME: yes("not never: a token ends at the latest with its session"),
-        Capability.TOKEN_ENDPOINT_AUTH: no("the token endpoint always asks for the client's credentials"),
         Capability.SCOPES: yes("as client scopes"),
-        Capability.SCOPE_DESCRIPTION: yes(),
-        Capability.SCOPE_RESOURCES: no("a client scope doesn't say what it opens on a resource server"),
-        Capability.SCOPE_URL_TEMPLATES: no("a client scope doesn't say what it opens on a resource server"),
         Capability.CLIENTS: yes(),
-        Capability.CLIENT_NAME: yes(),
-        Capability.CLIENT_VERSION: no("a client has no version"),
-        Capability.CLIENT_DESCRIPTION: yes(),
         Capability.CLIENT_TYPE_CHANGE: yes(),
-        Capability.CLIENT_TOKENS: yes(),
-        Capability.CLIENT_REFRESH_COUNT: no("refreshes are counted for the whole realm, by options of the settings"),
-        Capability.CLIENT_ENABLED: yes(),
         Capability.CLIENT_ID_CHOICE: yes("the key is the client_id"),
         Capability.CLIENT_SECRET_CHOICE: yes(),
         Capability.CLIENT_SECRET_GENERATE: yes(),
@@ -184,6 +179,38 @@ CAPABILITIES: Final[Mapping[Role, Capabilities]] = {
     }
 }
 
+_COLUMN: Final = Limit(max_length=COLUMN, unit=Unit.UTF16)
+"""A column of Keycloak's database; a longer text is a 500. H2, on which this was tried, counts as Java does."""
+
+_REDIRECT: Final = Limit(r"[^/?]*(//[^/?]*)?[^\[\]?]*(\?.*)?", COLUMN, "free of [ and ] in its path", Unit.UTF16)
+"""Keycloak parses redirect URIs as Java does (RFC 2396). What no server should take has rules of its own."""
+
+_OPENS: Final = HeldField(no("a client scope doesn't say what it opens on a resource server"))
+
+FIELDS: Final[HeldFields] = {
+    Kind.SETTINGS: {
+        "require_https": HeldField(yes("true is sslRequired: all")),
+        "require_pkce": HeldField(yes("by a client policy for public clients")),
+        "authorization_code_lifetime": HeldField(),
+        "access_token_lifetime": HeldField(yes("not never: a token ends at the latest with its session")),
+        "token_endpoint_auth": HeldField(no("the token endpoint always asks for the client's credentials")),
+    },
+    Kind.SCOPE: {"description": HeldField(limit=_COLUMN), "resources": _OPENS, "url_templates": _OPENS},
+    Kind.CLIENT: {
+        "name": HeldField(limit=_COLUMN),
+        "version": HeldField(no("a client has no version")),
+        "description": HeldField(limit=_COLUMN),
+        "type": HeldField(),
+        "redirect_uris": HeldField(limit=_REDIRECT),
+        "grants": HeldField(),
+        "tokens.access_lifetime": HeldField(),
+        "tokens.refresh_count": HeldField(no("refreshes are counted for the whole realm, by options of the settings")),
+        "enabled": HeldField(),
+        "secret.value": HeldField(limit=_COLUMN),
+    },
+}
+"""What a realm holds of the model."""
+
 DEFAULTS: Final[Mapping[Kind, Mapping[str, Any]]] = {
     Kind.SETTINGS: {
         "require_https": False,
@@ -204,12 +231,17 @@ DEFAULTS: Final[Mapping[Kind, Mapping[str, Any]]] = {
 }
 """What a new realm, client scope or client has."""
 
-NAMES: Final[Mapping[Kind, NameRule]] = {
-    Kind.SCOPE: NameRule(
-        r"^[\x21\x23-\x5b\x5d-\x7e]+$", 255, 'printable ASCII without space, quotation mark and backslash (" \\)'
+NAMES: Final[Mapping[Kind, Limit]] = {
+    Kind.SCOPE: Limit(
+        r"[\x21\x23-\x5b\x5d-\x7e]+",
+        COLUMN,
+        'printable ASCII without space, quotation mark and backslash (" \\)',
     ),
-    Kind.CLIENT: NameRule(
-        r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$", 255, "anything but control characters"
+    Kind.CLIENT: Limit(
+        r"[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*",
+        COLUMN,
+        "free of control characters and not blank",
+        Unit.UTF16,
     ),
 }
 
@@ -237,12 +269,14 @@ FACTS: Final = DriverFacts(
     credentials=KeycloakCredentials,
     options=KeycloakOptions,
     capabilities=CAPABILITIES,
+    fields={Role.AUTHORIZATION: FIELDS},
     client_options=KeycloakClientOptions,
     scope_options=KeycloakScopeOptions,
     settings_options=KeycloakSettingsOptions,
     defaults=DEFAULTS,
     names=NAMES,
     endpoints=endpoints,
+    notices=NOTICES,
     proved_against="Keycloak 26.7.3",
     absence=no(
         "a list leaves out what the account may not view; the driver looks at the roles in the access token, at the realm's "

@@ -3,12 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field
 
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.fields import Duration, Flag, FreeText, Model, Natural, SecretsAmongTexts, Text, TextSet
+from oauthdeploy.model.held_fields import Limit, Unit
+
+COLUMN: Final = 255
+"""The length of most columns of Keycloak's database, in UTF-16 code units; a longer text is a 500."""
+
+ROOT_URL: Final = COLUMN - len("/*")
+"""A client without redirect URIs gets all addresses below its root URL."""
+
+SCOPE_ATTRIBUTE: Final = 2048
+"""The length of the value of a client scope's attribute; that of a client's attribute has no limit."""
+
+
+def _within(longest: int) -> AfterValidator:
+    limit = Limit(max_length=longest, unit=Unit.UTF16)
+
+    def check(value: Any) -> Any:
+        texts = value if isinstance(value, tuple) else (value,)
+        for text in texts:
+            if isinstance(text, str | Secret) and (problem := limit.breach(text)):
+                raise ValueError(problem)
+        return value
+
+    return AfterValidator(check)
+
+
+ShortText = Annotated[Text, _within(COLUMN)]
+ShortTexts = Annotated[TextSet, _within(COLUMN)]
 
 MARK: Final = "oauthdeploy."
 """Attributes that begin so are the driver's own."""
@@ -59,14 +86,22 @@ def _attributes(value: Mapping[str, str | Secret | None]) -> Mapping[str, str | 
     return value
 
 
-Attributes = Annotated[Mapping[Text, FreeText | None], SecretsAmongTexts, AfterValidator(_attributes)]
+def _short_values(value: Mapping[str, str | Secret | None]) -> Mapping[str, str | Secret | None]:
+    limit = Limit(max_length=SCOPE_ATTRIBUTE, unit=Unit.UTF16)
+    for key, text in value.items():
+        if text is not None and (problem := limit.breach(text)):
+            raise ValueError(f"{key}: {problem}")
+    return value
+
+
+Attributes = Annotated[Mapping[ShortText, FreeText | None], SecretsAmongTexts, AfterValidator(_attributes)]
 
 
 class Mapper(Model):
     """A protocol mapper: what it does, and how. Keys of config that are not written are not managed."""
 
     type: Text = Field(min_length=1, description="The mapper's type.", examples=["oidc-audience-mapper"])
-    config: Annotated[Mapping[Text, FreeText], SecretsAmongTexts] = Field(
+    config: Annotated[Mapping[ShortText, FreeText], SecretsAmongTexts] = Field(
         default_factory=dict,
         description="Its configuration, by Keycloak's keys.",
         examples=[{"included.client.audience": "orders-api", "access.token.claim": "true"}],
@@ -92,18 +127,20 @@ class KeycloakClientOptions(Model):
     full_scope_allowed: Flag | None = Field(
         None, description="Tokens carry every role of the user, not only those that scopes map."
     )
-    web_origins: TextSet | None = Field(
+    web_origins: ShortTexts | None = Field(
         None, description="Origins for CORS; + means those of the redirect URIs.", examples=[["+"]]
     )
-    root_url: Text | None = Field(None, description="Where relative addresses of the client begin.")
-    base_url: Text | None = Field(None, description="The client's page for users.")
-    admin_url: Text | None = Field(None, description="Where the client is told of logouts and of not-before.")
+    root_url: Annotated[Text, _within(ROOT_URL)] | None = Field(
+        None, description="Where relative addresses of the client begin."
+    )
+    base_url: ShortText | None = Field(None, description="The client's page for users.")
+    admin_url: ShortText | None = Field(None, description="Where the client is told of logouts and of not-before.")
     always_display_in_console: Flag | None = Field(None, description="Show the client in the account console always.")
     frontchannel_logout: Flag | None = Field(None, description="Log users out through their browser.")
     post_logout_redirect_uris: TextSet | None = Field(
         None, description="Where users may be sent after a logout; + means the redirect URIs."
     )
-    client_authenticator: Text | None = Field(
+    client_authenticator: ShortText | None = Field(
         None,
         description="How the client proves who it is.",
         examples=["client-secret", "client-jwt", "client-secret-jwt", "client-x509"],
@@ -127,7 +164,7 @@ class KeycloakClientOptions(Model):
     offline_session_idle: Duration | None = Field(None, description="How long an offline session may be idle.")
     offline_session_max: Duration | None = Field(None, description="How long an offline session lasts.")
     authentication_flows: Flows | None = Field(None, description="Flows that take the place of the realm's.")
-    protocol_mappers: Mapping[Text, Mapper | None] | None = Field(
+    protocol_mappers: Mapping[ShortText, Mapper | None] | None = Field(
         None,
         description="Protocol mappers by name; null removes one, and one that isn't written stays as it is.",
     )
@@ -143,7 +180,9 @@ class KeycloakScopeOptions(Model):
 
     include_in_token_scope: Flag | None = Field(None, description="The scope claim of tokens names the scope.")
     display_on_consent_screen: Flag | None = Field(None, description="Users are shown the scope when they are asked.")
-    consent_text: Text | None = Field(None, description="What they are shown.", examples=["See your orders"])
+    consent_text: Annotated[Text, _within(SCOPE_ATTRIBUTE)] | None = Field(
+        None, description="What they are shown.", examples=["See your orders"]
+    )
     order: Natural | None = Field(None, description="The place of the scope on pages.")
     new_clients: Literal["default", "optional", "none"] | None = Field(
         None,
@@ -155,11 +194,11 @@ class KeycloakScopeOptions(Model):
         "token introspect it.",
         examples=[["orders-api"]],
     )
-    protocol_mappers: Mapping[Text, Mapper | None] | None = Field(
+    protocol_mappers: Mapping[ShortText, Mapper | None] | None = Field(
         None,
         description="Protocol mappers by name; null removes one, and one that isn't written stays as it is.",
     )
-    attributes: Attributes | None = Field(
+    attributes: Annotated[Attributes, AfterValidator(_short_values)] | None = Field(
         None, description="Other attributes by Keycloak's names; one that isn't written stays as it is."
     )
 
@@ -177,7 +216,7 @@ class SecretRotation(Model):
 class KeycloakSettingsOptions(Model):
     """What a realm can be told beyond the manifest's settings. null asks for Keycloak's default."""
 
-    display_name: Text | None = Field(None, description="The realm's name for people.")
+    display_name: ShortText | None = Field(None, description="The realm's name for people.")
     ssl_required: Literal["all", "external", "none"] | None = Field(
         None, description="Who must use HTTPS; finer than require_https, which is all or external."
     )

@@ -17,7 +17,7 @@ from oauthdeploy.drivers.common_steps import parsed, warning_of, writing
 from oauthdeploy.drivers.json_values import Garbled
 from oauthdeploy.drivers.opa import mapping
 from oauthdeploy.drivers.opa.client import DataApi, owners_of
-from oauthdeploy.drivers.opa.facts import CAPABILITIES, OpaCredentials, OpaOptions
+from oauthdeploy.drivers.opa.facts import OpaCredentials, OpaOptions
 from oauthdeploy.drivers.opa.mapping import Document, Moved
 from oauthdeploy.drivers.request_count import counting
 from oauthdeploy.drivers.untouched import lost_fields
@@ -56,7 +56,6 @@ class OpaDriver(Driver):
             product="Open Policy Agent",
             version=version if isinstance(version, str) else "",
             account="",
-            capabilities=CAPABILITIES[self.connection.server.role],
             diagnostics=Diagnostics.of(self._findings(config)),
         )
 

@@ -13,17 +13,20 @@ from pydantic import AfterValidator, Field
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.opa.notices import NOTICES
 from oauthdeploy.model.capabilities import (
-    Capabilities,
     Capability,
     DriverFacts,
     Granularity,
-    NameRule,
+    HeldField,
+    HeldFields,
+    Limit,
     Support,
     no,
     yes,
 )
 from oauthdeploy.model.fields import Model, Text
+from oauthdeploy.model.held_fields import fields_of
 from oauthdeploy.model.servers import Role
 
 
@@ -62,17 +65,8 @@ _NO_SECRETS: Final = no("a resource server needs no client secrets, and none are
 _RESOURCE: Final[Mapping[Capability, Support]] = {
     Capability.SETTINGS: no("OPA has no OAuth settings"),
     Capability.SCOPES: yes(),
-    Capability.SCOPE_DESCRIPTION: yes(),
-    Capability.SCOPE_RESOURCES: yes(),
-    Capability.SCOPE_URL_TEMPLATES: yes(),
     Capability.CLIENTS: yes("by their client_id, which is the key of the manifest"),
-    Capability.CLIENT_NAME: yes(),
-    Capability.CLIENT_VERSION: yes(),
-    Capability.CLIENT_DESCRIPTION: yes(),
     Capability.CLIENT_TYPE_CHANGE: yes(),
-    Capability.CLIENT_TOKENS: yes("kept for policies; lifetimes are the authorization server's business"),
-    Capability.CLIENT_REFRESH_COUNT: yes("kept for policies"),
-    Capability.CLIENT_ENABLED: yes(),
     Capability.CLIENT_ID_CHOICE: yes(),
     Capability.CLIENT_SECRET_CHOICE: _NO_SECRETS,
     Capability.CLIENT_SECRET_GENERATE: _NO_SECRETS,
@@ -99,7 +93,30 @@ _RESOURCE: Final[Mapping[Capability, Support]] = {
     Capability.LEASE: no("OPA's data has no lease that ends by itself"),
 }
 
-CAPABILITIES: Final[Mapping[Role, Capabilities]] = {Role.RESOURCE: _RESOURCE}
+CAPABILITIES: Final[Mapping[Role, Mapping[Capability, Support]]] = {Role.RESOURCE: _RESOURCE}
+
+_KEPT: Final = "kept for policies; lifetimes are the authorization server's business"
+_FROM_ENVIRONMENT: Final = "OPA is given it by its own environment"
+
+FIELDS: Final[HeldFields] = {
+    Kind.SETTINGS: {path: HeldField(no("OPA has no OAuth settings")) for path in fields_of(Kind.SETTINGS)},
+    Kind.SCOPE: {path: HeldField() for path in ("description", "resources", "url_templates")},
+    Kind.CLIENT: {
+        **{path: HeldField() for path in ("name", "version", "description", "type", "redirect_uris", "grants")},
+        "tokens.access_lifetime": HeldField(yes(_KEPT)),
+        "tokens.refresh_count": HeldField(yes(_KEPT)),
+        "enabled": HeldField(),
+    },
+    Kind.TRUST: {
+        **{
+            path: HeldField()
+            for path in ("authorization_server", "via", "endpoint", "client_id", "user", "default_scope")
+        },
+        **{path: HeldField() for path in ("issuer", "jwks_uri", "audience")},
+        **{path: HeldField(yes(_FROM_ENVIRONMENT)) for path in ("client_secret", "username", "password")},
+    },
+}
+"""What the document holds of the model."""
 
 DEFAULTS: Final[Mapping[Kind, Mapping[str, Any]]] = {
     Kind.SCOPE: {"description": "", "resources": (), "url_templates": ()},
@@ -116,13 +133,11 @@ DEFAULTS: Final[Mapping[Kind, Mapping[str, Any]]] = {
     Kind.TRUST: {"client_id": "", "default_scope": "", "audience": ""},
 }
 
-NAMES: Final[Mapping[Kind, NameRule]] = {
+NAMES: Final[Mapping[Kind, Limit]] = {
     # RFC 6749, appendix A.4: scope-token.
-    Kind.SCOPE: NameRule(
-        r"^[!#-\[\]-~]+$", None, 'ASCII characters without space, backslash and quotation mark (\\ ")'
-    ),
+    Kind.SCOPE: Limit(r"^[!#-\[\]-~]+$", None, 'ASCII characters without space, backslash and quotation mark (\\ ")'),
     # RFC 6749, appendix A.1: client-id.
-    Kind.CLIENT: NameRule(r"^[\x20-\x7e]+$", None, "ASCII characters that can be printed"),
+    Kind.CLIENT: Limit(r"^[\x20-\x7e]+$", None, "ASCII characters that can be printed"),
 }
 
 FACTS: Final = DriverFacts(
@@ -132,9 +147,11 @@ FACTS: Final = DriverFacts(
     credentials=OpaCredentials,
     options=OpaOptions,
     capabilities=CAPABILITIES,
+    fields={Role.RESOURCE: FIELDS},
     defaults=DEFAULTS,
     names=NAMES,
     granularity=Granularity.DOCUMENT,
+    notices=NOTICES,
     proved_against="Open Policy Agent 1.22",
     absence=yes("the document is one answer, which system.authz allows or refuses as a whole"),
 )

@@ -15,7 +15,6 @@ from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.client import AdminApi, load_api
 from oauthdeploy.drivers.webmethods.client_matching import find_loosely
 from oauthdeploy.drivers.webmethods.facts import (
-    CAPABILITIES,
     WebMethodsCredentials,
     WebMethodsOptions,
 )
@@ -24,7 +23,7 @@ from oauthdeploy.drivers.webmethods.mapping import read_settings
 from oauthdeploy.drivers.webmethods.reading import Reader, state_of
 from oauthdeploy.drivers.webmethods.tokens import working
 from oauthdeploy.drivers.webmethods.writing import Writer, count_writes
-from oauthdeploy.model.capabilities import Capabilities, Capability, no
+from oauthdeploy.model.capabilities import Capabilities, Capability, Support, no
 from oauthdeploy.model.objects import Side
 from oauthdeploy.model.state import LiveToken, ServerState
 from oauthdeploy.planning.changes import Change
@@ -67,8 +66,8 @@ class WebMethodsDriver(Driver):
         )
 
     def _capabilities(self, admin: AdminApi) -> Capabilities:
-        """The table, less what this server's document doesn't have."""
-        table = dict(CAPABILITIES[self.connection.server.role])
+        """What this server's document doesn't have of the table."""
+        table: dict[str, Support] = {}
         if not admin.api.takes_client_id:
             table[Capability.CLIENT_ID_CHOICE] = no("this server makes client ids itself")
         if not admin.api.takes_client_secret:

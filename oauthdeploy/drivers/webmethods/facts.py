@@ -8,6 +8,7 @@ project, which speaks that API; `check` looks at the live document of the server
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,18 +16,21 @@ from pydantic import AfterValidator, Field
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.webmethods.notices import NOTICES
 from oauthdeploy.model.capabilities import (
-    Capabilities,
     Capability,
     DriverFacts,
     Endpoints,
-    NameRule,
+    HeldField,
+    HeldFields,
+    Limit,
     Support,
     left_out,
     no,
     yes,
 )
 from oauthdeploy.model.fields import Model, Text
+from oauthdeploy.model.held_fields import fields_of
 from oauthdeploy.model.objects import ClientType, TokenEndpointAuth
 from oauthdeploy.model.servers import Role
 
@@ -71,23 +75,13 @@ class WebMethodsOptions(Model):
 _ID_NOTE: Final = "where the server's document lists client_id in ClientIn; Integration Server 10.11 makes its own"
 _SECRET_NOTE: Final = "where the server's document lists client_secret in ClientIn; 10.11 makes its own"
 
+_ASKS_NOBODY: Final = "an authorization server asks nobody about tokens"
+
 _COMMON: Final[Mapping[Capability, Support]] = {
     Capability.SETTINGS: yes(),
-    Capability.REQUIRE_HTTPS: yes(),
-    Capability.REQUIRE_PKCE: yes("from 10.11 on"),
-    Capability.AUTHORIZATION_CODE_LIFETIME: yes(),
-    Capability.ACCESS_TOKEN_LIFETIME: yes(),
-    Capability.TOKEN_ENDPOINT_AUTH: yes(),
     Capability.SCOPES: yes(),
-    Capability.SCOPE_DESCRIPTION: yes(),
     Capability.CLIENTS: yes(),
-    Capability.CLIENT_NAME: yes(),
-    Capability.CLIENT_VERSION: yes("the document of 10.11 takes whole numbers only"),
-    Capability.CLIENT_DESCRIPTION: yes(),
     Capability.CLIENT_TYPE_CHANGE: yes(),
-    Capability.CLIENT_TOKENS: yes(),
-    Capability.CLIENT_REFRESH_COUNT: yes(),
-    Capability.CLIENT_ENABLED: yes(),
     Capability.CLIENT_ID_CHOICE: yes(_ID_NOTE),
     Capability.CLIENT_SECRET_READ: no("the secret is given once, when the client is made"),
     Capability.CLIENT_SECRET_ROTATE: no("the API has no path for a new secret"),
@@ -127,8 +121,6 @@ _NO_AUTHORIZATION: Final[Mapping[Capability, Support]] = {
 }
 
 _RESOURCE: Final[Mapping[Capability, Support]] = {
-    Capability.SCOPE_RESOURCES: yes(),
-    Capability.SCOPE_URL_TEMPLATES: yes(),
     Capability.TRUST: yes(),
     Capability.TRUST_REMOTE: yes(),
     Capability.TRUST_EXTERNAL: yes(),
@@ -136,19 +128,63 @@ _RESOURCE: Final[Mapping[Capability, Support]] = {
 }
 
 _NO_RESOURCE: Final[Mapping[Capability, Support]] = {
-    Capability.SCOPE_RESOURCES: left_out("what a scope opens is kept on the resource server"),
-    Capability.SCOPE_URL_TEMPLATES: left_out("what a scope opens is kept on the resource server"),
-    Capability.TRUST: no("an authorization server asks nobody about tokens"),
-    Capability.TRUST_REMOTE: no("an authorization server asks nobody about tokens"),
-    Capability.TRUST_EXTERNAL: no("an authorization server asks nobody about tokens"),
-    Capability.TRUST_JWT: no("an authorization server asks nobody about tokens"),
+    Capability.TRUST: no(_ASKS_NOBODY),
+    Capability.TRUST_REMOTE: no(_ASKS_NOBODY),
+    Capability.TRUST_EXTERNAL: no(_ASKS_NOBODY),
+    Capability.TRUST_JWT: no(_ASKS_NOBODY),
 }
 
-CAPABILITIES: Final[Mapping[Role, Capabilities]] = {
+CAPABILITIES: Final[Mapping[Role, Mapping[Capability, Support]]] = {
     Role.AUTHORIZATION: {**_COMMON, **_AUTHORIZATION, **_NO_RESOURCE},
     Role.RESOURCE: {**_COMMON, **_NO_AUTHORIZATION, **_RESOURCE},
     Role.BOTH: {**_COMMON, **_AUTHORIZATION, **_RESOURCE},
 }
+
+_NAME: Final = Limit(
+    # "Registering Clients": the same for name and version. A dot segment can't stand in a URL.
+    r"""^(?!\.{1,2}$)[^&()\\;,/":'<>\x00-\x1f\x7f]+$""",
+    255,
+    "anything but & ( ) \\ ; , / \" : ' < > and control characters",
+)
+
+_HELD: Final[HeldFields] = {
+    Kind.SETTINGS: {
+        "require_https": HeldField(),
+        "require_pkce": HeldField(yes("from 10.11 on")),
+        "authorization_code_lifetime": HeldField(),
+        "access_token_lifetime": HeldField(),
+        "token_endpoint_auth": HeldField(),
+    },
+    Kind.CLIENT: {
+        "name": HeldField(limit=_NAME, key_stands_in=True),
+        "version": HeldField(yes("the document of 10.11 takes whole numbers only"), replace(_NAME, max_length=None)),
+        **{path: HeldField() for path in ("description", "type", "redirect_uris", "grants", "enabled")},
+        **{path: HeldField() for path in ("tokens.access_lifetime", "tokens.refresh_count")},
+    },
+}
+_ELSEWHERE: Final = HeldField(left_out("what a scope opens is kept on the resource server"))
+_NO_TRUST: Final = {Kind.TRUST: {path: HeldField(no(_ASKS_NOBODY)) for path in fields_of(Kind.TRUST)}}
+_NOT_ABOUT_JWTS: Final = HeldField(no("an Integration Server asks about every token; it doesn't verify JWTs with keys"))
+_OPENING: Final[HeldFields] = {
+    Kind.SCOPE: {path: HeldField() for path in ("description", "resources", "url_templates")},
+    Kind.TRUST: {
+        **{path: HeldField() for path in ("authorization_server", "via", "endpoint", "client_id", "client_secret")},
+        **{path: HeldField() for path in ("username", "password", "user", "default_scope")},
+        **{path: HeldField() for path in ("truststore_alias", "keystore_alias", "key_alias")},
+        **dict.fromkeys(("issuer", "jwks_uri", "audience"), _NOT_ABOUT_JWTS),
+    },
+}
+
+FIELDS: Final[Mapping[Role, HeldFields]] = {
+    Role.AUTHORIZATION: {
+        **_HELD,
+        Kind.SCOPE: {"description": HeldField(), "resources": _ELSEWHERE, "url_templates": _ELSEWHERE},
+        **_NO_TRUST,
+    },
+    Role.RESOURCE: {**_HELD, **_OPENING},
+    Role.BOTH: {**_HELD, **_OPENING},
+}
+"""What a server holds of the model, by its role."""
 
 DEFAULT_VERSION: Final = "1"
 """The version of a client whose manifest gives none: the server tells clients apart by name and version, and needs both."""
@@ -180,18 +216,12 @@ DEFAULTS: Final[Mapping[Kind, Mapping[str, Any]]] = {
     },
 }
 
-NAMES: Final[Mapping[Kind, NameRule]] = {
+NAMES: Final[Mapping[Kind, Limit]] = {
     # "Adding a Scope" (10.5 and later): ASCII 33 to 126, at most 100, without \ , "; a dot segment can't stand in a URL.
-    Kind.SCOPE: NameRule(
+    Kind.SCOPE: Limit(
         r"^(?!\.{1,2}$)[!#-+\--\[\]-~]+$",
         100,
         'ASCII characters without space, backslash, comma and quotation mark (\\ , "), and neither "." nor ".."',
-    ),
-    # "Registering Clients": the same for name and version.
-    Kind.CLIENT: NameRule(
-        r"""^(?!\.{1,2}$)[^&()\\;,/":'<>\x00-\x1f\x7f]+$""",
-        255,
-        "anything but & ( ) \\ ; , / \" : ' < > and control characters",
     ),
 }
 
@@ -202,9 +232,11 @@ FACTS: Final = DriverFacts(
     credentials=WebMethodsCredentials,
     options=WebMethodsOptions,
     capabilities=CAPABILITIES,
+    fields=FIELDS,
     defaults=DEFAULTS,
     names=NAMES,
     endpoints=endpoints,
     absence=yes("Administrators and read-only administrators see everything; others get 403 for everything"),
+    notices=NOTICES,
     proved_against="the embedded server of oauthdeploy, which speaks the Administrator API of Integration Server 10.11",
 )

@@ -217,7 +217,7 @@ class _Draft:
     def _client(self) -> Iterator[str]:
         """The fields of an example, as far as the authorization server can hold them."""
         for line in _CLIENT:
-            counts = supports(self._table, Capability.CLIENT_REFRESH_COUNT)
+            counts = supports(self._table, "clients.tokens.refresh_count")
             yield line if counts else line.replace(", refresh_count: 10", "")
 
     def _associations(self) -> Iterator[str]:
@@ -293,10 +293,10 @@ _SETTINGS_SAY: Final = (
     "# The OAuth settings of the authorization server. Under overrides: {SERVER: {...}} they can differ.",
 )
 _SETTINGS: Final = (
-    (Capability.REQUIRE_HTTPS, "require_https: true"),
-    (Capability.REQUIRE_PKCE, "require_pkce: true  # public clients prove that they asked for the code (RFC 7636)"),
-    (Capability.AUTHORIZATION_CODE_LIFETIME, "authorization_code_lifetime: 10m"),
-    (Capability.ACCESS_TOKEN_LIFETIME, "access_token_lifetime: 1h"),
+    ("settings.require_https", "require_https: true"),
+    ("settings.require_pkce", "require_pkce: true  # public clients prove that they asked for the code (RFC 7636)"),
+    ("settings.authorization_code_lifetime", "authorization_code_lifetime: 10m"),
+    ("settings.access_token_lifetime", "access_token_lifetime: 1h"),
 )
 _SCOPES_SAY: Final = (
     "# Scopes, by the same names on every server. On a resource server a scope opens folders, services and URLs.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from oauthdeploy.model.capabilities import Capability, DriverFacts, Support, supports, table_for
+from oauthdeploy.model.capabilities import QUESTIONS, Capability, DriverFacts, Support, supports, table_for
 from oauthdeploy.model.explanation import DriverAnswer
 from oauthdeploy.model.servers import Role
 
@@ -40,16 +40,16 @@ BEYOND_NAMES: Final[Mapping[str, tuple[Capability, ...]]] = {
 """Capabilities that aren't named after the field that they are about; all others are."""
 
 
-def capabilities_of(path: str) -> tuple[Capability, ...]:
-    """The capabilities that decide about a field: the nearest one named after it or after what is around it, those named
-    after its values, and those of other names.
+def questions_about(path: str) -> tuple[str, ...]:
+    """The capabilities and fields that decide about a field: the nearest one named after it or after what is around it, those
+    named after its values, and those of other names.
     """
     around = path.replace("settings.overrides.", "settings.")
-    named: list[Capability] = []
+    named: list[str] = []
     while around and not named:
-        named += [capability for capability in Capability if capability == around]
+        named += [question for question in QUESTIONS if question == around]
         around = around.rpartition(".")[0]
-    inside = [capability for capability in Capability if "." in path and capability.startswith(f"{path}.")]
+    inside = [question for question in QUESTIONS if "." in path and question.startswith(f"{path}.")]
     return tuple(dict.fromkeys([*named, *inside, *BEYOND_NAMES.get(path, ())]))
 
 
@@ -57,17 +57,17 @@ def answers(path: str, drivers: Mapping[str, DriverFacts]) -> tuple[DriverAnswer
     """What each driver answers about a field; roles with the same answer stand together."""
     return tuple(
         answer
-        for capability in capabilities_of(path)
+        for question in questions_about(path)
         for name, facts in sorted(drivers.items())
         if facts.writable
-        for answer in _answers(name, facts, capability)
+        for answer in _answers(name, facts, question)
     )
 
 
-def _answers(name: str, facts: DriverFacts, capability: Capability) -> Iterator[DriverAnswer]:
+def _answers(name: str, facts: DriverFacts, question: str) -> Iterator[DriverAnswer]:
     found: dict[Support, list[str]] = {}
     for role in Role:
         if role in facts.roles:
-            found.setdefault(supports(table_for(facts, role), capability), []).append(role.value)
+            found.setdefault(supports(table_for(facts, role), question), []).append(role.value)
     for support, roles in found.items():
-        yield DriverAnswer(name, tuple(roles), capability.value, support.answer.value, support.note)
+        yield DriverAnswer(name, tuple(roles), question, support.answer.value, support.note)

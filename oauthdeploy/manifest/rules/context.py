@@ -12,7 +12,7 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Path
 from oauthdeploy.manifest.document import ClientEntry, Document, Presence, ScopeEntry
 from oauthdeploy.manifest.rules.uris import PLAIN_HTTPS, RedirectUri, is_loopback_url, read_redirect_uri
-from oauthdeploy.model.capabilities import Answer, Capability, DriverFacts, Support, supports, table_for
+from oauthdeploy.model.capabilities import Answer, DriverFacts, Support, supports, table_for
 from oauthdeploy.model.objects import Client, Grant, Object, Settings, Side
 from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.model.state import DesiredState
@@ -104,15 +104,15 @@ class RuleContext:
         entry = self.servers.get(server)
         return None if entry is None else self.drivers.get(entry.driver)
 
-    def support(self, server: str, capability: Capability, side: Side | None = None) -> Support:
+    def support(self, server: str, question: str, side: Side | None = None) -> Support:
         """What the driver of `server` answers for its role, or for one side of a server that may stand on both."""
         facts = self.facts(server)
         if facts is None:
             return Support(Answer.UNTESTED, "the driver is not known")
         role = self.servers[server].role
         if side is None or role is Role.BOTH:
-            return supports(table_for(facts, role), capability)
-        return supports(facts.capabilities.get(Role(side.value), {}), capability)
+            return supports(table_for(facts, role), question)
+        return supports(table_for(facts, Role(side.value)), question)
 
     def writable(self, server: str) -> bool:
         """False for a server that is only trusted, such as one with the driver `external`."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.core.diagnostics import Path, Severity
+from oauthdeploy.core.diagnostics import Severity
 from oauthdeploy.manifest.rules.base import Finding, Rule, object_address, rule
 from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.model.capabilities import Answer, Capability
 
-_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+\Z")
+SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+\Z")
 
 
 @rule(
@@ -40,78 +39,10 @@ scopes:
 def scope_characters(context: RuleContext) -> Iterator[Finding]:
     """Anything outside RFC 6749's scope-token."""
     for name, _ in context.scopes:
-        if not _SCOPE.match(name):
-            wrong = sorted({repr(character) for character in name if not _SCOPE.match(character)})
+        if not SCOPE_TOKEN.match(name):
+            wrong = sorted({repr(character) for character in name if not SCOPE_TOKEN.match(character)})
             detail = f"It holds {', '.join(wrong[:5])}." if wrong else "It is empty."
             yield Finding(("scopes", name), detail, object_address(Kind.SCOPE, name))
-
-
-def _names(context: RuleContext, kind: Kind) -> Iterator[tuple[str, Path, str]]:
-    """What is written as a name of an object of a kind: the object's key, the place of the name, the name."""
-    if kind is Kind.CLIENT:
-        for key, entry in context.clients:
-            name = entry.name
-            if name is None:
-                yield key, ("clients", key), key
-            else:
-                yield key, ("clients", key, "name"), name
-            if entry.version is not None:
-                yield key, ("clients", key, "version"), entry.version
-    elif kind is Kind.SCOPE:
-        for name, _ in context.scopes:
-            if _SCOPE.match(name):
-                yield name, ("scopes", name), name
-    elif kind is Kind.TRUST:
-        for server, settings in context.servers.items():
-            if settings.authorization_server is not None and settings.authorization_server != server:
-                yield server, ("servers", server, "authorization_server"), settings.authorization_server
-
-
-def _holders(context: RuleContext, servers: list[str], kind: Kind, key: str, path: Path) -> Iterator[str]:
-    """Those of the servers on which the name is of use."""
-    held = [name for name in servers if name == key] if kind is Kind.TRUST else servers
-    for server in held:
-        if not context.holds(server, kind, "" if kind is Kind.TRUST else key):
-            continue
-        if path[-1] != "version" or context.support(server, Capability.CLIENT_VERSION):
-            yield server
-
-
-@rule(
-    "name-not-accepted",
-    Severity.ERROR,
-    "Server doesn't accept this name",
-    reason="Each server has its own rules for names; a name that breaks them is refused in the middle of an apply.",
-    source="oauthdeploy drivers: rules for names; webMethods Integration Server, Registering Clients and Defining Scopes",
-    fix="Choose a name that every server accepts; clients have name for what people see.",
-    bad="""
-clients:
-  web-shop:
-    name: Web & Shop
-    type: public
-""",
-    good="""
-clients:
-  web-shop:
-    name: Web Shop
-    type: public
-""",
-)
-def not_accepted(context: RuleContext) -> Iterator[Finding]:
-    """A name that breaks the rule of a driver that holds the object; one finding for each name and server."""
-    for driver in dict.fromkeys(entry.driver for entry in context.servers.values()):
-        facts = context.drivers.get(driver)
-        servers = [name for name, entry in context.servers.items() if entry.driver == driver]
-        for kind, limit in facts.names.items() if facts is not None and facts.writable else ():
-            matches = re.compile(limit.pattern).fullmatch
-            longest = limit.max_length if limit.max_length is not None else sys.maxsize
-            for key, path, name in _names(context, kind):
-                if len(name) <= longest and matches(name):
-                    continue
-                shown = name if len(name) <= 60 else f"{name[:57]}..."
-                for server in _holders(context, servers, kind, key, path):
-                    address = Address(kind, "" if kind.is_singleton else key, server)
-                    yield Finding(path, f'{server} doesn\'t accept "{shown}": {limit.words}.', str(address))
 
 
 @rule(
@@ -171,7 +102,7 @@ def name_twice(context: RuleContext) -> Iterator[Finding]:
 
 def _by_name(context: RuleContext, server: str) -> bool:
     """True where a server has versions of clients, or makes the ids itself: then names are all that tells clients apart."""
-    versions = context.support(server, Capability.CLIENT_VERSION).answer is not Answer.NO
+    versions = context.support(server, "clients.version").answer is not Answer.NO
     return versions or context.support(server, Capability.CLIENT_ID_CHOICE).answer is Answer.NO
 
 
@@ -206,4 +137,4 @@ def scopes_alike(context: RuleContext) -> Iterator[Finding]:
             yield Finding(("scopes", name), f"{other} is another scope.", object_address(Kind.SCOPE, name))
 
 
-RULES: tuple[Rule, ...] = (scope_characters, not_accepted, name_twice, scopes_alike)
+RULES: tuple[Rule, ...] = (scope_characters, name_twice, scopes_alike)

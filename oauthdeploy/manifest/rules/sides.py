@@ -77,7 +77,7 @@ def opens_nothing(context: RuleContext) -> Iterator[Finding]:
     opening = [
         name
         for name in context.resource_servers
-        if context.support(name, Capability.SCOPE_RESOURCES) or context.support(name, Capability.SCOPE_URL_TEMPLATES)
+        if context.support(name, "scopes.resources") or context.support(name, "scopes.url_templates")
     ]
     for name, entry in context.scopes:
         if not entry.resources and not entry.url_templates:

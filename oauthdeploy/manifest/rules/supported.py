@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from oauthdeploy.core.addresses import Kind
@@ -12,33 +13,12 @@ from oauthdeploy.manifest.rules.base import Finding, Rule, object_address, rule
 from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.model.capabilities import Answer, Capability, Support
 from oauthdeploy.model.fields import Model
-from oauthdeploy.model.objects import Grant, IssuedBefore, Revocation, Settings, Side, Trust
+from oauthdeploy.model.held_fields import field_name, fields_of
+from oauthdeploy.model.objects import MODEL_OF, Grant, IssuedBefore, Revocation, Settings, Side, Trust, needed_on
 from oauthdeploy.model.servers import Role
 
 _AUTHORIZATION: Final = frozenset({Side.AUTHORIZATION})
-_RESOURCE: Final = frozenset({Side.RESOURCE})
 
-_SETTINGS: Final = {
-    "require_https": Capability.REQUIRE_HTTPS,
-    "require_pkce": Capability.REQUIRE_PKCE,
-    "authorization_code_lifetime": Capability.AUTHORIZATION_CODE_LIFETIME,
-    "access_token_lifetime": Capability.ACCESS_TOKEN_LIFETIME,
-    "token_endpoint_auth": Capability.TOKEN_ENDPOINT_AUTH,
-}
-# A field must be held on the sides that it matters on; what the other side can't hold of it, it doesn't need.
-_SCOPE: Final = (
-    ("description", Capability.SCOPE_DESCRIPTION, _AUTHORIZATION),
-    ("resources", Capability.SCOPE_RESOURCES, _RESOURCE),
-    ("url_templates", Capability.SCOPE_URL_TEMPLATES, _RESOURCE),
-)
-_CLIENT: Final = (
-    ("name", Capability.CLIENT_NAME, _AUTHORIZATION),
-    ("version", Capability.CLIENT_VERSION, _AUTHORIZATION),
-    ("description", Capability.CLIENT_DESCRIPTION, _AUTHORIZATION),
-    ("tokens", Capability.CLIENT_TOKENS, _AUTHORIZATION),
-    ("tokens.refresh_count", Capability.CLIENT_REFRESH_COUNT, _AUTHORIZATION),
-    ("enabled", Capability.CLIENT_ENABLED, frozenset(Side)),
-)
 _GRANTS: Final = {Grant.IMPLICIT: Capability.GRANT_IMPLICIT, Grant.PASSWORD: Capability.GRANT_PASSWORD}
 _TRUST: Final = {
     "remote": Capability.TRUST_REMOTE,
@@ -54,7 +34,7 @@ class _Gap:
     path: Path
     address: str
     server: str
-    capability: Capability
+    capability: str
     support: Support
 
     def __str__(self) -> str:
@@ -73,7 +53,7 @@ def _gaps(context: RuleContext, answer: Answer) -> Iterator[_Gap]:
     yield from _field_gaps(context, known, answer)
 
 
-def _asked(context: RuleContext, server: str) -> Iterator[tuple[Path, str, Capability]]:
+def _asked(context: RuleContext, server: str) -> Iterator[tuple[Path, str, str]]:
     """What is asked of a server by settings, associations, trust, revocations and renames."""
     for address, value in context.placed.get((server, Kind.SETTINGS), ()):
         if isinstance(value, Settings):
@@ -84,6 +64,7 @@ def _asked(context: RuleContext, server: str) -> Iterator[tuple[Path, str, Capab
         path: Path = ("servers", server, "authorization_server")
         if isinstance(value, Trust):
             yield path, str(address), _TRUST.get(value.via, Capability.TRUST)
+            yield from _trust_asked(context, server, str(address), value)
     for address, value in context.placed.get((server, Kind.REVOCATION), ()):
         if isinstance(value, Revocation):
             for field, capability in _revocation_asked(value, context.servers[server].role):
@@ -95,7 +76,7 @@ def _asked(context: RuleContext, server: str) -> Iterator[tuple[Path, str, Capab
 
 def _settings_asked(
     context: RuleContext, server: str, address: str, value: Settings
-) -> Iterator[tuple[Path, str, Capability]]:
+) -> Iterator[tuple[Path, str, str]]:
     settings = context.document.settings
     override = (settings.overrides or {}).get(server) if settings is not None else None
     own: frozenset[str] = frozenset() if override is None else frozenset(override.model_fields_set)
@@ -103,10 +84,20 @@ def _settings_asked(
         place: Path = ("settings", "overrides", server) if own >= value.model_fields_set else ("settings",)
         yield place, address, Capability.SETTINGS
         return
-    for field, capability in _SETTINGS.items():
+    for field in fields_of(Kind.SETTINGS):
         if field in value.model_fields_set:
             base: Path = ("settings", "overrides", server) if field in own else ("settings",)
-            yield (*base, field), address, capability
+            yield (*base, field), address, field_name(Kind.SETTINGS, field)
+
+
+def _trust_asked(context: RuleContext, server: str, address: str, value: Trust) -> Iterator[tuple[Path, str, str]]:
+    """The fields of a trust. Where the way of asking itself isn't offered, that says it all."""
+    if not context.support(server, _TRUST.get(value.via, Capability.TRUST)):
+        return
+    for field in fields_of(Kind.TRUST):
+        name = field_name(Kind.TRUST, field)
+        if getattr(value, field) is not None:
+            yield ("servers", server, "authorization_server"), address, name
 
 
 def _revocation_asked(value: Revocation, role: Role) -> Iterator[tuple[str, Capability]]:
@@ -129,24 +120,33 @@ def _revocation_asked(value: Revocation, role: Role) -> Iterator[tuple[str, Capa
 
 def _field_gaps(context: RuleContext, known: list[str], answer: Answer) -> Iterator[_Gap]:
     """Fields of scopes and clients. The tables are asked once for each server, so that no gap costs nothing."""
-    for field, capability, sides in _SCOPE:
-        servers = _servers(context, known, Kind.SCOPE, capability, sides, answer)
-        yield from _written(context, servers, Kind.SCOPE, context.scopes, field, capability)
-    for field, capability, sides in _CLIENT:
-        servers = _servers(context, known, Kind.CLIENT, capability, sides, answer)
-        yield from _written(context, servers, Kind.CLIENT, context.clients, field, capability)
+    entries: tuple[tuple[Kind, Iterable[tuple[str, Model]]], ...] = (
+        (Kind.SCOPE, context.scopes),
+        (Kind.CLIENT, context.clients),
+    )
+    for kind, pairs in entries:
+        for field in fields_of(kind):
+            name = field_name(kind, field)
+            servers = _servers(context, known, kind, name, _sides(kind, field), answer)
+            yield from _written(context, servers, kind, pairs, field, name)
     for grant, capability in _GRANTS.items():
         servers = _servers(context, known, Kind.CLIENT, capability, _AUTHORIZATION, answer)
         yield from _written(context, servers, Kind.CLIENT, context.clients_with[grant], "grants", capability)
 
 
+@cache
+def _sides(kind: Kind, field: str) -> frozenset[Side]:
+    """The sides that a field must be held on; what the other side can't hold of it, it doesn't need."""
+    return needed_on(MODEL_OF[kind], field)
+
+
 def _servers(
-    context: RuleContext, known: list[str], kind: Kind, capability: Capability, sides: frozenset[Side], answer: Answer
+    context: RuleContext, known: list[str], kind: Kind, question: str, sides: frozenset[Side], answer: Answer
 ) -> list[tuple[str, Support]]:
     """The servers on the given sides that give the answer. Where no server with objects of the kind is on them, all count."""
     holding = [name for name in known if (name, kind) in context.placed]
     concerned = [name for name in holding if context.servers[name].role.sides & sides] or holding
-    return [(name, support) for name in concerned if (support := context.support(name, capability)).answer is answer]
+    return [(name, support) for name in concerned if (support := context.support(name, question)).answer is answer]
 
 
 def _written(
@@ -155,24 +155,36 @@ def _written(
     kind: Kind,
     entries: Iterable[tuple[str, Model]],
     field: str,
-    capability: Capability,
+    question: str,
 ) -> Iterator[_Gap]:
     for name, entry in entries if servers else ():
-        if not _says(entry, field):
+        written = _says(entry, field)
+        if not written:
             continue
-        path: Path = (f"{kind}s", name, *field.split("."))
+        path: Path = (f"{kind}s", name, *written.split("."))
         for server, support in servers:
-            if context.holds(server, kind, name):
-                yield _Gap(path, object_address(kind, name), server, capability, support)
+            if context.holds(server, kind, name) and (
+                written == field or _lacks(context, server, kind, written, field)
+            ):
+                yield _Gap(path, object_address(kind, name), server, question, support)
 
 
-def _says(entry: Model, field: str) -> bool:
-    """Whether a field, by its dotted path, is written."""
+def _lacks(context: RuleContext, server: str, kind: Kind, group: str, field: str) -> bool:
+    """Whether a server holds nothing of a group of fields; said once, of the first of them."""
+    inside = [path for path in fields_of(kind) if path.startswith(f"{group}.")]
+    return inside[0] == field and not any(context.support(server, field_name(kind, path)) for path in inside)
+
+
+def _says(entry: Model, field: str) -> str:
+    """As much of a field's dotted path as is written: less than all of it where null is written for the group around it."""
     name, _, inside = field.partition(".")
     if name not in entry.model_fields_set:
-        return False
+        return ""
     inner = getattr(entry, name)
-    return not inside or (isinstance(inner, Model) and _says(inner, inside))
+    if not inside or inner is None:
+        return name
+    below = _says(inner, inside) if isinstance(inner, Model) else ""
+    return f"{name}.{below}" if below else ""
 
 
 @rule(
@@ -241,8 +253,8 @@ clients:
 )
 def untested(context: RuleContext) -> Iterator[Finding]:
     """One finding for each server and capability, at the first place."""
-    first: dict[tuple[str, Capability], _Gap] = {}
-    places: dict[tuple[str, Capability], int] = {}
+    first: dict[tuple[str, str], _Gap] = {}
+    places: dict[tuple[str, str], int] = {}
     for gap in _gaps(context, Answer.UNTESTED):
         key = (gap.server, gap.capability)
         first.setdefault(key, gap)

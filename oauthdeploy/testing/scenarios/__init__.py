@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from oauthdeploy.testing.scenarios import answers, behaviour, clients, failures, kinds, revocation
+from oauthdeploy.testing.scenarios import answers, behaviour, clients, failures, fields, kinds, revocation
 from oauthdeploy.testing.scenarios.base import SCENARIOS as _TOLD
-from oauthdeploy.testing.scenarios.base import NoHook, Scenario
+from oauthdeploy.testing.scenarios.base import NoHook, NotDeclared, Scenario
 
-_PARTS: Final = (kinds, clients, revocation, behaviour, answers, failures)
+_PARTS: Final = (kinds, clients, revocation, behaviour, answers, failures, fields)
 
 GROUPS: Final = {
     "arrival": "Arrival",
     "settings": "Settings",
     "scopes": "Scopes",
     "clients": "Clients",
+    "limits": "Limits",
     "secrets": "Secrets",
     "associations": "Associations",
     "trust": "Trust",
@@ -37,4 +38,4 @@ SCENARIOS: Final[dict[str, Scenario]] = {
 }
 """All scenarios by name, in the order of the story."""
 
-__all__ = ["GROUPS", "SCENARIOS", "NoHook", "Scenario"]
+__all__ = ["GROUPS", "SCENARIOS", "NoHook", "NotDeclared", "Scenario"]

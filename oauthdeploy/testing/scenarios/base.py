@@ -19,6 +19,10 @@ class NoHook(Exception):
     """The site has no hook for what the scenario must do behind the driver's back."""
 
 
+class NotDeclared(Exception):
+    """The driver declares nothing that the scenario could hold against the server."""
+
+
 @dataclass(frozen=True)
 class Scenario:
     """One story about a driver. It is told where every capability of `needs` is offered; where `proves` is declared no, it is
@@ -28,8 +32,8 @@ class Scenario:
     name: str
     title: str
     tell: Tell
-    needs: frozenset[Capability]
-    proves: Capability | None
+    needs: frozenset[str]
+    proves: str | None
 
     @property
     def group(self) -> str:
@@ -41,7 +45,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {}
 """All scenarios by name, from easy to hard."""
 
 
-def scenario(name: str, *needs: Capability, proves: Capability | None = None) -> Callable[[Tell], Tell]:
+def scenario(name: str, *needs: str, proves: str | None = None) -> Callable[[Tell], Tell]:
     """Make a function a scenario; its docstring is the title."""
 
     def register(tell: Tell) -> Tell:
@@ -52,7 +56,7 @@ def scenario(name: str, *needs: Capability, proves: Capability | None = None) ->
     return register
 
 
-def can(bench: Bench, capability: Capability) -> bool:
+def can(bench: Bench, capability: str) -> bool:
     """Whether the server offers it, as far as the driver says."""
     return bool(bench.table[capability])
 

@@ -52,7 +52,7 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozens
     return frozenset(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
 
 
-@scenario("unmanaged/client", Can.CLIENTS, Can.CLIENT_DESCRIPTION)
+@scenario("unmanaged/client", Can.CLIENTS, "clients.description")
 def unmanaged_client(bench: Bench) -> None:
     """Whatever was set on a client by hand survives a change of its description"""
     before = {"clients": {"web-shop": {"description": "before"}}}
@@ -61,7 +61,7 @@ def unmanaged_client(bench: Bench) -> None:
     _require_unmanaged(bench, Kind.CLIENT, "web-shop", before, after, "client/web-shop")
 
 
-@scenario("unmanaged/scope", Can.SCOPES, Can.SCOPE_DESCRIPTION)
+@scenario("unmanaged/scope", Can.SCOPES, "scopes.description")
 def unmanaged_scope(bench: Bench) -> None:
     """Whatever was set on a scope by hand survives a change of its description"""
     bench.settle("a scope", {"scopes": {"orders.read": simple_scope(bench, description="before")}})
@@ -70,7 +70,7 @@ def unmanaged_scope(bench: Bench) -> None:
     _require_unmanaged(bench, Kind.SCOPE, "orders.read", before, after, "scope/orders.read")
 
 
-@scenario("unmanaged/settings", Can.SETTINGS, Can.ACCESS_TOKEN_LIFETIME)
+@scenario("unmanaged/settings", Can.SETTINGS, "settings.access_token_lifetime")
 def unmanaged_settings(bench: Bench) -> None:
     """Whatever was set by hand among the settings survives a change of the token lifetime"""
 

@@ -78,31 +78,31 @@ def _natural_key(bench: Bench, field: str, first: Any, second: Any) -> None:
         require_written(bench, ran.after, "client/web-shop", field)
 
 
-@scenario("clients/name", Can.CLIENTS, proves=Can.CLIENT_NAME)
+@scenario("clients/name", Can.CLIENTS, proves="clients.name")
 def client_name(bench: Bench) -> None:
     """A client has a name for people; where the key is the client_id it changes, and the client stays the same one"""
     _natural_key(bench, "name", "Web Shop", "Boutique no 1")
 
 
-@scenario("clients/version", Can.CLIENTS, proves=Can.CLIENT_VERSION)
+@scenario("clients/version", Can.CLIENTS, proves="clients.version")
 def client_version(bench: Bench) -> None:
     """A client has a version; where the key is the client_id it changes, and the client stays the same one"""
     _natural_key(bench, "version", "1", "2")
 
 
-@scenario("clients/description", Can.CLIENTS, proves=Can.CLIENT_DESCRIPTION)
+@scenario("clients/description", Can.CLIENTS, proves="clients.description")
 def client_description(bench: Bench) -> None:
     """A client's description changes, in letters of all kinds"""
     _client_field(bench, "description", "The shop's front end", 'La "vitrine" - 店')
 
 
-@scenario("clients/tokens", Can.CLIENTS, proves=Can.CLIENT_TOKENS)
+@scenario("clients/tokens", Can.CLIENTS, proves="clients.tokens.access_lifetime")
 def client_tokens(bench: Bench) -> None:
     """The client's tokens live longer, and shorter again"""
     _client_field(bench, "tokens", {"access_lifetime": "10m"}, {"access_lifetime": "15m"}, "tokens.access_lifetime")
 
 
-@scenario("clients/refresh count", Can.CLIENTS, proves=Can.CLIENT_REFRESH_COUNT)
+@scenario("clients/refresh count", Can.CLIENTS, proves="clients.tokens.refresh_count")
 def client_refresh_count(bench: Bench) -> None:
     """The client's tokens can be refreshed more often, and less often again"""
 
@@ -114,13 +114,22 @@ def client_refresh_count(bench: Bench) -> None:
     back_and_forth(bench, "the refresh count", "client/web-shop", "tokens.refresh_count", parts, values)
 
 
-@scenario("clients/enabled", Can.CLIENTS, proves=Can.CLIENT_ENABLED)
+@scenario("clients/types", Can.CLIENTS, proves="clients.type")
+def client_types(bench: Bench) -> None:
+    """A client can keep a secret or can't, as the manifest says"""
+    parts = {"clients": {"web-shop": public(), "batch": confidential(bench, "batch")}}
+    planned = bench.step("one of each type", parts, {"client/web-shop": "create", "client/batch": "create"}).after
+    require_written(bench, planned, "client/web-shop", "type")
+    require_written(bench, planned, "client/batch", "type")
+
+
+@scenario("clients/enabled", Can.CLIENTS, proves="clients.enabled")
 def client_enabled(bench: Bench) -> None:
     """A client is disabled and enabled again"""
     _client_field(bench, "enabled", True, False)
 
 
-@scenario("clients/grants", Can.CLIENTS)
+@scenario("clients/grants", Can.CLIENTS, proves="clients.grants")
 def client_grants(bench: Bench) -> None:
     """A client may use another grant, and no longer; the order of grants means nothing"""
 

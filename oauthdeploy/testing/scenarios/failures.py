@@ -270,7 +270,7 @@ def vanished_client(bench: Bench) -> None:
     _vanish(bench, before, gone, gone)
 
 
-@scenario("vanished/scope", Can.SCOPES, Can.SCOPE_DESCRIPTION)
+@scenario("vanished/scope", Can.SCOPES, "scopes.description")
 def vanished_scope(bench: Bench) -> None:
     """A scope that is gone when it is to be changed or deleted: an error of ours, or done; never a crash"""
     before = {"scopes": {"orders.read": {"description": "before"}}}

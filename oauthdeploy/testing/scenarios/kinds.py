@@ -52,9 +52,9 @@ def _setting(bench: Bench, field: str, first: Any, second: Any) -> None:
 def settings(bench: Bench) -> None:
     """Several settings are changed in one step, and the others stay as they are"""
     known: dict[str, Any] = {
-        "require_pkce": (Can.REQUIRE_PKCE, True, False),
-        "authorization_code_lifetime": (Can.AUTHORIZATION_CODE_LIFETIME, "5m", "4m"),
-        "access_token_lifetime": (Can.ACCESS_TOKEN_LIFETIME, "20m", "30m"),
+        "require_pkce": ("settings.require_pkce", True, False),
+        "authorization_code_lifetime": ("settings.authorization_code_lifetime", "5m", "4m"),
+        "access_token_lifetime": ("settings.access_token_lifetime", "20m", "30m"),
     }
     offered = {
         name: sample(bench, f"settings.{name}", a, b) for name, (able, a, b) in known.items() if can(bench, able)
@@ -72,31 +72,31 @@ def settings(bench: Bench) -> None:
         raise Breach(f"a change of {first} changed other settings too: {planned.actions}")
 
 
-@scenario("settings/require_https", Can.SETTINGS, proves=Can.REQUIRE_HTTPS)
+@scenario("settings/require_https", Can.SETTINGS, proves="settings.require_https")
 def require_https(bench: Bench) -> None:
     """HTTPS is required, and no longer"""
     _setting(bench, "require_https", True, False)
 
 
-@scenario("settings/require_pkce", Can.SETTINGS, proves=Can.REQUIRE_PKCE)
+@scenario("settings/require_pkce", Can.SETTINGS, proves="settings.require_pkce")
 def require_pkce(bench: Bench) -> None:
     """PKCE is required, and no longer"""
     _setting(bench, "require_pkce", True, False)
 
 
-@scenario("settings/code lifetime", Can.SETTINGS, proves=Can.AUTHORIZATION_CODE_LIFETIME)
+@scenario("settings/code lifetime", Can.SETTINGS, proves="settings.authorization_code_lifetime")
 def code_lifetime(bench: Bench) -> None:
     """Authorization codes live longer, and shorter again"""
     _setting(bench, "authorization_code_lifetime", "5m", "4m")
 
 
-@scenario("settings/token lifetime", Can.SETTINGS, proves=Can.ACCESS_TOKEN_LIFETIME)
+@scenario("settings/token lifetime", Can.SETTINGS, proves="settings.access_token_lifetime")
 def token_lifetime(bench: Bench) -> None:
     """Access tokens live longer, and shorter again"""
     _setting(bench, "access_token_lifetime", "20m", "30m")
 
 
-@scenario("settings/token endpoint", Can.SETTINGS, proves=Can.TOKEN_ENDPOINT_AUTH)
+@scenario("settings/token endpoint", Can.SETTINGS, proves="settings.token_endpoint_auth")
 def token_endpoint(bench: Bench) -> None:
     """The token endpoint asks for credentials, or takes a session"""
     _setting(bench, "token_endpoint_auth", "credentials", "session")
@@ -114,7 +114,7 @@ def any_setting(bench: Bench) -> None:
 def simple_scope(bench: Bench, **more: Any) -> dict[str, Any]:
     """A scope as simple as the server lets it be."""
     fields: dict[str, Any] = {}
-    if can(bench, Can.SCOPE_RESOURCES):
+    if can(bench, "scopes.resources"):
         fields["resources"] = [sample(bench, "scopes.resources", ["orders.v1"], [])[0][0]]
     return {**fields, **more}
 
@@ -132,7 +132,7 @@ def scopes(bench: Bench) -> None:
     bench.live(planned, "scope/orders.write")
 
 
-@scenario("scopes/description", Can.SCOPES, proves=Can.SCOPE_DESCRIPTION)
+@scenario("scopes/description", Can.SCOPES, proves="scopes.description")
 def scope_description(bench: Bench) -> None:
     """A scope's description changes, in letters of all kinds"""
 
@@ -143,7 +143,7 @@ def scope_description(bench: Bench) -> None:
     back_and_forth(bench, "the description", "scope/orders.read", "description", parts, values)
 
 
-@scenario("scopes/resources", Can.SCOPES, proves=Can.SCOPE_RESOURCES)
+@scenario("scopes/resources", Can.SCOPES, proves="scopes.resources")
 def scope_resources(bench: Bench) -> None:
     """A scope opens more resources, and fewer again, in whatever order they are written"""
 
@@ -156,7 +156,7 @@ def scope_resources(bench: Bench) -> None:
     bench.rest(parts(list(reversed(second))))
 
 
-@scenario("scopes/url templates", Can.SCOPES, proves=Can.SCOPE_URL_TEMPLATES)
+@scenario("scopes/url templates", Can.SCOPES, proves="scopes.url_templates")
 def scope_url_templates(bench: Bench) -> None:
     """A scope opens URL templates, and others"""
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.drivers.opa.facts import DEFAULTS, FACTS, NAMES, OpaCredentials, OpaOptions
-from oauthdeploy.model.capabilities import Answer, Capability, supports
+from oauthdeploy.model.capabilities import QUESTIONS, Answer, supports
 from oauthdeploy.model.objects import MODEL_OF
 from oauthdeploy.model.servers import Role
 
@@ -38,8 +38,8 @@ def test_the_token_is_a_secret() -> None:
 
 def test_every_question_has_an_answer_with_a_reason_for_a_no() -> None:
     """What isn't in the table would be a no without a reason."""
-    for capability in Capability:
-        answer = supports(FACTS.capabilities[Role.RESOURCE], capability)
+    for capability in QUESTIONS:
+        answer = supports(FACTS.tables[Role.RESOURCE], capability)
         assert "doesn't offer it" not in answer.note or capability.startswith("settings."), capability
         assert answer.note or answer.answer is Answer.YES
 

@@ -6,6 +6,7 @@ A case is a part of a manifest; `helpers.manifest` writes the rest around it.
 from __future__ import annotations
 
 SECRET = 'secret: {value: "${env:BATCH_SECRET}"}'
+KEYCLOAK = "kc: {role: authorization, driver: keycloak, url: 'https://kc.example.com', options: {realm: shop}}"
 AS = "login: {role: authorization, driver: webmethods, url: 'https://as.example.com'}"
 RS = "orders: {role: resource, driver: webmethods, url: 'https://rs.example.com', authorization_server: login}"
 BOTH = "is: {role: both, driver: webmethods, url: 'https://is.example.com', authorization_server: is}"
@@ -187,6 +188,16 @@ FIRES: dict[str, list[str]] = {
         f"scopes: {{{'s' * 101}: {{description: d, resources: [a]}}}}\n",
         "clients: {'a;b': {type: public}}\n",
         app('type: public, version: "1/2"'),
+        servers(KEYCLOAK) + f"clients: {{{'k' * 256}: {{type: public, name: Shop}}}}\n",
+        servers(KEYCLOAK) + app(f"type: public, name: {'n' * 256}"),
+    ],
+    "value-not-accepted": [
+        servers(KEYCLOAK)
+        + app("type: public, redirect_uris: ['https://a.example.com/b', 'https://a.example.com/[c]']"),
+        servers(KEYCLOAK) + app(f"type: public, description: {'d' * 256}"),
+        servers(KEYCLOAK) + app(f"type: public, description: {chr(0x1F600) * 128}"),
+        servers(KEYCLOAK) + app(f"type: public, redirect_uris: ['https://shop.example.com/{'d' * 231}']"),
+        servers(KEYCLOAK) + f"scopes: {{a: {{description: {'d' * 256}}}}}\n",
     ],
     "client-name-twice": [
         "clients: {a: {name: x, type: public}, b: {name: x, type: public}}\n",

@@ -13,7 +13,7 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.manifest.load import load_manifest
-from oauthdeploy.model.capabilities import Capability, DriverFacts, NameRule, Support, no, untested, yes
+from oauthdeploy.model.capabilities import Capability, DriverFacts, Limit, Support, every_field, no, untested, yes
 from oauthdeploy.model.fields import Model, Text
 from oauthdeploy.model.servers import Role
 
@@ -62,16 +62,23 @@ def _all(support: Support, **others: Support) -> dict[Capability, Support]:
 
 
 def _driver(
-    name: str, role: Role, table: Mapping[Capability, Support], credentials: type[Model] = Nothing
+    name: str,
+    role: Role,
+    table: Mapping[Capability, Support],
+    credentials: type[Model] = Nothing,
+    **fields: Support,
 ) -> DriverFacts:
-    return DriverFacts(
+    """A driver that holds every field but those that `fields` answer otherwise, `clients__enabled` for `clients.enabled`."""
+    made = DriverFacts(
         name=name,
         title=name,
         roles=frozenset({role}),
         credentials=credentials,
         options=Nothing,
         capabilities={role: table},
+        fields={role: every_field(yes())},
     )
+    return made.answering(role, {name.replace("__", "."): answer for name, answer in fields.items()})
 
 
 # Stand-ins with the gaps that the real servers are known for; the real webmethods and external come from the registry.
@@ -80,11 +87,9 @@ RFC7591 = _driver(
     Role.AUTHORIZATION,
     _all(
         yes(),
-        CLIENT_ENABLED=no("RFC 7592 can't switch a client off"),
         CLIENT_SECRET_CHOICE=no("RFC 7591 has the server choose"),
         SCOPES=no("there are no scope objects"),
         SETTINGS=no("there is no API for settings"),
-        CLIENT_TOKENS=no("there is no field for lifetimes"),
         CLIENT_RENAME=no("there is no rename"),
         GRANT_IMPLICIT=no("not offered"),
         TOKENS_BY_TIME=no("tokens are not listed"),
@@ -94,20 +99,28 @@ RFC7591 = _driver(
         BLOCK_CLIENT=no("a client can't be switched off"),
         ASSOCIATIONS=no("kept in the client"),
     ),
+    clients__enabled=no("RFC 7592 can't switch a client off"),
+    clients__tokens__access_lifetime=no("there is no field for lifetimes"),
+    clients__tokens__refresh_count=no("there is no field for lifetimes"),
 )
 GLEWLWYD = _driver(
     "glewlwyd",
     Role.AUTHORIZATION,
-    _all(yes(), CLIENT_SECRET_GENERATE=no("the secret is given"), CLIENT_DESCRIPTION=untested("kept as data")),
+    _all(yes(), CLIENT_SECRET_GENERATE=no("the secret is given")),
     Phrase,
+    clients__description=untested("kept as data"),
 )
 OPA = replace(
     _driver(
         "opa",
         Role.RESOURCE,
-        _all(yes(), CLIENT_TOKENS=no("policy data"), SCOPE_URL_TEMPLATES=no("paths only"), CLIENT_ENABLED=untested()),
+        _all(yes()),
+        clients__tokens__access_lifetime=no("policy data"),
+        clients__tokens__refresh_count=no("policy data"),
+        scopes__url_templates=no("paths only"),
+        clients__enabled=untested(),
     ),
-    names={Kind.TRUST: NameRule("[a-z]+", 8, "up to eight small letters")},
+    names={Kind.TRUST: Limit("[a-z]+", 8, "up to eight small letters")},
 )
 
 

@@ -7,6 +7,7 @@ from tests.manifest.rules.cases import (
     BOTH,
     CODE,
     IDP,
+    KEYCLOAK,
     OPA,
     REVOKED,
     RFC7591,
@@ -191,6 +192,13 @@ SILENT: dict[str, list[str]] = {
         "clients: {'a;b': {type: public, name: A B, version: 1.0-rc1}}\n",
         servers(RFC7591) + "clients: {'a;b': {type: public}}\n",
         app("type: public, name: null, version: null"),
+    ],
+    "value-not-accepted": [
+        servers(KEYCLOAK) + app("type: public, redirect_uris: ['https://[2001:db8::1]/cb?filter[state]=1']"),
+        servers(KEYCLOAK) + app(f"type: public, description: {'d' * 255}"),
+        servers(KEYCLOAK) + app(f"type: public, description: {chr(0x1F600) * 127}"),
+        servers(KEYCLOAK) + app(f"type: public, redirect_uris: ['https://shop.example.com/{'d' * 230}']"),
+        app(f"type: public, description: {'d' * 300}"),
     ],
     "client-name-twice": [
         'clients: {a: {name: x, version: "1", type: public}, b: {name: x, version: "2", type: public}}\n',

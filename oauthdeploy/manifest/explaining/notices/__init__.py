@@ -6,13 +6,14 @@ and numbers of the case at hand; here stands what is true of every case. A test 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from oauthdeploy.manifest.explaining.notices import commands, planning, reports, running, safety, servers
-from oauthdeploy.model.explanation import SAFETY, RuleFacts
+from oauthdeploy.model.capabilities import DriverFacts
+from oauthdeploy.model.explanation import DRIVER, SAFETY, Notice, RuleFacts
 
-_GROUPS = (
+_GROUPS: Final[tuple[tuple[str, tuple[Notice, ...]], ...]] = (
     (SAFETY, safety.NOTICES),
     ("planning", planning.NOTICES),
     ("servers", servers.NOTICES),
@@ -22,13 +23,13 @@ _GROUPS = (
 )
 
 
-@cache
-def all_notices() -> Mapping[str, RuleFacts]:
-    """Every id with its explanation, group by group."""
-    return {facts.id: facts for facts in _facts()}
+def all_notices(drivers: Mapping[str, DriverFacts]) -> Mapping[str, RuleFacts]:
+    """Every id with its explanation, group by group; each of the known drivers is a group of its own."""
+    own = ((f"{DRIVER} {name}", facts.notices) for name, facts in sorted(drivers.items()))
+    return {facts.id: facts for facts in _facts((*_GROUPS, *own))}
 
 
-def _facts() -> Iterator[RuleFacts]:
-    for group, notices in _GROUPS:
+def _facts(groups: Iterable[tuple[str, Iterable[Notice]]]) -> Iterator[RuleFacts]:
+    for group, notices in groups:
         for id, severity, title, reason, fix in notices:
             yield RuleFacts(id, severity, title, reason, "", fix, "", "", group=group)

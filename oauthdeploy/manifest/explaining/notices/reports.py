@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from oauthdeploy.manifest.explaining.notices.base import Notice
+from oauthdeploy.model.explanation import Notice
 
 _PLANNED: Final = {
     "create": ("The plan creates an object", "The manifest wants it, and the server doesn't have it."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from oauthdeploy.manifest.explaining.notices.base import Notice
+from oauthdeploy.model.explanation import Notice
 
 NOTICES: Final[tuple[Notice, ...]] = (
     (

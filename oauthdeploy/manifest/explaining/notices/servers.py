@@ -1,10 +1,10 @@
-"""Findings of drivers about their servers, and errors of the way there."""
+"""Errors of the way to a server, whatever it is; what one driver alone finds stands with that driver."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from oauthdeploy.manifest.explaining.notices.base import Notice
+from oauthdeploy.model.explanation import Notice
 
 NOTICES: Final[tuple[Notice, ...]] = (
     (
@@ -140,121 +140,5 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "A write reached a connection that only reads",
         "plan, drift, ping, export and validate can't write: the request was stopped before anything was sent.",
         "This is a bug in oauthdeploy or in a driver; please report it.",
-    ),
-    # webmethods
-    (
-        "client-version-not-a-number",
-        "error",
-        "The server takes whole numbers as versions",
-        "Integration Server holds a client's version as a number, so that another text can't be kept.",
-        "Write a whole number without leading zeros, such as 1.",
-    ),
-    (
-        "client-key-not-an-id",
-        "info",
-        "A client's key can't be its client_id",
-        "Integration Server takes letters, digits and . _ ~ @ - in ids. For another key it makes an id of its own.",
-        "Choose such a key, or live with an id that the server makes.",
-    ),
-    (
-        "client-secret-not-settable",
-        "warning",
-        "The server makes client secrets itself",
-        "It can't be given a secret. A client that is there keeps the one that it has; one that isn't can't be made so.",
-        "Write secret: {generate: true, deliver_to: {file: ...}} for clients that this server shall make.",
-    ),
-    (
-        "refresh-count-contradicts-grants",
-        "warning",
-        "Grants and refresh count say different things",
-        "Integration Server lets a client refresh where its refresh count is not 0, and nothing else decides.",
-        "Grant refresh_token together with a refresh count that is not 0, or neither.",
-    ),
-    (
-        "trusted-server-incomplete",
-        "error",
-        "The trusted server isn't known there, and too little is written to make it known",
-        "To make an alias the resource server must be told how to ask the authorization server.",
-        "Write the missing keys under introspection of the trusted server, or make the alias by hand.",
-    ),
-    # keycloak
-    (
-        "realm-to-be-created",
-        "info",
-        "The realm isn't there and will be created",
-        "options.create_realm is true. The realm comes before the first change, with Keycloak's own clients and defaults.",
-        "Nothing, if that is meant; else correct options.realm.",
-    ),
-    (
-        "built-in-object",
-        "error",
-        "What Keycloak needs itself is never deleted",
-        "Keycloak makes the object with every realm, and parts of it stop working without.",
-        "Take state: absent away.",
-    ),
-    (
-        "not-an-oauth-object",
-        "error",
-        "The name belongs to something of SAML",
-        "A client or client scope of that name is there with another protocol than openid-connect.",
-        "Choose another name.",
-    ),
-    (
-        "https-required-over-http",
-        "warning",
-        "The realm would refuse oauthdeploy's own connection",
-        "The address of the server is http, and with require_https the realm refuses that. A plan that would make it so is "
-        "stopped.",
-        "Write the https address into url.",
-    ),
-    (
-        "token-lifetime-endless",
-        "error",
-        "Keycloak's tokens end with their session",
-        "Keycloak has no unlimited lifetime.",
-        "Write a duration.",
-    ),
-    (
-        "refresh-count-not-settable",
-        "error",
-        "Keycloak counts refreshes for the whole realm",
-        "tokens.refresh_count can't be held by one client of Keycloak.",
-        "Leave it out; for no refresh token at all leave refresh_token out of grants.",
-    ),
-    (
-        "default-scope-not-associated",
-        "error",
-        "A default scope is none of the client's associations",
-        "options.keycloak.default_scopes names scopes that the client gets without asking, so it must be allowed to have them.",
-        "Associate them, or take the scope out of the list.",
-    ),
-    # opa
-    (
-        "opa-data-in-memory",
-        "info",
-        "Policy data is in memory only",
-        "When Open Policy Agent restarts, its policy data is gone, and until the next apply a policy refuses everybody.",
-        "Apply after each start, or deliver the data as a bundle (`oauthdeploy bundle`).",
-    ),
-    (
-        "opa-path-in-bundle",
-        "error",
-        "Policy data comes from a bundle",
-        "A bundle owns the path, and Open Policy Agent lets nobody else write it.",
-        "Write the document into that bundle (`oauthdeploy bundle`), or choose another options.path.",
-    ),
-    (
-        "opa-secret-not-stored",
-        "info",
-        "The introspection secret is not written to OPA",
-        "Policy data is no place for secrets: whoever may read it would read them.",
-        "Give it to OPA as an environment variable, which the policy reads by opa.runtime().env.",
-    ),
-    (
-        "bundle-needs-a-moment",
-        "error",
-        "A bundle can't say when",
-        "A bundle is written before anybody knows when it will be loaded, so it must say up to when tokens are refused.",
-        "Write tokens: {issued_before: ...} with the time of the incident.",
     ),
 )

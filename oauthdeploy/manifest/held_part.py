@@ -1,0 +1,71 @@
+"""The desired state without what its servers don't hold: a driver is never given a field that it doesn't declare.
+
+The rules have named each such field by then. Most are errors; what is left is a field that only the other side needs, or one
+whose finding the user has ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.model.capabilities import Capabilities, DriverFacts, supports, table_for
+from oauthdeploy.model.fields import Model, inner_model
+from oauthdeploy.model.held_fields import SECTIONS, field_name, fields_of
+from oauthdeploy.model.objects import Object
+from oauthdeploy.model.state import DesiredState
+
+
+def held_part(desired: DesiredState, drivers: Mapping[str, DriverFacts]) -> DesiredState:
+    """What of the desired state its servers hold. Objects stay, however little of them is held."""
+    lacking = {
+        (name, kind): gaps
+        for name, server in desired.servers.items()
+        if server.driver in drivers
+        for kind in SECTIONS
+        if (gaps := _gaps(table_for(drivers[server.driver], server.role), kind))
+    }
+    objects: dict[Any, Object] = {}
+    for address, value in desired.objects.items():
+        gone = lacking.get((address.server, address.kind))
+        objects[address] = _less(value, gone, address.kind) if gone and _touched(value, gone) else value
+    return replace(desired, objects=objects)
+
+
+def _gaps(table: Capabilities, kind: Kind) -> frozenset[str]:
+    return frozenset(path for path in fields_of(kind) if not supports(table, field_name(kind, path)))
+
+
+@cache
+def _heads(gaps: frozenset[str]) -> frozenset[str]:
+    return frozenset(path.partition(".")[0] for path in gaps)
+
+
+def _touched(value: Model, gaps: frozenset[str]) -> bool:
+    return not value.model_fields_set.isdisjoint(_heads(gaps))
+
+
+def _less(value: Any, gaps: frozenset[str], kind: Kind) -> Any:
+    """The same object with those fields not written; of a group, null asks for null in each field that is held."""
+    written: dict[str, Any] = {name: getattr(value, name) for name in type(value).model_fields}
+    fields = set(value.model_fields_set)
+    for name in fields & _heads(gaps):
+        inner = [path for path in fields_of(kind) if path.startswith(f"{name}.")]
+        kept = [path for path in inner if path not in gaps]
+        if not kept:
+            fields.discard(name)
+            written[name] = None
+        else:
+            written[name] = _inside(type(value), name, written[name], [path.partition(".")[2] for path in kept])
+            if not written[name].model_fields_set:
+                fields.discard(name)
+    return type(value).model_construct(fields, **written)
+
+
+def _inside(model: type[Model], name: str, value: Model | None, kept: list[str]) -> Model:
+    group = type(value) if value is not None else inner_model(model, name)
+    fields = {path for path in kept if value is None or path in value.model_fields_set}
+    return group.model_construct(fields, **{path: getattr(value, path, None) for path in fields})

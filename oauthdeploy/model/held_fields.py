@@ -1,0 +1,182 @@
+"""What a driver holds of the model's fields, as data: whether, within which limits, and the reason where it doesn't.
+
+A field that a driver doesn't name isn't held: so a field that is added to the model is refused by name on every server until a
+driver says that it holds it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from typing import Any, Final
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.fields import Model, leaves
+from oauthdeploy.model.objects import MODEL_OF
+
+
+class Answer(StrEnum):
+    """Yes and no are proved against a real server; untested is not."""
+
+    YES = "yes"
+    NO = "no"
+    UNTESTED = "untested"
+
+
+@dataclass(frozen=True)
+class Support:
+    """An answer and a note: the reason for a no, the condition of a yes.
+
+    `deliberate` marks a no that is a choice: the server might take it, and the driver leaves it out for the reason of the note.
+    """
+
+    answer: Answer
+    note: str = ""
+    deliberate: bool = False
+
+    def __bool__(self) -> bool:
+        return self.answer is not Answer.NO
+
+
+def yes(note: str = "") -> Support:
+    """Proved to work."""
+    return Support(Answer.YES, note)
+
+
+def no(note: str) -> Support:
+    """Can't be done there; the note says why."""
+    return Support(Answer.NO, note)
+
+
+def left_out(note: str) -> Support:
+    """The server might take it there, and the driver never asks it to; the note says why."""
+    return Support(Answer.NO, note, deliberate=True)
+
+
+def untested(note: str = "") -> Support:
+    """Should work; nothing has shown it."""
+    return Support(Answer.UNTESTED, note)
+
+
+class Unit(StrEnum):
+    """What a server counts when it measures a text."""
+
+    CHARACTERS = "characters"
+    UTF16 = "UTF-16 code units"
+    UTF8 = "bytes of UTF-8"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a server accepts of a text, of each text of a list, or of a number.
+
+    A text matches `pattern` as a whole and isn't longer than `max_length`, counted in `unit`; a number lies between `minimum`
+    and `maximum`, both included. `words` say the rule of the pattern.
+    """
+
+    pattern: str = ""
+    max_length: int | None = None
+    words: str = ""
+    unit: Unit = Unit.CHARACTERS
+    minimum: int | None = None
+    maximum: int | None = None
+
+    def breach(self, value: Any) -> str:
+        """What is wrong with a value, in words; "" where nothing is. Words such as `never` and null are no numbers."""
+        if isinstance(value, Secret):
+            return "" if not self._of_text(value.reveal()) else "it is too long, or has characters that are refused"
+        if isinstance(value, str):
+            return self._of_text(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            return ""
+        if self.minimum is not None and value < self.minimum:
+            return f"{value} is less than {self.minimum}"
+        if self.maximum is not None and value > self.maximum:
+            return f"{value} is more than {self.maximum}"
+        return ""
+
+    def _of_text(self, text: str) -> str:
+        if self.max_length is not None and (length := self.length(text)) > self.max_length:
+            return f"it has {length} {self.unit}, and {self.max_length} is the most"
+        if self.pattern and not re.fullmatch(self.pattern, text):
+            return f'"{shortened(text)}" is not {self.words}'
+        return ""
+
+    def length(self, text: str) -> int:
+        """The length of a text as the server counts it."""
+        match self.unit:
+            case Unit.CHARACTERS:
+                return len(text)
+            case Unit.UTF16:
+                return len(text) + sum(character > "\uffff" for character in text)
+            case Unit.UTF8:
+                return len(text.encode("utf-8", "surrogatepass"))
+
+
+def shortened(text: str) -> str:
+    """A text as a message shows it."""
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+@dataclass(frozen=True)
+class HeldField:
+    """What a driver answers about one field of one kind: whether it holds it, and within which limit.
+
+    `key_stands_in` says that the object's key is sent where the field isn't written, so the limit is the key's too.
+    """
+
+    support: Support = field(default_factory=yes)
+    limit: Limit | None = None
+    key_stands_in: bool = False
+
+
+HeldFields = Mapping[Kind, Mapping[str, HeldField]]
+"""By kind and dotted path; a group of fields such as `tokens` answers for those in it that aren't named."""
+
+SECTIONS: Final[Mapping[Kind, str]] = {
+    Kind.SETTINGS: "settings",
+    Kind.SCOPE: "scopes",
+    Kind.CLIENT: "clients",
+    Kind.TRUST: "trust",
+}
+"""The kinds whose fields drivers hold, by the word in front of a field's name."""
+
+_APART: Final = frozenset({"options", "secret"})
+"""Options have models of the drivers' own; what becomes of a secret is asked by capabilities."""
+
+NOT_HELD: Final = HeldField(no("the driver has no place for it"))
+
+
+def field_name(kind: Kind, path: str) -> str:
+    """The name of a field among the capabilities: `clients.tokens.access_lifetime`."""
+    return f"{SECTIONS[kind]}.{path}"
+
+
+@cache
+def fields_of(kind: Kind) -> tuple[str, ...]:
+    """The dotted paths of the fields of a kind that a driver holds or doesn't, in the order of the model."""
+    return tuple(held_paths(MODEL_OF[kind]))
+
+
+def held_paths(model: type[Model]) -> Iterator[str]:
+    """The dotted paths of a model that a driver holds or doesn't."""
+    return (path for path in leaves(model) if path.partition(".")[0] not in _APART)
+
+
+def declared(fields: HeldFields, kind: Kind, path: str) -> HeldField:
+    """What a driver declares of a field: by its path, or by the nearest group around it; else it doesn't hold it."""
+    known, around = fields.get(kind, {}), path
+    while around:
+        if around in known:
+            return known[around]
+        around = around.rpartition(".")[0]
+    return NOT_HELD
+
+
+def every_field(support: Support, *kinds: Kind) -> HeldFields:
+    """The same answer for every field of some kinds (none: of all that have fields), for drivers that hold whatever there is."""
+    return {kind: {path: HeldField(support) for path in fields_of(kind)} for kind in kinds or tuple(SECTIONS)}

@@ -1,0 +1,177 @@
+"""A round trip and a limit for every field of the model, from what the driver declares: a new one needs no story of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any, Final, get_args
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.model.capabilities import Capability as Can
+from oauthdeploy.model.capabilities import Limit
+from oauthdeploy.model.fields import SetLike, field_at, metadata_of
+from oauthdeploy.model.held_fields import Unit, field_name, fields_of
+from oauthdeploy.model.objects import MODEL_OF
+from oauthdeploy.testing.harness import Bench, Breach, Parts
+from oauthdeploy.testing.scenarios.base import (
+    SCENARIOS,
+    NotDeclared,
+    Tell,
+    back_and_forth,
+    public,
+    require_written,
+    sample,
+    scenario,
+)
+from oauthdeploy.testing.scenarios.kinds import simple_scope
+
+_KIND: Final = {Kind.SETTINGS: Can.SETTINGS, Kind.SCOPE: Can.SCOPES, Kind.CLIENT: Can.CLIENTS}
+_SIGN: Final = "\U0001f511"
+"""A character outside the basic plane: one for people, two UTF-16 code units, four bytes of UTF-8."""
+
+
+def _parts(bench: Bench, kind: Kind, path: str, value: Any, name: str = "") -> Parts:
+    """A manifest of one object in which the field has the value."""
+    name = name or ("orders.read" if kind is Kind.SCOPE else "web-shop")
+    head, _, inside = path.partition(".")
+    written = {head: {inside: value} if inside else value} if head else {}
+    match kind:
+        case Kind.SETTINGS:
+            return {"settings": {"overrides": {bench.site.server: written}}}
+        case Kind.SCOPE:
+            return {"scopes": {name: simple_scope(bench, **written)}}
+        case _:
+            return {"clients": {name: public(**written)}}
+
+
+def _address(kind: Kind, name: str = "") -> str:
+    if kind is Kind.SETTINGS:
+        return "settings"
+    return f"{kind}/{name or ('orders.read' if kind is Kind.SCOPE else 'web-shop')}"
+
+
+# -- round trips --------------------------------------------------------------------------------------------------------
+
+
+def two_values(kind: Kind, path: str) -> tuple[Any, Any]:
+    """Two different values that a field can have: its examples, where it gives two, or values of its type."""
+    info = field_at(MODEL_OF[kind], path)
+    examples = list(info.examples or ())
+    if len(examples) > 1:
+        return examples[0], examples[1]
+    if any(isinstance(mark, SetLike) for mark in metadata_of(info)):
+        first = examples[0] if examples else ["one"]
+        return first, [*first, f"{first[0]}-2"]
+    for one in _types(info.annotation):
+        if issubclass(one, StrEnum):
+            members = [member.value for member in one]
+            return members[0], members[-1]
+        if one is bool:
+            return True, False
+        if one is int:
+            return examples[0] if examples else 3, "20m" if "lifetime" in path else 5
+    return "The first", 'La "deuxième" - 注文'
+
+
+def _types(annotation: Any) -> Iterator[type]:
+    if isinstance(annotation, type):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _types(inner)
+
+
+def _round_trip(kind: Kind, path: str) -> Tell:
+    def tell(bench: Bench) -> None:
+        first, second = sample(bench, field_name(kind, path), *two_values(kind, path))
+        address = _address(kind)
+        back_and_forth(bench, path, address, path, lambda value: _parts(bench, kind, path, value), (first, second))
+
+    tell.__doc__ = f"{path} has one value, then another, and the first again"
+    return tell
+
+
+# -- limits -------------------------------------------------------------------------------------------------------------
+
+
+def _is_measured(kind: Kind, path: str) -> bool:
+    """Whether a field holds texts or numbers, which can be too long or too large."""
+    return bool({str, int} & set(_types(field_at(MODEL_OF[kind], path).annotation)))
+
+
+def _limit(bench: Bench, kind: Kind, path: str) -> Limit:
+    """The limit that the driver declares. Raises NotDeclared where it declares none."""
+    facts, role = bench.info.facts, bench.site.role
+    found = facts.held(role, kind, path).limit if path else facts.names.get(kind)
+    if found is None or (found.max_length is None and found.maximum is None):
+        raise NotDeclared(f"no limit of {field_name(kind, path)}" if path else f"no limit of {kind}s' names")
+    return found
+
+
+def edge_values(limit: Limit, start: str) -> Iterator[tuple[Any, Any]]:
+    """Values at a limit, each with one just beyond; texts begin with `start`, in plain letters and where they may in others."""
+    if limit.maximum is not None:
+        yield limit.maximum, limit.maximum + 1
+    if limit.max_length is None:
+        return
+    for sign in ("d", _SIGN):
+        size = limit.length(sign)
+        room = limit.max_length - limit.length(start)
+        whole = start + sign * (room // size) + "d" * (room % size)
+        if not limit.breach(whole):
+            yield whole, whole + "d"
+        if limit.unit is Unit.CHARACTERS:
+            return
+
+
+def _try_limit(kind: Kind, path: str) -> Tell:
+    def tell(bench: Bench) -> None:
+        limit = _limit(bench, kind, path)
+        first = sample(bench, field_name(kind, path), *two_values(kind, path))[0] if path else "k"
+        listed = isinstance(first, list)
+        start = str(first[0]) if listed else "k"
+        for number, (within, beyond) in enumerate(edge_values(limit, start)):
+            inside, outside = (([value] if listed else value) for value in (within, beyond))
+            names = (f"in-{number}", f"out-{number}") if path else (within, beyond)
+            kept = _parts(bench, kind, path, inside, names[0])
+            planned = bench.settle("a value at the limit", kept)
+            if path:
+                require_written(bench, planned, _address(kind, names[0]), path)
+            if not _refused(bench, kept, _parts(bench, kind, path, outside, names[1])):
+                raise Breach("the server takes more than the driver declares")
+            bench.rest(kept)
+
+    what = path or "names"
+    tell.__doc__ = f"The server takes {what} at the declared limit, and refuses the next longer or larger value"
+    return tell
+
+
+def _refused(bench: Bench, kept: Parts, parts: Parts) -> bool:
+    """Whether an apply of `parts` beside `kept` ends in an error of the server, or in another value than the written one."""
+    both = {
+        section: {**kept.get(section, {}), **content} if section != "settings" else content
+        for section, content in parts.items()
+    }
+    try:
+        bench.settle("a value beyond the limit", both)
+    except (Breach, OAuthDeployError):
+        return True
+    return False
+
+
+def _register() -> None:
+    proved = {told.proves for told in SCENARIOS.values()}
+    for kind, able in _KIND.items():
+        for path in fields_of(kind):
+            name = field_name(kind, path)
+            if name not in proved:
+                scenario(f"{name.partition('.')[0]}/{path}", able, proves=name)(_round_trip(kind, path))
+    for kind, able in _KIND.items():
+        if not kind.is_singleton:
+            scenario(f"limits/{kind}s", able)(_try_limit(kind, ""))
+        for path in filter(lambda path: _is_measured(kind, path), fields_of(kind)):
+            name = field_name(kind, path)
+            scenario(f"limits/{name}", able, name)(_try_limit(kind, path))
+
+
+_register()
