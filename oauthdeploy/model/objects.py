@@ -189,6 +189,11 @@ class Client(Model):
         description="Where authorization answers may be sent.",
         examples=[["https://shop.example.com/cb"]],
     )
+    contacts: Annotated[TextSet, ForPeople()] | None = Field(
+        None,
+        description="How to reach the people responsible for the client, mostly by e-mail (RFC 7591 section 2).",
+        examples=[["shop-team@example.com"], ["ops@example.com", "shop-team@example.com"]],
+    )
     grants: Annotated[tuple[Grant, ...], *TextSet.__metadata__] | None = Field(
         None,
         description="The grants that the client may use.",

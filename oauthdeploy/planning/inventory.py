@@ -49,9 +49,9 @@ class Inventory:
         """What is known of the server's driver."""
         return self.facts[self.entry(server).driver]
 
-    def can(self, server: str, capability: Capability) -> bool:
+    def can(self, server: str, question: str) -> bool:
         """Whether the server can do it, as far as anybody knows."""
-        return bool(supports(self.tables[server], capability))
+        return bool(supports(self.tables[server], question))
 
     def holders(self, kind: Kind) -> tuple[str, ...]:
         """The servers on which objects of a kind fall where the manifest doesn't say, in the order of the manifest."""

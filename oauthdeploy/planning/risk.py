@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Flag
+from functools import cache
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Kind
-from oauthdeploy.model.objects import ClientType, Grant, TokenEndpointAuth
+from oauthdeploy.model.fields import ForPeople, marked
+from oauthdeploy.model.objects import MODEL_OF, ClientType, Grant, TokenEndpointAuth
 from oauthdeploy.planning.changes import Action, FieldChange, Risk
+from oauthdeploy.planning.normalize import OPTIONS
 
 
 class Direction(Flag):
@@ -36,13 +39,26 @@ SIDEWAYS: Final = Effect(Direction.SIDEWAYS, Risk.NONE)
 NARROWS: Final = Effect(Direction.NARROWS, Risk.LOW)
 UNKNOWN: Final = Effect(Direction.WIDENS, Risk.MEDIUM)
 
+UNCLASSED: Final = Effect(Direction.WIDENS, Risk.HIGH)
+
 Judge = Callable[[FieldChange], Effect]
 
 
 def effect_of(kind: Kind, change: FieldChange) -> Effect:
-    """What the change of one field does. A field that no row of the table names counts as widening, medium."""
+    """What the change of one field does. What a driver's own option does isn't known here, and counts as widening, medium; a
+    field of the model that nobody has classed counts as high.
+    """
     judge = _FIELDS.get((kind, change.path))
-    return UNKNOWN if judge is None else judge(change)
+    if judge is not None:
+        return judge(change)
+    if change.path in _for_people(kind):
+        return SIDEWAYS
+    return UNKNOWN if change.path.startswith(f"{OPTIONS}.") else UNCLASSED
+
+
+@cache
+def _for_people(kind: Kind) -> frozenset[str]:
+    return marked(MODEL_OF[kind], ForPeople)
 
 
 def direction_of(kind: Kind, fields: Iterable[FieldChange]) -> Direction:
@@ -127,7 +143,6 @@ def _amount(endless: str) -> Judge:
     return judge
 
 
-_TEXT: Final = _always(Direction.SIDEWAYS, Risk.NONE)
 _NAME: Final = _always(Direction.SIDEWAYS, Risk.LOW)
 # Whoever still uses the old secret is shut out.
 _SECRET: Final = _always(Direction.SIDEWAYS, Risk.MEDIUM)
@@ -144,12 +159,10 @@ _FIELDS: Final[Mapping[tuple[Kind, str], Judge]] = {
     (Kind.SETTINGS, "authorization_code_lifetime"): _amount("never"),
     (Kind.SETTINGS, "access_token_lifetime"): _amount("never"),
     (Kind.SETTINGS, "token_endpoint_auth"): _switch(TokenEndpointAuth.CREDENTIALS, Risk.MEDIUM),
-    (Kind.SCOPE, "description"): _TEXT,
     (Kind.SCOPE, "resources"): _opens,
     (Kind.SCOPE, "url_templates"): _opens,
     (Kind.CLIENT, "name"): _NAME,
     (Kind.CLIENT, "version"): _NAME,
-    (Kind.CLIENT, "description"): _TEXT,
     (Kind.CLIENT, "type"): _switch(ClientType.CONFIDENTIAL, Risk.HIGH),
     (Kind.CLIENT, "redirect_uris"): lambda change: _entries(change, _redirect_risk),
     (Kind.CLIENT, "grants"): lambda change: _entries(change, _grant_risk),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from oauthdeploy.testing.field_support import broken_promises
 from oauthdeploy.testing.scenarios import SCENARIOS, Scenario
 from oauthdeploy.testing.site import Site
 from oauthdeploy.testing.verdicts import Result, Verdict, judge
@@ -34,6 +35,10 @@ class ContractSuite:
 
     def told(self, site: Site, verdict: Verdict) -> None:
         """Called with each verdict before it decides about the test. Does nothing; override it to keep results."""
+
+    def test_every_field_is_held_or_refused(self, site: Site) -> None:
+        """A field of the model is held, with a scenario that shows it, or a manifest that writes it is refused by name."""
+        assert broken_promises(site.info.facts) == []
 
     @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=[name.replace(" ", "-") for name in SCENARIOS])
     def test_contract(self, scenario: Scenario, site: Site, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from oauthdeploy.core.addresses import Kind
-from oauthdeploy.model.fields import Model
+from oauthdeploy.model.fields import ForPeople, Model, marked
 from oauthdeploy.model.objects import MODEL_OF, Grant
 from oauthdeploy.planning.changes import Action, FieldChange, Risk
 from oauthdeploy.planning.normalize import _groups, is_instruction
@@ -72,11 +72,17 @@ def leaves(model: type[Model]) -> set[str]:
 
 @pytest.mark.parametrize("kind", [Kind.TRUST, Kind.SETTINGS, Kind.SCOPE, Kind.CLIENT])
 def test_every_field_of_the_model_has_a_row(kind: Kind) -> None:
-    """A new field of the model must be judged; only the drivers' own options can't be."""
+    """A new field of the model must be judged, by a row or as one for people; only the drivers' own options can't be."""
     fields = {path for path in leaves(MODEL_OF[kind]) if not is_instruction(path) and path != "options"}
-    rows = {path for row_kind, path in _FIELDS if row_kind is kind}
+    rows = {path for row_kind, path in _FIELDS if row_kind is kind} | marked(MODEL_OF[kind], ForPeople)
     assert fields - rows == set()
     assert rows - fields <= {"secret.revision"}
+
+
+def test_a_field_that_nobody_classed_is_high() -> None:
+    """Until somebody has thought about it, a change of it is looked at and comes as late as what opens."""
+    effect = effect_of(Kind.CLIENT, FieldChange("not_classed_yet", None, "x"))
+    assert (effect.direction, effect.risk) == (Direction.WIDENS, Risk.HIGH)
 
 
 ACTIONS = [

@@ -201,6 +201,7 @@ FIELDS: Final[HeldFields] = {
         "version": HeldField(no("a client has no version")),
         "description": HeldField(limit=_COLUMN),
         "type": HeldField(),
+        "contacts": HeldField(no("a client has no contacts")),
         "redirect_uris": HeldField(limit=_REDIRECT),
         "grants": HeldField(),
         "tokens.access_lifetime": HeldField(),

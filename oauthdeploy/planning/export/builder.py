@@ -19,7 +19,8 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.fields import Model
-from oauthdeploy.model.objects import MODEL_OF, Client, ClientType, Side, Trust
+from oauthdeploy.model.held_fields import SECTIONS, field_name
+from oauthdeploy.model.objects import KIND_OF, MODEL_OF, Client, ClientType, Side, Trust
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.export.client_matching import LiveClient, group_clients, keys_of
 from oauthdeploy.planning.export.driver_options import option_edits
@@ -254,6 +255,9 @@ class _Exporter:
 
     def _is_comparable(self, path: str, server: str, there: LiveObject) -> bool:
         """Whether the field of an object on a server can be compared there."""
+        kind = KIND_OF[type(there.value)]
+        if kind in SECTIONS and not self.estate.can(server, field_name(kind, path)):
+            return False
         if path in there.blind or (path in OPENS and self._only_issues(server)):
             return False
         return path in flatten(there.value)

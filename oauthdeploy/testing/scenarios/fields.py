@@ -60,13 +60,14 @@ def two_values(kind: Kind, path: str) -> tuple[Any, Any]:
     examples = list(info.examples or ())
     if len(examples) > 1:
         return examples[0], examples[1]
+    enums = [one for one in _types(info.annotation) if issubclass(one, StrEnum)]
+    members = [member.value for one in enums for member in one]
     if any(isinstance(mark, SetLike) for mark in metadata_of(info)):
         first = examples[0] if examples else ["one"]
-        return first, [*first, f"{first[0]}-2"]
+        return (members[:1], members[:2]) if members else (first, [*first, f"{first[0]}-2"])
+    if members:
+        return members[0], members[-1]
     for one in _types(info.annotation):
-        if issubclass(one, StrEnum):
-            members = [member.value for member in one]
-            return members[0], members[-1]
         if one is bool:
             return True, False
         if one is int:
