@@ -48,8 +48,8 @@ def clients(bench: Bench) -> None:
 @scenario("clients/absent by any name", Can.CLIENTS)
 def absent_by_any_name(bench: Bench) -> None:
     """A client goes by its key, with the name and version that it has there, and by the server's own id of it"""
-    natural = {"name": "Web Shop"} if can(bench, Can.CLIENT_NAME) else {}
-    natural |= {"version": "1"} if can(bench, Can.CLIENT_VERSION) else {}
+    natural = {"name": "Web Shop"} if can(bench, "clients.name") else {}
+    natural |= {"version": "1"} if can(bench, "clients.version") else {}
     there = {"clients": {"web-shop": public(**natural), "mobile": public()}}
     bench.settle("two clients", there)
     gone = {"clients": {"web-shop": {**natural, "state": "absent"}, "mobile": public()}}
