@@ -102,14 +102,6 @@ def _endless(address: Address, field: str, place: Path) -> Diagnostic:
 def _client(wanted: Wanted, address: Address, value: Client) -> Iterator[Diagnostic]:
     if value.tokens is not None and value.tokens.access_lifetime == "never":
         yield _endless(address, "tokens.access_lifetime", ("clients", address.name, "tokens", "access_lifetime"))
-    if value.tokens is not None and "refresh_count" in value.tokens.model_fields_set:
-        yield Diagnostic(
-            "refresh-count-not-settable",
-            "Keycloak counts refreshes for the whole realm",
-            "tokens.refresh_count can't be held by a client of Keycloak.",
-            "Leave it out; for no refresh token at all leave refresh_token out of grants.",
-            address=str(address),
-        )
     for scope in sorted(default_scopes(value)):
         if Address.association(address.name, scope, address.server) not in wanted.objects:
             yield Diagnostic(

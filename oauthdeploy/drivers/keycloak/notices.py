@@ -44,13 +44,6 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Write a duration.",
     ),
     (
-        "refresh-count-not-settable",
-        "error",
-        "Keycloak counts refreshes for the whole realm",
-        "tokens.refresh_count can't be held by one client of Keycloak.",
-        "Leave it out; for no refresh token at all leave refresh_token out of grants.",
-    ),
-    (
         "default-scope-not-associated",
         "error",
         "A default scope is none of the client's associations",

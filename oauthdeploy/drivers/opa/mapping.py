@@ -26,13 +26,25 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, TypeVar
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.drivers.json_values import FieldReader, Garbled, fingerprint, unparsed
+from oauthdeploy.drivers.opa.facts import FIELDS
 from oauthdeploy.model.fields import Model, Unparsed
 from oauthdeploy.model.identities import label_of
-from oauthdeploy.model.objects import Association, Client, ClientTokens, IssuedBefore, Object, Revocation, Scope, Trust
+from oauthdeploy.model.objects import (
+    KIND_OF,
+    Association,
+    Client,
+    ClientTokens,
+    IssuedBefore,
+    Object,
+    Revocation,
+    Scope,
+    Trust,
+)
 from oauthdeploy.model.state import LiveObject, Ownership
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
 from oauthdeploy.planning.normalize import wanted_fields
@@ -60,7 +72,15 @@ SECTION_OF: Final[Mapping[Kind, tuple[str, ...]]] = {
 
 KEPT_SECRET: Final = frozenset({"client_secret", "username", "password"})
 """What OPA needs to introspect and gets from its own environment."""
-_ELSEWHERE: Final = frozenset({"enabled", "secret", "options"})
+_ELSEWHERE: Final = frozenset({"enabled"})
+
+
+@cache
+def _kept(kind: Kind) -> frozenset[str]:
+    """The fields of an object that stand in its own entry, of those that the driver declares."""
+    held = (path for path, field in FIELDS[kind].items() if field.support)
+    return frozenset(path.partition(".")[0] for path in held) - _ELSEWHERE
+
 
 Document = Mapping[str, Any]
 Draft = dict[str, Any]
@@ -182,7 +202,7 @@ def _read(
 ) -> tuple[M, Mapping[str, Unparsed]]:
     """An entry as an object, and what of it can't be parsed; of one that is no object that is all."""
     fields = FieldReader()
-    names = [name for name in model.model_fields if name not in _ELSEWHERE]
+    names = [name for name in model.model_fields if name in _kept(KIND_OF[model])]
     if not isinstance(entry, Mapping):
         fields.unparsed.update({name: unparsed(entry) for name in names if name not in more})
         entry = {}
@@ -287,7 +307,7 @@ def _put(draft: Draft, change: Change, desired: Object, owner: str) -> None:
     for path, value in fields.items():
         if path == "enabled":
             _block(draft, name, None if value in (None, True) else {"reason": "disabled in the manifest"})
-        elif path.partition(".")[0] not in _ELSEWHERE:
+        elif path.partition(".")[0] in _kept(change.address.kind):
             _set(entry, path, value)
 
 

@@ -256,7 +256,7 @@ class _Exporter:
     def _is_comparable(self, path: str, server: str, there: LiveObject) -> bool:
         """Whether the field of an object on a server can be compared there."""
         kind = KIND_OF[type(there.value)]
-        if kind in SECTIONS and not self.estate.can(server, field_name(kind, path)):
+        if kind in SECTIONS and not self.inventory.can(server, field_name(kind, path)):
             return False
         if path in there.blind or (path in OPENS and self._only_issues(server)):
             return False

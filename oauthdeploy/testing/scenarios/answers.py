@@ -74,7 +74,7 @@ def filtered_list(bench: Bench) -> None:
     bench.rest(parts)
 
 
-@scenario("answers/odd value", Can.CLIENTS, Can.CLIENT_DESCRIPTION)
+@scenario("answers/odd value", Can.CLIENTS, "clients.description")
 def odd_value(bench: Bench) -> None:
     """A value that can't be parsed is a difference of its own field where it is managed, is put right, and hides nothing"""
     managed = _described(_MARK, "https://shop.example.com/cb")
@@ -144,7 +144,7 @@ def _link(bench: Bench, seen: Seen, item: Any) -> Any:
     return {"name": item.get("name") or name, "url": f"{bench.proxy.url}{seen.bare.rstrip('/')}/{name}/"}
 
 
-@scenario("answers/lossy write", Can.CLIENTS, Can.CLIENT_DESCRIPTION)
+@scenario("answers/lossy write", Can.CLIENTS, "clients.description")
 def lossy_write(bench: Bench) -> None:
     """A write that takes along what it was not about is an error of that change"""
     bench.settle("a description", _described(_MARK, "https://shop.example.com/cb"))
@@ -170,7 +170,7 @@ def lossy_write(bench: Bench) -> None:
         raise Breach("what was lost is not named")
 
 
-@scenario("answers/echoed secret", Can.CLIENTS, Can.CLIENT_SECRET_GENERATE, Can.CLIENT_DESCRIPTION)
+@scenario("answers/echoed secret", Can.CLIENTS, Can.CLIENT_SECRET_GENERATE, "clients.description")
 def echoed_secret(bench: Bench) -> None:
     """A secret is delivered with a create and never with an update, and a mask in its place fails the create"""
     clients = {"batch": confidential(bench, "batch", description="first")}
