@@ -91,6 +91,8 @@ def _texts(value: ast.expr) -> Iterator[str]:
         yield value.value
     elif isinstance(value, ast.IfExp):
         yield from (*_texts(value.body), *_texts(value.orelse))
+    elif isinstance(value, ast.BoolOp):
+        yield from (text for one in value.values for text in _texts(one))
     elif isinstance(value, ast.Name | ast.Attribute):
         yield from _constants().get(value.id if isinstance(value, ast.Name) else value.attr, ())
 
