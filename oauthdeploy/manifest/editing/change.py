@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
+
+from ruamel.yaml.nodes import CollectionNode
 
 from oauthdeploy.core.diagnostics import Path, path_text
 from oauthdeploy.core.errors import OAuthDeployError
-from oauthdeploy.manifest.editing.format import canonical_text, comments_of, with_lf
-from oauthdeploy.manifest.editing.read import read_text
-from oauthdeploy.manifest.editing.tree import Collection, Entry, Scalar, Value, entries_of
+from oauthdeploy.manifest.editing.format import canonical_text, with_lf
+from oauthdeploy.manifest.editing.nodes import Scalar, Value, collection, entries, notes, notes_of, owner
+from oauthdeploy.manifest.editing.read import comments_of, read_text
 from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.yaml_reader import read_tree
 
@@ -31,20 +34,18 @@ class Reference(str):
     __slots__ = ()
 
 
-def as_value(data: Any, *, braces: bool = False) -> Value:
+def as_node(data: Any, *, braces: bool = False) -> Value:
     """Data as it is written. Mappings inside mappings stand in braces where they fit; `braces`: the outer one too."""
     if isinstance(data, Mapping):
-        entries = [Entry(as_value(inner, braces=True), key=_key(name)) for name, inner in data.items()]
-        return Collection(mapping=True, flow=braces, entries=entries)
+        node = collection(mapping=True, flow=braces)
+        node.value = [(Scalar(name), as_node(inner, braces=True)) for name, inner in data.items()]
+        return node
     if isinstance(data, list | tuple):
-        return Collection(mapping=False, entries=[Entry(as_value(inner, braces=braces)) for inner in data])
+        node = collection(mapping=False)
+        node.value = [as_node(inner, braces=braces) for inner in data]
+        return node
     raw = raw_of(data)
-    return Scalar(raw, "", '"') if isinstance(data, str) else Scalar(raw or "null", raw or "null")
-
-
-def _key(name: str, *, own: bool = False) -> Scalar:
-    """A key of the manifest's language as it is; a name that somebody gave (`own`) in quotes where one could misread it."""
-    return Scalar(name, "", '"') if own else Scalar(name, name)
+    return Scalar(raw, '"') if isinstance(data, str) else Scalar(raw or "null")
 
 
 def raw_of(data: Any) -> Any:
@@ -66,6 +67,8 @@ class Draft:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._tree = read_text(with_lf(source.text))
+        self._whole = collection(mapping=False)
+        self._whole.value = [self._tree.root]
         self._data = read_tree(source)[0]
         self._lost: Counter[str] = Counter()
         self.changed = False
@@ -84,52 +87,54 @@ class Draft:
     def put(self, path: Path, data: Any, *, braces: bool = False) -> None:
         """Write a value at a path of keys, in place of what stands there. Mappings on the way are made where they lack."""
         raw = raw_of(data)
-        entry = self._entry(path)
+        holder, place = self._place(path)
         if _same(_at(self._data, path), raw):
             return
-        self._lost += _comments_in(entry.value)
-        entry.value = as_value(data, braces=braces)
+        self._lost += _comments_in(_value(holder, place))
+        _replace(holder, place, as_node(data, braces=braces))
         _set(self._data, path, raw)
         self.changed = True
 
     def append(self, path: Path, data: Any, *, braces: bool = False, above: Iterable[str] = ()) -> None:
         """Add an entry to the end of a list, with comments above it; an empty or missing list is made."""
-        entry = self._entry(path)
-        if not isinstance(entry.value, Collection):
-            entry.value = Collection(mapping=False)
-        entry.value.entries.append(Entry(as_value(data, braces=braces), above=list(above)))
+        holder, place = self._place(path)
+        if not isinstance(_value(holder, place), CollectionNode):
+            _replace(holder, place, collection(mapping=False))
+        node = as_node(data, braces=braces)
+        notes(node).above = (*above,)
+        _value(holder, place).value.append(node)
         _set(self._data, path, [*(_at(self._data, path) or []), raw_of(data)])
         self.changed = True
 
-    def remove(self, path: Path) -> tuple[str, ...]:
-        """Take out an entry of a mapping or a list, with its comments; gives those."""
-        holder = self._find(path[:-1])
-        last = path[-1]
-        if holder is None or _at(self._data, path[:-1]) is None:
-            return ()
-        place = _place(holder, last)
-        if place is None:
-            return ()
-        gone = holder.entries.pop(place)
-        comments = Counter(gone.comments()) + _comments_in(gone.value)
-        self._lost += comments
-        del _at(self._data, path[:-1])[last]
+    def remove(self, path: Path) -> None:
+        """Take out an entry of a mapping or a list, with its comments."""
+        if not self.has(path):
+            return
+        holder, place = self._place(path)
+        entry = entries(holder)[place]
+        self._lost += Counter(notes_of(owner(entry)).own()) + _comments_in(entry[1])
+        del holder.value[place], _at(self._data, path[:-1])[path[-1]]
         self.changed = True
-        return tuple(comments)
+
+    @property
+    def root(self) -> Value:
+        """The whole, as it is now."""
+        return _value(self._whole, 0)
 
     def text(self) -> str:
-        """The canonical text, proved: it reads as what was asked for, and no comment is gone but those that were taken out.
-
-        Raises NotChangeable.
-        """
-        before = comments_of(with_lf(self._source.text))
+        """The canonical text, proved. Raises NotChangeable."""
+        self._tree.root = self.root
         made = canonical_text(self._tree)
+        self.prove(made)
+        return made
+
+    def prove(self, made: str) -> None:
+        """Raise NotChangeable unless a text reads as what was asked for, and has all comments but those that were taken out."""
         again, problems = read_tree(Source(self._source.name, made))
         if problems or again != self._data:
             raise self._refused("what it says elsewhere would change, as with an anchor that is used twice")
-        if before - self._lost - comments_of(made):
+        if self._tree.comments - self._lost - comments_of(made):
             raise self._refused("a comment would be lost")
-        return made
 
     def _refused(self, why: str) -> NotChangeable:
         return NotChangeable(
@@ -138,41 +143,39 @@ class Draft:
             fix="Write the values out instead of using anchors, or write to standard output and take over what you need.",
         )
 
-    def _find(self, path: Path) -> Collection | None:
-        value: Value = self._tree.root.value
-        for part in path:
-            if not isinstance(value, Collection):
-                return None
-            place = _place(value, part)
-            if place is None:
-                return None
-            value = value.entries[place].value
-        return value if isinstance(value, Collection) else None
-
-    def _entry(self, path: Path) -> Entry:
-        """The entry at a path, made where it lacks; mappings on the way become blocks."""
-        entry = self._tree.root
+    def _place(self, path: Path) -> tuple[CollectionNode, int]:
+        """Where an entry is in its list or mapping. It is made where it lacks; mappings on the way become blocks."""
+        holder, place = self._whole, 0
         for depth, part in enumerate(path):
-            value = entry.value
-            if isinstance(value, Scalar) and value.empty:
-                value = entry.value = Collection(mapping=True)
-            if not isinstance(value, Collection):
+            node = _value(holder, place)
+            if isinstance(node, Scalar) and node.empty:
+                _replace(holder, place, node := collection(mapping=True))
+            if not isinstance(node, CollectionNode):
                 raise self._refused(f"{path_text(path[:depth])} is an alias or no mapping")
-            place = _place(value, part)
-            if place is None:
-                if not value.entries and depth < 2:
-                    value.flow = False
-                value.entries.append(Entry(Scalar(), key=_key(str(part), own=depth == 1)))
-                place = len(value.entries) - 1
-            entry = value.entries[place]
-        return entry
+            if isinstance(part, int):
+                holder, place = node, part
+                continue
+            names = [key.value if key is not None else None for key, _value in entries(node)]
+            if part not in names:
+                if not names and depth < 2:
+                    node.flow_style = False
+                # A name that somebody gave gets quotes where one could misread it.
+                node.value.append((Scalar(part, '"' if depth == 1 else None), Scalar("")))
+                names.append(part)
+            holder, place = node, names.index(part)
+        return holder, place
 
 
-def _place(holder: Collection, part: str | int) -> int | None:
-    if isinstance(part, int):
-        return part if part < len(holder.entries) else None
-    found = (n for n, entry in enumerate(holder.entries) if entry.key is not None and entry.key.value == part)
-    return next(found, None)
+def _value(holder: CollectionNode, place: int) -> Value:
+    return entries(holder)[place][1]
+
+
+def _replace(holder: CollectionNode, place: int, node: Value) -> None:
+    """Put a value where another one is. The comments of the entry stay."""
+    key, before = entries(holder)[place]
+    if key is None and before.comment is not None:
+        node.comment = replace(before.comment, tail=())
+    holder.value[place] = node if key is None else (key, node)
 
 
 def _at(data: Any, path: Path) -> Any:
@@ -196,10 +199,10 @@ def _set(data: Any, path: Path, raw: Any) -> None:
     data[path[-1]] = raw
 
 
-def _comments_in(value: Value) -> Counter[str]:
+def _comments_in(node: Value) -> Counter[str]:
     """The comments inside a value."""
-    found: Counter[str] = Counter(line for line in (value.tail if isinstance(value, Collection) else ()) if line)
-    for entry in entries_of(value):
-        found.update(entry.comments())
-        found += _comments_in(entry.value)
+    found: Counter[str] = Counter(line for line in notes_of(node).tail if line)
+    for entry in entries(node):
+        found.update(notes_of(owner(entry)).own())
+        found += _comments_in(entry[1])
     return found

@@ -8,16 +8,15 @@ there once, and comments that silence findings must speak of the same values.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.core.garbage_collector import paused
+from oauthdeploy.manifest.editing.nodes import IGNORE_MARK, entries, notes, owner, settle
 from oauthdeploy.manifest.editing.order import put_in_order
-from oauthdeploy.manifest.editing.read import read_text
-from oauthdeploy.manifest.editing.tree import IGNORE_MARK, Collection, Text, settle
-from oauthdeploy.manifest.editing.trivia import read_trivia
+from oauthdeploy.manifest.editing.read import Text, comments_of, read_text
 from oauthdeploy.manifest.editing.write import write_text
 from oauthdeploy.manifest.locate import Locator
 from oauthdeploy.manifest.secret_paths import mask_broken_line
@@ -62,28 +61,25 @@ def _masked(item: Diagnostic, source: Source) -> Diagnostic:
 
 def canonical_text(tree: Text) -> str:
     """The canonical text of a tree. The tree is put in order on the way."""
-    settle(tree.root)
+    settle((None, tree.root))
     return write_text(tree, _ordered(tree))
 
 
-def _ordered(tree: Text) -> list[str]:
+def _ordered(tree: Text) -> tuple[str, ...]:
     """Put the tree in order, and take out the lines at the top of the file that stay there. Gives those lines."""
-    root = tree.root.value
-    first = root.entries[0] if isinstance(root, Collection) and root.entries else None
-    put_in_order(root)
-    if first is None or not isinstance(root, Collection) or root.entries[0] is first:
-        return []
-    end = _header_end(first.above, first.key.value if first.key is not None else "")
+    before = entries(tree.root)[:1]
+    put_in_order(tree.root)
+    if not before or entries(tree.root)[:1] == before:
+        return ()
+    first, now = (notes(owner(entry)) for entry in (before[0], entries(tree.root)[0]))
+    end = _header_end(first.above, before[0][0].value if before[0][0] is not None else "")
     header, first.above = first.above[:end], first.above[end:]
-    now = root.entries[0]
-    while now.above and not now.above[0]:
-        now.above.pop(0)
-    if header and now.above:
-        header.append("")
-    return header
+    while now.above[:1] == ("",):
+        now.above = now.above[1:]
+    return (*header, "") if header and now.above else header
 
 
-def _header_end(above: list[str], key: str) -> int:
+def _header_end(above: Sequence[str], key: str) -> int:
     """How many of the lines above the first key belong to the file: all before an empty line, and those that say so."""
     end = max((number + 1 for number, line in enumerate(above) if not line), default=0)
     end = max(end, *(number + 1 for number, line in enumerate(above) if any(mark in line for mark in _FILE_MARKS)), 0)
@@ -121,11 +117,6 @@ def with_lf(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def comments_of(text: str) -> Counter[str]:
-    """The comments of a text with LF line ends, each with how often it stands there."""
-    return Counter(item.text for item in read_trivia(text) if item.text) if "#" in text else Counter()
-
-
 def _displaced(before: Source, after: Source) -> Diagnostic | None:
     """The first silencing comment that speaks of other values in `after` than in `before`, as a finding."""
     left = Counter(_targets(after).values())
@@ -147,7 +138,7 @@ def _targets(source: Source) -> Mapping[tuple[int, int], tuple[str, frozenset[Pa
     places = _places(read_nodes(source)[0])
     text = "\n".join(source.lines)
     found: dict[tuple[int, int], tuple[str, frozenset[Path]]] = {}
-    for item in read_trivia(text):
+    for item in read_text(text).trivia:
         if IGNORE_MARK not in item.text:
             continue
         line = target = text.count("\n", 0, item.index) + 1

@@ -1,28 +1,29 @@
 """Putting an entry into a list of a file that people wrote: every other byte stays as it is.
 
-The place is found by positions and the lines are put in as text. The result is read again before it is given out: it must say
-what the file said and the entry besides, and hold every comment.
+The place is found by the positions of ruamel.yaml's nodes, and the lines are put in as text: a round trip would indent the whole
+file anew (decision 0011). The result is proved as that of any change: it says what was asked for, and no comment is gone.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
-import yaml
-from yaml.nodes import MappingNode, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import CollectionNode, MappingNode, SequenceNode
 
 from oauthdeploy.core.diagnostics import Path
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.manifest.document import Document
-from oauthdeploy.manifest.editing.format import comments_of, with_lf
-from oauthdeploy.manifest.editing.scalars import written
+from oauthdeploy.manifest.editing.change import Draft, NotChangeable, as_node
+from oauthdeploy.manifest.editing.nodes import Entry as Pair
+from oauthdeploy.manifest.editing.nodes import Scalar, Value, collection, entries, is_block
+from oauthdeploy.manifest.editing.read import Text
+from oauthdeploy.manifest.editing.write import flow_text, write_text
 from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.yaml_reader import read_tree
 
 Entry = Mapping[str, "str | Sequence[str] | Mapping[str, str]"]
-"""A mapping of plain values; nested lists and mappings are written in brackets."""
+"""A mapping of plain values; nested lists and mappings are written in brackets where they fit."""
 
 _SECTIONS: Final = tuple(Document.model_fields)
 
@@ -41,109 +42,93 @@ def insert_entry(source: Source, path: Path, entry: Entry) -> str:
     data, problems = read_tree(source)
     if problems or not isinstance(data, dict):
         raise _refused(source, "it can't be read as a manifest", entry)
-    root = yaml.compose(source.text, Loader=yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)
-    assert isinstance(root, MappingNode)
-    eol = "\r\n" if "\r\n" in source.text else "\n"
+    draft = Draft(source)
+    found = _at(draft.root, path)
     lines = list(source.lines)
-    found = _at(root, path)
-    made = _with_section(lines, root, path, entry) if found is None else _with_item(lines, found, entry)
+    made = _with_section(lines, draft.root, path, entry) if found is None else _with_item(lines, *found, entry)
     if made is None:
         raise _refused(source, "its list is written in a form that can't be added to without rewriting it", entry)
-    text = eol.join(made)
-    if not text.endswith(eol):
-        text += eol
-    _prove(source, path, entry, text, data)
+    eol = "\r\n" if "\r\n" in source.text else "\n"
+    text = eol.join(made).removesuffix(eol) + eol
+    try:
+        draft.append(path, entry)
+        draft.prove(text)
+    except NotChangeable:
+        raise _refused(source, "its form doesn't allow for it", entry) from None
     return text
 
 
-def block_lines(entry: Entry, indent: str) -> list[str]:
-    """The entry as a list's item, one field a line."""
-    return [
-        f"{indent}{'- ' if number == 0 else '  '}{key}: {_value(value)}"
-        for number, (key, value) in enumerate(entry.items())
-    ]
-
-
-def escaped(text: str) -> str:
-    """A text in which `${` is no reference."""
-    return text.replace("${", "$${")
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, str):
-        return written(escaped(value))
-    return _in_brackets(value)
-
-
-def _in_brackets(value: Any) -> str:
-    if isinstance(value, str):
-        return written(escaped(value), flow=True)
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {_in_brackets(inner)}" for key, inner in value.items()) + "}"
-    return "[" + ", ".join(_in_brackets(inner) for inner in value) + "]"
+def block_lines(entry: Entry, indent: int) -> list[str]:
+    """The entry as an item of a list."""
+    root: CollectionNode = collection(mapping=False)
+    root.value = [as_node(entry)]
+    for _ in range(0, indent, 2):
+        outer = collection(mapping=True)
+        outer.value = [(Scalar("x"), root)]
+        root = outer
+    return write_text(Text(root), ()).splitlines()[indent // 2 :]
 
 
 # -- where it goes ------------------------------------------------------------------------------------------------------
 
 
-def _at(root: MappingNode, path: Path) -> tuple[ScalarNode, yaml.Node] | None:
+def _at(root: Value, path: Path) -> tuple[Scalar, Value] | None:
     """The key at the path and its value."""
-    node: yaml.Node = root
-    found: tuple[ScalarNode, yaml.Node] | None = None
+    found: Pair = (None, root)
     for part in path:
-        pairs = node.value if isinstance(node, MappingNode) else []
-        found = next(((key, value) for key, value in pairs if key.value == part), None)
-        if found is None:
-            return None
-        node = found[1]
-    return found
+        inside = (pair for pair in entries(found[1]) if pair[0] is not None and pair[0].value == part)
+        found = next(inside, (None, Scalar("")))
+    return None if found[0] is None else (found[0], found[1])
 
 
-def _with_item(lines: list[str], found: tuple[ScalarNode, yaml.Node], entry: Entry) -> list[str] | None:
-    key, node = found
-    indent = " " * (key.start_mark.column + 2)
-    if isinstance(node, ScalarNode) and node.start_mark.index == node.end_mark.index:
+def _with_item(lines: list[str], key: Scalar, node: Value, entry: Entry) -> list[str] | None:
+    indent = key.start_mark.column + 2
+    if isinstance(node, Scalar) and node.empty:
         after = key.end_mark.line + 1
         return [*lines[:after], *block_lines(entry, indent), *lines[after:]]
-    if not isinstance(node, SequenceNode) or node.start_mark.index < key.end_mark.index:
-        return None  # no list, or an alias of one that stands elsewhere
+    if not isinstance(node, SequenceNode):
+        return None
     if node.flow_style:
         return _in_flow(lines, node, entry, indent)
-    indent = " " * node.start_mark.column
-    end = _last_line(node.value[-1])
-    while end < len(lines) and lines[end].lstrip().startswith("#") and lines[end].startswith(indent + " "):
+    indent = node.start_mark.column
+    end = _last_line(node)
+    while end < len(lines) and lines[end].lstrip().startswith("#") and lines[end].startswith(" " * (indent + 1)):
         end += 1
     return [*lines[:end], *block_lines(entry, indent), *lines[end:]]
 
 
-def _in_flow(lines: list[str], node: SequenceNode, entry: Entry, indent: str) -> list[str] | None:
+def _in_flow(lines: list[str], node: SequenceNode, entry: Entry, indent: int) -> list[str] | None:
     """A list in brackets: an empty one becomes a block, another one gets the entry in front of its closing bracket."""
     row, column = node.end_mark.line, node.end_mark.column - 1
     if node.value:
         before = lines[row][:column].rstrip()
         comma = "" if before.endswith(",") or not before else ", "
-        return [*lines[:row], f"{before}{comma}{_in_brackets(entry)}{lines[row][column:]}", *lines[row + 1 :]]
+        return [
+            *lines[:row],
+            f"{before}{comma}{flow_text(as_node(entry, braces=True))}{lines[row][column:]}",
+            *lines[row + 1 :],
+        ]
     if node.start_mark.line != row:
         return None
     head = lines[row][: node.start_mark.column].rstrip() + lines[row][column + 1 :]
     return [*lines[:row], head, *block_lines(entry, indent), *lines[row + 1 :]]
 
 
-def _last_line(node: yaml.Node) -> int:
+def _last_line(node: Value) -> int:
     """The number of the last line that a value is written on: where a block ends is told only by what is in it."""
-    if isinstance(node, MappingNode | SequenceNode) and node.value and not node.flow_style:
-        key, last = node.value[-1] if isinstance(node, MappingNode) else (node, node.value[-1])
-        return max(key.start_mark.line + 1, _last_line(last))
+    if is_block(node):
+        key, last = entries(node)[-1]
+        return max(_last_line(last), 0 if key is None else key.start_mark.line + 1)
     end = node.end_mark
-    return end.line if end.column == 0 and end.line > node.start_mark.line else end.line + 1
+    return int(end.line if end.column == 0 and end.line > node.start_mark.line else end.line + 1)
 
 
-def _with_section(lines: list[str], root: MappingNode, path: Path, entry: Entry) -> list[str] | None:
+def _with_section(lines: list[str], root: Value, path: Path, entry: Entry) -> list[str] | None:
     """A new section at the top of the file, in the order of the reference."""
-    if len(path) != 1 or root.flow_style:
+    if len(path) != 1 or not isinstance(root, MappingNode) or root.flow_style:
         return None
     section = str(path[0])
-    body = [f"{section}:", *block_lines(entry, "  ")]
+    body = [f"{section}:", *block_lines(entry, 2)]
     later = _SECTIONS[_SECTIONS.index(section) + 1 :]
     starts = [key.start_mark.line for key, _value in root.value if key.value in later]
     if starts:
@@ -158,35 +143,8 @@ def _with_section(lines: list[str], root: MappingNode, path: Path, entry: Entry)
     return [*lines[:end], "", *body]
 
 
-# -- the proof ----------------------------------------------------------------------------------------------------------
-
-
-def _prove(source: Source, path: Path, entry: Entry, text: str, before: Any) -> None:
-    after, problems = read_tree(Source(source.name, text))
-    if problems or after != _appended(before, path, _plain(entry)) or _comments(source.text) != _comments(text):
-        raise _refused(source, "its form doesn't allow for it", entry)
-
-
-def _comments(text: str) -> Counter[str]:
-    return comments_of(with_lf(text))
-
-
-def _appended(tree: Any, path: Path, entry: Any) -> Any:
-    if not path:
-        return [*(tree or []), entry]
-    made = dict(tree)
-    made[path[0]] = _appended(made.get(str(path[0])), path[1:], entry)
-    return made
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return escaped(value) if isinstance(value, str) else [_plain(inner) for inner in value]
-
-
 def _refused(source: Source, why: str, entry: Entry) -> NotInserted:
-    lines = "\n".join(block_lines(entry, "  "))
+    lines = "\n".join(block_lines(entry, 2))
     return NotInserted(
         "The entry can't be put into the file",
         detail=f"{source.name}: {why}.",

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 
+from ruamel.yaml.nodes import MappingNode, SequenceNode
+
 from oauthdeploy.core.diagnostics import Path
 from oauthdeploy.manifest.compose import OBJECT_SECTIONS
 from oauthdeploy.manifest.document import Document
-from oauthdeploy.manifest.editing.tree import Alias, Collection, Entry, Value, entries_of
+from oauthdeploy.manifest.editing.nodes import ALIAS, Entry, Scalar, Value, entries, notes_of
 from oauthdeploy.manifest.problems import models_at
 
 
@@ -21,27 +23,24 @@ def put_in_order(root: Value) -> None:
     """
     anchors = Counter(name for name, anchor in _marks(root) if anchor)
     repeated = frozenset(name for name, times in anchors.items() if times > 1)
-    _visit(root, (), repeated if anchors else None, in_list=None)
+    _visit(root, (), repeated if anchors else None, in_list=False)
 
 
-def _visit(value: Value, path: Path, repeated: frozenset[str] | None, in_list: Entry | None) -> None:
-    if not isinstance(value, Collection):
-        return
-    if value.mapping:
+def _visit(node: Value, path: Path, repeated: frozenset[str] | None, *, in_list: bool) -> None:
+    if isinstance(node, MappingNode):
         ranks = _ranks(_pattern(path))
-        if ranks and not _pinned(value, in_list):
-            _sort(value, ranks, repeated)
-        for entry in value.entries:
-            name = entry.key.value if entry.key is not None else ""
-            _visit(entry.value, (*path, name), repeated, None)
-    else:
-        for entry in value.entries:
-            _visit(entry.value, (*path, 0), repeated, entry)
+        if ranks and not (in_list and _pinned(node)):
+            _sort(node, ranks, repeated)
+        for key, value in node.value:
+            _visit(value, (*path, key.value), repeated, in_list=False)
+    elif isinstance(node, SequenceNode):
+        for item in node.value:
+            _visit(item, (*path, 0), repeated, in_list=True)
 
 
-def _pinned(value: Collection, in_list: Entry | None) -> bool:
+def _pinned(node: MappingNode) -> bool:
     """True for an entry of a list, written as a block, one of whose comments silences findings."""
-    return in_list is not None and not value.flow and any(entry.ignores for entry in (in_list, *value.entries))
+    return not node.flow_style and any(notes_of(each).ignore for each in (node, *(key for key, _value in node.value)))
 
 
 def _pattern(path: Path) -> Path:
@@ -66,32 +65,32 @@ def _ranks(path: Path) -> Mapping[str, int]:
     return {name: place for place, name in enumerate(names)}
 
 
-def _sort(value: Collection, ranks: Mapping[str, int], repeated: frozenset[str] | None) -> None:
+def _sort(node: MappingNode, ranks: Mapping[str, int], repeated: frozenset[str] | None) -> None:
     """Sort one mapping. `repeated` are the anchors that are defined more than once; None where the file has no anchors."""
     last = len(ranks)
-    ordered = sorted(value.entries, key=lambda entry: ranks.get(entry.key.value, last) if entry.key else last)
+    ordered = sorted(node.value, key=lambda entry: ranks.get(entry[0].value, last))
     if repeated is None or _keeps_aliases(ordered, repeated):
-        value.entries = ordered
+        node.value = ordered
 
 
 # -- anchors ----------------------------------------------------------------------------------------------------------
 
 
-def _marks(value: Value) -> list[tuple[str, bool]]:
+def _marks(node: Value) -> list[tuple[str, bool]]:
     """The anchors (true) and aliases (false) in a value, in their order."""
     found: list[tuple[str, bool]] = []
-    if value.anchor:
-        found.append((value.anchor, True))
-    if isinstance(value, Alias):
-        found.append((value.name, False))
-    for entry in entries_of(value):
-        found += _marks(entry.value)
+    if node.anchor:
+        found.append((node.anchor, True))
+    if isinstance(node, Scalar):
+        return [*found, (node.value, False)] if node.style == ALIAS else found
+    for _key, value in entries(node):
+        found += _marks(value)
     return found
 
 
 def _keeps_aliases(ordered: list[Entry], repeated: frozenset[str]) -> bool:
     """True where every alias still follows its anchor."""
-    marks = [_marks(entry.value) for entry in ordered]
+    marks = [_marks(value) for _key, value in ordered]
     if sum(any(name in repeated for name, _ in found) for found in marks) > 1:
         return False
     defined_later: set[str] = set()

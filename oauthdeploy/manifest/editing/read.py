@@ -1,22 +1,76 @@
-"""From a text to its tree with every comment in its place.
+"""From a text to ruamel.yaml's nodes with every comment in its place.
 
 A comment beside a value belongs to it. A comment on a line of its own belongs to the entry below it, unless it stands further in
 than that entry: then it ends the block that it is aligned with. One that silences a finding belongs to what is right below it.
+
+The events are libyaml's: ruamel.yaml's own scanner loses comments between brackets, and takes ten times as long (decision 0010).
+What is between them holds marks, comments and empty lines, and no #, but that of a comment.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Any
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
-from yaml import tokens as t
+from ruamel.yaml.nodes import CollectionNode, MappingNode
+from yaml.events import (
+    AliasEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
 
-from oauthdeploy.manifest.editing.tree import IGNORE_MARK, Alias, Collection, Entry, Scalar, Text, Value
-from oauthdeploy.manifest.editing.trivia import BlockText, Trivia, read_steps
+from oauthdeploy.manifest.editing.nodes import (
+    ALIAS,
+    IGNORE_MARK,
+    Entry,
+    Scalar,
+    Value,
+    collection,
+    is_block,
+    notes,
+    owner,
+)
+from oauthdeploy.manifest.editing.nodes import entries as entries_of
+from oauthdeploy.manifest.yaml_reader import event_source
 
-_NO_CONTENT = (t.KeyToken, t.ValueToken, t.BlockEndToken, t.BlockEntryToken, t.FlowEntryToken, t.FlowSequenceEndToken,
-               t.FlowMappingEndToken, t.DocumentEndToken, t.StreamEndToken)  # fmt: skip
-_BLOCKS = (t.BlockMappingStartToken, t.BlockSequenceStartToken)
+_ENDS: Final = (MappingEndEvent, SequenceEndEvent)
+_TRIVIA: Final = re.compile(r"#[^\n]*|^[ \t]*\n", re.MULTILINE)
+_LEAD_IN: Final = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*")
+_BESIDE: Final = re.compile(r"[ \t]*(#[^\n]*)")
+_BLOCK_HEADER: Final = re.compile(r"[|>][+-]?([1-9]?)[+-]?[ \t]*(#[^\n]*)?(?:\n|\Z)")
+
+
+@dataclass(slots=True)
+class Text:
+    """A whole file. `header` stands above `---`, with the directive; `start` is beside it, and None where there is none."""
+
+    root: Value
+    header: Sequence[str] = ()
+    directives: Sequence[str] = ()
+    start: Sequence[str] | None = None
+    trivia: Sequence[Trivia] = ()
+
+    @property
+    def comments(self) -> Counter[str]:
+        """The comments, each with how often it stands there."""
+        return Counter(item.text for item in self.trivia if item.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Trivia:
+    """A comment, or "" for an empty line. `own`: nothing else stands on its line."""
+
+    index: int
+    column: int
+    text: str
+    own: bool
 
 
 def read_text(text: str) -> Text:
@@ -24,224 +78,232 @@ def read_text(text: str) -> Text:
     return _Reader(text).read()
 
 
+def comments_of(text: str) -> Counter[str]:
+    """The comments of a text with LF line ends, each with how often it stands there."""
+    return read_text(text).comments if "#" in text else Counter()
+
+
 class _Reader:
-    """Walks over the tokens; the trivia before a token are handed out before the token is taken."""
+    """Walks over the events; `at` is the place up to which comments have been handed out."""
 
     def __init__(self, text: str) -> None:
+        self._trivia: list[Trivia] = []
         self._text = text
-        self._steps = read_steps(text)
-        self._trivia: deque[Trivia] = deque()
-        self._token: Any = None
-        self._block: BlockText | None = None
-        self._advance()
+        self._next = event_source(text).get_event
+        self._at = 0
 
     def read(self) -> Text:
         """The whole file."""
-        self._advance()
-        made = Text(Entry(Scalar()))
-        while isinstance(self._peek(), t.DirectiveToken):
-            mark = self._take()
-            made.header += [item.text for item in self._before(mark.start_mark.index)]
-            made.directives.append(self._text[mark.start_mark.index : mark.end_mark.index].rstrip())
-        if isinstance(self._peek(), t.DocumentStartToken):
-            mark = self._take()
-            made.header += [item.text for item in self._before(mark.start_mark.index)]
-            made.start = [item.text for item in self._beside()]
-        self._value(made.root, indentless=False)
-        while self._token is not None:
-            self._advance()
-        rest = _hand_out(made.root, -1, self._before(len(self._text) + 1))
-        made.root.below += rest
+        made = Text(Scalar(""), trivia=self._trivia)
+        self._next()
+        event = self._next()
+        if event.__class__ is not StreamEndEvent:
+            if event.explicit:
+                lines = self._text[: event.end_mark.index].split("\n")
+                made.directives = [line.partition("#")[0].rstrip() for line in lines if line.startswith("%")]
+                made.header = [item.text for item in self._before(event.end_mark.index)]
+                made.start = self._beside()
+            made.root = self._value(self._next(), None, [])
+        rest = _hand_out((None, made.root), -1, self._before(len(self._text) + 1), self._column)
+        notes(made.root).below += (*rest,)
         return made
 
-    # -- tokens and trivia ------------------------------------------------------------------------------------------
+    # -- comments -----------------------------------------------------------------------------------------------------
 
-    def _advance(self) -> None:
-        step = next(self._steps)
-        self._token, self._block = step.token, step.block
-        self._trivia += step.before
+    def _before(self, end: int) -> list[Trivia]:
+        """The comments and empty lines up to a place."""
+        start, text = self._at, self._text
+        if end <= start:
+            return []
+        self._at = end
+        between = text[start:end]
+        # Most values stand one space or one line apart.
+        if "#" not in between and between.count("\n") <= (start > 0 and text[start - 1] != "\n"):
+            return []
+        return [self._note(match.start(), match[0]) for match in _TRIVIA.finditer(text, start, end)]
 
-    def _peek(self) -> Any:
-        return self._token
+    def _beside(self) -> list[str]:
+        """The comment on the line where the last value ends. (A block text ends with its line.)"""
+        match = None if self._text.endswith("\n", 0, self._at) else _BESIDE.match(self._text, self._at)
+        if match is None:
+            return []
+        self._at = match.end()
+        return [self._note(match.start(1), match[1]).text]
 
-    def _take(self) -> Any:
-        token = self._token
-        self._advance()
-        return token
-
-    def _before(self, index: int) -> list[Trivia]:
-        """Take the trivia up to a place."""
-        found = []
-        while self._trivia and self._trivia[0].index < index:
-            found.append(self._trivia.popleft())
+    def _note(self, index: int, text: str) -> Trivia:
+        start = self._text.rfind("\n", 0, index) + 1
+        found = Trivia(index, index - start, text.rstrip(), not self._text[start:index].strip())
+        self._trivia.append(found)
         return found
 
-    def _beside(self) -> list[Trivia]:
-        """Take the comment on the line of the token before, if there is one."""
-        if self._trivia and not self._trivia[0].own and self._trivia[0].index < self._peek().start_mark.index:
-            return [self._trivia.popleft()]
-        return []
+    # -- values -------------------------------------------------------------------------------------------------------
 
-    # -- values -----------------------------------------------------------------------------------------------------
-
-    def _value(self, entry: Entry, *, indentless: bool, flow: bool = False) -> None:
-        """Read the value of an entry, with its anchor and the comments around it."""
-        anchor = ""
-        self._lead_in(entry, flow=flow, indentless=indentless)
-        while isinstance(self._peek(), t.AnchorToken):
-            anchor = self._take().value
-            self._lead_in(entry, flow=flow, indentless=indentless)
-        value = self._content(entry, indentless=indentless, flow=flow)
-        value.anchor = anchor
-        entry.value = value
-        if not flow:
-            entry.beside += [item.text for item in self._beside()]
-
-    def _lead_in(self, entry: Entry, *, flow: bool, indentless: bool) -> None:
-        """Comments between a key (or dash, or anchor) and what follows it."""
-        token = self._peek()
-        if isinstance(token, _NO_CONTENT) and not (indentless and isinstance(token, t.BlockEntryToken)):
-            if not flow:
-                entry.head += [item.text for item in self._beside()]
-            return
-        if isinstance(token, (*_BLOCKS, t.BlockEntryToken)):
-            entry.head += [item.text for item in self._beside()]
-            return
-        for item in self._before(token.start_mark.index):
-            if item.text:
-                (entry.above if item.own else entry.head).append(item.text)
-
-    def _content(self, entry: Entry, *, indentless: bool, flow: bool) -> Value:
-        token = self._peek()
-        if isinstance(token, t.ScalarToken):
-            return self._scalar(flow=flow)
-        if isinstance(token, t.AliasToken):
-            return Alias(self._take().value)
-        if isinstance(token, t.BlockMappingStartToken):
-            self._take()
-            return self._block_map(token.start_mark.column)
-        if isinstance(token, t.BlockSequenceStartToken):
-            self._take()
-            made = self._block_list(token.start_mark.column)
-            self._take()
-            return made
-        if isinstance(token, t.BlockEntryToken) and indentless:
-            return self._block_list(token.start_mark.column)
-        if isinstance(token, t.FlowMappingStartToken | t.FlowSequenceStartToken):
-            return self._flow(entry, mapping=isinstance(token, t.FlowMappingStartToken))
-        return Scalar(in_flow=flow)
-
-    def _scalar(self, *, flow: bool) -> Scalar:
-        block = self._block
-        token = self._take()
-        start, end = token.start_mark.index, token.end_mark.index
-        style = "" if token.plain else token.style or ""
-        if block is not None:
-            return Scalar(token.value, block.header, style, flow, lines=block.lines)
-        return Scalar(token.value, self._text[start:end], style, flow)
-
-    def _block_map(self, column: int) -> Collection:
-        made = Collection(mapping=True, column=column)
-        while isinstance(self._peek(), t.KeyToken):
-            start = self._take().start_mark.index
-            entry = Entry(Scalar(), above=self._above(made, start))
-            if not isinstance(self._peek(), _NO_CONTENT):
-                self._value(entry, indentless=True)
-                entry.key = entry.value if isinstance(entry.value, Scalar) else None
-                entry.head, entry.beside = [*entry.head, *entry.beside], []
-                entry.value = Scalar()
-            if isinstance(self._peek(), t.ValueToken):
-                place = self._take().start_mark.index
-                entry.above += [item.text for item in self._before(place) if item.text]
-                self._value(entry, indentless=True)
-            made.entries.append(entry)
-        self._take()
-        return made
-
-    def _block_list(self, column: int) -> Collection:
-        made = Collection(mapping=False, column=column)
-        while isinstance(self._peek(), t.BlockEntryToken):
-            start = self._take().start_mark.index
-            entry = Entry(Scalar(), above=self._above(made, start))
-            self._value(entry, indentless=False)
-            made.entries.append(entry)
-        return made
-
-    def _above(self, block: Collection, start: int) -> list[str]:
-        """The lines above the entry that starts there, after those that belong to the end of the entry before it."""
-        items = self._before(start)
-        if not items:
-            return []
-        return _hand_out(block.entries[-1], block.column, items) if block.entries else [item.text for item in items]
-
-    # -- flow collections -------------------------------------------------------------------------------------------
-
-    def _flow(self, holder: Entry, *, mapping: bool) -> Collection:
-        first = self._take().start_mark.line
-        made = Collection(mapping, flow=True)
-        end = t.FlowMappingEndToken if mapping else t.FlowSequenceEndToken
-        while True:
-            above = self._flow_lines(holder, made)
-            if isinstance(self._peek(), end):
-                made.tail += above
-                break
-            if isinstance(self._peek(), t.FlowEntryToken):
-                self._take()
-                made.tail += above
-                continue
-            # What was noted before a comma belongs above the entry that follows it.
-            entry = Entry(Scalar(in_flow=True), above=[*made.tail, *above])
-            made.tail = []
-            self._flow_entry(entry, mapping=mapping)
-            made.entries.append(entry)
-        made.one_line = self._take().end_mark.line == first
-        return made
-
-    def _flow_lines(self, holder: Entry, made: Collection) -> list[str]:
-        """Hand out the comments before the next token; gives those on lines of their own."""
-        own: list[str] = []
-        for item in self._before(self._peek().start_mark.index):
-            if item.own and item.text:
-                own.append(item.text)
+    def _value(self, event: Any, key: Scalar | None, above: list[str], *, flow: bool = False) -> Value:
+        """The value that begins with an event, and the notes of its entry."""
+        beside: list[str] = []
+        inner: list[str] = []
+        kind = event.__class__
+        block = kind in (MappingStartEvent, SequenceStartEvent) and not event.flow_style
+        for item in self._lead_in(event):
+            if not item.own:
+                beside.append(item.text)
+            elif block:
+                inner.append(item.text)
             elif item.text:
-                (made.entries[-1].beside if made.entries else holder.head).append(item.text)
-        return own
+                above.append(item.text)
+        node: Value
+        if kind is ScalarEvent:
+            node = self._scalar(event, beside, flow=flow)
+            node.anchor = event.anchor
+        elif kind is AliasEvent:
+            node = Scalar(event.anchor, ALIAS, event.start_mark, event.end_mark)
+            self._at = event.end_mark.index
+        else:
+            node = collection(mapping=kind is MappingStartEvent, flow=not block, start=event.start_mark)
+            node.anchor = event.anchor
+            self._block(node, inner) if block else self._flow(node, beside)
+        if not flow:
+            beside += self._beside()
+        if above or beside:
+            found = notes(node if key is None else key)
+            found.above += (*above,)
+            found.beside += (*beside,)
+        return node
 
-    def _flow_entry(self, entry: Entry, *, mapping: bool) -> None:
-        if not isinstance(self._peek(), t.KeyToken):
-            self._value(entry, indentless=False, flow=True)
-            if mapping:
-                entry.key = entry.value if isinstance(entry.value, Scalar) else None
-                entry.value = Scalar(in_flow=True)
+    def _lead_in(self, event: Any) -> Iterator[Trivia]:
+        """What stands before a value, and between its anchor and itself."""
+        start = event.start_mark.index
+        if event.__class__ is ScalarEvent and not event.value and not event.style and not event.anchor:
+            # What isn't written is at the place of its mark, or of whatever follows.
+            if "\n" not in self._text[self._at : start] and "#" not in self._text[self._at : start]:
+                self._at = max(self._at, start)
             return
-        pair = entry if mapping else Entry(Scalar(in_flow=True))
-        self._take()
-        if not isinstance(self._peek(), _NO_CONTENT):
-            self._value(pair, indentless=False, flow=True)
-            pair.key = pair.value if isinstance(pair.value, Scalar) else None
-            pair.value = Scalar(in_flow=True)
-        if isinstance(self._peek(), t.ValueToken):
-            place = self._take().start_mark.index
-            pair.above += [item.text for item in self._before(place) if item.text]
-            self._value(pair, indentless=False, flow=True)
-        if not mapping:  # `[a: b]` is a list with a mapping of one entry in it
-            entry.value = Collection(mapping=True, flow=True, entries=[pair], one_line=True)
+        yield from self._before(start)
+        if event.anchor and event.__class__ is not AliasEvent:
+            self._at = start + 1 + len(event.anchor)
+            if event.__class__ is not ScalarEvent or event.value or event.style:
+                yield from self._before(self._past(self._at))
+
+    def _past(self, index: int) -> int:
+        """The place of what follows after comments."""
+        match = _LEAD_IN.match(self._text, index)
+        return index if match is None else match.end()
+
+    def _scalar(self, event: Any, beside: list[str], *, flow: bool = False) -> Scalar:
+        node = Scalar(event.value, event.style or None, event.start_mark, event.end_mark)
+        if node.block:
+            self._block_text(node, beside)
+        elif node.style or node.value:
+            if event.start_mark.line != event.end_mark.line and (node.style or not flow):
+                first, *others = self._text[self._at : event.end_mark.index].split("\n")
+                node.lines = [_trimmed(first), *(_trimmed(line.lstrip(" \t")) for line in others)] if others else ()
+            self._at = event.end_mark.index
+        return node
+
+    def _block(self, node: CollectionNode, above: list[str]) -> None:
+        """The entries of a block; `above` stands above the first one."""
+        mapping = isinstance(node, MappingNode)
+        while (event := self._next()).__class__ not in _ENDS:
+            above += self._above(node, self._before(event.start_mark.index if mapping else self._dash()))
+            if mapping:
+                key = self._scalar(event, above)
+                node.value.append((key, self._value(self._next(), key, above)))
+            else:
+                node.value.append(self._value(event, None, above))
+            above = []
+
+    def _dash(self) -> int:
+        """The place of the next dash, or the one here: comments before it stand above an item, and those after it beside."""
+        place = self._past(self._at)
+        return place if self._text.startswith("-", place) else self._at
+
+    def _above(self, node: CollectionNode, items: list[Trivia]) -> list[str]:
+        """The lines above an entry, after those that belong to the end of the entry before it."""
+        if not items or not node.value:
+            return [item.text for item in items]
+        return _hand_out(entries_of(node)[-1], self._column(node), items, self._column)
+
+    def _column(self, node: CollectionNode) -> int:
+        start = node.start_mark.index
+        if node.anchor:
+            start = self._past(start + 1 + len(node.anchor))
+        return int(start - self._text.rfind("\n", 0, start) - 1)
+
+    def _flow(self, node: CollectionNode, head: list[str]) -> None:
+        """The entries between brackets. Comments after an entry are its own; those on lines of their own stand above the next."""
+        mapping = isinstance(node, MappingNode)
+        above: list[str] = []
+        while True:
+            event = self._next()
+            ended = event.__class__ in _ENDS
+            for item in self._before(event.start_mark.index):
+                if item.own:
+                    above += [item.text] if item.text else []
+                elif node.value:
+                    notes(owner(entries_of(node)[-1])).beside += (item.text,)
+                else:
+                    head.append(item.text)
+            if ended:
+                break
+            if mapping:
+                key = self._scalar(event, above, flow=True)
+                node.value.append((key, self._value(self._next(), key, above, flow=True)))
+            else:
+                node.value.append(self._value(event, None, above, flow=True))
+            above = []
+        if above:
+            notes(node).tail += (*above,)
+        # `[a: b]` is a list with a mapping of one entry in it, which has no bracket of its own.
+        bracket = self._text[event.start_mark.index : event.end_mark.index] in ("]", "}")
+        node.end_mark = event.end_mark if bracket else node.start_mark
+        self._at = max(self._at, event.end_mark.index)
+
+    def _block_text(self, node: Scalar, beside: list[str]) -> None:
+        """The lines of a literal text are its value's; a folded one keeps the lines of its author."""
+        header = _BLOCK_HEADER.match(self._text, self._at)
+        if header is None:
+            raise AssertionError("a block text without a header. This is a bug in oauthdeploy.")
+        if header[2]:
+            beside.append(self._note(header.start(2), header[2]).text)
+        value, end = node.value, node.end_mark.index
+        raw = self._text[header.end() : end].removesuffix("\n").split("\n")
+        lines = value.removesuffix("\n").split("\n") if value else []
+        hint = "2" if value[:1] in (" ", "\n") else ""
+        keep = value == "\n" or value.endswith("\n\n")
+        if node.style == ">":
+            first = next((line for line in raw if line.strip(" ")), "")
+            indent, hint = len(first) - len(first.lstrip(" ")), ""
+            lines = [line[indent:] for line in raw]
+            while lines and not (lines[-1] or keep):
+                lines.pop()
+            if not first or header[1]:
+                node.style = '"'  # the first line doesn't show how far the others are indented
+        # Empty lines that don't count stand between this entry and the next one.
+        self._at = min(end, header.end() + sum(len(line) + 1 for line in raw[: len(lines)]))
+        chomping = "+" if keep else "-" if lines and not value.endswith("\n") else ""
+        node.lines = [f"{node.style}{hint}{chomping}", *lines] if node.block else ()
 
 
-def _hand_out(last: Entry, column: int, items: list[Trivia]) -> list[str]:
+def _trimmed(line: str) -> str:
+    """Without spaces at the end, which YAML folds away, unless a backslash keeps the first of them."""
+    short = line.rstrip(" \t")
+    return line if short.endswith("\\") else short
+
+
+def _hand_out(last: Entry, column: int, items: list[Trivia], column_of: Callable[[CollectionNode], int]) -> list[str]:
     """Give the lines after `last`, an entry of a block at `column`, to what they are aligned with.
 
     Gives those that are not further in than the block: they stand above what follows. Lines keep their order, so what comes
     after a line that belongs further out is never put further in.
     """
-    levels: list[tuple[int, list[str]]] = []
+    levels: list[tuple[int, Value, str]] = []
     entry, at = last, column
-    while isinstance(entry.value, Collection) and not entry.value.flow and entry.value.entries:
-        at = entry.value.column
-        levels.append((at, entry.value.tail))
-        entry = entry.value.entries[-1]
-    if not (isinstance(entry.value, Scalar) and entry.value.block):
-        levels.append((at + 1, entry.below))
+    while isinstance(block := entry[1], CollectionNode) and is_block(block):
+        at = column_of(block)
+        levels.append((at, block, "tail"))
+        entry = entries_of(block)[-1]
+    if not (isinstance(entry[1], Scalar) and entry[1].block):
+        levels.append((at + 1, owner(entry), "below"))
     levels = [level for level in levels if level[0] > column]
     waiting: list[str] = []
     # Nothing stands below the end of a file.
@@ -256,12 +318,13 @@ def _hand_out(last: Entry, column: int, items: list[Trivia]) -> list[str]:
             levels.pop()
         if not levels:
             return waiting + [later.text for later in items[number + 1 :]]
-        levels[-1][1].extend(waiting)
+        place = notes(levels[-1][1])
+        setattr(place, levels[-1][2], (*getattr(place, levels[-1][2]), *waiting))
         waiting = []
     return waiting
 
 
-def _first_speaking(items: list[Trivia]) -> int:
+def _first_speaking(items: Sequence[Trivia]) -> int:
     """Where the comments begin that go with what follows, however they are aligned: one that silences a finding there."""
     found = len(items)
     for number in range(len(items) - 1, -1, -1):

@@ -10,7 +10,8 @@ from typing import Any
 
 from oauthdeploy.core.diagnostics import Path
 from oauthdeploy.manifest.api import ManifestRequest
-from oauthdeploy.manifest.editing.insert import Entry, NotInserted, block_lines, escaped, insert_entry
+from oauthdeploy.manifest.editing.change import raw_of
+from oauthdeploy.manifest.editing.insert import Entry, NotInserted, block_lines, insert_entry
 from oauthdeploy.manifest.input_files import STDIN, read_sources
 from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.yaml_reader import read_tree
@@ -86,7 +87,7 @@ def entry_of(key: str, revocation: Revocation) -> Entry:
 
 def entry_text(key: str, revocation: Revocation) -> str:
     """The entry as YAML, for people who put it in by hand."""
-    return "\n".join(block_lines(entry_of(key, revocation), "  "))
+    return "\n".join(block_lines(entry_of(key, revocation), 2))
 
 
 def _read(request: ManifestRequest) -> Iterator[_File]:
@@ -125,9 +126,8 @@ def _entries(value: Any) -> Sequence[Any]:
 
 def _covers(entry: dict[str, Any], revocation: Revocation) -> bool:
     """Whether an entry of the manifest asks for all that the revocation asks for; what it says by reference isn't counted on."""
-    same = entry.get("client") == escaped(revocation.client) and all(
-        entry.get(name) == (None if value is None else escaped(value))
-        for name, value in (("owner", revocation.owner), ("scope", revocation.scope))
+    same = entry.get("client") == raw_of(revocation.client) and all(
+        entry.get(name) == raw_of(value) for name, value in (("owner", revocation.owner), ("scope", revocation.scope))
     )
     same = same and entry.get("handles") == (None if revocation.handles is None else list(revocation.handles))
     blocked = entry.get("block")
@@ -150,7 +150,7 @@ def _covers_tokens(entry: dict[str, Any], revocation: Revocation) -> bool:
 def _free(key: str, taken: set[str]) -> str:
     number = 1
     found = key
-    while escaped(found) in taken:
+    while raw_of(found) in taken:
         number += 1
         found = f"{key}-{number}"
     return found

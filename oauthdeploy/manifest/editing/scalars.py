@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from oauthdeploy.manifest.editing.tree import Scalar
+from oauthdeploy.manifest.editing.nodes import ALIAS, Scalar
 from oauthdeploy.manifest.yaml_reader import NULLS
 
 _TYPED = re.compile(
@@ -58,23 +58,11 @@ def written(text: str, *, flow: bool = False) -> str:
 def inline(scalar: Scalar, *, flow: bool) -> str:
     """The scalar on one line. Its quotes are kept or left out so that no reader sees another type than before."""
     text = scalar.value
+    if scalar.style == ALIAS:
+        return f"*{text}"
     if scalar.style:
         return written(text, flow=flow)
     if text in NULLS:
         return "null"
     # What some reader takes for a number or a truth stays that.
     return text if is_typed(text) or can_be_plain(text, flow=flow) else quoted(text)
-
-
-def over_lines(scalar: Scalar) -> list[str] | None:
-    """The lines of a plain or quoted text that was written over several, without indentation; None for any other."""
-    if scalar.block or "\n" not in scalar.raw or (scalar.in_flow and not scalar.style):
-        return None
-    first, *others = scalar.raw.split("\n")
-    return [_trimmed(first), *(_trimmed(line.lstrip(" \t")) for line in others)]
-
-
-def _trimmed(line: str) -> str:
-    """Without spaces at the end, which YAML folds away, unless a backslash keeps the first of them."""
-    short = line.rstrip(" \t")
-    return line if short.endswith("\\") else short

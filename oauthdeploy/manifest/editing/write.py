@@ -1,4 +1,4 @@
-"""From a tree, in order and with its comments settled, to its one canonical text.
+"""From nodes, in order and with their comments settled, to the one canonical text, which ruamel.yaml's emitter writes.
 
 Two spaces of indentation, also for lists in mappings; one empty line between sections and at most one elsewhere; comments two
 spaces behind what they stand beside. A list of plain values stands in brackets where it fits into the line; a mapping stays in
@@ -7,10 +7,19 @@ braces where its author wrote it so and it fits; what holds a comment is a block
 
 from __future__ import annotations
 
-from typing import Final
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
-from oauthdeploy.manifest.editing.scalars import inline, over_lines
-from oauthdeploy.manifest.editing.tree import Alias, Collection, Entry, Scalar, Text, Value
+from ruamel.yaml import events
+from ruamel.yaml.emitter import Emitter, ScalarAnalysis
+from ruamel.yaml.error import CommentMark
+from ruamel.yaml.nodes import CollectionNode, MappingNode
+from ruamel.yaml.tokens import CommentToken
+
+from oauthdeploy.manifest.editing.nodes import ALIAS, Entry, Scalar, Value, entries, notes, notes_of, owner
+from oauthdeploy.manifest.editing.read import Text
+from oauthdeploy.manifest.editing.scalars import inline
 
 WIDTH: Final = 100
 """Columns that a list or mapping in brackets may reach to. Texts are never broken, nor are comments."""
@@ -18,190 +27,209 @@ WIDTH: Final = 100
 _LONGEST_KEY: Final = 1000
 """YAML wants a longer key to be marked with a question mark."""
 
+_NO_TAG: Final = (True, True, True)
 
-def write_text(text: Text, header: list[str]) -> str:
+
+def write_text(text: Text, header: Iterable[str]) -> str:
     """Write a file; `header` are the lines at its top that belong to no entry."""
-    writer = _Writer()
+    root, about = text.root, notes_of(text.root)
+    root.anchor = None  # of no use: an alias of the whole could only stand inside it
+    top: list[str] = []
     if text.directives or text.start is not None:
-        writer.comments(text.header, 0)
-        writer.lines += text.directives
-        writer.line("---", 0, text.start or [])
-    writer.comments(header, 0)
-    writer.root(text.root)
-    return "".join(f"{line}\n" for line in writer.finished())
+        top += [*text.header, *text.directives, "  ".join(["---", *(text.start or ())])]
+    writer = _Writer()
+    top = writer.lines([*top, *header, *about.above], first=True)
+    if isinstance(root, CollectionNode) and root.value:
+        body = writer.block(root, first=top[-1:] in ([], [""]))
+        rest = [*about.beside, *about.below]
+    else:
+        body = writer.lone(root, about.beside)
+        rest = [*about.below, *about.tail]
+    end = writer.lines(rest, first=not (top or body))
+    while end and not end[-1]:
+        end.pop()
+    while top and not (top[-1] or body or end):
+        top.pop()
+    return "".join(f"{line}\n" for line in top) + body + "".join(f"{line}\n" for line in end)
+
+
+class _Emitter(Emitter):
+    """ruamel.yaml's emitter. Texts come to it as they are to be written, and a list is two columns in at any depth."""
+
+    MAX_SIMPLE_KEY_LENGTH = _LONGEST_KEY + 1
+
+    def expect_block_sequence(self) -> None:
+        # After a comment beside the key of a list, the emitter would leave out the end of a later line.
+        self.no_newline = False
+        self.indention = self.indention or self.column == 0
+        self.increase_indent(flow=False, sequence=True)
+        self.state = self.expect_first_block_sequence_item
+
+    def analyze_scalar(self, scalar: str) -> ScalarAnalysis:
+        return ScalarAnalysis(scalar, False, False, True, True, True, True, True)
+
+    def choose_scalar_style(self) -> str:
+        return ""
+
+    def write_plain(self, text: str, split: bool = True) -> None:  # noqa: ARG002 - ruamel.yaml's signature
+        if text:
+            self.write_indicator(text, True)
 
 
 class _Writer:
-    """Collects lines. `sealed` is true after a text whose empty lines at the end count: then none may be added."""
+    """Gives nodes to the emitter. `sealed`: what was written last ends in empty lines that count, so none may be added."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
+        self._out = io.StringIO()
+        self._emit = _Emitter(self._out).emit
         self.sealed = False
 
-    def finished(self) -> list[str]:
-        """The lines, without empty ones at the end that mean nothing."""
-        while not self.sealed and self.lines and not self.lines[-1]:
-            self.lines.pop()
-        return self.lines
-
-    def blank(self) -> None:
-        """An empty line, unless there is one already, or it would say something."""
-        if self.lines and self.lines[-1] and not self.sealed:
-            self.lines.append("")
-
-    def line(self, text: str, indent: int, beside: list[str]) -> None:
-        """One line with the comments beside it."""
-        self._add(f"{' ' * indent}{text}{''.join(f'  {comment}' for comment in beside)}")
-
-    def comments(self, lines: list[str], indent: int) -> None:
-        """Comments on lines of their own."""
-        for line in lines:
-            if line:
-                self._add(" " * indent + line)
-            else:
-                self.blank()
-
-    def _add(self, line: str) -> None:
-        self.lines.append(line)
-        self.sealed = False
-
-    # -- the whole --------------------------------------------------------------------------------------------------
-
-    def root(self, root: Entry) -> None:
-        """The value of the file. Its sections stand apart from each other."""
-        value = root.value
-        value.anchor = ""  # of no use: an alias of the whole could only stand inside it
-        self.comments(root.above, 0)
-        if not isinstance(value, Collection) or not value.entries:
-            self._lone(root)
-        else:
-            self._sections(value)
-            self.comments(value.tail, 0)
-            self.comments([*root.beside, *root.below], 0)
-
-    def _sections(self, value: Collection) -> None:
+    def block(self, root: CollectionNode, *, first: bool) -> str:
+        """The text of a file's list or mapping. Its sections stand apart from each other; no empty line comes `first`."""
         before: Entry | None = None
-        for entry in value.entries:
-            apart = entry.above[:1] == [""] or _is_section(entry) or (before is not None and _is_section(before))
-            if before is not None and apart:
-                self.blank()
-            self._entry(entry, 0, first=False)
+        for entry in entries(root):
+            if before is not None and (_is_section(entry) or _is_section(before)):
+                found = notes(owner(entry))
+                found.above = ("", *found.above)
             before = entry
+        self._emit(events.StreamStartEvent())
+        self._emit(events.DocumentStartEvent(explicit=False))
+        self._collection(root, 0, None, notes_of(root).tail, first=first)
+        self._emit(events.DocumentEndEvent(explicit=False))
+        self._emit(events.StreamEndEvent())
+        return self._out.getvalue()
 
-    def _lone(self, root: Entry) -> None:
-        """A file that is one value, or holds comments only."""
-        if isinstance(root.value, Scalar) and root.value.empty:
-            self.comments(root.beside, 0)
-        else:
-            self._leaf(root, "", -2)
-        self.comments([*root.below, *(root.value.tail if isinstance(root.value, Collection) else [])], 0)
+    def lone(self, root: Value, beside: Sequence[str]) -> str:
+        """The text of a file that is one value, or holds comments only."""
+        if isinstance(root, Scalar) and root.empty:
+            return "".join(f"{comment}\n" for comment in beside)
+        text = self._leaf(root, 0, None, "", beside)
+        block = isinstance(root, Scalar) and root.block
+        return (text if block else "  ".join([text, *beside])) + "\n"
 
-    # -- entries ----------------------------------------------------------------------------------------------------
+    # -- comments -----------------------------------------------------------------------------------------------------
 
-    def _block(self, value: Collection, indent: int, *, pinned: bool = False) -> None:
-        for number, entry in enumerate(value.entries):
-            self._entry(entry, indent, first=number == 0, pinned=pinned and number == 0)
-        self.comments(value.tail, indent)
+    def lines(self, lines: Iterable[str], *, first: bool = False) -> list[str]:
+        """Comments on lines of their own, with single empty lines; none come `first`, nor where they would count."""
+        found = _single_blanks(lines)
+        if found and not found[0] and (first or self.sealed):
+            found.pop(0)
+        self.sealed = self.sealed and not found
+        return found
 
-    def _entry(self, entry: Entry, indent: int, *, first: bool, pinned: bool = False) -> None:
-        """One entry of a block. `pinned`: a comment that silences findings speaks of its line, so values stay on theirs."""
-        above = _without_first_blanks(entry.above) if first or not self.lines else entry.above
-        self.comments(above, indent)
-        pinned = pinned or entry.ignores
-        sign = "-" if entry.key is None else self._key(entry.key, indent)
-        value = entry.value
-        if isinstance(value, Collection) and value.entries and not self._fits(value, len(sign) + indent, pinned):
-            self._nested(entry, value, sign, indent, pinned=pinned)
-        else:
-            self._leaf(entry, sign, indent)
-        self.comments(entry.below, indent + 2)
+    def _above(self, lines: Iterable[str], column: int, *, first: bool = False) -> list[CommentToken]:
+        return [_token(line, column if line else 0) for line in self.lines(lines, first=first)]
 
-    def _key(self, key: Scalar, indent: int) -> str:
-        name = inline(key, flow=False) if not key.block else inline(Scalar(key.value, "", '"'), flow=False)
-        if len(name) <= _LONGEST_KEY:
-            return f"{name}:"
-        self._add(f"{' ' * indent}? {name}")
-        return ":"
+    def _after(self, beside: Sequence[str], below: Iterable[str], column: int) -> CommentToken | None:
+        """What stands behind a value and under it. (The emitter puts one space before a comment.)"""
+        lines = self.lines(below)
+        if not beside and not lines:
+            return None
+        text = "".join(f"\n{' ' * column}{line}" if line else "\n" for line in lines)
+        return _token("".join(f" {line}" for line in beside) + text, 0)
 
-    def _nested(self, entry: Entry, value: Collection, sign: str, indent: int, *, pinned: bool) -> None:
-        """A list or mapping on lines of its own; in a list, its first line is that of the dash where nothing is between."""
-        comments = entry.beside
-        apart = value.anchor or comments or any(value.entries[0].above) or len(sign) > 1 or sign == ":"
-        if apart:
-            self.line(f"{sign}{_anchor(value)}", indent, comments)
-            self._block(value, indent + 2)
+    # -- entries ------------------------------------------------------------------------------------------------------
+
+    def _collection(
+        self,
+        node: CollectionNode,
+        indent: int,
+        comment: Any,
+        tail: Iterable[str],
+        *,
+        first: bool = True,
+        pinned: bool = False,
+    ) -> None:
+        """A list or mapping on lines of its own."""
+        mapping = isinstance(node, MappingNode)
+        start = events.MappingStartEvent if mapping else events.SequenceStartEvent
+        end = events.MappingEndEvent if mapping else events.SequenceEndEvent
+        self._emit(start(node.anchor, None, True, flow_style=False, comment=comment))
+        for entry in entries(node):
+            self._entry(entry, indent, first=first, pinned=pinned)
+            first = pinned = False
+        self._emit(end(comment=[None, self._above(tail, indent)]))
+
+    def _entry(self, entry: Entry, indent: int, *, first: bool, pinned: bool) -> None:
+        """One entry. `pinned`: a comment that silences findings speaks of its line, so values stay on theirs."""
+        key, value = entry
+        about = notes_of(owner(entry))
+        above = self._above(about.above, indent, first=first)
+        self.sealed = False
+        sign = "-"
+        if key is not None:
+            sign = inline(Scalar(key.value, '"') if key.block else key, flow=False)
+            self._emit(events.ScalarEvent(None, None, _NO_TAG, sign, comment=_slot(None, above)))
+            sign, above = f"{sign}:", []
+        pinned = pinned or about.ignore
+        if isinstance(value, CollectionNode) and value.value and not _fits(value, len(sign) + indent, pinned):
+            after = self._after(about.beside, (), 0)
+            # In a list, the first line is that of the dash where nothing is between.
+            joined = key is None and not (value.anchor or after or any(notes_of(owner(entries(value)[0])).above))
+            tail = (*notes_of(value).tail, *about.below)
+            self._collection(value, indent + 2, _slot(after, above), tail, pinned=pinned and joined)
             return
-        start = len(self.lines)
-        self._block(value, indent + 2, pinned=pinned)
-        self.lines[start] = f"{' ' * indent}- {self.lines[start][indent + 2 :]}"
+        literal = isinstance(value, Scalar) and value.block
+        text = self._leaf(value, indent, key, sign, about.beside)
+        below = about.below if isinstance(value, Scalar) else (*notes_of(value).tail, *about.below)
+        after = self._after(() if literal else about.beside, below, indent + 2)
+        self._emit(events.ScalarEvent(value.anchor, None, _NO_TAG, text, comment=_slot(after, above)))
+        self.sealed = isinstance(value, Scalar) and literal and value.lines[0].endswith("+")
 
-    def _leaf(self, entry: Entry, sign: str, indent: int) -> None:
-        """A value that begins on the line of its key."""
-        value = entry.value
-        comments = entry.beside
-        start = f"{sign}{_anchor(value)} ".lstrip(" ") if sign or value.anchor else ""
-        pad = max(indent, 0)
-        if isinstance(value, Scalar) and value.block:
-            self.line(start + value.raw, pad, comments)
-            self.lines += [" " * (pad + 2) + line if line else "" for line in value.lines]
-            self.sealed = "+" in value.raw
-            return
-        if isinstance(value, Scalar) and value.empty and sign != "-":
-            self.line(start.rstrip(), pad, comments)
-            return
+    def _leaf(self, value: Value, indent: int, key: Scalar | None, sign: str, beside: Sequence[str]) -> str:
+        """A value that begins on the line of its key or dash; a file that is one value has neither."""
+        if isinstance(value, CollectionNode):
+            return flow_text(value) or ""
+        if value.empty and key is not None:
+            return ""
+        if value.block:
+            head = "".join(f"  {comment}" for comment in beside)
+            return _over_lines([value.lines[0] + head, *value.lines[1:]], indent)
+        text = inline(value, flow=False)
         # A file that is one text keeps no lines: at the left margin they could be marks of YAML's own.
-        if indent >= 0 and isinstance(value, Scalar) and (lines := over_lines(value)) is not None:
-            text = inline(value, flow=False)
-            if "\n" in value.value or pad + len(start) + len(text) > WIDTH:
-                self._long(start, lines, indent, comments)
-                return
-        self.line(start + (flow_text(value) or ""), pad, comments) if isinstance(value, Collection) else self.line(
-            start + _inline(value, flow=False), pad, comments
-        )
-        if isinstance(value, Collection) and indent >= 0:
-            self.comments(value.tail if not value.entries else [], indent + 2)
-
-    def _long(self, start: str, lines: list[str], indent: int, comments: list[str]) -> None:
-        """A text over several lines, broken where its author broke it."""
-        self._add(" " * max(indent, 0) + start + lines[0])
-        self.lines += [" " * (indent + 2) + line if line else "" for line in lines[1:]]
-        self.lines[-1] += "".join(f"  {comment}" for comment in comments)
-
-    def _fits(self, value: Collection, column: int, pinned: bool) -> bool:
-        """True where the value is to stand in brackets on the line of its key, which ends at `column`."""
-        if pinned and (not value.flow or value.one_line):
-            return value.flow
-        simple = all(not isinstance(entry.value, Collection) or not entry.value.entries for entry in value.entries)
-        if not (value.flow if value.mapping else simple):
-            return False
-        text = flow_text(value)
-        return text is not None and column + len(_anchor(value)) + 1 + len(text) <= WIDTH
+        if sign and value.lines:
+            column = indent + len(sign) + len(_anchor(value)) + 1
+            if "\n" in value.value or column + len(text) > WIDTH:
+                return _over_lines(value.lines, indent)
+        return text
 
 
 def flow_text(value: Value) -> str | None:
     """The value on one line in brackets, without its own anchor; None where it holds a comment or a text of several lines."""
-    if isinstance(value, Collection):
-        parts: list[str] = []
-        for entry in value.entries:
-            text = None if any(entry.comments()) else flow_text(entry.value)
-            if text is None or (entry.key is not None and entry.key.block):
-                return None
-            name = "" if entry.key is None else inline(entry.key, flow=True)
-            if len(name) > _LONGEST_KEY:
-                return None
-            text = f"{_anchor(entry.value)} {text}".lstrip(" ")
-            parts.append(f"{name}: {text}" if entry.key is not None else text)
-        if any(value.tail) and value.entries:
+    if isinstance(value, Scalar):
+        several = value.block or (value.lines and "\n" in value.value)
+        return None if several else inline(value, flow=True)
+    parts: list[str] = []
+    for entry in entries(value):
+        key, inner = entry
+        text = None if any(notes_of(owner(entry)).own()) else flow_text(inner)
+        if text is None or (key is not None and key.block):
             return None
-        inner = ", ".join(parts)
-        return f"{{{inner}}}" if value.mapping else f"[{inner}]"
-    if isinstance(value, Scalar) and (value.block or ("\n" in value.raw and "\n" in value.value)):
+        name = "" if key is None else inline(key, flow=True)
+        if len(name) > _LONGEST_KEY:
+            return None
+        text = f"{_anchor(inner)} {text}".lstrip(" ")
+        parts.append(f"{name}: {text}" if key is not None else text)
+    if value.value and any(notes_of(value).tail):
         return None
-    return _inline(value, flow=True)
+    joined = ", ".join(parts)
+    return f"{{{joined}}}" if isinstance(value, MappingNode) else f"[{joined}]"
 
 
-def _inline(value: Scalar | Alias, *, flow: bool) -> str:
-    return f"*{value.name}" if isinstance(value, Alias) else inline(value, flow=flow)
+def _fits(value: CollectionNode, column: int, pinned: bool) -> bool:
+    """True where the value is to stand in brackets on the line of its key, which ends at `column`."""
+    if pinned and not (value.flow_style and value.start_mark and value.start_mark.line < value.end_mark.line):
+        return bool(value.flow_style)
+    plain = not any(isinstance(inner, CollectionNode) and inner.value for _key, inner in entries(value))
+    if not (value.flow_style if isinstance(value, MappingNode) else plain):
+        return False
+    text = flow_text(value)
+    return text is not None and column + len(_anchor(value)) + 1 + len(text) <= WIDTH
+
+
+def _over_lines(lines: Sequence[str], indent: int) -> str:
+    """A text broken where its author broke it."""
+    return "\n".join([lines[0], *(" " * (indent + 2) + line if line else "" for line in lines[1:])])
 
 
 def _anchor(value: Value) -> str:
@@ -210,11 +238,23 @@ def _anchor(value: Value) -> str:
 
 def _is_section(entry: Entry) -> bool:
     """True for what stands apart at the top of a file: anything but a text on one line."""
-    value = entry.value
-    short = isinstance(value, Scalar) and not value.block and "\n" not in value.raw
-    return not short or bool(entry.below)
+    value = entry[1]
+    short = isinstance(value, Scalar) and value.style != ALIAS and not value.lines
+    return not short or bool(notes_of(owner(entry)).below)
 
 
-def _without_first_blanks(lines: list[str]) -> list[str]:
-    first = next((number for number, line in enumerate(lines) if line), len(lines))
-    return lines[first:]
+def _single_blanks(lines: Iterable[str]) -> list[str]:
+    found: list[str] = []
+    for line in lines:
+        if line or found[-1:] != [""]:
+            found.append(line)
+    return found
+
+
+def _slot(after: CommentToken | None, above: list[CommentToken]) -> Any:
+    """Comments as an event has them."""
+    return [after, above or None] if after or above else None
+
+
+def _token(text: str, column: int) -> CommentToken:
+    return CommentToken(f"{text}\n", CommentMark(column))

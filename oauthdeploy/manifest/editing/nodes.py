@@ -1,0 +1,114 @@
+"""A manifest as it is written: ruamel.yaml's nodes, with the comments that belong to each entry in their comment slot.
+
+An entry is the key of a mapping with its value, or the item of a list. Its notes are on the key, or on the item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Union
+
+from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.tag import Tag
+
+IGNORE_MARK: Final = "oauthdeploy: ignore"
+"""What a comment that silences a finding begins with; such a comment speaks of the line that it stands beside or above."""
+
+ALIAS: Final = "*"
+"""The style of a scalar that stands for an alias, by the anchor's name: one node can't hold the notes of two places."""
+
+_ANY_TAG: Final = Tag(suffix=None)
+
+Value = Union["Scalar", CollectionNode]
+Entry = tuple["Scalar | None", Value]
+
+
+@dataclass(slots=True)
+class Notes:
+    """Comments, from their #, and "" for an empty line.
+
+    `above`, `beside` and `below` (further in) are an entry's; `tail` are the lines after the last entry of a collection.
+    """
+
+    above: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+    tail: tuple[str, ...] = ()
+
+    def own(self) -> Iterator[str]:
+        """The comments of the entry itself, not of what is in it."""
+        return (line for lines in (self.above, self.beside, self.below) for line in lines if line)
+
+    @property
+    def ignore(self) -> bool:
+        """True where one of them silences a finding."""
+        return any(IGNORE_MARK in line for line in self.own())
+
+
+_NONE: Final = Notes()
+
+
+class Scalar(ScalarNode):
+    """`lines` is the source of a text over several lines, without indentation; the first of a block scalar is its header."""
+
+    __slots__ = ("lines",)
+
+    def __init__(self, value: str, style: str | None = None, start: Any = None, end: Any = None) -> None:
+        super().__init__(_ANY_TAG, value, start, end, style=style)
+        self.lines: Sequence[str] = ()
+
+    @property
+    def empty(self) -> bool:
+        """True where nothing at all is written: YAML reads it as null."""
+        return not self.style and not self.value
+
+    @property
+    def block(self) -> bool:
+        """True for literal and folded texts, `|` and `>`."""
+        return self.style in ("|", ">")
+
+
+def collection(*, mapping: bool, flow: bool = False, start: Any = None) -> CollectionNode:
+    """An empty list or mapping."""
+    return (MappingNode if mapping else SequenceNode)(_ANY_TAG, [], start, None, flow_style=flow)
+
+
+def notes(node: Node) -> Notes:
+    """The notes of a node, for adding to them."""
+    if node.comment is None:
+        node.comment = Notes()
+    return node.comment  # type: ignore[no-any-return]
+
+
+def notes_of(node: Node) -> Notes:
+    """The notes of a node, for reading."""
+    return node.comment or _NONE
+
+
+def owner(entry: Entry) -> Value:
+    """The node that has the notes of an entry."""
+    return entry[1] if entry[0] is None else entry[0]
+
+
+def entries(node: Value) -> list[Entry]:
+    """The entries of a mapping or a list; none for a scalar."""
+    if isinstance(node, MappingNode):
+        return node.value  # type: ignore[no-any-return]
+    return [(None, item) for item in node.value] if isinstance(node, SequenceNode) else []
+
+
+def is_block(node: Node) -> bool:
+    """True for a list or mapping that stands on lines of its own."""
+    return isinstance(node, CollectionNode) and not node.flow_style and bool(node.value)
+
+
+def settle(entry: Entry) -> None:
+    """Leave at most one comment on the line of each entry: there is room for the last one, and the others go above."""
+    stack = [entry]
+    while stack:
+        entry = stack.pop()
+        if (found := notes_of(owner(entry))).beside[1:]:
+            found.above += found.beside[:-1]
+            found.beside = found.beside[-1:]
+        stack += entries(entry[1])
