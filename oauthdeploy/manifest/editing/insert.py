@@ -1,7 +1,8 @@
 """Putting an entry into a list of a file that people wrote: every other byte stays as it is.
 
-The place is found by the positions of ruamel.yaml's nodes, and the lines are put in as text: a round trip would indent the whole
-file anew (decision 0011). The result is proved as that of any change: it says what was asked for, and no comment is gone.
+The place is found by the positions of ruamel.yaml's nodes, and the lines are put in as text: a round trip would write the whole
+file anew (docs/decisions/comments-on-ruamel-nodes.md). The result is proved as that of any change: it says what was asked for,
+and no comment is gone.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 A comment beside a value belongs to it. A comment on a line of its own belongs to the entry below it, unless it stands further in
 than that entry: then it ends the block that it is aligned with. One that silences a finding belongs to what is right below it.
 
-The events are libyaml's: ruamel.yaml's own scanner loses comments between brackets, and takes ten times as long (decision 0010).
-What is between them holds marks, comments and empty lines, and no #, but that of a comment.
+The events are libyaml's: ruamel.yaml's own scanner loses comments between brackets and takes seven times as long (see
+docs/decisions/comments-on-ruamel-nodes.md). Between two values, every # begins a comment: there are only indicators, comments
+and empty lines.
 """
 
 from __future__ import annotations
