@@ -262,6 +262,14 @@ class Driver(ABC):
         """Findings about changes of a plan that this very server would refuse, by what `check` and `read` saw. Default: none."""
         return ()
 
+    def losses(self, changes: Sequence[Change]) -> Mapping[Address, Sequence[str]]:
+        """What exactly goes for good along with changes that have side effects (`DriverFacts.side_effects`), in words.
+
+        It is said in the plan and kept in the journal, so that a rollback can name what it can't bring back. It must read
+        little: some requests for each of few changes. Default: nothing beyond the facts.
+        """
+        return {}
+
     def lockouts(self, changes: Sequence[Change]) -> Sequence[Lockout]:
         """The changes of a plan after which the driver could no longer sign in, or be answered at its address.
 

@@ -103,6 +103,20 @@ Capabilities = Mapping[str, Support]
 """Answers by the name of a capability or field."""
 
 
+@dataclass(frozen=True)
+class SideEffect:
+    """What goes for good along with a change of an object, though the change doesn't name it.
+
+    `field` is the dotted path whose change has the effect, where the entry `gone` is taken out of it; "": the deletion of the
+    object. `what` says it of the object: `its sessions`.
+    """
+
+    kind: Kind
+    what: str
+    field: str = ""
+    gone: Any = None
+
+
 def supports(table: Capabilities, question: str) -> Support:
     """Look an answer up; what a driver doesn't mention, it can't do."""
     return table.get(question, no("the driver doesn't offer it"))
@@ -149,7 +163,8 @@ class DriverFacts:
     defaults by kind and dotted path: what null asks for. `names` are the limits of names in addresses, by kind. `writable` is
     false for a driver that only describes a server that is trusted. `endpoints` tells from the url and the validated options of
     a server entry where that server is asked as an authorization server, without asking it; it must take any text as url.
-    `notices` explain the findings that are this driver's own.
+    `unique` are the fields, by kind, whose values together only one object of a server can have, besides its key. `side_effects`
+    are what goes for good along with a change. `notices` explain the findings that are this driver's own.
     `proved_against` names the real server of its tests.
     `absence` answers whether an empty or partial answer proves that what it lacks isn't there: no where a server leaves out what
     the account may not see, and the note says how the driver finds out.
@@ -167,6 +182,8 @@ class DriverFacts:
     settings_options: type[Model] | None = None
     defaults: Mapping[Kind, Mapping[str, Any]] = field(default_factory=_none)
     names: Mapping[Kind, Limit] = field(default_factory=_none)
+    unique: Mapping[Kind, tuple[str, ...]] = field(default_factory=_none)
+    side_effects: tuple[SideEffect, ...] = ()
     granularity: Granularity = Granularity.OBJECT
     writable: bool = True
     endpoints: Callable[[str, Model], Endpoints] = no_endpoints

@@ -115,7 +115,7 @@ class Change:
     `desired` is the object to reach (None for a delete), `live` what stands there now (None for a create). `depends_on` are
     the changes that must have succeeded first. `batch` names the changes that the server takes in one request. `place`
     leads to the object in the manifest. `note` is said beside the change. `former` is the address at which `live` stands
-    while a rename has not been made.
+    while a rename has not been made. `lost` is what goes along for good, in words.
     """
 
     address: Address
@@ -131,6 +131,7 @@ class Change:
     place: Path = ()
     note: str = ""
     former: Address | None = None
+    lost: tuple[str, ...] = ()
 
     @property
     def live_address(self) -> Address:

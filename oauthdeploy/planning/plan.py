@@ -20,8 +20,10 @@ from oauthdeploy.planning.changes import Action, Change, Lockout, Risk
 from oauthdeploy.planning.cross_side import side_findings
 from oauthdeploy.planning.diff import compare
 from oauthdeploy.planning.json_documents import Document, change_document, diagnostic_documents
+from oauthdeploy.planning.name_conflicts import name_conflicts
 from oauthdeploy.planning.ordering import order, own_batch
 from oauthdeploy.planning.safety import check_safety
+from oauthdeploy.planning.side_effects import in_words
 from oauthdeploy.planning.surviving_tokens import SurvivingTokens, unread_tokens
 
 _M = TypeVar("_M", bound=Model)
@@ -121,7 +123,9 @@ def build_plan(
         ordered = order(comparison.changes, desired, live, batch_key)
         survivors = SurvivingTokens(desired, live)
         changes = tuple(_with_token_note(change, survivors) for change in ordered)
-        found = Diagnostics.of(side_findings(desired, live, changes, facts))
+        found = Diagnostics.of(
+            [*side_findings(desired, live, changes, facts), *name_conflicts(changes, desired, live, facts)]
+        )
         return Plan(
             name=desired.name,
             changes=changes,
@@ -133,6 +137,21 @@ def build_plan(
             manifest_digest=digest,
             kept=comparison.kept,
         )
+
+
+def with_losses(plan: Plan, lost: Mapping[Address, Sequence[str]], reads: Mapping[str, int]) -> Plan:
+    """The plan with what exactly goes along with its changes, and the requests by server that it took to read that."""
+
+    def told(change: Change) -> Change:
+        more = tuple(lost.get(change.address, ()))
+        note = f"{change.note} {in_words(more)}".strip()
+        return replace(change, lost=(*change.lost, *more), note=note) if more else change
+
+    return replace(
+        plan,
+        changes=tuple(told(change) for change in plan.changes),
+        servers=tuple(replace(server, reads=server.reads + reads.get(server.name, 0)) for server in plan.servers),
+    )
 
 
 def with_survivors(plan: Plan, desired: DesiredState, live: LiveState, servers: Collection[str]) -> Plan:

@@ -13,8 +13,9 @@ from oauthdeploy.model.capabilities import Capabilities, DriverFacts, table_for
 from oauthdeploy.model.objects import Object, Revocation, Side
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, ServerState
-from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
+from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Risk, Stage
 from oauthdeploy.planning.risk import risk_of
+from oauthdeploy.planning.side_effects import in_words, lost_with
 
 UNPLACED: Final = Stage.NARROW_RESOURCE
 """The stage of a change that `ordering` has not placed yet: the last one, in which nothing is opened too early."""
@@ -83,6 +84,8 @@ class ServerView:
         former: Address | None = None,
     ) -> Change:
         """A change with its risk and its place in the manifest; the stage comes later."""
+        lost = lost_with(self.facts, address.kind, action, fields)
+        risk = risk_of(address.kind, action, fields)
         return Change(
             address=address,
             action=action,
@@ -91,10 +94,11 @@ class ServerView:
             desired=desired,
             live=live,
             fields=fields,
-            risk=risk_of(address.kind, action, fields),
+            risk=max(risk, Risk.MEDIUM) if lost else risk,
             place=self.desired.places.get(address, ()),
-            note=note,
+            note=f"{note} {in_words(lost)}".strip(),
             former=former,
+            lost=lost,
         )
 
 

@@ -305,6 +305,7 @@ def _intent(change: Change, taken: Sequence[str]) -> Mapping[str, Any]:
         "changed": [{"path": f.path, "before": plain(f.before), "after": plain(f.after)} for f in change.fields],
         **({"former": str(change.former)} if change.former is not None else {}),
         **({"taken": list(taken)} if taken else {}),
+        **({"lost": list(change.lost)} if change.lost else {}),
     }
 
 

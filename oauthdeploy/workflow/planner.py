@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.drivers.base import Driver, ServerReport
+from oauthdeploy.drivers.http import counting
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest
 from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Change, Lockout
 from oauthdeploy.planning.identities import Names
-from oauthdeploy.planning.plan import Plan, build_plan, with_survivors
+from oauthdeploy.planning.plan import Plan, build_plan, with_losses, with_survivors
 from oauthdeploy.planning.safety import check_risk
 from oauthdeploy.planning.selection import select
 from oauthdeploy.planning.surviving_tokens import asks_for_tokens
@@ -62,6 +64,7 @@ def plan_now(
     if asking := asks_for_tokens(plan.changes, desired, live):
         live = with_tokens(drivers, live, asking)
         plan = with_survivors(plan, desired, live, asking)
+    plan = _with_losses(plan, drivers)
     found = [item for report in reports.values() for item in report.diagnostics]
     found += _server_findings(desired, drivers, reports, plan.changes)
     stopped = {(stop.rule, stop.address) for stop in plan.stops}
@@ -82,6 +85,17 @@ def _server_findings(
     for name, driver in drivers.items():
         yield from driver.unsupported(wanted_of(desired, name), reports[name])
         yield from driver.refusals([change for change in changes if change.address.server == name])
+
+
+def _with_losses(plan: Plan, drivers: Mapping[str, Driver]) -> Plan:
+    """The plan with what the servers tell of what goes along with its changes."""
+    lost: dict[Address, Sequence[str]] = {}
+    reads: dict[str, int] = {}
+    for name in sorted({change.address.server for change in plan.changes if change.lost} & drivers.keys()):
+        with counting() as tally:
+            lost.update(drivers[name].losses([c for c in plan.changes if c.address.server == name and c.lost]))
+        reads[name] = tally.requests
+    return with_losses(plan, lost, reads) if reads else plan
 
 
 def _located(plan: Plan, manifest: Manifest) -> Plan:

@@ -35,6 +35,8 @@ POLICIES: Final = "/admin/realms/{}/client-policies/policies"
 SESSION_STATS: Final = "/admin/realms/{}/client-session-stats"
 SESSION: Final = "/admin/realms/{}/sessions/{}"
 USERS: Final = "/admin/realms/{}/users"
+SERVICE_ACCOUNT: Final = "/admin/realms/{}/clients/{}/service-account-user"
+ROLE_MAPPINGS: Final = "/admin/realms/{}/users/{}/role-mappings"
 INITIAL_ACCESS: Final = "/admin/realms/{}/clients-initial-access"
 INITIAL_ACCESS_ONE: Final = "/admin/realms/{}/clients-initial-access/{}"
 FLOWS: Final = "/admin/realms/{}/authentication/flows"
@@ -231,6 +233,14 @@ class AdminApi:
         params = {"username": name, "exact": "true", "briefRepresentation": "true"}
         found = self._list(USERS, params=params)
         return next((one for one in found if str(one.get("username", "")).lower() == name.lower()), None)
+
+    def service_account(self, uuid: str) -> Json | None:
+        """The user behind a client's client credentials; None where it has none."""
+        return self._one(SERVICE_ACCOUNT, uuid)
+
+    def role_mappings(self, user: str) -> Json | None:
+        """The roles that a user was given, of the realm and of clients; None where there is no such user."""
+        return self._one(ROLE_MAPPINGS, user)
 
     # -- how all of them work ----------------------------------------------------------------------------------------
 

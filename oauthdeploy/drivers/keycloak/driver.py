@@ -30,6 +30,7 @@ from oauthdeploy.drivers.keycloak.reading import (
     state_of,
 )
 from oauthdeploy.drivers.keycloak.revocation import Cutter, count_cut_off
+from oauthdeploy.drivers.keycloak.service_accounts import lost_roles
 from oauthdeploy.drivers.keycloak.sessions import busy_clients, live_tokens
 from oauthdeploy.drivers.keycloak.visibility import Sight
 from oauthdeploy.drivers.keycloak.writing import Writer
@@ -247,6 +248,10 @@ class KeycloakDriver(Driver):
         if changes[0].address.kind is Kind.ASSOCIATION:
             return 2 + len(changes)
         return sum(count_cut_off(c) if c.address.kind is Kind.REVOCATION else count_writes(c) for c in changes)
+
+    def losses(self, changes: Sequence[Change]) -> Mapping[Address, Sequence[str]]:
+        """The roles of the service accounts that go."""
+        return lost_roles(self._admin, changes)
 
     def lockouts(self, changes: Sequence[Change]) -> Sequence[Lockout]:
         """What ends the own sign-in: in the managed realm by much, in another one by HTTPS alone."""

@@ -27,6 +27,7 @@ from oauthdeploy.model.capabilities import (
     HeldField,
     HeldFields,
     Limit,
+    SideEffect,
     Support,
     no,
     yes,
@@ -247,6 +248,20 @@ NAMES: Final[Mapping[Kind, Limit]] = {
 }
 
 
+SIDE_EFFECTS: Final = (
+    SideEffect(Kind.CLIENT, "its own roles, with all that they were given to"),
+    SideEffect(Kind.CLIENT, "its sessions and service account, with the roles and groups that were given to that"),
+    SideEffect(
+        Kind.CLIENT,
+        "its service account, with the roles and groups that were given to that",
+        field="grants",
+        gone=Grant.CLIENT_CREDENTIALS,
+    ),
+    SideEffect(Kind.SCOPE, "its mappers and role mappings that no manifest names, and its place at clients of others"),
+)
+"""Tried on a real server: what is made again after that is new and has none of it."""
+
+
 def endpoints(url: str, options: Model) -> Endpoints:
     """What a realm says at /.well-known/openid-configuration, without asking."""
     realm = getattr(options, "realm", "")
@@ -276,6 +291,7 @@ FACTS: Final = DriverFacts(
     settings_options=KeycloakSettingsOptions,
     defaults=DEFAULTS,
     names=NAMES,
+    side_effects=SIDE_EFFECTS,
     endpoints=endpoints,
     notices=NOTICES,
     proved_against="Keycloak 26.7.3",

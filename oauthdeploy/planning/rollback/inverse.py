@@ -248,6 +248,9 @@ def _not_restorable(step: Step) -> Iterator[Diagnostic]:
             "The client is made anew: its tokens are gone, and an id or a secret that the server makes is a new one."
         )
         yield _finding(step, NOT_RESTORABLE, summary, detail, "Give the client's owner the new id and secret.")
+    if step.lost:
+        detail = f"Gone for good with the {step.action} of {step.address}: {'; '.join(step.lost)}."
+        yield _finding(step, NOT_RESTORABLE, summary, detail, "Give it back by hand where it is needed.")
     if step.sealed:
         detail = f"The former {', '.join(step.sealed)} is nowhere on record."
         yield _finding(step, NOT_RESTORABLE, summary, detail, "Apply a manifest with the secret that is wanted.")

@@ -33,7 +33,8 @@ class Step:
     the changed fields with their former values by dotted path, `after` with the values that were sent. `sealed` are fields
     to be brought back whose former value is a secret, `unparsed` those whose former value a manifest can't write, and `unknown`
     options that were not there before. `identity` is the server's id
-    afterwards. `taken` are the scopes of associations that went along. `made` is False where nobody knows the end.
+    afterwards. `taken` are the scopes of associations that went along,
+    `lost` what went along for good, in words. `made` is False where nobody knows the end.
     """
 
     address: Address
@@ -50,6 +51,7 @@ class Step:
     wanted: Object | None
     made: bool
     unparsed: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
     @property
     def stood_at(self) -> Address:
@@ -128,6 +130,7 @@ def _step(record: Record) -> Step:
         wanted=_image(address.kind, record["after"]),
         made=False,
         unparsed=unparsed,
+        lost=tuple(str(what) for what in record.get("lost", ())),
     )
 
 

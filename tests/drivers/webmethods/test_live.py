@@ -591,3 +591,18 @@ def _moved(site: Site, before: Any) -> set[Any]:
     with site.driver(read_only=True) as driver:
         now = driver.read(Wanted({at(Kind.CLIENT, "c"): Client()}, kinds)).objects
     return {address for address in before if now[address].fingerprint != before[address].fingerprint}
+
+
+def test_a_name_and_version_that_another_client_has_is_found_in_the_plan(site: Site) -> None:
+    """Also where that client goes in the same apply: the server would answer 409 to the new one, and then lose the old one.
+
+    Where the server makes ids itself, the name is how the client is found, so it is the same client and nothing is taken.
+    """
+    shop = client(name="Web Shop", version="1", type="public", redirect_uris=["https://a.example.com/cb"])
+    old, new = at(Kind.CLIENT, "old-shop"), at(Kind.CLIENT, "new-shop")
+    converge(site, {old: shop})
+    with site.driver(read_only=True) as driver:
+        plan, _state = plan_of(driver, desired_state(site, {new: shop}, absent=[old]))
+    created = [str(change.address) for change in plan.changes if change.action is Action.CREATE]
+    assert [item.address for item in plan.diagnostics.errors if item.rule == "name-taken"] == created
+    assert bool(created) == any(change.action is Action.DELETE for change in plan.changes)

@@ -44,6 +44,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Let oauthdeploy read the tokens, or write a revocation for the clients in question.",
     ),
     (
+        "name-taken",
+        "error",
+        "The name is taken",
+        "Another object of the server has the name, and the server lets only one have it; what comes is made before what goes, "
+        "so this holds for an object that the plan deletes, too.",
+        "Keep that object under its new key by moved_from, choose another name, or delete it in an apply of its own.",
+    ),
+    (
         "selection-matches-nothing",
         "warning",
         "Selection matches no change",

@@ -1,0 +1,29 @@
+"""What goes for good along with a change, though the change doesn't name it: as the driver's facts declare it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.model.capabilities import DriverFacts, SideEffect
+from oauthdeploy.planning.changes import Action, FieldChange
+
+
+def lost_with(facts: DriverFacts, kind: Kind, action: Action, fields: Sequence[FieldChange]) -> tuple[str, ...]:
+    """What an object loses by the change beyond its fields, in words."""
+    return tuple(
+        effect.what for effect in facts.side_effects if effect.kind is kind and _has_effect(effect, action, fields)
+    )
+
+
+def in_words(lost: Sequence[str]) -> str:
+    """The sentence of a plan; "" where nothing is lost."""
+    return f"Takes along for good: {'; '.join(lost)}." if lost else ""
+
+
+def _has_effect(effect: SideEffect, action: Action, fields: Sequence[FieldChange]) -> bool:
+    if not effect.field:
+        return action in (Action.DELETE, Action.REPLACE)
+    return action is Action.UPDATE and any(
+        change.path == effect.field and effect.gone in change.removed for change in fields
+    )
