@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
+from oauthdeploy.core.errors import UsageError
 from oauthdeploy.planning.changes import Change
 from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.plan import Plan
@@ -51,6 +53,31 @@ def restrict_to(plan: Plan, addresses: Collection[Address]) -> Plan:
     return replace(plan, changes=tuple(change for change in plan.changes if change.address in kept))
 
 
+def require_known(patterns: Sequence[tuple[str, str]], known: Collection[Address], names: Names) -> None:
+    """Refuse patterns that match no object of the manifest and none that is live: a slip would select nothing, or shield nothing.
+
+    `patterns` are flags with their globs, which mean an object by any of its `names`. Raises UsageError with the addresses that
+    were most likely meant.
+    """
+    lost = [
+        (flag, pattern)
+        for flag, pattern in patterns
+        if not any(names.matches(address, (pattern,)) for address in known)
+    ]
+    if not lost:
+        return
+    written = sorted({text for address in known for text in (str(address), str(address).rpartition("@")[0])})
+    near = {name for _flag, pattern in lost for name in difflib.get_close_matches(pattern, written, n=3, cutoff=0.5)}
+    said = f"Did you mean {', '.join(sorted(near))}? " if near else ""
+    raise UsageError(
+        "A selection matches nothing",
+        detail="\n".join(
+            f"{flag} '{pattern}' matches no object of the manifest or of its servers." for flag, pattern in lost
+        ),
+        fix=f"{said}An address is kind/name@server, such as client/web-shop@login; * matches any characters.",
+    )
+
+
 def _matches_any(plan: Plan, pattern: str, names: Names) -> bool:
     return any(names.matches(change.address, (pattern,)) for change in plan.changes)
 
@@ -86,6 +113,6 @@ def _no_match(pattern: str) -> Diagnostic:
         "selection-matches-nothing",
         "Selection matches no change",
         detail=f"'{pattern}' matches no address in this plan.",
-        fix="Copy an address from the plan; * matches any characters.",
-        severity=Severity.WARNING,
+        fix="Nothing, if the object is as it should be; else copy an address from the plan.",
+        severity=Severity.INFO,
     )

@@ -17,7 +17,7 @@ from oauthdeploy.planning.changes import Change, Lockout
 from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.plan import Plan, build_plan, with_losses, with_survivors
 from oauthdeploy.planning.safety import check_risk
-from oauthdeploy.planning.selection import select
+from oauthdeploy.planning.selection import require_known, select
 from oauthdeploy.planning.surviving_tokens import asks_for_tokens
 from oauthdeploy.running.read import check_all, read_live, wanted_of, with_tokens
 from oauthdeploy.workflow.options import RunOptions
@@ -70,7 +70,12 @@ def plan_now(
     stopped = {(stop.rule, stop.address) for stop in plan.stops}
     found = [item for item in found if (item.rule, item.address) not in stopped]
     plan = replace(plan, diagnostics=plan.diagnostics + Diagnostics.of(found))
-    plan = select(plan, options.targets, options.excludes, Names(desired, live))
+    names = Names(desired, live)
+    chosen = [*(("--target", one) for one in options.targets), *(("--exclude", one) for one in options.excludes)]
+    if chosen:
+        planned = {address for change in plan.changes for address in (change.address, change.live_address)}
+        require_known(chosen, {*desired.objects, *desired.absent, *live.objects, *planned}, names)
+    plan = select(plan, options.targets, options.excludes, names)
     if options.fail_on is not None:
         plan = replace(plan, stops=plan.stops + check_risk(plan.changes, options.fail_on))
     return _located(plan, manifest), live, reports

@@ -10,6 +10,7 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Severity
 from oauthdeploy.manifest.rules.base import Finding, Rule, rule
 from oauthdeploy.manifest.rules.context import RuleContext
+from oauthdeploy.model.capabilities import Answer, Capability
 from oauthdeploy.model.state import Prune
 from oauthdeploy.planning.protection import kinds_of
 
@@ -152,4 +153,37 @@ def _is_glob(pattern: str) -> bool:
     return any(sign in pattern for sign in "*?[")
 
 
-RULES: tuple[Rule, ...] = (pattern_invalid, matches_nothing, over_100, full_unprotected)
+@rule(
+    "prune-without-marks",
+    Severity.WARNING,
+    "Pruning has no effect on a server that keeps no marks",
+    reason="managed deletes what carries this manifest's mark. A server that keeps no marks holds nothing that does.",
+    source="oauthdeploy drivers: capability tables",
+    fix="Write state: absent for what shall go, or full with policy.protect.",
+    bad="""
+policy:
+  prune: {clients: managed}
+""",
+    good="""
+servers:
+  login:
+    role: authorization
+    driver: keycloak
+    url: https://keycloak.example.com
+    credentials: {username: admin, password: "${env:LOGIN_PASSWORD}"}
+    options: {realm: payments}
+policy:
+  prune: {clients: managed}
+""",
+)
+def without_marks(context: RuleContext) -> Iterator[Finding]:
+    """prune: managed for clients or scopes, on servers whose driver can't mark an object."""
+    known = [name for name in context.servers if context.writable(name) and context.facts(name) is not None]
+    bare = [name for name in known if context.support(name, Capability.MARKS).answer is Answer.NO]
+    for field in ("clients", "scopes"):
+        if bare and getattr(context.document.policy.prune, field) is Prune.MANAGED:
+            names = ", ".join(bare)
+            yield Finding(("policy", "prune", field), f"No {field} are pruned on {names}: no marks can be kept there.")
+
+
+RULES: tuple[Rule, ...] = (pattern_invalid, matches_nothing, over_100, full_unprotected, without_marks)

@@ -206,6 +206,52 @@ def not_received(context: RuleContext) -> Iterator[Finding]:
 
 
 @rule(
+    "secret-revision-without-effect",
+    Severity.WARNING,
+    "A raised revision is never sent",
+    reason="The revision is kept in a mark on the client, and the new secret is sent to a client that is there already. A server "
+    "that can't do both leaves the old secret as it is, without a word.",
+    source="oauthdeploy drivers: capability tables",
+    fix="Remove revision; to renew the secret there, do it by hand, or replace the client.",
+    bad="""
+clients:
+  batch:
+    type: confidential
+    secret: {value: "${env:BATCH_SECRET}", revision: 3}
+""",
+    good="""
+servers:
+  login:
+    role: authorization
+    driver: keycloak
+    url: https://keycloak.example.com
+    credentials: {username: admin, password: "${env:LOGIN_PASSWORD}"}
+    options: {realm: payments}
+clients:
+  batch:
+    type: confidential
+    secret: {value: "${env:BATCH_SECRET}", revision: 3}
+""",
+)
+def revision_without_effect(context: RuleContext) -> Iterator[Finding]:
+    """A revision on an authorization server that keeps no marks, or takes no secret for a client that is there."""
+    bare = [
+        name
+        for name in context.authorization_servers
+        if context.writable(name)
+        and context.facts(name) is not None
+        and Answer.NO
+        in {context.support(name, one).answer for one in (Capability.MARKS, Capability.CLIENT_SECRET_ROTATE)}
+    ]
+    for key, entry in context.clients_that_write("secret") if bare else ():
+        sent = entry.secret is not None and (entry.secret.value is not None or entry.secret.generate)
+        if sent and entry.secret is not None and entry.secret.revision is not None:
+            names = ", ".join(name for name in bare if context.holds(name, Kind.CLIENT, key))
+            if names:
+                yield client_finding(key, "secret", f"Raising the revision of {key} sends nothing to {names}.")
+
+
+@rule(
     "secret-without-source",
     Severity.WARNING,
     "Secret has neither a value nor generate",
@@ -222,7 +268,7 @@ clients:
 clients:
   batch:
     type: confidential
-    secret: {value: "${env:BATCH_SECRET}", revision: 3}
+    secret: {value: "${env:BATCH_SECRET}"}
 """,
 )
 def without_source(context: RuleContext) -> Iterator[Finding]:
@@ -368,6 +414,7 @@ RULES: tuple[Rule, ...] = (
     empty,
     on_public,
     not_received,
+    revision_without_effect,
     without_source,
     file_shared,
     value_not_supported,

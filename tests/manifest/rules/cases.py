@@ -162,6 +162,9 @@ FIRES: dict[str, list[str]] = {
     ],
     "secret-on-public-client": [app("type: public, secret: {generate: true, deliver_to: {file: a.env}}")],
     "secret-not-received": [app("type: confidential, on: [login]")],
+    "secret-revision-without-effect": [
+        app("type: confidential, secret: {revision: 2, generate: true, deliver_to: {file: a.env}}")
+    ],
     "secret-without-source": [
         app("type: confidential, secret: {}"),
         app("type: confidential, secret: {generate: false}"),
@@ -314,6 +317,10 @@ FIRES: dict[str, list[str]] = {
     "protect-matches-nothing": [
         "policy: {protect: ['client/*']}\n",
         app("type: public") + "policy: {protect: ['client/*@nowhere']}\n",
+    ],
+    "prune-without-marks": [
+        "policy: {prune: {clients: managed}}\n",
+        "policy: {prune: {scopes: managed}}\n",
     ],
     "policy-limit-over-100": [
         "policy: {limits: {max_updates: 101%}}\n",

@@ -173,6 +173,10 @@ SILENT: dict[str, list[str]] = {
         app("type: confidential, on: [orders]"),
         servers("g: {role: authorization, driver: glewlwyd, url: 'https://g'}") + app("type: confidential"),
     ],
+    "secret-revision-without-effect": [
+        app("type: confidential, secret: {generate: true, deliver_to: {file: a.env}}"),
+        app("type: confidential, on: [orders], secret: {revision: 2, generate: true, deliver_to: {file: a.env}}"),
+    ],
     "secret-without-source": [app("type: confidential, secret: null")],
     "secret-file-shared": [
         "clients: {a: {type: confidential, secret: {generate: true, deliver_to: {file: a.env}}},"
@@ -317,6 +321,10 @@ SILENT: dict[str, list[str]] = {
         + "revocations: [{id: i, client: app, tokens: all, owner: a}, {id: j, client: app, tokens: all, scope: s}]\n",
         app("type: public")
         + "revocations: [{id: i, client: app, tokens: all, handles: [a1]}, {id: j, client: app, tokens: all, handles: [b2]}]\n",
+    ],
+    "prune-without-marks": [
+        "policy: {prune: {associations: managed}}\n",
+        "policy: {prune: {clients: none, scopes: none}}\n",
     ],
     "protect-pattern-invalid": [
         app("type: public") + f"policy: {{protect: ['{pattern}']}}\n"

@@ -53,10 +53,11 @@ NOTICES: Final[tuple[Notice, ...]] = (
     ),
     (
         "selection-matches-nothing",
-        "warning",
+        "info",
         "Selection matches no change",
-        "A glob of --target or --exclude matches no address of the plan, mostly by a slip.",
-        "Copy an address from the plan; * matches any characters.",
+        "A glob of --target or --exclude matches objects, and none of them is to be changed. One that matches no object at all "
+        "is refused as wrong usage.",
+        "Nothing, if they are as they should be; else copy an address from the plan.",
     ),
     (
         "target-pulled-in",
