@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ class ManifestRequest:
     ids to `error`, `warning` or `ignore`.
     `who_only` reads no more than who the servers and clients are, so that nothing else in the manifest, an unset secret or a
     slip somewhere, stands between an incident and its cut-off. `unset_env` stands for environment variables that are not set
-    and have no default; "" is none: they are errors.
+    and have no default; "" is none: they are errors. `today` is the day (UTC) by which revocations expire.
     """
 
     files: tuple[str, ...] = ("oauthdeploy.yaml",)
@@ -45,6 +46,7 @@ class ManifestRequest:
     severities: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     who_only: bool = False
     unset_env: str = ""
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ the field unmanaged, while null in the document itself asks for the server's def
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -182,3 +183,14 @@ def apply_environment(tree: dict[str, Any], name: str | None) -> tuple[dict[str,
     patch = {section: value for section, value in patch.items() if section not in ("environments", "version")}
     made: dict[str, Any] = merge_patch(tree, patch)
     return made, problems
+
+
+def server_sections(tree: dict[str, Any]) -> dict[str, Any]:
+    """A copy of what says where servers are, in the document and in each overlay, as it is written: references stay."""
+
+    def some(part: dict[str, Any]) -> dict[str, Any]:
+        return {name: deepcopy(part[name]) for name in ("variables", "servers") if name in part}
+
+    overlays = tree.get("environments")
+    known = overlays if isinstance(overlays, dict) else {}
+    return some(tree) | {"environments": {name: some(p) for name, p in known.items() if isinstance(p, dict)}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -113,6 +114,10 @@ class RevocationEntry(Revocation):
     """A cut-off with its id, such as the number of the incident."""
 
     id: Text = Field(description="The name of the entry.", examples=["INC-2041"], min_length=1)
+
+    def is_expired(self, today: date | None) -> bool:
+        """Whether its last day is over, so that it cuts nobody off any more."""
+        return today is not None and self.expires is not None and self.expires < today
 
 
 class Document(Model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import date
 from itertools import chain
 from pathlib import Path as FilePath
 from typing import Any, Final
@@ -14,7 +15,7 @@ from oauthdeploy.core.garbage_collector import paused
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.build import Built, build_document
-from oauthdeploy.manifest.compose import apply_environment, merge_files
+from oauthdeploy.manifest.compose import apply_environment, merge_files, server_sections
 from oauthdeploy.manifest.document import Document
 from oauthdeploy.manifest.driver_sections import DriverParts, check_driver_parts, misplaced_secrets, shown_and_secret
 from oauthdeploy.manifest.held_part import held_part
@@ -70,6 +71,7 @@ def _load(
     locator = locator.composed(composition.origins if len(sources) > 1 else None, request.environment)
     if version_problem := _version_problem(composition.tree):
         return None, _finish([*problems, version_problem], request, locator, sources)
+    composed = server_sections(composition.tree)
     tree, found = apply_environment(composition.tree, request.environment)
     problems += found
     if request.who_only:
@@ -105,7 +107,9 @@ def _load(
         parts.problems += shown_and_secret(parts.document, public)
         if not request.allow_commands:
             parts.problems += _commands(parts.document)
-        manifest, found = _finish_manifest(parts, built, tree, drivers, base, sources, locator)
+        manifest, found = _finish_manifest(
+            parts, built, tree, drivers, base, sources, locator, composed=composed, today=request.today
+        )
         manifest = replace(manifest, trace=Tracer(locator, variables, request.environ, request.environment))
         problems += found
     diagnostics = _finish(problems, request, locator, sources)
@@ -211,11 +215,14 @@ def _finish_manifest(
     base: FilePath,
     sources: Iterable[Source],
     locator: Locator,
+    *,
+    composed: Mapping[str, Any],
+    today: date,
 ) -> tuple[Manifest, list[Diagnostic]]:
     document = parts.document
     written = {name: list(section) for name, section in tree.items() if isinstance(section, dict)}
-    desired, found = place_objects(document, drivers, parts.options, written)
-    rules = check_all(RuleContext(document, desired, drivers))
+    desired, found = place_objects(document, drivers, parts.options, written, today=today)
+    rules = check_all(RuleContext(document, desired, drivers, composed, today))
     problems = [
         item
         for item in (_moved(item, built) for item in chain(parts.problems, found, rules))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache, cached_property
 from typing import Any, Final, TypeVar
 
@@ -78,11 +79,14 @@ def place_objects(
     drivers: Mapping[str, DriverFacts],
     options: Mapping[str, Model],
     known: Mapping[str, Iterable[str]] | None = None,
+    *,
+    today: date | None = None,
 ) -> tuple[DesiredState, tuple[Diagnostic, ...]]:
     """Spread the objects over the servers. `options` are the drivers' validated options by server; those that are wrong are
-    not there. `known` adds names (by section) that are written but couldn't be built.
+    not there. `known` adds names (by section) that are written but couldn't be built. Revocations that have expired by `today`
+    are left out; what they blocked is neither blocked again nor enabled.
     """
-    placer = _Placer(document, drivers, options, known or {})
+    placer = _Placer(document, drivers, options, known or {}, today)
     placer.run()
     placed = placer.placed
     desired = DesiredState(
@@ -129,8 +133,10 @@ class _Placer:
         drivers: Mapping[str, DriverFacts],
         options: Mapping[str, Model],
         known: Mapping[str, Iterable[str]],
+        today: date | None,
     ) -> None:
         self.document = document
+        self._today = today
         self.problems: list[Diagnostic] = []
         self.placed = _Placed()
         self._guesses = _GUESSES
@@ -153,7 +159,8 @@ class _Placer:
             self._client(key, client)
         self._associations()
         for position, entry in enumerate(self.document.revocations or ()):
-            self._revocation(position, entry)
+            if not entry.is_expired(self._today):
+                self._revocation(position, entry)
 
     # -- servers ----------------------------------------------------------------------------------------------------
 
@@ -286,13 +293,15 @@ class _Placer:
         self._holds["clients"][key] = servers
         whole = _plain(Client, entry)
         bare = _less(whole, "secret") if "secret" in whole.model_fields_set else whole
-        blocked = self._blocked.get(key)
+        blocked, expired = self._blocked.get(key), self._once_blocked.get(key)
         objects, places = self.placed.objects, self.placed.places
         for address in addresses:
             role = self._writable[address.server].role
             value = bare if role is Role.RESOURCE else whole
             if blocked and blocked & role.sides:
                 value = _recast(Client, value.model_fields_set | {"enabled"}, {**value.__dict__, "enabled": False})
+            elif expired and expired & role.sides and "enabled" in value.model_fields_set:
+                value = _less(value, "enabled")
             objects[address] = value
             places[address] = path
             if entry.moved_from is not None:
@@ -303,9 +312,17 @@ class _Placer:
 
     @cached_property
     def _blocked(self) -> dict[str, frozenset[Side]]:
+        return self._blocks(expired=False)
+
+    @cached_property
+    def _once_blocked(self) -> dict[str, frozenset[Side]]:
+        """What expired entries blocked: enabling it again takes a person, who removes the entry."""
+        return self._blocks(expired=True)
+
+    def _blocks(self, *, expired: bool) -> dict[str, frozenset[Side]]:
         found: dict[str, frozenset[Side]] = {}
         for entry in self.document.revocations or ():
-            if entry.block:
+            if entry.block and entry.is_expired(self._today) is expired:
                 client = key_of(entry.client, self._known)
                 found[client] = found.get(client, frozenset()) | frozenset(entry.block)
         return found

@@ -168,6 +168,7 @@ class DriverFacts:
     `proved_against` names the real server of its tests.
     `absence` answers whether an empty or partial answer proves that what it lacks isn't there: no where a server leaves out what
     the account may not see, and the note says how the driver finds out.
+    `located_by` are the options that tell two places on one server apart, such as a realm.
     """
 
     name: str
@@ -190,6 +191,7 @@ class DriverFacts:
     proved_against: str = ""
     absence: Support = field(default_factory=lambda: Support(Answer.UNTESTED))
     notices: tuple[Notice, ...] = ()
+    located_by: tuple[str, ...] = ()
 
     @cached_property
     def tables(self) -> Mapping[Role, Capabilities]:

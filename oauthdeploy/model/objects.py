@@ -279,7 +279,9 @@ class Revocation(Model):
         examples=[["3f9c0a71b2de"]],
     )
     block: tuple[Side, ...] | None = Field(None, description="Where to disable the client.", examples=[["resource"]])
-    expires: Date | None = Field(None, description="Afterwards the entry is reported as removable.")
+    expires: Date | None = Field(
+        None, description="The last day (UTC); afterwards the entry cuts nobody off and is reported as removable."
+    )
     proof: RevocationProof | None = Field(None, description="A token by which the cut-off is proved once it is made.")
 
 

@@ -38,7 +38,7 @@ class PrunePolicy(Model):
     scopes: Prune = Field(Prune.NONE, description="Scopes that the manifest doesn't name.")
     associations: Prune = Field(
         Prune.MANAGED,
-        description="Associations that the manifest doesn't name; managed: of the clients and scopes that it lists.",
+        description="Associations that the manifest doesn't name; managed: of the clients and scopes whose lists it writes.",
     )
 
 

@@ -1,7 +1,8 @@
 """What goes: objects marked absent, and live objects that the manifest doesn't name, as far as the policy lets them.
 
     none     nothing unnamed goes
-    managed  clients and scopes: those that carry our mark; associations: those that a list in the manifest leaves out
+    managed  clients and scopes: those that carry our mark; associations: those that a list in the manifest leaves out, be it
+             the list of a client or that of a scope, which is about all clients, also those that the manifest doesn't name
     full     everything unnamed goes, except what carries somebody else's mark
 
 What somebody else marked goes only when the manifest names it (`state: absent`), and then behind the safety stop
@@ -15,7 +16,8 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.model.state import LiveObject, Ownership, Prune
+from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.model.state import DesiredState, LiveObject, Ownership, Prune
 from oauthdeploy.planning.changes import Action, Change, Reason
 from oauthdeploy.planning.server_view import DiffItem, LiveItem, ServerView, UnmanagedObject
 
@@ -55,6 +57,20 @@ def unwanted_associations(
             yield change(Reason.NOT_IN_MANIFEST)
         else:
             yield UnmanagedObject(address)
+            if view.desired.policy.prune.associations is not Prune.NONE and is_listed(view.desired, address):
+                yield _of_another(view, address)
+
+
+def _of_another(view: ServerView, address: Address) -> Diagnostic:
+    client = Address(Kind.CLIENT, address.client, view.name)
+    return Diagnostic(
+        "listed-association-kept",
+        "A client of another manifest has a scope that its list leaves out",
+        detail=f"{address} stays: {client} is marked as '{view.live.objects[client].owner}'.",
+        fix="Remove it in the manifest that the client belongs to, or write it into the list.",
+        severity=Severity.WARNING,
+        address=str(address),
+    )
 
 
 def _objects_not_in_manifest(view: ServerView, kind: Kind) -> Iterator[LiveItem]:
@@ -72,8 +88,17 @@ def _prunable_association(view: ServerView, address: Address) -> bool:
     if mode is Prune.NONE:
         return False
     client = Address(Kind.CLIENT, address.client, view.name)
-    if mode is Prune.MANAGED:
-        listed = address.client in desired.listed_clients or address.scope in desired.listed_scopes
-        return listed and client in view.wanted
     owner = view.live.objects.get(client)
-    return owner is None or owner.ownership is not Ownership.FOREIGN or client in view.wanted
+    if client in view.wanted or owner is None or owner.ownership is not Ownership.FOREIGN:
+        return mode is Prune.FULL or is_listed(desired, address)
+    return False
+
+
+def is_listed(desired: DesiredState, address: Address) -> bool:
+    """Whether a list in the manifest says who of its client or scope may have what, and so is about an association.
+
+    A list is about the servers that the manifest puts its client or scope on.
+    """
+    client = Address(Kind.CLIENT, address.client, address.server) in desired.objects
+    scope = Address(Kind.SCOPE, address.scope, address.server) in desired.objects
+    return (client and address.client in desired.listed_clients) or (scope and address.scope in desired.listed_scopes)

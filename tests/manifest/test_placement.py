@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -376,3 +377,44 @@ def test_a_thousand_dangling_names_among_thousands_take_no_time(tmp_path: Path) 
     guessed = [item for item in found if "Did you mean" in item.fix]
     assert 5 < len(guessed) < 20
     assert all(item.fix for item in found[:-1])
+
+
+EXPIRED = """
+clients: {mobile: {type: public, enabled: true}}
+revocations: [{id: INC-1, client: mobile, tokens: all, block: [authorization, resource], expires: "2026-11-20"}]
+"""
+
+
+@pytest.mark.parametrize(("today", "stands"), [(date(2026, 11, 20), True), (date(2026, 11, 21), False)])
+def test_an_expired_revocation_cuts_nobody_off(today: date, stands: bool, tmp_path: Path) -> None:
+    """Through its last day it counts; afterwards what it blocked isn't enabled by a clock."""
+    manifest, _found = load(HEAD + EXPIRED, tmp_path, today=today)
+    assert manifest is not None
+    assert bool(addresses(manifest, Kind.REVOCATION)) is stands
+    clients = [value for value in manifest.desired.objects.values() if isinstance(value, Client)]
+    assert all(
+        (value.enabled if "enabled" in value.model_fields_set else None) is (False if stands else None)
+        for value in clients
+    )
+
+
+def test_what_is_known_of_unwanted_clients(tmp_path: Path) -> None:
+    """Name and version of an absent one, everywhere; of one with `on`, where it isn't wanted. A revocation's label is its key."""
+    manifest = good(
+        HEAD
+        + """
+clients:
+  batch: {name: Batch, version: "2", type: public, state: absent}
+  shop: {name: Shop, type: public, on: [login]}
+revocations: [{id: INC-1, client: Shop (1), block: [authorization]}]
+""",
+        tmp_path,
+    )
+    known = {str(address): (one.name, one.version) for address, one in manifest.desired.identities.items()}
+    assert known == {
+        "client/batch@login": ("Batch", "2"),
+        "client/batch@orders": ("Batch", "2"),
+        "client/shop@orders": ("Shop", None),
+    }
+    clients = {value.client for value in manifest.desired.objects.values() if isinstance(value, Revocation)}
+    assert clients == {"shop"}

@@ -23,6 +23,7 @@ from .builders import (
     desired,
     empty,
     live,
+    plan_of,
     scope,
     there,
 )
@@ -73,14 +74,14 @@ def test_a_deleted_scope_has_its_associations_removed_by_name(prune: PrunePolicy
 LISTS: list[tuple[dict[str, Any], set[str]]] = [
     ({}, set()),
     ({"listed_clients": frozenset({"x"})}, {"x:t"}),
-    ({"listed_scopes": frozenset({"t"})}, {"x:t", "y:t"}),
+    ({"listed_scopes": frozenset({"t"})}, {"x:t", "y:t", "unmanaged:t"}),
     ({"listed_clients": frozenset({"unmanaged"})}, set()),
 ]
 
 
 @pytest.mark.parametrize(("lists", "gone"), LISTS)
 def test_managed_associations_are_those_of_a_written_list(lists: dict[str, Any], gone: set[str]) -> None:
-    """A list is complete for its client or scope; clients that the manifest doesn't name keep theirs."""
+    """A list is complete for its client or scope, the one of a scope for all clients."""
     there_now = [association(c, s) for c in ("x", "y", "unmanaged") for s in ("s", "t")]
     ends = [client("x"), client("y"), scope("s"), scope("t")]
     wanted = desired([*ends, association("x", "s"), association("y", "s")], **lists)
@@ -129,3 +130,25 @@ def test_a_resource_server_keeps_what_is_still_granted() -> None:
         ("still-granted", "scope/s@rs"),
     }
     assert found.kept["rs", "scope"] == 1
+
+
+def test_the_list_of_a_scope_is_about_all_clients() -> None:
+    """Also about those that the manifest doesn't name, as the list of a client is about all scopes; not on other servers."""
+    for clients in ([client("a")], []):
+        wanted = desired([scope("s"), *clients], listed_scopes=frozenset({"s"}))
+        state = live([scope("s"), client("a"), association("a", "s"), client("x"), association("x", "s")])
+        gone = {str(change.address): change.action.value for change in plan_of(wanted, state).changes}
+        assert gone == {"association/a:s@as": "delete", "association/x:s@as": "delete"}
+    elsewhere = desired([scope("s", "rs")], listed_scopes=frozenset({"s"}))
+    assert plan_of(elsewhere, live([scope("s", "rs"), client("x"), association("x", "s")])).is_empty
+    none = PrunePolicy(associations=Prune.NONE)
+    assert plan_of(desired([scope("s")], listed_scopes=frozenset({"s"}), prune=none), state).is_empty
+
+
+def test_the_list_of_a_scope_leaves_another_manifests_client_alone() -> None:
+    """It is named, so that nobody takes the list for whole."""
+    wanted = desired([scope("s")], listed_scopes=frozenset({"s"}))
+    foreign = there(empty(client("x")), **FOREIGN)
+    plan = plan_of(wanted, live({a: empty(a) for a in (scope("s"), association("x", "s"))} | {client("x"): foreign}))
+    assert plan.is_empty
+    assert [(f.rule, f.address) for f in plan.diagnostics] == [("listed-association-kept", "association/x:s@as")]

@@ -299,4 +299,5 @@ FACTS: Final = DriverFacts(
         "a list leaves out what the account may not view; the driver looks at the roles in the access token, at the realm's "
         "fine-grained permissions and at a request that asks for the right to view all clients"
     ),
+    located_by=("realm",),
 )

@@ -154,4 +154,5 @@ FACTS: Final = DriverFacts(
     notices=NOTICES,
     proved_against="Open Policy Agent 1.22",
     absence=yes("the document is one answer, which system.authz allows or refuses as a whole"),
+    located_by=("path",),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -87,12 +88,17 @@ class _Clients:
 class RuleContext:
     """A manifest that could be read: `document` as it is written, `desired` as it falls on the servers, `drivers` by name.
 
+    `composed` says where servers are, as it is written, for each environment; `today` is the day by which entries expire (None:
+    none does).
+
     The look-ups are made on first use and kept, so that all rules together stay linear in the manifest.
     """
 
     document: Document
     desired: DesiredState
     drivers: Mapping[str, DriverFacts]
+    composed: Mapping[str, Any] = field(default_factory=dict)
+    today: date | None = None
 
     @property
     def servers(self) -> Mapping[str, Server]:

@@ -14,9 +14,11 @@ from oauthdeploy.model.objects import IssuedBefore, Side
 
 
 def _entries(context: RuleContext) -> Iterator[tuple[int, RevocationEntry]]:
-    """The entries, each with its client's key: one may name it by its label."""
+    """The entries that cut somebody off, each with its client's key: one may name it by its label."""
     clients = {key: Identity(entry.name, entry.version) for key, entry in (context.document.clients or {}).items()}
     for index, entry in enumerate(context.document.revocations or ()):
+        if entry.is_expired(context.today):
+            continue
         key = key_of(entry.client, clients)
         yield index, entry if key == entry.client else entry.model_copy(update={"client": key})
 
@@ -320,7 +322,37 @@ def _until(entry: RevocationEntry) -> float:
     return entry.tokens.issued_before.timestamp() if isinstance(entry.tokens, IssuedBefore) else float("inf")
 
 
+@rule(
+    "revocation-expired",
+    Severity.WARNING,
+    "A revocation has expired",
+    reason="After its last day an entry cuts nobody off any more: no token is deleted by it, and what it blocked is neither "
+    "blocked again nor enabled until the entry is removed.",
+    source="oauthdeploy manifest, version 1: revocations",
+    fix="Remove the entry; the client is then enabled as clients says. Write a later day if the cut-off must go on.",
+    bad="""
+clients:
+  mobile: {type: public}
+revocations:
+  - {id: INC-2041, client: mobile, tokens: all, expires: "2020-01-31"}
+""",
+    good="""
+clients:
+  mobile: {type: public}
+revocations:
+  - {id: INC-2041, client: mobile, tokens: all, expires: "2999-01-31"}
+""",
+)
+def expired(context: RuleContext) -> Iterator[Finding]:
+    """The last day of an entry is over."""
+    for index, entry in enumerate(context.document.revocations or ()):
+        if entry.is_expired(context.today):
+            lines = f"{{id: {entry.id}, client: {entry.client}, ...}}"
+            yield _found(index, entry, "", f"Its last day was {entry.expires}. Remove the entry - {lines}.")
+
+
 RULES: tuple[Rule, ...] = (
+    expired,
     does_nothing,
     selection_unused,
     without_server,

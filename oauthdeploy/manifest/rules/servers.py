@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Severity
+from oauthdeploy.core.urls import same_place
+from oauthdeploy.manifest.compose import apply_environment
 from oauthdeploy.manifest.rules.base import Finding, Rule, rule
 from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.manifest.rules.uris import is_plain_http, server_url_problem
+from oauthdeploy.manifest.variables import declared_variables
 from oauthdeploy.model.objects import Side, Trust
 
+_REFERENCE: Final = re.compile(r"\$\{var:([A-Za-z_][A-Za-z0-9_]*)\}")
 _FIELDS_OF: Final = {
     Side.RESOURCE: ("authorization_server", "audience"),
     Side.AUTHORIZATION: ("introspection", "issuer", "jwks_uri"),
@@ -145,15 +150,14 @@ servers:
 """,
 )
 def url_twice(context: RuleContext) -> Iterator[Finding]:
-    """The same address, driver and options in two entries."""
-    seen: dict[tuple[str, str, str], str] = {}
+    """The same driver, address, and realm or path, in two entries."""
+    seen: dict[tuple[str, ...], str] = {}
     for name, entry in context.servers.items():
-        if entry.url is None or not context.writable(name):
-            continue
-        key = (entry.driver, entry.url.rstrip("/").lower(), repr(sorted(entry.options.items())))
-        if key in seen:
-            yield Finding(("servers", name, "url"), f"{seen[key]} and {name} are the same server.")
-        seen.setdefault(key, name)
+        place = _place(context, entry.driver, entry.url, entry.options, {})
+        if place in seen:
+            yield Finding(("servers", name, "url"), f"{seen[place]} and {name} are the same server.")
+        if place:
+            seen.setdefault(place, name)
 
 
 @rule(
@@ -227,11 +231,69 @@ def field_without_use(context: RuleContext) -> Iterator[Finding]:
                 )
 
 
+@rule(
+    "environments-share-server",
+    Severity.WARNING,
+    "Two environments are the same server",
+    reason="What is applied to one environment is then applied to the other: a test reaches production, and each apply undoes "
+    "the other's.",
+    source="oauthdeploy manifest, version 1: environments",
+    fix="Write the environment's own url, realm or path under its servers.",
+    bad="""
+servers:
+  login: {role: both, driver: webmethods, url: "https://is-test.example.com:5543"}
+environments:
+  test: {settings: {access_token_lifetime: 15m}}
+  prod: {servers: {login: {url: "https://IS-test.example.com:5543/"}}}
+""",
+    good="""
+servers:
+  login: {role: both, driver: webmethods, url: "https://is-test.example.com:5543"}
+environments:
+  test: {settings: {access_token_lifetime: 15m}}
+  prod: {servers: {login: {url: "https://is.example.com:5543"}}}
+""",
+)
+def environments_share_server(context: RuleContext) -> Iterator[Finding]:
+    """One place, by address and realm or path, in two environments. An address from outside the manifest isn't known here."""
+    overlays = context.composed.get("environments")
+    seen: dict[tuple[str, ...], tuple[str, str]] = {}
+    for environment in overlays if isinstance(overlays, dict) else ():
+        tree = apply_environment(dict(context.composed), environment)[0]
+        declared = declared_variables(tree.get("variables"))
+        values = {name: one.default for name, one in declared.items() if isinstance(one.default, str)}
+        servers = tree.get("servers")
+        for name, entry in servers.items() if isinstance(servers, dict) else ():
+            known_entry = entry if isinstance(entry, dict) else {}
+            place = _place(
+                context, known_entry.get("driver"), known_entry.get("url"), known_entry.get("options"), values
+            )
+            other, known = seen.setdefault(place, (environment, name)) if place else (environment, name)
+            if other != environment:
+                detail = f"{name} of '{environment}' is {known} of '{other}': {' '.join(place[1:])}."
+                yield Finding(("environments", environment), detail)
+
+
+def _place(context: RuleContext, driver: Any, url: Any, options: Any, values: Mapping[str, str]) -> tuple[str, ...]:
+    """Driver, address, and what tells places on one server apart; nothing where a part of it isn't known."""
+    facts = context.drivers.get(str(driver))
+    if not isinstance(url, str) or facts is None or not facts.writable:
+        return ()
+    given = options if isinstance(options, Mapping) else {}
+    parts = [url]
+    for name in facts.located_by:
+        default = facts.options.model_fields[name].default
+        parts.append(str(given.get(name) if given.get(name) is not None else default))
+    said = [_REFERENCE.sub(lambda found: values.get(found[1], found[0]), part) for part in parts]
+    return () if any("${" in part for part in said) else (facts.name, same_place(said[0]), *said[1:])
+
+
 RULES: tuple[Rule, ...] = (
     url_missing,
     url_invalid,
     url_not_https,
     url_twice,
+    environments_share_server,
     tls_not_verified,
     field_without_use,
 )

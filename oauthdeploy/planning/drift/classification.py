@@ -33,6 +33,7 @@ from oauthdeploy.planning.cross_side import TOLD_AS_DRIFT, disagreements, unname
 from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.json_documents import Document, diagnostic_documents, field_document
 from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.pruning import is_listed
 
 DRIFT_FORMAT: Final = "oauthdeploy/drift"
 DRIFT_FORMAT_VERSION: Final = "1.1"
@@ -186,8 +187,7 @@ def _strays(desired: DesiredState, live: LiveState, plan: Plan) -> Iterator[Addr
             if address in desired.objects or address in planned or address in desired.absent:
                 continue
             if address.kind is Kind.ASSOCIATION:
-                listed = address.client in desired.listed_clients or address.scope in desired.listed_scopes
-                stray = listed and Address(Kind.CLIENT, address.client, server) in desired.objects
+                stray = is_listed(desired, address)
             else:
                 stray = address.kind in (Kind.SCOPE, Kind.CLIENT) and (server, address.kind) in managed
             if stray and not _is_foreign(there) and state.unreadable.get(address.kind) is None:

@@ -13,6 +13,7 @@ BOTH = "is: {role: both, driver: webmethods, url: 'https://is.example.com', auth
 IDP = "idp: {role: authorization, driver: external, introspection: {endpoint: 'https://idp.example.com/i', client_id: rs}}"
 RFC7591 = "reg: {role: authorization, driver: rfc7591, url: 'https://reg.example.com'}"
 OPA = "opa: {role: resource, driver: opa, url: 'https://opa.example.com', authorization_server: login}"
+KEYCLOAK = "kc: {role: authorization, driver: keycloak, url: 'https://kc.example.com', options: {realm: a}}"
 SCOPES = "scopes: {read: {description: Read, resources: [a]}, write: {description: Write, resources: [a]}}"
 
 
@@ -113,6 +114,14 @@ FIRES: dict[str, list[str]] = {
         )
     ],
     "server-url-not-https": [servers("login: {role: authorization, driver: webmethods, url: 'HTTP://as.example.com'}")],
+    "environments-share-server": [
+        servers(AS) + "environments: {test: {}, prod: {}}\n",
+        servers(AS) + "environments: {test: {}, prod: {servers: {login: {url: 'HTTPS://as.example.com:443/'}}}}\n",
+        "variables: {host: {default: as.example.com}}\n"
+        + servers(AS.replace("as.example.com", "${var:host}"))
+        + "environments: {test: {}, prod: {variables: {host: {default: as.example.com}}}}\n",
+        servers(KEYCLOAK) + "environments: {test: {}, prod: {servers: {kc: {options: {create_realm: true}}}}}\n",
+    ],
     "server-url-twice": [
         servers(AS, "again: {role: authorization, driver: webmethods, url: 'https://AS.example.com/'}"),
     ],
@@ -305,6 +314,10 @@ FIRES: dict[str, list[str]] = {
         app("type: public")
         + "revocations: [{id: i, client: app, block: [resource]},"
         + " {id: j, client: app, block: [resource], expires: 2027-01-31}]\n",
+    ],
+    "revocation-expired": [
+        app("type: public") + "revocations: [{id: i, client: app, tokens: all, expires: '2026-01-31'}]\n",
+        app("type: public") + "revocations: [{id: i, client: app, block: [resource], expires: '2020-01-31'}]\n",
     ],
     "revocation-redundant": [
         app("type: public")

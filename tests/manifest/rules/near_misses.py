@@ -120,6 +120,13 @@ SILENT: dict[str, list[str]] = {
         servers(f"login: {{role: authorization, driver: webmethods, url: '{url}'}}")
         for url in ("http://localhost:1", "http://127.0.0.1:1", "http://app.localhost:1", "ftp://a")
     ],
+    "environments-share-server": [
+        servers(AS) + "environments: {prod: {}}\n",
+        servers(AS) + "environments: {test: {}, prod: {servers: {login: {url: 'https://as.example.com:8443'}}}}\n",
+        servers(AS.replace("as.example.com", "${env:LOGIN_HOST:-a}")) + "environments: {test: {}, prod: {}}\n",
+        servers(KEYCLOAK) + "environments: {test: {}, prod: {servers: {kc: {options: {realm: b}}}}}\n",
+        servers(IDP) + "environments: {test: {}, prod: {}}\n",
+    ],
     "server-url-twice": [
         servers(AS, "again: {role: authorization, driver: webmethods, url: 'https://as.example.com:8443'}"),
         servers(AS, "again: {role: authorization, driver: glewlwyd, url: 'https://as.example.com'}"),
@@ -311,6 +318,10 @@ SILENT: dict[str, list[str]] = {
         app("type: public")
         + "revocations: [{id: i, client: app, block: [resource], expires: 2027-01-31},"
         + " {id: j, client: app, block: [resource], expires: 2027-01-31}]\n",
+    ],
+    "revocation-expired": [
+        app("type: public") + "revocations: [{id: i, client: app, tokens: all, expires: '2999-01-31'}]\n",
+        app("type: public") + "revocations: [{id: i, client: app, tokens: all}]\n",
     ],
     "revocation-redundant": [
         app("type: public")

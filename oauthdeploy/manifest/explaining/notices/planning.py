@@ -8,6 +8,13 @@ from oauthdeploy.model.explanation import Notice
 
 NOTICES: Final[tuple[Notice, ...]] = (
     (
+        "listed-association-kept",
+        "warning",
+        "A client of another manifest has a scope that its list leaves out",
+        "The list of a scope's clients is whole, so others lose the scope. A client with another manifest's mark is left alone.",
+        "Remove the association in the manifest that the client belongs to, or write it into the list.",
+    ),
+    (
         "server-not-read",
         "warning",
         "A server was not read",
