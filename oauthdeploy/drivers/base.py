@@ -118,7 +118,8 @@ class Wanted:
 
     `identities` say by what the server may know a client, beyond what is asked for in `objects`: clients that shall go, that are
     only spoken of, or that a journal names. A live client stands at the address of its key, whichever of its names (key, name
-    and version, id) a document uses.
+    and version, id) a document uses. `external` are objects of other manifests that must be there; they are read as `objects`
+    are.
     """
 
     objects: Mapping[Address, Object]
@@ -129,6 +130,7 @@ class Wanted:
     accounts: frozenset[str] = frozenset()
     owner: str = ""
     identities: Mapping[Address, Identity] = field(default_factory=lambda: MappingProxyType({}))
+    external: frozenset[Address] = frozenset()
 
 
 @dataclass(frozen=True)

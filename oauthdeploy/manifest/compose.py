@@ -84,8 +84,18 @@ class _Merger:
             if number == 0:
                 return
             self._said[path] = number
-        elif holder[key] != value:
+        elif holder[key] != value and not self._owned_elsewhere(number, path, holder, value):
             self._conflict(number, path)
+
+    def _owned_elsewhere(self, number: int, path: Path, holder: dict[str, Any], value: Any) -> bool:
+        """Whether one of two entries only says that another file owns the object: then the owner's entry counts."""
+        if len(path) != 2 or path[0] not in ("scopes", "clients"):
+            return False
+        if _is_external(holder[str(path[1])]):
+            holder[str(path[1])] = value
+            self._said[path] = number
+            return True
+        return _is_external(value)
 
     def _add_list(self, number: int, section: str, value: list[Any]) -> None:
         target = self.made.tree.setdefault(section, [])
@@ -138,6 +148,10 @@ class _Merger:
                 span=here,
             )
         )
+
+
+def _is_external(entry: Any) -> bool:
+    return isinstance(entry, dict) and str(entry.get("external")).lower() == "true"
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

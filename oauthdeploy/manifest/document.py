@@ -71,6 +71,10 @@ class ScopeEntry(Scope):
 
     state: Presence = Field(Presence.PRESENT, description="absent removes the scope.")
     on: tuple[ServerName, ...] | None = Field(None, description="Servers that hold it; default: every server.")
+    external: Flag = Field(
+        False,
+        description="Another manifest owns the scope: it must be there, and is never created, changed or deleted.",
+    )
 
 
 class ClientEntry(Client):
@@ -79,6 +83,11 @@ class ClientEntry(Client):
     state: Presence = Field(Presence.PRESENT, description="absent removes the client.")
     on: tuple[ServerName, ...] | None = Field(None, description="Servers that hold it; default: every server that can.")
     moved_from: Text | None = Field(None, description="The client's former key: a rename without delete and create.")
+    external: Flag = Field(
+        False,
+        description="Another manifest owns the client: it must be there, and is never created, changed or deleted; name and "
+        "version say which one it is.",
+    )
 
 
 def _end(*keys: str) -> dict[str, Any]:

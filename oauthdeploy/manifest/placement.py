@@ -102,6 +102,7 @@ def place_objects(
         resource_owners=tuple(document.resource_owners or ()),
         policy=document.policy,
         identities=placed.identities,
+        external=frozenset(placed.external),
     )
     return desired, tuple(placer.problems)
 
@@ -117,6 +118,7 @@ class _Placed:
     listed_clients: set[str] = field(default_factory=set)
     listed_scopes: set[str] = field(default_factory=set)
     identities: dict[Address, Identity] = field(default_factory=dict)
+    external: set[Address] = field(default_factory=set)
 
     def put(self, address: Address, value: Object, path: Path) -> None:
         """An object and where it is written."""
@@ -272,6 +274,9 @@ class _Placer:
                 self.placed.places[Address(Kind.SCOPE, name, server)] = path
             return
         self._holds["scopes"][name] = servers
+        if entry.external:
+            self._external(Kind.SCOPE, name, servers, path)
+            return
         whole = _plain(Scope, entry)
         plain = _less(whole, "resources", "url_templates") if whole.model_fields_set - {"description"} else whole
         for server in servers:
@@ -291,6 +296,10 @@ class _Placer:
             # A server where the client isn't wanted may have it all the same, and calls it by its name and version.
             self._describe(key, set(self._for_clients).difference(servers), Identity(entry.name or key, entry.version))
         self._holds["clients"][key] = servers
+        if entry.external:
+            self._external(Kind.CLIENT, key, servers, path)
+            self._describe(key, servers, Identity(entry.name or key, entry.version))
+            return
         whole = _plain(Client, entry)
         bare = _less(whole, "secret") if "secret" in whole.model_fields_set else whole
         blocked, expired = self._blocked.get(key), self._once_blocked.get(key)
@@ -306,6 +315,11 @@ class _Placer:
             places[address] = path
             if entry.moved_from is not None:
                 self.placed.moved[address] = entry.moved_from
+
+    def _external(self, kind: Kind, name: str, servers: Iterable[str], path: Path) -> None:
+        addresses = [Address(kind, name, server) for server in servers]
+        self.placed.external.update(addresses)
+        self.placed.places.update(dict.fromkeys(addresses, path))
 
     def _describe(self, key: str, servers: Iterable[str], identity: Identity) -> None:
         self.placed.identities.update((Address(Kind.CLIENT, key, server), identity) for server in servers)

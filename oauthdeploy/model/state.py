@@ -70,7 +70,8 @@ class DesiredState:
     manifest. An association is pruned (policy `managed`) when its client is in `listed_clients` or its scope in
     `listed_scopes`: those whose list the manifest writes. `associating` are the resource servers that keep associations too.
     `identities` say by what a server may know a client that isn't among the `objects` there, or what more is known of one
-    that is.
+    that is. `external` are objects of other manifests that associations refer to: they must be there, and nothing of them is
+    changed.
     """
 
     name: str
@@ -85,6 +86,7 @@ class DesiredState:
     resource_owners: tuple[str, ...] = ()
     policy: Policy = field(default_factory=Policy)
     identities: Mapping[Address, Identity] = field(default_factory=_frozen_map)
+    external: frozenset[Address] = frozenset()
 
     def on(self, server: str) -> Mapping[Address, Object]:
         """The objects that belong on `server`."""

@@ -98,6 +98,7 @@ def _compare_server(view: ServerView) -> Iterator[DiffItem]:
     objects += unwanted_objects(view, Kind.SCOPE, ())
     yield from objects
     yield from clients
+    yield from _external(view)
     if view.readable(Kind.ASSOCIATION):
         changes = {item.address: item for item in (*objects, *clients) if isinstance(item, Change)}
         carried = _carried(view, changes, moved)
@@ -120,6 +121,21 @@ def _objects(view: ServerView, kind: Kind, moved: Mapping[Address, LiveItem]) ->
             yield from _renamed(view, address, wanted, moved[address])
         else:
             yield from _missing(view, address, wanted, Reason.MISSING)
+
+
+def _external(view: ServerView) -> Iterator[Diagnostic]:
+    """Objects of other manifests that are not there, where they could be read."""
+    for address in sorted(view.desired.external):
+        if address.server != view.name or not view.readable(address.kind) or address in view.live.objects:
+            continue
+        yield Diagnostic(
+            "external-missing",
+            "An object of another manifest is not there",
+            detail=f"{address} is external, and {view.name} doesn't have it.",
+            fix="Apply the manifest that owns it, or correct the name; write its own fields if it is to be made here.",
+            address=str(address),
+            path=view.desired.places.get(address, ()),
+        )
 
 
 def _missing(view: ServerView, address: Address, wanted: Object, reason: Reason) -> Iterator[DiffItem]:

@@ -26,7 +26,7 @@ def unwanted_objects(view: ServerView, kind: Kind, spared: Collection[Address]) 
     """Deletes and kept objects of clients or scopes, by address. `spared` are live objects that another change deals with."""
     mode = view.desired.policy.prune.clients if kind is Kind.CLIENT else view.desired.policy.prune.scopes
     for address, live in sorted(_objects_not_in_manifest(view, kind), key=lambda item: item[0].sort_key):
-        if address in spared:
+        if address in spared or address in view.desired.external:
             continue
         if address in view.absent:
             yield view.change(address, Action.DELETE, Reason.MARKED_ABSENT, live=live)
@@ -97,8 +97,14 @@ def _prunable_association(view: ServerView, address: Address) -> bool:
 def is_listed(desired: DesiredState, address: Address) -> bool:
     """Whether a list in the manifest says who of its client or scope may have what, and so is about an association.
 
-    A list is about the servers that the manifest puts its client or scope on.
+    A list is about the servers that the manifest puts its client or scope on. The list of a scope or client that another manifest
+    owns is about this manifest's own.
     """
-    client = Address(Kind.CLIENT, address.client, address.server) in desired.objects
-    scope = Address(Kind.SCOPE, address.scope, address.server) in desired.objects
-    return (client and address.client in desired.listed_clients) or (scope and address.scope in desired.listed_scopes)
+    client = Address(Kind.CLIENT, address.client, address.server)
+    scope = Address(Kind.SCOPE, address.scope, address.server)
+    own_client, own_scope = client in desired.objects, scope in desired.objects
+    by_client = own_client or (own_scope and client in desired.external)
+    by_scope = own_scope or (own_client and scope in desired.external)
+    return (by_client and address.client in desired.listed_clients) or (
+        by_scope and address.scope in desired.listed_scopes
+    )

@@ -189,6 +189,9 @@ def _owner(given: SafetyInput, change: Change) -> LiveObject | None:
         return change.live
     if change.live is not None and change.live.ownership is Ownership.FOREIGN:
         return change.live
+    if Address(Kind.CLIENT, change.address.client, change.address.server) in given.desired.external:
+        # The manifest gives its own scope to somebody else's client, which stays as it is.
+        return None
     server = change.address.server
     state = given.live.servers.get(server)
     return state.objects.get(Address(Kind.CLIENT, change.address.client, server)) if state is not None else None

@@ -100,7 +100,8 @@ def wanted_of(desired: DesiredState, server: str, *, everything: bool = True) ->
     objects = desired.on(server)
     absent = frozenset(address for address in desired.absent if address.server == server)
     pruned = _pruned_kinds(desired, server)
-    kinds = {address.kind for address in (*objects, *absent)} | pruned
+    external = frozenset(address for address in desired.external if address.server == server)
+    kinds = {address.kind for address in (*objects, *absent, *external)} | pruned
     scopes_go = Kind.SCOPE in pruned or any(address.kind is Kind.SCOPE for address in absent)
     if scopes_go and desired.keeps_associations(server):
         # A scope can't go while clients may still ask for it, so those associations must be seen.
@@ -115,7 +116,8 @@ def wanted_of(desired: DesiredState, server: str, *, everything: bool = True) ->
         moved=MappingProxyType({a: name for a, name in desired.moved.items() if a.server == server}),
         everything=everything or bool(pruned),
         owner=desired.name,
-        identities=_identities(desired, server, (*objects, *absent), everything=everything or bool(pruned)),
+        external=external,
+        identities=_identities(desired, server, (*objects, *absent, *external), everything=everything or bool(pruned)),
     )
 
 

@@ -55,6 +55,7 @@ def narrowed(manifest: Manifest, options: RunOptions) -> Manifest:
             desired,
             objects={address: value for address, value in desired.objects.items() if address.server in chosen},
             absent=frozenset(address for address in desired.absent if address.server in chosen),
+            external=frozenset(address for address in desired.external if address.server in chosen),
         )
     if options.max_deletes is not None:
         limits = desired.policy.limits.model_copy(update={"max_deletes": options.max_deletes})

@@ -153,6 +153,7 @@ def read_estate(manifest: Manifest, drivers: Mapping[str, Driver], kinds: Iterab
             absent=frozenset(address for address in desired.absent if address.server == name),
             moved={address: former for address, former in desired.moved.items() if address.server == name},
             owner=desired.name,
+            external=frozenset(address for address in desired.external if address.server == name),
             identities={address: known for address, known in desired.identities.items() if address.server == name},
         )
         for name in drivers

@@ -13,7 +13,7 @@ from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.manifest.compose import merge_files, merge_patch
 from oauthdeploy.manifest.load import load_manifest
 from oauthdeploy.manifest.locate import Locator
-from tests.manifest.support import DRIVERS, HEAD, bad, good, load, places, shown
+from tests.manifest.support import DRIVERS, HEAD, QUIET, bad, good, load, places, shown
 
 VALUES = st.recursive(
     st.one_of(st.none(), st.sampled_from("abc")),
@@ -302,3 +302,16 @@ def test_overlays_that_are_not_chosen_are_checked_too(
     )
     items = load(text, tmp_path)[1].errors
     assert places(list(items)) == found
+
+
+def test_the_owner_of_an_external_object_is_the_file_that_defines_it(tmp_path: Path) -> None:
+    """In either order; two files that both define it are in conflict all the same."""
+    head, owner, user = HEAD, "scopes: {s: {description: d}}\n", "scopes: {s: {external: true}}\n"
+    for first, second in ((owner, user), (user, owner)):
+        files = [tmp_path / "a.yaml", tmp_path / "b.yaml"]
+        files[0].write_text(head + first)
+        files[1].write_text("version: 1\nname: payments\n" + second)
+        request = ManifestRequest(files=tuple(map(str, files)), environ={"P": "p"}, severities=QUIET)
+        manifest, found = load_manifest(request, DRIVERS)
+        assert manifest is not None, found
+        assert not manifest.desired.external

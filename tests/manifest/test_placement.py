@@ -418,3 +418,30 @@ revocations: [{id: INC-1, client: Shop (1), block: [authorization]}]
     }
     clients = {value.client for value in manifest.desired.objects.values() if isinstance(value, Revocation)}
     assert clients == {"shop"}
+
+
+EXTERNAL = """
+scopes: {orders.read: {external: true}}
+clients:
+  shop: {external: true, name: Shop, on: [login]}
+  own: {type: public}
+associations: [{client: own, scopes: [orders.read]}, {scope: orders.read, clients: [shop]}]
+"""
+
+
+def test_external_objects_are_referred_to_and_not_asked_for(tmp_path: Path) -> None:
+    """Associations stand where both ends are; of the external ones nothing else is placed."""
+    manifest = good(HEAD + EXTERNAL, tmp_path)
+    desired = manifest.desired
+    assert {str(a) for a in desired.external} == {
+        "scope/orders.read@login",
+        "scope/orders.read@orders",
+        "client/shop@login",
+    }
+    assert addresses(manifest, Kind.SCOPE) == []
+    assert addresses(manifest, Kind.CLIENT) == ["client/own@login", "client/own@orders"]
+    assert addresses(manifest, Kind.ASSOCIATION) == [
+        "association/own:orders.read@login",
+        "association/shop:orders.read@login",
+    ]
+    assert desired.identities[Address(Kind.CLIENT, "shop", "login")].name == "Shop"

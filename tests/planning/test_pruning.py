@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from oauthdeploy.core.addresses import Kind
 from oauthdeploy.model.state import Prune, PrunePolicy
 from oauthdeploy.planning.changes import Reason
 from oauthdeploy.planning.diff import compare
@@ -152,3 +153,34 @@ def test_the_list_of_a_scope_leaves_another_manifests_client_alone() -> None:
     plan = plan_of(wanted, live({a: empty(a) for a in (scope("s"), association("x", "s"))} | {client("x"): foreign}))
     assert plan.is_empty
     assert [(f.rule, f.address) for f in plan.diagnostics] == [("listed-association-kept", "association/x:s@as")]
+
+
+def test_external_objects_are_never_pruned_or_counted() -> None:
+    """Another manifest owns them, whatever the policy and their marks say."""
+    everything = PrunePolicy(clients=Prune.FULL, scopes=Prune.FULL, associations=Prune.FULL)
+    theirs = frozenset({scope("s"), client("c")})
+    wanted = desired([association("c", "s")], prune=everything, external=theirs)
+    plan = plan_of(wanted, live([scope("s"), client("c"), association("c", "s")]))
+    assert plan.is_empty
+    assert not plan.kept
+    assert not plan.diagnostics
+    new = plan_of(wanted, live({scope("s"): empty(scope("s")), client("c"): there(empty(client("c")), **FOREIGN)}))
+    assert actions(new.changes) == {"association/c:s@as": "create"}
+    assert not new.stops
+
+
+def test_an_external_object_must_be_there() -> None:
+    """It is an error of the plan, and nothing is made in its place; what couldn't be read is no proof."""
+    wanted = desired([client("c"), association("c", "s")], external=frozenset({scope("s")}))
+    plan = plan_of(wanted, live([client("c")]))
+    assert [(f.rule, f.address) for f in plan.diagnostics.errors] == [("external-missing", "scope/s@as")]
+    assert "scope/s@as" not in actions(plan.changes)
+    unread = plan_of(wanted, live([client("c")], unreadable=[("as", Kind.SCOPE)]))
+    assert not [f for f in unread.diagnostics if f.rule == "external-missing"]
+
+
+def test_the_list_of_an_external_scope_is_about_our_clients() -> None:
+    """Those of others have it by their own manifests."""
+    wanted = desired([client("c")], external=frozenset({scope("s")}), listed_scopes=frozenset({"s"}))
+    state = live([scope("s"), client("c"), client("x"), association("c", "s"), association("x", "s")])
+    assert actions(plan_of(wanted, state).changes) == {"association/c:s@as": "delete"}

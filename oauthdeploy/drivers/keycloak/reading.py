@@ -158,7 +158,7 @@ class Reader:
     @cached_property
     def _named_scopes(self) -> frozenset[str]:
         """The scopes that the manifest speaks of."""
-        addresses = (*self.wanted.objects, *self.wanted.absent)
+        addresses = (*self.wanted.objects, *self.wanted.absent, *self.wanted.external)
         return frozenset(a.scope for a in addresses if a.kind in (Kind.SCOPE, Kind.ASSOCIATION))
 
     @cached_property
@@ -205,7 +205,8 @@ class Reader:
     @cached_property
     def _named_clients(self) -> frozenset[str]:
         """The clients that the manifest speaks of, by client_id, former ones too."""
-        about = [a for a in (*self.wanted.objects, *self.wanted.absent) if a.kind in (Kind.CLIENT, Kind.ASSOCIATION)]
+        named = (*self.wanted.objects, *self.wanted.absent, *self.wanted.external)
+        about = [a for a in named if a.kind in (Kind.CLIENT, Kind.ASSOCIATION)]
         cut_off = {value.client for value in self.wanted.objects.values() if isinstance(value, Revocation)}
         return frozenset({address.client for address in about} | set(self.wanted.moved.values()) | cut_off)
 

@@ -138,7 +138,9 @@ class Reader:
     # -- scopes ------------------------------------------------------------------------------------------------------
 
     def _scopes(self) -> None:
-        names = {a.name for a in (*self.wanted.objects, *self.wanted.absent) if a.kind is Kind.SCOPE}
+        names = {
+            a.name for a in (*self.wanted.objects, *self.wanted.absent, *self.wanted.external) if a.kind is Kind.SCOPE
+        }
         by_name = not self.wanted.everything and len(names) <= FEW and self.admin.api.offers("GET", doc.SCOPE)
         if by_name:
             found = [live for name in sorted(names) if (live := self.admin.scope(name)) is not None]

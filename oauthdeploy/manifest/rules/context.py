@@ -161,6 +161,9 @@ class RuleContext:
             if "state" in fields and entry.state is Presence.ABSENT:
                 made.absent.append(pair[0])
                 continue
+            if "external" in fields and entry.external:
+                # What another manifest says of it is judged there.
+                continue
             made.present.append(pair)
             for name, pairs in written:
                 if name in fields:
@@ -192,9 +195,10 @@ class RuleContext:
 
     @cached_property
     def scopes(self) -> tuple[tuple[str, ScopeEntry], ...]:
-        """The scopes that shall be there."""
+        """The scopes of this manifest that shall be there."""
         entries = self.document.scopes or {}
-        return tuple((name, entry) for name, entry in entries.items() if entry.state is Presence.PRESENT)
+        present = ((name, entry) for name, entry in entries.items() if entry.state is Presence.PRESENT)
+        return tuple((name, entry) for name, entry in present if not entry.external)
 
     @cached_property
     def absent_scopes(self) -> frozenset[str]:

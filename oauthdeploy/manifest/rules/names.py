@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.core.diagnostics import Severity
+from oauthdeploy.core.diagnostics import Path, Severity
 from oauthdeploy.manifest.rules.base import Finding, Rule, object_address, rule
 from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.model.capabilities import Answer, Capability
@@ -137,4 +137,37 @@ def scopes_alike(context: RuleContext) -> Iterator[Finding]:
             yield Finding(("scopes", name), f"{other} is another scope.", object_address(Kind.SCOPE, name))
 
 
-RULES: tuple[Rule, ...] = (scope_characters, name_twice, scopes_alike)
+@rule(
+    "external-with-fields",
+    Severity.ERROR,
+    "An external object has fields of its own",
+    reason="Another manifest owns the object, so what is written here has no effect, and two places would say what it is.",
+    source="oauthdeploy manifest, version 1: scopes and clients",
+    fix="Remove the fields, or external if this manifest owns the object. What tells a client from others (name, version) and on "
+    "may stay.",
+    bad="""
+scopes:
+  orders.read: {external: true, description: Read orders}
+""",
+    good="""
+scopes:
+  orders.read: {external: true}
+clients:
+  web-shop: {external: true, name: Web Shop, version: "1"}
+""",
+)
+def external_with_fields(context: RuleContext) -> Iterator[Finding]:
+    """More than says which object is meant, and where."""
+    for name, scope in (context.document.scopes or {}).items():
+        if scope.external and (more := sorted(scope.model_fields_set - {"external", "on"})):
+            yield _external(("scopes", name), object_address(Kind.SCOPE, name), more)
+    for key, client in (context.document.clients or {}).items():
+        if client.external and (more := sorted(client.model_fields_set - {"external", "on", "name", "version"})):
+            yield _external(("clients", key), object_address(Kind.CLIENT, key), more)
+
+
+def _external(path: Path, address: str, fields: list[str]) -> Finding:
+    return Finding(path, f"It is external, and writes {', '.join(fields)}.", address)
+
+
+RULES: tuple[Rule, ...] = (external_with_fields, scope_characters, name_twice, scopes_alike)

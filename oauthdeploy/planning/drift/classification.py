@@ -184,7 +184,7 @@ def _strays(desired: DesiredState, live: LiveState, plan: Plan) -> Iterator[Addr
     planned = {address for change in plan.changes for address in (change.address, change.live_address)}
     for server, state in live.servers.items():
         for address, there in state.objects.items():
-            if address in desired.objects or address in planned or address in desired.absent:
+            if address in desired.objects or address in planned or address in desired.absent | desired.external:
                 continue
             if address.kind is Kind.ASSOCIATION:
                 stray = is_listed(desired, address)

@@ -55,6 +55,9 @@ class _Exporter:
         for address in inventory.desired.objects:
             if address.kind in self._named:
                 self._named[address.kind].add(address.name)
+        self._external = {(address.kind, address.name) for address in inventory.desired.external}
+        for kind, name in self._external:
+            self._named[kind].add(name)
 
     def run(self) -> Export:
         """Everything that is selected."""
@@ -115,6 +118,8 @@ class _Exporter:
         self, kind: Kind, name: str, sides: Mapping[str, LiveObject], known_as: Mapping[str, str] | None = None
     ) -> Iterator[EntryEdit]:
         """The edit of one entry, where one is needed. `sides` are the live objects by server, `known_as` their names there."""
+        if (kind, name) in self._external:
+            return
         if (kind.value, name, "") in self.left or not can_be_written(name):
             if name not in self._named[kind]:
                 self._report(
@@ -313,7 +318,9 @@ class _Exporter:
             if address.kind is Kind.ASSOCIATION and address.server in (*servers, target):
                 written[address.client][address.server].add(address.scope)
         for client in sorted(have.keys() | written.keys()):
-            if client not in self._named[Kind.CLIENT] or not self.options.takes(client):
+            if client not in self._named[Kind.CLIENT] or (Kind.CLIENT, client) in self._external:
+                continue
+            if not self.options.takes(client):
                 continue
             scopes = set().union(*have[client].values())
             fulfilled = all(written[client][server] == have[client][server] for server in servers)

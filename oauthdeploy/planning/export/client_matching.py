@@ -37,7 +37,11 @@ def group_clients(
     desired: DesiredState, live: LiveState, servers: Iterable[str], chooses_id: Container[str]
 ) -> tuple[LiveClient, ...]:
     """The clients of some servers, by key. `chooses_id` are the servers on which a client's key can be its id."""
-    named = {address.name for address in (*desired.objects, *desired.absent) if address.kind is Kind.CLIENT}
+    named = {
+        address.name
+        for address in (*desired.objects, *desired.absent, *desired.external)
+        if address.kind is Kind.CLIENT
+    }
     groups: list[LiveClient] = []
     known: dict[Identity, LiveClient] = {}
     by_key: dict[str, LiveClient] = {}

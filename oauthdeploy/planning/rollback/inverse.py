@@ -91,6 +91,7 @@ def inverse(
         resource_owners=(),
         policy=policy,
         identities=MappingProxyType(_identities(steps, base)),
+        external=frozenset(),
     )
     return Inverse(desired, Diagnostics.of(wish.found).sorted())
 

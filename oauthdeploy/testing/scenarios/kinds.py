@@ -169,6 +169,27 @@ def scope_url_templates(bench: Bench) -> None:
     back_and_forth(bench, "the list of URL templates", "scope/orders.read", "url_templates", parts, values)
 
 
+@scenario("scopes/external", Can.SCOPES)
+def external_scope(bench: Bench) -> None:
+    """A scope that another manifest owns is referred to and stays as it is; that it isn't there is an error"""
+    theirs = {"scopes": {"orders.read": {"external": True}}}
+    found = [item.rule for item in bench.plan(theirs).plan.diagnostics.errors]
+    if found != ["external-missing"]:
+        raise Breach(f"the scope isn't there, and the plan's errors are {found}")
+    bench.settle("its owner makes it", {"scopes": {"orders.read": {}}})
+    planned = bench.plan(theirs).plan
+    if not planned.is_empty or planned.diagnostics.errors:
+        raise Breach("the scope is there, and the plan asks for more")
+    if can(bench, Can.CLIENTS) and can(bench, Can.ASSOCIATIONS):
+        parts = {
+            **theirs,
+            "clients": {"web-shop": public()},
+            "associations": [{"client": "web-shop", "scopes": ["orders.read"]}],
+        }
+        made = {"client/web-shop": "create", "association/web-shop:orders.read": "create"}
+        bench.step("a client of ours may ask for it", parts, made)
+
+
 @scenario("scopes/prune", Can.SCOPES)
 def scopes_pruned(bench: Bench) -> None:
     """Scopes that the manifest doesn't name are kept, until it asks to prune all"""

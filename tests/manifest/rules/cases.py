@@ -315,6 +315,11 @@ FIRES: dict[str, list[str]] = {
         + "revocations: [{id: i, client: app, block: [resource]},"
         + " {id: j, client: app, block: [resource], expires: 2027-01-31}]\n",
     ],
+    "external-with-fields": [
+        "scopes: {read: {external: true, resources: [a]}}\n",
+        app("external: true, type: public"),
+        app("external: true, state: absent"),
+    ],
     "revocation-expired": [
         app("type: public") + "revocations: [{id: i, client: app, tokens: all, expires: '2026-01-31'}]\n",
         app("type: public") + "revocations: [{id: i, client: app, block: [resource], expires: '2020-01-31'}]\n",

@@ -319,6 +319,10 @@ SILENT: dict[str, list[str]] = {
         + "revocations: [{id: i, client: app, block: [resource], expires: 2027-01-31},"
         + " {id: j, client: app, block: [resource], expires: 2027-01-31}]\n",
     ],
+    "external-with-fields": [
+        "scopes: {read: {external: true}}\n" + app("external: true, name: App, version: '1', on: [login]"),
+        "scopes: {read: {external: false, resources: [a]}}\n",
+    ],
     "revocation-expired": [
         app("type: public") + "revocations: [{id: i, client: app, tokens: all, expires: '2999-01-31'}]\n",
         app("type: public") + "revocations: [{id: i, client: app, tokens: all}]\n",

@@ -8,6 +8,14 @@ from oauthdeploy.model.explanation import Notice
 
 NOTICES: Final[tuple[Notice, ...]] = (
     (
+        "external-missing",
+        "error",
+        "An object of another manifest is not there",
+        "The manifest refers to a scope or client that another manifest owns (external: true), and never makes it. Without it an "
+        "association would stand on nothing.",
+        "Apply the manifest that owns it, or correct the name.",
+    ),
+    (
         "listed-association-kept",
         "warning",
         "A client of another manifest has a scope that its list leaves out",
