@@ -14,13 +14,13 @@ PAGE: Final = Path(__file__).parents[1] / "docs" / "architecture.md"
 CAPTIONS: Final = {
     "cli": "one module for each command",
     "testing": "the contract suite for drivers",
-    "workflow": "the road as functions; the Python API",
-    "reports": "values in, text out",
+    "workflow": "the steps as functions; the Python API",
+    "reports": "render values as text",
     "running": "read, apply, verify, journal, lock",
-    "manifest": "files in",
-    "drivers": "servers",
+    "manifest": "read manifests",
+    "drivers": "one package for each kind of server",
     "planning": "pure steps",
-    "model": "the objects of an estate",
+    "model": "the OAuth objects",
     "core": "addresses, diagnostics, errors, secrets",
     "server": "the embedded servers",
 }
