@@ -45,6 +45,7 @@ PLANNING = [
     "changes",
     "identities",
     "protection",
+    "unread",
     "normalize",
     "risk",
     "side_effects",

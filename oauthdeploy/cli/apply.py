@@ -224,6 +224,7 @@ def not_as_planned(report: ApplyReport) -> OAuthDeployError | None:
 
 def _unsure(report: ApplyReport) -> PartialApply | None:
     """What keeps a run that made all changes of its plan from being done: None where nothing does."""
+    from oauthdeploy.planning.unread import not_known
     from oauthdeploy.running.apply_findings import NOT_VERIFIED
 
     if report.verification.errors:
@@ -238,11 +239,10 @@ def _unsure(report: ApplyReport) -> PartialApply | None:
             detail="The servers' answers say that the changes were made; the second look failed.",
             fix="Run plan: where it is empty, all is well. --no-verify does without the second look.",
         )
-    if report.unread:
+    if unread := report.plan.unread:
         return PartialApply(
             "Not all that the manifest manages could be read",
-            detail=f"Nothing was planned for {', '.join(report.unread)}.",
-            fix="See the findings of the plan, and apply again.",
+            detail=f"Nothing was planned for it; the findings of the plan say why.\n{not_known(unread)}",
         )
     return None
 

@@ -6,7 +6,7 @@ import click
 
 from oauthdeploy.cli.flags import leave
 from oauthdeploy.cli.options import Pressure, Source, output_options, parallel_options, several_environments
-from oauthdeploy.cli.output import Output
+from oauthdeploy.cli.output import Output, say_unread
 from oauthdeploy.cli.reporting import FORMS, view_of
 from oauthdeploy.core.exit_codes import ExitCode
 
@@ -47,7 +47,11 @@ def compare(
         found.items,
         servers=found.servers,
         diagnostics=found.diagnostics,
+        unread=found.unread,
         manifest=view_of(manifest),
     )
     output.emit_report(report)
+    say_unread(found.unread, output)
+    if found.unread:
+        leave(ExitCode.UNREACHABLE)
     leave(ExitCode.CHANGES if found.different else ExitCode.DONE)

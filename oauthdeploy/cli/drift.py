@@ -11,8 +11,8 @@ import click
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Reach, Source, bundle, duration, manifest_options, output_options, reach_options
-from oauthdeploy.cli.output import Output
-from oauthdeploy.cli.plan import risk_exit
+from oauthdeploy.cli.output import Output, say_unread
+from oauthdeploy.cli.plan import plan_exit
 from oauthdeploy.cli.reporting import FORMS, view_of
 from oauthdeploy.core.exit_codes import ExitCode
 
@@ -173,7 +173,9 @@ def drift(source: Source, reach: Reach, known: Known, watch: Watch, output: Outp
     drifted = report.drifted
     if until is not None:
         drifted = _write(report, known, baseline, until, output)
-    leave(risk_exit(report.plan, reach) or (ExitCode.CHANGES if drifted else ExitCode.DONE))
+    say_unread(report.plan.unread, output)
+    code = plan_exit(report.plan, reach, detailed=False)
+    leave(code or (ExitCode.CHANGES if drifted else ExitCode.DONE))
 
 
 def _once(

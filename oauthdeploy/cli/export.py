@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oauthdeploy.cli import streams
-from oauthdeploy.cli.flags import option
+from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import (
     Servers,
     Source,
@@ -18,6 +18,7 @@ from oauthdeploy.cli.options import (
     server_options,
 )
 from oauthdeploy.cli.output import Output
+from oauthdeploy.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from oauthdeploy.manifest.api import ManifestRequest
@@ -126,6 +127,7 @@ def export(source: Source, servers: Servers, selection: Selection, write: bool, 
     refuse to write.
     """
     from oauthdeploy import workflow
+    from oauthdeploy.planning.unread import not_known
 
     if write and source.takes_stdin:
         raise click.UsageError("--write needs a file, and the manifest comes from standard input.")
@@ -144,6 +146,9 @@ def export(source: Source, servers: Servers, selection: Selection, write: bool, 
     _say(report, output)
     if write:
         _write(report, output)
+    if report.unread:
+        streams.write_talk(f"{not_known(report.unread)}\n")
+        leave(ExitCode.UNREACHABLE)
 
 
 def _require_one_file(request: ManifestRequest) -> None:

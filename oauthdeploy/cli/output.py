@@ -23,6 +23,7 @@ from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.reports.console import Look
 
 if TYPE_CHECKING:
+    from oauthdeploy.planning.unread import Unread
     from oauthdeploy.reports.document import Report
 
 
@@ -152,6 +153,14 @@ class Output:
 
 RUNS: Final = {name: name for name in ("plan", "apply", "drift", "validate", "compare")} | {"rollback": "apply"}
 """The commands that have every form of report, and what they run."""
+
+
+def say_unread(unread: Sequence[Unread], output: Output) -> None:
+    """Say what isn't known where standard output is a machine's; text says it in its last line."""
+    from oauthdeploy.planning.unread import not_known
+
+    if unread and not output.text_on_stdout:
+        streams.write_talk(f"{not_known(unread)}\n")
 
 
 def talk_look(*, no_color: bool = False, verbose: bool = False) -> Look:

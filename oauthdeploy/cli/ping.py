@@ -9,7 +9,7 @@ import click
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import leave
 from oauthdeploy.cli.options import Servers, Source, manifest_options, output_options, server_options
-from oauthdeploy.cli.output import Output, as_json
+from oauthdeploy.cli.output import Output, as_json, say_unread
 from oauthdeploy.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def ping(source: Source, servers: Servers, output: Output) -> None:
     """Show each server's product, version and account, and check that sign-in works.
 
-    Exit code 8 where a server is unreachable or refuses the credentials.
+    Exit code 8 where a server is unreachable, refuses the credentials, or lets the account not read what the manifest manages.
     """
     from oauthdeploy import workflow
     from oauthdeploy.reports.diagnostics import render_error
@@ -41,7 +41,10 @@ def ping(source: Source, servers: Servers, output: Output) -> None:
     errors = [answer.error for answer in answers if answer.error is not None]
     for error in errors:
         streams.write_talk(render_error(error, output.talk_look()))
-    leave(max((error.exit_code for error in errors), default=ExitCode.DONE))
+    unread = [item for answer in answers for item in answer.unread]
+    say_unread(unread, output)
+    codes = [*(error.exit_code for error in errors), *(ExitCode.UNREACHABLE for _ in unread)]
+    leave(max(codes, default=ExitCode.DONE))
 
 
 def _answer(result: PingResult) -> ServerAnswer:
@@ -60,4 +63,5 @@ def _answer(result: PingResult) -> ServerAnswer:
         seconds=result.seconds,
         error=result.error,
         diagnostics=report.diagnostics if report else Diagnostics(),
+        unread=result.unread,
     )

@@ -9,7 +9,7 @@ import click
 
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Reach, Source, manifest_options, output_options, reach_options
-from oauthdeploy.cli.output import Output, write_file
+from oauthdeploy.cli.output import Output, say_unread, write_file
 from oauthdeploy.cli.reporting import FORMS, view_of
 from oauthdeploy.core.disclosure import KNOWN
 from oauthdeploy.core.errors import OAuthDeployError
@@ -30,14 +30,18 @@ if TYPE_CHECKING:
     help="Save the plan to a file, for `apply PLANFILE` and `show PLANFILE`. No secret is in it.",
 )
 @option(
-    "--detailed-exitcode", env="DETAILED_EXITCODE", is_flag=True, help="Exit with 2 where there are changes to make."
+    "--detailed-exitcode",
+    env="DETAILED_EXITCODE",
+    is_flag=True,
+    help="Exit with 2 where there are changes, 5 where apply would stop at them.",
 )
 @output_options(*FORMS)
 def plan(source: Source, reach: Reach, out: str | None, detailed_exitcode: bool, output: Output) -> None:
     """Show what would change on which server, in which order, and why.
 
-    Reads the servers on connections that refuse to write. Exit code 0, or with --detailed-exitcode 2 where there are changes;
-    5 where --fail-on finds a change of too high a risk. Reports and PLANFILE are written before.
+    Reads the servers on connections that refuse to write. Exit code 8 where something that the manifest manages could not be
+    read, 5 where --fail-on finds a change of too high a risk, else 0. With --detailed-exitcode: what the next apply would run
+    into first, 8, then 5 for a stop, then 2 for changes. Reports and PLANFILE are written before.
     """
     from oauthdeploy import workflow
     from oauthdeploy.reports.builders.plan import plan_report
@@ -49,7 +53,8 @@ def plan(source: Source, reach: Reach, out: str | None, detailed_exitcode: bool,
     if out is not None:
         write_file(Path(out), _checked(to_text(workflow.save_plan(made, manifest, request, options, Path(out)))))
         output.talk(f"Saved the plan to {out}. `oauthdeploy apply {out}` makes it so; `show {out}` shows it again.")
-    leave(risk_exit(made, reach) or (ExitCode.CHANGES if detailed_exitcode and not made.is_empty else ExitCode.DONE))
+    say_unread(made.unread, output)
+    leave(plan_exit(made, reach, detailed=detailed_exitcode))
 
 
 def _checked(document: str) -> str:
@@ -63,9 +68,15 @@ def _checked(document: str) -> str:
     return document
 
 
-def risk_exit(made: Plan, reach: Reach) -> ExitCode:
-    """The exit code for a plan that --fail-on stops; DONE for any other."""
+def plan_exit(made: Plan, reach: Reach, *, detailed: bool) -> ExitCode:
+    """What the next apply would run into first: what can't be read, then a stop, then changes. Without `detailed` changes and
+    stops count for nothing, but for one of --fail-on, which asks for it.
+    """
     from oauthdeploy.planning.safety import RISK_RULE
 
-    stopped = any(stop.rule == RISK_RULE for stop in made.stops) and RISK_RULE not in reach.allow
-    return ExitCode.SAFETY_STOP if stopped else ExitCode.DONE
+    stops = {stop.rule for stop in made.stops} - set(reach.allow)
+    if made.unread:
+        return ExitCode.UNREACHABLE
+    if RISK_RULE in stops or (detailed and made.changes and (stops or made.diagnostics.errors)):
+        return ExitCode.SAFETY_STOP
+    return ExitCode.CHANGES if detailed and made.changes else ExitCode.DONE

@@ -9,7 +9,7 @@ import click
 
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Servers, Source, manifest_options, output_options, server_options
-from oauthdeploy.cli.output import Output, as_json
+from oauthdeploy.cli.output import Output, as_json, say_unread
 from oauthdeploy.core.exit_codes import ExitCode
 
 
@@ -45,4 +45,5 @@ def show(planfile: Path, check: bool, source: Source, servers: Servers, output: 
         },
         on_screen=lambda look: render_check(saved, found, look),
     )
-    leave(ExitCode.STALE if found.stale else ExitCode.DONE)
+    say_unread(found.unread, output)
+    leave(ExitCode.UNREACHABLE if found.unread else ExitCode.STALE if found.stale else ExitCode.DONE)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Source, manifest_options, output_options
-from oauthdeploy.cli.output import Output
+from oauthdeploy.cli.output import Output, say_unread
 from oauthdeploy.cli.reporting import FORMS
 from oauthdeploy.core.errors import UsageError
 from oauthdeploy.core.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from oauthdeploy.planning.unread import Unread
 
 STAND_IN = "https://unset.invalid"
 """An address (RFC 2606 section 2), since most variables without a secret are addresses, and good as any other text."""
@@ -49,17 +53,21 @@ def validate(source: Source, online: bool, allow_unset: bool, output: Output) ->
             raise UsageError("--online needs the values that --allow-unset does without", fix="Leave one of them out.")
         request = replace(request, unset_env=STAND_IN)
     manifest, diagnostics = workflow.validate(request)
+    unread: tuple[Unread, ...] = ()
     if online and manifest is not None:
-        diagnostics = (diagnostics + workflow.probe(request)).sorted()
+        plan, _manifest = workflow.make_plan(request)
+        diagnostics, unread = (diagnostics + plan.diagnostics).sorted(), plan.unread
     files = manifest.files if manifest is not None else source.files
     valid = manifest is not None and not diagnostics.errors
     desired = manifest.desired if manifest is not None and valid else None
 
-    report = validation_report(files, diagnostics, desired)
+    report = validation_report(files, diagnostics, desired, unread)
     if output.text_on_stdout:
         streams.write_talk(render_diagnostics(diagnostics, output.talk_look()))
     output.emit_report(report, on_screen=lambda look: render_last(report, look) if valid else "")
     if not valid:
         if output.text_on_stdout:
             streams.write_talk(f"\n{render_last(report, output.talk_look())}")
-        leave(ExitCode.MANIFEST_INVALID)
+        leave(ExitCode.UNREACHABLE if unread else ExitCode.MANIFEST_INVALID)
+    say_unread(unread, output)
+    leave(ExitCode.UNREACHABLE if unread else ExitCode.DONE)

@@ -43,8 +43,8 @@ class ApplyReport:
     """The end of an apply. `verification` are findings of the second look; empty means that all is as planned.
 
     `delivered` names the places that secrets went to, by written address. `interrupted` is true after Ctrl-C or SIGTERM.
-    `in_place` are changes of a saved plan that were made already, and so not made again. `unread` names what the manifest
-    manages and could not be read, as `server: kind`; the plan has no changes for it, whether or not any are needed.
+    `in_place` are changes of a saved plan that were made already, and so not made again. What could not be read
+    is `plan.unread`.
     """
 
     plan: Plan
@@ -57,7 +57,6 @@ class ApplyReport:
     journal: str = ""
     seconds: float = 0.0
     in_place: tuple[Address, ...] = ()
-    unread: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:

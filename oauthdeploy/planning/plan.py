@@ -25,11 +25,12 @@ from oauthdeploy.planning.ordering import order, own_batch
 from oauthdeploy.planning.safety import check_safety
 from oauthdeploy.planning.side_effects import in_words
 from oauthdeploy.planning.surviving_tokens import SurvivingTokens, unread_tokens
+from oauthdeploy.planning.unread import Unread, unread_documents, unread_of
 
 _M = TypeVar("_M", bound=Model)
 
 PLAN_FORMAT: Final = "oauthdeploy/plan"
-PLAN_FORMAT_VERSION: Final = "1.0"
+PLAN_FORMAT_VERSION: Final = "1.1"
 """Raised in its second part for additions, in its first for anything that an older reader would misread."""
 
 
@@ -58,7 +59,8 @@ class Plan:
     `stops` are the safety rules that it trips: `plan` shows them, `apply` refuses until each rule is named in `--allow`.
     `blind` lists what can't be compared, as `(address, dotted field)`; it is never drift. `fingerprints` are those of the
     live objects that the plan was made from, by written address; "" where none stood. `manifest_digest` is that of the
-    manifest. `kept` are live objects that the manifest doesn't name and that stay, by server and kind: a count.
+    manifest. `kept` are live objects that the manifest doesn't name and that stay, by server and kind: a count. `unread` are
+    the kinds that the manifest needs and that could not be read: nothing is planned for them.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Plan:
     fingerprints: Mapping[str, str] = field(default_factory=_none)
     manifest_digest: str = ""
     kept: Mapping[tuple[str, str], int] = field(default_factory=_none)
+    unread: tuple[Unread, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -136,6 +139,7 @@ def build_plan(
             fingerprints=MappingProxyType(_fingerprints(changes)),
             manifest_digest=digest,
             kept=comparison.kept,
+            unread=unread_of(desired, live),
         )
 
 
@@ -290,6 +294,7 @@ def plan_document(plan: Plan) -> Document:
             "stops": len(plan.stops),
             "blind": len(plan.blind),
             "kept": sum(plan.kept.values()),
+            "unread": len(plan.unread),
             "reads": sum(server.reads for server in plan.servers),
             "writes": sum(server.writes for server in plan.servers),
         },
@@ -301,6 +306,7 @@ def plan_document(plan: Plan) -> Document:
         "kept": [
             {"server": server, "kind": kind, "count": count} for (server, kind), count in sorted(plan.kept.items())
         ],
+        "unread": list(unread_documents(plan.unread)),
         "fingerprints": dict(sorted(plan.fingerprints.items())),
     }
 

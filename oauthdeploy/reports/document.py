@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from oauthdeploy.planning.drift.classification import DriftReport
     from oauthdeploy.planning.outcome import ApplyReport
     from oauthdeploy.planning.plan import Plan
+    from oauthdeploy.planning.unread import Unread
 
     Subject = Plan | ApplyReport | DriftReport | None
     """What the report was built from, where its JSON form is a document of its own."""
@@ -283,7 +284,8 @@ class Report:
     `servers` are all that take part, `columns` the names of those with items, both with authorization servers first.
     `counts` hold the numbers of the headline. `second_look` are the findings after an apply. `stops` are for a plan, `steps`
     its order of work, `facts` are sentences about the run (journal, second look, lifted rules), `delivered` are the places that
-    secrets went to, by address. `files` are the manifest's, and `estate` is what it wants, for a picture of it.
+    secrets went to, by address. `files` are the manifest's, and `estate` is what it wants, for a picture of it. `unread` is
+    what could not be read; the headline says it.
     """
 
     run: Run
@@ -304,6 +306,7 @@ class Report:
     delivered: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     files: tuple[str, ...] = ()
     estate: DesiredState | None = None
+    unread: tuple[Unread, ...] = ()
 
     @property
     def lead(self) -> str:

@@ -12,7 +12,8 @@ from oauthdeploy.planning.drift.classification import DriftReport, drift_documen
 from oauthdeploy.planning.json_documents import Document, diagnostic_document, diagnostic_documents
 from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
 from oauthdeploy.planning.plan import Plan, plan_document
-from oauthdeploy.reports.document import Field, Item, Report, Run, Value, Verdict
+from oauthdeploy.planning.unread import Unread, unread_documents
+from oauthdeploy.reports.document import Field, Item, Report, Run, Value
 from oauthdeploy.reports.ping import ServerAnswer
 
 VERSION: Final = "1.0"
@@ -43,7 +44,7 @@ def document_of(report: Report) -> Document:
         return apply_document(subject)
     if report.run is Run.COMPARE:
         return comparison_document(report)
-    return validation_document(report.files, report.findings, valid=report.verdict is not Verdict.FAILED)
+    return validation_document(report.files, report.findings, valid=report.estate is not None, unread=report.unread)
 
 
 def comparison_document(report: Report) -> Document:
@@ -52,8 +53,9 @@ def comparison_document(report: Report) -> Document:
         "format": "oauthdeploy/comparison",
         "format_version": VERSION,
         "name": report.name,
-        "different": report.verdict is not Verdict.CLEAN,
+        "different": any(item.state.real for item in report.items),
         "summary": {count.state.word: count.number for count in report.counts},
+        "unread": list(unread_documents(report.unread)),
         "items": [_difference(item) for item in report.items],
         "diagnostics": diagnostic_documents(report.findings),
     }
@@ -79,7 +81,9 @@ def _words(value: Value | None) -> str | list[str] | None:
     return value.text if value.items is None else list(value.items)
 
 
-def validation_document(files: Sequence[str], diagnostics: Diagnostics, *, valid: bool) -> Document:
+def validation_document(
+    files: Sequence[str], diagnostics: Diagnostics, *, valid: bool, unread: Sequence[Unread] = ()
+) -> Document:
     """What `validate -o json` prints."""
     return {
         "format": "oauthdeploy/validation",
@@ -88,6 +92,7 @@ def validation_document(files: Sequence[str], diagnostics: Diagnostics, *, valid
         "files": list(files),
         "errors": diagnostics.count(Severity.ERROR),
         "warnings": diagnostics.count(Severity.WARNING),
+        "unread": list(unread_documents(unread)),
         "diagnostics": diagnostic_documents(diagnostics),
     }
 
@@ -133,6 +138,7 @@ def apply_document(report: ApplyReport) -> Document:
         "delivered": dict(sorted(report.delivered.items())),
         "allowed": list(report.allowed),
         "in_place": [str(address) for address in report.in_place],
+        "unread": list(unread_documents(report.plan.unread)),
         "journal": report.journal,
         "seconds": round(report.seconds, 3),
     }
@@ -169,6 +175,7 @@ def ping_document(answers: Sequence[ServerAnswer]) -> Document:
                 "account": answer.account,
                 "seconds": round(answer.seconds, 3),
                 "error": _error(answer.error) if answer.error else None,
+                "unread": list(unread_documents(answer.unread)),
                 "diagnostics": diagnostic_documents(answer.diagnostics),
             }
             for answer in answers

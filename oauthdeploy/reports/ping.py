@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.planning.unread import Unread, not_known
 from oauthdeploy.reports.console import Look, Sheet
 from oauthdeploy.reports.diagnostics import add_diagnostic
 from oauthdeploy.reports.formatting import seconds_text, visible
@@ -26,6 +27,7 @@ class ServerAnswer:
     seconds: float = 0.0
     error: OAuthDeployError | None = None
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
+    unread: tuple[Unread, ...] = ()
 
 
 def render_ping(answers: Sequence[ServerAnswer], look: Look) -> str:
@@ -34,7 +36,8 @@ def render_ping(answers: Sequence[ServerAnswer], look: Look) -> str:
     width = max((len(answer.server) for answer in answers), default=0)
     roles = max((len(answer.role) for answer in answers), default=0)
     for answer in answers:
-        mark = ("failed", "error") if answer.error is not None else ("ok    ", "good")
+        failed = answer.error is not None or answer.unread
+        mark = ("failed", "error") if failed else ("ok    ", "good")
         product = visible(f"{answer.product} {answer.version}".strip() or answer.driver)
         sheet.ends(
             [(answer.server.ljust(width), "name"), ("  ", ""), mark, (f"  {answer.role.ljust(roles)}  {product}", "")],
@@ -50,4 +53,6 @@ def render_ping(answers: Sequence[ServerAnswer], look: Look) -> str:
     good = sum(answer.error is None for answer in answers)
     sheet.blank()
     sheet.add((f"{good} of {len(answers)} servers answered and accepted the credentials.", "strong"))
+    if unread := [item for answer in answers for item in answer.unread]:
+        sheet.add((not_known(unread), "error"))
     return sheet.text()

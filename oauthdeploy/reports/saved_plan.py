@@ -7,6 +7,7 @@ from oauthdeploy.planning.planfile.binding import Binding
 from oauthdeploy.planning.planfile.decoding import NotAPlan, saved_plan
 from oauthdeploy.planning.planfile.plan_file import SavedPlan
 from oauthdeploy.planning.planfile.staleness import Comparison
+from oauthdeploy.planning.unread import not_known, unread_documents
 from oauthdeploy.reports.builders.plan import plan_report
 from oauthdeploy.reports.console import Look, Sheet
 from oauthdeploy.reports.formatting import counted, listed, visible
@@ -68,6 +69,8 @@ def render_check(saved: SavedPlan, found: Comparison, look: Look) -> str:
         sheet.add(("Nothing has moved: the plan can be applied.", "good"), hang=2)
     elif not found.in_place:
         sheet.add(("Nothing has moved: there is still nothing to do.", "good"), hang=2)
+    if found.unread:
+        sheet.add((visible(not_known(found.unread)), "error"), hang=2)
     return sheet.text()
 
 
@@ -87,5 +90,6 @@ def check_document(saved: SavedPlan, found: Comparison) -> Document:
         "stale": found.stale,
         "moved": [{"subject": item.subject, "detail": item.detail} for item in found.moved],
         "in_place": [str(address) for address in found.in_place],
+        "unread": list(unread_documents(found.unread)),
         "changes": len(saved.plan.changes),
     }

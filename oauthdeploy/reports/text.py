@@ -226,7 +226,7 @@ def _add_end(sheet: Sheet, item: Item) -> None:
 
 def _add_last(sheet: Sheet, report: Report) -> None:
     """The sentence that sums up, and what is known of the run besides."""
-    if report.run is Run.VALIDATE and report.verdict is Verdict.FAILED:
+    if report.run is Run.VALIDATE and report.estate is None:
         sheet.add(("error: ", "error"), (report.headline, "strong"))
     else:
         sheet.add((report.headline, _VERDICTS[report.verdict]), hang=2)

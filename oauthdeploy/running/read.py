@@ -15,8 +15,9 @@ from oauthdeploy.drivers.base import Driver, ServerReport, Wanted
 from oauthdeploy.model.identities import Identity
 from oauthdeploy.model.objects import Revocation
 from oauthdeploy.model.servers import Role
-from oauthdeploy.model.state import DesiredState, LiveState, Prune, ServerState
+from oauthdeploy.model.state import DesiredState, LiveState, ServerState
 from oauthdeploy.planning.accounts import accounts_of
+from oauthdeploy.planning.unread import needed_kinds, pruned_kinds
 
 T = TypeVar("T")
 
@@ -99,25 +100,17 @@ def wanted_of(desired: DesiredState, server: str, *, everything: bool = True) ->
     """What has to be read from `server`: the kinds that the manifest names for it, and those that they can't do without."""
     objects = desired.on(server)
     absent = frozenset(address for address in desired.absent if address.server == server)
-    pruned = _pruned_kinds(desired, server)
     external = frozenset(address for address in desired.external if address.server == server)
-    kinds = {address.kind for address in (*objects, *absent, *external)} | pruned
-    scopes_go = Kind.SCOPE in pruned or any(address.kind is Kind.SCOPE for address in absent)
-    if scopes_go and desired.keeps_associations(server):
-        # A scope can't go while clients may still ask for it, so those associations must be seen.
-        kinds.add(Kind.ASSOCIATION)
-    if kinds & {Kind.ASSOCIATION, Kind.REVOCATION}:
-        # Servers keep both with the client, and tell clients by an id of their own.
-        kinds.add(Kind.CLIENT)
+    everything = everything or bool(pruned_kinds(desired, server))
     return Wanted(
         objects=objects,
-        kinds=frozenset(kinds),
+        kinds=needed_kinds(desired, server),
         absent=absent,
         moved=MappingProxyType({a: name for a, name in desired.moved.items() if a.server == server}),
-        everything=everything or bool(pruned),
+        everything=everything,
         owner=desired.name,
         external=external,
-        identities=_identities(desired, server, (*objects, *absent, *external), everything=everything or bool(pruned)),
+        identities=_identities(desired, server, (*objects, *absent, *external), everything=everything),
     )
 
 
@@ -131,21 +124,6 @@ def _identities(
         clients |= {value.client for a in named if isinstance(value := desired.objects.get(a), Revocation)}
         known = {address: identity for address, identity in known.items() if address.name in clients}
     return MappingProxyType(known)
-
-
-def _pruned_kinds(desired: DesiredState, server: str) -> set[Kind]:
-    """The kinds of which the server must list all, because what the manifest doesn't name may have to go."""
-    prune = desired.policy.prune
-    found = set()
-    if prune.clients is not Prune.NONE:
-        found.add(Kind.CLIENT)
-    if prune.scopes is not Prune.NONE:
-        found.add(Kind.SCOPE)
-    listed = bool(desired.listed_clients or desired.listed_scopes)
-    associations = prune.associations is Prune.FULL or (prune.associations is Prune.MANAGED and listed)
-    if associations and desired.keeps_associations(server):
-        found.add(Kind.ASSOCIATION)
-    return found
 
 
 def ask_each(

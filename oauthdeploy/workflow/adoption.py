@@ -18,6 +18,7 @@ from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.journal import JOURNALS, Journal
 from oauthdeploy.running.ownership_marks import write_marks
 from oauthdeploy.running.read import read_live
+from oauthdeploy.workflow.apply import make_plan
 from oauthdeploy.workflow.connections import connected, load
 from oauthdeploy.workflow.locking import locked, state_folder
 from oauthdeploy.workflow.options import RunOptions
@@ -41,10 +42,7 @@ def probe(request: ManifestRequest, options: RunOptions | None = None) -> Diagno
 
     Writes nothing. Raises what `make_plan` raises.
     """
-    options = options or RunOptions()
-    manifest = load(request, options)
-    with connected(manifest, options, read_only=True) as drivers:
-        plan, _live, _reports = plan_now(manifest, drivers, options)
+    plan, _manifest = make_plan(request, options)
     return plan.diagnostics
 
 

@@ -13,7 +13,9 @@ from oauthdeploy.drivers.base import Driver, ServerReport
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.planning.outcome import ApplyReport
 from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.unread import Unread, unread_of
 from oauthdeploy.running.journal import JOURNALS
+from oauthdeploy.running.read import read_live
 from oauthdeploy.running.undelivered_secrets import with_lost_secrets
 from oauthdeploy.workflow.connections import connected, load
 from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
@@ -70,7 +72,10 @@ def planned(manifest: Manifest, readers: Mapping[str, Driver], options: RunOptio
 
 
 def ping(request: ManifestRequest, options: RunOptions | None = None) -> tuple[PingResult, ...]:
-    """Ask every server of the manifest who it is and whether the credentials are accepted. Raises ManifestInvalid."""
+    """Ask every server of the manifest who it is, and whether it accepts the credentials and shows what the manifest manages.
+
+    Raises ManifestInvalid.
+    """
     options = options or RunOptions()
     manifest = load(request, options)
     with connected(manifest, options, read_only=True) as drivers:
@@ -79,13 +84,16 @@ def ping(request: ManifestRequest, options: RunOptions | None = None) -> tuple[P
             server = manifest.desired.servers[name]
             begun = time.monotonic()
             report: ServerReport | None = None
+            unread: tuple[Unread, ...] = ()
             error: OAuthDeployError | None = None
             try:
                 report = drivers[name].check()
+                live = read_live({name: drivers[name]}, manifest.desired, everything=False)
+                unread = unread_of(manifest.desired, live)
             except OAuthDeployError as caught:
                 error = caught
             seconds = time.monotonic() - begun
-            return PingResult(name, server.driver, server.role.value, server.url or "", report, error, seconds)
+            return PingResult(name, server.driver, server.role.value, server.url or "", report, error, seconds, unread)
 
         with ThreadPoolExecutor(max_workers=max(1, len(drivers))) as pool:
             return tuple(pool.map(ask, sorted(drivers)))

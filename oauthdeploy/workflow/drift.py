@@ -76,7 +76,7 @@ class DriftRound:
     @property
     def complete(self) -> bool:
         """True where everything could be looked at."""
-        return self.report is not None and not self.down
+        return self.report is not None and not self.down and not self.report.plan.unread
 
 
 def look_for_drift(

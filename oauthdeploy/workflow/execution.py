@@ -84,9 +84,8 @@ def carry_out(
     Raises SafetyStop, StalePlan, JournalFailed, DeliveryFailed and the servers' errors, all with nothing written.
     """
     plan, manifest = job.plan, job.manifest
-    unread = _unread(manifest, job.live, options)
     if plan.is_empty:
-        return ApplyReport(plan=plan, outcomes=(), verified=options.verify, in_place=job.in_place, unread=unread)
+        return ApplyReport(plan=plan, outcomes=(), verified=options.verify, in_place=job.in_place)
     if not job.urgent:
         _require_no_errors(plan)
     if confirm is not None and not confirm(plan):
@@ -111,7 +110,7 @@ def carry_out(
             prover=None if job.urgent else prover_of(manifest),
             fresh=Freshness(plan, drivers, manifest.desired, always=job.reviewed),
         )
-    return replace(report, in_place=job.in_place, unread=unread)
+    return replace(report, in_place=job.in_place)
 
 
 def _require_no_errors(plan: Plan) -> None:
@@ -123,13 +122,3 @@ def _require_no_errors(plan: Plan) -> None:
             detail="\n".join(f"[{item.rule}] {item.address} {item.detail or item.summary}" for item in errors),
             fix="Put right what the findings of the plan name. Nothing was written.",
         )
-
-
-def _unread(manifest: Manifest, live: LiveState, options: RunOptions) -> tuple[str, ...]:
-    """What the manifest manages and nobody could read; a run that was pointed at chosen objects answers for those alone."""
-    if options.targets or options.excludes:
-        return ()
-    desired = manifest.desired
-    managed = {(address.server, address.kind) for address in (*desired.objects, *desired.absent)}
-    found = {(server, kind) for server, kind in managed if server in live.servers and not live.readable(server, kind)}
-    return tuple(f"{server}: {kind}" for server, kind in sorted(found, key=lambda one: (one[0], one[1].rank)))

@@ -28,6 +28,7 @@ from oauthdeploy.planning.export.builder import export
 from oauthdeploy.planning.export.values import Export, ExportOptions, Left
 from oauthdeploy.planning.inventory import Inventory, kinds_to_read
 from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.unread import Unread, unread_among
 from oauthdeploy.running.read import check_all, read_wanted
 from oauthdeploy.workflow.connections import connected, narrowed
 from oauthdeploy.workflow.options import RunOptions
@@ -69,13 +70,14 @@ class ExportedFile:
 class ExportReport:
     """`files` are those of the manifest, in order; `variables` the environment variables that new entries read, by name with
     their purpose; `findings` what could not be said, and what rules say of the live objects. `holds_secret`: a text has a
-    secret that stands in the manifest itself, and must not be shown.
+    secret that stands in the manifest itself, and must not be shown. `unread` are the kinds that could not be read.
     """
 
     files: tuple[ExportedFile, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
     findings: Diagnostics = field(default_factory=Diagnostics)
     holds_secret: bool = False
+    unread: tuple[Unread, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -187,7 +189,8 @@ class _Export:
                 report = self._checked(drivers, made, found)
                 if report is not None:
                     texts = (file.text for file in report.files)
-                    return replace(report, holds_secret=any(_holds_secret(self.manifest, text) for text in texts))
+                    shows = any(_holds_secret(self.manifest, text) for text in texts)
+                    return replace(report, holds_secret=shows, unread=self._unread(estate))
         raise NotExported(
             "The servers hold what can't be brought into a manifest",
             detail="\n".join(f"{item.address}: {item.detail}" for item in self.said[-5:]),
@@ -195,6 +198,13 @@ class _Export:
         )
 
     # -- reading ----------------------------------------------------------------------------------------------------
+
+    def _unread(self, inventory: Inventory) -> tuple[Unread, ...]:
+        asked = {
+            name: kinds_to_read(inventory.desired.servers[name], inventory.tables[name], self.wanted.kinds)
+            for name in inventory.live.servers
+        }
+        return unread_among(inventory.live, asked)
 
     def _load(self) -> Manifest:
         manifest, found = load_manifest(self.request, self.facts, self.sources)

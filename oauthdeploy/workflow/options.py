@@ -10,6 +10,7 @@ from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.drivers.base import ServerReport
 from oauthdeploy.manifest.api import Manifest
 from oauthdeploy.planning.changes import Risk
+from oauthdeploy.planning.unread import Unread
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class RunOptions:
 class PingResult:
     """What one `server` answered, with its `driver`, `role` and `url`: its `report`, or the `error` that stood in the way.
 
-    `seconds` is the time that it took.
+    `seconds` is the time that it took. `unread` are kinds that the manifest needs and the account may not read.
     """
 
     server: str
@@ -51,3 +52,4 @@ class PingResult:
     report: ServerReport | None
     error: OAuthDeployError | None
     seconds: float
+    unread: tuple[Unread, ...] = ()

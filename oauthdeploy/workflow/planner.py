@@ -19,6 +19,7 @@ from oauthdeploy.planning.plan import Plan, build_plan, with_losses, with_surviv
 from oauthdeploy.planning.safety import check_risk
 from oauthdeploy.planning.selection import require_known, select
 from oauthdeploy.planning.surviving_tokens import asks_for_tokens
+from oauthdeploy.planning.unread import selected
 from oauthdeploy.running.read import check_all, read_live, wanted_of, with_tokens
 from oauthdeploy.workflow.options import RunOptions
 
@@ -76,6 +77,8 @@ def plan_now(
         planned = {address for change in plan.changes for address in (change.address, change.live_address)}
         require_known(chosen, {*desired.objects, *desired.absent, *live.objects, *planned}, names)
     plan = select(plan, options.targets, options.excludes, names)
+    if options.targets or options.excludes:
+        plan = replace(plan, unread=selected(plan.unread, desired, options.targets, options.excludes, names))
     if options.fail_on is not None:
         plan = replace(plan, stops=plan.stops + check_risk(plan.changes, options.fail_on))
     return _located(plan, manifest), live, reports

@@ -208,7 +208,7 @@ def check_saved(
     with connected(manifest, options, read_only=True) as drivers:
         plan, live, _reports = plan_now(manifest, drivers, options)
     found = compare_plans(saved, plan, live)
-    return Comparison((*moved, *found.moved), found.in_place)
+    return Comparison((*moved, *found.moved), found.in_place, plan.unread)
 
 
 def run_saved(

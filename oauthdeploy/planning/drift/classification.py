@@ -34,9 +34,10 @@ from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.json_documents import Document, diagnostic_documents, field_document
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.pruning import is_listed
+from oauthdeploy.planning.unread import unread_documents
 
 DRIFT_FORMAT: Final = "oauthdeploy/drift"
-DRIFT_FORMAT_VERSION: Final = "1.1"
+DRIFT_FORMAT_VERSION: Final = "1.2"
 
 
 class DriftClass(StrEnum):
@@ -276,6 +277,7 @@ def drift_document(report: DriftReport) -> Document:
         "accepted": len(report.accepted),
         "baseline": None if report.baseline is None else _baseline_document(report.baseline),
         "left_alone": report.left_alone,
+        "unread": list(unread_documents(report.plan.unread)),
         "requests": dict(report.requests),
         "items": [
             {

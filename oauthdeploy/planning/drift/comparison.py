@@ -21,19 +21,21 @@ from oauthdeploy.planning.export.client_matching import group_clients, keys_of
 from oauthdeploy.planning.inventory import OPENS, Inventory
 from oauthdeploy.planning.normalize import flatten, live_value, same, write_only
 from oauthdeploy.planning.plan import ServerSummary
+from oauthdeploy.planning.unread import Unread, unread_among
 
 _COMPARED: Final = (Kind.SETTINGS, Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION)
 
 
 @dataclass(frozen=True)
 class SidesCompared:
-    """What two sides hold differently. `servers` took part, with the requests of reading them."""
+    """What two sides hold differently. `servers` took part, with the requests of reading them; `unread` could not be."""
 
     left: str
     right: str
     items: tuple[DriftItem, ...]
     servers: tuple[ServerSummary, ...] = ()
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
+    unread: tuple[Unread, ...] = ()
 
     @property
     def different(self) -> bool:
@@ -50,6 +52,7 @@ def compare_servers(
     servers and are left out, and so is what only one of them has a word for.
     """
     items: list[DriftItem] = []
+    lost: dict[str, list[Kind]] = {left: [], right: []}
     keys = _keys(inventory, left, right)
     for kind in _COMPARED:
         if not {left, right} <= set(inventory.holders(kind)) or (
@@ -58,9 +61,11 @@ def compare_servers(
             continue
         unread = [name for name in (left, right) if not inventory.live.readable(name, kind)]
         items += (_unread(inventory, kind, name) for name in unread)
+        for name in unread:
+            lost[name].append(kind)
         if not unread:
             items += _pairs(inventory, kind, left, right, keys)
-    return SidesCompared(left, right, in_order(items), servers)
+    return SidesCompared(left, right, in_order(items), servers, unread=unread_among(inventory.live, lost))
 
 
 def compare_desired(left: str, one: DesiredState, right: str, other: DesiredState) -> SidesCompared:

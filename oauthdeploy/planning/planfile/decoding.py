@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.core.secrets import Secret
@@ -15,6 +15,7 @@ from oauthdeploy.core.version import __version__
 from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Unparsed
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Risk, Stage
 from oauthdeploy.planning.plan import PLAN_FORMAT, PLAN_FORMAT_VERSION, Plan, ServerSummary
+from oauthdeploy.planning.unread import Unread
 
 Json = Mapping[str, Any]
 T = TypeVar("T")
@@ -88,6 +89,7 @@ def _plan(document: Json) -> Plan:
         fingerprints=MappingProxyType(dict(document["fingerprints"])),
         manifest_digest=document["manifest_digest"],
         kept=MappingProxyType({(item["server"], item["kind"]): item["count"] for item in document["kept"]}),
+        unread=_each(document.get("unread", ()), lambda item: Unread(item["server"], Kind(item["kind"]), item["why"])),
     )
 
 

@@ -22,6 +22,7 @@ from oauthdeploy.planning.json_documents import change_document
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.planfile.binding import Binding, SecretSource
 from oauthdeploy.planning.planfile.plan_file import SavedPlan
+from oauthdeploy.planning.unread import Unread
 
 Json = Mapping[str, Any]
 _LONGEST: Final = 120
@@ -41,10 +42,11 @@ class StaleItem:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A saved plan against now. `in_place` are saved changes that are made already."""
+    """A saved plan against now. `in_place` are saved changes that are made already, `unread` what couldn't be read now."""
 
     moved: tuple[StaleItem, ...] = ()
     in_place: tuple[Address, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
     @property
     def stale(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 from oauthdeploy.core.diagnostics import Severity
 from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
+from oauthdeploy.planning.unread import not_known
 from oauthdeploy.reports.builders.common import ACTIONS, ALWAYS_COUNTED, columns_of, rows_of
 from oauthdeploy.reports.builders.plan import plan_report
 from oauthdeploy.reports.document import Count, End, Item, ManifestView, Report, Run, State, Verdict
@@ -60,9 +61,10 @@ def apply_line(report: ApplyReport) -> str:
     """The count of what was done, and of what was not."""
     if not report.outcomes:
         what = "Every change of the saved plan is in place already." if report.in_place else "Nothing to do."
-        return f"{what} Nothing was changed."
+        return f"{what} Nothing was changed. {not_known(report.plan.unread)}".rstrip()
     head = "Applied" if report.complete else "Interrupted" if report.interrupted else "Applied in part"
-    return f"{head}: {', '.join(count.words for count in _counts(report))}, in {seconds_text(report.seconds)}."
+    line = f"{head}: {', '.join(count.words for count in _counts(report))}, in {seconds_text(report.seconds)}."
+    return f"{line} {not_known(report.plan.unread)}".rstrip()
 
 
 def outcome_words(outcome: Outcome) -> str:
@@ -99,7 +101,7 @@ def _counts(report: ApplyReport) -> Iterator[Count]:
 
 
 def _verdict(report: ApplyReport) -> Verdict:
-    failed = not report.complete or report.verification.errors or report.unread
+    failed = not report.complete or report.verification.errors or report.plan.unread
     return Verdict.FAILED if failed else Verdict.CLEAN
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.planning.drift.classification import DriftClass, DriftItem
 from oauthdeploy.planning.plan import ServerSummary
+from oauthdeploy.planning.unread import Unread, not_known
 from oauthdeploy.reports.builders.common import CLASSES, bare, columns_of, fields_of, in_order, placed, rows_of
 from oauthdeploy.reports.builders.drift import counts_of, difference_line
 from oauthdeploy.reports.document import Item, ManifestView, Report, Run, State, Verdict
@@ -36,6 +37,7 @@ def comparison_report(
     *,
     servers: Sequence[ServerSummary] = (),
     diagnostics: Diagnostics | None = None,
+    unread: Sequence[Unread] = (),
     manifest: ManifestView | None = None,
 ) -> Report:
     """The differences between two sides, which their names tell apart.
@@ -50,12 +52,15 @@ def comparison_report(
     known = tuple(replace(server, writes=None) for server in in_order(servers))
     columns = columns_of(known, made)
     counts = tuple(replace(count, state=_state(DriftClass(count.state.word), names)) for count in counts_of(items))
-    clean = f"No difference between {names['left']} and {names['right']}."
+    seen = " in what could be read" if unread else ""
+    clean = f"No difference between {names['left']} and {names['right']}{seen}."
+    verdict = Verdict.WAITING if any(item.kind.counts for item in items) else Verdict.CLEAN
     return Report(
         run=Run.COMPARE,
         name=f"{names['left']} and {names['right']}",
-        verdict=Verdict.WAITING if any(item.kind.counts for item in items) else Verdict.CLEAN,
-        headline=difference_line(counts, title="Different", clean=clean),
+        verdict=Verdict.FAILED if unread else verdict,
+        headline=f"{difference_line(counts, title='Different', clean=clean)} {not_known(unread)}".rstrip(),
+        unread=tuple(unread),
         servers=known,
         columns=columns,
         counts=counts,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from oauthdeploy.planning.drift.classification import DriftClass, DriftItem, DriftReport
+from oauthdeploy.planning.unread import not_known
 from oauthdeploy.reports.builders.common import (
     ACCEPTED,
     CLASSES,
@@ -35,8 +36,8 @@ def drift_report(drift: DriftReport, manifest: ManifestView | None = None) -> Re
     return Report(
         run=Run.DRIFT,
         name=visible(drift.plan.name),
-        verdict=Verdict.WAITING if drift.drifted else Verdict.CLEAN,
-        headline=difference_line(counts, clean=_KNOWN_ONLY if drift.accepted else _CLEAN),
+        verdict=Verdict.FAILED if drift.plan.unread else Verdict.WAITING if drift.drifted else Verdict.CLEAN,
+        headline=_line(drift, counts),
         subject=drift,
         servers=servers,
         columns=columns,
@@ -46,7 +47,14 @@ def drift_report(drift: DriftReport, manifest: ManifestView | None = None) -> Re
         facts=_left_alone(drift.left_alone),
         files=manifest.files,
         estate=manifest.desired,
+        unread=drift.plan.unread,
     )
+
+
+def _line(drift: DriftReport, counts: Sequence[Count]) -> str:
+    unread = drift.plan.unread
+    clean = "No drift in what could be read." if unread else _KNOWN_ONLY if drift.accepted else _CLEAN
+    return f"{difference_line(counts, clean=clean)} {not_known(unread)}".rstrip()
 
 
 def counts_of(items: Sequence[DriftItem]) -> tuple[Count, ...]:

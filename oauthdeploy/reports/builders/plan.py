@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from oauthdeploy.core.addresses import Address
-from oauthdeploy.core.errors import ServerError
 from oauthdeploy.planning.changes import Change, Reason, Stage
 from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.unread import not_known
 from oauthdeploy.reports.builders.common import (
     ACTIONS,
     ALWAYS_COUNTED,
@@ -39,8 +39,6 @@ REASONS: Final = {
     Reason.CUT_OFF: "cut off",
     Reason.SECRET_REVISION: "new secret revision",
 }
-_NOT_READ: Final = {ServerError.rule, *(kind.rule for kind in ServerError.__subclasses__())}
-"""A finding of a plan with the rule of a server's error is about a kind that couldn't be read."""
 
 
 def plan_report(
@@ -60,7 +58,7 @@ def plan_report(
         run=Run.PLAN,
         name=visible(plan.name),
         verdict=_verdict(plan, stops),
-        headline=plan_line(plan, partial=partial),
+        headline=plan_line(plan, partial=partial, allowed=allowed),
         subject=plan,
         servers=servers,
         columns=columns,
@@ -72,19 +70,28 @@ def plan_report(
         remarks=tuple(_remarks(plan)),
         files=manifest.files,
         estate=manifest.desired,
+        unread=plan.unread,
     )
 
 
-def plan_line(plan: Plan, *, partial: bool = False) -> str:
-    """What is to be done in numbers, or that there is nothing to do, and how far that was seen."""
-    if plan.is_empty:
-        if partial:
-            return "No changes in the selected part."
-        unseen = any(item.rule in _NOT_READ for item in plan.diagnostics)
-        return "No changes. Both sides are as the manifest says" + (
-            ", as far as they could be read." if unseen else "."
-        )
-    return f"Plan: {', '.join(count.words for count in counts_of(plan))}."
+def plan_line(plan: Plan, *, partial: bool = False, allowed: Collection[str] = ()) -> str:
+    """What is to be done in numbers, or that there is nothing to do; then what `apply` would stop at, and what isn't known."""
+    if plan.changes:
+        line = f"Plan: {', '.join(count.words for count in counts_of(plan))}."
+    elif partial:
+        line = "No changes in the selected part."
+    elif plan.unread:
+        line = "No changes in what could be read."
+    else:
+        line = "No changes. Both sides are as the manifest says."
+    return " ".join(part for part in (line, _stop_line(plan, allowed), not_known(plan.unread)) if part)
+
+
+def _stop_line(plan: Plan, allowed: Collection[str]) -> str:
+    """What `apply` would stop at, by rule."""
+    errors = sorted({item.rule for item in plan.diagnostics.errors}) if plan.changes else []
+    stops = sorted({stop.rule for stop in plan.stops} - set(allowed)) if plan.changes else []
+    return f"apply stops at: {', '.join((*errors, *stops))}." if errors or stops else ""
 
 
 def counts_of(plan: Plan) -> tuple[Count, ...]:
@@ -113,7 +120,7 @@ def item_of(change: Change, manifest: ManifestView) -> Item:
 
 
 def _verdict(plan: Plan, stops: tuple[Stop, ...]) -> Verdict:
-    if plan.diagnostics.errors or any(not stop.lifted for stop in stops):
+    if plan.diagnostics.errors or plan.unread or any(not stop.lifted for stop in stops):
         return Verdict.FAILED
     return Verdict.CLEAN if plan.is_empty else Verdict.WAITING
 

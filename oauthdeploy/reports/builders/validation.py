@@ -9,6 +9,7 @@ from typing import Final
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostics, Severity
 from oauthdeploy.model.state import DesiredState
+from oauthdeploy.planning.unread import Unread, not_known
 from oauthdeploy.reports.diagnostics import summary_of
 from oauthdeploy.reports.document import Count, Report, Run, State, Verdict
 from oauthdeploy.reports.formatting import counted, listed, visible
@@ -16,13 +17,15 @@ from oauthdeploy.reports.formatting import counted, listed, visible
 _COUNTED: Final = (Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION, Kind.REVOCATION)
 
 
-def validation_report(files: Sequence[str], diagnostics: Diagnostics, desired: DesiredState | None) -> Report:
+def validation_report(
+    files: Sequence[str], diagnostics: Diagnostics, desired: DesiredState | None, unread: Sequence[Unread] = ()
+) -> Report:
     """Findings as a report; `desired` is None where the manifest is not valid."""
     return Report(
         run=Run.VALIDATE,
         name=visible(listed(list(files))),
-        verdict=Verdict.CLEAN if desired is not None else Verdict.FAILED,
-        headline=validation_line(files, diagnostics, desired),
+        verdict=Verdict.CLEAN if desired is not None and not unread else Verdict.FAILED,
+        headline=f"{validation_line(files, diagnostics, desired)} {not_known(unread)}".rstrip(),
         counts=(
             Count(diagnostics.count(Severity.ERROR), State("error", "x", "errors", style="error")),
             Count(diagnostics.count(Severity.WARNING), State("warning", "!", "warnings", style="warning")),
@@ -30,6 +33,7 @@ def validation_report(files: Sequence[str], diagnostics: Diagnostics, desired: D
         findings=diagnostics,
         files=tuple(files),
         estate=desired,
+        unread=tuple(unread),
     )
 
 

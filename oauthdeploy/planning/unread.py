@@ -1,0 +1,108 @@
+"""What the manifest manages and nobody could read: as long as there is any of it, no run ends well."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.model.state import DesiredState, LiveState, Prune
+from oauthdeploy.planning.identities import Names
+
+_STATUS: Final = re.compile(r"\banswered ([1-5][0-9]{2})\b")
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A kind of a server that the manifest needs and that couldn't be read, and why in few words: `403 Forbidden`."""
+
+    server: str
+    kind: Kind
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.value if self.kind.is_singleton else f'{self.kind.value}s'} on {self.server} ({self.why})"
+
+
+def needed_kinds(desired: DesiredState, server: str) -> frozenset[Kind]:
+    """The kinds that must be read from a server: those that the manifest names or prunes, and those that these need."""
+    named = (*desired.objects, *desired.absent, *desired.external)
+    here = [address for address in named if address.server == server]
+    pruned = pruned_kinds(desired, server)
+    kinds = {address.kind for address in here} | pruned
+    scopes_go = Kind.SCOPE in pruned or any(address.kind is Kind.SCOPE for address in desired.absent & set(here))
+    if scopes_go and desired.keeps_associations(server):
+        # A scope can't go while clients may still ask for it, so those associations must be seen.
+        kinds.add(Kind.ASSOCIATION)
+    if kinds & {Kind.ASSOCIATION, Kind.REVOCATION}:
+        # Servers keep both with the client, and tell clients by an id of their own.
+        kinds.add(Kind.CLIENT)
+    return frozenset(kinds)
+
+
+def pruned_kinds(desired: DesiredState, server: str) -> frozenset[Kind]:
+    """The kinds of which the server must list all, because what the manifest doesn't name may have to go."""
+    prune = desired.policy.prune
+    found = set()
+    if prune.clients is not Prune.NONE:
+        found.add(Kind.CLIENT)
+    if prune.scopes is not Prune.NONE:
+        found.add(Kind.SCOPE)
+    listed = bool(desired.listed_clients or desired.listed_scopes)
+    associations = prune.associations is Prune.FULL or (prune.associations is Prune.MANAGED and listed)
+    if associations and desired.keeps_associations(server):
+        found.add(Kind.ASSOCIATION)
+    return frozenset(found)
+
+
+def unread_of(desired: DesiredState, live: LiveState) -> tuple[Unread, ...]:
+    """The needed kinds of each server that couldn't be read, in the order of servers and kinds."""
+    failed = [name for name, state in live.servers.items() if state.unreadable and name in desired.servers]
+    return unread_among(live, {name: needed_kinds(desired, name) for name in failed})
+
+
+def unread_among(live: LiveState, kinds: Mapping[str, Collection[Kind]]) -> tuple[Unread, ...]:
+    """Those of `kinds`, by server, that couldn't be read, in the order of servers and kinds."""
+    return tuple(
+        Unread(name, kind, brief(live.servers[name].unreadable[kind]))
+        for name in sorted(kinds)
+        for kind in Kind
+        if kind in kinds[name] and kind in live.servers[name].unreadable
+    )
+
+
+def selected(
+    unread: Iterable[Unread], desired: DesiredState, targets: Sequence[str], excludes: Sequence[str], names: Names
+) -> tuple[Unread, ...]:
+    """Those that a selection is about: a run that is pointed at chosen objects answers for those alone."""
+    chosen = {
+        (address.server, address.kind)
+        for address in (*desired.objects, *desired.absent, *desired.external)
+        if (not targets or names.matches(address, targets)) and not names.matches(address, excludes)
+    }
+    return tuple(item for item in unread if (item.server, item.kind) in chosen)
+
+
+def not_known(unread: Sequence[Unread]) -> str:
+    """`Not known: scopes on login (403 Forbidden).`; nothing where all is known."""
+    return f"Not known: {', '.join(str(item) for item in unread)}." if unread else ""
+
+
+def brief(why: Diagnostic) -> str:
+    """The reason in few words: the status of the answer, else what was wrong with it."""
+    status = _STATUS.search(why.detail)
+    if status is None:
+        return why.rule.replace("-", " ")
+    number = int(status[1])
+    phrase = next((item.phrase for item in HTTPStatus if item == number), "")
+    return f"{number} {phrase}".strip()
+
+
+def unread_documents(unread: Iterable[Unread]) -> Iterator[dict[str, str]]:
+    """For the JSON of plans and reports."""
+    for item in unread:
+        yield {"server": item.server, "kind": item.kind.value, "why": item.why}
