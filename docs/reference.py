@@ -54,6 +54,8 @@ def commands_page() -> str:
     lines += [
         "`oauthdeploy COMMAND --help` says the same. `-f` and the flags of a selection go with most commands.",
         "",
+        "A repeatable flag takes one value from each line of its variable; blanks, commas and colons are parts of a value.",
+        "",
     ]
     lines += ["| command | what it does |", "|---|---|"]
     lines += [f"| [{name}](#oauthdeploy-{name}) | {cell(short)} |" for name, short in COMMANDS.items()]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import leave, option
-from oauthdeploy.cli.options import Reach, Source, manifest_options, output_options, reach_options
+from oauthdeploy.cli.options import Reach, Source, manifest_options, output_options, reach_options, state_option
 from oauthdeploy.cli.output import Output, as_json
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import UsageError
@@ -24,8 +26,11 @@ if TYPE_CHECKING:
 @manifest_options
 @reach_options
 @option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Don't ask.")
+@state_option
 @output_options("text", "json")
-def adopt(addresses: tuple[str, ...], source: Source, reach: Reach, yes: bool, output: Output) -> None:
+def adopt(
+    addresses: tuple[str, ...], source: Source, reach: Reach, yes: bool, state_dir: Path | None, output: Output
+) -> None:
     """Take over objects that are there already.
 
     Shows each live object that the manifest names (or those that ADDRESS globs name), and what the next apply would change on
@@ -49,7 +54,8 @@ def adopt(addresses: tuple[str, ...], source: Source, reach: Reach, yes: bool, o
         streams.write_talk("\nWrite these marks? Only 'yes' is accepted: ")
         return sys.stdin.readline().strip() == "yes"
 
-    report = workflow.adopt(source.request(), reach.options(), addresses, confirm=confirm)
+    options = replace(reach.options(), state_dir=state_dir)
+    report = workflow.adopt(source.request(), options, addresses, confirm=confirm)
     if report is None:
         output.talk("Nothing was changed.")
         leave(ExitCode.ERROR)

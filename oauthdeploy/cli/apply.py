@@ -11,7 +11,15 @@ import click
 
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import leave, option
-from oauthdeploy.cli.options import Reach, Source, duration, manifest_options, output_options, reach_options
+from oauthdeploy.cli.options import (
+    Reach,
+    Source,
+    duration,
+    manifest_options,
+    output_options,
+    reach_options,
+    state_option,
+)
 from oauthdeploy.cli.output import Output, ReportNotWritten
 from oauthdeploy.cli.reporting import FORMS, view_of
 from oauthdeploy.core.errors import OAuthDeployError, PartialApply, StalePlan, UsageError
@@ -64,6 +72,7 @@ LAST = "last"
     metavar="[JOURNAL]",
     help="Go on with a run that was cut off or done in part: only what it had planned.  [default journal: the last one]",
 )
+@state_option
 @output_options(*FORMS)
 def apply(
     planfile: Path | None,
@@ -75,6 +84,7 @@ def apply(
     lock_timeout: int,
     verify: bool,
     resume: str | None,
+    state_dir: Path | None,
     output: Output,
 ) -> None:
     """Make the servers as the manifest says: plan, ask, change, verify.
@@ -93,7 +103,8 @@ def apply(
     may_ask = asks and not no_input and not source.takes_stdin and streams.is_terminal(sys.stdin)
     question = Question(output, reach, yes=yes or planfile is not None, may_ask=may_ask)
     with event_stream(output) as stream:
-        options = replace(reach.options(lock_timeout=lock_timeout, verify=verify), on_manifest=question.know)
+        options = reach.options(lock_timeout=lock_timeout, verify=verify)
+        options = replace(options, on_manifest=question.know, state_dir=state_dir)
         report = _run(planfile, resume, source, options, question, stream, output)
         error = not_as_planned(report) if report is not None else None
         code = ExitCode.ERROR if report is None else error.exit_code if error else ExitCode.DONE

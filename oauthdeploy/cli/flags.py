@@ -11,9 +11,24 @@ Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
 
+class Flag(click.Option):
+    """A flag whose variable holds several values one a line.
+
+    click tears most variables at blanks and paths at colons. A value of ours may have blanks, commas, colons and semicolons in
+    it (a variable's value, an address, a file name), but no line break.
+    """
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:
+        """The value of the variable; None where it isn't set or is empty."""
+        found = self.resolve_envvar_value(ctx)
+        if found is None or not self.multiple:
+            return found
+        return tuple(line for line in found.splitlines() if line.strip())
+
+
 def option(*names: str, env: str, help: str, **more: Any) -> Decorator:
     """A flag with its variable OAUTHDEPLOY_<env> in its help; the command line wins over the variable."""
-    return click.option(*names, envvar=f"OAUTHDEPLOY_{env}", show_envvar=True, help=help, **more)
+    return click.option(*names, cls=Flag, envvar=f"OAUTHDEPLOY_{env}", show_envvar=True, help=help, **more)
 
 
 class Sink(NamedTuple):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import leave, option
-from oauthdeploy.cli.options import Source, manifest_options, output_options
+from oauthdeploy.cli.options import Source, manifest_options, output_options, state_option
 from oauthdeploy.cli.output import Output, as_json
 from oauthdeploy.core.errors import LockBusy, UsageError
 from oauthdeploy.core.exit_codes import ExitCode
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 @manifest_options
 @option("--yes", "yes", env="YES", is_flag=True, help="Don't ask.")
 @option("--no-input", env="NO_INPUT", is_flag=True, help="Never ask, even on a terminal.")
+@state_option
 @output_options("text", "json")
-def force_unlock(source: Source, yes: bool, no_input: bool, output: Output) -> None:
+def force_unlock(source: Source, yes: bool, no_input: bool, state_dir: Path | None, output: Output) -> None:
     """Take away a lock whose run is dead, after showing who holds it.
 
     Two that write at a time can undo each other's work. Exit code 0 where the lock is gone or
@@ -32,8 +34,8 @@ def force_unlock(source: Source, yes: bool, no_input: bool, output: Output) -> N
     """
     from oauthdeploy import workflow
 
-    request = source.request()
-    holder = workflow.lock_holder(request)
+    request, options = source.request(), workflow.RunOptions(state_dir=state_dir)
+    holder = workflow.lock_holder(request, options)
     if holder is None:
         _emit(output, None, "Nobody holds the lock.")
         return
@@ -53,7 +55,7 @@ def force_unlock(source: Source, yes: bool, no_input: bool, output: Output) -> N
             output.talk("The lock was left.")
             leave(ExitCode.ERROR)
             return
-    if not workflow.break_lock(request, holder):
+    if not workflow.break_lock(request, holder, options):
         raise LockBusy(
             "The lock is no longer the one that was shown",
             detail="Its run has ended, or another one has begun.",

@@ -13,7 +13,7 @@ import click
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.apply import Question, say_error
 from oauthdeploy.cli.flags import Decorator, leave, option
-from oauthdeploy.cli.options import Reach, Servers, Source, bundle
+from oauthdeploy.cli.options import Reach, Servers, Source, bundle, state_option
 from oauthdeploy.cli.output import Output, as_json
 from oauthdeploy.core.errors import OAuthDeployError, PartialApply
 from oauthdeploy.core.exit_codes import ExitCode
@@ -44,6 +44,7 @@ class Incident:
     dry_run: bool = False
     yes: bool = False
     no_input: bool = False
+    state_dir: Path | None = None
 
     @property
     def record(self) -> Record:
@@ -71,6 +72,7 @@ incident_options: Final[Decorator] = bundle(
         option("--dry-run", env="DRY_RUN", is_flag=True, help="Show what would be cut off, and write nothing."),
         option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Don't ask."),
         option("--no-input", env="NO_INPUT", is_flag=True, help="Never ask, even on a terminal."),
+        state_option,
     ),
 )
 """--reason, --ticket, --who, --audit, --allow, --dry-run, --yes, --no-input; the command gets them as `incident`."""
@@ -91,7 +93,7 @@ def carry_out(
     from oauthdeploy.workflow import revocation
 
     request = source.request()
-    options = replace(servers.options(), allow=incident.allow)
+    options = replace(servers.options(), allow=incident.allow, state_dir=incident.state_dir)
     if incident.dry_run:
         look = revocation.plan_revocation(request, order, options)
         _show(look.plan, Reach(allow=incident.allow), output)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from oauthdeploy.cli.flags import option
-from oauthdeploy.cli.options import output_options
+from oauthdeploy.cli.options import output_options, state_option
 from oauthdeploy.cli.output import Output, as_json
 from oauthdeploy.core.errors import JournalFailed, UsageError
 
@@ -26,8 +26,11 @@ from oauthdeploy.core.errors import JournalFailed, UsageError
 )
 @option("--last", env="JOURNAL_LAST", is_flag=True, help="Show the last journal; so does naming none.")
 @option("--list", "all_", env="JOURNAL_LIST", is_flag=True, help="List all journals, the oldest first.")
+@state_option
 @output_options("text", "json")
-def journal(file: Path | None, manifest: tuple[str, ...], last: bool, all_: bool, output: Output) -> None:
+def journal(
+    file: Path | None, manifest: tuple[str, ...], last: bool, all_: bool, state_dir: Path | None, output: Output
+) -> None:
     """Show what an apply did, change by change, from its journal. Needs no server.
 
     A change that was sent and whose end nobody knows is named. Journals stand in .oauthdeploy/journal beside the manifest.
@@ -38,7 +41,7 @@ def journal(file: Path | None, manifest: tuple[str, ...], last: bool, all_: bool
 
     if sum((file is not None, last, all_)) > 1:
         raise UsageError("FILE, --last and --list are three ways to choose", fix="Give one of them.")
-    folder = _folder(manifest) / STATE_FOLDER / JOURNALS
+    folder = (state_dir or _folder(manifest) / STATE_FOLDER) / JOURNALS
     if all_:
         _list(folder, output)
         return

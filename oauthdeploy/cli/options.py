@@ -1,4 +1,6 @@
-"""The flags that commands share. Each has a variable OAUTHDEPLOY_NAME; the command line wins over the variable."""
+"""The flags that commands share. Each has a variable OAUTHDEPLOY_NAME; the command line wins over the variable,
+and a repeatable flag takes one value from each line of its variable.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -309,6 +312,18 @@ _reach_flags = (
 
 reach_options: Decorator = bundle(Reach, "reach", _reach_flags)
 """--server, --target, --exclude, --parallelism, --trace, --max-deletes, --allow, --fail-on; the command gets them as `reach`."""
+
+
+def state_option(function: Command) -> Command:
+    """--state-dir; the command gets it as `state_dir`."""
+    flag = option(
+        "--state-dir",
+        env="STATE_DIR",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Folder of journals, locks and the audit file.  [default: .oauthdeploy beside the manifest]",
+    )
+    return flag(function)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,15 @@ import click
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.apply import Question, emit_report, not_as_planned, say_error
 from oauthdeploy.cli.flags import leave, option
-from oauthdeploy.cli.options import Reach, Source, duration, manifest_options, output_options, reach_options
+from oauthdeploy.cli.options import (
+    Reach,
+    Source,
+    duration,
+    manifest_options,
+    output_options,
+    reach_options,
+    state_option,
+)
 from oauthdeploy.cli.output import Output
 from oauthdeploy.cli.reporting import FORMS
 from oauthdeploy.core.exit_codes import ExitCode
@@ -39,6 +48,7 @@ if TYPE_CHECKING:
 @option(
     "--verify/--no-verify", env="VERIFY", default=True, show_default=True, help="Look at the servers again afterwards."
 )
+@state_option
 @output_options(*(form for form in FORMS if form != "ndjson"))
 def rollback(
     journal: Path,
@@ -49,6 +59,7 @@ def rollback(
     no_input: bool,
     lock_timeout: int,
     verify: bool,
+    state_dir: Path | None,
     output: Output,
 ) -> None:
     """Take back what a journal says was done: plan the inverse, ask, change, verify.
@@ -60,7 +71,7 @@ def rollback(
     from oauthdeploy.cli.interrupts import Interrupts
     from oauthdeploy.cli.progress import progress
 
-    options = reach.options(lock_timeout=lock_timeout, verify=verify)
+    options = replace(reach.options(lock_timeout=lock_timeout, verify=verify), state_dir=state_dir)
     if only_plan:
         _show(workflow.plan_rollback(source.request(), journal, options)[0], reach, output)
         return

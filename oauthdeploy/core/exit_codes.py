@@ -34,8 +34,8 @@ class ExitCode(IntEnum):
     LOCK_BUSY = 7, "lock busy", "another run holds the lock"
     UNREACHABLE = (
         8,
-        "server unreachable or refused the credentials",
-        "a server can't be reached, or refuses the credentials",
+        "server unreachable, or something managed not readable",
+        "a server can't be reached, refuses the credentials, or something that the manifest manages can't be read",
     )
     USAGE = 64, "wrong usage", "wrong usage of the command line"
     INTERRUPTED = 130, "interrupted", "ended by Ctrl-C before anything was written"

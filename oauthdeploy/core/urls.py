@@ -1,25 +1,44 @@
-"""Whether two addresses of servers are one."""
+"""One address, one spelling: what RFC 3986 section 6.2 calls equivalent is equal here."""
 
 from __future__ import annotations
 
+import re
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
-_PORTS: Final = {"http": 80, "https": 443}
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_ESCAPE: Final = re.compile("%[0-9A-Fa-f]{2}")
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]\Z")
 
 
-def same_place(url: str) -> str:
-    """The address in one spelling (RFC 3986 section 6): small letters, no default port, no slash at the end, no credentials.
-
-    What is no address is given back as it is.
+def normalized_url(url: str) -> str:
+    """The address in one spelling, without a name and password, query or fragment: small letters in scheme and host, no default
+    port, no dot segments, no slash at the end, escapes only where they are needed. What is no address is given back as it is.
     """
     try:
         parts = urlsplit(url.strip())
         port = parts.port
     except ValueError:
         return url
-    scheme, host = parts.scheme.lower(), (parts.hostname or "").rstrip(".")
-    if not scheme or not host:
+    if not parts.scheme or not parts.hostname:
         return url
-    shown = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{shown}:{port or _PORTS.get(scheme, 0)}{parts.path.rstrip('/')}"
+    scheme, host = parts.scheme.lower(), parts.hostname.lower().rstrip(".")
+    host = f"[{host}]" if ":" in host else host
+    place = host if port in (None, _DEFAULT_PORTS.get(scheme)) else f"{host}:{port}"
+    return urlunsplit((scheme, place, _path(parts.path), "", ""))
+
+
+def _path(path: str) -> str:
+    kept: list[str] = []
+    for segment in _ESCAPE.sub(_least, path).split("/"):
+        if segment == "..":
+            kept[-1:] = []
+        elif segment not in ("", "."):
+            kept.append(segment)
+    return "/" + "/".join(kept) if kept else ""
+
+
+def _least(escape: re.Match[str]) -> str:
+    """An escape of a character that needs none is the character; others are in capitals."""
+    character = unquote(escape[0])
+    return character if _UNRESERVED.match(character) else escape[0].upper()

@@ -99,13 +99,13 @@ def _unreadable(name: str, detail: str, fix: str) -> Diagnostic:
 
 
 def _names(files: Iterable[str], problems: list[Diagnostic]) -> Iterator[str]:
-    """Spread folders (their .yaml and .yml files, not those of folders inside) and globs, each in sorted order."""
+    """Spread folders (their .yaml and .yml files in any case, not those of folders inside) and globs, each in sorted order."""
     for name in files:
         if name == STDIN or not name:
             yield name or "."
         elif os.path.isdir(name):
             found = sorted(
-                entry for entry in os.listdir(name) if entry.endswith(_SUFFIXES) and not entry.startswith(".")
+                entry for entry in os.listdir(name) if entry.lower().endswith(_SUFFIXES) and not entry.startswith(".")
             )
             if not found:
                 problems.append(_unreadable(name, "The folder holds no .yaml or .yml file.", "Name another folder."))

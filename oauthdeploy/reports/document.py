@@ -285,7 +285,8 @@ class Report:
     `counts` hold the numbers of the headline. `second_look` are the findings after an apply. `stops` are for a plan, `steps`
     its order of work, `facts` are sentences about the run (journal, second look, lifted rules), `delivered` are the places that
     secrets went to, by address. `files` are the manifest's, and `estate` is what it wants, for a picture of it. `unread` is
-    what could not be read; the headline says it.
+    what could not be read. `closing` are the sentences at the end of the headline that
+    have a line each in text: at what apply would stop, and what is not known.
     """
 
     run: Run
@@ -307,6 +308,7 @@ class Report:
     files: tuple[str, ...] = ()
     estate: DesiredState | None = None
     unread: tuple[Unread, ...] = ()
+    closing: tuple[str, ...] = ()
 
     @property
     def lead(self) -> str:

@@ -226,9 +226,14 @@ def _add_end(sheet: Sheet, item: Item) -> None:
 
 def _add_last(sheet: Sheet, report: Report) -> None:
     """The sentence that sums up, and what is known of the run besides."""
+    line = report.headline
+    for sentence in reversed(report.closing):
+        line = line.removesuffix(sentence).rstrip()
     if report.run is Run.VALIDATE and report.estate is None:
-        sheet.add(("error: ", "error"), (report.headline, "strong"))
+        sheet.add(("error: ", "error"), (line, "strong"))
     else:
-        sheet.add((report.headline, _VERDICTS[report.verdict]), hang=2)
+        sheet.add((line, _VERDICTS[report.verdict]), hang=2)
     for fact in report.facts:
         sheet.add((fact, "good" if fact.startswith("Verified") else ""), hang=2)
+    for sentence in report.closing:
+        sheet.add((sentence, "error"), hang=2)

@@ -331,5 +331,5 @@ def _not_written(path: Path, error: OSError) -> JournalFailed:
     return JournalFailed(
         "The journal can't be written",
         detail=f"{path}: {error.strerror or error}",
-        fix="Make the folder writable and free some space; without a journal nothing is sent.",
+        fix="Make the folder writable and free some space, or name another with --state-dir; without a journal nothing is sent.",
     )

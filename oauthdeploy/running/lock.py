@@ -25,6 +25,7 @@ from urllib.parse import quote
 
 from oauthdeploy.core.errors import LockBusy
 from oauthdeploy.core.files import create_file, make_folder, replace_file
+from oauthdeploy.core.urls import normalized_url
 from oauthdeploy.model.fields import parse_time
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.os_account import account_name
@@ -113,7 +114,7 @@ def force_unlock(folder: Path, name: str, targets: Iterable[str] = (), *, only: 
 
 
 def _path(folder: Path, name: str, targets: Iterable[str]) -> Path:
-    digest = hashlib.sha256("\n".join(sorted(set(targets))).encode()).hexdigest()[:12]
+    digest = hashlib.sha256("\n".join(sorted({normalized_url(target) for target in targets})).encode()).hexdigest()[:12]
     return folder / f"{quote(name, safe='')}-{digest}.lock"
 
 

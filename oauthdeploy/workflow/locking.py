@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.model.objects import Client
 from oauthdeploy.running.journal import STATE_FOLDER
@@ -14,6 +15,12 @@ from oauthdeploy.running.lock import Holder, force_unlock, lock, who_holds
 from oauthdeploy.running.secret_sinks import clear_leftovers
 from oauthdeploy.workflow.connections import load
 from oauthdeploy.workflow.options import RunOptions
+
+
+class StateNotWritable(OAuthDeployError):
+    """The folder of locks and journals can't be used: without them nothing is written."""
+
+    rule = "state-not-writable"
 
 
 def state_folder(manifest: Manifest, options: RunOptions) -> Path:
@@ -30,10 +37,18 @@ def addresses_of(manifest: Manifest) -> list[str]:
 def locked(manifest: Manifest, options: RunOptions, stop: threading.Event | None = None) -> Iterator[None]:
     """Alone with the manifest and its servers for the block. Begins by clearing away what a killed run left of secrets.
 
-    Setting `stop` ends the wait for another's lock. Raises LockBusy.
+    Setting `stop` ends the wait for another's lock. Raises LockBusy and StateNotWritable.
     """
     folder, timeout = state_folder(manifest, options), options.lock_timeout
-    with lock(folder, manifest.desired.name, addresses_of(manifest), timeout=timeout, stop=stop):
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock(folder, manifest.desired.name, addresses_of(manifest), timeout=timeout, stop=stop))
+        except OSError as error:
+            raise StateNotWritable(
+                "The state folder can't be written",
+                detail=f"{folder}: {error.strerror or error}. The lock and the journal of a run stand there.",
+                fix="Name a folder that this account may write with --state-dir DIR; nothing was written to any server.",
+            ) from None
         secrets = (value.secret for value in manifest.desired.objects.values() if isinstance(value, Client))
         targets = (secret.deliver_to for secret in secrets if secret is not None and secret.deliver_to is not None)
         clear_leftovers(targets, base=Path(manifest.base))

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from oauthdeploy.cli.app import ALIASES, COMMANDS, app
+from oauthdeploy.cli.flags import Flag
 
 CONTEXT = click.Context(app)
 
@@ -91,3 +92,21 @@ def test_apply_has_both_names_of_yes_and_both_of_no_input() -> None:
     """Fingers know either."""
     known = {flag for option in options("apply") for flag in (*option.opts, *option.secondary_opts)}
     assert {"--yes", "--auto-approve", "--input", "--no-input", "--lock-timeout", "--no-verify"} <= known
+
+
+def test_a_variable_of_a_repeatable_flag_has_one_value_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values have blanks, commas and colons; none has a line break, so that is what separates them, for every flag."""
+    monkeypatch.setenv("OAUTHDEPLOY_FILE", "a b.yaml\nc:d.yaml\n")
+    monkeypatch.setenv("OAUTHDEPLOY_VAR", "name=Web Shop, the new one\r\n\nurl=https://shop.example.com")
+    monkeypatch.setenv("OAUTHDEPLOY_EXCLUDE", "client/Web Shop\nscope/*")
+    context = command("plan").make_context("plan", [])
+    assert context.params["file"] == ("a b.yaml", "c:d.yaml")
+    assert context.params["var"] == (("name", "Web Shop, the new one"), ("url", "https://shop.example.com"))
+    assert context.params["exclude"] == ("client/Web Shop", "scope/*")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_repeatable_flag_separates_by_lines(name: str) -> None:
+    """One rule for all of them; whoever adds a flag gets it from `flags.option`."""
+    for option in options(name):
+        assert not option.multiple or isinstance(option, Flag), option.opts

@@ -275,3 +275,23 @@ def test_an_integration_server_keeps_no_mark_of_a_secret(
     plan = oauthdeploy("plan", "--detailed-exitcode", "-o", "json")
     assert plan.code == 0, plan.out
     assert {"address": "client/nightly-batch@login", "path": "secret.value"} in plan.json["blind"]
+
+
+def test_a_folder_that_can_not_be_written_is_named_with_the_way_around_it(
+    pair: Pair, run: Callable[[Pair], Runner]
+) -> None:
+    """A mounted manifest is read-only: apply says so before anything is written, and --state-dir puts its files elsewhere."""
+    oauthdeploy = run(pair)
+    state = pair.folder / ".oauthdeploy"
+    state.write_text("not a folder: nobody, root neither, can make files in it")
+    pair.writes()
+    found = oauthdeploy("apply", "--yes")
+    assert (found.code, pair.writes()) == (1, [])
+    assert "[state-not-writable]" in found.err
+    assert "--state-dir" in found.err
+    elsewhere = pair.folder.parent / "state"
+    assert oauthdeploy("apply", "--yes", "--state-dir", str(elsewhere)).code == 0
+    (journal,) = (elsewhere / "journal").iterdir()
+    assert oauthdeploy("journal", "--state-dir", str(elsewhere)).code == 0
+    assert oauthdeploy("rollback", str(journal), "--yes", "--state-dir", str(elsewhere)).code == 0
+    assert state.is_file()

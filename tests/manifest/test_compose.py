@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.manifest.compose import merge_files, merge_patch
+from oauthdeploy.manifest.input_files import read_sources
 from oauthdeploy.manifest.load import load_manifest
 from oauthdeploy.manifest.locate import Locator
 from tests.manifest.support import DRIVERS, HEAD, QUIET, bad, good, load, places, shown
@@ -200,6 +201,15 @@ def test_unreadable_files_are_findings(name: str, data: bytes | None, part: str,
     assert [item.rule for item in diagnostics] == ["file-unreadable"]
     assert part in diagnostics.items[0].detail
     assert diagnostics.items[0].fix
+
+
+def test_a_folder_gives_its_files_however_their_endings_are_written(tmp_path: Path) -> None:
+    """With pruning, a file that is silently not read would have its objects deleted."""
+    for name in ("one.yml", "Two.YAML", "three.Yaml", ".four.yaml", "five.yaml.bak"):
+        (tmp_path / name).write_text("version: 1\n")
+    sources, problems = read_sources(ManifestRequest(files=(str(tmp_path),)))
+    assert problems == ()
+    assert [Path(source.name).name for source in sources] == ["Two.YAML", "one.yml", "three.Yaml"]
 
 
 def test_an_empty_folder_and_a_huge_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

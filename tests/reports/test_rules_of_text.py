@@ -17,6 +17,7 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import MODEL_OF
 from oauthdeploy.planning.changes import Action, Reason
 from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.unread import Unread
 from oauthdeploy.reports.builders.plan import plan_line, plan_report
 from oauthdeploy.reports.console import Look, Sheet, cells
 from oauthdeploy.reports.diagnostics import render_diagnostics, render_error
@@ -174,9 +175,10 @@ def test_every_action_is_counted_in_the_last_line(action: Action) -> None:
 
 def test_an_empty_plan_does_not_claim_what_it_could_not_see() -> None:
     """Unreadable kinds and selections limit what "no changes" says."""
-    unread = Diagnostics((Diagnostic("permission-denied", "Clients could not be read"),))
+    unread = (Unread("login", Kind.CLIENT, "403 Forbidden"),)
     assert plan_line(Plan("p", ())) == "No changes. Both sides are as the manifest says."
-    assert "as far as they could be read" in plan_line(Plan("p", (), diagnostics=unread))
+    said = "No changes in what could be read. Not known: clients on login (403 Forbidden)."
+    assert plan_line(Plan("p", (), unread=unread)) == said
     assert plan_line(Plan("p", ()), partial=True) == "No changes in the selected part."
 
 

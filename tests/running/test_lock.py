@@ -65,6 +65,16 @@ def test_another_manifest_or_other_targets_have_a_lock_of_their_own(tmp_path: Pa
         assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_another_spelling_of_an_address_is_the_same_lock(tmp_path: Path) -> None:
+    """Two manifests that write to the same server must not run beside each other (RFC 3986 section 6.2)."""
+    with (
+        lock(tmp_path, "shop", ["https://login.example/"]),
+        pytest.raises(LockBusy),
+        lock(tmp_path, "shop", ["HTTPS://LOGIN.example:443"]),
+    ):
+        pass
+
+
 def test_it_is_released_when_the_block_fails(tmp_path: Path) -> None:
     """An error on the way out doesn't leave the lock."""
     with pytest.raises(RuntimeError), lock(tmp_path, "shop"):

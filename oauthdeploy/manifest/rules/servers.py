@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Severity
-from oauthdeploy.core.urls import same_place
+from oauthdeploy.core.urls import normalized_url
 from oauthdeploy.manifest.compose import apply_environment
 from oauthdeploy.manifest.rules.base import Finding, Rule, rule
 from oauthdeploy.manifest.rules.context import RuleContext
@@ -285,7 +285,7 @@ def _place(context: RuleContext, driver: Any, url: Any, options: Any, values: Ma
         default = facts.options.model_fields[name].default
         parts.append(str(given.get(name) if given.get(name) is not None else default))
     said = [_REFERENCE.sub(lambda found: values.get(found[1], found[0]), part) for part in parts]
-    return () if any("${" in part for part in said) else (facts.name, same_place(said[0]), *said[1:])
+    return () if any("${" in part for part in said) else (facts.name, normalized_url(said[0]), *said[1:])
 
 
 RULES: tuple[Rule, ...] = (

@@ -47,6 +47,7 @@ def apply_report(
         run=Run.APPLY,
         verdict=_verdict(report),
         headline=apply_line(report) if whole else planned.headline,
+        closing=(not_known(report.plan.unread),) if report.plan.unread else () if whole else planned.closing,
         subject=report,
         columns=columns,
         counts=tuple(_counts(report)),

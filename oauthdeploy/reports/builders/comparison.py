@@ -61,6 +61,7 @@ def comparison_report(
         verdict=Verdict.FAILED if unread else verdict,
         headline=f"{difference_line(counts, title='Different', clean=clean)} {not_known(unread)}".rstrip(),
         unread=tuple(unread),
+        closing=(not_known(unread),) if unread else (),
         servers=known,
         columns=columns,
         counts=counts,

@@ -48,6 +48,7 @@ def drift_report(drift: DriftReport, manifest: ManifestView | None = None) -> Re
         files=manifest.files,
         estate=manifest.desired,
         unread=drift.plan.unread,
+        closing=(not_known(drift.plan.unread),) if drift.plan.unread else (),
     )
 
 

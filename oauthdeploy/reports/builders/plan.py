@@ -71,6 +71,7 @@ def plan_report(
         files=manifest.files,
         estate=manifest.desired,
         unread=plan.unread,
+        closing=_closing(plan, allowed),
     )
 
 
@@ -84,14 +85,18 @@ def plan_line(plan: Plan, *, partial: bool = False, allowed: Collection[str] = (
         line = "No changes in what could be read."
     else:
         line = "No changes. Both sides are as the manifest says."
-    return " ".join(part for part in (line, _stop_line(plan, allowed), not_known(plan.unread)) if part)
+    return " ".join((line, *_closing(plan, allowed)))
+
+
+def _closing(plan: Plan, allowed: Collection[str]) -> tuple[str, ...]:
+    return tuple(sentence for sentence in (_stop_line(plan, allowed), not_known(plan.unread)) if sentence)
 
 
 def _stop_line(plan: Plan, allowed: Collection[str]) -> str:
     """What `apply` would stop at, by rule."""
     errors = sorted({item.rule for item in plan.diagnostics.errors}) if plan.changes else []
     stops = sorted({stop.rule for stop in plan.stops} - set(allowed)) if plan.changes else []
-    return f"apply stops at: {', '.join((*errors, *stops))}." if errors or stops else ""
+    return f"apply refuses this plan: {', '.join((*errors, *stops))}." if errors or stops else ""
 
 
 def counts_of(plan: Plan) -> tuple[Count, ...]:

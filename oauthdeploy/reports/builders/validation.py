@@ -34,6 +34,7 @@ def validation_report(
         files=tuple(files),
         estate=desired,
         unread=tuple(unread),
+        closing=(not_known(unread),) if unread else (),
     )
 
 

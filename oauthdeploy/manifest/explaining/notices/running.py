@@ -40,7 +40,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "error",
         "The journal can't be written or read",
         "Nothing is sent that isn't written down first, since nobody could tell afterwards what was done.",
-        "See to the folder and its room, or give another one with --journal.",
+        "See to the folder and its room, or name another one with --state-dir.",
+    ),
+    (
+        "state-not-writable",
+        "error",
+        "The folder of locks and journals can't be written",
+        "A run that writes takes a lock and keeps a journal first. A manifest's folder may be read-only, as a ConfigMap is.",
+        "Name another folder with --state-dir.",
     ),
     (
         "audit-not-written",
