@@ -99,4 +99,4 @@ def test_a_detailed_exit_code_is_what_apply_would_run_into(deployed: Pair) -> No
     assert deployed.run("plan").code == 0
     assert deployed.run("apply", "--yes").code == 5
     assert deployed.run("plan", "--detailed-exitcode", "--allow", "too-many-updates").code == 2
-    assert json.loads(deployed.run("plan", "-o", "json").out)["summary"]["stops"] == 1
+    assert json.loads(deployed.run("plan", "-o", "json").out)["summary"]["stops"] >= 1
