@@ -19,10 +19,12 @@ from typing import Any
 import pytest
 
 from oauthdeploy import workflow
+from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import SafetyStop
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType
 from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.unread import Unread
 from tests.cli.conftest import Runner
 from tests.reports import samples
 
@@ -134,7 +136,7 @@ def test_flags_and_variables_reach_the_engine(oauthdeploy: Runner, monkeypatch: 
     called = play(monkeypatch, ApplyReport(samples.empty_plan(), ()))
     monkeypatch.setenv("OAUTHDEPLOY_PARALLELISM", "3")
     monkeypatch.setenv("OAUTHDEPLOY_MAX_DELETES", "10%")
-    monkeypatch.setenv("OAUTHDEPLOY_FILE", os.pathsep.join(["a.yaml", "b.yaml"]))
+    monkeypatch.setenv("OAUTHDEPLOY_FILE", "a.yaml\nb.yaml")
     monkeypatch.setenv("OAUTHDEPLOY_VERIFY", "false")
     arguments = "--server login --target client/* --exclude scope/x --max-deletes 5 --lock-timeout 2m --env prod"
     found = oauthdeploy("apply", *arguments.split(), "--var", "tier=a=b", "--warn", "r1", "--ignore", "r2")
@@ -291,7 +293,10 @@ def test_ctrl_c_at_the_question_is_130() -> None:
             },
             "not all could be looked at again",
         ),
-        ({"unread": ("login: settings",)}, "Nothing was planned for login: settings."),
+        (
+            {"plan": replace(samples.done_report().plan, unread=(Unread("login", Kind.SETTINGS, "403 Forbidden"),))},
+            "Not known: settings on login (403 Forbidden).",
+        ),
     ],
 )
 def test_what_nobody_could_look_at_is_not_called_done(

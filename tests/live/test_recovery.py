@@ -87,7 +87,7 @@ def test_a_rollback_of_a_first_apply_leaves_the_servers_as_they_were(
     assert shown.code == 0, shown.err
     assert "to delete" in shown.out
     pair.writes()
-    back = oauthdeploy("rollback", str(first), "--yes", "-o", "json")
+    back = oauthdeploy("rollback", str(first), "--yes", "--allow", "too-many-deletes", "-o", "json")
     assert back.code == 0, back.out + back.err
     assert back.json["complete"]
     assert back.json["verification"] == []
@@ -130,7 +130,7 @@ def test_a_rollback_is_asked_about(pair: Pair, run: Callable[[Pair], Runner]) ->
     oauthdeploy = run(pair)
     assert oauthdeploy("apply", "--yes").code == 0
     pair.writes()
-    result = oauthdeploy("rollback", str(journals(pair)[-1]))
+    result = oauthdeploy("rollback", str(journals(pair)[-1]), "--allow", "too-many-deletes")
     assert result.code == 64
     assert "rollback needs a yes" in result.err
     assert pair.writes() == []
