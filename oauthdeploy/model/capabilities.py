@@ -203,7 +203,7 @@ class DriverFacts:
             sides = [self._table(side) for side in (Role.RESOURCE, Role.AUTHORIZATION)] if role is Role.BOTH else []
             return {name: answer for table in sides for name, answer in table.items() if answer}
         fields = self.fields.get(role, {})
-        able = {one.value: answer for one, answer in self.capabilities.get(role, {}).items()}
+        able = {str(one): answer for one, answer in self.capabilities.get(role, {}).items()}
         held = {
             field_name(kind, path): declared(fields, kind, path).support
             for kind in SECTIONS
