@@ -1,4 +1,4 @@
-"""A small protected service: it asks Open Policy Agent about every call and knows nothing of OAuth itself.
+"""A small protected service that asks Open Policy Agent to authorize every call and contains no OAuth code.
 
     GET  /orders/42                    the REST resource  GET_orders.v1/orders/{id}
     POST /invoke/orders.v1:getOrder    the service        orders.v1:getOrder
@@ -24,7 +24,7 @@ SCOPE_IS_MISSING = ["no scope of the token opens this for the client"]
 
 
 def asked_for(method: str, target: str) -> dict[str, str] | None:
-    """What a request calls, in the words of the policy; None for what this service doesn't have."""
+    """Return the called resource as the policy names it, or None if this service does not have it."""
     path = unquote(urlsplit(target).path)
     if method == "POST" and (match := re.fullmatch(r"/invoke/([A-Za-z0-9_.]+:[A-Za-z0-9_]+)", path)):
         return {"resource": match[1]}
@@ -46,7 +46,7 @@ def decide(opa: str, decision: str, question: Mapping[str, str]) -> Mapping[str,
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One call: whose is it, may it, and what comes back (RFC 6750 section 3)."""
+    """Handle one call: get the decision and send the response (RFC 6750 section 3)."""
 
     protocol_version = "HTTP/1.1"
     opa = ""
@@ -86,11 +86,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: a log of requests is the business of who runs it."""
+        """Log nothing; the operator decides about request logs."""
 
 
 def make_server(port: int, opa: str, decision: str = "orders/authz/decision") -> ThreadingHTTPServer:
-    """The service on a port of this machine; 0 takes a free one. `serve_forever` runs it."""
+    """Return the service on a local port (0 selects a free one). `serve_forever` runs it."""
     handler = type("Service", (Handler,), {"opa": opa, "decision": decision})
     return ThreadingHTTPServer(("127.0.0.1", port), handler)
 

@@ -5,7 +5,7 @@
 #   decision: {"allow": true, "client": "web-shop", "scopes": ["orders.read"]}          or
 #             {"allow": false, "reasons": ["client is blocked"]}
 #
-# What isn't surely allowed is refused: without data, without keys, without a token.
+# Everything that is not explicitly allowed is refused, including calls without data, keys or a token.
 package orders.authz
 
 config := data.oauth.orders # options.path of the server entry: oauth/orders
@@ -27,7 +27,7 @@ decision := {"allow": false, "reasons": why} if {
 	why := (reasons | unproved) | unopened
 }
 
-# A part that is missing could be the one that forbids.
+# A missing part could be the one that denies the call.
 reasons contains sprintf("policy data has no %s", [section]) if {
 	some section in sections
 	not has(section)
@@ -37,7 +37,7 @@ has(section) if is_object(config[section])
 
 # -- the token -------------------------------------------------------------------------------------------------------
 
-# A JWT that is signed by the trusted issuer (RFC 9068), or one of which the trusted server says that it is active (RFC 7662).
+# A JWT signed by the trusted issuer (RFC 9068), or a token that the trusted server reports as active (RFC 7662).
 authentic if {
 	config.trust.via == "jwt"
 	signed
@@ -61,7 +61,7 @@ claims := introspected if config.trust.via == "external"
 
 header := io.jwt.decode(input.token)[0]
 
-# Public keys only: with "none" or an HMAC anybody who knows the public key could sign.
+# Public-key algorithms only: with "none" or an HMAC, anybody who knows the public key could sign.
 signed if {
 	header.alg == "RS256"
 	io.jwt.verify_rs256(input.token, keys)
@@ -77,7 +77,7 @@ signed if {
 	io.jwt.verify_es256(input.token, keys)
 }
 
-# Keys are asked for every five minutes, and at once, but at most every ten seconds, for a key that nobody has seen yet.
+# Keys are fetched every five minutes, and at once for an unknown key, but at most every ten seconds.
 keys := known if {
 	known := fetched(300)
 	has_key(known)
@@ -99,7 +99,7 @@ fetched(seconds) := http.send({
 	"force_cache_duration_seconds": seconds,
 }).raw_body
 
-# The secret is no policy data: it is given to OPA in its environment.
+# The secret is not policy data: OPA reads it from its environment.
 introspected := http.send({
 	"method": "POST",
 	"url": config.trust.endpoint,
@@ -145,11 +145,11 @@ reasons contains sprintf("token was cut off by %s", [id]) if {
 # Every name of the resource owner.
 names := {claims[key] | some key in ["sub", "username", "preferred_username"]}
 
-# -- what it opens ---------------------------------------------------------------------------------------------------
+# -- the resource ----------------------------------------------------------------------------------------------------
 
 token_scopes := {scope | some scope in split(object.get(claims, "scope", ""), " "); scope != ""}
 
-# The scopes of the token that the client is associated with and that open what is called.
+# The scopes of the token that are associated with the client and open the called resource.
 opened contains scope if {
 	some scope in token_scopes
 	config.associations[client][scope] == true

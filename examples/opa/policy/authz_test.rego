@@ -2,7 +2,7 @@ package orders.authz_test
 
 import data.orders.authz
 
-# A key for these tests; it opens nothing anywhere.
+# A key for these tests only.
 key := {
 	"kty": "EC",
 	"crv": "P-256",
@@ -54,7 +54,7 @@ keys(_) := {"status_code": 200, "raw_body": json.marshal({"keys": [object.remove
 
 nothing(_) := {"status_code": 0, "error": {"code": "eval_http_send_network_error"}}
 
-# What the policy decides about a call with a token of these claims, by that data.
+# The policy's decision on a call with a token of these claims and that data.
 decide(content, asked, known) := decide_token(signed(content, key), asked, known)
 
 decide_token(token, asked, known) := result if {
