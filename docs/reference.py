@@ -247,18 +247,18 @@ _BEGIN, _END = "<!-- matrix: docs/reference.py -->\n", "<!-- end of matrix -->\n
 _ROWS = {
     "settings": Capability.SETTINGS,
     "scopes": Capability.SCOPES,
-    "what a scope opens": "scopes.resources",
+    "resources of scopes": "scopes.resources",
     "clients": Capability.CLIENTS,
     "associations": Capability.ASSOCIATIONS,
     "trust by introspection": Capability.TRUST_EXTERNAL,
     "trust by verifying JWTs": Capability.TRUST_JWT,
     "deletes tokens": Capability.TOKENS_DELETE,
-    "refuses tokens from before a moment": Capability.TOKENS_REFUSE,
+    "refuses tokens issued before a given time": Capability.TOKENS_REFUSE,
     "blocks a client": Capability.BLOCK_CLIENT,
     "compares secrets": Capability.CLIENT_SECRET_READ,
-    "renews a secret": Capability.CLIENT_SECRET_ROTATE,
-    "holds marks of ownership": Capability.MARKS,
-    "tells accounts": Capability.USERS_LIST,
+    "rotates a secret": Capability.CLIENT_SECRET_ROTATE,
+    "stores marks of ownership": Capability.MARKS,
+    "lists accounts": Capability.USERS_LIST,
 }
 
 
