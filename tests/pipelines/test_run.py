@@ -88,7 +88,7 @@ def test_github_plans_applies_and_looks_for_drift(host: Host, shop: Estate) -> N
     assert github(host, "plan").ok
     meddle(shop, "changed again")
     late = github(host, "apply")
-    assert late.failed.name == "See that it still fits"
+    assert late.failed.name == "Check that the plan is current"
     assert late.failed.code == 6
     assert "scope/reports.read@orders" in late.output
     assert github(host, "plan").ok
