@@ -1,4 +1,4 @@
-"""`oauthdeploy adopt`: take over objects that are there already."""
+"""`oauthdeploy adopt`: take over objects that already exist on the servers."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 def adopt(
     addresses: tuple[str, ...], source: Source, reach: Reach, yes: bool, state_dir: Path | None, output: Output
 ) -> None:
-    """Take over objects that are there already.
+    """Take over objects that already exist on the servers.
 
-    Shows each live object that the manifest names (or those that ADDRESS globs name), and what the next apply would change on
-    it. Where a server can hold marks of ownership, writes the manifest's; elsewhere there is nothing to write.
+    Shows each live object that the manifest names (or that ADDRESS globs select) and what the next apply would change on it.
+    Writes the manifest's ownership marks on servers that can store them; on other servers there is nothing to write.
     """
     from oauthdeploy import workflow
     from oauthdeploy.planning.adoption import adoption_document
@@ -48,8 +48,8 @@ def adopt(
         output.show(lambda look: render_adoption(found, look, allowed=reach.allow), needed=True)
         if source.takes_stdin or not streams.is_terminal(sys.stdin):
             raise UsageError(
-                "adopt needs a yes, and there is nobody to ask",
-                fix="Look at what it would mark, then run adopt with --yes.",
+                "adopt needs your confirmation but cannot ask for it",
+                fix="Run adopt on a terminal to review the marks, or run it with --yes.",
             )
         streams.write_talk("\nWrite these marks? Only 'yes' is accepted: ")
         return sys.stdin.readline().strip() == "yes"

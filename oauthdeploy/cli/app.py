@@ -12,26 +12,26 @@ from oauthdeploy.core.exit_codes import ExitCode
 
 COMMANDS = {
     "init": "Write a first manifest, with a comment on each section.",
-    "validate": "Check the manifest, without any server.",
+    "validate": "Check the manifest without contacting any server.",
     "plan": "Show what would change on which server, in which order, and why.",
-    "apply": "Make the servers as the manifest says: plan, ask, change, verify.",
+    "apply": "Change the servers to match the manifest: plan, ask, write, verify.",
     "drift": "Report how the servers differ from the manifest, by class.",
-    "revoke": "Cut a client off now, on every server at once, and verify it.",
+    "revoke": "Cut off a client now, on every server at once, and verify it.",
     "tokens": "List live tokens, or delete them.",
-    "compare": "Show how two live servers differ, or what the manifest wants differently in two environments.",
-    "export": "Write what live servers hold into a manifest whose plan is empty.",
-    "adopt": "Take over objects that are there already.",
+    "compare": "Show the differences between two live servers, or between two environments of the manifest.",
+    "export": "Write the objects of live servers into a manifest whose plan is empty.",
+    "adopt": "Take over objects that already exist on the servers.",
     "show": "Show a plan that `plan --out PLANFILE` saved.",
-    "journal": "Show what an apply did, change by change, from its journal.",
-    "rollback": "Take back what a journal says was done.",
-    "force-unlock": "Take away a lock whose run is dead.",
+    "journal": "Show what an apply did, change by change, as recorded in its journal.",
+    "rollback": "Undo the changes recorded in a journal.",
+    "force-unlock": "Remove a lock whose run has died.",
     "ping": "Show each server's product, version and account, and check that sign-in works.",
-    "serve": "Start an embedded OAuth server, for trying out and for tests.",
-    "demo": "Show the main job on two real servers: deploy, use, find drift, repair, cut off.",
-    "bundle": "Write the policy data of a server as a bundle, without asking the server.",
+    "serve": "Start an embedded OAuth server for evaluation and tests.",
+    "demo": "Run a tour on two real servers: deploy, use, find drift, repair, cut off.",
+    "bundle": "Write the policy data of a server as a bundle, without contacting the server.",
     "graph": "Draw the clients, scopes and servers of the manifest.",
-    "fmt": "Write manifests in their canonical form, keeping what they mean and every comment.",
-    "explain": "Explain a rule, a field of the manifest, or an object of yours.",
+    "fmt": "Rewrite manifests in canonical form, keeping their meaning and every comment.",
+    "explain": "Explain a rule, a field of the manifest, or one of your objects.",
     "drivers": "List the drivers, where they come from, and what each can do.",
     "schema": "Print the JSON Schema of a document: the manifest, or one that a command prints.",
     "completion": "Print the completion script for a shell.",
@@ -102,6 +102,6 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool)
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
 )
 def app() -> None:
-    """Keep OAuth settings, clients, scopes, associations and revocations of authorization servers and resource servers as
-    one manifest says.
+    """Keep the OAuth settings, clients, scopes, associations and revocations of authorization servers and resource servers
+    in line with one manifest.
     """

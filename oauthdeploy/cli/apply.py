@@ -1,4 +1,4 @@
-"""`oauthdeploy apply`: make the servers as the manifest says."""
+"""`oauthdeploy apply`: change the servers to match the manifest."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ LAST = "last"
     type=bool,
     default=True,
     metavar="BOOL",
-    help="false: never ask, even on a terminal.  [default: true]",
+    help="With false, never ask, even on a terminal.  [default: true]",
 )
-@option("--no-input", env="NO_INPUT", is_flag=True, help="The same as --input=false.")
+@option("--no-input", env="NO_INPUT", is_flag=True, help="Same as --input=false.")
 @option(
     "--lock-timeout",
     env="LOCK_TIMEOUT",
@@ -59,10 +59,10 @@ LAST = "last"
     show_default=True,
     callback=duration,
     metavar="DURATION",
-    help="How long to wait for another run to end.",
+    help="How long to wait for another run to finish.",
 )
 @option(
-    "--verify/--no-verify", env="VERIFY", default=True, show_default=True, help="Look at the servers again afterwards."
+    "--verify/--no-verify", env="VERIFY", default=True, show_default=True, help="Read the servers again afterwards."
 )
 @option(
     "--resume",
@@ -70,7 +70,7 @@ LAST = "last"
     is_flag=False,
     flag_value=LAST,
     metavar="[JOURNAL]",
-    help="Go on with a run that was cut off or done in part: only what it had planned.  [default journal: the last one]",
+    help="Continue an interrupted or partial run, with its planned changes only.  [default journal: the last one]",
 )
 @state_option
 @output_options(*FORMS)
@@ -87,19 +87,19 @@ def apply(
     state_dir: Path | None,
     output: Output,
 ) -> None:
-    """Make the servers as the manifest says: plan, ask, change, verify.
+    """Change the servers to match the manifest: plan, ask, write, verify.
 
-    With PLANFILE, apply what `plan --out PLANFILE` saved. It was reviewed, so nothing is asked. The same plan is made again
-    and compared; where anything has moved, nothing is written. Safety rules are lifted here, with --allow, and not in the
-    plan; the values of sensitive variables and --allow-commands are given here again, and -f where the manifest lies elsewhere.
+    With PLANFILE, apply the plan that `plan --out PLANFILE` saved, without asking. The plan is computed again and compared; if
+    anything has changed since, nothing is written. Give --allow here, not to `plan`, to lift safety rules. Give the values of
+    sensitive variables and --allow-commands again, and -f if the manifest has moved.
 
-    Exit code 0 where all was done or nothing was to do, 4 where a part was done, 5 where a safety rule or --fail-on stops the
-    plan, 6 where it is stale. -o ndjson tells each event in a line of JSON as it happens.
+    Exit codes: 0 if everything was applied or nothing had to change, 4 if only a part was applied, 5 if a safety rule or
+    --fail-on stops the plan, 6 if the plan is stale. -o ndjson writes each event as a line of JSON as it happens.
     """
     from oauthdeploy.cli.ndjson_stream import event_stream
 
     if planfile is not None and resume is not None:
-        raise UsageError("A plan file and --resume are two ways to choose what to apply", fix="Give one of them.")
+        raise UsageError("A plan file and --resume cannot be combined", fix="Give only one of them.")
     may_ask = asks and not no_input and not source.takes_stdin and streams.is_terminal(sys.stdin)
     question = Question(output, reach, yes=yes or planfile is not None, may_ask=may_ask)
     with event_stream(output) as stream:
@@ -151,7 +151,7 @@ def _run(
 
 
 class Question:
-    """Shows the plan and asks for a yes. `shown` is true once the plan was shown; `manifest` is what reports take from it."""
+    """Shows the plan and asks for confirmation. `shown` is true once the plan was shown; `manifest` is what reports take from it."""
 
     def __init__(self, output: Output, reach: Reach, *, yes: bool, may_ask: bool, command: str = "apply") -> None:
         self.shown = False
@@ -167,7 +167,7 @@ class Question:
         self.manifest = manifest
 
     def confirm(self, plan: Plan) -> bool:
-        """Give whether to go on. Raises UsageError where nobody can be asked."""
+        """Return whether to continue. Raises UsageError if there is nobody to ask."""
         from oauthdeploy.reports.builders.plan import plan_report
         from oauthdeploy.reports.text import render_text
 
@@ -181,9 +181,9 @@ class Question:
             return True
         if not self._may_ask:
             raise UsageError(
-                f"{self._command} needs a yes, and there is nobody to ask",
-                detail="Standard input is not a terminal, or it was told not to ask.",
-                fix=f"Look at the plan, then run {self._command} with --yes.",
+                f"{self._command} needs your confirmation but cannot ask for it",
+                detail="Standard input is not a terminal, or a flag forbids questions.",
+                fix=f"Review the plan, then run {self._command} with --yes.",
             )
         servers = " and ".join(sorted({change.address.server for change in plan.changes}))
         streams.write_talk(f"\nApply these changes to {servers}? Only 'yes' is accepted: ")
@@ -227,9 +227,9 @@ def not_as_planned(report: ApplyReport) -> OAuthDeployError | None:
             detail="\n".join(f"{item.change.address}: {item.because.detail}" for item in moved if item.because),
             fix="Nothing was written. Make a new plan and review it.",
         )
-    again = "Run the same command again: it goes on with what is missing."
+    again = "Run the same command again to apply the remaining changes."
     return PartialApply(
-        "Not every change was made", detail=apply_line(report), fix="Make a new plan and review it." if moved else again
+        "Not all changes were made", detail=apply_line(report), fix="Make a new plan and review it." if moved else again
     )
 
 
@@ -240,26 +240,26 @@ def _unsure(report: ApplyReport) -> PartialApply | None:
 
     if report.verification.errors:
         return PartialApply(
-            "The servers do not hold all that was applied",
-            detail=f"{len(report.verification.errors)} findings of the second look.",
+            "The servers do not hold everything that was applied",
+            detail=f"Findings of the verification: {len(report.verification.errors)}.",
             fix="See the findings in the report.",
         )
     if any(item.rule == NOT_VERIFIED for item in report.verification):
         return PartialApply(
-            "All changes were made, and not all could be looked at again",
-            detail="The servers' answers say that the changes were made; the second look failed.",
-            fix="Run plan: where it is empty, all is well. --no-verify does without the second look.",
+            "All changes were made, but not all could be verified",
+            detail="The servers confirmed the changes, but reading them again failed.",
+            fix="Run plan: if it is empty, everything was applied. Use --no-verify to skip verification.",
         )
     if unread := report.plan.unread:
         return PartialApply(
-            "Not all that the manifest manages could be read",
+            "Some objects that the manifest manages could not be read",
             detail=f"Nothing was planned for it; the findings of the plan say why.\n{not_known(unread)}",
         )
     return None
 
 
 def say_error(error: OAuthDeployError, output: Output) -> None:
-    """Say an error in the form of all others."""
+    """Print an error in the common form."""
     from oauthdeploy.reports.diagnostics import render_error
 
     streams.write_talk(render_error(error, output.talk_look()))

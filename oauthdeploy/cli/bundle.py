@@ -19,15 +19,15 @@ from oauthdeploy.cli.output import write_file
     env="OUT",
     required=True,
     metavar="FILE",
-    help="File to write; - is standard output.",
+    help="File to write; - for standard output.",
 )
 @manifest_options
 def bundle(server: str | None, out: str, source: Source) -> None:
-    """Write the policy data of a server as a bundle, without asking the server.
+    """Write the policy data of a server as a bundle, without contacting the server.
 
-    For servers that load bundles instead of being written to, such as Open Policy Agent: the same document that `apply` would
-    write, as a .tar.gz with its roots. Equal manifests give equal bytes, so a pipeline can tell whether anything changed; it is
-    the pipeline's to sign and to publish. SERVER may be left out where the manifest has one such server.
+    For servers that load bundles instead of accepting writes, such as Open Policy Agent. The bundle holds the document that
+    `apply` would write, as a .tar.gz with its roots. Equal manifests give equal bytes, so a pipeline can tell whether anything
+    changed; the pipeline signs and publishes the file. You can omit SERVER if the manifest has only one such server.
 
     \b
     oauthdeploy bundle orders --out orders.tar.gz

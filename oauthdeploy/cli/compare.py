@@ -19,21 +19,21 @@ from oauthdeploy.core.exit_codes import ExitCode
 def compare(
     sides: tuple[str, ...], environments: tuple[str, ...], source: Source, pressure: Pressure, output: Output
 ) -> None:
-    """Show how two live servers differ, or what the manifest wants differently in two environments.
+    """Show the differences between two live servers, or between two environments of the manifest.
 
     \b
     oauthdeploy compare login orders            two servers of the manifest, read now
-    oauthdeploy compare --env test --env prod   two environments, without any server
+    oauthdeploy compare --env test --env prod   two environments, without contacting any server
     oauthdeploy compare --env - --env prod      an environment and the manifest itself
 
-    Exit code 2 where they differ. Secrets aren't told by servers and aren't compared. Reads the servers on connections that
-    refuse to write.
+    Exit code 2 if they differ. Servers do not return secrets, so secrets are not compared. The servers are read over
+    connections that refuse to write.
     """
     from oauthdeploy import workflow
     from oauthdeploy.reports.builders.comparison import comparison_report
 
     if sides and len(sides) != 2:
-        raise click.UsageError("Name two servers, or none and --env twice.")
+        raise click.UsageError("Name two servers, or give --env twice.")
     if len(environments) != (2 if not sides else min(len(environments), 1)):
         raise click.UsageError("Give --env twice to compare two environments, and at most once to compare two servers.")
     request = source.request()

@@ -325,16 +325,16 @@ def _is_active(here: Estate, token: str) -> bool:
 
 
 def _deploy(shell: Shell, say: Narrator) -> None:
-    say.step("The manifest is checked without a server, then compared with both servers")
+    say.step("Check the manifest without a server, then compare it with both servers")
     shell.run("validate", exits=0)
     shell.run("plan", exits=0)
-    say.step("Both sides are configured in one apply")
+    say.step("Configure both sides in one apply")
     shell.run("apply --yes", exits=0, quiet=True)
     say.good("settings, clients, scopes and associations are in place on both servers")
 
 
 def _use(here: Estate, say: Narrator) -> tuple[str, str]:
-    say.step("An independent OAuth client uses what was deployed")
+    say.step("Use the deployed configuration with an independent OAuth client")
     batch = token_by_client_credentials(here, "nightly-batch", "reports.read")
     say.good("client credentials: nightly-batch has a token for reports.read")
     web = token_by_authorization_code(here, "web-shop", "orders.read", "alice")
@@ -342,8 +342,8 @@ def _use(here: Estate, say: Narrator) -> tuple[str, str]:
     for service, token, status, who in (
         ("reports/daily", batch, 200, "nightly-batch may read reports"),
         ("orders.v1/getOrder", web, 200, "web-shop may read orders"),
-        ("orders.v1/getOrder", batch, 403, "nightly-batch may not read orders: its scope doesn't open them"),
-        ("orders.v1/deleteOrder", web, 403, "web-shop may not delete orders: orders.read doesn't open that"),
+        ("orders.v1/getOrder", batch, 403, "nightly-batch may not read orders: its scope does not grant it"),
+        ("orders.v1/deleteOrder", web, 403, "web-shop may not delete orders: orders.read does not grant it"),
     ):
         answer = call(here, service, token)
         expect(answer.status_code == status, f"GET /invoke/{service} must answer {status}", answer.status_code)
@@ -352,19 +352,19 @@ def _use(here: Estate, say: Narrator) -> tuple[str, str]:
 
 
 def _drift(here: Estate, shell: Shell, say: Narrator) -> None:
-    say.step("A second plan has nothing to do")
+    say.step("Plan again: nothing to do")
     shell.run("plan --detailed-exitcode", exits=0)
-    say.step("Somebody opens a scope on the resource server by hand; the drift report finds it")
+    say.step("Open a scope on the resource server by hand; the drift report finds it")
     answer = _admin(here, "PATCH", "/admin/oauth/scope/reports.read", {"FoldersAndServices": ["reports", "payroll"]})
     expect(answer.status_code == 200, "the change by hand must work", answer.status_code)
     shell.run("drift", exits=2)
-    say.step("An apply repairs it")
+    say.step("Repair it with an apply")
     shell.run("apply --yes", exits=0, quiet=True)
     shell.run("drift", exits=0)
 
 
 def _cut_off(here: Estate, shell: Shell, say: Narrator, batch: str, web: str) -> None:
-    say.step("The secret of nightly-batch has leaked: a revocation is declared and applied")
+    say.step("The secret of nightly-batch has leaked: declare and apply a revocation")
     expect(_is_active(here, batch), "the token must be good before the revocation", "inactive")
     shell.run("plan -f oauthdeploy.yaml -f incident.yaml", exits=0)
     shell.run("apply -f oauthdeploy.yaml -f incident.yaml --yes", exits=0, quiet=True)
@@ -374,8 +374,8 @@ def _cut_off(here: Estate, shell: Shell, say: Narrator, batch: str, web: str) ->
     expect(answer.status_code == 401, "the resource server must refuse the token", answer.status_code)
     say.good(f"resource server: {answer.status_code}, the old token is refused")
     answer = call(here, "orders.v1/getOrder", web)
-    expect(answer.status_code == 200, "other clients must not notice", answer.status_code)
-    say.good("web-shop did not notice: its token still works")
+    expect(answer.status_code == 200, "other clients must not be affected", answer.status_code)
+    say.good("web-shop is not affected: its token still works")
     shell.run("plan -f oauthdeploy.yaml -f incident.yaml --detailed-exitcode", exits=0)
 
 
@@ -389,11 +389,11 @@ def _keep(here: Estate, say: Narrator) -> None:
     ]
     script.touch(mode=0o600)
     script.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    say.step("The servers keep running: go on by hand in another terminal")
+    say.step("The servers keep running: continue by hand in another terminal")
     say.command(f". {shlex.quote(str(script))}")
     for words in ("plan", "drift", "ping", "apply -f oauthdeploy.yaml -f incident.yaml"):
         say.command(f"oauthdeploy {words}")
-    say.note("Ctrl-C here stops both servers and removes their data.")
+    say.note("Press Ctrl-C here to stop both servers and remove their data.")
     try:
         while True:
             time.sleep(3600)
@@ -403,7 +403,7 @@ def _keep(here: Estate, say: Narrator) -> None:
 
 @click.command()
 @click.option(
-    "--keep", is_flag=True, envvar="OAUTHDEPLOY_KEEP", show_envvar=True, help="Leave the servers running afterwards."
+    "--keep", is_flag=True, envvar="OAUTHDEPLOY_KEEP", show_envvar=True, help="Keep the servers running afterwards."
 )
 @click.option(
     "--servers",
@@ -411,15 +411,15 @@ def _keep(here: Estate, say: Narrator) -> None:
     is_flag=True,
     envvar="OAUTHDEPLOY_SERVERS",
     show_envvar=True,
-    help="Start the two servers, still empty, and leave all the rest to you.",
+    help="Start the two empty servers and run no steps.",
 )
 def demo(keep: bool, only_servers: bool) -> None:
-    """Show the main job on two real servers: deploy, use, find drift, repair, cut off."""
+    """Run a tour on two real servers: deploy, use, find drift, repair, cut off."""
     begun = time.monotonic()
     say = Narrator()
-    click.echo("oauthdeploy keeps an authorization server and its resource servers in step.")
+    click.echo("oauthdeploy keeps an authorization server and its resource servers in sync.")
     with estate() as here:
-        say.step("Two servers start with empty configuration")
+        say.step("Start two servers without any configuration")
         say.note(f"login   authorization server  {here.login_url}")
         say.note(f"orders  resource server       {here.orders_url}")
         if not only_servers:
@@ -429,6 +429,6 @@ def demo(keep: bool, only_servers: bool) -> None:
             _drift(here, shell, say)
             _cut_off(here, shell, say, batch, web)
             click.echo()
-            click.secho(f"All of it came out as it should, in {time.monotonic() - begun:.1f} s.", fg="green", bold=True)
+            click.secho(f"Everything worked as expected, in {time.monotonic() - begun:.1f} s.", fg="green", bold=True)
         if keep or only_servers:
             _keep(here, say)

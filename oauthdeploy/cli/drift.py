@@ -56,30 +56,30 @@ _known_flags = (
         type=click.Choice(["drift", "ignore"]),
         default="drift",
         show_default=True,
-        help="Whether live scopes, clients and associations that the manifest doesn't name are drift.",
+        help="Count live scopes, clients and associations that the manifest does not name as drift.",
     ),
     option(
         "--baseline",
         env="BASELINE",
         type=click.Path(dir_okay=False),
         metavar="FILE",
-        help="Known drift to accept: a YAML file with owner, reason and last day of each entry.",
+        help="Accept known drift: a YAML file with the owner, reason and last day of each entry.",
     ),
     option(
         "--write-baseline",
         env="WRITE_BASELINE",
         is_flag=True,
-        help="Add what counts now to the baseline, keeping its entries and comments.",
+        help="Add the current drift to the baseline, keeping its entries and comments.",
     ),
-    option("--owner", env="BASELINE_OWNER", default="", metavar="NAME", help="Owner of the entries that are added."),
-    option("--reason", env="BASELINE_REASON", default="", metavar="TEXT", help="Reason of the entries that are added."),
+    option("--owner", env="BASELINE_OWNER", default="", metavar="NAME", help="Owner of the added entries."),
+    option("--reason", env="BASELINE_REASON", default="", metavar="TEXT", help="Reason for the added entries."),
     option(
         "--expires",
         env="BASELINE_EXPIRES",
         default="90d",
         show_default=True,
         metavar="WHEN",
-        help="Last day of the entries that are added: a date such as 2027-01-31, or a duration from today.",
+        help="Last day of the added entries: a date such as 2027-01-31, or a duration from today.",
     ),
 )
 
@@ -117,21 +117,21 @@ _watch_flags = (
         env="WATCH",
         metavar="INTERVAL",
         callback=_interval,
-        help="Look again and again, such as every 5m, until Ctrl-C or SIGTERM. A server that is down doesn't end it.",
+        help="Check repeatedly, for example every 5m, until Ctrl-C or SIGTERM. A server that is down does not end the watch.",
     ),
     option(
         "--metrics-listen",
         env="METRICS_LISTEN",
         metavar="HOST:PORT",
         callback=_host_and_port,
-        help="Serve metrics for Prometheus at this address while it watches; :PORT means 127.0.0.1.",
+        help="Serve Prometheus metrics at this address while watching; :PORT listens on 127.0.0.1.",
     ),
     option(
         "--metrics-file",
         env="METRICS_FILE",
         type=click.Path(dir_okay=False),
         metavar="FILE",
-        help="Write metrics to this file after each look, for the node exporter's textfile collector.",
+        help="Write metrics to this file after each check, for the node exporter's textfile collector.",
     ),
 )
 
@@ -146,25 +146,25 @@ def drift(source: Source, reach: Reach, known: Known, watch: Watch, output: Outp
     """Report how the servers differ from the manifest, by class.
 
     \b
-    missing          the manifest has it, the server doesn't
-    unexpected       the server has it, the manifest doesn't name it
-    changed          a field that the manifest writes differs
+    missing          in the manifest, but not on the server
+    unexpected       on the server, but not in the manifest
+    changed          a field that the manifest sets differs
     sides disagree   a resource server and its authorization server differ
-    cannot compare   a server won't tell a field; never drift
-    unreadable       a server wouldn't show a kind; never drift
+    cannot compare   the server does not return a field; never drift
+    unreadable       the server refused to list a kind of object; never drift
 
-    Exit code 2 where there is drift that no baseline accepts, 5 where its repair has a change of the risk that --fail-on names;
-    a watch that was stopped ends with 0. Reads the servers on connections that refuse to write.
+    Exit code 2 if there is drift that no baseline accepts, 5 if repairing it needs a change of the risk that --fail-on names;
+    a watch that you stop ends with 0. The servers are read over connections that refuse to write.
     """
     baseline = known.read()
     if watch.metrics_listen is not None and watch.watch is None:
-        raise click.UsageError("--metrics-listen serves while --watch INTERVAL looks; --metrics-file works without.")
+        raise click.UsageError("--metrics-listen needs --watch INTERVAL; --metrics-file works without it.")
     if watch.watch is not None:
         if known.write_baseline:
-            raise click.UsageError("--write-baseline is for one look, not for --watch.")
+            raise click.UsageError("--write-baseline cannot be combined with --watch.")
         if source.takes_stdin:
             raise click.UsageError(
-                "--watch reads the manifest again for each look, and standard input can be read once."
+                "--watch reads the manifest again for each check, but standard input can be read only once."
             )
         _watch(source, reach, known, watch, output)
         return
@@ -181,7 +181,7 @@ def drift(source: Source, reach: Reach, known: Known, watch: Watch, output: Outp
 def _once(
     source: Source, reach: Reach, known: Known, watch: Watch, baseline: BaselineFile | None, output: Output
 ) -> DriftReport:
-    """One look, told. Raises what was in its way, after what is known is in the file of metrics."""
+    """Check once and report. Writes the metrics file before it raises an error."""
     from oauthdeploy import workflow
     from oauthdeploy.core.errors import ServersFailed
     from oauthdeploy.reports.builders.drift import drift_report
@@ -255,7 +255,7 @@ def _watch(source: Source, reach: Reach, known: Known, watch: Watch, output: Out
             if watch.metrics_file is not None:
                 metrics.write(Path(watch.metrics_file))
         state = "incomplete" if not found.complete else "drift" if found.report and found.report.drifted else "no drift"
-        output.talk(f"\n{found.begun:%Y-%m-%dT%H:%M:%SZ}  look {number}: {state}, in {found.seconds:.1f} s")
+        output.talk(f"\n{found.begun:%Y-%m-%dT%H:%M:%SZ}  check {number}: {state}, in {found.seconds:.1f} s")
         _emit(found, output, lines=True)
         for error in (found.error, *found.down.values()):
             if error is not None:
@@ -272,7 +272,7 @@ def _watch(source: Source, reach: Reach, known: Known, watch: Watch, output: Out
     finally:
         if metrics is not None:
             metrics.close()
-    output.talk(f"Stopped after {number} looks.")
+    output.talk(f"Stopped after {number} checks.")
 
 
 # -- the baseline -----------------------------------------------------------------------------------------------------
@@ -320,10 +320,10 @@ def _write(report: DriftReport, known: Known, baseline: BaselineFile | None, unt
         output.talk(f"Added {counted(len(entries), 'entry', 'entries')} to {name}, accepted until {until}.")
         if not (known.owner.strip() and known.reason.strip()):
             output.talk(
-                f"Fill in who answers for them and why: until then {name} is refused. --owner and --reason do it."
+                f"Add an owner and a reason to each entry, by hand or with --owner and --reason; until then {name} is refused."
             )
     else:
         output.talk(f"Nothing to add to {name}.")
     if left:
-        output.talk(f"{counted(left, 'difference')} stay: their entries have expired. Give them a later day by hand.")
+        output.talk(f"{counted(left, 'difference')} remain: their entries have expired. Set a later date by hand.")
     return left > 0

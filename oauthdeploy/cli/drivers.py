@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def drivers(name: str | None, output: Output) -> None:
     """List the drivers, where they come from, and what each can do.
 
-    With NAME that driver in full: its keys in the manifest, and each answer with its note.
+    With NAME, show that driver in full: its keys in the manifest, and each capability with its note.
     """
     from oauthdeploy.core.diagnostics import Diagnostics
     from oauthdeploy.drivers.registry import driver_facts, driver_problems, get_driver, names

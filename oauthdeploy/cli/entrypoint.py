@@ -66,7 +66,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         _say_error(error.format_message(), "error")
         return ExitCode.ERROR
     except InterruptedApply:
-        streams.write_talk("Stopped in the middle of an apply. `oauthdeploy plan` shows what is still to do.\n")
+        streams.write_talk("Stopped in the middle of an apply. Run `oauthdeploy plan` to see the remaining changes.\n")
         return ExitCode.PARTIAL
     except (KeyboardInterrupt, click.Abort):
         streams.write_talk("\nInterrupted.\n")
@@ -83,7 +83,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _usage(error: click.UsageError) -> int:
     command = error.ctx.command_path if error.ctx is not None else NAME
-    _say_error(error.format_message(), "usage", f"Run `{command} --help` to see what there is.")
+    _say_error(error.format_message(), "usage", f"Run `{command} --help` to see the usage.")
     return ExitCode.USAGE
 
 
@@ -101,8 +101,8 @@ def _failure(error: Exception) -> int:
     _say_error(
         "This is a bug in oauthdeploy.",
         "internal-error",
-        f"{kind} in {where}. The message is held back, since it could hold a value of yours.",
-        "Please report it with `oauthdeploy version -o json` and the command that you typed.",
+        f"{kind} in {where}. The message is withheld because it could contain one of your values.",
+        "Please report it, with the output of `oauthdeploy version -o json` and the command that you ran.",
         "OAUTHDEPLOY_DEBUG=1 shows the traceback.",
     )
     if os.environ.get("OAUTHDEPLOY_DEBUG") == "1":
@@ -135,7 +135,7 @@ def _last_own_line(error: Exception) -> str:
 
 
 def _say_error(summary: str, rule: str, *lines: str) -> None:
-    """An error in the form of all others, without the libraries that colour needs."""
+    """Print an error in the common form, without the libraries that colour needs."""
     streams.write_talk("\n  ".join([f"error: {summary} [{rule}]", *lines]) + "\n")
 
 

@@ -17,16 +17,16 @@ from oauthdeploy.core.errors import ManifestInvalid, UsageError
 @manifest_options
 @output_options("text", "json")
 def explain(subject: str, source: Source, output: Output) -> None:
-    """Explain a rule, a field of the manifest, or an object of yours.
+    """Explain a rule, a field of the manifest, or one of your objects.
 
     \b
-    A rule, as a finding or an error names it:    redirect-uri-not-https
-    A field, whatever the object is called:       clients.redirect_uris
+    A rule, by the id in a finding or an error:   redirect-uri-not-https
+    A field, without the object's name:           clients.redirect_uris
     An object, on one server or on all of them:   client/web-shop@login
 
-    A rule is shown with its reason, source and examples; a field with its type, default, drivers and rules. An object of the
-    manifest is shown with each value, the file, overlay, variable or reference that gives it, the servers that it stands on,
-    and why it stays away from the others. Only an object needs a manifest.
+    Shows a rule with its reason, source and examples, and a field with its type, default, drivers and rules. Shows an object
+    with each value and the file, overlay, variable or reference that sets it, the servers that it is deployed to, and why it
+    is not deployed to the others. Only an object needs a manifest.
     """
     if "/" in subject or "@" in subject:
         _explain_object(subject, source, output)
@@ -77,7 +77,7 @@ def _explain_object(subject: str, source: Source, output: Output) -> None:
         facts = book.explain(subject, findings)
     except AddressError as error:
         said = str(error).replace(f"{subject}@-", subject)
-        raise UsageError("The address can't be read", detail=f"{said}.") from None
+        raise UsageError("The address is not valid", detail=f"{said}.") from None
     if facts is None:
         guess = closest(subject, book.addresses)
         _refuse(subject, "object of the manifest", [guess] if guess is not None else [])

@@ -79,23 +79,21 @@ _selection_flags = (
         "source_server",
         env="EXPORT_FROM",
         metavar="SERVER",
-        help="Take over what this server holds, for --to SERVER.",
+        help="Server to copy from, for --to SERVER.",
     ),
-    option(
-        "--to", "target_server", env="EXPORT_TO", metavar="SERVER", help="The server to bring level with --from SERVER."
-    ),
+    option("--to", "target_server", env="EXPORT_TO", metavar="SERVER", help="Server that is to match --from SERVER."),
     option(
         "--mirror",
         env="EXPORT_MIRROR",
         is_flag=True,
-        help="Write what only the --to server has as absent, so that an apply deletes it.",
+        help="Write objects that only the --to server has as absent, so that an apply deletes them.",
     ),
-    option("--full", env="EXPORT_FULL", is_flag=True, help="Write values that are the server's defaults too."),
+    option("--full", env="EXPORT_FULL", is_flag=True, help="Write values that equal the server's defaults too."),
     option(
         "--no-secrets",
         env="EXPORT_NO_SECRETS",
         is_flag=True,
-        help="Leave the secrets of clients unmanaged, instead of a reference to a variable for each.",
+        help="Leave client secrets unmanaged instead of writing a variable reference for each.",
     ),
 )
 
@@ -112,32 +110,32 @@ _selection_flags = (
 )
 @output_options("text")
 def export(source: Source, servers: Servers, selection: Selection, write: bool, output: Output) -> None:
-    """Write what live servers hold into a manifest whose plan is empty.
+    """Write the objects of live servers into a manifest whose plan is empty.
 
-    The manifest (-f) names the servers; it needs version, name and servers only. What it says already and the servers fulfil
-    stays as it is written, with every comment and variable. Defaults are left out. Secrets are written as references to
-    environment variables, never as values. What a manifest can't say is left unmanaged and named.
+    The manifest (-f) names the servers; it needs only version, name and servers. Entries that already match the servers keep
+    their text, comments and variables. Defaults are left out. Secrets are written as references to environment variables,
+    never as values. Anything that a manifest cannot express is left unmanaged and reported.
 
-    With --from A --to B: what brings B level with A, to be looked at by `plan` and made by `apply`.
+    With --from A --to B, write what makes B match A; review it with `plan` and apply it with `apply`.
 
-    With several files, which need --write, each object stays in its file, a new one goes to the last file with its section, and
-    the other files stay as they are.
+    With several files, which need --write, each object stays in its file, a new object goes to the last file with its section,
+    and all other files stay unchanged.
 
-    The plan of the result is made and looked at before anything is printed or written. Reads the servers on connections that
-    refuse to write.
+    The export checks that the plan of its result is empty before it prints or writes anything. The servers are read over
+    connections that refuse to write.
     """
     from oauthdeploy import workflow
     from oauthdeploy.planning.unread import not_known
 
     if write and source.takes_stdin:
-        raise click.UsageError("--write needs a file, and the manifest comes from standard input.")
+        raise click.UsageError("--write needs a file, but the manifest comes from standard input.")
     request = source.request()
     if not write:
         _require_one_file(request)
     report = workflow.export_manifest(request, servers.options(), selection.options())
     if not write and report.holds_secret:
         raise click.UsageError(
-            "The manifest holds a secret, and its text would be printed. Write a reference in its place, such as "
+            "The manifest contains a secret, which would be printed. Replace it with a reference such as "
             "${env:NAME}, or export into the file with --write."
         )
     if not write:
@@ -185,6 +183,8 @@ def _say(report: ExportReport, output: Output) -> None:
     if report.findings and not output.quiet:
         streams.write_talk(render_diagnostics(report.findings, output.talk_look()))
     if report.variables:
-        output.talk(f"{counted(len(report.variables), 'secret')} by reference: set these variables before you plan.")
+        output.talk(
+            f"{counted(len(report.variables), 'secret')} written as references: set these variables before you plan."
+        )
         for name in sorted(report.variables):
             output.talk(f"  {name}")

@@ -45,7 +45,7 @@ def parse_sinks(values: Sequence[str], formats: Sequence[str]) -> tuple[Sink, ..
         name, equals, file = value.partition("=")
         if name not in formats:
             raise click.BadParameter(
-                f"'{name}' is no format here; formats are {', '.join(formats)}.{meant(name, formats)}"
+                f"'{name}' is not a format of this command; the formats are {', '.join(formats)}.{meant(name, formats)}"
             )
         if equals and not file:
             raise click.BadParameter(f"'{value}' names no file; write {name}=FILE, or {name} for standard output.")
@@ -53,9 +53,7 @@ def parse_sinks(values: Sequence[str], formats: Sequence[str]) -> tuple[Sink, ..
     places = [sink.file for sink in sinks]
     for place in places:
         if places.count(place) > 1:
-            raise click.BadParameter(
-                f"two reports for {place or 'standard output'}; give one of them a file of its own."
-            )
+            raise click.BadParameter(f"two reports go to {place or 'standard output'}; give each report its own file.")
     return tuple(sinks)
 
 

@@ -46,12 +46,12 @@ class Draft:
     multiple=True,
     type=click.Path(allow_dash=True, readable=False),
     metavar="FILE",
-    help="The same as PATHS, for where the variable is set.  [default: oauthdeploy.yaml]",
+    help="Same as PATHS; for use with the environment variable.  [default: oauthdeploy.yaml]",
 )
-@option("--check", env="CHECK", is_flag=True, help="Write nothing; exit with 1 where a file would change.")
+@option("--check", env="CHECK", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
 @option("--diff", env="DIFF", is_flag=True, help="Write nothing; print what would change.")
-@option("--no-color", env="NO_COLOR", is_flag=True, help="No colour; NO_COLOR does the same everywhere.")
-@option("-q", "--quiet", env="QUIET", is_flag=True, help="Say nothing besides diffs and errors.")
+@option("--no-color", env="NO_COLOR", is_flag=True, help="Disable colour; NO_COLOR does the same for every command.")
+@option("-q", "--quiet", env="QUIET", is_flag=True, help="Print only diffs and errors.")
 @click.pass_context
 def fmt(
     context: click.Context,
@@ -62,24 +62,25 @@ def fmt(
     no_color: bool,
     quiet: bool,
 ) -> None:
-    """Write manifests in their canonical form, keeping what they mean and every comment.
+    """Rewrite manifests in canonical form, keeping their meaning and every comment.
 
     PATHS are files, folders (their .yaml and .yml files) and globs; - formats standard input to standard output.
 
-    Sections and keys stand in the order of the reference; servers, scopes, clients, variables and environments keep yours, and
-    so do keys that the manifest doesn't know. Two spaces of indentation; plain texts where YAML allows, else double quotes; a
-    list on one line where it fits into 100 columns and holds no comment; one empty line between sections. A comment moves with
-    what it stands beside or above; one at the top of the file stays there. Texts over several lines, anchors, references and
-    quotes that carry a meaning are kept. A mapping keeps its order where another would put an alias before its anchor, or a
-    comment that ignores a rule beside another key. Line ends become LF.
+    Sections and keys follow the order of the reference; servers, scopes, clients, variables, environments and unknown keys keep
+    your order. Indentation is two spaces. Strings are plain where YAML allows it, otherwise in double quotes. A list goes on
+    one line if it fits into 100 columns and contains no comment. One empty line separates sections. A comment moves with the
+    line that it is next to or above; a comment at the top of the file stays there. Multi-line strings, anchors, references and
+    significant quotes are kept. A mapping keeps its order if sorting would put an alias before its anchor, or move a comment
+    that ignores a rule next to another key. Line endings become LF.
 
-    What can't be read is reported and left as it is. Every result is read again and compared before it is written. Ten thousand
-    clients take about five seconds.
+    A file that cannot be read is reported and left unchanged. Every result is read again and compared before it is written. Ten
+    thousand clients take about five seconds.
 
-    Exit codes: 0 in canonical form or now written so, 1 with --check where a file would change, 3 where a file can't be read.
+    Exit codes: 0 if all files are, or are now, in canonical form; 1 with --check if a file would change; 3 if a file cannot be
+    read.
     """
     if paths and file and context.get_parameter_source("file") is ParameterSource.COMMANDLINE:
-        raise click.UsageError("Name the files once: as PATHS or with -f.")
+        raise click.UsageError("Name the files either as PATHS or with -f, not both.")
     output = Output((), no_color, -1 if quiet else 0)
     drafts, problems = _draft(Source(file=paths or file))
     if diff:

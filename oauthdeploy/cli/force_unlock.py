@@ -1,4 +1,4 @@
-"""`oauthdeploy force-unlock`: take away a lock whose run is dead."""
+"""`oauthdeploy force-unlock`: remove a lock whose run has died."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 @state_option
 @output_options("text", "json")
 def force_unlock(source: Source, yes: bool, no_input: bool, state_dir: Path | None, output: Output) -> None:
-    """Take away a lock whose run is dead, after showing who holds it.
+    """Remove a lock whose run has died, after showing who holds it.
 
-    Two that write at a time can undo each other's work. Exit code 0 where the lock is gone or
-    there was none, 1 where the answer was no, 7 where somebody else took it meanwhile.
+    Two runs that write at the same time can undo each other's changes. Exit codes: 0 if the lock is gone
+    or there was none, 1 if you answered no, 7 if another run has taken the lock in the meantime.
     """
     from oauthdeploy import workflow
 
@@ -46,22 +46,22 @@ def force_unlock(source: Source, yes: bool, no_input: bool, state_dir: Path | No
     if not yes:
         if no_input or source.takes_stdin or not streams.is_terminal(sys.stdin):
             raise UsageError(
-                "force-unlock needs a yes, and there is nobody to ask",
+                "force-unlock needs your confirmation but cannot ask for it",
                 detail=told,
-                fix="When you know that this run is dead, run force-unlock with --yes.",
+                fix="If you are sure that this run has died, run force-unlock with --yes.",
             )
-        streams.write_talk(f"{told}\nTake it away? Only 'yes' is accepted: ")
+        streams.write_talk(f"{told}\nRemove it? Only 'yes' is accepted: ")
         if sys.stdin.readline().strip() != "yes":
-            output.talk("The lock was left.")
+            output.talk("The lock was not removed.")
             leave(ExitCode.ERROR)
             return
     if not workflow.break_lock(request, holder, options):
         raise LockBusy(
-            "The lock is no longer the one that was shown",
+            "The lock has changed since it was shown",
             detail="Its run has ended, or another one has begun.",
             fix="Run force-unlock again to see who holds it now.",
         )
-    _emit(output, holder, f"{told}\nIt was taken away.")
+    _emit(output, holder, f"{told}\nIt was removed.")
 
 
 def _emit(output: Output, holder: Holder | None, text: str) -> None:

@@ -34,7 +34,7 @@ def read_sink(form: str | None, value: str | None) -> Sink:
     """
     name, equals, file = (value or "").partition("=")
     if name in _REPORTS:
-        raise click.UsageError(f"'{name}' is no format here; formats are {', '.join(FORMATS)}.")
+        raise click.UsageError(f"'{name}' is not a format of this command; the formats are {', '.join(FORMATS)}.")
     if name not in FORMATS:
         known = _SUFFIXES.get(PurePath(value or "").suffix.lower())
         return Sink(form or known or FORMATS[0], None if value in (None, "", "-") else value)
@@ -47,13 +47,13 @@ def read_sink(form: str | None, value: str | None) -> Sink:
 
 @click.command()
 @manifest_options
-@option("--format", "form", env="FORMAT", type=click.Choice(FORMATS), help="How to draw.  [default: mermaid]")
+@option("--format", "form", env="FORMAT", type=click.Choice(FORMATS), help="Output format.  [default: mermaid]")
 @option(
     "--target",
     env="TARGET",
     multiple=True,
     metavar="ADDRESS",
-    help="Only these addresses, as globs, and what they are joined to. Repeatable.",
+    help="Show only these addresses (globs) and the objects connected to them. Repeatable.",
 )
 @option(
     "-o",
@@ -66,9 +66,9 @@ def read_sink(form: str | None, value: str | None) -> Sink:
 def graph(source: Source, form: str | None, target: tuple[str, ...], output: str | None) -> None:
     """Draw the clients, scopes and servers of the manifest.
 
-    Lines lead from clients to the scopes that they may ask for, from scopes to the resource servers on which they open something,
-    and from there to the authorization server that is trusted. Clients that are cut off, and what is to be removed, are marked.
-    Mermaid is drawn by forges inside Markdown, DOT by Graphviz, SVG by browsers.
+    Lines lead from clients to the scopes that they may request, from scopes to the resource servers where they grant access, and
+    from there to the authorization server that is trusted. Clients that are cut off and objects that are to be removed are
+    marked. GitHub and GitLab render Mermaid inside Markdown, Graphviz renders DOT, and browsers render SVG.
 
     \b
     oauthdeploy graph -o estate.svg
@@ -98,7 +98,7 @@ def graph(source: Source, form: str | None, target: tuple[str, ...], output: str
         )
     elif len(made.nodes) > MOST_NODES:
         streams.write_talk(
-            f"The picture has {len(made.nodes):,} clients, scopes and servers, more than anybody can see at once. Narrow it with "
+            f"The picture has {len(made.nodes):,} clients, scopes and servers, more than a reader can take in. Narrow it with "
             "--target, such as --target client/NAME or --target 'scope/orders.*'.\n"
         )
     if sink.file is None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Record(TypedDict):
-    """Who wants a cut-off, why, and under which ticket."""
+    """Who requests a cut-off, why, and under which ticket."""
 
     who: str
     reason: str
@@ -34,7 +34,7 @@ class Record(TypedDict):
 
 @dataclass(frozen=True)
 class Incident:
-    """Who wants a cut-off and why, and how it is to be gone about."""
+    """Who requests a cut-off and why, and how to carry it out."""
 
     reason: str | None = None
     ticket: str | None = None
@@ -56,20 +56,20 @@ incident_options: Final[Decorator] = bundle(
     Incident,
     "incident",
     (
-        option("--reason", env="REASON", metavar="TEXT", help="Why, for the record."),
-        option("--ticket", env="TICKET", metavar="ID", help="The incident or ticket; also the name of the entry."),
-        option("--who", env="WHO", metavar="NAME", help="Who asks for it.  [default: the account]"),
+        option("--reason", env="REASON", metavar="TEXT", help="Reason, for the record."),
+        option("--ticket", env="TICKET", metavar="ID", help="Incident or ticket; also the name of the manifest entry."),
+        option("--who", env="WHO", metavar="NAME", help="Person who requests it.  [default: the account]"),
         option(
             "--audit",
             env="AUDIT",
             type=click.Path(dir_okay=False, path_type=Path),
             metavar="FILE",
-            help="The audit file, one JSON document a line.  [default: .oauthdeploy/audit.jsonl beside the manifest]",
+            help="Audit file, one JSON document per line.  [default: .oauthdeploy/audit.jsonl next to the manifest]",
         ),
         option(
             "--allow", env="ALLOW", multiple=True, metavar="RULE", help="Lift a safety rule by its name. Repeatable."
         ),
-        option("--dry-run", env="DRY_RUN", is_flag=True, help="Show what would be cut off, and write nothing."),
+        option("--dry-run", env="DRY_RUN", is_flag=True, help="Show what would be cut off; write nothing."),
         option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Don't ask."),
         option("--no-input", env="NO_INPUT", is_flag=True, help="Never ask, even on a terminal."),
         state_option,
@@ -144,8 +144,8 @@ def _end(source: Source, order: RevocationRequest, done: Revoked, output: Output
             problem = error
     if done.holder is not None:
         notes.append(
-            f"{done.holder} is applying this manifest. What it planned before may undo a part of this: "
-            "run the same command again when it has ended."
+            f"{done.holder} is applying this manifest. Its plan is older than this cut-off and may undo a part of it: "
+            "run the same command again when that run has finished."
         )
     output.emit(
         {"text": lambda look: render_revoke(record, look, notes), "json": as_json(lambda: audit_document(record))},
@@ -163,22 +163,22 @@ def _end(source: Source, order: RevocationRequest, done: Revoked, output: Output
 def _unfinished(done: Revoked) -> OAuthDeployError | None:
     record = done.record
     unsure = [item.server for item in record.servers if item.state == "cut-off" and not item.verified]
-    again = "Run the same command again: it does what is missing and nothing twice."
+    again = "Run the same command again: it does only what is missing."
     if record.result != "done":
         open_ = sorted({f"{i.server} ({i.state})" for i in record.servers if i.problems or i.state in ("failed",)})
-        return PartialApply("The cut-off is not complete", detail=f"Left: {', '.join(open_)}.", fix=again)
+        return PartialApply("The cut-off is not complete", detail=f"Remaining: {', '.join(open_)}.", fix=again)
     if unsure:
         return PartialApply("The cut-off could not be verified", detail=f"On {', '.join(unsure)}.", fix=again)
     return None
 
 
 def _write(source: Source, order: RevocationRequest, done: Revoked) -> list[str]:
-    """Put the cut-offs into the manifest; gives what to say of it."""
+    """Write the cut-offs into the manifest; return the notes for the report."""
     from oauthdeploy.workflow.revocation_entry import record_revocation
 
     return [
-        f"The manifest says so already: {found.already} in {found.file}."
+        f"The manifest already has this revocation: {found.already} in {found.file}."
         if found.already
-        else f"Written into {found.file} as {found.key}."
+        else f"Written to {found.file} as {found.key}."
         for found in record_revocation(source.request(), order, done)
     ]

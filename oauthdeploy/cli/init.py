@@ -47,43 +47,43 @@ class Wanted:
 @click.command()
 @click.argument("path", default=DEFAULT, type=click.Path(allow_dash=True, readable=False))
 @option("--name", env="INIT_NAME", metavar="NAME", help="Name of the manifest.  [default: the folder's]")
-@option("--authorization-url", env="INIT_AUTHORIZATION_URL", metavar="URL", help="The authorization server's address.")
+@option("--authorization-url", env="INIT_AUTHORIZATION_URL", metavar="URL", help="Address of the authorization server.")
 @option(
     "--authorization-driver",
     env="INIT_AUTHORIZATION_DRIVER",
     metavar="DRIVER",
-    help="What speaks to it; external for a server that is only trusted.  [default: webmethods]",
+    help="Driver of the authorization server; external for a server that is only trusted.  [default: webmethods]",
 )
 @option(
     "--introspection-endpoint",
     env="INIT_INTROSPECTION_ENDPOINT",
     metavar="URL",
-    help="Where an external authorization server is asked about tokens (RFC 7662); stands for its address.",
+    help="Introspection endpoint (RFC 7662) of an external authorization server; replaces its address.",
 )
 @option(
     "--resource-url",
     env="INIT_RESOURCE_URL",
     multiple=True,
     metavar="[NAME=]URL",
-    help="A resource server's address. Repeatable.",
+    help="Address of a resource server. Repeatable.",
 )
 @option(
     "--resource-driver",
     env="INIT_RESOURCE_DRIVER",
     metavar="DRIVER",
-    help="What speaks to the resource servers.  [default: webmethods]",
+    help="Driver of the resource servers.  [default: webmethods]",
 )
-@option("--client", env="INIT_CLIENT", multiple=True, metavar="NAME", help="A client to begin with. Repeatable.")
-@option("--scope", env="INIT_SCOPE", multiple=True, metavar="NAME", help="A scope to begin with. Repeatable.")
-@option("--force", env="FORCE", is_flag=True, help="Replace a file that is there.")
+@option("--client", env="INIT_CLIENT", multiple=True, metavar="NAME", help="Client to start with. Repeatable.")
+@option("--scope", env="INIT_SCOPE", multiple=True, metavar="NAME", help="Scope to start with. Repeatable.")
+@option("--force", env="FORCE", is_flag=True, help="Replace an existing file.")
 @option("--no-input", env="NO_INPUT", is_flag=True, help="Never ask, even on a terminal.")
 def init(path: str, force: bool, no_input: bool, **flags: object) -> None:
     """Write a first manifest, with a comment on each section.
 
-    PATH is the file, or a folder for it; - is standard output. On a terminal, what no flag says is asked for. The manifest is
-    valid and in canonical form; the names of the environment variables for its secrets are told at the end.
+    PATH is the file, or a folder for it; - is standard output. On a terminal, asks for values that no flag gives. The manifest
+    is valid and in canonical form; the names of the environment variables for its secrets are printed at the end.
 
-    Exit codes: 1 where the file is there already, 3 where a driver doesn't accept a name, 64 where something is missing.
+    Exit codes: 1 if the file already exists, 3 if a driver does not accept a name, 64 if a value is missing.
     """
     from oauthdeploy.drivers.registry import driver_facts
     from oauthdeploy.manifest.editing.starter import write_starter
@@ -119,11 +119,13 @@ def _answers(wanted: Wanted, asking: bool, name: str) -> Answers:
     driver = driver or found("Driver of the authorization server", "webmethods", check_authorization)
     if driver == EXTERNAL:
         if wanted.authorization_url:
-            raise click.UsageError("An external server is told by --introspection-endpoint, not --authorization-url.")
+            raise click.UsageError(
+                "Describe an external server with --introspection-endpoint, not --authorization-url."
+            )
         address = endpoint or _required(asking, "Its introspection endpoint", "--introspection-endpoint")
     else:
         if endpoint:
-            raise click.UsageError("--introspection-endpoint goes with --authorization-driver external.")
+            raise click.UsageError("--introspection-endpoint needs --authorization-driver external.")
         address = wanted.authorization_url or _required(asking, "Its address", "--authorization-url")
     resources = wanted.resource_url or _several(asking, "Address of a resource server", check_resource)
     other = driver if driver in able_drivers("resource") else "webmethods"
@@ -155,7 +157,7 @@ def _no_question(_question: str, default: str, _check: Check) -> str:
 
 def _required(asking: bool, question: str, flag: str) -> str:
     if not asking:
-        raise click.UsageError(f"Give {flag} URL; nobody can be asked.")
+        raise click.UsageError(f"Give {flag} URL; there is no terminal to ask on.")
     return _ask(question, None, check_url)
 
 
@@ -178,7 +180,9 @@ def _once(names: Iterable[str]) -> tuple[str, ...]:
 def check_name(text: str) -> str:
     """The name of a manifest. Raises click.UsageError, as the other checks do."""
     if not _NAME.fullmatch(text):
-        raise click.UsageError("A manifest's name has letters, digits, dots, hyphens and _ only, at most 64 of them.")
+        raise click.UsageError(
+            "The name of a manifest has at most 64 characters: letters, digits, dots, hyphens and _."
+        )
     return text
 
 
@@ -242,7 +246,7 @@ def _check_able(text: str, side: str) -> str:
 def check_text(text: str) -> str:
     """A name of a client or scope; what a driver makes of it is told later, by its rules."""
     if not text.strip():
-        raise click.UsageError("A name is empty.")
+        raise click.UsageError("The name is empty.")
     return text
 
 
@@ -264,7 +268,7 @@ def _prove(starter: Starter) -> None:
 def _refuse_existing(file: str, *, force: bool) -> None:
     if file != STDOUT and not force and (Path(file).exists() or Path(file).is_symlink()):
         raise AlreadyThere(
-            "There is a file already", detail=f"{file} is left as it is.", fix="Name another file, or give --force."
+            "The file already exists", detail=f"{file} was not changed.", fix="Name another file, or give --force."
         )
 
 
@@ -291,8 +295,8 @@ def _next_steps(file: str, starter: Starter) -> str:
     where = {STDOUT: " -f FILE", DEFAULT: ""}.get(file, f" -f {shlex.quote(file)}")
     steps = [(f"export {name}=...", purpose) for name, purpose in starter.variables.items()]
     steps += [
-        (f"oauthdeploy schema > {shlex.quote(schema)}", "so that editors complete and explain"),
-        (f"oauthdeploy validate{where}", "checks the manifest, without any server"),
+        (f"oauthdeploy schema > {shlex.quote(schema)}", "lets editors complete and explain keys"),
+        (f"oauthdeploy validate{where}", "checks the manifest without contacting any server"),
         (f"oauthdeploy plan{where}", "shows what would change, and changes nothing"),
     ]
     width = max(len(command) for command, _ in steps)

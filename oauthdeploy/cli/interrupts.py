@@ -40,5 +40,5 @@ class Interrupts(Handling):
             raise InterruptedApply
         self.stop.set()
         streams.write_at_once(
-            "\nStopping: requests in flight finish, the rest is left. Again to stop without a report.\n"
+            "\nStopping: requests in flight finish, the rest is skipped. Press again to stop without a report.\n"
         )

@@ -22,25 +22,25 @@ from oauthdeploy.core.errors import JournalFailed, UsageError
     multiple=True,
     type=click.Path(),
     metavar="MANIFEST",
-    help="Manifest whose folder holds the journals; it is not read.  [default: oauthdeploy.yaml]",
+    help="Manifest in whose folder the journals are; it is not read.  [default: oauthdeploy.yaml]",
 )
-@option("--last", env="JOURNAL_LAST", is_flag=True, help="Show the last journal; so does naming none.")
-@option("--list", "all_", env="JOURNAL_LIST", is_flag=True, help="List all journals, the oldest first.")
+@option("--last", env="JOURNAL_LAST", is_flag=True, help="Show the last journal; the default without FILE.")
+@option("--list", "all_", env="JOURNAL_LIST", is_flag=True, help="List all journals, oldest first.")
 @state_option
 @output_options("text", "json")
 def journal(
     file: Path | None, manifest: tuple[str, ...], last: bool, all_: bool, state_dir: Path | None, output: Output
 ) -> None:
-    """Show what an apply did, change by change, from its journal. Needs no server.
+    """Show what an apply did, change by change, as recorded in its journal. Contacts no server.
 
-    A change that was sent and whose end nobody knows is named. Journals stand in .oauthdeploy/journal beside the manifest.
+    Names each change that was sent but whose result is unknown. Journals are in .oauthdeploy/journal next to the manifest.
     """
     from oauthdeploy.planning.run_history import history_document
     from oauthdeploy.reports.journal import render_journal
     from oauthdeploy.running.journal import JOURNALS, STATE_FOLDER, journals_in, read_story
 
     if sum((file is not None, last, all_)) > 1:
-        raise UsageError("FILE, --last and --list are three ways to choose", fix="Give one of them.")
+        raise UsageError("FILE, --last and --list cannot be combined", fix="Give only one of them.")
     folder = (state_dir or _folder(manifest) / STATE_FOLDER) / JOURNALS
     if all_:
         _list(folder, output)
@@ -50,7 +50,7 @@ def journal(
         if not found:
             raise JournalFailed(
                 "There is no journal yet",
-                detail=f"{folder} has none.",
+                detail=f"{folder} contains no journals.",
                 fix="Name the journal's file, or the manifest with -f.",
             )
         file = found[-1]

@@ -100,27 +100,25 @@ class Metrics:
         def gauge(what: str, about: str, labels: tuple[str, ...] = ()) -> Any:
             return GaugeMetricFamily(f"{_PREFIX}_{what}", about, labels=("manifest", *labels))
 
-        rounds = CounterMetricFamily(
-            f"{_PREFIX}_rounds", "Looks for drift by their result.", labels=("manifest", "result")
-        )
+        rounds = CounterMetricFamily(f"{_PREFIX}_rounds", "Drift checks by result.", labels=("manifest", "result"))
         for result in ("clean", "drift", "failed"):
             rounds.add_metric((name, result), self._rounds[result])
         yield rounds
-        seen = gauge("last_success_timestamp_seconds", "When the server was last looked at, in Unix time.", ("server",))
+        seen = gauge("last_success_timestamp_seconds", "When the server was last read, in Unix time.", ("server",))
         for server, moment in sorted(self._seen.items()):
             seen.add_metric((name, server), moment)
         yield seen
         if found is None:
             return
         for what, about, value in (
-            ("last_run_timestamp_seconds", "When the last look began, in Unix time.", found.begun.timestamp()),
-            ("duration_seconds", "How long the last look took.", found.seconds),
-            ("complete", "1 where the last look saw every server.", float(found.complete)),
+            ("last_run_timestamp_seconds", "When the last check began, in Unix time.", found.begun.timestamp()),
+            ("duration_seconds", "How long the last check took.", found.seconds),
+            ("complete", "1 if the last check read every server.", float(found.complete)),
         ):
             one = gauge(what, about)
             one.add_metric((name,), value)
             yield one
-        yield self._up(gauge("server_up", "1 where the server answered the last look.", ("server",)), found)
+        yield self._up(gauge("server_up", "1 if the server answered the last check.", ("server",)), found)
         if found.report is not None:
             yield from self._differences(gauge, found)
 
@@ -134,13 +132,13 @@ class Metrics:
         report = found.report
         if report is None:
             return
-        detected = gauge("detected", "1 where there is drift that no baseline accepts.")
+        detected = gauge("detected", "1 if there is drift that no baseline accepts.")
         detected.add_metric((self._name,), float(report.drifted))
         yield detected
         counted = Counter((item.address.server, item.kind) for item in report.items if item.accepted is None)
         accepted = Counter((item.address.server, item.kind) for item in report.accepted)
         for what, about, numbers in (
-            ("items", "Differences by server and class, without those that are accepted.", counted),
+            ("items", "Differences by server and class, without accepted ones.", counted),
             ("accepted_items", "Differences that the baseline accepts, by server and class.", accepted),
         ):
             family = gauge(what, about, ("server", "class"))
@@ -148,15 +146,15 @@ class Metrics:
                 for kind in DriftClass:
                     family.add_metric((self._name, server, kind.value), numbers[server, kind])
             yield family
-        requests = gauge("requests", "Requests that the last look sent, by server.", ("server",))
+        requests = gauge("requests", "Requests of the last check, by server.", ("server",))
         for server, number in report.requests.items():
             requests.add_metric((self._name, server), number)
         yield requests
-        left = gauge("left_alone_objects", "Live objects that the manifest doesn't name and that were left out.")
+        left = gauge("left_alone_objects", "Live objects that the manifest does not name and that were left out.")
         left.add_metric((self._name,), report.left_alone)
         yield left
         if report.baseline is not None:
-            entries = gauge("baseline_entries", "Entries of the baseline by their state.", ("state",))
+            entries = gauge("baseline_entries", "Baseline entries by state.", ("state",))
             use = report.baseline
             states = (("active", use.active), ("expired", len(use.expired)), ("unused", len(use.unused)))
             for state, number in states:

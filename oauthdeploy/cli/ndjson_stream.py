@@ -92,7 +92,7 @@ def _opened(file: str | None, stack: ExitStack) -> Callable[[str], None]:
         raise ReportNotWritten(
             "The events could not be written",
             detail=f"{file}: {error.strerror}.",
-            fix="Name a file in a folder that exists and can be written to.",
+            fix="Name a file in an existing folder that you can write to.",
         ) from error
 
     def write(line: str) -> None:

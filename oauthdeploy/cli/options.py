@@ -123,16 +123,16 @@ _manifest_flags = (
         multiple=True,
         type=click.Path(allow_dash=True),
         metavar="FILE",
-        help="Manifest file, folder or glob; - is standard input. Repeatable: files merge.  [default: oauthdeploy.yaml]",
+        help="Manifest file, folder or glob; - for standard input. Repeatable; files are merged.  [default: oauthdeploy.yaml]",
     ),
-    option("--env", "environment", env="ENV", metavar="NAME", help="Environment of the manifest to merge in."),
+    option("--env", "environment", env="ENV", metavar="NAME", help="Environment of the manifest to use."),
     option(
         "--var",
         env="VAR",
         multiple=True,
         callback=_pairs,
         metavar="NAME=VALUE",
-        help="Value of a variable. Repeatable.",
+        help="Set a variable. Repeatable.",
     ),
     option(
         "--var-file",
@@ -140,15 +140,15 @@ _manifest_flags = (
         multiple=True,
         type=click.Path(),
         metavar="FILE",
-        help="Values of variables from a YAML, JSON or dotenv file. Repeatable.",
+        help="Read variables from a YAML, JSON or dotenv file. Repeatable.",
     ),
-    option("--allow-commands", env="ALLOW_COMMANDS", is_flag=True, help="Let the manifest run ${command:...}."),
+    option("--allow-commands", env="ALLOW_COMMANDS", is_flag=True, help="Allow the manifest to run ${command:...}."),
     option(
         "--allow-env",
         env="ALLOW_ENV",
         multiple=True,
         metavar="NAME",
-        help="Let the manifest read only these environment variables (names or globs). Repeatable.  [default: any]",
+        help="Allow the manifest to read only these environment variables (names or globs). Repeatable.  [default: any]",
     ),
     option(
         "--allow-files",
@@ -156,7 +156,7 @@ _manifest_flags = (
         multiple=True,
         type=click.Path(file_okay=False),
         metavar="DIR",
-        help="Let ${file:...} read from this folder too, in fields that are not secret. Repeatable.",
+        help="Allow ${file:...} to read from this folder too, in fields that are not secret. Repeatable.",
     ),
     option(
         "--error", env="ERROR", multiple=True, metavar="RULE", help="Treat a rule's findings as errors. Repeatable."
@@ -164,7 +164,7 @@ _manifest_flags = (
     option(
         "--warn", env="WARN", multiple=True, metavar="RULE", help="Treat a rule's findings as warnings. Repeatable."
     ),
-    option("--ignore", env="IGNORE", multiple=True, metavar="RULE", help="Leave a rule's findings out. Repeatable."),
+    option("--ignore", env="IGNORE", multiple=True, metavar="RULE", help="Ignore a rule's findings. Repeatable."),
 )
 
 manifest_options: Decorator = bundle(Source, "source", _manifest_flags)
@@ -178,7 +178,7 @@ _two_environments = option(
     env="ENV",
     multiple=True,
     metavar="NAME",
-    help="Environment of the manifest; twice: the two to compare, - for none.",
+    help="Environment of the manifest; give it twice to compare two, - for none.",
 )
 
 
@@ -202,7 +202,7 @@ def several_environments(function: Command) -> Command:
 
 @dataclass(frozen=True)
 class Reach:
-    """Which part of the estate, and how hard it may be pressed."""
+    """The selected part of the estate, and the limits on requests."""
 
     server: tuple[str, ...] = ()
     target: tuple[str, ...] = ()
@@ -259,14 +259,14 @@ def _trace(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
 
 
 _server_flag = option(
-    "--server", env="SERVER", multiple=True, metavar="NAME", help="Only this server of the manifest. Repeatable."
+    "--server", env="SERVER", multiple=True, metavar="NAME", help="Use only this server of the manifest. Repeatable."
 )
 _parallelism_flag = option(
     "--parallelism",
     env="PARALLELISM",
     type=click.IntRange(1, 256),
     metavar="N",
-    help="Requests at the same time for each server, instead of the manifest's limits.",
+    help="Limit concurrent requests per server, instead of the manifest's limits.",
 )
 _trace_flag = option(
     "--trace",
@@ -274,7 +274,7 @@ _trace_flag = option(
     is_flag=True,
     expose_value=False,
     callback=_trace,
-    help="Tell each HTTP request on standard error: method, path, status, time, request id, and the body with *** for secrets.",
+    help="Log each HTTP request to standard error: method, path, status, time, request id, and the body with *** for secrets.",
 )
 _reach_flags = (
     _server_flag,
@@ -283,14 +283,14 @@ _reach_flags = (
         env="TARGET",
         multiple=True,
         metavar="ADDRESS",
-        help="Only these addresses, as globs, and what they depend on. Repeatable.",
+        help="Include only these addresses (globs) and what they depend on. Repeatable.",
     ),
     option(
         "--exclude",
         env="EXCLUDE",
         multiple=True,
         metavar="ADDRESS",
-        help="Not these addresses, as globs, nor what depends on them. Repeatable.",
+        help="Exclude these addresses (globs) and what depends on them. Repeatable.",
     ),
     _parallelism_flag,
     _trace_flag,
@@ -299,14 +299,14 @@ _reach_flags = (
         env="MAX_DELETES",
         callback=_share,
         metavar="SHARE",
-        help="Deletes allowed, such as 30% or 5, instead of the manifest's limit.",
+        help="Limit the deletes, such as 30% or 5, instead of the manifest's limit.",
     ),
     option("--allow", env="ALLOW", multiple=True, metavar="RULE", help="Lift a safety rule by its name. Repeatable."),
     option(
         "--fail-on",
         env="FAIL_ON",
         type=click.Choice(["low", "medium", "high"]),
-        help="Stop, with exit code 5, for a change of this risk or a greater one; apply then writes nothing.",
+        help="Stop with exit code 5 if a change has this risk or a higher one; apply then writes nothing.",
     ),
 )
 
@@ -328,7 +328,7 @@ def state_option(function: Command) -> Command:
 
 @dataclass(frozen=True)
 class Servers:
-    """Which servers, and how hard they may be pressed."""
+    """The selected servers, and the limits on requests."""
 
     server: tuple[str, ...] = ()
     parallelism: int | None = None
@@ -340,7 +340,7 @@ class Servers:
 
 @dataclass(frozen=True)
 class Pressure:
-    """How hard servers may be pressed that a command names itself."""
+    """Limits on requests, for commands that choose their servers themselves."""
 
     parallelism: int | None = None
 
@@ -363,8 +363,10 @@ def output_options(*formats: str) -> Decorator:
     """
     flags = (
         sink_option(*formats),
-        option("--no-color", env="NO_COLOR", is_flag=True, help="No colour; NO_COLOR does the same everywhere."),
-        option("-q", "--quiet", env="QUIET", is_flag=True, help="Say nothing besides reports and errors."),
+        option(
+            "--no-color", env="NO_COLOR", is_flag=True, help="Disable colour; NO_COLOR does the same for every command."
+        ),
+        option("-q", "--quiet", env="QUIET", is_flag=True, help="Print only reports and errors."),
         option("-v", "--verbose", env="VERBOSE", count=True, help="Show all details."),
     )
 

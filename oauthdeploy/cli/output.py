@@ -46,7 +46,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Output:
-    """What a command was told about its output. `verbosity` is -1 for `-q`, else the number of `-v`."""
+    """The output options of a command. `verbosity` is -1 for `-q`, else the number of `-v`."""
 
     sinks: tuple[Sink, ...] = ()
     no_color: bool = False
@@ -60,7 +60,7 @@ class Output:
 
     @property
     def quiet(self) -> bool:
-        """True where nothing is to be said besides reports, questions and errors."""
+        """True if only reports, questions and errors may be printed."""
         return self.verbosity < 0
 
     @property
@@ -204,7 +204,7 @@ def write_file(path: Path, content: str | bytes) -> None:
         raise ReportNotWritten(
             "A report could not be written",
             detail=f"{path}: {error.strerror}.",
-            fix="Name a file in a folder that exists and can be written to.",
+            fix="Name a file in an existing folder that you can write to.",
         ) from error
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     env="OUT",
     type=click.Path(dir_okay=False),
     metavar="PLANFILE",
-    help="Save the plan to a file, for `apply PLANFILE` and `show PLANFILE`. No secret is in it.",
+    help="Save the plan to a file, for `apply PLANFILE` and `show PLANFILE`. It contains no secret.",
 )
 @option(
     "--detailed-exitcode",
@@ -52,7 +52,9 @@ def plan(source: Source, reach: Reach, out: str | None, detailed_exitcode: bool,
     output.emit_report(plan_report(made, view_of(manifest), partial=reach.partial, allowed=reach.allow))
     if out is not None:
         write_file(Path(out), _checked(to_text(workflow.save_plan(made, manifest, request, options, Path(out)))))
-        output.talk(f"Saved the plan to {out}. `oauthdeploy apply {out}` makes it so; `show {out}` shows it again.")
+        output.talk(
+            f"Saved the plan to {out}. Run `oauthdeploy apply {out}` to apply it, or `oauthdeploy show {out}` to show it again."
+        )
     say_unread(made.unread, output)
     leave(plan_exit(made, reach, detailed=detailed_exitcode))
 
@@ -62,8 +64,8 @@ def _checked(document: str) -> str:
     if KNOWN.clean(document)[1]:
         raise OAuthDeployError(
             "The plan was not saved",
-            detail="Its file would have held a secret. This is a bug in oauthdeploy.",
-            fix="Please report the command; apply without a saved plan is not affected.",
+            detail="Its file would have contained a secret. This is a bug in oauthdeploy.",
+            fix="Please report the command. You can still run apply without a saved plan.",
         )
     return document
 

@@ -40,12 +40,12 @@ def resume_run(
 
 def said(found: Resumption) -> str:
     """What became of a run, in lines."""
-    lines = [f"Going on with {found.journal}."]
+    lines = [f"Resuming {found.journal}."]
     for addresses, words in (
-        (found.in_place, "in place already, though the journal doesn't say so"),
-        (found.came_about, "of these were sent with an unknown end, and turned out to be made"),
-        (found.not_made, "sent with an unknown end, and turned out not to be made"),
-        (found.undone, "made by that run, and different again"),
+        (found.in_place, "already in place, although the journal does not say so"),
+        (found.came_about, "of these were sent with an unknown result and have been made"),
+        (found.not_made, "sent with an unknown result and not made"),
+        (found.undone, "made by that run, but changed again since"),
     ):
         if addresses:
             lines.append(f"  {len(addresses)} {words}: {_listed(addresses)}.")

@@ -45,7 +45,9 @@ def _sides(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
         return ()
     for word in words:
         if word not in SIDES:
-            raise click.BadParameter(f"'{word}' is no side; write resource, authorization, both with a comma, or none.")
+            raise click.BadParameter(
+                f"'{word}' is not a side; write resource, authorization, both separated by a comma, or none."
+            )
     return words
 
 
@@ -78,33 +80,35 @@ def _proof(token: Secret | None, urls: tuple[str, ...]) -> RevocationProof | Non
 
     if token is None:
         if urls:
-            raise UsageError("--proof-url needs --proof-token", fix="Name a token that the addresses take now.")
+            raise UsageError("--proof-url needs --proof-token", fix="Name a token that the addresses accept now.")
         return None
     try:
         return RevocationProof(token=token, urls=urls or None)
     except ValidationError:
-        raise UsageError("--proof-url is no address", fix="Write it in full, such as https://host/path.") from None
+        raise UsageError(
+            "--proof-url is not an address", fix="Write a complete URL, such as https://host/path."
+        ) from None
 
 
 @click.command()
 @click.argument("client")
 @manifest_options
 @server_options
-@option("--owner", env="OWNER", metavar="NAME", help="Only tokens of this resource owner.")
-@option("--scope", env="SCOPE", metavar="NAME", help="Only tokens with this scope.")
+@option("--owner", env="OWNER", metavar="NAME", help="Select only tokens of this resource owner.")
+@option("--scope", env="SCOPE", metavar="NAME", help="Select only tokens with this scope.")
 @option(
     "--issued-before",
     env="ISSUED_BEFORE",
     callback=moment,
     metavar="TIME",
-    help="Only tokens issued before this time (RFC 3339 with a zone, or now).",
+    help="Select only tokens issued before this time (RFC 3339 with a zone, or now).",
 )
 @option(
     "--block",
     env="BLOCK",
     callback=_sides,
     metavar="SIDES",
-    help="Where to disable the client: resource, authorization, both with a comma, or none.  "
+    help="Sides on which to disable the client: resource, authorization, both separated by a comma, or none.  "
     "[default: both; none where tokens are selected]",
 )
 @option(
@@ -112,16 +116,18 @@ def _proof(token: Secret | None, urls: tuple[str, ...]) -> RevocationProof | Non
     env="PROOF_TOKEN",
     metavar="REFERENCE",
     callback=reference,
-    help="A token of the client that is out, as env:NAME or file:PATH: it must introspect as inactive afterwards.",
+    help="Leaked token of the client, as env:NAME or file:PATH; it must introspect as inactive afterwards.",
 )
 @option(
     "--proof-url",
     env="PROOF_URL",
     multiple=True,
     metavar="URL",
-    help="An address on a resource server that takes that token now, and must refuse it afterwards. Repeatable.",
+    help="Address on a resource server that accepts that token now and must refuse it afterwards. Repeatable.",
 )
-@option("--write", env="WRITE", is_flag=True, help="Write the cut-off into the manifest, so that no run undoes it.")
+@option(
+    "--write", env="WRITE", is_flag=True, help="Write the cut-off into the manifest so that no later run undoes it."
+)
 @incident_options
 @output_options("text", "json")
 def revoke(
@@ -138,20 +144,20 @@ def revoke(
     incident: Incident,
     output: Output,
 ) -> None:
-    """Cut a client off now, on every server at once, and verify it.
+    """Cut off a client now, on every server at once, and verify it.
 
-    CLIENT is a key of the manifest, or the id or name of a client that is on the servers only. It is disabled on resource
-    servers, then on authorization servers, then its tokens are deleted; then the servers are read again. A server that doesn't
-    answer within ten seconds is named and left out, and the others are cut off all the same. No lock is waited for.
+    CLIENT is a key of the manifest, or the id or name of a client that exists only on the servers. It is disabled on resource
+    servers, then on authorization servers; then its tokens are deleted, and the servers are read again. A server that does
+    not answer within ten seconds is reported and skipped; the client is cut off on the others. Does not wait for the lock.
 
-    With --proof-token, a token that is out is tried afterwards: by introspection, and by calls to --proof-url. What its
-    addresses do is done when they take it, so name harmless ones.
+    With --proof-token, a leaked token is tried afterwards, by introspection and by calls to --proof-url. An address that still
+    accepts the token carries out the call, so name harmless addresses.
 
-    Who, why, what was found and what was done are appended to the audit file, before and after. --write puts the cut-off into
-    the manifest's revocations. Running it again does what is missing and nothing twice.
+    Before and after the cut-off, appends to the audit file who did what and why. --write adds the cut-off to the revocations
+    of the manifest. If you run it again, it does only what is missing.
 
-    Exit code 0 where all is cut off and verified, 1 where no server has the client, 4 where a part is, 5 where a safety rule
-    stops it, 8 where no server answered.
+    Exit codes: 0 if the client is cut off and verified everywhere, 1 if no server has the client, 4 if the cut-off is
+    incomplete, 5 if a safety rule stops it, 8 if no server answered.
     """
     from oauthdeploy.planning.revocation.token_list import TokenSelection
     from oauthdeploy.workflow.revocation_request import request_revocation

@@ -30,9 +30,16 @@ class ServerNotStarted(OAuthDeployError):
     type=click.Choice(["authorization", "resource", "both"]),
     default="both",
     show_default=True,
-    help="Which endpoints are served; the admin API always is.",
+    help="Endpoints to serve; the admin API is always served.",
 )
-@option("--port", env="PORT", type=click.IntRange(0, 65535), default=5555, show_default=True, help="0 for a free one.")
+@option(
+    "--port",
+    env="PORT",
+    type=click.IntRange(0, 65535),
+    default=5555,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
 @option("--host", env="HOST", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @option(
     "--data",
@@ -40,14 +47,14 @@ class ServerNotStarted(OAuthDeployError):
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("oauthdeploy-data"),
     show_default=True,
-    help="Folder of its database, keys and certificates; a restart loses nothing.",
+    help="Folder for the database, keys and certificates; they survive a restart.",
 )
-@option("--strict", env="STRICT", is_flag=True, help="Take and give only the literal shapes of the published API.")
+@option("--strict", env="STRICT", is_flag=True, help="Accept and return only the exact shapes of the published API.")
 @option(
     "--accept-client-id",
     env="ACCEPT_CLIENT_ID",
     is_flag=True,
-    help="Let clients be created with a given id and secret.",
+    help="Allow clients to be created with a given id and secret.",
 )
 @option("--tls", env="TLS", is_flag=True, help="Serve HTTPS with a certificate made for this folder.")
 @option(
@@ -55,28 +62,28 @@ class ServerNotStarted(OAuthDeployError):
     env="SEED",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="TOML or JSON file with the users and services that it begins with.",
+    help="TOML or JSON file with the initial users and services.",
 )
 @option(
     "--service",
     env="SERVICE",
     multiple=True,
     metavar="NAME",
-    help="A protected service, as folder.path:service. Repeatable.  [default: every name exists]",
+    help="Protected service, as folder.path:service. Repeatable.  [default: every name exists]",
 )
 @option(
     "--admin-password-file",
     env="ADMIN_PASSWORD_FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Holds the password of Administrator.  [default: one is made, in the data folder]",
+    help="File with the password of Administrator.  [default: generated in the data folder]",
 )
 @option(
     "--ca-file",
     env="CA_FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="PEM file of authorities to trust when it introspects tokens at another server.",
+    help="PEM file of the certificate authorities to trust when introspecting tokens at another server.",
 )
 @option("--threads", env="THREADS", type=click.IntRange(1, 1000), default=10, show_default=True, help="Worker threads.")
 @sink_option("text", "json")
@@ -95,10 +102,10 @@ def serve(
     threads: int,
     sinks: tuple[Sink, ...],
 ) -> None:
-    """Start an embedded OAuth server, for trying out and for tests.
+    """Start an embedded OAuth server for evaluation and tests.
 
-    It speaks the OAuth part of the Administrator API of webMethods Integration Server, and real OAuth. It is no production
-    server. Ctrl-C stops it.
+    It implements the OAuth part of the Administrator API of webMethods Integration Server, and real OAuth. It is not meant for
+    production. Press Ctrl-C to stop it.
     """
     try:
         from oauthdeploy.server import ConfigError, ServerConfig
@@ -126,7 +133,7 @@ def serve(
         )
         run(config, lambda running: _say(running, sinks))
     except ConfigError as error:
-        raise ServerNotStarted("The server can't be started so", detail=str(error)) from None
+        raise ServerNotStarted("The server can't be started with these options", detail=str(error)) from None
     except OSError as error:
         raise ServerNotStarted(
             "The server can't be started",
@@ -178,4 +185,4 @@ def _say(running: RunningServer, sinks: tuple[Sink, ...]) -> None:
         "administrator_password_file": str(password) if password else None,
     }
     Output(sinks).emit({"text": lambda _look: "\n".join(lines) + "\n", "json": as_json(lambda: document)})
-    streams.write_talk("This is no production server. Ctrl-C stops it.\n")
+    streams.write_talk("This server is not meant for production. Press Ctrl-C to stop it.\n")

@@ -16,7 +16,10 @@ from oauthdeploy.core.exit_codes import ExitCode
 @click.command()
 @click.argument("planfile", type=click.Path(dir_okay=False, path_type=Path), metavar="PLANFILE")
 @option(
-    "--check", env="CHECK", is_flag=True, help="Look at the manifest and the servers, and say what has moved since."
+    "--check",
+    env="CHECK",
+    is_flag=True,
+    help="Compare the manifest and the servers with the plan, and show what has changed.",
 )
 @manifest_options
 @server_options
@@ -24,8 +27,8 @@ from oauthdeploy.core.exit_codes import ExitCode
 def show(planfile: Path, check: bool, source: Source, servers: Servers, output: Output) -> None:
     """Show a plan that `plan --out PLANFILE` saved.
 
-    Needs neither the manifest nor the servers. With --check both are read as they were for the plan, nothing is written, and
-    exit code 6 says that the plan is stale; the flags for the manifest, sensitive variables among them, are for that alone.
+    Needs neither the manifest nor the servers. With --check, reads both again and writes nothing; exit code 6 means that the
+    plan is stale. The flags for the manifest and for sensitive variables apply to --check only.
     """
     from oauthdeploy import workflow
     from oauthdeploy.reports.saved_plan import check_document, render_check, render_saved

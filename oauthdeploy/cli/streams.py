@@ -38,7 +38,7 @@ def without_secrets(text: str) -> str:
     clean, hits = KNOWN.clean(text)
     if hits:
         write_talk(
-            f"warning: {hits} secret(s) were about to be written and were replaced by ***. "
+            f"warning: the output contained {hits} secret(s), which were replaced with ***. "
             "This is a bug in oauthdeploy: please report the command.\n"
         )
     return clean

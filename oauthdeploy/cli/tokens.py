@@ -24,15 +24,17 @@ if TYPE_CHECKING:
 def _selection_options(function: Command) -> Command:
     for flag in reversed(
         (
-            option("--client", env="CLIENT", metavar="NAME", help="Only tokens of this client: its key or its id."),
-            option("--owner", env="OWNER", metavar="NAME", help="Only tokens of this resource owner."),
-            option("--scope", env="SCOPE", metavar="NAME", help="Only tokens with this scope."),
+            option(
+                "--client", env="CLIENT", metavar="NAME", help="Select only tokens of this client: its key or its id."
+            ),
+            option("--owner", env="OWNER", metavar="NAME", help="Select only tokens of this resource owner."),
+            option("--scope", env="SCOPE", metavar="NAME", help="Select only tokens with this scope."),
             option(
                 "--issued-before",
                 env="ISSUED_BEFORE",
                 callback=moment,
                 metavar="TIME",
-                help="Only tokens issued before this time (RFC 3339 with a zone, or now).",
+                help="Select only tokens issued before this time (RFC 3339 with a zone, or now).",
             ),
             option(
                 "--handle",
@@ -40,7 +42,7 @@ def _selection_options(function: Command) -> Command:
                 env="HANDLE",
                 multiple=True,
                 metavar="HANDLE",
-                help="Only the token with this handle, as `tokens list` shows it. Repeatable.",
+                help="Select only the token with this handle, as shown by `tokens list`. Repeatable.",
             ),
         )
     ):
@@ -57,7 +59,9 @@ def tokens() -> None:
 @manifest_options
 @server_options
 @_selection_options
-@option("--limit", env="LIMIT", type=click.IntRange(0), default=100, show_default=True, help="Tokens a page; 0: all.")
+@option(
+    "--limit", env="LIMIT", type=click.IntRange(0), default=100, show_default=True, help="Tokens per page; 0 for all."
+)
 @option("--page", env="PAGE", type=click.IntRange(1), default=1, show_default=True, help="Which page.")
 @output_options("text", "json")
 def list_(
@@ -72,9 +76,9 @@ def list_(
     page: int,
     output: Output,
 ) -> None:
-    """List the tokens that work on the authorization servers, the youngest first.
+    """List the valid tokens of the authorization servers, newest first.
 
-    A handle tells tokens apart and opens nothing. Exit code 4 where some server didn't answer, 8 where none did.
+    A handle identifies a token and grants no access. Exit code 4 if some servers did not answer, 8 if none did.
     """
     from oauthdeploy.planning.revocation.token_list import TokenSelection
     from oauthdeploy.reports.tokens import TokenPage, render_tokens, tokens_document
@@ -95,7 +99,9 @@ def list_(
 @manifest_options
 @server_options
 @_selection_options
-@option("--all", "everything", env="ALL", is_flag=True, help="Every token of every client, where nothing is selected.")
+@option(
+    "--all", "everything", env="ALL", is_flag=True, help="Delete every token of every client if nothing is selected."
+)
 @incident_options
 @output_options("text", "json")
 def delete(
@@ -110,10 +116,10 @@ def delete(
     incident: Incident,
     output: Output,
 ) -> None:
-    """Delete the selected tokens, access and refresh tokens, and look that they are gone.
+    """Delete the selected access and refresh tokens, and verify that they are gone.
 
-    Clients are not blocked: they can get new tokens at once; `revoke` is for that. The rest is as for `revoke`: servers that
-    don't answer are named, and the audit file says who deleted what.
+    Clients are not blocked and can get new tokens at once; use `revoke` to block them. Otherwise it works like `revoke`: servers
+    that do not answer are reported, and the audit file records who deleted what.
     """
     from oauthdeploy.planning.revocation.token_list import TokenSelection
     from oauthdeploy.workflow.revocation_request import request_token_deletion

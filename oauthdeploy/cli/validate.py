@@ -28,19 +28,19 @@ STAND_IN = "https://unset.invalid"
     "--online",
     env="ONLINE",
     is_flag=True,
-    help="Look at the servers too, without writing: what they can't hold, and where the two sides disagree.",
+    help="Read the servers too, without writing: find what they cannot store and where the two sides disagree.",
 )
 @option(
     "--allow-unset",
     env="ALLOW_UNSET",
     is_flag=True,
-    help="Let environment variables be unset, as where no secrets are: something stands for their values.",
+    help="Accept unset environment variables, for example where no secrets are available; placeholders are used.",
 )
 @output_options(*FORMS)
 def validate(source: Source, online: bool, allow_unset: bool, output: Output) -> None:
-    """Check the manifest, without any server; with --online against the servers too.
+    """Check the manifest without contacting any server; with --online, check it against the servers too.
 
-    Every problem is reported in one run, with its place, the reason and the fix. Exit code 3 where there is an error.
+    Reports every problem in one run, with its place, the reason and the fix. Exit code 3 if there is an error.
     """
     from oauthdeploy import workflow
     from oauthdeploy.reports.builders.validation import validation_report
@@ -50,7 +50,7 @@ def validate(source: Source, online: bool, allow_unset: bool, output: Output) ->
     request = source.request()
     if allow_unset:
         if online:
-            raise UsageError("--online needs the values that --allow-unset does without", fix="Leave one of them out.")
+            raise UsageError("--online and --allow-unset cannot be combined", fix="Leave one of them out.")
         request = replace(request, unset_env=STAND_IN)
     manifest, diagnostics = workflow.validate(request)
     unread: tuple[Unread, ...] = ()

@@ -37,4 +37,4 @@ class Stop(Handling):
             raise KeyboardInterrupt
         self.asked.set()
         if self._looking:
-            streams.write_at_once("\nStopping after this look. Again to stop at once.\n")
+            streams.write_at_once("\nStopping after this check. Press again to stop at once.\n")

@@ -1,1 +1,1 @@
-"""The words that every other part speaks; imports nothing else of this project."""
+"""Types shared by every other part; imports nothing else of this project."""

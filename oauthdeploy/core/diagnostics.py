@@ -13,7 +13,7 @@ REST = "more-findings"
 """The rule of the finding that stands for those that were left out."""
 
 Path = tuple[str | int, ...]
-"""The way from the top of a document to a value: keys and list positions."""
+"""The path from the top of a document to a value: keys and list positions."""
 
 
 class Severity(StrEnum):
@@ -122,9 +122,9 @@ class Diagnostics:
         listed = ", ".join(f"{rule} {number:,}" for rule, number in sorted(rules.items()))
         last = Diagnostic(
             REST,
-            "More was found than is shown",
+            "Not all findings are shown",
             f"And {rest.total():,} more, by rule: {listed}.",
-            "Correct what is shown above and run the command again.",
+            "Fix the findings above and run the command again.",
             min((severity for _, severity in rest), key=lambda severity: severity.rank),
         )
         counted = tuple((rule, severity, number) for (rule, severity), number in sorted(rest.items()))

@@ -1,4 +1,4 @@
-"""The last look at what is about to be written: no known secret leaves the program, and an address that came from outside the
+"""The last check of what is about to be written: no known secret leaves the program, and an address that came from outside the
 manifest is shown as the reference that it came from.
 
 Secrets are a type, so nothing here should ever find one; what it does find is a bug, and is replaced and reported as one.

@@ -9,7 +9,7 @@ OAuthDeployError                     1
 │   ├── Forbidden                    8   403: accepted, but not for this
 │   ├── NotFound                     1   404
 │   ├── Conflict                     1   409: exists already, or in use
-│   ├── Rejected                     1   any other 4xx: the server won't have it
+│   ├── Rejected                     1   any other 4xx: the server declined the request
 │   ├── UnexpectedAnswer             1   not the protocol: wrong status, type or shape
 │   └── Unsupported                  8   the server answers, but lacks what the plan needs
 ├── ServersFailed                  1/8   several servers at once; 8 if any member's is; holds all members
@@ -62,7 +62,7 @@ class ManifestInvalid(OAuthDeployError):
 
 
 class ServerError(OAuthDeployError):
-    """A server did not do as asked. `words` are the server's own, already free of secrets and cut to length.
+    """A server did not carry out a request. `words` are the server's own, already free of secrets and cut to length.
 
     `uncertain` is true where a write was sent and nobody knows whether the server carried it out.
     """
@@ -193,7 +193,7 @@ class PartialApply(OAuthDeployError):
 
 
 class SafetyStop(OAuthDeployError):
-    """A safety rule stands between the plan and the servers."""
+    """A safety rule stopped the plan."""
 
     exit_code = ExitCode.SAFETY_STOP
     rule = "safety-stop"
@@ -207,7 +207,7 @@ class StalePlan(OAuthDeployError):
 
 
 class LockBusy(OAuthDeployError):
-    """Somebody else is applying."""
+    """Another run is applying."""
 
     exit_code = ExitCode.LOCK_BUSY
     rule = "lock-busy"

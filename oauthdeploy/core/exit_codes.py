@@ -25,12 +25,12 @@ class ExitCode(IntEnum):
     CHANGES = (
         2,
         "changes or drift present",
-        "changes or drift are there: `plan --detailed-exitcode`, `drift`, `compare`",
+        "there are changes or drift: `plan --detailed-exitcode`, `drift`, `compare`",
     )
-    MANIFEST_INVALID = 3, "manifest invalid", "the manifest, or another file in its words, is not valid"
-    PARTIAL = 4, "partial apply", "a part was applied; the same command goes on with the rest"
+    MANIFEST_INVALID = 3, "manifest invalid", "the manifest, or another file in its format, is not valid"
+    PARTIAL = 4, "partial apply", "only a part was applied; run the same command again to continue"
     SAFETY_STOP = 5, "safety stop", "a safety stop, or `--fail-on`: nothing was written"
-    STALE = 6, "stale plan", "the plan is stale: nothing was written past what had moved"
+    STALE = 6, "stale plan", "the plan is stale: no changed object was written"
     LOCK_BUSY = 7, "lock busy", "another run holds the lock"
     UNREACHABLE = (
         8,

@@ -17,11 +17,11 @@ from oauthdeploy.reports.fields import add_fields
 from oauthdeploy.reports.formatting import counted, visible
 
 NOTHING_TO_WRITE = (
-    "Nothing to write: these servers hold no marks, and objects are matched by their natural key. "
+    "Nothing to write: these servers do not store ownership marks, and objects are matched by their natural key. "
     "`oauthdeploy apply` manages them from now on."
 )
-ALL_OURS = "Nothing to write: all of them carry the manifest's mark already."
-NONE_THERE = "Nothing to adopt: the servers hold none of these objects."
+ALL_OURS = "Nothing to write: all objects already carry the manifest's mark."
+NONE_THERE = "Nothing to adopt: none of these objects exists on the servers."
 
 
 def render_adoption(
@@ -54,9 +54,9 @@ def adoption_line(found: Adoption, outcomes: Sequence[Outcome] = ()) -> str:
         return NONE_THERE
     differ = sum(item.action is not None for item in found.items)
     there = _by_kind(item.address for item in found.items)
-    parts = [f"{there} found, {differ} of {counted(len(found.items), 'object')} to be changed by the next apply"]
+    parts = [f"{there} found, {differ} of {counted(len(found.items), 'object')} would be changed by the next apply"]
     if found.missing:
-        parts.append(f"{len(found.missing)} not there yet")
+        parts.append(f"{len(found.missing)} do not exist yet")
     head = f"{', '.join(parts)}. "
     if outcomes:
         done = sum(outcome.status is Status.DONE for outcome in outcomes)

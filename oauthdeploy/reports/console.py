@@ -109,7 +109,7 @@ class Sheet:
             self._lines.append("")
 
     def block(self, text: str) -> None:
-        """Lines that are finished already; an empty text is none."""
+        """Finished lines; an empty text adds nothing."""
         if not text:
             return
         self._lines.extend(text.removesuffix("\n").split("\n"))

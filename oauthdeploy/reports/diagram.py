@@ -36,14 +36,14 @@ def picture_of(report: Report) -> Picture:
     about = [row.name for row in report.rows if next(iter(row.items.values())).address.kind in _DRAWN]
     partial = report.estate is not None and _size(report.estate) > MOST_NODES
     if len(about) > 2 * MOST_NODES or (partial and not about):
-        return Picture(None, f"Too large to draw: {counted(len(about), 'object')} of this report would be in it.")
+        return Picture(None, f"Too large to draw: it would show {counted(len(about), 'object')} of this report.")
     if report.estate is None:
         graph = Graph(report.name, (), ())
     else:
         graph = build_graph(report.estate, [_literal(name) for name in about] if partial else ())
     drawn = _with_states(graph, report)
     if not drawn.nodes:
-        return Picture(None, "Nothing of this report is about clients, scopes or servers of a known estate.")
+        return Picture(None, "This report contains no clients, scopes or servers that can be drawn.")
     if len(drawn.nodes) > MOST_NODES:
         return Picture(None, f"Too large to draw: {drawn.summary}")
     return Picture(drawn, drawn.summary, partial)

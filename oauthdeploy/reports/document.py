@@ -87,7 +87,7 @@ class State:
 
 @dataclass(frozen=True)
 class Value:
-    """A value in words; `items` are those of a list, None for what is none."""
+    """A value in words; `items` are the entries of a list, None for anything else."""
 
     text: str
     items: tuple[str, ...] | None = None

@@ -16,7 +16,7 @@ from oauthdeploy.reports.diagnostics import add_diagnostic
 
 VERSION: Final = "1.0"
 SIDES: Final = {Role.AUTHORIZATION: "AS", Role.RESOURCE: "RS"}
-LEGEND: Final = "AS, RS: on that side only. ?: untested, which should work and has not been shown to."
+LEGEND: Final = "AS, RS: on that side only. ?: untested; should work, but has not been proved."
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def render_drivers(cards: Sequence[DriverCard], problems: Diagnostics, look: Loo
         sheet.blank()
         add_diagnostic(sheet, item)
     sheet.blank()
-    sheet.add("`oauthdeploy drivers NAME` says more, with the reason of each no.")
+    sheet.add("Run `oauthdeploy drivers NAME` for details and the reason for each no.")
     return sheet.text()
 
 
@@ -121,7 +121,7 @@ def render_driver(card: DriverCard, look: Look) -> str:
             sheet.add(f"  {label.ljust(16)}  {text}", hang=20)
     if not facts.writable:
         sheet.blank()
-        sheet.add("Servers of this driver are trusted and never written to: nothing is planned for them.")
+        sheet.add("Servers of this driver are only trusted, never written to: nothing is planned for them.")
         return sheet.text()
     first = max(len(capability) for capability in QUESTIONS)
     for title, told in _by_side(facts):

@@ -28,11 +28,11 @@ def render_rule(rule: RuleFacts, look: Look) -> str:
     sheet = Sheet(look)
     sheet.add((rule.id, "title"), f"  {visible(rule.title)}", hang=2)
     sheet.blank()
-    weighs = "structural: its severity can't be changed, since nothing can be done with such a manifest"
+    weighs = "structural: its severity cannot be changed, because such a manifest cannot be used"
     sheet_line(sheet, "severity", rule.severity if not rule.structural else f"{rule.severity}, {weighs}")
     sheet_line(sheet, "why", rule.reason)
     if rule.group:
-        sheet_line(sheet, "said by", f"{rule.group}; it is no rule of the manifest")
+        sheet_line(sheet, "said by", f"{rule.group}; it is not a rule of the manifest")
     else:
         sheet_line(sheet, "source", rule.source)
     for link in rule.links:
@@ -53,9 +53,9 @@ def render_rule(rule: RuleFacts, look: Look) -> str:
         sheet.add(f"    --allow {rule.id}", hang=6)
     if not rule.structural and not rule.group:
         sheet.blank()
-        sheet.add(("To change what it weighs:", "faint"))
+        sheet.add(("To change its severity:", "faint"))
         sheet.add(f"    --error {rule.id}, --warn {rule.id} or --ignore {rule.id}", hang=6)
-        sheet.add(f"    # oauthdeploy: ignore[{rule.id}] the reason     beside the line", hang=6)
+        sheet.add(f"    # oauthdeploy: ignore[{rule.id}] the reason     next to the line", hang=6)
     return sheet.text()
 
 
@@ -86,7 +86,7 @@ def _add_field(sheet: Sheet, field: FieldFacts) -> None:
         sheet_line(sheet, "empty", field.empty)
     _add_pairs(sheet, "keys", field.keys)
     _add_support(sheet, field.support)
-    _add_pairs(sheet, "rules that look at it", field.rules)
+    _add_pairs(sheet, "rules that check it", field.rules)
 
 
 def _add_pairs(sheet: Sheet, title: str, pairs: Sequence[tuple[str, str]]) -> None:
@@ -140,7 +140,7 @@ def render_object(facts: ObjectFacts, look: Look) -> str:
     if facts.origin is not None:
         sheet_line(sheet, "written in", origin_text(facts.origin))
     if facts.absent:
-        sheet_line(sheet, "state", "absent: it is removed where it is found")
+        sheet_line(sheet, "state", "absent: it is removed from servers that have it")
     if facts.moved_from:
         sheet_line(sheet, "moved from", facts.moved_from)
     for index, standing in enumerate(facts.servers):
@@ -181,7 +181,7 @@ def _add_standing(sheet: Sheet, field: FieldStanding, everywhere: tuple[str, ...
     value = value_text(field.path, field.value)
     if field.managed is Managed.SERVER_DEFAULT:
         known = ", ".join(f"{driver}: {value_text(field.path, default)}" for driver, default in field.defaults)
-        value = f"null, the server's default ({known or 'what that is, the driver does not say'})"
+        value = f"null, the server's default ({known or 'the driver does not say which'})"
     only = "" if field.servers == everywhere or not field.servers else f"  on {', '.join(field.servers)}"
     left: list[Span] = [
         ("  ", ""),

@@ -11,8 +11,8 @@ from oauthdeploy.reports.formatting import counted, visible
 _WORDS = {
     End.DONE: "done",
     End.FAILED: "failed",
-    End.UNKNOWN: "sent, end unknown",
-    End.OPEN: "sent, end unknown",
+    End.UNKNOWN: "sent, result unknown",
+    End.OPEN: "sent, result unknown",
     End.NOT_SENT: "not sent",
 }
 _STYLES = {End.DONE: "good", End.FAILED: "error", End.UNKNOWN: "warning", End.OPEN: "warning", End.NOT_SENT: "faint"}
@@ -35,7 +35,10 @@ def render_journal(story: RunHistory, look: Look) -> str:
     if story.allowed:
         sheet.add(f"  lifted    {', '.join(visible(rule) for rule in story.allowed)}", hang=12)
     if story.torn:
-        sheet.add(("The last line was cut short, as by a crash or a full disk; it is left out.", "warning"), hang=2)
+        sheet.add(
+            ("The last line is incomplete, for example because of a crash or a full disk; it is ignored.", "warning"),
+            hang=2,
+        )
     if story.entries:
         sheet.blank()
     width = max((len(_WORDS[entry.end]) for entry in story.entries), default=0)
@@ -64,7 +67,7 @@ def render_journals(stories: Sequence[RunHistory], look: Look) -> str:
 
 def _end_of(story: RunHistory) -> str:
     if not story.ended:
-        return "never: the run was cut off, or it still runs"
+        return "not yet: the run was interrupted, or is still running"
     return visible(story.ended) + (", interrupted" if story.interrupted else "")
 
 
@@ -90,7 +93,7 @@ def _count(story: RunHistory) -> str:
     parts = [f"{len(story.of(End.DONE))} done"]
     for ends, word in (
         ((End.FAILED,), "failed"),
-        ((End.OPEN, End.UNKNOWN), "sent, end unknown"),
+        ((End.OPEN, End.UNKNOWN), "sent, result unknown"),
         ((End.NOT_SENT,), "not sent"),
     ):
         if found := story.of(*ends):
@@ -100,10 +103,10 @@ def _count(story: RunHistory) -> str:
 
 def _add_advice(sheet: Sheet, story: RunHistory) -> None:
     if story.complete:
-        sheet.add("`oauthdeploy rollback JOURNAL` shows how to take it back.")
+        sheet.add("Run `oauthdeploy rollback JOURNAL` to undo it.")
     elif story.undoes:
-        sheet.add("Run `oauthdeploy rollback` with the same journal again: it goes on with what is missing.")
+        sheet.add("Run `oauthdeploy rollback` with the same journal again to continue.")
     else:
         sheet.add(
-            "`oauthdeploy apply --resume JOURNAL` goes on; `oauthdeploy rollback JOURNAL` takes back what was done."
+            "Run `oauthdeploy apply --resume JOURNAL` to continue, or `oauthdeploy rollback JOURNAL` to undo its changes."
         )

@@ -28,7 +28,7 @@ from oauthdeploy.reports.results import finding_of, item_text
 _CLAIMS: Final = {
     Run.PLAN: "the plan can be carried out",
     Run.APPLY: "every change was made",
-    Run.DRIFT: "the servers are as the manifest says",
+    Run.DRIFT: "the servers match the manifest",
     Run.VALIDATE: "the manifest is valid",
     Run.COMPARE: "both sides are equal",
 }

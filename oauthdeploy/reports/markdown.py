@@ -94,7 +94,7 @@ class _Part:
                 break
             shown.append(piece)
         rest = len(self.pieces) - len(shown)
-        said = f"\n_{counted(rest, self.noun)} left out: the comment would be too long._\n" if rest else ""
+        said = f"\n_{counted(rest, self.noun)} omitted: the comment would be too long._\n" if rest else ""
         if not shown:
             return said
         return f"{self.head}{''.join(shown)}{self.tail}{said}"

@@ -19,16 +19,16 @@ from oauthdeploy.reports.formatting import NONE_TEXT
 _SUMMARIES: Final = {
     "create": "The plan creates an object",
     "update": "The plan changes an object",
-    "replace": "The plan makes an object anew",
+    "replace": "The plan replaces an object",
     "delete": "The plan deletes an object",
     "disable": "The plan disables a client",
     "revoke": "The plan revokes tokens",
-    "missing": "The server lacks what the manifest wants",
-    "unexpected": "The server has what the manifest doesn't want",
+    "missing": "An object of the manifest is missing on the server",
+    "unexpected": "The server has an object that the manifest does not name",
     "changed": "The server differs from the manifest",
     "sides-disagree": "Two sides disagree",
     "cannot-compare": "A value can't be compared",
-    "unreadable": "A part of the server couldn't be read",
+    "unreadable": "A part of the server could not be read",
     "accepted": "A known difference is accepted",
 }
 _DIFFERENT: Final = {
@@ -38,7 +38,7 @@ _DIFFERENT: Final = {
 }
 _ENDS: Final = {
     Status.FAILED: "A change failed",
-    Status.UNKNOWN: "Nobody knows whether a change was made",
+    Status.UNKNOWN: "It is unknown whether a change was made",
     Status.SKIPPED: "A change was not tried",
 }
 

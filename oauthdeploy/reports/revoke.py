@@ -10,7 +10,7 @@ from oauthdeploy.reports.formatting import counted, listed, seconds_text, visibl
 
 _STATES = {
     "cut-off": ("cut off", "good"),
-    "nothing-to-do": ("was cut off already", "good"),
+    "nothing-to-do": ("was already cut off", "good"),
     "client-not-there": ("has no such client", "faint"),
     "not-offered": ("CAN'T", "error"),
     "failed": ("FAILED", "error"),
@@ -71,9 +71,9 @@ def _end(record: AuditRecord) -> str:
     took = seconds_text(record.seconds or 0.0)
     if record.result == "done":
         cut = sorted({item.server for item in record.servers if item.state in _CUT})
-        head = "Cut off" if any(item.state == "cut-off" for item in record.servers) else "Cut off already"
+        head = "Cut off" if any(item.state == "cut-off" for item in record.servers) else "Already cut off"
         unsure = any(item.state == "cut-off" and not item.verified for item in record.servers)
         how = "not verified" if unsure else "verified"
         return f"{head} on {counted(len(cut), 'server')}, {how}, in {took}."
     word = "NOT cut off" if record.result == "failed" else "NOT cut off everywhere"
-    return f"{word}: {listed(open_)} left open, {len(open_)} of {counted(len(servers), 'server')}, after {took}."
+    return f"{word}: {listed(open_)} not cut off, {len(open_)} of {counted(len(servers), 'server')}, after {took}."

@@ -44,7 +44,9 @@ def render_binding(binding: Binding, look: Look) -> str:
     origins = sorted({secret.origin for secret in binding.secrets})
     if origins:
         most = len(origins) if look.verbose else 8
-        sheet.add((visible(f"Secrets are looked up again: {listed(origins, most)}."), "faint"), hang=2)
+        sheet.add(
+            (visible(f"Secrets are read again when the plan is applied: {listed(origins, most)}."), "faint"), hang=2
+        )
     if look.verbose:
         for driver in binding.drivers:
             words = f"Driver {driver.name}: {driver.package} {driver.version}, interface {driver.api_version}."
@@ -62,13 +64,11 @@ def render_check(saved: SavedPlan, found: Comparison, look: Look) -> str:
     if found.in_place:
         sheet.add(in_place_line(len(found.in_place), len(saved.plan.changes)), hang=2)
     if found.stale:
-        sheet.add(
-            (f"The plan is stale: {counted(len(found.moved), 'thing')} moved since it was made.", "error"), hang=2
-        )
+        sheet.add((f"The plan is stale: {counted(len(found.moved), 'difference')} since it was made.", "error"), hang=2)
     elif len(found.in_place) < len(saved.plan.changes):
-        sheet.add(("Nothing has moved: the plan can be applied.", "good"), hang=2)
+        sheet.add(("Nothing has changed: the plan can be applied.", "good"), hang=2)
     elif not found.in_place:
-        sheet.add(("Nothing has moved: there is still nothing to do.", "good"), hang=2)
+        sheet.add(("Nothing has changed: there is still nothing to do.", "good"), hang=2)
     if found.unread:
         sheet.add((visible(not_known(found.unread)), "error"), hang=2)
     return sheet.text()
@@ -77,8 +77,8 @@ def render_check(saved: SavedPlan, found: Comparison, look: Look) -> str:
 def in_place_line(in_place: int, total: int) -> str:
     """How many changes of a saved plan are made already."""
     if in_place == total:
-        return "Every change of the saved plan is in place already."
-    return f"{in_place:,} of {counted(total, 'change')} of the saved plan {'is' if in_place == 1 else 'are'} in place already."
+        return "Every change of the saved plan is already in place."
+    return f"{in_place:,} of {counted(total, 'change')} of the saved plan {'is' if in_place == 1 else 'are'} already in place."
 
 
 def check_document(saved: SavedPlan, found: Comparison) -> Document:

@@ -25,7 +25,7 @@ from oauthdeploy.reports.formatting import counted, listed, requests_text, visib
 
 _ENDS: Final = {
     Status.FAILED: "Failed",
-    Status.UNKNOWN: "Unknown: the request was sent and its answer never came",
+    Status.UNKNOWN: "Unknown: the request was sent, but no answer arrived",
     Status.SKIPPED: "Not tried",
 }
 _VERDICTS: Final = {Verdict.CLEAN: "good", Verdict.WAITING: "strong", Verdict.FAILED: "error"}

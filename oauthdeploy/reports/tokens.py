@@ -59,9 +59,9 @@ def render_tokens(page: TokenPage, look: Look) -> str:
     part = f"; page {page.page} of {page.pages}, --page N for another" if page.pages > 1 else ""
     sheet.add((f"{total} on {counted(len(page.servers), 'server')}{part}.", "strong"), hang=2)
     if page.silent:
-        sheet.add(f"No list is to be had from {listed(list(page.silent))}.", hang=2)
+        sheet.add(f"These servers cannot list tokens: {listed(list(page.silent))}.", hang=2)
     if page.down:
-        sheet.add((f"NOT asked, since no answer came: {listed(list(page.down))}.", "error"), hang=2)
+        sheet.add((f"These servers did NOT answer: {listed(list(page.down))}.", "error"), hang=2)
     return sheet.text()
 
 
@@ -80,7 +80,7 @@ def _row(item: ListedToken) -> Sequence[str]:
         visible(item.client),
         visible(token.owner) or "-",
         _time(token.issued) or "not told",
-        _time(token.until) or "refreshable or not told",
+        _time(token.until) or "refreshable or unknown",
         visible(" ".join(sorted(token.scopes))) or "-",
     )
 

@@ -1,4 +1,4 @@
-"""The findings of an apply, in one voice."""
+"""The findings of an apply."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def of_bug(problem: str, change: Change) -> Diagnostic:
         "internal-error",
         "The driver failed in an unexpected way",
         f"{change.address.server}: {problem}. {BUG}",
-        "Look at the object on the server, then run plan again; report what you did.",
+        "Check the object on the server, then run plan again; please report what you did.",
     )
 
 
@@ -76,13 +76,13 @@ def gave_up(change: Change) -> Diagnostic:
         "server-gave-up",
         "Not tried, because the server kept failing",
         f"{change.address.server} failed too often in a row.",
-        "See to the server, then apply again.",
+        "Repair the server, then apply again.",
         Severity.WARNING,
     )
 
 
 def not_delivered(error: DeliveryFailed, change: Change) -> Diagnostic:
-    """The object stands, its secret is lost: what failed and the way back."""
+    """The object exists but its secret is lost: what failed, and how to recover."""
     return about(
         change,
         error.rule,
@@ -97,8 +97,8 @@ def fields_lost(change: Change, lost: Sequence[str]) -> Diagnostic:
     return about(
         change,
         FIELDS_LOST,
-        "A change took away what it was not about",
-        f"{change.address.server} no longer holds {', '.join(lost)}, and the change was not about that.",
+        "A change removed something that it was not meant to touch",
+        f"{change.address.server} no longer holds {', '.join(lost)}, and the change was not meant to touch it.",
         "Put it back: the journal has the object as it was, and rollback writes the fields that a manifest can write.",
     )
 
@@ -122,9 +122,9 @@ def not_kept(address: Address, field: str, wanted: str, kept: str) -> Diagnostic
     """A field that the server dropped or wrote in its own way."""
     return Diagnostic(
         NOT_KEPT,
-        "The server did not keep a field as it was sent",
+        "The server did not store a field as it was sent",
         detail=f"{field}: sent {wanted}, the server has {kept}.",
-        fix="Write the manifest as the server keeps it, or leave the field out so that it is not managed.",
+        fix="Write the value as the server stores it, or leave the field out so that it is not managed.",
         severity=Severity.WARNING,
         address=str(address),
     )

@@ -139,11 +139,11 @@ class BatchExecutor:
         return [self._kept(change, answer) for change, answer in zip(changes, answers, strict=True)]
 
     def _settled(self, changes: Sequence[Change], error: ServerError) -> Sequence[Ended]:
-        """An answer got lost: a look at the server decides what is reported."""
+        """An answer was lost: reading the server decides what is reported."""
         ended = []
         for change, look in zip(changes, self.settle(changes), strict=True):
             if look.status is Status.DONE and not may_make_secret(change):
-                note = f"The answer got lost ({error.summary}); {look.words}"
+                note = f"The answer was lost ({error.summary}); {look.words}"
                 ended.append(Ended(Outcome(change, Status.DONE, note=note)))
                 continue
             perhaps = look.status is Status.UNKNOWN

@@ -216,7 +216,7 @@ def read_journal(path: Path) -> JournalContents:
             raise JournalFailed(
                 "The journal has another version",
                 detail=f"{path}:{number}: version {record.get('v')!r}; this release reads version {VERSION}.",
-                fix="Read it with the release that wrote it; its first line names that.",
+                fix="Read it with the release that wrote it; the first line names that release.",
             )
         if problem := shape_problem("journal", record):
             raise _damaged(path, number, problem)
@@ -244,7 +244,7 @@ def last_journal(folder: Path, name: str) -> Path:
     if not found:
         raise JournalFailed(
             f"There is no journal of '{name}' yet",
-            detail=f"{folder} has none.",
+            detail=f"{folder} contains no journals.",
             fix="Name the journal's file, or run apply first.",
         )
     return found[-1]

@@ -98,7 +98,7 @@ def who_holds(folder: Path, name: str, targets: Iterable[str] = ()) -> Holder | 
 
 
 def force_unlock(folder: Path, name: str, targets: Iterable[str] = (), *, only: str | None = None) -> Holder | None:
-    """Take the lock away from whoever holds it and say who that was; None where nobody did.
+    """Remove the lock and return its holder; None if nobody held it.
 
     With `only`, a holder's token, the lock stays where it is another's by now. Raises OSError.
     """
@@ -251,7 +251,7 @@ def _busy(path: Path, holder: Holder | None) -> LockBusy:
     return LockBusy(
         "Somebody else is applying this manifest",
         detail=f"{whose} ({path}).",
-        fix="Wait for it with --lock-timeout, or, when you know that it no longer runs: oauthdeploy force-unlock.",
+        fix="Wait for it with --lock-timeout. If you are sure that it no longer runs, run oauthdeploy force-unlock.",
     )
 
 

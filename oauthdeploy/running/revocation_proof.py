@@ -48,12 +48,12 @@ def _prove(changes: Sequence[Change], servers: Mapping[str, Server], prover: Pro
         tried = tried or found is not None
         yield from () if found is None else (found,)
     if not tried:
-        detail = "The token could be tried nowhere: no server entry says how to introspect, and the proof has no urls."
+        detail = "The token could not be tried anywhere: no server entry configures introspection, and the proof has no urls."
         yield apply_findings.about(change, apply_findings.NOT_VERIFIED, _UNPROVED, detail, _ASK, Severity.WARNING)
 
 
 _UNPROVED = "A cut-off could not be proved"
-_ASK = "Write introspection with its credentials in the authorization server's entry, or urls in the proof."
+_ASK = "Add introspection with its credentials to the authorization server's entry, or add urls to the proof."
 
 
 def _proof_of(change: Change) -> RevocationProof | None:

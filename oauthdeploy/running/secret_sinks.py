@@ -152,7 +152,7 @@ def check_command(command: Sequence[str], *, base: Path) -> str:
     place = str(base / program) if os.path.dirname(program) else program
     found = shutil.which(place)
     if found is None:
-        raise _failed(program, "there is no such program that this account may run", "Name a program that is there.")
+        raise _failed(program, "no such program exists that this account may run", "Name an existing program.")
     return os.path.abspath(found)
 
 
@@ -166,7 +166,7 @@ def run_command(
     """
     program = check_command(command, base=base)
     given = json.dumps({"client_id": client_id, "client_secret": secret.reveal()}).encode()
-    fix = "Run the program by hand with a made-up secret to see what it lacks."
+    fix = "Run the program by hand with a dummy secret to see why it fails."
     try:
         done = subprocess.run(
             [program, *command[1:]],

@@ -30,7 +30,7 @@ def lost_secrets(
 ) -> Iterator[Diagnostic]:
     """A warning for each client that stands, whose secret a server was to make in the last run, which never told the end.
 
-    `folder` holds the journals; relative places of delivery start from `base`. A client that `plan` makes anew gets another
+    `folder` holds the journals; relative places of delivery start from `base`. A client that `plan` recreates gets another
     secret, and is passed over. A journal that can't be read tells nothing: it must not keep anybody from applying.
     """
     try:

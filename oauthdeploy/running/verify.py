@@ -1,4 +1,4 @@
-"""The second look: read again what was written, and compare it with the manifest once more."""
+"""Verification: read again what was written, and compare it with the manifest once more."""
 
 from __future__ import annotations
 
@@ -119,10 +119,10 @@ def _kinds(changes: Sequence[Change], wanted: Wanted) -> frozenset[Kind]:
 
 def _settled(change: Change, look: _Look) -> Settled:
     if why := look.unreadable(change.address):
-        return Settled(Status.UNKNOWN, f"a look at the server didn't settle it: {why}.")
+        return Settled(Status.UNKNOWN, f"reading the server did not settle it: {why}.")
     if look.still_to_do(change):
-        return Settled(Status.FAILED, "a look at the server shows that the change was not made.")
-    return Settled(Status.DONE, "a look at the server shows that the change was made.")
+        return Settled(Status.FAILED, "reading the server shows that the change was not made.")
+    return Settled(Status.DONE, "reading the server shows that the change was made.")
 
 
 def _findings(change: Change, look: _Look) -> Sequence[Diagnostic]:
@@ -145,12 +145,12 @@ def _findings(change: Change, look: _Look) -> Sequence[Diagnostic]:
             for field in left.fields
         ]
     if change.action is Action.DELETE:
-        detail = "It is still there, or there again."
+        detail = "It still exists, or exists again."
     elif left is not None and left.action is Action.CREATE:
-        detail = "It is not there."
+        detail = "It does not exist."
     else:
-        detail = "The server has it in a form that can only be made anew."
-    fix = "See whether somebody else changes the server, then apply again."
+        detail = "The server has it in a form that can only be replaced."
+    fix = "Check whether somebody else is changing the server, then apply again."
     return [apply_findings.about(change, "change-not-kept", "A change did not last", detail, fix)]
 
 

@@ -1,4 +1,4 @@
-"""The road from a manifest to a report, as functions for Python callers; the command line calls the same ones.
+"""From a manifest to a report, as functions for Python callers; the command line calls the same functions.
 
     validate()      manifest -> findings
     make_plan()     manifest -> desired -> live -> diff -> plan; on connections that refuse to write

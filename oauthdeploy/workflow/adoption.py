@@ -80,8 +80,8 @@ def adopt(
             now = again.get(change.live_address)
             if now is None or change.live is None or now.fingerprint != change.live.fingerprint:
                 raise StalePlan(
-                    "An object changed while it was looked at",
-                    detail=f"{change.live_address} is not as it was shown.",
+                    "An object changed while adopt was running",
+                    detail=f"{change.live_address} is no longer as it was shown.",
                     fix="Nothing was written. Run adopt again.",
                 )
         outcomes = write_marks(found.plan, drivers, journal, lifted)
@@ -92,6 +92,6 @@ def _require_addresses(desired: DesiredState, names: Names, addresses: Sequence[
     for pattern in addresses:
         if not any(names.matches(address, (pattern,)) for address in desired.objects):
             raise UsageError(
-                f"'{pattern}' is no address of the manifest",
+                f"'{pattern}' matches no address of the manifest",
                 fix="Write an address such as client/web-shop or client/web-shop@login; * matches any characters.",
             )

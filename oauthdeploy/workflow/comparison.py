@@ -25,7 +25,7 @@ def compare_live(
     Raises what `make_plan` raises, and UsageError for servers that can't be compared.
     """
     if left == right:
-        raise UsageError("A server is compared with another one", fix="Name two servers.")
+        raise UsageError("A server cannot be compared with itself", fix="Name two servers.")
     options = replace(options or RunOptions(), servers=(left, right))
     manifest = load(request, replace(options, servers=()))
     require_readable(manifest, (left, right))
@@ -38,11 +38,13 @@ def compare_live(
 def compare_environments(
     request: ManifestRequest, left: str, right: str, options: RunOptions | None = None
 ) -> tuple[SidesCompared, Manifest]:
-    """What the manifest wants differently in two environments, without any server; `-` is the manifest itself. Gives the
+    """Show the differences between two environments of the manifest, without any server; `-` is the manifest itself. Gives the
     manifest of the second one, too. Raises ManifestInvalid and UsageError.
     """
     if left == right:
-        raise UsageError("An environment is compared with another one", fix="Name two, or - for the manifest itself.")
+        raise UsageError(
+            "An environment cannot be compared with itself", fix="Name two environments, or - for the manifest itself."
+        )
     options = options or RunOptions()
     one, other = (load(replace(request, environment=None if name == BASE else name), options) for name in (left, right))
     shown = [one.desired.name if name == BASE else name for name in (left, right)]

@@ -120,5 +120,5 @@ def _require_no_errors(plan: Plan) -> None:
         raise SafetyStop(
             "The plan can't be carried out",
             detail="\n".join(f"[{item.rule}] {item.address} {item.detail or item.summary}" for item in errors),
-            fix="Put right what the findings of the plan name. Nothing was written.",
+            fix="Fix the findings of the plan. Nothing was written.",
         )

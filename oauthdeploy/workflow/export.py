@@ -133,7 +133,7 @@ def require_readable(manifest: Manifest, names: Iterable[str]) -> None:
             raise UsageError(f"No server '{name}' in the manifest", fix=fix)
         if not facts[known[name].driver].writable:
             raise UsageError(
-                f"The server '{name}' can't be read",
+                f"The server '{name}' cannot be read",
                 detail=f"The driver '{known[name].driver}' only describes a server.",
                 fix="Leave it out.",
             )
@@ -192,7 +192,7 @@ class _Export:
                     shows = any(_holds_secret(self.manifest, text) for text in texts)
                     return replace(report, holds_secret=shows, unread=self._unread(estate))
         raise NotExported(
-            "The servers hold what can't be brought into a manifest",
+            "The servers hold objects that a manifest cannot express",
             detail="\n".join(f"{item.address}: {item.detail}" for item in self.said[-5:]),
             fix="Export a part: --kind, --name and --server select.",
         )
@@ -275,7 +275,7 @@ class _Export:
                     "export-left-out",
                     "Something is left out",
                     detail=f"{path + ': ' if path else ''}{why}",
-                    fix="It stays unmanaged; write it by hand where it matters.",
+                    fix="It stays unmanaged; add it by hand if you need it.",
                     severity=Severity.WARNING,
                     address=f"{kind}/{name}" if kind in ("scope", "client", "association") else f"{kind}@{name}",
                 )
@@ -287,21 +287,21 @@ def _left_of(change: Change, manifest: Manifest) -> Iterator[tuple[Left, str]]:
     address = change.address
     kind = address.kind
     if kind is Kind.ASSOCIATION:
-        yield (kind.value, address.client, ""), "Its associations don't come back from the server as they were written."
+        yield (kind.value, address.client, ""), "The server does not return its associations as they were written."
     elif kind.is_singleton:
         name = address.server
         paths = [field.path for field in change.fields] if kind is Kind.SETTINGS else [""]
         for path in paths:
-            yield (kind.value, name, path), f"{name} doesn't give it back as it was written."
+            yield (kind.value, name, path), f"{name} does not return it as it was written."
     elif change.action is Action.UPDATE and change.fields:
         for field in change.fields:
             if not field.path.startswith("secret."):
-                why = f"{address.server} doesn't give it back as it was written."
+                why = f"{address.server} does not return it as it was written."
                 yield (kind.value, address.name, field.path), why
     elif address in manifest.desired.objects or change.action is not Action.DELETE:
         yield (
             (kind.value, address.name, ""),
-            f"{address.server} isn't found to hold it by what a manifest can say of it.",
+            f"{address.server} does not return it under anything that a manifest can express.",
         )
 
 

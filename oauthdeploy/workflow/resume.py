@@ -103,11 +103,11 @@ def _require_same(story: RunHistory, manifest: Manifest, options: RunOptions) ->
         raise UsageError(
             "The journal is of a rollback",
             detail=f"{story.path} takes back {story.undoes}.",
-            fix="Run `oauthdeploy rollback` with that journal again: it goes on with what is missing.",
+            fix="Run `oauthdeploy rollback` with that journal again to continue.",
         )
     if story.digest and story.digest != manifest.digest and MANIFEST_CHANGED not in options.allow:
         raise SafetyStop(
-            "The manifest is not the one of the run",
+            "The manifest is not the one that the run used",
             detail=f"[{MANIFEST_CHANGED}] {story.path} was written for a manifest of another digest.",
             fix="Give the same files and variables, run apply without --resume, or lift the rule once: "
             f"--allow {MANIFEST_CHANGED}",

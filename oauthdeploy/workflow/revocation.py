@@ -1,4 +1,4 @@
-"""Cut clients off now: the kill switch. The road of every apply, with three differences for the sake of an incident.
+"""Cut clients off now: the kill switch. Works like every apply, with three differences for incidents.
 
     load who is who -> ask for the revocations alone -> look -> (review) -> audit -> cut off -> verify -> audit
 
@@ -148,7 +148,7 @@ def _first_look(manifest: Manifest, order: RevocationRequest, options: RunOption
         known = sorted({address.name for address in manifest.desired.objects if address.kind.value == "client"})
         raise ClientNotThere(
             f"No server has the client {clients}",
-            detail=f"Asked were {', '.join(sorted(reach))}. Nothing was done.",
+            detail=f"Searched: {', '.join(sorted(reach))}. Nothing was done.",
             fix="Give the client's key in the manifest, or its id or name on a server."
             + (f" Clients of the manifest are: {', '.join(known[:20])}." if known else ""),
         )

@@ -44,9 +44,9 @@ def _record(request: ManifestRequest, key: str, revocation: Revocation) -> Addit
     if new:
         replace_file(addition.file, addition.after, addition.before)
         raise NotInserted(
-            "The cut-off is no valid entry of the manifest",
+            "The cut-off is not a valid entry of the manifest",
             detail="\n".join(f"[{item.rule}] {item.detail or item.summary}" for item in new),
-            fix=f"The file is as it was. Put right what is named, and write the entry by hand:\n"
+            fix=f"The file was not changed. Fix the findings, and write the entry by hand:\n"
             f"{entry_text(addition.key, revocation)}",
         )
     return addition

@@ -88,7 +88,7 @@ def request_token_deletion(
     """
     if selection.is_empty and not everything:
         raise UsageError(
-            "Nothing says which tokens are to be deleted",
+            "No tokens are selected",
             fix="Select them with --client, --owner, --scope, --issued-before or --handle; --all deletes every token of all "
             "clients.",
         )
@@ -110,21 +110,21 @@ def _require_there(selection: TokenSelection, found: TokenList) -> None:
     if missing:
         asked = f"Asked were {', '.join(found.servers) or 'none that list tokens'}."
         silent = (
-            f" No list is to be had from {', '.join([*found.silent, *found.down])}."
+            f" These servers cannot list tokens: {', '.join([*found.silent, *found.down])}."
             if found.silent or found.down
             else ""
         )
         raise TokenNotThere(
             f"No token has the handle {', '.join(missing)}",
             detail=f"{asked}{silent} Nothing was deleted.",
-            fix="It has ended already, or is none of what else is selected: see oauthdeploy tokens list.",
+            fix="The token has expired, or does not match the other selection flags; run oauthdeploy tokens list.",
         )
 
 
 def _sides(block: Sequence[str]) -> tuple[str, ...]:
     for side in block:
         if side not in SIDES:
-            raise UsageError(f"'{side}' is no side", fix="Block on resource, authorization, both, or none of them.")
+            raise UsageError(f"'{side}' is not a side", fix="Block on resource, authorization, both, or none of them.")
     return tuple(dict.fromkeys(block))
 
 

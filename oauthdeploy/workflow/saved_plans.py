@@ -96,7 +96,7 @@ def read_plan(file: Path) -> SavedPlan:
             data = stream.read(MAX_PLAN_BYTES + 1)
     except OSError as error:
         raise PlanUnreadable(
-            "The plan file can't be read", detail=f"{file}: {error.strerror}.", fix="Check its name and its rights."
+            "The plan file can't be read", detail=f"{file}: {error.strerror}.", fix="Check its name and permissions."
         ) from None
     return read_saved(data, partial(shape_problem, "plan"), str(file))
 
@@ -164,7 +164,7 @@ def _options_again(saved: SavedPlan, options: RunOptions) -> RunOptions:
 def _other(flags: str) -> UsageError:
     return UsageError(
         f"{flags} would make another plan",
-        detail="A saved plan is applied as it was made.",
+        detail="A saved plan is applied unchanged.",
         fix=f"Leave {flags} out, or make a new plan with it.",
     )
 

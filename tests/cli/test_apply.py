@@ -87,7 +87,7 @@ def test_nothing_to_do_needs_no_yes(oauthdeploy: Runner, monkeypatch: pytest.Mon
     play(monkeypatch, ApplyReport(samples.empty_plan(), ()))
     found = oauthdeploy("apply")
     assert (found.code, found.err) == (0, "")
-    assert found.out.endswith("No changes. Both sides are as the manifest says.\n")
+    assert found.out.endswith("No changes. Both sides match the manifest.\n")
 
 
 def test_a_part_that_failed_is_4_after_the_report(oauthdeploy: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ def test_a_finding_of_the_second_look_is_4(oauthdeploy: Runner, monkeypatch: pyt
     play(monkeypatch, replace(samples.done_report(), verification=unkept))
     found = oauthdeploy("apply", "--yes")
     assert found.code == 4
-    assert "do not hold all that was applied" in found.err
+    assert "do not hold everything that was applied" in found.err
     play(monkeypatch, replace(samples.done_report(), verification=Diagnostics((samples.WARNING,))))
     assert oauthdeploy("apply", "--yes").code == 0
 
@@ -291,7 +291,7 @@ def test_ctrl_c_at_the_question_is_130() -> None:
                 "verified": False,
                 "verification": Diagnostics.of([Diagnostic("not-verified", "Unseen", severity=Severity.WARNING)]),
             },
-            "not all could be looked at again",
+            "not all could be verified",
         ),
         (
             {"plan": replace(samples.done_report().plan, unread=(Unread("login", Kind.SETTINGS, "403 Forbidden"),))},

@@ -28,7 +28,10 @@ CANARY = samples.CANARY
         (["prevew"], "Did you mean 'preview'?"),
         (["plan", "--detailed-exitcodes"], "Did you mean '--detailed-exitcode'?"),
         (["plan", "extra"], "extra"),
-        (["plan", "-o", "yaml"], "'yaml' is no format here; formats are text, json, ndjson, markdown,"),
+        (
+            ["plan", "-o", "yaml"],
+            "'yaml' is not a format of this command; the formats are text, json, ndjson, markdown,",
+        ),
         (["plan", "-o", "htlm=x"], "Did you mean 'html'?"),
         (["plan", "-o", "json="], "names no file"),
         (["plan", "-o", "json", "-o", "text"], "two reports for standard output"),

@@ -36,7 +36,7 @@ def test_a_rule_is_explained_without_a_manifest(oauthdeploy: Runner) -> None:
         assert said in found.out
     assert "--ignore redirect-uri-not-https" in found.out
     structural = oauthdeploy("explain", "yaml-syntax").out
-    assert "can't be changed" in structural
+    assert "cannot be changed" in structural
     assert "--ignore" not in structural
 
 

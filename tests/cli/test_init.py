@@ -94,8 +94,8 @@ def test_standard_output_takes_the_manifest_alone(oauthdeploy: Runner, tmp_path:
         (("--authorization-url", "https://x", "--authorization-driver", "keyclock"), "no driver 'keyclock'"),
         (("--authorization-url", "https://x", "--resource-driver", "external"), "not for resource servers"),
         (("--authorization-url", "https://x", "--authorization-driver", "opa"), "not for authorization servers"),
-        (("--authorization-url", "https://x", "--client", " "), "A name is empty"),
-        (("--authorization-url", "https://x", "--introspection-endpoint", "https://y"), "is told by"),
+        (("--authorization-url", "https://x", "--client", " "), "The name is empty"),
+        (("--authorization-url", "https://x", "--introspection-endpoint", "https://y"), "Describe an external server with"),
         (
             ("--authorization-driver", "webmethods", "--authorization-url", "https://x", "--introspection-endpoint", "https://y"),
             "goes with",

@@ -81,10 +81,10 @@ def test_a_file_that_may_not_be_read_is_named(oauthdeploy: Runner, planfile: str
 @pytest.mark.parametrize(
     ("found", "code", "said"),
     [
-        (Comparison(), 0, "Nothing has moved: the plan can be applied."),
+        (Comparison(), 0, "Nothing has changed: the plan can be applied."),
         (Comparison((StaleItem("client/x@login", "it is gone."),)), 6, "client/x@login: it is gone."),
-        (Comparison((), tuple(c.address for c in samples.second_plan().changes)), 0, "is in place already."),
-        (Comparison((), (samples.second_plan().changes[0].address,)), 0, "of the saved plan is in place already."),
+        (Comparison((), tuple(c.address for c in samples.second_plan().changes)), 0, "is already in place."),
+        (Comparison((), (samples.second_plan().changes[0].address,)), 0, "of the saved plan is already in place."),
     ],
 )
 def test_a_check_says_what_has_moved_and_6_is_stale(
@@ -143,7 +143,7 @@ def test_a_plan_that_is_in_place_says_so(oauthdeploy: Runner, planfile: str, mon
     play(monkeypatch, ApplyReport(samples.empty_plan(), (), in_place=in_place))
     found = oauthdeploy("apply", planfile)
     assert found.code == 0
-    assert found.out.strip() == "Every change of the saved plan is in place already. Nothing was changed."
+    assert found.out.strip() == "Every change of the saved plan is already in place. Nothing was changed."
 
 
 def test_a_stale_object_is_6_where_nothing_was_written_and_4_elsewhere(

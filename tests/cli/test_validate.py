@@ -77,4 +77,4 @@ def test_a_format_that_a_command_lacks_names_those_that_it_has(oauthdeploy: Runn
     """Wrong usage, before anything is read."""
     found = oauthdeploy(*command.split(), "-f", str(EXAMPLE), "-o", "yaml")
     assert (found.code, found.out) == (64, "")
-    assert f"'yaml' is no format here; formats are {formats}" in found.err
+    assert f"'yaml' is not a format of this command; the formats are {formats}" in found.err

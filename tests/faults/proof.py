@@ -14,7 +14,7 @@ from tests.faults.proxy import SILENT, Fault, Seen, Trap
 from tests.faults.site import SERVERS, Ran, Setting, Site, clear, delivered_to, finished
 
 LOST: Final = "secret"
-UNREAD: Final = "Not all that the manifest manages could be read"
+UNREAD: Final = "Some objects that the manifest manages could not be read"
 """How an apply that made all its changes says that it planned nothing for what a server would not show."""
 UNSEEN: Final = "couldn't be read"
 """How a plan says it; an apply that failed for another reason ends with that reason."""

@@ -26,7 +26,7 @@ def test_the_demo_passes_and_cleans_up(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"All of it came out as it should, in \d+\.\d s", done.stdout)
+    assert re.search(r"Everything worked as expected, in \d+\.\d s", done.stdout)
     for said in ("200 from", "403 from", "401, the old token is refused", "No changes"):
         assert said in done.stdout
     assert list(tmp_path.glob("oauthdeploy-demo-*")) == []

@@ -157,7 +157,7 @@ def test_a_cut_off_run_is_gone_on_with(pair: Pair, run: Callable[[Pair], Runner]
     refused["left"] = 0
     result = oauthdeploy("apply", "--resume", "--yes", "-o", "json")
     assert result.code == 0, result.out + result.err
-    assert f"Going on with .oauthdeploy/journal/{cut_off.name}" in result.err
+    assert f"Resuming .oauthdeploy/journal/{cut_off.name}" in result.err
     assert "still to do" in result.err
     assert read_journal(journals(pair)[-1]).records[0]["resumes"] == cut_off.name
     assert oauthdeploy("plan", "--detailed-exitcode").code == 0
@@ -165,7 +165,7 @@ def test_a_cut_off_run_is_gone_on_with(pair: Pair, run: Callable[[Pair], Runner]
     done = oauthdeploy("apply", f"--resume={cut_off}", "--yes")
     assert done.code == 0, done.err
     assert "Nothing is left to do" in done.err
-    assert "in place already" in done.err
+    assert "already in place" in done.err
     assert pair.writes() == []
 
 
@@ -217,7 +217,7 @@ def test_a_journal_is_readable_by_people(pair: Pair, run: Callable[[Pair], Runne
     broken = oauthdeploy("journal", str(torn))
     assert broken.code == 0, broken.err
     assert "cut short" in broken.out
-    assert "sent, end unknown" in broken.out
+    assert "sent, result unknown" in broken.out
     assert "never" in broken.out
     assert PASSWORD not in text.out + broken.out
 

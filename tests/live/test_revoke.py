@@ -264,7 +264,7 @@ def test_written_into_the_manifest_no_run_undoes_it(deployed: Pair, more: tuple[
     again = deployed.run(*command)
     assert again.code == 0, again.err
     if more != ("--block", "none"):
-        assert "The manifest says so already: INC-7" in again.out
+        assert "The manifest already has this revocation: INC-7" in again.out
         assert manifest.read_text() == after
 
 

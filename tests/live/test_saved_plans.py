@@ -123,7 +123,7 @@ def test_a_saved_plan_is_applied_without_a_question_and_the_second_time_writes_n
     pair.writes()
     second = apply_saved(pair)
     assert second.code == 0, second.out + second.err
-    assert "Every change of the saved plan is in place already. Nothing was changed." in second.out
+    assert "Every change of the saved plan is already in place. Nothing was changed." in second.out
     assert pair.writes() == []
     assert apply_saved(pair, "-o", "json").json["in_place"] == sorted(
         (change["address"] for change in document["changes"]), key=_by_address

@@ -39,7 +39,7 @@ def test_a_managed_kind_that_can_not_be_read_ends_with_8_and_is_named_last(
     found = deployed.run(*command)
     assert found.code == 8, found.out + found.err
     assert last_line(found) == NOT_KNOWN
-    assert "Both sides are as the manifest says" not in found.out
+    assert "Both sides match the manifest" not in found.out
     document: Any = deployed.run(*command, "-o", "json").json
     unread = [item for server in document.get("servers", []) for item in server.get("unread", [])]
     assert {"server": "login", "kind": "scope", "why": "403 Forbidden"} in document.get("unread", unread)

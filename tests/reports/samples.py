@@ -293,7 +293,7 @@ def partial_report() -> ApplyReport:
 def drift_report(items: tuple[DriftItem, ...] | None = None) -> DriftReport:
     found = (
         DriftItem(
-            DriftClass.MISSING, address("client/web-shop@login"), "It is not there.", place=("client", "web-shop")
+            DriftClass.MISSING, address("client/web-shop@login"), "It does not exist.", place=("client", "web-shop")
         ),
         DriftItem(
             DriftClass.CHANGED,

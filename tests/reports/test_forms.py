@@ -186,7 +186,7 @@ def _cases(name: str) -> dict[str, Any]:
 def test_junit_fails_where_the_command_does() -> None:
     """A difference and a change that failed fail their case; a plan, and what was made, pass; the rest is skipped."""
     drift = _cases("drift")
-    assert drift["drift the servers are as the manifest says"].result[0].type == "waiting"
+    assert drift["drift the servers match the manifest"].result[0].type == "waiting"
     assert drift["drift.login missing client/web-shop"].result[0].type == "drift-missing"
     assert drift["drift.orders unreadable settings"].is_skipped
     assert all(case.is_passed for case in _cases("drift-none").values() if not case.classname.startswith("drift.oauth"))
@@ -298,7 +298,7 @@ def test_a_comment_fits_and_keeps_its_counts(size: int) -> None:
     assert text(report.headline) in found[:600]
     assert found.count("<details>") == found.count("</details>")
     assert found.count("```") % 2 == 0
-    assert ("left out: the comment would be too long" in found) == (size == 2_000)
+    assert ("omitted: the comment would be too long" in found) == (size == 2_000)
     if size == 2_000:
         rows = sum(line.startswith("| <code>") for line in found.splitlines()) - 1
         left = [int(number.replace(",", "")) for number in re.findall(r"_([0-9,]+) objects left out", found)]
@@ -355,10 +355,10 @@ def test_a_page_that_would_be_too_long_says_what_it_leaves_out() -> None:
     risky = replace(report, rows=(*report.rows[:-1], _riskier(report.rows[-1])))
     brief = render_html(risky, limit=150_000)
     assert names.findall(brief) == names.findall(whole)
-    left = brief.count("<p>The details are left out of this page.</p>")
+    left = brief.count("<p>The details are omitted from this page.</p>")
     assert 0 < left < 300
     assert f"{left} objects without details: the page would be too long." in brief
-    assert "left out of this page" not in brief[brief.index("client/client-00299") :]
+    assert "omitted from this page" not in brief[brief.index("client/client-00299") :]
     short = render_html(report, limit=50_000)
     shown = names.findall(short)
     assert 0 < len(shown) < 300

@@ -176,7 +176,7 @@ def test_every_action_is_counted_in_the_last_line(action: Action) -> None:
 def test_an_empty_plan_does_not_claim_what_it_could_not_see() -> None:
     """Unreadable kinds and selections limit what "no changes" says."""
     unread = (Unread("login", Kind.CLIENT, "403 Forbidden"),)
-    assert plan_line(Plan("p", ())) == "No changes. Both sides are as the manifest says."
+    assert plan_line(Plan("p", ())) == "No changes. Both sides match the manifest."
     said = "No changes in what could be read. Not known: clients on login (403 Forbidden)."
     assert plan_line(Plan("p", (), unread=unread)) == said
     assert plan_line(Plan("p", ()), partial=True) == "No changes in the selected part."

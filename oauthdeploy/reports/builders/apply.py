@@ -61,7 +61,7 @@ def apply_report(
 def apply_line(report: ApplyReport) -> str:
     """The count of what was done, and of what was not."""
     if not report.outcomes:
-        what = "Every change of the saved plan is in place already." if report.in_place else "Nothing to do."
+        what = "Every change of the saved plan is already in place." if report.in_place else "Nothing to do."
         return f"{what} Nothing was changed. {not_known(report.plan.unread)}".rstrip()
     head = "Applied" if report.complete else "Interrupted" if report.interrupted else "Applied in part"
     line = f"{head}: {', '.join(count.words for count in _counts(report))}, in {seconds_text(report.seconds)}."
@@ -111,15 +111,15 @@ def _facts(report: ApplyReport) -> Iterator[str]:
     if report.outcomes and report.verified and not weighty:
         yield "Verified: the servers were read again and hold what was applied."
     elif report.outcomes and not report.verified:
-        yield "Not verified: nobody looked at the servers again."
+        yield "Not verified: the servers were not read again."
     for item in report.verification:
         if item.severity is Severity.INFO:
             yield f"{visible(item.address)}: {visible(item.summary)}: {visible(item.detail)}"
     if report.outcomes and report.in_place:
-        yield f"In place already, and not made again: {counted(len(report.in_place), 'change')}."
+        yield f"Already in place, not made again: {counted(len(report.in_place), 'change')}."
     if report.journal and not report.complete:
-        yield f"The journal is {visible(report.journal)}."
+        yield f"Journal: {visible(report.journal)}."
     if report.allowed:
         yield f"Lifted safety rules: {', '.join(visible(rule) for rule in report.allowed)}."
     if not report.complete:
-        yield "Run the same command again: it goes on with what is missing and doubles nothing."
+        yield "Run the same command again: it makes only the changes that are missing."

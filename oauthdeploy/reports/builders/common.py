@@ -48,9 +48,7 @@ CLASSES: Final = {
         "faint",
         real=False,
     ),
-    DriftClass.UNREADABLE: State(
-        "unreadable", "x", "unreadable", "Unreadable: could not be looked at", "faint", real=False
-    ),
+    DriftClass.UNREADABLE: State("unreadable", "x", "unreadable", "Unreadable: could not be read", "faint", real=False),
 }
 
 ACCEPTED: Final = State("accepted", "=", "accepted", "Accepted by the baseline", "faint", real=False)

@@ -21,7 +21,7 @@ _TITLES: Final = {
     DriftClass.CHANGED: "Different, shown as {left} -> {right}",
     DriftClass.SIDES_DISAGREE: "Sides disagree",
     DriftClass.CANNOT_COMPARE: "Cannot be compared: the servers do not return these values",
-    DriftClass.UNREADABLE: "Unreadable: could not be looked at",
+    DriftClass.UNREADABLE: "Unreadable: could not be read",
 }
 _COUNTED: Final = {
     DriftClass.MISSING: "only on {left}",

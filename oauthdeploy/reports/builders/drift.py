@@ -21,8 +21,8 @@ from oauthdeploy.reports.builders.common import (
 from oauthdeploy.reports.document import Count, Item, ManifestView, Report, Run, Verdict
 from oauthdeploy.reports.formatting import counted, visible
 
-_CLEAN = "No drift. Both sides are as the manifest says."
-_KNOWN_ONLY = "No drift but what the baseline accepts."
+_CLEAN = "No drift. Both sides match the manifest."
+_KNOWN_ONLY = "No drift beyond what the baseline accepts."
 
 
 def drift_report(drift: DriftReport, manifest: ManifestView | None = None) -> Report:
@@ -67,7 +67,7 @@ def counts_of(items: Sequence[DriftItem]) -> tuple[Count, ...]:
 
 
 def _left_alone(number: int) -> tuple[str, ...]:
-    return (f"{counted(number, 'object')} that the manifest doesn't name were left out.",) if number else ()
+    return (f"{counted(number, 'object')} that the manifest does not name were left out.",) if number else ()
 
 
 def difference_line(counts: Sequence[Count], *, title: str = "Drift", clean: str = _CLEAN) -> str:

@@ -84,7 +84,7 @@ def plan_line(plan: Plan, *, partial: bool = False, allowed: Collection[str] = (
     elif plan.unread:
         line = "No changes in what could be read."
     else:
-        line = "No changes. Both sides are as the manifest says."
+        line = "No changes. Both sides match the manifest."
     return " ".join((line, *_closing(plan, allowed)))
 
 
@@ -150,4 +150,4 @@ def _remarks(plan: Plan) -> Iterator[Remark]:
             f"{counted(len(names), 'value')} cannot be compared, because the servers do not return them", names
         )
     for (server, kind), number in sorted(plan.kept.items()):
-        yield Remark(f"Left alone: {counted(number, kind)} on {visible(server)} that the manifest doesn't name")
+        yield Remark(f"Left alone: {counted(number, kind)} on {visible(server)} that the manifest does not name")

@@ -62,11 +62,11 @@ def render_html(report: Report, limit: int = LIMIT) -> str:
 
 def _left_out(rows: Rows) -> str:
     """What a page that would be too long doesn't have, in words."""
-    parts = [f"{counted(rows.cut, 'object')} left out at the end"] if rows.cut else []
+    parts = [f"{counted(rows.cut, 'object')} omitted at the end"] if rows.cut else []
     parts += [f"{counted(rows.brief, 'object')} without details"] if rows.brief else []
     if not parts:
         return ""
-    return f"{' and '.join(parts)}: the page would be too long. The other forms, such as json, have everything."
+    return f"{' and '.join(parts)}: the page would be too long. Other formats, such as json, are complete."
 
 
 def _verdict(report: Report) -> str:

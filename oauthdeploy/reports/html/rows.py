@@ -17,7 +17,7 @@ from oauthdeploy.reports.document import Report, Row
 LIMIT: Final = 10_000_000
 """Characters that the rows may take together: some ten thousand objects with their details."""
 
-_CUT: Final = Markup("<p>The details are left out of this page.</p>")
+_CUT: Final = Markup("<p>The details are omitted from this page.</p>")
 
 
 @dataclass(frozen=True)

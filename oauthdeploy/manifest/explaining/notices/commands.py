@@ -54,7 +54,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "error",
         "The plan file can't be read",
         "There is no such file, or its rights forbid it.",
-        "Check its name and its rights.",
+        "Check its name and permissions.",
     ),
     (
         "not-exported",

@@ -208,7 +208,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "warning",
         "Something is left out",
         "The server holds something that a manifest can't say, or that isn't managed.",
-        "It stays unmanaged; write it by hand where it matters.",
+        "It stays unmanaged; add it by hand if you need it.",
     ),
     (
         "export-differs",

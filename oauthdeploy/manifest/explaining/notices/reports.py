@@ -9,7 +9,7 @@ from oauthdeploy.model.explanation import Notice
 _PLANNED: Final = {
     "create": ("The plan creates an object", "The manifest wants it, and the server doesn't have it."),
     "update": ("The plan changes an object", "The server has it with other values than the manifest."),
-    "replace": ("The plan makes an object anew", "A field differs that the server can't change in place."),
+    "replace": ("The plan replaces an object", "A field differs that the server can't change in place."),
     "delete": ("The plan deletes an object", "The manifest says absent, or policy.prune asks for it to go."),
     "disable": ("The plan disables a client", "A revocation blocks it, or the manifest says enabled: false."),
     "revoke": ("The plan revokes tokens", "A revocation of the manifest asks for it."),
@@ -17,13 +17,13 @@ _PLANNED: Final = {
 _FOUND: Final = {
     "missing": (
         "error",
-        "The server lacks what the manifest wants",
+        "An object of the manifest is missing on the server",
         "Somebody deleted it, or it was never applied.",
         "Apply the manifest, or remove it there.",
     ),
     "unexpected": (
         "error",
-        "The server has what the manifest doesn't want",
+        "The server has an object that the manifest does not name",
         "Somebody made it by hand, or its removal was never applied.",
         "Apply the manifest, or write the object into it.",
     ),
@@ -47,7 +47,7 @@ _FOUND: Final = {
     ),
     "unreadable": (
         "warning",
-        "A part of the server couldn't be read",
+        "A part of the server could not be read",
         "What isn't known is neither drift nor in order.",
         "Let oauthdeploy read it.",
     ),
@@ -68,10 +68,10 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "more-findings",
         "error",
-        "More was found than is shown",
+        "Not all findings are shown",
         "The first thousand findings are kept, errors before warnings; the rest is counted by rule, so numbers and exit code "
         "stay true. It weighs as much as the heaviest of those that it stands for.",
-        "Correct what is shown above and run the command again.",
+        "Fix the findings above and run the command again.",
     ),
     *(
         (f"planned-{word}", "info", title, f"{reason} A change of medium or high risk is a warning.", "Review it.")
@@ -92,7 +92,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "change-unknown",
         "error",
-        "Nobody knows whether a change was made",
+        "It is unknown whether a change was made",
         "The request was sent and its answer never came, and a look at the server didn't settle it.",
         "Make a plan: it shows what is left to do.",
     ),

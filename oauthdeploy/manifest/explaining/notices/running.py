@@ -66,7 +66,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "fields-lost",
         "error",
-        "A change took away what it was not about",
+        "A change removed something that it was not meant to touch",
         "The server replaced the object where it was asked to change some fields of it, or somebody else changed it just then.",
         "Put back what the finding names; the journal has the object as it was.",
     ),
@@ -96,14 +96,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "warning",
         "Not tried, because the server kept failing",
         "After several failures in a row the server is left alone for the rest of the run.",
-        "See to the server, then apply again.",
+        "Repair the server, then apply again.",
     ),
     (
         "field-not-kept",
         "warning",
-        "The server did not keep a field as it was sent",
+        "The server did not store a field as it was sent",
         "It dropped or rewrote the value, so the next plan would show the same change again.",
-        "Write the manifest as the server keeps it, or leave the field out so that it is not managed.",
+        "Write the value as the server stores it, or leave the field out so that it is not managed.",
     ),
     (
         "change-not-kept",
@@ -151,7 +151,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "internal-error",
         "error",
         "This is a bug in oauthdeploy",
-        "Something failed in a way that nobody expected. The message is held back where it could hold a value of yours.",
-        "Please report it with `oauthdeploy version -o json` and the command that you typed.",
+        "Something failed in a way that nobody expected. The message is withheld where it could contain one of your values.",
+        "Please report it, with the output of `oauthdeploy version -o json` and the command that you ran.",
     ),
 )
