@@ -151,7 +151,7 @@ def _run(
 
 
 class Question:
-    """Shows the plan and asks for confirmation. `shown` is true once the plan was shown; `manifest` is what reports take from it."""
+    """Shows the plan and asks for confirmation. `shown`: the plan was shown; `manifest` is what reports take from it."""
 
     def __init__(self, output: Output, reach: Reach, *, yes: bool, may_ask: bool, command: str = "apply") -> None:
         self.shown = False

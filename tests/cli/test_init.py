@@ -98,7 +98,7 @@ def test_standard_output_takes_the_manifest_alone(oauthdeploy: Runner, tmp_path:
         (("--authorization-url", "https://x", "--introspection-endpoint", "https://y"), "Describe an external server with"),
         (
             ("--authorization-driver", "webmethods", "--authorization-url", "https://x", "--introspection-endpoint", "https://y"),
-            "goes with",
+            "needs --authorization-driver external",
         ),
     ],
 )  # fmt: skip
