@@ -30,7 +30,7 @@ class ExitCode(IntEnum):
     MANIFEST_INVALID = 3, "manifest invalid", "the manifest, or another file in its format, is not valid"
     PARTIAL = 4, "partial apply", "only a part was applied; run the same command again to continue"
     SAFETY_STOP = 5, "safety stop", "a safety stop, or `--fail-on`: nothing was written"
-    STALE = 6, "stale plan", "the plan is stale: no changed object was written"
+    STALE = 6, "stale plan", "the plan is stale: no object that had changed was overwritten"
     LOCK_BUSY = 7, "lock busy", "another run holds the lock"
     UNREACHABLE = (
         8,
