@@ -55,7 +55,8 @@ class Manifest:
 
     `base` is the folder that relative paths start from; `locate` finds the place of a path in the files; `trace` tells where
     the value at a path comes from, None where nothing is written there. `credentials` and `options` are the drivers' own
-    parts of each server entry, validated by their models, by server name.
+    parts of each server entry, validated by their models, by server name. `environment` is the one that was merged in, and
+    `severities` are those that were asked for.
     """
 
     document: Document
@@ -66,6 +67,8 @@ class Manifest:
     credentials: Mapping[str, Model] = field(default_factory=lambda: MappingProxyType({}))
     options: Mapping[str, Model] = field(default_factory=lambda: MappingProxyType({}))
     trace: Callable[[Path], Origin | None] = lambda _path: None
+    environment: str | None = None
+    severities: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @cached_property
     def digest(self) -> str:

@@ -110,7 +110,12 @@ def _load(
         manifest, found = _finish_manifest(
             parts, built, tree, drivers, base, sources, locator, composed=composed, today=request.today
         )
-        manifest = replace(manifest, trace=Tracer(locator, variables, request.environ, request.environment))
+        manifest = replace(
+            manifest,
+            trace=Tracer(locator, variables, request.environ, request.environment),
+            environment=request.environment,
+            severities=request.severities,
+        )
         problems += found
     diagnostics = _finish(problems, request, locator, sources)
     return (None if diagnostics.errors else manifest), diagnostics

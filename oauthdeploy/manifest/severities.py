@@ -14,6 +14,7 @@ from oauthdeploy.manifest.rules import CATALOGUE
 from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.suggestions import did_you_mean
 from oauthdeploy.manifest.yaml_reader import scalar_ranges
+from oauthdeploy.model.explanation import SAFETY
 
 _MARK = "oauthdeploy: ignore"
 _COMMENT = re.compile(r"(?:^|(?<=\s))#\s*oauthdeploy: ignore(?:\[([^\]\n]*)\])?(.*)$")
@@ -25,8 +26,16 @@ def is_structural(rule: str) -> bool:
     return rule in CATALOGUE and CATALOGUE[rule].structural
 
 
+def _of_plans() -> list[str]:
+    """The findings of planning, which are weighed once there is a plan."""
+    # Imported late: no other command needs the texts, and each rule of a flag asks for them once.
+    from oauthdeploy.manifest.explaining.notices import all_notices
+
+    return [rule for rule, facts in all_notices().items() if facts.group in ("planning", "servers")]
+
+
 def _changeable() -> list[str]:
-    return [rule for rule in CATALOGUE if not is_structural(rule)]
+    return [rule for rule in CATALOGUE if not is_structural(rule)] + _of_plans()
 
 
 @lru_cache(maxsize=256)
@@ -35,28 +44,46 @@ def _meant(rule: str) -> str:
     return did_you_mean(rule, _changeable(), what="Rules are")
 
 
+@lru_cache(maxsize=256)
+def unchangeable(rule: str) -> tuple[str, str] | None:
+    """Why the severity of a rule can't be changed, and what to do; None where it can."""
+    from oauthdeploy.manifest.explaining.notices import all_notices
+
+    if is_structural(rule):
+        return (
+            f"The rule '{rule}' is part of reading a manifest; its severity can't be changed.",
+            "Correct what it reports.",
+        )
+    if rule in CATALOGUE or rule in _of_plans():
+        return None
+    if (facts := all_notices().get(rule)) is None:
+        return f"There is no rule '{rule}'.", _meant(rule)
+    if facts.group == SAFETY:
+        return f"The rule '{rule}' is a safety stop, which can't be ignored.", f"Lift it for one run: --allow {rule}"
+    return f"The rule '{rule}' says what happened in a run; its severity can't be changed.", "See to what it reports."
+
+
 def apply_severities(items: Iterable[Diagnostic], wanted: Mapping[str, str]) -> list[Diagnostic]:
     """Give the findings their severity. An id that isn't known, or can't be changed, is a finding itself."""
     made: list[Diagnostic] = []
-    weights: dict[str, Severity | None] = {}
     for rule, word in wanted.items():
         if word not in _WEIGHTS:
             fix = did_you_mean(word, list(_WEIGHTS), what="Severities are")
             made.append(_problem("not-allowed-value", f"'{word}' is no severity for the rule '{rule}'.", fix))
-        elif is_structural(rule):
-            detail = f"The rule '{rule}' is part of reading a manifest; its severity can't be changed."
-            made.append(_problem("not-allowed-value", detail, "Correct what it reports."))
-        elif rule not in CATALOGUE:
-            fix = _meant(rule)
-            made.append(_problem("unknown-reference", f"There is no rule '{rule}'.", fix))
-        else:
-            weights[rule] = _WEIGHTS[word]
+        elif problem := unchangeable(rule):
+            known = is_structural(rule) or not problem[0].startswith("There is no")
+            made.append(_problem("not-allowed-value" if known else "unknown-reference", *problem))
+    return [*made, *weighed(items, wanted)]
+
+
+def weighed(items: Iterable[Diagnostic], wanted: Mapping[str, str]) -> Iterable[Diagnostic]:
+    """The findings with the severities that were asked for, without those that are ignored."""
+    weights = {rule: _WEIGHTS[word] for rule, word in wanted.items() if word in _WEIGHTS and not unchangeable(rule)}
     for item in items:
         if item.rule not in weights:
-            made.append(item)
+            yield item
         elif (severity := weights[item.rule]) is not None:
-            made.append(replace(item, severity=severity))
-    return made
+            yield replace(item, severity=severity)
 
 
 def _problem(rule: str, detail: str, fix: str) -> Diagnostic:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -44,7 +44,8 @@ class Entry:
 class RunHistory:
     """One run. `ended` is "" where the journal has no end; `torn` where its last line was cut short.
 
-    `resumes` and `undoes` name the journal of another run. `digest` is that of the manifest.
+    `resumes` and `undoes` name the journal of another run. `digest` is that of the manifest. `about` has the
+    environment and the servers by name, as they were recorded.
     """
 
     path: str
@@ -62,6 +63,7 @@ class RunHistory:
     undoes: str = ""
     entries: tuple[Entry, ...] = ()
     torn: bool = False
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, *ends: End) -> tuple[Entry, ...]:
         """The changes that ended so."""
@@ -118,6 +120,7 @@ def _with_start(story: RunHistory, record: Mapping[str, Any]) -> RunHistory:
         allowed=tuple(record["allowed"]),
         resumes=record.get("resumes", ""),
         undoes=record.get("undoes", ""),
+        about={word: record[word] for word in ("environment", "servers") if word in record},
     )
 
 

@@ -53,10 +53,18 @@ class Journal:
     """An open journal; a context manager. Methods may be called from several threads and return when the disk has it."""
 
     def __init__(
-        self, path: Path, descriptor: int, now: Callable[[], datetime], *, resumes: str = "", undoes: str = ""
+        self,
+        path: Path,
+        descriptor: int,
+        now: Callable[[], datetime],
+        *,
+        resumes: str = "",
+        undoes: str = "",
+        about: Mapping[str, Any] = NOTHING,
     ) -> None:
         self.path = path
         self._former = {"resumes": resumes, "undoes": undoes}
+        self._about = about
         self._descriptor = descriptor
         self._now = now
         self._write_lock = threading.Lock()
@@ -75,10 +83,12 @@ class Journal:
         pid: int | None = None,
         resumes: str = "",
         undoes: str = "",
+        about: Mapping[str, Any] = NOTHING,
     ) -> Self:
         """Start the journal `<name>-<time>-<pid>.jsonl` in `folder`, which is made when it isn't there.
 
-        `resumes` and `undoes` name the journal of the run that this one goes on with, or takes back. Raises JournalFailed.
+        `resumes` and `undoes` name the journal of the run that this one goes on with, or takes back; `about`
+        says which servers it is about: `environment`, and `servers` by name. Raises JournalFailed.
         """
         time = now().astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         path = folder / f"{quote(name, safe='')}-{time}-{os.getpid() if pid is None else pid}.jsonl"
@@ -89,7 +99,7 @@ class Journal:
             sync_folder(folder)
         except OSError as error:
             raise _not_written(path, error) from None
-        return cls(path, descriptor, now, resumes=resumes, undoes=undoes)
+        return cls(path, descriptor, now, resumes=resumes, undoes=undoes, about=about)
 
     def begin(self, plan: Plan, *, allowed: Iterable[str] = ()) -> None:
         """Record who is about to apply what. Raises JournalFailed, as the other records do."""
@@ -102,12 +112,19 @@ class Journal:
                 "pid": os.getpid(),
                 **{word: name for word, name in self._former.items() if name},
                 "manifest": plan.name,
+                **self._servers(plan),
                 "manifest_digest": plan.manifest_digest,
                 "changes": len(plan.changes),
                 "planned": [{"address": str(c.address), "action": c.action.value} for c in plan.changes],
                 "allowed": sorted(allowed),
             }
         )
+
+    def _servers(self, plan: Plan) -> Mapping[str, Any]:
+        products = {server.name: server.product for server in plan.servers}
+        known = self._about.get("servers", NOTHING)
+        servers = {name: {**entry, "product": products.get(name, "")} for name, entry in known.items()}
+        return {**self._about, **({"servers": servers} if servers else {})}
 
     def intent(self, changes: Sequence[Change], taken: Mapping[Address, Sequence[str]] = NOTHING) -> None:
         """Record that these changes are sent next, with the image of each object before and the fields asked for.

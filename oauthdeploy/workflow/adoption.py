@@ -23,6 +23,7 @@ from oauthdeploy.workflow.connections import connected, load
 from oauthdeploy.workflow.locking import locked, state_folder
 from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.planner import plan_now
+from oauthdeploy.workflow.server_identity import identities
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,9 @@ def adopt(
     with (
         locked(manifest, options),
         connected(manifest, options, read_only=False) as drivers,
-        Journal.create(state_folder(manifest, options) / JOURNALS, manifest.desired.name, now=utc_now) as journal,
+        Journal.create(
+            state_folder(manifest, options) / JOURNALS, manifest.desired.name, now=utc_now, about=identities(manifest)
+        ) as journal,
     ):
         again = read_live(drivers, manifest.desired).objects
         for change in found.plan.changes:

@@ -28,6 +28,7 @@ from oauthdeploy.running.precondition import Freshness
 from oauthdeploy.workflow.connections import connected, prover_of
 from oauthdeploy.workflow.locking import locked, state_folder
 from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.server_identity import identities
 
 Confirm = Callable[[Plan], bool]
 Listener = Callable[[Event], None]
@@ -94,7 +95,9 @@ def carry_out(
     folder = state_folder(manifest, options) / job.journals
     with (
         connected(manifest, options, read_only=False) as drivers,
-        Journal.create(folder, plan.name, now=utc_now, resumes=job.resumes, undoes=job.undoes) as journal,
+        Journal.create(
+            folder, plan.name, now=utc_now, resumes=job.resumes, undoes=job.undoes, about=identities(manifest)
+        ) as journal,
     ):
         report = apply_plan(
             plan,

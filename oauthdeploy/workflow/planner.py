@@ -11,6 +11,7 @@ from oauthdeploy.drivers.base import Driver, ServerReport
 from oauthdeploy.drivers.http import counting
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest
+from oauthdeploy.manifest.severities import weighed
 from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Change, Lockout
@@ -81,6 +82,7 @@ def plan_now(
         plan = replace(plan, unread=selected(plan.unread, desired, options.targets, options.excludes, names))
     if options.fail_on is not None:
         plan = replace(plan, stops=plan.stops + check_risk(plan.changes, options.fail_on))
+    plan = replace(plan, diagnostics=Diagnostics.of(weighed(plan.diagnostics, manifest.severities)))
     return _located(plan, manifest), live, reports
 
 

@@ -22,6 +22,7 @@ from oauthdeploy.workflow.connections import load
 from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
 from oauthdeploy.workflow.locking import state_folder
 from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.server_identity import require_same_servers
 
 MANIFEST_CHANGED: Final = "manifest-changed"
 """The rule that `--allow` lifts to go on with a manifest that is not the one of the run."""
@@ -57,17 +58,20 @@ def run_resume(
     """Go on with the run of `journal` (None: the last one of the manifest): plan anew, and apply what that run had planned.
 
     `tell` hears what became of that run's changes, before `confirm` is asked. The rest is as for `run_plan`. Raises what that
-    raises, JournalFailed, and SafetyStop where the manifest is not the one of the run (rule `manifest-changed`).
+    raises, JournalFailed, SafetyStop where the manifest is not the one of the run (rule
+    `manifest-changed`), and OtherServer where its servers are not.
     """
     options = options or RunOptions()
     manifest = load(request, options)
     path = journal or last_journal(state_folder(manifest, options) / JOURNALS, manifest.desired.name)
     story = read_story(path)
+    require_same_servers(story.about, manifest, options, f"The journal {path.name}")
     _require_same(story, manifest, options)
     mine = frozenset(entry.address for entry in story.entries)
 
     def make(readers: Mapping[str, Driver]) -> Job:
         job = planned(manifest, readers, options)
+        require_same_servers(story.about, manifest, options, f"The journal {path.name}", job.plan)
         job = replace(job, plan=restrict_to(job.plan, mine), resumes=path.name)
         tell(resumption(story, job.plan))
         return job

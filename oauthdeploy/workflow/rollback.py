@@ -20,12 +20,13 @@ from oauthdeploy.planning.outcome import ApplyReport
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.rollback.inverse import CHANGED_SINCE, inverse
 from oauthdeploy.planning.rollback.steps import Step, steps_of
-from oauthdeploy.running.journal import read_journal
+from oauthdeploy.running.journal import read_journal, read_story
 from oauthdeploy.running.read import read_wanted, wanted_of
 from oauthdeploy.workflow.connections import connected, load
 from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
 from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.planner import plan_now
+from oauthdeploy.workflow.server_identity import require_same_servers
 
 
 def plan_rollback(request: ManifestRequest, journal: Path, options: RunOptions | None = None) -> tuple[Plan, Manifest]:
@@ -36,9 +37,12 @@ def plan_rollback(request: ManifestRequest, journal: Path, options: RunOptions |
     """
     options = options or RunOptions()
     manifest = load(request, options)
+    story = read_story(journal)
+    require_same_servers(story.about, manifest, options, f"The journal {journal.name}")
     steps = _steps(journal, manifest)
     with connected(manifest, options, read_only=True) as drivers:
         job = _rollback(steps, manifest, drivers, options)
+        require_same_servers(story.about, manifest, options, f"The journal {journal.name}", job.plan)
     return job.plan, job.manifest
 
 
@@ -53,14 +57,19 @@ def run_rollback(
 ) -> ApplyReport | None:
     """Take back what `journal` says was made: plan, ask, apply in the two-sided order with a journal, verify, report.
 
-    `confirm`, `on_event` and `stop` are as for `run_plan`. Raises what that raises, and JournalFailed.
+    `confirm`, `on_event` and `stop` are as for `run_plan`. Raises what that raises, JournalFailed, and OtherServer
+    where the journal is of other servers.
     """
     options = options or RunOptions()
     manifest = load(request, options)
+    story = read_story(journal)
+    require_same_servers(story.about, manifest, options, f"The journal {journal.name}")
     steps = _steps(journal, manifest)
 
     def make(readers: Mapping[str, Driver]) -> Job:
-        return replace(_rollback(steps, manifest, readers, options), undoes=journal.name)
+        job = replace(_rollback(steps, manifest, readers, options), undoes=journal.name)
+        require_same_servers(story.about, manifest, options, f"The journal {journal.name}", job.plan)
+        return job
 
     return run_job(manifest, options, make, confirm=confirm, on_event=on_event, stop=stop)
 

@@ -131,6 +131,9 @@ def test_a_safety_stop_is_5_and_is_not_asked_about(oauthdeploy: Runner, monkeypa
     assert called[-1].allow == ("too-many-deletes",)
 
 
+RULE = "redirect-uri-not-https"
+
+
 def test_flags_and_variables_reach_the_engine(oauthdeploy: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every flag has its effect, and the command line wins over the environment."""
     called = play(monkeypatch, ApplyReport(samples.empty_plan(), ()))
@@ -139,14 +142,16 @@ def test_flags_and_variables_reach_the_engine(oauthdeploy: Runner, monkeypatch: 
     monkeypatch.setenv("OAUTHDEPLOY_FILE", "a.yaml\nb.yaml")
     monkeypatch.setenv("OAUTHDEPLOY_VERIFY", "false")
     arguments = "--server login --target client/* --exclude scope/x --max-deletes 5 --lock-timeout 2m --env prod"
-    found = oauthdeploy("apply", *arguments.split(), "--var", "tier=a=b", "--warn", "r1", "--ignore", "r2")
+    found = oauthdeploy(
+        "apply", *arguments.split(), "--var", "tier=a=b", "--warn", RULE, "--ignore", "client-account-missing"
+    )
     assert found.code == 0
     request, options = called
     assert (options.servers, options.targets, options.excludes) == (("login",), ("client/*",), ("scope/x",))
     assert (options.parallelism, options.max_deletes, options.lock_timeout, options.verify) == (3, "5", 120, False)
     assert request.files == ("a.yaml", "b.yaml")
     assert (request.environment, dict(request.variables)) == ("prod", {"tier": "a=b"})
-    assert dict(request.severities) == {"r1": "warning", "r2": "ignore"}
+    assert dict(request.severities) == {RULE: "warning", "client-account-missing": "ignore"}
     assert request.allow_commands is False
 
 

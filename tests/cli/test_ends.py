@@ -41,6 +41,13 @@ CANARY = samples.CANARY
         (["plan", "--parallelism", "0"], "0 is not in the range"),
         (["plan", "--max-deletes", "many"], "a share such as 30%"),
         (["plan", "--error", "x", "--ignore", "x"], "two severities"),
+        (
+            ["plan", "--ignore", "client-acount-missing"],
+            "--ignore: There is no rule 'client-acount-missing'. Did you mean",
+        ),
+        (["plan", "--warn", "too-many-deletes"], "safety stop, which can't be ignored. Lift it for one run: --allow"),
+        (["plan", "--ignore", "unknown-key"], "part of reading a manifest"),
+        (["plan", "--ignore", "change-not-kept"], "says what happened in a run"),
         (["apply", "--lock-timeout", "soon"], "write a duration such as 90s"),
         (["apply", "--input", "perhaps"], "perhaps"),
         (["serve", "--role", "user"], "user"),

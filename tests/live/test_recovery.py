@@ -222,6 +222,41 @@ def test_a_journal_is_readable_by_people(pair: Pair, run: Callable[[Pair], Runne
     assert PASSWORD not in text.out + broken.out
 
 
+def test_a_journal_of_other_servers_is_refused(make_pair: PairFactory, run: Callable[[Pair], Runner]) -> None:
+    """What was made on one pair of servers is not taken back on another of the same names: 6, and nothing is written."""
+    here, there = make_pair(), make_pair()
+    for pair in (here, there):
+        assert run(pair)("apply", "--yes").code == 0
+    (journal,) = journals(here)
+    oauthdeploy, before = run(there), held(there)
+    there.writes()
+    for command in (
+        ["rollback", str(journal), "--plan"],
+        ["rollback", str(journal), "--yes"],
+        ["apply", f"--resume={journal}", "--yes"],
+    ):
+        found = oauthdeploy(*command)
+        assert found.code == 6, found.out + found.err
+        assert "[server-moved]" in found.err
+        assert "its address was https://" in found.err
+    assert (there.writes(), held(there)) == ([], before)
+    moved = oauthdeploy("rollback", str(journal), "--plan", "--allow", "server-moved")
+    assert moved.code == 0, moved.err
+
+
+def test_a_journal_of_another_environment_is_refused(pair: Pair, run: Callable[[Pair], Runner]) -> None:
+    """`rollback DEV_JOURNAL --env prod` names servers alike; what dev's journal made is none of prod's."""
+    oauthdeploy = run(pair)
+    with (pair.folder / "oauthdeploy.yaml").open("a") as manifest:
+        manifest.write("\nenvironments: {dev: {}, prod: {}}\n")
+    assert oauthdeploy("apply", "--yes", "--env", "dev").code == 0
+    journal = journals(pair)[-1]
+    found = oauthdeploy("rollback", str(journal), "--yes", "--env", "prod")
+    assert found.code == 6
+    assert "environment: it was dev, and is prod now." in found.err
+    assert oauthdeploy("rollback", str(journal), "--plan", "--env", "dev").code == 0
+
+
 def test_a_lock_can_be_taken_away(pair: Pair, run: Callable[[Pair], Runner]) -> None:
     """force-unlock shows whose it is and takes it away; LockBusy names the command; no lock is no error."""
     oauthdeploy = run(pair)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.urls import normalized_url
 from oauthdeploy.model.state import LiveState
 from oauthdeploy.planning.json_documents import change_document
 from oauthdeploy.planning.plan import Plan
@@ -121,8 +122,13 @@ def compare_plans(saved: SavedPlan, fresh: Plan, live: LiveState) -> Comparison:
 
 def _servers_moved(before: list[Json], fresh: Plan) -> Iterator[StaleItem]:
     products = {server.name: server.product for server in fresh.servers}
+    urls = {server.name: server.url for server in fresh.servers}
     for server in before:
         name, product = server["name"], server["product"]
+        if name in urls and normalized_url(urls[name]) != normalized_url(server["url"]):
+            yield StaleItem(
+                name, f"was at {server['url'] or 'no address'}, and is at {urls[name] or 'no address'} now."
+            )
         if products.get(name, product) != product:
             yield StaleItem(name, f"was {product or 'unknown'}, and is {products[name] or 'unknown'} now.")
 

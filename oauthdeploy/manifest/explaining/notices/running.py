@@ -43,6 +43,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "See to the folder and its room, or name another one with --state-dir.",
     ),
     (
+        "server-moved",
+        "error",
+        "A journal or a baseline is of other servers",
+        "It records the address, the driver with its options, the product and the environment of each server. What was done on "
+        "one server says nothing about another, even under the same name: a rollback would delete what it never made.",
+        "Use the manifest and the environment that it was made with; where the server has moved, --allow server-moved.",
+    ),
+    (
         "state-not-writable",
         "error",
         "The folder of locks and journals can't be written",

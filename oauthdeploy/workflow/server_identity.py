@@ -1,0 +1,89 @@
+"""Which servers a document is about: a journal, a saved plan or a baseline of one server says nothing about another.
+
+A server is told by its address (in one spelling), its driver with the options that say where on it, such as a realm, and its product. The
+name of its entry is not enough: `--env prod` gives other servers the same names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.core.exit_codes import ExitCode
+from oauthdeploy.core.urls import normalized_url
+from oauthdeploy.drivers.registry import driver_facts
+from oauthdeploy.manifest.api import Manifest
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.workflow.options import RunOptions
+
+SERVER_MOVED: Final = "server-moved"
+"""The rule that `--allow` lifts where it is the same server at another place."""
+
+
+class OtherServer(OAuthDeployError):
+    """A document is about other servers than those that the manifest names now; nothing was written."""
+
+    exit_code = ExitCode.STALE
+    rule = SERVER_MOVED
+
+
+def identities(manifest: Manifest) -> dict[str, Any]:
+    """What a document records of the manifest's servers; of each name in `servers`, and the environment."""
+    return {
+        "environment": manifest.environment,
+        "servers": {name: _identity(manifest, name) for name in sorted(manifest.desired.servers)},
+    }
+
+
+def _identity(manifest: Manifest, name: str) -> dict[str, str]:
+    entry = manifest.desired.servers[name]
+    given = manifest.options.get(name)
+    located = driver_facts()[entry.driver].located_by if given is not None else ()
+    place = ", ".join(f"{option} {getattr(given, option)}" for option in located)
+    return {"driver": entry.driver, "url": normalized_url(entry.url or ""), "place": place}
+
+
+def require_same_servers(
+    recorded: Mapping[str, Any], manifest: Manifest, options: RunOptions, document: str, plan: Plan | None = None
+) -> None:
+    """Refuse a document that is about other servers; with a `plan`, also where another product answers now.
+
+    `document` says what it is: `The journal x.jsonl`. What records nothing is taken as it is. Raises OtherServer.
+    """
+    if SERVER_MOVED in options.allow:
+        return
+    moved = list(_moved(recorded, manifest, options, plan))
+    if moved:
+        raise OtherServer(
+            f"{document} is of other servers",
+            detail="\n".join(moved),
+            fix="Nothing was written. Use the environment and the manifest that it was made with. Where it is the same server at "
+            f"another address, lift the rule once: --allow {SERVER_MOVED}",
+        )
+
+
+def _moved(recorded: Mapping[str, Any], manifest: Manifest, options: RunOptions, plan: Plan | None) -> Iterator[str]:
+    servers: Mapping[str, Mapping[str, str]] = recorded.get("servers") or {}
+    if servers and recorded.get("environment") != manifest.environment:
+        then, now = (name or "none" for name in (recorded.get("environment"), manifest.environment))
+        yield f"environment: it was {then}, and is {now} now."
+    products = {server.name: server.product for server in plan.servers} if plan is not None else {}
+    for name, before in servers.items():
+        if options.servers and name not in options.servers:
+            continue
+        if name not in manifest.desired.servers:
+            yield f"{name}: the manifest has no such server."
+            continue
+        now_there = _identity(manifest, name)
+        for part, what in (("url", "its address"), ("driver", "its driver"), ("place", "its place")):
+            if part in before and before[part] != now_there[part]:
+                yield f"{name}: {what} was {before[part] or 'none'}, and is {now_there[part] or 'none'} now."
+        product = products.get(name, "")
+        if product and before.get("product") and _kind_of(product) != _kind_of(before["product"]):
+            yield f"{name}: it was {before['product']}, and is {product} now."
+
+
+def _kind_of(product: str) -> str:
+    """The product without its version: an upgrade makes no other server."""
+    return " ".join(word for word in product.split() if not word[:1].isdigit())
