@@ -65,6 +65,7 @@ PLANNING = [
     "json_documents",
     "name_conflicts",
     "plan",
+    "recorded_cut_offs",
     "planfile.decoding",
     "planfile.binding",
     "planfile.plan_file",

@@ -85,7 +85,7 @@ def carry_out(
     incident: Incident,
     output: Output,
     *,
-    write: bool = False,
+    write: bool | None = False,
 ) -> None:
     """Cut off, report, record in the manifest where asked, and leave with the exit code."""
     from oauthdeploy.cli.interrupts import Interrupts
@@ -130,22 +130,33 @@ def _leave_for(down: Mapping[str, OAuthDeployError], output: Output) -> None:
     leave(ExitCode.PARTIAL if down else ExitCode.DONE)
 
 
-def _end(source: Source, order: RevocationRequest, done: Revoked, output: Output, *, write: bool, shown: bool) -> None:
+def _end(
+    source: Source, order: RevocationRequest, done: Revoked, output: Output, *, write: bool | None, shown: bool
+) -> None:
     from oauthdeploy.reports.revoke import render_revoke
     from oauthdeploy.running.audit import audit_document
 
     record = done.record
     notes = [f"Recorded in {done.audit} under {record.id[:8]}."]
     problem: OAuthDeployError | None = None
-    if write:
+    lasting = ""
+    if write is not False:
         try:
             notes += _write(source, order, done)
         except OAuthDeployError as error:
-            problem = error
+            lasting = f"{error.summary}: {error.detail}".replace("\n", " ")
+            problem = error if write else None
+    elif order.command == "revoke":
+        lasting = "Nothing was written into the manifest"
     if done.holder is not None:
         notes.append(
             f"{done.holder} is applying this manifest. Its plan is older than this cut-off and may undo a part of it: "
             "run the same command again when that run has finished."
+        )
+    if lasting and any(revocation.block for revocation in order.revocations.values()):
+        notes.append(
+            f"warning: {lasting.rstrip('.')}. Where the manifest enables the client, the next apply undoes the cut-off: "
+            "write the revocation, or enabled: false, by hand."
         )
     output.emit(
         {"text": lambda look: render_revoke(record, look, notes), "json": as_json(lambda: audit_document(record))},
@@ -162,7 +173,9 @@ def _end(source: Source, order: RevocationRequest, done: Revoked, output: Output
 
 def _unfinished(done: Revoked) -> OAuthDeployError | None:
     record = done.record
-    unsure = [item.server for item in record.servers if item.state == "cut-off" and not item.verified]
+    unsure = [
+        item.server for item in record.servers if item.state in ("cut-off", "nothing-to-do") and not item.verified
+    ]
     again = "Run the same command again: it does only what is missing."
     if record.result != "done":
         open_ = sorted({f"{i.server} ({i.state})" for i in record.servers if i.problems or i.state in ("failed",)})
@@ -179,6 +192,6 @@ def _write(source: Source, order: RevocationRequest, done: Revoked) -> list[str]
     return [
         f"The manifest already has this revocation: {found.already} in {found.file}."
         if found.already
-        else f"Written to {found.file} as {found.key}."
+        else f"Written to {found.file} as {found.key}. Commit it: a run from another copy would undo the cut-off."
         for found in record_revocation(source.request(), order, done)
     ]

@@ -66,15 +66,19 @@ class Source:
         )
 
     def _severities(self) -> Mapping[str, str]:
-        from oauthdeploy.manifest.severities import unchangeable
-
         found: dict[str, str] = {}
         for severity, rules in (("error", self.error), ("warning", self.warn), ("ignore", self.ignore)):
             for rule in rules:
                 if found.setdefault(rule, severity) != severity:
                     raise click.UsageError(f"The rule '{rule}' is given two severities.")
+        if not found:
+            return found
+        from oauthdeploy.drivers.registry import driver_facts
+        from oauthdeploy.manifest.severities import unchangeable
+
+        drivers = driver_facts()
         for rule, severity in found.items():
-            if problem := unchangeable(rule):
+            if problem := unchangeable(rule, drivers):
                 flag = severity.replace("warning", "warn")
                 raise click.BadParameter(" ".join(problem), param_hint=f"--{flag}")
         return found

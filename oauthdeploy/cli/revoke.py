@@ -126,7 +126,10 @@ def _proof(token: Secret | None, urls: tuple[str, ...]) -> RevocationProof | Non
     help="Address on a resource server that accepts that token now and must refuse it afterwards. Repeatable.",
 )
 @option(
-    "--write", env="WRITE", is_flag=True, help="Write the cut-off into the manifest so that no later run undoes it."
+    "--write/--no-write",
+    env="WRITE",
+    default=None,
+    help="Write the cut-off into the manifest, so that no run undoes it.  [default: write where the manifest can be written]",
 )
 @incident_options
 @output_options("text", "json")
@@ -140,7 +143,7 @@ def revoke(
     block: tuple[str, ...] | None,
     proof_token: Secret | None,
     proof_url: tuple[str, ...],
-    write: bool,
+    write: bool | None,
     incident: Incident,
     output: Output,
 ) -> None:
@@ -153,8 +156,8 @@ def revoke(
     With --proof-token, a leaked token is tried afterwards, by introspection and by calls to --proof-url. An address that still
     accepts the token carries out the call, so name harmless addresses.
 
-    Before and after the cut-off, appends to the audit file who did what and why. --write adds the cut-off to the revocations
-    of the manifest. If you run it again, it does only what is missing.
+    Before and after the cut-off, appends to the audit file who did what and why. Adds the cut-off to the
+    revocations of the manifest, unless you say --no-write: a manifest that enables the client would undo it. If you run it again, it does only what is missing.
 
     Exit codes: 0 if the client is cut off and verified everywhere, 1 if no server has the client, 4 if the cut-off is
     incomplete, 5 if a safety rule stops it, 8 if no server answered.

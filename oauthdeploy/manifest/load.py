@@ -65,12 +65,12 @@ def _load(
     problems += found
     if not sources or len(trees) < len(sources):
         # What a broken file would have said is not known, so nothing is said about what is missing.
-        return None, _finish(problems, request, locator, sources)
+        return None, _finish(problems, request, locator, sources, drivers)
     composition, found = merge_files(trees, locator)
     problems += found
     locator = locator.composed(composition.origins if len(sources) > 1 else None, request.environment)
     if version_problem := _version_problem(composition.tree):
-        return None, _finish([*problems, version_problem], request, locator, sources)
+        return None, _finish([*problems, version_problem], request, locator, sources, drivers)
     composed = server_sections(composition.tree)
     tree, found = apply_environment(composition.tree, request.environment)
     problems += found
@@ -117,7 +117,7 @@ def _load(
             severities=request.severities,
         )
         problems += found
-    diagnostics = _finish(problems, request, locator, sources)
+    diagnostics = _finish(problems, request, locator, sources, drivers)
     return (None if diagnostics.errors else manifest), diagnostics
 
 
@@ -254,10 +254,14 @@ def _moved(item: Diagnostic, built: Built) -> Diagnostic:
 
 
 def _finish(
-    problems: Iterable[Diagnostic], request: ManifestRequest, locator: Locator, sources: Iterable[Source]
+    problems: Iterable[Diagnostic],
+    request: ManifestRequest,
+    locator: Locator,
+    sources: Iterable[Source],
+    drivers: Mapping[str, DriverFacts],
 ) -> Diagnostics:
     """Weigh, place, leave out what comments ignore, sort, and cut off what nobody would read."""
-    weighed = apply_severities(problems, request.severities)
+    weighed = apply_severities(problems, request.severities, drivers)
     placed = [locator.point(item) for item in weighed]
     found = Diagnostics.of(_titled(item) for item in apply_comments(placed, sources)).sorted().first()
     return replace(found, items=tuple(locator.quote(item) for item in found))

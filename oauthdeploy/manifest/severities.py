@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import MappingProxyType
 
 from yaml import YAMLError
 
@@ -14,10 +15,14 @@ from oauthdeploy.manifest.rules import CATALOGUE
 from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.suggestions import did_you_mean
 from oauthdeploy.manifest.yaml_reader import scalar_ranges
-from oauthdeploy.model.explanation import SAFETY
+from oauthdeploy.model.capabilities import DriverFacts
+from oauthdeploy.model.explanation import DRIVER, SAFETY
 
 _MARK = "oauthdeploy: ignore"
 _COMMENT = re.compile(r"(?:^|(?<=\s))#\s*oauthdeploy: ignore(?:\[([^\]\n]*)\])?(.*)$")
+_OF_PLANS = ("planning", "servers")
+"""The groups of findings that are weighed once there is a plan."""
+_NO_DRIVERS: Mapping[str, DriverFacts] = MappingProxyType({})
 _WEIGHTS: Mapping[str, Severity | None] = {"error": Severity.ERROR, "warning": Severity.WARNING, "ignore": None}
 
 
@@ -26,16 +31,20 @@ def is_structural(rule: str) -> bool:
     return rule in CATALOGUE and CATALOGUE[rule].structural
 
 
-def _of_plans() -> list[str]:
-    """The findings of planning, which are weighed once there is a plan."""
-    # Imported late: no other command needs the texts, and each rule of a flag asks for them once.
+def _group(rule: str, drivers: Mapping[str, DriverFacts]) -> str | None:
+    """The group of a finding that is no rule of the manifest; None where there is none of the name."""
+    # Imported late: the texts are needed only where somebody names such a finding.
     from oauthdeploy.manifest.explaining.notices import all_notices
 
-    return [rule for rule, facts in all_notices().items() if facts.group in ("planning", "servers")]
+    facts = all_notices(drivers).get(rule)
+    return facts.group if facts is not None else None
 
 
 def _changeable() -> list[str]:
-    return [rule for rule in CATALOGUE if not is_structural(rule)] + _of_plans()
+    from oauthdeploy.manifest.explaining.notices import all_notices
+
+    of_plans = [rule for rule, facts in all_notices({}).items() if facts.group in _OF_PLANS]
+    return [rule for rule in CATALOGUE if not is_structural(rule)] + of_plans
 
 
 @lru_cache(maxsize=256)
@@ -44,41 +53,47 @@ def _meant(rule: str) -> str:
     return did_you_mean(rule, _changeable(), what="Rules are")
 
 
-@lru_cache(maxsize=256)
-def unchangeable(rule: str) -> tuple[str, str] | None:
-    """Why the severity of a rule can't be changed, and what to do; None where it can."""
-    from oauthdeploy.manifest.explaining.notices import all_notices
-
+def unchangeable(rule: str, drivers: Mapping[str, DriverFacts]) -> tuple[str, str] | None:
+    """Why the severity of a rule can't be changed, and what to do; None where it can. Drivers have findings of their own."""
     if is_structural(rule):
         return (
             f"The rule '{rule}' is part of reading a manifest; its severity can't be changed.",
             "Correct what it reports.",
         )
-    if rule in CATALOGUE or rule in _of_plans():
+    if rule in CATALOGUE:
         return None
-    if (facts := all_notices().get(rule)) is None:
+    group = _group(rule, drivers)
+    if group is None:
         return f"There is no rule '{rule}'.", _meant(rule)
-    if facts.group == SAFETY:
+    if group in _OF_PLANS or group.startswith(DRIVER):
+        return None
+    if group == SAFETY:
         return f"The rule '{rule}' is a safety stop, which can't be ignored.", f"Lift it for one run: --allow {rule}"
     return f"The rule '{rule}' says what happened in a run; its severity can't be changed.", "See to what it reports."
 
 
-def apply_severities(items: Iterable[Diagnostic], wanted: Mapping[str, str]) -> list[Diagnostic]:
+def apply_severities(
+    items: Iterable[Diagnostic], wanted: Mapping[str, str], drivers: Mapping[str, DriverFacts] = _NO_DRIVERS
+) -> list[Diagnostic]:
     """Give the findings their severity. An id that isn't known, or can't be changed, is a finding itself."""
     made: list[Diagnostic] = []
     for rule, word in wanted.items():
         if word not in _WEIGHTS:
             fix = did_you_mean(word, list(_WEIGHTS), what="Severities are")
             made.append(_problem("not-allowed-value", f"'{word}' is no severity for the rule '{rule}'.", fix))
-        elif problem := unchangeable(rule):
+        elif problem := unchangeable(rule, drivers):
             known = is_structural(rule) or not problem[0].startswith("There is no")
             made.append(_problem("not-allowed-value" if known else "unknown-reference", *problem))
-    return [*made, *weighed(items, wanted)]
+    return [*made, *weighed(items, wanted, drivers)]
 
 
-def weighed(items: Iterable[Diagnostic], wanted: Mapping[str, str]) -> Iterable[Diagnostic]:
+def weighed(
+    items: Iterable[Diagnostic], wanted: Mapping[str, str], drivers: Mapping[str, DriverFacts]
+) -> Iterable[Diagnostic]:
     """The findings with the severities that were asked for, without those that are ignored."""
-    weights = {rule: _WEIGHTS[word] for rule, word in wanted.items() if word in _WEIGHTS and not unchangeable(rule)}
+    weights = {
+        rule: _WEIGHTS[word] for rule, word in wanted.items() if word in _WEIGHTS and not unchangeable(rule, drivers)
+    }
     for item in items:
         if item.rule not in weights:
             yield item

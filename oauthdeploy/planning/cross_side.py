@@ -35,6 +35,7 @@ from oauthdeploy.planning.server_pairs import (
 )
 from oauthdeploy.planning.server_view import trusted_by
 
+CLIENT_ID_DIFFERS: Final = "client-id-differs"
 ENABLED_ON_ONE_SIDE: Final = "client-enabled-on-one-side"
 TOLD_AS_DRIFT: Final = frozenset({"scope-on-one-side", "client-on-one-side", ENABLED_ON_ONE_SIDE, "cross-side-more"})
 """The rules of findings that a drift report tells as items instead."""
@@ -230,7 +231,7 @@ def _client_differences(sides: ServerPair) -> Iterator[Diagnostic]:
         ]
         if len(ids) == 2 and all(ids) and ids[0] != ids[1]:
             yield Diagnostic(
-                "client-id-differs",
+                CLIENT_ID_DIFFERS,
                 "A client has two ids",
                 detail=f"The client_id of '{name}' is '{ids[0]}' on {sides.resource} and '{ids[1]}' on "
                 f"{sides.trusted}. A token carries the second, so {sides.resource} doesn't find the client by it, and "

@@ -72,7 +72,7 @@ def _end(record: AuditRecord) -> str:
     if record.result == "done":
         cut = sorted({item.server for item in record.servers if item.state in _CUT})
         head = "Cut off" if any(item.state == "cut-off" for item in record.servers) else "Already cut off"
-        unsure = any(item.state == "cut-off" and not item.verified for item in record.servers)
+        unsure = any(item.state in _CUT and not item.verified for item in record.servers)
         how = "not verified" if unsure else "verified"
         return f"{head} on {counted(len(cut), 'server')}, {how}, in {took}."
     word = "NOT cut off" if record.result == "failed" else "NOT cut off everywhere"

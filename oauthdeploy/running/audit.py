@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.core.files import make_folder, sync_folder, write_all
+from oauthdeploy.planning.recorded_cut_offs import RecordedCutOff
 from oauthdeploy.planning.revocation.audit_schema import AuditRecord
 from oauthdeploy.running.events import without_nulls
 
@@ -63,6 +65,32 @@ def append(path: Path, record: AuditRecord) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise _failed(path, error, "Keep what was printed: it is the same record.") from None
+
+
+def recorded_cut_offs(path: Path) -> tuple[RecordedCutOff, ...]:
+    """The clients that the trail says were disabled, the latest record last. What can't be read is passed over: an audit file is
+    written by more than one release, and it must not keep anybody from planning.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return ()
+    return tuple(found for line in lines for found in _cut_offs_of(line))
+
+
+def _cut_offs_of(line: str) -> Iterator[RecordedCutOff]:
+    try:
+        record = AuditRecord.model_validate_json(line)
+    except ValueError:
+        return
+    if record.type != "finished":
+        return
+    blocked = {item.id: item.client for item in record.asked if item.block}
+    for server in record.servers:
+        if server.revocation in blocked and server.state in ("cut-off", "nothing-to-do"):
+            identity = (server.found.identity if server.found is not None else None) or ""
+            said = f"{record.ticket or record.id[:8]}, {record.at:%Y-%m-%d}"
+            yield RecordedCutOff(server.server, blocked[server.revocation], identity, said)
 
 
 def _opened(path: Path) -> int:

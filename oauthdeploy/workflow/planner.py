@@ -17,11 +17,14 @@ from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Change, Lockout
 from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.plan import Plan, build_plan, with_losses, with_survivors
+from oauthdeploy.planning.recorded_cut_offs import guarded
 from oauthdeploy.planning.safety import check_risk
 from oauthdeploy.planning.selection import require_known, select
 from oauthdeploy.planning.surviving_tokens import asks_for_tokens
 from oauthdeploy.planning.unread import selected
+from oauthdeploy.running.audit import FILE_NAME, recorded_cut_offs
 from oauthdeploy.running.read import check_all, read_live, wanted_of, with_tokens
+from oauthdeploy.workflow.locking import state_folder
 from oauthdeploy.workflow.options import RunOptions
 
 
@@ -72,6 +75,7 @@ def plan_now(
     stopped = {(stop.rule, stop.address) for stop in plan.stops}
     found = [item for item in found if (item.rule, item.address) not in stopped]
     plan = replace(plan, diagnostics=plan.diagnostics + Diagnostics.of(found))
+    plan = guarded(plan, recorded_cut_offs(state_folder(manifest, options) / FILE_NAME))
     names = Names(desired, live)
     chosen = [*(("--target", one) for one in options.targets), *(("--exclude", one) for one in options.excludes)]
     if chosen:
@@ -82,7 +86,12 @@ def plan_now(
         plan = replace(plan, unread=selected(plan.unread, desired, options.targets, options.excludes, names))
     if options.fail_on is not None:
         plan = replace(plan, stops=plan.stops + check_risk(plan.changes, options.fail_on))
-    plan = replace(plan, diagnostics=Diagnostics.of(weighed(plan.diagnostics, manifest.severities)))
+    plan = replace(
+        plan,
+        diagnostics=Diagnostics.of(
+            weighed(plan.diagnostics, manifest.severities, driver_facts() if facts is None else facts)
+        ),
+    )
     return _located(plan, manifest), live, reports
 
 

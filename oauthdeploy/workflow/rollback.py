@@ -6,11 +6,13 @@ Live is the truth: the plan is made anew, and the journal decides only what it i
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
-from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import UsageError
 from oauthdeploy.drivers.base import Driver
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
@@ -27,6 +29,8 @@ from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
 from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.planner import plan_now
 from oauthdeploy.workflow.server_identity import require_same_servers
+
+_SHOWN: Final = 20
 
 
 def plan_rollback(request: ManifestRequest, journal: Path, options: RunOptions | None = None) -> tuple[Plan, Manifest]:
@@ -98,7 +102,27 @@ def _rollback(steps: Sequence[Step], manifest: Manifest, drivers: Mapping[str, D
     found = inverse(mine, manifest.desired, live, lifted=CHANGED_SINCE in options.allow)
     undone = replace(manifest, desired=found.desired)
     plan, live, _reports = plan_now(undone, drivers, options)
-    return Job(replace(plan, diagnostics=(plan.diagnostics + found.findings).sorted()), undone, live)
+    findings = plan.diagnostics + found.findings + Diagnostics.of(_asked_again(plan, manifest))
+    return Job(replace(plan, diagnostics=findings.sorted()), undone, live)
+
+
+def _asked_again(plan: Plan, manifest: Manifest) -> Iterator[Diagnostic]:
+    """A warning where the manifest still asks for what is taken back."""
+    desired = manifest.desired
+    again = [change.address for change in plan.changes if {change.address, change.live_address} & _asked_for(desired)]
+    if again:
+        more = f" and {len(again) - _SHOWN} more" if len(again) > _SHOWN else ""
+        yield Diagnostic(
+            "rollback-not-lasting",
+            "The manifest still asks for what is taken back",
+            detail=f"The next apply makes it again: {', '.join(str(address) for address in again[:_SHOWN])}{more}.",
+            fix="Take the change back in the manifest too, before its next run.",
+            severity=Severity.WARNING,
+        )
+
+
+def _asked_for(desired: DesiredState) -> set[Address]:
+    return {*desired.objects, *desired.absent}
 
 
 def _seen_for_order(desired: DesiredState, server: str) -> frozenset[Kind]:

@@ -1,7 +1,7 @@
 """Which servers a document is about: a journal, a saved plan or a baseline of one server says nothing about another.
 
-A server is told by its address (in one spelling), its driver with the options that say where on it, such as a realm, and its product. The
-name of its entry is not enough: `--env prod` gives other servers the same names.
+A server is told by its address (in one spelling), its driver, the options that say where on it, such as a realm, and its product.
+The name of its entry is not enough: `--env prod` gives other servers the same names.
 """
 
 from __future__ import annotations

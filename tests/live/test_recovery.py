@@ -86,6 +86,7 @@ def test_a_rollback_of_a_first_apply_leaves_the_servers_as_they_were(
     shown = oauthdeploy("rollback", str(first), "--plan")
     assert shown.code == 0, shown.err
     assert "to delete" in shown.out
+    assert "[rollback-not-lasting]" in shown.out
     pair.writes()
     back = oauthdeploy("rollback", str(first), "--yes", "--allow", "too-many-deletes", "-o", "json")
     assert back.code == 0, back.out + back.err

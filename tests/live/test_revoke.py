@@ -153,7 +153,6 @@ def test_clients_are_found_by_their_natural_key_where_servers_make_ids(make_pair
     manifest.write_text(manifest.read_text().replace(given, "secret: {generate: true, deliver_to: {file: out/x.env}}"))
     assert pair.run("apply", "--yes").code == 0
     result = pair.run("revoke", "web-shop", "--yes", "-o", "json")
-    assert result.code == 0, result.out + result.err
     assert states(result.json) == {"login": "cut-off", "orders": "cut-off"}
     clients = pair.admin(pair.orders, "GET", "/admin/oauth/client?expand=true")["clients"]
     assert {client["name"]: client["enabled"] for client in clients} == {"Web Shop": False, "Nightly Batch": True}
@@ -268,14 +267,42 @@ def test_written_into_the_manifest_no_run_undoes_it(deployed: Pair, more: tuple[
         assert manifest.read_text() == after
 
 
-def test_without_writing_it_the_next_plan_says_what_it_would_undo(deployed: Pair) -> None:
-    """That is what --write is for: a client that the manifest enables would be enabled again."""
+def test_what_is_not_proved_is_not_claimed(make_pair: PairFactory) -> None:
+    """A block that may have no effect, since the client has another id there, is made and not called verified: exit code 4."""
+    pair = make_pair(accept_client_id=False)
+    manifest = pair.folder / "oauthdeploy.yaml"
+    given = 'secret: {value: "${env:NIGHTLY_BATCH_SECRET}"}'
+    manifest.write_text(manifest.read_text().replace(given, "secret: {generate: true, deliver_to: {file: out/x.env}}"))
+    assert pair.run("apply", "--yes").code == 0
+    assert "client-id-differs" in pair.run("plan").out
+    for _ in range(2):
+        found = pair.run("revoke", "web-shop", "--yes")
+        assert found.code == 4, found.out + found.err
+        assert "not verified, in" in found.out
+        assert "[client-id-differs]" in found.out
+        assert "could not be verified" in found.err
+
+
+def test_without_writing_it_the_next_plan_stops_at_what_it_would_undo(deployed: Pair) -> None:
+    """A client that the manifest enables would be enabled again: that is said last, and the plan is of high risk and stops."""
     manifest = deployed.folder / "oauthdeploy.yaml"
     manifest.write_text(manifest.read_text().replace("    type: public\n", "    type: public\n    enabled: true\n"))
-    assert deployed.run("revoke", "web-shop", "--yes").code == 0
-    undone = deployed.run("plan", "-o", "json").json["changes"]
+    revoked = deployed.run("revoke", "web-shop", "--yes", "--no-write", "--ticket", "INC-6")
+    assert revoked.code == 0
+    assert " ".join(revoked.out.split()).endswith("write the revocation, or enabled: false, by hand.")
+    plan = deployed.run("plan", "-o", "json", "--detailed-exitcode")
+    assert plan.code == 5
+    undone = plan.json["changes"]
     assert [change["address"] for change in undone] == ["client/web-shop@orders", "client/web-shop@login"]
-    assert deployed.run("revoke", "web-shop", "--yes", "--write").code == 0
+    assert {change["risk"] for change in undone} == {"high"}
+    assert {stop["rule"] for stop in plan.json["stops"]} == {"undoes-cut-off"}
+    assert "INC-6" in plan.json["stops"][0]["detail"]
+    assert deployed.run("apply", "--yes").code == 5
+    assert deployed.admin(deployed.orders, "GET", "/admin/oauth/client/web-shop")["enabled"] is False
+    assert deployed.run("plan", "--detailed-exitcode", "--allow", "undoes-cut-off").code == 2
+    written = deployed.run("revoke", "web-shop", "--yes")
+    assert written.code == 0
+    assert "Written to oauthdeploy.yaml" in written.out
     assert deployed.run("plan", "--detailed-exitcode").code == 0
 
 
@@ -284,6 +311,9 @@ def test_an_entry_that_can_not_be_written_is_said_after_the_cut_off(deployed: Pa
     manifest = deployed.folder / "oauthdeploy.yaml"
     manifest.write_text(json.dumps(YAML(typ="safe", pure=True).load(manifest.read_text())))
     before = manifest.read_bytes()
+    unasked = deployed.run("revoke", "web-shop", "--yes", "--ticket", "INC-8")
+    assert unasked.code == 0, unasked.err
+    assert "warning: " in unasked.out
     result = deployed.run("revoke", "web-shop", "--yes", "--write", "--ticket", "INC-8")
     assert result.code == 1
     assert "file-not-edited" in result.err
@@ -320,7 +350,7 @@ def test_the_tool_does_not_shut_out_itself(deployed: Pair) -> None:
 
 def test_the_journal_of_a_cut_off_is_not_taken_for_that_of_an_apply(deployed: Pair) -> None:
     """`apply --resume` goes on with applies; `rollback` takes the block back from the cut-off's own journal."""
-    assert deployed.run("revoke", "web-shop", "--yes", "--block", "resource").code == 0
+    assert deployed.run("revoke", "web-shop", "--yes", "--block", "resource", "--no-write").code == 0
     assert deployed.run("apply", "--resume", "--yes").code == 0
     (journal,) = (deployed.folder / ".oauthdeploy" / "revocations").iterdir()
     result = deployed.run("rollback", str(journal), "--yes")

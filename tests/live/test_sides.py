@@ -167,7 +167,7 @@ def test_a_resource_server_that_trusts_a_stranger_is_said(pair: Pair) -> None:
 
 def test_findings_of_a_plan_obey_the_flags_for_severities(deployed: Pair) -> None:
     """--ignore, --warn and --error mean the same for what only live servers show as for what the manifest shows."""
-    edit(deployed, ("resource_owners: [alice, bob]", "resource_owners: [alice, bob, nobody-at-all]"))
+    edit(deployed, ("resource_owners: [alice, bob, ", "resource_owners: [alice, bob, nobody-at-all, "))
     (rule,) = {
         item["rule"] for item in deployed.run("plan", "-o", "json").json["diagnostics"] if "nobody" in item["detail"]
     }

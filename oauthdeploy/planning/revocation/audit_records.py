@@ -15,7 +15,7 @@ from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
 from oauthdeploy.planning.pending_revocations import BLOCKED
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.revocation.audit_schema import AskedRecord, FoundRecord, ProblemRecord, ServerRecord, State
-from oauthdeploy.planning.revocation.request import PROVED, CutOff, is_there, unreadable
+from oauthdeploy.planning.revocation.request import DOUBTS, PROVED, CutOff, is_there, unreadable
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,11 @@ def result_of(servers: Sequence[ServerRecord]) -> Literal["done", "partial", "fa
     cut = [item.state in ("cut-off", "nothing-to-do") for item in servers]
     if not any(cut):
         return "failed"
-    good = all(item.state in ("cut-off", "nothing-to-do", "client-not-there") and not item.problems for item in servers)
+    good = all(
+        item.state in ("cut-off", "nothing-to-do", "client-not-there")
+        and all(problem.rule in DOUBTS for problem in item.problems)
+        for item in servers
+    )
     return "done" if good else "partial"
 
 
@@ -132,6 +136,9 @@ def _ending(
     if (obstacles := _obstacles(address, plan, live, outcome)) is not None:
         return _Ending("failed", [*obstacles, *gaps])
     problems = [item for item in proofs if item.rule != PROVED]
+    if len(problems) == len(proofs):
+        # A token that was tried and is dead proves more than a doubt; without one, what is doubtful is not claimed.
+        problems += [item for item in plan.diagnostics if item.address == str(address) and item.rule in DOUBTS]
     if any(item.severity is Severity.ERROR for item in problems):
         return _Ending("failed", [*problems, *gaps])
     if outcome is not None:

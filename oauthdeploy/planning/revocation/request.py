@@ -21,10 +21,13 @@ from oauthdeploy.model.objects import Client, IssuedBefore, Object, Revocation, 
 from oauthdeploy.model.servers import Server
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Policy, Prune, PrunePolicy
 from oauthdeploy.planning.changes import Action, Change, Reason, Stage
+from oauthdeploy.planning.cross_side import CLIENT_ID_DIFFERS
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.selection import restrict_to
 
 NOT_OFFERED: Final = "cut-off-not-offered"
+DOUBTS: Final = frozenset({CLIENT_ID_DIFFERS})
+"""Findings that make it doubtful whether a block has an effect: the cut-off is made, and it is not called verified."""
 PROVED: Final = "cut-off-proved"
 """The finding of a token that is dead, as it should be."""
 PATIENCE: Final = 10
@@ -117,6 +120,7 @@ def cut_off_plan(plan: Plan, asked: CutOff, down: Mapping[str, OAuthDeployError]
     """The plan with the cut-offs alone, with what is said about them, and with the servers that are `down`."""
     mine = {str(address) for address in asked.addresses}
     found = [item for item in plan.diagnostics if item.address in mine]
+    found += _doubts(plan, asked)
     found += [_server_left_out(name, error) for name, error in sorted(down.items())]
     stops = [item for item in plan.stops if item.address in mine]
     return replace(
@@ -125,6 +129,17 @@ def cut_off_plan(plan: Plan, asked: CutOff, down: Mapping[str, OAuthDeployError]
         stops=Diagnostics.of(stops).sorted(),
         kept=MappingProxyType({}),
     )
+
+
+def _doubts(plan: Plan, asked: CutOff) -> Iterator[Diagnostic]:
+    """What makes it doubtful that blocking the client has an effect on a server, said of the cut-off there."""
+    doubted = {item.address: item for item in plan.diagnostics if item.rule in DOUBTS}
+    for address in sorted(asked.addresses):
+        wanted = asked.desired.objects[address]
+        if isinstance(wanted, Revocation) and wanted.block:
+            found = doubted.get(str(Address(Kind.CLIENT, wanted.client, address.server)))
+            if found is not None:
+                yield replace(found, address=str(address))
 
 
 def is_there(live: LiveObject) -> bool:

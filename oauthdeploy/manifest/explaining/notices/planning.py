@@ -23,6 +23,13 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Remove the association in the manifest that the client belongs to, or write it into the list.",
     ),
     (
+        "rollback-not-lasting",
+        "warning",
+        "The manifest still asks for what is taken back",
+        "A rollback changes the servers and not the manifest, so that the next apply makes the same changes again.",
+        "Take the change back in the manifest too.",
+    ),
+    (
         "server-not-read",
         "warning",
         "A server was not read",

@@ -86,6 +86,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Let oauthdeploy read them.",
     ),
     (
+        "undoes-cut-off",
+        "error",
+        "The plan gives back what a cut-off took away",
+        "`revoke` disabled the client, as its audit file says, and the manifest still wants it enabled: the next run would "
+        "undo the cut-off.",
+        "Write the cut-off into the manifest, as `revoke` does by itself; lift the rule once where the incident is over.",
+    ),
+    (
         "risk-too-high",
         "error",
         "The plan has a change of too high a risk",
