@@ -11,13 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import UsageError
 from oauthdeploy.drivers.base import Driver
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.model.objects import Side
 from oauthdeploy.model.state import DesiredState
+from oauthdeploy.planning.changes import Action, Change
+from oauthdeploy.planning.normalize import flatten
 from oauthdeploy.planning.outcome import ApplyReport
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.rollback.inverse import CHANGED_SINCE, inverse
@@ -108,8 +110,7 @@ def _rollback(steps: Sequence[Step], manifest: Manifest, drivers: Mapping[str, D
 
 def _asked_again(plan: Plan, manifest: Manifest) -> Iterator[Diagnostic]:
     """A warning where the manifest still asks for what is taken back."""
-    desired = manifest.desired
-    again = [change.address for change in plan.changes if {change.address, change.live_address} & _asked_for(desired)]
+    again = [change.address for change in plan.changes if _wants_otherwise(manifest.desired, change)]
     if again:
         more = f" and {len(again) - _SHOWN} more" if len(again) > _SHOWN else ""
         yield Diagnostic(
@@ -121,8 +122,15 @@ def _asked_again(plan: Plan, manifest: Manifest) -> Iterator[Diagnostic]:
         )
 
 
-def _asked_for(desired: DesiredState) -> set[Address]:
-    return {*desired.objects, *desired.absent}
+def _wants_otherwise(desired: DesiredState, change: Change) -> bool:
+    """Whether the manifest says of an object something else than it will be after the change."""
+    wanted = desired.objects.get(change.address)
+    if change.action is Action.DELETE:
+        return wanted is not None
+    if wanted is None:
+        return change.address in desired.absent
+    written = flatten(wanted)
+    return any(field.path in written and written[field.path] != field.after for field in change.fields)
 
 
 def _seen_for_order(desired: DesiredState, server: str) -> frozenset[Kind]:

@@ -353,7 +353,8 @@ def test_the_journal_of_a_cut_off_is_not_taken_for_that_of_an_apply(deployed: Pa
     assert deployed.run("revoke", "web-shop", "--yes", "--block", "resource", "--no-write").code == 0
     assert deployed.run("apply", "--resume", "--yes").code == 0
     (journal,) = (deployed.folder / ".oauthdeploy" / "revocations").iterdir()
-    result = deployed.run("rollback", str(journal), "--yes")
+    assert deployed.run("rollback", str(journal), "--yes").code == 5
+    result = deployed.run("rollback", str(journal), "--yes", "--allow", "undoes-cut-off")
     assert result.code == 0, result.out + result.err
     assert deployed.admin(deployed.orders, "GET", "/admin/oauth/client/web-shop")["enabled"] is True
 
