@@ -157,7 +157,8 @@ def revoke(
     accepts the token carries out the call, so name harmless addresses.
 
     Before and after the cut-off, appends to the audit file who did what and why. Adds the cut-off to the
-    revocations of the manifest, unless you say --no-write: a manifest that enables the client would undo it. If you run it again, it does only what is missing.
+    revocations of the manifest, unless you say --no-write: a manifest that enables the client would
+    undo it. If you run it again, it does only what is missing.
 
     Exit codes: 0 if the client is cut off and verified everywhere, 1 if no server has the client, 4 if the cut-off is
     incomplete, 5 if a safety rule stops it, 8 if no server answered.
