@@ -135,7 +135,7 @@ class Rejected(ServerError):
 
 
 class UnexpectedAnswer(ServerError):
-    """The answer is not what the protocol promises."""
+    """The response does not follow the protocol."""
 
     rule = "unexpected-answer"
 
@@ -200,7 +200,7 @@ class SafetyStop(OAuthDeployError):
 
 
 class StalePlan(OAuthDeployError):
-    """What the plan was made from has moved."""
+    """The plan is out of date."""
 
     exit_code = ExitCode.STALE
     rule = "stale-plan"

@@ -171,7 +171,7 @@ class ReadOnlyAdapter(Adapter):
         """Send GET, HEAD and OPTIONS. Raises WriteRefused for all else."""
         if (request.method or "").upper() not in SAFE_METHODS:
             raise WriteRefused(
-                "A write reached a connection that only reads",
+                "A write was attempted on a read-only connection",
                 detail=f"{request.method} was stopped before anything was sent.",
                 fix="This is a bug in oauthdeploy; please report it.",
             )
@@ -329,7 +329,7 @@ def _load(server: str, field: str, path: Path, load: Any) -> None:
                         "tls-file-unusable",
                         "A file for TLS can't be used",
                         detail=f"{path}: {why}.",
-                        fix="Give the path of a readable PEM file, from the folder of the manifest.",
+                        fix="Give the path of a readable PEM file, relative to the manifest's folder.",
                         path=("servers", server, "tls", field),
                     )
                 ]

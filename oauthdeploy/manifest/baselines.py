@@ -21,8 +21,10 @@ from oauthdeploy.manifest.yaml_reader import read_tree
 from oauthdeploy.planning.drift.baseline import Baseline, BaselineEntry
 
 SCHEMA_ID: Final = "urn:oauthdeploy:schema:baseline:v1"
-NEW: Final = "# Known drift: what `oauthdeploy drift --baseline` accepts, by whom, why and until when.\nversion: 1\n"
-FILL_IN: Final = "# say who answers for it and why; until then the file is refused"
+NEW: Final = (
+    "# Known drift: what `oauthdeploy drift --baseline` accepts, with owner, reason and last day.\nversion: 1\n"
+)
+FILL_IN: Final = "# fill in owner and reason; until then the file is refused"
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,10 @@ def parse_baseline(source: Source) -> BaselineFile:
     data, problems = read_tree(source)
     found = list(problems)
     if not found and not isinstance(data, dict):
-        fix = "Start with version: 1 and accepted:, or let `oauthdeploy drift --write-baseline` make the file."
+        fix = "Start with version: 1 and accepted:, or create the file with `oauthdeploy drift --write-baseline`."
         found.append(
             Diagnostic(
-                "wrong-value", "A value is not right", f"{source.name} is not a mapping.", fix, span=source.span(1, 1)
+                "wrong-value", "A value is not valid", f"{source.name} is not a mapping.", fix, span=source.span(1, 1)
             )
         )
     if not found:

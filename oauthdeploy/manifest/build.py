@@ -101,8 +101,8 @@ def _beginning(tree: dict[str, Any], count: int) -> tuple[Diagnostic, ...]:
         Diagnostic(
             "too-large",
             "The manifest is too large",
-            f"{count:,} values and keys are wrong, and only the first of each section are looked at.",
-            "Check that the file is a manifest, and correct what is shown first.",
+            f"{count:,} values and keys are wrong; only the first ones of each section are checked.",
+            "Check that the file is a manifest, and fix the findings shown first.",
         )
     ]
     cut = {name: _start(section) for name, section in islice(tree.items(), _SAMPLE)}

@@ -140,9 +140,9 @@ class _Merger:
         self.problems.append(
             Diagnostic(
                 "conflicting-definition",
-                "One thing is defined twice, differently",
+                "The same object is defined twice, differently",
                 f"{what} is defined here and in {first}.",
-                "Keep one of the two, or put what differs into an environment.",
+                "Keep one of the two, or put the difference into an environment.",
                 address=address,
                 path=path,
                 span=here,
@@ -186,8 +186,8 @@ def apply_environment(tree: dict[str, Any], name: str | None) -> tuple[dict[str,
     problems = [
         Diagnostic(
             "unknown-key",
-            "A key is not known here",
-            f"An overlay can't change '{section}'.",
+            "A key is not known",
+            f"An environment can't change '{section}'.",
             "Change it in the document.",
             path=("environments", name, section),
         )

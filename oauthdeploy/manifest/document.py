@@ -43,7 +43,7 @@ class VariableType(StrEnum):
 def _default(value: Any) -> Any:
     if value is None or isinstance(value, str | Secret):
         return value
-    raise ValueError("write a text, a number, true or false")
+    raise ValueError("write a string, a number, true or false")
 
 
 class Variable(Model):
@@ -62,7 +62,7 @@ class SettingsEntry(Settings):
     """Settings of every authorization server, and what differs on one server."""
 
     overrides: Mapping[ServerName, Settings] | None = Field(
-        None, description="Settings by server name; here resource servers can be given settings too."
+        None, description="Settings by server name; settings of resource servers go here too."
     )
 
 
@@ -70,10 +70,10 @@ class ScopeEntry(Scope):
     """A scope and where it belongs."""
 
     state: Presence = Field(Presence.PRESENT, description="absent removes the scope.")
-    on: tuple[ServerName, ...] | None = Field(None, description="Servers that hold it; default: every server.")
+    on: tuple[ServerName, ...] | None = Field(None, description="Servers that have it; default: every server.")
     external: Flag = Field(
         False,
-        description="Another manifest owns the scope: it must be there, and is never created, changed or deleted.",
+        description="Another manifest owns the scope: it must exist, and is never created, changed or deleted.",
     )
 
 
@@ -81,12 +81,16 @@ class ClientEntry(Client):
     """A client and where it belongs."""
 
     state: Presence = Field(Presence.PRESENT, description="absent removes the client.")
-    on: tuple[ServerName, ...] | None = Field(None, description="Servers that hold it; default: every server that can.")
-    moved_from: Text | None = Field(None, description="The client's former key: a rename without delete and create.")
+    on: tuple[ServerName, ...] | None = Field(
+        None, description="Servers that have it; default: every server that supports it."
+    )
+    moved_from: Text | None = Field(
+        None, description="The client's former key, to rename it without deleting and creating it."
+    )
     external: Flag = Field(
         False,
-        description="Another manifest owns the client: it must be there, and is never created, changed or deleted; name and "
-        "version say which one it is.",
+        description="Another manifest owns the client: it must exist, and is never created, changed or deleted; "
+        "name and version identify it.",
     )
 
 
@@ -137,16 +141,16 @@ class Document(Model):
         description="Identifies this manifest in ownership marks, locks and reports.", examples=["payments"]
     )
     variables: Mapping[VariableName, Variable] = Field(default_factory=dict, description="Variables for ${var:NAME}.")
-    servers: Mapping[ServerName, Server] = Field(description="The servers of the estate, by name.", min_length=1)
+    servers: Mapping[ServerName, Server] = Field(description="The servers, by name.", min_length=1)
     settings: SettingsEntry | None = Field(None, description="OAuth settings of the authorization servers.")
     scopes: Mapping[Text, ScopeEntry] | None = Field(None, description="Scopes, by name.")
     clients: Mapping[Text, ClientEntry] | None = Field(None, description="Clients, by key.")
-    associations: tuple[AssociationEntry, ...] | None = Field(None, description="Which client may ask for which scope.")
+    associations: tuple[AssociationEntry, ...] | None = Field(None, description="Which client may request which scope.")
     revocations: tuple[RevocationEntry, ...] | None = Field(None, description="Cut-offs.")
     resource_owners: tuple[Text, ...] | None = Field(
         None, description="Accounts that must exist on both sides; checked, never created.", examples=[["alice", "bob"]]
     )
-    policy: Policy = Field(default_factory=Policy, description="What stands between a plan and the servers.")
+    policy: Policy = Field(default_factory=Policy, description="Safety rules for plans.")
     environments: Mapping[Text, Mapping[str, Any]] = Field(
         default_factory=dict, description="JSON Merge Patches (RFC 7396) on this document, chosen by --env."
     )

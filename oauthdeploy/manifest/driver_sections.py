@@ -46,10 +46,8 @@ def check_driver_parts(document: Document, drivers: Mapping[str, DriverFacts]) -
             continue
         if server.role not in facts.roles:
             roles = ", ".join(sorted(facts.roles))
-            detail = f"The driver '{server.driver}' can't stand on the side '{server.role}'."
-            item = Diagnostic(
-                "not-allowed-value", "A value is not among the allowed ones", detail, f"Its roles are: {roles}."
-            )
+            detail = f"The driver '{server.driver}' doesn't support the role '{server.role}'."
+            item = Diagnostic("not-allowed-value", "A value is not allowed", detail, f"Its roles are: {roles}.")
             made.problems.append(_at(item, ("servers", name, "role")))
         update: dict[str, Any] = {}
         for part, model, found in (
@@ -183,14 +181,14 @@ def shown_and_secret(document: Document, uses: Iterable[tuple[Path, str]]) -> It
         if name in declared and "sensitive" in declared[name].model_fields_set:
             yield Diagnostic(
                 "public-variable-is-secret",
-                "A variable that may be shown gives a secret",
-                f"{path_text(path)} is secret, and the variable '{name}' is declared sensitive: false.",
+                "A secret comes from a variable that is not sensitive",
+                f"{path_text(path)} is secret, but the variable '{name}' is declared sensitive: false.",
                 f"Declare it sensitive: true, or use another source for {path_text(path)}.",
                 path=("variables", name, "sensitive"),
             )
     for name, path in shown:
         if name in secret:
-            yield secret_in_plain_field(path, f"${{var:{name}}}, which also gives {path_text(secret[name])},")
+            yield secret_in_plain_field(path, f"${{var:{name}}}, which is also used for {path_text(secret[name])},")
 
 
 def _value_at(value: Any, path: Path) -> Any:

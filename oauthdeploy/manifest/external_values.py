@@ -20,7 +20,7 @@ def read_value_file(path: Path, limit: int) -> bytes:
         os.set_blocking(handle, True)
         data = file.read(limit + 1)
         if not data and stat.S_ISFIFO(os.fstat(handle).st_mode):
-            raise OSError(0, "It is a pipe that nobody writes to")
+            raise OSError(0, "It is a pipe without a writer")
         return data
 
 

@@ -62,7 +62,7 @@ def read_text(name: str, limit: int = MAX_BYTES) -> Source | Diagnostic:
             data = file.read(limit + 1)
     except FileNotFoundError:
         fix = "Check the name, or name the manifest with -f FILE."
-        return _unreadable(name, "There is no such file.", fix)
+        return _unreadable(name, "The file does not exist.", fix)
     except IsADirectoryError:
         return _unreadable(name, "It is a folder.", "Name a file.")
     except (OSError, ValueError) as error:
@@ -73,7 +73,7 @@ def read_text(name: str, limit: int = MAX_BYTES) -> Source | Diagnostic:
         return Diagnostic(
             "too-large",
             "The manifest is too large",
-            f"{name} and the files before it hold more than {mib} MiB.",
+            f"{name} and the files before it have more than {mib} MiB.",
             "Split the estate into several manifests.",
         )
     return _decode(name, data)
@@ -90,7 +90,7 @@ def _decode(name: str, data: bytes) -> Source | Diagnostic:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        return _unreadable(name, f"Line {line} holds bytes that are not UTF-8.", "Save the file as UTF-8.")
+        return _unreadable(name, f"Line {line} has bytes that are not UTF-8.", "Save the file as UTF-8.")
     return Source(name, text.removeprefix("\ufeff"))
 
 
@@ -108,7 +108,7 @@ def _names(files: Iterable[str], problems: list[Diagnostic]) -> Iterator[str]:
                 entry for entry in os.listdir(name) if entry.lower().endswith(_SUFFIXES) and not entry.startswith(".")
             )
             if not found:
-                problems.append(_unreadable(name, "The folder holds no .yaml or .yml file.", "Name another folder."))
+                problems.append(_unreadable(name, "The folder has no .yaml or .yml file.", "Name another folder."))
             yield from (os.path.join(name, entry) for entry in found)
         elif glob.has_magic(name) and not os.path.exists(name):
             matches = sorted(match for match in glob.glob(name, recursive=True) if os.path.isfile(match))

@@ -54,7 +54,7 @@ class Unresolved(Exception):
 
 
 def _malformed(detail: str, fix: str) -> Unresolved:
-    return Unresolved("wrong-value", "A reference is not written right", detail, fix)
+    return Unresolved("wrong-value", "A reference is not valid", detail, fix)
 
 
 Found = tuple[str, bool]
@@ -112,11 +112,11 @@ class Resolver:
             body = written[match.end() : close]
             if close < 0:
                 raise _malformed(
-                    "A reference starts with ${ and has no closing }.", "Close it, or write $${ for the text ${."
+                    "A reference starts with ${ but has no closing }.", "Add the }, or write $${ for a literal ${."
                 )
             if "${" in body:
                 raise _malformed(
-                    "A reference stands inside another one.", "Use one reference, or a variable in between."
+                    "A reference is inside another one.", "Use a single reference, or a variable for the inner one."
                 )
             text, secret = self._lookup(body)
             if not is_secret_path(path):
@@ -126,8 +126,8 @@ class Resolver:
                 raise Unresolved(
                     "too-large",
                     "The manifest is too large",
-                    "References have brought more than 64 MiB of text.",
-                    "Refer to long texts less often, or shorten them.",
+                    "The values of references have more than 64 MiB.",
+                    "Refer to long values less often, or shorten them.",
                 )
             parts.append(text)
             origins.append("${" + body.partition(":-")[0] + "}")
@@ -160,8 +160,9 @@ class Resolver:
             raise Unresolved(
                 "file-not-allowed",
                 "A file outside the manifest's folder is read into a field that is not secret",
-                f"{rest} lies outside the manifest's folder, and whoever edits the manifest would choose what is read.",
-                "Move the file beside the manifest, or allow its folder: --allow-files DIR.",
+                f"{rest} is outside the manifest's folder, and anyone who edits the manifest could make "
+                f"oauthdeploy read any file.",
+                "Move the file into the manifest's folder, or allow its folder: --allow-files DIR.",
             )
 
     def _lookup(self, body: str) -> Found:
@@ -182,10 +183,10 @@ class Resolver:
                 fix = f"Write ${{env:{body}}} for an environment variable or ${{var:{body}}} for a variable."
                 raise _malformed(f"${{{body}}} doesn't say where the value comes from.", fix)
             name = source if _NAME.match(source) else "the reference"
-            raise _malformed(f"'{name}' is no source of values.", did_you_mean(source, SOURCES, what="Sources are"))
+            raise _malformed(f"'{name}' is not a source of values.", did_you_mean(source, SOURCES, what="Sources are"))
         if not rest:
             raise _malformed(
-                f"${{{source}:}} names nothing.", f"Write a name after {source}:, or $${{ for the text ${{."
+                f"${{{source}:}} names nothing.", f"Write a name after {source}:, or $${{ for a literal ${{."
             )
         found: Found = getattr(self, f"_from_{source}")(rest)
         return found
@@ -194,14 +195,14 @@ class Resolver:
         name, has_default, default = rest.partition(":-")
         if not _NAME.match(name):
             raise _malformed(
-                "The name of an environment variable has letters, digits and _ only.",
+                "The name of an environment variable may contain only letters, digits and _.",
                 "Write ${env:NAME} or ${env:NAME:-default}.",
             )
         if self.allow_env is not None and not any(fnmatchcase(name, pattern) for pattern in self.allow_env):
             raise Unresolved(
                 "env-not-allowed",
-                "The manifest reads an environment variable that it may not read",
-                f"{name} is not among the names that --allow-env gives.",
+                "The manifest reads an environment variable that is not allowed",
+                f"--allow-env does not list {name}.",
                 f"Remove the reference, or allow it: --allow-env {name}.",
             )
         value = self.environ.get(name)
@@ -223,8 +224,8 @@ class Resolver:
     def _from_var(self, rest: str) -> Found:
         if not _NAME.match(rest):
             raise _malformed(
-                "The name of a variable has letters, digits and _ only.",
-                "A default belongs into the section variables.",
+                "The name of a variable may contain only letters, digits and _.",
+                "Put the default in the variables section.",
             )
         return self.variables(rest)
 
@@ -237,12 +238,10 @@ class Resolver:
                 "file-unreadable",
                 "A file can't be read",
                 f"{rest}: {reason}.",
-                "Paths start from the manifest's folder; check the name and its permissions.",
+                "Paths are relative to the manifest's folder; check the path and the permissions.",
             ) from None
         if len(data) > MAX_FILE_BYTES:
-            raise Unresolved(
-                "too-large", "A value is too large", f"{rest} holds more than 1 MiB.", "Name another file."
-            )
+            raise Unresolved("too-large", "A value is too large", f"{rest} has more than 1 MiB.", "Name another file.")
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError:
@@ -284,9 +283,9 @@ class Resolver:
         if not self.allow_commands:
             raise Unresolved(
                 "command-not-allowed",
-                "The manifest wants to run a command",
+                "The manifest runs a command",
                 "${command:...} runs a program on this machine, with your rights, each time the manifest is read.",
-                "Read the command; when you trust it, say so with --allow-commands.",
+                "Read the command; if you trust it, pass --allow-commands.",
             )
         try:
             words = shlex.split(rest)
@@ -304,9 +303,9 @@ class Resolver:
         except TimeoutError:
             raise _failed(f"{program} took longer than {COMMAND_SECONDS} seconds.") from None
         except UnicodeDecodeError:
-            raise _failed(f"{program} wrote something that is not UTF-8.") from None
+            raise _failed(f"{program} wrote output that is not UTF-8.") from None
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it holds characters that no command can hold"
+            reason = error.strerror if isinstance(error, OSError) else "it has characters that are not allowed"
             raise _failed(f"{program} can't be run: {reason}.") from None
         if len(output) > MAX_FILE_BYTES:
             raise Unresolved("too-large", "A value is too large", f"{program} wrote more than 1 MiB.", "Write less.")
@@ -318,7 +317,7 @@ class Resolver:
 
 def _failed(detail: str) -> Unresolved:
     return Unresolved(
-        "undefined-variable", "A value is not defined", detail, "Run the command by hand to see what it says."
+        "undefined-variable", "A value is not defined", detail, "Run the command yourself to see its output."
     )
 
 

@@ -22,7 +22,7 @@ def too_wide(tree: Any, source: Source) -> Diagnostic | None:
             return Diagnostic(
                 "too-large",
                 "The manifest is too large",
-                f"{where} holds {keys:,} keys, and no more than {MAX_KEYS:,} are looked at in one place.",
+                f"{where} has {keys:,} keys; at most {MAX_KEYS:,} are allowed in one place.",
                 "Check that the file is a manifest.",
                 span=SourceSpan(source.name, 1, 1, mask_broken_line(source.lines, 1)),
             )

@@ -146,7 +146,7 @@ def _read_all(sources: Iterable[Source]) -> tuple[list[dict[str, Any]], list[Dia
 def _not_a_mapping(source: Source) -> Diagnostic:
     detail = f"{source.name} is not a mapping of sections."
     fix = "Start with version: 1, name: and servers:."
-    return Diagnostic("wrong-value", "A value is not right", detail, fix, span=source.span(1, 1))
+    return Diagnostic("wrong-value", "A value is not valid", detail, fix, span=source.span(1, 1))
 
 
 def _commands(document: Document) -> Iterator[Diagnostic]:

@@ -207,9 +207,9 @@ class _Placer:
             if name not in self._names["servers"]:
                 self._dangling("server", name, self._names["servers"], way, address)
             elif name in self.document.servers and name not in self._writable:
-                detail = f"The driver of '{name}' only describes a server; nothing is written there."
-                fix = "Take it out of the list."
-                self._problem("not-allowed-value", "A value is not among the allowed ones", detail, fix, way, address)
+                detail = f"The driver of '{name}' only describes a server; oauthdeploy never changes it."
+                fix = "Remove it from the list."
+                self._problem("not-allowed-value", "A value is not allowed", detail, fix, way, address)
         return tuple(dict.fromkeys(name for name in on if name in self._writable))
 
     # -- kinds ------------------------------------------------------------------------------------------------------
@@ -227,11 +227,9 @@ class _Placer:
                 continue
             if Side.AUTHORIZATION not in entry.role.sides:
                 able = [n for n, other in self.document.servers.items() if Side.AUTHORIZATION in other.role.sides]
-                detail = f"'{target}' has no authorization side: its role is {entry.role}."
+                detail = f"'{target}' is not an authorization server: its role is {entry.role}."
                 fix = did_you_mean(target, able, what="Authorization servers are")
-                self._problem(
-                    "not-allowed-value", "A value is not among the allowed ones", detail, fix, path, f"trust@{name}"
-                )
+                self._problem("not-allowed-value", "A value is not allowed", detail, fix, path, f"trust@{name}")
                 continue
             if name in self._writable and Side.RESOURCE in server.role.sides:
                 made = trust_of(self._party(name, server), self._party(target, entry))
@@ -398,11 +396,14 @@ class _Placer:
         path: Path = ("revocations", position)
         client = key_of(entry.client, self._known)
         if client not in self._names["clients"] and self._names["clients"]:
-            detail = f"'{entry.client}' is no client of this manifest; it is cut off where a server has a client of that name."
+            detail = (
+                f"'{entry.client}' is not a client of this manifest; it is cut off on servers that have a "
+                "client with that name."
+            )
             fix = self._guess("client", entry.client, self._names["clients"])
             item = Diagnostic(
                 "unknown-reference",
-                "A name leads nowhere",
+                "A name is not defined",
                 detail,
                 fix,
                 Severity.WARNING,
@@ -437,7 +438,7 @@ class _Placer:
     def _dangling(self, kind: str, name: str, known: Iterable[str], path: Path, address: str) -> None:
         fix = self._guess(kind, name, list(known))
         detail = f"The manifest has no {kind} '{name}'."
-        self._problem("unknown-reference", "A name leads nowhere", detail, fix, path, address)
+        self._problem("unknown-reference", "A name is not defined", detail, fix, path, address)
 
     def _guess(self, kind: str, name: str, known: Collection[str]) -> str:
         """The fix: what was probably meant, as long as looking for it stays cheap."""

@@ -19,7 +19,7 @@ from oauthdeploy.model.fields import Model
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
 _KINDS = {"scopes": "scope", "clients": "client"}
 _WANTED = {
-    "string_type": "write a text",
+    "string_type": "write a string",
     "bool_type": "write true or false",
     "tuple_type": "write a list",
     "list_type": "write a list",
@@ -77,7 +77,7 @@ def _finding(
     if kind == "extra_forbidden":
         fix = _meant_key(last, path[:-1], tree, model) if guess else "Remove it, or correct its name."
         detail = f"'{last}' is not a key of {path_text(whole[:-1]) or 'a manifest'}."
-        return Diagnostic("unknown-key", "A key is not known here", detail, fix, address=address, path=whole)
+        return Diagnostic("unknown-key", "A key is not known", detail, fix, address=address, path=whole)
     return _wrong_value(items, whole, address, _description(model, path))
 
 
@@ -96,7 +96,7 @@ def _wrong_value(items: list[ErrorDetails], path: Path, address: str, descriptio
     shown = _shown(value, path)
     allowed = [word for item in items for word in _allowed(item)]
     if allowed and all(item["type"] in ("enum", "literal_error", "model_type") for item in items):
-        rule, summary = "not-allowed-value", "A value is not among the allowed ones"
+        rule, summary = "not-allowed-value", "A value is not allowed"
         guess = closest(value, allowed) if isinstance(value, str) else None
         fix = (
             f"Did you mean '{guess}'? Allowed are: {listed(allowed)}." if guess else f"Allowed are: {listed(allowed)}."
@@ -105,20 +105,19 @@ def _wrong_value(items: list[ErrorDetails], path: Path, address: str, descriptio
     words = list(dict.fromkeys(_complaint(item) for item in items))
     about = path_text(path) or "The manifest"
     whole = items[0]["type"] == "value_error" and isinstance(value, Mapping)
-    detail = f"{about} is incomplete, or says two things at once." if whole else f"{about} is {shown}."
+    detail = f"{about} is incomplete or contradictory." if whole else f"{about} is {shown}."
     fix = " or ".join(words)
     fix = f"{fix[:1].upper()}{fix[1:]}." if fix else description or "Correct the value."
-    return Diagnostic("wrong-value", "A value is not right", detail, fix, address=address, path=path)
+    return Diagnostic("wrong-value", "A value is not valid", detail, fix, address=address, path=path)
 
 
 def secret_in_plain_field(path: Path, origin: str) -> Diagnostic:
     """The finding about a secret where everybody could read it."""
     return Diagnostic(
         "secret-in-plain-field",
-        "A secret stands in a field that is shown",
-        f"{origin} is secret, and {path_text(path)} is shown in plans and reports.",
-        "Write the text itself, or bring it by a variable that the manifest declares sensitive: false and write "
-        "${var:NAME} here.",
+        "A secret is in a field that is shown",
+        f"{origin} is secret, but {path_text(path)} is shown in plans and reports.",
+        "Write the value itself, or use ${var:NAME} with a variable that the manifest declares sensitive: false.",
         address=address_of(path),
         path=path,
     )
@@ -135,7 +134,7 @@ def _shown(value: Any, path: Path) -> str:
         return f"'{shortened(value)}'"
     if isinstance(value, list | tuple):
         return "a list"
-    return "a mapping" if isinstance(value, Mapping) else "not of the right kind"
+    return "a mapping" if isinstance(value, Mapping) else "not of the right type"
 
 
 def _allowed(item: ErrorDetails) -> list[str]:
@@ -150,7 +149,7 @@ def _complaint(item: ErrorDetails) -> str:
         return _WANTED[kind]
     context = item.get("ctx", {})
     if kind == "value_error":
-        return str(context.get("error", "the value is not right"))
+        return str(context.get("error", "the value is not valid"))
     if kind == "string_pattern_mismatch":
         return f"it must match {context.get('pattern')}"
     message = item["msg"]

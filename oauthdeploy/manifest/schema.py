@@ -18,7 +18,7 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _REFERENCE: Final = {
     "title": "Reference",
-    "description": "A value from elsewhere: ${env:NAME}, ${env:NAME:-default}, ${var:NAME}, ${file:PATH}, "
+    "description": "A reference to a value: ${env:NAME}, ${env:NAME:-default}, ${var:NAME}, ${file:PATH}, "
     "${keyring:service/name} or ${command:program argument}.",
     "type": "string",
     "pattern": r"\$\{(env|var|file|keyring|command):[^{}]+\}",

@@ -208,7 +208,11 @@ def _unused(ignore: _Ignore, rule: str) -> Diagnostic:
 
 
 def _comment_problem(ignore: _Ignore, rule: str, detail: str, fix: str = "") -> Diagnostic:
-    summary = "A comment ignores nothing" if rule == "unused-ignore" else "A comment that ignores needs rule and reason"
+    summary = (
+        "A comment ignores nothing"
+        if rule == "unused-ignore"
+        else "A comment that ignores needs a rule id and a reason"
+    )
     severity = Severity.WARNING if rule == "unused-ignore" else Severity.ERROR
     span = SourceSpan(ignore.source.name, ignore.line, ignore.column)
     fix = fix or "Write: # oauthdeploy: ignore[rule-id] the reason"

@@ -95,7 +95,7 @@ def _missing(resource: Party, target: Party) -> Diagnostic:
     return Diagnostic(
         "missing-key",
         "A required key is missing",
-        f"'{resource.name}' asks '{target.name}' about tokens, and {way[-1]} is not written there.",
+        f"'{resource.name}' introspects tokens at '{target.name}', but {way[-1]} is not set there.",
         fix,
         address=f"trust@{resource.name}",
         path=("servers", target.name, *way),

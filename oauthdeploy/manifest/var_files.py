@@ -38,7 +38,7 @@ class VarFile:
 
     def wrong(self, detail: str, line: int = 1, column: int = 1) -> None:
         """Note what is not written right."""
-        summary, span = "A file of variables is not written right", SourceSpan(self.name, line, column)
+        summary, span = "A variable file is not valid", SourceSpan(self.name, line, column)
         self.problems.append(Diagnostic("wrong-value", summary, detail, "Correct the file.", span=span))
 
     def repeated(self, name: str, line: int = 1, column: int = 1) -> None:
@@ -86,7 +86,7 @@ def _read_json(source: Source, made: VarFile) -> None:
     except json.JSONDecodeError as error:
         made.wrong(f"Not valid JSON: {error.msg}.", error.lineno, error.colno)
     except RecursionError:
-        made.wrong("The values are nested too deep.")
+        made.wrong("The values are nested too deeply.")
     else:
         if repeated:
             places = _places(source)
@@ -106,7 +106,7 @@ def _take(data: Any, source: Source, made: VarFile) -> None:
             made.values[key] = value
         else:
             place = made.places.get(key, (1, 1))
-            made.wrong(f"The value of '{key}' must be a text, a number, true or false.", *place)
+            made.wrong(f"The value of '{key}' must be a string, a number, true or false.", *place)
 
 
 def _places(source: Source) -> dict[str, Place]:

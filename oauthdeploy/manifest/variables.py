@@ -66,9 +66,9 @@ class Variables:
                     raise Unresolved(
                         "wrong-value",
                         "A variable's default is a reference",
-                        f"The default of '{name}' holds a reference, and the declaration does not say whether its value "
-                        "may be shown.",
-                        "Write sensitive: false where everybody may read the value, else sensitive: true.",
+                        f"The default of '{name}' is a reference, and the declaration does not say whether its "
+                        f"value may be shown.",
+                        "Write sensitive: false if anyone may read the value, otherwise sensitive: true.",
                     )
                 text = str.__str__(self.resolve_default(text, variable.sensitive))
         if text is None:
@@ -103,7 +103,7 @@ def _check(name: str, variable: Variable, text: str) -> None:
         if not variable.sensitive and (guess := closest(text, variable.allowed)):
             fix = f"Did you mean '{guess}'? {fix}"
         detail = f"The variable '{name}' doesn't allow {shown}."
-        raise Unresolved("not-allowed-value", "A variable has a value that is not allowed", detail, fix)
+        raise Unresolved("not-allowed-value", "The value of a variable is not allowed", detail, fix)
 
 
 def declared_variables(section: Any) -> dict[str, Variable]:

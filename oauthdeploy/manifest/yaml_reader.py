@@ -172,10 +172,10 @@ class _Reader:
         if isinstance(after, DocumentStartEvent):
             self._note(
                 "multiple-documents",
-                "The file holds more than one YAML document",
+                "The file contains more than one YAML document",
                 after,
-                "A second document starts here; a manifest is one document.",
-                "Remove the line ---, or write a second file and pass it with -f.",
+                "A second document starts here; a manifest has exactly one.",
+                "Remove the line ---, or move the second document to its own file and pass it with -f.",
             )
         return value
 
@@ -245,8 +245,8 @@ class _Reader:
             return self._made(event, None) if anchor is None else self._alias(event, depth)
         if event.tag is not None:
             shown = event.tag.replace("tag:yaml.org,2002:", "!!")
-            fix = "Remove the tag. Put a text that looks like null in quotes; other values need none."
-            self._unsupported(event, f"The tag {shown} asks for a type; a manifest's types come from its fields.", fix)
+            fix = "Remove the tag. Quote a string that looks like null; other values need no quotes."
+            self._unsupported(event, f"The tag {shown} sets a type; in a manifest, the field determines the type.", fix)
         if not isinstance(event, ScalarEvent):
             return self._container(event, depth, anchor)
         if self._count() > MAX_VALUES:
@@ -273,7 +273,7 @@ class _Reader:
         if depth >= MAX_DEPTH:
             self._too_much(event, f"Values are nested more than {MAX_DEPTH} deep.")
         if self._containers > MAX_CONTAINERS:
-            self._too_much(event, f"The file holds more than {MAX_CONTAINERS} lists and mappings.")
+            self._too_much(event, f"The file has more than {MAX_CONTAINERS} lists and mappings.")
         before = self._containers + self._expanded
         if anchor is not None:
             self._open_anchor(event, depth, anchor)
@@ -300,20 +300,20 @@ class _Reader:
         if not isinstance(event, ScalarEvent):
             self._value(event, depth)
             self._unsupported(
-                event, "A key must be a text, not a list, a mapping or an alias.", "Write the key as a text."
+                event, "A key must be a string, not a list, a mapping or an alias.", "Write the key as a string."
             )
             return None
         if event.tag is not None or event.anchor is not None:
-            self._unsupported(event, "A key must be a text without tag or anchor.", "Remove the tag or anchor.")
+            self._unsupported(event, "A key must be a string without tag or anchor.", "Remove the tag or anchor.")
         if not event.style and event.value in NULLS:
             self._unsupported(
-                event, "A key is missing, or is YAML's null.", "Write a key; put a text like null in quotes."
+                event, "A key is missing, or is YAML's null.", "Write a key; quote a string such as null."
             )
             return None
         if not event.style and event.value == "<<":
             self._unsupported(
                 event,
-                "Merge keys (<<) belong to YAML 1.1 and tools disagree about them.",
+                "Merge keys (<<) are part of YAML 1.1, and tools disagree about them.",
                 "Write the keys out, use an alias for a whole value (key: *name), or a variable.",
             )
             return None
@@ -328,7 +328,7 @@ class _Reader:
             "duplicate-key",
             "A key is written twice",
             event,
-            f"'{key}' is already written in line {line}, column {column} of {self.source.name}.",
+            f"'{key}' is already defined in line {line}, column {column} of {self.source.name}.",
             "Keep one of the two.",
         )
 
@@ -343,15 +343,17 @@ class _Reader:
             if past < len(text) and text[past] not in _NAME_ENDS:
                 self._unsupported(
                     event,
-                    "The name of an anchor or alias holds a character on which readers disagree.",
-                    "Put a text that starts with & or * in quotes; names hold letters, digits, - and _.",
+                    "The name of an anchor or alias has a character that parsers disagree about.",
+                    "Quote a string that starts with & or *; names have letters, digits, - and _.",
                 )
                 return None
         return anchor
 
     def _open_anchor(self, event: Any, depth: int, anchor: str) -> None:
         if anchor in self._open:
-            self._unsupported(event, f"The anchor &{anchor} stands inside another one of its name.", "Rename one.")
+            self._unsupported(
+                event, f"The anchor &{anchor} is inside another anchor with the same name.", "Rename one."
+            )
         self._anchors.pop(anchor, None)
         self._open.add(anchor)
         self._deepest.append(depth)
@@ -362,7 +364,7 @@ class _Reader:
 
     def _alias(self, event: Any, depth: int) -> Any:
         if event.anchor in self._open:
-            self._unsupported(event, f"The alias *{event.anchor} stands inside its own anchor.", "Write the value out.")
+            self._unsupported(event, f"The alias *{event.anchor} is inside its own anchor.", "Write the value out.")
             return self._made(event, None)
         if event.anchor not in self._anchors:
             self._note(
@@ -370,25 +372,23 @@ class _Reader:
                 "The file is not valid YAML",
                 event,
                 f"The alias *{event.anchor} names an anchor that isn't defined above it.",
-                f"Define it with &{event.anchor}, or put a text that starts with * in quotes.",
+                f"Define it with &{event.anchor}, or quote a string that starts with *.",
             )
             return self._made(event, None)
         value, size, height = self._anchors[event.anchor]
         self._expanded += size
         if depth + height > MAX_DEPTH:
-            self._too_much(
-                event, f"With what *{event.anchor} stands for, values are nested more than {MAX_DEPTH} deep."
-            )
+            self._too_much(event, f"With *{event.anchor} expanded, values are nested more than {MAX_DEPTH} deep.")
         self._reach(depth + height)
         # Enough for any honest file, and linear in its size.
         if self._expanded > 10_000 + 10 * self._containers:
-            self._too_much(event, "Aliases multiply the file to many times what is written.")
+            self._too_much(event, "Aliases expand the file to many times its size.")
         return value
 
     # -- findings -----------------------------------------------------------------------------------------------------
 
     def _too_many_values(self, event: Any) -> None:
-        self._too_much(event, f"The file holds more than {MAX_VALUES:,} values.")
+        self._too_much(event, f"The file has more than {MAX_VALUES:,} values.")
 
     def _too_much(self, event: Any, detail: str) -> None:
         self._note(
@@ -397,7 +397,9 @@ class _Reader:
         raise _TooMuch
 
     def _unsupported(self, event: Any, detail: str, fix: str) -> None:
-        self._note("unsupported-yaml", "The file uses a part of YAML that a manifest does without", event, detail, fix)
+        self._note(
+            "unsupported-yaml", "The file uses a YAML feature that is not allowed in a manifest", event, detail, fix
+        )
 
     def _note(self, rule: str, summary: str, event: Any, detail: str, fix: str) -> None:
         if not self._positions:
@@ -405,4 +407,4 @@ class _Reader:
         span = self.source.span(event.start_mark.line + 1, event.start_mark.column + 1)
         self.problems.append(Diagnostic(rule, summary, detail, fix, span=span))
         if len(self.problems) == MAX_PROBLEMS:
-            self._too_much(event, f"{MAX_PROBLEMS} problems were found up to here, and the rest is not read.")
+            self._too_much(event, f"{MAX_PROBLEMS} problems were found so far; the rest of the file is not read.")

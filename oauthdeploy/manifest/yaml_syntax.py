@@ -24,8 +24,8 @@ def forbidden_character(source: Source) -> Diagnostic | None:
     character = f"U+{ord(match[0]):04X}"
     return Diagnostic(
         "unsupported-yaml",
-        "The file holds a character that a manifest must not hold",
-        f"{character} is invisible or not allowed in YAML, and readers disagree about what it means.",
+        "The file has a character that is not allowed in a manifest",
+        f"{character} is invisible or not allowed in YAML, and parsers disagree about its meaning.",
         f'Remove it, or write it as an escape in double quotes: "\\u{ord(match[0]):04x}".',
         span=source.span_at(match.start()),
     )
@@ -35,7 +35,7 @@ def syntax_problem(source: Source, error: yaml.YAMLError) -> Diagnostic:
     """Turn the parser's complaint into a finding in our words, with the fix for the mistakes that people make."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-    what = str(getattr(error, "problem", None) or "the text can't be read")
+    what = str(getattr(error, "problem", None) or "the file can't be parsed")
     context = getattr(error, "context", None)
     detail = f"{what[0].upper()}{what[1:]}{f' ({context})' if context else ''}."
     fix = "Check quotes, brackets and indentation here and in the line above."
@@ -47,7 +47,7 @@ def syntax_problem(source: Source, error: yaml.YAMLError) -> Diagnostic:
         return Diagnostic("too-large", "The manifest is too large", detail, fix, span=span)
     if reference := _bare_reference(text, column):
         start, written = reference
-        detail = f"Inside {{}} and [] YAML needs quotes around {written}, since braces have a meaning there."
+        detail = f"Inside {{}} and [] YAML needs quotes around {written}, because braces have a meaning there."
         fix = f'Write "{written}" with the quotes.'
         column = start + 1
     elif "\t" in text[: max(column, 1)]:

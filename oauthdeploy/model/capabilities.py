@@ -119,7 +119,7 @@ class SideEffect:
 
 def supports(table: Capabilities, question: str) -> Support:
     """Look an answer up; what a driver doesn't mention, it can't do."""
-    return table.get(question, no("the driver doesn't offer it"))
+    return table.get(question, no("the driver doesn't support it"))
 
 
 class Granularity(StrEnum):

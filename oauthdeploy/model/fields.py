@@ -300,7 +300,7 @@ def parse_time(value: Any) -> datetime:
         except ValueError:
             raise ValueError("write a time such as 2026-11-20T08:00:00Z") from None
         if "T" not in value and " " not in value and "t" not in value:
-            raise ValueError("write date and time, such as 2026-11-20T08:00:00Z")
+            raise ValueError("write a date and time such as 2026-11-20T08:00:00Z")
     else:
         raise ValueError("write a time such as 2026-11-20T08:00:00Z")
     if moment.tzinfo is None:
@@ -336,7 +336,7 @@ Date = Annotated[
 
 def _plain(value: Any) -> Any:
     if isinstance(value, SourcedText) and value.sensitive:
-        raise ValueError(f"{value.origin} is secret, and this field is shown in plans and reports")
+        raise ValueError(f"{value.origin} is secret, but this field is shown in plans and reports")
     return value
 
 
@@ -367,7 +367,7 @@ comes from outside the manifest (a variable that isn't sensitive may be shown), 
 
 def _free(value: Any) -> str | Secret:
     if not isinstance(value, str | Secret):
-        raise ValueError("write a text")
+        raise ValueError("write a string")
     return value
 
 

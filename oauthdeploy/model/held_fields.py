@@ -88,7 +88,7 @@ class Limit:
     def breach(self, value: Any) -> str:
         """What is wrong with a value, in words; "" where nothing is. Words such as `never` and null are no numbers."""
         if isinstance(value, Secret):
-            return "" if not self._of_text(value.reveal()) else "it is too long, or has characters that are refused"
+            return "" if not self._of_text(value.reveal()) else "it is too long, or has forbidden characters"
         if isinstance(value, str):
             return self._of_text(value)
         if isinstance(value, bool) or not isinstance(value, int):
@@ -101,7 +101,7 @@ class Limit:
 
     def _of_text(self, text: str) -> str:
         if self.max_length is not None and (length := self.length(text)) > self.max_length:
-            return f"it has {length} {self.unit}, and {self.max_length} is the most"
+            return f"it has {length} {self.unit}; the maximum is {self.max_length}"
         if self.pattern and not re.fullmatch(self.pattern, text):
             return f'"{shortened(text)}" is not {self.words}'
         return ""
@@ -148,7 +148,7 @@ SECTIONS: Final[Mapping[Kind, str]] = {
 _APART: Final = frozenset({"options", "secret"})
 """Options have models of the drivers' own; what becomes of a secret is asked by capabilities."""
 
-NOT_HELD: Final = HeldField(no("the driver has no place for it"))
+NOT_HELD: Final = HeldField(no("the driver doesn't support it"))
 
 
 def field_name(kind: Kind, path: str) -> str:

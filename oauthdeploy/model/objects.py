@@ -59,21 +59,21 @@ class TokenEndpointAuth(StrEnum):
 
 
 _Options = Mapping[str, Mapping[str, Any]]
-_OPTIONS_SAY = "What the model lacks, by driver name; each driver validates its own."
+_OPTIONS_SAY = "Settings specific to a server product, by driver name; each driver validates its own."
 
 
 class Settings(Model):
     """OAuth settings of one server."""
 
-    require_https: Flag | None = Field(None, description="Refuse OAuth requests that come over plain HTTP.")
+    require_https: Flag | None = Field(None, description="Refuse OAuth requests over plain HTTP.")
     require_pkce: Flag | None = Field(
         None, description="Public clients must use PKCE with the authorization code grant (RFC 7636)."
     )
     authorization_code_lifetime: Lifetime | None = Field(
-        None, description="How long an authorization code can be redeemed, or never to let it last.", examples=["10m"]
+        None, description="How long an authorization code is valid, or never if it must not expire.", examples=["10m"]
     )
     access_token_lifetime: Lifetime | None = Field(
-        None, description="How long an access token is good for, or never.", examples=["1h"]
+        None, description="How long an access token is valid, or never if it must not expire.", examples=["1h"]
     )
     token_endpoint_auth: TokenEndpointAuth | None = Field(
         None, description="Whether the token endpoint accepts an existing session or requires credentials."
@@ -87,12 +87,12 @@ class Scope(Model):
     description: Annotated[Text, ForPeople()] | None = Field(None, description="What the scope allows, for people.")
     resources: Annotated[TextSet, Needed(authorization=False)] | None = Field(
         None,
-        description="Folders and services that the scope opens on a resource server.",
+        description="Folders and services that the scope gives access to on a resource server.",
         examples=[["orders.v1", "orders.v1:getOrder"]],
     )
     url_templates: Annotated[TextSet, Needed(authorization=False)] | None = Field(
         None,
-        description="REST resources that the scope opens, as METHOD_namespace/template.",
+        description="REST resources that the scope gives access to, as METHOD_namespace/template.",
         examples=[["GET_orders.v1/orders"]],
     )
     options: _Options | None = Field(None, description=_OPTIONS_SAY)
@@ -108,7 +108,7 @@ class ClientTokens(Model):
     )
     refresh_count: RefreshCount | None = Field(
         None,
-        description="How often an access token can be refreshed; 0 gives no refresh token.",
+        description="How many times an access token can be refreshed; with 0, no refresh token is issued.",
         examples=[10],
     )
 
@@ -117,20 +117,20 @@ class DeliverTo(Model):
     """Where a secret that a server made goes, once: a file, a command or a keyring."""
 
     file: Text | None = Field(
-        None, description="A file, written with mode 0600 and replaced in one step.", examples=["out/web-shop.env"]
+        None, description="A file, replaced atomically, with mode 0600.", examples=["out/web-shop.env"]
     )
-    format: Literal["dotenv", "json"] = Field("dotenv", description="How the file is written.")
+    format: Literal["dotenv", "json"] = Field("dotenv", description="The format of the file.")
     command: tuple[Text, ...] | None = Field(
         None,
         min_length=1,
-        description="A program and its arguments, run without a shell; gets client_id and client_secret as JSON on its "
-        "standard input. Another exit code than 0 is a failed delivery.",
+        description="A program and its arguments, run without a shell; receives client_id and client_secret as "
+        "JSON on standard input. Delivery fails if the exit code is not 0.",
         examples=[["bin/store-secret", "--path", "oauth/web-shop"]],
     )
     keyring: Text | None = Field(
         None,
         pattern=r"^[^/].*/[^/]+$",
-        description="An entry of the account's keyring, as service/name.",
+        description="An entry in your keyring, as service/name.",
         examples=["oauthdeploy/web-shop"],
     )
 
@@ -156,18 +156,18 @@ class ClientSecret(Model):
     )
     revision: Natural | None = Field(
         None,
-        description="Raise it to send the secret again, on servers that can keep a mark on a client; elsewhere it has no "
-        "effect, and a secret that is there already is never sent again.",
+        description="Raise it to send the secret again, on servers that can store a mark on a client. On other "
+        "servers it has no effect, and an existing secret is never sent again.",
     )
-    generate: Flag | None = Field(None, description="Let the server make the secret.")
-    deliver_to: DeliverTo | None = Field(None, description="Where the server-made secret goes.")
+    generate: Flag | None = Field(None, description="Let the server generate the secret.")
+    deliver_to: DeliverTo | None = Field(None, description="Where to deliver the generated secret.")
 
     @model_validator(mode="after")
     def _one_source(self) -> ClientSecret:
         if self.generate and self.value is not None:
             raise ValueError("give either value or generate, not both")
         if self.generate and self.deliver_to is None:
-            raise ValueError("generate needs deliver_to: a secret that nobody receives is of no use")
+            raise ValueError("generate needs deliver_to, so that somebody receives the secret")
         if self.deliver_to is not None and not self.generate:
             raise ValueError("deliver_to needs generate: true")
         return self
@@ -179,19 +179,19 @@ class Client(Model):
     name: Annotated[Text, NaturalKey()] | None = Field(None, description="The name that people see; default: the key.")
     version: Annotated[Text, NaturalKey()] | None = Field(
         None,
-        description="The version, where a server tells clients apart by name and version.",
+        description="The version, on servers that identify clients by name and version.",
         examples=["1"],
     )
     description: Annotated[Text, ForPeople()] | None = Field(None, description="What the client is, for people.")
     type: ClientType | None = Field(None, description="Whether the client can keep a secret.")
     redirect_uris: TextSet | None = Field(
         None,
-        description="Where authorization answers may be sent.",
+        description="Where authorization responses may be sent.",
         examples=[["https://shop.example.com/cb"]],
     )
     contacts: Annotated[TextSet, ForPeople()] | None = Field(
         None,
-        description="How to reach the people responsible for the client, mostly by e-mail (RFC 7591 section 2).",
+        description="How to reach the people responsible for the client, usually by email (RFC 7591 section 2).",
         examples=[["shop-team@example.com"], ["ops@example.com", "shop-team@example.com"]],
     )
     grants: Annotated[tuple[Grant, ...], *TextSet.__metadata__] | None = Field(
@@ -199,7 +199,7 @@ class Client(Model):
         description="The grants that the client may use.",
         examples=[["authorization_code", "refresh_token"]],
     )
-    tokens: ClientTokens | None = Field(None, description="The life of the client's tokens.")
+    tokens: ClientTokens | None = Field(None, description="Lifetimes of the client's tokens.")
     secret: ClientSecret | None = Field(None, description="The client's secret.")
     enabled: Annotated[Flag, Needed()] | None = Field(None, description="Whether the client is active.")
     options: _Options | None = Field(None, description=_OPTIONS_SAY)
@@ -212,7 +212,7 @@ class Association(Model):
 class Trust(Model):
     """Which authorization server a resource server believes, and how: it asks (RFC 7662) or verifies JWTs itself (RFC 9068)."""
 
-    authorization_server: Text = Field(description="Name of the server entry; the server's own name for itself.")
+    authorization_server: Text = Field(description="Name of the server entry; for the server itself, its own name.")
     via: Literal["local", "remote", "external", "jwt"] = Field(
         description="local: itself; remote: another server of the same kind by its alias; external: by introspection; "
         "jwt: by the signature of the token, with the keys of the authorization server."
@@ -222,14 +222,16 @@ class Trust(Model):
     client_secret: Annotated[Secret, WriteOnly()] | None = Field(None, description="Its secret.")
     username: Text | None = Field(None, description="Account that introspects at a remote server.")
     password: Annotated[Secret, WriteOnly()] | None = Field(None, description="Its password.")
-    user: Text | None = Field(None, description="Local account that runs requests with tokens of an external server.")
-    default_scope: Text | None = Field(None, description="Scope to use when an introspection answer has none.")
+    user: Text | None = Field(
+        None, description="Local account under which requests with tokens of an external server run."
+    )
+    default_scope: Text | None = Field(None, description="Scope to use when an introspection response has none.")
     truststore_alias: Text | None = Field(None, description="Truststore on the resource server.")
     keystore_alias: Text | None = Field(None, description="Keystore on the resource server, for mutual TLS.")
     key_alias: Text | None = Field(None, description="Key in that keystore.")
-    issuer: Text | None = Field(None, description="Who must have issued a JWT: its iss.")
-    jwks_uri: Text | None = Field(None, description="Where the keys are that a JWT must be signed with (RFC 7517).")
-    audience: Text | None = Field(None, description="What the aud of a JWT must hold.")
+    issuer: Text | None = Field(None, description="The required issuer (iss) of a JWT.")
+    jwks_uri: Text | None = Field(None, description="Address of the keys that verify a JWT (RFC 7517).")
+    audience: Text | None = Field(None, description="A value that the aud of a JWT must contain.")
 
 
 class IssuedBefore(Model):
@@ -249,14 +251,15 @@ class RevocationProof(Model):
     """A token that worked before a cut-off, by which the cut-off is proved once it is made."""
 
     token: Annotated[Secret, WriteOnly()] = Field(
-        description="A token of the client, by reference. Where the server entry says how to introspect, it must be inactive.",
+        description="A token of the client, by reference. If the server entry has introspection, the token must "
+        "be inactive.",
         examples=["${env:LEAKED_TOKEN}"],
     )
     urls: (
         Annotated[tuple[Annotated[Text, Field(pattern=r"^https?://[^/?#\s]+")], ...], *TextSet.__metadata__] | None
     ) = Field(
         None,
-        description="Addresses on resource servers that took the token; each must refuse it with 401 or 403.",
+        description="Addresses on resource servers that accepted the token; each must now refuse it with 401 or 403.",
         examples=[["https://is-orders.example.com:5543/invoke/orders.v1/getOrder"]],
     )
 
@@ -268,8 +271,8 @@ class Revocation(Model):
     reason: Text | None = Field(None, description="Why, for the record.")
     tokens: Literal["all"] | IssuedBefore | None = Field(
         None,
-        description="Which tokens to delete on the AS; a resource server that verifies "
-        "tokens itself refuses those that were issued before, for all: before the first apply.",
+        description="Which tokens to delete on the authorization server. A resource server that verifies tokens "
+        "itself refuses those issued before that moment; with all, before the first apply.",
     )
     owner: Text | None = Field(None, description="Only tokens of this resource owner.")
     scope: Text | None = Field(None, description="Only tokens with this scope.")
@@ -278,11 +281,13 @@ class Revocation(Model):
         description="Only these tokens, by the handles that `oauthdeploy tokens list` shows.",
         examples=[["3f9c0a71b2de"]],
     )
-    block: tuple[Side, ...] | None = Field(None, description="Where to disable the client.", examples=[["resource"]])
-    expires: Date | None = Field(
-        None, description="The last day (UTC); afterwards the entry cuts nobody off and is reported as removable."
+    block: tuple[Side, ...] | None = Field(
+        None, description="The sides on which to disable the client.", examples=[["resource"]]
     )
-    proof: RevocationProof | None = Field(None, description="A token by which the cut-off is proved once it is made.")
+    expires: Date | None = Field(
+        None, description="The last day (UTC); after it, the entry has no effect and is reported as removable."
+    )
+    proof: RevocationProof | None = Field(None, description="A token to verify the cut-off with, after it is applied.")
 
 
 Object = Trust | Settings | Scope | Client | Association | Revocation

@@ -30,17 +30,19 @@ class Tls(Model):
     """How the connection to a server is secured. Verification is on."""
 
     verify: Flag = Field(True, description="Verify the server's certificate; false is a warning in every report.")
-    ca_file: Text | None = Field(None, description="PEM file of the authorities to trust, from the manifest's folder.")
+    ca_file: Text | None = Field(
+        None, description="PEM file of the authorities to trust, relative to the manifest's folder."
+    )
     client_cert: Text | None = Field(None, description="PEM file of the client certificate, for mutual TLS.")
     client_key: Text | None = Field(None, description="PEM file of its key.")
     client_key_password: Annotated[Secret, WriteOnly()] | None = Field(
         None, description="The pass phrase of an encrypted key.", examples=["${env:KEY_PASSWORD}"]
     )
-    minimum_version: Literal["TLSv1.2", "TLSv1.3"] = Field("TLSv1.2", description="The oldest version of TLS to speak.")
+    minimum_version: Literal["TLSv1.2", "TLSv1.3"] = Field("TLSv1.2", description="The oldest TLS version to accept.")
     server_name: Text | None = Field(
         None,
         min_length=1,
-        description="The host name to ask for (SNI, RFC 6066) and to find in the certificate, where it is not the url's.",
+        description="The host name for SNI (RFC 6066) and certificate checks, if it differs from the one in url.",
         examples=["is.example.com"],
     )
 
@@ -58,31 +60,35 @@ class Proxy(Model):
 class Limits(Model):
     """How hard a server may be pressed, and how long it is waited for."""
 
-    parallel: Positive = Field(8, le=256, json_schema_extra={"maximum": 256}, description="Requests at the same time.")
-    requests_per_second: Positive | None = Field(None, description="Requests started in a second; none: no limit.")
+    parallel: Positive = Field(
+        8, le=256, json_schema_extra={"maximum": 256}, description="The number of simultaneous requests."
+    )
+    requests_per_second: Positive | None = Field(
+        None, description="The number of requests started per second; default: no limit."
+    )
     timeout: Duration = Field(
         30,
         ge=1,
-        description="How long one request may take, from connecting to the end of the answer.",
+        description="How long one request may take, from connecting to the end of the response.",
         examples=["30s"],
     )
     connect_timeout: Duration = Field(
-        10, ge=1, description="How long connecting may take, TLS included; never longer than timeout.", examples=["10s"]
+        10, ge=1, description="How long connecting may take, including TLS; at most timeout.", examples=["10s"]
     )
     read_timeout: Duration | None = Field(
-        None, ge=1, description="How long a server may be silent within one answer; default: timeout.", examples=["20s"]
+        None, ge=1, description="How long a server may pause within one response; default: timeout.", examples=["20s"]
     )
     answer_size: Positive = Field(
         64,
         le=1024,
         json_schema_extra={"maximum": 1024},
-        description="The largest answer that is read, in MiB.",
+        description="The largest response to read, in MiB.",
     )
     retries: Natural = Field(
         5,
         le=20,
         json_schema_extra={"maximum": 20},
-        description="How often a request that is safe to repeat is repeated.",
+        description="How many times to retry a request that is safe to repeat.",
     )
 
 
@@ -94,44 +100,49 @@ class Introspection(Model):
     client_secret: Annotated[Secret, WriteOnly()] | None = Field(None, description="Its secret.")
     username: Text | None = Field(None, description="Account that introspects, for a server of the same kind.")
     password: Annotated[Secret, WriteOnly()] | None = Field(None, description="Its password.")
-    user: Text | None = Field(None, description="Local account on the RS that runs requests with these tokens.")
-    default_scope: Text | None = Field(None, description="Scope to use when the answer has none.")
+    user: Text | None = Field(
+        None, description="Local account on the resource server under which requests with these tokens run."
+    )
+    default_scope: Text | None = Field(None, description="Scope to use when the response has none.")
 
 
 class Server(Model):
     """One entry of `servers`. `credentials` and `options` are the driver's own and are validated by it."""
 
     role: Role = Field(description="authorization, resource or both.")
-    driver: Text = Field(description="The driver that speaks to the server.", examples=["webmethods"])
+    driver: Text = Field(description="The driver for the server.", examples=["webmethods"])
     url: Text | None = Field(None, description="Base address of the server.", examples=["https://is.example.com:5543"])
     credentials: Mapping[str, Any] = Field(default_factory=dict, description="The driver's sign-in.")
     tls: Tls = Field(default_factory=Tls, description="How the connection is secured.")
-    limits: Limits = Field(default_factory=Limits, description="How hard the server may be pressed.")
+    limits: Limits = Field(default_factory=Limits, description="Limits on requests to the server.")
     proxy: Literal["direct"] | Proxy | None = Field(
         None,
-        description="The proxy to the server; direct: none. Default: what HTTPS_PROXY, HTTP_PROXY and NO_PROXY say, and none "
-        "for this machine.",
+        description="The proxy for the server, or direct to use none. Default: HTTPS_PROXY, HTTP_PROXY and "
+        "NO_PROXY, and no proxy for this machine.",
     )
     options: Mapping[str, Any] = Field(default_factory=dict, description="The driver's own options.")
     authorization_server: Text | None = Field(
-        None, description="The server entry that a resource server trusts; its own name for itself."
+        None, description="The server entry that a resource server trusts; to trust itself, its own name."
     )
-    introspection: Introspection | None = Field(None, description="How resource servers ask this server about tokens.")
+    introspection: Introspection | None = Field(
+        None, description="How resource servers introspect tokens at this server."
+    )
     issuer: Text | None = Field(
         None,
-        description="What this authorization server calls itself in its tokens (RFC 8414); default: the driver's own for the "
+        description="The issuer that this authorization server writes into its tokens (RFC 8414); default: the "
+        "driver's own for the "
         "url.",
         examples=["https://login.example.com/realms/shop"],
     )
     jwks_uri: Text | None = Field(
         None,
-        description="Where this authorization server publishes its keys (RFC 8414); with them and the issuer a resource server "
-        "that can verifies tokens itself. Default: the driver's own for the url.",
+        description="Where this authorization server publishes its keys (RFC 8414); with the keys and the issuer, "
+        "a resource server that supports it verifies tokens itself. Default: the driver's own for the url.",
         examples=["https://login.example.com/realms/shop/protocol/openid-connect/certs"],
     )
     audience: Text | None = Field(
         None,
-        description="What the aud of a token must hold to be meant for this resource server (RFC 9068 section 4), where it "
-        "verifies tokens itself; none: aud isn't looked at.",
+        description="The value that aud must contain in a token for this resource server (RFC 9068 section 4), if "
+        "it verifies tokens itself. Default: aud is not checked.",
         examples=["https://orders.example.com"],
     )

@@ -34,32 +34,39 @@ class Prune(StrEnum):
 class PrunePolicy(Model):
     """Prune mode for each kind."""
 
-    clients: Prune = Field(Prune.NONE, description="Clients that the manifest doesn't name.")
-    scopes: Prune = Field(Prune.NONE, description="Scopes that the manifest doesn't name.")
+    clients: Prune = Field(Prune.NONE, description="What to do with clients that are not in the manifest.")
+    scopes: Prune = Field(Prune.NONE, description="What to do with scopes that are not in the manifest.")
     associations: Prune = Field(
         Prune.MANAGED,
-        description="Associations that the manifest doesn't name; managed: of the clients and scopes whose lists it writes.",
+        description="What to do with associations that are not in the manifest; managed: those of clients and "
+        "scopes whose lists are in it.",
     )
 
 
 class PolicyLimits(Model):
     """How much of a population one apply may touch: a share such as 30%, or a count."""
 
-    max_deletes: Text = Field("30%", pattern=r"^[0-9]+%?$", description="Deletes allowed, as share or count.")
-    max_updates: Text = Field("60%", pattern=r"^[0-9]+%?$", description="Updates allowed, as share or count.")
+    max_deletes: Text = Field(
+        "30%", pattern=r"^[0-9]+%?$", description="The maximum of deletes, as a share or a count."
+    )
+    max_updates: Text = Field(
+        "60%", pattern=r"^[0-9]+%?$", description="The maximum of updates, as a share or a count."
+    )
     minimum_population: Natural = Field(
-        10, description="Shares count from this many live objects on; all clients or scopes of a server always count."
+        10,
+        description="Shares apply from this number of live objects on; deleting all clients or scopes of a "
+        "server always counts.",
     )
 
 
 class Policy(Model):
-    """What stands between a plan and the servers."""
+    """Safety rules for plans."""
 
     prune: PrunePolicy = Field(default_factory=PrunePolicy, description="What may be pruned.")
     protect: tuple[Text, ...] = Field(
-        (), description="Address patterns that are never deleted.", examples=[["client/admin-*"]]
+        (), description="Address patterns of objects that are never deleted.", examples=[["client/admin-*"]]
     )
-    limits: PolicyLimits = Field(default_factory=PolicyLimits, description="How much one apply may touch.")
+    limits: PolicyLimits = Field(default_factory=PolicyLimits, description="How much one apply may change.")
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def _machine_missing(desired: DesiredState, address: Address, server: str, both:
         "The account behind a client is missing on a server",
         detail=f"{server} has no account for the client '{address.name}'. With client credentials the client acts as its "
         f"own account, which {trusted} and {resource} must both have.",
-        fix=f"Create the account on {server}, or take client_credentials from the client's grants.",
+        fix=f"Create the account on {server}, or remove client_credentials from the client's grants.",
         severity=Severity.WARNING,
         address=str(there if there in desired.objects else address),
         path=desired.places.get(address, ()),

@@ -133,7 +133,7 @@ def _object_findings(sides: ServerPair) -> Iterator[Diagnostic]:
                 str(Address(kind, "*", server)),
                 f"The {kind}s of {server} couldn't be read, so nobody knows whether {sides.resource} and "
                 f"{sides.trusted} hold the same. {sides.live.servers[server].unreadable[kind].summary}.",
-                "Let oauthdeploy read them.",
+                "Give the account permission to read them.",
             )
         if unread:
             continue
@@ -219,7 +219,7 @@ def _client_differences(sides: ServerPair) -> Iterator[Diagnostic]:
                 "A client is enabled on one side only",
                 detail=f"The client '{name}' is enabled on {on.server} and disabled on {off.server}: what one allows, "
                 "the other refuses.",
-                fix="Write enabled for the client, or a revocation with block where it is meant to be cut off.",
+                fix="Set enabled for the client, or write a revocation with block if you want to cut it off.",
                 severity=Severity.WARNING,
                 address=str(off),
                 path=place,
@@ -255,7 +255,7 @@ def _first_few(found: Iterator[Diagnostic], what: str) -> Iterator[Diagnostic]:
             "cross-side-more",
             "More findings of the same kind",
             detail=f"{len(rest)} more {what}.",
-            fix="Put the first ones right, then look again.",
+            fix="Fix the first ones, then run the command again.",
             severity=worst,
         )
 
@@ -264,7 +264,7 @@ def _unread_side(resource: str, trusted: str, why: str) -> Diagnostic:
     """A side that isn't read in this run, or never; that is as it was asked for."""
     return Diagnostic(
         UNCHECKED,
-        "A check of both sides could not be made",
+        "The two sides could not be compared",
         detail=f"{why} Whether {resource} holds the same scopes and clients is not checked.",
         fix=f"Compare {resource} and {trusted} by hand, or include both in the run.",
         severity=Severity.INFO,
@@ -296,7 +296,9 @@ def _trust(desired: DesiredState, live: LiveState, name: str, after: StateAfterP
     says = f"the manifest says '{wanted}'" if wanted is not None else "the manifest doesn't say whom"
     yield Diagnostic(
         "trust-elsewhere" if known else "trust-unknown-server",
-        "A resource server trusts another server" if known else "A resource server trusts a server that isn't written",
+        "A resource server trusts another server"
+        if known
+        else "A resource server trusts a server that is not in the manifest",
         detail=f"{name} trusts '{other}'{'' if known else ', which is no server of the manifest'}, and {says}. Tokens of "
         f"'{other}' open what {name} serves" + ("; the plan changes that." if mended else "."),
         fix="Apply the plan."

@@ -130,7 +130,7 @@ def _external(view: ServerView) -> Iterator[Diagnostic]:
             continue
         yield Diagnostic(
             "external-missing",
-            "An object of another manifest is not there",
+            "An object of another manifest does not exist",
             detail=f"{address} is external, and {view.name} doesn't have it.",
             fix="Apply the manifest that owns it, or correct the name; write its own fields if it is to be made here.",
             address=str(address),

@@ -62,7 +62,7 @@ class OrderCycle(OAuthDeployError):
 
     def __init__(self, addresses: Sequence[Address]) -> None:
         super().__init__(
-            "The changes wait for each other",
+            "The changes depend on each other in a cycle",
             detail=" waits for ".join(str(address) for address in addresses),
             fix="Break the circle with --exclude. This is a bug in oauthdeploy.",
         )

@@ -54,7 +54,7 @@ def idle_patterns(changes: Sequence[Change], desired: DesiredState, live: LiveSt
         more = f" and {len(going) - _SHOWN} more" if len(going) > _SHOWN else ""
         yield Diagnostic(
             "protects-nothing",
-            "A protect pattern protects nothing, and the plan would prune",
+            "A protect pattern matches nothing, and the plan would prune",
             detail=f"'{pattern}' is the name of no object. To be deleted are {', '.join(going[:_SHOWN])}{more}.",
             fix="Write the pattern as the plan names the object, by its label or by its id; remove it if nothing is meant; or "
             "lift the rule once with --allow protects-nothing.",

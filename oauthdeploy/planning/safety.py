@@ -68,7 +68,7 @@ def check_risk(changes: Sequence[Change], limit: Risk) -> Diagnostics:
         [
             Diagnostic(
                 RISK_RULE,
-                "The plan has a change of too high a risk",
+                "The plan has a change with too high a risk",
                 detail=f"--fail-on {limit}: {names}{more}.",
                 fix=f"Check the plan; then leave --fail-on out, or lift the rule once with --allow {RISK_RULE}.",
             )
@@ -206,7 +206,7 @@ def empty_manifest(given: SafetyInput) -> Iterator[Diagnostic]:
     if pruned and not _filled(given):
         yield Diagnostic(
             "empty-manifest",
-            "The manifest names nothing, and the plan would delete",
+            "The manifest is empty, and the plan would delete",
             detail=f"No scope, client or association is written, and {sum(pruned.values())} would be deleted.",
             fix="Check that the right files were read, or lift the rule once with --allow empty-manifest.",
         )
@@ -305,7 +305,7 @@ def _names_of(change: Change) -> frozenset[str]:
 def _lockout(change: Change, why: str, rule: str = "self-lockout") -> Diagnostic:
     return Diagnostic(
         rule,
-        "The plan would shut out oauthdeploy or a resource server",
+        "The plan would lock out oauthdeploy or a resource server",
         detail=f"{change.address} ({change.action}): {why}.",
         fix=f"Use another account, client or address first, or lift the rule once with --allow {rule}.",
         address=str(change.address),

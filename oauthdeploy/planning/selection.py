@@ -111,7 +111,7 @@ def _dependency_finding(rule: str, summary: str, address: Address) -> Diagnostic
 def _no_match(pattern: str) -> Diagnostic:
     return Diagnostic(
         "selection-matches-nothing",
-        "Selection matches no change",
+        "A selection matches no change",
         detail=f"'{pattern}' matches no address in this plan.",
         fix="Nothing, if the object is as it should be; else copy an address from the plan.",
         severity=Severity.INFO,

@@ -122,7 +122,7 @@ def unchecked_finding(address: str, detail: str, fix: str) -> Diagnostic:
     """The finding for a check of both sides that could not be made though it was asked for."""
     return Diagnostic(
         UNCHECKED,
-        "A check of both sides could not be made",
+        "The two sides could not be compared",
         detail=detail,
         fix=fix,
         severity=Severity.WARNING,

@@ -158,7 +158,7 @@ def unread_tokens(desired: DesiredState, live: LiveState) -> Iterator[Diagnostic
                 "Live tokens could not be counted",
                 detail=f"The plan takes something away on {name}, and how many tokens outlive that couldn't be read. "
                 f"{why.summary}.",
-                fix="Let oauthdeploy read the tokens, or write a revocation for the clients in question.",
+                fix="Give the account permission to read the tokens, or write a revocation for the affected clients.",
                 severity=Severity.WARNING,
                 address=str(Address.singleton(Kind.SETTINGS, name)),
             )

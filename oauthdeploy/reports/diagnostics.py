@@ -5,7 +5,7 @@ error: Redirect URI is not secure [redirect-uri-not-https]
     41 |     redirect_uris: ["http://shop.example/cb"]
        |                     ^
   "http://shop.example/cb" sends authorization codes in clear text.
-  Use https. Plain http is accepted for loopback addresses only.
+  Use https. Plain http is accepted only for loopback addresses.
 """
 
 from __future__ import annotations

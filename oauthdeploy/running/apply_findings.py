@@ -132,7 +132,7 @@ def not_kept(address: Address, field: str, wanted: str, kept: str) -> Diagnostic
 
 def cut_off_incomplete(change: Change, detail: str) -> Diagnostic:
     """A cut-off that was reported as made, and that does not hold."""
-    fix = "Apply again; where the client goes on getting or using tokens, block it on both sides."
+    fix = "Apply again. If the client still gets or uses tokens, block it on both sides."
     return about(change, "cut-off-incomplete", "A client is not cut off completely", detail, fix)
 
 

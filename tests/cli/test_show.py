@@ -228,7 +228,7 @@ def test_a_place_for_events_that_can_not_be_written_stops_before_anything_is_don
 
 def test_fail_on_is_5_after_the_report(oauthdeploy: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """plan and drift write what they found first; the rule can be lifted by name; the limit reaches the engine."""
-    stop = Diagnostic(RISK_RULE, "The plan has a change of too high a risk")
+    stop = Diagnostic(RISK_RULE, "The plan has a change with too high a risk")
     seen: list[Any] = []
     made = replace(samples.first_plan(), stops=Diagnostics((stop,)))
 

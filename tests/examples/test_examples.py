@@ -108,7 +108,7 @@ def test_the_tour_of_the_readme_runs_as_it_stands(tmp_path: Path, request: pytes
             assert (made.folder / name).stat().st_size > 100, name
         manifest = (made.folder / "oauthdeploy.yaml").read_text(encoding="utf-8")
         assert "INC-2041" in manifest
-        assert "# Which client may ask for which scope." in manifest
+        assert "# Which client may request which scope." in manifest
 
 
 def test_the_manifest_of_the_readme_is_valid(tmp_path: Path) -> None:

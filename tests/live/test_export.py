@@ -142,7 +142,7 @@ def test_what_changed_on_the_servers_goes_into_the_manifest(bare: Pair) -> None:
     assert '  "no":\n    resources: [a]\n' in after
     assert "reports.read" not in after
     assert "access_token_lifetime: ${var:life}  # short" in after
-    assert "# Which client may ask for which scope." in after
+    assert "# Which client may request which scope." in after
     assert "scopes: []" in after
     assert "No server has it any more" in result.err
     assert bare.run("plan", "--detailed-exitcode").code == 0

@@ -217,7 +217,7 @@ ERROR = Diagnostic(
     "redirect-uri-not-https",
     "Redirect URI is not secure",
     detail='"http://shop.example/cb" sends authorization codes in clear text.',
-    fix="Use https. Plain http is accepted for loopback addresses only.",
+    fix="Use https. Plain http is accepted only for loopback addresses.",
     address="client/web-shop",
     path=("clients", "web-shop", "redirect_uris", 0),
     span=SourceSpan("shop.yaml", 41, 21, "    redirect_uris: [http://shop.example/cb]"),

@@ -19,7 +19,7 @@ from tests.reports.test_sarif import ERROR
 
 WARNING = Diagnostic(
     "scope-opens-nothing",
-    "Scope opens nothing",
+    "Scope gives access to nothing",
     severity=Severity.WARNING,
     address="scope/x",
     span=SourceSpan("deploy/shop.yaml", 7, 3),
@@ -47,7 +47,7 @@ def test_an_error_fails_and_a_warning_does_not() -> None:
     assert [suite.name for suite in report] == ["oauthdeploy validate", "deploy/shop.yaml"]
     _, warning, error = cases(report)
     assert warning.is_passed
-    assert warning.system_out.startswith("warning: Scope opens nothing [scope-opens-nothing]")
+    assert warning.system_out.startswith("warning: Scope gives access to nothing [scope-opens-nothing]")
     (failure,) = error.result
     assert failure.message == "Redirect URI is not secure"
     assert failure.text.splitlines() == [

@@ -108,7 +108,7 @@ def _refused(source: Source, why: str) -> Diagnostic:
         "not-formatted",
         "The file can't be formatted without changing it",
         f"{source.name} is left as it is: {why}.",
-        "This is a bug in oauthdeploy; please report it with the file's form, without its secrets.",
+        "This is a bug in oauthdeploy; please report it with an example of the file, without its secrets.",
     )
 
 
@@ -124,9 +124,9 @@ def _displaced(before: Source, after: Source) -> Diagnostic | None:
         if not left[target]:
             return Diagnostic(
                 "ignore-ambiguous",
-                "A comment that silences a finding can't be kept with what it speaks of",
+                "A comment that ignores a finding can't stay on its line",
                 "The line that it speaks of would hold other values in the canonical form, so the file is left as it is.",
-                "Put the value that it is about on a line of its own, and the comment beside it.",
+                "Put the value on its own line, with the comment at the end of that line.",
                 span=Locator((before,)).place(Diagnostic("", "", span=before.span(line, column))).span,
             )
         left[target] -= 1

@@ -18,8 +18,8 @@ def _pair_address(pair: Pair) -> str:
 @rule(
     "absent-client-in-use",
     Severity.ERROR,
-    "Client is marked absent and associated",
-    reason="An association needs its client, so one of the two entries is wrong.",
+    "Client is marked absent but has associations",
+    reason="An association needs its client, so one of the two entries is a mistake.",
     source="oauthdeploy manifest, version 1: associations",
     fix="Remove the client from the associations, or remove state: absent.",
     bad="""
@@ -44,15 +44,15 @@ def absent_client(context: RuleContext) -> Iterator[Finding]:
     """An association of a client that shall go."""
     for pair in context.pairs if context.absent_clients else ():
         if pair.client in context.absent_clients:
-            detail = f"{pair.client} shall be removed, and is associated with {pair.scope}."
+            detail = f"{pair.client} is marked absent, but it is associated with {pair.scope}."
             yield Finding(pair.path, detail, _pair_address(pair))
 
 
 @rule(
     "absent-scope-in-use",
     Severity.ERROR,
-    "Scope is marked absent and in use",
-    reason="A scope that a client may ask for can't be removed; servers refuse it, in the middle of an apply.",
+    "Scope is marked absent but still in use",
+    reason="A scope that a client may request can't be removed: the server refuses, and the apply fails halfway.",
     source="webMethods Integration Server, Deleting Scopes",
     fix="Remove the scope from the associations, or remove state: absent.",
     bad="""
@@ -76,15 +76,15 @@ def absent_scope(context: RuleContext) -> Iterator[Finding]:
     """An association of a scope that shall go."""
     for pair in context.pairs if context.absent_scopes else ():
         if pair.scope in context.absent_scopes:
-            detail = f"{pair.scope} shall be removed, and {pair.client} may ask for it."
+            detail = f"{pair.scope} is marked absent, but {pair.client} may request it."
             yield Finding(pair.path, detail, _pair_address(pair))
 
 
 @rule(
     "association-duplicate",
     Severity.INFO,
-    "Association is written twice",
-    reason="The second entry adds nothing; when the first is removed one day, the association stays.",
+    "Association is listed twice",
+    reason="The second entry has no effect. If you later remove the first, the association stays.",
     source="oauthdeploy manifest, version 1: associations",
     fix="Remove one of the two.",
     bad="""
@@ -113,15 +113,17 @@ def association_duplicate(context: RuleContext) -> Iterator[Finding]:
     for pair in context.pairs:
         key = (pair.client, pair.scope)
         if key in seen:
-            yield Finding(pair.path, f"{pair.client} and {pair.scope} are joined above already.", _pair_address(pair))
+            yield Finding(
+                pair.path, f"{pair.client} and {pair.scope} are already associated above.", _pair_address(pair)
+            )
         seen.add(key)
 
 
 @rule(
     "moved-from-still-there",
     Severity.ERROR,
-    "Client is renamed from a client that has its own entry",
-    reason="A rename takes the old client over. The old key can't stay a client of its own, nor be removed.",
+    "Client is renamed from a client that still has its own entry",
+    reason="A rename takes over the old client, so the old key can be neither kept nor removed as a separate client.",
     source="oauthdeploy manifest, version 1: moved_from",
     fix="Remove the old entry, or remove moved_from.",
     bad="""
@@ -145,8 +147,8 @@ def moved_still_there(context: RuleContext) -> Iterator[Finding]:
 @rule(
     "moved-from-twice",
     Severity.ERROR,
-    "Two clients are renamed from one",
-    reason="Only one client can take the old one over.",
+    "Two clients are renamed from the same client",
+    reason="Only one client can take over the old one.",
     source="oauthdeploy manifest, version 1: moved_from",
     fix="Keep moved_from on one of them.",
     bad="""
@@ -168,7 +170,7 @@ def moved_twice(context: RuleContext) -> Iterator[Finding]:
             continue
         other = owners.setdefault(entry.moved_from, key)
         if other != key:
-            yield client_finding(key, "moved_from", f"{other} is renamed from {entry.moved_from} too.")
+            yield client_finding(key, "moved_from", f"{other} is also renamed from {entry.moved_from}.")
 
 
 RULES: tuple[Rule, ...] = (absent_client, absent_scope, association_duplicate, moved_still_there, moved_twice)

@@ -14,11 +14,10 @@ from oauthdeploy.model.objects import ClientType, Grant
     "client-credentials-on-public",
     Severity.ERROR,
     "Public client has the client credentials grant",
-    reason="With this grant the client's secret is all that a token costs, and a public client has none: anybody who "
-    "knows its id "
-    "would get tokens.",
+    reason="With this grant, the secret is the only thing that protects a token, and a public client has none. "
+    "Anyone who knows its id could get tokens.",
     source="RFC 6749 section 4.4",
-    fix="Make the client confidential, or take client_credentials out of its grants.",
+    fix="Make the client confidential, or remove client_credentials from its grants.",
     bad="""
 clients:
   batch:
@@ -37,16 +36,15 @@ def client_credentials_on_public(context: RuleContext) -> Iterator[Finding]:
     """client_credentials beside type: public."""
     for key, entry in context.clients_with[Grant.CLIENT_CREDENTIALS]:
         if entry.type is ClientType.PUBLIC:
-            yield client_finding(key, "grants", f"{key} is public and can't prove who it is.")
+            yield client_finding(key, "grants", f"{key} is public and can't authenticate.")
 
 
 @rule(
     "password-grant-on-public",
     Severity.ERROR,
     "Public client has the password grant",
-    reason="Anybody who knows the client's id can try passwords through it. Servers such as webMethods Integration "
-    "Server allow "
-    "the grant for confidential clients only.",
+    reason="Anyone who knows the client's id can use it to guess passwords. Servers such as webMethods "
+    "Integration Server allow this grant for confidential clients only.",
     source="RFC 9700 section 2.4; RFC 6749 section 4.3.2; webMethods Integration Server, Registering Clients",
     fix="Use authorization_code with PKCE, or make the client confidential.",
     bad="""
@@ -67,16 +65,14 @@ def password_on_public(context: RuleContext) -> Iterator[Finding]:
     """password beside type: public."""
     for key, entry in context.clients_with[Grant.PASSWORD]:
         if entry.type is ClientType.PUBLIC:
-            yield client_finding(
-                key, "grants", f"{key} is public, so nothing but a user's password protects its tokens."
-            )
+            yield client_finding(key, "grants", f"{key} is public, so only the user's password protects its tokens.")
 
 
 @rule(
     "password-grant",
     Severity.WARNING,
     "Client has the password grant",
-    reason="It hands users' passwords to the client and can't work with a second factor. OAuth 2.1 has dropped it.",
+    reason="It gives users' passwords to the client and doesn't support a second factor. OAuth 2.1 removes it.",
     source="RFC 9700 section 2.4; OAuth 2.1 draft, section 10",
     fix="Use authorization_code with PKCE for people, client_credentials for machines.",
     bad="""
@@ -105,8 +101,8 @@ def password(context: RuleContext) -> Iterator[Finding]:
     "implicit-grant",
     Severity.WARNING,
     "Client has the implicit grant",
-    reason="It sends access tokens through the browser's address bar, where history, logs and other pages can read them. "
-    "OAuth 2.1 has dropped it.",
+    reason="It sends access tokens through the browser's address bar, where history, logs and other pages can "
+    "read them. OAuth 2.1 removes it.",
     source="RFC 9700 section 2.1.2; OAuth 2.1 draft, section 10",
     fix="Use authorization_code with PKCE.",
     bad="""
@@ -127,15 +123,15 @@ clients:
 def implicit(context: RuleContext) -> Iterator[Finding]:
     """implicit on any client."""
     for key, _ in context.clients_with[Grant.IMPLICIT]:
-        yield client_finding(key, "grants", f"{key} gets its access tokens in the browser's address bar.")
+        yield client_finding(key, "grants", f"{key} receives its access tokens in the browser's address bar.")
 
 
 @rule(
     "grants-empty",
     Severity.WARNING,
-    "Client has no grant",
-    reason="A client that may use no grant never gets a token. An empty list is managed: grants that the server has "
-    "are taken away.",
+    "Client has no grants",
+    reason="A client without grants never gets a token. An empty list is managed: grants that exist on the server "
+    "are removed.",
     source="RFC 6749 section 1.3",
     fix="List the grants, remove the key to leave them unmanaged, or write enabled: false to stop the client.",
     bad="""
@@ -161,10 +157,11 @@ def grants_empty(context: RuleContext) -> Iterator[Finding]:
 @rule(
     "refresh-grant-alone",
     Severity.WARNING,
-    "Client has the refresh token grant alone",
-    reason="A refresh token is handed out together with an access token of another grant; alone it never comes to be.",
+    "Client has only the refresh token grant",
+    reason="A refresh token is issued together with an access token of another grant. Without one, the client "
+    "never gets a refresh token.",
     source="RFC 6749 sections 1.5 and 6",
-    fix="Add the grant that the first token comes from.",
+    fix="Add the grant that issues the first token.",
     bad="""
 clients:
   web-shop:
@@ -184,18 +181,17 @@ def refresh_alone(context: RuleContext) -> Iterator[Finding]:
     for key, entry in context.clients_with[Grant.REFRESH_TOKEN]:
         grants = entry.grants or ()
         if grants.count(Grant.REFRESH_TOKEN) == len(grants):
-            yield client_finding(key, "grants", f"Nothing gives {key} its first token.")
+            yield client_finding(key, "grants", f"{key} has no grant that issues its first token.")
 
 
 @rule(
     "refresh-without-user",
     Severity.WARNING,
-    "Refresh tokens are granted beside client credentials only",
-    reason="A client with a secret asks for a new token whenever it likes, so the answer should hold no refresh "
-    "token; it would be "
-    "one more secret to lose.",
+    "Client has only the client credentials and refresh token grants",
+    reason="A client with a secret can request a new token at any time, so the response should not include a "
+    "refresh token. It would be one more secret to protect.",
     source="RFC 6749 section 4.4.3",
-    fix="Take refresh_token out of the grants.",
+    fix="Remove refresh_token from the grants.",
     bad="""
 clients:
   batch:
@@ -223,10 +219,11 @@ def refresh_without_user(context: RuleContext) -> Iterator[Finding]:
 @rule(
     "refresh-grant-without-count",
     Severity.WARNING,
-    "Refresh tokens are granted, and their count is 0",
-    reason="A count of 0 gives no refresh token, so the grant is never of use; one of the two is a slip.",
+    "Refresh tokens are granted, but the refresh count is 0",
+    reason="With a count of 0 no refresh token is issued, so the grant has no effect. One of the two is probably "
+    "a mistake.",
     source="RFC 6749 section 6; webMethods Integration Server, Registering Clients",
-    fix="Raise tokens.refresh_count, or take refresh_token out of the grants.",
+    fix="Raise tokens.refresh_count, or remove refresh_token from the grants.",
     bad="""
 clients:
   web-shop:
@@ -248,16 +245,15 @@ def refresh_without_count(context: RuleContext) -> Iterator[Finding]:
     """refresh_token beside refresh_count: 0."""
     for key, entry in context.clients_with[Grant.REFRESH_TOKEN]:
         if entry.tokens is not None and entry.tokens.refresh_count == 0:
-            yield client_finding(key, "tokens.refresh_count", f"{key} may use refresh tokens, and never gets one.")
+            yield client_finding(key, "tokens.refresh_count", f"{key} may use refresh tokens, but never gets one.")
 
 
 @rule(
     "refresh-count-without-grant",
     Severity.WARNING,
-    "Refresh tokens are counted, and not granted",
-    reason="Without the grant a refresh token can't be used on most servers; on a server where the count alone "
-    "decides, the client "
-    "gets refresh tokens that the list of grants doesn't show.",
+    "A refresh count is set, but refresh tokens are not granted",
+    reason="Most servers don't accept a refresh token without the grant. On a server where only the count "
+    "matters, the client gets refresh tokens that its grants don't show.",
     source="RFC 6749 section 6",
     fix="Add refresh_token to the grants, or write refresh_count: 0.",
     bad="""
@@ -289,10 +285,9 @@ def count_without_refresh(context: RuleContext) -> Iterator[Finding]:
 @rule(
     "client-type-missing",
     Severity.WARNING,
-    "Client type is not written",
-    reason="Whether a client can keep a secret decides about PKCE, secrets and grants. A client that is new on a "
-    "server gets the "
-    "server's default, which may be either.",
+    "Client type is not set",
+    reason="PKCE, secrets and grants depend on whether a client can keep a secret. A new client gets the server's "
+    "default, which may be either type.",
     source="RFC 6749 section 2.1",
     fix="Write type: public or type: confidential.",
     bad="""
@@ -314,7 +309,7 @@ def type_missing(context: RuleContext) -> Iterator[Finding]:
     for key, entry in context.clients:
         written = entry.model_fields_set
         if "type" not in written and not written.isdisjoint(("grants", "redirect_uris", "secret")):
-            yield client_finding(key, "", f"{key} is registered here, and its type is not written.")
+            yield client_finding(key, "", f"{key} is registered here, but its type is not set.")
 
 
 RULES: tuple[Rule, ...] = (

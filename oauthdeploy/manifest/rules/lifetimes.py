@@ -15,9 +15,9 @@ from oauthdeploy.model.objects import ClientType
     "access-token-never-expires",
     Severity.WARNING,
     "Access tokens never expire",
-    reason="A token that leaks is good for whoever finds it until somebody deletes it, and nobody knows which one to delete.",
+    reason="Anyone who finds a leaked token can use it until it is deleted, and you can't tell which one to delete.",
     source="RFC 6749 section 10.3; RFC 6750 section 5.3",
-    fix="Write a lifetime such as 1h, and give refresh tokens to clients that need longer.",
+    fix="Write a lifetime such as 1h, and grant refresh tokens to clients that need access for longer.",
     bad="""
 settings:
   access_token_lifetime: never
@@ -31,16 +31,16 @@ def never_expires(context: RuleContext) -> Iterator[Finding]:
     """never, for a server or for a client."""
     for use in context.lifetimes:
         if use.value == "never" and use.longest == LONGEST_ACCESS:
-            yield Finding(use.path, "A token that leaks stays good for ever.", use.address)
+            yield Finding(use.path, "A leaked token stays valid forever.", use.address)
 
 
 @rule(
     "access-token-lifetime-long",
     Severity.WARNING,
     "Access tokens live longer than a day",
-    reason="The longer a bearer token lives, the longer a copy of it is of use to a thief. An hour or less is advised.",
+    reason="The longer a bearer token lives, the longer a stolen copy can be used. An hour or less is recommended.",
     source="RFC 6750 section 5.3; RFC 6749 section 10.3",
-    fix="Shorten the lifetime to a day or less; refresh tokens carry a session on.",
+    fix="Shorten the lifetime to a day or less; use refresh tokens for longer sessions.",
     bad="""
 settings:
   access_token_lifetime: 30d
@@ -54,16 +54,14 @@ def access_long(context: RuleContext) -> Iterator[Finding]:
     """More than 24 hours, as long as it is in range."""
     for use in context.lifetimes:
         if isinstance(use.value, int) and use.longest == LONGEST_ACCESS < use.value <= INT32_MAX:
-            yield Finding(
-                use.path, f"A token that leaks stays good for up to {format_duration(use.value)}.", use.address
-            )
+            yield Finding(use.path, f"A leaked token stays valid for up to {format_duration(use.value)}.", use.address)
 
 
 @rule(
     "authorization-code-lifetime-long",
     Severity.WARNING,
     "Authorization codes live longer than ten minutes",
-    reason="A code is redeemed within seconds; what is left of its life is of use only to somebody who stole it.",
+    reason="A client redeems a code within seconds. After that, a longer lifetime only helps someone who stole it.",
     source="RFC 6749 section 4.1.2",
     fix="Write 10m or less.",
     bad="""
@@ -79,9 +77,9 @@ def code_long(context: RuleContext) -> Iterator[Finding]:
     """never, or more than ten minutes, as long as it is in range."""
     for use in context.lifetimes:
         if use.value == "never" and use.longest == LONGEST_CODE:
-            yield Finding(use.path, "Codes never expire; ten minutes is the most.", use.address)
+            yield Finding(use.path, "Codes never expire; the maximum is ten minutes.", use.address)
         if isinstance(use.value, int) and use.longest == LONGEST_CODE < use.value <= INT32_MAX:
-            detail = f"Codes can be redeemed for {format_duration(use.value)}; ten minutes is the most."
+            detail = f"Codes can be redeemed for {format_duration(use.value)}; the maximum is ten minutes."
             yield Finding(use.path, detail, use.address)
 
 
@@ -89,9 +87,10 @@ def code_long(context: RuleContext) -> Iterator[Finding]:
     "lifetime-zero",
     Severity.ERROR,
     "A lifetime is 0",
-    reason="A code or token without any life is expired when it arrives. Some servers read 0 as never, which is the opposite.",
+    reason="A code or token with a lifetime of 0 has expired when it arrives. Some servers read 0 as never, which "
+    "is the opposite.",
     source="RFC 6749 section 5.1; webMethods Integration Server, Configuring OAuth Settings (1 to 2147483647 seconds)",
-    fix="Write at least 1s; write never for tokens that shall not expire.",
+    fix="Write at least 1s; write never for tokens that must not expire.",
     bad="""
 settings:
   access_token_lifetime: 0s
@@ -112,7 +111,8 @@ def zero(context: RuleContext) -> Iterator[Finding]:
     "lifetime-too-long",
     Severity.ERROR,
     "A lifetime is out of range",
-    reason="Servers hold lifetimes as 32-bit numbers of seconds; a greater number is refused or wraps round to a negative one.",
+    reason="Servers store lifetimes as 32-bit numbers of seconds. A greater number is refused, or overflows to a "
+    "negative one.",
     source="webMethods Integration Server, Configuring OAuth Settings (1 to 2147483647 seconds)",
     fix="Write at most 2147483647 seconds (24855d), or never.",
     bad="""
@@ -135,7 +135,7 @@ def too_long(context: RuleContext) -> Iterator[Finding]:
     "refresh-count-out-of-range",
     Severity.ERROR,
     "Refresh count is out of range",
-    reason="Servers hold the count as a 32-bit number; some read a negative one as unlimited.",
+    reason="Servers store the count as a 32-bit number; some read a negative number as unlimited.",
     source="webMethods Integration Server, Registering Clients (0 to 2147483647)",
     fix="Write 0 to 2147483647, or unlimited.",
     bad="""
@@ -162,8 +162,8 @@ def count_range(context: RuleContext) -> Iterator[Finding]:
 @rule(
     "refresh-unlimited-on-public",
     Severity.WARNING,
-    "Public client has refresh tokens that never end",
-    reason="Nothing ties a refresh token to a public client: whoever steals it can renew it for ever.",
+    "Public client has refresh tokens that never expire",
+    reason="A refresh token is not bound to a public client: anyone who steals it can renew it forever.",
     source="RFC 9700 sections 2.2.2 and 4.14.2",
     fix="Limit tokens.refresh_count, so that people sign in again from time to time.",
     bad="""
@@ -184,15 +184,15 @@ def unlimited_on_public(context: RuleContext) -> Iterator[Finding]:
     for key, entry in context.clients_that_write("tokens"):
         if entry.tokens is not None and entry.tokens.refresh_count == "unlimited" and entry.type is ClientType.PUBLIC:
             yield client_finding(
-                key, "tokens.refresh_count", f"A refresh token stolen from {key} can be renewed for ever."
+                key, "tokens.refresh_count", f"A refresh token stolen from {key} can be renewed forever."
             )
 
 
 @rule(
     "refresh-unlimited",
     Severity.INFO,
-    "Client has refresh tokens that never end",
-    reason="Access that a person gave once is never asked for again, even when the client has not been used for years.",
+    "Client has refresh tokens that never expire",
+    reason="Users who consented once are never asked again, even if the client has not been used for years.",
     source="RFC 9700 section 4.14.2",
     fix="Limit tokens.refresh_count.",
     bad="""
@@ -218,7 +218,7 @@ def unlimited(context: RuleContext) -> Iterator[Finding]:
             and entry.tokens.refresh_count == "unlimited"
             and entry.type is not ClientType.PUBLIC
         ):
-            yield client_finding(key, "tokens.refresh_count", f"Access that was given to {key} never ends by itself.")
+            yield client_finding(key, "tokens.refresh_count", f"Access granted to {key} never ends by itself.")
 
 
 RULES: tuple[Rule, ...] = (

@@ -65,9 +65,10 @@ def _findings(context: RuleContext, alike: _Alike, kind: Kind, key: str, path: P
     "name-not-accepted",
     Severity.ERROR,
     "Server doesn't accept this name",
-    reason="Each server has its own rules for names; a name that breaks them is refused in the middle of an apply.",
+    reason="Each server has its own rules for names; a server refuses a name that breaks them, and the apply "
+    "fails halfway.",
     source="oauthdeploy drivers: rules for names; webMethods Integration Server, Registering Clients and Defining Scopes",
-    fix="Choose a name that every server accepts; clients have name for what people see.",
+    fix="Choose a name that every server accepts. For a client, set name to what people should see.",
     bad="""
 clients:
   web-shop:
@@ -117,10 +118,10 @@ def _trusted(context: RuleContext, alike: _Alike, limit: Limit) -> Iterator[Find
     "value-not-accepted",
     Severity.ERROR,
     "Server doesn't accept this value",
-    reason="The value is longer or larger than the server can hold, or has characters that it refuses. It would fail in the "
-    "middle of an apply, and with every apply again.",
+    reason="The value is longer or larger than the server can store, or has characters that it refuses. Every "
+    "apply would fail on it.",
     source="oauthdeploy drivers: limits of fields; tried on Keycloak 26.7",
-    fix="Write a value that every server accepts, or take the server out with on.",
+    fix="Write a value that every server accepts, or exclude the server with on.",
     bad="""
 servers:
   login:

@@ -17,12 +17,11 @@ SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+\Z")
 @rule(
     "scope-name-characters",
     Severity.ERROR,
-    "Scope name has characters that a scope can't have",
-    reason="Scopes are sent as one text with spaces between them, so a name with a space is two scopes. Quotation "
-    "mark and backslash "
-    "are excluded, and so is all that isn't ASCII.",
+    "Scope name has characters that are not allowed",
+    reason="Scopes are sent as one string, separated by spaces, so a name with a space is read as two scopes. "
+    "Quotation marks, backslashes and non-ASCII characters are not allowed.",
     source="RFC 6749 section 3.3",
-    fix="Use letters, digits and signs such as . : _ - /.",
+    fix="Use letters, digits and characters such as . : _ - /.",
     bad="""
 scopes:
   "read orders":
@@ -49,9 +48,8 @@ def scope_characters(context: RuleContext) -> Iterator[Finding]:
     "client-name-twice",
     Severity.ERROR,
     "Two clients have the same name and version",
-    reason="The server makes the client's id itself and tells clients apart by name and version, so the two entries "
-    "would fight over "
-    "one client.",
+    reason="The server generates the client's id and identifies clients by name and version, so both entries "
+    "would change the same client.",
     source="webMethods Integration Server, Registering Clients",
     fix="Change the name or the version of one of them.",
     bad="""
@@ -113,10 +111,10 @@ def _shown(name: str, version: str | None) -> str:
 @rule(
     "scope-names-alike",
     Severity.INFO,
-    "Two scopes differ in case only",
-    reason="Scope names are compared with their case, so these are two scopes; people and some products take them for one.",
+    "Two scopes differ only in case",
+    reason="Scope names are case-sensitive, so these are two scopes, but people and some products treat them as one.",
     source="RFC 6749 section 3.3",
-    fix="Rename one, or keep one.",
+    fix="Rename or remove one of them.",
     bad="""
 scopes:
   orders.read: {description: Read orders, resources: [orders.v1]}
@@ -141,10 +139,11 @@ def scopes_alike(context: RuleContext) -> Iterator[Finding]:
     "external-with-fields",
     Severity.ERROR,
     "An external object has fields of its own",
-    reason="Another manifest owns the object, so what is written here has no effect, and two places would say what it is.",
+    reason="Another manifest owns the object, so these fields have no effect here, and the object would be "
+    "defined in two places.",
     source="oauthdeploy manifest, version 1: scopes and clients",
-    fix="Remove the fields, or external if this manifest owns the object. What tells a client from others (name, version) and on "
-    "may stay.",
+    fix="Remove the fields, or remove external if this manifest owns the object. You can keep on, and the name "
+    "and version that identify a client.",
     bad="""
 scopes:
   orders.read: {external: true, description: Read orders}
@@ -167,7 +166,7 @@ def external_with_fields(context: RuleContext) -> Iterator[Finding]:
 
 
 def _external(path: Path, address: str, fields: list[str]) -> Finding:
-    return Finding(path, f"It is external, and writes {', '.join(fields)}.", address)
+    return Finding(path, f"It is external, but sets {', '.join(fields)}.", address)
 
 
 RULES: tuple[Rule, ...] = (external_with_fields, scope_characters, name_twice, scopes_alike)

@@ -18,8 +18,8 @@ from oauthdeploy.planning.protection import kinds_of
 @rule(
     "protect-pattern-invalid",
     Severity.WARNING,
-    "Protect pattern can match no address",
-    reason="A pattern that names no kind of object protects nothing, and its author believes that it does.",
+    "Protect pattern can't match any address",
+    reason="A pattern that doesn't start with a kind of object protects nothing, although it looks as if it did.",
     source="oauthdeploy manifest, version 1: policy",
     fix="Write kind/name, such as client/admin-*; kinds are settings, scope, client, association, revocation, trust.",
     bad="""
@@ -37,14 +37,14 @@ def pattern_invalid(context: RuleContext) -> Iterator[Finding]:
     """A pattern whose first part is no kind."""
     for index, pattern in enumerate(context.document.policy.protect):
         if not kinds_of(pattern):
-            yield Finding(("policy", "protect", index), f"'{pattern}' names no kind of object.")
+            yield Finding(("policy", "protect", index), f"'{pattern}' doesn't start with a kind of object.")
 
 
 @rule(
     "protect-matches-nothing",
     Severity.INFO,
-    "Protect pattern matches nothing of this manifest",
-    reason="It may still protect objects that are only on a server. If it was meant for an object of this manifest, "
+    "Protect pattern matches nothing in this manifest",
+    reason="It may still protect objects that exist only on a server. If you meant an object of this manifest, "
     "the name is wrong.",
     source="oauthdeploy manifest, version 1: policy",
     fix="Correct the pattern, or remove it.",
@@ -93,8 +93,8 @@ def _text(address: Address) -> str:
 @rule(
     "policy-limit-over-100",
     Severity.ERROR,
-    "Limit is more than everything",
-    reason="A share above 100% never stops anything, so the safety net isn't there.",
+    "Limit is above 100%",
+    reason="A limit above 100% never stops a plan, so it protects nothing.",
     source="oauthdeploy manifest, version 1: policy",
     fix="Write a share up to 100%, or a count without the percent sign.",
     bad="""
@@ -113,16 +113,17 @@ def over_100(context: RuleContext) -> Iterator[Finding]:
         value = getattr(limits, field)
         share = value[:-1].lstrip("0") if value.endswith("%") else ""
         if len(share) > 3 or int(share or "0") > 100:
-            yield Finding(("policy", "limits", field), f"{value} is more than there is.")
+            yield Finding(("policy", "limits", field), f"{value} is more than all objects.")
 
 
 @rule(
     "prune-full-unprotected",
     Severity.WARNING,
     "Everything that is not in the manifest is deleted",
-    reason="full deletes objects that other teams and the server itself have made, such as the client of an admin console.",
+    reason="full also deletes objects that other teams or the server itself created, such as the client of an "
+    "admin console.",
     source="oauthdeploy manifest, version 1: policy",
-    fix="Write managed, or name what must stay under policy.protect.",
+    fix="Write managed, or list the objects to keep under policy.protect.",
     bad="""
 policy:
   prune: {clients: full}
@@ -156,10 +157,11 @@ def _is_glob(pattern: str) -> bool:
 @rule(
     "prune-without-marks",
     Severity.WARNING,
-    "Pruning has no effect on a server that keeps no marks",
-    reason="managed deletes what carries this manifest's mark. A server that keeps no marks holds nothing that does.",
+    "Pruning has no effect on a server that can't store ownership marks",
+    reason="managed deletes only objects with this manifest's ownership mark. On a server that can't store marks, "
+    "no object has one.",
     source="oauthdeploy drivers: capability tables",
-    fix="Write state: absent for what shall go, or full with policy.protect.",
+    fix="Write state: absent for each object to delete, or use full with policy.protect.",
     bad="""
 policy:
   prune: {clients: managed}
@@ -183,7 +185,9 @@ def without_marks(context: RuleContext) -> Iterator[Finding]:
     for field in ("clients", "scopes"):
         if bare and getattr(context.document.policy.prune, field) is Prune.MANAGED:
             names = ", ".join(bare)
-            yield Finding(("policy", "prune", field), f"No {field} are pruned on {names}: no marks can be kept there.")
+            yield Finding(
+                ("policy", "prune", field), f"No {field} are pruned on {names}, which can't store ownership marks."
+            )
 
 
 RULES: tuple[Rule, ...] = (pattern_invalid, matches_nothing, over_100, full_unprotected, without_marks)

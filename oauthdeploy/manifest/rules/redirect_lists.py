@@ -18,7 +18,7 @@ _REDIRECTING = (Grant.AUTHORIZATION_CODE, Grant.IMPLICIT)
     "redirect-uri-duplicate",
     Severity.WARNING,
     "Redirect URI is listed twice",
-    reason="The second entry adds nothing; it is often a slip for another address.",
+    reason="The second entry has no effect; often another address was meant.",
     source="RFC 3986 section 6.2.2.1",
     fix="Remove one of the two, or correct it.",
     bad="""
@@ -47,18 +47,18 @@ def duplicate(context: RuleContext) -> Iterator[Finding]:
             form = equivalent(uri)
             if form in seen:
                 path = ("clients", key, "redirect_uris", index)
-                yield Finding(path, f'"{uri}" is in the list already.', object_address(Kind.CLIENT, key))
+                yield Finding(path, f'"{uri}" is already in the list.', object_address(Kind.CLIENT, key))
             seen.add(form)
 
 
 @rule(
     "redirect-uris-missing",
     Severity.ERROR,
-    "Client has a grant that needs a redirect URI, and no redirect URI",
-    reason="The authorization code and the implicit grant end with a redirect; without a registered address a server refuses "
-    "the client or, worse, takes any address.",
+    "Client has a grant that needs a redirect URI, but no redirect URI",
+    reason="The authorization code and implicit grants end with a redirect. Without a registered address, a "
+    "server refuses the client or, worse, accepts any address.",
     source="RFC 6749 section 3.1.2.2; webMethods Integration Server, Registering Clients",
-    fix="List at least one redirect URI, or take authorization_code and implicit out of the grants.",
+    fix="List at least one redirect URI, or remove authorization_code and implicit from the grants.",
     bad="""
 clients:
   web-shop:
@@ -88,9 +88,7 @@ def missing(context: RuleContext) -> Iterator[Finding]:
     "redirect-uris-not-written",
     Severity.WARNING,
     "Redirect URIs are not managed for a grant that needs one",
-    reason="A client that is new on a server gets no redirect URI then; on a client that is there already, nobody "
-    "reviews where "
-    "codes are sent.",
+    reason="A new client then gets no redirect URI, and for an existing client nobody reviews where codes are sent.",
     source="RFC 6749 section 3.1.2.2",
     fix="Write redirect_uris.",
     bad="""
@@ -116,16 +114,16 @@ def not_written(context: RuleContext) -> Iterator[Finding]:
                 and "redirect_uris" not in entry.model_fields_set
                 and _first(entry.grants) is grant
             ):
-                detail = f"{grant} needs a redirect URI, and redirect_uris is not written."
+                detail = f"{grant} needs a redirect URI, but redirect_uris is not set."
                 yield client_finding(key, "grants", detail)
 
 
 @rule(
     "redirect-uris-unused",
     Severity.WARNING,
-    "Redirect URIs are of no use to the client's grants",
-    reason="Only the authorization code and the implicit grant redirect. An address that nothing needs is one more that an "
-    "attacker could use on the day a grant is added.",
+    "None of the client's grants uses its redirect URIs",
+    reason="Only the authorization code and implicit grants redirect. An attacker could use an unneeded address "
+    "as soon as such a grant is added.",
     source="RFC 6749 sections 3.1.2, 4.3 and 4.4",
     fix="Write redirect_uris: [], or add the grant that uses them.",
     bad="""

@@ -31,10 +31,11 @@ def _custom(context: RuleContext) -> Iterator[RedirectUse]:
     "redirect-uri-malformed",
     Severity.ERROR,
     "Redirect URI is not an absolute URI",
-    reason="A server compares redirect URIs letter by letter; a text that is no absolute URI never matches, or matches what "
-    "nobody meant.",
+    reason="A server compares redirect URIs character by character. A value that is not an absolute URI never "
+    "matches, or matches something that you did not intend.",
     source="RFC 6749 section 3.1.2; RFC 3986 section 4.3",
-    fix="Write the whole address, such as https://shop.example.com/callback; percent-encode what a URI can't hold.",
+    fix="Write the whole address, such as https://shop.example.com/callback; percent-encode characters that a URI "
+    "can't contain.",
     bad="""
 clients:
   web-shop:
@@ -59,9 +60,9 @@ def malformed(context: RuleContext) -> Iterator[Finding]:
     "redirect-uri-not-https",
     Severity.ERROR,
     "Redirect URI is not secure",
-    reason="Over plain http everybody on the way can read the authorization code or the token.",
+    reason="Over plain HTTP, anyone on the network path can read the authorization code or the token.",
     source="RFC 9700 section 2.6; RFC 6749 section 3.1.2.1; RFC 8252 section 7.3",
-    fix="Use https. Plain http is accepted for loopback addresses only.",
+    fix="Use https. Plain http is accepted only for loopback addresses.",
     bad="""
 clients:
   web-shop:
@@ -87,10 +88,10 @@ def not_https(context: RuleContext) -> Iterator[Finding]:
     "redirect-uri-localhost",
     Severity.WARNING,
     "Redirect URI uses the name localhost",
-    reason="The name can be resolved to another interface than the loopback one, or be blocked by a firewall; the "
-    "address can't.",
+    reason="The name may resolve to an interface other than loopback, or be blocked by a firewall. The address "
+    "avoids both.",
     source="RFC 8252 section 8.3",
-    fix="Write 127.0.0.1 or [::1] for localhost.",
+    fix="Write 127.0.0.1 or [::1] instead of localhost.",
     bad="""
 clients:
   desktop:
@@ -115,8 +116,8 @@ def localhost(context: RuleContext) -> Iterator[Finding]:
     "redirect-uri-wildcard",
     Severity.WARNING,
     "Redirect URI has a wildcard",
-    reason="A server that takes * as a wildcard sends codes to any address that fits, also to one that an attacker chose; "
-    "any other server never matches it.",
+    reason="A server that reads * as a wildcard sends codes to any matching address, even one that an attacker "
+    "chose. Any other server never matches it.",
     source="RFC 9700 sections 2.1 and 4.1.3",
     fix="List each address in full.",
     bad="""
@@ -143,7 +144,7 @@ def wildcard(context: RuleContext) -> Iterator[Finding]:
     "redirect-uri-fragment",
     Severity.ERROR,
     "Redirect URI has a fragment",
-    reason="The part behind # belongs to the answer of the server; the standard forbids it in a redirect URI.",
+    reason="The server uses the part after # for its response, so the standard forbids it in a redirect URI.",
     source="RFC 6749 section 3.1.2",
     fix="Remove the # and what follows it.",
     bad="""
@@ -170,9 +171,9 @@ def fragment(context: RuleContext) -> Iterator[Finding]:
     "redirect-uri-userinfo",
     Severity.WARNING,
     "Redirect URI has a user name in it",
-    reason="A name before the @ hides the real host from people, and may hold a password that everybody can then read.",
+    reason="A name before the @ hides the real host from people, and may contain a password that anyone can read.",
     source="RFC 3986 sections 3.2.1 and 7.5; RFC 9110 section 4.2.4",
-    fix="Remove what stands between // and @.",
+    fix="Remove everything between // and @.",
     bad="""
 clients:
   web-shop:
@@ -190,14 +191,14 @@ def userinfo(context: RuleContext) -> Iterator[Finding]:
     """A user name or password before the host; the detail doesn't repeat it."""
     for use in _sound(context):
         if use.uri.userinfo:
-            yield _found(use, f'The redirect URI leads to "{use.uri.host}" and has a user name before it.')
+            yield _found(use, f'The redirect URI points to "{use.uri.host}" and has a user name before the host.')
 
 
 @rule(
     "redirect-uri-dangerous-scheme",
     Severity.ERROR,
     "Redirect URI has a dangerous scheme",
-    reason="Such an address runs as a script, opens a local file or leaves the browser; it is never the page of a client.",
+    reason="Such an address runs a script, opens a local file or leaves the browser. It is never a page of the client.",
     source="RFC 6749 section 3.1.2.1; RFC 8252 section 7",
     fix="Use https, or for a native app a loopback address or a private-use scheme such as com.example.app.",
     bad="""
@@ -217,14 +218,15 @@ def dangerous_scheme(context: RuleContext) -> Iterator[Finding]:
     """Schemes that no client can receive an answer by."""
     for use in _sound(context):
         if use.uri.scheme in _DANGEROUS:
-            yield _found(use, f'"{use.uri.scheme}:" can\'t receive the answer of an authorization server safely.')
+            yield _found(use, f'"{use.uri.scheme}:" can\'t safely receive the response of an authorization server.')
 
 
 @rule(
     "redirect-uri-custom-scheme",
     Severity.INFO,
     "Redirect URI has a private-use scheme",
-    reason="Another app on the device can claim the same scheme and receive the code; PKCE makes that code useless to it.",
+    reason="Another app on the device can claim the same scheme and receive the code; PKCE makes the code useless "
+    "to that app.",
     source="RFC 8252 sections 7.1 and 8.1",
     fix="Require PKCE, or use a claimed https address or a loopback address.",
     bad="""
@@ -251,9 +253,9 @@ def custom_scheme(context: RuleContext) -> Iterator[Finding]:
     "redirect-uri-scheme-without-dot",
     Severity.WARNING,
     "Private-use scheme is not a reversed domain name",
-    reason="Only a scheme made of a domain name that you own keeps apps of other makers from using it by accident.",
+    reason="Only a scheme based on a domain name that you own is safe from accidental use by other vendors' apps.",
     source="RFC 8252 section 7.1",
-    fix="Use a reversed domain name of yours, such as com.example.mobile:/callback.",
+    fix="Use your own domain name, reversed, such as com.example.mobile:/callback.",
     bad="""
 clients:
   mobile:
@@ -271,7 +273,7 @@ def scheme_without_dot(context: RuleContext) -> Iterator[Finding]:
     """Schemes of one word, on clients that may be native apps."""
     for use in _custom(context):
         if use.entry.type is not ClientType.CONFIDENTIAL and "." not in use.uri.scheme:
-            yield _found(use, f'"{use.uri.scheme}" is no reversed domain name.')
+            yield _found(use, f'"{use.uri.scheme}" is not a reversed domain name.')
 
 
 @rule(

@@ -32,7 +32,7 @@ def _found(index: int, entry: RevocationEntry, field: str, detail: str) -> Findi
     "revocation-does-nothing",
     Severity.WARNING,
     "Revocation does nothing",
-    reason="Without tokens and block nothing is cut off, and the entry looks as if something were.",
+    reason="Without tokens or block, the entry has no effect, although it looks as if the client were cut off.",
     source="oauthdeploy manifest, version 1: revocations",
     fix="Write tokens: all, tokens: {issued_before: ...} or block: [resource].",
     bad="""
@@ -52,14 +52,14 @@ def does_nothing(context: RuleContext) -> Iterator[Finding]:
     """Neither tokens nor block."""
     for index, entry in _entries(context):
         if entry.tokens is None and not entry.block:
-            yield _found(index, entry, "", f"Nothing of {entry.client} is cut off.")
+            yield _found(index, entry, "", f"{entry.client} is not cut off.")
 
 
 @rule(
     "revocation-selection-unused",
     Severity.WARNING,
-    "Revocation selects tokens and deletes none",
-    reason="owner, scope and handles narrow down which tokens are deleted; a block always stops the client as a whole.",
+    "Revocation selects tokens but deletes none",
+    reason="owner, scope and handles select which tokens to delete; a block always disables the whole client.",
     source="oauthdeploy manifest, version 1: revocations",
     fix="Write tokens, or remove owner, scope and handles.",
     bad="""
@@ -86,12 +86,11 @@ def selection_unused(context: RuleContext) -> Iterator[Finding]:
 @rule(
     "revocation-without-server",
     Severity.WARNING,
-    "Revocation reaches no server",
-    reason="Tokens are deleted on authorization servers, and a block falls on servers of its side that hold the "
-    "client. Where there is "
-    "none, nothing happens.",
+    "Revocation applies to no server",
+    reason="Tokens are deleted on authorization servers, and a block disables the client on the servers of that "
+    "side that have it. Without such a server, nothing happens.",
     source="oauthdeploy manifest, version 1: revocations",
-    fix="Correct block, or add the server to on of the client.",
+    fix="Correct block, or add the server to the client's on.",
     bad="""
 servers:
   login:
@@ -120,9 +119,9 @@ def without_server(context: RuleContext) -> Iterator[Finding]:
     for index, entry in _entries(context):
         for side in dict.fromkeys(entry.block or ()):
             if not _reached(context, entry, side):
-                yield _found(index, entry, "block", f"No {side} server holds {entry.client}.")
+                yield _found(index, entry, "block", f"No {side} server has {entry.client}.")
         if entry.tokens is not None and not _reached(context, entry, Side.AUTHORIZATION):
-            yield _found(index, entry, "tokens", f"No authorization server holds {entry.client}.")
+            yield _found(index, entry, "tokens", f"No authorization server has {entry.client}.")
 
 
 def _reached(context: RuleContext, entry: RevocationEntry, side: Side) -> bool:
@@ -135,8 +134,9 @@ def _reached(context: RuleContext, entry: RevocationEntry, side: Side) -> bool:
 @rule(
     "enabled-and-blocked",
     Severity.WARNING,
-    "Client is enabled and blocked",
-    reason="The block wins: the client is disabled where the revocation says so, and enabled: true is not carried out there.",
+    "Client is both enabled and blocked",
+    reason="The block takes precedence: the client is disabled on the blocked side, and enabled: true has no "
+    "effect there.",
     source="oauthdeploy manifest, version 1: revocations",
     fix="Remove enabled: true, or remove the block when the incident is over.",
     bad="""
@@ -157,14 +157,14 @@ def enabled_and_blocked(context: RuleContext) -> Iterator[Finding]:
     enabled = {key for key, client in context.clients if client.enabled} if context.document.revocations else set()
     for index, entry in _entries(context):
         if entry.block and entry.client in enabled:
-            yield _found(index, entry, "block", f"{entry.client} is enabled in clients and blocked here.")
+            yield _found(index, entry, "block", f"{entry.client} is enabled under clients but blocked here.")
 
 
 @rule(
     "revoked-and-absent",
     Severity.INFO,
     "Client is revoked and marked absent",
-    reason="Deleting a client deletes its tokens too, so the revocation adds nothing once the client is gone.",
+    reason="Deleting a client also deletes its tokens, so the revocation has no effect once the client is gone.",
     source="webMethods Integration Server, Deleting Clients; RFC 7592 section 2.3",
     fix="Keep the revocation for the record, or remove it.",
     bad="""
@@ -182,18 +182,17 @@ def revoked_and_absent(context: RuleContext) -> Iterator[Finding]:
     """A revocation of a client that shall go."""
     for index, entry in _entries(context):
         if entry.client in context.absent_clients:
-            yield _found(index, entry, "client", f"{entry.client} shall be removed, and its tokens with it.")
+            yield _found(index, entry, "client", f"{entry.client} is marked absent, so its tokens are deleted with it.")
 
 
 @rule(
     "revoked-and-granted",
     Severity.WARNING,
-    "Client is revoked and newly granted",
-    reason="tokens: all deletes whatever is there at each apply, also the tokens that the client got meanwhile by the "
-    "scopes that this "
-    "manifest grants it.",
+    "Client is revoked but still has scopes",
+    reason="tokens: all deletes all tokens at each apply, including those that the client has since obtained with "
+    "the scopes that this manifest grants.",
     source="RFC 7009 section 2.1; oauthdeploy manifest, version 1: revocations",
-    fix="Write tokens: {issued_before: ...} so that new tokens live, or block the client, or remove its associations.",
+    fix="Write tokens: {issued_before: ...} to keep new tokens, or block the client, or remove its associations.",
     bad="""
 scopes:
   orders.read: {description: Read orders, resources: [orders.v1]}
@@ -232,19 +231,21 @@ def revoked_and_granted(context: RuleContext) -> Iterator[Finding]:
         scopes = [scope for scope in granted.get(entry.client, ()) if entry.scope in (None, scope)]
         if scopes:
             yield _found(
-                index, entry, "tokens", f"{entry.client} may ask for {scopes[0]} and loses those tokens again."
+                index,
+                entry,
+                "tokens",
+                f"{entry.client} may request {scopes[0]}, but each apply deletes its new tokens.",
             )
 
 
 @rule(
     "revocations-contradict",
     Severity.WARNING,
-    "Two revocations of a client end at different times",
-    reason="Both block the same side. When the first entry is removed as expired, the client stays blocked by the "
-    "other, or the other "
-    "way round.",
+    "Two revocations of a client expire on different days",
+    reason="Both block the same side. When you remove one entry because it has expired, the other still blocks "
+    "the client.",
     source="oauthdeploy manifest, version 1: revocations",
-    fix="Give both the same expires, or make one entry of them.",
+    fix="Give both the same expires, or merge them into one entry.",
     bad="""
 clients:
   mobile: {type: public}
@@ -277,9 +278,9 @@ def contradict(context: RuleContext) -> Iterator[Finding]:
     "revocation-redundant",
     Severity.INFO,
     "Another revocation covers this one",
-    reason="All tokens that this entry deletes are deleted by another entry too.",
+    reason="Another entry already deletes all tokens that this entry deletes.",
     source="oauthdeploy manifest, version 1: revocations",
-    fix="Remove it, unless it is kept for the record.",
+    fix="Remove it, unless you keep it for the record.",
     bad="""
 clients:
   mobile: {type: public}
@@ -313,7 +314,7 @@ def redundant(context: RuleContext) -> Iterator[Finding]:
             for handles in (None, entry.handles)
         ):
             if key in widest and widest[key][0] != index and _until(widest[key][1]) >= _until(entry):
-                yield _found(index, entry, "tokens", f"{widest[key][1].id} deletes these tokens too.")
+                yield _found(index, entry, "tokens", f"{widest[key][1].id} already deletes these tokens.")
                 break
 
 
@@ -326,10 +327,11 @@ def _until(entry: RevocationEntry) -> float:
     "revocation-expired",
     Severity.WARNING,
     "A revocation has expired",
-    reason="After its last day an entry cuts nobody off any more: no token is deleted by it, and what it blocked is neither "
-    "blocked again nor enabled until the entry is removed.",
+    reason="After its last day, an entry has no effect: it deletes no tokens and blocks no clients. A client that "
+    "it blocked stays disabled until you remove the entry.",
     source="oauthdeploy manifest, version 1: revocations",
-    fix="Remove the entry; the client is then enabled as clients says. Write a later day if the cut-off must go on.",
+    fix="Remove the entry; the client is then enabled or disabled as written under clients. To continue the "
+    "cut-off, write a later day.",
     bad="""
 clients:
   mobile: {type: public}

@@ -87,11 +87,11 @@ def _secrets_below(value: Any, path: Path) -> Iterator[tuple[Path, Secret]]:
 @rule(
     "secret-in-manifest",
     Severity.WARNING,
-    "Secret stands in the manifest",
-    reason="A manifest is reviewed, copied and kept in version control for ever; a secret in it is known to all who "
-    "can read it.",
+    "Secret is written in the manifest",
+    reason="A manifest is reviewed, copied and kept in version control forever, so everyone who can read it knows "
+    "the secret.",
     source="RFC 6749 section 2.3.1; RFC 6819 section 5.1.4.1",
-    fix="Write a reference such as ${env:NAME} or ${file:PATH}, and change the secret, since it is known now.",
+    fix="Write a reference such as ${env:NAME} or ${file:PATH}, and change the secret, because it has been exposed.",
     bad="""
 clients:
   batch:
@@ -118,9 +118,10 @@ def in_manifest(context: RuleContext) -> Iterator[Finding]:
     "secret-empty",
     Severity.ERROR,
     "Secret is empty",
-    reason="An empty secret lets everybody in who knows the name. It usually means that a variable of the pipeline isn't set.",
+    reason="With an empty secret, anyone who knows the name can sign in. It usually means that a variable of the "
+    "pipeline isn't set.",
     source="RFC 6749 sections 2.3.1 and 10.1",
-    fix="Set the variable or the file that the reference names.",
+    fix="Set the variable, or fill the file, that the reference names.",
     bad="""
 clients:
   batch:
@@ -140,14 +141,14 @@ def empty(context: RuleContext) -> Iterator[Finding]:
         if value is not None and not value:
             origin = getattr(value, "origin", "manifest")
             source = "the manifest" if origin == "manifest" else str(origin)
-            yield Finding(path, f"{source} gives an empty text.", address)
+            yield Finding(path, f"{source} is empty.", address)
 
 
 @rule(
     "secret-on-public-client",
     Severity.ERROR,
     "Public client has a secret",
-    reason="A public client runs where everybody can read it, so its secret protects nothing; servers refuse or ignore it.",
+    reason="Anyone can read the secret of a public client, so it protects nothing. Servers refuse or ignore it.",
     source="RFC 6749 sections 2.1 and 2.3.1; RFC 8252 section 8.5",
     fix="Remove secret, or make the client confidential.",
     bad="""
@@ -173,9 +174,8 @@ def on_public(context: RuleContext) -> Iterator[Finding]:
     "secret-not-received",
     Severity.WARNING,
     "Nobody receives the client's secret",
-    reason="The server makes a secret for a new confidential client and shows it once; without an entry for it the "
-    "secret is lost, "
-    "and the client can't sign in.",
+    reason="The server generates a secret for a new confidential client and shows it only once. Unless the "
+    "manifest says where to deliver it, the secret is lost and the client can't sign in.",
     source="RFC 6749 section 2.3.1; RFC 7591 section 3.2.1",
     fix="Write secret: {generate: true, deliver_to: {file: ...}}, or give the secret with secret: {value: ...}.",
     bad="""
@@ -202,17 +202,17 @@ def not_received(context: RuleContext) -> Iterator[Finding]:
             continue
         server = next((name for name, held in making.items() if key in held), None)
         if server is not None:
-            yield client_finding(key, "", f"{server} makes a secret when it creates {key}, and no one gets it.")
+            yield client_finding(key, "", f"{server} generates a secret when it creates {key}, but nobody receives it.")
 
 
 @rule(
     "secret-revision-without-effect",
     Severity.WARNING,
-    "A raised revision is never sent",
-    reason="The revision is kept in a mark on the client, and the new secret is sent to a client that is there already. A server "
-    "that can't do both leaves the old secret as it is, without a word.",
+    "Raising the revision has no effect",
+    reason="To renew a secret, the server must store a mark on the client and accept a new secret for an existing "
+    "client. A server that can't do both silently keeps the old secret.",
     source="oauthdeploy drivers: capability tables",
-    fix="Remove revision; to renew the secret there, do it by hand, or replace the client.",
+    fix="Remove revision. To renew the secret there, do it manually or replace the client.",
     bad="""
 clients:
   batch:
@@ -248,14 +248,16 @@ def revision_without_effect(context: RuleContext) -> Iterator[Finding]:
         if sent and entry.secret is not None and entry.secret.revision is not None:
             names = ", ".join(name for name in bare if context.holds(name, Kind.CLIENT, key))
             if names:
-                yield client_finding(key, "secret", f"Raising the revision of {key} sends nothing to {names}.")
+                yield client_finding(
+                    key, "secret", f"Raising the revision of {key} does not change its secret on {names}."
+                )
 
 
 @rule(
     "secret-without-source",
     Severity.WARNING,
     "Secret has neither a value nor generate",
-    reason="Nothing says where the secret comes from, so it is never sent and revision has no effect.",
+    reason="The secret has no source, so it is never sent and revision has no effect.",
     source="oauthdeploy manifest, version 1: clients",
     fix="Add value or generate, or remove secret.",
     bad="""
@@ -275,14 +277,14 @@ def without_source(context: RuleContext) -> Iterator[Finding]:
     """A secret entry that gives none."""
     for key, entry in context.clients_that_write("secret"):
         if entry.secret is not None and entry.secret.value is None and not entry.secret.generate:
-            yield client_finding(key, "secret", f"Nothing says where the secret of {key} comes from.")
+            yield client_finding(key, "secret", f"The secret of {key} has no source.")
 
 
 @rule(
     "secret-file-shared",
     Severity.ERROR,
-    "Two secrets go to one file",
-    reason="The file is replaced in one step, so the second secret overwrites the first, which nobody can read again.",
+    "Two secrets are delivered to the same place",
+    reason="Each delivery replaces the whole file, so the second secret overwrites the first, which is then lost.",
     source="oauthdeploy manifest, version 1: clients",
     fix="Give each client a file of its own.",
     bad="""
@@ -316,7 +318,7 @@ def file_shared(context: RuleContext) -> Iterator[Finding]:
         if place in owners:
             field = "file" if entry.secret.deliver_to.file else "keyring"
             yield client_finding(
-                key, f"secret.deliver_to.{field}", f"'{place}' receives the secret of {owners[place]} too."
+                key, f"secret.deliver_to.{field}", f"'{place}' also receives the secret of {owners[place]}."
             )
         owners.setdefault(place, key)
 
@@ -340,8 +342,9 @@ def _refused(context: RuleContext, capability: Capability, wanted: str) -> Itera
 @rule(
     "secret-value-not-supported",
     Severity.ERROR,
-    "Server makes its own secrets",
-    reason="Such a server takes no secret from outside: the value would be dropped, and the client couldn't sign in.",
+    "Server generates its own secrets",
+    reason="Such a server doesn't accept a secret from the manifest: it would ignore the value, and the client "
+    "couldn't sign in.",
     source="oauthdeploy drivers: capability tables",
     fix="Write secret: {generate: true, deliver_to: {file: ...}}.",
     bad="""
@@ -370,14 +373,14 @@ clients:
 def value_not_supported(context: RuleContext) -> Iterator[Finding]:
     """secret.value on a server that takes none."""
     for key, server, note in _refused(context, Capability.CLIENT_SECRET_CHOICE, "value"):
-        yield client_finding(key, "secret.value", f"{server} takes no secret: {note}.")
+        yield client_finding(key, "secret.value", f"{server} doesn't accept a secret: {note}.")
 
 
 @rule(
     "secret-generate-not-supported",
     Severity.ERROR,
-    "Server makes no secrets",
-    reason="Such a server waits for a secret from outside, so generate would leave the client without one.",
+    "Server doesn't generate secrets",
+    reason="Such a server needs a secret from the manifest, so generate would leave the client without one.",
     source="oauthdeploy drivers: capability tables",
     fix='Write secret: {value: "${env:NAME}"}.',
     bad="""
@@ -406,7 +409,7 @@ clients:
 def generate_not_supported(context: RuleContext) -> Iterator[Finding]:
     """secret.generate on a server that makes none."""
     for key, server, note in _refused(context, Capability.CLIENT_SECRET_GENERATE, "generate"):
-        yield client_finding(key, "secret.generate", f"{server} makes no secret: {note}.")
+        yield client_finding(key, "secret.generate", f"{server} doesn't generate secrets: {note}.")
 
 
 RULES: tuple[Rule, ...] = (

@@ -35,7 +35,7 @@ def _asked(context: RuleContext, server: str) -> bool:
     "server-url-missing",
     Severity.ERROR,
     "Server has no address",
-    reason="A server that shall be read or changed must be reached.",
+    reason="oauthdeploy needs the address to read or change the server.",
     source="oauthdeploy manifest, version 1: servers",
     fix="Write url: https://host:port.",
     bad="""
@@ -64,11 +64,10 @@ def url_missing(context: RuleContext) -> Iterator[Finding]:
     "server-url-invalid",
     Severity.ERROR,
     "Server address can't be used",
-    reason="Paths of the admin API are added to the address, so it has to be a plain https or http address. A name "
-    "and password in it "
-    "would end up in logs.",
+    reason="oauthdeploy appends the paths of the admin API to the address, so it must be a plain https or http "
+    "address. A user name and password in it would end up in logs.",
     source="RFC 3986 sections 3 and 3.2.1",
-    fix="Write https://host:port, and the sign-in under credentials.",
+    fix="Write https://host:port, and put user name and password under credentials.",
     bad="""
 servers:
   login:
@@ -125,7 +124,8 @@ def url_not_https(context: RuleContext) -> Iterator[Finding]:
     "server-url-twice",
     Severity.WARNING,
     "Two entries have the same address",
-    reason="Each entry is planned by itself; two for one server write the same objects twice, and may undo each other.",
+    reason="Each entry has its own plan. Two entries for one server write the same objects twice, and may undo "
+    "each other's changes.",
     source="oauthdeploy manifest, version 1: servers",
     fix="Make one entry with role: both, or correct an address.",
     bad="""
@@ -164,9 +164,10 @@ def url_twice(context: RuleContext) -> Iterator[Finding]:
     "tls-not-verified",
     Severity.WARNING,
     "Server certificate is not verified",
-    reason="Anybody on the way can pose as the server, read the administrator's password and answer what he likes.",
+    reason="Anyone on the network path can impersonate the server, read the administrator's password and return "
+    "false data.",
     source="RFC 6749 section 1.6; RFC 9110 section 4.3.4",
-    fix="Remove verify: false, and name the authority's certificate in tls.ca_file.",
+    fix="Remove verify: false, and set tls.ca_file to the certificate of its authority.",
     bad="""
 servers:
   login:
@@ -195,8 +196,8 @@ def tls_not_verified(context: RuleContext) -> Iterator[Finding]:
     "server-field-without-use",
     Severity.WARNING,
     "Key has no meaning for the server's role",
-    reason="What is written and does nothing misleads: authorization_server and audience are for resource servers, "
-    "introspection, issuer and jwks_uri for authorization servers.",
+    reason="A key without effect is misleading: authorization_server and audience are for resource servers; "
+    "introspection, issuer and jwks_uri are for authorization servers.",
     source="oauthdeploy manifest, version 1: servers",
     fix="Remove the key, or correct the role.",
     bad="""
@@ -222,12 +223,12 @@ def field_without_use(context: RuleContext) -> Iterator[Finding]:
         for side, fields in _FIELDS_OF.items():
             for field in fields:
                 if getattr(entry, field) is not None and side not in entry.role.sides:
-                    yield Finding(("servers", name, field), f"{name} is no {side} server.")
+                    yield Finding(("servers", name, field), f"{name} doesn't have the role {side}.")
         if entry.audience is not None and Side.RESOURCE in entry.role.sides:
             trusts = [value for _, value in context.placed.get((name, Kind.TRUST), ()) if isinstance(value, Trust)]
             if any(trust.via != "jwt" for trust in trusts):
                 yield Finding(
-                    ("servers", name, "audience"), f"{name} asks about tokens and doesn't verify them itself."
+                    ("servers", name, "audience"), f"{name} introspects tokens and doesn't verify them itself."
                 )
 
 
@@ -235,8 +236,8 @@ def field_without_use(context: RuleContext) -> Iterator[Finding]:
     "environments-share-server",
     Severity.WARNING,
     "Two environments are the same server",
-    reason="What is applied to one environment is then applied to the other: a test reaches production, and each apply undoes "
-    "the other's.",
+    reason="Changes to one environment also change the other: a test reaches production, and each apply undoes "
+    "the other.",
     source="oauthdeploy manifest, version 1: environments",
     fix="Write the environment's own url, realm or path under its servers.",
     bad="""

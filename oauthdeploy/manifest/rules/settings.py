@@ -30,7 +30,8 @@ def _default(context: RuleContext, server: str, field: str) -> object:
     "https-not-required",
     Severity.WARNING,
     "HTTPS is not required",
-    reason="Over plain HTTP passwords, codes and tokens can be read on the way. OAuth 2.0 rests on TLS for all of them.",
+    reason="Over plain HTTP, anyone on the network path can read passwords, codes and tokens. OAuth 2.0 relies on "
+    "TLS to protect them.",
     source="RFC 6749 sections 3.1 and 3.2; RFC 9700 section 2.6",
     fix="Write require_https: true.",
     bad="""
@@ -56,7 +57,8 @@ def https_not_required(context: RuleContext) -> Iterator[Finding]:
     "https-not-required-on-loopback",
     Severity.INFO,
     "HTTPS is not required on this machine",
-    reason="What never leaves the machine can't be read on the way; the same setting on a real server would be a hole.",
+    reason="Traffic that never leaves the machine can't be intercepted, but the same setting on a real server "
+    "would be a vulnerability.",
     source="RFC 6749 sections 3.1 and 3.2",
     fix="Write require_https: true before the manifest is used for another server.",
     bad="""
@@ -88,9 +90,8 @@ def https_not_required_here(context: RuleContext) -> Iterator[Finding]:
 @rule(
     "pkce-not-required",
     Severity.WARNING,
-    "Public clients need no PKCE",
-    reason="An authorization code that is caught on its way to a public client can be redeemed by whoever caught it; "
-    "PKCE prevents that.",
+    "PKCE is not required for public clients",
+    reason="Anyone who intercepts a public client's authorization code can redeem it. PKCE prevents that.",
     source="RFC 9700 section 2.1.1; RFC 7636 section 1",
     fix="Write require_pkce: true.",
     bad="""
@@ -129,9 +130,9 @@ def pkce_not_required(context: RuleContext) -> Iterator[Finding]:
 @rule(
     "token-endpoint-session",
     Severity.WARNING,
-    "Token endpoint accepts a session for the client's credentials",
-    reason="A session that was opened for something else then stands in for the client's secret, so a token can be "
-    "had without it.",
+    "Token endpoint accepts a session instead of the client's credentials",
+    reason="A session that was opened for another purpose then replaces the client's secret, so a token can be "
+    "obtained without the secret.",
     source="webMethods Integration Server, Configuring OAuth Settings; RFC 6749 section 3.2.1",
     fix="Write token_endpoint_auth: credentials.",
     bad="""

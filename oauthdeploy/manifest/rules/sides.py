@@ -29,9 +29,10 @@ def _trusting(context: RuleContext, server: str, capability: Capability) -> tupl
     "scope-description-missing",
     Severity.INFO,
     "Scope has no description",
-    reason="The description is what people read when they are asked to approve, and what reviewers of an association go by.",
+    reason="Users read the description when they are asked for consent, and reviewers rely on it when they check "
+    "an association.",
     source="RFC 6749 sections 3.3 and 10.2",
-    fix="Say in a few words what the scope allows.",
+    fix="Describe in a few words what the scope allows.",
     bad="""
 scopes:
   orders.read:
@@ -48,16 +49,15 @@ def description_missing(context: RuleContext) -> Iterator[Finding]:
     """No description, or an empty one."""
     for name, entry in context.scopes:
         if not (entry.description or "").strip():
-            yield _scope_finding(name, "", f"Nothing says what {name} allows.")
+            yield _scope_finding(name, "", f"{name} has no description of what it allows.")
 
 
 @rule(
     "scope-opens-nothing",
     Severity.WARNING,
-    "Scope opens nothing",
-    reason="A token with this scope is accepted and then refused by every service, unless the scope is on the "
-    "resource server already "
-    "and opens something there that nobody reviews here.",
+    "Scope gives access to nothing",
+    reason="A token with this scope is valid, but every service refuses it, unless the scope already exists on "
+    "the resource server and gives access that nobody reviews here.",
     source="webMethods Integration Server, Defining Scopes; RFC 6749 section 7",
     fix="List folders and services in resources, or REST resources in url_templates.",
     bad="""
@@ -83,14 +83,15 @@ def opens_nothing(context: RuleContext) -> Iterator[Finding]:
         if not entry.resources and not entry.url_templates:
             server = next((one for one in opening if context.holds(one, Kind.SCOPE, name)), None)
             if server is not None:
-                yield _scope_finding(name, "", f"Nothing is written that {name} opens on {server}.")
+                yield _scope_finding(name, "", f"{name} lists nothing that it gives access to on {server}.")
 
 
 @rule(
     "scope-not-on-resource-server",
     Severity.WARNING,
     "Scope is on no resource server",
-    reason="The authorization server gives tokens for it, and no resource server knows it, so such a token opens nothing.",
+    reason="The authorization server issues tokens for it, but no resource server knows it, so such a token gives "
+    "access to nothing.",
     source="RFC 6749 section 7; webMethods Integration Server, Defining Scopes",
     fix="Add the resource server to on, or remove on.",
     bad="""
@@ -118,7 +119,7 @@ def not_on_resource_server(context: RuleContext) -> Iterator[Finding]:
                 continue
             if not any(context.holds(other, Kind.SCOPE, name) for other in others):
                 yield _scope_finding(
-                    name, "on", f"{server} gives tokens for it, and none of {', '.join(others)} has it."
+                    name, "on", f"{server} issues tokens for it, but it is not on {', '.join(others)}."
                 )
                 break
 
@@ -126,8 +127,8 @@ def not_on_resource_server(context: RuleContext) -> Iterator[Finding]:
 @rule(
     "scope-not-obtainable",
     Severity.WARNING,
-    "No client may ask for this scope",
-    reason="What the scope opens on the resource server can't be reached by anybody.",
+    "No client may request this scope",
+    reason="Nobody can use what the scope gives access to on the resource server.",
     source="webMethods Integration Server, Associating Scopes and Clients",
     fix="Associate a client, or remove the scope.",
     bad="""
@@ -175,10 +176,10 @@ def not_obtainable(context: RuleContext) -> Iterator[Finding]:
 @rule(
     "association-has-no-server",
     Severity.ERROR,
-    "No authorization server holds both the client and the scope",
-    reason="An association is kept on an authorization server, beside the client and the scope that it joins.",
+    "No authorization server has both the client and the scope",
+    reason="An association is stored on an authorization server, together with its client and scope.",
     source="webMethods Integration Server, Associating Scopes and Clients",
-    fix="Add the authorization server to on of the client and of the scope.",
+    fix="Add the authorization server to on, for both the client and the scope.",
     bad="""
 scopes:
   orders.read: {description: Read orders, resources: [orders.v1]}
@@ -214,16 +215,17 @@ def no_server(context: RuleContext) -> Iterator[Finding]:
             for server in context.servers
         ):
             address = object_address(Kind.ASSOCIATION, f"{pair.client}:{pair.scope}")
-            yield Finding(pair.path, f"{pair.client} and {pair.scope} are on no common server that grants.", address)
+            yield Finding(
+                pair.path, f"{pair.client} and {pair.scope} are not together on any authorization server.", address
+            )
 
 
 @rule(
     "client-not-on-resource-server",
     Severity.INFO,
     "Client is missing on a resource server",
-    reason="A resource server needs the same clients: there they can be blocked at once, and some servers refuse "
-    "tokens of clients that "
-    "they don't know.",
+    reason="A resource server needs the same clients: you can block them there immediately, and some servers "
+    "refuse tokens of unknown clients.",
     source="webMethods Integration Server, Enabling and Disabling Clients",
     fix="Add the resource server to on, or remove on.",
     bad="""
@@ -250,17 +252,17 @@ def client_missing(context: RuleContext) -> Iterator[Finding]:
         ]
         if missing:
             yield client_finding(
-                key, "on", f"{', '.join(dict.fromkeys(missing))} accepts its tokens and doesn't have it."
+                key, "on", f"{', '.join(dict.fromkeys(missing))} accepts its tokens, but doesn't have the client."
             )
 
 
 @rule(
     "on-nothing",
     Severity.WARNING,
-    "Object stands on no server",
-    reason="An empty list is a list: the object is planned nowhere. That is easily taken for everywhere.",
+    "Object is on no server",
+    reason="With an empty list, the object is deployed to no server. It is easy to mistake this for every server.",
     source="oauthdeploy manifest, version 1: on",
-    fix="Name servers, or remove on for every server that can hold the object.",
+    fix="List servers, or remove on to use every server that supports the object.",
     bad="""
 clients:
   mobile: {type: public, on: []}
@@ -283,10 +285,9 @@ def on_nothing(context: RuleContext) -> Iterator[Finding]:
 @rule(
     "account-not-resource-owner",
     Severity.WARNING,
-    "Client credentials client has no account among the resource owners",
-    reason="With client credentials the client acts as the account of its name. The account must exist on the "
-    "authorization server and on "
-    "the resource server, and only accounts that are listed are checked.",
+    "Client with the client credentials grant is not among the resource owners",
+    reason="With the client credentials grant, a client acts as the account that has its name. The account must "
+    "exist on the authorization server and the resource server, and only listed accounts are checked.",
     source="RFC 6749 section 4.4; webMethods Integration Server, pub.oauth:introspectToken",
     fix="Add the client's key to resource_owners.",
     bad="""

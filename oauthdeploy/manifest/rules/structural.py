@@ -26,9 +26,8 @@ _FILES = (
     _structural(
         "yaml-syntax",
         "The file is not YAML",
-        reason="What can't be read can't be guessed. Inside {} and [] a reference ${env:NAME} needs quotes, since its "
-        "braces mean "
-        "something there.",
+        reason="The file can't be parsed. Inside {} and [], a reference ${env:NAME} needs quotes, because braces "
+        "have a meaning in YAML.",
         source="YAML 1.2.2",
         fix="Correct the line; put quotes around ${...} inside {} and [].",
         bad="""
@@ -43,11 +42,10 @@ clients:
     _structural(
         "unsupported-yaml",
         "YAML feature is not part of the manifest language",
-        reason="Tags, merge keys and invisible characters mean different things to different readers, so a reviewer "
-        "could see another "
-        "manifest than the one that is applied.",
+        reason="Parsers disagree about tags, merge keys and invisible characters, so a reviewer could see a "
+        "different manifest from the one that is applied.",
         source="YAML 1.2.2 sections 5.1 and 6.8",
-        fix="Write the value in full; texts need no tag.",
+        fix="Write the value in full; strings need no tag.",
         bad="""
 clients:
   mobile: {type: !!str public}
@@ -59,10 +57,10 @@ clients:
     ),
     _structural(
         "multiple-documents",
-        "The file holds more than one YAML document",
-        reason="Many readers take the first document and drop the rest without a word.",
+        "The file contains more than one YAML document",
+        reason="Many parsers read the first document and silently ignore the rest.",
         source="YAML 1.2.2 section 9.2",
-        fix="Write one document to a file, and give several files with -f.",
+        fix="Write one document per file, and pass several files with -f.",
         bad="""
 clients:
   mobile: {type: public}
@@ -79,7 +77,7 @@ clients:
     _structural(
         "duplicate-key",
         "A key is written twice",
-        reason="YAML wants keys to be unique; readers that don't check keep one of the two, and nobody knows which.",
+        reason="YAML requires unique keys. Parsers that don't check keep one of the two, and you can't tell which.",
         source="YAML 1.2.2 section 3.2.1.1",
         fix="Remove or rename one of them.",
         bad="""
@@ -96,10 +94,10 @@ clients:
     _structural(
         "too-large",
         "The manifest is larger than can be read safely",
-        reason="A few lines of aliases can stand for gigabytes. Size, nesting, expansion and keys in one place are bounded, so "
-        "that reading stays cheap.",
+        reason="A few lines of aliases can expand to gigabytes. Size, nesting, expansion and the number of keys "
+        "in one place are limited to keep parsing fast.",
         source="YAML 1.2.2 section 7.1; CWE-776",
-        fix="Write repeated parts out, or split the manifest into several files.",
+        fix="Write out repeated parts, or split the manifest into several files.",
         bad="clients:\n  mobile: {options: {a: " + "[" * 70 + "x" + "]" * 70 + "}}",
         good="""
 clients:
@@ -109,9 +107,8 @@ clients:
     _structural(
         "file-unreadable",
         "A file can't be read",
-        reason="A part of the manifest, or a value that it refers to, is missing; planning without it would plan "
-        "something else.",
-        fix="Check the path, which starts at the manifest's folder, and the permissions.",
+        reason="A part of the manifest, or a value that it refers to, is missing. A plan without it would be wrong.",
+        fix="Check the path, which is relative to the manifest's folder, and the permissions.",
         bad="""
 clients:
   batch:
@@ -131,7 +128,7 @@ _SHAPE = (
     _structural(
         "unsupported-version",
         "The version of the manifest is not supported",
-        reason="A later version may mean something else by the same words.",
+        reason="In a later version, the same keys may have a different meaning.",
         fix="Write version: 1, or install the release that reads this version.",
         bad="""
 version: 2
@@ -142,9 +139,9 @@ version: 1
     ),
     _structural(
         "unknown-key",
-        "A key is not known here",
-        reason="A key that is ignored silently is a setting that is not made, and everybody believes it is.",
-        fix="Correct the spelling; what the model lacks goes under options.<driver>.",
+        "A key is not known",
+        reason="If unknown keys were ignored, a misspelled setting would silently have no effect.",
+        fix="Correct the spelling. Put settings specific to a server product under options.<driver>.",
         bad="""
 clients:
   mobile: {type: public, redirect_uri: "https://mobile.example.com/callback"}
@@ -157,7 +154,7 @@ clients:
     _structural(
         "missing-key",
         "A required key is missing",
-        reason="Without it the entry has no meaning.",
+        reason="The entry is incomplete without it.",
         fix="Write the key.",
         bad="""
 revocations:
@@ -172,9 +169,10 @@ revocations:
     ),
     _structural(
         "wrong-value",
-        "A value is not right",
-        reason="Values are read strictly: nothing turns 007 into 7, no into false, or 10 into ten minutes by accident.",
-        fix="Write the value as the message says.",
+        "A value is not valid",
+        reason="Values are parsed strictly: 007 never becomes 7, no never becomes false, and 10 never becomes ten "
+        "minutes.",
+        fix="Correct the value as described in the message.",
         bad="""
 settings:
   access_token_lifetime: one hour
@@ -186,9 +184,9 @@ settings:
     ),
     _structural(
         "not-allowed-value",
-        "A value is not among the allowed ones",
-        reason="Only these words have a meaning here.",
-        fix="Use one of the words that the message lists.",
+        "A value is not allowed",
+        reason="The field accepts only certain values.",
+        fix="Use one of the values listed in the message.",
         bad="""
 clients:
   mobile: {type: private}
@@ -200,10 +198,9 @@ clients:
     ),
     _structural(
         "unknown-reference",
-        "A name leads nowhere",
-        reason="A client, scope or server that is named but not defined is a slip, or an entry that somebody removed. "
-        "For a revocation "
-        "it is a warning: the client may be on the servers only.",
+        "A name is not defined",
+        reason="A client, scope or server that is named but not defined is misspelled or was removed. For a "
+        "revocation it is a warning, because the client may exist only on the servers.",
         fix="Correct the name, or define it.",
         bad="""
 clients:
@@ -223,8 +220,8 @@ associations:
     _structural(
         "unknown-driver",
         "The driver is not known",
-        reason="The driver decides what a server can hold, so nothing of the server can be checked without it.",
-        fix="Correct the name, or install the package that offers the driver.",
+        reason="The driver knows what a server supports, so nothing about the server can be checked without it.",
+        fix="Correct the name, or install the package that provides the driver.",
         bad="""
 servers:
   login:
@@ -247,8 +244,8 @@ _COMPOSITION = (
     _structural(
         "conflicting-definition",
         "Two files define the same thing differently",
-        reason="Which of the two counts would depend on the order of files, and nobody reviews that.",
-        fix="Keep one definition; what differs from environment to environment goes under environments.",
+        reason="Which definition wins would depend on the order of the files, which nobody reviews.",
+        fix="Keep one definition. Put differences between environments under environments.",
         bad="""
 # shop.yaml
 clients:
@@ -269,7 +266,7 @@ clients:
     _structural(
         "unknown-environment",
         "The environment is not defined",
-        reason="A manifest without its overlay is the manifest of another environment.",
+        reason="Without its overlay, the manifest would describe another environment.",
         fix="Correct the name given to --env, or define it under environments.",
         bad="""
 # with --env production
@@ -285,7 +282,8 @@ environments:
     _structural(
         "undefined-variable",
         "A reference has no value",
-        reason="An empty text in its place would be planned like a wish: an empty secret, an address without a host.",
+        reason="An empty value would be deployed as if you had written it: an empty secret, or an address without "
+        "a host.",
         fix="Set it, or write a default: ${env:NAME:-default}.",
         bad="""
 clients:
@@ -298,9 +296,9 @@ clients:
     ),
     _structural(
         "command-not-allowed",
-        "The manifest wants to run a command",
-        reason="A manifest from a branch of somebody else must not run programs where it is merely checked.",
-        fix="Give --allow-commands where you trust the manifest, or use another source.",
+        "The manifest runs a command",
+        reason="Checking a manifest, for example one from somebody else's branch, must not run programs.",
+        fix="Pass --allow-commands if you trust the manifest, or use another source.",
         bad="""
 clients:
   batch:
@@ -316,11 +314,11 @@ clients:
     ),
     _structural(
         "secret-in-plain-field",
-        "A secret stands in a field that is shown",
-        reason="Plans, reports and logs show the field, and the secret with it. What comes from the environment, a file, a "
-        "keyring or a command is secret, wherever it stands.",
+        "A secret is in a field that is shown",
+        reason="Plans, reports and logs show the field, and so the secret. Values from the environment, a file, a "
+        "keyring or a command are always secret.",
         source="CWE-532",
-        fix="Write the text itself, or bring it by a variable that the manifest declares sensitive: false: "
+        fix="Write the value itself, or use a variable that the manifest declares sensitive: false: "
         "variables: {words: {sensitive: false}}.",
         bad="""
 clients:
@@ -335,8 +333,8 @@ clients:
     ),
     _structural(
         "public-variable-is-secret",
-        "A variable that may be shown gives a secret",
-        reason="sensitive: false tells reviewers that everybody may read the value, and a secret field uses it.",
+        "A secret comes from a variable that is not sensitive",
+        reason="sensitive: false says that anyone may read the value, but a secret field uses it.",
         source="CWE-532",
         fix="Declare the variable sensitive: true, or use another source for the secret.",
         bad="""
@@ -355,7 +353,7 @@ clients:
     _structural(
         "file-not-allowed",
         "A file outside the manifest's folder is read into a field that is not secret",
-        reason="Whoever edits the manifest would choose which file of this machine is read.",
+        reason="Anyone who edits the manifest could make oauthdeploy read any file on this machine.",
         source="CWE-22",
         fix="Move the file into the manifest's folder, or allow its folder: --allow-files DIR.",
         bad="""
@@ -374,8 +372,9 @@ clients:
     ),
     _structural(
         "env-not-allowed",
-        "The manifest reads an environment variable that it may not read",
-        reason="The flag --allow-env bounds what a manifest may ask for, so that an edit of it reads nothing else.",
+        "The manifest reads an environment variable that is not allowed",
+        reason="The flag --allow-env limits which environment variables a manifest may read, so that an edit "
+        "can't read others.",
         source="CWE-526",
         fix="Remove the reference, or add the name to --allow-env.",
         bad="""
@@ -392,8 +391,8 @@ clients:
 _COMMENTS = (
     _structural(
         "ignore-without-reason",
-        "A comment that ignores needs rule and reason",
-        reason="A year later nobody knows why a finding was silenced, and nobody dares to look again.",
+        "A comment that ignores needs a rule id and a reason",
+        reason="Without a reason, nobody can later tell whether the finding may still be ignored.",
         fix="Write: # oauthdeploy: ignore[rule-id] the reason",
         bad="""
 clients:
@@ -413,7 +412,7 @@ clients:
     _structural(
         "unused-ignore",
         "A comment ignores nothing",
-        reason="It would silence the next finding in this line, which nobody has seen yet.",
+        reason="It would hide the next finding in this line, which nobody has reviewed.",
         fix="Remove the comment.",
         severity=Severity.WARNING,
         bad="""

@@ -190,10 +190,10 @@ def _says(entry: Model, field: str) -> str:
 @rule(
     "not-supported",
     Severity.ERROR,
-    "Server can't hold this",
-    reason="The driver's capability table answers no. The value would be dropped, and every plan would show it again.",
+    "Server doesn't support this",
+    reason="The driver's capability table says no. The value would be lost, and every plan would show it again.",
     source="oauthdeploy drivers: capability tables",
-    fix="Remove it, or take the server out with on, or write the setting under overrides for the servers that can hold it.",
+    fix="Remove it, exclude the server with on, or write the setting under overrides for the servers that support it.",
     bad="""
 servers:
   registry:
@@ -225,10 +225,10 @@ def not_supported(context: RuleContext) -> Iterator[Finding]:
 @rule(
     "support-untested",
     Severity.INFO,
-    "Driver has not been proved to do this",
-    reason="It should work by the server's documents, and no test against a real server has shown it yet.",
+    "Driver has not been tested for this",
+    reason="It should work according to the server's documentation, but has not been tested on a real server.",
     source="oauthdeploy drivers: capability tables",
-    fix="Try it on a test server first, and look at what the apply verifies.",
+    fix="Try it on a test server first, and check what the apply verifies.",
     bad="""
 servers:
   login:
@@ -268,10 +268,10 @@ def untested(context: RuleContext) -> Iterator[Finding]:
 @rule(
     "on-server-cannot-hold",
     Severity.ERROR,
-    "Named server can't hold this kind of object",
-    reason="The driver's capability table answers no for the whole kind, so nothing can be planned there.",
+    "Server doesn't support this kind of object",
+    reason="The driver's capability table says no for the whole kind, so nothing can be planned there.",
     source="oauthdeploy drivers: capability tables",
-    fix="Take the server out of on.",
+    fix="Remove the server from on.",
     bad="""
 servers:
   login:
@@ -313,17 +313,17 @@ def cannot_hold(context: RuleContext) -> Iterator[Finding]:
         for name, entry in entries if unable else ():
             for index, server in enumerate(getattr(entry, "on", None) or ()):
                 if server in unable:
-                    detail = f"{server} holds no {kind}s: {unable[server]}."
+                    detail = f"{server} doesn't support {kind}s: {unable[server]}."
                     yield Finding((f"{kind}s", name, "on", index), detail, object_address(kind, name))
 
 
 @rule(
     "section-without-server",
     Severity.ERROR,
-    "No server can hold this section",
-    reason="The section would be read and never planned, which looks like success.",
+    "No server supports this section",
+    reason="The section would have no effect, although the run would look successful.",
     source="oauthdeploy drivers: capability tables",
-    fix="Remove the section, or add a server that can hold it.",
+    fix="Remove the section, or add a server that supports it.",
     bad="""
 servers:
   partner-idp:
@@ -351,14 +351,14 @@ def section_without_server(context: RuleContext) -> Iterator[Finding]:
         (Kind.CLIENT, Capability.CLIENTS, context.document.clients),
     ):
         if entries and not any(context.support(name, capability) for name in writable):
-            yield Finding((f"{kind}s",), f"None of the servers holds {kind}s.")
+            yield Finding((f"{kind}s",), f"None of the servers supports {kind}s.")
     settings = context.document.settings
     issuing = any(name in context.authorization_servers for name in writable)
     if settings is not None and settings.model_fields_set - {"overrides"} and not issuing:
-        yield Finding(("settings",), "No authorization server of this manifest is written to.")
+        yield Finding(("settings",), "The manifest has no authorization server that oauthdeploy can change.")
     for name in settings.overrides or () if settings is not None else ():
         if name in context.servers and name not in writable:
-            yield Finding(("settings", "overrides", name), f"{name} is trusted and never written to.")
+            yield Finding(("settings", "overrides", name), f"{name} is only trusted; oauthdeploy never changes it.")
 
 
 RULES: tuple[Rule, ...] = (not_supported, untested, cannot_hold, section_without_server)

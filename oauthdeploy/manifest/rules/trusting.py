@@ -14,7 +14,7 @@ from oauthdeploy.model.servers import Role
 @rule(
     "introspection-not-https",
     Severity.WARNING,
-    "Introspection goes over plain HTTP",
+    "Introspection uses plain HTTP",
     reason="Every token that the resource server receives, and its own secret, cross the network in clear text.",
     source="RFC 7662 section 4",
     fix="Use an https address.",
@@ -46,8 +46,8 @@ def introspection_not_https(context: RuleContext) -> Iterator[Finding]:
     "keys-not-https",
     Severity.WARNING,
     "Keys of an authorization server are fetched over plain HTTP",
-    reason="Whoever is on the way can answer with keys of his own, and the resource server then believes every token that "
-    "he signs.",
+    reason="Anyone on the network path can substitute their own keys, and the resource server then accepts every "
+    "token that they sign.",
     source="RFC 8414 section 2: jwks_uri; RFC 7517 section 9.1",
     fix="Use an https address.",
     bad="""
@@ -78,10 +78,10 @@ def keys_not_https(context: RuleContext) -> Iterator[Finding]:
     "metadata-invalid",
     Severity.ERROR,
     "Issuer or address of keys can't be used",
-    reason="A token is believed if its iss is the issuer, letter for letter, and a key from that address fits. An issuer is "
-    "an address without query and fragment.",
+    reason="A token is accepted if its iss is exactly the issuer and a key from that address verifies its "
+    "signature. An issuer is an address without query and fragment.",
     source="RFC 8414 section 2: issuer, jwks_uri; RFC 9068 section 4",
-    fix="Write what the server's own metadata says, under /.well-known/oauth-authorization-server or "
+    fix="Copy the value from the server's metadata, at /.well-known/oauth-authorization-server or "
     "/.well-known/openid-configuration.",
     bad="""
 servers:
@@ -113,9 +113,9 @@ def metadata_invalid(context: RuleContext) -> Iterator[Finding]:
     "resource-server-trusts-nobody",
     Severity.WARNING,
     "Resource server names no authorization server",
-    reason="Whom a resource server trusts is then not managed, and nothing can be checked across the two sides.",
+    reason="Which server it trusts is then not managed, and the two sides can't be checked against each other.",
     source="RFC 6749 section 1.1; webMethods Integration Server, Configuring OAuth Settings",
-    fix="Write authorization_server: with the name of a server entry.",
+    fix="Set authorization_server to the name of a server entry.",
     bad="""
 servers:
   login:
@@ -151,10 +151,10 @@ def trusts_nobody(context: RuleContext) -> Iterator[Finding]:
     "authorization-server-not-trusted",
     Severity.INFO,
     "No resource server trusts this authorization server",
-    reason="Its tokens open nothing that this manifest knows. That is right where the resource servers stand in "
-    "another manifest.",
+    reason="No server in this manifest accepts its tokens. That is fine if its resource servers are in another "
+    "manifest.",
     source="RFC 6749 section 1.1",
-    fix="Name it in authorization_server of a resource server, if one belongs to it.",
+    fix="If a resource server belongs to it, set that server's authorization_server.",
     bad="""
 servers:
   login:

@@ -47,9 +47,9 @@ def read_redirect_uri(text: str) -> RedirectUri:
     if match is None:
         return RedirectUri(text, scheme, problem="it has no scheme, so it is not absolute")
     if not _URI_CHARACTERS.match(text):
-        return RedirectUri(text, scheme, problem="it holds characters that a URI can't hold")
+        return RedirectUri(text, scheme, problem="it has characters that a URI can't contain")
     if _BAD_ESCAPE.search(text):
-        return RedirectUri(text, scheme, problem="it holds a % that two hexadecimal digits don't follow")
+        return RedirectUri(text, scheme, problem="it has a % that is not followed by two hexadecimal digits")
     try:
         parts = urlsplit(text)
         host = parts.hostname or ""
@@ -81,9 +81,9 @@ def server_url_problem(text: str) -> str:
     if not host:
         return "it has no host"
     if any(character.isspace() or not character.isprintable() for character in text):
-        return "it holds a space or a control character"
+        return "it contains a space or a control character"
     if "@" in parts.netloc:
-        return "it holds a user name or a password"
+        return "it contains a user name or a password"
     if "?" in text or "#" in text:
         return "it has a query or a fragment"
     return ""

@@ -228,7 +228,7 @@ def _expired(entry: BaselineEntry, place: str) -> Diagnostic:
         EXPIRED,
         "An entry of the baseline has expired",
         detail=f"{_entry_text(entry, place)} of {entry.owner} was accepted until {entry.expires}: it counts again.",
-        fix="Put the difference right, or give the entry a later day.",
+        fix="Fix the difference, or give the entry a later day.",
         severity=Severity.WARNING,
         address=entry.address,
     )

@@ -185,7 +185,7 @@ class _Exporter:
             yield EntryEdit(name, absent=True, on=(target,))
             return
         why = f"{target} has it, and {self.options.source} doesn't; it stays."
-        self._report("export-only-on-target", f"{kind}/{name}@{target}", why, "With --mirror it is written as absent.")
+        self._report("export-only-on-target", f"{kind}/{name}@{target}", why, "Pass --mirror to mark it as absent.")
 
     def _fields(
         self, kind: Kind, name: str, sides: Mapping[str, LiveObject], target: LiveObject | None
@@ -395,6 +395,6 @@ _SUMMARIES: Final = {
     "export-unreadable": "A kind could not be read",
     "export-left-out": "Something is left out",
     "export-differs": "A field differs between servers",
-    "export-gone": "An entry goes",
+    "export-gone": "An entry is removed",
     "export-only-on-target": "Only the target has an object",
 }

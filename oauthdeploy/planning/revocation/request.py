@@ -155,9 +155,9 @@ def unreadable(live: LiveState, server: str) -> Diagnostic | None:
 def _server_left_out(server: str, error: OAuthDeployError) -> Diagnostic:
     return Diagnostic(
         "server-left-out",
-        "A server is left out, and the client is not cut off there",
+        "A server was skipped, and the client is not cut off there",
         detail=f"{server}: {error.summary}.",
-        fix="Run the same command again when the server answers, or cut the client off by hand there.",
+        fix="Run the same command again when the server responds, or cut off the client manually there.",
         severity=Severity.WARNING,
     )
 
@@ -231,9 +231,9 @@ _CANNOT: Final[Mapping[Capability, str]] = {
 def _gap_finding(address: Address, capability: Capability, note: str) -> Diagnostic:
     return Diagnostic(
         NOT_OFFERED,
-        "A server can't be cut off from in this way",
+        "A server doesn't support this kind of cut-off",
         detail=f"{address.server} can't {_CANNOT[capability]}: {note}.",
-        fix="Do it by hand there, or choose another selection.",
+        fix="Do it manually there, or choose another selection.",
         severity=Severity.WARNING,
         address=str(address),
     )

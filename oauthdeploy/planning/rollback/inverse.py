@@ -76,7 +76,7 @@ def inverse(
             _take_back(step, base, names, wish)
     for step in steps:
         if not step.made:
-            wish.found.append(_finding(step, END_UNKNOWN, "The end of a change is unknown", _UNKNOWN_END, _LOOK))
+            wish.found.append(_finding(step, END_UNKNOWN, "The result of a change is unknown", _UNKNOWN_END, _LOOK))
     if live is not None:
         _drop_unfounded(wish, live)
     policy = Policy(prune=_NO_PRUNING, protect=base.policy.protect, limits=base.policy.limits)
@@ -239,7 +239,7 @@ def _restored_object(step: Step, base: DesiredState) -> Object:
 
 
 def _not_restorable(step: Step) -> Iterator[Diagnostic]:
-    summary = "Something can't be taken back"
+    summary = "Something can't be rolled back"
     if step.address.kind is Kind.REVOCATION and "tokens.refused" in step.back:
         yield _finding(step, NOT_RESTORABLE, summary, "Refused tokens stay refused; their owners sign in again.", "")
     if step.address.kind is Kind.REVOCATION and "tokens.active" in step.back:
@@ -381,7 +381,7 @@ def _drop_unfounded(wish: _Draft, live: LiveState) -> None:
                 wish.found.append(
                     Diagnostic(
                         NOT_RESTORABLE,
-                        "Something can't be taken back",
+                        "Something can't be rolled back",
                         f"{end} is gone, so {address} can't be brought back.",
                         severity=Severity.WARNING,
                         address=str(address),

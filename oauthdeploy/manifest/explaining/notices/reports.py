@@ -12,14 +12,14 @@ _PLANNED: Final = {
     "replace": ("The plan replaces an object", "A field differs that the server can't change in place."),
     "delete": ("The plan deletes an object", "The manifest says absent, or policy.prune asks for it to go."),
     "disable": ("The plan disables a client", "A revocation blocks it, or the manifest says enabled: false."),
-    "revoke": ("The plan revokes tokens", "A revocation of the manifest asks for it."),
+    "revoke": ("The plan revokes tokens", "A revocation in the manifest requires it."),
 }
 _FOUND: Final = {
     "missing": (
         "error",
         "An object of the manifest is missing on the server",
         "Somebody deleted it, or it was never applied.",
-        "Apply the manifest, or remove it there.",
+        "Apply the manifest, or remove the object from it.",
     ),
     "unexpected": (
         "error",
@@ -30,20 +30,20 @@ _FOUND: Final = {
     "changed": (
         "error",
         "The server differs from the manifest",
-        "A managed field was changed by hand, or a change of the manifest was never applied.",
+        "A managed field was changed manually, or a change in the manifest was never applied.",
         "Apply the manifest, or write the new value into it.",
     ),
     "sides-disagree": (
         "error",
         "Two sides disagree",
-        "The authorization and the resource server hold one object differently.",
-        "Apply the manifest: it brings both sides in step.",
+        "An object differs between the authorization server and the resource server.",
+        "Apply the manifest to make both sides the same.",
     ),
     "cannot-compare": (
         "info",
         "A value can't be compared",
-        "The server shows no secrets, so nobody can tell whether it is the one of the manifest. That is never drift.",
-        "Nothing; a higher secret.revision sends it again.",
+        "The server does not return secrets, so the value can't be compared with the manifest. This is never drift.",
+        "Nothing; raise secret.revision to send it again.",
     ),
     "unreadable": (
         "warning",
@@ -86,8 +86,8 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "change-failed",
         "error",
         "A change failed",
-        "The server didn't make it; the finding quotes why.",
-        "Put the cause right and apply again.",
+        "The server did not make the change; the finding quotes the reason.",
+        "Fix the cause and apply again.",
     ),
     (
         "change-unknown",
@@ -100,7 +100,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "change-skipped",
         "warning",
         "A change was not tried",
-        "Something that it depends on was not made, or the run ended before.",
+        "A change that it depends on was not made, or the run ended first.",
         "Apply again.",
     ),
 )

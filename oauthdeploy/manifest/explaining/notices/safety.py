@@ -11,79 +11,81 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "too-many-deletes",
         "error",
         "Too many objects would be deleted",
-        "A wrong file, environment or server shows itself by a plan that deletes much. The share of policy.limits.max_deletes "
-        "counts for each kind and server from policy.limits.minimum_population on, and always where all clients or scopes of a "
-        "server would go.",
-        "Check the plan; raise policy.limits.max_deletes where it is meant.",
+        "A plan that deletes many objects often means a wrong file, environment or server. The share in "
+        "policy.limits.max_deletes applies to each kind and server with at least policy.limits.minimum_population "
+        "objects, and always if all clients or scopes of a server would be deleted.",
+        "Check the plan; raise policy.limits.max_deletes if the deletes are intended.",
     ),
     (
         "too-many-updates",
         "error",
         "Too many objects would be changed",
-        "A slip in a variable or an overlay shows itself by a plan that changes much; policy.limits.max_updates is the limit.",
-        "Check the plan; raise policy.limits.max_updates where it is meant.",
+        "A plan that changes many objects often means a mistake in a variable or an overlay; "
+        "policy.limits.max_updates is the limit.",
+        "Check the plan; raise policy.limits.max_updates if the updates are intended.",
     ),
     (
         "protected-object",
         "error",
         "A protected object would be deleted",
-        "policy.protect names objects that must not be deleted, made anew or cut off by mistake.",
-        "Take the object out of policy.protect if it may go.",
+        "policy.protect lists objects that must not be deleted, replaced or cut off by mistake.",
+        "Remove the object from policy.protect if it may be deleted.",
     ),
     (
         "protects-nothing",
         "error",
-        "A protect pattern protects nothing, and the plan would prune",
-        "A pattern of policy.protect that names no object may have been written for what is about to be deleted: a client that "
-        "the manifest doesn't name goes by its label, such as client/Web Shop (1).",
-        "Write the pattern as the plan names the object, by its label or by its id; remove it if nothing is meant.",
+        "A protect pattern matches nothing, and the plan would prune",
+        "A pattern of policy.protect that matches no object may be meant for an object that would be deleted: a "
+        "client that is not in the manifest is addressed by its label, such as client/Web Shop (1).",
+        "Write the pattern with the label or id that the plan shows, or remove it if you don't need it.",
     ),
     (
         "foreign-ownership",
         "error",
         "An object belongs to another manifest",
-        "The object carries the mark of another manifest's name. Two manifests that change one object undo each other's work.",
-        "Change it in the manifest that it belongs to.",
+        "The object has the ownership mark of another manifest. Two manifests that change the same object undo "
+        "each other's changes.",
+        "Change it in the manifest that owns it.",
     ),
     (
         "empty-manifest",
         "error",
-        "The manifest names nothing, and the plan would delete",
-        "With policy.prune a manifest without any scope, client or association asks for everything to go; mostly the wrong file "
-        "was read.",
+        "The manifest is empty, and the plan would delete",
+        "With policy.prune, a manifest without scopes, clients or associations deletes everything. Usually the "
+        "wrong file was read.",
         "Check that the right files were read.",
     ),
     (
         "empty-section",
         "error",
         "A section is empty, and the plan would delete",
-        "With policy.prune a server for which the manifest wants no object of a kind loses all of that kind; mostly a file is "
-        "missing, or `on:` names too few servers.",
+        "With policy.prune, a server loses all objects of a kind if the manifest has none of that kind for it. "
+        "Usually a file is missing, or `on:` lists too few servers.",
         "Check that section of the manifest.",
     ),
     (
         "self-lockout",
         "error",
-        "The plan would shut out oauthdeploy or a resource server",
-        "A change would end what the tool itself, or a resource server that asks the authorization server, signs in with: the "
-        "client or account, its grant, how it proves itself, the scopes and mappers of its tokens, or a rule of the realm. The "
-        "next run could not put it right.",
+        "The plan would lock out oauthdeploy or a resource server",
+        "A change would break the sign-in of oauthdeploy, or of a resource server that introspects tokens: the "
+        "client or account, its grant, how it authenticates, the scopes and mappers of its tokens, or a rule of "
+        "the realm. The next run could not repair it.",
         "Use another account or client first.",
     ),
     (
         "still-granted",
         "error",
         "A resource server would lose what is still granted",
-        "The authorization server still grants the scope or client, so its tokens would come to a resource server that refuses "
-        "them. Where a pruned object would be concerned, it is kept, and that is a warning.",
-        "Remove its associations on the authorization server too.",
+        "The authorization server still grants the scope or client, so the resource server would refuse its "
+        "tokens. An object that would be pruned is kept, with a warning.",
+        "Also remove its associations on the authorization server.",
     ),
     (
         "unreadable-guard",
         "error",
         "A guard could not be checked",
-        "A safety rule needs objects that the server didn't let oauthdeploy read, so nobody knows whether it holds.",
-        "Let oauthdeploy read them.",
+        "A safety rule needs objects that oauthdeploy was not allowed to read, so the rule can't be checked.",
+        "Give the account permission to read them.",
     ),
     (
         "undoes-cut-off",
@@ -96,8 +98,8 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "risk-too-high",
         "error",
-        "The plan has a change of too high a risk",
-        "--fail-on gives the highest risk that may pass without a person looking at it.",
-        "Check the plan; then leave --fail-on out.",
+        "The plan has a change with too high a risk",
+        "--fail-on sets the risk from which a person must review the plan.",
+        "Check the plan, then run the command without --fail-on.",
     ),
 )
