@@ -182,7 +182,7 @@ def test_folders_globs_and_standard_input(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "part"),
     [
-        ("none.yaml", None, "no such file"),
+        ("none.yaml", None, "does not exist"),
         ("empty-*.yaml", None, "matches"),
         ("utf16.yaml", "a: 1".encode("utf-16"), "UTF-16"),
         ("utf16le.yaml", "a: 1".encode("utf-16-le"), "UTF-16"),

@@ -87,12 +87,12 @@ def test_no_text_is_a_traceback(text: str) -> None:
         ("${env:NONE}", "undefined-variable", "NONE is not set"),
         ("${var:tire}", "undefined-variable", "tire"),
         ("${A}", "wrong-value", "where the value comes from"),
-        ("${evn:A}", "wrong-value", "no source"),
+        ("${evn:A}", "wrong-value", "not a source"),
         ("${env:}", "wrong-value", "names nothing"),
         ("${env:A-B}", "wrong-value", "letters"),
         ("${env:A:-${env:B}}", "wrong-value", "inside another"),
         ("${env:A", "wrong-value", "no closing"),
-        ("${}", "wrong-value", "no source"),
+        ("${}", "wrong-value", "not a source"),
         ("${var:tier:-x}", "wrong-value", "letters"),
         ("${file:nowhere.txt}", "file-unreadable", "No such file"),
         ("${file:.}", "file-unreadable", "."),
@@ -225,7 +225,7 @@ def test_a_pipe_without_a_writer_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(Unresolved) as found:
         resolver(tmp_path).text("${file:pipe}")
     assert found.value.rule == "file-unreadable"
-    assert "nobody writes" in found.value.detail
+    assert "without a writer" in found.value.detail
 
 
 def test_a_command_that_never_stops_writing_is_stopped(tmp_path: Path) -> None:
