@@ -301,7 +301,7 @@ def test_a_comment_fits_and_keeps_its_counts(size: int) -> None:
     assert ("omitted: the comment would be too long" in found) == (size == 2_000)
     if size == 2_000:
         rows = sum(line.startswith("| <code>") for line in found.splitlines()) - 1
-        left = [int(number.replace(",", "")) for number in re.findall(r"_([0-9,]+) objects left out", found)]
+        left = [int(number.replace(",", "")) for number in re.findall(r"_([0-9,]+) objects omitted", found)]
         assert rows + left[0] == size
         assert len(found) > LIMIT * 0.9
 
@@ -363,7 +363,7 @@ def test_a_page_that_would_be_too_long_says_what_it_leaves_out() -> None:
     shown = names.findall(short)
     assert 0 < len(shown) < 300
     assert shown == names.findall(whole)[: len(shown)]
-    assert f"{300 - len(shown)} objects left out at the end and " in short
+    assert f"{300 - len(shown)} objects omitted at the end and " in short
     for page in (whole, brief, short):
         assert report.headline in page
         assert '<span class="count">300</span>' in page
