@@ -29,7 +29,7 @@ def drivers(name: str | None, output: Output) -> None:
     if name is not None:
         if name not in names():
             raise click.UsageError(
-                f"There is no driver '{name}'.{meant(name, names())} Drivers are: {', '.join(names())}."
+                f"There is no driver '{name}'.{meant(name, names())} The drivers are: {', '.join(names())}."
             )
         get_driver(name)
         card = _card(name)

@@ -243,9 +243,9 @@ class Driver(ABC):
         For drivers with Capability.MARKS. Raises ServerError; default: Unsupported.
         """
         raise Unsupported(
-            f"'{self.name}' can't be told whom {address} belongs to",
+            f"'{self.name}' cannot record the owner of {address}",
             server=self.name,
-            fix="Nothing has to be written: the object is matched by its natural key.",
+            fix="No mark is needed: the object is matched by its natural key.",
         )
 
     def batch_key(self, change: Change) -> str:

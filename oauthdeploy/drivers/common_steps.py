@@ -20,8 +20,8 @@ from oauthdeploy.planning.normalize import wanted_fields
 S = TypeVar("S")
 T = TypeVar("T")
 
-GONE: Final = "It was gone already."
-ADOPTED: Final = "The answer got lost; the server was asked and has it."
+GONE: Final = "It was already gone."
+ADOPTED: Final = "The answer was lost; reading the server again showed the change."
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def parsed(server: str, method: str, path: str, read: Callable[[], T]) -> T:
         return read()
     except Garbled as problem:
         raise UnexpectedAnswer(
-            f"The answer of '{server}' can't be used: {problem}",
+            f"The answer of '{server}' cannot be used: {problem}",
             server=server,
             method=method,
             path=path,

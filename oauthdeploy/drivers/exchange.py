@@ -83,7 +83,7 @@ def judge(
         return Answer(status, _parsed(call, status, headers, raw), http_date(headers.get("Date")))
     if call.only_new and status in (304, 412):
         # RFC 9110 wants 412 for a write; some answer 304, which is for reading.
-        raise call.error(Conflict, f"'{call.server}' has something there already", status)
+        raise call.error(Conflict, f"'{call.server}' already has an object there", status)
     # Credentials would go along to wherever it points (RFC 9110, 15.4), so no redirect is followed.
     if 300 <= status < 400:
         raise redirected(call, status, headers)
@@ -99,7 +99,7 @@ def _parsed(call: Call, status: int, headers: Mapping[str, str], raw: bytes) -> 
     media = media_type(headers.get("Content-Type", ""))
     why = ""
     if encoding not in ("", "identity"):
-        why = "it is compressed, which was not asked for"
+        why = "it is compressed, though compression was not requested"
     elif media and not is_json(media):
         why = f"it is {clean(media, 60)}, not application/json"
     else:
@@ -109,9 +109,9 @@ def _parsed(call: Call, status: int, headers: Mapping[str, str], raw: bytes) -> 
             why = str(problem)
     raise call.error(
         UnexpectedAnswer,
-        f"The answer of '{call.server}' can't be used: {why}",
+        f"The answer of '{call.server}' cannot be used: {why}",
         status=status,
-        fix="Check that url leads to the administration API, not to a proxy, a portal or a sign-in page.",
+        fix="Check that url points to the administration API, not to a proxy, a portal or a sign-in page.",
         uncertain=call.writes,
     )
 
@@ -124,7 +124,7 @@ def redirected(call: Call, status: int, headers: Mapping[str, str]) -> ServerErr
         UnexpectedAnswer,
         f"'{call.server}' redirects {whither}",
         status,
-        fix="Redirects are not followed, since credentials would go along. Put the final address into url.",
+        fix="Redirects are not followed, because they would receive the credentials. Set url to the final address.",
     )
 
 
@@ -134,12 +134,12 @@ def refused(call: Call, status: int, words: str) -> ServerError:
     match status:
         case 401:
             fix = "Check the credentials of the server entry."
-            return call.error(Unauthorized, f"{name} refuses the credentials", status, words, fix)
+            return call.error(Unauthorized, f"{name} rejected the credentials", status, words, fix)
         case 403:
             fix = "Give the account the right to do this, or use another account."
-            return call.error(Forbidden, f"{name} forbids this to the account", status, words, fix)
+            return call.error(Forbidden, f"{name} does not allow the account to do this", status, words, fix)
         case 404:
-            return call.error(NotFound, f"{name} doesn't have it", status, words)
+            return call.error(NotFound, f"{name} does not have it", status, words)
         case 409:
             return call.error(Conflict, f"{name} reports a conflict", status, words)
         case 502 | 503 | 504:
@@ -155,4 +155,4 @@ def refused(call: Call, status: int, words: str) -> ServerError:
             fix = "See the server's log."
             return call.error(ServerError, f"{name} failed", status, words, fix, call.writes)
         case _:
-            return call.error(UnexpectedAnswer, f"{name} gave a status that means nothing here", status)
+            return call.error(UnexpectedAnswer, f"{name} returned an unexpected status", status)

@@ -306,7 +306,7 @@ class AdminClient:
                     UnexpectedAnswer,
                     f"The answer of '{self.server}' is larger than {limit} MiB",
                     status=response.status_code,
-                    fix="Raise limits.answer_size if the server holds that much.",
+                    fix="Raise limits.answer_size if the server has that much data.",
                     uncertain=call.writes,
                 )
             chunks.append(chunk)
@@ -316,7 +316,9 @@ class AdminClient:
         fault = explain(error, seconds)
         if fault.sent:
             self._count(call)
-        kind, what = (UnexpectedAnswer, "gave no usable answer") if fault.garbled else (Unreachable, "can't be reached")
+        kind, what = (
+            (UnexpectedAnswer, "returned no usable answer") if fault.garbled else (Unreachable, "can't be reached")
+        )
         summary = f"'{self.server}' {what}: {fault.words}"
         self_made = call.error(kind, summary, fix=fault.fix, uncertain=call.writes and fault.sent)
         if fault.transient and (call.repeatable or not fault.sent):
@@ -367,12 +369,12 @@ def open_client(
     url = server.url or ""
     why = _bad_address(url)
     if why:
-        fix = "Write the base address alone, such as https://is.example.com:5543."
+        fix = "Write only the base address, such as https://is.example.com:5543."
         finding = Diagnostic("server-url", "The address can't be used", why, fix, path=("servers", server_name, "url"))
         raise ManifestInvalid(Diagnostics.of([finding]))
     proxy = server.proxy
     if isinstance(proxy, Proxy) and (why := _bad_address(proxy.url)):
-        fix = "Write its address alone, such as http://proxy.example.com:3128; username and password have keys of their own."
+        fix = "Write only its address, such as http://proxy.example.com:3128; use the keys username and password for credentials."
         place = ("servers", server_name, "proxy", "url")
         finding = Diagnostic("proxy-url", "The address of the proxy can't be used", why, fix, path=place)
         raise ManifestInvalid(Diagnostics.of([finding]))
@@ -404,11 +406,11 @@ def _bad_address(url: str) -> str:
         parts = urlsplit(url)
         _port = parts.port
     except ValueError:
-        return "It is no address."
+        return "It is not an address."
     if parts.scheme not in ("http", "https") or not host_of(url):
         return "It must start with http:// or https:// and name a host."
     if parts.username is not None or parts.password is not None:
-        return "Credentials don't belong there; they have a place of their own in the server entry."
+        return "Do not put credentials in it; use the credentials of the server entry."
     if parts.query or parts.fragment:
         return "It must not have a query or a fragment."
     return ""

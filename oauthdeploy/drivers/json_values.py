@@ -57,7 +57,7 @@ class FieldReader:
         self.unparsed: dict[str, Unparsed] = {}
 
     def take(self, path: str, read: Callable[[], Any]) -> Any:
-        """Read one field. Gives its value, None where it can't be parsed."""
+        """Read one field. Gives its value, None where it cannot be parsed."""
         try:
             value = read()
         except Garbled as problem:
@@ -69,7 +69,7 @@ class FieldReader:
     def build(self, model: type[M], needed: Mapping[str, Any] | None = None) -> M:
         """An object of the fields that could be read; a value that the model refuses joins those that can't be parsed.
 
-        `needed` fill in for fields without which there is no object; they count as unparsed.
+        `needed` fill in for fields without which there is not an object; they count as unparsed.
         """
         while True:
             filled = {path: value for path, value in (needed or {}).items() if path not in self.values}
@@ -102,7 +102,7 @@ def _path(values: Mapping[str, Any], loc: Sequence[str | int]) -> str:
 def an_object(value: Any, what: str) -> Mapping[str, Any]:
     """A JSON object without its nulls. Raises Garbled."""
     if not isinstance(value, Mapping):
-        raise Garbled(f"{what} is no object")
+        raise Garbled(f"{what} is not an object")
     return {key: inner for key, inner in value.items() if inner is not None}
 
 
@@ -132,7 +132,7 @@ def a_text(raw: Mapping[str, Any], key: str, default: str = "") -> str:
     """A text; absent is `default`. Raises Garbled."""
     value = raw.get(key, default)
     if not isinstance(value, str):
-        raise Garbled(f"{key} is no text", value)
+        raise Garbled(f"{key} is not a string", value)
     return value
 
 
@@ -168,10 +168,10 @@ def a_number(raw: Mapping[str, Any], key: str, default: int, lowest: int) -> int
     if isinstance(value, str):
         digits = value.removeprefix("-")
         if not (digits.isascii() and digits.isdigit() and len(digits) < 16):
-            raise Garbled(f"{key} is no whole number", value)
+            raise Garbled(f"{key} is not a whole number", value)
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-        raise Garbled(f"{key} is no whole number from {lowest} up", value)
+        raise Garbled(f"{key} is not a whole number of at least {lowest}", value)
     return value
 
 
@@ -179,7 +179,7 @@ def some_texts(raw: Mapping[str, Any], key: str) -> tuple[str, ...]:
     """A list of texts, each once; absent is empty. Raises Garbled."""
     value = raw.get(key, [])
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise Garbled(f"{key} is no list of texts", value)
+        raise Garbled(f"{key} is not a list of strings", value)
     return tuple(dict.fromkeys(value))
 
 

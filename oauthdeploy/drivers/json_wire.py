@@ -89,12 +89,12 @@ def encode_form(value: Mapping[str, Any]) -> bytes:
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise NotJson("a key stands twice in one object")
+        raise NotJson("an object has a duplicate key")
     return made
 
 
 def _no_constant(_name: str) -> Any:
-    raise NotJson("it holds a number that JSON doesn't have")
+    raise NotJson("it holds a number that JSON does not allow")
 
 
 def decode(raw: bytes) -> Any:
@@ -107,11 +107,11 @@ def decode(raw: bytes) -> Any:
     except NotJson:
         raise
     except UnicodeError:
-        raise NotJson("its characters are no valid UTF-8") from None
+        raise NotJson("it is not valid UTF-8") from None
     except RecursionError:
         raise NotJson("it is nested too deeply") from None
     except ValueError:
-        raise NotJson("it can't be parsed") from None
+        raise NotJson("it cannot be parsed") from None
     return value
 
 
@@ -205,7 +205,7 @@ class Route:
         """Fill the `{}` of a path template, each with one escaped segment. Raises ValueError where a text can't be one."""
         parts = template.split("{}")
         if len(parts) != len(segments) + 1:
-            raise ValueError("a path template and its segments don't fit; this is a bug in oauthdeploy")
+            raise ValueError("a path template and its segments do not match; this is a bug in oauthdeploy")
         path, shown = parts[0], parts[0]
         for value, rest in zip(segments, parts[1:], strict=True):
             plain = segment(value.reveal() if isinstance(value, Secret) else value)
@@ -220,7 +220,7 @@ def segment(text: str) -> str:
     Raises ValueError for the empty text and for dot segments: a path with them leads to another object.
     """
     if text in ("", ".", ".."):
-        raise ValueError(f"'{text}' can't stand in a path")
+        raise ValueError(f"'{text}' cannot be part of a path")
     return quote(text, safe="")
 
 

@@ -97,7 +97,7 @@ class Registry:
     def _bring_in(self, points: tuple[EntryPoint, ...]) -> None:
         point = points[0]
         if len(points) > 1:
-            self._problems[point.name] = _problem(point, "two packages offer a driver of this name")
+            self._problems[point.name] = _problem(point, "two packages provide a driver with this name")
             return
         try:
             self._infos[point.name] = _info(point.name, point.load())
@@ -108,7 +108,7 @@ class Registry:
     def problem(self, name: str) -> Diagnostic | None:
         """Why what other packages offer under this name can't be used; None where it can, or where they offer nothing."""
         if name in self._built_in and name in self._points:
-            return _problem(self._points[name][0], "the name belongs to a driver of oauthdeploy itself")
+            return _problem(self._points[name][0], "the name belongs to a built-in driver")
         self.get(name)
         return self._problems.get(name)
 
@@ -162,22 +162,22 @@ def _attribute(target: str) -> Any:
 
 def _info(name: str, found: Any) -> DriverInfo:
     if not isinstance(found, DriverInfo):
-        raise _NotADriver("it is no DriverInfo")
+        raise _NotADriver("it is not a DriverInfo")
     if found.api_version != API_VERSION:
         raise _NotADriver(
-            f"it is made for version {found.api_version} of the driver interface, and this is version {API_VERSION}"
+            f"it is written for version {found.api_version} of the driver interface, and this is version {API_VERSION}"
         )
     if found.facts.name != name:
-        raise _NotADriver(f"it calls itself '{found.facts.name}'")
+        raise _NotADriver(f"its own name is '{found.facts.name}'")
     return found
 
 
 def _problem(point: EntryPoint, why: str) -> Diagnostic:
     return Diagnostic(
         "driver-not-usable",
-        "A driver can't be used",
+        "A driver cannot be used",
         detail=f"Driver '{point.name}' ({point.value}): {why}.",
-        fix="Update or remove the package that offers it.",
+        fix="Update or remove the package that provides it.",
         severity=Severity.WARNING,
     )
 
@@ -225,8 +225,8 @@ def get_driver(name: str) -> DriverInfo:
         return info
     problem = registry.problem(name)
     if problem is not None:
-        raise DriverNotUsable(f"The driver '{name}' can't be used", detail=problem.detail, fix=problem.fix)
-    raise DriverNotUsable(f"There is no driver '{name}'", fix=f"Drivers are: {', '.join(registry.known)}.")
+        raise DriverNotUsable(f"The driver '{name}' cannot be used", detail=problem.detail, fix=problem.fix)
+    raise DriverNotUsable(f"There is no driver '{name}'", fix=f"The drivers are: {', '.join(registry.known)}.")
 
 
 def open_driver(
@@ -260,7 +260,7 @@ def connect(
     """The same for a driver that is at hand, registered or not."""
     if info.open is None:
         raise DriverNotUsable(
-            f"Server '{name}' is not connected to",
+            f"Server '{name}' has no connection",
             detail=f"The driver '{server.driver}' only describes a server that is trusted.",
             fix="This is a bug in oauthdeploy; please report it.",
         )
@@ -288,7 +288,7 @@ def _validated(server: str, part: str, model: type[Model], value: Model | Mappin
             Diagnostics.of(
                 Diagnostic(
                     f"server-{part}",
-                    f"The {part} of a server are not what its driver takes",
+                    f"The {part} of a server are invalid for its driver",
                     detail=f"{'.'.join(str(step) for step in problem['loc']) or part}: {problem['msg']}.",
                     path=("servers", server, part, *problem["loc"]),
                 )

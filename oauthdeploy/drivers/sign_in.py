@@ -107,11 +107,11 @@ class TokenAuth(RenewingAuth):
         body = answer.body if isinstance(answer.body, Mapping) else {}
         token, kind, seconds = body.get("access_token"), body.get("token_type"), body.get("expires_in")
         if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
-            raise self._garbled("it holds no access token")
+            raise self._garbled("it has no access token")
         if not isinstance(kind, str) or kind.lower() != "bearer":
-            raise self._garbled("its token is no bearer token")
+            raise self._garbled("its token is not a bearer token")
         if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0):
-            raise self._garbled("expires_in is no number of seconds")
+            raise self._garbled("expires_in is not a number of seconds")
         return Secret(token, "server"), None if seconds is None else float(seconds)
 
     def _refusal(self, error: ServerError) -> ServerError:
@@ -129,14 +129,14 @@ class TokenAuth(RenewingAuth):
             return Unauthorized(f"'{error.server}' has no token endpoint there", **told, fix=fix)
         if isinstance(error, Unauthorized | Forbidden | Rejected) and error.status != 429:
             fix = "Check the credentials of the server entry, and that their client may use this grant."
-            return Unauthorized(f"'{error.server}' refuses to sign in", **told, fix=fix)
+            return Unauthorized(f"'{error.server}' refused the sign-in", **told, fix=fix)
         return error
 
     def _garbled(self, why: str) -> UnexpectedAnswer:
         return UnexpectedAnswer(
-            f"The answer of the token endpoint of '{self._http.server}' can't be used: {why}",
+            f"The answer of the token endpoint of '{self._http.server}' cannot be used: {why}",
             server=self._http.server,
             method="POST",
             path=self._path,
-            fix="Check that url leads to the authorization server, not to a proxy or a portal.",
+            fix="Check that url points to the authorization server, not to a proxy or a portal.",
         )

@@ -45,12 +45,12 @@ class HttpProver:
         active = answer.body.get("active") if isinstance(answer.body, Mapping) else None
         if not isinstance(active, bool):
             raise UnexpectedAnswer(
-                f"The introspection endpoint of '{server}' doesn't say whether a token is active",
+                f"The introspection endpoint of '{server}' does not say whether a token is active",
                 server=server,
                 method="POST",
                 path=path,
                 status=answer.status,
-                fix="Check introspection.endpoint: its answer must be that of RFC 7662.",
+                fix="Check introspection.endpoint: its answer must follow RFC 7662.",
             )
         return active
 

@@ -245,7 +245,7 @@ class _PostOnly(BaseAdapter):
         """Send a POST to that address. Raises WriteRefused for another method or address."""
         if request.method != "POST" or request.url != self._url:
             raise WriteRefused(
-                "A request reached a connection that only signs in",
+                "A request was attempted on a connection that only signs in",
                 detail=f"{request.method} was stopped before anything was sent.",
                 fix="This is a bug in oauthdeploy; please report it.",
             )

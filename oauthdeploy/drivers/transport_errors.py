@@ -33,7 +33,7 @@ class Fault:
     garbled: bool = False
 
 
-_RUNNING = "Check that the server runs and that url names its host and port."
+_RUNNING = "Check that the server is running and that url has its host and port."
 
 
 def explain(error: BaseException, seconds: float) -> Fault:
@@ -48,34 +48,32 @@ def explain(error: BaseException, seconds: float) -> Fault:
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return Fault("timed out while connecting", _RUNNING, sent=False)
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidHeader):
-        return Fault("the address can't be requested", "Correct url in the manifest.", sent=False, transient=False)
+        return Fault("the address cannot be requested", "Correct url in the manifest.", sent=False, transient=False)
     if _first(causes, NewConnectionError, NameResolutionError) is not None:
         return _connect_fault(causes)
     if _first(causes, Silent) is not None:
-        return Fault("it was silent for too long", "Raise limits.read_timeout if the server needs longer.")
+        return Fault("it did not respond in time", "Raise limits.read_timeout if the server needs longer.")
     if isinstance(error, requests.exceptions.Timeout) or _first(causes, TimeoutError) is not None:
-        return Fault(f"no whole answer within {seconds:g} s", "Raise limits.timeout if the server needs longer.")
+        return Fault(f"no complete answer within {seconds:g} s", "Raise limits.timeout if the server needs longer.")
     if _first(causes, http.client.RemoteDisconnected, ConnectionError, http.client.IncompleteRead) is not None:
         return Fault("the connection broke before the answer was complete", "Try again; see the server's log.")
     if _first(causes, http.client.HTTPException) is not None:
-        fix = "Check that url names the administration port and the right scheme, http or https."
-        return Fault("what came back is not HTTP", fix, transient=False, garbled=True)
+        fix = "Check that url has the administration port and the right scheme, http or https."
+        return Fault("the answer is not HTTP", fix, transient=False, garbled=True)
     return Fault(clean(f"the connection failed ({type(error).__name__})"), _RUNNING)
 
 
 def _tls_fault(error: ssl.SSLError) -> Fault:
     if isinstance(error, ssl.SSLCertVerificationError):
         why = clean(error.verify_message or "not trusted")
-        fix = "Give the authority's certificate in tls.ca_file, and use the host name that the certificate is for."
-        return Fault(f"the server's certificate is refused: {why}", fix, sent=False, transient=False)
+        fix = "Give the authority's certificate in tls.ca_file, and use the host name in the certificate."
+        return Fault(f"the server's certificate was rejected: {why}", fix, sent=False, transient=False)
     if error.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"):
         return Fault("the port does not speak TLS", "Use http:// or the TLS port.", sent=False, transient=False)
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return Fault("the TLS connection broke", "Try again; see the server's log.")
     reason = clean((error.reason or "unknown reason").replace("_", " ").lower())
-    fix = (
-        "The server must speak tls.minimum_version or newer (default TLSv1.2), and take the client certificate, if any."
-    )
+    fix = "The server must speak tls.minimum_version or newer (default TLSv1.2), and accept the client certificate, if any."
     return Fault(f"TLS failed: {reason}", fix, transient=False)
 
 
@@ -83,9 +81,9 @@ def _connect_fault(causes: tuple[BaseException, ...]) -> Fault:
     unknown = _first(causes, socket.gaierror)
     if unknown is not None:
         passing = unknown.errno == socket.EAI_AGAIN
-        return Fault("the host name is not known", "Correct url in the manifest.", sent=False, transient=passing)
+        return Fault("the host name is unknown", "Correct url in the manifest.", sent=False, transient=passing)
     refused = _first(causes, ConnectionRefusedError)
-    why = "the connection is refused" if refused is not None else "the host can't be reached"
+    why = "the connection was refused" if refused is not None else "the host can't be reached"
     return Fault(why, _RUNNING, sent=False)
 
 

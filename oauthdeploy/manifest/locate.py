@@ -77,7 +77,7 @@ class Index:
         return _walk(self.node, path, key=key)
 
     def at(self, path: Path) -> Node | None:
-        """The value at the path; None where the file doesn't have it."""
+        """The value at the path; None where the file does not have it."""
         node = self.node
         for part in path:
             value = None if node is None else node.value

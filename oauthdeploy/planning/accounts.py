@@ -91,7 +91,7 @@ def _person_missing(desired: DesiredState, name: str, state: str, server: str, b
         "A resource owner is missing on a server",
         detail=f"'{name}' {state} {server}. {trusted} issues tokens for resource owners that {resource} runs as, so both "
         "must have the account.",
-        fix=f"Create or enable '{name}' on {server}, or take it out of resource_owners.",
+        fix=f"Create or enable '{name}' on {server}, or remove it from resource_owners.",
         severity=Severity.WARNING,
         address=str(Address.singleton(Kind.TRUST, resource)),
         path=place,
@@ -125,13 +125,13 @@ def unread_accounts(desired: DesiredState, live: LiveState, facts: Mapping[str, 
         if state.accounts_unread is not None:
             why = state.accounts_unread.summary
         else:
-            why = support.note or "Its driver didn't read them" if not support else "Its driver didn't read them"
+            why = support.note or "The driver did not read them" if not support else "The driver did not read them"
         pair = next(pair for pair in _issuing(desired) if name in pair)
         yield unchecked_finding(
             str(Address.singleton(Kind.TRUST, pair[0])),
             f"The users of {name} couldn't be read, so nobody knows whether {pair[0]} and {pair[1]} both have "
             f"{_names(wanted)}. {why}.",
-            f"Let oauthdeploy read the users of {name}, or look there by hand.",
+            f"Let oauthdeploy read the users of {name}, or check them by hand.",
         )
 
 

@@ -122,7 +122,7 @@ def _mark(item: Adoptable, owner: str) -> Change:
         live=item.live,
         fields=(FieldChange(MARK, from_whom, owner),),
         batch=str(item.address),
-        note=f"Marked as '{owner}'; nothing else is changed.",
+        note=f"Marked as '{owner}'; nothing else changes.",
     )
 
 
@@ -135,7 +135,7 @@ def _foreign(item: Adoptable, name: str) -> Diagnostic:
         "foreign-ownership",
         "An object belongs to another manifest",
         detail=f"{item.address} is marked as '{item.live.owner or 'unknown'}', not as '{name}'.",
-        fix="Change it in the manifest that it belongs to, or lift the rule once with --allow foreign-ownership.",
+        fix="Change it in the manifest that owns it, or override the rule once with --allow foreign-ownership.",
         address=str(item.address),
     )
 

@@ -131,8 +131,8 @@ def _external(view: ServerView) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "external-missing",
             "An object of another manifest does not exist",
-            detail=f"{address} is external, and {view.name} doesn't have it.",
-            fix="Apply the manifest that owns it, or correct the name; write its own fields if it is to be made here.",
+            detail=f"{address} is external, and {view.name} does not have it.",
+            fix="Apply the manifest that owns it, or correct the name. To create it here, write its own fields.",
             address=str(address),
             path=view.desired.places.get(address, ()),
         )
@@ -150,7 +150,7 @@ def _existing(view: ServerView, address: Address, wanted: Object, live: LiveObje
         sends_secret = any(change.path == REVISION for change in difference.fields)
         reason = Reason.SECRET_REVISION if sends_secret and len(difference.fields) == 2 else Reason.DIFFERS
         note = (
-            "The server can't change the type: the client is made anew, its tokens end."
+            "The server can't change the type: the client is replaced, and its tokens stop working."
             if action.is_destructive
             else ""
         )
@@ -177,7 +177,7 @@ def _side_findings(view: ServerView, address: Address, difference: ObjectDiffere
     for path in difference.unknown:
         yield Diagnostic(
             "no-default-known",
-            "A default is not known",
+            "The server's default is unknown",
             detail=f"{path} asks for the server's default, and the driver '{view.driver}' doesn't know it.",
             fix="Write the value that you want.",
             severity=Severity.WARNING,
@@ -224,7 +224,7 @@ def _renamed(view: ServerView, address: Address, wanted: Object, item: LiveItem)
     yield Diagnostic(
         "rename-ends-tokens",
         "The server can't rename a client",
-        detail=f"{former} is deleted and {address} is created: its tokens end, and a server-made id or secret is a new one.",
+        detail=f"{former} is deleted and {address} is created: its tokens stop working, and it may get a new id and secret.",
         severity=Severity.WARNING,
         address=str(address),
         path=view.desired.places.get(address, ()),

@@ -62,9 +62,9 @@ class OrderCycle(OAuthDeployError):
 
     def __init__(self, addresses: Sequence[Address]) -> None:
         super().__init__(
-            "The changes depend on each other in a cycle",
+            "The changes depend on each other",
             detail=" waits for ".join(str(address) for address in addresses),
-            fix="Break the circle with --exclude. This is a bug in oauthdeploy.",
+            fix="Break the cycle with --exclude. This is a bug in oauthdeploy.",
         )
         self.addresses = tuple(addresses)
 

@@ -77,7 +77,7 @@ def _missing_state(view: ServerView, address: Address, revocation: Revocation) -
     return Diagnostic(
         "revocation-not-read",
         "A revocation could not be checked",
-        detail=f"{view.name} says nothing about the tokens and the state of client '{revocation.client}'.",
+        detail=f"{view.name} does not report the tokens and the state of client '{revocation.client}'.",
         fix="This is a bug in the server's driver. Cut the client off by hand.",
         address=str(address),
         path=view.desired.places.get(address, ()),

@@ -54,9 +54,9 @@ def idle_patterns(changes: Sequence[Change], desired: DesiredState, live: LiveSt
         more = f" and {len(going) - _SHOWN} more" if len(going) > _SHOWN else ""
         yield Diagnostic(
             "protects-nothing",
-            "A protect pattern matches nothing, and the plan would prune",
-            detail=f"'{pattern}' is the name of no object. To be deleted are {', '.join(going[:_SHOWN])}{more}.",
-            fix="Write the pattern as the plan names the object, by its label or by its id; remove it if nothing is meant; or "
+            "A protect pattern protects nothing, and the plan would prune",
+            detail=f"'{pattern}' matches no object. The plan would delete {', '.join(going[:_SHOWN])}{more}.",
+            fix="Write the object's label or id as the plan shows it; remove the pattern if you do not need it; or "
             "lift the rule once with --allow protects-nothing.",
             path=("policy", "protect", position),
         )
@@ -67,7 +67,7 @@ def _protected(address: Address, detail: str) -> Diagnostic:
         "protected-object",
         "A protected object would be deleted",
         detail=detail,
-        fix="Take it out of policy.protect if it may go, or lift the rule once with --allow protected-object.",
+        fix="Remove it from policy.protect if it may be deleted, or override the rule once with --allow protected-object.",
         address=str(address),
     )
 

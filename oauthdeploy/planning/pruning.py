@@ -65,9 +65,9 @@ def _of_another(view: ServerView, address: Address) -> Diagnostic:
     client = Address(Kind.CLIENT, address.client, view.name)
     return Diagnostic(
         "listed-association-kept",
-        "A client of another manifest has a scope that its list leaves out",
+        "A client of another manifest has a scope that is not in its list",
         detail=f"{address} stays: {client} is marked as '{view.live.objects[client].owner}'.",
-        fix="Remove it in the manifest that the client belongs to, or write it into the list.",
+        fix="Remove it in the manifest that the client belongs to, or add it to the list.",
         severity=Severity.WARNING,
         address=str(address),
     )

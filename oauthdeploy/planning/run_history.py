@@ -100,9 +100,9 @@ def history_of(records: Iterable[Mapping[str, Any]], *, path: str = "", torn: bo
                     story = replace(story, ended=record["at"], interrupted=record["interrupted"])
         except (ValueError, AddressError) as error:
             raise JournalFailed(
-                "The journal can't be understood",
-                detail=f"{path}: a record '{record['type']}' holds a value that is not known ({type(error).__name__}).",
-                fix="Use the release that wrote it; its first line names that.",
+                "The journal could not be read",
+                detail=f"{path}: a record '{record['type']}' holds a value that is not recognized ({type(error).__name__}).",
+                fix="Use the release that wrote it, which its first line names.",
             ) from None
     return replace(story, entries=tuple(entries.values()))
 

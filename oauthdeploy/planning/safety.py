@@ -68,9 +68,9 @@ def check_risk(changes: Sequence[Change], limit: Risk) -> Diagnostics:
         [
             Diagnostic(
                 RISK_RULE,
-                "The plan has a change with too high a risk",
+                "The risk of a change is too high",
                 detail=f"--fail-on {limit}: {names}{more}.",
-                fix=f"Check the plan; then leave --fail-on out, or lift the rule once with --allow {RISK_RULE}.",
+                fix=f"Check the plan; then leave --fail-on out, or override the rule once with --allow {RISK_RULE}.",
             )
         ]
     )
@@ -141,14 +141,14 @@ def _too_many(
                 rule,
                 f"Too many objects would be {done}",
                 detail=f"{count} of {living} {kind}s on {server} would be {done}{share}; the limit is {limit}.",
-                fix=f"Check the plan. Raise policy.limits.{option}, or lift the rule once with --allow {rule}.",
+                fix=f"Check the plan. Raise policy.limits.{option}, or override the rule once with --allow {rule}.",
             )
 
 
 def parse_limit(text: str) -> tuple[int, bool]:
     """Read `30%` or `30` and give the number and whether it is a share. Raises UsageError."""
     if not re.fullmatch(r"[0-9]{1,9}%?", text):
-        raise UsageError(f"'{text}' is no limit", fix="Write a share such as 30%, or a count such as 12.")
+        raise UsageError(f"'{text}' is not a limit", fix="Write a share such as 30%, or a count such as 12.")
     return int(text.removesuffix("%")), text.endswith("%")
 
 
@@ -178,7 +178,7 @@ def foreign_ownership(given: SafetyInput) -> Iterator[Diagnostic]:
                 "foreign-ownership",
                 "An object belongs to another manifest",
                 detail=f"{change.address} is marked as '{owner.owner or 'unknown'}', not as '{given.desired.name}'.",
-                fix="Change it in the manifest that it belongs to, or lift the rule once with --allow foreign-ownership.",
+                fix="Change it in the manifest that owns it, or override the rule once with --allow foreign-ownership.",
                 address=str(change.address),
                 path=change.place,
             )
@@ -206,9 +206,9 @@ def empty_manifest(given: SafetyInput) -> Iterator[Diagnostic]:
     if pruned and not _filled(given):
         yield Diagnostic(
             "empty-manifest",
-            "The manifest is empty, and the plan would delete",
-            detail=f"No scope, client or association is written, and {sum(pruned.values())} would be deleted.",
-            fix="Check that the right files were read, or lift the rule once with --allow empty-manifest.",
+            "The manifest is empty, and the plan would delete objects",
+            detail=f"The manifest has no scope, client or association, and {sum(pruned.values())} would be deleted.",
+            fix="Check that the right files were read, or override the rule once with --allow empty-manifest.",
         )
 
 
@@ -225,9 +225,9 @@ def empty_section(given: SafetyInput) -> Iterator[Diagnostic]:
             continue
         yield Diagnostic(
             "empty-section",
-            "A section is empty, and the plan would delete",
+            "A section is empty, and the plan would delete objects",
             detail=f"No {kind} is written for {server}, and {count} there {'is' if count == 1 else 'are'} to be deleted.",
-            fix=f"Check the {kind}s of the manifest and their `on:`, or lift the rule once with --allow empty-section.",
+            fix=f"Check the {kind}s of the manifest and their `on:`, or override the rule once with --allow empty-section.",
         )
 
 
@@ -307,7 +307,7 @@ def _lockout(change: Change, why: str, rule: str = "self-lockout") -> Diagnostic
         rule,
         "The plan would lock out oauthdeploy or a resource server",
         detail=f"{change.address} ({change.action}): {why}.",
-        fix=f"Use another account, client or address first, or lift the rule once with --allow {rule}.",
+        fix=f"Use another account, client or address first, or override the rule once with --allow {rule}.",
         address=str(change.address),
         path=change.place,
     )
@@ -323,7 +323,7 @@ def still_granted_object(given: SafetyInput) -> Iterator[Diagnostic]:
             "still-granted",
             "A resource server would lose what is still granted",
             detail=f"{change.address} would be deleted, and {trusted} still grants it: its tokens would be refused.",
-            fix=f"Remove its associations on {trusted} too, or lift the rule once with --allow still-granted.",
+            fix=f"Remove its associations on {trusted} too, or override the rule once with --allow still-granted.",
             address=str(change.address),
             path=change.place,
         )
@@ -340,14 +340,14 @@ def unreadable_guard(given: SafetyInput) -> Iterator[Diagnostic]:
         if trusted in widened:
             for kind in _COUNTED if given.desired.keeps_associations(name) else _COUNTED[:2]:
                 if _unread(given.live, name, kind):
-                    yield _unguarded(name, kind, f"{trusted} would grant what {name} may not know")
+                    yield _unguarded(name, kind, f"{trusted} would grant scopes that {name} might not know")
         if name in dropped and _unread(given.live, trusted, Kind.ASSOCIATION):
-            yield _unguarded(trusted, Kind.ASSOCIATION, f"{name} would lose what {trusted} may still grant")
+            yield _unguarded(trusted, Kind.ASSOCIATION, f"{name} would lose scopes that {trusted} might still grant")
     for server in sorted(dropped):
         if Side.AUTHORIZATION in given.desired.servers[server].role.sides and _unread(
             given.live, server, Kind.ASSOCIATION
         ):
-            yield _unguarded(server, Kind.ASSOCIATION, "what is deleted there may still be granted")
+            yield _unguarded(server, Kind.ASSOCIATION, "what is deleted there might still be granted")
 
 
 def _makes(change: Change) -> bool:
@@ -362,9 +362,9 @@ def _unread(live: LiveState, server: str, kind: Kind) -> bool:
 def _unguarded(server: str, kind: Kind, why: str) -> Diagnostic:
     return Diagnostic(
         "unreadable-guard",
-        "A guard could not be checked",
+        "A safety check could not be made",
         detail=f"The {kind}s of {server} couldn't be read: {why}.",
-        fix="Let oauthdeploy read them, or lift the rule once with --allow unreadable-guard.",
+        fix="Let oauthdeploy read them, or override the rule once with --allow unreadable-guard.",
     )
 
 

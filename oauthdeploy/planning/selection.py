@@ -31,8 +31,7 @@ def select(plan: Plan, targets: Sequence[str], excludes: Sequence[str], names: N
         named = {change.address for change in plan.changes if names.matches(change.address, targets)}
         kept = _closure(plan.changes, named, forward=False)
         found += [
-            _dependency_finding("target-pulled-in", "Pulled in by --target", address)
-            for address in sorted(kept - named)
+            _dependency_finding("target-pulled-in", "Included by --target", address) for address in sorted(kept - named)
         ]
     if excludes:
         named = {change.address for change in plan.changes if names.matches(change.address, excludes)}
@@ -113,6 +112,6 @@ def _no_match(pattern: str) -> Diagnostic:
         "selection-matches-nothing",
         "A selection matches no change",
         detail=f"'{pattern}' matches no address in this plan.",
-        fix="Nothing, if the object is as it should be; else copy an address from the plan.",
+        fix="Ignore this if the object is already as you want it; otherwise copy an address from the plan.",
         severity=Severity.INFO,
     )

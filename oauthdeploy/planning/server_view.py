@@ -150,7 +150,7 @@ def unread_servers(desired: DesiredState, live: LiveState) -> Iterator[Diagnosti
         yield Diagnostic(
             "server-not-read",
             "A server was not read",
-            detail=f"Nothing is known of what {name} holds, so nothing is planned there.",
+            detail=f"The objects on {name} are unknown, so nothing is planned there.",
             fix="Include the server in the run.",
             severity=Severity.WARNING,
         )

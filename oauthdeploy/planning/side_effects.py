@@ -18,7 +18,7 @@ def lost_with(facts: DriverFacts, kind: Kind, action: Action, fields: Sequence[F
 
 def in_words(lost: Sequence[str]) -> str:
     """The sentence of a plan; "" where nothing is lost."""
-    return f"Takes along for good: {'; '.join(lost)}." if lost else ""
+    return f"Also deletes permanently: {'; '.join(lost)}." if lost else ""
 
 
 def _has_effect(effect: SideEffect, action: Action, fields: Sequence[FieldChange]) -> bool:

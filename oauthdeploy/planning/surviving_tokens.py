@@ -84,7 +84,7 @@ class SurvivingTokens:
             said = f"{_counted(tokens, 'stays', 'stay', whose)} valid {_until(tokens)}."
         entries = " ".join(left.entries[:_ENTRIES])
         more = len(left.entries) - _ENTRIES
-        rest = f" and the like for {more} more client{'' if more == 1 else 's'}" if more > 0 else ""
+        rest = f" and likewise for {more} more client{'' if more == 1 else 's'}" if more > 0 else ""
         return f"{said} To end {'it' if tokens.active == 1 else 'them'}, paste under revocations: {entries}{rest}"
 
     @cached_property
@@ -156,9 +156,9 @@ def unread_tokens(desired: DesiredState, live: LiveState) -> Iterator[Diagnostic
             yield Diagnostic(
                 "tokens-unread",
                 "Live tokens could not be counted",
-                detail=f"The plan takes something away on {name}, and how many tokens outlive that couldn't be read. "
+                detail=f"The plan removes something on {name}, and the number of tokens that stay valid is unknown. "
                 f"{why.summary}.",
-                fix="Give the account permission to read the tokens, or write a revocation for the affected clients.",
+                fix="Let oauthdeploy read the tokens, or write a revocation for the affected clients.",
                 severity=Severity.WARNING,
                 address=str(Address.singleton(Kind.SETTINGS, name)),
             )

@@ -305,7 +305,7 @@ def _moved(change: Change, plan: Plan, live: LiveState) -> Iterator[str]:
         found = live.objects.get(address)
         should_stand = change.live is not None and address == change.live_address
         if not live.readable(address.server, address.kind):
-            yield f"{address} can't be read any more."
+            yield f"{address} can no longer be read."
         elif found is None and should_stand:
             yield f"{address} is gone."
         elif found is not None and not should_stand:

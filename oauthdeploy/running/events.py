@@ -50,7 +50,7 @@ class EventDocument(Model):
     version: int = Field(VERSION, description="Version of this document.", ge=VERSION, le=VERSION)
     type: EventType = Field(description="What happened.")
     message: str = Field(description="The same in a sentence for people.")
-    at: datetime | None = Field(None, description="When, in UTC.")
+    at: datetime | None = Field(None, description="Time of the record, in UTC.")
     address: str | None = Field(None, description="The object, as kind/name@server.")
     kind: Kind | None = Field(None, description="The kind of the object.")
     action: Action | None = Field(None, description="What is done to it.")

@@ -42,7 +42,7 @@ class Outbound:
         """The answer of an introspection endpoint (RFC 7662 section 2.1).
 
         Raises:
-            TrustUnavailable: it can't be reached, refuses the credentials, or answers with something else.
+            TrustUnavailable: it can't be reached, rejects the credentials, or answers with something else.
         """
         form = {"token": token, "token_type_hint": "access_token"}
         try:

@@ -273,7 +273,7 @@ class _Export:
             self.said.append(
                 Diagnostic(
                     "export-left-out",
-                    "Something is left out",
+                    "The export leaves something out",
                     detail=f"{path + ': ' if path else ''}{why}",
                     fix="It stays unmanaged; add it by hand if you need it.",
                     severity=Severity.WARNING,

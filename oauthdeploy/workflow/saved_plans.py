@@ -172,7 +172,7 @@ def _other(flags: str) -> UsageError:
 def _manifest_again(
     saved: SavedPlan, request: ManifestRequest, options: RunOptions
 ) -> tuple[Manifest, tuple[StaleItem, ...]]:
-    """The manifest as it is now, and what of it has moved. Raises StalePlan where it can't be read any more."""
+    """The manifest as it is now, and what of it has moved. Raises StalePlan where it can no longer be read."""
     binding = binding_of(saved)
     manifest, diagnostics = validate(request)
     if manifest is None:
@@ -198,7 +198,7 @@ def check_saved(
     """What has moved since the plan was made; reads the servers and writes nothing.
 
     Servers are not asked where the manifest names them differently now. Raises what `make_plan` raises, NotAPlan, and
-    StalePlan where the manifest can't be read any more.
+    StalePlan where the manifest can no longer be read.
     """
     request = request_again(saved, file, given or _nothing_given())
     options = _options_again(saved, options or RunOptions())

@@ -159,7 +159,7 @@ def test_a_stale_object_is_6_where_nothing_was_written_and_4_elsewhere(
         play(monkeypatch, replace(done, outcomes=tuple(outcomes)))
         found = oauthdeploy("apply", planfile, "-o", "text", "-o", "json=report.json")
         assert found.code == code
-        assert "It is gone." in found.out
+        assert "It no longer exists." in found.out
         assert str(moved[1].change.address) in found.out
         assert json.loads(Path("report.json").read_text(encoding="utf-8"))["counts"]["failed"] >= 7
         assert ("[stale-plan]" in found.err) == (code == 6)
@@ -228,7 +228,7 @@ def test_a_place_for_events_that_can_not_be_written_stops_before_anything_is_don
 
 def test_fail_on_is_5_after_the_report(oauthdeploy: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """plan and drift write what they found first; the rule can be lifted by name; the limit reaches the engine."""
-    stop = Diagnostic(RISK_RULE, "The plan has a change with too high a risk")
+    stop = Diagnostic(RISK_RULE, "The risk of a change is too high")
     seen: list[Any] = []
     made = replace(samples.first_plan(), stops=Diagnostics((stop,)))
 

@@ -59,11 +59,11 @@ def test_any_bytes_are_json_or_refused(raw: bytes) -> None:
         decode(raw)
     except NotJson as problem:
         assert str(problem) in {
-            "a key stands twice in one object",
-            "it holds a number that JSON doesn't have",
-            "its characters are no valid UTF-8",
+            "an object has a duplicate key",
+            "it holds a number that JSON does not allow",
+            "it is not valid UTF-8",
             "it is nested too deeply",
-            "it can't be parsed",
+            "it cannot be parsed",
         }
 
 

@@ -253,7 +253,7 @@ def _untouched_object(pair: Pair) -> None:
         (_unmanaged_field, ["scope/orders.read@orders: it has changed in something that the manifest doesn't manage"]),
         (_deleted, ["client/nightly-batch@login: it is gone", "association/nightly-batch:reports.read@login"]),
         (_created, ["scope/orders.audit@orders: it is there now", "updated (description, resources)"]),
-        (_untouched_object, ["scope/reports.read@orders: the plan doesn't touch it, and now it would be updated"]),
+        (_untouched_object, ["scope/reports.read@orders: the plan does not change it, but now it would be updated"]),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
@@ -274,7 +274,7 @@ def test_an_edited_manifest_makes_the_plan_stale(reviewed: Pair) -> None:
     stale(
         reviewed,
         "manifest, scopes: has changed",
-        'scope/orders.read@login: description was to become "Read all orders", and now is to become "Read no orders"',
+        'scope/orders.read@login: description was to become "Read all orders", and is now to become "Read no orders"',
     )
 
 
@@ -340,7 +340,7 @@ def test_a_default_in_the_place_of_a_secret_makes_the_plan_stale(pair: Pair) -> 
     assert SECRET not in json.dumps(document)
     result = _without(pair, "NIGHTLY_BATCH_SECRET")
     assert result.code == 6, result.out + result.err
-    assert "NIGHTLY_BATCH_SECRET was set, and isn't any more" in result.err
+    assert "NIGHTLY_BATCH_SECRET was set, and no longer is" in result.err
     assert SECRET not in result.out + result.err
     assert pair.writes() == []
 

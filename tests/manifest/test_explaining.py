@@ -289,7 +289,7 @@ def test_every_object_is_explained_and_every_absence_has_a_reason(tmp_path: Path
 @pytest.mark.parametrize(
     ("address", "why"),
     [
-        ("trust@login", "an authorization server asks nobody about tokens"),
+        ("trust@login", "an authorization server does not introspect tokens elsewhere"),
         ("trust@stock", "no authorization_server is written for it"),
         ("settings@stock", "settings fall on authorization servers"),
         ("client/off@orders", "its `on` names login only"),

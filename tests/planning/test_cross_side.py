@@ -109,7 +109,7 @@ def test_a_driver_that_can_not_list_users_leaves_a_finding() -> None:
     wanted = desired(resource_owners=("alice",))
     found = rules(wanted, live(), facts=facts(without=[Capability.USERS_LIST]))
     assert found == [("cross-side-unchecked", "trust@rs")] * 2
-    why = Diagnostic("permission-denied", "'rs' forbids this to the account")
+    why = Diagnostic("permission-denied", "'rs' does not allow the account to do this")
     state = LiveState({name: replace(one, accounts_unread=why) for name, one in live().servers.items()})
     said = [item.detail for item in plan_of(wanted, state).diagnostics]
     assert all("forbids this" in detail for detail in said)

@@ -287,23 +287,23 @@ def test_nothing_moved_is_nothing_moved() -> None:
         (
             scope("s"),
             there(Scope(description="old"), fingerprint="other"),
-            "scope/s@as: it has changed in something that the manifest doesn't manage.",
+            "scope/s@as: a field that the manifest does not manage has changed.",
         ),
         (
             scope("t"),
             there(Scope(description="hand")),
-            "scope/t@as: it is there now, and was to be created, and now would be updated (description).",
+            "scope/t@as: it now exists, and was to be created, and now would be updated (description).",
         ),
-        (client("x"), None, "client/x@as: it is gone, and was to be updated, and now would be created."),
+        (client("x"), None, "client/x@as: it no longer exists, and was to be updated, and now would be created."),
         (
             client("x"),
             there(Client(description="was", enabled=False), identity="id-x"),
-            "client/x@as: enabled was as the manifest says (true), and is false now.",
+            "client/x@as: enabled matched the manifest (true), and is false now.",
         ),
         (
             client("x"),
             there(Client(description="was", enabled=True), identity="id-2"),
-            "client/x@as: it is another object now: its id was 'id-x', and is 'id-2'.",
+            "client/x@as: it is now a different object: its id was 'id-x', and is 'id-2'.",
         ),
     ],
 )
@@ -319,7 +319,7 @@ def test_an_object_that_the_plan_does_not_touch_is_named_when_it_would_be_touche
     state = live(LIVE)
     found = compare_plans(saved(plan_of(WANTED, live(as_wanted))), plan_of(WANTED, state), state)
     assert [str(item) for item in found.moved] == [
-        "scope/s@as: the plan doesn't touch it, and now it would be updated (description)."
+        "scope/s@as: the plan does not change it, but now it would be updated (description)."
     ]
 
 
@@ -345,8 +345,8 @@ def test_changes_that_are_made_are_in_place_and_the_rest_must_be_the_same() -> N
 def test_what_can_not_be_read_is_not_in_place() -> None:
     """A kind that is forbidden now has no changes in a new plan, and that must not pass for done."""
     found = moved(LIVE, unreadable=[("as", Kind.SCOPE)])
-    assert "scope/s@as: can't be read any more." in found
-    assert "scope/t@as: can't be read any more." in found
+    assert "scope/s@as: can no longer be read." in found
+    assert "scope/t@as: can no longer be read." in found
 
 
 def test_a_cut_off_does_not_wait_for_tokens() -> None:
@@ -375,7 +375,7 @@ def test_the_manifest_is_compared_part_by_part_and_secret_by_secret() -> None:
         "manifest, clients: is gone since the plan was made.",
         "manifest, scopes: is new since the plan was made.",
         "manifest, servers.as: has changed since the plan was made.",
-        "manifest, clients.x.secret.value: the secret comes from ${env:S}, and S was set, and isn't any more.",
+        "manifest, clients.x.secret.value: the secret comes from ${env:S}, and S was set, and no longer is.",
         "manifest, new: the secret is new.",
         "manifest, servers.as.credentials.password: the secret is gone.",
         "variable pw: its value came from --var, and comes from default now.",

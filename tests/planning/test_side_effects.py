@@ -34,7 +34,7 @@ def test_a_plan_names_what_goes_along() -> None:
     changes = {c.address.name: c for c in plan_of(wanted, state, facts=KNOWN).changes}
     assert changes["a"].lost == ("its sessions",)
     assert (changes["b"].lost, changes["b"].risk) == (("its account",), Risk.MEDIUM)
-    assert "Takes along for good: its account." in changes["b"].note
+    assert "Also deletes permanently: its account." in changes["b"].note
     assert (changes["c"].lost, changes["c"].note) == ((), "")
 
 

@@ -249,7 +249,7 @@ class AdminApi:
             return Route.to(path, self.realm_name, *segments)
         except ValueError as problem:
             raise Rejected(
-                f"'{self.http.server}' can't be asked for this: {problem}",
+                f"'{self.http.server}' cannot be sent this request: {problem}",
                 server=self.http.server,
                 path=path,
                 fix="Choose another name.",
@@ -275,7 +275,7 @@ class AdminApi:
 
         def read() -> Sequence[Json]:
             if not isinstance(answer.body, list):
-                raise Garbled("it is no list")
+                raise Garbled("it is not a list")
             return [an_object(one, "an entry") for one in answer.body]
 
         return parsed(self.http.server, "GET", path, read)

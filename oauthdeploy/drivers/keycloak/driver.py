@@ -85,7 +85,7 @@ class KeycloakDriver(Driver):
             method="GET",
             path=api.REALM,
             status=404,
-            fix="Check options.realm; write create_realm: true to have it made.",
+            fix="Check options.realm; set create_realm: true to create it.",
         )
 
     def read(self, wanted: Wanted) -> ServerState:

@@ -66,13 +66,13 @@ BUILT_IN_SCOPES: Final = frozenset(
 
 def _realm(name: str) -> str:
     if name in (".", "..") or not name.isprintable() or set(name) & set('/\\?#%"<>&;{}[]^`|'):
-        raise ValueError("write the name of a realm, without / ? # % and the like")
+        raise ValueError("write a realm name without / ? # % or similar characters")
     return name
 
 
 def _managed_realm(name: str) -> str:
     if name.lower() == MASTER:
-        raise ValueError("the realm master is for administration and is never managed; choose a realm of your own")
+        raise ValueError("the realm master is reserved for administration and is never managed; choose another realm")
     return _realm(name)
 
 
@@ -97,19 +97,19 @@ class KeycloakCredentials(Model):
     client_id: Text | None = Field(
         None,
         min_length=1,
-        description="The client that signs in; with username and password default: admin-cli.",
+        description="The client that signs in; default with username and password: admin-cli.",
         examples=["oauthdeploy"],
     )
     client_secret: Secret | None = Field(
         None, description="Its secret; a public client such as admin-cli has none.", examples=["${env:LOGIN_SECRET}"]
     )
-    username: Text | None = Field(None, min_length=1, description="The account, where a user signs in.")
+    username: Text | None = Field(None, min_length=1, description="The user that signs in, if a user does.")
     password: Secret | None = Field(None, description="Its password.", examples=["${env:LOGIN_PASSWORD}"])
 
     @model_validator(mode="after")
     def _one_way(self) -> KeycloakCredentials:
         if (self.username is None) != (self.password is None):
-            raise ValueError("username and password belong together")
+            raise ValueError("username and password must be given together")
         if self.username is None and (self.client_id is None or self.client_secret is None):
             raise ValueError("write client_id and client_secret, or username and password")
         return self
@@ -139,7 +139,7 @@ class KeycloakOptions(Model):
         description="The realm to manage; never master.",
         examples=["payments"],
     )
-    create_realm: Flag = Field(False, description="Create the realm where it isn't there yet.")
+    create_realm: Flag = Field(False, description="Create the realm if it does not exist.")
 
 
 CAPABILITIES: Final[Mapping[Role, Mapping[Capability, Support]]] = {
@@ -154,25 +154,25 @@ CAPABILITIES: Final[Mapping[Role, Mapping[Capability, Support]]] = {
         Capability.CLIENT_SECRET_READ: yes("even with view rights alone"),
         Capability.CLIENT_SECRET_ROTATE: yes(),
         Capability.CLIENT_RENAME: yes(
-            "the key is the client_id, so the client must be told its new one, and its tokens stop working"
+            "the key is the client_id, so the client needs its new one, and its tokens stop working"
         ),
         Capability.GRANT_IMPLICIT: yes(),
         Capability.GRANT_PASSWORD: yes(),
-        Capability.ASSOCIATIONS: yes("as optional client scopes, or as default ones"),
-        Capability.TRUST: no("an authorization server asks nobody about tokens"),
-        Capability.TRUST_REMOTE: no("an authorization server asks nobody about tokens"),
-        Capability.TRUST_EXTERNAL: no("an authorization server asks nobody about tokens"),
-        Capability.TRUST_JWT: no("an authorization server asks nobody about tokens"),
+        Capability.ASSOCIATIONS: yes("as optional or default client scopes"),
+        Capability.TRUST: no("an authorization server does not introspect tokens elsewhere"),
+        Capability.TRUST_REMOTE: no("an authorization server does not introspect tokens elsewhere"),
+        Capability.TRUST_EXTERNAL: no("an authorization server does not introspect tokens elsewhere"),
+        Capability.TRUST_JWT: no("an authorization server does not introspect tokens elsewhere"),
         Capability.TOKENS_LIST: no(
             "only users' sessions are listed; tokens without a session, such as those of client credentials, are not"
         ),
-        Capability.TOKENS_DELETE: yes("by not-before and by ending sessions"),
+        Capability.TOKENS_DELETE: yes("sets not-before and ends sessions"),
         Capability.TOKENS_BY_TIME: yes("by not-before"),
-        Capability.TOKENS_BY_OWNER: no("not-before is of a whole client, or of a user at every client"),
-        Capability.TOKENS_BY_SCOPE: no("not-before is of a whole client"),
-        Capability.TOKENS_BY_HANDLE: no("tokens are not listed, and not-before is of a whole client"),
+        Capability.TOKENS_BY_OWNER: no("not-before applies to a whole client, or to a user at every client"),
+        Capability.TOKENS_BY_SCOPE: no("not-before applies to a whole client"),
+        Capability.TOKENS_BY_HANDLE: no("tokens are not listed, and not-before applies to a whole client"),
         Capability.BLOCK_CLIENT: yes(),
-        Capability.USERS_LIST: yes("with the right view-users"),
+        Capability.USERS_LIST: yes("requires the role view-users"),
         Capability.MARKS: yes("in attributes of clients and client scopes"),
         Capability.LEASE: no(
             "no write of the admin API is conditional, so a lease could not be renewed or taken over safely"
@@ -183,17 +183,17 @@ CAPABILITIES: Final[Mapping[Role, Mapping[Capability, Support]]] = {
 _COLUMN: Final = Limit(max_length=COLUMN, unit=Unit.UTF16)
 """A column of Keycloak's database; a longer text is a 500. H2, on which this was tried, counts as Java does."""
 
-_REDIRECT: Final = Limit(r"[^/?]*(//[^/?]*)?[^\[\]?]*(\?.*)?", COLUMN, "free of [ and ] in its path", Unit.UTF16)
+_REDIRECT: Final = Limit(r"[^/?]*(//[^/?]*)?[^\[\]?]*(\?.*)?", COLUMN, "without [ or ] in its path", Unit.UTF16)
 """Keycloak parses redirect URIs as Java does (RFC 2396). What no server should take has rules of its own."""
 
-_OPENS: Final = HeldField(no("a client scope doesn't say what it opens on a resource server"))
+_OPENS: Final = HeldField(no("a client scope does not record what it protects on a resource server"))
 
 FIELDS: Final[HeldFields] = {
     Kind.SETTINGS: {
         "require_https": HeldField(yes("true is sslRequired: all")),
         "require_pkce": HeldField(yes("by a client policy for public clients")),
         "authorization_code_lifetime": HeldField(),
-        "access_token_lifetime": HeldField(yes("not never: a token ends at the latest with its session")),
+        "access_token_lifetime": HeldField(yes("no unlimited lifetime: a token ends with its session at the latest")),
         "token_endpoint_auth": HeldField(no("the token endpoint always asks for the client's credentials")),
     },
     Kind.SCOPE: {"description": HeldField(limit=_COLUMN), "resources": _OPENS, "url_templates": _OPENS},
@@ -206,7 +206,7 @@ FIELDS: Final[HeldFields] = {
         "redirect_uris": HeldField(limit=_REDIRECT),
         "grants": HeldField(),
         "tokens.access_lifetime": HeldField(),
-        "tokens.refresh_count": HeldField(no("refreshes are counted for the whole realm, by options of the settings")),
+        "tokens.refresh_count": HeldField(no("refreshes are counted per realm; see the options of the settings")),
         "enabled": HeldField(),
         "secret.value": HeldField(limit=_COLUMN),
     },
@@ -242,22 +242,22 @@ NAMES: Final[Mapping[Kind, Limit]] = {
     Kind.CLIENT: Limit(
         r"[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*",
         COLUMN,
-        "free of control characters and not blank",
+        "no control characters, and not blank",
         Unit.UTF16,
     ),
 }
 
 
 SIDE_EFFECTS: Final = (
-    SideEffect(Kind.CLIENT, "its own roles, with all that they were given to"),
-    SideEffect(Kind.CLIENT, "its sessions and service account, with the roles and groups that were given to that"),
+    SideEffect(Kind.CLIENT, "its own roles, and their assignments"),
+    SideEffect(Kind.CLIENT, "its sessions and its service account, with that account's roles and groups"),
     SideEffect(
         Kind.CLIENT,
-        "its service account, with the roles and groups that were given to that",
+        "its service account, with that account's roles and groups",
         field="grants",
         gone=Grant.CLIENT_CREDENTIALS,
     ),
-    SideEffect(Kind.SCOPE, "its mappers and role mappings that no manifest names, and its place at clients of others"),
+    SideEffect(Kind.SCOPE, "its mappers and role mappings outside the manifest, and its assignments to other clients"),
 )
 """Tried on a real server: what is made again after that is new and has none of it."""
 
@@ -296,7 +296,7 @@ FACTS: Final = DriverFacts(
     notices=NOTICES,
     proved_against="Keycloak 26.7.3",
     absence=no(
-        "a list leaves out what the account may not view; the driver looks at the roles in the access token, at the realm's "
+        "lists omit what the account may not view; the driver checks the roles in the access token, at the realm's "
         "fine-grained permissions and at a request that asks for the right to view all clients"
     ),
     located_by=("realm",),

@@ -31,7 +31,7 @@ def _read_flag(value: Any) -> bool:
 
 def _read_text(value: Any) -> str:
     if not isinstance(value, str):
-        raise Garbled("expected a text", value)
+        raise Garbled("expected a string", value)
     return value
 
 
@@ -44,7 +44,7 @@ def _read_number(value: Any) -> int:
 
 def _read_texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise Garbled("expected a list of texts", value)
+        raise Garbled("expected a list of strings", value)
     return tuple(sorted(set(value)))
 
 
@@ -84,12 +84,12 @@ class Place:
 def _attributes_in(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     found = raw.get("attributes") or {}
     if not isinstance(found, Mapping):
-        raise Garbled("attributes is no object", found)
+        raise Garbled("attributes is not an object", found)
     return found
 
 
 def kept_attributes(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The attributes of an object that is going to be changed; what is no object of attributes is not worth keeping."""
+    """The attributes of an object that is going to be changed; what is not an object of attributes is not worth keeping."""
     found = raw.get("attributes")
     return found if isinstance(found, Mapping) else {}
 
@@ -204,13 +204,13 @@ def read_mappers(raw: Mapping[str, Any]) -> dict[str, Mapper]:
     found: dict[str, Mapper] = {}
     listed = raw.get("protocolMappers") or ()
     if not isinstance(listed, list | tuple):
-        raise Garbled("protocolMappers is no list", listed)
+        raise Garbled("protocolMappers is not a list", listed)
     for one in listed:
         if not isinstance(one, Mapping) or not isinstance(one.get("name"), str):
             raise Garbled("a protocol mapper has no name", one)
         config = one.get("config") or {}
         if not isinstance(config, Mapping):
-            raise Garbled("the config of a protocol mapper is no object", config)
+            raise Garbled("the config of a protocol mapper is not an object", config)
         found[one["name"]] = Mapper(type=str(one.get("protocolMapper", "")), config=texts_of(config))
     return found
 

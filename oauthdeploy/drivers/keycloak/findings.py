@@ -44,7 +44,7 @@ def _realm(realm: Realm, wanted: Wanted) -> Iterator[Diagnostic]:
     if realm.to_be_made and wanted.objects:
         yield Diagnostic(
             "realm-to-be-created",
-            "The realm isn't there and will be created",
+            "The realm does not exist and will be created",
             f"'{realm.server}' has no realm '{realm.name}', and options.create_realm is true. It comes before the first "
             "change, with Keycloak's own clients, client scopes and defaults.",
             severity=Severity.INFO,
@@ -56,9 +56,9 @@ def _absent(address: Address) -> Iterator[Diagnostic]:
     if address.name in built_in:
         yield Diagnostic(
             "built-in-object",
-            "What Keycloak needs itself is never deleted",
-            f"{address} is made by Keycloak with every realm.",
-            "Take state: absent away.",
+            "Keycloak's own objects are never deleted",
+            f"{address} is created by Keycloak in every realm.",
+            "Remove state: absent.",
             address=str(address),
         )
 
@@ -66,8 +66,8 @@ def _absent(address: Address) -> Iterator[Diagnostic]:
 def _saml(address: Address) -> Diagnostic:
     return Diagnostic(
         "not-an-oauth-object",
-        "The name belongs to something of SAML",
-        f"{address} is there with another protocol than openid-connect.",
+        "The name belongs to a SAML object",
+        f"{address} exists with a protocol other than openid-connect.",
         "Choose another name.",
         address=str(address),
     )
@@ -81,8 +81,8 @@ def _settings(realm: Realm, address: Address, value: Settings) -> Iterator[Diagn
         yield Diagnostic(
             "https-required-over-http",
             "The realm would refuse oauthdeploy's own connection",
-            f"The address of '{realm.server}' is http, and with require_https the realm '{realm.name}' refuses that.",
-            "Write the https address into url.",
+            f"The address of '{realm.server}' is http, and with require_https the realm '{realm.name}' refuses http.",
+            "Set url to the https address.",
             severity=Severity.WARNING,
             address=str(address),
         )
@@ -91,7 +91,7 @@ def _settings(realm: Realm, address: Address, value: Settings) -> Iterator[Diagn
 def _endless(address: Address, field: str, place: Path) -> Diagnostic:
     return Diagnostic(
         "token-lifetime-endless",
-        "Keycloak's codes and tokens have an end",
+        "Keycloak's codes and tokens always expire",
         f"{field}: Keycloak does not support never.",
         "Write a duration.",
         address=str(address),
@@ -106,8 +106,8 @@ def _client(wanted: Wanted, address: Address, value: Client) -> Iterator[Diagnos
         if Address.association(address.name, scope, address.server) not in wanted.objects:
             yield Diagnostic(
                 "default-scope-not-associated",
-                "A default scope is none of the client's associations",
+                "A default scope is not associated with the client",
                 f"options.keycloak.default_scopes names '{scope}', which the client is not associated with.",
-                "Associate them, or take the scope out of the list.",
+                "Add the association, or remove the scope from the list.",
                 address=str(address),
             )

@@ -92,26 +92,26 @@ class _SignIn:
             yield from self._of_client(change)
         elif kind is Kind.ASSOCIATION:
             if change.action is Action.DELETE and change.live_address.client == self.client:
-                yield f"oauthdeploy signs in by the client '{self.client}', whose scopes say which roles its tokens carry"
+                yield f"oauthdeploy signs in with the client '{self.client}', whose scopes say which roles its tokens carry"
         elif kind is Kind.SCOPE:
             mappers = any(field.path.startswith("options.keycloak.protocol_mappers") for field in change.fields)
             if change.address.name in _CARRYING and (mappers or change.action is Action.DELETE):
-                yield f"the client scope '{change.address.name}' puts into tokens what oauthdeploy signs in with"
+                yield f"the client scope '{change.address.name}' adds claims to oauthdeploy's tokens that it needs"
         elif isinstance(change.desired, Revocation) and change.desired.client == self.client:
-            yield f"oauthdeploy signs in by the client '{self.client}'"
+            yield f"oauthdeploy signs in with the client '{self.client}'"
 
     def _of_client(self, change: Change) -> Iterator[str]:
         name = change.live_address.name
         if name == _ROLES and _fails(change, "enabled"):
-            yield f"oauthdeploy's rights are roles of the client '{_ROLES}'"
+            yield f"oauthdeploy's permissions are roles of the client '{_ROLES}'"
         if name != self.client or change.action is Action.CREATE:
             return
         if change.action is not Action.UPDATE or change.former is not None:
-            yield f"oauthdeploy signs in by the client '{self.client}'"
+            yield f"oauthdeploy signs in with the client '{self.client}'"
             return
         ending = [field.path for field in change.fields if self._ends(field)]
         if ending:
-            yield f"oauthdeploy signs in by the client '{self.client}', which depends on its {', '.join(ending)}"
+            yield f"oauthdeploy signs in with the client '{self.client}', which depends on its {', '.join(ending)}"
 
     def _ends(self, field: FieldChange) -> bool:
         if field.path == "grants":
@@ -122,10 +122,10 @@ class _SignIn:
 
     def _of_rule(self, field: FieldChange) -> str:
         if field.path == "options.keycloak.reject_password" and field.after and self.grant is Grant.PASSWORD:
-            return "oauthdeploy signs in by the password grant, which the realm would reject"
+            return "oauthdeploy signs in with the password grant, which the realm would reject"
         rotates = field.path.partition("[")[0].startswith("options.keycloak.secret_rotation") and field.after
         if rotates and self.credentials.client_secret is not None:
-            return f"the secret of the client '{self.client}', by which oauthdeploy signs in, would end"
+            return f"the secret of the client '{self.client}' that oauthdeploy signs in with would stop working"
         return ""
 
 

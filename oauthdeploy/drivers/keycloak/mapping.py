@@ -132,7 +132,7 @@ def read_client(raw: Mapping[str, Any]) -> LiveClient:
     """Raises Garbled where the client can't be told from others."""
     raw = sealed(an_object(raw, "a client"))
     if raw.keys() <= _IDENTITY:
-        raise Garbled("a client has nothing but its name")
+        raise Garbled("a client has no field but its name")
     fields, others = FieldReader(), FieldReader()
     fields.take("name", lambda: a_text(raw, "name"))
     fields.take("description", lambda: a_text(raw, "description"))
@@ -237,7 +237,7 @@ def put_client(raw: dict[str, Any], values: Mapping[str, Any]) -> None:
             case "version" | "tokens.refresh_count":
                 continue  # Keycloak has nothing of the kind; the findings say so
             case _:
-                raise ValueError(f"no field of a client in Keycloak: {field}; this is a bug in oauthdeploy")
+                raise ValueError(f"not a field of a Keycloak client: {field}; this is a bug in oauthdeploy")
 
 
 def _put_refreshing(raw: dict[str, Any], wanted: bool) -> None:

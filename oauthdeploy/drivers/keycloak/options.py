@@ -80,9 +80,9 @@ _TAKEN: Final = frozenset(
 def _attributes(value: Mapping[str, str | Secret | None]) -> Mapping[str, str | Secret | None]:
     for key in value:
         if key.startswith(MARK):
-            raise ValueError(f"attributes that begin with {MARK} are oauthdeploy's own")
+            raise ValueError(f"attributes that begin with {MARK} are reserved for oauthdeploy")
         if key in _TAKEN:
-            raise ValueError(f"the attribute {key} is set by a field of its own")
+            raise ValueError(f"the attribute {key} has a field of its own; use that")
     return value
 
 
@@ -111,8 +111,8 @@ class Mapper(Model):
 class Flows(Model):
     """Authentication flows that take the place of the realm's; null gives it back to the realm."""
 
-    browser: Text | None = Field(None, description="The flow in the browser, by its alias.")
-    direct_grant: Text | None = Field(None, description="The flow of the password grant, by its alias.")
+    browser: Text | None = Field(None, description="The alias of the browser flow.")
+    direct_grant: Text | None = Field(None, description="The alias of the flow for the password grant.")
 
 
 class KeycloakClientOptions(Model):
@@ -120,57 +120,57 @@ class KeycloakClientOptions(Model):
 
     default_scopes: TextSet | None = Field(
         None,
-        description="Those of the client's associations that are given without being asked for; the others are optional.",
+        description="The associated scopes that every token gets; the others are optional and must be requested.",
         examples=[["orders.read"]],
     )
-    consent_required: Flag | None = Field(None, description="Users are asked for consent.")
+    consent_required: Flag | None = Field(None, description="Ask users for consent.")
     full_scope_allowed: Flag | None = Field(
-        None, description="Tokens carry every role of the user, not only those that scopes map."
+        None, description="Put every role of the user into tokens, not only those that scopes map."
     )
     web_origins: ShortTexts | None = Field(
-        None, description="Origins for CORS; + means those of the redirect URIs.", examples=[["+"]]
+        None, description="Allowed CORS origins; + means the origins of the redirect URIs.", examples=[["+"]]
     )
     root_url: Annotated[Text, _within(ROOT_URL)] | None = Field(
-        None, description="Where relative addresses of the client begin."
+        None, description="The base URL for the client's relative addresses."
     )
-    base_url: ShortText | None = Field(None, description="The client's page for users.")
-    admin_url: ShortText | None = Field(None, description="Where the client is told of logouts and of not-before.")
-    always_display_in_console: Flag | None = Field(None, description="Show the client in the account console always.")
-    frontchannel_logout: Flag | None = Field(None, description="Log users out through their browser.")
+    base_url: ShortText | None = Field(None, description="The client's home page for users.")
+    admin_url: ShortText | None = Field(
+        None, description="The URL that Keycloak notifies of logouts and of not-before."
+    )
+    always_display_in_console: Flag | None = Field(None, description="Always show the client in the account console.")
+    frontchannel_logout: Flag | None = Field(None, description="Use front-channel logout, through the user's browser.")
     post_logout_redirect_uris: TextSet | None = Field(
-        None, description="Where users may be sent after a logout; + means the redirect URIs."
+        None, description="Allowed redirect URIs after a logout; + means those for sign-in."
     )
     client_authenticator: ShortText | None = Field(
         None,
-        description="How the client proves who it is.",
+        description="How the client authenticates.",
         examples=["client-secret", "client-jwt", "client-secret-jwt", "client-x509"],
     )
     device_authorization: Flag | None = Field(None, description="Allow the device grant (RFC 8628).")
     ciba: Flag | None = Field(None, description="Allow client-initiated backchannel authentication.")
     refresh_for_client_credentials: Flag | None = Field(
-        None, description="Give refresh tokens for client credentials too, against RFC 6749 section 4.4.3."
+        None, description="Issue refresh tokens for client credentials too, against RFC 6749 section 4.4.3."
     )
-    pkce_method: Literal["S256", "plain"] | None = Field(
-        None, description="PKCE with this method is required (RFC 7636)."
-    )
-    require_par: Flag | None = Field(None, description="Authorization requests must be pushed (RFC 9126).")
-    dpop_bound: Flag | None = Field(None, description="Access tokens are bound by DPoP (RFC 9449).")
-    mtls_bound: Flag | None = Field(None, description="Access tokens are bound to the client's certificate (RFC 8705).")
+    pkce_method: Literal["S256", "plain"] | None = Field(None, description="Require PKCE with this method (RFC 7636).")
+    require_par: Flag | None = Field(None, description="Require pushed authorization requests (RFC 9126).")
+    dpop_bound: Flag | None = Field(None, description="Bind access tokens with DPoP (RFC 9449).")
+    mtls_bound: Flag | None = Field(None, description="Bind access tokens to the client's certificate (RFC 8705).")
     access_token_signature: Text | None = Field(
-        None, description="Signature algorithm of access tokens.", examples=["RS256", "ES256"]
+        None, description="The signature algorithm of access tokens.", examples=["RS256", "ES256"]
     )
     session_idle: Duration | None = Field(None, description="How long a session may be idle.", examples=["30m"])
     session_max: Duration | None = Field(None, description="How long a session lasts.", examples=["10h"])
     offline_session_idle: Duration | None = Field(None, description="How long an offline session may be idle.")
     offline_session_max: Duration | None = Field(None, description="How long an offline session lasts.")
-    authentication_flows: Flows | None = Field(None, description="Flows that take the place of the realm's.")
+    authentication_flows: Flows | None = Field(None, description="Flows that override the realm's.")
     protocol_mappers: Mapping[ShortText, Mapper | None] | None = Field(
         None,
-        description="Protocol mappers by name; null removes one, and one that isn't written stays as it is.",
+        description="Protocol mappers by name; null removes one; those you leave out stay unchanged.",
     )
     attributes: Attributes | None = Field(
         None,
-        description="Other attributes by Keycloak's names; null removes one, and one that isn't written stays as it is.",
+        description="Other attributes by Keycloak's names; null removes one; those you leave out stay unchanged.",
         examples=[{"login_theme": "shop"}],
     )
 
@@ -178,15 +178,15 @@ class KeycloakClientOptions(Model):
 class KeycloakScopeOptions(Model):
     """What Keycloak knows of a client scope beyond the manifest. null asks for Keycloak's default."""
 
-    include_in_token_scope: Flag | None = Field(None, description="The scope claim of tokens names the scope.")
-    display_on_consent_screen: Flag | None = Field(None, description="Users are shown the scope when they are asked.")
+    include_in_token_scope: Flag | None = Field(None, description="Include the scope in the scope claim of tokens.")
+    display_on_consent_screen: Flag | None = Field(None, description="Show the scope on the consent screen.")
     consent_text: Annotated[Text, _within(SCOPE_ATTRIBUTE)] | None = Field(
-        None, description="What they are shown.", examples=["See your orders"]
+        None, description="The text on the consent screen.", examples=["See your orders"]
     )
-    order: Natural | None = Field(None, description="The place of the scope on pages.")
+    order: Natural | None = Field(None, description="The position of the scope on pages.")
     new_clients: Literal["default", "optional", "none"] | None = Field(
         None,
-        description="How clients get the scope that are made from now on by others than oauthdeploy; null is none.",
+        description="How clients that others create from now on get the scope; null: they do not get it.",
     )
     audiences: TextSet | None = Field(
         None,
@@ -196,51 +196,61 @@ class KeycloakScopeOptions(Model):
     )
     protocol_mappers: Mapping[ShortText, Mapper | None] | None = Field(
         None,
-        description="Protocol mappers by name; null removes one, and one that isn't written stays as it is.",
+        description="Protocol mappers by name; null removes one; those you leave out stay unchanged.",
     )
     attributes: Annotated[Attributes, AfterValidator(_short_values)] | None = Field(
-        None, description="Other attributes by Keycloak's names; one that isn't written stays as it is."
+        None, description="Other attributes by Keycloak's names; those you leave out stay unchanged."
     )
 
 
 class SecretRotation(Model):
     """How confidential clients get new secrets: the feature client-secret-rotation of Keycloak must be on."""
 
-    every: Duration = Field(description="How long a secret is good for.", examples=["90d"])
-    keep_old: Duration = Field(description="How long the former secret still works after that.", examples=["2d"])
+    every: Duration = Field(description="How long a secret is valid.", examples=["90d"])
+    keep_old: Duration = Field(description="How long the former secret stays valid after a rotation.", examples=["2d"])
     early: Duration = Field(
-        0, description="A change of a client in so long a time before the end makes a new secret.", examples=["10d"]
+        0, description="A change of a client this long before its secret expires rotates the secret.", examples=["10d"]
     )
 
 
 class KeycloakSettingsOptions(Model):
     """What a realm can be told beyond the manifest's settings. null asks for Keycloak's default."""
 
-    display_name: ShortText | None = Field(None, description="The realm's name for people.")
+    display_name: ShortText | None = Field(None, description="The realm's display name.")
     ssl_required: Literal["all", "external", "none"] | None = Field(
         None, description="Who must use HTTPS; finer than require_https, which is all or external."
     )
     implicit_token_lifetime: Duration | None = Field(
         None, description="Lifetime of access tokens of the implicit grant."
     )
-    device_code_lifetime: Duration | None = Field(None, description="How long a device code is good for (RFC 8628).")
-    login_lifetime: Duration | None = Field(None, description="How long a user has for the whole login.")
-    revoke_refresh_token: Flag | None = Field(None, description="A refresh token is good for one use (RFC 9700).")
+    device_code_lifetime: Duration | None = Field(None, description="How long a device code is valid (RFC 8628).")
+    login_lifetime: Duration | None = Field(None, description="The time limit for the whole login.")
+    revoke_refresh_token: Flag | None = Field(
+        None, description="Rotate refresh tokens: each is valid for one use (RFC 9700)."
+    )
     refresh_token_max_reuse: Natural | None = Field(
-        None, description="How often it may be used again all the same, where it is for one use."
+        None, description="How often a rotated refresh token may be reused."
     )
     sso_session_idle: Duration | None = Field(
         None, description="How long a user's session may be idle.", examples=["30m"]
     )
     sso_session_max: Duration | None = Field(None, description="How long a user's session lasts.", examples=["10h"])
-    client_session_idle: Duration | None = Field(None, description="The same for one client's part of it; 0: as that.")
-    client_session_max: Duration | None = Field(None, description="The same for one client's part of it; 0: as that.")
+    client_session_idle: Duration | None = Field(
+        None, description="The same for one client's session; 0: no value of its own."
+    )
+    client_session_max: Duration | None = Field(
+        None, description="The same for one client's session; 0: no value of its own."
+    )
     offline_session_idle: Duration | None = Field(None, description="How long an offline session may be idle.")
     offline_session_max: Duration | None = Field(
         None, description="How long an offline session lasts; null: there is no limit."
     )
-    reject_implicit: Flag | None = Field(None, description="No client may use the implicit grant (client policy).")
-    reject_password: Flag | None = Field(None, description="No client may use the password grant (client policy).")
+    reject_implicit: Flag | None = Field(
+        None, description="Reject the implicit grant for every client (client policy)."
+    )
+    reject_password: Flag | None = Field(
+        None, description="Reject the password grant for every client (client policy)."
+    )
     secret_rotation: SecretRotation | None = Field(
-        None, description="Secrets of confidential clients end and are made anew (client policy)."
+        None, description="Rotate the secrets of confidential clients (client policy)."
     )

@@ -30,7 +30,7 @@ class Rule:
         """Our profile."""
         return {
             "name": self.name,
-            "description": "Made by oauthdeploy.",
+            "description": "Created by oauthdeploy.",
             "executors": [{"executor": self.executor, "configuration": dict(self.configuration)}],
         }
 
@@ -44,7 +44,7 @@ class Rule:
         )
         return {
             "name": self.name,
-            "description": "Made by oauthdeploy.",
+            "description": "Created by oauthdeploy.",
             "enabled": True,
             "conditions": [condition],
             "profiles": [self.name],

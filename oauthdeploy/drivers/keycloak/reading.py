@@ -263,7 +263,7 @@ class Reader:
                 server=self.server,
                 method="GET",
                 path=api.CLIENTS,
-                fix="Correct them on the server.",
+                fix="Fix them on the server.",
             )
         for scope in live.scopes:
             if scope in self._named_scopes or (self.wanted.everything and self._is_association(scope)):

@@ -31,10 +31,10 @@ class Cutter:
         assert isinstance(desired, Revocation)
         uuid = change.live.identity if change.live is not None else ""
         if not uuid:
-            return Applied(change.address, desired, note="The client isn't there.")
+            return Applied(change.address, desired, note="The client does not exist.")
         raw = self.admin.client(uuid)
         if raw is None:
-            return Applied(change.address, desired, note="The client is gone.")
+            return Applied(change.address, desired, note="The client no longer exists.")
         body = whole(raw)
         if blocks(change, SIDES):
             body["enabled"] = False
@@ -74,9 +74,9 @@ class Cutter:
         try:
             self.admin.revoke(desired.proof.token, str(raw.get("clientId")), secret_in(raw))
         except ServerError as error:
-            return [f"The token of the proof was not revoked by itself ({error.summary})."]
+            return [f"The token you supplied was not revoked individually ({error.summary})."]
         # An answer of 200 alone proves nothing: RFC 7009, 2.2, wants it for tokens that the server doesn't know, too.
-        return ["The token of the proof is revoked."]
+        return ["The token you supplied is revoked."]
 
     def _end_sessions(self, uuid: str, desired: Revocation) -> list[str]:
         """End the sessions that only this client takes part in. In the others its tokens are dead, and other clients' live."""
@@ -100,9 +100,9 @@ class Cutter:
         try:
             told = self.admin.push_revocation(uuid)
         except ServerError as error:
-            return [f"The client could not be told ({error.summary})."]
+            return [f"The client could not be notified ({error.summary})."]
         failed = told.get("failedRequests") or ()
-        return [f"{len(failed)} of the client's addresses could not be told."] if failed else []
+        return [f"{len(failed)} of the client's addresses could not be notified."] if failed else []
 
 
 def count_cut_off(change: Change) -> int:

@@ -70,7 +70,7 @@ def options_of(scope: Scope | None) -> tuple[Mapping[str, Any], KeycloakScopeOpt
 
 
 def with_options(live: LiveScope, desired: Scope | None, new_clients: str) -> tuple[Scope, Mapping[str, Unparsed]]:
-    """A live client scope as the manifest has to see it, and what of it can't be parsed.
+    """A live client scope as the manifest has to see it, and what of it cannot be parsed.
 
     `new_clients` says how new clients get it.
     """

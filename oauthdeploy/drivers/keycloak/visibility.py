@@ -96,14 +96,14 @@ def filtered(server: str, kind: Kind, missing: tuple[str, ...]) -> Diagnostic:
     """The finding for a kind of which the account may not see everything; `missing` are names that were looked for in vain."""
     noun = "client scopes" if kind is Kind.SCOPE else "clients"
     named = (
-        f" {', '.join(missing[:5])}{' and others' if len(missing) > 5 else ''} may be there and hidden."
+        f" {', '.join(missing[:5])}{' and others' if len(missing) > 5 else ''} may exist and be hidden."
         if missing
         else ""
     )
     return Diagnostic(
         "list-filtered",
         "The account doesn't see everything",
-        f"'{server}' leaves out of a list the {noun} that this account may not view.{named}",
+        f"'{server}' omits from lists the {noun} that this account may not view.{named}",
         "Give the account the role view-clients or manage-clients of the realm, in a full access token.",
         Severity.WARNING,
     )

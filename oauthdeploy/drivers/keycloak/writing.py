@@ -306,7 +306,7 @@ class Writer:
                 f"'{self._server}' has no authentication flow '{alias}'",
                 server=self._server,
                 path=api.FLOWS,
-                fix="Correct options.keycloak.authentication_flows, or make the flow first.",
+                fix="Correct options.keycloak.authentication_flows, or create the flow first.",
             )
         return str(found.get("id"))
 
@@ -454,5 +454,5 @@ class Writer:
         return Conflict(
             f"The {what} '{name}' is Keycloak's own",
             server=self._server,
-            fix="Take state: absent away; what Keycloak needs itself is never deleted.",
+            fix="Remove state: absent; Keycloak's own objects are never deleted.",
         )

@@ -35,8 +35,8 @@ def make_bundle(request: BundleRequest) -> bytes:
             Diagnostics.of(
                 Diagnostic(
                     "bundle-needs-a-moment",
-                    "A bundle can't say when",
-                    f"{address} refuses all tokens of '{desired.objects[address].client}', and a bundle must say up to when.",  # type: ignore[union-attr]
+                    "A bundle needs the time of the revocation",
+                    f"{address} refuses all tokens of '{desired.objects[address].client}', and a bundle must state the time.",  # type: ignore[union-attr]
                     "Write tokens: {issued_before: ...} with the time of the incident.",
                     address=str(address),
                     path=desired.places.get(address, ()),

@@ -28,18 +28,18 @@ class DataApi:
     def document(self) -> tuple[Mapping[str, Any] | None, Answer]:
         """GET the document, None where there is none, and the whole answer with the server's clock.
 
-        What isn't defined is an answer without a result, not 404. Raises UnexpectedAnswer for what is no object.
+        What isn't defined is an answer without a result, not 404. Raises UnexpectedAnswer for what is not an object.
         """
         answer = self.http.get(self.route)
         if not isinstance(answer.body, Mapping):
-            raise self._garbled("the answer is no object", answer)
+            raise self._garbled("the answer is not an object", answer)
         if "result" not in answer.body:
             if not answer.body.keys() <= _BESIDES:
-                raise self._garbled("the answer is none of OPA's Data API", answer)
+                raise self._garbled("the answer is not one of OPA's Data API", answer)
             return None, answer
         found = answer.body["result"]
         if not isinstance(found, Mapping):
-            raise self._garbled("what stands there is no object", answer)
+            raise self._garbled("what stands there is not an object", answer)
         return found, answer
 
     def create(self, document: Mapping[str, Any]) -> None:
@@ -56,7 +56,7 @@ class DataApi:
             self.http.request("PATCH", self.route, list(operations), content_type=PATCH)
         # Each patch removes the revision that was read; removing what is absent is 404, so somebody was faster.
         except NotFound as error:
-            fix = "Plan again. If that doesn't help, see that no policy has its package at options.path or below."
+            fix = "Plan again. If that does not help, check that no policy has its package at options.path or below."
             raise _as(Conflict, error, "has changed in the meantime", fix) from None
         except (Unauthorized, Rejected) as error:
             raise self._explained(error) from None
@@ -85,7 +85,7 @@ class DataApi:
 
     def _garbled(self, why: str, answer: Answer) -> ServerError:
         return UnexpectedAnswer(
-            f"The policy data of '{self.http.server}' can't be used: {why}",
+            f"The policy data of '{self.http.server}' cannot be used: {why}",
             server=self.http.server,
             method="GET",
             path=self.route,
@@ -96,14 +96,14 @@ class DataApi:
     def _explained(self, error: ServerError) -> ServerError:
         """OPA answers 401 for whatever its policy refuses; we got in to read, so it is a right that is missing."""
         if isinstance(error, Unauthorized):
-            fix = f"{_POLICY}let it allow PUT and PATCH on {self.route}."
-            return _as(Forbidden, error, "forbids to write the policy data", fix)
+            fix = f"{_POLICY}allow PUT and PATCH in it on {self.route}."
+            return _as(Forbidden, error, "does not allow writing the policy data", fix)
         if "owned by bundle" in error.words:
             fix = "Write the document into that bundle (oauthdeploy bundle), or choose another options.path."
-            return _as(Forbidden, error, "takes the policy data from a bundle, which nobody else may write", fix)
+            return _as(Forbidden, error, "takes the policy data from a bundle, so nobody else can write it", fix)
         if isinstance(error, NotFound):
-            fix = "Choose another options.path: a part of this one is no object."
-            return _as(Rejected, error, "can't hold a document at that path", fix)
+            fix = "Choose another options.path: a part of this one is not an object."
+            return _as(Rejected, error, "cannot store a document at that path", fix)
         return error
 
 

@@ -62,7 +62,7 @@ class OpaDriver(Driver):
     def _findings(self, config: Mapping[str, Any]) -> Sequence[Diagnostic]:
         if self._owned:
             detail = f"The bundle {', '.join(self._owned)} owns {self._path} on '{self.name}', so it can only be read."
-            fix = "Deliver the document in that bundle: oauthdeploy bundle writes it."
+            fix = "Deliver the document in that bundle; oauthdeploy bundle writes it."
             return [Diagnostic("opa-path-in-bundle", "Policy data comes from a bundle", detail, fix, Severity.INFO)]
         storage = config.get("storage")
         if isinstance(storage, Mapping) and "disk" in storage:
@@ -70,8 +70,8 @@ class OpaDriver(Driver):
         return [
             Diagnostic(
                 "opa-data-in-memory",
-                "Policy data is in memory only",
-                f"When '{self.name}' restarts, its policy data is gone, and until the next apply a policy refuses everybody.",
+                "Policy data is only in memory",
+                f"When '{self.name}' restarts, its policy data is lost, and policies refuse everybody until the next apply.",
                 "Apply after each start, or deliver the data as a bundle (oauthdeploy bundle).",
                 Severity.INFO,
             )
@@ -85,7 +85,7 @@ class OpaDriver(Driver):
             Diagnostic(
                 "opa-path-in-bundle",
                 "Policy data comes from a bundle",
-                f"The bundle {', '.join(self._owned)} owns {self._path} on '{self.name}', and OPA lets nobody else write it.",
+                f"The bundle {', '.join(self._owned)} owns {self._path} on '{self.name}', so OPA rejects other writes to it.",
                 "Write the document into that bundle (oauthdeploy bundle), or choose another options.path.",
                 address=str(changes[0].address),
                 path=("servers", self.name, "options", "path"),
@@ -102,9 +102,9 @@ class OpaDriver(Driver):
             Diagnostic(
                 "opa-secret-not-stored",
                 "The introspection secret is not written to OPA",
-                f"Policy data is no place for secrets, so '{self.name}' does not receive the one that it asks "
+                f"Policy data is not secret, so '{self.name}' does not receive the one that it asks "
                 f"'{trust.authorization_server}' with.",
-                "Give it to OPA as an environment variable, which the policy reads by opa.runtime().env.",
+                "Pass it to OPA in an environment variable, which the policy reads with opa.runtime().env.",
                 Severity.INFO,
                 str(address),
                 ("servers", trust.authorization_server, "introspection"),
@@ -223,7 +223,7 @@ class OpaDriver(Driver):
                 there, answer = self._api.document()
                 document = mapping.empty() if there is None else there
                 if seen is not None and seen != touched(document):
-                    raise self._conflict("somebody else has changed the same objects in the meantime")
+                    raise self._conflict("another writer changed the same objects in the meantime")
                 seen = touched(document)
                 try:
                     draft = edit(document, answer.date)
@@ -242,11 +242,11 @@ class OpaDriver(Driver):
                         raise
                 else:
                     return draft
-        raise AssertionError("a write is made or refused; this is a bug in oauthdeploy")
+        raise AssertionError("the write has no outcome; this is a bug in oauthdeploy")
 
     def _conflict(self, why: str) -> Conflict:
         return Conflict(
-            f"The policy data of '{self.name}' is not as the plan expects it",
+            f"The policy data of '{self.name}' has changed since the plan",
             server=self.name,
             path=self._api.route,
             words=f"{why}.",

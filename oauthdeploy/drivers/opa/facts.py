@@ -41,7 +41,7 @@ class OpaCredentials(Model):
 
     token: Secret | None = Field(
         None,
-        description="The bearer token, where OPA runs with --authentication=token.",
+        description="The bearer token, if OPA runs with --authentication=token.",
         examples=["${env:ORDERS_TOKEN}"],
     )
 
@@ -53,7 +53,7 @@ class OpaOptions(Model):
         # The name of each step must be one that a Rego reference can spell.
         pattern=r"^[A-Za-z_][A-Za-z0-9_-]*(/[A-Za-z_][A-Za-z0-9_-]*)*$",
         max_length=200,
-        description="Path of the policy data document below /v1/data: data.oauth.orders in Rego is oauth/orders here. No "
+        description="Path of the policy data document under /v1/data: data.oauth.orders in Rego is oauth/orders here. No "
         "policy may have a package below it.",
         examples=["oauth/orders"],
     )
@@ -72,31 +72,31 @@ _RESOURCE: Final[Mapping[Capability, Support]] = {
     Capability.CLIENT_SECRET_GENERATE: _NO_SECRETS,
     Capability.CLIENT_SECRET_READ: _NO_SECRETS,
     Capability.CLIENT_SECRET_ROTATE: _NO_SECRETS,
-    Capability.CLIENT_RENAME: no("tokens name a client by its id, so another id is another client"),
+    Capability.CLIENT_RENAME: no("tokens name a client by its id, so a new id means a new client"),
     Capability.GRANT_IMPLICIT: yes(),
     Capability.GRANT_PASSWORD: yes(),
-    Capability.ASSOCIATIONS: yes("checked with every call"),
+    Capability.ASSOCIATIONS: yes("checked on every request"),
     Capability.TRUST: yes(),
-    Capability.TRUST_REMOTE: no("OPA is no server of the kind that issues tokens"),
-    Capability.TRUST_EXTERNAL: yes("the secret of the introspection client is given to OPA by its own environment"),
+    Capability.TRUST_REMOTE: no("OPA is not an authorization server"),
+    Capability.TRUST_EXTERNAL: yes("OPA gets the introspection secret from its environment"),
     Capability.TRUST_JWT: yes(),
     Capability.TOKENS_LIST: _NO_TOKENS,
     Capability.TOKENS_DELETE: _NO_TOKENS,
-    Capability.TOKENS_REFUSE: yes("by the iat of the token"),
+    Capability.TOKENS_REFUSE: yes("by the token's iat"),
     Capability.TOKENS_BY_TIME: no("OPA keeps no tokens; it refuses them by their iat"),
-    Capability.TOKENS_BY_OWNER: yes("refused by sub, username or preferred_username"),
-    Capability.TOKENS_BY_SCOPE: yes("refused where the token has the scope"),
+    Capability.TOKENS_BY_OWNER: yes("refuses by sub, username or preferred_username"),
+    Capability.TOKENS_BY_SCOPE: yes("refuses tokens with the scope"),
     Capability.TOKENS_BY_HANDLE: _NO_TOKENS,
     Capability.BLOCK_CLIENT: yes(),
     Capability.USERS_LIST: no("OPA has no users"),
-    Capability.MARKS: yes("an owner beside each scope and client"),
-    Capability.LEASE: no("OPA's data has no lease that ends by itself"),
+    Capability.MARKS: yes("as the owner field of each scope and client"),
+    Capability.LEASE: no("OPA's data has no lease that expires"),
 }
 
 CAPABILITIES: Final[Mapping[Role, Mapping[Capability, Support]]] = {Role.RESOURCE: _RESOURCE}
 
-_KEPT: Final = "kept for policies; lifetimes are the authorization server's business"
-_FROM_ENVIRONMENT: Final = "OPA is given it by its own environment"
+_KEPT: Final = "stored for policies; the authorization server sets lifetimes"
+_FROM_ENVIRONMENT: Final = "OPA gets it from its environment"
 
 FIELDS: Final[HeldFields] = {
     Kind.SETTINGS: {path: HeldField(no("OPA has no OAuth settings")) for path in fields_of(Kind.SETTINGS)},
@@ -137,7 +137,7 @@ NAMES: Final[Mapping[Kind, Limit]] = {
     # RFC 6749, appendix A.4: scope-token.
     Kind.SCOPE: Limit(r"^[!#-\[\]-~]+$", None, 'ASCII characters without space, backslash and quotation mark (\\ ")'),
     # RFC 6749, appendix A.1: client-id.
-    Kind.CLIENT: Limit(r"^[\x20-\x7e]+$", None, "ASCII characters that can be printed"),
+    Kind.CLIENT: Limit(r"^[\x20-\x7e]+$", None, "printable ASCII characters"),
 }
 
 FACTS: Final = DriverFacts(
@@ -153,6 +153,6 @@ FACTS: Final = DriverFacts(
     granularity=Granularity.DOCUMENT,
     notices=NOTICES,
     proved_against="Open Policy Agent 1.22",
-    absence=yes("the document is one answer, which system.authz allows or refuses as a whole"),
+    absence=yes("the document is read in one request, which system.authz allows or refuses as a whole"),
     located_by=("path",),
 )

@@ -189,7 +189,7 @@ def _refuses(document: Document, name: str, client: str, revocation: Revocation)
 def _section(document: Document, name: str) -> Mapping[str, Any]:
     value = document.get(name, {})
     if not isinstance(value, Mapping):
-        raise Garbled(f"{name} is no object")
+        raise Garbled(f"{name} is not an object")
     return value
 
 
@@ -200,7 +200,7 @@ def _entries(document: Document, section: str) -> Iterator[tuple[str, Any]]:
 def _read(
     model: type[M], entry: Any, *, needed: Mapping[str, Any] | None = None, **more: Any
 ) -> tuple[M, Mapping[str, Unparsed]]:
-    """An entry as an object, and what of it can't be parsed; of one that is no object that is all."""
+    """An entry as an object, and what of it cannot be parsed; of one that is not an object that is all."""
     fields = FieldReader()
     names = [name for name in model.model_fields if name in _kept(KIND_OF[model])]
     if not isinstance(entry, Mapping):
@@ -235,7 +235,7 @@ def edited(document: Document, changes: Iterable[Change], owner: str, now: datet
     draft = deepcopy(dict(document))
     for section in SECTIONS:
         if not isinstance(draft.setdefault(section, {}), dict):
-            raise Garbled(f"{section} is no object")
+            raise Garbled(f"{section} is not an object")
     for change in changes:
         _edit(draft, change, owner, now)
     return draft
@@ -374,7 +374,7 @@ def refusal(revocation: Revocation, now: datetime | None) -> Draft:
     elif now is not None:
         made = {"before": math.floor(now.timestamp()) + 1, "all": True}
     else:
-        raise Garbled("the moment before which all tokens are to be refused isn't known")
+        raise Garbled("the moment before which all tokens are to be refused is unknown")
     selection = {OWNER: revocation.owner, "scope": revocation.scope}
     return made | {key: value for key, value in selection.items() if value is not None}
 

@@ -58,7 +58,7 @@ def load_api(http: AdminClient) -> Api:
     api = read_document(answer.body)
     if api is None:
         raise UnexpectedAnswer(
-            f"What '{http.server}' serves as its OpenAPI document is none", server=http.server, path=doc.DOCUMENT
+            f"What '{http.server}' serves as its OpenAPI document is not one", server=http.server, path=doc.DOCUMENT
         )
     if not api.has_oauth:
         raise Unsupported(
@@ -97,7 +97,7 @@ VOLATILE: Final = frozenset({"client_secret", "clientSecret", "password", "regis
 def _whole(read: Callable[[Any], T]) -> Callable[[Any], T]:
     def one(body: Any) -> T:
         if linked_id(body) is not None:
-            raise Garbled("a link leads to another link")
+            raise Garbled("a link points to another link")
         return read(body)
 
     return one
@@ -293,7 +293,7 @@ class AdminApi:
             return Route.to(literal, *segments)
         except ValueError as problem:
             raise Rejected(
-                f"'{self.http.server}' can't be asked for this: {problem}",
+                f"'{self.http.server}' cannot be sent this request: {problem}",
                 server=self.http.server,
                 method=method,
                 path=path,
@@ -328,17 +328,17 @@ class AdminApi:
                 server=self.http.server,
                 method="GET",
                 path=path,
-                fix=f"See that the server takes ?expand=true: it gave {len(linked)} links, and up to {MOST_LINKS} are followed.",
+                fix=f"Check that the server supports ?expand=true: it returned {len(linked)} links; the limit is {MOST_LINKS}.",
             )
         segments = [link for link in linked if link]
         found = at_once(PARALLEL, lambda segment: self._one(one, _whole(read), segment), segments)
         if None in found:
             raise UnexpectedAnswer(
-                f"A link in the list of {what} of '{self.http.server}' leads nowhere",
+                f"A link in the list of {what} of '{self.http.server}' is broken",
                 server=self.http.server,
                 method="GET",
                 path=path,
-                fix="Try again. If that doesn't help, see that the server takes ?expand=true.",
+                fix="Try again. If that does not help, check that the server supports ?expand=true.",
             )
         return [live for live in found if live is not None]
 

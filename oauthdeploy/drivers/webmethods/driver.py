@@ -69,9 +69,9 @@ class WebMethodsDriver(Driver):
         """What this server's document doesn't have of the table."""
         table: dict[str, Support] = {}
         if not admin.api.takes_client_id:
-            table[Capability.CLIENT_ID_CHOICE] = no("this server makes client ids itself")
+            table[Capability.CLIENT_ID_CHOICE] = no("this server generates client ids")
         if not admin.api.takes_client_secret:
-            table[Capability.CLIENT_SECRET_CHOICE] = no("this server makes client secrets itself")
+            table[Capability.CLIENT_SECRET_CHOICE] = no("this server generates client secrets")
         return table
 
     def read(self, wanted: Wanted) -> ServerState:

@@ -73,10 +73,10 @@ class WebMethodsOptions(Model):
     )
 
 
-_ID_NOTE: Final = "where the server's document lists client_id in ClientIn; Integration Server 10.11 makes its own"
-_SECRET_NOTE: Final = "where the server's document lists client_secret in ClientIn; 10.11 makes its own"
+_ID_NOTE: Final = "where the server's document lists client_id in ClientIn; Integration Server 10.11 generates its own"
+_SECRET_NOTE: Final = "where the server's document lists client_secret in ClientIn; 10.11 generates its own"
 
-_ASKS_NOBODY: Final = "an authorization server asks nobody about tokens"
+_ASKS_NOBODY: Final = "an authorization server does not introspect tokens elsewhere"
 
 _COMMON: Final[Mapping[Capability, Support]] = {
     Capability.SETTINGS: yes(),
@@ -84,15 +84,15 @@ _COMMON: Final[Mapping[Capability, Support]] = {
     Capability.CLIENTS: yes(),
     Capability.CLIENT_TYPE_CHANGE: yes(),
     Capability.CLIENT_ID_CHOICE: yes(_ID_NOTE),
-    Capability.CLIENT_SECRET_READ: no("the secret is given once, when the client is made"),
-    Capability.CLIENT_SECRET_ROTATE: no("the API has no path for a new secret"),
+    Capability.CLIENT_SECRET_READ: no("the secret is returned once, when the client is created"),
+    Capability.CLIENT_SECRET_ROTATE: no("the API cannot generate a new secret"),
     Capability.CLIENT_RENAME: yes(),
     Capability.GRANT_IMPLICIT: yes(),
     Capability.GRANT_PASSWORD: yes(),
     Capability.BLOCK_CLIENT: yes(),
     Capability.USERS_LIST: yes(),
-    Capability.MARKS: no("the API has no field for a mark of ours"),
-    Capability.LEASE: no("the API has nothing to hold a lease with"),
+    Capability.MARKS: no("the API has no field for an ownership mark"),
+    Capability.LEASE: no("the API has nothing to store a lease in"),
 }
 
 _AUTHORIZATION: Final[Mapping[Capability, Support]] = {
@@ -109,12 +109,12 @@ _AUTHORIZATION: Final[Mapping[Capability, Support]] = {
 }
 
 _NO_AUTHORIZATION: Final[Mapping[Capability, Support]] = {
-    Capability.CLIENT_SECRET_CHOICE: left_out("a client shows its secret to the authorization server alone"),
-    Capability.CLIENT_SECRET_GENERATE: left_out("a client shows its secret to the authorization server alone"),
+    Capability.CLIENT_SECRET_CHOICE: left_out("a client shows its secret only to the authorization server"),
+    Capability.CLIENT_SECRET_GENERATE: left_out("a client shows its secret only to the authorization server"),
     Capability.ASSOCIATIONS: left_out("associations are kept on the authorization server"),
     Capability.TOKENS_LIST: no("tokens are kept on the authorization server"),
     Capability.TOKENS_DELETE: no("tokens are kept on the authorization server"),
-    Capability.TOKENS_REFUSE: no("every token is asked about, so deleting it is enough"),
+    Capability.TOKENS_REFUSE: no("every token is introspected, so deleting it is enough"),
     Capability.TOKENS_BY_TIME: no("tokens are kept on the authorization server"),
     Capability.TOKENS_BY_OWNER: no("tokens are kept on the authorization server"),
     Capability.TOKENS_BY_SCOPE: no("tokens are kept on the authorization server"),
@@ -125,7 +125,7 @@ _RESOURCE: Final[Mapping[Capability, Support]] = {
     Capability.TRUST: yes(),
     Capability.TRUST_REMOTE: yes(),
     Capability.TRUST_EXTERNAL: yes(),
-    Capability.TRUST_JWT: no("an Integration Server asks about every token; it doesn't verify JWTs with keys"),
+    Capability.TRUST_JWT: no("an Integration Server introspects every token; it does not verify JWTs with keys"),
 }
 
 _NO_RESOURCE: Final[Mapping[Capability, Support]] = {
@@ -151,21 +151,23 @@ _NAME: Final = Limit(
 _HELD: Final[HeldFields] = {
     Kind.SETTINGS: {
         "require_https": HeldField(),
-        "require_pkce": HeldField(yes("from 10.11 on")),
+        "require_pkce": HeldField(yes("10.11 or later")),
         "authorization_code_lifetime": HeldField(),
         "access_token_lifetime": HeldField(),
         "token_endpoint_auth": HeldField(),
     },
     Kind.CLIENT: {
         "name": HeldField(limit=_NAME, key_stands_in=True),
-        "version": HeldField(yes("the document of 10.11 takes whole numbers only"), replace(_NAME, max_length=None)),
+        "version": HeldField(yes("10.11 accepts only whole numbers"), replace(_NAME, max_length=None)),
         **{path: HeldField() for path in ("description", "type", "redirect_uris", "grants", "enabled")},
         **{path: HeldField() for path in ("tokens.access_lifetime", "tokens.refresh_count")},
     },
 }
-_ELSEWHERE: Final = HeldField(left_out("what a scope opens is kept on the resource server"))
+_ELSEWHERE: Final = HeldField(left_out("what a scope protects is stored on the resource server"))
 _NO_TRUST: Final = {Kind.TRUST: {path: HeldField(no(_ASKS_NOBODY)) for path in fields_of(Kind.TRUST)}}
-_NOT_ABOUT_JWTS: Final = HeldField(no("an Integration Server asks about every token; it doesn't verify JWTs with keys"))
+_NOT_ABOUT_JWTS: Final = HeldField(
+    no("an Integration Server introspects every token; it does not verify JWTs with keys")
+)
 _OPENING: Final[HeldFields] = {
     Kind.SCOPE: {path: HeldField() for path in ("description", "resources", "url_templates")},
     Kind.TRUST: {
@@ -237,7 +239,7 @@ FACTS: Final = DriverFacts(
     defaults=DEFAULTS,
     names=NAMES,
     unique={Kind.CLIENT: ("name", "version")},
-    side_effects=(SideEffect(Kind.CLIENT, "its tokens, and the id and secret that the server made"),),
+    side_effects=(SideEffect(Kind.CLIENT, "its tokens, and the id and secret that the server generated"),),
     endpoints=endpoints,
     absence=yes("Administrators and read-only administrators see everything; others get 403 for everything"),
     notices=NOTICES,

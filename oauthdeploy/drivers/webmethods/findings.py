@@ -57,7 +57,7 @@ def _settings(server: Server, address: Address, value: Settings) -> Iterator[Dia
         if have and SETTINGS_FIELDS[field] not in have:
             yield Diagnostic(
                 "server-lacks-setting",
-                "The server doesn't have a setting",
+                "The server does not have a setting",
                 f"'{server.name}' has no {SETTINGS_FIELDS[field]}, which {field} needs.",
                 "Leave the setting out for this server, or update the server.",
                 address=str(address),
@@ -72,8 +72,8 @@ def _client(server: Server, address: Address, value: Client) -> Iterator[Diagnos
     if not stands and not api.text_versions and not is_version_number(version):
         yield Diagnostic(
             "client-version-not-a-number",
-            "The server takes whole numbers as versions",
-            f"'{server.name}' can't hold the version '{version}'.",
+            "The server accepts only whole numbers as versions",
+            f"'{server.name}' cannot store the version '{version}'.",
             "Write a whole number without leading zeros, such as 1.",
             address=str(address),
         )
@@ -83,8 +83,8 @@ def _client(server: Server, address: Address, value: Client) -> Iterator[Diagnos
         if granted != bool(count):
             yield Diagnostic(
                 "refresh-count-contradicts-grants",
-                "Grants and refresh count say different things",
-                f"'{server.name}' lets a client refresh where its refresh count is not 0, and nothing else decides.",
+                "Grants and refresh count contradict each other",
+                f"'{server.name}' lets a client refresh if, and only if, its refresh count is not 0.",
                 "Grant refresh_token together with a refresh count that is not 0, or neither.",
                 Severity.WARNING,
                 address=str(address),
@@ -98,9 +98,9 @@ def _secret(server: Server, address: Address, value: Client) -> Iterator[Diagnos
     if api.takes_client_id and not there and not can_be_id(address.name):
         yield Diagnostic(
             "client-key-not-an-id",
-            "A client's key can't be its client_id",
-            f"'{server.name}' would take '{address.name}' as client_id, if it had only letters, digits and . _ ~ @ -.",
-            "Choose such a key, or live with an id that the server makes.",
+            "A client's key cannot be its client_id",
+            f"'{server.name}' accepts '{address.name}' as client_id only if it consists of letters, digits and . _ ~ @ -.",
+            "Choose such a key, or accept an id that the server generates.",
             Severity.INFO,
             address=str(address),
         )
@@ -109,10 +109,10 @@ def _secret(server: Server, address: Address, value: Client) -> Iterator[Diagnos
         return
     yield Diagnostic(
         "client-secret-not-settable",
-        "The server makes client secrets itself",
-        f"'{server.name}' can't be given the secret of a client"
-        + (", so this one can't be made." if there is False else "; what it has is left alone."),
-        "Write secret: {generate: true, deliver_to: {file: ...}} for clients that this server shall make.",
+        "The server generates client secrets itself",
+        f"'{server.name}' does not accept a client secret"
+        + (", so this client cannot be created." if there is False else "; the existing secret stays."),
+        "Write secret: {generate: true, deliver_to: {file: ...}} for clients to create on this server.",
         Severity.ERROR if there is False else Severity.WARNING,
         address=str(address),
     )
@@ -126,7 +126,7 @@ def _trust(server: Server, address: Address, value: Trust) -> Iterator[Diagnosti
     if not server.admin.api.offers("POST", doc.EXTERNALS if value.via == "external" else doc.REMOTES):
         yield Diagnostic(
             "server-lacks-api",
-            "The server can't be told whom to trust",
+            "The server cannot store which server to trust",
             f"The Administrator API of '{server.name}' lacks {value.via} servers.",
             "Update the server.",
             address=str(address),
@@ -137,10 +137,10 @@ def _trust(server: Server, address: Address, value: Trust) -> Iterator[Diagnosti
         return
     yield Diagnostic(
         "trusted-server-incomplete",
-        "The trusted server isn't known there, and too little is written to make it known",
+        "The resource server has no alias for the trusted server, and the manifest lacks keys to create one",
         f"'{server.name}' has no {value.via} server '{alias_of(value)}', and {', '.join(missing)} "
         f"{'is' if len(missing) == 1 else 'are'} not written.",
-        f"Write {', '.join(missing)} under introspection of '{value.authorization_server}', or make the alias by hand.",
+        f"Write {', '.join(missing)} under introspection of '{value.authorization_server}', or create the alias by hand.",
         address=str(address),
     )
 

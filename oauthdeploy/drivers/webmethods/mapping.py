@@ -67,7 +67,7 @@ class LiveSettings:
 
 
 def read_settings(body: Any) -> LiveSettings:
-    """Settings of a GlobalSetting; what the server does not return stays unset. Raises Garbled for what is no object."""
+    """Settings of a GlobalSetting; what the server does not return stays unset. Raises Garbled for what is not an object."""
     raw = an_object(body, "the settings")
     fields = FieldReader()
     for field, key in SETTINGS_FIELDS.items():
@@ -198,7 +198,7 @@ def read_client(body: Any) -> LiveClient:
     raw = an_object(body, "a client")
     name, version = a_name(raw, "name"), _version(raw)
     if raw.keys() <= _IDENTITY:
-        raise Garbled("a client has nothing but its name")
+        raise Garbled("a client has no field but its name")
     fields = FieldReader()
     fields.values.update(name=name, version=version)
     fields.take("description", lambda: a_text(raw, "description"))
@@ -285,7 +285,7 @@ def write_client(values: Mapping[str, Any], *, refreshes: int | None, text_versi
                 if refreshes is not None and wanted != bool(refreshes):
                     body["tokenRefreshCount"] = UNLIMITED if wanted else 0
             case _:
-                raise ValueError(f"no field of a client: {field}; this is a bug in oauthdeploy")
+                raise ValueError(f"not a field of a client: {field}; this is a bug in oauthdeploy")
     return body
 
 

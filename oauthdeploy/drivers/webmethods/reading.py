@@ -181,7 +181,7 @@ class Reader:
                 server=self.server,
                 method="GET",
                 path=doc.CLIENTS,
-                fix="Correct them on the server.",
+                fix="Fix them on the server.",
             )
         for scope in live.scopes or ():
             address = Address.association(key, scope, self.server)

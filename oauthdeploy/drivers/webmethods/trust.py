@@ -158,7 +158,7 @@ def write_remote(trust: Trust) -> dict[str, Any]:
     if trust.endpoint is not None:
         place = place_of(trust.endpoint)
         if place is None:
-            raise Garbled("the remote server's address is no http or https address")
+            raise Garbled("the remote server's address is not an http or https address")
         body.update(host=place.host, port=place.port, ssl="yes" if place.tls else "no")
     if trust.username is not None:
         body["user"] = trust.username

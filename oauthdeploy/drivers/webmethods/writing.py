@@ -155,7 +155,7 @@ class Writer:
         live = self.admin.create_scope(name, body) or self.admin.scope(name)
         if live is None:
             raise NotFound(
-                f"'{self.server}' accepted the scope and doesn't have it",
+                f"'{self.server}' accepted the scope and does not have it",
                 server=self.server,
                 method="GET",
                 path=doc.SCOPE,
@@ -213,7 +213,7 @@ class Writer:
         if secret is not None and api.takes_client_secret:
             body["client_secret"] = secret
         elif secret is not None and Side.AUTHORIZATION in self.sides:
-            raise self._cannot("be given the secret of a client")
+            raise self._cannot("accept a client secret")
         live, found = create_or_find(
             lambda: self.admin.create_client(body),
             lambda: self.admin.client_named(values["name"], values["version"]),
@@ -228,11 +228,11 @@ class Writer:
         generate = desired.secret is not None and bool(desired.secret.generate)
         if found and made is None and generate and live.value.type is ClientType.CONFIDENTIAL:
             raise ServerError(
-                f"'{self.server}' made the client, but the answer with its secret got lost",
+                f"'{self.server}' created the client, but the answer with its secret was lost",
                 server=self.server,
                 method="POST",
                 path=doc.CLIENTS,
-                fix=f"Delete the client '{live.label}' on '{self.server}' and apply again: a new one gets a new secret.",
+                fix=f"Delete the client '{live.label}' on '{self.server}' and apply again to get a new secret.",
             )
         value = as_told_to(desired, live.value)
         note = ADOPTED if found else ""
@@ -249,9 +249,9 @@ class Writer:
 
     def _cannot(self, what: str) -> Unsupported:
         return Unsupported(
-            f"'{self.server}' can't {what}",
+            f"'{self.server}' cannot {what}",
             server=self.server,
-            fix="It makes secrets itself: write secret: {generate: true, deliver_to: {file: ...}} for new clients.",
+            fix="It generates secrets itself: write secret: {generate: true, deliver_to: {file: ...}} for new clients.",
         )
 
     def _id(self, address: Address, change: Change) -> str:
@@ -285,7 +285,7 @@ class Writer:
                 server=self.server,
                 method="GET",
                 path=doc.CLIENT,
-                fix="Correct them on the server.",
+                fix="Fix them on the server.",
             )
         gone = {change.address.scope for change in changes if change.action is Action.DELETE}
         added = {change.address.scope for change in changes} - gone
@@ -312,7 +312,7 @@ class Writer:
         assert isinstance(desired, Revocation)
         client_id = change.live.identity if change.live is not None else ""
         if not client_id:
-            return Applied(change.address, desired, note="The client isn't there.")
+            return Applied(change.address, desired, note="The client does not exist.")
         enabled: bool | None = None
         # First: an enabled client asks for the next token at once. Tokens of a disabled one introspect as inactive,
         # unless watt.server.oauth.disableClient.disableTokens is false; so they are deleted all the same.

@@ -22,7 +22,7 @@ def why_away(document: Document, drivers: Mapping[str, DriverFacts], address: Ad
         return "settings fall on authorization servers; a resource server gets those of its own entry under overrides"
     if address.kind is Kind.TRUST:
         if Side.RESOURCE not in entry.role.sides:
-            return "an authorization server asks nobody about tokens"
+            return "an authorization server does not introspect tokens elsewhere"
         return "no authorization_server is written for it"
     if address.kind is Kind.ASSOCIATION:
         return _association(document, drivers, address, server)

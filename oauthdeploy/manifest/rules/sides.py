@@ -252,7 +252,7 @@ def client_missing(context: RuleContext) -> Iterator[Finding]:
         ]
         if missing:
             yield client_finding(
-                key, "on", f"{', '.join(dict.fromkeys(missing))} accepts its tokens, but doesn't have the client."
+                key, "on", f"{', '.join(dict.fromkeys(missing))} accepts its tokens and does not have it."
             )
 
 

@@ -66,28 +66,30 @@ class BaselineEntry(Model):
     """One accepted difference, or several of one kind."""
 
     address: Annotated[Text, AfterValidator(_address)] = Field(
-        description="The object, as drift names it; * matches any characters, and without @SERVER every server is meant.",
+        description="The object, as drift reports it; * matches any characters, and without @SERVER every server is meant.",
         examples=["client/legacy-*@login", "settings@login"],
     )
-    class_: AcceptableClass = Field(alias="class", description="The class of the difference, as drift names it.")
+    class_: AcceptableClass = Field(alias="class", description="The class of the difference, as drift reports it.")
     fields: Annotated[tuple[Text, ...] | None, BeforeValidator(_listed)] = Field(
         None,
         min_length=1,
         description="Only these fields of a changed object, by dotted path, with *; without it every field is accepted.",
         examples=[["redirect_uris", "tokens.*"]],
     )
-    owner: Said = Field(description="Who answers for the difference: a person or a team.", examples=["payments-team"])
+    owner: Said = Field(description="The person or team responsible for the difference.", examples=["payments-team"])
     reason: Said = Field(
-        description="Why it is accepted, such as the number of a ticket.", examples=["moves to Q1, see OPS-12"]
+        description="Why it is accepted, such as a ticket number.", examples=["moves to Q1, see OPS-12"]
     )
-    expires: Date = Field(description="The last day on which it is accepted; afterwards the difference counts again.")
+    expires: Date = Field(
+        description="The last day on which it is accepted; after that, the difference is reported again."
+    )
 
 
 class Baseline(Model):
     """Known drift that `oauthdeploy drift --baseline` accepts."""
 
     version: Annotated[Literal[1], BeforeValidator(parse_integer, json_schema_input_type=int)] = Field(
-        description="The version of this file's language."
+        description="The version of this file's format."
     )
     accepted: tuple[BaselineEntry, ...] = Field((), description="The accepted differences.")
 
@@ -227,8 +229,8 @@ def _expired(entry: BaselineEntry, place: str) -> Diagnostic:
     return Diagnostic(
         EXPIRED,
         "An entry of the baseline has expired",
-        detail=f"{_entry_text(entry, place)} of {entry.owner} was accepted until {entry.expires}: it counts again.",
-        fix="Fix the difference, or give the entry a later day.",
+        detail=f"{_entry_text(entry, place)} of {entry.owner} was accepted until {entry.expires}; it is reported again.",
+        fix="Fix the difference, or give the entry a later date.",
         severity=Severity.WARNING,
         address=entry.address,
     )
@@ -238,7 +240,7 @@ def _unused(entry: BaselineEntry, place: str) -> Diagnostic:
     return Diagnostic(
         UNUSED,
         "An entry of the baseline matches nothing any more",
-        detail=f"{_entry_text(entry, place)} of {entry.owner} is no difference now.",
+        detail=f"{_entry_text(entry, place)} of {entry.owner} no longer matches a difference.",
         fix="Remove the entry.",
         severity=Severity.INFO,
         address=entry.address,

@@ -208,10 +208,10 @@ def _item_of(change: Change) -> DriftItem:
     server = change.address.server
     match change.action:
         case Action.CREATE:
-            kind, detail = DriftClass.MISSING, f"{server} doesn't have it."
+            kind, detail = DriftClass.MISSING, f"{server} does not have it."
         case Action.DELETE:
             why = (
-                "The manifest wants it gone"
+                "The manifest declares it absent"
                 if change.reason is Reason.MARKED_ABSENT
                 else "The manifest doesn't name it"
             )
@@ -242,7 +242,7 @@ def _not_cut_off(change: Change) -> str:
         said.append("has its former tokens accepted")
     if "blocked" in left:
         said.append("is enabled")
-    return f"Client '{client}' is to be cut off and {' and '.join(said)} on {change.address.server}."
+    return f"The manifest cuts off client '{client}', which {' and '.join(said)} on {change.address.server}."
 
 
 def _blind(address: Address, path: str, desired: DesiredState) -> DriftItem:

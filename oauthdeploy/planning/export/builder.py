@@ -122,9 +122,7 @@ class _Exporter:
             return
         if (kind.value, name, "") in self.left or not can_be_written(name):
             if name not in self._named[kind]:
-                self._report(
-                    "export-left-out", f"{kind}/{name}", "A manifest can't name it as it stands on the servers.", ""
-                )
+                self._report("export-left-out", f"{kind}/{name}", "A manifest cannot express its name.", "")
             return
         source, target = self.options.source, self.options.target
         there = dict(sides)
@@ -139,7 +137,7 @@ class _Exporter:
         if where:
             yield from self._written_entry(kind, name, there, sides.get(target or ""), placed, where)
         elif placed:
-            self._report("export-gone", f"{kind}/{name}", "No server has it any more, so its entry goes.", "")
+            self._report("export-gone", f"{kind}/{name}", "No server has it any more, so its entry is removed.", "")
             yield EntryEdit(name, gone=True)
 
     def _servers_of(self, kind: Kind, there: Collection[str], placed: Collection[str]) -> tuple[str, ...]:
@@ -220,11 +218,15 @@ class _Exporter:
         """Whether one entry can't give a field the values that servers hold; says why, unless that is known already."""
         value = next(iter(live.values()))
         if not all(same(other, value) and same(value, other) for other in live.values()):
-            why = f"{path} is not the same on {', '.join(live)}, and an entry has one value for all."
-            self._report("export-differs", f"{kind}/{name}", f"{why} It is left unmanaged.", "Make them the same.")
+            why = f"{path} is not the same on {', '.join(live)}, but an entry has only one value."
+            self._report(
+                "export-differs", f"{kind}/{name}", f"{why} It is left unmanaged.", "Give it one value on all servers."
+            )
             return True
         if not can_be_written(value):
-            self._report("export-left-out", f"{kind}/{name}", f"{path} holds what YAML can't.", "")
+            self._report(
+                "export-left-out", f"{kind}/{name}", f"{path} holds characters that YAML cannot represent.", ""
+            )
             return True
         return (kind.value, name, path) in self.left
 
@@ -236,8 +238,13 @@ class _Exporter:
                 self._report_dropped_option(f"{kind}/{name}", edit)
             elif not edit.alike:
                 path = ".".join((OPTIONS, *edit.keys))
-                why = f"{path} is not the same on all servers, and an entry has one value for all."
-                self._report("export-differs", f"{kind}/{name}", f"{why} It is left unmanaged.", "Make them the same.")
+                why = f"{path} is not the same on all servers, but an entry has only one value."
+                self._report(
+                    "export-differs",
+                    f"{kind}/{name}",
+                    f"{why} It is left unmanaged.",
+                    "Give it one value on all servers.",
+                )
             edits.append(edit if edit.alike else replace(edit, gone=True))
         return tuple(edits)
 
@@ -251,12 +258,14 @@ class _Exporter:
         }
         for path in sorted(found):
             why = f"{path} is left out: {found[path]}, which a manifest can't write."
-            self._report("export-left-out", address, why, "Write the value that you want; apply puts it right.")
+            self._report("export-left-out", address, why, "Write the value that you want; apply sets it.")
             yield path
 
     def _report_dropped_option(self, address: str, edit: OptionEdit) -> None:
         path = ".".join((OPTIONS, *edit.keys))
-        self._report("export-left-out", address, f"{path} can't be written as the servers hold it, and goes.", "")
+        self._report(
+            "export-left-out", address, f"{path} has a value that a manifest cannot express, and is removed.", ""
+        )
 
     def _is_comparable(self, path: str, server: str, there: LiveObject) -> bool:
         """Whether the field of an object on a server can be compared there."""
@@ -348,7 +357,7 @@ class _Exporter:
         """Why the scopes of a client can't be one list; empty where they can."""
         scopes = set().union(*have.values())
         if (Kind.ASSOCIATION.value, client, "") in self.left:
-            return "Its list of scopes can't be written as it stands."
+            return "A manifest cannot express its list of scopes."
         if unnamed := sorted(scopes - self._named[Kind.SCOPE]):
             return f"Its list of scopes isn't written: the manifest doesn't name {', '.join(unnamed[:3])}."
         holding = {server for group in groups if group.key == client for server in group.sides}
@@ -370,7 +379,7 @@ class _Exporter:
                 if now != trusted:
                     yield server, trusted
             elif now is not None:
-                why = f"{server} trusts '{trusted}', which can't be written as it stands."
+                why = f"{server} trusts '{trusted}', which a manifest cannot express."
                 self._report("export-left-out", f"trust@{server}", why, "Add that server, with the driver external.")
                 yield server, None
 
@@ -393,7 +402,7 @@ def _open_paths(
 
 _SUMMARIES: Final = {
     "export-unreadable": "A kind could not be read",
-    "export-left-out": "Something is left out",
+    "export-left-out": "The export leaves something out",
     "export-differs": "A field differs between servers",
     "export-gone": "An entry is removed",
     "export-only-on-target": "Only the target has an object",

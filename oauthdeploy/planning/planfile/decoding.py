@@ -42,7 +42,7 @@ def saved_plan(document: Any, shape: ShapeCheck, file: str = "The plan") -> Plan
     try:
         return _plan(document)
     except (ValueError, KeyError) as error:
-        raise _damaged(f"{file} holds a value that this release doesn't know ({type(error).__name__}).") from None
+        raise _damaged(f"{file} holds a value that this release does not recognize ({type(error).__name__}).") from None
 
 
 def _damaged(detail: str) -> NotAPlan:

@@ -82,14 +82,14 @@ def binding_of(saved: SavedPlan) -> Binding:
         return saved.binding
     if "saved" in saved.document:
         raise NotAPlan(
-            "The plan is of a newer release",
+            "The plan was saved by a newer release",
             detail=f"{_saved_by(saved.document)} Its format is {saved.document['format_version']}, and this release "
             f"applies plans up to {PLAN_FORMAT_VERSION}.",
             fix="Apply it with the release that saved it, or make a new plan.",
         )
     raise NotAPlan(
-        "The plan can be shown, and not applied",
-        detail="It doesn't say how its manifest was asked for: it is what `plan -o json` prints.",
+        "The plan can be shown but not applied",
+        detail="It does not record which manifest options it was made with: it is what `plan -o json` prints.",
         fix=_NEW_PLAN,
     )
 
@@ -100,9 +100,7 @@ def _parsed(data: bytes) -> Mapping[str, Any]:
     try:
         document = json.loads(data.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_refused)
     except (ValueError, RecursionError):
-        raise NotAPlan(
-            "The plan file is not JSON", detail="It is cut short, or no plan at all.", fix=_NEW_PLAN
-        ) from None
+        raise NotAPlan("The plan file is not JSON", detail="It is truncated, or not a plan.", fix=_NEW_PLAN) from None
     return document if isinstance(document, dict) else {}
 
 
@@ -110,12 +108,12 @@ def _pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(items)
     if len(made) < len(items):
         # A reader of the text could take the one for true, and the program the other.
-        raise PlanEdited("The plan file was edited", detail="A key stands in it twice.", fix=_NEW_PLAN)
+        raise PlanEdited("The plan file was edited", detail="It has a duplicate key.", fix=_NEW_PLAN)
     return made
 
 
 def _refused(_word: str) -> Any:
-    raise ValueError("no JSON number")
+    raise ValueError("not a JSON number")
 
 
 def _check_digest(document: Mapping[str, Any]) -> None:
@@ -126,8 +124,8 @@ def _check_digest(document: Mapping[str, Any]) -> None:
     if not same:
         raise PlanEdited(
             "The plan file was edited",
-            detail=f"{_saved_by(document)} Its content is not what its content_digest says.".strip(),
-            fix="Use the file as it was saved, or make a new plan and review it.",
+            detail=f"{_saved_by(document)} Its content does not match its content_digest.".strip(),
+            fix="Use the file exactly as saved, or make and review a new plan.",
         )
 
 

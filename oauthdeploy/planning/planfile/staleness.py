@@ -77,7 +77,7 @@ def manifest_moved(
     for name in sorted({name for secret in binding.secrets for name in _VARIABLE.findall(secret.origin)}):
         old, new = known.get(name, "nowhere"), variables.get(name, "nowhere")
         if old != new:
-            found.append(StaleItem(f"variable {name}", f"its value came from {old}, and comes from {new} now."))
+            found.append(StaleItem(f"variable {name}", f"its value came from {old}, and now comes from {new}."))
     return tuple(found)
 
 
@@ -88,10 +88,10 @@ def _secrets_moved(before: tuple[SecretSource, ...], now: tuple[SecretSource, ..
         if old is None or new is None:
             yield StaleItem(f"manifest, {path}", f"the secret is {'new' if old is None else 'gone'}.")
         elif old.origin != new.origin:
-            yield StaleItem(f"manifest, {path}", f"the secret came from {old.origin}, and comes from {new.origin} now.")
+            yield StaleItem(f"manifest, {path}", f"the secret came from {old.origin}, and now comes from {new.origin}.")
         elif old.unset != new.unset:
             names = ", ".join(sorted(set(old.unset) ^ set(new.unset)))
-            state = "was set, and isn't any more" if len(new.unset) > len(old.unset) else "was not set, and is now"
+            state = "was set, and no longer is" if len(new.unset) > len(old.unset) else "was not set, and is now"
             yield StaleItem(f"manifest, {path}", f"the secret comes from {new.origin}, and {names} {state}.")
 
 
@@ -111,9 +111,9 @@ def compare_plans(saved: SavedPlan, fresh: Plan, live: LiveState) -> Comparison:
             if live.readable(address.server, address.kind):
                 in_place.append(address)
             else:
-                moved.append(StaleItem(written, "can't be read any more."))
+                moved.append(StaleItem(written, "can no longer be read."))
         elif old is None and new is not None:
-            moved.append(StaleItem(written, f"the plan doesn't touch it, and now it would {_action_phrase(new)}."))
+            moved.append(StaleItem(written, f"the plan does not change it, but now it would {_action_phrase(new)}."))
         elif old is not None and new is not None:
             prints = (saved.plan.fingerprints, fresh.fingerprints)
             moved += [StaleItem(written, words) for words in _change_moved(old, new, *prints)]
@@ -152,27 +152,27 @@ def _change_moved(old: Json, new: Json, then: Mapping[str, str], now: Mapping[st
     """What is different between a change as it was saved and the change for the same address now."""
     if old["action"] != new["action"]:
         gone = (
-            "it is gone, and "
+            "it no longer exists, and "
             if new["action"] == "create"
-            else "it is there now, and "
+            else "it now exists, and "
             if old["action"] == "create"
             else ""
         )
         yield f"{gone}was to be {_DONE[old['action']]}, and now would {_action_phrase(new)}."
         return
     if old["live_address"] != new["live_address"]:
-        yield f"it stood at {old['live_address']}, and stands at {new['live_address']} now."
+        yield f"it was found at {old['live_address']}, and is now at {new['live_address']}."
     if old["identity"] != new["identity"]:
-        yield f"it is another object now: its id was '{old['identity']}', and is '{new['identity']}'."
+        yield f"it is now a different object: its id was '{old['identity']}', and is '{new['identity']}'."
     if old["kind"] == Kind.REVOCATION.value:
         return
     found = list(_fields_moved(old["fields"], new["fields"]))
     yield from found
     places = (old["address"], old["live_address"] or old["address"])
     if not found and any(then.get(place) != now.get(place) for place in places):
-        yield "it has changed in something that the manifest doesn't manage."
+        yield "a field that the manifest does not manage has changed."
     elif not found and old["reason"] != new["reason"]:
-        yield f"the reason for the change was {old['reason']}, and is {new['reason']} now."
+        yield f"the reason for the change was {old['reason']}, and is now {new['reason']}."
 
 
 def _fields_moved(before: list[Json], now: list[Json]) -> Iterator[str]:
@@ -180,14 +180,14 @@ def _fields_moved(before: list[Json], now: list[Json]) -> Iterator[str]:
     for path in sorted(then.keys() | since.keys()):
         old, new = then.get(path), since.get(path)
         if new is None and old is not None:
-            yield f"{path} was {_value_text(old['before'])}, and is as the manifest says already."
+            yield f"{path} was {_value_text(old['before'])}, and now matches the manifest."
         elif old is None and new is not None:
-            yield f"{path} was as the manifest says ({_value_text(new['after'])}), and is {_value_text(new['before'])} now."
+            yield f"{path} matched the manifest ({_value_text(new['after'])}), and is now {_value_text(new['before'])}."
         elif old is not None and new is not None:
             if old["before"] != new["before"]:
-                yield f"{path} was {_value_text(old['before'])}, and is {_value_text(new['before'])} now."
+                yield f"{path} was {_value_text(old['before'])}, and is now {_value_text(new['before'])}."
             if old["after"] != new["after"]:
-                yield f"{path} was to become {_value_text(old['after'])}, and now is to become {_value_text(new['after'])}."
+                yield f"{path} was to become {_value_text(old['after'])}, and is now to become {_value_text(new['after'])}."
 
 
 def _value_text(value: Any) -> str:

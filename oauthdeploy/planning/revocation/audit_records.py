@@ -28,7 +28,7 @@ class _Ending:
 
 
 def request_records(revocations: Mapping[str, Revocation]) -> tuple[AskedRecord, ...]:
-    """What was asked for."""
+    """What was requested."""
     return tuple(
         AskedRecord(
             id=key,

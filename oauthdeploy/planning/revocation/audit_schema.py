@@ -29,10 +29,12 @@ class FoundRecord(Model):
     """What stood on a server before."""
 
     client: bool = Field(description="Whether the server has the client.")
-    identity: str | None = Field(None, description="The server's own id of it.")
+    identity: str | None = Field(None, description="The server's own id of the client.")
     enabled: bool | None = Field(None, description="Whether it was enabled, where that is known.")
-    active_tokens: int | None = Field(None, description="Its tokens that worked.", ge=0)
-    tokens: int | None = Field(None, description="All of its tokens that the server listed, expired ones too.", ge=0)
+    active_tokens: int | None = Field(None, description="Its tokens that were still active.", ge=0)
+    tokens: int | None = Field(
+        None, description="All of its tokens that the server listed, including expired ones.", ge=0
+    )
 
 
 class ProblemRecord(Model):
@@ -54,36 +56,40 @@ class ServerRecord(Model):
     revocation: str = Field(description="The name of the revocation.")
     role: Literal["authorization", "resource", "both"] = Field(description="The server's role.")
     state: State = Field(
-        description="cut-off: done and verified as far as `verified` says; nothing-to-do: it was so already; "
-        "client-not-there; not-offered: the server can't; failed; unreachable."
+        description="cut-off: done and verified as far as `verified` says; nothing-to-do: it was already cut off; "
+        "client-not-there; not-offered: the server does not support it; failed; unreachable."
     )
-    found: FoundRecord | None = Field(None, description="What stood there before, where it could be read.")
+    found: FoundRecord | None = Field(None, description="The state before, where it could be read.")
     done: tuple[str, ...] = Field((), description="What was done, in words.")
-    seconds: float | None = Field(None, description="From the start of the cut-off until it was effective here.", ge=0)
-    verified: bool = Field(description="Whether the server was read again afterwards and holds the cut-off.")
-    proved: tuple[str, ...] = Field((), description="What a token that was given showed afterwards, in words.")
-    problems: tuple[ProblemRecord, ...] = Field((), description="What stood in the way.")
+    seconds: float | None = Field(
+        None, description="Time from the start of the cut-off until it took effect here.", ge=0
+    )
+    verified: bool = Field(description="Whether reading the server again afterwards confirmed the cut-off.")
+    proved: tuple[str, ...] = Field((), description="What the token you supplied showed afterwards, in words.")
+    problems: tuple[ProblemRecord, ...] = Field((), description="What prevented it.")
 
 
 class AuditRecord(Model):
     """One line of the audit trail."""
 
     version: int = Field(VERSION, description="Version of this document.", ge=VERSION, le=VERSION)
-    format: Literal["oauthdeploy/audit"] = Field("oauthdeploy/audit", description="The name of the trail.")
+    format: Literal["oauthdeploy/audit"] = Field("oauthdeploy/audit", description="The name of the audit trail.")
     type: Literal["started", "finished"] = Field(description="Before the first write, or after the last.")
     id: str = Field(description="The same in both records of a cut-off.")
-    at: datetime = Field(description="When, in UTC.")
-    command: Literal["revoke", "tokens delete"] = Field(description="What was run.")
+    at: datetime = Field(description="Time of the record, in UTC.")
+    command: Literal["revoke", "tokens delete"] = Field(description="The command that was run.")
     tool: str = Field(description="Release of oauthdeploy.")
     manifest: str = Field(description="The name of the manifest.")
     environment: str | None = Field(None, description="The environment of the manifest.")
-    who: str = Field(description="Who asked for it: as told, else the account.")
-    account: str = Field(description="The account of the operating system.")
+    who: str = Field(description="Who requested it: the name you gave, or else the account.")
+    account: str = Field(description="The operating-system account.")
     host: str = Field(description="The machine.")
     reason: str | None = Field(None, description="Why.")
     ticket: str | None = Field(None, description="The incident or ticket.")
-    asked: tuple[AskedRecord, ...] = Field(description="What was asked for.")
-    servers: tuple[ServerRecord, ...] = Field((), description="Server by server; complete when finished.")
-    result: Literal["done", "partial", "failed"] | None = Field(None, description="The end; only when finished.")
-    seconds: float | None = Field(None, description="How long all of it took.", ge=0)
+    asked: tuple[AskedRecord, ...] = Field(description="What was requested.")
+    servers: tuple[ServerRecord, ...] = Field((), description="One entry per server; complete in the last record.")
+    result: Literal["done", "partial", "failed"] | None = Field(
+        None, description="The outcome; only in the last record."
+    )
+    seconds: float | None = Field(None, description="The total duration.", ge=0)
     journal: str | None = Field(None, description="The journal of the run.")

@@ -155,7 +155,7 @@ def unreadable(live: LiveState, server: str) -> Diagnostic | None:
 def _server_left_out(server: str, error: OAuthDeployError) -> Diagnostic:
     return Diagnostic(
         "server-left-out",
-        "A server was skipped, and the client is not cut off there",
+        "A server was skipped, so the client is not cut off there",
         detail=f"{server}: {error.summary}.",
         fix="Run the same command again when the server responds, or cut off the client manually there.",
         severity=Severity.WARNING,
@@ -221,7 +221,7 @@ def _without_capabilities(revocation: Revocation, lacking: frozenset[Capability]
 _CANNOT: Final[Mapping[Capability, str]] = {
     Capability.BLOCK_CLIENT: "disable a client",
     Capability.TOKENS_DELETE: "delete tokens",
-    Capability.TOKENS_BY_TIME: "delete tokens by the time of their issue",
+    Capability.TOKENS_BY_TIME: "delete tokens by issue time",
     Capability.TOKENS_BY_OWNER: "delete tokens of one owner",
     Capability.TOKENS_BY_SCOPE: "delete tokens of one scope",
     Capability.TOKENS_BY_HANDLE: "delete single tokens",
@@ -231,9 +231,9 @@ _CANNOT: Final[Mapping[Capability, str]] = {
 def _gap_finding(address: Address, capability: Capability, note: str) -> Diagnostic:
     return Diagnostic(
         NOT_OFFERED,
-        "A server doesn't support this kind of cut-off",
+        "A server does not support this way of cutting off",
         detail=f"{address.server} can't {_CANNOT[capability]}: {note}.",
-        fix="Do it manually there, or choose another selection.",
+        fix="Do it by hand on that server, or select the tokens in another way.",
         severity=Severity.WARNING,
         address=str(address),
     )

@@ -76,7 +76,7 @@ def inverse(
             _take_back(step, base, names, wish)
     for step in steps:
         if not step.made:
-            wish.found.append(_finding(step, END_UNKNOWN, "The result of a change is unknown", _UNKNOWN_END, _LOOK))
+            wish.found.append(_finding(step, END_UNKNOWN, "The outcome of a change is unknown", _UNKNOWN_END, _LOOK))
     if live is not None:
         _drop_unfounded(wish, live)
     policy = Policy(prune=_NO_PRUNING, protect=base.policy.protect, limits=base.policy.limits)
@@ -96,15 +96,15 @@ def inverse(
     return Inverse(desired, Diagnostics.of(wish.found).sorted())
 
 
-_UNKNOWN_END: Final = "It was sent, and nobody knows whether it was carried out; it is not taken back."
-_LOOK: Final = "Look at the object on the server, and put it right by hand or with a manifest."
+_UNKNOWN_END: Final = "The request was sent, but its outcome is unknown, so it is not rolled back."
+_LOOK: Final = "Check the object on the server, and fix it by hand or with a manifest."
 
 
 def _require_servers(steps: Sequence[Step], base: DesiredState) -> None:
     gone = sorted({step.address.server for step in steps} - base.servers.keys())
     if gone:
         raise JournalFailed(
-            "The manifest no longer has a server of the journal",
+            "The manifest lacks a server of the journal",
             detail=f"The run wrote to {', '.join(gone)}.",
             fix="Use the manifest that the run was made from, or one with those servers.",
         )
@@ -221,9 +221,9 @@ def _restored_fields(step: Step) -> Object:
         return built(step.address.kind, fields)
     except ValueError:
         raise JournalFailed(
-            "The journal can't be understood",
-            detail=f"{step.address}: its former fields are not as this release knows them.",
-            fix="Use the release that wrote it; its first line names that.",
+            "The journal could not be read",
+            detail=f"{step.address}: this release does not recognize its former fields.",
+            fix="Use the release that wrote it, which its first line names.",
         ) from None
 
 
@@ -239,32 +239,32 @@ def _restored_object(step: Step, base: DesiredState) -> Object:
 
 
 def _not_restorable(step: Step) -> Iterator[Diagnostic]:
-    summary = "Something can't be rolled back"
+    summary = "Some changes cannot be rolled back"
     if step.address.kind is Kind.REVOCATION and "tokens.refused" in step.back:
         yield _finding(step, NOT_RESTORABLE, summary, "Refused tokens stay refused; their owners sign in again.", "")
     if step.address.kind is Kind.REVOCATION and "tokens.active" in step.back:
         yield _finding(step, NOT_RESTORABLE, summary, "Deleted tokens stay deleted; their owners sign in again.", "")
     if step.address.kind is Kind.CLIENT and step.action in (Action.DELETE, Action.REPLACE):
         detail = (
-            "The client is made anew: its tokens are gone, and an id or a secret that the server makes is a new one."
+            "The client is created again: its tokens are lost, and any id or secret that the server generates is new."
         )
         yield _finding(step, NOT_RESTORABLE, summary, detail, "Give the client's owner the new id and secret.")
     if step.lost:
-        detail = f"Gone for good with the {step.action} of {step.address}: {'; '.join(step.lost)}."
-        yield _finding(step, NOT_RESTORABLE, summary, detail, "Give it back by hand where it is needed.")
+        detail = f"Permanently lost with the {step.action} of {step.address}: {'; '.join(step.lost)}."
+        yield _finding(step, NOT_RESTORABLE, summary, detail, "Restore it by hand where you need it.")
     if step.sealed:
-        detail = f"The former {', '.join(step.sealed)} is nowhere on record."
-        yield _finding(step, NOT_RESTORABLE, summary, detail, "Apply a manifest with the secret that is wanted.")
+        detail = f"The former {', '.join(step.sealed)} is not recorded anywhere."
+        yield _finding(step, NOT_RESTORABLE, summary, detail, "Apply a manifest with the secret that you want.")
     if step.unparsed:
-        detail = f"{', '.join(step.unparsed)} held a value that a manifest can't write; the present one stays."
+        detail = f"{', '.join(step.unparsed)} had a value that a manifest cannot express; the current value stays."
         yield _finding(
-            step, NOT_RESTORABLE, summary, detail, "The journal has the former value; set it by hand if it is needed."
+            step, NOT_RESTORABLE, summary, detail, "The journal has the former value; set it by hand if you need it."
         )
     if step.unknown and step.action is Action.UPDATE:
-        detail = f"{', '.join(step.unknown)} was not there before, and an option can't be taken away."
+        detail = f"{', '.join(step.unknown)} was not set before, and an option cannot be removed."
         yield _finding(step, NOT_RESTORABLE, summary, detail, "Set it by hand.")
     if step.action is Action.CREATE and step.address.kind in (Kind.TRUST, Kind.SETTINGS):
-        yield _finding(step, NOT_RESTORABLE, summary, "The server had none before, and it can't be deleted.", "")
+        yield _finding(step, NOT_RESTORABLE, summary, "The server had none before, and this one cannot be deleted.", "")
 
 
 def _finding(step: Step, rule: str, summary: str, detail: str, fix: str) -> Diagnostic:
@@ -281,8 +281,8 @@ def _may_go_back(
     why = _changed(step, made, live, names)
     if not why:
         return True
-    fix = "" if lifted else f"Look at it; --allow {CHANGED_SINCE} takes it back all the same."
-    summary = "Changed since the run, and taken back all the same" if lifted else "Left alone: changed since the run"
+    fix = "" if lifted else f"Review it; --allow {CHANGED_SINCE} rolls it back anyway."
+    summary = "Changed since the run, and rolled back anyway" if lifted else "Not rolled back: changed since the run"
     wish.found.append(_finding(step, CHANGED_SINCE, summary, why, fix))
     return lifted and not (step.action is Action.UPDATE and _live_at(step, live, names) is None)
 
@@ -298,7 +298,7 @@ def _changed(step: Step, made: Sequence[Step], live: LiveState, names: _Names) -
         return _recreated(step, found)
     if step.action is Action.CREATE:
         return "" if found is None else _changed_creation(step, found) or _newly_granted(address, made, live, names)
-    return "It is gone." if found is None else _changed_update(step, found)
+    return "It no longer exists." if found is None else _changed_update(step, found)
 
 
 def _recreated(step: Step, found: LiveObject | None) -> str:
@@ -306,15 +306,15 @@ def _recreated(step: Step, found: LiveObject | None) -> str:
     if found is None or step.before is None:
         return ""
     differs = _differing(flatten(step.before), found)
-    return f"It is there again, with another {differs}." if differs else ""
+    return f"It exists again, with a different {differs}." if differs else ""
 
 
 def _changed_creation(step: Step, found: LiveObject) -> str:
     """What is no longer as the run created it."""
     if step.identity and found.identity and step.identity != found.identity:
-        return f"It is another one: {found.identity}, not {step.identity}."
+        return f"It is a different object: {found.identity}, not {step.identity}."
     differs = _differing(flatten(step.left) if step.left is not None else step.after, found)
-    return f"Its {differs} is not as the run left it." if differs else ""
+    return f"Its {differs} has changed since the run." if differs else ""
 
 
 def _changed_update(step: Step, found: LiveObject) -> str:
@@ -324,7 +324,7 @@ def _changed_update(step: Step, found: LiveObject) -> str:
     differs = _differing(expected, found)
     before = flatten(step.before) if step.before is not None else {}
     already_back = not _differing({path: before.get(path) for path in expected}, found)
-    return f"Its {differs} is not as the run left it." if differs and not already_back else ""
+    return f"Its {differs} has changed since the run." if differs and not already_back else ""
 
 
 def _live_at(step: Step, live: LiveState, names: _Names) -> LiveObject | None:
@@ -381,8 +381,8 @@ def _drop_unfounded(wish: _Draft, live: LiveState) -> None:
                 wish.found.append(
                     Diagnostic(
                         NOT_RESTORABLE,
-                        "Something can't be rolled back",
-                        f"{end} is gone, so {address} can't be brought back.",
+                        "Some changes cannot be rolled back",
+                        f"{end} no longer exists, so {address} cannot be restored.",
                         severity=Severity.WARNING,
                         address=str(address),
                     )

@@ -81,17 +81,17 @@ def steps_of(records: Iterable[Record]) -> tuple[Step, ...]:
                     waiting[key] = ended
         except (AddressError, ValueError) as error:
             raise JournalFailed(
-                "The journal can't be understood",
+                "The journal could not be read",
                 detail=f"The {record['type']} of {record['address']}: {_problem_text(error)}.",
-                fix="Use the release that wrote it; its first line names that.",
+                fix="Use the release that wrote it, which its first line names.",
             ) from None
     return tuple(waiting.values())
 
 
 def _problem_text(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        return f"{len(error.errors())} fields are not as this release knows them"
-    return f"a value is not known ({type(error).__name__})"
+        return f"{len(error.errors())} fields are not recognized by this release"
+    return f"a value is not recognized ({type(error).__name__})"
 
 
 def _step(record: Record) -> Step:

@@ -228,7 +228,7 @@ def test_a_client_that_vanished_is_an_error_and_its_delete_is_not() -> None:
             at(Kind.CLIENT, "shop"), Action.DELETE, Reason.MARKED_ABSENT, Stage.NARROW_AUTHORIZATION, live=live
         )
         (applied,) = driver.apply([delete])
-        assert applied.note == "It was gone already."
+        assert applied.note == "It was already gone."
 
 
 def test_a_write_whose_look_afterwards_fails_is_uncertain() -> None:

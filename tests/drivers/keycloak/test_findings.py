@@ -26,7 +26,7 @@ from tests.drivers.webmethods.site import at
     ],
 )
 def test_a_lifetime_without_end_is_refused_where_it_is_written(address: Address, value: Object, path: Path) -> None:
-    """Keycloak's codes and tokens have an end; what a client of the realm has already is read, and left alone."""
+    """Keycloak's codes and tokens always expire; what a client of the realm has already is read, and left alone."""
     realm = Realm("login", "https://login", "shop", False, frozenset())
     (found,) = find_all(realm, Wanted({address: value}, frozenset(Kind)))
     assert (found.rule, found.path) == ("token-lifetime-endless", path)

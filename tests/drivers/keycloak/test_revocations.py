@@ -181,7 +181,7 @@ def test_the_token_of_a_proof_is_revoked_by_itself(site: Site, estate: dict[Addr
     token = tokens(site, "batch")["access_token"]
     proof = {"token": Secret(token, "env:T")}
     road = converge(site, {**estate, CUT: revocation(tokens="all", proof=proof)})
-    assert "The token of the proof is revoked." in road.of(CUT).note
+    assert "The token you supplied is revoked." in road.of(CUT).note
     assert not active(site, token)
     uuid = site.realm.client("batch")["id"]
     assert site.realm.call("PUT", f"/clients/{uuid}", {"clientId": "batch", "notBefore": 0}).ok
@@ -195,7 +195,7 @@ def test_a_client_with_an_admin_url_is_told(site: Site, estate: dict[Address, Ob
     estate = {**estate, at(Kind.CLIENT, "batch"): value}
     converge(site, estate)
     road = converge(site, {**estate, CUT: revocation(tokens="all")})
-    assert "1 of the client's addresses could not be told." in road.of(CUT).note
+    assert "1 of the client's addresses could not be notified." in road.of(CUT).note
 
 
 def test_a_client_that_is_not_there_needs_no_cut_off(site: Site) -> None:

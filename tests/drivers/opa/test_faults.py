@@ -47,7 +47,7 @@ def test_one_bad_section_hides_its_kind_and_no_other() -> None:
     with serving(answering(GET=says({"result": document}))) as server, site_of(server).driver() as driver:
         state = driver.read(Wanted({}, KINDS, owner=OWNER))
     assert state.unreadable.keys() == {Kind.CLIENT}
-    assert "clients is no object" in state.unreadable[Kind.CLIENT].detail
+    assert "clients is not an object" in state.unreadable[Kind.CLIENT].detail
     assert at(Kind.SCOPE, "s") in state.objects
 
 

@@ -79,7 +79,7 @@ def test_reading_trusts_in_nothing(document: dict[str, Any]) -> None:
 
 def test_a_section_that_is_no_object_is_garbled() -> None:
     """Then nobody knows what stands there."""
-    with pytest.raises(Garbled, match="clients is no object"):
+    with pytest.raises(Garbled, match="clients is not an object"):
         list(read_kind({"clients": []}, Kind.CLIENT, NAME, OWNER))
 
 

@@ -76,7 +76,7 @@ def test_an_option_that_goes_takes_empty_mappings_along() -> None:
     ],
 )
 def test_an_option_of_settings_goes_to_the_override_that_has_it(edit: OptionEdit, common: str, own: str) -> None:
-    """Else to what all share, where all hold the same."""
+    """Else to what all share, where all have the same ones."""
     made = edited(OPTIONS, Export(settings=SettingsEdit(options=(edit,))))
     assert f"  options: {{keycloak: {{display_name: {common}}}}}\n" in made
     assert f"    b: {{options: {{keycloak: {{display_name: {own}}}}}}}\n" in made

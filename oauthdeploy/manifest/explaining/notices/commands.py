@@ -46,8 +46,8 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "plan-edited",
         "error",
         "The plan file was edited",
-        "Its content doesn't match its digest, so it is not the plan that was reviewed.",
-        "Use the file as it was saved, or make a new plan and review it.",
+        "Its content is not what its digest says, so it isn't what was reviewed.",
+        "Use the file exactly as saved, or make and review a new plan.",
     ),
     (
         "plan-unreadable",

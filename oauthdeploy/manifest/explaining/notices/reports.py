@@ -7,7 +7,7 @@ from typing import Final
 from oauthdeploy.model.explanation import Notice
 
 _PLANNED: Final = {
-    "create": ("The plan creates an object", "The manifest wants it, and the server doesn't have it."),
+    "create": ("The plan creates an object", "The manifest wants it, and the server does not have it."),
     "update": ("The plan changes an object", "The server has it with other values than the manifest."),
     "replace": ("The plan replaces an object", "A field differs that the server can't change in place."),
     "delete": ("The plan deletes an object", "The manifest says absent, or policy.prune asks for it to go."),

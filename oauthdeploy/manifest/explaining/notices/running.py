@@ -146,16 +146,16 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "cut-off-not-offered",
         "warning",
-        "A server doesn't support this kind of cut-off",
-        "Its driver doesn't support the request, such as deleting tokens on a server that stores none.",
-        "Do it manually there, or choose another selection.",
+        "A server does not support this way of cutting off",
+        "Its driver can't do what was asked, such as deleting tokens on a server that holds none.",
+        "Do it by hand on that server, or select the tokens in another way.",
     ),
     (
         "server-left-out",
         "warning",
-        "A server was skipped, and the client is not cut off there",
-        "The server couldn't be reached, and a cut-off does not wait for it.",
-        "Run the same command again when the server responds, or cut off the client manually there.",
+        "A server was skipped, so the client is not cut off there",
+        "It couldn't be reached, and a cut-off must not wait for it.",
+        "Run the same command again when the server answers, or cut the client off by hand there.",
     ),
     (
         "internal-error",

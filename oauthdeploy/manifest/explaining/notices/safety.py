@@ -50,26 +50,26 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "empty-manifest",
         "error",
-        "The manifest is empty, and the plan would delete",
-        "With policy.prune, a manifest without scopes, clients or associations deletes everything. Usually the "
-        "wrong file was read.",
+        "The manifest is empty, and the plan would delete objects",
+        "With policy.prune a manifest without any scope, client or association asks for everything to go; mostly the wrong file "
+        "was read.",
         "Check that the right files were read.",
     ),
     (
         "empty-section",
         "error",
-        "A section is empty, and the plan would delete",
-        "With policy.prune, a server loses all objects of a kind if the manifest has none of that kind for it. "
-        "Usually a file is missing, or `on:` lists too few servers.",
+        "A section is empty, and the plan would delete objects",
+        "With policy.prune a server for which the manifest wants no object of a kind loses all of that kind; mostly a file is "
+        "missing, or `on:` names too few servers.",
         "Check that section of the manifest.",
     ),
     (
         "self-lockout",
         "error",
         "The plan would lock out oauthdeploy or a resource server",
-        "A change would break the sign-in of oauthdeploy, or of a resource server that introspects tokens: the "
-        "client or account, its grant, how it authenticates, the scopes and mappers of its tokens, or a rule of "
-        "the realm. The next run could not repair it.",
+        "A change would end what the tool itself, or a resource server that asks the authorization server, signs in with: the "
+        "client or account, its grant, how it proves itself, the scopes and mappers of its tokens, or a rule of the realm. The "
+        "next run could not put it right.",
         "Use another account or client first.",
     ),
     (
@@ -83,9 +83,9 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "unreadable-guard",
         "error",
-        "A guard could not be checked",
-        "A safety rule needs objects that oauthdeploy was not allowed to read, so the rule can't be checked.",
-        "Give the account permission to read them.",
+        "A safety check could not be made",
+        "A safety rule needs objects that the server didn't let oauthdeploy read, so nobody knows whether it holds.",
+        "Let oauthdeploy read them.",
     ),
     (
         "undoes-cut-off",
@@ -98,8 +98,8 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "risk-too-high",
         "error",
-        "The plan has a change with too high a risk",
-        "--fail-on sets the risk from which a person must review the plan.",
-        "Check the plan, then run the command without --fail-on.",
+        "The risk of a change is too high",
+        "--fail-on gives the highest risk that may pass without a person looking at it.",
+        "Check the plan; then leave --fail-on out.",
     ),
 )

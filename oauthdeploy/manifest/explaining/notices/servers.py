@@ -18,8 +18,8 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "credentials-refused",
         "error",
-        "The server refuses the credentials",
-        "It answered 401: the account or client is unknown, or the secret is wrong.",
+        "The server rejected the credentials",
+        "It answered 401: it doesn't know the account or client, or the secret is another one.",
         "Check the credentials of the server's entry and where they come from.",
     ),
     (
@@ -42,8 +42,8 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "not-found",
         "error",
-        "The server doesn't have it",
-        "It answered 404: the object no longer exists, or the address is wrong.",
+        "The server does not have it",
+        "It answered 404: the object is gone, or the address leads to another place than meant.",
         "Make a new plan; check url and options of the server's entry.",
     ),
     (
@@ -93,15 +93,15 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "server-lacks-setting",
         "error",
-        "The server doesn't have a setting",
-        "Its version doesn't have the setting, so the value can't be set.",
+        "The server does not have a setting",
+        "Its version doesn't know the setting, so it can't be given the value.",
         "Leave the setting out for this server, or update the server.",
     ),
     (
         "server-url",
         "error",
         "The address can't be used",
-        "The url in the server's entry is not a valid http or https address.",
+        "The url of the server's entry is not an http or https address that can be asked.",
         "Correct url in the server's entry.",
     ),
     (
@@ -135,15 +135,15 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "driver-not-usable",
         "error",
-        "A driver can't be used",
-        "There is no driver with that name, or the package that provides it fails to load.",
-        "Install, update or remove the package that provides it; `oauthdeploy drivers` lists the installed drivers.",
+        "A driver cannot be used",
+        "There is no driver of that name, or the package that offers it fails to load.",
+        "Install, update or remove the package that offers it; `oauthdeploy drivers` lists what is there.",
     ),
     (
         "write-refused",
         "error",
         "A write was attempted on a read-only connection",
-        "plan, drift, ping, export and validate never write: the request was stopped before anything was sent.",
+        "plan, drift, ping, export and validate can't write: the request was stopped before anything was sent.",
         "This is a bug in oauthdeploy or in a driver; please report it.",
     ),
 )
