@@ -74,7 +74,7 @@ def test_one_driver_is_told_in_full(oauthdeploy: Runner, name: str) -> None:
     assert shown.code == 0
     plain = " ".join(shown.out.split())
     facts = driver_facts()[name]
-    assert f"oauthdeploy {__version__}, made for version {API_VERSION}" in plain
+    assert f"oauthdeploy {__version__}, written for version {API_VERSION}" in plain
     for key in facts.credentials.model_fields:
         assert key in plain
     for role in facts.roles - {Role.BOTH} if facts.writable else ():
@@ -90,7 +90,7 @@ def test_drivers_of_other_packages_are_listed_like_ours_and_broken_ones_with_the
     assert shown.code == 0, shown.err
     plain = " ".join(shown.out.split())
     assert f"acme Acme Gateway acme-oauth 3.1, interface {API_VERSION}" in plain
-    assert f"made for version {API_VERSION + 1} of the driver interface" in plain
+    assert f"written for version {API_VERSION + 1} of the driver interface" in plain
     rows = {line.split()[0]: line.split() for line in shown.out.splitlines() if line.strip()}
     heads = next(
         line for line in shown.out.splitlines() if line.startswith(" ") and "webmethods" in line and "acme" in line

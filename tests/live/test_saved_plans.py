@@ -328,7 +328,7 @@ def test_a_secret_from_elsewhere_makes_the_plan_stale(reviewed: Pair) -> None:
     stale(
         reviewed,
         "clients.nightly-batch.secret.value: the secret came from ${env:NIGHTLY_BATCH_SECRET}, "
-        "and comes from ${env:OTHER_SECRET} now",
+        "and now comes from ${env:OTHER_SECRET}",
         env={"OTHER_SECRET": SECRET},
     )
 
@@ -369,7 +369,7 @@ def test_a_sensitive_variable_is_given_again(pair: Pair) -> None:
         {"name": "word", "source": "--var", "value": "See"},
     ]
     stale(pair, "The variable 'batch' has no value")
-    stale(pair, "came from --var, and comes from environment now", env={"OAUTHDEPLOY_VAR_batch": SECRET})
+    stale(pair, "came from --var, and now comes from environment", env={"OAUTHDEPLOY_VAR_batch": SECRET})
     stale(pair, "manifest, scopes: has changed", flags=("--var", f"batch={SECRET}", "--var", "word=Look at"))
     result = apply_saved(pair, "--var", f"batch={SECRET}")
     assert result.code == 0, result.out + result.err

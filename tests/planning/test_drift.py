@@ -122,8 +122,8 @@ def test_a_cut_off_that_is_not_in_force_is_drift() -> None:
         wanted, live({revocation("R"): there(cut, tokens=tokens(2)), revocation("R", "rs"): there(cut, blocked=False)})
     )
     assert [item.kind for item in found.items] == [DriftClass.CHANGED, DriftClass.CHANGED]
-    assert found.items[0].detail == "Client 'x' is to be cut off and has 2 live tokens on as."
-    assert found.items[1].detail == "Client 'x' is to be cut off and is enabled on rs."
+    assert found.items[0].detail == "The manifest cuts off client 'x', which has 2 live tokens on as."
+    assert found.items[1].detail == "The manifest cuts off client 'x', which is enabled on rs."
 
 
 def test_what_one_side_has_and_the_other_lacks_disagrees() -> None:

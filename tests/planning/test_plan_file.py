@@ -283,7 +283,7 @@ def test_nothing_moved_is_nothing_moved() -> None:
 @pytest.mark.parametrize(
     ("address", "value", "said"),
     [
-        (scope("s"), there(Scope(description="hand")), 'scope/s@as: description was "old", and is "hand" now.'),
+        (scope("s"), there(Scope(description="hand")), 'scope/s@as: description was "old", and is now "hand".'),
         (
             scope("s"),
             there(Scope(description="old"), fingerprint="other"),
@@ -298,7 +298,7 @@ def test_nothing_moved_is_nothing_moved() -> None:
         (
             client("x"),
             there(Client(description="was", enabled=False), identity="id-x"),
-            "client/x@as: enabled matched the manifest (true), and is false now.",
+            "client/x@as: enabled matched the manifest (true), and is now false.",
         ),
         (
             client("x"),
@@ -378,7 +378,7 @@ def test_the_manifest_is_compared_part_by_part_and_secret_by_secret() -> None:
         "manifest, clients.x.secret.value: the secret comes from ${env:S}, and S was set, and no longer is.",
         "manifest, new: the secret is new.",
         "manifest, servers.as.credentials.password: the secret is gone.",
-        "variable pw: its value came from --var, and comes from default now.",
+        "variable pw: its value came from --var, and now comes from default.",
     ]
 
 

@@ -46,7 +46,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "default-scope-not-associated",
         "error",
         "A default scope is not associated with the client",
-        "options.keycloak.default_scopes names scopes that the client gets without requesting them, so it needs their associations.",
+        "options.keycloak.default_scopes names scopes that the client gets without requesting them, so it must have them.",
         "Add the association, or remove the scope from the list.",
     ),
 )
