@@ -88,11 +88,11 @@ def test_a_driver_of_another_package_is_found(package: str) -> None:
     ("name", "value", "says"),
     [
         ("old", "some_drivers:OLD", f"version {API_VERSION + 1} of the driver interface"),
-        ("text", "some_drivers:TEXT", "no DriverInfo"),
-        ("other", "some_drivers:GOOD", "calls itself 'good'"),
+        ("text", "some_drivers:TEXT", "not a DriverInfo"),
+        ("other", "some_drivers:GOOD", "its own name is 'good'"),
         ("gone", "no_such_package:X", "No module named"),
         ("half", "some_drivers:MISSING", "MISSING"),
-        ("webmethods", "some_drivers:GOOD", "belongs to a driver of oauthdeploy"),
+        ("webmethods", "some_drivers:GOOD", "belongs to a built-in driver"),
     ],
 )
 def test_a_broken_driver_is_a_finding_and_hinders_nobody(package: str, name: str, value: str, says: str) -> None:

@@ -192,7 +192,7 @@ def test_a_client_of_few_words_is_made(site: Site) -> None:
 
 
 def test_a_version_that_is_no_number_is_found_before_it_is_sent(site: Site) -> None:
-    """The document of 10.11 takes whole numbers; a server that takes texts gets them."""
+    """The document of 10.11 accepts only whole numbers; a server that takes texts gets them."""
     for version, number in (("1.0", False), ("007", False), ("-3", True), ("2147483648", False)):
         desired = desired_state(site, {at(Kind.CLIENT, "c"): client(version=version, name="C " + version)})
         with site.driver(read_only=True) as driver:
