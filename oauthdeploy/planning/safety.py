@@ -225,7 +225,7 @@ def empty_section(given: SafetyInput) -> Iterator[Diagnostic]:
             continue
         yield Diagnostic(
             "empty-section",
-            "A section is empty, and the plan would delete objects objects",
+            "A section is empty, and the plan would delete objects",
             detail=f"No {kind} is written for {server}, and {count} there {'is' if count == 1 else 'are'} to be deleted.",
             fix=f"Check the {kind}s of the manifest and their `on:`, or override the rule once with --allow empty-section.",
         )

@@ -58,7 +58,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "empty-section",
         "error",
-        "A section is empty, and the plan would delete objects objects",
+        "A section is empty, and the plan would delete objects",
         "With policy.prune a server for which the manifest wants no object of a kind loses all of that kind; mostly a file is "
         "missing, or `on:` names too few servers.",
         "Check that section of the manifest.",
