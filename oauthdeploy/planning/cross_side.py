@@ -112,7 +112,7 @@ def side_findings(
         if resource == trusted or resource not in live.servers:
             continue
         if not facts[desired.servers[trusted].driver].writable:
-            yield _unread_side(resource, trusted, f"{trusted} is described only: what it holds can't be read.")
+            yield _unread_side(resource, trusted, f"{trusted} is external: its objects cannot be read.")
         elif trusted not in live.servers:
             yield _unread_side(resource, trusted, f"{trusted} was not read in this run.")
     for sides in both_read(desired, live, facts, after):
@@ -132,15 +132,17 @@ def _object_findings(sides: ServerPair) -> Iterator[Diagnostic]:
             yield unchecked_finding(
                 str(Address(kind, "*", server)),
                 f"The {kind}s of {server} couldn't be read, so nobody knows whether {sides.resource} and "
-                f"{sides.trusted} hold the same. {sides.live.servers[server].unreadable[kind].summary}.",
-                "Give the account permission to read them.",
+                f"{sides.trusted} have the same ones. {sides.live.servers[server].unreadable[kind].summary}.",
+                "Let oauthdeploy read them.",
             )
         if unread:
             continue
-        yield from _first_few(_one_sided(sides, kind), f"{kind}s that {sides.resource} and {sides.trusted} don't share")
+        yield from _first_few(
+            _one_sided(sides, kind), f"{kind}s that only one of {sides.resource} and {sides.trusted} has"
+        )
         if kind is Kind.CLIENT:
             yield from _first_few(
-                _client_differences(sides), f"clients that {sides.resource} and {sides.trusted} hold differently"
+                _client_differences(sides), f"clients that differ between {sides.resource} and {sides.trusted}"
             )
 
 
@@ -171,7 +173,7 @@ def _one_sided(sides: ServerPair, kind: Kind) -> Iterator[Diagnostic]:
             f"{kind}-on-one-side",
             f"{_ONE[kind]} is on one side only",
             detail=f"{having} has the {kind} '{name}', and {lacking} doesn't. {_WHY[kind, having == sides.trusted]}",
-            fix=f"Write it into the manifest for both servers, or delete it on {having}.",
+            fix=f"Add it to the manifest for both servers, or delete it on {having}.",
             severity=Severity.WARNING if usual else Severity.INFO,
             address=str(Address(kind, name, lacking)),
         )
@@ -191,12 +193,12 @@ def _both_ends(sides: ServerPair) -> frozenset[str]:
 
 _ONE: Final = {Kind.SCOPE: "A scope", Kind.CLIENT: "A client", Kind.ASSOCIATION: "An association"}
 _WHY: Final = {
-    (Kind.SCOPE, True): "Tokens with that scope open nothing on the resource server.",
-    (Kind.SCOPE, False): "No token can carry that scope, so what it opens can't be reached.",
+    (Kind.SCOPE, True): "Tokens with that scope give no access on the resource server.",
+    (Kind.SCOPE, False): "No token can carry that scope, so nobody can reach what it protects.",
     (Kind.CLIENT, True): "Its tokens can't be blocked on the resource server, which may refuse them.",
-    (Kind.CLIENT, False): "It can get no token there.",
+    (Kind.CLIENT, False): "It cannot get a token there.",
     (Kind.ASSOCIATION, True): "The client gets tokens with that scope, and the resource server refuses them.",
-    (Kind.ASSOCIATION, False): "The client gets no token with that scope.",
+    (Kind.ASSOCIATION, False): "The client cannot get a token with that scope.",
 }
 
 
@@ -219,7 +221,7 @@ def _client_differences(sides: ServerPair) -> Iterator[Diagnostic]:
                 "A client is enabled on one side only",
                 detail=f"The client '{name}' is enabled on {on.server} and disabled on {off.server}: what one allows, "
                 "the other refuses.",
-                fix="Set enabled for the client, or write a revocation with block if you want to cut it off.",
+                fix="Set enabled for the client, or write a revocation with block to cut it off.",
                 severity=Severity.WARNING,
                 address=str(off),
                 path=place,
@@ -232,12 +234,12 @@ def _client_differences(sides: ServerPair) -> Iterator[Diagnostic]:
         if len(ids) == 2 and all(ids) and ids[0] != ids[1]:
             yield Diagnostic(
                 CLIENT_ID_DIFFERS,
-                "A client has two ids",
+                "A client has two different ids",
                 detail=f"The client_id of '{name}' is '{ids[0]}' on {sides.resource} and '{ids[1]}' on "
                 f"{sides.trusted}. A token carries the second, so {sides.resource} doesn't find the client by it, and "
                 "blocking it there may have no effect.",
                 fix=f"Cut the client off on {sides.trusted}. Where a server takes client ids, delete the client on "
-                f"{sides.resource} and apply: it is made with the id of its key.",
+                f"{sides.resource} and apply: it is created with its key as its id.",
                 severity=Severity.WARNING,
                 address=str(here),
                 path=place,
@@ -255,7 +257,7 @@ def _first_few(found: Iterator[Diagnostic], what: str) -> Iterator[Diagnostic]:
             "cross-side-more",
             "More findings of the same kind",
             detail=f"{len(rest)} more {what}.",
-            fix="Fix the first ones, then run the command again.",
+            fix="Fix these first, then run the command again.",
             severity=worst,
         )
 
@@ -265,7 +267,7 @@ def _unread_side(resource: str, trusted: str, why: str) -> Diagnostic:
     return Diagnostic(
         UNCHECKED,
         "The two sides could not be compared",
-        detail=f"{why} Whether {resource} holds the same scopes and clients is not checked.",
+        detail=f"{why} Whether {resource} has the same scopes and clients was not checked.",
         fix=f"Compare {resource} and {trusted} by hand, or include both in the run.",
         severity=Severity.INFO,
         address=str(Address.singleton(Kind.TRUST, resource)),
@@ -293,17 +295,17 @@ def _trust(desired: DesiredState, live: LiveState, name: str, after: StateAfterP
     other = there.value.authorization_server
     mended = address in after.changed
     known = other in desired.servers
-    says = f"the manifest says '{wanted}'" if wanted is not None else "the manifest doesn't say whom"
+    says = f"the manifest says '{wanted}'" if wanted is not None else "the manifest names no server"
     yield Diagnostic(
         "trust-elsewhere" if known else "trust-unknown-server",
         "A resource server trusts another server"
         if known
         else "A resource server trusts a server that is not in the manifest",
-        detail=f"{name} trusts '{other}'{'' if known else ', which is no server of the manifest'}, and {says}. Tokens of "
+        detail=f"{name} trusts '{other}'{'' if known else ', which is not in the manifest'}, and {says}. Tokens of "
         f"'{other}' open what {name} serves" + ("; the plan changes that." if mended else "."),
         fix="Apply the plan."
         if mended
-        else f"Write authorization_server for {name}, and the server '{other}' if it is meant.",
+        else f"Write authorization_server for {name}, and add the server '{other}' if it is the right one.",
         severity=Severity.INFO if mended else Severity.WARNING,
         address=str(address),
         path=desired.places.get(address, ("servers", name)),
