@@ -74,7 +74,7 @@ def test_one_driver_is_told_in_full(oauthdeploy: Runner, name: str) -> None:
     assert shown.code == 0
     plain = " ".join(shown.out.split())
     facts = driver_facts()[name]
-    assert f"oauthdeploy {__version__}, written for version {API_VERSION}" in plain
+    assert f"oauthdeploy {__version__}, made for version {API_VERSION}" in plain
     for key in facts.credentials.model_fields:
         assert key in plain
     for role in facts.roles - {Role.BOTH} if facts.writable else ():

@@ -159,7 +159,7 @@ def test_a_stale_object_is_6_where_nothing_was_written_and_4_elsewhere(
         play(monkeypatch, replace(done, outcomes=tuple(outcomes)))
         found = oauthdeploy("apply", planfile, "-o", "text", "-o", "json=report.json")
         assert found.code == code
-        assert "It no longer exists." in found.out
+        assert "It is gone." in found.out
         assert str(moved[1].change.address) in found.out
         assert json.loads(Path("report.json").read_text(encoding="utf-8"))["counts"]["failed"] >= 7
         assert ("[stale-plan]" in found.err) == (code == 6)
