@@ -119,7 +119,7 @@ class Resolver:
                     "A reference is inside another one.", "Use a single reference, or a variable for the inner one."
                 )
             text, secret = self._lookup(body)
-            if not is_secret_path(path):
+            if body.startswith("file:") and not is_secret_path(path):
                 self._require_allowed_file(body)
             self._made += len(text)
             if self._made > MAX_MADE:
@@ -152,9 +152,7 @@ class Resolver:
         return source == "env" and bool(has_default) and not self.environ.get(name)
 
     def _require_allowed_file(self, body: str) -> None:
-        source, _, rest = body.partition(":")
-        if source != "file":
-            return
+        rest = body.removeprefix("file:")
         place = (self.base / rest).resolve()
         if not any(place.is_relative_to(folder.resolve()) for folder in (self.base, *self.allow_files)):
             raise Unresolved(

@@ -47,7 +47,7 @@ def is_secret_path(path: Path) -> bool:
     if path[:1] == ("variables",):
         return last in ("default", "allowed")
     parts = (part for part in path[1:] if isinstance(part, str))
-    return any(is_secret_name(part) and index != 0 for index, part in enumerate(parts))
+    return any(index != 0 and is_secret_name(part) for index, part in enumerate(parts))
 
 
 def secret_nodes(node: Node, path: Path = (), seen: frozenset[int] = frozenset()) -> Iterator[Node]:

@@ -15,8 +15,11 @@ from oauthdeploy.model.objects import IssuedBefore, Side
 
 def _entries(context: RuleContext) -> Iterator[tuple[int, RevocationEntry]]:
     """The entries that cut somebody off, each with its client's key: one may name it by its label."""
+    if not context.document.revocations:
+        # A manifest of many clients seldom has any, and every rule of this module asks.
+        return
     clients = {key: Identity(entry.name, entry.version) for key, entry in (context.document.clients or {}).items()}
-    for index, entry in enumerate(context.document.revocations or ()):
+    for index, entry in enumerate(context.document.revocations):
         if entry.is_expired(context.today):
             continue
         key = key_of(entry.client, clients)

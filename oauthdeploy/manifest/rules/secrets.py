@@ -63,8 +63,13 @@ def _in_options(context: RuleContext) -> Iterator[tuple[Path, str, Any]]:
     """The same for every secret among a driver's own options of settings, scopes and clients."""
     document = context.document
     entries: list[tuple[Path, str, Any]] = [
-        *((("scopes", name), object_address(Kind.SCOPE, name), one) for name, one in (document.scopes or {}).items()),
-        *((("clients", key), object_address(Kind.CLIENT, key), one) for key, one in (document.clients or {}).items()),
+        ((section, key), object_address(kind, key), one)
+        for section, kind, objects in (
+            ("scopes", Kind.SCOPE, document.scopes),
+            ("clients", Kind.CLIENT, document.clients),
+        )
+        for key, one in (objects or {}).items()
+        if one.options
     ]
     if document.settings is not None:
         entries.append((("settings",), "", document.settings))
