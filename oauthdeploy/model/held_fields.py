@@ -148,7 +148,7 @@ SECTIONS: Final[Mapping[Kind, str]] = {
 _APART: Final = frozenset({"options", "secret"})
 """Options have models of the drivers' own; what becomes of a secret is asked by capabilities."""
 
-NOT_HELD: Final = HeldField(no("the driver doesn't support it"))
+NOT_HELD: Final = HeldField(no("the driver has no field for it"))
 
 
 def field_name(kind: Kind, path: str) -> str:

@@ -124,11 +124,11 @@ def test_lines_are_those_of_a_split(text: str) -> None:
 @pytest.mark.parametrize(
     ("part", "where"),
     [
-        ("{keys}", "The top of the file holds 13 keys"),
-        ("settings:\n  {keys}", "settings holds 10 keys"),
-        ("clients:\n  x:\n    {keys}", "clients.x holds 10 keys"),
-        ("environments:\n  prod:\n    scopes:\n      s:\n        {keys}", "environments.prod.scopes.s holds 10 keys"),
-        ("environments:\n  prod:\n    {keys}", "environments.prod holds 10 keys"),
+        ("{keys}", "The top of the file has 13 keys"),
+        ("settings:\n  {keys}", "settings has 10 keys"),
+        ("clients:\n  x:\n    {keys}", "clients.x has 10 keys"),
+        ("environments:\n  prod:\n    scopes:\n      s:\n        {keys}", "environments.prod.scopes.s has 10 keys"),
+        ("environments:\n  prod:\n    {keys}", "environments.prod has 10 keys"),
     ],
 )
 def test_an_object_with_thousands_of_keys_is_none(monkeypatch: pytest.MonkeyPatch, part: str, where: str) -> None:
