@@ -108,8 +108,7 @@ def _proof(token: Secret | None, urls: tuple[str, ...]) -> RevocationProof | Non
     env="BLOCK",
     callback=_sides,
     metavar="SIDES",
-    help="Sides on which to disable the client: resource, authorization, both separated by a comma, or none.  "
-    "[default: both; none where tokens are selected]",
+    help="Sides on which to disable the client: resource,authorization or none.  [default: both, without a token filter]",
 )
 @option(
     "--proof-token",

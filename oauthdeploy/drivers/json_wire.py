@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -143,10 +142,7 @@ def _forms(text: str) -> Iterator[str]:
 
 def clean(words: str, limit: int = WORDS_LIMIT) -> str:
     """Words fit for a terminal: no control or direction characters, single spaces, cut to `limit` characters."""
-    plain = "".join(
-        " " if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in words[: 20 * limit]
-    )
-    plain = " ".join(plain.split())
+    plain = " ".join("".join(c if c.isprintable() else " " for c in words[: 20 * limit]).split())
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 

@@ -143,7 +143,7 @@ def test_variables_answer_as_flags_do(oauthdeploy: Runner, monkeypatch: pytest.M
     """In a pipeline nothing needs to be typed."""
     monkeypatch.setenv("OAUTHDEPLOY_NO_INPUT", "1")
     monkeypatch.setenv("OAUTHDEPLOY_INIT_AUTHORIZATION_URL", "https://login.example.com")
-    monkeypatch.setenv("OAUTHDEPLOY_INIT_SCOPE", "a b.c")
+    monkeypatch.setenv("OAUTHDEPLOY_INIT_SCOPE", "a\nb.c")
     done = oauthdeploy("init", "-")
     assert "  a:\n" in done.out
     assert "  b.c:\n" in done.out

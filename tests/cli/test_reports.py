@@ -140,7 +140,7 @@ def test_forms_can_be_asked_for_by_the_variable(
 ) -> None:
     """As every flag."""
     plans(monkeypatch, samples.empty_plan())
-    monkeypatch.setenv("OAUTHDEPLOY_OUTPUT", "html=out/html json=out/json")
+    monkeypatch.setenv("OAUTHDEPLOY_OUTPUT", "html=out/html\njson=out/json")
     assert oauthdeploy("plan").code == 0
     assert set(written(out)) == {"html", "json"}
 

@@ -55,7 +55,7 @@ def test_a_plan_is_shown_from_its_file_alone(
     assert "from a.yaml, b/*.yaml, environment prod." in words
     assert "Selected by --target client/*." in words
     assert "Variables: tier (--var), pw (--var)." in words
-    assert "Secrets are looked up again: ${env:S}, ${var:pw}." in words
+    assert "Secrets are read again when the plan is applied: ${env:S}, ${var:pw}." in words
     assert "Driver fake: fakes 1.2, interface 1." in oauthdeploy("show", "-v", planfile).out
     assert samples.CANARY not in shown.out
     as_json = oauthdeploy("show", planfile, "-o", "json")

@@ -42,7 +42,12 @@ def problems(text: str) -> list[tuple[str, int, int, str]]:
     ("text", "rule", "place", "fix"),
     [
         (HEAD + GOOD.replace("owner:", "ownr:"), "unknown-key", (3, 41), "Did you mean 'owner'?"),
-        (HEAD + GOOD.replace("owner: ops, ", ""), "missing-key", (3, 5), "Who answers for the difference"),
+        (
+            HEAD + GOOD.replace("owner: ops, ", ""),
+            "missing-key",
+            (3, 5),
+            "The person or team responsible for the difference",
+        ),
         (HEAD + GOOD.replace("missing", "mising"), "not-allowed-value", (3, 32), "Did you mean 'missing'?"),
         (HEAD + GOOD.replace("class: missing", "class: unreadable"), "not-allowed-value", (3, 32), "Allowed are"),
         (HEAD + GOOD.replace("client/a", "clint/a"), "wrong-value", (3, 15), "Did you mean 'client'?"),

@@ -320,7 +320,7 @@ def test_a_lost_answer_is_settled_by_a_look(estate: Estate, acted: bool, readabl
     report = estate.apply(plan_of(create(WRITE_AS, Scope(description="Write"))))
     assert statuses(report) == {str(WRITE_AS): status}
     told = report.outcomes[0].note if status == "done" else because(report, str(WRITE_AS)).detail
-    assert "a look at the server" in told
+    assert "reading the server" in told
 
 
 def test_a_secret_in_a_lost_answer_is_a_failure_with_a_way_back(estate: Estate) -> None:
@@ -395,7 +395,7 @@ def test_an_object_that_appeared_or_can_no_longer_be_read_makes_the_plan_stale(e
     with pytest.raises(StalePlan) as caught:
         estate.apply(two_sides())
     assert "scope/write@login is there now" in caught.value.detail
-    assert "scope/read@orders can't be read" in caught.value.detail
+    assert "scope/read@orders can no longer be read" in caught.value.detail
     assert estate.writes == []
 
 

@@ -80,7 +80,7 @@ def by_hand(server: MemoryServer, address: Address, value: Object | None) -> Cal
     ("second", "hand", "said"),
     [
         (update(SECOND, OLD, NEW, "description"), HAND, "Description was old, and is by hand now."),
-        (update(SECOND, OLD, NEW, "description"), None, "It no longer exists."),
+        (update(SECOND, OLD, NEW, "description"), None, "It is gone."),
         (
             update(SECOND, OLD, NEW, "description"),
             Scope(description="old", url_templates=("x",)),

@@ -75,6 +75,8 @@ def field_of(path: Path) -> str:
     name that a server gave, and no key of ours.
     """
     names = [part for part in path if isinstance(part, str)]
+    if names[:1] == ["environments"]:  # an overlay has the fields of the manifest, and its own are in its name
+        return "environments"
     if names and names[0] in OBJECT_SECTIONS:
         del names[1:2]
     if names[:2] == ["settings", "overrides"]:
