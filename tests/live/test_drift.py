@@ -83,7 +83,7 @@ def test_an_expired_entry_counts_again_and_is_not_renewed(estate: Pair) -> None:
 
 def test_a_baseline_without_owner_is_refused_until_somebody_fills_it_in(estate: Pair) -> None:
     """With the place of each gap, and exit code 3."""
-    assert "Fill in" in estate.run("drift", "--baseline", "known.yaml", "--write-baseline").err
+    assert "Add an owner and a reason" in estate.run("drift", "--baseline", "known.yaml", "--write-baseline").err
     refused = estate.run("drift", "--baseline", "known.yaml")
     assert refused.code == 3
     assert "known.yaml:8:" in refused.err

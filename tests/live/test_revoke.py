@@ -162,7 +162,7 @@ def test_it_asks_and_a_dry_run_writes_nothing(deployed: Pair) -> None:
     """Without --yes and without a terminal it is wrong usage; --dry-run shows the plan; neither leaves a record."""
     asked = deployed.run("revoke", "nightly-batch")
     assert asked.code == 64
-    assert "revoke needs a yes" in asked.err
+    assert "revoke needs your confirmation" in asked.err
     shown = deployed.run("revoke", "nightly-batch", "--dry-run", "--ticket", "INC-7", "-o", "json")
     assert shown.code == 0
     assert {change["address"] for change in shown.json["changes"]} == {

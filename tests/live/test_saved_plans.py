@@ -248,11 +248,11 @@ def _untouched_object(pair: Pair) -> None:
 @pytest.mark.parametrize(
     ("by_hand", "said"),
     [
-        (_managed_field, ['scope/orders.read@orders: description was "Read orders", and is "by hand" now']),
-        (_other_managed_field, ["client/nightly-batch@login: grants was as the manifest says"]),
-        (_unmanaged_field, ["scope/orders.read@orders: it has changed in something that the manifest doesn't manage"]),
-        (_deleted, ["client/nightly-batch@login: it is gone", "association/nightly-batch:reports.read@login"]),
-        (_created, ["scope/orders.audit@orders: it is there now", "updated (description, resources)"]),
+        (_managed_field, ['scope/orders.read@orders: description was "Read orders", and is now "by hand"']),
+        (_other_managed_field, ["client/nightly-batch@login: grants matched the manifest"]),
+        (_unmanaged_field, ["scope/orders.read@orders: a field that the manifest does not manage has changed"]),
+        (_deleted, ["client/nightly-batch@login: it no longer exists", "association/nightly-batch:reports.read@login"]),
+        (_created, ["scope/orders.audit@orders: it now exists", "updated (description, resources)"]),
         (_untouched_object, ["scope/reports.read@orders: the plan does not change it, but now it would be updated"]),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
@@ -451,7 +451,7 @@ def test_a_plan_of_another_format_says_which_release_reads_it(pair: Pair) -> Non
         (pair.folder / "saved.json").write_text(json.dumps(document))
         result = apply_saved(pair)
         assert result.code == 1
-        assert f"{age} than 1.0" in result.err
+        assert f"{age} than 1.1" in result.err
         assert "oauthdeploy 7.7.7" in result.err
 
 

@@ -136,7 +136,7 @@ def test_few_accounts_are_asked_for_by_name(make_pair: PairFactory) -> None:
 
 
 def test_a_check_that_can_not_be_made_says_so(pair: Pair) -> None:
-    """Users and scopes behind a 403 are no silence: each is a finding with the server and the reason."""
+    """Users and scopes behind a 403 are findings with the server and the reason, and the plan ends with 8."""
     assert pair.run("apply", "--yes").code == 0
     forbid(pair.orders, "/admin/user")
     forbid(pair.orders, "/admin/oauth/scope")
@@ -148,7 +148,7 @@ def test_a_check_that_can_not_be_made_says_so(pair: Pair) -> None:
     assert "couldn't be read" in said[0]["detail"]
     assert "users of orders" in said[1]["detail"]
     assert "'alice', 'bob', 'nightly-batch'" in said[1]["detail"]
-    assert pair.run("plan", "--detailed-exitcode").code == 0
+    assert pair.run("plan", "--detailed-exitcode").code == 8
 
 
 def test_a_resource_server_that_trusts_a_stranger_is_said(pair: Pair) -> None:
