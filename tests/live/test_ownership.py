@@ -32,7 +32,9 @@ def test_adopt_shows_what_is_there_and_what_would_be_managed(pair: Pair) -> None
     assert text.code == 0
     assert "Nothing to write" in text.out
     assert "client/web-shop@login" in text.out
-    last = "1 client, settings of 1 server and trust of 1 server found, 3 of 3 objects to be changed by the next apply"
+    last = (
+        "1 client, settings of 1 server and trust of 1 server found, 3 of 3 objects would be changed by the next apply"
+    )
     assert last in " ".join(text.out.split()), text.out
     assert pair.run("adopt", "client/nobody").code == 64
     assert pair.writes() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from oauthdeploy import (
     validate,
 )
 from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.core.disclosure import KNOWN
 from oauthdeploy.core.errors import Unreachable, UsageError
 from oauthdeploy.planning.adoption import adoption_document
 from oauthdeploy.planning.plan import Plan
@@ -72,7 +74,8 @@ def test_a_cut_off_is_planned_and_made_as_the_command_line_does(deployed: Pair, 
     flags = ("--block", "resource", "--reason", "leaked", "--ticket", "INC-1", "--who", "alice")
     order = request_revocation("web-shop", block=("resource",), reason="leaked", ticket="INC-1", who="alice")
     shown = deployed.run("revoke", "web-shop", *flags, "--dry-run", "-o", "json").json
-    assert document_of(plan_report(plan_revocation(request_of, order).plan)) == shown
+    made = json.dumps(document_of(plan_report(plan_revocation(request_of, order).plan)))
+    assert json.loads(KNOWN.clean(made)[0]) == shown  # the command line shows an address by its reference
     manifest = deployed.folder / "oauthdeploy.yaml"
     before = manifest.read_bytes()
     told = deployed.run("revoke", "web-shop", *flags, "--write", "--yes", "-o", "json").json
@@ -109,7 +112,7 @@ def test_who_answers_what_is_found_and_what_can_be_adopted_are_those_of_the_comm
     """`ping`, `validate --online` and `adopt`, with a scope changed by hand and a server that doesn't answer."""
     told = deployed.run("ping", "-o", "json").json["servers"]
     answers = ping(request_of)
-    assert [(answer.server, answer.driver, answer.role, answer.url) for answer in answers] == [
+    assert [(answer.server, answer.driver, answer.role, KNOWN.clean(answer.url or "")[0]) for answer in answers] == [
         (item["name"], item["driver"], item["role"], item["url"]) for item in told
     ]
     assert all(answer.error is None and answer.report is not None for answer in answers)

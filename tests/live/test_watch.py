@@ -112,7 +112,7 @@ def test_a_watch_goes_on_where_a_server_is_down_and_ends_in_order(estate: Pair, 
     assert {document["drifted"] for document in documents} == {False, True}
     said = (tmp_path / "err").read_text()
     assert "server-unreachable" in said
-    assert f"Stopped after {sum(numbers_at_end(said))} looks." in said
+    assert f"Stopped after {sum(numbers_at_end(said))} checks." in said
 
 
 def numbers_at_end(said: str) -> list[int]:
