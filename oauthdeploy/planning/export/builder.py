@@ -270,7 +270,8 @@ class _Exporter:
     def _is_comparable(self, path: str, server: str, there: LiveObject) -> bool:
         """Whether the field of an object on a server can be compared there."""
         kind = KIND_OF[type(there.value)]
-        if kind in SECTIONS and not self.inventory.can(server, field_name(kind, path)):
+        # What a scope opens is read from an authorization server too: another server may be to open it (`_only_issues`).
+        if kind in SECTIONS and path not in OPENS and not self.inventory.can(server, field_name(kind, path)):
             return False
         if path in there.blind or (path in OPENS and self._only_issues(server)):
             return False
