@@ -82,7 +82,7 @@ def test_a_cut_off_is_planned_and_made_as_the_command_line_does(deployed: Pair, 
     written = manifest.read_bytes()
     manifest.write_bytes(before)
     [journal] = (deployed.folder / ".oauthdeploy" / "revocations").glob("*.jsonl")
-    assert deployed.run("rollback", str(journal), "--yes").code == 0
+    assert deployed.run("rollback", str(journal), "--yes", "--allow", "undoes-cut-off").code == 0
     done = revoke(request_of, order)
     assert done is not None
     assert lasting(audit_document(done.record)) == lasting(told)

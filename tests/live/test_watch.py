@@ -116,7 +116,7 @@ def test_a_watch_goes_on_where_a_server_is_down_and_ends_in_order(estate: Pair, 
 
 
 def numbers_at_end(said: str) -> list[int]:
-    return [1 for _ in re.findall(r"  look \d+: ", said)]
+    return [1 for _ in re.findall(r"  check \d+: ", said)]
 
 
 def test_metrics_go_into_a_file_without_a_watch_too(estate: Pair) -> None:
