@@ -23,7 +23,7 @@ from oauthdeploy.drivers.webmethods.mapping import read_settings
 from oauthdeploy.drivers.webmethods.reading import Reader, state_of
 from oauthdeploy.drivers.webmethods.tokens import working
 from oauthdeploy.drivers.webmethods.writing import Writer, count_writes
-from oauthdeploy.model.capabilities import Capabilities, Capability, Support, no
+from oauthdeploy.model.capabilities import Capabilities, Capability, no, yes
 from oauthdeploy.model.objects import Side
 from oauthdeploy.model.state import LiveToken, ServerState
 from oauthdeploy.planning.changes import Change
@@ -66,13 +66,13 @@ class WebMethodsDriver(Driver):
         )
 
     def _capabilities(self, admin: AdminApi) -> Capabilities:
-        """What this server's document doesn't have of the table."""
-        table: dict[str, Support] = {}
-        if not admin.api.takes_client_id:
-            table[Capability.CLIENT_ID_CHOICE] = no("this server generates client ids")
-        if not admin.api.takes_client_secret:
-            table[Capability.CLIENT_SECRET_CHOICE] = no("this server generates client secrets")
-        return table
+        """What this server's document says of the capabilities that differ between servers."""
+        return {
+            Capability.CLIENT_ID_CHOICE: yes() if admin.api.takes_client_id else no("this server generates client ids"),
+            Capability.CLIENT_SECRET_CHOICE: yes()
+            if admin.api.takes_client_secret
+            else no("this server generates client secrets"),
+        }
 
     def read(self, wanted: Wanted) -> ServerState:
         """Read by lists, or by name where few objects are wanted and not everything."""

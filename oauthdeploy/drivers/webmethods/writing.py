@@ -223,8 +223,9 @@ class Writer:
     def _client_applied(
         self, change: Change, desired: Client, live: LiveClient, *, sent: bool, found: bool = False
     ) -> Applied:
-        # Any answer may carry the secret, masked or real; only a create makes one.
-        made = None if sent or change.action is Action.UPDATE else live.secret
+        # Any answer may carry the secret; only a create makes one, or an update that makes the client confidential.
+        renewed = change.action is not Action.UPDATE or any(field.path == "type" for field in change.fields)
+        made = None if sent or not renewed else live.secret
         generate = desired.secret is not None and bool(desired.secret.generate)
         if found and made is None and generate and live.value.type is ClientType.CONFIDENTIAL:
             raise ServerError(

@@ -279,7 +279,7 @@ def test_a_writer_who_was_faster_is_noticed(site: Site, monkeypatch: pytest.Monk
             changes = plan_of(driver, desired).changes
             _before_the_write(monkeypatch, driver, partial(converge, site, {theirs: client(description="theirs")}))
             if clash:
-                with pytest.raises(Conflict, match="not as the plan expects"):
+                with pytest.raises(Conflict, match="has changed since the plan"):
                     driver.apply(changes)
             else:
                 driver.apply(changes)
@@ -305,7 +305,7 @@ def test_what_is_there_or_gone_against_the_plan_is_a_conflict(site: Site) -> Non
     with site.driver() as driver:
         create = plan_of(driver, site.desired({address: client()})).changes
         converge(site, {address: client(description="theirs")})
-        with pytest.raises(Conflict, match="not as the plan expects"):
+        with pytest.raises(Conflict, match="has changed since the plan"):
             driver.apply(create)
         update = plan_of(driver, site.desired({address: client(description="ours")})).changes
         converge(site, {}, absent=[address])
@@ -343,7 +343,7 @@ def test_bearer_token(start_opa: Callable[..., Opa]) -> None:
         assert driver.check().product == "Open Policy Agent"
         desired = reader.desired({at(Kind.CLIENT, "new"): client()})
         changes = plan_of(driver, desired).changes
-        with pytest.raises(Forbidden, match="forbids to write") as caught:
+        with pytest.raises(Forbidden, match="does not allow writing") as caught:
             driver.apply(changes)
         assert "system.authz" in caught.value.fix
         assert opa.token not in repr(caught.value.__dict__)

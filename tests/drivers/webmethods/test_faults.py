@@ -80,7 +80,7 @@ def test_a_create_whose_answer_is_lost_is_looked_up() -> None:
     with server_with(on("POST", "/admin/oauth/client", DROP), on("GET", BY_NAME, found)) as (driver, server):
         (made,) = driver.apply([create(Kind.CLIENT, "c", Client())])
         assert made.identity == "id-1"
-        assert "answer got lost" in made.note
+        assert "answer was lost" in made.note
         assert [seen.method for seen in server.seen if "client" in seen.path] == ["POST", "GET"]
 
 
@@ -139,7 +139,7 @@ def test_a_secret_that_was_lost_with_the_answer_is_said_to_be_lost() -> None:
     wish = Client.model_validate({"secret": {"generate": True, "deliver_to": {"file": "x"}}})
     post = on("POST", "/admin/oauth/client", DROP)
     with server_with(post, on("GET", BY_NAME, says(RAW_CLIENT))) as (driver, _server):
-        with pytest.raises(ServerError, match="secret got lost") as caught:
+        with pytest.raises(ServerError, match="with its secret was lost") as caught:
             driver.apply([create(Kind.CLIENT, "c", wish)])
         assert "Delete the client 'c (1)'" in caught.value.fix
         assert not caught.value.uncertain
@@ -293,7 +293,7 @@ def test_an_alias_that_the_server_does_not_have_is_told_as_it_is() -> None:
     [
         ({"paths": {"/admin/package": {"get": {}}}}, Unsupported, "no OAuth part"),
         ({"paths": {"/admin/oauth/token": {"get": {}}}}, Unsupported, "lacks GET /admin/oauth/globalsetting"),
-        ([], UnexpectedAnswer, "is none"),
+        ([], UnexpectedAnswer, "is not one"),
     ],
 )
 def test_a_server_without_the_api_is_found_by_the_check(document: Any, kind: type[ServerError], words: str) -> None:
