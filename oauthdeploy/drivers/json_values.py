@@ -102,7 +102,7 @@ def _path(values: Mapping[str, Any], loc: Sequence[str | int]) -> str:
 def an_object(value: Any, what: str) -> Mapping[str, Any]:
     """A JSON object without its nulls. Raises Garbled."""
     if not isinstance(value, Mapping):
-        raise Garbled(f"{what} is not an object")
+        raise Garbled(f"{what} is not an object", value)
     return {key: inner for key, inner in value.items() if inner is not None}
 
 

@@ -697,7 +697,7 @@ def test_a_write_for_what_is_new_says_so_and_is_sent_once(status: int) -> None:
     """If-None-Match: *; what is there already is a conflict, and a lost answer is not followed by another attempt."""
     with serving([says({}, 201), Says(status, b"", content_type=None)]) as server, client_for(server.url) as client:
         client.request("PUT", "/x", {}, only_new=True)
-        with pytest.raises(Conflict, match="something there already"):
+        with pytest.raises(Conflict, match="already has an object there"):
             client.request("PUT", "/x", {}, only_new=True)
         assert [seen.headers.get("If-None-Match") for seen in server.seen] == ["*", "*"]
     with serving([Says(drop=True)]) as server, client_for(server.url) as client:

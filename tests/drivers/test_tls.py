@@ -100,7 +100,7 @@ def test_an_unknown_authority_is_refused_with_the_way_out(authority: trustme.CA,
     """Verification is on; the message names tls.ca_file."""
     with (
         tls_serving(server_context(authority)) as url,
-        pytest.raises(Unreachable, match="certificate is refused") as caught,
+        pytest.raises(Unreachable, match="certificate was rejected") as caught,
     ):
         ask(url, folder)
     assert "tls.ca_file" in caught.value.fix
@@ -111,7 +111,7 @@ def test_another_hosts_certificate_is_refused(authority: trustme.CA, folder: Pat
     """The name is checked, not only the signature."""
     with (
         tls_serving(server_context(authority, "is.example.com")) as url,
-        pytest.raises(Unreachable, match="certificate is refused"),
+        pytest.raises(Unreachable, match="certificate was rejected"),
     ):
         ask(url, folder, ca_file="ca.pem")
 
@@ -125,7 +125,7 @@ def test_verification_can_be_turned_off(authority: trustme.CA, folder: Path) -> 
 def test_only_the_given_authority_is_trusted(folder: Path) -> None:
     """`ca_file` replaces the public authorities and other private ones."""
     other = trustme.CA()
-    with tls_serving(server_context(other)) as url, pytest.raises(Unreachable, match="certificate is refused"):
+    with tls_serving(server_context(other)) as url, pytest.raises(Unreachable, match="certificate was rejected"):
         ask(url, folder, ca_file="ca.pem")
 
 
@@ -173,7 +173,7 @@ def test_the_certificate_may_be_for_another_name_that_is_given(authority: trustm
     context.sni_callback = lambda _socket, name, _context: asked.append(name)
     with tls_serving(context) as url:
         assert ask(url, folder, ca_file="ca.pem", server_name="is.example.com") == {}
-        with pytest.raises(Unreachable, match="certificate is refused"):
+        with pytest.raises(Unreachable, match="certificate was rejected"):
             ask(url, folder, ca_file="ca.pem", server_name="other.example.com")
     assert asked == ["is.example.com", "other.example.com"]
 

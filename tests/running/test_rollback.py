@@ -286,7 +286,7 @@ def test_a_journal_of_a_server_that_is_gone_is_refused(tmp_path: Path) -> None:
     desired = pair.desired({SCOPE: Scope(description="new")})
     _report, journal = pair.apply(desired)
     alone = DesiredState("shop", {"orders": pair.servers["orders"]}, {})
-    with pytest.raises(JournalFailed, match="no longer has a server"):
+    with pytest.raises(JournalFailed, match="lacks a server of the journal"):
         inverse(steps_of(read_journal(journal).records), alone)
 
 
@@ -329,7 +329,7 @@ def test_a_former_value_that_could_not_be_parsed_is_named_and_left(tmp_path: Pat
     assert step.back == {"description": "old"}
     found = inverse([step], desired_state({at("client/c@login"): Client()}))
     (said,) = [item for item in found.findings if item.rule == "not-restorable"]
-    assert "tokens.access_lifetime, options.memory.idle held a value that a manifest can't write" in said.detail
+    assert "tokens.access_lifetime, options.memory.idle had a value that a manifest cannot express" in said.detail
 
 
 def test_a_change_that_took_something_along_was_made() -> None:
@@ -396,4 +396,4 @@ def test_a_mapping_with_a_secret_that_was_not_there_is_left_alone_and_named(tmp_
     found = pair.inverse(journal, pair.desired({shop: after}))
     assert found.desired.objects[shop].options == {"memory": {"mappers": {"other": "one"}}}  # type: ignore[union-attr]
     assert [item.rule for item in found.findings] == [NOT_RESTORABLE]
-    assert "options.memory.mappers.crm was not there before" in next(iter(found.findings)).detail
+    assert "options.memory.mappers.crm was not set before" in next(iter(found.findings)).detail

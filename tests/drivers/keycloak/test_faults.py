@@ -135,7 +135,8 @@ def test_what_is_garbled_is_unreadable(garbage: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("answers", "address", "unparsed"),
     [
-        ({"clients": [{"attributes": [1]}]}, "client/a", {"tokens.access_lifetime": "[1]"}),
+        # Keycloak keeps whether a client gets refresh tokens among its attributes, beside its lifetimes.
+        ({"clients": [{"attributes": [1]}]}, "client/a", {"grants": "[1]", "tokens.access_lifetime": "[1]"}),
         (
             {"clients": [{"attributes": {"access.token.lifespan": "300 "}}]},
             "client/a",

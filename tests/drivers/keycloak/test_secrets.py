@@ -196,9 +196,9 @@ def test_secrets_among_attributes_and_mappers_are_compared_changed_verified_and_
     journal = min((tmp_path / ".oauthdeploy" / "journal").glob("*.jsonl"))
     back = run("rollback", str(journal), "--yes", "-v", "--trace", "--allow=too-many-deletes", "--allow=changed-since")
     assert "attributes.note" in back
-    assert "nowhere on record" in back
+    assert "is not recorded anywhere" in back
     assert "fresh" not in attributes(), "it was not there before"
-    assert sent["note"] == attributes()["note"], "the former one is nowhere on record"
+    assert sent["note"] == attributes()["note"], "the former one is is not recorded anywhere"
 
     left = {path.name: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
     for name in ("oauthdeploy.yaml", "fresh.txt"):
