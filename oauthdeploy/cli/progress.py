@@ -68,7 +68,12 @@ def _bar(output: Output) -> Iterator[Tell]:
         if event.type is EventType.VERIFYING:
             bar.update(task, description="Verifying")
         if event.type in _ENDED:
-            console.print(Text(line_of(event), style="red" if event.type is EventType.CHANGE_FAILED else ""))
+            console.print(
+                Text(
+                    streams.without_secrets(line_of(event)),
+                    style="red" if event.type is EventType.CHANGE_FAILED else "",
+                )
+            )
 
     try:
         yield tell

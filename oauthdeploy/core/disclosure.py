@@ -31,74 +31,72 @@ class Disclosure:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._secrets: OrderedDict[str, None] = OrderedDict()
-        self._references: OrderedDict[str, str] = OrderedDict()
-        self._needles: dict[str, str] | None = None
-        self._heads: frozenset[str] = frozenset()
+        self._replacements: OrderedDict[str, str] = OrderedDict()
+        self._new: list[str] = []
+        self._by_head: dict[str, dict[str, str]] = {}
 
     def add_secret(self, text: str) -> None:
         """Remember a secret. Texts under `SHORTEST` characters are left out, and references that were not looked up."""
-        if len(text) < SHORTEST or _REFERENCE.match(text):
-            return
-        with self._lock:
-            if text not in self._secrets:
-                self._secrets[text] = None
-                self._needles = None
-                if len(self._secrets) > MOST:
-                    self._secrets.popitem(last=False)
+        if len(text) >= SHORTEST and not _REFERENCE.match(text):
+            self._add(text, MASK)
 
     def add_reference(self, text: str, reference: str) -> None:
-        """Remember a value of a server's connection, and the reference (`${env:LOGIN_URL}`) that is shown for it."""
-        if len(text) < SHORTEST:
-            return
-        with self._lock:
-            if self._references.get(text) != reference:
-                self._references[text] = reference
-                self._needles = None
-                if len(self._references) > MOST:
-                    self._references.popitem(last=False)
+        """Remember a value of a server's connection, and the reference (`${env:LOGIN_URL}`) that is shown for it.
+
+        A value that is a secret, too, stays one.
+        """
+        if len(text) >= SHORTEST and self._replacements.get(text) != MASK:
+            self._add(text, reference)
 
     def forget(self) -> None:
         """Begin anew: nothing is known."""
         with self._lock:
-            self._secrets.clear()
-            self._references.clear()
-            self._needles = None
+            self._replacements.clear()
+            self._new.clear()
+            self._by_head.clear()
 
     def clean(self, text: str) -> tuple[str, int]:
         """Give `text` with references for connection values and *** for secrets, and how many secrets were in it."""
-        needles, heads = self._looked_for()
-        if not needles or (len(heads) > 64 and heads.isdisjoint(_windows(text))):
+        heads = self._heads()
+        if not heads:
             return text, 0
-        found = [needle for needle in needles if needle in text]
+        places = {text[start : start + SHORTEST] for start in range(len(text) - SHORTEST + 1)} & heads.keys()
+        found = {needle: shown for head in places for needle, shown in heads[head].items() if needle in text}
         hits = 0
         # The longest first: a secret may hold another one, and a URL its own host.
         for needle in sorted(found, key=len, reverse=True):
-            replacement = needles[needle]
-            if replacement == MASK and _PLAIN_WORD.match(needle):
+            shown = found[needle]
+            if shown == MASK and _PLAIN_WORD.match(needle):
                 # A password such as `manage` is also a word of our own sentences: it is one only where a value stands.
                 text, count = re.subn(rf"(?<=[\"'`=]){re.escape(needle)}(?=[\"'`,;&<\s]|$)", MASK, text)
             else:
                 count = text.count(needle)
-                text = text.replace(needle, replacement)
-            hits += count if replacement == MASK else 0
+                text = text.replace(needle, shown)
+            hits += count if shown == MASK else 0
         return text, hits
 
-    def _looked_for(self) -> tuple[dict[str, str], frozenset[str]]:
+    def _add(self, text: str, shown: str) -> None:
         with self._lock:
-            if self._needles is None:
-                needles: dict[str, str] = {}
-                for value, reference in self._references.items():
-                    needles.update(dict.fromkeys(_spellings_of_address(value), reference))
-                for secret in self._secrets:
-                    needles.update(dict.fromkeys(_encodings(secret), MASK))
-                self._needles = needles
-                self._heads = frozenset(needle[:SHORTEST] for needle in needles)
-            return self._needles, self._heads
+            if self._replacements.get(text) == shown:
+                return
+            self._replacements[text] = shown
+            self._new.append(text)
+            if len(self._replacements) > MOST:
+                self._replacements.popitem(last=False)
+                self._by_head.clear()
+                self._new = list(self._replacements)
 
-
-def _windows(text: str) -> Iterator[str]:
-    return (text[start : start + SHORTEST] for start in range(len(text) - SHORTEST + 1))
+    def _heads(self) -> dict[str, dict[str, str]]:
+        """What is looked for by its first characters. Spellings are made only once somebody writes."""
+        with self._lock:
+            new, self._new = self._new, []
+            for text in new:
+                shown = self._replacements.get(text)
+                if shown is None:
+                    continue
+                for needle in _encodings(text) if shown == MASK else _spellings_of_address(text):
+                    self._by_head.setdefault(needle[:SHORTEST], {})[needle] = shown
+            return self._by_head
 
 
 def _encodings(secret: str) -> Iterator[str]:

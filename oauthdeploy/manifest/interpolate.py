@@ -80,7 +80,7 @@ class Resolver:
 
     `unset_env` stands for environment variables that are not set and have no default; "" is none. `allow_env` are the names or
     globs of the environment variables that may be read (None: any); `allow_files` the folders beside `base` from which a file
-    may be read into a field that isn't a secret.
+    may be read into a field that isn't a secret. `written` are the texts of the manifest's files.
     """
 
     environ: Mapping[str, str]
@@ -90,6 +90,7 @@ class Resolver:
     unset_env: str = ""
     allow_env: tuple[str, ...] | None = None
     allow_files: tuple[FilePath, ...] = ()
+    written: tuple[str, ...] = ()
     _known: dict[str, Found | Unresolved] = field(default_factory=dict, repr=False)
     _made: int = field(default=0, repr=False)
 
@@ -118,9 +119,10 @@ class Resolver:
                 raise _malformed(
                     "A reference is inside another one.", "Use a single reference, or a variable for the inner one."
                 )
-            text, secret = self._lookup(body)
             if body.startswith("file:") and not is_secret_path(path):
+                # Before it is read: the error must not say whether such a file exists.
                 self._require_allowed_file(body)
+            text, secret = self._lookup(body)
             self._made += len(text)
             if self._made > MAX_MADE:
                 raise Unresolved(
@@ -135,7 +137,8 @@ class Resolver:
                 secret = False
             elif secret and is_connection(path) and not is_secret_path(path):
                 secret = False
-                if not self._is_default(body):
+                # What the manifest says itself, as its own name, hides nothing, and addresses of objects must stay readable.
+                if not self._is_default(body) and not any(text in source for source in self.written):
                     KNOWN.add_reference(text, origins[-1])
             elif secret and not self._is_default(body):
                 KNOWN.add_secret(text)
@@ -153,7 +156,10 @@ class Resolver:
 
     def _require_allowed_file(self, body: str) -> None:
         rest = body.removeprefix("file:")
-        place = (self.base / rest).resolve()
+        try:
+            place = (self.base / rest).resolve()
+        except (OSError, ValueError):
+            return  # such a name is refused when the file is read
         if not any(place.is_relative_to(folder.resolve()) for folder in (self.base, *self.allow_files)):
             raise Unresolved(
                 "file-not-allowed",

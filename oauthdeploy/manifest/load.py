@@ -89,6 +89,7 @@ def _load(
         request.unset_env,
         request.allow_env,
         tuple(FilePath(folder) for folder in request.allow_files),
+        tuple(source.text for source in sources),
     )
     tree = dict(tree)
     secrets: list[tuple[Path, str]] = []

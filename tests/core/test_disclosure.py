@@ -67,3 +67,23 @@ def test_nothing_known_changes_nothing() -> None:
     known = Disclosure()
     known.add_secret("short"[: SHORTEST - 1])
     assert known.clean("short and sweet") == ("short and sweet", 0)
+
+
+def test_many_secrets_are_looked_for_without_trying_each() -> None:
+    """Secrets that come one by one, each followed by a line: what was made ready once is not made again."""
+    known = Disclosure()
+    for number in range(2_000):
+        known.add_secret(f"generated-{number:06}-secret")
+        assert known.clean(f"[{number}/2000] Created client/c{number}@login.")[1] == 0
+    assert known.clean("x generated-001234-secret y") == ("x *** y", 1)
+
+
+@pytest.mark.parametrize("secret_first", [True, False])
+def test_a_value_that_is_an_address_and_a_secret_stays_secret(secret_first: bool) -> None:
+    """The stricter of the two counts, in whatever order they come."""
+    known = Disclosure()
+    if secret_first:
+        known.add_secret("https://a.example/x")
+    known.add_reference("https://a.example/x", "${env:URL}")
+    known.add_secret("https://a.example/x")
+    assert known.clean("at https://a.example/x")[0] == "at ***"

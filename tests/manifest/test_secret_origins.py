@@ -131,3 +131,13 @@ def test_a_file_outside_the_folder_is_for_secrets_only(tmp_path: Path) -> None:
     given = manifest.document.clients["c"].secret
     assert given is not None
     assert isinstance(given.value, Secret)
+
+
+def test_a_value_that_the_manifest_writes_itself_is_not_replaced(tmp_path: Path) -> None:
+    """A realm by the manifest's own name must not turn every address in the output into a reference."""
+    KNOWN.forget()
+    file = tmp_path / "oauthdeploy.yaml"
+    file.write_text(HEAD.replace("username: u", 'username: "${env:ACCOUNT}"'))
+    request = ManifestRequest(files=(str(file),), environ={"P": "p", "ACCOUNT": "payments"})
+    assert load_manifest(request, DRIVERS)[1].errors == ()
+    assert KNOWN.clean("Plan for payments") == ("Plan for payments", 0)
