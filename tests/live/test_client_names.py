@@ -67,7 +67,7 @@ def test_protected_keys_are_not_pruned(pair: Pair, write: Write) -> None:
     stopped = pair.run("apply", "--yes")
     assert stopped.code == 5
     assert "client/Shop (1)@login is protected" in stopped.err + stopped.out
-    assert "'client/nobody' is the name of no object" in stopped.err + stopped.out
+    assert "'client/nobody' matches no object" in stopped.err + stopped.out
     assert names(pair).keys() == {"Batch", "Shop", "Picker"}
 
 
