@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import ReusedAnchorWarning
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
@@ -142,7 +144,10 @@ def places(items: list[Diagnostic]) -> list[tuple[str, int, int]]:
 def second_opinion(text: str) -> Any:
     """What ruamel.yaml, a YAML 1.2 reader that shares no code with ours, reads: texts, None, lists and dicts."""
     yaml = YAML(typ="safe", pure=True)
-    node = yaml.compose(io.StringIO(text))
+    with warnings.catch_warnings():
+        # An anchor may be used again for another node (YAML 1.2.2 section 3.2.2.2); ruamel.yaml warns, and reads it so.
+        warnings.simplefilter("ignore", ReusedAnchorWarning)
+        node = yaml.compose(io.StringIO(text))
     return _raw(node)
 
 
