@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from datetime import date
 
     from oauthdeploy.cli.metrics import Metrics
+    from oauthdeploy.manifest.api import Manifest
     from oauthdeploy.manifest.baselines import BaselineFile
     from oauthdeploy.planning.drift.classification import DriftReport
-    from oauthdeploy.workflow import DriftRound
+    from oauthdeploy.workflow import DriftRound, RunOptions
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,13 @@ class Known:
         if self.write_baseline and not Path(self.baseline).exists():
             return None
         return read_baseline(self.baseline)
+
+    def options(self, reach: Reach) -> RunOptions:
+        """The options for `workflow`: a baseline that names no servers gets them where it is written."""
+        from oauthdeploy.workflow.server_identity import NOT_RECORDED
+
+        options = reach.options()
+        return replace(options, allow=(*options.allow, NOT_RECORDED)) if self.write_baseline else options
 
 
 _known_flags = (
@@ -166,13 +174,13 @@ def drift(source: Source, reach: Reach, known: Known, watch: Watch, output: Outp
             raise click.UsageError(
                 "--watch reads the manifest again for each check, but standard input can be read only once."
             )
-        _watch(source, reach, known, watch, output)
+        _watch(source, reach, known, watch, baseline, output)
         return
     until = _last_day(known.expires) if known.write_baseline else None
-    report = _once(source, reach, known, watch, baseline, output)
+    report, manifest = _once(source, reach, known, watch, baseline, output)
     drifted = report.drifted
     if until is not None:
-        drifted = _write(report, known, baseline, until, output)
+        drifted = _write(report, manifest, known, baseline, until, output)
     say_unread(report.plan.unread, output)
     code = plan_exit(report.plan, reach, detailed=False)
     leave(code or (ExitCode.CHANGES if drifted else ExitCode.DONE))
@@ -180,7 +188,7 @@ def drift(source: Source, reach: Reach, known: Known, watch: Watch, output: Outp
 
 def _once(
     source: Source, reach: Reach, known: Known, watch: Watch, baseline: BaselineFile | None, output: Output
-) -> DriftReport:
+) -> tuple[DriftReport, Manifest]:
     """Check once and report. Writes the metrics file before it raises an error."""
     from oauthdeploy import workflow
     from oauthdeploy.core.errors import ServersFailed
@@ -189,19 +197,21 @@ def _once(
     unnamed = known.unnamed == "drift"
     metrics = _metrics(watch)
     if metrics is None or watch.metrics_file is None:
-        report, manifest = workflow.detect_drift(source.request(), reach.options(), unnamed=unnamed, baseline=baseline)
+        report, manifest = workflow.detect_drift(
+            source.request(), known.options(reach), unnamed=unnamed, baseline=baseline
+        )
         output.emit_report(drift_report(report, view_of(manifest)))
-        return report
+        return report, manifest
     found = _look(source, reach, known)
     metrics.take(found)
     metrics.write(Path(watch.metrics_file))
     down = list(found.down.values())
     if found.error is not None:
         raise found.error
-    if found.report is None or down:
+    if found.report is None or found.manifest is None or down:
         raise ServersFailed(down) if len(down) > 1 else down[0]
     _emit(found, output)
-    return found.report
+    return found.report, found.manifest
 
 
 def _look(source: Source, reach: Reach, known: Known) -> DriftRound:
@@ -210,7 +220,7 @@ def _look(source: Source, reach: Reach, known: Known) -> DriftRound:
     there = known.baseline if known.baseline is not None and Path(known.baseline).exists() else None
     baseline = there if known.write_baseline else known.baseline
     return workflow.look_for_drift(
-        source.request(), reach.options(), unnamed=known.unnamed == "drift", baseline=baseline
+        source.request(), known.options(reach), unnamed=known.unnamed == "drift", baseline=baseline
     )
 
 
@@ -233,16 +243,18 @@ def _metrics(watch: Watch) -> Metrics | None:
     return Metrics()
 
 
-def _watch(source: Source, reach: Reach, known: Known, watch: Watch, output: Output) -> None:
-    from oauthdeploy import workflow
+def _watch(
+    source: Source, reach: Reach, known: Known, watch: Watch, baseline: BaselineFile | None, output: Output
+) -> None:
     from oauthdeploy.cli.watch import Stop
-    from oauthdeploy.core.errors import ManifestInvalid
     from oauthdeploy.reports.diagnostics import render_error
+    from oauthdeploy.workflow.connections import load
+    from oauthdeploy.workflow.server_identity import require_own_baseline
 
     # What is wrong from the start is not waited for to become right.
-    manifest, findings = workflow.validate(source.request())
-    if manifest is None:
-        raise ManifestInvalid(findings)
+    manifest = load(source.request(), known.options(reach))
+    if baseline is not None:
+        require_own_baseline(baseline.baseline, baseline.source.name, manifest, known.options(reach))
     metrics = _metrics(watch)
     number = 0
 
@@ -297,13 +309,16 @@ def _last_day(text: str) -> date:
         ) from None
 
 
-def _write(report: DriftReport, known: Known, baseline: BaselineFile | None, until: date, output: Output) -> bool:
-    """Write what counts into the baseline; gives whether drift is left that it doesn't accept."""
+def _write(
+    report: DriftReport, manifest: Manifest, known: Known, baseline: BaselineFile | None, until: date, output: Output
+) -> bool:
+    """Write what counts and the servers into the baseline; gives whether drift is left that it doesn't accept."""
     from oauthdeploy.manifest.baselines import with_entries
     from oauthdeploy.manifest.editing.files import create_file, replace_file
     from oauthdeploy.planning.drift.baseline import Baseline, entries_for, overdue
     from oauthdeploy.reports.formatting import counted
     from oauthdeploy.running.clock import utc_now
+    from oauthdeploy.workflow.server_identity import baseline_servers
 
     name = known.baseline or ""
     has = baseline.baseline if baseline is not None else Baseline(version=1)
@@ -311,12 +326,18 @@ def _write(report: DriftReport, known: Known, baseline: BaselineFile | None, unt
         report, has, utc_now().date(), owner=known.owner.strip(), reason=known.reason.strip(), expires=until
     )
     left = len(overdue(report, has, utc_now().date()))
-    if entries:
-        text = with_entries(baseline.source if baseline is not None else None, entries).encode("utf-8")
+    servers = baseline_servers(manifest, report.plan, has)
+    bound = has.servers == servers and has.environment == manifest.environment
+    if entries or (baseline is not None and not bound):
+        source = baseline.source if baseline is not None else None
+        text = with_entries(source, entries, servers, manifest.environment).encode("utf-8")
         if baseline is None:
             create_file(name, text)
         else:
             replace_file(name, Path(name).read_bytes(), text)
+    if not bound and baseline is not None:
+        output.talk(f"{name} is now about {', '.join(sorted(servers))}.")
+    if entries:
         output.talk(f"Added {counted(len(entries), 'entry', 'entries')} to {name}, accepted until {until}.")
         if not (known.owner.strip() and known.reason.strip()):
             output.talk(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -18,7 +19,7 @@ from oauthdeploy.manifest.problems import problems_of
 from oauthdeploy.manifest.schema import DIALECT, own_schema
 from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.yaml_reader import read_tree
-from oauthdeploy.planning.drift.baseline import Baseline, BaselineEntry
+from oauthdeploy.planning.drift.baseline import Baseline, BaselineEntry, BaselineServer
 
 SCHEMA_ID: Final = "urn:oauthdeploy:schema:baseline:v1"
 NEW: Final = (
@@ -71,17 +72,38 @@ def parse_baseline(source: Source) -> BaselineFile:
     raise ManifestInvalid(Diagnostics.of(told).sorted(), what="baseline")
 
 
-def with_entries(source: Source | None, entries: Sequence[BaselineEntry]) -> str:
+def with_entries(
+    source: Source | None,
+    entries: Sequence[BaselineEntry],
+    servers: Mapping[str, BaselineServer] = MappingProxyType({}),
+    environment: str | None = None,
+) -> str:
     """The text of a baseline (None: a new one) with more entries at its end; every comment and entry that is there stays.
 
-    Where an owner or a reason is empty, a comment says so; the reader refuses such a file. The text is in canonical form.
-    Raises NotChangeable.
+    With `servers`, it says that it is about them and about this environment of the manifest. Where an owner or a reason is empty,
+    a comment says so; the reader refuses such a file. The text is in canonical form. Raises NotChangeable.
     """
     draft = Draft(source or Source("baseline", NEW))
+    if servers:
+        if environment is not None:
+            draft.put(("environment",), Reference(environment))
+        else:
+            draft.remove(("environment",))
+        draft.put(
+            ("servers",),
+            {
+                name: {word: Reference(text) for word, text in entry.model_dump().items() if text}
+                for name, entry in servers.items()
+            },
+        )
     for entry in entries:
         note = () if entry.owner and entry.reason else (FILL_IN,)
         draft.append(("accepted",), _plain(entry), above=note)
     return draft.text()
+
+
+def _references(texts: Mapping[str, str | None]) -> dict[str, Reference]:
+    return {word: Reference(text) for word, text in texts.items() if text}
 
 
 def _plain(entry: BaselineEntry) -> dict[str, Any]:
@@ -96,11 +118,11 @@ def _plain(entry: BaselineEntry) -> dict[str, Any]:
 def baseline_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of the file, for editors."""
     raw = own_schema(Baseline)
-    entry = raw["$defs"]["BaselineEntry"]["properties"]["fields"]
-    # null is no list, and an editor must not offer it.
-    (entry_list,) = (member for member in entry.pop("anyOf") if member["type"] == "array")
-    entry.pop("default", None)
-    entry.update(entry_list)
+    # null is no value of these keys, and an editor must not offer it.
+    for field in (raw["$defs"]["BaselineEntry"]["properties"]["fields"], raw["properties"]["servers"]):
+        (given,) = (member for member in field.pop("anyOf") if member["type"] != "null")
+        field.pop("default", None)
+        field.update(given)
     raw["properties"]["version"] |= {"const": 1}
     return {"$schema": DIALECT, "$id": SCHEMA_ID, **raw, "title": "oauthdeploy baseline"}
 

@@ -19,6 +19,7 @@ from oauthdeploy.running.clock import utc_now
 from oauthdeploy.workflow.connections import connected, load
 from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.planner import plan_now
+from oauthdeploy.workflow.server_identity import require_own_baseline
 
 
 def detect_drift(
@@ -32,10 +33,13 @@ def detect_drift(
     """Compare the manifest with the live servers and tell the differences by class. Writes nothing.
 
     `unnamed`: whether live objects count that the manifest doesn't name. `baseline` (see `read_baseline`) accepts known
-    differences until the day of each entry, by `today` (default: that of UTC). Raises what `make_plan` raises.
+    differences until the day of each entry, by `today` (default: that of UTC). Raises what `make_plan` raises, and OtherServer
+    for a baseline of other servers.
     """
     options = options or RunOptions()
     manifest = load(request, options)
+    if baseline is not None:
+        require_own_baseline(baseline.baseline, baseline.source.name, manifest, options)
     with connected(manifest, options, read_only=True) as drivers:
         plan, live, _reports = plan_now(manifest, drivers, options)
     names = Names(manifest.desired, live)
@@ -49,6 +53,7 @@ def detect_drift(
     )
     if baseline is None:
         return report, manifest
+    require_own_baseline(baseline.baseline, baseline.source.name, manifest, options, plan)
     whole = not (options.servers or options.targets or options.excludes) and unnamed
     today = today or utc_now().date()
     return judge(report, baseline.baseline, today, whole=whole, place=baseline.place), manifest

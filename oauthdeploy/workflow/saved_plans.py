@@ -22,7 +22,13 @@ from oauthdeploy.planning.outcome import ApplyReport
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.planfile.binding import Asked, Binding, DriverUse, Selection
 from oauthdeploy.planning.planfile.plan_file import MAX_PLAN_BYTES, SavedPlan, binding_of, read_saved, saved_document
-from oauthdeploy.planning.planfile.staleness import Comparison, StaleItem, compare_plans, manifest_moved
+from oauthdeploy.planning.planfile.staleness import (
+    Comparison,
+    StaleItem,
+    addresses_moved,
+    compare_plans,
+    manifest_moved,
+)
 from oauthdeploy.workflow.apply import planned
 from oauthdeploy.workflow.connections import connected, environment, narrowed, validate
 from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
@@ -180,7 +186,10 @@ def _manifest_again(
     recorded = dict(zip(request.var_files, binding.request.var_files, strict=False))
     sources = {item.name: recorded.get(item.source, item.source) for item in variable_sources(manifest, request)}
     secrets = secret_sources(manifest, request.environ)
-    moved = manifest_moved(binding, manifest.part_digests, secrets, sources)
+    elsewhere = addresses_moved(saved, {name: entry.url or "" for name, entry in manifest.desired.servers.items()})
+    told = {item.subject for item in elsewhere}
+    changed = manifest_moved(binding, manifest.part_digests, secrets, sources)
+    moved = (*elsewhere, *(item for item in changed if item.subject not in told))
     if not moved and manifest.digest != saved.plan.manifest_digest:
         moved = (StaleItem("manifest", "has changed since the plan was made."),)
     try:

@@ -14,11 +14,17 @@ from oauthdeploy.core.exit_codes import ExitCode
 from oauthdeploy.core.urls import normalized_url
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest
+from oauthdeploy.planning.drift.baseline import Baseline, BaselineServer
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.workflow.options import RunOptions
 
 SERVER_MOVED: Final = "server-moved"
 """The rule that `--allow` lifts where it is the same server at another place."""
+NOT_RECORDED: Final = "servers-not-recorded"
+"""The rule that `--allow` lifts where a document does not say which servers it is about."""
+
+
+_NOTHING: Final = "Nothing was written."
 
 
 class OtherServer(OAuthDeployError):
@@ -26,6 +32,12 @@ class OtherServer(OAuthDeployError):
 
     exit_code = ExitCode.STALE
     rule = SERVER_MOVED
+
+
+class ServersNotRecorded(OtherServer):
+    """A document does not say which servers it is about; nothing was written."""
+
+    rule = NOT_RECORDED
 
 
 def identities(manifest: Manifest) -> dict[str, Any]:
@@ -45,22 +57,53 @@ def _identity(manifest: Manifest, name: str) -> dict[str, str]:
 
 
 def require_same_servers(
-    recorded: Mapping[str, Any], manifest: Manifest, options: RunOptions, document: str, plan: Plan | None = None
+    recorded: Mapping[str, Any],
+    manifest: Manifest,
+    options: RunOptions,
+    document: str,
+    plan: Plan | None = None,
+    record: str = "",
 ) -> None:
     """Refuse a document that is about other servers; with a `plan`, also where another product answers now.
 
-    `document` says what it is: `The journal x.jsonl`. What records nothing is taken as it is. Raises OtherServer.
+    `document` says what it is: `The journal x.jsonl`; `record` how the servers are put into it. Raises OtherServer, and
+    ServersNotRecorded for a document that names no servers.
     """
-    if SERVER_MOVED in options.allow:
-        return
-    moved = list(_moved(recorded, manifest, options, plan))
+    if not recorded.get("servers") and NOT_RECORDED not in options.allow:
+        raise ServersNotRecorded(
+            f"{document} does not say which servers it is about",
+            detail="Servers of the same name in another environment cannot be told from its own.",
+            fix=f"{_NOTHING} {record}If it belongs to the servers of this manifest, lift the rule once: --allow {NOT_RECORDED}",
+        )
+    moved = [] if SERVER_MOVED in options.allow else list(_moved(recorded, manifest, options, plan))
     if moved:
         raise OtherServer(
             f"{document} is of other servers",
             detail="\n".join(moved),
-            fix="Nothing was written. Use the environment and the manifest that it was made with. Where it is the same server at "
+            fix=f"{_NOTHING} Use the environment and the manifest that it was made with. Where it is the same server at "
             f"another address, lift the rule once: --allow {SERVER_MOVED}",
         )
+
+
+def require_own_baseline(
+    baseline: Baseline, name: str, manifest: Manifest, options: RunOptions, plan: Plan | None = None
+) -> None:
+    """The same for the baseline file `name`. Raises what `require_same_servers` raises."""
+    servers = {key: entry.model_dump(exclude_none=True) for key, entry in (baseline.servers or {}).items()}
+    recorded = {"environment": baseline.environment, "servers": servers}
+    record = "Add them with --write-baseline. "
+    require_same_servers(recorded, manifest, options, f"The baseline {name}", plan, record)
+
+
+def baseline_servers(manifest: Manifest, plan: Plan, before: Baseline) -> dict[str, BaselineServer]:
+    """What a baseline records of each server of a manifest, by name. The product of a server that was not asked is kept."""
+    found = {}
+    for name, entry in identities(manifest)["servers"].items():
+        product = next((_kind_of(server.product) for server in plan.servers if server.name == name), "")
+        former = (before.servers or {}).get(name)
+        product = product or (former.product if former is not None else None) or ""
+        found[name] = BaselineServer(**{word: text for word, text in (entry | {"product": product}).items() if text})
+    return found
 
 
 def _moved(recorded: Mapping[str, Any], manifest: Manifest, options: RunOptions, plan: Plan | None) -> Iterator[str]:
@@ -77,8 +120,8 @@ def _moved(recorded: Mapping[str, Any], manifest: Manifest, options: RunOptions,
             continue
         now_there = _identity(manifest, name)
         for part, what in (("url", "its address"), ("driver", "its driver"), ("place", "its place")):
-            if part in before and before[part] != now_there[part]:
-                yield f"{name}: {what} was {before[part] or 'none'}, and is {now_there[part] or 'none'} now."
+            if before.get(part, "") != now_there[part]:
+                yield f"{name}: {what} was {before.get(part) or 'none'}, and is {now_there[part] or 'none'} now."
         product = products.get(name, "")
         if product and before.get("product") and _kind_of(product) != _kind_of(before["product"]):
             yield f"{name}: it was {before['product']}, and is {product} now."

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.conftest import Pair
+from tests.live.conftest import Pair, PairFactory
 
 pytestmark = pytest.mark.live
 
@@ -70,6 +70,60 @@ def test_a_baseline_is_written_used_and_outlived(estate: Pair) -> None:
     assert rules.count("baseline-unused") == 3  # what an apply could put right
 
 
+WRITE = ("--write-baseline", "--owner", "ops", "--reason", "OPS-12")
+
+
+def test_a_baseline_of_other_servers_is_refused(make_pair: PairFactory) -> None:
+    """What is accepted on one server says nothing about another of the same name: 6, also for a watch, until somebody says that
+    it has moved; then the file can be written anew."""
+    here, there = make_pair(), make_pair()
+    for pair in (here, there):
+        pair.admin(pair.login, "POST", "/admin/oauth/client", {"name": "By Hand", "version": "1", "type": "Public"})
+    assert here.run("drift", "--baseline", "known.yaml", *WRITE).code == 0
+    (there.folder / "known.yaml").write_bytes((here.folder / "known.yaml").read_bytes())
+    flags = ("drift", "--baseline", "known.yaml")
+    for more in ((), ("--watch", "1h"), ("--metrics-file", "drift.prom"), WRITE):
+        refused = there.run(*flags, *more)
+        assert refused.code == 6, refused.out + refused.err
+        assert "[server-moved]" in refused.err
+        assert f"login: its address was {here.login.url}, and is " in refused.err
+    assert there.run(*flags, "--allow", "server-moved").code == 0
+    again = there.run(*flags, *WRITE, "--allow", "server-moved")
+    assert again.code == 0, again.err
+    assert "known.yaml is now about login, orders." in again.err
+    assert there.run(*flags).code == 0
+
+
+def test_a_baseline_of_another_environment_is_refused(estate: Pair) -> None:
+    """`drift --env prod --baseline dev.yaml` accepts nothing."""
+    with (estate.folder / "oauthdeploy.yaml").open("a") as manifest:
+        manifest.write("\nenvironments: {dev: {}, prod: {}}\n")
+    assert estate.run("drift", "--env", "dev", "--baseline", "dev.yaml", *WRITE).code == 0
+    assert estate.run("drift", "--env", "dev", "--baseline", "dev.yaml").code == 0
+    refused = estate.run("drift", "--env", "prod", "--baseline", "dev.yaml")
+    assert refused.code == 6
+    assert "environment: it was dev, and is prod now." in refused.err
+
+
+def test_a_baseline_without_servers_is_refused_until_it_has_them(estate: Pair) -> None:
+    """Nobody knows of which servers it accepts something; --write-baseline writes them, and keeps the rest."""
+    known = estate.folder / "known.yaml"
+    assert estate.run("drift", "--baseline", "known.yaml", *WRITE).code == 0
+    whole = known.read_text()
+    known.write_text(f"# ours\n{whole[: whole.index('servers:')]}{whole[whole.index('accepted:') :]}")
+    refused = estate.run("drift", "--baseline", "known.yaml")
+    assert refused.code == 6, refused.out
+    assert "[servers-not-recorded]" in refused.err
+    assert "--write-baseline" in refused.err
+    assert estate.run("drift", "--baseline", "known.yaml", "--allow", "servers-not-recorded").code == 0
+    written = estate.run("drift", "--baseline", "known.yaml", "--write-baseline")
+    assert written.code == 0, written.err
+    assert "known.yaml is now about login, orders." in written.err
+    assert known.read_text().startswith("# ours\n")
+    assert estate.run("drift", "--baseline", "known.yaml").code == 0
+    assert estate.login.url in known.read_text()
+
+
 def test_an_expired_entry_counts_again_and_is_not_renewed(estate: Pair) -> None:
     """The report names it; writing the baseline again leaves the decision to people, and says so."""
     flags = ("--baseline", "known.yaml")
@@ -86,7 +140,9 @@ def test_a_baseline_without_owner_is_refused_until_somebody_fills_it_in(estate: 
     assert "Add an owner and a reason" in estate.run("drift", "--baseline", "known.yaml", "--write-baseline").err
     refused = estate.run("drift", "--baseline", "known.yaml")
     assert refused.code == 3
-    assert "known.yaml:8:" in refused.err
+    lines = (estate.folder / "known.yaml").read_text().splitlines()
+    first = next(number for number, line in enumerate(lines, start=1) if 'owner: ""' in line)
+    assert f"known.yaml:{first}:" in refused.err
     assert "The baseline is not valid" in refused.err
     assert estate.run("drift", "--baseline", "none.yaml").code == 3
     assert estate.run("drift", "--write-baseline").code == 64

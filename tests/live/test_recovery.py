@@ -245,6 +245,24 @@ def test_a_journal_of_other_servers_is_refused(make_pair: PairFactory, run: Call
     assert moved.code == 0, moved.err
 
 
+def test_a_journal_that_records_no_servers_is_refused(pair: Pair, run: Callable[[Pair], Runner]) -> None:
+    """Of a journal that doesn't say where it was made nothing is taken back or gone on with, until somebody vouches for it."""
+    oauthdeploy = run(pair)
+    assert oauthdeploy("apply", "--yes").code == 0
+    journal = pair.folder / "old.jsonl"
+    records = [json.loads(line) for line in journals(pair)[-1].read_text().splitlines()]
+    for word in ("servers", "environment"):
+        records[0].pop(word, None)
+    journal.write_text("".join(json.dumps(record) + "\n" for record in records))
+    pair.writes()
+    for command in (["rollback", str(journal), "--yes"], ["apply", f"--resume={journal}", "--yes"]):
+        found = oauthdeploy(*command)
+        assert found.code == 6, found.out + found.err
+        assert "[servers-not-recorded]" in found.err
+    assert pair.writes() == []
+    assert oauthdeploy("rollback", str(journal), "--plan", "--allow", "servers-not-recorded").code == 0
+
+
 def test_a_journal_of_another_environment_is_refused(pair: Pair, run: Callable[[Pair], Runner]) -> None:
     """`rollback DEV_JOURNAL --env prod` names servers alike; what dev's journal made is none of prod's."""
     oauthdeploy = run(pair)

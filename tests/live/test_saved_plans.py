@@ -297,7 +297,7 @@ def test_another_value_from_the_environment_makes_the_plan_stale(reviewed: Pair)
     reviewed.seen.clear()
     result = apply_saved(reviewed, env={"ORDERS_URL": reviewed.login.url})
     assert result.code == 6
-    assert "manifest, servers.orders: has changed" in result.err
+    assert f"manifest, servers.orders: its address was {reviewed.orders.url}, and is " in result.err
     assert reviewed.seen == []
 
 
@@ -374,6 +374,24 @@ def test_a_sensitive_variable_is_given_again(pair: Pair) -> None:
     result = apply_saved(pair, "--var", f"batch={SECRET}")
     assert result.code == 0, result.out + result.err
     assert pair.admin(pair.login, "GET", "/admin/oauth/scope/orders.read")["description"] == "See orders"
+
+
+@pytest.mark.parametrize("empty", [False, True], ids=["with changes", "empty"])
+def test_a_plan_of_other_servers_is_refused_there(make_pair: PairFactory, empty: bool) -> None:
+    """A plan of one pair of servers isn't applied to another of the same names, though it would be the same plan: 6, also of an
+    empty one, whose "no changes" is true of its own servers alone."""
+    here, there = make_pair(), make_pair()
+    if empty:
+        assert [pair.run("apply", "--yes").code for pair in (here, there)] == [0, 0]
+    save(here)
+    there.writes()
+    (there.folder / "saved.json").write_bytes((here.folder / "saved.json").read_bytes())
+    for command in (["apply", "saved.json"], ["show", "--check", "saved.json"]):
+        found = there.run(*command)
+        assert found.code == 6, found.out + found.err
+        assert f"manifest, servers.login: its address was {here.login.url}, and is " in found.out + found.err
+    assert there.writes() == []
+    assert here.run("apply", "saved.json").code == 0
 
 
 def test_another_product_makes_the_plan_stale(pair: Pair) -> None:

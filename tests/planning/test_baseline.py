@@ -60,6 +60,15 @@ def test_an_entry_accepts_what_its_address_and_class_match() -> None:
     assert judge(report(), baseline(entry("client/a@rs", "missing")), TODAY).accepted == ()
 
 
+def test_a_baseline_accepts_nothing_on_servers_that_it_does_not_name() -> None:
+    """An entry without a server means those that the baseline was made for, and none that the manifest has got since."""
+    known = baseline(entry("client/a", "missing"))
+    assert len(judge(report(), known, TODAY).accepted) == 1
+    for name, accepted in (("as", 1), ("rs", 0)):
+        bound = Baseline.model_validate({"version": 1, "servers": {name: {"driver": "d"}}, "accepted": known.accepted})
+        assert len(judge(report(), bound, TODAY).accepted) == accepted, name
+
+
 def test_accepted_fields_leave_the_others_counting() -> None:
     """A changed object of which one field is known is told in two parts; where all are known it is accepted."""
     one = judge(report(), baseline(entry("client/b", "changed", fields=["name"])), TODAY)

@@ -7,7 +7,7 @@ day an entry accepts nothing any more; one that matches nothing is to be removed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from difflib import get_close_matches
@@ -62,6 +62,12 @@ def _listed(value: Any) -> Any:
     return value
 
 
+def _mapped(value: Any) -> Any:
+    if value is None:
+        raise ValueError("write a mapping, or leave the key out and let `drift --write-baseline` write it")
+    return value
+
+
 class BaselineEntry(Model):
     """One accepted difference, or several of one kind."""
 
@@ -85,11 +91,25 @@ class BaselineEntry(Model):
     )
 
 
+class BaselineServer(Model):
+    """A server as it was told apart when the baseline was made."""
+
+    driver: Said = Field(description="The driver of its entry.", examples=["keycloak"])
+    url: Said | None = Field(None, description="Its address.", examples=["https://login.example.com"])
+    place: Said | None = Field(None, description="The options that say where on it.", examples=["realm shop"])
+    product: Said | None = Field(None, description="The product that answered, without its version.")
+
+
 class Baseline(Model):
     """Known drift that `oauthdeploy drift --baseline` accepts."""
 
     version: Annotated[Literal[1], BeforeValidator(parse_integer, json_schema_input_type=int)] = Field(
         description="The version of this file's format."
+    )
+    environment: Said | None = Field(None, description="The environment of the manifest that it was made with.")
+    servers: Annotated[Mapping[Text, BaselineServer] | None, BeforeValidator(_mapped)] = Field(
+        None,
+        description="The servers that it is about, by name; it accepts nothing of others. `drift --write-baseline` writes them.",
     )
     accepted: tuple[BaselineEntry, ...] = Field((), description="The accepted differences.")
 
@@ -102,7 +122,8 @@ def judge(
     whole: bool = True,
     place: Callable[[int], str] = lambda _position: "",
 ) -> DriftReport:
-    """Accept what the baseline accepts today. `place` tells where an entry stands, by its position.
+    """Accept what the baseline accepts today, on the servers that it names, or on all where it names none. `place` tells where an
+    entry stands, by its position.
 
     That an entry matches nothing is said only of a report on everything (`whole`), and not where a kind that the entry may be
     about couldn't be read.
@@ -112,7 +133,8 @@ def judge(
     items: list[DriftItem] = []
     matched: set[int] = set()
     for item in report.items:
-        hits = [position for position in range(len(entries)) if _is_about(entries[position], item)]
+        known = baseline.servers is None or item.address.server in baseline.servers
+        hits = [position for position in range(len(entries)) if known and _is_about(entries[position], item)]
         matched.update(hits)
         items += _split(item, [(entries[hit], place(hit)) for hit in hits if hit in live])
     expired = tuple(position for position in range(len(entries)) if position not in live)

@@ -81,6 +81,16 @@ def manifest_moved(
     return tuple(found)
 
 
+def addresses_moved(saved: SavedPlan, urls: Mapping[str, str]) -> tuple[StaleItem, ...]:
+    """The servers that are at another address than when the plan was made; `urls` are those of now, by name."""
+    before = {server["name"]: server["url"] for server in saved.document["servers"] if server["name"] in urls}
+    return tuple(
+        StaleItem(f"manifest, servers.{name}", f"its address was {url or 'none'}, and is {urls[name] or 'none'} now.")
+        for name, url in before.items()
+        if normalized_url(url) != normalized_url(urls[name])
+    )
+
+
 def _secrets_moved(before: tuple[SecretSource, ...], now: tuple[SecretSource, ...]) -> Iterator[StaleItem]:
     then, since = ({source.path: source for source in sources} for sources in (before, now))
     for path in sorted(then.keys() | since.keys()):
@@ -122,13 +132,8 @@ def compare_plans(saved: SavedPlan, fresh: Plan, live: LiveState) -> Comparison:
 
 def _servers_moved(before: list[Json], fresh: Plan) -> Iterator[StaleItem]:
     products = {server.name: server.product for server in fresh.servers}
-    urls = {server.name: server.url for server in fresh.servers}
     for server in before:
         name, product = server["name"], server["product"]
-        if name in urls and normalized_url(urls[name]) != normalized_url(server["url"]):
-            yield StaleItem(
-                name, f"was at {server['url'] or 'no address'}, and is at {urls[name] or 'no address'} now."
-            )
         if products.get(name, product) != product:
             yield StaleItem(name, f"was {product or 'unknown'}, and is {products[name] or 'unknown'} now.")
 

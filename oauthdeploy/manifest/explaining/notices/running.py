@@ -52,6 +52,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Use the manifest and the environment that it was made with; where the server has moved, --allow server-moved.",
     ),
     (
+        "servers-not-recorded",
+        "error",
+        "A journal or a baseline does not say which servers it is about",
+        "Servers of the same name in another environment can't be told from its own, so nothing in it is used.",
+        "Add the servers to a baseline with `oauthdeploy drift --baseline FILE --write-baseline`. If a journal belongs to the "
+        "servers of the manifest, --allow servers-not-recorded.",
+    ),
+    (
         "state-not-writable",
         "error",
         "The folder for locks and journals can't be written",
