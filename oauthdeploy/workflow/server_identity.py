@@ -88,7 +88,9 @@ def require_same_servers(
 def require_own_baseline(
     baseline: Baseline, name: str, manifest: Manifest, options: RunOptions, plan: Plan | None = None
 ) -> None:
-    """The same for the baseline file `name`. Raises what `require_same_servers` raises."""
+    """The same for the baseline file `name`, unless it has no entries. Raises what `require_same_servers` raises."""
+    if not baseline.accepted:
+        return
     servers = {key: entry.model_dump(exclude_none=True) for key, entry in (baseline.servers or {}).items()}
     recorded = {"environment": baseline.environment, "servers": servers}
     record = "Add them with --write-baseline. "
