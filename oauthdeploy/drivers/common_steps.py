@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -10,15 +10,19 @@ from typing import Any, Final, TypeVar
 
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.core.errors import ServerError, UnexpectedAnswer
+from oauthdeploy.drivers.field_table import Table
 from oauthdeploy.drivers.json_values import Garbled
 from oauthdeploy.drivers.request_count import Tally, counting
 from oauthdeploy.drivers.transport import SAFE_METHODS
 from oauthdeploy.model.objects import Revocation, Side
 from oauthdeploy.planning.changes import Action, Change
-from oauthdeploy.planning.normalize import wanted_fields
+from oauthdeploy.planning.normalize import OPTIONS, wanted_fields
 
 S = TypeVar("S")
 T = TypeVar("T")
+
+APART: Final = ("secret", f"{OPTIONS}.")
+"""What drivers send by steps of its own."""
 
 GONE: Final = "It was already gone."
 ADOPTED: Final = "The answer was lost; reading the server again showed the change."
@@ -84,18 +88,20 @@ def at_once(parallel: int, step: Callable[[S], T], items: Iterable[S]) -> Sequen
     return [one.result() for one in started]
 
 
-def changed_values(change: Change, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields to send, by dotted path, without nulls and secrets: all managed ones for a new object, else those that change.
+def changed_values(change: Change, table: Table) -> dict[str, Any]:
+    """The fields to send, by dotted path, without nulls, secrets and options.
 
-    null asks for the server's default, which `defaults` give by path. A field whose default is not known is left out.
+    All managed ones for a new object, else those that change.
+    null asks for the server's default, which `table` gives by path. A field whose default is not known is left out.
     """
     assert change.desired is not None
     values = wanted_fields(change.desired)
     if change.action is Action.UPDATE:
         after = {field.path: field.after for field in change.fields}
         values = {path: values.get(path, value) for path, value in after.items()}
+    defaults = {path: held.default for path, held in table.items()}
     filled = {path: defaults.get(path) if value is None else value for path, value in values.items()}
-    return {path: value for path, value in filled.items() if value is not None and not path.startswith("secret")}
+    return {path: value for path, value in filled.items() if value is not None and not path.startswith(APART)}
 
 
 def blocks(change: Change, sides: Iterable[Side]) -> bool:

@@ -13,7 +13,6 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 
 from oauthdeploy.core.secrets import MASK, Secret, names_secret
-from oauthdeploy.drivers.json_wire import clean, masked
 from oauthdeploy.model.fields import Model, Unparsed
 
 M = TypeVar("M", bound=Model)
@@ -27,12 +26,21 @@ class Garbled(ValueError):
         self.value = value
 
 
+class NotTold:
+    """Stands for a field of which a server says nothing."""
+
+
+NOT_TOLD: Final = NotTold()
+
 SHOWN: Final = 80
 """So many characters of a value that can't be parsed are shown."""
 
 
 def unparsed(value: Any) -> Unparsed:
     """What stands for a value that can't be parsed: its JSON on one line, bounded, with a mask for all that is named a secret."""
+    # Imported late: `validate` loads this module with a driver's table of fields, and reads no answer.
+    from oauthdeploy.drivers.json_wire import clean, masked
+
     try:
         text = json.dumps(masked(_without_secrets(value)), sort_keys=True)
     except RecursionError:
@@ -57,11 +65,13 @@ class FieldReader:
         self.unparsed: dict[str, Unparsed] = {}
 
     def take(self, path: str, read: Callable[[], Any]) -> Any:
-        """Read one field. Gives its value, None where it cannot be parsed."""
+        """Read one field. Gives its value, None where it cannot be parsed or the server says nothing of it."""
         try:
             value = read()
         except Garbled as problem:
             self.unparsed[path] = unparsed(problem.value)
+            return None
+        if value is NOT_TOLD:
             return None
         self.values[path] = value
         return value

@@ -159,16 +159,15 @@ class DriverFacts:
 
     `credentials` and `options` are the models of those two parts of a server entry; `settings_options`, `scope_options` and
     `client_options` of `options.<driver>` of settings, a scope and a client (None: it takes none). `capabilities` answers per
-    role, and so do `fields`: what is held of the model; a field that isn't named there isn't held. `defaults` are the server's
-    defaults by kind and dotted path: what null asks for. `names` are the limits of names in addresses, by kind. `writable` is
-    false for a driver that only describes a server that is trusted. `endpoints` tells from the url and the validated options of
-    a server entry where that server is asked as an authorization server, without asking it; it must take any text as url.
-    `unique` are the fields, by kind, whose values together only one object of a server can have, besides its key. `side_effects`
-    are what goes for good along with a change. `notices` explain the findings that are this driver's own.
-    `proved_against` names the real server of its tests.
-    `absence` answers whether an empty or partial answer proves that what it lacks isn't there: no where a server leaves out what
-    the account may not see, and the note says how the driver finds out.
-    `located_by` are the options that tell two places on one server apart, such as a realm.
+    role, and so do `fields`: what is held of the model; a field that isn't named there isn't held. `names` are the limits of
+    names in addresses, by kind. `writable` is false for a driver that only describes a server that is trusted. `endpoints`
+    tells from the url and the validated options of a server entry where that server is asked as an authorization server,
+    without asking it; it must take any text as url. `unique` are the fields, by kind, whose values together only one object
+    of a server can have, besides its key. `side_effects` are what goes for good along with a change. `notices` explain the
+    findings that are this driver's own. `proved_against` names the real server of its tests. `absence` answers whether an
+    empty or partial answer proves that what it lacks isn't there: no where a server leaves out what the account may not see,
+    and the note says how the driver finds out. `located_by` are the options that tell two places on one server apart, such as
+    a realm.
     """
 
     name: str
@@ -181,7 +180,6 @@ class DriverFacts:
     client_options: type[Model] | None = None
     scope_options: type[Model] | None = None
     settings_options: type[Model] | None = None
-    defaults: Mapping[Kind, Mapping[str, Any]] = field(default_factory=_none)
     names: Mapping[Kind, Limit] = field(default_factory=_none)
     unique: Mapping[Kind, tuple[str, ...]] = field(default_factory=_none)
     side_effects: tuple[SideEffect, ...] = ()
@@ -192,6 +190,17 @@ class DriverFacts:
     absence: Support = field(default_factory=lambda: Support(Answer.UNTESTED))
     notices: tuple[Notice, ...] = ()
     located_by: tuple[str, ...] = ()
+
+    @cached_property
+    def defaults(self) -> Mapping[Kind, Mapping[str, Any]]:
+        """The server's defaults by kind and dotted path, as far as they are known: what null asks for."""
+        found: dict[Kind, dict[str, Any]] = {}
+        for kinds in self.fields.values():
+            for kind, held in kinds.items():
+                found.setdefault(kind, {}).update(
+                    {path: one.default for path, one in held.items() if one.default is not None}
+                )
+        return found
 
     @cached_property
     def tables(self) -> Mapping[Role, Capabilities]:

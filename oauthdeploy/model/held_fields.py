@@ -124,13 +124,15 @@ def shortened(text: str) -> str:
 
 @dataclass(frozen=True)
 class HeldField:
-    """What a driver answers about one field of one kind: whether it holds it, and within which limit.
+    """What a driver answers about one field of one kind: whether it holds it, within which limit, and the server's default.
 
-    `key_stands_in` says that the object's key is sent where the field isn't written, so the limit is the key's too.
+    `default` is what null asks for, in the model's words; None where it isn't known. `key_stands_in` says that the object's key
+    is sent where the field isn't written, so the limit is the key's too.
     """
 
     support: Support = field(default_factory=yes)
     limit: Limit | None = None
+    default: Any = None
     key_stands_in: bool = False
 
 

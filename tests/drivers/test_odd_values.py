@@ -10,12 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oauthdeploy.core.addresses import Kind
+from oauthdeploy.drivers.field_table import keys_of
 from oauthdeploy.drivers.json_values import SHOWN, Garbled
 from oauthdeploy.drivers.keycloak import mapping as keycloak
 from oauthdeploy.drivers.keycloak.scopes import read_scope as keycloak_scope
 from oauthdeploy.drivers.keycloak.settings import read_settings as keycloak_settings
 from oauthdeploy.drivers.opa.mapping import read_kind
 from oauthdeploy.drivers.webmethods import mapping as webmethods
+from oauthdeploy.drivers.webmethods.fields import SETTINGS
 from oauthdeploy.drivers.webmethods.trust import external_trust, remote_trust
 from oauthdeploy.model.fields import Model, Unparsed
 from oauthdeploy.planning.normalize import flatten
@@ -105,7 +107,7 @@ READERS: dict[str, tuple[Read, dict[str, Any], dict[str, frozenset[str]], frozen
             "requireHTTPS": True, "requirePKCE": "false", "authCodeLifetimeSeconds": -1,
             "accessTokenLifetimeSeconds": 3600, "tokenEndpointAuth": "session", "authServerAlias": "local",
         },
-        {key: frozenset({field}) for field, key in webmethods.SETTINGS_FIELDS.items()},
+        {key: frozenset({field}) for field in SETTINGS for key in keys_of(SETTINGS, field)},
         frozenset(),
     ),
     "webmethods external server": (

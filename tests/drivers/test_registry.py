@@ -151,7 +151,7 @@ def test_a_manifest_brings_in_the_drivers_that_it_names_and_no_other(tmp_path: P
         "from oauthdeploy.drivers import registry; print('_points' in vars(registry._registry()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["base", "registry", "webmethods", "False"]
+    assert done.stdout.split() == ["base", "field_table", "json_values", "registry", "webmethods", "False"]
 
 
 def test_an_unknown_driver_is_an_error_that_lists_the_known() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
-from oauthdeploy.model.capabilities import Capability, DriverFacts, every_field, no, yes
+from oauthdeploy.model.capabilities import Capability, DriverFacts, HeldFields, every_field, no, yes
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Association, Client, Object, Scope
 from oauthdeploy.model.servers import Role, Server
@@ -36,6 +36,14 @@ class NoSettings(Model):
     """A driver that needs nothing."""
 
 
+def with_defaults(defaults: Mapping[Kind, Mapping[str, Any]]) -> HeldFields:
+    """Every field, held, with these defaults."""
+    return {
+        kind: {path: replace(held, default=defaults.get(kind, {}).get(path)) for path, held in fields.items()}
+        for kind, fields in every_field(yes()).items()
+    }
+
+
 def facts(
     *, without: Iterable[Capability] = (), defaults: Mapping[Kind, Mapping[str, Any]] | None = None
 ) -> Mapping[str, DriverFacts]:
@@ -49,8 +57,7 @@ def facts(
         credentials=NoSettings,
         options=NoSettings,
         capabilities=dict.fromkeys(Role, table),
-        fields=dict.fromkeys(Role, every_field(yes())),
-        defaults=defaults or {},
+        fields=dict.fromkeys(Role, with_defaults(defaults or {})),
     )
     return {"fake": made}
 

@@ -13,11 +13,11 @@ from oauthdeploy.model.objects import Client
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.name_conflicts import RULE
 
-from .builders import FACTS, client, desired, live, plan_of
+from .builders import FACTS, client, desired, facts, live, plan_of
 
 BY_NAME: Mapping[str, DriverFacts] = {
     "fake": replace(
-        FACTS["fake"], unique={Kind.CLIENT: ("name", "version")}, defaults={Kind.CLIENT: {"version": "1", "name": ""}}
+        facts(defaults={Kind.CLIENT: {"version": "1", "name": ""}})["fake"], unique={Kind.CLIENT: ("name", "version")}
     )
 }
 SHOP = Client(name="Shop", version="1")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from oauthdeploy.drivers.keycloak.settings import RULES
+from oauthdeploy.drivers.common_steps import changed_values
+from oauthdeploy.drivers.keycloak.fields import SETTINGS
+from oauthdeploy.drivers.keycloak.settings import draft_settings
 from oauthdeploy.model.objects import Client, ClientType, Scope, Settings
 from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.normalize import OPTIONS
@@ -27,12 +29,8 @@ def count_writes(change: Change) -> int:
     desired = change.desired
     match desired:
         case Settings():
-            paths = {field.path for field in change.fields}
-            names = option_names(change)
-            policies = len(names & (RULES.keys() | {"secret_rotation"})) + ("require_pkce" in paths)
-            return (
-                1 + int(policies < len(names | {path for path in paths if not path.startswith(OPTIONS)})) + 4 * policies
-            )
+            draft = draft_settings(changed_values(change, SETTINGS), desired, option_names(change))
+            return 1 + int(bool(draft.body)) + 4 * len(draft.rules)
         case Client():
             generates = (
                 desired.secret is not None and bool(desired.secret.generate) and not becomes_confidential(change)

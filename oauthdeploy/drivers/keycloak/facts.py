@@ -6,16 +6,16 @@ Source: the admin REST API of Keycloak 26.7 and the Server Administration Guide;
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from urllib.parse import quote
 
 from pydantic import AfterValidator, Field, model_validator
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.keycloak.fields import COLUMN, FIELDS
 from oauthdeploy.drivers.keycloak.notices import NOTICES
 from oauthdeploy.drivers.keycloak.options import (
-    COLUMN,
     KeycloakClientOptions,
     KeycloakScopeOptions,
     KeycloakSettingsOptions,
@@ -24,8 +24,6 @@ from oauthdeploy.model.capabilities import (
     Capability,
     DriverFacts,
     Endpoints,
-    HeldField,
-    HeldFields,
     Limit,
     SideEffect,
     Support,
@@ -34,7 +32,7 @@ from oauthdeploy.model.capabilities import (
 )
 from oauthdeploy.model.fields import Flag, Model, Text
 from oauthdeploy.model.held_fields import Unit
-from oauthdeploy.model.objects import ClientType, Grant
+from oauthdeploy.model.objects import Grant
 from oauthdeploy.model.servers import Role
 
 MASTER: Final = "master"
@@ -180,59 +178,6 @@ CAPABILITIES: Final[Mapping[Role, Mapping[Capability, Support]]] = {
     }
 }
 
-_COLUMN: Final = Limit(max_length=COLUMN, unit=Unit.UTF16)
-"""A column of Keycloak's database; a longer text is a 500. H2, on which this was tried, counts as Java does."""
-
-_REDIRECT: Final = Limit(r"[^/?]*(//[^/?]*)?[^\[\]?]*(\?.*)?", COLUMN, "without [ or ] in its path", Unit.UTF16)
-"""Keycloak parses redirect URIs as Java does (RFC 2396). What no server should take has rules of its own."""
-
-_OPENS: Final = HeldField(no("a client scope does not record what it protects on a resource server"))
-
-FIELDS: Final[HeldFields] = {
-    Kind.SETTINGS: {
-        "require_https": HeldField(yes("true is sslRequired: all")),
-        "require_pkce": HeldField(yes("by a client policy for public clients")),
-        "authorization_code_lifetime": HeldField(),
-        "access_token_lifetime": HeldField(yes("no unlimited lifetime: a token ends with its session at the latest")),
-        "token_endpoint_auth": HeldField(no("the token endpoint always asks for the client's credentials")),
-    },
-    Kind.SCOPE: {"description": HeldField(limit=_COLUMN), "resources": _OPENS, "url_templates": _OPENS},
-    Kind.CLIENT: {
-        "name": HeldField(limit=_COLUMN),
-        "version": HeldField(no("a client has no version")),
-        "description": HeldField(limit=_COLUMN),
-        "type": HeldField(),
-        "contacts": HeldField(no("a client has no contacts")),
-        "redirect_uris": HeldField(limit=_REDIRECT),
-        "grants": HeldField(),
-        "tokens.access_lifetime": HeldField(),
-        "tokens.refresh_count": HeldField(no("refreshes are counted per realm; see the options of the settings")),
-        "enabled": HeldField(),
-        "secret.value": HeldField(limit=_COLUMN),
-    },
-}
-"""What a realm holds of the model."""
-
-DEFAULTS: Final[Mapping[Kind, Mapping[str, Any]]] = {
-    Kind.SETTINGS: {
-        "require_https": False,
-        "require_pkce": False,
-        "authorization_code_lifetime": 60,
-        "access_token_lifetime": 300,
-    },
-    Kind.SCOPE: {"description": ""},
-    Kind.CLIENT: {
-        "name": "",
-        "description": "",
-        "type": ClientType.CONFIDENTIAL,
-        "redirect_uris": (),
-        "grants": (Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN),
-        "tokens.access_lifetime": "inherit",
-        "enabled": True,
-    },
-}
-"""What a new realm, client scope or client has."""
-
 NAMES: Final[Mapping[Kind, Limit]] = {
     Kind.SCOPE: Limit(
         r"[\x21\x23-\x5b\x5d-\x7e]+",
@@ -289,7 +234,6 @@ FACTS: Final = DriverFacts(
     client_options=KeycloakClientOptions,
     scope_options=KeycloakScopeOptions,
     settings_options=KeycloakSettingsOptions,
-    defaults=DEFAULTS,
     names=NAMES,
     side_effects=SIDE_EFFECTS,
     endpoints=endpoints,

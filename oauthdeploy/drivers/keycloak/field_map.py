@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.json_values import Garbled, unparsed
+from oauthdeploy.drivers.keycloak.fields import texts_of
 from oauthdeploy.drivers.keycloak.options import CLIENT_ATTRIBUTES, SCOPE_ATTRIBUTES, Mapper
-from oauthdeploy.drivers.keycloak.secret_fields import texts_of
 from oauthdeploy.model.fields import Model, Unparsed
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oauthdeploy.core.secrets import Secret, is_masked
+from oauthdeploy.drivers.field_table import read_fields, write_fields
 from oauthdeploy.drivers.json_values import (
     FieldReader,
     Garbled,
-    a_flag,
     a_name,
     a_number,
     a_text,
@@ -18,32 +18,18 @@ from oauthdeploy.drivers.json_values import (
     fingerprint,
     some_texts,
 )
-from oauthdeploy.drivers.keycloak.field_map import CLIENT, kept_attributes, read_mappers, told_options, write_mappers
+from oauthdeploy.drivers.keycloak.field_map import CLIENT as OPTIONS
+from oauthdeploy.drivers.keycloak.field_map import kept_attributes, read_mappers, told_options, write_mappers
+from oauthdeploy.drivers.keycloak.fields import CLIENT, attributes_of, texts_of
 from oauthdeploy.drivers.keycloak.options import MARK, Flows, KeycloakClientOptions
-from oauthdeploy.drivers.keycloak.secret_fields import sealed, texts_of
-from oauthdeploy.model.fields import ClientLifetime, Unparsed
-from oauthdeploy.model.objects import Client, ClientSecret, ClientType, Grant
+from oauthdeploy.drivers.keycloak.secret_fields import sealed
+from oauthdeploy.model.fields import Unparsed
+from oauthdeploy.model.objects import Client, ClientSecret, ClientType
 
 OPENID: Final = "openid-connect"
 OWNER: Final = f"{MARK}owner"
 REVISION: Final = f"{MARK}secret.revision"
 REVOKED: Final = f"{MARK}revoked."
-
-LIFESPAN: Final = "access.token.lifespan"
-REFRESH: Final = "use.refresh.tokens"
-CC_REFRESH: Final = "client_credentials.use_refresh_token"
-DEVICE: Final = "oauth2.device.authorization.grant.enabled"
-CIBA: Final = "oidc.ciba.grant.enabled"
-SESSION_LONG: Final = "-1"
-"""The lifespan of an access token that lasts as long as its session."""
-
-FLAGS: Final[Mapping[Grant, str]] = {
-    Grant.AUTHORIZATION_CODE: "standardFlowEnabled",
-    Grant.IMPLICIT: "implicitFlowEnabled",
-    Grant.CLIENT_CREDENTIALS: "serviceAccountsEnabled",
-    Grant.PASSWORD: "directAccessGrantsEnabled",
-}
-"""The grants that have a flag of their own. Refreshing has none: it goes with the grants of users."""
 
 VOLATILE: Final = frozenset(
     {
@@ -68,11 +54,6 @@ VOLATILE: Final = frozenset(
 def is_openid(raw: Mapping[str, Any]) -> bool:
     """Whether a client or a client scope is of OAuth; SAML's are none of ours."""
     return raw.get("protocol") in (None, "", OPENID)
-
-
-def attributes_of(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The attributes of an object: texts, and Secrets where it is sealed. Raises Garbled."""
-    return texts_of(an_object(raw.get("attributes") or {}, "attributes"))
 
 
 def marks_of(raw: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -133,16 +114,9 @@ def read_client(raw: Mapping[str, Any]) -> LiveClient:
     raw = sealed(an_object(raw, "a client"))
     if raw.keys() <= _IDENTITY:
         raise Garbled("a client has no field but its name")
-    fields, others = FieldReader(), FieldReader()
-    fields.take("name", lambda: a_text(raw, "name"))
-    fields.take("description", lambda: a_text(raw, "description"))
-    kind = fields.take("type", lambda: _client_type(raw))
-    fields.take("redirect_uris", lambda: some_texts(raw, "redirectUris"))
-    fields.take("grants", lambda: _grants(raw))
-    fields.take("tokens.access_lifetime", lambda: _lifetime(attributes_of(raw)))
-    fields.take("enabled", lambda: a_flag(raw, "enabled", True))
+    fields, others = read_fields(CLIENT, raw), FieldReader()
     secret = others.take("secret", lambda: secret_in(raw))
-    if secret is not None and kind is ClientType.CONFIDENTIAL:
+    if secret is not None and fields.values.get("type") is ClientType.CONFIDENTIAL:
         fields.values["secret"] = ClientSecret(value=secret)
     default = others.take("default", lambda: some_texts(raw, "defaultClientScopes"))
     optional = others.take("optional", lambda: some_texts(raw, "optionalClientScopes"))
@@ -168,36 +142,6 @@ def read_client(raw: Mapping[str, Any]) -> LiveClient:
 _IDENTITY: Final = frozenset({"id", "clientId", "name", "url"})
 
 
-def _client_type(raw: Mapping[str, Any]) -> ClientType:
-    return ClientType.PUBLIC if a_flag(raw, "publicClient", False) else ClientType.CONFIDENTIAL
-
-
-def _grants(raw: Mapping[str, Any]) -> tuple[Grant, ...]:
-    grants = [grant for grant, flag in FLAGS.items() if a_flag(raw, flag, False)]
-    return (*grants, *([Grant.REFRESH_TOKEN] if refreshes(raw) else []))
-
-
-def refreshes(raw: Mapping[str, Any]) -> bool:
-    """Whether a client gets refresh tokens: by a grant of users, or for client credentials where that is switched on."""
-    attributes = attributes_of(raw)
-    for_users = _serves_users(raw) and attributes.get(REFRESH) != "false"
-    return for_users or (a_flag(raw, FLAGS[Grant.CLIENT_CREDENTIALS], False) and attributes.get(CC_REFRESH) == "true")
-
-
-def _serves_users(raw: Mapping[str, Any]) -> bool:
-    """Whether a client has a grant that comes with refresh tokens unless they are switched off."""
-    attributes = attributes_of(raw)
-    flags = (FLAGS[Grant.AUTHORIZATION_CODE], FLAGS[Grant.PASSWORD])
-    return any(a_flag(raw, flag, False) for flag in flags) or "true" in (attributes.get(DEVICE), attributes.get(CIBA))
-
-
-def _lifetime(attributes: Mapping[str, str]) -> ClientLifetime:
-    written = attributes.get(LIFESPAN, "")
-    if not written:
-        return "inherit"
-    return "never" if written == SESSION_LONG else a_number(attributes, LIFESPAN, 0, 0)
-
-
 def new_client(client_id: str, owner: str) -> dict[str, Any]:
     """What a client is made of before the manifest has its say: Keycloak's defaults, said aloud, and our mark.
 
@@ -217,40 +161,9 @@ def new_client(client_id: str, owner: str) -> dict[str, Any]:
 
 
 def put_client(raw: dict[str, Any], values: Mapping[str, Any]) -> None:
-    """Put fields of the model's Client, by dotted path, into the JSON of a client. The flags of grants come first."""
-    simple = {"name": "name", "description": "description", "enabled": "enabled"}
-    attributes = raw["attributes"] = dict(kept_attributes(raw))
-    for field, value in values.items():
-        match field:
-            case "name" | "description" | "enabled":
-                raw[simple[field]] = value
-            case "type":
-                raw["publicClient"] = value is ClientType.PUBLIC
-                raw["bearerOnly"] = False
-            case "redirect_uris":
-                raw["redirectUris"] = list(dict.fromkeys(value))
-            case "tokens.access_lifetime":
-                attributes[LIFESPAN] = {"inherit": "", "never": SESSION_LONG}.get(value, str(value))
-            case "grants":
-                raw.update({flag: grant in value for grant, flag in FLAGS.items()})
-                _put_refreshing(raw, Grant.REFRESH_TOKEN in value)
-            case "version" | "tokens.refresh_count":
-                continue  # Keycloak has nothing of the kind; the findings say so
-            case _:
-                raise ValueError(f"not a field of a Keycloak client: {field}; this is a bug in oauthdeploy")
-
-
-def _put_refreshing(raw: dict[str, Any], wanted: bool) -> None:
-    """Switch refresh tokens on or off, and touch no attribute that says so already."""
-    if refreshes(raw) == wanted:
-        return
-    attributes: dict[str, Any] = raw["attributes"]
-    if not wanted:
-        attributes.update({key: "false" for key in (REFRESH, CC_REFRESH) if key == REFRESH or key in attributes})
-    elif _serves_users(raw):
-        attributes[REFRESH] = "true"
-    else:
-        attributes[CC_REFRESH] = "true"
+    """Put fields of the model's Client, by dotted path, into the JSON of a client."""
+    raw["attributes"] = dict(kept_attributes(raw))
+    write_fields(CLIENT, values, raw)
 
 
 # -- the driver's own options of a client -------------------------------------------------------------------------------
@@ -288,9 +201,9 @@ def with_options(
             case "authentication_flows":
                 return _flows(live.raw, flows)
             case _:
-                return CLIENT[name].read(live.raw)
+                return OPTIONS[name].read(live.raw)
 
-    values, odd = told_options(written, wanted, have, CLIENT)
+    values, odd = told_options(written, wanted, have, OPTIONS)
     return live.value.model_copy(update={"options": {"keycloak": values}}), {**live.unparsed, **odd}
 
 
@@ -321,7 +234,7 @@ def put_options(raw: dict[str, Any], desired: Client, names: Collection[str], fl
             case "authentication_flows":
                 _put_flows(raw, value, written[name], flow_id)
             case _:
-                CLIENT[name].write(raw, value)
+                OPTIONS[name].write(raw, value)
 
 
 def _put_flows(raw: dict[str, Any], value: Any, written: Any, flow_id: Callable[[str], str]) -> None:

@@ -8,11 +8,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field
 
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.keycloak.fields import ATTRIBUTES, CC_REFRESH, CIBA, COLUMN, DEVICE
 from oauthdeploy.model.fields import Duration, Flag, FreeText, Model, Natural, SecretsAmongTexts, Text, TextSet
 from oauthdeploy.model.held_fields import Limit, Unit
-
-COLUMN: Final = 255
-"""The length of most columns of Keycloak's database, in UTF-16 code units; a longer text is a 500."""
 
 ROOT_URL: Final = COLUMN - len("/*")
 """A client without redirect URIs gets all addresses below its root URL."""
@@ -42,9 +40,9 @@ MARK: Final = "oauthdeploy."
 
 CLIENT_ATTRIBUTES: Final[Mapping[str, str]] = {
     "post_logout_redirect_uris": "post.logout.redirect.uris",
-    "device_authorization": "oauth2.device.authorization.grant.enabled",
-    "ciba": "oidc.ciba.grant.enabled",
-    "refresh_for_client_credentials": "client_credentials.use_refresh_token",
+    "device_authorization": DEVICE,
+    "ciba": CIBA,
+    "refresh_for_client_credentials": CC_REFRESH,
     "pkce_method": "pkce.code.challenge.method",
     "require_par": "require.pushed.authorization.requests",
     "dpop_bound": "dpop.bound.access.tokens",
@@ -69,8 +67,7 @@ _TAKEN: Final = frozenset(
     {
         *CLIENT_ATTRIBUTES.values(),
         *SCOPE_ATTRIBUTES.values(),
-        "access.token.lifespan",
-        "use.refresh.tokens",
+        *ATTRIBUTES,
         "client.secret.creation.time",
     }
 )

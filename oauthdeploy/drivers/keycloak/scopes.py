@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from oauthdeploy.drivers.json_values import FieldReader, a_name, a_text
+from oauthdeploy.drivers.field_table import read_fields, write_fields
+from oauthdeploy.drivers.json_values import a_name
+from oauthdeploy.drivers.keycloak.field_map import SCOPE as OPTIONS
 from oauthdeploy.drivers.keycloak.field_map import (
-    SCOPE,
     TEXT,
     Place,
     audience_mappers,
@@ -17,7 +18,8 @@ from oauthdeploy.drivers.keycloak.field_map import (
     told_options,
     write_mappers,
 )
-from oauthdeploy.drivers.keycloak.mapping import OPENID, OWNER, attributes_of, digest, is_openid, marks_of
+from oauthdeploy.drivers.keycloak.fields import SCOPE, attributes_of
+from oauthdeploy.drivers.keycloak.mapping import OPENID, OWNER, digest, is_openid, marks_of
 from oauthdeploy.drivers.keycloak.options import KeycloakScopeOptions, Mapper
 from oauthdeploy.drivers.keycloak.secret_fields import sealed
 from oauthdeploy.model.fields import Unparsed
@@ -49,8 +51,7 @@ class LiveScope:
 def read_scope(raw: Mapping[str, Any]) -> LiveScope:
     """Raises Garbled."""
     raw = sealed(raw)
-    fields = FieldReader()
-    fields.take("description", lambda: a_text(raw, "description"))
+    fields = read_fields(SCOPE, raw)
     return LiveScope(
         uuid=a_name(raw, "id"),
         name=a_name(raw, "name"),
@@ -89,9 +90,9 @@ def with_options(live: LiveScope, desired: Scope | None, new_clients: str) -> tu
             case "attributes":
                 return attributes_of(live.raw)
             case _:
-                return SCOPE[name].read(live.raw)
+                return OPTIONS[name].read(live.raw)
 
-    places = {**SCOPE, "new_clients": Place("", TEXT, default=NONE)}
+    places = {**OPTIONS, "new_clients": Place("", TEXT, default=NONE)}
     values, odd = told_options(written, wanted, have, places)
     return live.value.model_copy(update={"options": {"keycloak": values}}), {**live.unparsed, **odd}
 
@@ -104,15 +105,14 @@ def new_scope(name: str, owner: str) -> dict[str, Any]:
 
 def put_scope(body: dict[str, Any], values: Mapping[str, Any], desired: Scope, names: frozenset[str]) -> None:
     """Put fields of the model's Scope, and the options of those names, into what is sent. Mappers are sent apart."""
-    if "description" in values:
-        body["description"] = values["description"]
+    write_fields(SCOPE, values, body)
     _written, wanted = options_of(desired)
     for name in sorted(names):
         value = getattr(wanted, name)
         if name == "attributes":
             body.setdefault("attributes", {}).update({key: text or "" for key, text in (value or {}).items()})
-        elif name in SCOPE:
-            SCOPE[name].write(body, value)
+        elif name in OPTIONS:
+            OPTIONS[name].write(body, value)
 
 
 def mappers_to_change(raw: Mapping[str, Any], desired: Scope, names: frozenset[str]) -> Mapping[str, Mapper | None]:

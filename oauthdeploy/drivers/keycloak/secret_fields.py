@@ -44,15 +44,6 @@ def sent_back(body: Mapping[str, Any], read: Mapping[str, Any]) -> dict[str, Any
     return _mapped(sealed(body), lambda path, text: Untraced(text) if (path, text) in came else text)
 
 
-def texts_of(values: Mapping[Any, Any]) -> dict[str, Any]:
-    """Attributes or a mapper's config as texts, without those that are null; a Secret stays one."""
-    return {
-        str(key): value if isinstance(value, Secret) else str(value)
-        for key, value in values.items()
-        if value is not None
-    }
-
-
 def _kept(written: Mapping[str, Any]) -> Iterator[_Path]:
     """The paths of Secrets in options, as `_mapped` has them."""
     for name, value in (written.get("attributes") or {}).items():

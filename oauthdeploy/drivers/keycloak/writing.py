@@ -28,7 +28,8 @@ from oauthdeploy.drivers.json_wire import secrets_in
 from oauthdeploy.drivers.keycloak import client as api
 from oauthdeploy.drivers.keycloak.changed_fields import becomes_confidential, option_names
 from oauthdeploy.drivers.keycloak.client import AdminApi
-from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES, DEFAULTS
+from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES
+from oauthdeploy.drivers.keycloak.fields import CLIENT, SCOPE, SETTINGS
 from oauthdeploy.drivers.keycloak.mapping import (
     OWNER,
     REVISION,
@@ -60,7 +61,7 @@ from oauthdeploy.drivers.keycloak.scopes import (
     read_scope,
 )
 from oauthdeploy.drivers.keycloak.secret_fields import sealed
-from oauthdeploy.drivers.keycloak.settings import rules_to_lay_down, write_settings
+from oauthdeploy.drivers.keycloak.settings import draft_settings
 from oauthdeploy.drivers.untouched import lost_fields
 from oauthdeploy.model.objects import Association, Client, ClientType, Scope, Settings
 from oauthdeploy.model.state import LiveObject
@@ -94,18 +95,16 @@ class Writer:
     def settings(self, change: Change) -> Applied:
         """PUT the fields of the realm that change, and switch the client policy for PKCE."""
         assert isinstance(change.desired, Settings)
-        values = changed_values(change, DEFAULTS[Kind.SETTINGS])
-        names = option_names(change)
-        body = write_settings(values, change.desired, names)
-        if body:
-            self.admin.put_realm(body)
-        for rule, on in rules_to_lay_down(values, change.desired, names):
+        draft = draft_settings(changed_values(change, SETTINGS), change.desired, option_names(change))
+        if draft.body:
+            self.admin.put_realm(draft.body)
+        for rule, on in draft.rules:
             self._lay_down(rule, on=on)
         realm = self.admin.realm()
         if realm is None:
             raise self._missing("realm", self.admin.realm_name)
         live = settings_of(self.admin, realm, change.desired)
-        lost = lost_fields(self.realm, body, realm, _BESIDE_SETTINGS)
+        lost = lost_fields(self.realm, draft.body, realm, _BESIDE_SETTINGS)
         return Applied(change.address, live.value, fingerprint=live.fingerprint, unparsed=live.unparsed, lost=lost)
 
     def _lay_down(self, rule: Rule, *, on: bool) -> None:
@@ -131,7 +130,7 @@ class Writer:
             return self._delete_scope(change, name)
         assert isinstance(change.desired, Scope)
         desired, names = change.desired, option_names(change)
-        values = changed_values(change, DEFAULTS[Kind.SCOPE])
+        values = changed_values(change, SCOPE)
         if change.action is Action.UPDATE:
             live, note = self._update_scope(name, values, desired, names), ""
             changed: dict[str, Any] = {"protocolMappers": None} if names & {"audiences", "protocol_mappers"} else {}
@@ -296,8 +295,7 @@ class Writer:
     def _put(self, body: dict[str, Any], change: Change, desired: Client) -> None:
         """Put what the change is about into the JSON of a client: options first, since grants look at them."""
         put_options(body, desired, option_names(change), self._flow_id)
-        values = changed_values(change, DEFAULTS[Kind.CLIENT])
-        put_client(body, {path: value for path, value in values.items() if not path.startswith("options.")})
+        put_client(body, changed_values(change, CLIENT))
 
     def _flow_id(self, alias: str) -> str:
         found = next((one for one in self.admin.flows() if one.get("alias") == alias), None)

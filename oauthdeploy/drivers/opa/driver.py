@@ -18,6 +18,7 @@ from oauthdeploy.drivers.json_values import Garbled
 from oauthdeploy.drivers.opa import mapping
 from oauthdeploy.drivers.opa.client import DataApi, owners_of
 from oauthdeploy.drivers.opa.facts import OpaCredentials, OpaOptions
+from oauthdeploy.drivers.opa.fields import Draft
 from oauthdeploy.drivers.opa.mapping import Document, Moved
 from oauthdeploy.drivers.request_count import counting
 from oauthdeploy.drivers.untouched import lost_fields
@@ -206,7 +207,7 @@ class OpaDriver(Driver):
 
     def _commit(
         self,
-        edit: Callable[[Document, datetime | None], mapping.Draft],
+        edit: Callable[[Document, datetime | None], Draft],
         touched: Callable[[Document], str],
         owner: str,
     ) -> Document:

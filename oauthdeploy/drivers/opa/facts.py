@@ -7,26 +7,24 @@ the REST API reference of OPA; the table is proved against a real OPA 1.x.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.opa.fields import FIELDS
 from oauthdeploy.drivers.opa.notices import NOTICES
 from oauthdeploy.model.capabilities import (
     Capability,
     DriverFacts,
     Granularity,
-    HeldField,
-    HeldFields,
     Limit,
     Support,
     no,
     yes,
 )
 from oauthdeploy.model.fields import Model, Text
-from oauthdeploy.model.held_fields import fields_of
 from oauthdeploy.model.servers import Role
 
 
@@ -95,44 +93,6 @@ _RESOURCE: Final[Mapping[Capability, Support]] = {
 
 CAPABILITIES: Final[Mapping[Role, Mapping[Capability, Support]]] = {Role.RESOURCE: _RESOURCE}
 
-_KEPT: Final = "stored for policies; the authorization server sets lifetimes"
-_FROM_ENVIRONMENT: Final = "OPA gets it from its environment"
-
-FIELDS: Final[HeldFields] = {
-    Kind.SETTINGS: {path: HeldField(no("OPA has no OAuth settings")) for path in fields_of(Kind.SETTINGS)},
-    Kind.SCOPE: {path: HeldField() for path in ("description", "resources", "url_templates")},
-    Kind.CLIENT: {
-        **{path: HeldField() for path in ("name", "version", "description", "type", "redirect_uris", "grants")},
-        "tokens.access_lifetime": HeldField(yes(_KEPT)),
-        "tokens.refresh_count": HeldField(yes(_KEPT)),
-        "enabled": HeldField(),
-    },
-    Kind.TRUST: {
-        **{
-            path: HeldField()
-            for path in ("authorization_server", "via", "endpoint", "client_id", "user", "default_scope")
-        },
-        **{path: HeldField() for path in ("issuer", "jwks_uri", "audience")},
-        **{path: HeldField(yes(_FROM_ENVIRONMENT)) for path in ("client_secret", "username", "password")},
-    },
-}
-"""What the document holds of the model."""
-
-DEFAULTS: Final[Mapping[Kind, Mapping[str, Any]]] = {
-    Kind.SCOPE: {"description": "", "resources": (), "url_templates": ()},
-    Kind.CLIENT: {
-        "name": "",
-        "version": "",
-        "description": "",
-        "redirect_uris": (),
-        "grants": (),
-        "tokens.access_lifetime": "inherit",
-        "tokens.refresh_count": 0,
-        "enabled": True,
-    },
-    Kind.TRUST: {"client_id": "", "default_scope": "", "audience": ""},
-}
-
 NAMES: Final[Mapping[Kind, Limit]] = {
     # RFC 6749, appendix A.4: scope-token.
     Kind.SCOPE: Limit(r"^[!#-\[\]-~]+$", None, 'ASCII characters without space, backslash and quotation mark (\\ ")'),
@@ -148,7 +108,6 @@ FACTS: Final = DriverFacts(
     options=OpaOptions,
     capabilities=CAPABILITIES,
     fields={Role.RESOURCE: FIELDS},
-    defaults=DEFAULTS,
     names=NAMES,
     granularity=Granularity.DOCUMENT,
     notices=NOTICES,

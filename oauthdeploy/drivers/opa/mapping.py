@@ -26,19 +26,19 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import datetime
-from functools import cache
 from typing import Any, Final, TypeVar
 
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.drivers.json_values import FieldReader, Garbled, fingerprint, unparsed
-from oauthdeploy.drivers.opa.facts import FIELDS
+from oauthdeploy.drivers.common_steps import APART
+from oauthdeploy.drivers.field_table import read_fields, untold, write_fields
+from oauthdeploy.drivers.json_values import Garbled, fingerprint
+from oauthdeploy.drivers.opa.fields import BLOCKED, FIELDS, Draft, EntryDraft, LiveEntry, block, object_at
 from oauthdeploy.model.fields import Model, Unparsed
 from oauthdeploy.model.identities import label_of
 from oauthdeploy.model.objects import (
     KIND_OF,
     Association,
     Client,
-    ClientTokens,
     IssuedBefore,
     Object,
     Revocation,
@@ -54,7 +54,6 @@ from oauthdeploy.planning.pending_revocations import REFUSED
 CLIENTS: Final = "clients"
 SCOPES: Final = "scopes"
 ASSOCIATIONS: Final = "associations"
-BLOCKED: Final = "blocked"
 ISSUED_BEFORE: Final = "issued_before"
 TRUST: Final = "trust"
 REVISION: Final = "revision"
@@ -70,20 +69,7 @@ SECTION_OF: Final[Mapping[Kind, tuple[str, ...]]] = {
 }
 """What has to be read for a kind."""
 
-KEPT_SECRET: Final = frozenset({"client_secret", "username", "password"})
-"""What OPA needs to introspect and gets from its own environment."""
-_ELSEWHERE: Final = frozenset({"enabled"})
-
-
-@cache
-def _kept(kind: Kind) -> frozenset[str]:
-    """The fields of an object that stand in its own entry, of those that the driver declares."""
-    held = (path for path, field in FIELDS[kind].items() if field.support)
-    return frozenset(path.partition(".")[0] for path in held) - _ELSEWHERE
-
-
 Document = Mapping[str, Any]
-Draft = dict[str, Any]
 M = TypeVar("M", bound=Model)
 
 
@@ -127,7 +113,7 @@ def read_kind(
             entry = _section(document, TRUST)
             if entry:
                 trust, odd = _read(Trust, entry, needed={"authorization_server": "", "via": "jwt"})
-                live = LiveObject(trust, fingerprint=fingerprint(entry), blind=KEPT_SECRET, unparsed=odd)
+                live = LiveObject(trust, fingerprint=fingerprint(entry), blind=untold(FIELDS[kind]), unparsed=odd)
                 yield Address.singleton(kind, server), live
         case _:
             return
@@ -149,7 +135,7 @@ def client_of(document: Document, word: str) -> str:
 def _clients(document: Document, owner: str) -> Iterator[tuple[str, LiveObject]]:
     blocked = _section(document, BLOCKED)
     for name, entry in _entries(document, CLIENTS):
-        value, odd = _read(Client, entry, enabled=name not in blocked)
+        value, odd = _read(Client, entry, blocked=name in blocked)
         live = _live(value, odd, name, {"client": entry, "blocked": name in blocked}, owner, entry)
         yield name, live
 
@@ -198,24 +184,10 @@ def _entries(document: Document, section: str) -> Iterator[tuple[str, Any]]:
 
 
 def _read(
-    model: type[M], entry: Any, *, needed: Mapping[str, Any] | None = None, **more: Any
+    model: type[M], entry: Any, *, needed: Mapping[str, Any] | None = None, blocked: bool = False
 ) -> tuple[M, Mapping[str, Unparsed]]:
     """An entry as an object, and what of it cannot be parsed; of one that is not an object that is all."""
-    fields = FieldReader()
-    names = [name for name in model.model_fields if name in _kept(KIND_OF[model])]
-    if not isinstance(entry, Mapping):
-        fields.unparsed.update({name: unparsed(entry) for name in names if name not in more})
-        entry = {}
-    for name in names:
-        if name not in entry:
-            continue
-        value = entry[name]
-        if name == "tokens" and isinstance(value, Mapping):
-            known = {f"{name}.{key}": value[key] for key in ClientTokens.model_fields if key in value}
-            fields.values.update(known or {name: ClientTokens()})
-        else:
-            fields.values[name] = value
-    fields.values.update(more)
+    fields = read_fields(FIELDS[KIND_OF[model]], LiveEntry(entry, blocked))
     return fields.build(model, needed), fields.unparsed
 
 
@@ -304,33 +276,9 @@ def _put(draft: Draft, change: Change, desired: Object, owner: str) -> None:
                 section[name] = {OWNER: owner} if owner else {}
             fields = {field.path: fields.get(field.path) for field in change.fields}
         entry = section[name]
-    for path, value in fields.items():
-        if path == "enabled":
-            _block(draft, name, None if value in (None, True) else {"reason": "disabled in the manifest"})
-        elif path.partition(".")[0] in _kept(change.address.kind):
-            _set(entry, path, value)
-
-
-def _set(entry: Draft, path: str, value: Any) -> None:
-    """Write one field; None takes it away, so that the default counts."""
-    head, _, rest = path.partition(".")
-    if rest:
-        inner = _object_at(entry, head)
-        _set(inner, rest, value)
-        if not inner:
-            del entry[head]
-    elif value is None:
-        entry.pop(head, None)
-    else:
-        entry[head] = [str(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _object_at(place: Draft, key: str) -> Draft:
-    """The object at a key; what stands there and is none gives way to one."""
-    found = place.get(key)
-    if not isinstance(found, dict):
-        found = place[key] = {}
-    return found
+    # A secret is no business of a resource server's.
+    fields = {path: value for path, value in fields.items() if not path.startswith(APART)}
+    write_fields(FIELDS[change.address.kind], fields, EntryDraft(draft, name, entry))
 
 
 def _drop(draft: Draft, address: Address) -> None:
@@ -344,7 +292,7 @@ def _drop(draft: Draft, address: Address) -> None:
 
 def _associate(draft: Draft, address: Address, *, present: bool) -> None:
     section, client = draft[ASSOCIATIONS], client_of(draft, address.client)
-    scopes = _object_at(section, client)
+    scopes = object_at(section, client)
     if present:
         scopes[address.scope] = True
         return
@@ -357,9 +305,9 @@ def _cut_off(draft: Draft, name: str, revocation: Revocation, fields: set[str], 
     client = client_of(draft, revocation.client)
     if BLOCKS in fields:
         reason = {"reason": revocation.reason} if revocation.reason else {}
-        _block(draft, client, {"revocation": name, **reason})
+        block(draft, client, {"revocation": name, **reason})
     if REFUSED in fields:
-        entries = _object_at(draft[ISSUED_BEFORE], client)
+        entries = object_at(draft[ISSUED_BEFORE], client)
         entries[name] = refusal(revocation, now)
 
 
@@ -379,13 +327,6 @@ def refusal(revocation: Revocation, now: datetime | None) -> Draft:
     return made | {key: value for key, value in selection.items() if value is not None}
 
 
-def _block(draft: Draft, client: str, why: Draft | None) -> None:
-    if why is None:
-        draft[BLOCKED].pop(client, None)
-    else:
-        draft[BLOCKED].setdefault(client, why)
-
-
 def _trust(draft: Draft, change: Change, desired: Trust) -> None:
     """Write the trust. What belongs to another server or another way of asking is of no use any more."""
     entry, fields = draft[TRUST], wanted_fields(desired)
@@ -395,9 +336,7 @@ def _trust(draft: Draft, change: Change, desired: Trust) -> None:
             entry.pop(key, None)
     else:
         fields = {path: value for path, value in fields.items() if path in changed}
-    for path, value in fields.items():
-        if path not in KEPT_SECRET:
-            _set(entry, path, value)
+    write_fields(FIELDS[Kind.TRUST], fields, EntryDraft(draft, TRUST, entry))
 
 
 # -- one write --------------------------------------------------------------------------------------------------------

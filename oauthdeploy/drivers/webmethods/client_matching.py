@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from oauthdeploy.drivers.json_values import Garbled
-from oauthdeploy.drivers.webmethods.facts import DEFAULT_VERSION
+from oauthdeploy.drivers.webmethods.fields import DEFAULT_VERSION
 from oauthdeploy.drivers.webmethods.mapping import LiveClient
 from oauthdeploy.model.identities import Identity, find_by_word
 from oauthdeploy.model.objects import Client

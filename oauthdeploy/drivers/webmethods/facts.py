@@ -8,21 +8,19 @@ project, which speaks that API; `check` looks at the live document of the server
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.webmethods.fields import ASKS_NOBODY, FIELDS, NO_JWTS
 from oauthdeploy.drivers.webmethods.notices import NOTICES
 from oauthdeploy.model.capabilities import (
     Capability,
     DriverFacts,
     Endpoints,
-    HeldField,
-    HeldFields,
     Limit,
     SideEffect,
     Support,
@@ -31,8 +29,6 @@ from oauthdeploy.model.capabilities import (
     yes,
 )
 from oauthdeploy.model.fields import Model, Text
-from oauthdeploy.model.held_fields import fields_of
-from oauthdeploy.model.objects import ClientType, TokenEndpointAuth
 from oauthdeploy.model.servers import Role
 
 SERVICES: Final = "/invoke/pub.oauth"
@@ -75,8 +71,6 @@ class WebMethodsOptions(Model):
 
 _ID_NOTE: Final = "where the server's document lists client_id in ClientIn; Integration Server 10.11 generates its own"
 _SECRET_NOTE: Final = "where the server's document lists client_secret in ClientIn; 10.11 generates its own"
-
-_ASKS_NOBODY: Final = "an authorization server does not introspect tokens elsewhere"
 
 _COMMON: Final[Mapping[Capability, Support]] = {
     Capability.SETTINGS: yes(),
@@ -125,98 +119,20 @@ _RESOURCE: Final[Mapping[Capability, Support]] = {
     Capability.TRUST: yes(),
     Capability.TRUST_REMOTE: yes(),
     Capability.TRUST_EXTERNAL: yes(),
-    Capability.TRUST_JWT: no("an Integration Server introspects every token; it does not verify JWTs with keys"),
+    Capability.TRUST_JWT: NO_JWTS,
 }
 
 _NO_RESOURCE: Final[Mapping[Capability, Support]] = {
-    Capability.TRUST: no(_ASKS_NOBODY),
-    Capability.TRUST_REMOTE: no(_ASKS_NOBODY),
-    Capability.TRUST_EXTERNAL: no(_ASKS_NOBODY),
-    Capability.TRUST_JWT: no(_ASKS_NOBODY),
+    Capability.TRUST: ASKS_NOBODY,
+    Capability.TRUST_REMOTE: ASKS_NOBODY,
+    Capability.TRUST_EXTERNAL: ASKS_NOBODY,
+    Capability.TRUST_JWT: ASKS_NOBODY,
 }
 
 CAPABILITIES: Final[Mapping[Role, Mapping[Capability, Support]]] = {
     Role.AUTHORIZATION: {**_COMMON, **_AUTHORIZATION, **_NO_RESOURCE},
     Role.RESOURCE: {**_COMMON, **_NO_AUTHORIZATION, **_RESOURCE},
     Role.BOTH: {**_COMMON, **_AUTHORIZATION, **_RESOURCE},
-}
-
-_NAME: Final = Limit(
-    # "Registering Clients": the same for name and version. A dot segment can't stand in a URL.
-    r"""^(?!\.{1,2}$)[^&()\\;,/":'<>\x00-\x1f\x7f]+$""",
-    255,
-    "anything but & ( ) \\ ; , / \" : ' < > and control characters",
-)
-
-_HELD: Final[HeldFields] = {
-    Kind.SETTINGS: {
-        "require_https": HeldField(),
-        "require_pkce": HeldField(yes("10.11 or later")),
-        "authorization_code_lifetime": HeldField(),
-        "access_token_lifetime": HeldField(),
-        "token_endpoint_auth": HeldField(),
-    },
-    Kind.CLIENT: {
-        "name": HeldField(limit=_NAME, key_stands_in=True),
-        "version": HeldField(yes("10.11 accepts only whole numbers"), replace(_NAME, max_length=None)),
-        **{path: HeldField() for path in ("description", "type", "redirect_uris", "grants", "enabled")},
-        **{path: HeldField() for path in ("tokens.access_lifetime", "tokens.refresh_count")},
-    },
-}
-_ELSEWHERE: Final = HeldField(left_out("what a scope protects is stored on the resource server"))
-_NO_TRUST: Final = {Kind.TRUST: {path: HeldField(no(_ASKS_NOBODY)) for path in fields_of(Kind.TRUST)}}
-_NOT_ABOUT_JWTS: Final = HeldField(
-    no("an Integration Server introspects every token; it does not verify JWTs with keys")
-)
-_OPENING: Final[HeldFields] = {
-    Kind.SCOPE: {path: HeldField() for path in ("description", "resources", "url_templates")},
-    Kind.TRUST: {
-        **{path: HeldField() for path in ("authorization_server", "via", "endpoint", "client_id", "client_secret")},
-        **{path: HeldField() for path in ("username", "password", "user", "default_scope")},
-        **{path: HeldField() for path in ("truststore_alias", "keystore_alias", "key_alias")},
-        **dict.fromkeys(("issuer", "jwks_uri", "audience"), _NOT_ABOUT_JWTS),
-    },
-}
-
-FIELDS: Final[Mapping[Role, HeldFields]] = {
-    Role.AUTHORIZATION: {
-        **_HELD,
-        Kind.SCOPE: {"description": HeldField(), "resources": _ELSEWHERE, "url_templates": _ELSEWHERE},
-        **_NO_TRUST,
-    },
-    Role.RESOURCE: {**_HELD, **_OPENING},
-    Role.BOTH: {**_HELD, **_OPENING},
-}
-"""What a server holds of the model, by its role."""
-
-DEFAULT_VERSION: Final = "1"
-"""The version of a client whose manifest gives none: the server tells clients apart by name and version, and needs both."""
-
-DEFAULTS: Final[Mapping[Kind, Mapping[str, Any]]] = {
-    Kind.SETTINGS: {
-        "require_https": True,
-        "require_pkce": False,
-        "authorization_code_lifetime": 600,
-        "access_token_lifetime": 3600,
-        "token_endpoint_auth": TokenEndpointAuth.SESSION,
-    },
-    Kind.SCOPE: {"description": "", "resources": (), "url_templates": ()},
-    Kind.CLIENT: {
-        "version": DEFAULT_VERSION,
-        "description": "",
-        "type": ClientType.CONFIDENTIAL,
-        "redirect_uris": (),
-        "grants": (),
-        "tokens.access_lifetime": "inherit",
-        "tokens.refresh_count": 0,
-        "enabled": True,
-    },
-    Kind.TRUST: {
-        "default_scope": "",
-        "truststore_alias": "",
-        "keystore_alias": "",
-        "key_alias": "",
-    },
 }
 
 NAMES: Final[Mapping[Kind, Limit]] = {
@@ -236,7 +152,6 @@ FACTS: Final = DriverFacts(
     options=WebMethodsOptions,
     capabilities=CAPABILITIES,
     fields=FIELDS,
-    defaults=DEFAULTS,
     names=NAMES,
     unique={Kind.CLIENT: ("name", "version")},
     side_effects=(SideEffect(Kind.CLIENT, "its tokens, and the id and secret that the server generated"),),

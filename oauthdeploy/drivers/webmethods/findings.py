@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.core.errors import ServerError, Unauthorized, Unreachable
 from oauthdeploy.drivers.base import Wanted
+from oauthdeploy.drivers.field_table import keys_of
 from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.client import AdminApi
-from oauthdeploy.drivers.webmethods.mapping import SETTINGS_FIELDS, counts_refreshes, is_version_number
+from oauthdeploy.drivers.webmethods.fields import DEFAULT_VERSION, SETTINGS, is_version_number
+from oauthdeploy.drivers.webmethods.mapping import counts_refreshes
 from oauthdeploy.drivers.webmethods.trust import EXTERNAL_NEEDED, REMOTE_NEEDED, alias_of
 from oauthdeploy.drivers.webmethods.writing import can_be_id, secret_of
 from oauthdeploy.model.objects import Client, ClientType, Grant, Object, Settings, Side, Trust
-
-_ONE: Final = "1"
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,13 @@ def _about(server: Server, address: Address, value: Object) -> Iterator[Diagnost
 def _settings(server: Server, address: Address, value: Settings) -> Iterator[Diagnostic]:
     have = server.admin.api.settings
     for field in sorted(value.model_fields_set):
-        if have and SETTINGS_FIELDS[field] not in have:
+        for key in keys_of(SETTINGS, field) if have else ():
+            if key in have:
+                continue
             yield Diagnostic(
                 "server-lacks-setting",
                 "The server does not have a setting",
-                f"'{server.name}' has no {SETTINGS_FIELDS[field]}, which {field} needs.",
+                f"'{server.name}' has no {key}, which {field} needs.",
                 "Leave the setting out for this server, or update the server.",
                 address=str(address),
             )
@@ -66,7 +67,7 @@ def _settings(server: Server, address: Address, value: Settings) -> Iterator[Dia
 
 def _client(server: Server, address: Address, value: Client) -> Iterator[Diagnostic]:
     api = server.admin.api
-    version = value.version or _ONE
+    version = value.version or DEFAULT_VERSION
     # What the server has already is never sent, so it isn't judged.
     stands = server.versions.get(address.name) == version
     if not stands and not api.text_versions and not is_version_number(version):

@@ -5,33 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
 
+from oauthdeploy.drivers.field_table import read_fields, untold, write_fields
 from oauthdeploy.drivers.json_values import (
-    FieldReader,
-    Garbled,
-    a_flag,
-    a_name,
-    a_number,
     a_text,
     an_object,
     fingerprint,
 )
-from oauthdeploy.model.fields import Unparsed
+from oauthdeploy.drivers.webmethods.fields import EXTERNAL, REMOTE, LiveAlias
+from oauthdeploy.model.fields import Unparsed, managed
 from oauthdeploy.model.objects import Trust
 
 LOCAL: Final = "local"
 
-EXTERNAL_FIELDS: Final[Mapping[str, str]] = {
-    "endpoint": "introspectionEndpoint",
-    "client_id": "clientId",
-    "client_secret": "clientSecret",
-    "user": "user",
-    "default_scope": "defaultScope",
-    "truststore_alias": "truststoreAlias",
-    "keystore_alias": "keystoreAlias",
-    "key_alias": "keyAlias",
-}
 EXTERNAL_NEEDED: Final = ("endpoint", "client_id", "client_secret", "user")
 """What the server refuses a new external authorization server without."""
 
@@ -39,24 +25,6 @@ REMOTE_NEEDED: Final = ("username", "password")
 """What a new remote server alias needs besides the address."""
 
 SECRETS: Final = frozenset({"clientSecret", "password"})
-
-_EXTERNAL_BLIND: Final = frozenset({"client_secret", "username", "password"})
-_REMOTE_BLIND: Final = (frozenset(EXTERNAL_FIELDS) - {"endpoint"}) | {"password"}
-
-
-@dataclass(frozen=True)
-class Place:
-    """Host, port and scheme of a base address."""
-
-    host: str
-    port: int
-    tls: bool
-
-    @property
-    def url(self) -> str:
-        """The base address."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -67,19 +35,6 @@ class LiveTrust:
     fingerprint: str
     blind: frozenset[str]
     unparsed: Mapping[str, Unparsed] = field(default_factory=dict)
-
-
-def place_of(url: str) -> Place | None:
-    """Read a base address; None where it is none."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return None
-    tls = parts.scheme == "https"
-    return Place(parts.hostname.lower(), port if port is not None else (443 if tls else 80), tls)
 
 
 def alias_of(trust: Trust) -> str:
@@ -107,61 +62,27 @@ def dangling_trust(alias: str, via: str) -> LiveTrust:
 def external_trust(alias: str, body: Any) -> LiveTrust:
     """Trust by an ExternalServer. Raises Garbled."""
     raw = an_object(body, "an external server")
-    fields = FieldReader()
-    fields.values.update(authorization_server=alias, via="external")
-    for name, key in EXTERNAL_FIELDS.items():
-        if key not in SECRETS:
-            fields.take(name, lambda key=key: a_text(raw, key))  # type: ignore[misc]
+    fields = read_fields(EXTERNAL, LiveAlias(alias, "external", raw))
     mark = fingerprint({"alias": alias, "external": raw}, SECRETS)
-    return LiveTrust(fields.build(Trust), mark, _EXTERNAL_BLIND, fields.unparsed)
+    return LiveTrust(fields.build(Trust), mark, untold(EXTERNAL, REMOTE), fields.unparsed)
 
 
 def remote_trust(alias: str, body: Any, desired: Trust | None) -> LiveTrust:
     """Trust by a remote server alias; an address that `desired` spells otherwise is told in its spelling. Raises Garbled."""
     raw = an_object(body, "a remote server")
-    fields = FieldReader()
-    fields.values.update(authorization_server=alias, via="remote")
-    fields.take("endpoint", lambda: _endpoint(raw, desired))
-    fields.take("username", lambda: a_text(raw, "user"))
+    spelled = desired.endpoint if desired is not None else None
+    fields = read_fields(REMOTE, LiveAlias(alias, "remote", raw, spelled))
     mark = fingerprint({"alias": alias, "remote": raw}, SECRETS)
-    return LiveTrust(fields.build(Trust), mark, _REMOTE_BLIND, fields.unparsed)
+    return LiveTrust(fields.build(Trust), mark, untold(REMOTE, EXTERNAL), fields.unparsed)
 
 
-def _endpoint(raw: Mapping[str, Any], desired: Trust | None) -> str:
-    try:
-        place = Place(a_name(raw, "host").lower(), a_number(raw, "port", 0, 1), _uses_tls(raw))
-    except Garbled as problem:
-        raise Garbled(str(problem), {key: raw.get(key) for key in ("host", "port", "ssl")}) from None
-    same = desired is not None and desired.endpoint is not None and place_of(desired.endpoint) == place
-    return desired.endpoint if same and desired is not None and desired.endpoint is not None else place.url
+def write_alias(trust: Trust) -> dict[str, Any]:
+    """The managed fields of a trust as a part of its alias, secrets as Secrets. Raises Garbled for an address that is none.
 
-
-def _uses_tls(raw: Mapping[str, Any]) -> bool:
-    value = raw.get("ssl", "no")
-    if isinstance(value, str) and value.lower() in ("yes", "no"):
-        return value.lower() == "yes"
-    return a_flag(raw, "ssl", False)
-
-
-def write_external(trust: Trust) -> dict[str, Any]:
-    """The managed fields of a trust as a partial ExternalServer, secrets as Secrets; null is the empty default."""
-    return {
-        key: "" if getattr(trust, field) is None else getattr(trust, field)
-        for field, key in EXTERNAL_FIELDS.items()
-        if field in trust.model_fields_set
-    }
-
-
-def write_remote(trust: Trust) -> dict[str, Any]:
-    """The managed fields of a trust as a partial remote server alias. Raises Garbled for an address that is none."""
-    body: dict[str, Any] = {}
-    if trust.endpoint is not None:
-        place = place_of(trust.endpoint)
-        if place is None:
-            raise Garbled("the remote server's address is not an http or https address")
-        body.update(host=place.host, port=place.port, ssl="yes" if place.tls else "no")
-    if trust.username is not None:
-        body["user"] = trust.username
-    if trust.password is not None:
-        body["password"] = trust.password
+    An external server is given its empty defaults for null; of a remote one, null changes nothing.
+    """
+    external = trust.via == "external"
+    table, body = EXTERNAL if external else REMOTE, dict[str, Any]()
+    values = {path: value for path, value in managed(trust) if path in table and (external or value is not None)}
+    write_fields(table, values, body)
     return body

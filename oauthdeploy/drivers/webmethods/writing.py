@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.errors import NotFound, ServerError, UnexpectedAnswer, Unsupported
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Applied
@@ -28,7 +28,7 @@ from oauthdeploy.drivers.common_steps import (
 from oauthdeploy.drivers.json_values import fingerprint
 from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.client import AdminApi
-from oauthdeploy.drivers.webmethods.facts import DEFAULT_VERSION, DEFAULTS
+from oauthdeploy.drivers.webmethods.fields import CLIENT, DEFAULT_VERSION, SCOPE, SETTINGS
 from oauthdeploy.drivers.webmethods.mapping import (
     LiveClient,
     LiveScope,
@@ -42,7 +42,7 @@ from oauthdeploy.drivers.webmethods.mapping import (
 )
 from oauthdeploy.drivers.webmethods.reading import alias_trust, read_trust
 from oauthdeploy.drivers.webmethods.tokens import Token, selected
-from oauthdeploy.drivers.webmethods.trust import LOCAL, LiveTrust, alias_of, read_alias, write_external, write_remote
+from oauthdeploy.drivers.webmethods.trust import LOCAL, LiveTrust, alias_of, read_alias, write_alias
 from oauthdeploy.model.objects import (
     Association,
     Client,
@@ -87,7 +87,7 @@ class Writer:
     def settings(self, change: Change) -> Applied:
         """PATCH the settings that change."""
         assert isinstance(change.desired, Settings)
-        body = self.admin.patch_settings(write_settings(changed_values(change, DEFAULTS[Kind.SETTINGS])))
+        body = self.admin.patch_settings(write_settings(changed_values(change, SETTINGS)))
         live = self.admin.parsed("PATCH", doc.SETTINGS, lambda: read_settings(body))
         return Applied(
             change.address,
@@ -119,7 +119,7 @@ class Writer:
     def _alias(self, alias: str, desired: Trust, *, known: bool) -> LiveTrust:
         """Make or update the alias of a trusted server; `known` says that it is there, as it is where it is trusted."""
         family = doc.EXTERNAL if desired.via == "external" else doc.REMOTE
-        body = self.admin.parsed("GET", family, lambda: _alias_body(desired))
+        body = self.admin.parsed("GET", family, lambda: write_alias(desired))
         key = {"name" if family == doc.EXTERNAL else "alias": alias}
 
         def find() -> Any | None:
@@ -140,7 +140,7 @@ class Writer:
             there = self.admin.delete_scope(name)
             return Applied(change.address, None, name, note="" if there else GONE)
         assert isinstance(change.desired, Scope)
-        body = write_scope(changed_values(change, DEFAULTS[Kind.SCOPE]))
+        body = write_scope(changed_values(change, SCOPE))
         if change.action is Action.UPDATE:
             live, note = self.admin.patch_scope(name, body), ""
         else:
@@ -187,7 +187,7 @@ class Writer:
 
     def _client_body(self, change: Change, desired: Client) -> dict[str, Any]:
         """The PATCH of an update: what changes, and a name where a move alone asks for one."""
-        values = changed_values(change, DEFAULTS[Kind.CLIENT])
+        values = changed_values(change, CLIENT)
         if change.reason is Reason.RENAMED and desired.name is None:
             values["name"] = change.address.name
         stands = change.live.value if change.live is not None else None
@@ -203,7 +203,7 @@ class Writer:
     def _create_client(self, change: Change, desired: Client) -> Applied:
         key = change.address.name
         values: dict[str, Any] = {"name": key, "version": DEFAULT_VERSION, "type": ClientType.CONFIDENTIAL}
-        values.update(changed_values(change, DEFAULTS[Kind.CLIENT]))
+        values.update(changed_values(change, CLIENT))
         count = None if counts_refreshes(desired) else 0
         api = self.admin.api
         body = write_client(values, refreshes=count, text_versions=api.text_versions)
@@ -340,10 +340,6 @@ class Writer:
     def _chosen_tokens(self, client_id: str, revocation: Revocation) -> Sequence[Token]:
         listed = self.admin.tokens()
         return self.admin.parsed("GET", doc.TOKENS, lambda: selected(listed.tokens, client_id, revocation, self.zone))
-
-
-def _alias_body(desired: Trust) -> Mapping[str, Any]:
-    return write_external(desired) if desired.via == "external" else write_remote(desired)
 
 
 def _chosen(change: Change, alias: str) -> bool:

@@ -20,6 +20,7 @@ from oauthdeploy.drivers.keycloak.field_map import (
     read_audiences,
     write_mappers,
 )
+from oauthdeploy.drivers.keycloak.fields import PKCE
 from oauthdeploy.drivers.keycloak.mapping import put_client, read_client, whole
 from oauthdeploy.drivers.keycloak.options import (
     KeycloakClientOptions,
@@ -29,7 +30,7 @@ from oauthdeploy.drivers.keycloak.options import (
 )
 from oauthdeploy.drivers.keycloak.policies import Rule, enforced, switched
 from oauthdeploy.drivers.keycloak.revocation_state import live_revocation, mark_name
-from oauthdeploy.drivers.keycloak.settings import PKCE, RULES
+from oauthdeploy.drivers.keycloak.settings import RULES
 from oauthdeploy.model.objects import Grant, Revocation
 
 CASES = json.loads((Path(__file__).parent / "cases" / "clients.json").read_text())

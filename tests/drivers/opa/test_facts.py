@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from oauthdeploy.core.addresses import Kind
-from oauthdeploy.drivers.opa.facts import DEFAULTS, FACTS, NAMES, OpaCredentials, OpaOptions
+from oauthdeploy.drivers.opa.facts import FACTS, NAMES, OpaCredentials, OpaOptions
 from oauthdeploy.model.capabilities import QUESTIONS, Answer, supports
 from oauthdeploy.model.objects import MODEL_OF
 from oauthdeploy.model.servers import Role
@@ -46,7 +46,7 @@ def test_every_question_has_an_answer_with_a_reason_for_a_no() -> None:
 
 def test_defaults_are_fields_of_the_models() -> None:
     """A misspelled path would never be used."""
-    for kind, defaults in DEFAULTS.items():
+    for kind, defaults in FACTS.defaults.items():
         assert all(path.partition(".")[0] in MODEL_OF[kind].model_fields for path in defaults)
 
 

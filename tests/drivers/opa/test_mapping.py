@@ -88,7 +88,7 @@ def test_a_section_that_is_no_object_is_garbled() -> None:
     [
         ({"type": "secret-9", "name": "n"}, {"type": '"secret-9"'}),
         ({"tokens": {"access_lifetime": "soon"}, "name": "n"}, {"tokens.access_lifetime": '"soon"'}),
-        ({"tokens": 5, "name": "n"}, {"tokens": "5"}),
+        ({"tokens": 5, "name": "n"}, {"tokens.access_lifetime": "5", "tokens.refresh_count": "5"}),
         ({"description": {"password": "hunter2"}, "name": "n"}, {"description": '{"password": "***"}'}),
     ],
 )

@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oauthdeploy.drivers.json_values import Garbled, a_list, fingerprint
-from oauthdeploy.drivers.webmethods import mapping
+from oauthdeploy.drivers.webmethods.fields import is_version_number, place_of
 from oauthdeploy.drivers.webmethods.mapping import (
     as_told_to,
     find_scope,
-    is_version_number,
     read_client,
     read_scope,
     read_settings,
@@ -25,7 +24,7 @@ from oauthdeploy.drivers.webmethods.mapping import (
     write_settings,
 )
 from oauthdeploy.drivers.webmethods.tokens import read_token
-from oauthdeploy.drivers.webmethods.trust import external_trust, place_of, remote_trust
+from oauthdeploy.drivers.webmethods.trust import external_trust, remote_trust
 from oauthdeploy.model.objects import Client, Grant, Settings, Trust
 from oauthdeploy.planning.normalize import flatten
 
@@ -341,4 +340,3 @@ def test_deep_answers_are_garbled_not_crashes() -> None:
         deep = [deep]
     with pytest.raises(Garbled):
         fingerprint({"x": deep})
-    assert mapping.UNLIMITED == -1

@@ -1,0 +1,88 @@
+"""The fields of one kind of object as a driver declares them, each once: what it holds, and the way to and from its server.
+
+Such a table is the part of `DriverFacts.fields` that is about that kind, and reading and writing go through it: a field that
+isn't in it is refused by name before a driver sees it, and one that is can't be read and not written. Pure, and without the
+HTTP library, since `validate` loads the facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from oauthdeploy.drivers.json_values import NOT_TOLD, FieldReader
+from oauthdeploy.model.held_fields import HeldField
+
+Table = Mapping[str, HeldField]
+"""By dotted path; an entry that is no `WireField` is refused for the reason that it gives."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WireField(HeldField):
+    """A field that a driver holds, and where it stands in the server's JSON.
+
+    `keys` are its names there. `read` gives the value, in the model's words, from what the server said: NOT_TOLD where it says
+    nothing of the field; raises Garbled. `write` puts a value into what is sent. None: no answer tells the field, or nothing that
+    is sent holds it by itself.
+    """
+
+    keys: tuple[str, ...] = ()
+    read: Callable[[Any], Any] | None = None
+    write: Callable[[Any, Any], None] | None = None
+
+
+def at(
+    key: str,
+    read: Callable[[Mapping[str, Any], str], Any],
+    encode: Callable[[Any], Any] = lambda value: value,
+    **declared: Any,
+) -> WireField:
+    """A field that is one value under one key; `declared` is what else a HeldField says."""
+
+    def write(body: dict[str, Any], value: Any) -> None:
+        body[key] = encode(value)
+
+    return WireField(keys=(key,), read=lambda raw: read(raw, key), write=write, **declared)
+
+
+def where_told(read: Callable[[Mapping[str, Any], str], Any]) -> Callable[[Mapping[str, Any], str], Any]:
+    """The same reading of a key, for servers that leave out a field that they don't have."""
+    return lambda raw, key: read(raw, key) if key in raw else NOT_TOLD
+
+
+def keys_of(table: Table, path: str) -> tuple[str, ...]:
+    """The names of a field in the server's JSON; none where it isn't held."""
+    entry = table.get(path)
+    return entry.keys if isinstance(entry, WireField) else ()
+
+
+def once_each(values: tuple[str, ...]) -> list[str]:
+    """A list to send, each entry once."""
+    return list(dict.fromkeys(values))
+
+
+def read_fields(table: Table, told: Any) -> FieldReader:
+    """Read every field of a table that the server tells; `told` is what the entries read from."""
+    fields = FieldReader()
+    for path, entry in table.items():
+        if isinstance(entry, WireField) and entry.read is not None:
+            fields.take(path, partial(entry.read, told))
+    return fields
+
+
+def untold(table: Table, *others: Table) -> frozenset[str]:
+    """The fields that are held, and that no answer tells by this table; `others` add fields of other tables to those held."""
+    held = {path for one in (table, *others) for path, entry in one.items() if entry.support}
+    return frozenset(held - {path for path, entry in table.items() if isinstance(entry, WireField) and entry.read})
+
+
+def write_fields(table: Table, values: Mapping[str, Any], target: Any) -> None:
+    """Put values, by dotted path, into what is sent. Raises ValueError for a field that the driver doesn't hold."""
+    for path, value in values.items():
+        entry = table.get(path)
+        if not isinstance(entry, WireField):
+            raise ValueError(f"the driver doesn't hold {path}; this is a bug in oauthdeploy")
+        if entry.write is not None:
+            entry.write(target, value)

@@ -1,0 +1,267 @@
+"""The model's fields in Keycloak's JSON, each once: what a realm holds of it, its limit, its default, and the way there and back.
+
+Source: the admin REST API of Keycloak 26.7; each line was tried on a real 26.7.3. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.field_table import Table, WireField, at, once_each
+from oauthdeploy.drivers.json_values import (
+    NOT_TOLD,
+    Garbled,
+    a_flag,
+    a_number,
+    a_text,
+    an_object,
+    some_texts,
+)
+from oauthdeploy.drivers.keycloak.policies import Rule
+from oauthdeploy.model.capabilities import HeldField, HeldFields, Limit, no, yes
+from oauthdeploy.model.fields import ClientLifetime
+from oauthdeploy.model.held_fields import Unit
+from oauthdeploy.model.objects import ClientType, Grant
+
+COLUMN: Final = 255
+"""The length of most columns of Keycloak's database, in UTF-16 code units; a longer text is a 500."""
+
+_COLUMN: Final = Limit(max_length=COLUMN, unit=Unit.UTF16)
+"""A column of Keycloak's database; a longer text is a 500. H2, on which this was tried, counts as Java does."""
+
+_REDIRECT: Final = Limit(r"[^/?]*(//[^/?]*)?[^\[\]?]*(\?.*)?", COLUMN, "without [ or ] in its path", Unit.UTF16)
+"""Keycloak parses redirect URIs as Java does (RFC 2396). What no server should take has rules of its own."""
+
+REFRESH: Final = "use.refresh.tokens"
+CC_REFRESH: Final = "client_credentials.use_refresh_token"
+DEVICE: Final = "oauth2.device.authorization.grant.enabled"
+CIBA: Final = "oidc.ciba.grant.enabled"
+SESSION_LONG: Final = "-1"
+"""The lifespan of an access token that lasts as long as its session."""
+
+FLAGS: Final[Mapping[Grant, str]] = {
+    Grant.AUTHORIZATION_CODE: "standardFlowEnabled",
+    Grant.IMPLICIT: "implicitFlowEnabled",
+    Grant.CLIENT_CREDENTIALS: "serviceAccountsEnabled",
+    Grant.PASSWORD: "directAccessGrantsEnabled",
+}
+"""The grants that have a flag of their own. Refreshing has none: it goes with the grants of users."""
+
+
+# -- attributes of clients and client scopes ----------------------------------------------------------------------------
+
+
+def texts_of(values: Mapping[Any, Any]) -> dict[str, Any]:
+    """Attributes or a mapper's config as texts, without those that are null; a Secret stays one."""
+    return {
+        str(key): value if isinstance(value, Secret) else str(value)
+        for key, value in values.items()
+        if value is not None
+    }
+
+
+def attributes_of(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The attributes of an object: texts, and Secrets where it is sealed. Raises Garbled."""
+    return texts_of(an_object(raw.get("attributes") or {}, "attributes"))
+
+
+def attribute(
+    name: str,
+    read: Callable[[Mapping[str, Any], str], Any] = a_text,
+    encode: Callable[[Any], str] = str,
+    **declared: Any,
+) -> WireField:
+    """A field that is an attribute; an empty text removes it. `declared` is what else a HeldField says."""
+
+    def write(body: dict[str, Any], value: Any) -> None:
+        body.setdefault("attributes", {})[name] = encode(value)
+
+    return WireField(
+        keys=(f"{_ATTRIBUTE}{name}",), read=lambda raw: read(attributes_of(raw), name), write=write, **declared
+    )
+
+
+_ATTRIBUTE: Final = "attributes."
+
+
+# -- clients ------------------------------------------------------------------------------------------------------------
+
+
+def _client_type(raw: Mapping[str, Any]) -> ClientType:
+    return ClientType.PUBLIC if a_flag(raw, "publicClient", False) else ClientType.CONFIDENTIAL
+
+
+def _put_type(body: dict[str, Any], value: ClientType) -> None:
+    body["publicClient"] = value is ClientType.PUBLIC
+    body["bearerOnly"] = False
+
+
+def _grants(raw: Mapping[str, Any]) -> tuple[Grant, ...]:
+    grants = [grant for grant, flag in FLAGS.items() if a_flag(raw, flag, False)]
+    return (*grants, *([Grant.REFRESH_TOKEN] if _refreshes(raw) else []))
+
+
+def _refreshes(raw: Mapping[str, Any]) -> bool:
+    """Whether a client gets refresh tokens: by a grant of users, or for client credentials where that is switched on."""
+    attributes = attributes_of(raw)
+    for_users = _serves_users(raw) and attributes.get(REFRESH) != "false"
+    return for_users or (a_flag(raw, FLAGS[Grant.CLIENT_CREDENTIALS], False) and attributes.get(CC_REFRESH) == "true")
+
+
+def _serves_users(raw: Mapping[str, Any]) -> bool:
+    """Whether a client has a grant that comes with refresh tokens unless they are switched off."""
+    attributes = attributes_of(raw)
+    flags = (FLAGS[Grant.AUTHORIZATION_CODE], FLAGS[Grant.PASSWORD])
+    return any(a_flag(raw, flag, False) for flag in flags) or "true" in (attributes.get(DEVICE), attributes.get(CIBA))
+
+
+def _put_grants(body: dict[str, Any], value: tuple[Grant, ...]) -> None:
+    """The flags, then refresh tokens, which depend on them; no attribute that says so already is touched."""
+    body.update({flag: grant in value for grant, flag in FLAGS.items()})
+    wanted = Grant.REFRESH_TOKEN in value
+    if _refreshes(body) == wanted:
+        return
+    attributes: dict[str, Any] = body["attributes"]
+    if not wanted:
+        attributes.update({key: "false" for key in (REFRESH, CC_REFRESH) if key == REFRESH or key in attributes})
+    elif _serves_users(body):
+        attributes[REFRESH] = "true"
+    else:
+        attributes[CC_REFRESH] = "true"
+
+
+def _lifetime(attributes: Mapping[str, Any], key: str) -> ClientLifetime:
+    written = attributes.get(key, "")
+    if not written:
+        return "inherit"
+    return "never" if written == SESSION_LONG else a_number(attributes, key, 0, 0)
+
+
+def _lifespan(value: Any) -> str:
+    return {"inherit": "", "never": SESSION_LONG}.get(value, str(value))
+
+
+CLIENT: Final[Table] = {
+    "name": at("name", a_text, limit=_COLUMN, default=""),
+    "version": HeldField(no("a client has no version")),
+    "description": at("description", a_text, limit=_COLUMN, default=""),
+    "type": WireField(
+        keys=("publicClient", "bearerOnly"), read=_client_type, write=_put_type, default=ClientType.CONFIDENTIAL
+    ),
+    "redirect_uris": at("redirectUris", some_texts, once_each, limit=_REDIRECT, default=()),
+    "contacts": HeldField(no("a client has no contacts")),
+    "grants": WireField(
+        keys=(*FLAGS.values(), f"{_ATTRIBUTE}{REFRESH}", f"{_ATTRIBUTE}{CC_REFRESH}"),
+        read=_grants,
+        write=_put_grants,
+        default=(Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN),
+    ),
+    "tokens.access_lifetime": attribute("access.token.lifespan", _lifetime, _lifespan, default="inherit"),
+    "tokens.refresh_count": HeldField(no("refreshes are counted per realm; see the options of the settings")),
+    "enabled": at("enabled", lambda raw, key: a_flag(raw, key, True), default=True),
+    "secret.value": HeldField(limit=_COLUMN),
+}
+
+# -- client scopes ------------------------------------------------------------------------------------------------------
+
+_OPENS: Final = HeldField(no("a client scope does not record what it protects on a resource server"))
+
+SCOPE: Final[Table] = {
+    "description": at("description", a_text, limit=_COLUMN, default=""),
+    "resources": _OPENS,
+    "url_templates": _OPENS,
+}
+
+
+# -- settings -----------------------------------------------------------------------------------------------------------
+
+SSL: Final = "sslRequired"
+ALL: Final = "all"
+OUTSIDE: Final = "external"
+"""HTTPS is required of all but private addresses: Keycloak's default."""
+
+PKCE: Final = Rule("oauthdeploy-require-pkce", "pkce-enforcer", "public", {"auto-configure": True})
+
+Enforced = Callable[[Rule], Mapping[str, Any] | None]
+"""The configuration by which a rule is laid on the clients that it is for; None where it isn't."""
+
+
+class LiveRealm(NamedTuple):
+    """A realm as the server told it; `managed` are the fields that the manifest writes (None: all)."""
+
+    raw: Mapping[str, Any]
+    enforced: Enforced
+    managed: frozenset[str] | None
+
+
+class RealmDraft(NamedTuple):
+    """What is sent to change a realm: fields of its JSON, and client policies, each with whether it is wanted."""
+
+    body: dict[str, Any]
+    rules: list[tuple[Rule, bool]]
+
+
+def _requires_https(realm: LiveRealm) -> bool:
+    ssl = a_text(realm.raw, SSL).lower()
+    if ssl not in (ALL, OUTSIDE, "none"):
+        raise Garbled(f"{SSL} is neither all nor external nor none", ssl)
+    return ssl == ALL
+
+
+def _seconds(key: str, **declared: Any) -> WireField:
+    def read(realm: LiveRealm) -> Any:
+        return a_number(realm.raw, key, 0, 0) if key in realm.raw else NOT_TOLD
+
+    def write(draft: RealmDraft, value: Any) -> None:
+        draft.body[key] = value
+
+    return WireField(keys=(key,), read=read, write=write, **declared)
+
+
+def _put_https(draft: RealmDraft, value: bool) -> None:
+    draft.body[SSL] = ALL if value else OUTSIDE
+
+
+def _policy(path: str, rule: Rule, **declared: Any) -> WireField:
+    """A setting that is a client policy: told where the manifest writes it, since looking for it may take another request."""
+
+    def read(realm: LiveRealm) -> Any:
+        return realm.enforced(rule) is not None if realm.managed is None or path in realm.managed else NOT_TOLD
+
+    def write(draft: RealmDraft, value: Any) -> None:
+        draft.rules.append((rule, bool(value)))
+
+    return WireField(read=read, write=write, **declared)
+
+
+SETTINGS: Final[Table] = {
+    "require_https": WireField(
+        support=yes("true is sslRequired: all"), keys=(SSL,), read=_requires_https, write=_put_https, default=False
+    ),
+    "require_pkce": _policy("require_pkce", PKCE, support=yes("by a client policy for public clients"), default=False),
+    "authorization_code_lifetime": _seconds("accessCodeLifespan", default=60),
+    "access_token_lifetime": _seconds(
+        "accessTokenLifespan",
+        support=yes("no unlimited lifetime: a token ends with its session at the latest"),
+        default=300,
+    ),
+    "token_endpoint_auth": HeldField(no("the token endpoint always asks for the client's credentials")),
+}
+"""Read from a LiveRealm, written into a RealmDraft."""
+
+
+FIELDS: Final[HeldFields] = {Kind.SETTINGS: SETTINGS, Kind.SCOPE: SCOPE, Kind.CLIENT: CLIENT}
+"""What a realm holds of the model."""
+
+ATTRIBUTES: Final = frozenset(
+    key.removeprefix(_ATTRIBUTE)
+    for table in FIELDS.values()
+    for entry in table.values()
+    if isinstance(entry, WireField)
+    for key in entry.keys
+    if key.startswith(_ATTRIBUTE)
+)
+"""The attributes that hold fields of the model."""
