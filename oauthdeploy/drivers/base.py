@@ -152,7 +152,8 @@ class Applied:
     the server made, if it made one; it is delivered with `client_id`, where that isn't the id. `note` is said in the report.
     `requests` were sent. `unparsed` is what stands in fields that the model has no place for (`LiveObject.unparsed`);
     `lost` names what the object held before, was not to be changed, and is gone from the answer, by the server's own names
-    (`drivers.untouched`).
+    (`drivers.untouched`). `cut_at` is the moment that ended a client's tokens (`LiveObject.cut_at`): resource servers that trust
+    this server are then given the same one.
     """
 
     address: Address
@@ -165,6 +166,7 @@ class Applied:
     client_id: str = ""
     unparsed: Mapping[str, Unparsed] = field(default_factory=lambda: MappingProxyType({}))
     lost: tuple[str, ...] = ()
+    cut_at: float | None = None
 
 
 class Prover(Protocol):

@@ -131,7 +131,8 @@ class LiveObject:
     server won't tell (write-only), which are therefore never compared. `client_id` is that of a client, where the server
     tells it (RFC 6749 section 2.2). For a revocation, `value` is the revocation itself, `tokens` what is still to delete,
     `blocked` whether the client is disabled (None: the client isn't there), and `refused` whether a resource server refuses the
-    tokens (None: it isn't asked to).
+    tokens (None: it isn't asked to). `cut_at` is the moment of a carried-out `tokens: all`, in seconds since 1970: the server
+    accepts no token of the client that was issued before it. None where the server keeps no such moment.
 
     `revision` is the secret.revision that our mark on a client records; None where there is no mark that could tell.
 
@@ -148,6 +149,7 @@ class LiveObject:
     tokens: TokenCount | None = None
     blocked: bool | None = None
     refused: bool | None = None
+    cut_at: float | None = None
     client_id: str = ""
     revision: int | None = None
     unparsed: Mapping[str, Unparsed] = field(default_factory=_frozen_map)

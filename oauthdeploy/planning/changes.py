@@ -115,7 +115,9 @@ class Change:
     `desired` is the object to reach (None for a delete), `live` what stands there now (None for a create). `depends_on` are
     the changes that must have succeeded first. `batch` names the changes that the server takes in one request. `place`
     leads to the object in the manifest. `note` is said beside the change. `former` is the address at which `live` stands
-    while a rename has not been made. `lost` is what goes along for good, in words.
+    while a rename has not been made. `lost` is what goes along for good, in words. `cut_at` is the moment, in seconds since 1970,
+    before which a resource server is to refuse all tokens of a client: that of the authorization server's own cut-off. None: the
+    resource server's clock decides, until the authorization server has told its moment.
     """
 
     address: Address
@@ -132,6 +134,7 @@ class Change:
     note: str = ""
     former: Address | None = None
     lost: tuple[str, ...] = ()
+    cut_at: float | None = None
 
     @property
     def live_address(self) -> Address:

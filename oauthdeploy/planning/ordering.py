@@ -33,6 +33,8 @@
 - Every stage ends before the next begins. Inside a stage, and when something fails, `depends_on` counts: what depends on a
   change that failed is left out, and nothing else. Only changes of the plan are named there.
 - Whatever touches a client waits for its cut-off on that server.
+- A resource server that refuses tokens by their time of issue is cut off first, by its own clock, and once more with the moment
+  of the authorization server as soon as that one has made its own cut-off: both then accept the same tokens.
 - What takes something away in exchange for something else waits for what gives it (`exchanges`).
 """
 

@@ -3,22 +3,28 @@
 One address has one change. Where a server is to disable the client and to delete its tokens, the change is a `revoke` whose
 fields name both; the driver disables first, so that no new token is issued between the two. A resource server that verifies
 tokens by itself can't delete them: it is told to refuse those that were issued before a moment.
+
+For `tokens: all` that moment is the authorization server's own, which is known only once its cut-off is made. So the resource
+server is cut first, by its own clock, and gets the authorization server's moment right after that server is cut
+(`to_align`). Where a run ended in between, the two moments differ, and the next plan aligns them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.model.objects import Revocation
-from oauthdeploy.model.state import LiveObject
-from oauthdeploy.planning.changes import Action, FieldChange, Reason
-from oauthdeploy.planning.server_view import DiffItem, ServerView, blocks, cuts_tokens
+from oauthdeploy.model.state import DesiredState, LiveObject
+from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
+from oauthdeploy.planning.server_view import DiffItem, ServerView, blocks, cuts_tokens, trusted_by
 
 TOKENS = "tokens.active"
 REFUSED = "tokens.refused"
 BLOCKED = "blocked"
+ALL = "all"
 
 
 def cut_offs(view: ServerView) -> Iterator[DiffItem]:
@@ -46,7 +52,8 @@ def _cut_off(
     fields: list[FieldChange] = []
     if cuts_tokens(revocation, view.role) and live.tokens is not None and live.tokens.active > 0:
         fields.append(FieldChange(TOKENS, live.tokens.active, 0))
-    if revocation.tokens is not None and live.refused is False:
+    issued = _at_issuer(view, address, revocation)
+    if revocation.tokens is not None and (live.refused is False or (live.refused and _is_apart(live, issued))):
         fields.append(FieldChange(REFUSED, False, True))
     if blocks(revocation, view.role):
         if live.blocked is None:
@@ -55,7 +62,46 @@ def _cut_off(
             fields.append(FieldChange(BLOCKED, False, True))
     if fields:
         action = Action.DISABLE if fields[0].path == BLOCKED else Action.REVOKE
-        yield view.change(address, action, Reason.CUT_OFF, desired=revocation, live=live, fields=tuple(fields))
+        change = view.change(address, action, Reason.CUT_OFF, desired=revocation, live=live, fields=tuple(fields))
+        known = issued is not None and not _is_pending(issued)
+        yield replace(change, cut_at=issued.cut_at) if issued is not None and known else change
+
+
+def _at_issuer(view: ServerView, address: Address, revocation: Revocation) -> LiveObject | None:
+    """How a cut-off of all tokens stands on the authorization server that this resource server trusts."""
+    if view.issuer is None or revocation.tokens != ALL:
+        return None
+    return view.issuer.objects.get(Address(Kind.REVOCATION, address.name, view.issuer.server))
+
+
+def _is_pending(issued: LiveObject) -> bool:
+    return issued.tokens is not None and issued.tokens.active > 0
+
+
+def _is_apart(live: LiveObject, issued: LiveObject | None) -> bool:
+    """Whether the moment of a resource server is another than the authorization server's, or will be."""
+    if issued is None:
+        return False
+    return _is_pending(issued) or (issued.cut_at is not None and issued.cut_at != live.cut_at)
+
+
+def to_align(changes: Sequence[Change], desired: DesiredState) -> Mapping[Address, tuple[Change, ...]]:
+    """By the address of each cut-off of all tokens on an authorization server: those on the resource servers that trust it."""
+    refusing = [
+        change
+        for change in changes
+        if change.stage is Stage.CUT_OFF_RESOURCE
+        and isinstance(change.desired, Revocation)
+        and change.desired.tokens == ALL
+        and any(field.path == REFUSED for field in change.fields)
+    ]
+    found: dict[Address, tuple[Change, ...]] = {}
+    for change in refusing:
+        trusted = trusted_by(desired, change.address.server)
+        if trusted is not None:
+            key = Address(Kind.REVOCATION, change.address.name, trusted)
+            found[key] = (*found.get(key, ()), change)
+    return found
 
 
 def _no_client(view: ServerView, address: Address, revocation: Revocation) -> Diagnostic:

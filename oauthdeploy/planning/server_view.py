@@ -47,7 +47,8 @@ class ServerView:
     """`wanted` and `absent` are this server's part of the manifest, `live` what was read, `by_kind` the same by kind.
 
     `blocked` are the clients that a revocation of the manifest disables here. `peered` is true for a server of both roles
-    that another such server trusts.
+    that another such server trusts. `issuer` is what was read from the authorization server that this resource server trusts;
+    None where that is unknown, not read, or this very server.
     """
 
     name: str
@@ -62,6 +63,7 @@ class ServerView:
     by_kind: Mapping[Kind, tuple[LiveItem, ...]]
     blocked: frozenset[str]
     peered: bool
+    issuer: ServerState | None = None
 
     def readable(self, kind: Kind) -> bool:
         """Whether the kind was read here."""
@@ -118,6 +120,7 @@ def views(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFact
             continue
         known = facts[server.driver]
         mine = wanted.get(name, {})
+        trusted = trusted_by(desired, name)
         yield ServerView(
             name=name,
             role=server.role,
@@ -131,6 +134,7 @@ def views(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFact
             by_kind=_by_kind(live.servers[name]),
             blocked=_blocked(mine, server.role),
             peered=name in peered,
+            issuer=live.servers.get(trusted) if trusted not in (None, name) else None,
         )
 
 

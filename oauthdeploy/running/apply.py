@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -26,6 +27,7 @@ from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType, Outcome, Status
+from oauthdeploy.planning.pending_revocations import to_align
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.running import apply_findings
 from oauthdeploy.running.batch_executor import BatchExecutor, Ended, deliver_target, may_make_secret
@@ -96,8 +98,9 @@ def apply_plan(
             lambda some: settle(some, drivers, desired, facts),
             taken_by(plan.changes, live),
         )
-        run = _Run(plan.changes, schedule, carrier)
+        run = _Run(plan.changes, schedule, carrier, to_align(plan.changes, desired))
         run.go()
+        run.outlast_cut_offs()
         verification, verified = _second_look(run, drivers, desired, facts, teller, prover, wanted=verify)
     outcomes = tuple(run.ended[place].outcome for place in range(len(plan.changes)))
     interrupted = any(o.because is not None and o.because.rule == "interrupted" for o in outcomes)
@@ -126,8 +129,10 @@ class _Run:
     changes: Sequence[Change]
     schedule: Schedule
     carrier: BatchExecutor
+    to_align: Mapping[Address, Sequence[Change]] = field(default_factory=lambda: MappingProxyType({}))
     breaker: Breaker = field(default_factory=Breaker)
     ended: dict[int, Ended] = field(default_factory=dict)
+    last_cut: float | None = None
 
     @property
     def in_order(self) -> Sequence[Ended]:
@@ -169,7 +174,7 @@ class _Run:
             if self.breaker.has_given_up(batch.server):
                 ended: Sequence[Ended] = [_skipped(change, apply_findings.gave_up(change)) for change in changes]
             else:
-                ended = self.carrier.carry(changes)
+                ended = [self._aligned(end) for end in self.carrier.carry(changes)]
                 self.breaker.note([end.outcome for end in ended])
         except BaseException as error:  # noqa: BLE001  (a batch that never comes back would hold the run for ever)
             problem = f"{type(error).__name__} while the change was made"
@@ -177,6 +182,25 @@ class _Run:
                 Ended(Outcome(change, Status.UNKNOWN, apply_findings.of_bug(problem, change))) for change in changes
             ]
         inbox.put((batch, ended))
+
+    def _aligned(self, end: Ended) -> Ended:
+        """After a cut-off on an authorization server, give its moment to the resource servers that were cut off before."""
+        if end.cut_at is None:
+            return end
+        self.last_cut = time.monotonic()
+        made = {e.outcome.change.address for e in self.in_order if e.outcome.status is Status.DONE}
+        peers = self.to_align.get(end.outcome.change.address, ())
+        found = [self.carrier.align(peer, end.cut_at) for peer in peers if peer.address in made]
+        return replace(end, unkept=(*end.unkept, *(item for item in found if item is not None)))
+
+    def outlast_cut_offs(self) -> None:
+        """Wait until the second of the last cut-off is over.
+
+        Tokens tell their time of issue in whole seconds (RFC 7519 section 2), so those from the rest of that second are refused:
+        what a client gets once the run has returned must work.
+        """
+        if self.last_cut is not None:
+            self.carrier.stop.wait(max(0.0, self.last_cut + 1 - time.monotonic()))
 
     def _take_in(self, batch: Batch, ended: Sequence[Ended]) -> None:
         for place, end in zip(batch.places, ended, strict=True):

@@ -18,6 +18,7 @@ from oauthdeploy.model.objects import Client, DeliverTo, Side
 from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.normalize import flatten, is_instruction, same, wanted_fields
 from oauthdeploy.planning.outcome import Outcome, Status
+from oauthdeploy.planning.pending_revocations import REFUSED
 from oauthdeploy.running import apply_findings
 from oauthdeploy.running.events import Teller
 from oauthdeploy.running.journal import NOTHING, Journal
@@ -28,13 +29,14 @@ from oauthdeploy.running.secret_sinks import Sinks
 class Ended:
     """How one change ended, what the server did not keep of it, and where its secret went ("" where there was none).
 
-    `left` is what the server then had, where its answer told.
+    `left` is what the server then had, where its answer told. `cut_at` is the moment of a cut-off (`Applied.cut_at`).
     """
 
     outcome: Outcome
     unkept: tuple[Diagnostic, ...] = ()
     delivered: str = ""
     left: Model | None = None
+    cut_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,19 @@ class BatchExecutor:
                 going.append(change)
         written = iter(self._write(going) if going else ())
         return [held[change.address] if change.address in held else next(written) for change in changes]
+
+    def align(self, change: Change, cut_at: float) -> Diagnostic | None:
+        """Give a resource server that has been cut off the moment at which its authorization server was; a finding if it fails.
+
+        The change is in the journal as made. Where this write is lost, the next plan sees two moments and aligns them.
+        """
+        aligned = replace(change, cut_at=cut_at, fields=tuple(f for f in change.fields if f.path == REFUSED))
+        try:
+            self.drivers[change.address.server].apply([aligned])
+        except OAuthDeployError as error:
+            detail = f"It refuses tokens by a moment of its own, not by the authorization server's: {error.summary}."
+            return apply_findings.cut_off_incomplete(change, detail)
+        return None
 
     def _held_back(self, change: Change, held: Mapping[Address, Ended]) -> Ended | None:
         """The end of a change that must not be sent: it has moved, or it needs one that has; None where it may go."""
@@ -173,7 +188,7 @@ class BatchExecutor:
         outcome = Outcome(change, status, because, note, answer.identity, answer.requests)
         if because is not None:
             return Ended(outcome, delivered=delivered, left=answer.value)
-        return Ended(outcome, tuple(unkept(change, answer)), delivered, answer.value)
+        return Ended(outcome, tuple(unkept(change, answer)), delivered, answer.value, answer.cut_at)
 
     def _is_needed(self, change: Change) -> bool:
         """Whether somebody may miss the secret: that of a new client of an authorization server."""

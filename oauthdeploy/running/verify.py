@@ -11,7 +11,7 @@ from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.drivers.base import Driver, Wanted
 from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.objects import Revocation
-from oauthdeploy.model.state import DesiredState, LiveState
+from oauthdeploy.model.state import DesiredState, LiveState, ServerState
 from oauthdeploy.planning.changes import Action, Change, FieldChange
 from oauthdeploy.planning.diff import compare
 from oauthdeploy.planning.outcome import Status
@@ -40,13 +40,8 @@ def verify_changes(
     facts: Mapping[str, DriverFacts],
 ) -> Diagnostics:
     """The same for some changes of a plan."""
-    found: list[Diagnostic] = []
-    for server in sorted({change.address.server for change in changes}):
-        mine = [change for change in changes if change.address.server == server]
-        look = _look(mine, server, drivers, desired, facts, whole=False)
-        for change in mine:
-            found += _findings(change, look)
-    return Diagnostics.of(found).sorted()
+    look = _look(changes, drivers, desired, facts, whole=False)
+    return Diagnostics.of(found for change in changes for found in _findings(change, look)).sorted()
 
 
 def settle(
@@ -57,7 +52,7 @@ def settle(
 ) -> Sequence[Settled]:
     """Look what became of changes of one server whose answer got lost; gives one result for each, in order."""
     # A driver may remember what it read for the writes that follow, so it is asked for all that it was asked before.
-    look = _look(changes, changes[0].address.server, drivers, desired, facts, whole=True)
+    look = _look(changes, drivers, desired, facts, whole=True)
     return [_settled(change, look) for change in changes]
 
 
@@ -65,18 +60,20 @@ def settle(
 class _Look:
     """What a second read showed: what is there, and what is still to do by address.
 
-    `untold` are findings by written address about what the server said nothing of; `trouble` says why nothing could be read.
+    `untold` are findings by written address about what the server said nothing of; `trouble` says by server why nothing could be
+    read.
     """
 
     live: LiveState
     left: Mapping[Address, Change]
     untold: Mapping[str, Diagnostic] = field(default_factory=dict)
-    trouble: Diagnostic | None = None
+    trouble: Mapping[str, Diagnostic] = field(default_factory=dict)
 
     def unreadable(self, address: Address) -> str:
         """Why the object couldn't be looked at; empty where it could."""
         state = self.live.servers.get(address.server)
-        found = self.trouble or (state.unreadable.get(address.kind) if state else None) or self.untold.get(str(address))
+        unread = self.trouble.get(address.server) or (state.unreadable.get(address.kind) if state else None)
+        found = unread or self.untold.get(str(address))
         return (f"{found.summary}: {found.detail}" if found.detail else found.summary) if found else ""
 
     def still_to_do(self, change: Change) -> bool:
@@ -88,27 +85,32 @@ class _Look:
 
 def _look(
     changes: Sequence[Change],
-    server: str,
     drivers: Mapping[str, Driver],
     desired: DesiredState,
     facts: Mapping[str, DriverFacts],
     *,
     whole: bool,
 ) -> _Look:
-    gone = frozenset(change.address for change in changes if change.action is Action.DELETE)
+    """Read the servers of the changes, and compare all of them at once: a cut-off has one moment on both sides."""
+    touched = {change.address: change for change in changes}
+    gone = frozenset(address for address, change in touched.items() if change.action is Action.DELETE)
     asked = replace(desired, absent=desired.absent | gone)
-    wanted = wanted_of(asked, server, everything=whole)
-    if not whole:
-        wanted = replace(wanted, kinds=_kinds(changes, wanted))
-    try:
-        live = read_wanted({server: drivers[server]}, {server: wanted})
-    except OAuthDeployError as error:
-        return _Look(LiveState({}), {}, trouble=apply_findings.of_error(error, changes[0]))
-    touched = {change.address for change in changes}
+    states: dict[str, ServerState] = {}
+    trouble: dict[str, Diagnostic] = {}
+    for server in sorted({address.server for address in touched}):
+        mine = [change for address, change in touched.items() if address.server == server]
+        wanted = wanted_of(asked, server, everything=whole)
+        if not whole:
+            wanted = replace(wanted, kinds=_kinds(mine, wanted))
+        try:
+            states |= read_wanted({server: drivers[server]}, {server: wanted}).servers
+        except OAuthDeployError as error:
+            trouble[server] = apply_findings.of_error(error, mine[0])
+    live = LiveState(states)
     seen = compare(asked, live, facts)
     left = {change.address: change for change in seen.changes if change.address in touched}
     untold = {found.address: found for found in seen.diagnostics if found.rule == "revocation-not-read"}
-    return _Look(live, left, untold)
+    return _Look(live, left, untold, trouble)
 
 
 def _kinds(changes: Sequence[Change], wanted: Wanted) -> frozenset[Kind]:

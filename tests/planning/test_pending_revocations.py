@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from oauthdeploy.core.addresses import Kind
@@ -9,6 +11,7 @@ from oauthdeploy.model.objects import Client, Revocation, Side
 from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.planning.changes import Action, Reason, Stage
 from oauthdeploy.planning.diff import compare
+from oauthdeploy.planning.pending_revocations import to_align
 
 from .builders import FACTS, actions, by_address, client, desired, live, plan_of, revocation, there, tokens
 
@@ -52,6 +55,35 @@ def test_refused_tokens_are_not_refused_again() -> None:
     cut = Revocation(client="x", tokens="all")
     address = revocation("R", "rs")
     assert not compare(desired({address: cut}), live({address: there(cut, refused=True)}), FACTS).changes
+
+
+@pytest.mark.parametrize(
+    ("on_as", "on_rs", "planned", "moment"),
+    [
+        ({"tokens": tokens(0), "cut_at": 20.0}, {"refused": True, "cut_at": 20.0}, [], None),
+        ({"tokens": tokens(0), "cut_at": 20.0}, {"refused": True, "cut_at": 19.0}, ["rs"], 20.0),
+        ({"tokens": tokens(0), "cut_at": 20.0}, {"refused": True, "cut_at": 21.0}, ["rs"], 20.0),
+        ({"tokens": tokens(0), "cut_at": 20.0}, {"refused": False}, ["rs"], 20.0),
+        ({"tokens": tokens(2)}, {"refused": True, "cut_at": 19.0}, ["as", "rs"], None),
+        ({"tokens": tokens(2)}, {"refused": False}, ["as", "rs"], None),
+        ({"tokens": tokens(0)}, {"refused": True, "cut_at": 19.0}, [], None),
+        ({"tokens": tokens(0), "cut_at": 20.0}, {"refused": None}, [], None),
+    ],
+)
+def test_a_cut_off_of_all_tokens_has_one_moment_on_both_sides(
+    on_as: dict[str, Any], on_rs: dict[str, Any], planned: list[str], moment: float | None
+) -> None:
+    """The authorization server's moment counts. One that is to be cut off has none yet: the resource server is aligned during the
+    apply.
+    """
+    cut = Revocation(client="x", tokens="all")
+    wanted = desired({revocation("R"): cut, revocation("R", "rs"): cut})
+    state = live({revocation("R"): there(cut, **on_as), revocation("R", "rs"): there(cut, **on_rs)})
+    plan = plan_of(wanted, state)
+    assert sorted(change.address.server for change in plan.changes) == planned
+    assert [change.cut_at for change in plan.changes if change.address.server == "rs"] == [moment] * ("rs" in planned)
+    pairs = {key: [peer.address for peer in peers] for key, peers in to_align(plan.changes, wanted).items()}
+    assert pairs == ({revocation("R"): [revocation("R", "rs")]} if "rs" in planned else {})
 
 
 def test_a_cut_off_that_is_done_is_not_done_again() -> None:

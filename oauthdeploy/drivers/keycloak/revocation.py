@@ -26,7 +26,7 @@ class Cutter:
     admin: AdminApi
 
     def revocation(self, change: Change) -> Applied:
-        """Cut a client off: in one write it is disabled and gets its not-before; then its sessions end, and it is told."""
+        """Cut a client off: it is disabled, gets its not-before, its sessions end, and its own server is told."""
         desired = change.desired
         assert isinstance(desired, Revocation)
         uuid = change.live.identity if change.live is not None else ""
@@ -35,37 +35,54 @@ class Cutter:
         raw = self.admin.client(uuid)
         if raw is None:
             return Applied(change.address, desired, note="The client no longer exists.")
-        body = whole(raw)
-        if blocks(change, SIDES):
-            body["enabled"] = False
-        notes: list[str] = []
-        cuts = deletes_tokens(change, SIDES)
-        if cuts:
-            notes.append(self._put_not_before(body, change.address.name, desired))
-        # One PUT for both: between two, a client that is still enabled could get tokens that not-before does not
-        # reach.
-        self.admin.put_client(uuid, body, raw)
-        if cuts:
-            notes += self._revoke_token(raw, desired)
-            notes += self._end_sessions(uuid, desired)
-            # It tells clients that have an admin URL, and ends no token by itself (docs/servers.md, Keycloak, "Ending
-            # tokens").
-            notes += self._push(uuid)
-        return Applied(change.address, desired, uuid, note=" ".join(notes))
-
-    def _put_not_before(self, body: dict[str, Any], name: str, desired: Revocation) -> str:
-        """Tokens issued before that moment are dead. Times are whole seconds, so `all` reaches to the end of this one."""
-        now = self.admin.clock()
-        # Keycloak spares tokens of the very second of not-before (docs/servers.md, Keycloak, "Ending tokens").
-        end = now + 1
+        blocking = blocks(change, SIDES)
+        if not deletes_tokens(change, SIDES):
+            self.admin.put_client(uuid, {**whole(raw), **({"enabled": False} if blocking else {})}, raw)
+            return Applied(change.address, desired, uuid)
+        cut_at: int | None = None
         if isinstance(desired.tokens, IssuedBefore):
-            end = min(moment_of(desired.tokens), end)
+            note = self._cut_before(raw, desired.tokens, blocking=blocking)
         else:
-            body["attributes"][mark_name(name)] = str(end)
+            cut_at = self._cut_all(raw, change.address.name, blocking=blocking)
+            note = "Tokens issued before now are refused."
+        notes = [note, *self._revoke_token(raw, desired), *self._end_sessions(uuid, desired)]
+        # It tells clients that have an admin URL, and ends no token by itself (docs/servers.md, Keycloak, "Ending tokens").
+        notes += self._push(uuid)
+        return Applied(change.address, desired, uuid, note=" ".join(notes), cut_at=cut_at)
+
+    def _cut_before(self, raw: Mapping[str, Any], bound: IssuedBefore, *, blocking: bool) -> str:
+        """End the tokens from before a moment, in one PUT; a moment to come counts as now."""
+        now = self.admin.clock()
+        end = min(moment_of(bound), _after(now))
+        self._put(raw, end, blocking=blocking)
+        return "Tokens issued before now are refused." if end > now else "Tokens issued before that time are refused."
+
+    def _cut_all(self, raw: Mapping[str, Any], name: str, *, blocking: bool) -> int:
+        """End every token that was issued by now; gives the not-before that did it, and keeps it as a mark.
+
+        A token that is issued between the look at the clock and the PUT may be younger than the not-before of that PUT. So the
+        not-before that counts is taken from a look at the clock after which nothing could slip through: after the client was
+        disabled, or after a first not-before. The mark goes with the last PUT, so that a run that is killed before it is done
+        again.
+        """
+        if blocking:
+            self._put(raw, None, blocking=True)
+        elif raw.get("enabled") is not False:
+            self._put(raw, _after(self.admin.clock()), blocking=False)
+        return self._put(raw, _after(self.admin.clock()), blocking=blocking, mark=mark_name(name))
+
+    def _put(self, raw: Mapping[str, Any], end: int | None, *, blocking: bool, mark: str = "") -> int:
+        """PUT the client with a not-before, disabled if `blocking`; gives the not-before that it then has."""
+        body = whole(raw)
+        if blocking:
+            body["enabled"] = False
         had = body.get("notBefore")
         # Never earlier than it was: that would bring tokens back to life that another revocation ended.
-        body["notBefore"] = max(end, had if isinstance(had, int) else 0)
-        return "Tokens issued before now are refused." if end > now else "Tokens issued before that time are refused."
+        body["notBefore"] = max(end or 0, had if isinstance(had, int) else 0)
+        if mark:
+            body["attributes"][mark] = str(body["notBefore"])
+        self.admin.put_client(str(raw.get("id")), body, raw)
+        return int(body["notBefore"])
 
     def _revoke_token(self, raw: Mapping[str, Any], desired: Revocation) -> list[str]:
         """End the one token that the manifest has at hand, in the name of its client (RFC 7009); not-before ends the others."""
@@ -105,6 +122,11 @@ class Cutter:
         return [f"{len(failed)} of the client's addresses could not be notified."] if failed else []
 
 
+def _after(now: int) -> int:
+    """The not-before that ends the tokens of the second `now`: Keycloak spares those of its own second (docs/servers.md)."""
+    return now + 1
+
+
 def count_cut_off(change: Change) -> int:
     """How many requests a cut-off takes: the client read and written, the clock, the sessions, and telling the client."""
     live, desired = change.live, change.desired
@@ -113,5 +135,10 @@ def count_cut_off(change: Change) -> int:
         return 0
     if not deletes_tokens(change, SIDES):
         return 2
-    lists = 0 if isinstance(desired.tokens, IssuedBefore) else 2 + (live.tokens.total if live.tokens is not None else 0)
-    return 5 + lists + int(desired.proof is not None)
+    told = 5 + int(desired.proof is not None)
+    if isinstance(desired.tokens, IssuedBefore):
+        return told
+    lists = 2 + (live.tokens.total if live.tokens is not None else 0)
+    # The first of two writes: to disable, or with a not-before of its own, which takes another look at the clock.
+    first = 1 if blocks(change, SIDES) else 0 if live.blocked else 3
+    return told + lists + first

@@ -38,7 +38,8 @@ def live_revocation(
         tokens = TokenCount(active=0, total=0) if value.tokens is not None else None
         return LiveObject(value, fingerprint=mark, tokens=tokens)
     tokens = None if value.tokens is None else _count(value, live, sessions, name)
-    return LiveObject(value, live.uuid, mark, tokens=tokens, blocked=live.value.enabled is False)
+    cut_at = carried_out_at(live, name) if value.tokens == "all" else None
+    return LiveObject(value, live.uuid, mark, tokens=tokens, blocked=live.value.enabled is False, cut_at=cut_at)
 
 
 def _count(value: Revocation, live: LiveClient, sessions: Sequence[Mapping[str, Any]], name: str) -> TokenCount:
@@ -51,8 +52,10 @@ def _count(value: Revocation, live: LiveClient, sessions: Sequence[Mapping[str, 
         # At least one: tokens of client credentials have no session, so an empty list doesn't mean that none is
         # alive.
         return TokenCount(active=max(1, len(meant)), total=len(meant))
-    done = was_carried_out(live, name)
-    return TokenCount(active=len(working) if done else max(1, len(working)), total=len(working))
+    if carried_out_at(live, name) is not None:
+        # What works now was issued after the cut-off, which is over.
+        return TokenCount(active=0, total=0)
+    return TokenCount(active=max(1, len(working)), total=len(working))
 
 
 def moment_of(bound: IssuedBefore) -> int:
@@ -66,7 +69,9 @@ def mark_name(name: str) -> str:
     return REVOKED + re.sub(r"[^A-Za-z0-9._-]", "_", name)
 
 
-def was_carried_out(live: LiveClient, name: str) -> bool:
-    """Whether the mark of a revocation stands, and not-before has not been taken back since."""
+def carried_out_at(live: LiveClient, name: str) -> int | None:
+    """The moment of a revocation that was carried out, from its mark; None without one, or where not-before was taken back."""
     written = str(marks_of(live.raw).get(mark_name(name), ""))
-    return written.isascii() and written.isdigit() and len(written) < 12 and live.not_before >= int(written)
+    if not written.isascii() or not written.isdigit() or len(written) >= 12:
+        return None
+    return int(written) if live.not_before >= int(written) else None

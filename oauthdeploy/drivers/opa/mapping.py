@@ -146,8 +146,15 @@ def read_revocation(document: Document, name: str, revocation: Revocation) -> Li
     is_blocked = client in _section(document, BLOCKED)
     known = is_blocked or client in _section(document, CLIENTS)
     refused = None if revocation.tokens is None else _refuses(document, name, client, revocation)
+    cut_at = _cut_at(document, name, client) if revocation.tokens == "all" and refused else None
     state = {"known": known, "blocked": is_blocked, "refused": refused}
-    return LiveObject(revocation, client, fingerprint(state), blocked=is_blocked if known else None, refused=refused)
+    blocked = is_blocked if known else None
+    return LiveObject(revocation, client, fingerprint(state), blocked=blocked, refused=refused, cut_at=cut_at)
+
+
+def _cut_at(document: Document, name: str, client: str) -> float:
+    """The moment of an entry that refuses all tokens."""
+    return float(_section(document, ISSUED_BEFORE)[client][name]["before"])
 
 
 def _refuses(document: Document, name: str, client: str, revocation: Revocation) -> bool:
@@ -245,7 +252,7 @@ def _edit(draft: Draft, change: Change, owner: str, now: datetime | None) -> Non
             _associate(draft, address, present=change.action is not Action.DELETE)
         case Kind.REVOCATION:
             assert isinstance(desired, Revocation)
-            _cut_off(draft, address.name, desired, {field.path for field in change.fields}, now)
+            _cut_off(draft, change, desired, now)
         case Kind.TRUST:
             assert isinstance(desired, Trust)
             _trust(draft, change, desired)
@@ -301,24 +308,27 @@ def _associate(draft: Draft, address: Address, *, present: bool) -> None:
         del section[client]
 
 
-def _cut_off(draft: Draft, name: str, revocation: Revocation, fields: set[str], now: datetime | None) -> None:
+def _cut_off(draft: Draft, change: Change, revocation: Revocation, now: datetime | None) -> None:
+    name, fields = change.address.name, {field.path for field in change.fields}
     client = client_of(draft, revocation.client)
     if BLOCKS in fields:
         reason = {"reason": revocation.reason} if revocation.reason else {}
         block(draft, client, {"revocation": name, **reason})
     if REFUSED in fields:
         entries = object_at(draft[ISSUED_BEFORE], client)
-        entries[name] = refusal(revocation, now)
+        entries[name] = refusal(revocation, now, change.cut_at)
 
 
-def refusal(revocation: Revocation, now: datetime | None) -> Draft:
+def refusal(revocation: Revocation, now: datetime | None, cut_at: float | None = None) -> Draft:
     """The entry that refuses the tokens of a revocation. Raises Garbled where the moment isn't known.
 
     The `iat` of a token has lost its fraction, so a moment inside a second counts as that second's end: better a token too many
-    is refused. For `all` the whole second of `now` is in.
+    is refused. For `all` the moment is `cut_at`, else the whole second of `now` is in.
     """
     if isinstance(revocation.tokens, IssuedBefore):
         made: Draft = {"before": math.ceil(revocation.tokens.issued_before.timestamp())}
+    elif cut_at is not None:
+        made = {"before": math.ceil(cut_at), "all": True}
     elif now is not None:
         made = {"before": math.floor(now.timestamp()) + 1, "all": True}
     else:

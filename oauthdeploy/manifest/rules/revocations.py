@@ -192,8 +192,8 @@ def revoked_and_absent(context: RuleContext) -> Iterator[Finding]:
     "revoked-and-granted",
     Severity.WARNING,
     "Client is revoked but still has scopes",
-    reason="tokens: all deletes all tokens at each apply, including those that the client has since obtained with "
-    "the scopes that this manifest grants.",
+    reason="Where the server keeps no record of a cut-off, tokens: all deletes all tokens at each apply, including those that "
+    "the client has since obtained with the scopes that this manifest grants.",
     source="RFC 7009 section 2.1; oauthdeploy manifest, version 1: revocations",
     fix="Write tokens: {issued_before: ...} to keep new tokens, or block the client, or remove its associations.",
     bad="""

@@ -48,6 +48,10 @@ class Estate:
     manifest: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def opas(self) -> Mapping[str, Opa]:
+        return {"orders": self.orders, "billing": self.billing}
+
+    @property
     def login_url(self) -> str:
         return f"{self.realm.server.https_url}/realms/{self.realm.name}/protocol/openid-connect"
 

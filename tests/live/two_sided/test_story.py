@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -71,9 +70,53 @@ def test_tokens_that_are_revoked_die_and_new_ones_live(estate: Estate) -> None:
         assert (estate.active(token), estate.call(GET, token)) == (False, 401)
     with pytest.raises(Exception, match="invalid_grant"):
         estate.refresh(alice)
-    time.sleep(2)  # tokens of the very second of a revocation are dead with the others
     for token in (estate.token("nightly", "orders.read"), estate.sign_in("orders.read").token["access_token"]):
         assert (estate.active(token), estate.call(GET, token)) == (True, 200)
+
+
+@pytest.mark.parametrize("limit", [None, 2], ids=["no limit", "2 requests a second"])
+def test_a_cut_off_has_one_moment_on_both_sides(estate: Estate, limit: int | None) -> None:
+    """Whatever token a client gets while it is cut off, either both sides take it in the end or neither does; what it gets after
+    the apply works, and a later apply cuts off nothing more.
+    """
+    estate.settle()
+    for server in estate.manifest["servers"].values():
+        server["limits"] = {"requests_per_second": limit} if limit else {}
+    estate.manifest["revocations"] = [{"id": "INC-8", "client": "nightly", "reason": "a leak", "tokens": "all"}]
+    gathered: list[str] = []
+
+    def issued() -> str:
+        gathered.append(estate.token("nightly", "orders.read"))
+        return gathered[-1]
+
+    with flowing({"nightly": (issued, lambda _token: 200)}) as log:
+        rounds(log, ["nightly"], 5)
+        estate.apply()
+        after = len(gathered)
+        rounds(log, ["nightly"], 5)
+    verdicts = [(estate.active(token), estate.call(GET, token)) for token in gathered]
+    assert set(verdicts) == {(False, 401), (True, 200)}, "a token that one side takes and the other doesn't"
+    assert verdicts == sorted(verdicts), "older tokens die, younger ones live"
+    assert set(verdicts[after + 1 :]) == {(True, 200)}, "one that was asked for after the apply"
+    mark = estate.realm.client("nightly")["attributes"]["oauthdeploy.revoked.INC-8"]
+    refused = [opa.data(f"oauth/{name}/issued_before/nightly/INC-8/before") for name, opa in estate.opas.items()]
+    assert [int(moment) for moment in refused] == [int(mark)] * 2
+    estate.nothing_left()
+
+
+def test_a_cut_off_that_was_killed_half_way_is_finished_by_the_next_apply(estate: Estate) -> None:
+    """The resource servers have a moment of their own until the authorization server has told its own: the next plan sees it."""
+    estate.settle()
+    estate.manifest["revocations"] = [{"id": "INC-9", "client": "nightly", "reason": "a leak", "tokens": "all"}]
+    estate.apply()
+    orders = estate.orders.call("PUT", "/v1/data/oauth/orders/issued_before/nightly/INC-9/before", 1_700_000_000)
+    assert orders.status_code == 204
+    plan = estate.run("plan", "--detailed-exitcode", "-o", "json")
+    assert plan.code == 2, plan.out + plan.err
+    assert [change["address"] for change in plan.json["changes"]] == ["revocation/INC-9@orders"]
+    estate.settle()
+    mark = estate.realm.client("nightly")["attributes"]["oauthdeploy.revoked.INC-9"]
+    assert estate.orders.data("oauth/orders/issued_before/nightly/INC-9/before") == int(mark)
 
 
 def test_a_change_under_load_interrupts_nobody_who_is_allowed_before_and_after(estate: Estate, tmp_path: Path) -> None:
