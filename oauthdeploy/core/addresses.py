@@ -27,10 +27,11 @@ class Kind(StrEnum):
     @property
     def is_singleton(self) -> bool:
         """True where a server holds exactly one object of the kind, so that it needs no name."""
-        return self in (Kind.TRUST, Kind.SETTINGS)
+        return self in _SINGLETONS
 
 
 _RANK = {kind: rank for rank, kind in enumerate(Kind)}
+_SINGLETONS = frozenset({Kind.TRUST, Kind.SETTINGS})
 
 
 class AddressError(ValueError):

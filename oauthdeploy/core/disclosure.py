@@ -37,7 +37,7 @@ class Disclosure:
 
     def add_secret(self, text: str) -> None:
         """Remember a secret. Texts under `SHORTEST` characters are left out, and references that were not looked up."""
-        if len(text) >= SHORTEST and not _REFERENCE.match(text):
+        if len(text) >= SHORTEST and self._replacements.get(text) != MASK and not _REFERENCE.match(text):
             self._add(text, MASK)
 
     def add_reference(self, text: str, reference: str) -> None:

@@ -15,6 +15,7 @@ from oauthdeploy.core.disclosure import KNOWN
 
 MASK = "***"
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _AS_ORIGIN = core_schema.plain_serializer_function_ser_schema(
     lambda secret: {"secret": secret.origin}, when_used="always"
 )
@@ -95,7 +96,7 @@ class Secret:
     def written(cls, text: str) -> Secret:
         """The secret that a text of the manifest is. Raises ValueError for one that UTF-8 can't hold."""
         plain = str.__str__(text)
-        if any("\ud800" <= character <= "\udfff" for character in plain):
+        if _SURROGATE.search(plain):
             raise ValueError("a secret is a text in UTF-8, and its source gives bytes that are none")
         return cls(plain, text.origin if isinstance(text, SourcedText) else "manifest")
 

@@ -31,7 +31,8 @@ def held_part(desired: DesiredState, drivers: Mapping[str, DriverFacts]) -> Desi
     objects: dict[Any, Object] = {}
     for address, value in desired.objects.items():
         gone = lacking.get((address.server, address.kind))
-        objects[address] = _less(value, gone, address.kind) if gone and _touched(value, gone) else value
+        touched = gone and not value.model_fields_set.isdisjoint(_heads(gone))
+        objects[address] = _less(value, gone, address.kind) if gone and touched else value
     return replace(desired, objects=objects)
 
 
@@ -42,10 +43,6 @@ def _gaps(table: Capabilities, kind: Kind) -> frozenset[str]:
 @cache
 def _heads(gaps: frozenset[str]) -> frozenset[str]:
     return frozenset(path.partition(".")[0] for path in gaps)
-
-
-def _touched(value: Model, gaps: frozenset[str]) -> bool:
-    return not value.model_fields_set.isdisjoint(_heads(gaps))
 
 
 def _less(value: Any, gaps: frozenset[str], kind: Kind) -> Any:

@@ -359,26 +359,24 @@ class _Walk:
 
     def visit(self, node: Any, items: Iterable[tuple[str | int, Any]]) -> None:
         """Replace the references in the values of a list or mapping."""
+        holds_secrets, way, secrets = self._holds_secrets, self._way, self.secrets
         for key, value in items:
             kind = value.__class__
             if kind is str:
                 if "${" in value:
-                    node[key] = self._replaced(value, (*self._way, key))
+                    node[key] = self._replaced(value, (*way, key))
             elif kind is dict or kind is list:
-                known = self._holds_secrets.get(id(value))
+                known = holds_secrets.get(id(value))
                 if known is None:
-                    self._visit_first(key, value)
+                    before = len(secrets)
+                    holds_secrets[id(value)] = False
+                    way.append(key)
+                    self.visit(value, value.items() if kind is dict else enumerate(value))
+                    way.pop()
+                    if len(secrets) > before:
+                        holds_secrets[id(value)] = True
                 elif known:
-                    self._note_again(value, (*self._way, key))
-
-    def _visit_first(self, key: str | int, value: Any) -> None:
-        before = len(self.secrets)
-        self._holds_secrets[id(value)] = False
-        self._way.append(key)
-        self.visit(value, value.items() if isinstance(value, dict) else enumerate(value))
-        self._way.pop()
-        if len(self.secrets) > before:
-            self._holds_secrets[id(value)] = True
+                    self._note_again(value, (*way, key))
 
     def _note_again(self, value: Any, path: Path) -> None:
         if isinstance(value, dict | list):

@@ -57,8 +57,9 @@ def _recast(model: type[_Placeable], written: set[str], values: dict[str, Any]) 
 
 def _plain(model: type[_Placeable], entry: Model) -> _Placeable:
     """The object in an entry of the manifest, without what the entry says about where it belongs."""
-    values = {name: value for name, value in entry.__dict__.items() if name in _fields(model)}
-    return _recast(model, entry.model_fields_set & _fields(model), values)
+    fields = _fields(model)
+    values = {name: value for name, value in entry.__dict__.items() if name in fields}
+    return _recast(model, entry.model_fields_set & fields, values)
 
 
 def _less(value: _Placeable, *names: str) -> _Placeable:

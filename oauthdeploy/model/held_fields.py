@@ -7,10 +7,10 @@ driver says that it holds it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Kind
@@ -70,6 +70,13 @@ class Unit(StrEnum):
     UTF8 = "bytes of UTF-8"
 
 
+_LENGTHS: Final[Mapping[Unit, Callable[[str], int]]] = {
+    Unit.CHARACTERS: len,
+    Unit.UTF16: lambda text: len(text) + sum(character > "\uffff" for character in text),
+    Unit.UTF8: lambda text: len(text.encode("utf-8", "surrogatepass")),
+}
+
+
 @dataclass(frozen=True)
 class Limit:
     """What a server accepts of a text, of each text of a list, or of a number.
@@ -102,19 +109,17 @@ class Limit:
     def _of_text(self, text: str) -> str:
         if self.max_length is not None and (length := self.length(text)) > self.max_length:
             return f"it has {length} {self.unit}; the maximum is {self.max_length}"
-        if self.pattern and not re.fullmatch(self.pattern, text):
+        if self._matches is not None and not self._matches(text):
             return f'"{shortened(text)}" is not {self.words}'
         return ""
 
+    @cached_property
+    def _matches(self) -> Callable[[str], re.Match[str] | None] | None:
+        return re.compile(self.pattern).fullmatch if self.pattern else None
+
     def length(self, text: str) -> int:
         """The length of a text as the server counts it."""
-        match self.unit:
-            case Unit.CHARACTERS:
-                return len(text)
-            case Unit.UTF16:
-                return len(text) + sum(character > "\uffff" for character in text)
-            case Unit.UTF8:
-                return len(text.encode("utf-8", "surrogatepass"))
+        return _LENGTHS[self.unit](text)
 
 
 def shortened(text: str) -> str:

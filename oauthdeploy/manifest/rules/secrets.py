@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, get_args
 
 from oauthdeploy.core.addresses import Kind
@@ -35,50 +36,56 @@ def _driver_secrets(values: Mapping[str, Any], model: type[Model] | None, path: 
             yield (*path, key), values.get(key)
 
 
-def _secrets(context: RuleContext) -> Iterator[tuple[Path, str, Any]]:
-    """Every secret: its place, the address of its object, its value."""
+def _secrets(context: RuleContext) -> Iterator[tuple[Path, Any]]:
+    """Every secret: its place and its value."""
     for name, entry in context.servers.items():
         facts = context.facts(name)
+        base: Path = ("servers", name)
         if facts is not None:
-            base: Path = ("servers", name)
-            for path, value in _driver_secrets(entry.credentials, facts.credentials, (*base, "credentials")):
-                yield path, "", value
-            for path, value in _driver_secrets(entry.options, facts.options, (*base, "options")):
-                yield path, "", value
+            yield from _driver_secrets(entry.credentials, facts.credentials, (*base, "credentials"))
+            yield from _driver_secrets(entry.options, facts.options, (*base, "options"))
         if isinstance(entry.proxy, Proxy):
-            yield ("servers", name, "proxy", "password"), "", entry.proxy.password
-        yield ("servers", name, "tls", "client_key_password"), "", entry.tls.client_key_password
+            yield (*base, "proxy", "password"), entry.proxy.password
+        yield (*base, "tls", "client_key_password"), entry.tls.client_key_password
         if entry.introspection is not None:
-            yield ("servers", name, "introspection", "client_secret"), "", entry.introspection.client_secret
-            yield ("servers", name, "introspection", "password"), "", entry.introspection.password
+            yield (*base, "introspection", "client_secret"), entry.introspection.client_secret
+            yield (*base, "introspection", "password"), entry.introspection.password
     for key, client in context.clients_that_write("secret"):
         if client.secret is not None and client.secret.value is not None:
-            yield ("clients", key, "secret", "value"), object_address(Kind.CLIENT, key), client.secret.value
+            yield ("clients", key, "secret", "value"), client.secret.value
     for position, revocation in enumerate(context.document.revocations or ()):
         if revocation.proof is not None:
-            yield ("revocations", position, "proof", "token"), f"revocation/{revocation.id}", revocation.proof.token
+            yield ("revocations", position, "proof", "token"), revocation.proof.token
 
 
-def _in_options(context: RuleContext) -> Iterator[tuple[Path, str, Any]]:
+def _in_options(context: RuleContext) -> Iterator[tuple[Path, Any]]:
     """The same for every secret among a driver's own options of settings, scopes and clients."""
     document = context.document
-    entries: list[tuple[Path, str, Any]] = [
-        ((section, key), object_address(kind, key), one)
-        for section, kind, objects in (
-            ("scopes", Kind.SCOPE, document.scopes),
-            ("clients", Kind.CLIENT, document.clients),
-        )
+    entries: list[tuple[Path, Any]] = [
+        ((section, key), one)
+        for section, objects in (("scopes", document.scopes), ("clients", document.clients))
         for key, one in (objects or {}).items()
         if one.options
     ]
     if document.settings is not None:
-        entries.append((("settings",), "", document.settings))
+        entries.append((("settings",), document.settings))
         overrides = document.settings.overrides or {}
-        entries += [(("settings", "overrides", name), "", one) for name, one in overrides.items()]
-    for path, address, entry in entries:
+        entries += [(("settings", "overrides", name), one) for name, one in overrides.items()]
+    for path, entry in entries:
         if entry.options:
-            for place, value in _secrets_below(entry.options, (*path, "options")):
-                yield place, address, value
+            yield from _secrets_below(entry.options, (*path, "options"))
+
+
+def _address(context: RuleContext, path: Path) -> str:
+    """The address of the object that holds the secret at a path; "" for servers and settings, which are no such objects."""
+    match path:
+        case ("clients", str(key), *_):
+            return object_address(Kind.CLIENT, key)
+        case ("scopes", str(key), *_):
+            return object_address(Kind.SCOPE, key)
+        case ("revocations", int(position), *_):
+            return f"revocation/{(context.document.revocations or ())[position].id}"
+    return ""
 
 
 def _secrets_below(value: Any, path: Path) -> Iterator[tuple[Path, Secret]]:
@@ -114,9 +121,9 @@ clients:
 )
 def in_manifest(context: RuleContext) -> Iterator[Finding]:
     """A secret that is no reference; among a driver's own options one that is by its type or its name."""
-    for path, address, value in (*_secrets(context), *_in_options(context)):
+    for path, value in chain(_secrets(context), _in_options(context)):
         if value is not None and _written_in(value):
-            yield Finding(path, "The secret is written here instead of a reference to it.", address)
+            yield Finding(path, "The secret is written here instead of a reference to it.", _address(context, path))
 
 
 @rule(
@@ -142,11 +149,11 @@ clients:
 )
 def empty(context: RuleContext) -> Iterator[Finding]:
     """A secret of no characters."""
-    for path, address, value in _secrets(context):
+    for path, value in _secrets(context):
         if value is not None and not value:
             origin = getattr(value, "origin", "manifest")
             source = "the manifest" if origin == "manifest" else str(origin)
-            yield Finding(path, f"{source} is empty.", address)
+            yield Finding(path, f"{source} is empty.", _address(context, path))
 
 
 @rule(
