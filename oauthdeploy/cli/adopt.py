@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import leave, option
-from oauthdeploy.cli.options import Reach, Source, manifest_options, output_options, reach_options, state_option
+from oauthdeploy.cli.options import Reach, Source, manifest_options, output_options, reach_options
 from oauthdeploy.cli.output import Output, as_json
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import UsageError
@@ -26,11 +24,8 @@ if TYPE_CHECKING:
 @manifest_options
 @reach_options
 @option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Don't ask.")
-@state_option
 @output_options("text", "json")
-def adopt(
-    addresses: tuple[str, ...], source: Source, reach: Reach, yes: bool, state_dir: Path | None, output: Output
-) -> None:
+def adopt(addresses: tuple[str, ...], source: Source, reach: Reach, yes: bool, output: Output) -> None:
     """Take over objects that already exist on the servers.
 
     Shows each live object that the manifest names (or that ADDRESS globs select) and what the next apply would change on it.
@@ -54,8 +49,7 @@ def adopt(
         streams.write_talk("\nWrite these marks? Only 'yes' is accepted: ")
         return sys.stdin.readline().strip() == "yes"
 
-    options = replace(reach.options(), state_dir=state_dir)
-    report = workflow.adopt(source.request(), options, addresses, confirm=confirm)
+    report = workflow.adopt(source.request(), reach.options(), addresses, confirm=confirm)
     if report is None:
         output.talk("Nothing was changed.")
         leave(ExitCode.ERROR)

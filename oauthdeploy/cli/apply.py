@@ -18,7 +18,6 @@ from oauthdeploy.cli.options import (
     manifest_options,
     output_options,
     reach_options,
-    state_option,
 )
 from oauthdeploy.cli.output import Output, ReportNotWritten
 from oauthdeploy.cli.reporting import FORMS, view_of
@@ -72,7 +71,6 @@ LAST = "last"
     metavar="[JOURNAL]",
     help="Continue an interrupted or partial run, with its planned changes only.  [default journal: the last one]",
 )
-@state_option
 @output_options(*FORMS)
 def apply(
     planfile: Path | None,
@@ -84,7 +82,6 @@ def apply(
     lock_timeout: int,
     verify: bool,
     resume: str | None,
-    state_dir: Path | None,
     output: Output,
 ) -> None:
     """Change the servers to match the manifest: plan, ask, write, verify.
@@ -104,7 +101,7 @@ def apply(
     question = Question(output, reach, yes=yes or planfile is not None, may_ask=may_ask)
     with event_stream(output) as stream:
         options = reach.options(lock_timeout=lock_timeout, verify=verify)
-        options = replace(options, on_manifest=question.know, state_dir=state_dir)
+        options = replace(options, on_manifest=question.know)
         report = _run(planfile, resume, source, options, question, stream, output)
         error = not_as_planned(report) if report is not None else None
         code = ExitCode.ERROR if report is None else error.exit_code if error else ExitCode.DONE

@@ -8,12 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict
 
-import click
-
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.apply import Question, say_error
 from oauthdeploy.cli.flags import Decorator, leave, option
-from oauthdeploy.cli.options import Reach, Servers, Source, bundle, state_option
+from oauthdeploy.cli.options import Reach, Servers, Source, audit_option, bundle, state_option
 from oauthdeploy.cli.output import Output, as_json
 from oauthdeploy.core.errors import OAuthDeployError, PartialApply
 from oauthdeploy.core.exit_codes import ExitCode
@@ -59,13 +57,7 @@ incident_options: Final[Decorator] = bundle(
         option("--reason", env="REASON", metavar="TEXT", help="Reason, for the record."),
         option("--ticket", env="TICKET", metavar="ID", help="Incident or ticket; also the name of the manifest entry."),
         option("--who", env="WHO", metavar="NAME", help="Person who requests it.  [default: the account]"),
-        option(
-            "--audit",
-            env="AUDIT",
-            type=click.Path(dir_okay=False, path_type=Path),
-            metavar="FILE",
-            help="Audit file, one JSON document per line.  [default: .oauthdeploy/audit.jsonl next to the manifest]",
-        ),
+        audit_option,
         option(
             "--allow", env="ALLOW", multiple=True, metavar="RULE", help="Lift a safety rule by its name. Repeatable."
         ),
@@ -93,7 +85,7 @@ def carry_out(
     from oauthdeploy.workflow import revocation
 
     request = source.request()
-    options = replace(servers.options(), allow=incident.allow, state_dir=incident.state_dir)
+    options = replace(servers.options(), allow=incident.allow, state_dir=incident.state_dir, audit=incident.audit)
     if incident.dry_run:
         look = revocation.plan_revocation(request, order, options)
         _show(look.plan, Reach(allow=incident.allow), output)
@@ -106,7 +98,6 @@ def carry_out(
             request,
             order,
             options,
-            audit=incident.audit,
             confirm=question.confirm,
             on_event=interrupts.noting(tell),
             stop=interrupts.stop,

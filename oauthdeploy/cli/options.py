@@ -221,6 +221,8 @@ class Reach:
     max_deletes: str | None = None
     allow: tuple[str, ...] = ()
     fail_on: str | None = None
+    state_dir: Path | None = None
+    audit: Path | None = None
 
     @property
     def partial(self) -> bool:
@@ -242,6 +244,8 @@ class Reach:
             fail_on=Risk[self.fail_on.upper()] if self.fail_on else None,
             lock_timeout=lock_timeout,
             verify=verify,
+            state_dir=self.state_dir,
+            audit=self.audit,
         )
 
 
@@ -286,6 +290,20 @@ _trace_flag = option(
     callback=_trace,
     help="Log each HTTP request to standard error: method, path, status, time, request id, and the body with *** for secrets.",
 )
+_state_flag = option(
+    "--state-dir",
+    env="STATE_DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder of journals, locks and the audit file.  [default: .oauthdeploy beside the manifest]",
+)
+_audit_flag = option(
+    "--audit",
+    env="AUDIT",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Audit file of cut-offs, one JSON document per line.  [default: audit.jsonl in the state folder]",
+)
 _reach_flags = (
     _server_flag,
     option(
@@ -318,22 +336,24 @@ _reach_flags = (
         type=click.Choice(["low", "medium", "high"]),
         help="Stop with exit code 5 if a change has this risk or a higher one; apply then writes nothing.",
     ),
+    _state_flag,
+    _audit_flag,
 )
 
 reach_options: Decorator = bundle(Reach, "reach", _reach_flags)
-"""--server, --target, --exclude, --parallelism, --trace, --max-deletes, --allow, --fail-on; the command gets them as `reach`."""
+"""--server, --target, --exclude, --parallelism, --trace, --max-deletes, --allow, --fail-on, --state-dir, --audit; the command
+gets them as `reach`.
+"""
 
 
 def state_option(function: Command) -> Command:
     """--state-dir; the command gets it as `state_dir`."""
-    flag = option(
-        "--state-dir",
-        env="STATE_DIR",
-        type=click.Path(file_okay=False, path_type=Path),
-        metavar="DIR",
-        help="Folder of journals, locks and the audit file.  [default: .oauthdeploy beside the manifest]",
-    )
-    return flag(function)
+    return _state_flag(function)
+
+
+def audit_option(function: Command) -> Command:
+    """--audit; the command gets it as `audit`."""
+    return _audit_flag(function)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,6 @@ from oauthdeploy.cli.options import (
     manifest_options,
     output_options,
     reach_options,
-    state_option,
 )
 from oauthdeploy.cli.output import Output
 from oauthdeploy.cli.reporting import FORMS
@@ -48,7 +46,6 @@ if TYPE_CHECKING:
 @option(
     "--verify/--no-verify", env="VERIFY", default=True, show_default=True, help="Read the servers again afterwards."
 )
-@state_option
 @output_options(*(form for form in FORMS if form != "ndjson"))
 def rollback(
     journal: Path,
@@ -59,7 +56,6 @@ def rollback(
     no_input: bool,
     lock_timeout: int,
     verify: bool,
-    state_dir: Path | None,
     output: Output,
 ) -> None:
     """Undo the changes recorded in a journal: plan the inverse, ask, write, verify.
@@ -71,7 +67,7 @@ def rollback(
     from oauthdeploy.cli.interrupts import Interrupts
     from oauthdeploy.cli.progress import progress
 
-    options = replace(reach.options(lock_timeout=lock_timeout, verify=verify), state_dir=state_dir)
+    options = reach.options(lock_timeout=lock_timeout, verify=verify)
     if only_plan:
         _show(workflow.plan_rollback(source.request(), journal, options)[0], reach, output)
         return

@@ -179,7 +179,8 @@ class ServerState:
     `hidden` says of a kind that objects which the manifest doesn't name may be hidden from the account; all that it names were
     found. `complete` are the kinds of which every object was asked for; None: nobody says. `accounts` maps names of users and
     groups to whether they are enabled; None: not read, and `accounts_unread` says why where it was tried. `tokens` are the
-    working tokens in the same way.
+    working tokens in the same way. `cut_offs` are the clients that the server marks as disabled by a revocation, by its own id of
+    them (`LiveObject.identity`), with the revocation's name; of clients that were read, and of those that are not there.
     """
 
     server: str
@@ -192,6 +193,7 @@ class ServerState:
     tokens: tuple[LiveToken, ...] | None = None
     tokens_unread: Diagnostic | None = None
     hidden: Mapping[Kind, Diagnostic] = field(default_factory=_frozen_map)
+    cut_offs: Mapping[str, str] = field(default_factory=_frozen_map)
 
 
 @dataclass(frozen=True)

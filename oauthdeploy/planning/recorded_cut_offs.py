@@ -1,18 +1,20 @@
 """Cut-offs that were recorded, against a plan that would give back what they took away.
 
-A cut-off by `revoke` stands on the servers and in the audit file. A manifest that still says `enabled: true` undoes it with the
-next apply, and nobody who reads the plan sees why that matters.
+A cut-off stands on the servers, on some of them with a mark that names it, and in the audit file. A manifest that says
+`enabled: true`, because it never had the revocation or has lost it, undoes the cut-off with the next apply, and nobody who
+reads the plan sees why that matters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.model.objects import Client
+from oauthdeploy.model.state import LiveState
 from oauthdeploy.planning.changes import Action, Change, Risk
 from oauthdeploy.planning.plan import Plan
 
@@ -23,13 +25,16 @@ _SHOWN: Final = 5
 @dataclass(frozen=True)
 class RecordedCutOff:
     """A client that was disabled on a server, by the key or name that was asked for and the server's own id of it; `said` names
-    the record: its ticket or id, and when.
+    the record: its ticket or id, and when. `name` is that of the revocation. `stands`: the server itself has it on record, and
+    keeps the client disabled until somebody enables it.
     """
 
     server: str
     client: str
     identity: str
     said: str
+    name: str = ""
+    stands: bool = False
 
     def is_about(self, change: Change) -> bool:
         """Whether the change is about that client."""
@@ -40,18 +45,30 @@ class RecordedCutOff:
         return address.name == self.client or self.identity in live or self.client in live
 
 
-def guarded(plan: Plan, recorded: Sequence[RecordedCutOff]) -> Plan:
+def marked(live: LiveState) -> Iterator[RecordedCutOff]:
+    """The cut-offs that the servers have on record themselves."""
+    for server, state in live.servers.items():
+        for client, name in state.cut_offs.items():
+            yield RecordedCutOff(server, client, client, f"{name}, by its mark on {server}", name, stands=True)
+
+
+def guarded(plan: Plan, recorded: Iterable[RecordedCutOff]) -> Plan:
     """The plan with the changes that undo a recorded cut-off at high risk, and the stop for them."""
     undone = {
         change.address: cut
         for cut in recorded
         for change in plan.changes
-        if _gives_back(change) and cut.is_about(change)
+        if cut.is_about(change) and _gives_back(change, cut)
     }
     if not undone:
         return plan
     changes = tuple(
-        replace(change, risk=Risk.HIGH, note=f"{change.note} {_note(undone[change.address])}".strip())
+        replace(
+            change,
+            risk=Risk.HIGH,
+            note=f"{change.note} {_note(undone[change.address])}".strip(),
+            undoes=undone[change.address].name,
+        )
         if change.address in undone
         else change
         for change in plan.changes
@@ -68,10 +85,11 @@ def guarded(plan: Plan, recorded: Sequence[RecordedCutOff]) -> Plan:
     return replace(plan, changes=changes, stops=(plan.stops + Diagnostics((stop,))).sorted())
 
 
-def _gives_back(change: Change) -> bool:
+def _gives_back(change: Change, cut: RecordedCutOff) -> bool:
     """Whether the client can get tokens again after the change."""
     if change.action in (Action.CREATE, Action.REPLACE):
-        return not (isinstance(change.desired, Client) and change.desired.enabled is False)
+        enabled = change.desired.enabled if isinstance(change.desired, Client) else None
+        return enabled is True if cut.stands and change.action is Action.CREATE else enabled is not False
     return any(field.path == "enabled" and field.after is True for field in change.fields)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.core.files import make_folder, sync_folder, write_all
 from oauthdeploy.planning.recorded_cut_offs import RecordedCutOff
@@ -67,30 +68,63 @@ def append(path: Path, record: AuditRecord) -> None:
         raise _failed(path, error, "Keep what was printed: it is the same record.") from None
 
 
-def recorded_cut_offs(path: Path) -> tuple[RecordedCutOff, ...]:
-    """The clients that the trail says were disabled, the latest record last. What can't be read is passed over: an audit file is
-    written by more than one release, and it must not keep anybody from planning.
+def recorded_cut_offs(path: Path, *, named: bool = False) -> tuple[tuple[RecordedCutOff, ...], Diagnostics]:
+    """The clients that the trail says are disabled, the latest record last, and a warning for what of it could not be read.
+
+    An audit file is written by more than one release, and it must not keep anybody from planning. A file that is not there is a
+    warning where somebody `named` it.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return ()
-    return tuple(found for line in lines for found in _cut_offs_of(line))
+    except FileNotFoundError:
+        return (), Diagnostics((_unread(path, "There is no such file"),) if named else ())
+    except (OSError, UnicodeDecodeError) as error:
+        words = error.strerror if isinstance(error, OSError) else "It is not UTF-8"
+        return (), Diagnostics((_unread(path, words or "It cannot be read"),))
+    standing: dict[tuple[str, str, str], RecordedCutOff] = {}
+    odd = 0
+    for line in filter(str.strip, lines):
+        try:
+            record = AuditRecord.model_validate_json(line)
+        except ValueError:
+            odd += 1
+            continue
+        for cut in _cut_offs_of(record):
+            key = (cut.server, cut.client, cut.name)
+            if record.type == "lifted":
+                standing = {k: one for k, one in standing.items() if not _is_lifted(one, cut)}
+            else:
+                standing.pop(key, None)
+                standing[key] = cut
+    found = [_unread(path, f"{odd} of its lines are no records of this release")] if odd else []
+    return tuple(standing.values()), Diagnostics.of(found)
 
 
-def _cut_offs_of(line: str) -> Iterator[RecordedCutOff]:
-    try:
-        record = AuditRecord.model_validate_json(line)
-    except ValueError:
-        return
-    if record.type != "finished":
+def _is_lifted(one: RecordedCutOff, by: RecordedCutOff) -> bool:
+    same = one.client == by.client or bool(one.identity and one.identity == by.identity)
+    return one.server == by.server and same
+
+
+def _unread(path: Path, why: str) -> Diagnostic:
+    return Diagnostic(
+        "audit-unread",
+        "The audit file could not be read",
+        detail=f"{path}: {why}. Whether the plan gives back what a cut-off took away was not checked against it.",
+        fix="Check the file, or name another with --audit FILE.",
+        severity=Severity.WARNING,
+    )
+
+
+def _cut_offs_of(record: AuditRecord) -> Iterator[RecordedCutOff]:
+    """The cut-offs of clients that a record says were made, or lifted."""
+    if record.type == "started":
         return
     blocked = {item.id: item.client for item in record.asked if item.block}
     for server in record.servers:
-        if server.revocation in blocked and server.state in ("cut-off", "nothing-to-do"):
+        if server.revocation in blocked and server.state in ("cut-off", "nothing-to-do", "lifted"):
             identity = (server.found.identity if server.found is not None else None) or ""
-            said = f"{record.ticket or record.id[:8]}, {record.at:%Y-%m-%d}"
-            yield RecordedCutOff(server.server, blocked[server.revocation], identity, said)
+            said = f"{record.ticket or server.revocation}, {record.at:%Y-%m-%d}"
+            yield RecordedCutOff(server.server, blocked[server.revocation], identity, said, server.revocation)
 
 
 def _opened(path: Path) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from oauthdeploy.core.addresses import Address
-from oauthdeploy.core.errors import SafetyStop
+from oauthdeploy.core.errors import OAuthDeployError, SafetyStop
 from oauthdeploy.drivers.base import Driver
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest
@@ -25,8 +25,9 @@ from oauthdeploy.running.apply import apply_plan, require_safety
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.journal import JOURNALS, Journal
 from oauthdeploy.running.precondition import Freshness
+from oauthdeploy.workflow.audit_trail import PlannedCutOffs
 from oauthdeploy.workflow.connections import connected, prover_of
-from oauthdeploy.workflow.locking import locked, state_folder
+from oauthdeploy.workflow.locking import audit_file, locked, state_folder
 from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.server_identity import identities
 
@@ -92,6 +93,8 @@ def carry_out(
     if confirm is not None and not confirm(plan):
         return None
     require_safety(plan, options.allow)
+    # The cut-offs of `revoke` are recorded by its own command.
+    cut_offs = None if job.urgent else PlannedCutOffs(manifest, plan, job.live, audit_file(manifest, options))
     folder = state_folder(manifest, options) / job.journals
     with (
         connected(manifest, options, read_only=False) as drivers,
@@ -99,20 +102,29 @@ def carry_out(
             folder, plan.name, now=utc_now, resumes=job.resumes, undoes=job.undoes, about=identities(manifest)
         ) as journal,
     ):
-        report = apply_plan(
-            plan,
-            drivers,
-            desired=manifest.desired,
-            facts=driver_facts(),
-            on_event=on_event,
-            journal=journal,
-            base=Path(manifest.base),
-            stop=stop,
-            allowed=options.allow,
-            verify=options.verify,
-            prover=None if job.urgent else prover_of(manifest),
-            fresh=Freshness(plan, drivers, manifest.desired, always=job.reviewed),
-        )
+        if cut_offs is not None:
+            cut_offs.started()
+        try:
+            report = apply_plan(
+                plan,
+                drivers,
+                desired=manifest.desired,
+                facts=driver_facts(),
+                on_event=on_event,
+                journal=journal,
+                base=Path(manifest.base),
+                stop=stop,
+                allowed=options.allow,
+                verify=options.verify,
+                prover=None if job.urgent else prover_of(manifest),
+                fresh=Freshness(plan, drivers, manifest.desired, always=job.reviewed),
+            )
+        except OAuthDeployError as error:
+            if cut_offs is not None:
+                cut_offs.failed(error)
+            raise
+    if cut_offs is not None:
+        cut_offs.ended(report)
     return replace(report, in_place=job.in_place)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.model.objects import Client
+from oauthdeploy.running.audit import FILE_NAME
 from oauthdeploy.running.journal import STATE_FOLDER
 from oauthdeploy.running.lock import Holder, force_unlock, lock, who_holds
 from oauthdeploy.running.secret_sinks import clear_leftovers
@@ -26,6 +27,11 @@ class StateNotWritable(OAuthDeployError):
 def state_folder(manifest: Manifest, options: RunOptions) -> Path:
     """The folder of journals and lock files."""
     return options.state_dir or Path(manifest.base) / STATE_FOLDER
+
+
+def audit_file(manifest: Manifest, options: RunOptions) -> Path:
+    """The audit file of cut-offs."""
+    return options.audit or state_folder(manifest, options) / FILE_NAME
 
 
 def addresses_of(manifest: Manifest) -> list[str]:

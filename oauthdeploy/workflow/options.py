@@ -21,8 +21,8 @@ class RunOptions:
     at the same time for every server. `max_deletes` overrides the manifest's limit. `allow` names the safety rules to lift.
     `fail_on` trips the safety rule `risk-too-high` for a plan with a change of that risk or a greater one. `lock_timeout` is
     in seconds. `verify` reads touched objects again after an apply. `state_dir` holds journals and lock files (default:
-    `.oauthdeploy` beside the manifest). `on_manifest` is handed the manifest once it is read, before any server is asked: a
-    report takes places from it.
+    `.oauthdeploy` beside the manifest). `audit` is the audit file of cut-offs (default: `audit.jsonl` there).
+    `on_manifest` is handed the manifest once it is read, before any server is asked: a report takes places from it.
     """
 
     servers: tuple[str, ...] = ()
@@ -35,6 +35,7 @@ class RunOptions:
     lock_timeout: int = 0
     verify: bool = True
     state_dir: Path | None = None
+    audit: Path | None = None
     on_manifest: Callable[[Manifest], None] | None = None
 
 

@@ -17,14 +17,14 @@ from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Change, Lockout
 from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.plan import Plan, build_plan, with_losses, with_survivors
-from oauthdeploy.planning.recorded_cut_offs import guarded
+from oauthdeploy.planning.recorded_cut_offs import guarded, marked
 from oauthdeploy.planning.safety import check_risk
 from oauthdeploy.planning.selection import require_known, select
 from oauthdeploy.planning.surviving_tokens import asks_for_tokens
 from oauthdeploy.planning.unread import selected
-from oauthdeploy.running.audit import FILE_NAME, recorded_cut_offs
+from oauthdeploy.running.audit import recorded_cut_offs
 from oauthdeploy.running.read import check_all, read_live, wanted_of, with_tokens
-from oauthdeploy.workflow.locking import state_folder
+from oauthdeploy.workflow.locking import audit_file
 from oauthdeploy.workflow.options import RunOptions
 
 
@@ -75,7 +75,6 @@ def plan_now(
     stopped = {(stop.rule, stop.address) for stop in plan.stops}
     found = [item for item in found if (item.rule, item.address) not in stopped]
     plan = replace(plan, diagnostics=plan.diagnostics + Diagnostics.of(found))
-    plan = guarded(plan, recorded_cut_offs(state_folder(manifest, options) / FILE_NAME))
     names = Names(desired, live)
     chosen = [*(("--target", one) for one in options.targets), *(("--exclude", one) for one in options.excludes)]
     if chosen:
@@ -84,6 +83,8 @@ def plan_now(
     plan = select(plan, options.targets, options.excludes, names)
     if options.targets or options.excludes:
         plan = replace(plan, unread=selected(plan.unread, desired, options.targets, options.excludes, names))
+    recorded, unread = recorded_cut_offs(audit_file(manifest, options), named=options.audit is not None)
+    plan = guarded(replace(plan, diagnostics=plan.diagnostics + unread), [*marked(live), *recorded])
     if options.fail_on is not None:
         plan = replace(plan, stops=plan.stops + check_risk(plan.changes, options.fail_on))
     plan = replace(

@@ -10,10 +10,8 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,26 +21,23 @@ from typing import Final
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import OAuthDeployError, ServerError, ServersFailed
-from oauthdeploy.core.version import __version__
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.model.state import LiveState
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.planning.revocation.audit_records import failed_records, request_records, result_of, server_records
+from oauthdeploy.planning.revocation.audit_records import request_records, server_records
 from oauthdeploy.planning.revocation.audit_schema import AuditRecord
 from oauthdeploy.planning.revocation.request import CutOff, cut_off, cut_off_changes, cut_off_plan, is_there, on_servers
 from oauthdeploy.running.apply import require_safety
-from oauthdeploy.running.audit import FILE_NAME, append, require_writable
-from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.lock import Holder, who_holds
-from oauthdeploy.running.os_account import account_name
 from oauthdeploy.running.read import raise_all
 from oauthdeploy.running.revocation_proof import prove
 from oauthdeploy.workflow import execution
+from oauthdeploy.workflow.audit_trail import AuditTrail
 from oauthdeploy.workflow.connections import connected, load, prover_of
 from oauthdeploy.workflow.execution import Job
-from oauthdeploy.workflow.locking import state_folder
+from oauthdeploy.workflow.locking import audit_file, state_folder
 from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.planner import plan_now
 from oauthdeploy.workflow.revocation_request import RevocationRequest
@@ -106,7 +101,7 @@ def revoke(
     on_event: Callable[[Event], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Revoked | None:
-    """Cut off on every server that answers, verify, and record it in `audit` (default: `audit.jsonl` in the state folder).
+    """Cut off on every server that answers, verify, and record it in `audit` (default: that of the options).
 
     Gives None when `confirm` said no. Where there is nothing to do, that is recorded too. `on_event` and `stop` are as for
     `run_plan`. Raises what `plan_revocation` raises, and SafetyStop, AuditFailed and JournalFailed with nothing done.
@@ -115,8 +110,9 @@ def revoke(
     manifest = load(replace(request, who_only=True), options)
     folder = state_folder(manifest, options)
     look = _first_look(manifest, order, options)
-    trail = _Trail(audit or folder / FILE_NAME, _blank(manifest, request, order))
-    require_writable(trail.path)
+    asked = request_records(order.revocations)
+    said = {"who": order.who or None, "reason": order.reason or None, "ticket": order.ticket or None}
+    trail = AuditTrail.of(manifest, audit or audit_file(manifest, options), order.command, asked, **said)
     if not look.plan.is_empty and confirm is not None and not confirm(look.plan):
         return None
     require_safety(look.plan, options.allow)
@@ -125,9 +121,11 @@ def revoke(
     try:
         look, report = _carry_out(manifest, look, options, watch, stop or threading.Event())
     except OAuthDeployError as error:
-        trail.failed(look, error, watch.seconds)
+        trail.failed(look.asked, error, watch.seconds)
         raise
-    record = trail.finished(look, report, _proved(manifest, look), watch)
+    seen = _proved(manifest, look) + (report.verification if report is not None else Diagnostics())
+    servers = server_records(look.asked, look.plan, look.live, look.down, report, seen, watch.effective)
+    record = trail.finished(servers, report, watch.seconds)
     targets = [server.url for server in manifest.desired.servers.values() if server.url]
     holder = who_holds(folder, manifest.desired.name, targets)
     return Revoked(record, look.plan, report, look.down, trail.path, holder)
@@ -230,60 +228,3 @@ class _Watch:
             self.effective[event.address] = self.seconds
         if self._on_event is not None:
             self._on_event(event)
-
-
-def _blank(manifest: Manifest, request: ManifestRequest, order: RevocationRequest) -> AuditRecord:
-    account = account_name()
-    return AuditRecord(
-        version=1,
-        format="oauthdeploy/audit",
-        type="started",
-        id=uuid.uuid4().hex,
-        at=utc_now(),
-        command=order.command,
-        tool=f"oauthdeploy {__version__}",
-        manifest=manifest.desired.name,
-        environment=request.environment,
-        who=order.who or account,
-        account=account,
-        host=socket.gethostname(),
-        reason=order.reason or None,
-        ticket=order.ticket or None,
-        asked=request_records(order.revocations),
-        servers=(),
-        result=None,
-        seconds=None,
-        journal=None,
-    )
-
-
-class _Trail:
-    """The two records of one cut-off."""
-
-    def __init__(self, path: Path, blank: AuditRecord) -> None:
-        self.path = path
-        self._blank = blank
-
-    def started(self) -> None:
-        """Record what is about to be done."""
-        append(self.path, self._blank.model_copy(update={"at": utc_now()}))
-
-    def finished(self, look: Look, report: ApplyReport | None, proofs: Diagnostics, watch: _Watch) -> AuditRecord:
-        """Record and give what was done."""
-        seen = proofs + (report.verification if report is not None else Diagnostics())
-        servers = server_records(look.asked, look.plan, look.live, look.down, report, seen, watch.effective)
-        return self._end(
-            servers=servers,
-            result=result_of(servers),
-            seconds=round(watch.seconds, 3),
-            journal=report.journal if report is not None and report.journal else None,
-        )
-
-    def failed(self, look: Look, error: OAuthDeployError, seconds: float) -> None:
-        """Record that it came to nothing."""
-        self._end(servers=failed_records(look.asked, error), result="failed", seconds=round(seconds, 3))
-
-    def _end(self, **told: object) -> AuditRecord:
-        record = self._blank.model_copy(update={"type": "finished", "at": utc_now(), **told})
-        append(self.path, record)
-        return record

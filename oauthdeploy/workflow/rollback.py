@@ -16,7 +16,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import UsageError
 from oauthdeploy.drivers.base import Driver
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
-from oauthdeploy.model.objects import Side
+from oauthdeploy.model.objects import Revocation, Side
 from oauthdeploy.model.state import DesiredState
 from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.normalize import flatten
@@ -101,7 +101,8 @@ def _rollback(steps: Sequence[Step], manifest: Manifest, drivers: Mapping[str, D
     for name, item in wanted.items():
         wanted[name] = replace(item, kinds=item.kinds | _seen_for_order(manifest.desired, name))
     live = read_wanted({name: drivers[name] for name in touched}, wanted)
-    found = inverse(mine, manifest.desired, live, lifted=CHANGED_SINCE in options.allow)
+    limits = None if options.max_deletes is None else manifest.desired.policy.limits
+    found = inverse(mine, manifest.desired, live, lifted=CHANGED_SINCE in options.allow, limits=limits)
     undone = replace(manifest, desired=found.desired)
     plan, live, _reports = plan_now(undone, drivers, options)
     findings = plan.diagnostics + found.findings + Diagnostics.of(_asked_again(plan, manifest))
@@ -109,7 +110,7 @@ def _rollback(steps: Sequence[Step], manifest: Manifest, drivers: Mapping[str, D
 
 
 def _asked_again(plan: Plan, manifest: Manifest) -> Iterator[Diagnostic]:
-    """A warning where the manifest still asks for what is taken back."""
+    """A warning where the manifest still asks for what is taken back, or to cut off whom the rollback lets in again."""
     again = [change.address for change in plan.changes if _wants_otherwise(manifest.desired, change)]
     if again:
         more = f" and {len(again) - _SHOWN} more" if len(again) > _SHOWN else ""
@@ -125,12 +126,25 @@ def _asked_again(plan: Plan, manifest: Manifest) -> Iterator[Diagnostic]:
 def _wants_otherwise(desired: DesiredState, change: Change) -> bool:
     """Whether the manifest says of an object something else than it will be after the change."""
     wanted = desired.objects.get(change.address)
+    if _cut_off_again(desired, change):
+        return True
     if change.action is Action.DELETE:
         return wanted is not None
     if wanted is None:
         return change.address in desired.absent
     written = flatten(wanted)
     return any(field.path in written and written[field.path] != field.after for field in change.fields)
+
+
+def _cut_off_again(desired: DesiredState, change: Change) -> bool:
+    """Whether the manifest has a revocation that disables the client that the change enables."""
+    if not any(field.path == "enabled" and field.after is True for field in change.fields):
+        return False
+    return any(
+        isinstance(value, Revocation) and bool(value.block) and value.client == change.address.name
+        for address, value in desired.objects.items()
+        if address.server == change.address.server
+    )
 
 
 def _seen_for_order(desired: DesiredState, server: str) -> frozenset[Kind]:

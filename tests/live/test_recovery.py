@@ -87,8 +87,9 @@ def test_a_rollback_of_a_first_apply_leaves_the_servers_as_they_were(
     assert shown.code == 0, shown.err
     assert "to delete" in shown.out
     assert "[rollback-not-lasting]" in shown.out
+    assert oauthdeploy("rollback", str(first), "--yes", "--max-deletes", "1").code == 5
     pair.writes()
-    back = oauthdeploy("rollback", str(first), "--yes", "--allow", "too-many-deletes", "-o", "json")
+    back = oauthdeploy("rollback", str(first), "--yes", "-o", "json")
     assert back.code == 0, back.out + back.err
     assert back.json["complete"]
     assert back.json["verification"] == []

@@ -306,6 +306,76 @@ def test_without_writing_it_the_next_plan_stops_at_what_it_would_undo(deployed: 
     assert deployed.run("plan", "--detailed-exitcode").code == 0
 
 
+ENABLED = ("    type: public\n", "    type: public\n    enabled: true\n")
+ENTRY = "revocations: [{id: INC-9, client: web-shop, reason: lost, tokens: all, block: [resource, authorization]}]\n"
+
+
+def stops_of(pair: Pair, *flags: str) -> list[str]:
+    """The rules at which the next apply would stop."""
+    found = pair.run("plan", "-o", "json", *flags)
+    assert found.code == 0, found.err
+    return [stop["rule"] for stop in found.json["stops"]]
+
+
+def test_an_entry_that_is_taken_out_again_undoes_no_cut_off_unnoticed(deployed: Pair) -> None:
+    """An apply records the cut-offs that it makes, as `revoke` does; once somebody has lifted one, it is over."""
+    manifest = deployed.folder / "oauthdeploy.yaml"
+    before = manifest.read_text()
+    manifest.write_text(before + ENTRY)
+    assert deployed.run("apply", "--yes").code == 0
+    trail = deployed.folder / ".oauthdeploy" / "audit.jsonl"
+    records = [json.loads(line) for line in trail.read_text().splitlines()]
+    assert [(one["type"], one["command"]) for one in records] == [("started", "apply"), ("finished", "apply")]
+    assert records[1]["result"] == "done"
+    assert {(one["server"], one["state"]) for one in records[1]["servers"]} == {
+        ("login", "cut-off"),
+        ("orders", "cut-off"),
+    }
+    manifest.write_text(before.replace(*ENABLED))
+    assert stops_of(deployed) == ["undoes-cut-off"]
+    assert stops_of(deployed, "--exclude", "client/web-shop") == []
+    assert deployed.run("apply", "--yes").code == 5
+    lifted = deployed.run("apply", "--yes", "--allow", "undoes-cut-off")
+    assert lifted.code == 0, lifted.err
+    assert json.loads(trail.read_text().splitlines()[-1])["type"] == "lifted"
+    deployed.admin(deployed.orders, "PATCH", "/admin/oauth/client/web-shop", {"enabled": False})
+    assert stops_of(deployed) == []
+    assert deployed.run("apply", "--yes").code == 0
+
+
+def test_a_cut_off_that_is_recorded_elsewhere_counts_there(deployed: Pair, tmp_path: Path) -> None:
+    """`--audit FILE`, or its variable, is read by every plan; one that can't be read is said, and stops no plan."""
+    manifest = deployed.folder / "oauthdeploy.yaml"
+    manifest.write_text(manifest.read_text().replace(*ENABLED))
+    trail = tmp_path / "volume" / "cut-offs.jsonl"
+    assert deployed.run("revoke", "web-shop", "--yes", "--no-write", "--audit", str(trail)).code == 0
+    assert stops_of(deployed) == []
+    assert stops_of(deployed, "--audit", str(trail)) == ["undoes-cut-off"]
+    assert deployed.run("apply", "--yes", env={"OAUTHDEPLOY_AUDIT": str(trail)}).code == 5
+    assert deployed.run("drift", "--audit", str(trail), "--fail-on", "high").code == 5
+    with trail.open("a") as lines:
+        lines.write("{\n")
+    torn = deployed.run("plan", "--audit", str(trail))
+    assert "[audit-unread]" in torn.out
+    assert "undoes-cut-off" in torn.out
+    lost = deployed.run("plan", "--audit", str(tmp_path / "none.jsonl"))
+    assert lost.code == 0
+    assert "There is no such file" in lost.out
+    assert "audit-unread" not in deployed.run("plan").out
+
+
+def test_a_rollback_of_a_cut_off_says_that_the_manifest_cuts_off_again(deployed: Pair) -> None:
+    """`revoke` has written the entry; without taking it out, the rollback lasts until the next apply."""
+    assert deployed.run("revoke", "web-shop", "--yes", "--ticket", "INC-3").code == 0
+    (journal,) = (deployed.folder / ".oauthdeploy" / "revocations").iterdir()
+    back = deployed.run("rollback", str(journal), "--yes", "--allow", "undoes-cut-off")
+    assert back.code == 0, back.err
+    assert "[rollback-not-lasting]" in back.out
+    assert "client/web-shop@login" in back.out
+    again = deployed.run("plan", "-o", "json")
+    assert {change["kind"] for change in again.json["changes"]} == {"revocation"}
+
+
 def test_an_entry_that_can_not_be_written_is_said_after_the_cut_off(deployed: Pair) -> None:
     """The cut-off comes first; then the exit code and the entry to put in by hand."""
     manifest = deployed.folder / "oauthdeploy.yaml"

@@ -30,6 +30,7 @@ OPENID: Final = "openid-connect"
 OWNER: Final = f"{MARK}owner"
 REVISION: Final = f"{MARK}secret.revision"
 REVOKED: Final = f"{MARK}revoked."
+BLOCKED: Final = f"{MARK}blocked"
 
 VOLATILE: Final = frozenset(
     {
@@ -104,6 +105,11 @@ class LiveClient:
         return (*self.default, *self.optional)
 
     @property
+    def cut_off(self) -> str:
+        """The revocation that disabled the client, by our mark; "" where it is enabled, or disabled otherwise."""
+        return str(marks_of(self.raw).get(BLOCKED, "")) if self.value.enabled is False else ""
+
+    @property
     def secret(self) -> Secret | None:
         """The secret, where the server tells it."""
         return self.value.secret.value if self.value.secret is not None else None
@@ -164,6 +170,8 @@ def put_client(raw: dict[str, Any], values: Mapping[str, Any]) -> None:
     """Put fields of the model's Client, by dotted path, into the JSON of a client."""
     raw["attributes"] = dict(kept_attributes(raw))
     write_fields(CLIENT, values, raw)
+    if values.get("enabled") is True and BLOCKED in raw["attributes"]:
+        raw["attributes"][BLOCKED] = ""
 
 
 # -- the driver's own options of a client -------------------------------------------------------------------------------

@@ -442,4 +442,5 @@ def state_of(reader: Reader, requests: int) -> ServerState:
         accounts=MappingProxyType(dict(reader.accounts)) if reader.wanted.accounts and unread is None else None,
         accounts_unread=unread,
         hidden=MappingProxyType(dict(reader.hidden)),
+        cut_offs=MappingProxyType({one.uuid: one.cut_off for one in reader.clients.values() if one.cut_off}),
     )

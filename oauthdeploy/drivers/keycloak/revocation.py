@@ -11,7 +11,7 @@ from oauthdeploy.core.errors import ServerError
 from oauthdeploy.drivers.base import Applied
 from oauthdeploy.drivers.common_steps import at_once, blocks, deletes_tokens
 from oauthdeploy.drivers.keycloak.client import AdminApi
-from oauthdeploy.drivers.keycloak.mapping import secret_in, whole
+from oauthdeploy.drivers.keycloak.mapping import BLOCKED, secret_in, whole
 from oauthdeploy.drivers.keycloak.revocation_state import mark_name, moment_of
 from oauthdeploy.model.objects import IssuedBefore, Revocation, Side
 from oauthdeploy.planning.changes import Change
@@ -35,9 +35,9 @@ class Cutter:
         raw = self.admin.client(uuid)
         if raw is None:
             return Applied(change.address, desired, note="The client no longer exists.")
-        blocking = blocks(change, SIDES)
+        blocking = change.address.name if blocks(change, SIDES) else ""
         if not deletes_tokens(change, SIDES):
-            self.admin.put_client(uuid, {**whole(raw), **({"enabled": False} if blocking else {})}, raw)
+            self.admin.put_client(uuid, _disabled(whole(raw), blocking), raw)
             return Applied(change.address, desired, uuid)
         cut_at: int | None = None
         if isinstance(desired.tokens, IssuedBefore):
@@ -50,14 +50,14 @@ class Cutter:
         notes += self._push(uuid)
         return Applied(change.address, desired, uuid, note=" ".join(notes), cut_at=cut_at)
 
-    def _cut_before(self, raw: Mapping[str, Any], bound: IssuedBefore, *, blocking: bool) -> str:
+    def _cut_before(self, raw: Mapping[str, Any], bound: IssuedBefore, *, blocking: str) -> str:
         """End the tokens from before a moment, in one PUT; a moment to come counts as now."""
         now = self.admin.clock()
         end = min(moment_of(bound), _after(now))
         self._put(raw, end, blocking=blocking)
         return "Tokens issued before now are refused." if end > now else "Tokens issued before that time are refused."
 
-    def _cut_all(self, raw: Mapping[str, Any], name: str, *, blocking: bool) -> int:
+    def _cut_all(self, raw: Mapping[str, Any], name: str, *, blocking: str) -> int:
         """End every token that was issued by now; gives the not-before that did it, and keeps it as a mark.
 
         A token that is issued between the look at the clock and the PUT may be younger than the not-before of that PUT. So the
@@ -66,16 +66,14 @@ class Cutter:
         again.
         """
         if blocking:
-            self._put(raw, None, blocking=True)
+            self._put(raw, None, blocking=blocking)
         elif raw.get("enabled") is not False:
-            self._put(raw, _after(self.admin.clock()), blocking=False)
+            self._put(raw, _after(self.admin.clock()), blocking="")
         return self._put(raw, _after(self.admin.clock()), blocking=blocking, mark=mark_name(name))
 
-    def _put(self, raw: Mapping[str, Any], end: int | None, *, blocking: bool, mark: str = "") -> int:
-        """PUT the client with a not-before, disabled if `blocking`; gives the not-before that it then has."""
-        body = whole(raw)
-        if blocking:
-            body["enabled"] = False
+    def _put(self, raw: Mapping[str, Any], end: int | None, *, blocking: str, mark: str = "") -> int:
+        """PUT the client with a not-before, disabled by the revocation `blocking`; gives the not-before that it then has."""
+        body = _disabled(whole(raw), blocking)
         had = body.get("notBefore")
         # Never earlier than it was: that would bring tokens back to life that another revocation ended.
         body["notBefore"] = max(end or 0, had if isinstance(had, int) else 0)
@@ -125,6 +123,14 @@ class Cutter:
 def _after(now: int) -> int:
     """The not-before that ends the tokens of the second `now`: Keycloak spares those of its own second (docs/servers.md)."""
     return now + 1
+
+
+def _disabled(body: dict[str, Any], blocking: str) -> dict[str, Any]:
+    """The body of a client, disabled with a mark that names the revocation `blocking`; as it is for ""."""
+    if blocking:
+        body["enabled"] = False
+        body["attributes"][BLOCKED] = blocking
+    return body
 
 
 def count_cut_off(change: Change) -> int:

@@ -137,7 +137,13 @@ class OpaDriver(Driver):
                 objects.update(self._of_kind(document, kind, wanted))
             except Garbled as problem:
                 unreadable[kind] = self._unreadable(problem)
-        return ServerState(self.name, MappingProxyType(objects), MappingProxyType(unreadable), tally.requests)
+        return ServerState(
+            self.name,
+            MappingProxyType(objects),
+            MappingProxyType(unreadable),
+            tally.requests,
+            cut_offs=MappingProxyType(dict(mapping.cut_offs_in(document))),
+        )
 
     def _of_kind(self, document: Document, kind: Kind, wanted: Wanted) -> Mapping[Address, LiveObject]:
         if kind is not Kind.REVOCATION:

@@ -140,6 +140,16 @@ def _clients(document: Document, owner: str) -> Iterator[tuple[str, LiveObject]]
         yield name, live
 
 
+def cut_offs_in(document: Document) -> Mapping[str, str]:
+    """The clients that a revocation blocks, with its name. What can't be parsed blocks them all the same, and names none."""
+    blocked = document.get(BLOCKED)
+    return {
+        client: str(why["revocation"])
+        for client, why in (blocked.items() if isinstance(blocked, Mapping) else ())
+        if isinstance(why, Mapping) and isinstance(why.get("revocation"), str)
+    }
+
+
 def read_revocation(document: Document, name: str, revocation: Revocation) -> LiveObject:
     """What a document says about the cut-off of that name. Raises Garbled."""
     client = client_of(document, revocation.client)

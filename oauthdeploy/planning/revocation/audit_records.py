@@ -9,8 +9,8 @@ from typing import Literal
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import OAuthDeployError
-from oauthdeploy.model.objects import IssuedBefore, Revocation
-from oauthdeploy.model.state import LiveObject, LiveState
+from oauthdeploy.model.objects import IssuedBefore, Revocation, Side
+from oauthdeploy.model.state import DesiredState, LiveObject, LiveState
 from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
 from oauthdeploy.planning.pending_revocations import BLOCKED
 from oauthdeploy.planning.plan import Plan
@@ -81,6 +81,33 @@ def server_records(
             )
         )
     return tuple(records)
+
+
+def lifted_records(
+    report: ApplyReport, desired: DesiredState
+) -> tuple[tuple[AskedRecord, ...], tuple[ServerRecord, ...]]:
+    """The records of the cut-offs that the changes of an apply undid."""
+    asked: dict[tuple[str, str], AskedRecord] = {}
+    servers: list[ServerRecord] = []
+    for outcome in report.outcomes:
+        change = outcome.change
+        if outcome.status is not Status.DONE or not change.undoes:
+            continue
+        client, server = change.address.name, desired.servers[change.address.server]
+        sides = tuple(side.value for side in (Side.AUTHORIZATION, Side.RESOURCE))
+        asked[change.undoes, client] = AskedRecord(id=change.undoes, client=client, tokens=False, block=sides)
+        identity = change.live.identity if change.live is not None else outcome.identity
+        servers.append(
+            ServerRecord(
+                server=change.address.server,
+                revocation=change.undoes,
+                role=server.role.value,
+                state="lifted",
+                found=FoundRecord(client=change.live is not None, identity=identity or None),
+                verified=report.verified,
+            )
+        )
+    return tuple(asked.values()), tuple(servers)
 
 
 def failed_records(asked: CutOff, error: OAuthDeployError) -> tuple[ServerRecord, ...]:

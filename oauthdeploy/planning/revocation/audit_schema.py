@@ -46,7 +46,7 @@ class ProblemRecord(Model):
     fix: str = Field(description="What to do.")
 
 
-State = Literal["cut-off", "nothing-to-do", "client-not-there", "not-offered", "failed", "unreachable"]
+State = Literal["cut-off", "nothing-to-do", "client-not-there", "not-offered", "failed", "unreachable", "lifted"]
 
 
 class ServerRecord(Model):
@@ -57,7 +57,7 @@ class ServerRecord(Model):
     role: Literal["authorization", "resource", "both"] = Field(description="The server's role.")
     state: State = Field(
         description="cut-off: done and verified as far as `verified` says; nothing-to-do: it was already cut off; "
-        "client-not-there; not-offered: the server does not support it; failed; unreachable."
+        "client-not-there; not-offered: the server does not support it; failed; unreachable; lifted: the client may work again."
     )
     found: FoundRecord | None = Field(None, description="The state before, where it could be read.")
     done: tuple[str, ...] = Field((), description="What was done, in words.")
@@ -74,10 +74,12 @@ class AuditRecord(Model):
 
     version: int = Field(VERSION, description="Version of this document.", ge=VERSION, le=VERSION)
     format: Literal["oauthdeploy/audit"] = Field("oauthdeploy/audit", description="The name of the audit trail.")
-    type: Literal["started", "finished"] = Field(description="Before the first write, or after the last.")
+    type: Literal["started", "finished", "lifted"] = Field(
+        description="Before the first write, or after the last; lifted: a later run gave back what the cut-off took away."
+    )
     id: str = Field(description="The same in both records of a cut-off.")
     at: datetime = Field(description="Time of the record, in UTC.")
-    command: Literal["revoke", "tokens delete"] = Field(description="The command that was run.")
+    command: Literal["revoke", "tokens delete", "apply"] = Field(description="The command that was run.")
     tool: str = Field(description="Release of oauthdeploy.")
     manifest: str = Field(description="The name of the manifest.")
     environment: str | None = Field(None, description="The environment of the manifest.")

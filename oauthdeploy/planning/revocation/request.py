@@ -94,6 +94,12 @@ def cut_off(desired: DesiredState, revocations: Mapping[str, Revocation], facts:
     return CutOff(asked, Diagnostics.of(gaps).sorted())
 
 
+def asked_in(plan: Plan, desired: DesiredState) -> CutOff:
+    """The revocations that a plan of a manifest carries out, as an estate of their own."""
+    made = {change.address: change.desired for change in plan.changes if isinstance(change.desired, Revocation)}
+    return CutOff(replace(desired, objects=MappingProxyType(made)), Diagnostics())
+
+
 def _known(desired: DesiredState) -> Mapping[str, Identity]:
     """The manifest's clients by key, with their names and versions."""
     known = {address.name: identity for address, identity in desired.identities.items()}

@@ -22,7 +22,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import JournalFailed
 from oauthdeploy.model.identities import Identity
 from oauthdeploy.model.objects import Association, Client, Object, Revocation, Trust
-from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Policy, Prune, PrunePolicy
+from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Policy, PolicyLimits, Prune, PrunePolicy
 from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.normalize import flatten, same
 from oauthdeploy.planning.rollback.steps import Step, built
@@ -35,6 +35,7 @@ END_UNKNOWN: Final = "end-unknown"
 _KEYS: Final = ("name", "version")
 """By which a server tells clients whose ids it makes itself."""
 
+_NO_LIMITS: Final = PolicyLimits(max_deletes="100%", max_updates="100%")
 _NO_PRUNING: Final = PrunePolicy(clients=Prune.NONE, scopes=Prune.NONE, associations=Prune.NONE)
 
 
@@ -57,12 +58,18 @@ class _Draft:
 
 
 def inverse(
-    steps: Sequence[Step], base: DesiredState, live: LiveState | None = None, *, lifted: bool = False
+    steps: Sequence[Step],
+    base: DesiredState,
+    live: LiveState | None = None,
+    *,
+    lifted: bool = False,
+    limits: PolicyLimits | None = None,
 ) -> Inverse:
     """The desired state that takes `steps` back.
 
-    `base` is the manifest of today: its servers, its safety policy, and the secrets of clients that are made anew. Without
-    `live` the wish is unfinished and good for one thing: to read what it is about. With `live`, which holds the scopes,
+    `base` is the manifest of today: its servers, its protected objects, and the secrets of clients that are made anew. What goes
+    is what the run made, so the shares of its policy say nothing here: `limits` (None: no limits) are what somebody asks for.
+    Without `live` the wish is unfinished and good for one thing: to read what it is about. With `live`, which holds the scopes,
     clients and associations of those servers, what has changed since the run is left out (unless `lifted`) and said.
 
     Raises JournalFailed for a server that the manifest no longer has.
@@ -79,7 +86,7 @@ def inverse(
             wish.found.append(_finding(step, END_UNKNOWN, "The outcome of a change is unknown", _UNKNOWN_END, _LOOK))
     if live is not None:
         _drop_unfounded(wish, live)
-    policy = Policy(prune=_NO_PRUNING, protect=base.policy.protect, limits=base.policy.limits)
+    policy = Policy(prune=_NO_PRUNING, protect=base.policy.protect, limits=limits or _NO_LIMITS)
     desired = replace(
         base,
         objects=MappingProxyType(dict(sorted(wish.objects.items()))),

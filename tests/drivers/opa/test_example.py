@@ -94,14 +94,15 @@ class Estate:
         answer = requests.request(method, self.service + path, headers=headers, timeout=10)
         return answer.status_code, str(answer.json().get("error", ""))
 
-    def apply(self, *changes: tuple[str, str], more: str = "", expected: int = 0) -> None:
+    def apply(self, *changes: tuple[str, str], more: str = "", expected: int = 0, allow: tuple[str, ...] = ()) -> None:
         text = self.manifest.read_text()
         for old, new in changes:
             assert old in text
             text = text.replace(old, new)
         place = self.manifest.with_name("now.yaml")
         place.write_text(text + more)
-        assert run(["apply", "--yes", "-q", "-f", str(place)]) == expected
+        lifted = [word for rule in allow for word in ("--allow", rule)]
+        assert run(["apply", "--yes", "-q", "-f", str(place), *lifted]) == expected
         assert run(["plan", "--detailed-exitcode", "-q", "-f", str(place)]) == 0
         assert run(["drift", "-q", "-f", str(place)]) == 0
 
@@ -181,7 +182,14 @@ def test_associations_and_cut_offs_take_effect_with_the_next_call(estate: Estate
     assert estate.call(old, "DELETE") == (401, "invalid_token")
     estate.apply(more=f"{entry}tokens: {{issued_before: {moment}}}, block: [resource]}}\n")
     assert estate.call(token, "DELETE") == (401, "invalid_token")
-    estate.apply(("  nightly-batch:\n", "  nightly-batch:\n    enabled: true\n"))
+    # The entry is gone, and so is the audit file: OPA's own record of the block remains.
+    elsewhere = estate.manifest.with_name("elsewhere")
+    text = estate.manifest.read_text().replace("  nightly-batch:\n", "  nightly-batch:\n    enabled: true\n")
+    estate.manifest.with_name("now.yaml").write_text(text)
+    words = ["apply", "--yes", "-q", "-f", str(estate.manifest.with_name("now.yaml")), "--state-dir", str(elsewhere)]
+    assert run(words) == 5
+    assert estate.call(token, "DELETE") == (401, "invalid_token")
+    estate.apply(("  nightly-batch:\n", "  nightly-batch:\n    enabled: true\n"), allow=("undoes-cut-off",))
     assert estate.call(token, "DELETE") == (200, "")
     assert estate.call(old, "DELETE") == (401, "invalid_token")
 

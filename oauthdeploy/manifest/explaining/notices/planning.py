@@ -23,10 +23,19 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Remove the association in the manifest that the client belongs to, or add it to the list.",
     ),
     (
+        "audit-unread",
+        "warning",
+        "The audit file could not be read",
+        "It says which clients were cut off, so that no run gives them access again unnoticed. It is missing where --audit names "
+        "it, or something in it can't be read.",
+        "Check the file, or name another with --audit FILE.",
+    ),
+    (
         "rollback-not-lasting",
         "warning",
         "The manifest still asks for what is taken back",
-        "A rollback changes the servers and not the manifest, so that the next apply makes the same changes again.",
+        "A rollback changes the servers and not the manifest, so that the next apply makes the same changes again, or cuts a "
+        "client off again that the manifest revokes.",
         "Take the change back in the manifest too.",
     ),
     (

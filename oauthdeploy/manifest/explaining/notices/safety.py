@@ -91,8 +91,8 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "undoes-cut-off",
         "error",
         "The plan gives back what a cut-off took away",
-        "`revoke` disabled the client, as its audit file says, and the manifest still wants it enabled: the next run would "
-        "undo the cut-off.",
+        "A revocation disabled the client, as the audit file or the server's own mark says, and the manifest wants it enabled "
+        "or created again: the next run would undo the cut-off.",
         "Write the cut-off into the manifest, as `revoke` does by itself; lift the rule once where the incident is over.",
     ),
     (

@@ -1,0 +1,149 @@
+"""What is recorded of cut-offs: before the first write, after the last one, and when a later run lifts them."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, Self
+
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.core.version import __version__
+from oauthdeploy.manifest.api import Manifest
+from oauthdeploy.model.objects import Revocation
+from oauthdeploy.model.state import LiveState
+from oauthdeploy.planning.outcome import ApplyReport
+from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.revocation.audit_records import (
+    failed_records,
+    lifted_records,
+    request_records,
+    result_of,
+    server_records,
+)
+from oauthdeploy.planning.revocation.audit_schema import AskedRecord, AuditRecord, ServerRecord
+from oauthdeploy.planning.revocation.request import CutOff, asked_in
+from oauthdeploy.running.audit import append, require_writable
+from oauthdeploy.running.clock import utc_now
+from oauthdeploy.running.os_account import account_name
+
+
+class AuditTrail:
+    """The two records of one run's cut-offs."""
+
+    def __init__(self, path: Path, blank: AuditRecord) -> None:
+        self.path = path
+        self._blank = blank
+
+    @classmethod
+    def of(
+        cls,
+        manifest: Manifest,
+        path: Path,
+        command: Literal["revoke", "tokens delete", "apply"],
+        asked: Sequence[AskedRecord],
+        *,
+        who: str | None = None,
+        reason: str | None = None,
+        ticket: str | None = None,
+    ) -> Self:
+        """The trail in a file that can be written. Raises AuditFailed."""
+        account = account_name()
+        blank = AuditRecord(
+            version=1,
+            format="oauthdeploy/audit",
+            type="started",
+            id=uuid.uuid4().hex,
+            at=utc_now(),
+            command=command,
+            tool=f"oauthdeploy {__version__}",
+            manifest=manifest.desired.name,
+            environment=manifest.environment,
+            who=who or account,
+            account=account,
+            host=socket.gethostname(),
+            reason=reason,
+            ticket=ticket,
+            asked=tuple(asked),
+            servers=(),
+            result=None,
+            seconds=None,
+            journal=None,
+        )
+        require_writable(path)
+        return cls(path, blank)
+
+    def started(self) -> None:
+        """Record what is about to be done."""
+        append(self.path, self._blank.model_copy(update={"at": utc_now()}))
+
+    def finished(self, servers: tuple[ServerRecord, ...], report: ApplyReport | None, seconds: float) -> AuditRecord:
+        """Record and give what was done."""
+        return self._end(
+            servers=servers,
+            result=result_of(servers),
+            seconds=round(seconds, 3),
+            journal=report.journal if report is not None and report.journal else None,
+        )
+
+    def failed(self, asked: CutOff, error: OAuthDeployError, seconds: float) -> None:
+        """Record that it came to nothing."""
+        self._end(servers=failed_records(asked, error), result="failed", seconds=round(seconds, 3))
+
+    def lifted(self, servers: tuple[ServerRecord, ...], report: ApplyReport) -> None:
+        """Record that cut-offs are lifted."""
+        self._end(type="lifted", servers=servers, journal=report.journal or None)
+
+    def _end(self, **told: object) -> AuditRecord:
+        record = self._blank.model_copy(update={"type": "finished", "at": utc_now(), **told})
+        append(self.path, record)
+        return record
+
+
+class PlannedCutOffs:
+    """The records of the cut-offs that a plan makes, and of those that it lifts; nothing is recorded of any other plan."""
+
+    def __init__(self, manifest: Manifest, plan: Plan, live: LiveState, path: Path) -> None:
+        """Raises AuditFailed where there is something to record and the file can't be written."""
+        self._manifest, self._plan, self._live, self._path = manifest, plan, live, path
+        self._asked = asked_in(plan, manifest.desired)
+        wanted = {
+            address.name: value
+            for address, value in self._asked.desired.objects.items()
+            if isinstance(value, Revocation)
+        }
+        self._trail = self._new(request_records(wanted)) if wanted else None
+        if any(change.undoes for change in plan.changes):
+            require_writable(path)
+
+    def _new(self, asked: Sequence[AskedRecord]) -> AuditTrail:
+        return AuditTrail.of(self._manifest, self._path, "apply", asked)
+
+    def started(self) -> None:
+        """Record what is about to be cut off."""
+        if self._trail is not None:
+            self._trail.started()
+
+    def ended(self, report: ApplyReport) -> None:
+        """Record what was cut off, and what was lifted."""
+        if self._trail is not None:
+            records = server_records(
+                self._asked,
+                self._plan,
+                self._live,
+                MappingProxyType({}),
+                report,
+                report.verification,
+                MappingProxyType({}),
+            )
+            self._trail.finished(records, report, report.seconds)
+        asked, servers = lifted_records(report, self._manifest.desired)
+        if asked:
+            self._new(asked).lifted(servers, report)
+
+    def failed(self, error: OAuthDeployError) -> None:
+        """Record that it came to nothing."""
+        if self._trail is not None:
+            self._trail.failed(self._asked, error, 0.0)
