@@ -175,6 +175,15 @@ def test_a_block_disables_the_client_and_lifting_it_is_nobodys_accident(
     assert not active(site, token)
     assert site.realm.token("batch", SECRET.reveal()).status_code == 401
     assert converge(site, {**blocked, CUT: cut}).plan.is_empty
+    uuid = site.realm.client("batch")["id"]
+    with site.driver(read_only=True) as driver:
+        _plan, state = plan_of(driver, site.desired(estate))
+    assert state.cut_offs == {uuid: CUT.name}, "the realm knows who was cut off when the entry is gone"
+    converge(site, {**estate, at(Kind.CLIENT, "batch"): client(enabled=True)})
+    with site.driver(read_only=True) as driver:
+        _plan, state = plan_of(driver, site.desired(estate))
+    assert state.cut_offs == {}, "who is enabled again is cut off no more, also when somebody disables it later"
+    assert "oauthdeploy.blocked" not in site.realm.client("batch")["attributes"]
 
 
 def test_the_token_of_a_proof_is_revoked_by_itself(site: Site, estate: dict[Address, Object]) -> None:
