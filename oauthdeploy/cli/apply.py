@@ -232,9 +232,16 @@ def not_as_planned(report: ApplyReport) -> OAuthDeployError | None:
 
 def _unsure(report: ApplyReport) -> PartialApply | None:
     """What keeps a run that made all changes of its plan from being done: None where nothing does."""
+    from oauthdeploy.planning.revocation.request import LEFT_OUT
     from oauthdeploy.planning.unread import not_known
     from oauthdeploy.running.apply_findings import NOT_VERIFIED
 
+    if left_out := [item.detail for item in report.plan.diagnostics if item.rule == LEFT_OUT]:
+        return PartialApply(
+            "Only the cut-offs were made, because a server did not respond",
+            detail="\n".join(left_out),
+            fix="Run the same command again when every server responds.",
+        )
     if report.verification.errors:
         return PartialApply(
             "The servers do not hold everything that was applied",

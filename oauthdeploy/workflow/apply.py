@@ -18,6 +18,7 @@ from oauthdeploy.running.journal import JOURNALS
 from oauthdeploy.running.read import read_live
 from oauthdeploy.running.undelivered_secrets import with_lost_secrets
 from oauthdeploy.workflow.connections import connected, load
+from oauthdeploy.workflow.cut_offs_first import cutting_off_first
 from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
 from oauthdeploy.workflow.locking import state_folder
 from oauthdeploy.workflow.options import PingResult, RunOptions
@@ -49,18 +50,24 @@ def run_plan(
     Gives None when `confirm` said no. An empty plan is not asked about and writes nothing. `on_event` is called from worker
     threads, one call at a time. Setting `stop` finishes the requests in flight and skips the rest.
 
+    Where a server does not respond, only the manifest's cut-offs are made, on the others (`cut_offs_first`).
+
     Raises what `make_plan` raises, and SafetyStop, StalePlan, LockBusy.
     """
     options = options or RunOptions()
     manifest = load(request, options)
-    return run_job(
-        manifest,
-        options,
-        lambda readers: planned(manifest, readers, options),
-        confirm=confirm,
-        on_event=on_event,
-        stop=stop,
-    )
+
+    def run() -> ApplyReport | None:
+        return run_job(
+            manifest,
+            options,
+            lambda readers: planned(manifest, readers, options),
+            confirm=confirm,
+            on_event=on_event,
+            stop=stop,
+        )
+
+    return cutting_off_first(manifest, options, run, confirm=confirm, on_event=on_event, stop=stop)
 
 
 def planned(manifest: Manifest, readers: Mapping[str, Driver], options: RunOptions) -> Job:

@@ -19,6 +19,7 @@ from oauthdeploy.planning.selection import restrict_to
 from oauthdeploy.running.journal import JOURNALS, last_journal, read_story
 from oauthdeploy.workflow.apply import planned
 from oauthdeploy.workflow.connections import load
+from oauthdeploy.workflow.cut_offs_first import cutting_off_first
 from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
 from oauthdeploy.workflow.locking import state_folder
 from oauthdeploy.workflow.options import RunOptions
@@ -76,7 +77,10 @@ def run_resume(
         tell(resumption(story, job.plan))
         return job
 
-    return run_job(manifest, options, make, confirm=confirm, on_event=on_event, stop=stop)
+    def run() -> ApplyReport | None:
+        return run_job(manifest, options, make, confirm=confirm, on_event=on_event, stop=stop)
+
+    return cutting_off_first(manifest, options, run, confirm=confirm, on_event=on_event, stop=stop)
 
 
 def resumption(story: RunHistory, plan: Plan) -> Resumption:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -36,7 +36,7 @@ from oauthdeploy.running.revocation_proof import prove
 from oauthdeploy.workflow import execution
 from oauthdeploy.workflow.audit_trail import AuditTrail
 from oauthdeploy.workflow.connections import connected, load, prover_of
-from oauthdeploy.workflow.execution import Job
+from oauthdeploy.workflow.execution import Confirm, Job, Listener
 from oauthdeploy.workflow.locking import audit_file, state_folder
 from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.planner import plan_now
@@ -119,7 +119,7 @@ def revoke(
     trail.started()
     watch = _Watch(on_event)
     try:
-        look, report = _carry_out(manifest, look, options, watch, stop or threading.Event())
+        look, report = cut_off_now(manifest, look, options, on_event=watch.hear, stop=stop)
     except OAuthDeployError as error:
         trail.failed(look.asked, error, watch.seconds)
         raise
@@ -140,7 +140,7 @@ def _first_look(manifest: Manifest, order: RevocationRequest, options: RunOption
     reach = options.servers or tuple(
         name for name, server in asked.desired.servers.items() if facts[server.driver].writable
     )
-    look = _look(manifest, on_servers(asked, reach), options, MappingProxyType({}))
+    look = look_at(manifest, on_servers(asked, reach), options, MappingProxyType({}))
     if not look.found and not look.down and not any(True for _ in look.asked.gaps):
         clients = ", ".join(sorted({f"'{item.client}'" for item in order.revocations.values()}))
         known = sorted({address.name for address in manifest.desired.objects if address.kind.value == "client"})
@@ -153,7 +153,7 @@ def _first_look(manifest: Manifest, order: RevocationRequest, options: RunOption
     return look
 
 
-def _look(manifest: Manifest, asked: CutOff, options: RunOptions, down: Mapping[str, OAuthDeployError]) -> Look:
+def look_at(manifest: Manifest, asked: CutOff, options: RunOptions, down: Mapping[str, OAuthDeployError]) -> Look:
     """Plan for the servers that answer, asking again without those that don't. Raises the errors where none does."""
     down = dict(down)
     everyone = {address.server for address in asked.addresses}
@@ -168,24 +168,32 @@ def _look(manifest: Manifest, asked: CutOff, options: RunOptions, down: Mapping[
                 plan, live, _reports = plan_now(part, drivers, options)
             return Look(asked, cut_off_plan(plan, asked, down), live, MappingProxyType(down))
         except (ServerError, ServersFailed) as error:
-            down |= _by_server(error, left)
+            down |= by_server(error, left)
 
 
-def _carry_out(
-    manifest: Manifest, look: Look, options: RunOptions, watch: _Watch, stop: threading.Event
+def cut_off_now(
+    manifest: Manifest,
+    look: Look,
+    options: RunOptions,
+    *,
+    confirm: Confirm | None = None,
+    on_event: Listener | None = None,
+    stop: threading.Event | None = None,
 ) -> tuple[Look, ApplyReport | None]:
-    """Apply, and where a server has gone away since the look, look and apply without it."""
+    """Apply, and where a server has gone away since the look, look and apply without it. The report is None where nothing was to
+    be done, or `confirm` said no.
+    """
     while not look.plan.is_empty:
         left = {address.server for address in look.asked.addresses} - look.down.keys()
         part = replace(manifest, desired=on_servers(look.asked, left).desired)
         job = Job(look.plan, part, look.live, urgent=True, journals=JOURNALS)
         try:
             report = execution.carry_out(
-                job, replace(options, servers=tuple(sorted(left))), on_event=watch.hear, stop=stop
+                job, replace(options, servers=tuple(sorted(left))), confirm=confirm, on_event=on_event, stop=stop
             )
             return look, report
         except (ServerError, ServersFailed) as error:
-            look = _look(manifest, look.asked, options, {**look.down, **_by_server(error, left)})
+            look = look_at(manifest, look.asked, options, {**look.down, **by_server(error, left)})
     return look, None
 
 
@@ -195,7 +203,7 @@ def _proved(manifest: Manifest, look: Look) -> Diagnostics:
     return prove(cut_off_changes(asked), asked.desired.servers, prover_of(replace(manifest, desired=asked.desired)))
 
 
-def _by_server(error: ServerError | ServersFailed, asked: set[str]) -> dict[str, OAuthDeployError]:
+def by_server(error: ServerError | ServersFailed, asked: Collection[str]) -> dict[str, OAuthDeployError]:
     """The errors by server. An error of none of the servers that were asked is raised."""
     members = error.members if isinstance(error, ServersFailed) else (error,)
     found: dict[str, OAuthDeployError] = {

@@ -120,6 +120,52 @@ def test_a_server_that_is_down_does_not_keep_the_other_from_being_cut_off(deploy
     assert len(trail(deployed)) == 2
 
 
+def edit(pair: Pair, *, cut_off: bool) -> None:
+    """Change a client's description in the manifest, and declare its cut-off."""
+    path = pair.folder / "oauthdeploy.yaml"
+    yaml = YAML()
+    manifest = yaml.load(path)
+    manifest["clients"]["nightly-batch"]["description"] = "Edited"
+    if cut_off:
+        manifest["revocations"] = [
+            {"id": "INC-7", "client": "nightly-batch", "tokens": "all", "block": ["authorization", "resource"]}
+        ]
+    yaml.dump(manifest, path)
+
+
+def test_an_apply_cuts_off_where_servers_respond_and_does_nothing_else(deployed: Pair) -> None:
+    """A leaked secret does not wait for a server that is down: exit 4, the server is named, and a later apply does the rest."""
+    bearer = token(deployed)
+    edit(deployed, cut_off=True)
+    deployed.orders.stop()
+    deployed.writes()
+    result = deployed.run("apply", "--yes")
+    assert result.code == 4, result.out + result.err
+    assert "server-left-out" in result.out
+    assert "Only the cut-offs were made" in result.err
+    assert "orders" in result.err
+    assert not active(deployed, bearer)
+    (client,) = [
+        one
+        for one in deployed.admin(deployed.login, "GET", "/admin/oauth/client?expand=true")["clients"]
+        if one["name"] == "Nightly Batch"
+    ]
+    assert client["enabled"] is False
+    assert client["description"] != "Edited"
+    again = deployed.run("apply", "--yes")
+    assert again.code == 8, "nothing is left to cut off, so the server that is down is the error: " + again.err
+
+
+def test_an_apply_without_a_cut_off_waits_for_every_server(deployed: Pair) -> None:
+    """The order of work needs both sides, so nothing else is written while one is down."""
+    edit(deployed, cut_off=False)
+    deployed.orders.stop()
+    deployed.writes()
+    result = deployed.run("apply", "--yes")
+    assert result.code == 8
+    assert deployed.writes() == []
+
+
 def test_a_name_that_no_server_knows_is_an_error_and_not_a_success(deployed: Pair) -> None:
     """A slip of the pen must not look like a cut-off."""
     result = deployed.run("revoke", "nightly-bach", "--yes")

@@ -25,6 +25,7 @@ from oauthdeploy.planning.cross_side import CLIENT_ID_DIFFERS
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.selection import restrict_to
 
+LEFT_OUT: Final = "server-left-out"
 NOT_OFFERED: Final = "cut-off-not-offered"
 DOUBTS: Final = frozenset({CLIENT_ID_DIFFERS})
 """Findings that make it doubtful whether a block has an effect: the cut-off is made, and it is not called verified."""
@@ -78,6 +79,17 @@ def cut_off(desired: DesiredState, revocations: Mapping[str, Revocation], facts:
             if here.tokens is not None or here.block:
                 objects[address] = here
     clients = {revocation.client for revocation in revocations.values()}
+    return _asking(desired, objects, clients, servers, Diagnostics.of(gaps).sorted())
+
+
+def _asking(
+    desired: DesiredState,
+    objects: Mapping[Address, Object],
+    clients: Collection[str],
+    servers: Mapping[str, Server],
+    gaps: Diagnostics,
+) -> CutOff:
+    """An estate that asks for `objects`, and knows who the clients are."""
     who = {
         address: _identity(value)
         for address, value in desired.objects.items()
@@ -88,10 +100,17 @@ def cut_off(desired: DesiredState, revocations: Mapping[str, Revocation], facts:
         servers=MappingProxyType(servers),
         objects=MappingProxyType({**who, **objects}),
         moved=MappingProxyType({address: name for address, name in desired.moved.items() if address in who}),
+        places=desired.places,
         policy=_NO_PRUNING,
         identities=MappingProxyType({a: identity for a, identity in desired.identities.items() if a.name in clients}),
     )
-    return CutOff(asked, Diagnostics.of(gaps).sorted())
+    return CutOff(asked, gaps)
+
+
+def declared_cut_offs(desired: DesiredState) -> CutOff:
+    """The revocations of a manifest where it puts them, and nothing else of it."""
+    objects = {address: value for address, value in desired.objects.items() if isinstance(value, Revocation)}
+    return _asking(desired, objects, {value.client for value in objects.values()}, desired.servers, Diagnostics())
 
 
 def asked_in(plan: Plan, desired: DesiredState) -> CutOff:
@@ -160,7 +179,7 @@ def unreadable(live: LiveState, server: str) -> Diagnostic | None:
 
 def _server_left_out(server: str, error: OAuthDeployError) -> Diagnostic:
     return Diagnostic(
-        "server-left-out",
+        LEFT_OUT,
         "A server was skipped, so the client is not cut off there",
         detail=f"{server}: {error.summary}.",
         fix="Run the same command again when the server responds, or cut off the client manually there.",

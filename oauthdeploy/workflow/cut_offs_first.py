@@ -1,0 +1,63 @@
+"""Where a server does not respond, an apply still cuts off on the others what the manifest says must be cut off.
+
+Anything else waits until every server responds, because the order of work needs both sides. A cut-off only takes away, and a
+leaked secret does not wait.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from oauthdeploy.core.errors import ServerError, ServersFailed
+from oauthdeploy.manifest.api import Manifest
+from oauthdeploy.planning.outcome import ApplyReport
+from oauthdeploy.planning.revocation.request import declared_cut_offs, on_servers
+from oauthdeploy.workflow.execution import Confirm, Listener
+from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.revocation import by_server, cut_off_now, look_at
+
+
+def cutting_off_first(
+    manifest: Manifest,
+    options: RunOptions,
+    run: Callable[[], ApplyReport | None],
+    *,
+    confirm: Confirm | None = None,
+    on_event: Listener | None = None,
+    stop: threading.Event | None = None,
+) -> ApplyReport | None:
+    """The report of `run`; if it raises the errors of servers, with nothing written, that of the cut-offs on the other servers,
+    with a finding (`server-left-out`) for each server that failed.
+
+    Raises the error of `run` if no server is left, or if there is nothing to cut off on those that are.
+    """
+    try:
+        return run()
+    except (ServerError, ServersFailed) as error:
+        report = _without(error, manifest, options, confirm, on_event, stop)
+        if report is None:
+            raise
+        return report
+
+
+def _without(
+    error: ServerError | ServersFailed,
+    manifest: Manifest,
+    options: RunOptions,
+    confirm: Confirm | None,
+    on_event: Listener | None,
+    stop: threading.Event | None,
+) -> ApplyReport | None:
+    chosen = set(options.servers or manifest.desired.servers)
+    asked = on_servers(declared_cut_offs(manifest.desired), chosen)
+    try:
+        down = by_server(error, chosen)
+        if not {address.server for address in asked.addresses} - down.keys():
+            return None
+        look = look_at(manifest, asked, options, down)
+        look, report = cut_off_now(manifest, look, options, confirm=confirm, on_event=on_event, stop=stop)
+    except (ServerError, ServersFailed):
+        return None
+    return None if report is None else replace(report, plan=look.plan)
