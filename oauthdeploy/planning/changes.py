@@ -117,7 +117,7 @@ class Change:
     leads to the object in the manifest. `note` is said beside the change. `former` is the address at which `live` stands
     while a rename has not been made. `lost` is what goes along for good, in words. `cut_at` is the moment, in seconds since 1970,
     before which a resource server is to refuse all tokens of a client: that of the authorization server's own cut-off. None: the
-    resource server's clock decides, until the authorization server has told its moment. `undoes` is the name of a recorded cut-off
+    resource server's clock decides until the authorization server has told its moment. `undoes` is the name of a recorded cut-off
     that it undoes.
     """
 

@@ -42,7 +42,7 @@ class Job:
     `manifest` is the one whose desired state the plan brings about, for a rollback the inverse. `reviewed`: somebody approved
     this very plan, so that every object is read again before its write. `in_place` are changes of a saved plan that were made
     already. `resumes` and `undoes` name the journal of another run. `urgent`: a cut-off, which does what it can on the servers
-    that answer and proves the outcome itself; its journals go to a folder of their own.
+    that answer and proves the outcome itself; its journals go to a folder of their own. `records`: they go to the audit trail.
     """
 
     plan: Plan
@@ -53,6 +53,7 @@ class Job:
     resumes: str = ""
     undoes: str = ""
     urgent: bool = False
+    records: bool = True
     journals: str = JOURNALS
 
 
@@ -93,8 +94,7 @@ def carry_out(
     if confirm is not None and not confirm(plan):
         return None
     require_safety(plan, options.allow)
-    # The cut-offs of `revoke` are recorded by its own command.
-    cut_offs = None if job.urgent else PlannedCutOffs(manifest, plan, job.live, audit_file(manifest, options))
+    cut_offs = PlannedCutOffs(manifest, plan, job.live, audit_file(manifest, options)) if job.records else None
     folder = state_folder(manifest, options) / job.journals
     with (
         connected(manifest, options, read_only=False) as drivers,

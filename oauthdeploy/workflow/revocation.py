@@ -119,7 +119,7 @@ def revoke(
     trail.started()
     watch = _Watch(on_event)
     try:
-        look, report = cut_off_now(manifest, look, options, on_event=watch.hear, stop=stop)
+        look, report = cut_off_now(manifest, look, options, on_event=watch.hear, stop=stop, records=False)
     except OAuthDeployError as error:
         trail.failed(look.asked, error, watch.seconds)
         raise
@@ -179,14 +179,15 @@ def cut_off_now(
     confirm: Confirm | None = None,
     on_event: Listener | None = None,
     stop: threading.Event | None = None,
+    records: bool = True,
 ) -> tuple[Look, ApplyReport | None]:
     """Apply, and where a server has gone away since the look, look and apply without it. The report is None where nothing was to
-    be done, or `confirm` said no.
+    be done, or `confirm` said no. Without `records` the caller writes the audit trail.
     """
     while not look.plan.is_empty:
         left = {address.server for address in look.asked.addresses} - look.down.keys()
         part = replace(manifest, desired=on_servers(look.asked, left).desired)
-        job = Job(look.plan, part, look.live, urgent=True, journals=JOURNALS)
+        job = Job(look.plan, part, look.live, urgent=True, records=records, journals=JOURNALS)
         try:
             report = execution.carry_out(
                 job, replace(options, servers=tuple(sorted(left))), confirm=confirm, on_event=on_event, stop=stop

@@ -152,6 +152,8 @@ def test_an_apply_cuts_off_where_servers_respond_and_does_nothing_else(deployed:
     ]
     assert client["enabled"] is False
     assert client["description"] != "Edited"
+    record = trail(deployed)[-1]
+    assert (record["command"], record["type"], states(record)) == ("apply", "finished", {"login": "cut-off"})
     again = deployed.run("apply", "--yes")
     assert again.code == 8, "nothing is left to cut off, so the server that is down is the error: " + again.err
 
