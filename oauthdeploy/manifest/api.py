@@ -9,7 +9,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from oauthdeploy.core.diagnostics import Path, SourceSpan
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, SourceSpan
 from oauthdeploy.manifest.digest import manifest_digest, part_digests
 from oauthdeploy.manifest.document import Document
 from oauthdeploy.model.fields import Model
@@ -56,7 +56,8 @@ class Manifest:
     `base` is the folder that relative paths start from; `locate` finds the place of a path in the files; `trace` tells where
     the value at a path comes from, None where nothing is written there. `credentials` and `options` are the drivers' own
     parts of each server entry, validated by their models, by server name. `environment` is the one that was merged in, and
-    `severities` are those that were asked for.
+    `severities` are those that were asked for. `void` are the findings about what is written and has no effect; `is_ignored`
+    tells whether a comment beside its line ignores a finding that has its place.
     """
 
     document: Document
@@ -69,6 +70,8 @@ class Manifest:
     trace: Callable[[Path], Origin | None] = lambda _path: None
     environment: str | None = None
     severities: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    void: Diagnostics = field(default_factory=Diagnostics)
+    is_ignored: Callable[[Diagnostic], bool] = lambda _finding: False
 
     @cached_property
     def digest(self) -> str:

@@ -29,7 +29,7 @@ from oauthdeploy.manifest.placement import place_objects
 from oauthdeploy.manifest.problems import address_of
 from oauthdeploy.manifest.rules import CATALOGUE, RuleContext, check_all
 from oauthdeploy.manifest.secret_paths import is_secret_path
-from oauthdeploy.manifest.severities import apply_comments, apply_severities
+from oauthdeploy.manifest.severities import Comments, apply_severities
 from oauthdeploy.manifest.source import BIG, Source
 from oauthdeploy.manifest.value_trace import Tracer
 from oauthdeploy.manifest.variables import collect_variables, declared_variables
@@ -119,7 +119,10 @@ def _load(
         )
         problems += found
     diagnostics = _finish(problems, request, locator, sources, drivers)
-    return (None if diagnostics.errors else manifest), diagnostics
+    if diagnostics.errors or manifest is None:
+        return None, diagnostics
+    void = Diagnostics.of(item for item in diagnostics if item.rule in CATALOGUE and CATALOGUE[item.rule].void)
+    return replace(manifest, void=void, is_ignored=Comments(sources).ignore), diagnostics
 
 
 def _read_all(sources: Iterable[Source]) -> tuple[list[dict[str, Any]], list[Diagnostic], set[str]]:
@@ -264,7 +267,7 @@ def _finish(
     """Weigh, place, leave out what comments ignore, sort, and cut off what nobody would read."""
     weighed = apply_severities(problems, request.severities, drivers)
     placed = [locator.point(item) for item in weighed]
-    found = Diagnostics.of(_titled(item) for item in apply_comments(placed, sources)).sorted().first()
+    found = Diagnostics.of(_titled(item) for item in Comments(sources).applied(placed, drivers)).sorted().first()
     return replace(found, items=tuple(locator.quote(item) for item in found))
 
 

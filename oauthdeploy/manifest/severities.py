@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
@@ -120,33 +120,54 @@ class _Ignore:
     reason: str
 
 
-def apply_comments(items: Iterable[Diagnostic], sources: Iterable[Source]) -> list[Diagnostic]:
-    """Leave out what a comment ignores. A comment without reason, for an unknown rule, or of no use is a finding."""
-    ignores = [found for source in sources if _MARK in source.text for found in _comments(source)]
-    if not ignores:
-        return list(items)
-    valid = [ignore for ignore in ignores if ignore.rules and ignore.reason]
-    by_place: dict[tuple[str, int, str], _Ignore] = {
-        (ignore.source.name, ignore.target, rule): ignore for ignore in valid for rule in ignore.rules
-    }
-    used: set[tuple[str, int, str]] = set()
-    made: list[Diagnostic] = []
-    for item in items:
-        place = ("", 0, "") if item.span is None else (item.span.file, item.span.line, item.rule)
-        if place in by_place and not is_structural(item.rule):
-            used.add(place)
-        else:
-            made.append(item)
-    for ignore in ignores:
-        if not ignore.rules:
-            made.append(_comment_problem(ignore, "ignore-without-reason", "The comment names no rule."))
-        elif not ignore.reason:
-            made.append(_comment_problem(ignore, "ignore-without-reason", "The comment gives no reason."))
-        else:
-            made += [
-                _unused(ignore, rule) for rule in ignore.rules if (ignore.source.name, ignore.target, rule) not in used
-            ]
-    return made
+class Comments:
+    """The comments of a manifest's files that ignore findings."""
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        self._all = [found for source in sources if _MARK in source.text for found in _comments(source)]
+        self._places = {
+            (ignore.source.name, ignore.target, rule)
+            for ignore in self._all
+            if ignore.rules and ignore.reason
+            for rule in ignore.rules
+        }
+
+    def ignore(self, item: Diagnostic) -> bool:
+        """Whether one of them ignores a finding that has its place."""
+        return item.span is not None and _place(item) in self._places and not is_structural(item.rule)
+
+    def applied(
+        self, items: Iterable[Diagnostic], drivers: Mapping[str, DriverFacts] = _NO_DRIVERS
+    ) -> list[Diagnostic]:
+        """Leave out what they ignore of the findings of a manifest. A comment without reason, for an unknown rule, or of no use
+        is a finding; whether one for a finding of plans is of use is known when there is a plan.
+        """
+        if not self._all:
+            return list(items)
+        used: set[tuple[str, int, str]] = set()
+        made: list[Diagnostic] = []
+        for item in items:
+            if self.ignore(item):
+                used.add(_place(item))
+            else:
+                made.append(item)
+        for ignore in self._all:
+            if not ignore.rules:
+                made.append(_comment_problem(ignore, "ignore-without-reason", "The comment names no rule."))
+            elif not ignore.reason:
+                made.append(_comment_problem(ignore, "ignore-without-reason", "The comment gives no reason."))
+            else:
+                made += [
+                    found
+                    for rule in ignore.rules
+                    if (ignore.source.name, ignore.target, rule) not in used
+                    for found in _unused(ignore, rule, drivers)
+                ]
+        return made
+
+
+def _place(item: Diagnostic) -> tuple[str, int, str]:
+    return ("", 0, "") if item.span is None else (item.span.file, item.span.line, item.rule)
 
 
 def _comments(source: Source) -> Iterable[_Ignore]:
@@ -198,13 +219,15 @@ def _inside_texts(source: Source, places: list[tuple[int, int]]) -> set[tuple[in
     return inside
 
 
-def _unused(ignore: _Ignore, rule: str) -> Diagnostic:
+def _unused(ignore: _Ignore, rule: str, drivers: Mapping[str, DriverFacts]) -> Iterator[Diagnostic]:
     if is_structural(rule):
-        return _comment_problem(ignore, "unused-ignore", f"The rule '{rule}' can't be ignored.")
-    if rule not in CATALOGUE:
-        fix = _meant(rule)
-        return _comment_problem(ignore, "unused-ignore", f"There is no rule '{rule}'.", fix)
-    return _comment_problem(ignore, "unused-ignore", f"Nothing here breaks the rule '{rule}'.", "Remove the comment.")
+        yield _comment_problem(ignore, "unused-ignore", f"The rule '{rule}' can't be ignored.")
+    elif rule in CATALOGUE:
+        yield _comment_problem(
+            ignore, "unused-ignore", f"Nothing here breaks the rule '{rule}'.", "Remove the comment."
+        )
+    elif problem := unchangeable(rule, drivers):
+        yield _comment_problem(ignore, "unused-ignore", *problem)
 
 
 def _comment_problem(ignore: _Ignore, rule: str, detail: str, fix: str = "") -> Diagnostic:

@@ -91,9 +91,12 @@ def plan_now(
         plan,
         diagnostics=Diagnostics.of(
             weighed(plan.diagnostics, manifest.severities, driver_facts() if facts is None else facts)
-        ),
+        )
+        + manifest.void,
     )
-    return _located(plan, manifest), live, reports
+    plan = _located(plan, manifest)
+    shown = Diagnostics.of(item for item in plan.diagnostics if not manifest.is_ignored(item))
+    return replace(plan, diagnostics=shown), live, reports
 
 
 def _server_findings(

@@ -103,7 +103,7 @@ def _rollback(steps: Sequence[Step], manifest: Manifest, drivers: Mapping[str, D
     live = read_wanted({name: drivers[name] for name in touched}, wanted)
     limits = None if options.max_deletes is None else manifest.desired.policy.limits
     found = inverse(mine, manifest.desired, live, lifted=CHANGED_SINCE in options.allow, limits=limits)
-    undone = replace(manifest, desired=found.desired)
+    undone = replace(manifest, desired=found.desired, void=Diagnostics())
     plan, live, _reports = plan_now(undone, drivers, options)
     findings = plan.diagnostics + found.findings + Diagnostics.of(_asked_again(plan, manifest))
     return Job(replace(plan, diagnostics=findings.sorted()), undone, live)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
-from oauthdeploy.manifest.severities import apply_comments, apply_severities
+from oauthdeploy.manifest.severities import Comments, apply_severities
 from oauthdeploy.manifest.source import Source
 from tests.manifest.support import HEAD, QUIET, bad, load, places
 
@@ -111,20 +111,37 @@ def test_an_ignore_that_nothing_needs_any_more_is_a_warning(tmp_path: Path) -> N
 )
 def test_a_text_is_no_comment(text: str) -> None:
     """The same words inside a text are no comment, so they ignore nothing and are not reported."""
-    assert apply_comments([], [Source("x.yaml", text)]) == []
+    assert Comments([Source("x.yaml", text)]).applied([]) == []
 
 
 def test_a_broken_file_has_no_comments_to_speak_of() -> None:
     """Where the YAML is broken, comments don't add findings or tracebacks of their own."""
     source = Source("x.yaml", f"a: [ # oauthdeploy: ignore[{RULE}] x\n")
     items: Sequence[Diagnostic] = [Diagnostic("yaml-syntax", "s")]
-    assert [item.rule for item in apply_comments(items, [source])] == ["yaml-syntax"]
+    assert [item.rule for item in Comments([source]).applied(items)] == ["yaml-syntax"]
 
 
 def test_nothing_set_changes_nothing() -> None:
     """Without wishes and comments the findings come back as they are."""
     items = [Diagnostic("a", "b"), Diagnostic("c", "d", severity=Severity.INFO)]
-    assert apply_comments(apply_severities(items, {}), [Source("x", "a: b")]) == items
+    assert Comments([Source("x", "a: b")]).applied(apply_severities(items, {})) == items
+
+
+@pytest.mark.parametrize(
+    ("rule", "fix"),
+    [
+        ("client-id-differs", None),
+        ("trust-elsewhere", None),
+        ("undoes-cut-off", "--allow undoes-cut-off"),
+        ("client-id-difers", "Did you mean 'client-id-differs'?"),
+    ],
+)
+def test_a_comment_may_be_for_a_finding_of_plans(rule: str, fix: str | None, tmp_path: Path) -> None:
+    """Whether it is of use is not known without servers; a safety stop can't be ignored, and a slip is told."""
+    text = HEAD + f"clients:\n  c: {{type: public}} # oauthdeploy: ignore[{rule}] known\n"
+    unused = [item for item in load(text, tmp_path, severities=QUIET)[1] if item.rule == "unused-ignore"]
+    assert len(unused) == (0 if fix is None else 1)
+    assert all(fix is not None and fix in item.fix for item in unused)
 
 
 def test_many_comments_above_each_other_take_time_by_their_number() -> None:
@@ -139,5 +156,5 @@ def test_many_comments_above_each_other_take_time_by_their_number() -> None:
 
     comments = 3000
     source = Counted("x.yaml", f"# oauthdeploy: ignore[{RULE}] x\n" * comments + "a: b\n")
-    assert len(apply_comments([], [source])) == comments
+    assert len(Comments([source]).applied([])) == comments
     assert Counted.looks < 10 * comments

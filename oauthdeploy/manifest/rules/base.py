@@ -35,6 +35,7 @@ class Rule:
     finding, `reason` says why the rule is there, `source` where that is written, `fix` what to do. `bad` and `good` are
     parts of a manifest: the first breaks this rule, the second keeps it. `check` is None for a `structural` rule: the
     loader raises it while it reads, and its severity can't be changed, since nothing can be done with such a manifest.
+    `void`: it finds what has no effect, and is told in plans too: a plan without changes would pass for all that is written.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Rule:
     good: str
     check: Check | None = None
     structural: bool = False
+    void: bool = False
 
     def diagnose(self, context: RuleContext) -> Iterator[Diagnostic]:
         """Give the rule's findings in `context` as diagnostics without a place in a file."""
@@ -74,11 +76,12 @@ def rule(
     fix: str,
     bad: str,
     good: str,
+    void: bool = False,
 ) -> Callable[[Check], Rule]:
     """Make a `Rule` of the function that stands below; the texts are those of `Rule`."""
 
     def make(check: Check) -> Rule:
-        return Rule(id, severity, title, reason, source, fix, bad.strip("\n"), good.strip("\n"), check)
+        return Rule(id, severity, title, reason, source, fix, bad.strip("\n"), good.strip("\n"), check, void=void)
 
     return make
 

@@ -60,6 +60,7 @@ clients:
 policy:
   protect: [client/admin-*]
 """,
+    void=True,
 )
 def matches_nothing(context: RuleContext) -> Iterator[Finding]:
     """A sound pattern that no object of the manifest matches."""
@@ -177,6 +178,7 @@ servers:
 policy:
   prune: {clients: managed}
 """,
+    void=True,
 )
 def without_marks(context: RuleContext) -> Iterator[Finding]:
     """prune: managed for clients or scopes, on servers whose driver can't mark an object."""

@@ -174,6 +174,7 @@ clients:
   mobile:
     type: public
 """,
+    void=True,
 )
 def on_public(context: RuleContext) -> Iterator[Finding]:
     """A secret beside type: public."""
@@ -244,6 +245,7 @@ clients:
     type: confidential
     secret: {value: "${env:BATCH_SECRET}", revision: 3}
 """,
+    void=True,
 )
 def revision_without_effect(context: RuleContext) -> Iterator[Finding]:
     """A revision on an authorization server that keeps no marks, or takes no secret for a client that is there."""
@@ -284,6 +286,7 @@ clients:
     type: confidential
     secret: {value: "${env:BATCH_SECRET}"}
 """,
+    void=True,
 )
 def without_source(context: RuleContext) -> Iterator[Finding]:
     """A secret entry that gives none."""

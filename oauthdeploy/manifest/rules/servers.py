@@ -216,6 +216,7 @@ servers:
     url: https://is-auth.example.com:5543
     authorization_server: login
 """,
+    void=True,
 )
 def field_without_use(context: RuleContext) -> Iterator[Finding]:
     """A key of the other side, and an audience where no trust says it on."""

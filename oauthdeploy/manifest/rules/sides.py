@@ -196,6 +196,7 @@ clients:
 associations:
   - {client: mobile, scopes: [orders.read]}
 """,
+    void=True,
 )
 def no_server(context: RuleContext) -> Iterator[Finding]:
     """A pair of present objects that meet on no server with associations; only an `on` can cause that."""
@@ -271,6 +272,7 @@ clients:
 clients:
   mobile: {type: public}
 """,
+    void=True,
 )
 def on_nothing(context: RuleContext) -> Iterator[Finding]:
     """on: []."""
