@@ -23,7 +23,7 @@ from oauthdeploy.manifest.trust_resolution import Party, trust_of
 from oauthdeploy.model.capabilities import Capability, DriverFacts, supports, table_for
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.identities import Identity, key_of
-from oauthdeploy.model.objects import Association, Client, Object, Revocation, Scope, Settings, Side
+from oauthdeploy.model.objects import OPENS, Association, Client, Object, Revocation, Scope, Settings, Side
 from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.model.state import DesiredState
 
@@ -277,7 +277,7 @@ class _Placer:
             self._external(Kind.SCOPE, name, servers, path)
             return
         whole = _plain(Scope, entry)
-        plain = _less(whole, "resources", "url_templates") if whole.model_fields_set - {"description"} else whole
+        plain = _less(whole, *OPENS) if whole.model_fields_set & OPENS else whole
         for server in servers:
             side = self._writable[server].role is Role.AUTHORIZATION
             self.placed.put(Address(Kind.SCOPE, name, server), plain if side else whole, path)

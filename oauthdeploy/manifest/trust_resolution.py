@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.model.capabilities import Capability, DriverFacts, Endpoints, supports, table_for
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Trust
-from oauthdeploy.model.servers import Server
+from oauthdeploy.model.servers import Introspection, Server
 
 Via = Literal["local", "remote", "external", "jwt"]
 
-_COPIED = ("client_id", "client_secret", "username", "password", "user", "default_scope")
+FROM_INTROSPECTION: Final = tuple(
+    name for name in Introspection.model_fields if name in Trust.model_fields and name != "endpoint"
+)
+"""The fields of a trust that the entry of the trusted server says under `introspection`; the endpoint has a default."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,9 @@ def trust_of(resource: Party, target: Party) -> Trust | Diagnostic | None:
         return Trust(**values)
     introspection = target.entry.introspection
     if introspection is not None:
-        values.update({key: getattr(introspection, key) for key in _COPIED if key in introspection.model_fields_set})
+        values.update(
+            {key: getattr(introspection, key) for key in FROM_INTROSPECTION if key in introspection.model_fields_set}
+        )
     endpoint = known.introspection if via == "external" else target.entry.url
     if endpoint:
         return Trust(**values, endpoint=endpoint)

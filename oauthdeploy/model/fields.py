@@ -7,7 +7,7 @@ holds None asks for the server's default. An empty list is an empty list.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, Literal
@@ -54,6 +54,28 @@ class Needed:
 @dataclass(frozen=True)
 class ForPeople:
     """Marks a field that is written for people: no server decides by it."""
+
+
+@dataclass(frozen=True)
+class SafeAt:
+    """Marks a choice with one safe value: any other opens something, and where that is `severe`, too much."""
+
+    value: Any
+    severe: bool = True
+
+
+@dataclass(frozen=True)
+class Opens:
+    """Marks a list each of whose entries opens something; those for which `severe` is true, too much."""
+
+    severe: Callable[[Any], bool] = lambda _entry: False
+
+
+@dataclass(frozen=True)
+class Amount:
+    """Marks an amount: more of it opens more, and the word `endless` too much."""
+
+    endless: str
 
 
 class KnownAfterApply:
@@ -270,13 +292,19 @@ def _schema_with(schema: dict[str, Any], *words: str) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [{"enum": list(words)}, *schema["anyOf"]]})
 
 
-Lifetime = Annotated[int | Literal["never"], _word_or(parse_duration, "never"), _schema_with(_DURATION_SCHEMA, "never")]
+Lifetime = Annotated[
+    int | Literal["never"],
+    _word_or(parse_duration, "never"),
+    _schema_with(_DURATION_SCHEMA, "never"),
+    Amount(endless="never"),
+]
 """Whole seconds, or `never` for what does not expire."""
 
 ClientLifetime = Annotated[
     int | Literal["never", "inherit"],
     _word_or(parse_duration, "never", "inherit"),
     _schema_with(_DURATION_SCHEMA, "inherit", "never"),
+    Amount(endless="never"),
 ]
 """Whole seconds, `never`, or `inherit` for the lifetime that the server's settings give."""
 
@@ -284,6 +312,7 @@ RefreshCount = Annotated[
     int | Literal["unlimited"],
     _word_or(parse_integer, "unlimited"),
     _schema_with({"anyOf": [{"type": "integer", "minimum": 0, "maximum": INT32_MAX}]}, "unlimited"),
+    Amount(endless="unlimited"),
 ]
 """How many times an access token can be refreshed; 0 gives no refresh token."""
 

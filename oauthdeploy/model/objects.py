@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -24,7 +24,9 @@ from oauthdeploy.model.fields import (
     Natural,
     NaturalKey,
     Needed,
+    Opens,
     RefreshCount,
+    SafeAt,
     Text,
     TextSet,
     Time,
@@ -65,8 +67,10 @@ _OPTIONS_SAY = "Settings specific to a server product, by driver name; each driv
 class Settings(Model):
     """OAuth settings of one server."""
 
-    require_https: Flag | None = Field(None, description="Refuse OAuth requests over plain HTTP.")
-    require_pkce: Flag | None = Field(
+    require_https: Annotated[Flag, SafeAt(True)] | None = Field(
+        None, description="Refuse OAuth requests over plain HTTP."
+    )
+    require_pkce: Annotated[Flag, SafeAt(True)] | None = Field(
         None, description="Public clients must use PKCE with the authorization code grant (RFC 7636)."
     )
     authorization_code_lifetime: Lifetime | None = Field(
@@ -75,8 +79,8 @@ class Settings(Model):
     access_token_lifetime: Lifetime | None = Field(
         None, description="How long an access token is valid, or never if it must not expire.", examples=["1h"]
     )
-    token_endpoint_auth: TokenEndpointAuth | None = Field(
-        None, description="Whether the token endpoint accepts an existing session or requires credentials."
+    token_endpoint_auth: Annotated[TokenEndpointAuth, SafeAt(TokenEndpointAuth.CREDENTIALS, severe=False)] | None = (
+        Field(None, description="Whether the token endpoint accepts an existing session or requires credentials.")
     )
     options: _Options | None = Field(None, description=_OPTIONS_SAY)
 
@@ -85,12 +89,12 @@ class Scope(Model):
     """A scope: the name that clients ask for, and on a resource server what it opens."""
 
     description: Annotated[Text, ForPeople()] | None = Field(None, description="What the scope allows, for people.")
-    resources: Annotated[TextSet, Needed(authorization=False)] | None = Field(
+    resources: Annotated[TextSet, Opens(), Needed(authorization=False)] | None = Field(
         None,
         description="Folders and services that the scope gives access to on a resource server.",
         examples=[["orders.v1", "orders.v1:getOrder"]],
     )
-    url_templates: Annotated[TextSet, Needed(authorization=False)] | None = Field(
+    url_templates: Annotated[TextSet, Opens(), Needed(authorization=False)] | None = Field(
         None,
         description="REST resources that the scope gives access to, as METHOD_namespace/template.",
         examples=[["GET_orders.v1/orders"]],
@@ -173,6 +177,18 @@ class ClientSecret(Model):
         return self
 
 
+def _gives_codes_away(uri: Any) -> bool:
+    """RFC 9700 section 2.1: a redirect in clear text or by pattern gives codes away. Loopback is for native apps."""
+    text = str(uri)
+    loopback = text.startswith(("http://127.0.0.1", "http://[::1]", "http://localhost"))
+    return "*" in text or (text.startswith("http://") and not loopback)
+
+
+def _is_obsolete(grant: Any) -> bool:
+    """RFC 9700 sections 2.1.2 and 2.4: these two should not be used any more."""
+    return grant in (Grant.IMPLICIT, Grant.PASSWORD)
+
+
 class Client(Model):
     """A registered client (RFC 6749 section 2)."""
 
@@ -183,8 +199,10 @@ class Client(Model):
         examples=["1"],
     )
     description: Annotated[Text, ForPeople()] | None = Field(None, description="What the client is, for people.")
-    type: ClientType | None = Field(None, description="Whether the client can keep a secret.")
-    redirect_uris: TextSet | None = Field(
+    type: Annotated[ClientType, SafeAt(ClientType.CONFIDENTIAL)] | None = Field(
+        None, description="Whether the client can keep a secret."
+    )
+    redirect_uris: Annotated[TextSet, Opens(severe=_gives_codes_away)] | None = Field(
         None,
         description="Where authorization responses may be sent.",
         examples=[["https://shop.example.com/cb"]],
@@ -194,14 +212,16 @@ class Client(Model):
         description="How to reach the people responsible for the client, usually by email (RFC 7591 section 2).",
         examples=[["shop-team@example.com"], ["ops@example.com", "shop-team@example.com"]],
     )
-    grants: Annotated[tuple[Grant, ...], *TextSet.__metadata__] | None = Field(
+    grants: Annotated[tuple[Grant, ...], *TextSet.__metadata__, Opens(severe=_is_obsolete)] | None = Field(
         None,
         description="The grants that the client may use.",
         examples=[["authorization_code", "refresh_token"]],
     )
     tokens: ClientTokens | None = Field(None, description="Lifetimes of the client's tokens.")
     secret: ClientSecret | None = Field(None, description="The client's secret.")
-    enabled: Annotated[Flag, Needed()] | None = Field(None, description="Whether the client is active.")
+    enabled: Annotated[Flag, SafeAt(False, severe=False), Needed()] | None = Field(
+        None, description="Whether the client is active."
+    )
     options: _Options | None = Field(None, description=_OPTIONS_SAY)
 
 
@@ -217,7 +237,11 @@ class Trust(Model):
         description="local: itself; remote: another server of the same kind by its alias; external: by introspection; "
         "jwt: by the signature of the token, with the keys of the authorization server."
     )
-    endpoint: Text | None = Field(None, description="Introspection endpoint, or base address of a remote server.")
+    endpoint: Text | None = Field(
+        None,
+        description="Introspection endpoint, or base address of a remote server.",
+        examples=["https://login.example.com/introspect", "https://login.example.com/oauth2/introspect"],
+    )
     client_id: Text | None = Field(None, description="Client that introspects.")
     client_secret: Annotated[Secret, WriteOnly()] | None = Field(None, description="Its secret.")
     username: Text | None = Field(None, description="Account that introspects at a remote server.")
@@ -229,8 +253,16 @@ class Trust(Model):
     truststore_alias: Text | None = Field(None, description="Truststore on the resource server.")
     keystore_alias: Text | None = Field(None, description="Keystore on the resource server, for mutual TLS.")
     key_alias: Text | None = Field(None, description="Key in that keystore.")
-    issuer: Text | None = Field(None, description="The required issuer (iss) of a JWT.")
-    jwks_uri: Text | None = Field(None, description="Address of the keys that verify a JWT (RFC 7517).")
+    issuer: Text | None = Field(
+        None,
+        description="The required issuer (iss) of a JWT.",
+        examples=["https://login.example.com", "https://login.example.com/realms/shop"],
+    )
+    jwks_uri: Text | None = Field(
+        None,
+        description="Address of the keys that verify a JWT (RFC 7517).",
+        examples=["https://login.example.com/keys", "https://login.example.com/realms/shop/keys"],
+    )
     audience: Text | None = Field(None, description="A value that the aud of a JWT must contain.")
 
 
@@ -310,3 +342,7 @@ def needed_on(model: type[Model], path: str) -> frozenset[Side]:
             if isinstance(mark, Needed):
                 return frozenset(side for side in Side if getattr(mark, side))
     return frozenset({Side.AUTHORIZATION})
+
+
+OPENS: Final = frozenset(path for path in Scope.model_fields if needed_on(Scope, path) == {Side.RESOURCE})
+"""What a scope opens, which is the resource side's alone."""

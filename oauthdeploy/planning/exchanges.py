@@ -17,14 +17,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.model.objects import Client, Object, Scope, Trust
+from oauthdeploy.model.objects import OPENS, Client, Object, Scope, Trust
 from oauthdeploy.model.state import DesiredState
 from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.risk import Direction, direction_of
 from oauthdeploy.planning.server_view import trusted_by
 
 _MOVABLE: Final[Mapping[Kind, tuple[str, ...]]] = {
-    Kind.SCOPE: ("resources", "url_templates"),
+    Kind.SCOPE: tuple(sorted(OPENS)),
     Kind.CLIENT: ("redirect_uris",),
 }
 """Lists whose entries can move from one object of a kind to another."""

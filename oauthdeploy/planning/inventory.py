@@ -28,8 +28,6 @@ _HOLDS: Final = {
     Kind.CLIENT: Capability.CLIENTS,
     Kind.ASSOCIATION: Capability.ASSOCIATIONS,
 }
-OPENS: Final = frozenset({"resources", "url_templates"})
-"""What a scope opens belongs to the resource side."""
 
 
 @dataclass(frozen=True)

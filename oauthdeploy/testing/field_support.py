@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.document import ClientEntry, Document, ScopeEntry, SettingsEntry
 from oauthdeploy.manifest.held_part import held_part
 from oauthdeploy.manifest.placement import place_objects
 from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.manifest.rules.supported import not_supported
 from oauthdeploy.model.capabilities import Capability, DriverFacts, field_name, supports, table_for
+from oauthdeploy.model.fields import Model
 from oauthdeploy.model.held_fields import fields_of
-from oauthdeploy.model.objects import MODEL_OF, Settings, needed_on
+from oauthdeploy.model.objects import MODEL_OF, Settings, Trust, needed_on
 from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.planning.normalize import flatten
 from oauthdeploy.testing.scenarios import SCENARIOS
-from oauthdeploy.testing.scenarios.fields import two_values
+from oauthdeploy.testing.scenarios.fields import WAYS, trust_entries, two_values
 
-KINDS = {Kind.SETTINGS: Capability.SETTINGS, Kind.SCOPE: Capability.SCOPES, Kind.CLIENT: Capability.CLIENTS}
+KINDS = {
+    Kind.SETTINGS: Capability.SETTINGS,
+    Kind.SCOPE: Capability.SCOPES,
+    Kind.CLIENT: Capability.CLIENTS,
+    Kind.TRUST: Capability.TRUST,
+}
 """The kinds whose fields a manifest writes, each with the capability of having such objects at all."""
 
 _SERVER = "server"
+_NO_OPTIONS = Model()
+_TRUSTED: tuple[Mapping[str, Any], ...] = (
+    {"introspection": {"endpoint": "https://login.example.com/introspect", "client_id": "rs"}},
+    {"issuer": "https://login.example.com", "jwks_uri": "https://login.example.com/keys"},
+)
+"""What an authorization server says of itself that is asked about tokens, and one whose tokens are verified by its keys."""
 
 
 def broken_promises(facts: DriverFacts) -> list[str]:
@@ -37,39 +50,61 @@ def _in_role(facts: DriverFacts, role: Role) -> Iterator[str]:
             continue
         for path in fields_of(kind):
             name = field_name(kind, path)
-            refused, given = _written(facts, role, kind, path)
-            if facts.held(role, kind, path).support:
-                if refused:
+            held = facts.held(role, kind, path).support
+            if held and name not in proved:
+                yield f"{role}: {name} is declared as held, and no scenario shows it"
+            for refused, given in outcomes(facts, role, kind, path):
+                if held and refused:
                     yield f"{role}: {name} is declared as held, and refused"
-                if name not in proved:
-                    yield f"{role}: {name} is declared as held, and no scenario shows it"
-                if not given and role.sides & needed_on(MODEL_OF[kind], path):
+                if held and not given and (kind is Kind.TRUST or role.sides & needed_on(MODEL_OF[kind], path)):
                     yield f"{role}: {name} is declared as held, and the driver is never given it"
-            elif not refused:
-                yield f"{role}: {name} isn't held, and a manifest that writes it is not refused"
-            elif given:
-                yield f"{role}: {name} isn't held, and the driver is given it"
+                if not held and not refused:
+                    yield f"{role}: {name} isn't held, and a manifest that writes it is not refused"
+                elif not held and given:
+                    yield f"{role}: {name} isn't held, and the driver is given it"
 
 
-def _written(facts: DriverFacts, role: Role, kind: Kind, path: str) -> tuple[bool, bool]:
-    """Whether a field of a manifest for one server is refused by name, and whether the driver would be given it."""
+def outcomes(facts: DriverFacts, role: Role, kind: Kind, path: str) -> Iterator[tuple[bool, bool]]:
+    """For each manifest that writes a field: whether it is refused by name, and whether the driver would be given it."""
+    drivers = {"external": driver_facts()["external"], facts.name: facts}
+    for document in _documents(facts, role, kind, path):
+        desired, _problems = place_objects(document, drivers, dict.fromkeys(document.servers, _NO_OPTIONS))
+        context = RuleContext(document, desired, drivers)
+        found = [item.detail for item in not_supported.diagnose(context)]
+        if kind is Kind.TRUST:
+            trust = desired.objects.get(Address.singleton(Kind.TRUST, _SERVER))
+            if not isinstance(trust, Trust) or path not in flatten(trust):
+                continue
+            if any(f"{_SERVER} doesn't offer {WAYS[trust.via]}" in detail for detail in found):
+                continue
+        refused = any(f"{_SERVER} doesn't offer {field_name(kind, path)}" in detail for detail in found)
+        yield refused, any(path in flatten(value) for value in held_part(desired, drivers).objects.values())
+
+
+def _documents(facts: DriverFacts, role: Role, kind: Kind, path: str) -> Iterator[Document]:
+    """Manifests in which a field is written for one server. A trust is written by two entries, one way after the other."""
     head, _, inside = path.partition(".")
     value = two_values(kind, path)[0]
     written: dict[str, Any] = {head: {inside: value} if inside else value}
-    sections: dict[str, Any]
+    own: dict[str, Any] = {"role": role, "driver": facts.name, "url": "https://server.example.com"}
     match kind:
         case Kind.SETTINGS:
-            sections = {"settings": SettingsEntry(overrides={_SERVER: Settings(**written)})}
+            yield _document(own, settings=SettingsEntry(overrides={_SERVER: Settings(**written)}))
         case Kind.SCOPE:
-            sections = {"scopes": {"orders.read": ScopeEntry(**written)}}
+            yield _document(own, scopes={"orders.read": ScopeEntry(**written)})
+        case Kind.CLIENT:
+            yield _document(own, clients={"web-shop": ClientEntry(**written)})
         case _:
-            sections = {"clients": {"web-shop": ClientEntry(**written)}}
-    server = Server(role=role, driver=facts.name, url="https://server.example.com")
-    document = Document(version=1, name="fields", servers={_SERVER: server}, **sections)
-    drivers = {facts.name: facts}
-    desired, _problems = place_objects(document, drivers, {})
-    context = RuleContext(document, desired, drivers)
-    name = field_name(kind, path)
-    refused = any(f"{_SERVER} doesn't offer {name}" in item.detail for item in not_supported.diagnose(context))
-    given = any(path in flatten(value) for value in held_part(desired, drivers).objects.values())
-    return refused, given
+            other = {"role": Role.AUTHORIZATION, "driver": facts.name, "url": "https://login.example.com"}
+            for trusted in (other, *({**other, "driver": "external", **more} for more in _TRUSTED)):
+                entries = trust_entries(path, value, trusted)
+                if entries is not None:
+                    resource = {**own, "authorization_server": "login", **entries[0]}
+                    resource["authorization_server"] = "login"
+                    yield _document(resource, {**trusted, **entries[1]})
+
+
+def _document(server: Mapping[str, Any], trusted: Mapping[str, Any] | None = None, **sections: Any) -> Document:
+    entries = {_SERVER: server, **({"login": trusted} if trusted is not None else {})}
+    servers = {name: Server.model_validate(entry) for name, entry in entries.items()}
+    return Document(version=1, name="fields", servers=servers, **sections)

@@ -23,6 +23,7 @@ from oauthdeploy.manifest.load import load_manifest
 from oauthdeploy.manifest.rules import CATALOGUE
 from oauthdeploy.model.capabilities import QUESTIONS, Capabilities, DriverFacts, supports, table_for, yes
 from oauthdeploy.model.fields import Model
+from oauthdeploy.model.held_fields import field_name, fields_of
 from oauthdeploy.model.servers import Server
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState
 from oauthdeploy.planning.changes import Change
@@ -42,7 +43,7 @@ from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.planner import plan_now
 
 Parts = Mapping[str, Any]
-"""Sections of a manifest."""
+"""Sections of a manifest. `server` adds keys to the entry of the site's server, `others` to its other entries by name."""
 
 _QUIET: Final = {name: "ignore" for name, rule in CATALOGUE.items() if not rule.structural}
 NAME: Final = "contract"
@@ -180,12 +181,13 @@ class Bench:
         own["limits"] = {**limits, **site.entry.get("limits", {})}
         if credentials is not None:
             own["credentials"] = credentials
-        extra = dict(parts.get("server", {}))
+        extra, more = dict(parts.get("server", {})), parts.get("others", {})
+        others = {name: {**entry, **more.get(name, {})} for name, entry in site.others.items()}
         document = {
             "version": 1,
             "name": name,
-            "servers": {site.server: {**own, **extra}, **site.others},
-            **{key: value for key, value in parts.items() if key != "server"},
+            "servers": {site.server: {**own, **extra}, **others},
+            **{key: value for key, value in parts.items() if key not in ("server", "others")},
         }
         request = ManifestRequest(
             files=("-",),
@@ -433,7 +435,6 @@ def _secrets_of(model: Model) -> Iterator[tuple[str, Secret]]:
 
 def answered(report: ServerReport, facts: DriverFacts, site: Site) -> Capabilities:
     """The table of a server: what the driver found there, and its general one for what it doesn't mention."""
-    return {
-        question: report.capabilities.get(question, supports(table_for(facts, site.role), question))
-        for question in QUESTIONS
-    }
+    table = table_for(facts, site.role)
+    questions = (*QUESTIONS, *(field_name(Kind.TRUST, path) for path in fields_of(Kind.TRUST)))
+    return {question: report.capabilities.get(question, supports(table, question)) for question in questions}

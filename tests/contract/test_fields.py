@@ -14,11 +14,12 @@ from oauthdeploy.model.held_fields import SECTIONS, Limit, Unit, declared, field
 from oauthdeploy.model.objects import KIND_OF, MODEL_OF, Client, Scope
 from oauthdeploy.model.servers import Role
 from oauthdeploy.testing import SCENARIOS, broken_promises
+from oauthdeploy.testing.field_support import outcomes
 from oauthdeploy.testing.scenarios.fields import edge_values, two_values
 from tests.running.memory_driver import FACTS
 
 DRIVERS = driver_facts()
-WRITTEN = (Kind.SETTINGS, Kind.SCOPE, Kind.CLIENT)
+WRITTEN = (Kind.SETTINGS, Kind.SCOPE, Kind.CLIENT, Kind.TRUST)
 
 
 @pytest.mark.parametrize("name", sorted(DRIVERS))
@@ -37,12 +38,15 @@ def test_every_field_has_a_round_trip_in_the_contract_suite(kind: Kind) -> None:
 @pytest.mark.parametrize("kind", WRITTEN)
 def test_a_field_has_two_values_to_try(kind: Kind) -> None:
     """Both are values of the field, and they differ."""
+    needed = {"authorization_server": "login", "via": "jwt"} if kind is Kind.TRUST else {}
     for path in fields_of(kind):
+        if path == "via":
+            continue  # Not written: it follows from the entries of two servers.
         first, second = two_values(kind, path)
         assert first != second, path
         head, _, inside = path.partition(".")
         for value in (first, second):
-            MODEL_OF[kind].model_validate({head: {inside: value} if inside else value})
+            MODEL_OF[kind].model_validate({**needed, head: {inside: value} if inside else value})
 
 
 def test_every_kind_with_fields_is_declared_by_drivers() -> None:
@@ -71,6 +75,31 @@ def test_what_is_not_declared_and_not_refused_is_told() -> None:
     assert broken_promises(forgetful) == [
         f"{role}: clients.contacts isn't held, and a manifest that writes it is not refused" for role in sorted(Role)
     ]
+
+
+def test_the_walk_reaches_every_field_of_a_trust_that_a_manifest_can_write() -> None:
+    """`via` follows from the other fields, and the aliases of key stores are told by servers alone."""
+    reached = {path for path in fields_of(Kind.TRUST) if list(outcomes(FACTS, Role.RESOURCE, Kind.TRUST, path))}
+    assert set(fields_of(Kind.TRUST)) - reached == {"via", "truststore_alias", "keystore_alias", "key_alias"}
+
+
+def test_a_field_of_a_trust_that_a_driver_does_not_declare_is_refused_by_name() -> None:
+    """It would be dropped on the way to the driver, and nobody would hear of it."""
+    known = {kind: dict(fields) for kind, fields in every_field(yes()).items()}
+    del known[Kind.TRUST]["default_scope"]
+    facts = replace(FACTS, fields=dict.fromkeys(Role, known))
+    assert list(outcomes(facts, Role.RESOURCE, Kind.TRUST, "default_scope")) == [(True, False)] * 2
+    assert broken_promises(facts) == []
+
+    class Forgetful(DriverFacts):
+        def held(self, role: Role, kind: Kind, path: str) -> HeldField:
+            return HeldField(no("forgotten")) if path == "default_scope" else super().held(role, kind, path)
+
+    forgetful = Forgetful(**{name: getattr(FACTS, name) for name in FACTS.__dataclass_fields__})
+    assert set(broken_promises(forgetful)) == {
+        f"{role}: trust.default_scope isn't held, and a manifest that writes it is not refused"
+        for role in (Role.RESOURCE, Role.BOTH)
+    }
 
 
 def test_a_group_answers_for_the_fields_inside() -> None:

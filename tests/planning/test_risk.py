@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from oauthdeploy.core.addresses import Kind
-from oauthdeploy.model.fields import ForPeople, Model, marked
+from oauthdeploy.model.fields import leaves
+from oauthdeploy.model.held_fields import SECTIONS
 from oauthdeploy.model.objects import MODEL_OF, Grant
 from oauthdeploy.planning.changes import Action, FieldChange, Risk
-from oauthdeploy.planning.normalize import _groups, is_instruction
-from oauthdeploy.planning.risk import _FIELDS, Direction, direction_of, effect_of, risk_of
+from oauthdeploy.planning.normalize import is_instruction
+from oauthdeploy.planning.risk import UNCLASSED, Direction, class_of, direction_of, effect_of, risk_of
 
 CASES: list[tuple[Kind, str, Any, Any, str, Risk]] = [
     (Kind.CLIENT, "redirect_uris", (), ("https://a.example",), "widens", Risk.MEDIUM),
@@ -65,18 +66,16 @@ def test_what_a_field_change_does(kind: Kind, path: str, before: Any, after: Any
     assert (effect.direction, effect.risk) == (NAMES[direction], risk)
 
 
-def leaves(model: type[Model]) -> set[str]:
-    groups = _groups(model)
-    return {leaf for name in model.model_fields for leaf in groups.get(name, (name,))}
-
-
-@pytest.mark.parametrize("kind", [Kind.TRUST, Kind.SETTINGS, Kind.SCOPE, Kind.CLIENT])
-def test_every_field_of_the_model_has_a_row(kind: Kind) -> None:
-    """A new field of the model must be judged, by a row or as one for people; only the drivers' own options can't be."""
+@pytest.mark.parametrize("kind", SECTIONS)
+def test_every_field_of_the_model_is_classed_or_deliberately_not(kind: Kind) -> None:
+    """By a mark in the model, beside the field. Of a trust everything but its secrets is high, like what nobody has classed."""
     fields = {path for path in leaves(MODEL_OF[kind]) if not is_instruction(path) and path != "options"}
-    rows = {path for row_kind, path in _FIELDS if row_kind is kind} | marked(MODEL_OF[kind], ForPeople)
-    assert fields - rows == set()
-    assert rows - fields <= {"secret.revision"}
+    unclassed = {path for path in fields if class_of(kind, path) is None}
+    if kind is Kind.TRUST:
+        assert fields - unclassed == {"client_secret", "password"}
+        assert {effect_of(kind, FieldChange(path, "a", "b")) for path in unclassed} == {UNCLASSED}
+    else:
+        assert unclassed == set()
 
 
 def test_a_field_that_nobody_classed_is_high() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostics, Path
@@ -13,6 +13,7 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.api import Manifest
 from oauthdeploy.manifest.document import ClientEntry, Presence, RevocationEntry, ScopeEntry
 from oauthdeploy.manifest.explaining.placement_reasons import why_away
+from oauthdeploy.manifest.trust_resolution import FROM_INTROSPECTION
 from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.explanation import (
     Away,
@@ -26,9 +27,6 @@ from oauthdeploy.model.explanation import (
 from oauthdeploy.model.fields import Model, managed
 from oauthdeploy.model.objects import MODEL_OF, Object
 from oauthdeploy.model.servers import Role
-
-_FROM_SERVER: Final = ("client_id", "client_secret", "username", "password", "user", "default_scope")
-"""The fields of a trust that are written in the entry of the server that is trusted."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +153,7 @@ class ObjectBook:
 
     def _trust_path(self, server: str, field: str) -> tuple[Path, str]:
         target = self.manifest.document.servers[server].authorization_server or server
-        if field in _FROM_SERVER:
+        if field in FROM_INTROSPECTION:
             return ("servers", target, "introspection", field), ""
         if field == "endpoint":
             for path in (("servers", target, "introspection", "endpoint"), ("servers", target, "url")):

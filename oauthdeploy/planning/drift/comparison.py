@@ -13,12 +13,12 @@ from typing import Final
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostics, Path
 from oauthdeploy.model.capabilities import Capability
-from oauthdeploy.model.objects import Object, Side
+from oauthdeploy.model.objects import OPENS, Object, Side
 from oauthdeploy.model.state import DesiredState, LiveObject
 from oauthdeploy.planning.changes import FieldChange
 from oauthdeploy.planning.drift.classification import DriftClass, DriftItem, in_order
 from oauthdeploy.planning.export.client_matching import group_clients, keys_of
-from oauthdeploy.planning.inventory import OPENS, Inventory
+from oauthdeploy.planning.inventory import Inventory
 from oauthdeploy.planning.normalize import flatten, live_value, same, write_only
 from oauthdeploy.planning.plan import ServerSummary
 from oauthdeploy.planning.unread import Unread, unread_among

@@ -20,7 +20,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.held_fields import SECTIONS, field_name
-from oauthdeploy.model.objects import KIND_OF, MODEL_OF, Client, ClientType, Side, Trust
+from oauthdeploy.model.objects import KIND_OF, MODEL_OF, OPENS, Client, ClientType, Side, Trust
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.export.client_matching import LiveClient, group_clients, keys_of
 from oauthdeploy.planning.export.driver_options import option_edits
@@ -34,7 +34,7 @@ from oauthdeploy.planning.export.values import (
     SettingsEdit,
     can_be_written,
 )
-from oauthdeploy.planning.inventory import OPENS, Inventory
+from oauthdeploy.planning.inventory import Inventory
 from oauthdeploy.planning.normalize import OPTIONS, flatten, live_value, same, write_only
 
 

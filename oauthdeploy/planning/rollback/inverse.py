@@ -20,6 +20,7 @@ from typing import Any, Final
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import JournalFailed
+from oauthdeploy.model.fields import NaturalKey, marked
 from oauthdeploy.model.identities import Identity
 from oauthdeploy.model.objects import Association, Client, Object, Revocation, Trust
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Policy, PolicyLimits, Prune, PrunePolicy
@@ -32,7 +33,7 @@ CHANGED_SINCE: Final = "changed-since"
 
 NOT_RESTORABLE: Final = "not-restorable"
 END_UNKNOWN: Final = "end-unknown"
-_KEYS: Final = ("name", "version")
+_KEYS: Final = tuple(sorted(marked(Client, NaturalKey)))
 """By which a server tells clients whose ids it makes itself."""
 
 _NO_LIMITS: Final = PolicyLimits(max_deletes="100%", max_updates="100%")

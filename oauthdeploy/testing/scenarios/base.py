@@ -141,7 +141,7 @@ def back_and_forth(
     bench: Bench, what: str, address: str, path: str, parts: Callable[[Any], Parts], values: Any
 ) -> None:
     """Give a field one value, then the other, then the first again; after each step nothing is left to do."""
-    first, second = values
+    first, second = values[:2]
     require_written(bench, bench.settle(f"{what} is {first}", parts(first)), address, path)
     for value in (second, first):
         ran = bench.step(f"{what} becomes {value}", parts(value), {address: "update"})

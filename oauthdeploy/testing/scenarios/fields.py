@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final, get_args
 
@@ -13,12 +13,16 @@ from oauthdeploy.model.capabilities import Limit
 from oauthdeploy.model.fields import SetLike, field_at, metadata_of
 from oauthdeploy.model.held_fields import Unit, field_name, fields_of
 from oauthdeploy.model.objects import MODEL_OF
+from oauthdeploy.model.servers import Introspection, Server
+from oauthdeploy.planning.normalize import flatten
 from oauthdeploy.testing.harness import Bench, Breach, Parts
 from oauthdeploy.testing.scenarios.base import (
     SCENARIOS,
+    NoHook,
     NotDeclared,
     Tell,
     back_and_forth,
+    can,
     public,
     require_written,
     sample,
@@ -89,6 +93,61 @@ def _round_trip(kind: Kind, path: str) -> Tell:
         back_and_forth(bench, path, address, path, lambda value: _parts(bench, kind, path, value), (first, second))
 
     tell.__doc__ = f"{path} has one value, then another, and the first again"
+    return tell
+
+
+# -- trust --------------------------------------------------------------------------------------------------------------
+
+WAYS: Final[Mapping[str, Can]] = {
+    "external": Can.TRUST_EXTERNAL,
+    "jwt": Can.TRUST_JWT,
+    "remote": Can.TRUST_REMOTE,
+    "local": Can.TRUST,
+}
+"""The ways in which a resource server finds out about tokens."""
+
+_OF_RESOURCE: Final = frozenset({"authorization_server", "audience"})
+"""The fields of a trust that the entry of the resource server says."""
+
+
+def trust_entries(path: str, value: Any, trusted: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """What the entry of a resource server and that of the server it trusts (`trusted`) say, so that a field of the trust has
+    the value; None where no manifest can say it.
+    """
+    if path in _OF_RESOURCE:
+        return {path: value}, {}
+    if path in Introspection.model_fields:
+        return {}, {"introspection": {**trusted.get("introspection", {}), path: value}}
+    return ({}, {path: value}) if path in Server.model_fields else None
+
+
+def _trust_round_trip(path: str) -> Tell:
+    def tell(bench: Bench) -> None:
+        targets = {way: bench.site.trusted(way) for way, able in WAYS.items() if can(bench, able)}
+        known = list(dict.fromkeys(target for target in targets.values() if target is not None))
+        if path in ("authorization_server", "via"):
+            if len(known) < 2:
+                raise NoHook("trusted, of two servers")
+            back_and_forth(bench, path, "trust", path, lambda name: {"server": {"authorization_server": name}}, known)
+            return
+        first, second = sample(bench, field_name(Kind.TRUST, path), *two_values(Kind.TRUST, path))
+        for target in known:
+
+            def parts(value: Any, target: str = target) -> Parts:
+                own, other = trust_entries(path, value, bench.site.others.get(target, {})) or ({}, {})
+                return {"server": {"authorization_server": target, **own}, "others": {target: other}}
+
+            wanted = bench.manifest(parts(first)).desired.objects[bench.address("trust")]
+            if path not in flatten(wanted):
+                continue
+            planned = bench.settle(f"{path} is {first}", parts(first))
+            if path in bench.live(planned, "trust").blind:
+                continue
+            back_and_forth(bench, path, "trust", path, parts, (first, second))
+            return
+        raise NoHook(f"trusted, in a way to which {path} matters and in which the server tells it")
+
+    tell.__doc__ = f"The trust's {path} has one value, then another, and the first again"
     return tell
 
 
@@ -167,6 +226,8 @@ def _register() -> None:
             name = field_name(kind, path)
             if name not in proved:
                 scenario(f"{name.partition('.')[0]}/{path}", able, proves=name)(_round_trip(kind, path))
+    for path in fields_of(Kind.TRUST):
+        scenario(f"trust/{path}", Can.TRUST, proves=field_name(Kind.TRUST, path))(_trust_round_trip(path))
     for kind, able in _KIND.items():
         if not kind.is_singleton:
             scenario(f"limits/{kind}s", able)(_try_limit(kind, ""))
