@@ -54,7 +54,7 @@ class ClientType(StrEnum):
 
 
 class TokenEndpointAuth(StrEnum):
-    """How the token endpoint of webMethods Integration Server accepts a caller."""
+    """How a client proves itself at the token endpoint (RFC 6749 section 3.2.1): by credentials, or by a session that is open."""
 
     SESSION = "session"
     CREDENTIALS = "credentials"
@@ -80,7 +80,11 @@ class Settings(Model):
         None, description="How long an access token is valid, or never if it must not expire.", examples=["1h"]
     )
     token_endpoint_auth: Annotated[TokenEndpointAuth, SafeAt(TokenEndpointAuth.CREDENTIALS, severe=False)] | None = (
-        Field(None, description="Whether the token endpoint accepts an existing session or requires credentials.")
+        Field(
+            None,
+            description="Whether the token endpoint requires the client's credentials (RFC 6749 section 3.2.1), or accepts a "
+            "session in their place.",
+        )
     )
     options: _Options | None = Field(None, description=_OPTIONS_SAY)
 
@@ -91,12 +95,12 @@ class Scope(Model):
     description: Annotated[Text, ForPeople()] | None = Field(None, description="What the scope allows, for people.")
     resources: Annotated[TextSet, Opens(), Needed(authorization=False)] | None = Field(
         None,
-        description="Folders and services that the scope gives access to on a resource server.",
+        description="What the scope gives access to on a resource server, by the names that the server uses.",
         examples=[["orders.v1", "orders.v1:getOrder"]],
     )
     url_templates: Annotated[TextSet, Opens(), Needed(authorization=False)] | None = Field(
         None,
-        description="REST resources that the scope gives access to, as METHOD_namespace/template.",
+        description="REST resources that the scope gives access to on a resource server, as the server writes them.",
         examples=[["GET_orders.v1/orders"]],
     )
     options: _Options | None = Field(None, description=_OPTIONS_SAY)

@@ -235,7 +235,7 @@ class _Graph:
             yield from self._no_longer_granted(address)
         if kind not in (Kind.CLIENT, Kind.SCOPE):
             return
-        # webMethods refuses to delete a scope that a client still has.
+        # Some servers refuse to delete a scope that a client still has.
         if kind is Kind.SCOPE:
             yield from self._pending(self._removed.get((server, kind, address.name), ()))
         trusted = self._trusted.get(server)

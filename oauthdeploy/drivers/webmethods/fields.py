@@ -68,6 +68,7 @@ SETTINGS: Final[Table] = {
         "tokenEndpointAuth",
         where_told(_word(TokenEndpointAuth, "session nor credentials")),
         str,
+        support=yes("session: the cookie of an open session replaces the credentials"),
         default=TokenEndpointAuth.SESSION,
     ),
 }
@@ -77,8 +78,8 @@ SETTINGS: Final[Table] = {
 
 SCOPE: Final[Table] = {
     "description": at("description", a_text, default=""),
-    "resources": at("FoldersAndServices", some_texts, once_each, default=()),
-    "url_templates": at("urlTemplates", some_texts, once_each, default=()),
+    "resources": at("FoldersAndServices", some_texts, once_each, support=yes("folders and services"), default=()),
+    "url_templates": at("urlTemplates", some_texts, once_each, support=yes("as METHOD_namespace/template"), default=()),
 }
 
 

@@ -43,8 +43,8 @@ def client_credentials_on_public(context: RuleContext) -> Iterator[Finding]:
     "password-grant-on-public",
     Severity.ERROR,
     "Public client has the password grant",
-    reason="Anyone who knows the client's id can use it to guess passwords. Servers such as webMethods "
-    "Integration Server allow this grant for confidential clients only.",
+    reason="Anyone who knows the client's id can use it to guess passwords. Some servers allow this grant for "
+    "confidential clients only.",
     source="RFC 9700 section 2.4; RFC 6749 section 4.3.2; webMethods Integration Server, Registering Clients",
     fix="Use authorization_code with PKCE, or make the client confidential.",
     bad="""

@@ -36,8 +36,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "The server answers 200 but omits objects that the account may not view, so an object that is not listed "
         "may still exist. If this affects an object in the manifest, nothing of its kind is created, changed or "
         "deleted.",
-        "Give the account permission to view all objects of the kind; on Keycloak, the role view-clients or "
-        "manage-clients.",
+        "Give the account the permission to view all objects of the kind that the message names.",
     ),
     (
         "not-found",
