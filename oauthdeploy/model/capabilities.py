@@ -117,6 +117,18 @@ class SideEffect:
     gone: Any = None
 
 
+@dataclass(frozen=True)
+class Interruption:
+    """What doesn't work for a moment while a field changes, because no order of requests avoids it on that server.
+
+    `field` is the dotted path of the field, in updates of objects of the `kind`; `what` is a sentence for the plan.
+    """
+
+    kind: Kind
+    field: str
+    what: str
+
+
 def supports(table: Capabilities, question: str) -> Support:
     """Look an answer up; what a driver doesn't mention, it can't do."""
     return table.get(question, no("the driver doesn't support it"))
@@ -163,11 +175,11 @@ class DriverFacts:
     names in addresses, by kind. `writable` is false for a driver that only describes a server that is trusted. `endpoints`
     tells from the url and the validated options of a server entry where that server is asked as an authorization server,
     without asking it; it must take any text as url. `unique` are the fields, by kind, whose values together only one object
-    of a server can have, besides its key. `side_effects` are what goes for good along with a change. `notices` explain the
-    findings that are this driver's own. `proved_against` names the real server of its tests. `absence` answers whether an
-    empty or partial answer proves that what it lacks isn't there: no where a server leaves out what the account may not see,
-    and the note says how the driver finds out. `located_by` are the options that tell two places on one server apart, such as
-    a realm.
+    of a server can have, besides its key. `side_effects` are what goes for good along with a change,
+    `interruptions` what does not work while it is made. `notices` explain the findings that are this driver's own.
+    `proved_against` names the real server of its tests. `absence` answers whether an empty or partial answer proves that what
+    it lacks isn't there: no where a server leaves out what the account may not see, and the note says how the driver finds out.
+    `located_by` are the options that tell two places on one server apart, such as a realm.
     """
 
     name: str
@@ -183,6 +195,7 @@ class DriverFacts:
     names: Mapping[Kind, Limit] = field(default_factory=_none)
     unique: Mapping[Kind, tuple[str, ...]] = field(default_factory=_none)
     side_effects: tuple[SideEffect, ...] = ()
+    interruptions: tuple[Interruption, ...] = ()
     granularity: Granularity = Granularity.OBJECT
     writable: bool = True
     endpoints: Callable[[str, Model], Endpoints] = no_endpoints

@@ -15,7 +15,7 @@ from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, ServerState
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Risk, Stage
 from oauthdeploy.planning.risk import risk_of
-from oauthdeploy.planning.side_effects import in_words, lost_with
+from oauthdeploy.planning.side_effects import in_words, interrupted_by, lost_with
 
 UNPLACED: Final = Stage.NARROW_RESOURCE
 """The stage of a change that `ordering` has not placed yet: the last one, in which nothing is opened too early."""
@@ -87,6 +87,7 @@ class ServerView:
     ) -> Change:
         """A change with its risk and its place in the manifest; the stage comes later."""
         lost = lost_with(self.facts, address.kind, action, fields)
+        gaps = interrupted_by(self.facts, address.kind, action, fields)
         risk = risk_of(address.kind, action, fields)
         return Change(
             address=address,
@@ -96,9 +97,9 @@ class ServerView:
             desired=desired,
             live=live,
             fields=fields,
-            risk=max(risk, Risk.MEDIUM) if lost else risk,
+            risk=max(risk, Risk.MEDIUM) if lost or gaps else risk,
             place=self.desired.places.get(address, ()),
-            note=f"{note} {in_words(lost)}".strip(),
+            note=" ".join(words for words in (note, in_words(lost), *gaps) if words),
             former=former,
             lost=lost,
         )

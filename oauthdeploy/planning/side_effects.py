@@ -1,4 +1,4 @@
-"""What goes for good along with a change, though the change doesn't name it: as the driver's facts declare it."""
+"""What a change does beyond its fields, as the driver declares it: what goes for good, and what is interrupted meanwhile."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ def lost_with(facts: DriverFacts, kind: Kind, action: Action, fields: Sequence[F
 def in_words(lost: Sequence[str]) -> str:
     """The sentence of a plan; "" where nothing is lost."""
     return f"Also deletes permanently: {'; '.join(lost)}." if lost else ""
+
+
+def interrupted_by(facts: DriverFacts, kind: Kind, action: Action, fields: Sequence[FieldChange]) -> tuple[str, ...]:
+    """What does not work for a moment while the change is made, in sentences."""
+    if action is not Action.UPDATE:
+        return ()
+    paths = {change.path for change in fields}
+    return tuple(one.what for one in facts.interruptions if one.kind is kind and one.field in paths)
 
 
 def _has_effect(effect: SideEffect, action: Action, fields: Sequence[FieldChange]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.drivers.registry import driver_facts
-from oauthdeploy.model.capabilities import SideEffect
+from oauthdeploy.model.capabilities import Interruption, SideEffect
 from oauthdeploy.model.objects import Client, Grant
 from oauthdeploy.planning.changes import Risk
 from oauthdeploy.planning.plan import with_losses
@@ -65,3 +65,17 @@ def test_drivers_declare_what_goes_with_a_client() -> None:
     said = {name: [effect.what for effect in facts.side_effects] for name, facts in driver_facts().items()}
     assert any("service account" in what for what in said["keycloak"])
     assert any("tokens" in what for what in said["webmethods"])
+
+
+def test_a_plan_says_what_is_interrupted() -> None:
+    """Beside the change of that field and at least of medium risk; not where another field changes, nor for a new object."""
+    one = Interruption(Kind.CLIENT, "description", "The client rests.")
+    known = {"fake": replace(FACTS["fake"], interruptions=(one,))}
+    wanted = desired({client(key): Client(name="n", description="new") for key in "abc"})
+    there = {client("a"): Client(name="n", description="old"), client("b"): Client(name="m", description="new")}
+    changes = {change.address.name: change for change in plan_of(wanted, live(there), facts=known).changes}
+    assert [(changes[key].note, changes[key].risk >= Risk.MEDIUM) for key in "abc"] == [
+        ("The client rests.", True),
+        ("", False),
+        ("", False),
+    ]

@@ -24,6 +24,7 @@ from oauthdeploy.model.capabilities import (
     Capability,
     DriverFacts,
     Endpoints,
+    Interruption,
     Limit,
     SideEffect,
     Support,
@@ -236,6 +237,15 @@ FACTS: Final = DriverFacts(
     settings_options=KeycloakSettingsOptions,
     names=NAMES,
     side_effects=SIDE_EFFECTS,
+    interruptions=(
+        Interruption(
+            Kind.CLIENT,
+            "options.keycloak.default_scopes",
+            "A scope that moves between the default and the optional scopes is unassigned in between: Keycloak ignores an "
+            "assignment to the other list until then.",
+        ),
+        Interruption(Kind.CLIENT, "secret.revision", "The old secret stops working before the new one is delivered."),
+    ),
     endpoints=endpoints,
     notices=NOTICES,
     proved_against="Keycloak 26.7.3",

@@ -176,17 +176,25 @@ class Writer:
         return self._look_at_scope(name, uuid)
 
     def _put_mappers(self, uuid: str, raw: Mapping[str, Any], desired: Scope, names: frozenset[str]) -> None:
-        """Each mapper by its own request: a PUT of a client scope leaves them alone."""
+        """Each mapper by its own request: a PUT of a client scope leaves them alone.
+
+        What is added comes before what goes, so that no token lacks a claim that the old and the new mappers give. A mapper whose
+        type changes can't be updated and keeps its name, so it is the last that is replaced.
+        """
         listed = raw.get("protocolMappers")
         mappers = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
         standing = {str(one.get("name")): str(one.get("id")) for one in mappers}
         changes = mappers_to_change(raw, desired, names)
         to_put = merged(raw, changes)
-        made_anew = {one["name"] for one in to_put if "id" not in one}
-        for name in sorted(changes.keys() & standing.keys()):
-            if changes[name] is None or name in made_anew:
-                self.admin.delete_mapper(uuid, standing[name])
+        replaced = [one for one in to_put if "id" not in one and one["name"] in standing]
         for mapper in to_put:
+            if mapper not in replaced:
+                self.admin.put_mapper(uuid, mapper)
+        for name in sorted(changes.keys() & standing.keys()):
+            if changes[name] is None:
+                self.admin.delete_mapper(uuid, standing[name])
+        for mapper in replaced:
+            self.admin.delete_mapper(uuid, standing[mapper["name"]])
             self.admin.put_mapper(uuid, mapper)
 
     def _give_to_new_clients(self, uuid: str, way: str) -> None:

@@ -21,6 +21,7 @@ from oauthdeploy.model.capabilities import (
     Capability,
     DriverFacts,
     Endpoints,
+    Interruption,
     Limit,
     SideEffect,
     Support,
@@ -155,6 +156,9 @@ FACTS: Final = DriverFacts(
     names=NAMES,
     unique={Kind.CLIENT: ("name", "version")},
     side_effects=(SideEffect(Kind.CLIENT, "its tokens, and the id and secret that the server generated"),),
+    interruptions=(
+        Interruption(Kind.CLIENT, "secret.revision", "The old secret stops working before the new one is delivered."),
+    ),
     endpoints=endpoints,
     absence=yes("Administrators and read-only administrators see everything; others get 403 for everything"),
     notices=NOTICES,

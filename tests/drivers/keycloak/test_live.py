@@ -388,6 +388,18 @@ def test_options_of_scopes_go_there_and_back(site: Site) -> None:
     assert "orders.read" not in [one["name"] for one in site.realm.get("/default-optional-client-scopes")]
 
 
+def test_a_mapper_that_takes_the_place_of_another_is_there_before_that_one_goes(site: Site) -> None:
+    """No token lacks the claim of both; Keycloak's own log of admin events tells the order."""
+    address = at(Kind.SCOPE, "orders.read")
+    mapper = {"type": "oidc-hardcoded-claim-mapper", "config": {"claim.name": "tier", "claim.value": "1"}}
+    converge(site, {address: scope(options={"keycloak": {"protocol_mappers": {"old": mapper}}})})
+    assert site.realm.call("PUT", "", {"adminEventsEnabled": True, "adminEventsDetailsEnabled": True}).ok
+    converge(site, {address: scope(options={"keycloak": {"protocol_mappers": {"new": mapper, "old": None}}})})
+    events = site.realm.get("/admin-events?resourceTypes=PROTOCOL_MAPPER&direction=asc")
+    assert [event["operationType"] for event in events] == ["CREATE", "DELETE"]
+    assert [one["name"] for one in site.scope("orders.read")["protocolMappers"]] == ["new"]
+
+
 def mapper_json(name: str) -> dict[str, Any]:
     return {"name": name, "protocol": "openid-connect", "protocolMapper": "oidc-hardcoded-claim-mapper"}
 
