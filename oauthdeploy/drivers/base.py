@@ -279,7 +279,7 @@ class Driver(ABC):
 
         Whatever the sign-in depends on counts: the client, the user, the grant, how the client proves itself, what its tokens
         carry, options of the realm, HTTPS. The deletion or the block of a client that is called as `ServerReport.account` is
-        found without this. Default: none.
+        found without this. Default: none, for a driver whose `DriverFacts.lockouts` says no, and why.
         """
         return ()
 

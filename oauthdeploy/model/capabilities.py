@@ -179,7 +179,9 @@ class DriverFacts:
     `interruptions` what does not work while it is made. `notices` explain the findings that are this driver's own.
     `proved_against` names the real server of its tests. `absence` answers whether an empty or partial answer proves that what
     it lacks isn't there: no where a server leaves out what the account may not see, and the note says how the driver finds out.
-    `located_by` are the options that tell two places on one server apart, such as a realm.
+    `located_by` are the options that tell two places on one server apart, such as a realm. `lockouts`
+    answers whether a manifest can change what the driver's own sign-in depends on, and the note says what, or why not;
+    `Driver.lockouts` finds such changes.
     """
 
     name: str
@@ -201,6 +203,7 @@ class DriverFacts:
     endpoints: Callable[[str, Model], Endpoints] = no_endpoints
     proved_against: str = ""
     absence: Support = field(default_factory=lambda: Support(Answer.UNTESTED))
+    lockouts: Support = field(default_factory=lambda: Support(Answer.UNTESTED))
     notices: tuple[Notice, ...] = ()
     located_by: tuple[str, ...] = ()
 

@@ -270,8 +270,10 @@ def self_lockout(given: SafetyInput) -> Iterator[Diagnostic]:
         introspection = given.desired.servers[server].introspection
         # Introspection wants an authenticated caller (RFC 7662, 2.1): without it, resource servers refuse every
         # token.
-        if introspection is not None and introspection.client_id and introspection.client_id in names:
-            yield _lockout(change, f"resource servers ask {server} about tokens as '{introspection.client_id}'")
+        asking = (introspection.client_id, introspection.username) if introspection is not None else ()
+        for caller in asking:
+            if caller and caller in names:
+                yield _lockout(change, f"resource servers ask {server} about tokens as '{caller}'")
 
 
 def _shuts_out(change: Change) -> bool:

@@ -76,6 +76,10 @@ class Site(ABC):
         """The name of a user of the server that exists and is enabled."""
         return None
 
+    def lockout(self) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+        """Two manifests' parts: one with which the driver has access, and one that would end it. The second is never applied."""
+        return None
+
     # -- tokens --------------------------------------------------------------------------------------------------------
 
     def signs_in(self, client_id: str, secret: str) -> bool | None:

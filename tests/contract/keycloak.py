@@ -58,6 +58,9 @@ class KeycloakSite(Site):
     def reader_credentials(self) -> Mapping[str, Any]:
         return Manager(self.realm).account("reader", *_VIEW).credentials
 
+    def lockout(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        return {"settings": {"require_https": False}}, {"settings": {"require_https": True}}
+
     def narrow_credentials(self) -> Mapping[str, Any]:
         return Manager(self.realm).account("narrow", "query-clients", "view-realm").credentials
 

@@ -63,6 +63,12 @@ class WebMethodsSite(Site):
     def reader_credentials(self) -> Mapping[str, Any]:
         return {"username": READER[0], "password": READER[1]}
 
+    def lockout(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        if self.role is Role.RESOURCE:
+            own = {"type": "confidential", "grants": ["client_credentials"]}
+            return {"clients": {ADMIN[0]: own}}, {"clients": {ADMIN[0]: {**own, "type": "public", "grants": []}}}
+        return {"settings": {"require_https": False}}, {"settings": {"require_https": True}}
+
     def account(self) -> str:
         return OWNER[0]
 

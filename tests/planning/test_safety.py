@@ -236,9 +236,10 @@ def test_a_revocation_of_the_tools_client_or_account_is_a_lockout() -> None:
         assert stops(wanted, seen, accounts={"as": "tool"}) == ["self-lockout"]
 
 
-def test_the_client_that_introspects_is_not_cut_off() -> None:
+@pytest.mark.parametrize("who", ["client_id", "username"])
+def test_the_client_that_introspects_is_not_cut_off(who: str) -> None:
     """Without it every resource server refuses every token."""
-    servers = {"as": authorization_server(introspection=Introspection(client_id="rs-client")), "rs": resource_server()}
+    servers = {"as": authorization_server(introspection=Introspection(**{who: "rs-client"})), "rs": resource_server()}
     wanted = desired(absent=frozenset({client("rs-client")}), servers=servers)
     assert stops(wanted, live([client("rs-client")])) == ["self-lockout"]
 

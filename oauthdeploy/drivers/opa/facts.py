@@ -110,6 +110,10 @@ FACTS: Final = DriverFacts(
     fields={Role.RESOURCE: FIELDS},
     names=NAMES,
     granularity=Granularity.DOCUMENT,
+    lockouts=no(
+        "OPA checks oauthdeploy's token or certificate with flags and with system.authz, which are outside the document that "
+        "the driver writes"
+    ),
     notices=NOTICES,
     proved_against="Open Policy Agent 1.22",
     absence=yes("the document is read in one request, which system.authz allows or refuses as a whole"),

@@ -19,6 +19,7 @@ from oauthdeploy.drivers.webmethods.facts import (
     WebMethodsOptions,
 )
 from oauthdeploy.drivers.webmethods.findings import Server, find_all
+from oauthdeploy.drivers.webmethods.lockout import find_lockouts
 from oauthdeploy.drivers.webmethods.mapping import read_settings
 from oauthdeploy.drivers.webmethods.reading import Reader, state_of
 from oauthdeploy.drivers.webmethods.tokens import working
@@ -26,7 +27,7 @@ from oauthdeploy.drivers.webmethods.writing import Writer, count_writes
 from oauthdeploy.model.capabilities import Capabilities, Capability, no, yes
 from oauthdeploy.model.objects import Side
 from oauthdeploy.model.state import LiveToken, ServerState
-from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.changes import Change, Lockout
 
 
 class WebMethodsDriver(Driver):
@@ -172,6 +173,11 @@ class WebMethodsDriver(Driver):
         if changes[0].address.kind is Kind.ASSOCIATION:
             return 2
         return sum(count_writes(change, self._sides) for change in changes)
+
+    def lockouts(self, changes: Sequence[Change]) -> Sequence[Lockout]:
+        """What takes the own account away, or closes the address for introspection."""
+        url = self.connection.server.url or ""
+        return list(find_lockouts(changes, self._account, url, self._sides))
 
     def unsupported(self, wanted: Wanted, report: ServerReport) -> Sequence[Diagnostic]:  # noqa: ARG002
         """What this very server can't hold, by its own document and by the aliases that it has."""

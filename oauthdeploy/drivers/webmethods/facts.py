@@ -161,6 +161,7 @@ FACTS: Final = DriverFacts(
     ),
     endpoints=endpoints,
     absence=yes("Administrators and read-only administrators see everything; others get 403 for everything"),
+    lockouts=yes("the account of a confidential client; introspection at an http address once HTTPS is required"),
     notices=NOTICES,
     proved_against="the embedded server of oauthdeploy, which speaks the Administrator API of Integration Server 10.11",
 )

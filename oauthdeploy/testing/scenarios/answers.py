@@ -40,6 +40,27 @@ def _unread(planned: Planned) -> list[str]:
     return [str(kind) for state in states for kind in (*state.unreadable, *state.hidden)]
 
 
+@scenario("answers/own access")
+def own_access(bench: Bench) -> None:
+    """A change that ends the driver's own access to the server is a safety stop; or the driver says why there is none"""
+    lockouts = bench.site.info.facts.lockouts
+    if lockouts.answer is Answer.UNTESTED or not lockouts.note:
+        raise Breach("the facts don't answer whether a manifest can end the driver's own access (lockouts)")
+    if lockouts.answer is Answer.NO:
+        return
+    states = bench.site.lockout()
+    if states is None:
+        raise NoHook("lockout")
+    before, after = states
+    bench.settle("a state in which the driver has access", before)
+    planned = bench.plan(after)
+    if planned.plan.is_empty:
+        raise Breach("nothing is planned that could end the driver's access")
+    stops = {stop.rule for stop in planned.plan.stops}
+    if not stops:
+        raise Breach(f"no safety stop for a plan after which the driver has no access: {planned.actions}")
+
+
 @scenario("answers/filtered list")
 def filtered_list(bench: Bench) -> None:
     """An account that may not see everything plans no create and no delete, and calls nothing done"""
