@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Final
@@ -30,16 +32,35 @@ CAPTIONS: Final = {
 Graph = Mapping[str, set[str]]
 
 
+@dataclass(frozen=True)
+class SourceFile:
+    """What the rules ask of a file: its imports wherever they stand, and the names that it calls."""
+
+    imports: tuple[ast.Import | ast.ImportFrom, ...]
+    typing_only: frozenset[ast.AST]
+    called: frozenset[str]
+
+
+@cache
+def source_file(path: Path) -> SourceFile:
+    """Read a file once, however many rules ask."""
+    found: list[ast.Import | ast.ImportFrom] = []
+    typing_only: set[ast.AST] = set()
+    called: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found.append(node)
+        elif isinstance(node, ast.Call):
+            called.add(getattr(node.func, "id", getattr(node.func, "attr", "")))
+        elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            typing_only.update(child for statement in node.body for child in ast.walk(statement))
+    return SourceFile(tuple(found), frozenset(typing_only), frozenset(called))
+
+
 def import_statements(path: Path, *, skip_typing: bool) -> Iterator[ast.Import | ast.ImportFrom]:
-    """The imports of a file wherever they stand; with `skip_typing`, not those under `if TYPE_CHECKING`."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    hidden: set[ast.AST] = set()
-    for node in ast.walk(tree):
-        if skip_typing and isinstance(node, ast.If) and isinstance(node.test, ast.Name):
-            if node.test.id == "TYPE_CHECKING":
-                hidden.update(child for statement in node.body for child in ast.walk(statement))
-        elif isinstance(node, ast.Import | ast.ImportFrom) and node not in hidden:
-            yield node
+    """The imports of a file; with `skip_typing`, not those under `if TYPE_CHECKING`."""
+    file = source_file(path)
+    return (node for node in file.imports if not skip_typing or node not in file.typing_only)
 
 
 def imports(path: Path, *, skip_typing: bool = False) -> Iterator[str]:

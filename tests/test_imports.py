@@ -5,14 +5,13 @@ An import inside a function is an import: it may save time at the start, but it 
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 
 import pytest
 
 import oauthdeploy.planning
-from tests.house import PACKAGE, ROOT, circle, import_graph, imports, reaches
+from tests.house import PACKAGE, ROOT, circle, import_graph, imports, reaches, source_file
 
 LAYERS = ["core", "model", "planning", "manifest", "drivers", "running", "reports", "workflow", "cli"]
 MAY_IMPORT = {
@@ -261,11 +260,7 @@ def test_only_serve_and_demo_import_the_embedded_server() -> None:
 
 def test_print_is_called_only_by_the_cli() -> None:
     """Steps return values; the command line decides what is shown."""
-    for path in modules():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
-                assert group_of(path) == "cli", f"{path} prints"
+    assert {path.partition("/")[0] for path in callers_of("print")} <= {"cli"}
 
 
 def test_planning_reaches_no_clock_file_network_or_environment() -> None:
@@ -279,12 +274,7 @@ def test_planning_reaches_no_clock_file_network_or_environment() -> None:
 
 def callers_of(name: str) -> set[str]:
     """The modules that call a function or method of that name."""
-    return {
-        str(path.relative_to(ROOT))
-        for path in modules()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == name
-    }
+    return {str(path.relative_to(ROOT)) for path in modules() if name in source_file(path).called}
 
 
 def test_a_plan_is_carried_out_in_one_place() -> None:

@@ -113,6 +113,7 @@ def test_every_id_of_the_program_is_explained() -> None:
     assert {REST, "internal-error", "too-many-deletes", "not-verified", "changed-since"} <= ids
 
 
+@pytest.mark.slow
 def test_no_other_module_computes_an_id() -> None:
     """An id that is put together is one that the test above doesn't see, unless it is listed."""
     computing = {

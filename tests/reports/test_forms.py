@@ -377,6 +377,7 @@ def _riskier(row: Row) -> Row:
     return replace(row, items={name: replace(item, risk=Risk.HIGH) for name, item in row.items.items()})
 
 
+@pytest.mark.slow
 def test_ten_thousand_objects_are_a_page_that_can_be_sent() -> None:
     """A row says nothing that the page can say once: a kilobyte for a client with eight fields on two servers."""
     assert len(render_html(many(2_000))) < 2_000 * 1_100
