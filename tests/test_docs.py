@@ -7,6 +7,7 @@ import importlib.util
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -144,10 +145,21 @@ def test_the_module_map_names_every_package() -> None:
     assert {name for name in packages if "/" not in name} == house.CAPTIONS.keys()
 
 
+@cache
+def _source_files() -> frozenset[str]:
+    """The paths of all Python files, without those of the environments beside them."""
+    return frozenset(
+        str(path.relative_to(ROOT))
+        for folder in ROOT.iterdir()
+        if not folder.name.startswith(".")
+        for path in folder.rglob("*.py")
+    )
+
+
 @pytest.mark.parametrize("page", [house.PAGE, *sorted((DOCS / "decisions").glob("*.md"))], ids=lambda page: page.stem)
 def test_modules_named_in_pages_about_the_code_are_there(page: Path) -> None:
     """A reader who follows the road of a manifest arrives."""
-    files = {str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py") if ".venv" not in path.parts}
+    files = _source_files()
     for name in re.findall(r"`([\w/]+\.py)`", page.read_text(encoding="utf-8")):
         assert any(file == name or file.endswith(f"/{name}") for file in files), name
 

@@ -150,6 +150,7 @@ def test_a_slip_in_an_id_is_told(oauthdeploy: Runner) -> None:
     assert "more-findings" in oauthdeploy("explain", "more-finding").err
 
 
+@pytest.mark.slow
 def test_nothing_is_explained_that_is_never_said() -> None:
     """The page would promise findings that nobody gets. One id stands inside of a sentence."""
     assert _notices().keys() - _ids() == {"manifest-changed"}
