@@ -51,6 +51,7 @@ PLANNING = [
     "server_view",
     "pending_revocations",
     "pruning",
+    "unmanaged",
     "effective_grants",
     "opaque_secrets",
     "diff",

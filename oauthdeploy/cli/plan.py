@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     "--detailed-exitcode",
     env="DETAILED_EXITCODE",
     is_flag=True,
-    help="Exit with 2 where there are changes, 5 where apply would stop at them.",
+    help="Exit with 2 where there are changes or orphaned objects, 5 where apply would stop at the changes.",
 )
 @output_options(*FORMS)
 def plan(source: Source, reach: Reach, out: str | None, detailed_exitcode: bool, output: Output) -> None:
@@ -41,7 +41,8 @@ def plan(source: Source, reach: Reach, out: str | None, detailed_exitcode: bool,
 
     Reads the servers on connections that refuse to write. Exit code 8 where something that the manifest manages could not be
     read, 5 where --fail-on finds a change of too high a risk, else 0. With --detailed-exitcode: what the next apply would run
-    into first, 8, then 5 for a stop, then 2 for changes. Reports and PLANFILE are written before.
+    into first, 8, then 5 for a stop, then 2 for changes, or for objects that carry the mark of the manifest and are no longer in
+    it. Reports and PLANFILE are written before.
     """
     from oauthdeploy import workflow
     from oauthdeploy.reports.builders.plan import plan_report
@@ -81,4 +82,4 @@ def plan_exit(made: Plan, reach: Reach, *, detailed: bool) -> ExitCode:
         return ExitCode.UNREACHABLE
     if RISK_RULE in stops or (detailed and made.changes and (stops or made.diagnostics.errors)):
         return ExitCode.SAFETY_STOP
-    return ExitCode.CHANGES if detailed and made.changes else ExitCode.DONE
+    return ExitCode.CHANGES if detailed and made.differs else ExitCode.DONE

@@ -78,7 +78,7 @@ class DesiredState:
     `listed_scopes`: those whose list the manifest writes. `associating` are the resource servers that keep associations too.
     `identities` say by what a server may know a client that isn't among the `objects` there, or what more is known of one
     that is. `external` are objects of other manifests that associations refer to: they must be there, and nothing of them is
-    changed.
+    changed. `whole` is false for a state that is only part of what a manifest wants, such as that of a rollback.
     """
 
     name: str
@@ -94,6 +94,7 @@ class DesiredState:
     policy: Policy = field(default_factory=Policy)
     identities: Mapping[Address, Identity] = field(default_factory=_frozen_map)
     external: frozenset[Address] = frozenset()
+    whole: bool = True
 
     def on(self, server: str) -> Mapping[Address, Object]:
         """The objects that belong on `server`."""

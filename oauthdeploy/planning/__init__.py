@@ -5,7 +5,7 @@ The modules here are the centre, in the order of the work:
     changes  identities  protection                               what one step is; who is who; what is protected
     unread                                                        what is needed and could not be read
     normalize  risk  side_effects                                 fields; what a change opens; what goes along with it
-    server_view  pending_revocations  pruning                     desired and live, one server at a time
+    server_view  pending_revocations  pruning  unmanaged          desired and live, one server at a time
     effective_grants  opaque_secrets  diff                        desired and live -> changes
     exchanges  ordering  safety  surviving_tokens                 changes -> changes in order, held safe
     server_pairs  accounts  cross_side                            what the two sides hold differently

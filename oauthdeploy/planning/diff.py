@@ -6,10 +6,8 @@ options differ, to name what differs inside them.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind
@@ -44,6 +42,7 @@ from oauthdeploy.planning.server_view import (
     unread_servers,
     views,
 )
+from oauthdeploy.planning.unmanaged import Kept, kept_objects
 
 REVISION: Final = "secret.revision"
 VALUE: Final = "secret.value"
@@ -53,14 +52,14 @@ VALUE: Final = "secret.value"
 class Comparison:
     """What separates live from desired: changes by server and kind, in no order of work yet.
 
-    `blind` are `(address, dotted path)` of what can't be compared; `kept` counts live objects that the manifest doesn't name
-    and that stay, by server and kind.
+    `blind` are `(address, dotted path)` of what can't be compared; `kept` are live objects that the manifest doesn't name and
+    that stay, by address.
     """
 
     changes: tuple[Change, ...]
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     blind: tuple[tuple[Address, str], ...] = ()
-    kept: Mapping[tuple[str, str], int] = field(default_factory=lambda: MappingProxyType({}))
+    kept: tuple[Kept, ...] = ()
 
 
 def compare(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts]) -> Comparison:
@@ -73,14 +72,12 @@ def compare(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFa
     for view in views(desired, live, facts):
         found.extend(_compare_server(view))
     found = list(withhold_granted(found, desired, live))
-    kept = Counter(
-        (item.address.server, item.address.kind.value) for item in found if isinstance(item, UnmanagedObject)
-    )
+    unnamed = (item.address for item in found if isinstance(item, UnmanagedObject))
     return Comparison(
         changes=tuple(item for item in found if isinstance(item, Change)),
         diagnostics=Diagnostics.of(item for item in found if isinstance(item, Diagnostic)),
         blind=tuple(sorted((item.address, item.path) for item in found if isinstance(item, IncomparableField))),
-        kept=MappingProxyType(dict(sorted(kept.items()))),
+        kept=kept_objects(unnamed, desired, live),
     )
 
 

@@ -10,14 +10,14 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from oauthdeploy.core.addresses import Address
-from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.core.diagnostics import Diagnostics, Severity
 from oauthdeploy.core.garbage_collector import paused
 from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Object
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change, Lockout, Risk
-from oauthdeploy.planning.cross_side import side_findings
+from oauthdeploy.planning.cross_side import disagreements, side_findings, unnamed_disagreements
 from oauthdeploy.planning.diff import compare
 from oauthdeploy.planning.json_documents import Document, change_document, diagnostic_documents
 from oauthdeploy.planning.name_conflicts import name_conflicts
@@ -25,12 +25,13 @@ from oauthdeploy.planning.ordering import order, own_batch
 from oauthdeploy.planning.safety import check_safety
 from oauthdeploy.planning.side_effects import in_words
 from oauthdeploy.planning.surviving_tokens import SurvivingTokens, unread_tokens
+from oauthdeploy.planning.unmanaged import Kept, counted, kept_documents
 from oauthdeploy.planning.unread import Unread, unread_documents, unread_of
 
 _M = TypeVar("_M", bound=Model)
 
 PLAN_FORMAT: Final = "oauthdeploy/plan"
-PLAN_FORMAT_VERSION: Final = "1.1"
+PLAN_FORMAT_VERSION: Final = "1.2"
 """Raised in its second part for additions, in its first for anything that an older reader would misread."""
 
 
@@ -59,8 +60,9 @@ class Plan:
     `stops` are the safety rules that it trips: `plan` shows them, `apply` refuses until each rule is named in `--allow`.
     `blind` lists what can't be compared, as `(address, dotted field)`; it is never drift. `fingerprints` are those of the
     live objects that the plan was made from, by written address; "" where none stood. `manifest_digest` is that of the
-    manifest. `kept` are live objects that the manifest doesn't name and that stay, by server and kind: a count. `unread` are
-    the kinds that the manifest needs and that could not be read: nothing is planned for them.
+    manifest. `kept` are live objects that the manifest doesn't name and that stay, by address. `unread` are
+    the kinds that the manifest needs and that could not be read: nothing is planned for them. `disagreeing` are, without
+    changes, the objects about which two sides disagree.
     """
 
     name: str
@@ -71,13 +73,19 @@ class Plan:
     blind: tuple[tuple[Address, str], ...] = ()
     fingerprints: Mapping[str, str] = field(default_factory=_none)
     manifest_digest: str = ""
-    kept: Mapping[tuple[str, str], int] = field(default_factory=_none)
+    kept: tuple[Kept, ...] = ()
     unread: tuple[Unread, ...] = ()
+    disagreeing: tuple[Address, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """True where there is nothing to do."""
         return not self.changes
+
+    @property
+    def differs(self) -> bool:
+        """True where there is something to do: changes, or objects that this manifest made and no apply would delete."""
+        return bool(self.changes) or any(item.severity is not Severity.INFO for item in counted(self.kept))
 
     @property
     def counts(self) -> Mapping[Action, int]:
@@ -140,7 +148,13 @@ def build_plan(
             manifest_digest=digest,
             kept=comparison.kept,
             unread=unread_of(desired, live),
+            disagreeing=() if changes or not desired.whole else _disagreeing(desired, live, facts),
         )
+
+
+def _disagreeing(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts]) -> tuple[Address, ...]:
+    found = (*disagreements(desired, live), *unnamed_disagreements(desired, live, facts))
+    return tuple(sorted({item.address for item in found}, key=lambda address: address.sort_key))
 
 
 def with_losses(plan: Plan, lost: Mapping[Address, Sequence[str]], reads: Mapping[str, int]) -> Plan:
@@ -293,7 +307,8 @@ def plan_document(plan: Plan) -> Document:
             "risk": str(plan.risk),
             "stops": len(plan.stops),
             "blind": len(plan.blind),
-            "kept": sum(plan.kept.values()),
+            "kept": len(plan.kept),
+            "unexpected": len(counted(plan.kept)),
             "unread": len(plan.unread),
             "reads": sum(server.reads for server in plan.servers),
             "writes": sum(server.writes for server in plan.servers),
@@ -303,10 +318,9 @@ def plan_document(plan: Plan) -> Document:
         "diagnostics": diagnostic_documents(plan.diagnostics),
         "stops": diagnostic_documents(plan.stops),
         "blind": [{"address": str(address), "path": path} for address, path in plan.blind],
-        "kept": [
-            {"server": server, "kind": kind, "count": count} for (server, kind), count in sorted(plan.kept.items())
-        ],
+        "kept": list(kept_documents(plan.kept)),
         "unread": list(unread_documents(plan.unread)),
+        "disagreeing": [str(address) for address in plan.disagreeing],
         "fingerprints": dict(sorted(plan.fingerprints.items())),
     }
 

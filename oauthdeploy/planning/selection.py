@@ -45,6 +45,11 @@ def select(plan: Plan, targets: Sequence[str], excludes: Sequence[str], names: N
     return replace(plan, changes=changes, diagnostics=plan.diagnostics + Diagnostics.of(found))
 
 
+def is_selected(address: Address, targets: Sequence[str], excludes: Sequence[str], names: Names) -> bool:
+    """Whether a selection is about the object at an address."""
+    return (not targets or names.matches(address, targets)) and not names.matches(address, excludes)
+
+
 def restrict_to(plan: Plan, addresses: Collection[Address]) -> Plan:
     """The same plan with the changes of these addresses and those that they depend on."""
     named = {change.address for change in plan.changes if change.address in addresses}

@@ -13,16 +13,21 @@ from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.model.state import DesiredState, LiveState, Prune
 from oauthdeploy.planning.identities import Names
 
+_WORDS: Final = {"list-filtered": "partly hidden from the account"}
 _STATUS: Final = re.compile(r"\banswered ([1-5][0-9]{2})\b")
 
 
 @dataclass(frozen=True)
 class Unread:
-    """A kind of a server that the manifest needs and that couldn't be read, and why in few words: `403 Forbidden`."""
+    """A kind of a server that the manifest needs and that couldn't be read, and why in few words: `403 Forbidden`.
+
+    `hidden`: all that the manifest names was read, and the account may not see everything else.
+    """
 
     server: str
     kind: Kind
     why: str
+    hidden: bool = False
 
     def __str__(self) -> str:
         return f"{self.kind.value if self.kind.is_singleton else f'{self.kind.value}s'} on {self.server} ({self.why})"
@@ -61,17 +66,20 @@ def pruned_kinds(desired: DesiredState, server: str) -> frozenset[Kind]:
 
 def unread_of(desired: DesiredState, live: LiveState) -> tuple[Unread, ...]:
     """The needed kinds of each server that couldn't be read, in the order of servers and kinds."""
-    failed = [name for name, state in live.servers.items() if state.unreadable and name in desired.servers]
+    failed = [
+        name for name, state in live.servers.items() if (state.unreadable or state.hidden) and name in desired.servers
+    ]
     return unread_among(live, {name: needed_kinds(desired, name) for name in failed})
 
 
 def unread_among(live: LiveState, kinds: Mapping[str, Collection[Kind]]) -> tuple[Unread, ...]:
-    """Those of `kinds`, by server, that couldn't be read, in the order of servers and kinds."""
+    """Those of `kinds`, by server, that couldn't be read as a whole, in the order of servers and kinds."""
     return tuple(
-        Unread(name, kind, brief(live.servers[name].unreadable[kind]))
+        Unread(name, kind, brief(why), hidden=kind not in state.unreadable)
         for name in sorted(kinds)
+        for state in (live.servers[name],)
         for kind in Kind
-        if kind in kinds[name] and kind in live.servers[name].unreadable
+        if kind in kinds[name] and (why := state.unreadable.get(kind) or state.hidden.get(kind)) is not None
     )
 
 
@@ -84,7 +92,7 @@ def selected(
         for address in (*desired.objects, *desired.absent, *desired.external)
         if (not targets or names.matches(address, targets)) and not names.matches(address, excludes)
     }
-    return tuple(item for item in unread if (item.server, item.kind) in chosen)
+    return tuple(item for item in unread if (item.server, item.kind) in chosen and not (item.hidden and targets))
 
 
 def not_known(unread: Sequence[Unread]) -> str:
@@ -96,13 +104,13 @@ def brief(why: Diagnostic) -> str:
     """The reason in few words: the status of the answer, else what was wrong with it."""
     status = _STATUS.search(why.detail)
     if status is None:
-        return why.rule.replace("-", " ")
+        return _WORDS.get(why.rule) or why.rule.replace("-", " ")
     number = int(status[1])
     phrase = next((item.phrase for item in HTTPStatus if item == number), "")
     return f"{number} {phrase}".strip()
 
 
-def unread_documents(unread: Iterable[Unread]) -> Iterator[dict[str, str]]:
+def unread_documents(unread: Iterable[Unread]) -> Iterator[dict[str, str | bool]]:
     """For the JSON of plans and reports."""
     for item in unread:
-        yield {"server": item.server, "kind": item.kind.value, "why": item.why}
+        yield {"server": item.server, "kind": item.kind.value, "why": item.why, "hidden": item.hidden}

@@ -270,10 +270,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Remark:
-    """Something to know beside the rows, with the addresses that it is about."""
+    """Something to know beside the rows, with the addresses that it is about, of which text shows the first `shown`."""
 
     words: str
     about: tuple[str, ...] = ()
+    shown: int = 3
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from oauthdeploy.planning.drift.classification import DriftReport, drift_documen
 from oauthdeploy.planning.json_documents import Document, diagnostic_document, diagnostic_documents
 from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
 from oauthdeploy.planning.plan import Plan, plan_document
+from oauthdeploy.planning.unmanaged import kept_documents
 from oauthdeploy.planning.unread import Unread, unread_documents
 from oauthdeploy.reports.document import Field, Item, Report, Run, Value
 from oauthdeploy.reports.ping import ServerAnswer
@@ -138,6 +139,7 @@ def apply_document(report: ApplyReport) -> Document:
         "delivered": dict(sorted(report.delivered.items())),
         "allowed": list(report.allowed),
         "in_place": [str(address) for address in report.in_place],
+        "kept": list(kept_documents(report.plan.kept)),
         "unread": list(unread_documents(report.plan.unread)),
         "journal": report.journal,
         "seconds": round(report.seconds, 3),

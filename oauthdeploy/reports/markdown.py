@@ -18,7 +18,7 @@ from typing import Final
 
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.planning.changes import Risk
-from oauthdeploy.reports.document import Field, Item, Report, Row, Server, Stop, Verdict
+from oauthdeploy.reports.document import Field, Item, Remark, Report, Row, Server, Stop, Verdict
 from oauthdeploy.reports.formatting import NONE_TEXT, counted, requests_text, visible
 from oauthdeploy.reports.results import ends_of, reason_of
 from oauthdeploy.reports.text import place_text, step_text
@@ -29,6 +29,9 @@ LIMIT: Final = 65_536
 _LEAST: Final = 4_000
 _RESERVE: Final = 600
 """Characters kept free for the lines that say what was left out."""
+
+_MOST_NAMES: Final = 1_500
+"""Characters of all names in remarks together."""
 
 _MOST_TEXT: Final = 600
 """Characters of one text; the other forms have all of it."""
@@ -129,10 +132,25 @@ def _top(report: Report) -> str:
     beside += [
         f"{text(address)}: secret delivered to {code(place)}" for address, place in [*report.delivered.items()][:5]
     ]
-    beside += [text(remark.words) for remark in report.remarks[:10]]
+    beside += _remarks(report.remarks)
     if beside:
         lines += ["", *(f"- {words}" for words in beside)]
     return "\n".join(lines) + "\n"
+
+
+def _remarks(remarks: Sequence[Remark]) -> Iterator[str]:
+    """Remarks with as many of their names as text shows, and as there is room for."""
+    room = _MOST_NAMES
+    for remark in remarks[:10]:
+        shown: list[str] = []
+        for name in map(code, remark.about[: remark.shown]):
+            if len(name) > room:
+                break
+            room -= len(name)
+            shown.append(name)
+        rest = len(remark.about) - len(shown)
+        more = f" and {rest:,} more" if rest else ""
+        yield text(remark.words) + (f": {', '.join(shown)}{more}" if shown else "")
 
 
 def _servers(servers: Sequence[Server]) -> str:

@@ -175,7 +175,9 @@ def _add_remarks(sheet: Sheet, report: Report) -> None:
         sheet.blank()
     for remark in report.remarks:
         about = (
-            f": {listed(list(remark.about), len(remark.about) if sheet.look.verbose else 3)}" if remark.about else ""
+            f": {listed(list(remark.about), len(remark.about) if sheet.look.verbose else remark.shown)}"
+            if remark.about
+            else ""
         )
         sheet.add((f"{remark.words}{about}", "faint"), hang=2)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.errors import OAuthDeployError, ServerError, ServersFailed
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
@@ -15,6 +14,7 @@ from oauthdeploy.manifest.baselines import BaselineFile, read_baseline
 from oauthdeploy.planning.drift.baseline import judge
 from oauthdeploy.planning.drift.classification import DriftReport, classify
 from oauthdeploy.planning.identities import Names
+from oauthdeploy.planning.selection import is_selected
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.workflow.connections import connected, load
 from oauthdeploy.workflow.options import RunOptions
@@ -49,7 +49,7 @@ def detect_drift(
         plan,
         driver_facts(),
         unnamed=unnamed,
-        selected=lambda address: _selected(address, options.targets, options.excludes, names),
+        selected=lambda address: is_selected(address, options.targets, options.excludes, names),
     )
     if baseline is None:
         return report, manifest
@@ -57,10 +57,6 @@ def detect_drift(
     whole = not (options.servers or options.targets or options.excludes) and unnamed
     today = today or utc_now().date()
     return judge(report, baseline.baseline, today, whole=whole, place=baseline.place), manifest
-
-
-def _selected(address: Address, targets: Sequence[str], excludes: Sequence[str], names: Names) -> bool:
-    return (not targets or names.matches(address, targets)) and not names.matches(address, excludes)
 
 
 @dataclass(frozen=True)

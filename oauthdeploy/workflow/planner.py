@@ -19,8 +19,9 @@ from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.plan import Plan, build_plan, with_losses, with_survivors
 from oauthdeploy.planning.recorded_cut_offs import guarded, marked
 from oauthdeploy.planning.safety import check_risk
-from oauthdeploy.planning.selection import require_known, select
+from oauthdeploy.planning.selection import is_selected, require_known, select
 from oauthdeploy.planning.surviving_tokens import asks_for_tokens
+from oauthdeploy.planning.unmanaged import kept_findings, weighed_kept
 from oauthdeploy.planning.unread import selected
 from oauthdeploy.running.audit import recorded_cut_offs
 from oauthdeploy.running.read import check_all, read_live, wanted_of, with_tokens
@@ -82,7 +83,16 @@ def plan_now(
         require_known(chosen, {*desired.objects, *desired.absent, *live.objects, *planned}, names)
     plan = select(plan, options.targets, options.excludes, names)
     if options.targets or options.excludes:
-        plan = replace(plan, unread=selected(plan.unread, desired, options.targets, options.excludes, names))
+        plan = replace(
+            plan,
+            unread=selected(plan.unread, desired, options.targets, options.excludes, names),
+            kept=tuple(
+                item for item in plan.kept if is_selected(item.address, options.targets, options.excludes, names)
+            ),
+            disagreeing=tuple(
+                item for item in plan.disagreeing if is_selected(item, options.targets, options.excludes, names)
+            ),
+        )
     recorded, unread = recorded_cut_offs(audit_file(manifest, options), named=options.audit is not None)
     plan = guarded(replace(plan, diagnostics=plan.diagnostics + unread), [*marked(live), *recorded])
     if options.fail_on is not None:
@@ -90,13 +100,17 @@ def plan_now(
     plan = replace(
         plan,
         diagnostics=Diagnostics.of(
-            weighed(plan.diagnostics, manifest.severities, driver_facts() if facts is None else facts)
+            weighed(
+                (*plan.diagnostics, *kept_findings(plan.kept)),
+                manifest.severities,
+                driver_facts() if facts is None else facts,
+            )
         )
         + manifest.void,
     )
     plan = _located(plan, manifest)
     shown = Diagnostics.of(item for item in plan.diagnostics if not manifest.is_ignored(item))
-    return replace(plan, diagnostics=shown), live, reports
+    return replace(plan, diagnostics=shown, kept=weighed_kept(plan.kept, shown)), live, reports
 
 
 def _server_findings(

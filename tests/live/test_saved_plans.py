@@ -469,7 +469,7 @@ def test_a_plan_of_another_format_says_which_release_reads_it(pair: Pair) -> Non
         (pair.folder / "saved.json").write_text(json.dumps(document))
         result = apply_saved(pair)
         assert result.code == 1
-        assert f"{age} than 1.1" in result.err
+        assert f"{age} than 1.2" in result.err
         assert "oauthdeploy 7.7.7" in result.err
 
 

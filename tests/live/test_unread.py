@@ -42,7 +42,9 @@ def test_a_managed_kind_that_can_not_be_read_ends_with_8_and_is_named_last(
     assert "Both sides match the manifest" not in found.out
     document: Any = deployed.run(*command, "-o", "json").json
     unread = [item for server in document.get("servers", []) for item in server.get("unread", [])]
-    assert {"server": "login", "kind": "scope", "why": "403 Forbidden"} in document.get("unread", unread)
+    assert {"server": "login", "kind": "scope", "why": "403 Forbidden", "hidden": False} in document.get(
+        "unread", unread
+    )
 
 
 def test_an_export_of_what_can_not_be_read_is_written_and_ends_with_8(deployed: Pair) -> None:

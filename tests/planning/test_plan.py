@@ -141,7 +141,9 @@ def test_the_document_says_what_the_plan_says() -> None:
     }
     assert changes["client/y@as"]["fields"][0]["after"] == {"known_after_apply": True}
     assert {"address": "client/z@as", "path": "secret.value"} in document["blind"]
-    assert document["kept"] == [{"server": "as", "kind": "client", "count": 1}]
+    (kept,) = document["kept"]
+    assert (kept["server"], kept["kind"], kept["count"]) == ("as", "client", 1)
+    assert [(item["address"], item["unexpected"]) for item in kept["objects"]] == [("client/other@as", True)]
     assert {item["rule"] for item in document["diagnostics"]} == {
         "client-on-one-side",
         "no-default-known",

@@ -45,7 +45,7 @@ def test_unnamed_clients_go_as_far_as_the_policy_lets_them(mode: Prune, gone: se
     found = compare(desired(prune=PrunePolicy(clients=mode)), live(MIXED), FACTS)
     assert actions(found.changes) == {f"client/{name}@as": "delete" for name in gone}
     assert {change.reason for change in found.changes} <= {Reason.NOT_IN_MANIFEST}
-    assert dict(found.kept) == {("as", "client"): kept}
+    assert len(found.kept) == kept
 
 
 def test_what_is_marked_absent_goes_and_what_is_absent_already_is_no_change() -> None:
@@ -88,7 +88,7 @@ def test_managed_associations_are_those_of_a_written_list(lists: dict[str, Any],
     wanted = desired([*ends, association("x", "s"), association("y", "s")], **lists)
     found = compare(wanted, live([*ends, client("unmanaged"), *there_now]), FACTS)
     assert actions(found.changes) == {f"association/{pair}@as": "delete" for pair in gone}
-    assert found.kept["as", "association"] == 4 - len(gone)
+    assert sum(item.address.kind is Kind.ASSOCIATION for item in found.kept) == 4 - len(gone)
 
 
 def test_full_prune_spares_the_associations_of_foreign_clients() -> None:
@@ -130,7 +130,7 @@ def test_a_resource_server_keeps_what_is_still_granted() -> None:
         ("still-granted", "client/x@rs"),
         ("still-granted", "scope/s@rs"),
     }
-    assert found.kept["rs", "scope"] == 1
+    assert [str(item.address) for item in found.kept if item.address.server == "rs"] == ["scope/s@rs", "client/x@rs"]
 
 
 def test_the_list_of_a_scope_is_about_all_clients() -> None:

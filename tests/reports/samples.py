@@ -13,10 +13,12 @@ from oauthdeploy.core.errors import Unauthorized
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.fields import KNOWN_AFTER_APPLY
 from oauthdeploy.model.objects import ClientType, Grant, Side
+from oauthdeploy.model.state import Ownership
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Risk, Stage
 from oauthdeploy.planning.drift.classification import DriftClass, DriftItem, DriftReport
 from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
 from oauthdeploy.planning.plan import Plan, ServerSummary
+from oauthdeploy.planning.unmanaged import Kept
 from oauthdeploy.reports.document import ManifestView
 from oauthdeploy.reports.ping import ServerAnswer
 
@@ -181,7 +183,20 @@ def second_plan() -> Plan:
             (address("client/nightly-batch@login"), "secret.value"),
             (address("client/nightly-batch@orders"), "secret.value"),
         ),
-        kept=MappingProxyType({("login", "client"): 12, ("orders", "scope"): 1}),
+        kept=(
+            Kept(
+                address("client/legacy-shop@login"),
+                Ownership.OURS,
+                "payments",
+                unexpected=True,
+                severity=Severity.WARNING,
+            ),
+            *(
+                Kept(address(f"client/partner-{number:02}@login"), unexpected=True, severity=Severity.INFO)
+                for number in range(1, 24)
+            ),
+            Kept(address("scope/billing.read@orders"), Ownership.FOREIGN, "billing"),
+        ),
     )
 
 

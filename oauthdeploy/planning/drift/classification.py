@@ -27,17 +27,18 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostics, Path
 from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.objects import Revocation
-from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Ownership
+from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason
 from oauthdeploy.planning.cross_side import TOLD_AS_DRIFT, disagreements, unnamed_disagreements
 from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.json_documents import Document, diagnostic_documents, field_document
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.planning.pruning import is_listed
+from oauthdeploy.planning.unmanaged import RULES as KEPT_RULES
+from oauthdeploy.planning.unmanaged import Kept, counted, kept_documents
 from oauthdeploy.planning.unread import unread_documents
 
 DRIFT_FORMAT: Final = "oauthdeploy/drift"
-DRIFT_FORMAT_VERSION: Final = "1.2"
+DRIFT_FORMAT_VERSION: Final = "1.3"
 
 
 class DriftClass(StrEnum):
@@ -69,7 +70,7 @@ class Acceptance:
 @dataclass(frozen=True)
 class DriftItem:
     """One difference. `fields` read before = live, after = manifest; `detail` says it in words; `others` are the other names
-    of the object.
+    of the object. `orphaned`: it carries this manifest's mark, and the manifest no longer names it.
     """
 
     kind: DriftClass
@@ -79,6 +80,7 @@ class DriftItem:
     place: Path = ()
     accepted: Acceptance | None = None
     others: tuple[Address, ...] = ()
+    orphaned: bool = False
 
     @property
     def counts(self) -> bool:
@@ -104,7 +106,8 @@ class BaselineUse:
 class DriftReport:
     """All differences, by address; `plan` is what would repair those that an apply can repair.
 
-    `left_alone` counts live objects that the manifest doesn't name and that were left out. `requests` are those that reading
+    `kept` are live objects that the manifest doesn't name and that are no items; `left_alone` counts those of them that were left
+    out on request. `requests` are those that reading
     took, by server; `baseline` is None where there was none.
     """
 
@@ -112,6 +115,7 @@ class DriftReport:
     items: tuple[DriftItem, ...]
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     left_alone: int = 0
+    kept: tuple[Kept, ...] = ()
     requests: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     baseline: BaselineUse | None = None
 
@@ -147,10 +151,12 @@ def classify(
     """Tell the differences between live and manifest by class; `facts` are by driver name.
 
     What two sides disagree about is told besides the difference from the manifest, since it is what their callers run into.
-    `unnamed`: whether what the manifest doesn't name counts. `selected` cuts what isn't a change of the plan, which is cut
+    `unnamed`: whether what the manifest doesn't name counts; what it made counts always. `selected` cuts
+    what isn't a change of the plan, which is cut
     already.
     """
-    strays = [address for address in sorted(_strays(desired, live, plan)) if selected(address)]
+    kept = [item for item in plan.kept if selected(item.address)]
+    strays = [item for item in counted(kept) if unnamed or item.orphaned]
     # One finding and one item for the same thing would be one too many.
     told = TOLD_AS_DRIFT if unnamed else frozenset()
     beside = [
@@ -162,7 +168,7 @@ def classify(
             )
         ),
         *(_blind(address, path, desired) for address, path in plan.blind),
-        *(_stray(address) for address in (strays if unnamed else ())),
+        *(_stray(item) for item in strays),
     ]
     items = [
         *(_item_of(change) for change in plan.changes),
@@ -173,35 +179,19 @@ def classify(
     return DriftReport(
         plan=plan,
         items=in_order(replace(item, others=tuple(names.others(item.address))) for item in items),
-        diagnostics=Diagnostics.of(found for found in plan.diagnostics if found.rule not in told),
-        left_alone=0 if unnamed else len(strays),
+        diagnostics=Diagnostics.of(found for found in plan.diagnostics if found.rule not in told | KEPT_RULES),
+        left_alone=len(counted(kept)) - len(strays),
+        kept=tuple(item for item in kept if not item.weighs or not (unnamed or item.orphaned)),
         requests=MappingProxyType({name: state.requests for name, state in sorted(live.servers.items())}),
     )
 
 
-def _strays(desired: DesiredState, live: LiveState, plan: Plan) -> Iterator[Address]:
-    """Live scopes, clients and associations that the manifest doesn't name, though it manages their kind there."""
-    managed = {(address.server, address.kind) for address in (*desired.objects, *desired.absent)}
-    planned = {address for change in plan.changes for address in (change.address, change.live_address)}
-    for server, state in live.servers.items():
-        for address, there in state.objects.items():
-            if address in desired.objects or address in planned or address in desired.absent | desired.external:
-                continue
-            if address.kind is Kind.ASSOCIATION:
-                stray = is_listed(desired, address)
-            else:
-                stray = address.kind in (Kind.SCOPE, Kind.CLIENT) and (server, address.kind) in managed
-            if stray and not _is_foreign(there) and state.unreadable.get(address.kind) is None:
-                yield address
-
-
-def _is_foreign(there: LiveObject) -> bool:
-    return there.ownership is Ownership.FOREIGN
-
-
-def _stray(address: Address) -> DriftItem:
-    detail = f"The manifest doesn't name it, and {address.server} has it. An apply leaves it alone."
-    return DriftItem(DriftClass.UNEXPECTED, address, detail)
+def _stray(kept: Kept) -> DriftItem:
+    made = (
+        "Orphaned: this manifest made it, and no longer names it" if kept.orphaned else "The manifest doesn't name it"
+    )
+    detail = f"{made}, and {kept.address.server} has it. An apply leaves it alone."
+    return DriftItem(DriftClass.UNEXPECTED, kept.address, detail, orphaned=kept.orphaned)
 
 
 def _item_of(change: Change) -> DriftItem:
@@ -277,6 +267,7 @@ def drift_document(report: DriftReport) -> Document:
         "accepted": len(report.accepted),
         "baseline": None if report.baseline is None else _baseline_document(report.baseline),
         "left_alone": report.left_alone,
+        "kept": list(kept_documents(report.kept)),
         "unread": list(unread_documents(report.plan.unread)),
         "requests": dict(report.requests),
         "items": [
@@ -286,6 +277,7 @@ def drift_document(report: DriftReport) -> Document:
                 "detail": item.detail,
                 "fields": [field_document(field) for field in item.fields],
                 "place": list(item.place),
+                "orphaned": item.orphaned,
                 "accepted": None if item.accepted is None else _acceptance_document(item.accepted),
             }
             for item in report.items

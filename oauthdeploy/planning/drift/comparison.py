@@ -61,7 +61,8 @@ def compare_servers(
             continue
         unread = [name for name in (left, right) if not inventory.live.readable(name, kind)]
         items += (_unread(inventory, kind, name) for name in unread)
-        for name in unread:
+        hidden = [name for name in (left, right) if kind in inventory.live.servers[name].hidden]
+        for name in {*unread, *hidden}:
             lost[name].append(kind)
         if not unread:
             items += _pairs(inventory, kind, left, right, keys)

@@ -13,8 +13,10 @@ from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.core.version import __version__
 from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Unparsed
+from oauthdeploy.model.state import Ownership
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Risk, Stage
 from oauthdeploy.planning.plan import PLAN_FORMAT, PLAN_FORMAT_VERSION, Plan, ServerSummary
+from oauthdeploy.planning.unmanaged import Kept
 from oauthdeploy.planning.unread import Unread
 
 Json = Mapping[str, Any]
@@ -88,8 +90,23 @@ def _plan(document: Json) -> Plan:
         blind=_each(document["blind"], lambda item: (Address.parse(item["address"]), item["path"])),
         fingerprints=MappingProxyType(dict(document["fingerprints"])),
         manifest_digest=document["manifest_digest"],
-        kept=MappingProxyType({(item["server"], item["kind"]): item["count"] for item in document["kept"]}),
-        unread=_each(document.get("unread", ()), lambda item: Unread(item["server"], Kind(item["kind"]), item["why"])),
+        kept=tuple(_kept(item) for group in document["kept"] for item in group.get("objects", ())),
+        unread=_each(document.get("unread", ()), _unread),
+        disagreeing=tuple(Address.parse(item) for item in document.get("disagreeing", ())),
+    )
+
+
+def _unread(item: Json) -> Unread:
+    return Unread(item["server"], Kind(item["kind"]), item["why"], hidden=item.get("hidden", False))
+
+
+def _kept(item: Json) -> Kept:
+    return Kept(
+        Address.parse(item["address"]),
+        Ownership(item["ownership"]),
+        item["owner"],
+        unexpected=item["unexpected"],
+        severity=Severity(item["severity"]) if item["severity"] is not None else None,
     )
 
 

@@ -103,6 +103,7 @@ def _asking(
         places=desired.places,
         policy=_NO_PRUNING,
         identities=MappingProxyType({a: identity for a, identity in desired.identities.items() if a.name in clients}),
+        whole=False,
     )
     return CutOff(asked, gaps)
 
@@ -152,7 +153,6 @@ def cut_off_plan(plan: Plan, asked: CutOff, down: Mapping[str, OAuthDeployError]
         restrict_to(plan, asked.addresses),
         diagnostics=(Diagnostics.of(found) + asked.gaps).sorted(),
         stops=Diagnostics.of(stops).sorted(),
-        kept=MappingProxyType({}),
     )
 
 

@@ -100,6 +100,7 @@ def inverse(
         policy=policy,
         identities=MappingProxyType(_identities(steps, base)),
         external=frozenset(),
+        whole=False,
     )
     return Inverse(desired, Diagnostics.of(wish.found).sorted())
 

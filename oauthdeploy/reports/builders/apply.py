@@ -10,7 +10,7 @@ from oauthdeploy.core.diagnostics import Severity
 from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
 from oauthdeploy.planning.unread import not_known
-from oauthdeploy.reports.builders.common import ACTIONS, ALWAYS_COUNTED, columns_of, rows_of
+from oauthdeploy.reports.builders.common import ACTIONS, ALWAYS_COUNTED, columns_of, lines_of, rows_of
 from oauthdeploy.reports.builders.plan import plan_report
 from oauthdeploy.reports.document import Count, End, Item, ManifestView, Report, Run, State, Verdict
 from oauthdeploy.reports.formatting import counted, seconds_text, visible
@@ -47,7 +47,7 @@ def apply_report(
         run=Run.APPLY,
         verdict=_verdict(report),
         headline=apply_line(report) if whole else planned.headline,
-        closing=(not_known(report.plan.unread),) if report.plan.unread else () if whole else planned.closing,
+        closing=_closing(report) if whole else planned.closing,
         subject=report,
         columns=columns,
         counts=tuple(_counts(report)),
@@ -62,10 +62,15 @@ def apply_line(report: ApplyReport) -> str:
     """The count of what was done, and of what was not."""
     if not report.outcomes:
         what = "Every change of the saved plan is already in place." if report.in_place else "Nothing to do."
-        return f"{what} Nothing was changed. {not_known(report.plan.unread)}".rstrip()
+        return " ".join((what, "Nothing was changed.", *_closing(report)))
     head = "Applied" if report.complete else "Interrupted" if report.interrupted else "Applied in part"
     line = f"{head}: {', '.join(count.words for count in _counts(report))}, in {seconds_text(report.seconds)}."
-    return f"{line} {not_known(report.plan.unread)}".rstrip()
+    return " ".join((line, *_closing(report)))
+
+
+def _closing(report: ApplyReport) -> tuple[str, ...]:
+    """What the apply left as it was, and what is not known."""
+    return tuple(line for line in (*lines_of(report.plan), not_known(report.plan.unread)) if line)
 
 
 def outcome_words(outcome: Outcome) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Path, SourceSpan
+from oauthdeploy.model.state import Ownership
 from oauthdeploy.planning.changes import Action, FieldChange
 from oauthdeploy.planning.drift.classification import DriftClass
-from oauthdeploy.planning.plan import ServerSummary
-from oauthdeploy.reports.document import Field, Item, Locate, Row, Server, State, Value
-from oauthdeploy.reports.formatting import is_list, listing, value_text, visible
+from oauthdeploy.planning.plan import Plan, ServerSummary
+from oauthdeploy.planning.unmanaged import Kept
+from oauthdeploy.planning.unmanaged import counted as kept_of
+from oauthdeploy.reports.document import Field, Item, Locate, Remark, Row, Server, State, Value
+from oauthdeploy.reports.formatting import counted, is_list, listed, listing, value_text, visible
 
 ACTIONS: Final = {
     Action.CREATE: State("create", "+", "to create", style="create"),
@@ -53,6 +56,60 @@ CLASSES: Final = {
 
 ACCEPTED: Final = State("accepted", "=", "accepted", "Accepted by the baseline", "faint", real=False)
 """A difference that counts for nothing, whatever its class, since somebody accepts it."""
+
+
+SHOWN: Final = 20
+"""How many names of objects that are left alone text shows without -v."""
+
+_SHOWN_LAST: Final = 3
+
+
+def kept_remarks(kept: Iterable[Kept]) -> Iterator[Remark]:
+    """What stays although the manifest doesn't name it, by server and kind, and then once what to do about it."""
+    groups: dict[tuple[str, str], list[Kept]] = {}
+    for item in kept:
+        groups.setdefault((item.address.server, item.address.kind.value), []).append(item)
+    for (server, kind), items in sorted(groups.items()):
+        names = tuple(_kept_name(item) for item in items if not item.silenced)
+        yield Remark(
+            f"Left alone: {counted(len(items), kind)} on {visible(server)} that the manifest does not name",
+            names,
+            SHOWN,
+        )
+    if any(not item.silenced for items in groups.values() for item in items):
+        yield Remark(
+            "To delete one, write it with `state: absent` or set policy.prune; to have it left alone for good, write it with "
+            "`external: true`"
+        )
+
+
+def _kept_name(item: Kept) -> str:
+    name = bare(item.address)
+    if item.orphaned:
+        return visible(f"{name} (orphaned)")
+    return visible(f"{name} (marked by {item.owner})" if item.ownership is Ownership.FOREIGN else name)
+
+
+def differing_lines(
+    orphaned: Iterable[Address], unexpected: Iterable[Address] = (), disagreeing: Iterable[Address] = ()
+) -> tuple[str, ...]:
+    """What an apply doesn't repair, in sentences: `Orphaned: client/old@login.`"""
+    found = (
+        ("Orphaned", [str(address) for address in orphaned]),
+        ("Unexpected", [str(address) for address in unexpected]),
+        ("The sides disagree", [str(address) for address in disagreeing]),
+    )
+    return tuple(f"{word}: {visible(listed(names, _SHOWN_LAST))}." for word, names in found if names)
+
+
+def lines_of(plan: Plan) -> tuple[str, ...]:
+    """What an apply of the plan doesn't repair, in sentences."""
+    kept = kept_of(plan.kept)
+    return differing_lines(
+        (item.address for item in kept if item.orphaned),
+        (item.address for item in kept if not item.orphaned),
+        plan.disagreeing,
+    )
 
 
 def value_of(path: str, value: Any) -> Value | None:

@@ -13,8 +13,10 @@ from oauthdeploy.reports.builders.common import (
     CLASSES,
     bare,
     columns_of,
+    differing_lines,
     fields_of,
     in_order,
+    kept_remarks,
     placed,
     rows_of,
 )
@@ -48,14 +50,21 @@ def drift_report(drift: DriftReport, manifest: ManifestView | None = None) -> Re
         files=manifest.files,
         estate=manifest.desired,
         unread=drift.plan.unread,
-        closing=(not_known(drift.plan.unread),) if drift.plan.unread else (),
+        closing=_closing(drift),
+        remarks=tuple(kept_remarks(drift.kept)),
     )
 
 
 def _line(drift: DriftReport, counts: Sequence[Count]) -> str:
     unread = drift.plan.unread
     clean = "No drift in what could be read." if unread else _KNOWN_ONLY if drift.accepted else _CLEAN
-    return f"{difference_line(counts, clean=clean)} {not_known(unread)}".rstrip()
+    return " ".join((difference_line(counts, clean=clean), *_closing(drift)))
+
+
+def _closing(drift: DriftReport) -> tuple[str, ...]:
+    """What this manifest made and no longer names, and what is not known."""
+    orphaned = (item.address for item in drift.items if item.orphaned and item.accepted is None)
+    return tuple(line for line in (*differing_lines(orphaned), not_known(drift.plan.unread)) if line)
 
 
 def counts_of(items: Sequence[DriftItem]) -> tuple[Count, ...]:

@@ -16,6 +16,8 @@ from oauthdeploy.reports.builders.common import (
     columns_of,
     fields_of,
     in_order,
+    kept_remarks,
+    lines_of,
     placed,
     rows_of,
 )
@@ -83,13 +85,16 @@ def plan_line(plan: Plan, *, partial: bool = False, allowed: Collection[str] = (
         line = "No changes in the selected part."
     elif plan.unread:
         line = "No changes in what could be read."
+    elif lines_of(plan):
+        line = "No changes."
     else:
         line = "No changes. Both sides match the manifest."
     return " ".join((line, *_closing(plan, allowed)))
 
 
 def _closing(plan: Plan, allowed: Collection[str]) -> tuple[str, ...]:
-    return tuple(sentence for sentence in (_stop_line(plan, allowed), not_known(plan.unread)) if sentence)
+    sentences = (_stop_line(plan, allowed), *lines_of(plan), not_known(plan.unread))
+    return tuple(sentence for sentence in sentences if sentence)
 
 
 def _stop_line(plan: Plan, allowed: Collection[str]) -> str:
@@ -127,7 +132,7 @@ def item_of(change: Change, manifest: ManifestView) -> Item:
 def _verdict(plan: Plan, stops: tuple[Stop, ...]) -> Verdict:
     if plan.diagnostics.errors or plan.unread or any(not stop.lifted for stop in stops):
         return Verdict.FAILED
-    return Verdict.CLEAN if plan.is_empty else Verdict.WAITING
+    return Verdict.WAITING if plan.differs else Verdict.CLEAN
 
 
 def _place(change: Change) -> tuple[bool, Address]:
@@ -149,5 +154,4 @@ def _remarks(plan: Plan) -> Iterator[Remark]:
         yield Remark(
             f"{counted(len(names), 'value')} cannot be compared, because the servers do not return them", names
         )
-    for (server, kind), number in sorted(plan.kept.items()):
-        yield Remark(f"Left alone: {counted(number, kind)} on {visible(server)} that the manifest does not name")
+    yield from kept_remarks(plan.kept)

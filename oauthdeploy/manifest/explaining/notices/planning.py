@@ -31,6 +31,26 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Check the file, or name another with --audit FILE.",
     ),
     (
+        "orphaned",
+        "warning",
+        "The manifest made something that it no longer names",
+        "The server has it with this manifest's mark, but its entry is gone from the manifest, and policy.prune does not cover "
+        "it. It keeps working, and no apply changes or deletes it. It counts as drift: exit code 2 of drift and of "
+        "plan --detailed-exitcode. Servers without marks can't tell; there it is reported as unexpected.",
+        "To delete one, write it with state: absent; to delete all, set policy.prune to managed. To keep one, write it into the "
+        "manifest again.",
+    ),
+    (
+        "unexpected",
+        "info",
+        "A server has something that the manifest does not name",
+        "The manifest manages objects of that kind on the server, and this one carries nobody's mark: somebody made it by hand, "
+        "or its entry is gone from the manifest. drift counts it, with exit code 2, and plan names it. With "
+        "--warn unexpected, it counts for plan --detailed-exitcode too.",
+        "To delete one, write it with state: absent. To keep one, write it into the manifest, with external: true if somebody "
+        "else manages it. To ignore all of them, use --ignore unexpected.",
+    ),
+    (
         "rollback-not-lasting",
         "warning",
         "The manifest still asks for what is taken back",
