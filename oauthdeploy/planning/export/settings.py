@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.model.held_fields import field_name
 from oauthdeploy.model.objects import MODEL_OF, Side
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.export.driver_options import option_edits
@@ -26,7 +27,7 @@ class _Settings:
         self._options = options
         self._left = left
         self._lives = self._live_objects()
-        self._fields = {server: flatten(there.value) for server, there in self._lives.items()}
+        self._fields = {server: self._held(server, there) for server, there in self._lives.items()}
         self._wrong = {server: self._unfulfilled(server, there) for server, there in self._lives.items()}
         self._target = options.target if options.source is not None else None
         self._target_fields = self._live_fields(self._target) if self._target is not None else {}
@@ -93,7 +94,15 @@ class _Settings:
 
     def _live_fields(self, server: str) -> Mapping[str, Any]:
         there = self._inventory.live.servers[server].objects.get(Address.singleton(Kind.SETTINGS, server))
-        return flatten(there.value) if there is not None else {}
+        return self._held(server, there) if there is not None else {}
+
+    def _held(self, server: str, there: LiveObject) -> dict[str, Any]:
+        """The live fields that the driver declares: a manifest that writes another is refused."""
+        return {
+            path: value
+            for path, value in flatten(there.value).items()
+            if self._inventory.can(server, field_name(Kind.SETTINGS, path))
+        }
 
     def _managed_at(self, server: str) -> Mapping[str, Any]:
         wanted = self._inventory.desired.objects.get(Address.singleton(Kind.SETTINGS, server))
