@@ -10,6 +10,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
 from oauthdeploy.drivers.base import Wanted
 from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES
 from oauthdeploy.drivers.keycloak.mapping import default_scopes
+from oauthdeploy.model.fields import Amount, managed, marked
 from oauthdeploy.model.objects import Client, Settings
 
 
@@ -74,9 +75,7 @@ def _saml(address: Address) -> Diagnostic:
 
 
 def _settings(realm: Realm, address: Address, value: Settings) -> Iterator[Diagnostic]:
-    for field in ("access_token_lifetime", "authorization_code_lifetime"):
-        if getattr(value, field) == "never":
-            yield _endless(address, field, ("settings", field))
+    yield from _endless(address, value, ("settings",))
     if value.require_https and realm.url.lower().startswith("http:"):
         yield Diagnostic(
             "https-required-over-http",
@@ -88,20 +87,21 @@ def _settings(realm: Realm, address: Address, value: Settings) -> Iterator[Diagn
         )
 
 
-def _endless(address: Address, field: str, place: Path) -> Diagnostic:
-    return Diagnostic(
-        "token-lifetime-endless",
-        "Keycloak's codes and tokens always expire",
-        f"{field}: Keycloak does not support never.",
-        "Write a duration.",
-        address=str(address),
-        path=place,
-    )
+def _endless(address: Address, value: Settings | Client, place: Path) -> Iterator[Diagnostic]:
+    amounts = marked(type(value), Amount)
+    for field in sorted(path for path, written in managed(value) if written == "never" and path in amounts):
+        yield Diagnostic(
+            "token-lifetime-endless",
+            "Keycloak's codes and tokens always expire",
+            f"{field}: Keycloak does not support never.",
+            "Write a duration.",
+            address=str(address),
+            path=(*place, *field.split(".")),
+        )
 
 
 def _client(wanted: Wanted, address: Address, value: Client) -> Iterator[Diagnostic]:
-    if value.tokens is not None and value.tokens.access_lifetime == "never":
-        yield _endless(address, "tokens.access_lifetime", ("clients", address.name, "tokens", "access_lifetime"))
+    yield from _endless(address, value, ("clients", address.name))
     for scope in sorted(default_scopes(value)):
         if Address.association(address.name, scope, address.server) not in wanted.objects:
             yield Diagnostic(

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.drivers.keycloak.facts import KeycloakCredentials, KeycloakOptions
+from oauthdeploy.model.fields import ForPeople, marked
 from oauthdeploy.model.objects import Client, Grant, Revocation
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Lockout
 
@@ -27,8 +28,8 @@ _CARRYING: Final = frozenset({"basic", "roles", "service_account"})
 
 _HARMLESS: Final = frozenset(
     {
+        *marked(Client, ForPeople),
         "name",
-        "description",
         "redirect_uris",
         "tokens.access_lifetime",
         "secret.revision",
