@@ -85,6 +85,8 @@ def _what(error: Any) -> str:
             return f"must be {wanted}"
         case "minimum":
             return f"must be at least {wanted}"
+        case "maximum":
+            return f"must be at most {wanted}"
         case "pattern":
             return f"must match {wanted}"
         case keyword:

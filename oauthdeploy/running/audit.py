@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.core.files import make_folder, sync_folder, write_all
+from oauthdeploy.core.schemas import shape_problem
 from oauthdeploy.planning.recorded_cut_offs import RecordedCutOff
 from oauthdeploy.planning.revocation.audit_schema import AuditRecord
 from oauthdeploy.running.events import without_nulls
@@ -69,35 +70,38 @@ def append(path: Path, record: AuditRecord) -> None:
 
 
 def recorded_cut_offs(path: Path, *, named: bool = False) -> tuple[tuple[RecordedCutOff, ...], Diagnostics]:
-    """The clients that the trail says are disabled, the latest record last, and a warning for what of it could not be read.
+    """The clients that the trail says are disabled, the latest record last, and a warning for each line that could not be read.
 
-    An audit file is written by more than one release, and it must not keep anybody from planning. A file that is not there is a
-    warning where somebody `named` it.
+    An audit file is written by more than one release, and it must not keep anybody from planning: a line may have keys that
+    this release doesn't know. A file that is not there is a warning where somebody `named` it.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        data = path.read_bytes()
     except FileNotFoundError:
         return (), Diagnostics((_unread(path, "There is no such file"),) if named else ())
-    except (OSError, UnicodeDecodeError) as error:
-        words = error.strerror if isinstance(error, OSError) else "It is not UTF-8"
-        return (), Diagnostics((_unread(path, words or "It cannot be read"),))
+    except OSError as error:
+        return (), Diagnostics((_unread(path, error.strerror or "It cannot be read"),))
     standing: dict[tuple[str, str, str], RecordedCutOff] = {}
-    odd = 0
-    for line in filter(str.strip, lines):
+    problems: list[Diagnostic] = []
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        if not line.strip():
+            continue
         try:
-            record = AuditRecord.model_validate_json(line)
-        except ValueError:
-            odd += 1
+            record = json.loads(line)
+            problem = shape_problem("audit", record, additions=True)
+        except (ValueError, RecursionError):
+            problem = "not a JSON document"
+        if problem:
+            problems.append(_unread(path, f"line {number} is not an audit record ({problem})", number))
             continue
         for cut in _cut_offs_of(record):
             key = (cut.server, cut.client, cut.name)
-            if record.type == "lifted":
+            if record["type"] == "lifted":
                 standing = {k: one for k, one in standing.items() if not _is_lifted(one, cut)}
             else:
                 standing.pop(key, None)
                 standing[key] = cut
-    found = [_unread(path, f"{odd} of its lines are no records of this release")] if odd else []
-    return tuple(standing.values()), Diagnostics.of(found)
+    return tuple(standing.values()), Diagnostics.of(problems)
 
 
 def _is_lifted(one: RecordedCutOff, by: RecordedCutOff) -> bool:
@@ -105,26 +109,28 @@ def _is_lifted(one: RecordedCutOff, by: RecordedCutOff) -> bool:
     return one.server == by.server and same
 
 
-def _unread(path: Path, why: str) -> Diagnostic:
+def _unread(path: Path, why: str, line: int | None = None) -> Diagnostic:
     return Diagnostic(
         "audit-unread",
         "The audit file could not be read",
-        detail=f"{path}: {why}. Whether the plan gives back what a cut-off took away was not checked against it.",
-        fix="Check the file, or name another with --audit FILE.",
+        detail=f"{path}: {why}. The plan was not checked for whether it gives back what a cut-off recorded there took away.",
+        fix="Restore the file as it was, or name another with --audit FILE.",
         severity=Severity.WARNING,
+        span=SourceSpan(str(path), line, 1) if line is not None else None,
     )
 
 
-def _cut_offs_of(record: AuditRecord) -> Iterator[RecordedCutOff]:
-    """The cut-offs of clients that a record says were made, or lifted."""
-    if record.type == "started":
+def _cut_offs_of(record: Mapping[str, Any]) -> Iterator[RecordedCutOff]:
+    """The cut-offs of clients that a record (which follows the schema) says were made, or lifted."""
+    if record["type"] == "started":
         return
-    blocked = {item.id: item.client for item in record.asked if item.block}
-    for server in record.servers:
-        if server.revocation in blocked and server.state in ("cut-off", "nothing-to-do", "lifted"):
-            identity = (server.found.identity if server.found is not None else None) or ""
-            said = f"{record.ticket or server.revocation}, {record.at:%Y-%m-%d}"
-            yield RecordedCutOff(server.server, blocked[server.revocation], identity, said, server.revocation)
+    blocked = {item["id"]: item["client"] for item in record["asked"] if item.get("block")}
+    for server in record.get("servers", ()):
+        name = server["revocation"]
+        if name in blocked and server["state"] in ("cut-off", "nothing-to-do", "lifted"):
+            identity = server.get("found", {}).get("identity", "")
+            said = f"{record.get('ticket') or name}, {record['at'][:10]}"
+            yield RecordedCutOff(server["server"], blocked[name], identity, said, name)
 
 
 def _opened(path: Path) -> int:

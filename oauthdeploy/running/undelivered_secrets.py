@@ -28,14 +28,25 @@ def with_lost_secrets(plan: Plan, folder: Path, desired: DesiredState, live: Liv
 def lost_secrets(
     folder: Path, desired: DesiredState, live: LiveState, plan: Plan, *, base: Path
 ) -> Iterator[Diagnostic]:
-    """A warning for each client that stands, whose secret a server was to make in the last run, which never told the end.
+    """A warning for each existing client whose secret a server was asked to generate in the last run, without a recorded end.
 
-    `folder` holds the journals; relative places of delivery start from `base`. A client that `plan` recreates gets another
-    secret, and is passed over. A journal that can't be read tells nothing: it must not keep anybody from applying.
+    `folder` holds the journals; relative paths of delivery start from `base`. A client that `plan` recreates gets another
+    secret and is skipped. A journal that can't be read is a warning by itself, and does not stop an apply.
     """
     try:
-        story = read_story(last_journal(folder, desired.name))
+        path = last_journal(folder, desired.name)
     except JournalFailed:
+        return
+    try:
+        story = read_story(path)
+    except JournalFailed as error:
+        yield Diagnostic(
+            "journal-unread",
+            "The journal of the last run could not be read",
+            detail=f"{error.detail} Whether that run lost a client's secret is not known.",
+            fix="Restore the file as it was. If you can't, check that the clients of that run can sign in, and delete the file.",
+            severity=Severity.WARNING,
+        )
         return
     anew = {change.address for change in plan.changes if change.action in (Action.CREATE, Action.REPLACE)}
     for entry in story.of(End.OPEN, End.UNKNOWN):

@@ -7,12 +7,22 @@ import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from oauthdeploy.core.diagnostics import Diagnostics, SourceSpan
 from oauthdeploy.planning.revocation.audit_schema import AskedRecord, AuditRecord, FoundRecord, ServerRecord
-from oauthdeploy.running.audit import AuditFailed, append, audit_document, audit_schema, require_writable, schema_text
+from oauthdeploy.running.audit import (
+    AuditFailed,
+    append,
+    audit_document,
+    audit_schema,
+    recorded_cut_offs,
+    require_writable,
+    schema_text,
+)
 
 SCHEMA_FILE = Path(__file__).parents[2] / "schemas" / "audit.v1.schema.json"
 
@@ -111,3 +121,81 @@ def test_a_trail_that_can_not_be_written_is_known_before(tmp_path: Path) -> None
     with pytest.raises(AuditFailed, match="can't be written"):
         require_writable(path / "more.jsonl")
     assert os.listdir(tmp_path) == ["audit.jsonl"]
+
+
+def blocking(**more: object) -> AuditRecord:
+    """The last record of a cut-off that disabled `mobile` on `login`."""
+    return record(
+        type="finished",
+        asked=(AskedRecord(id="INC-7", client="mobile", tokens=True, block=("authorization",)),),
+        servers=(
+            ServerRecord(
+                server="login",
+                revocation="INC-7",
+                role="authorization",
+                state="cut-off",
+                found=FoundRecord(client=True, identity="4711"),
+                verified=True,
+            ),
+        ),
+        **more,
+    )
+
+
+def test_what_was_recorded_is_read_back_until_it_is_lifted(tmp_path: Path) -> None:
+    """Client, server, the server's own id, the ticket and the day; a record of the first kind says nothing yet."""
+    trail = tmp_path / "audit.jsonl"
+    append(trail, record())
+    assert recorded_cut_offs(trail) == ((), Diagnostics(()))
+    append(trail, blocking(ticket="CASE-1"))
+    (cut,), problems = recorded_cut_offs(trail)
+    assert (cut.server, cut.client, cut.identity, cut.said, cut.name) == (
+        "login",
+        "mobile",
+        "4711",
+        "CASE-1, 2026-11-20",
+        "INC-7",
+    )
+    append(trail, blocking().model_copy(update={"type": "lifted"}))
+    assert recorded_cut_offs(trail) == ((), problems)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b"{", "not a JSON document"),
+        (b"\xff", "not a JSON document"),
+        (b"[" * 100_000, "not a JSON document"),
+        (b"[]", "$: must be object"),
+        (b'{"version": 2}', "$.version: must be at most 1"),
+        ({"asked": "mobile"}, "$.asked: must be array"),
+        ({"servers": [{"server": "login"}]}, "$.servers[0]: the key revocation is missing"),
+        ({"type": "begun"}, "$.type: must be one of started, finished, lifted"),
+    ],
+)
+def test_a_line_that_is_no_record_is_a_finding_with_its_place(
+    tmp_path: Path, line: bytes | dict[str, Any], why: str
+) -> None:
+    """The published schema decides; the lines around it count all the same, and what stands in the line isn't quoted."""
+    trail = tmp_path / "audit.jsonl"
+    append(trail, blocking())
+    with trail.open("ab") as file:
+        file.write(line if isinstance(line, bytes) else json.dumps({**audit_document(blocking()), **line}).encode())
+        file.write(b"\n")
+    append(trail, blocking().model_copy(update={"id": "5a"}))
+    cuts, problems = recorded_cut_offs(trail)
+    assert [cut.client for cut in cuts] == ["mobile"]
+    (problem,) = problems
+    assert problem.rule == "audit-unread"
+    assert problem.span == SourceSpan(str(trail), 2, 1)
+    assert f"line 2 is not an audit record ({why})" in problem.detail
+    assert problem.fix
+
+
+def test_a_record_of_a_newer_release_may_say_more(tmp_path: Path) -> None:
+    """A trail outlives releases: what else a record says doesn't keep its cut-off from being known."""
+    trail = tmp_path / "audit.jsonl"
+    document = {**audit_document(blocking()), "approved_by": ["bob"]}
+    trail.write_text(json.dumps(document) + "\n\n")
+    (cut,), problems = recorded_cut_offs(trail)
+    assert (cut.client, len(problems)) == ("mobile", 0)

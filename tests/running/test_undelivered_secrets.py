@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from oauthdeploy.core.diagnostics import Severity
 from oauthdeploy.model.objects import Client, ClientSecret, ClientType, DeliverTo
 from oauthdeploy.model.state import LiveState, ServerState
 from oauthdeploy.planning.outcome import Outcome, Status
@@ -80,10 +81,18 @@ def test_the_plan_carries_the_warning(tmp_path: Path) -> None:
     assert with_lost_secrets(plan_of(), tmp_path / "nowhere", desired, state, base=tmp_path) == plan_of()
 
 
-def test_without_a_journal_or_with_a_damaged_one_nothing_is_told(tmp_path: Path) -> None:
-    """What can't be read must not keep anybody from applying."""
+def test_without_a_journal_nothing_is_lost(tmp_path: Path) -> None:
+    """No run of this manifest is recorded."""
     assert told(tmp_path / "nowhere") == []
+
+
+def test_a_damaged_journal_is_a_warning_and_stops_nothing(tmp_path: Path) -> None:
+    """The warning names the line, and that a secret may be lost."""
     cut_off(tmp_path)
     (path,) = tmp_path.iterdir()
     path.write_bytes(b"damaged\n" + path.read_bytes())
-    assert told(tmp_path) == []
+    state = LiveState({"login": ServerState("login", {ROBOT: live(OTHER)})})
+    (found,) = lost_secrets(tmp_path, desired_state({ROBOT: MADE}), state, plan_of(), base=tmp_path)
+    assert (found.rule, found.severity) == ("journal-unread", Severity.WARNING)
+    assert f"{path}:1: not a record." in found.detail
+    assert found.fix

@@ -28,7 +28,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "The audit file could not be read",
         "It says which clients were cut off, so that no run gives them access again unnoticed. It is missing where --audit names "
         "it, or something in it can't be read.",
-        "Check the file, or name another with --audit FILE.",
+        "Restore the file as it was, or name another with --audit FILE.",
     ),
     (
         "orphaned",

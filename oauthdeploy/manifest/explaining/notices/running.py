@@ -44,6 +44,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Check the folder's permissions and free space, or choose another with --state-dir.",
     ),
     (
+        "journal-unread",
+        "warning",
+        "The journal of the last run could not be read",
+        "The journal tells whether a run was cut off after a server generated a client's secret and before the secret was "
+        "delivered.",
+        "Restore the file as it was. If you can't, check that the clients of that run can sign in, and delete the file.",
+    ),
+    (
         "server-moved",
         "error",
         "A journal or a baseline is of other servers",
