@@ -56,6 +56,7 @@ PLANNING = [
     "opaque_secrets",
     "diff",
     "exchanges",
+    "two_writes",
     "ordering",
     "safety",
     "surviving_tokens",

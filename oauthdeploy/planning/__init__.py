@@ -7,7 +7,7 @@ The modules here are the centre, in the order of the work:
     normalize  risk  side_effects                                 fields; what a change opens; what goes along with it
     server_view  pending_revocations  pruning  unmanaged          desired and live, one server at a time
     effective_grants  opaque_secrets  diff                        desired and live -> changes
-    exchanges  ordering  safety  surviving_tokens                 changes -> changes in order, held safe
+    exchanges  two_writes  ordering  safety  surviving_tokens     changes -> changes in order, held safe
     server_pairs  accounts  cross_side                            what the two sides hold differently
     json_documents  name_conflicts  plan                          changes -> plan
     recorded_cut_offs                                             what a plan would give back to a client that was cut off

@@ -109,6 +109,16 @@ def _only_in(some: Any, other: Any) -> tuple[Any, ...]:
 
 
 @dataclass(frozen=True)
+class Interim:
+    """The first of the two writes of a change (`two_writes`): lists that still hold what is to stand elsewhere, and the changes
+    that must have been made before the second write.
+    """
+
+    fields: tuple[FieldChange, ...]
+    until: tuple[Address, ...]
+
+
+@dataclass(frozen=True)
 class Change:
     """One step of a plan.
 
@@ -136,6 +146,7 @@ class Change:
     former: Address | None = None
     lost: tuple[str, ...] = ()
     cut_at: float | None = None
+    interim: Interim | None = None
     undoes: str = ""
 
     @property

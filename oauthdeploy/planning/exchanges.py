@@ -102,6 +102,18 @@ class Exchanges:
             if any(field.path == "secret.value" for field in change.fields):
                 yield from self._introspecting.get((address.server, address.name), ())
 
+    def swapped(self, change: Change) -> tuple[Mapping[str, frozenset[str]], frozenset[Address]]:
+        """The entries, by field, that an object gives away while it gets others, and the changes that make them reachable."""
+        entries: dict[str, set[str]] = defaultdict(set)
+        until: set[Address] = set()
+        if change.action is Action.UPDATE and not _only_gives(change):
+            for entry in self._taken.get(change.address, ()):
+                for other in self._given.get(entry, ()):
+                    if other.address != change.address:
+                        entries[entry[2]].add(entry[3])
+                        until |= {other.address, *self._ways_to(other.address)}
+        return {path: frozenset(some) for path, some in entries.items()}, frozenset(until)
+
     def _ways_to(self, given: Address) -> Iterator[Address]:
         """The new associations by which clients get at an object that something has moved to, on every side."""
         places = {given.server}

@@ -35,7 +35,8 @@
 - Whatever touches a client waits for its cut-off on that server.
 - A resource server that refuses tokens by their time of issue is cut off first, by its own clock, and once more with the moment
   of the authorization server as soon as that one has made its own cut-off: both then accept the same tokens.
-- What takes something away in exchange for something else waits for what gives it (`exchanges`).
+- What takes something away in exchange for something else waits for what gives it (`exchanges`). An object that takes and gives
+  at once, such as two scopes that swap resources, is written twice: with both, then without what it gave away (`two_writes`).
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ from oauthdeploy.planning.changes import Action, Change, Reason, Stage
 from oauthdeploy.planning.exchanges import Exchanges
 from oauthdeploy.planning.risk import Direction, direction_of
 from oauthdeploy.planning.server_view import trusted_by
+from oauthdeploy.planning.two_writes import in_words, interim_of
 
 
 class OrderCycle(OAuthDeployError):
@@ -101,7 +103,7 @@ def order(
         batch = batch_key(change.address.server, change)
         return replace(change, stage=stages[change.address], depends_on=graph.needs(change), batch=batch)
 
-    return topological([placed(change) for change in changes])
+    return topological(graph.in_two_writes([placed(change) for change in changes]))
 
 
 def stage_of(change: Change, role: Role) -> Stage:
@@ -201,6 +203,21 @@ class _Graph:
         if self._cut_offs and address.kind in (Kind.CLIENT, Kind.ASSOCIATION):
             needed += sorted(self._cut_offs.get((address.server, address.client), ()))
         return tuple(dict.fromkeys(needed))
+
+    def in_two_writes(self, changes: Sequence[Change]) -> Sequence[Change]:
+        """The changes, with a first write for those that swap something with others, unless one request makes the whole swap."""
+        together = {change.address: (change.address.server, change.stage, change.batch) for change in changes}
+
+        def split(change: Change) -> Change:
+            if change.stage not in _WIDENING:
+                return change
+            moving, until = self._exchanges.swapped(change)
+            if not moving or {together[address] for address in until} == {together[change.address]}:
+                return change
+            change = replace(change, interim=interim_of(change, moving, until))
+            return replace(change, note=f"{change.note} {in_words(change)}".strip())
+
+        return [split(change) for change in changes]
 
     def _before_widening(self, change: Change) -> Iterator[Address]:
         address = change.address

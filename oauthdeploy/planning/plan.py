@@ -26,6 +26,7 @@ from oauthdeploy.planning.safety import check_safety
 from oauthdeploy.planning.side_effects import in_words
 from oauthdeploy.planning.surviving_tokens import SurvivingTokens, unread_tokens
 from oauthdeploy.planning.unmanaged import Kept, counted, kept_documents
+from oauthdeploy.planning.two_writes import write_steps
 from oauthdeploy.planning.unread import Unread, unread_documents, unread_of
 
 _M = TypeVar("_M", bound=Model)
@@ -202,7 +203,7 @@ def _summaries(
     writes: Callable[[str, Sequence[Change]], int],
 ) -> tuple[ServerSummary, ...]:
     batches: dict[tuple[str, int, str], list[Change]] = defaultdict(list)
-    for change in changes:
+    for change in write_steps(changes):
         batches[change.address.server, change.stage, change.batch].append(change)
     requests: Counter[str] = Counter()
     for (server, _stage, _key), batch in batches.items():

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
@@ -29,6 +30,7 @@ from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType, Outcome, Status
 from oauthdeploy.planning.pending_revocations import to_align
 from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.two_writes import write_steps
 from oauthdeploy.running import apply_findings
 from oauthdeploy.running.batch_executor import BatchExecutor, Ended, deliver_target, may_make_secret
 from oauthdeploy.running.circuit_breaker import Breaker
@@ -78,8 +80,9 @@ def apply_plan(
     lifted = require_safety(plan, allowed)
     if plan.is_empty:
         return ApplyReport(plan, (), verified=verify, allowed=lifted, journal=_path_of(journal))
-    schedule = Schedule(plan.changes, lambda change: _driver_of(drivers, change).batch_key(change))
-    teller = Teller(on_event, len(plan.changes))
+    steps = write_steps(plan.changes)
+    schedule = Schedule(steps, lambda change: _driver_of(drivers, change).batch_key(change))
+    teller = Teller(on_event, len(steps))
     for driver in drivers.values():
         driver.set_stop_event(stop)
     with deferred(stop):
@@ -97,9 +100,11 @@ def apply_plan(
             fresh,
             lambda some: settle(some, drivers, desired, facts),
             taken_by(plan.changes, live),
+            {change.address: change for change in plan.changes if change.interim},
         )
-        run = _Run(plan.changes, schedule, carrier, to_align(plan.changes, desired))
+        run = _Run(steps, schedule, carrier, to_align(plan.changes, desired))
         run.go()
+        run.join_halves(plan.changes)
         run.outlast_cut_offs()
         verification, verified = _second_look(run, drivers, desired, facts, teller, prover, wanted=verify)
     outcomes = tuple(run.ended[place].outcome for place in range(len(plan.changes)))
@@ -162,6 +167,13 @@ class _Run:
                 break
             self._take_in(*inbox.get())
 
+    def join_halves(self, changes: Sequence[Change]) -> None:
+        """Make one end of those of the two writes of a change; `changes` are those of the plan, which the first steps are."""
+        seconds = {step.address: place for place, step in enumerate(self.changes) if place >= len(changes)}
+        for place, change in enumerate(changes):
+            if change.address in seconds:
+                self.ended[place] = _joined(change, self.ended[place], self.ended.pop(seconds[change.address]))
+
     def _pool(self, pools: dict[str, ThreadPoolExecutor], server: str, stack: ExitStack) -> ThreadPoolExecutor:
         if server not in pools:
             limit = self.carrier.drivers[server].connection.server.limits.parallel
@@ -222,6 +234,24 @@ class _Run:
     def _skip(self, place: int, because: Diagnostic) -> None:
         self.ended[place] = _skipped(self.changes[place], because)
         self.carrier.teller.ended(self.ended[place].outcome)
+
+
+_HALF: Final = "The first of its two writes was made: the object still has what it is to lose."
+
+
+def _joined(change: Change, first: Ended, second: Ended) -> Ended:
+    """The end of a change that is made in two writes: that of the second, where the first was made."""
+    if first.outcome.status is not Status.DONE:
+        return replace(first, outcome=replace(first.outcome, change=change))
+    outcome = replace(
+        second.outcome,
+        change=change,
+        status=Status.FAILED if second.outcome.status is Status.SKIPPED else second.outcome.status,
+        note=f"{second.outcome.note} {'' if second.outcome.status is Status.DONE else _HALF}".strip(),
+        requests=first.outcome.requests + second.outcome.requests,
+        seconds=first.outcome.seconds + second.outcome.seconds,
+    )
+    return replace(second, outcome=outcome)
 
 
 def _skipped(change: Change, because: Diagnostic) -> Ended:

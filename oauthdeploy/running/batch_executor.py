@@ -53,7 +53,8 @@ class BatchExecutor:
 
     `fresh` looks at one object just before its write and gives a finding where it has moved since the plan was made; None
     where all is as planned. `settle` looks what became of changes whose answer got lost. `now` is the clock. `taken` are the
-    scopes that clients lose by their change, for the journal.
+    scopes that clients lose by their change, for the journal. `whole` are, by address, the changes that are made in two writes:
+    the journal tells of each write as of the whole change, so that it can be taken back at any time.
     """
 
     drivers: Mapping[str, Driver]
@@ -65,6 +66,7 @@ class BatchExecutor:
     fresh: Callable[[Change], Diagnostic | None]
     settle: Callable[[Sequence[Change]], Sequence[Settled]]
     taken: Mapping[Address, Sequence[str]] = field(default_factory=lambda: NOTHING)
+    whole: Mapping[Address, Change] = field(default_factory=lambda: NOTHING)
 
     def carry(self, changes: Sequence[Change]) -> Sequence[Ended]:
         """Make the changes, which all belong to one server and one request; gives their ends in the same order."""
@@ -113,7 +115,7 @@ class BatchExecutor:
         try:
             # On disk before the request goes: a run that is killed must be able to say what may have been sent.
             if self.journal:
-                self.journal.intent(changes, self.taken)
+                self.journal.intent([self.whole.get(change.address, change) for change in changes], self.taken)
         except JournalFailed as error:
             return [Ended(Outcome(change, Status.FAILED, apply_findings.of_error(error, change))) for change in changes]
         for change in changes:

@@ -92,6 +92,8 @@ class Freshness:
     def _look(self, change: Change) -> Diagnostic | None:
         """Read the objects of the whole batch, which is written in one request, and answer for all of it."""
         batch = self._batches[change.address]
+        if batch[0].stage is not change.stage:  # the second write to an object, with which nothing else travels
+            batch = (change,)
         state = self._drivers[change.address.server].read_again(batch, self._wanted(batch))
         with self._lock:
             # Our own writes to a neighbour may have come in between, so who wrote is asked after the reading.

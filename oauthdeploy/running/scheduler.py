@@ -177,12 +177,14 @@ class Schedule:
 
 
 def _needs(changes: Sequence[Change]) -> list[set[int]]:
-    """For each change the positions of those that it waits for. What is not in the plan is not waited for."""
-    places: dict[Address, list[int]] = defaultdict(list)
+    """For each change the positions of those that it waits for. What is not in the plan is not waited for; of a change that is
+    made in two writes, the first one gives what others wait for.
+    """
+    places: dict[Address, int] = {}
     for place, change in enumerate(changes):
-        places[change.address].append(place)
+        places.setdefault(change.address, place)
     return [
-        {need for address in change.depends_on for need in places.get(address, ()) if need != place}
+        {places[address] for address in change.depends_on if address in places} - {place}
         for place, change in enumerate(changes)
     ]
 

@@ -1,0 +1,73 @@
+"""Changes that are made in two writes: what they give first, what they take in the narrowing half.
+
+    scope x   [a] ───► [a, b] ───────► [b]
+    scope y   [b] ───► [a, b] ───────► [a]
+                 widen          narrow
+
+Two scopes that swap resources, written one after the other, would leave a resource in neither for a moment. So what such an
+object loses stays in it until it stands elsewhere and the clients get at it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.planning.changes import Change, FieldChange, Interim, Stage
+
+_NARROWING: Final[Mapping[Stage, Stage]] = MappingProxyType(
+    {
+        Stage.WIDEN_RESOURCE: Stage.NARROW_RESOURCE,
+        Stage.WIDEN_AUTHORIZATION: Stage.NARROW_AUTHORIZATION,
+    }
+)
+
+
+def interim_of(change: Change, moving: Mapping[str, frozenset[str]], until: Iterable[Address]) -> Interim:
+    """The first of two writes: `moving` are the entries, by field, that stay until the changes `until` are made."""
+    kept = []
+    for field in change.fields:
+        if staying := tuple(entry for entry in field.removed if str(entry) in moving.get(field.path, ())):
+            kept.append(FieldChange(field.path, field.before, (*field.after, *staying)))
+    return Interim(tuple(kept), tuple(sorted(set(until))))
+
+
+def in_words(change: Change) -> str:
+    """The sentence of a plan about the first of two writes."""
+    assert change.interim is not None
+    final = {field.path: field.after for field in change.fields}
+    staying = sorted({str(e) for field in change.interim.fields for e in field.after if e not in final[field.path]})
+    return f"In two writes: {', '.join(staying)} stays until it can be reached elsewhere."
+
+
+def write_steps(changes: Sequence[Change]) -> tuple[Change, ...]:
+    """The writes that the changes take: one for each in its place, and behind them the second halves of those with two."""
+    return (*(_first(change) for change in changes), *(_second(change) for change in changes if change.interim))
+
+
+def _first(change: Change) -> Change:
+    if change.interim is None:
+        return change
+    first = {field.path: field for field in change.interim.fields}
+    assert change.desired is not None
+    return replace(
+        change,
+        desired=change.desired.model_copy(update={path: field.after for path, field in first.items()}),
+        fields=tuple(first.get(field.path, field) for field in change.fields),
+        interim=None,
+    )
+
+
+def _second(change: Change) -> Change:
+    assert change.interim is not None
+    final = {field.path: field.after for field in change.fields}
+    return replace(
+        change,
+        stage=_NARROWING[change.stage],
+        fields=tuple(FieldChange(field.path, field.after, final[field.path]) for field in change.interim.fields),
+        depends_on=(change.address, *change.interim.until),
+        interim=None,
+    )

@@ -1,0 +1,154 @@
+"""Objects that swap something: after every single write, what the old and the new manifest both allow is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.errors import Rejected
+from oauthdeploy.model.objects import Association, Client, Object, Scope
+from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.outcome import Status
+from oauthdeploy.planning.plan import build_plan
+from oauthdeploy.running.read import read_live
+from tests.running.kit import FACTS_BY_DRIVER
+from tests.running.test_rollback import Pair
+
+NAMES = ("s", "t", "u")
+RESOURCES = ("f", "g", "h")
+LISTS = st.lists(st.sampled_from(RESOURCES), max_size=2, unique=True).map(tuple)
+ESTATES = st.fixed_dictionaries(
+    dict.fromkeys(NAMES, LISTS) | {"c": st.lists(st.sampled_from(NAMES), max_size=3, unique=True).map(tuple)}
+)
+Estate = Mapping[str, tuple[str, ...]]
+"""The resources of each scope, and the scopes of the client `c`."""
+
+
+def objects(estate: Estate) -> dict[Address, Object]:
+    found: dict[Address, Object] = {}
+    for name in NAMES:
+        found[Address(Kind.SCOPE, name, "login")] = Scope()
+        found[Address(Kind.SCOPE, name, "orders")] = Scope(resources=estate[name])
+    for server in ("login", "orders"):
+        found[Address(Kind.CLIENT, "c", server)] = Client()
+    return found | {Address.association("c", name, "login"): Association() for name in estate["c"]}
+
+
+def on(found: Mapping[Address, Object], server: str) -> dict[Address, Object]:
+    return {address: value for address, value in found.items() if address.server == server}
+
+
+def allowed(pair: Pair) -> frozenset[str]:
+    """What a token of the client opens that is asked for now, with every scope that it may ask for."""
+    granted = [a.scope for a in pair.stores["login"].objects if a.kind is Kind.ASSOCIATION]
+    scopes = [pair.stores["orders"].objects.get(Address(Kind.SCOPE, name, "orders")) for name in granted]
+    return frozenset(each for scope in scopes if isinstance(scope, Scope) for each in scope.resources or ())
+
+
+def watched(pair: Pair) -> list[frozenset[str]]:
+    """What is allowed before the first write and after each: the states that a kill would leave behind."""
+    seen = [allowed(pair)]
+    for store in pair.stores.values():
+        store.after = lambda _change: seen.append(allowed(pair))
+    return seen
+
+
+def opens(estate: Estate) -> frozenset[str]:
+    return frozenset(each for name in estate["c"] for each in estate[name])
+
+
+def started(folder: Path, before: Estate, after: Estate) -> tuple[Pair, dict[Address, Object], tuple[Address, ...]]:
+    there, wanted = objects(before), objects(after)
+    pair = Pair(folder, on(there, "login"), on(there, "orders"))
+    return pair, wanted, tuple(there.keys() - wanted.keys())
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ESTATES, ESTATES)
+def test_no_write_takes_what_both_manifests_allow(
+    tmp_path_factory: pytest.TempPathFactory, before: Estate, after: Estate
+) -> None:
+    """Whatever is swapped, moved, given or taken between scopes of a client; the second plan is empty."""
+    pair, wanted, gone = started(tmp_path_factory.mktemp("pair"), before, after)
+    states = watched(pair)
+    report, _journal = pair.apply(pair.desired(wanted, *gone))
+    assert report.complete, [outcome.because for outcome in report.outcomes]
+    both = opens(before) & opens(after)
+    assert all(both <= state for state in states), (both, states)
+    assert allowed(pair) == opens(after)
+    assert pair.plan(pair.desired(wanted, *gone)).is_empty
+
+
+SWAP = ({"s": ("f",), "t": ("g",), "u": (), "c": ("s", "t")}, {"s": ("g",), "t": ("f",), "u": (), "c": ("s", "t")})
+
+
+def test_a_swap_is_one_change_of_each_object_in_two_writes(tmp_path: Path) -> None:
+    """The plan says it, and counts both requests; the report has one outcome for each object."""
+    pair, wanted, _gone = started(tmp_path, *SWAP)
+    plan = pair.plan(pair.desired(wanted))
+    assert [str(change.address) for change in plan.changes] == ["scope/s@orders", "scope/t@orders"]
+    assert "In two writes: f stays until it can be reached elsewhere." in plan.changes[0].note
+    assert {server.name: server.writes for server in plan.servers} == {"login": 0, "orders": 4}
+    report, _journal = pair.apply(pair.desired(wanted))
+    assert [(outcome.status, outcome.requests) for outcome in report.outcomes] == [(Status.DONE, 2)] * 2
+    assert not report.verification
+
+
+def test_a_swap_in_one_request_is_one_write(tmp_path: Path) -> None:
+    """A server that takes a whole stage in one request has no moment in between."""
+    pair, wanted, _gone = started(tmp_path, *SWAP)
+    desired = pair.desired(wanted)
+    plan = build_plan(
+        desired, read_live(pair.drivers, desired), FACTS_BY_DRIVER, batch_key=lambda _server, _change: "all"
+    )
+    assert [change.interim for change in plan.changes] == [None, None]
+
+
+@pytest.fixture(params=["first write of s", "first write of t", "second write of s"])
+def broken(request: pytest.FixtureRequest, tmp_path: Path) -> Pair:
+    """A swap of which one write is refused."""
+    which, _, name = request.param.partition(" write of ")
+    pair, wanted, _gone = started(tmp_path, *SWAP)
+    states = watched(pair)
+    wrote: list[str] = []
+
+    def refuse(change: Change) -> None:
+        wrote.append(change.address.name)
+        if change.address.name == name and wrote.count(name) == (1 if which == "first" else 2):
+            raise Rejected("No", server="orders", status=400)
+
+    pair.stores["orders"].before = refuse
+    report, _journal = pair.apply(pair.desired(wanted))
+    assert not report.complete
+    assert all(
+        outcome.status is not Status.SKIPPED or not wrote.count(outcome.change.address.name)
+        for outcome in report.outcomes
+    )
+    assert all(state == {"f", "g"} for state in states), states
+    return pair
+
+
+def test_a_swap_that_failed_half_way_takes_nothing_and_is_finished_later(broken: Pair) -> None:
+    """Both resources stay open all the time, and the next apply brings the swap to its end."""
+    broken.stores["orders"].before = lambda _change: None
+    wanted = objects(SWAP[1])
+    assert broken.apply(broken.desired(wanted))[0].complete
+    assert on(broken.stores["orders"].objects, "orders")[Address(Kind.SCOPE, "s", "orders")].resources == ("g",)  # type: ignore[union-attr]
+    assert broken.plan(broken.desired(wanted)).is_empty
+
+
+def test_a_swap_is_rolled_back_whole(tmp_path: Path) -> None:
+    """The journal tells of each write as of the whole change."""
+    pair, wanted, _gone = started(tmp_path, *SWAP)
+    before = pair.holdings()
+    _report, journal = pair.apply(pair.desired(wanted))
+    assert pair.holdings() != before
+    back = pair.inverse(journal, pair.desired(wanted))
+    assert not [item for item in back.findings if item.rule == "changed-since"]
+    pair.apply(back.desired)
+    assert pair.holdings() == before
