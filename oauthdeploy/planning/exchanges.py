@@ -39,7 +39,9 @@ class Exchanges:
     def __init__(self, changes: Sequence[Change], desired: DesiredState) -> None:
         self._desired = desired
         self._taken = {change.address: entries for change in changes if (entries := frozenset(_taken_entries(change)))}
-        self._given = self._givers(changes, frozenset(entry for entries in self._taken.values() for entry in entries))
+        sought = frozenset(entry for entries in self._taken.values() for entry in entries)
+        self._given = self._givers(changes, sought)
+        self._holders = self._holders_of(desired, sought)
         self._by_client: dict[tuple[str, str], list[Address]] = defaultdict(list)
         self._by_scope: dict[tuple[str, str], list[Address]] = defaultdict(list)
         self._introspecting: dict[tuple[str, str], list[Address]] = defaultdict(list)
@@ -60,6 +62,17 @@ class Exchanges:
             for entry in _given_entries(change):
                 if entry in sought:
                     found[entry].append(change)
+        return found
+
+    @staticmethod
+    def _holders_of(desired: DesiredState, sought: frozenset[_Entry]) -> Mapping[_Entry, Sequence[Address]]:
+        """The objects that have an entry in the end, whether or not they have it already."""
+        found: dict[_Entry, list[Address]] = defaultdict(list)
+        for address, value in desired.objects.items() if sought else ():
+            for path in _MOVABLE.get(address.kind, ()):
+                for entry in _entries(address, path, getattr(value, path) or ()):
+                    if entry in sought:
+                        found[entry].append(address)
         return found
 
     def _successors_of(self, changes: Sequence[Change]) -> Mapping[Address, Sequence[Address]]:
@@ -96,7 +109,9 @@ class Exchanges:
             for other in self._given.get(entry, ()):
                 if other.address != address and (narrowing or _only_gives(other)):
                     yield other.address
-                    yield from self._ways_to(other.address) if narrowing else ()
+            for holder in self._holders.get(entry, ()) if narrowing else ():
+                if holder != address:
+                    yield from self._ways_to(holder)
         if address.kind is Kind.CLIENT:
             yield from self._places_taken(address)
             if any(field.path == "secret.value" for field in change.fields):
@@ -108,10 +123,12 @@ class Exchanges:
         until: set[Address] = set()
         if change.action is Action.UPDATE and not _only_gives(change):
             for entry in self._taken.get(change.address, ()):
-                for other in self._given.get(entry, ()):
-                    if other.address != change.address:
-                        entries[entry[2]].add(entry[3])
-                        until |= {other.address, *self._ways_to(other.address)}
+                elsewhere = {holder for holder in self._holders.get(entry, ()) if holder != change.address}
+                needed = {other.address for other in self._given.get(entry, ()) if other.address in elsewhere}
+                needed.update(*(self._ways_to(holder) for holder in elsewhere))
+                if needed:
+                    entries[entry[2]].add(entry[3])
+                    until |= needed
         return {path: frozenset(some) for path, some in entries.items()}, frozenset(until)
 
     def _ways_to(self, given: Address) -> Iterator[Address]:

@@ -25,8 +25,8 @@ from oauthdeploy.planning.ordering import order, own_batch
 from oauthdeploy.planning.safety import check_safety
 from oauthdeploy.planning.side_effects import in_words
 from oauthdeploy.planning.surviving_tokens import SurvivingTokens, unread_tokens
-from oauthdeploy.planning.unmanaged import Kept, counted, kept_documents
 from oauthdeploy.planning.two_writes import write_steps
+from oauthdeploy.planning.unmanaged import Kept, counted, kept_documents
 from oauthdeploy.planning.unread import Unread, unread_documents, unread_of
 
 _M = TypeVar("_M", bound=Model)

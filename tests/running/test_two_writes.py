@@ -68,7 +68,7 @@ def started(folder: Path, before: Estate, after: Estate) -> tuple[Pair, dict[Add
     return pair, wanted, tuple(there.keys() - wanted.keys())
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ESTATES, ESTATES)
 def test_no_write_takes_what_both_manifests_allow(
     tmp_path_factory: pytest.TempPathFactory, before: Estate, after: Estate
