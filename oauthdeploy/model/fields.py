@@ -57,6 +57,11 @@ class ForPeople:
 
 
 @dataclass(frozen=True)
+class Instruction:
+    """Marks a field that tells the tool what to do and is no state of a server."""
+
+
+@dataclass(frozen=True)
 class SafeAt:
     """Marks a choice with one safe value: any other opens something, and where that is `severe`, too much."""
 

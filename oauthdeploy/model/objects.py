@@ -19,6 +19,7 @@ from oauthdeploy.model.fields import (
     Date,
     Flag,
     ForPeople,
+    Instruction,
     Lifetime,
     Model,
     Natural,
@@ -162,13 +163,15 @@ class ClientSecret(Model):
     value: Annotated[Secret, WriteOnly()] | None = Field(
         None, description="The secret, by reference.", examples=["${env:WEB_SHOP_SECRET}"]
     )
-    revision: Natural | None = Field(
+    revision: Annotated[Natural, Instruction()] | None = Field(
         None,
         description="Raise it to send the secret again, on servers that can store a mark on a client. On other "
         "servers it has no effect, and an existing secret is never sent again.",
     )
-    generate: Flag | None = Field(None, description="Let the server generate the secret.")
-    deliver_to: DeliverTo | None = Field(None, description="Where to deliver the generated secret.")
+    generate: Annotated[Flag, Instruction()] | None = Field(None, description="Let the server generate the secret.")
+    deliver_to: Annotated[DeliverTo, Instruction()] | None = Field(
+        None, description="Where to deliver the generated secret."
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> ClientSecret:

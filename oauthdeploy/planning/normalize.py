@@ -15,18 +15,21 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Final
 
-from oauthdeploy.model.fields import Model, SetLike, WriteOnly, marked
+from oauthdeploy.model.fields import Instruction, Model, SetLike, WriteOnly, marked
+from oauthdeploy.model.objects import Client
 
 OPTIONS: Final = "options"
 """The field that holds what the model lacks, by driver; compared apart, key by key."""
 
-INSTRUCTIONS: Final = frozenset({"secret.generate", "secret.deliver_to", "secret.revision"})
-"""Written fields that tell the tool what to do and are no state of a server."""
+INSTRUCTIONS: Final = marked(Client, Instruction)
+"""Written fields of a client that tell the tool what to do and are no state of a server."""
+
+_INSIDE: Final = tuple(f"{path}." for path in INSTRUCTIONS)
 
 
 def is_instruction(path: str) -> bool:
     """Whether the dotted path is an instruction, or lies inside one."""
-    return path[:7] == "secret." and (path in INSTRUCTIONS or path.startswith("secret.deliver_to."))
+    return path in INSTRUCTIONS or path.startswith(_INSIDE)
 
 
 def canonical_set(values: Iterable[Any]) -> tuple[Any, ...]:

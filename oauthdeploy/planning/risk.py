@@ -13,7 +13,17 @@ from functools import cache
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Kind
-from oauthdeploy.model.fields import Amount, ForPeople, NaturalKey, Opens, SafeAt, WriteOnly, field_at, metadata_of
+from oauthdeploy.model.fields import (
+    Amount,
+    ForPeople,
+    Instruction,
+    NaturalKey,
+    Opens,
+    SafeAt,
+    WriteOnly,
+    field_at,
+    metadata_of,
+)
 from oauthdeploy.model.objects import MODEL_OF
 from oauthdeploy.planning.changes import Action, FieldChange, Risk
 from oauthdeploy.planning.normalize import OPTIONS
@@ -54,8 +64,8 @@ def effect_of(kind: Kind, change: FieldChange) -> Effect:
             return SIDEWAYS
         case NaturalKey():
             return Effect(Direction.SIDEWAYS, Risk.LOW)
-        case WriteOnly():
-            # Whoever still uses the old secret is shut out.
+        case WriteOnly() | Instruction():
+            # An instruction that is a difference sends the secret again. Whoever still uses the old secret is shut out.
             return Effect(Direction.SIDEWAYS, Risk.MEDIUM)
         case SafeAt(value=safe, severe=severe):
             return NARROWS if change.after == safe else Effect(Direction.WIDENS, Risk.HIGH if severe else Risk.MEDIUM)
@@ -70,8 +80,6 @@ def effect_of(kind: Kind, change: FieldChange) -> Effect:
 @cache
 def class_of(kind: Kind, path: str) -> Any:
     """The mark by which changes of a field are judged; None where the model gives it none."""
-    if path == "secret.revision":
-        return WriteOnly()  # It sends the secret again.
     try:
         marks = metadata_of(field_at(MODEL_OF[kind], path))
     except KeyError:
@@ -79,7 +87,7 @@ def class_of(kind: Kind, path: str) -> Any:
     return next((mark for mark in marks if isinstance(mark, _CLASSES)), None)
 
 
-_CLASSES: Final = (ForPeople, NaturalKey, WriteOnly, SafeAt, Opens, Amount)
+_CLASSES: Final = (ForPeople, NaturalKey, WriteOnly, Instruction, SafeAt, Opens, Amount)
 
 
 def direction_of(kind: Kind, fields: Iterable[FieldChange]) -> Direction:

@@ -17,12 +17,13 @@ from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.model.fields import Amount, marked
 from oauthdeploy.model.objects import Client, IssuedBefore, Revocation, Side
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, LiveToken, ServerState, TokenCount
 from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.risk import Direction, effect_of
 
-_OF_TOKENS: Final = frozenset({"grants", "tokens.access_lifetime", "tokens.refresh_count", "secret.value", "type"})
+_OF_TOKENS: Final = marked(Client, Amount) | {"grants", "secret.value", "type"}
 _LIFETIME: Final = "access_token_lifetime"
 _ENTRIES: Final = 3
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*\Z")
