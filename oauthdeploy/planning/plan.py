@@ -6,15 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostics, Severity
 from oauthdeploy.core.garbage_collector import paused
 from oauthdeploy.model.capabilities import DriverFacts
-from oauthdeploy.model.fields import Model
-from oauthdeploy.model.objects import Object
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change, Lockout, Risk
 from oauthdeploy.planning.cross_side import disagreements, side_findings, unnamed_disagreements
@@ -28,8 +26,6 @@ from oauthdeploy.planning.surviving_tokens import SurvivingTokens, unread_tokens
 from oauthdeploy.planning.two_writes import write_steps
 from oauthdeploy.planning.unmanaged import Kept, counted, kept_documents
 from oauthdeploy.planning.unread import Unread, unread_documents, unread_of
-
-_M = TypeVar("_M", bound=Model)
 
 PLAN_FORMAT: Final = "oauthdeploy/plan"
 PLAN_FORMAT_VERSION: Final = "1.2"
@@ -241,50 +237,6 @@ def _fingerprints(changes: Sequence[Change]) -> dict[str, str]:
         if change.live is not None:
             found[str(change.live_address)] = change.live.fingerprint
     return dict(sorted(found.items()))
-
-
-# -- what a change leaves behind --------------------------------------------------------------------------------------
-
-
-def planned_state(change: Change) -> Object | None:
-    """The object that stands at the address once the change is made; None where none does.
-
-    Written fields are as the manifest says, with defaults in the place of null where they are known; what is not managed is
-    as it was live.
-    """
-    if change.action is Action.DELETE:
-        return None
-    if change.desired is None or change.live is None or change.action is not Action.UPDATE:
-        return change.desired
-    defaults = {item.path: item.after for item in change.fields}
-    return _overlay(change.live.value, change.desired, defaults, "")
-
-
-def _overlay(below: _M, above: _M, known: Mapping[str, Any], prefix: str) -> _M:
-    values: dict[str, Any] = {}
-    for name in above.model_fields_set:
-        under, over, path = getattr(below, name), getattr(above, name), f"{prefix}{name}"
-        if isinstance(under, Model) and over is None:
-            inside = {
-                inner: known[f"{path}.{inner}"] for inner in type(under).model_fields if f"{path}.{inner}" in known
-            }
-            values[name] = under.model_copy(update=inside)
-        elif isinstance(under, Model):
-            values[name] = _overlay(under, over, known, f"{path}.")
-        elif isinstance(under, Mapping) and isinstance(over, Mapping):
-            values[name] = _merge(under, over)
-        else:
-            values[name] = known.get(path, under) if over is None else over
-    return below.model_copy(update=values)
-
-
-def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Options: written keys over live ones, at every depth."""
-    found = dict(below)
-    for key, value in above.items():
-        under = found.get(key)
-        found[key] = _merge(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
-    return found
 
 
 # -- as a document ----------------------------------------------------------------------------------------------------

@@ -199,18 +199,6 @@ class JournalContents:
     records: tuple[Mapping[str, Any], ...]
     torn: bool
 
-    @property
-    def open_intents(self) -> tuple[Mapping[str, Any], ...]:
-        """The intents whose end was never recorded: those changes may or may not have been made."""
-        waiting: dict[tuple[str, str], Mapping[str, Any]] = {}
-        for record in self.records:
-            key = (str(record.get("address")), str(record.get("action")))
-            if record["type"] == "intent":
-                waiting[key] = record
-            elif record["type"] == "outcome":
-                waiting.pop(key, None)
-        return tuple(waiting.values())
-
 
 def read_journal(path: Path) -> JournalContents:
     """Read a journal; a last line that was cut short is left out. Raises JournalFailed for anything else amiss."""

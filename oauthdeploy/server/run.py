@@ -17,7 +17,6 @@ from flask import Flask
 
 from oauthdeploy.server.app import MAX_BODY, close_app, create_app, state_of
 from oauthdeploy.server.config import ADMINISTRATOR_PASSWORD_FILE, ServerConfig
-from oauthdeploy.server.state import NOT_FOR_PRODUCTION
 from oauthdeploy.server.tls import ensure_certificates
 
 #: Value of the `Server` header.
@@ -72,12 +71,6 @@ class RunningServer:
         self._thread = threading.Thread(target=self._server.serve, name=f"oauthdeploy-server {self.url}", daemon=True)
         self._stopped = False
         self._thread.start()
-
-    @property
-    def banner(self) -> str:
-        """One line to show when the server is up: where, as what, and that it is no production server."""
-        mode = "strict" if self.config.strict else "tolerant"
-        return f"{self.url} (role: {self.config.role}, {mode}). {NOT_FOR_PRODUCTION}"
 
     def stop(self) -> None:
         """Stop taking connections, let the requests in flight finish, and close the database."""

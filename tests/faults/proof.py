@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
+from oauthdeploy.planning.run_history import End, history_of
 from oauthdeploy.running.journal import JournalContents, read_journal
 from tests.faults.manifests import GENERATED, PATIENT
 from tests.faults.proxy import SILENT, Fault, Seen, Trap
@@ -167,7 +168,7 @@ class _Case:
             return
         assert not journal.torn or "kill" in self.trap.fault.value
         ended = {record["address"]: record for record in journal.records if record["type"] == "outcome"}
-        open_ = {str(record["address"]) for record in journal.open_intents}
+        open_ = {str(entry.address) for entry in history_of(journal.records).of(End.OPEN)}
         planned = {
             item["address"] for record in journal.records if record["type"] == "run" for item in record["planned"]
         }

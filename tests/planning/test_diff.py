@@ -27,7 +27,7 @@ from oauthdeploy.model.objects import (
 from oauthdeploy.planning.changes import Action, FieldChange, Reason
 from oauthdeploy.planning.diff import compare, compare_object
 from oauthdeploy.planning.normalize import flatten
-from oauthdeploy.planning.plan import planned_state
+from tests.planning.planned import planned_state
 
 from .builders import (
     ASSOCIATION,

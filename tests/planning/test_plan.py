@@ -19,7 +19,6 @@ from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Unparsed
 from oauthdeploy.model.objects import (
     Client,
     ClientSecret,
-    ClientTokens,
     DeliverTo,
     Grant,
     IssuedBefore,
@@ -30,7 +29,7 @@ from oauthdeploy.model.objects import (
 )
 from oauthdeploy.planning.changes import Action, Change, Reason, Risk, Stage
 from oauthdeploy.planning.json_documents import json_value
-from oauthdeploy.planning.plan import Plan, plan_document, planned_state
+from oauthdeploy.planning.plan import Plan, plan_document
 
 from .builders import (
     FULL,
@@ -41,7 +40,6 @@ from .builders import (
     client,
     desired,
     empty,
-    facts,
     live,
     plan_of,
     revocation,
@@ -271,39 +269,6 @@ def test_deleted_and_narrowed_clients_say_which_tokens_stay() -> None:
     assert "1 token" in note_of(desired(absent=frozenset({client("x")})), seen, "client/x@as")
     none = {client("x"): there(Client(), tokens=tokens(0))}
     assert note_of(desired(absent=frozenset({client("x")})), none, "client/x@as") == ""
-
-
-# -- planned state ----------------------------------------------------------------------------------------------------
-
-
-def test_the_planned_state_keeps_what_is_not_managed() -> None:
-    """Written fields from the manifest, null as its default, everything else as it was."""
-    known = facts(defaults={Kind.CLIENT: {"tokens.refresh_count": 0, "tokens.access_lifetime": "inherit"}})
-    seen = Client(
-        name="a",
-        version="1",
-        tokens=ClientTokens(access_lifetime=60, refresh_count=7),
-        options={"fake": {"a": 1, "b": 2}},
-    )
-    wanted = Client(name="b", tokens=None, options={"fake": {"b": 3}})
-    (change,) = plan_of(desired({client("x"): wanted}), live({client("x"): seen}), facts=known).changes
-    assert planned_state(change) == Client(
-        name="b",
-        version="1",
-        tokens=ClientTokens(access_lifetime="inherit", refresh_count=0),
-        options={"fake": {"a": 1, "b": 3}},
-    )
-
-
-def test_the_planned_state_of_creates_deletes_and_cut_offs() -> None:
-    """A create reaches what is written, a delete nothing, a cut-off itself."""
-    cut = Revocation(client="x", tokens="all")
-    wanted = desired({client("new"): Client(name="n"), revocation("R"): cut}, absent=frozenset({client("old")}))
-    seen = {client("old"): Client(), revocation("R"): there(cut, tokens=tokens(1))}
-    found = by_address(plan_of(wanted, live(seen)).changes)
-    assert planned_state(found["client/new@as"]) == Client(name="n")
-    assert planned_state(found["client/old@as"]) is None
-    assert planned_state(found["revocation/R@as"]) == cut
 
 
 def test_an_empty_plan_says_so() -> None:

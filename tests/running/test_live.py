@@ -19,7 +19,8 @@ import requests
 
 from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.planning.outcome import Status
-from oauthdeploy.running.journal import read_journal
+from oauthdeploy.planning.run_history import End
+from oauthdeploy.running.journal import read_journal, read_story
 from oauthdeploy.server import RunningServer, SeedUser, ServerConfig, start
 from oauthdeploy.workflow import make_plan, run_plan
 
@@ -160,7 +161,7 @@ def test_a_signal_in_the_middle_finishes_what_is_in_flight_and_says_so(site: Sit
     assert 1 <= len(done) <= 6
     assert sorted(done) == [f"scope/{name}@main" for name in site.held]
     assert records.records[-1]["interrupted"] is True
-    assert not records.open_intents
+    assert not read_story(site.journal).of(End.OPEN)
     assert json.loads(out)["interrupted"] is True
     assert list((site.folder / ".oauthdeploy").glob("*.lock")) == []
     report = run_plan(site.request)
@@ -184,7 +185,7 @@ def test_after_a_kill_the_journal_told_the_truth_and_the_next_run_converges(site
     recorded = {record["address"] for record in records.records if record["type"] == "outcome"}
     held = {f"scope/{name}@main" for name in site.held}
     assert recorded <= held <= announced
-    assert {record["address"] for record in records.open_intents} == announced - recorded != set()
+    assert {str(entry.address) for entry in read_story(site.journal).of(End.OPEN)} == announced - recorded != set()
     assert len(list((site.folder / ".oauthdeploy").glob("*.lock"))) == 1
     report = run_plan(site.request)
     assert report is not None
