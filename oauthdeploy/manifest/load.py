@@ -28,6 +28,7 @@ from oauthdeploy.manifest.overlays import check_overlays
 from oauthdeploy.manifest.placement import place_objects
 from oauthdeploy.manifest.problems import address_of
 from oauthdeploy.manifest.rules import CATALOGUE, RuleContext, check_all
+from oauthdeploy.manifest.rules.revocations import EXPIRED
 from oauthdeploy.manifest.secret_paths import is_secret_path
 from oauthdeploy.manifest.severities import Comments, apply_severities
 from oauthdeploy.manifest.source import BIG, Source
@@ -267,8 +268,15 @@ def _finish(
     """Weigh, place, leave out what comments ignore, sort, and cut off what nobody would read."""
     weighed = apply_severities(problems, request.severities, drivers)
     placed = [locator.point(item) for item in weighed]
+    placed = [_with_lines(item, locator) for item in placed]
     found = Diagnostics.of(_titled(item) for item in Comments(sources).applied(placed, drivers)).sorted().first()
     return replace(found, items=tuple(locator.quote(item) for item in found))
+
+
+def _with_lines(item: Diagnostic, locator: Locator) -> Diagnostic:
+    """The finding with the lines to remove, where it asks for that."""
+    lines = locator.lines(item.path) if item.rule == EXPIRED else ""
+    return replace(item, detail=f"{item.detail} Remove {lines}.") if lines else item
 
 
 def _titled(item: Diagnostic) -> Diagnostic:

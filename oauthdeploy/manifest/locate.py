@@ -107,6 +107,20 @@ def _walk(node: Node, path: Path, *, key: bool) -> tuple[int, tuple[int, int]]:
     return len(path), place
 
 
+def _last_line(node: Node, source: Source) -> int:
+    """The last line on which something of a value is written: a text in a block ends where the next thing begins."""
+    value = node.value
+    if not isinstance(value, dict | list) or not value:
+        last = max(node.line, node.end_line if node.end_column > 1 else node.end_line - 1)
+        while last > node.line and not source.line(last).strip():
+            last -= 1
+        return last
+    parts = value if isinstance(value, list) else [inner for _line, _column, inner in value.values()]
+    last = max(_last_line(part, source) for part in parts)
+    closing = {"{": "}", "[": "]"}.get(source.line(node.line)[node.column - 1 : node.column])
+    return last + 1 if closing is not None and source.line(last + 1).lstrip().startswith(closing) else last
+
+
 def _masks(top: Node, source: Source) -> Masks:
     """Where secrets stand in a text whose top node is `top`."""
     found: dict[int, list[tuple[int, int]]] = {}
@@ -170,6 +184,15 @@ class Locator:
             if node is not None:
                 return index.span(line, column), node, hidden > 0
         return None
+
+    def lines(self, path: Path) -> str:
+        """The lines on which the value at the path is written, as `file:12` or `file:12-15`; "" where no file has it."""
+        found = self.exact(path)
+        if found is None:
+            return ""
+        span, node, _overlaid = found
+        last = _last_line(node, self._by_name[span.file].source)
+        return f"{span.file}:{span.line}" + (f"-{last}" if last > span.line else "")
 
     def place(self, item: Diagnostic) -> Diagnostic:
         """The finding with its place, and without secrets in the source line that it quotes."""

@@ -398,6 +398,28 @@ def test_an_expired_revocation_cuts_nobody_off(today: date, stands: bool, tmp_pa
     )
 
 
+@pytest.mark.parametrize(
+    ("entry", "lines"),
+    [
+        ("  - {id: A, client: mobile, expires: 2026-11-20}\n", "9"),
+        ("  - {id: A, client: mobile,\n     expires: 2026-11-20\n    }\n", "9-11"),
+        (
+            "  - id: A\n    client: mobile\n    reason: |\n      one\n      two\n    expires: 2026-11-20\n\n  # more\n",
+            "9-14",
+        ),
+        ("  - id: A\n    expires: 2026-11-20\n    client: mobile\n    block:\n      - resource\n", "9-13"),
+        ("  - id: A\n    expires: 2026-11-20\n    client: mobile\n    reason: |\n      two\n      lines\n\n", "9-14"),
+    ],
+)
+def test_an_expired_revocation_is_named_by_its_lines(entry: str, lines: str, tmp_path: Path) -> None:
+    """Whoever cleans up copies them into an editor: whole entries, without the comments and entries that follow."""
+    text = f"{HEAD}clients: {{mobile: {{type: public}}}}\nrevocations:\n{entry}  - {{id: B, client: mobile, tokens: all}}\n"
+    assert text.splitlines()[8].startswith("  - ")
+    _manifest, found = load(text, tmp_path, today=date(2026, 11, 21), severities={})
+    (item,) = [item for item in found if item.rule == "revocation-expired"]
+    assert item.detail.endswith(f"Remove {tmp_path / 'oauthdeploy.yaml'}:{lines}."), item.detail
+
+
 def test_what_is_known_of_unwanted_clients(tmp_path: Path) -> None:
     """Name and version of an absent one, everywhere; of one with `on`, where it isn't wanted. A revocation's label is its key."""
     manifest = good(

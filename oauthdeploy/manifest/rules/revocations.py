@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Path, Severity
@@ -11,6 +12,8 @@ from oauthdeploy.manifest.rules.base import Finding, Rule, object_address, rule
 from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.model.identities import Identity, key_of
 from oauthdeploy.model.objects import IssuedBefore, Side
+
+EXPIRED: Final = "revocation-expired"
 
 
 def _entries(context: RuleContext) -> Iterator[tuple[int, RevocationEntry]]:
@@ -330,14 +333,14 @@ def _until(entry: RevocationEntry) -> float:
 
 
 @rule(
-    "revocation-expired",
+    EXPIRED,
     Severity.WARNING,
     "A revocation has expired",
     reason="After its last day, an entry has no effect: it deletes no tokens and blocks no clients. A client that "
     "it blocked stays disabled until you remove the entry.",
     source="oauthdeploy manifest, version 1: revocations",
-    fix="Remove the entry; the client is then enabled or disabled as written under clients. To continue the "
-    "cut-off, write a later day.",
+    fix="Remove the entry; the client is then enabled or disabled as written under clients, and enabling it needs "
+    "--allow undoes-cut-off once. To continue the cut-off, write a later day.",
     bad="""
 clients:
   mobile: {type: public}
@@ -356,8 +359,7 @@ def expired(context: RuleContext) -> Iterator[Finding]:
     """The last day of an entry is over."""
     for index, entry in enumerate(context.document.revocations or ()):
         if entry.is_expired(context.today):
-            lines = f"{{id: {entry.id}, client: {entry.client}, ...}}"
-            yield _found(index, entry, "", f"Its last day was {entry.expires}. Remove the entry - {lines}.")
+            yield _found(index, entry, "", f"Its last day was {entry.expires}.")
 
 
 RULES: tuple[Rule, ...] = (
