@@ -181,7 +181,8 @@ class DriverFacts:
     it lacks isn't there: no where a server leaves out what the account may not see, and the note says how the driver finds out.
     `located_by` are the options that tell two places on one server apart, such as a realm. `lockouts`
     answers whether a manifest can change what the driver's own sign-in depends on, and the note says what, or why not;
-    `Driver.lockouts` finds such changes.
+    `Driver.lockouts` finds such changes. `block_proof` answers per role whether reading the server again proves that a cut-off
+    works; what isn't named there proves nothing.
     """
 
     name: str
@@ -204,6 +205,7 @@ class DriverFacts:
     proved_against: str = ""
     absence: Support = field(default_factory=lambda: Support(Answer.UNTESTED))
     lockouts: Support = field(default_factory=lambda: Support(Answer.UNTESTED))
+    block_proof: Mapping[Role, Support] = field(default_factory=_none)
     notices: tuple[Notice, ...] = ()
     located_by: tuple[str, ...] = ()
 

@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.core.version import __version__
+from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest
 from oauthdeploy.model.objects import Revocation
 from oauthdeploy.model.state import LiveState
@@ -137,6 +138,7 @@ class PlannedCutOffs:
                 report,
                 report.verification,
                 MappingProxyType({}),
+                driver_facts(),
             )
             self._trail.finished(records, report, report.seconds)
         asked, servers = lifted_records(report, self._manifest.desired)

@@ -124,7 +124,7 @@ def revoke(
         trail.failed(look.asked, error, watch.seconds)
         raise
     seen = _proved(manifest, look) + (report.verification if report is not None else Diagnostics())
-    servers = server_records(look.asked, look.plan, look.live, look.down, report, seen, watch.effective)
+    servers = server_records(look.asked, look.plan, look.live, look.down, report, seen, watch.effective, driver_facts())
     record = trail.finished(servers, report, watch.seconds)
     targets = [server.url for server in manifest.desired.servers.values() if server.url]
     holder = who_holds(folder, manifest.desired.name, targets)

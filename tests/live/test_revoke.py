@@ -331,6 +331,19 @@ def test_what_is_not_proved_is_not_claimed(make_pair: PairFactory) -> None:
         assert "could not be verified" in found.err
 
 
+def test_a_block_on_a_resource_server_alone_is_not_called_verified(deployed: Pair) -> None:
+    """Nobody documents that an Integration Server refuses tokens of its own disabled clients; the authorization server's deleted
+    tokens do prove it, and so does a token.
+    """
+    found = deployed.run("revoke", "web-shop", "--yes", "--no-write", "--server", "orders")
+    assert found.code == 4, found.out + found.err
+    assert "[cut-off-unproved]" in found.out
+    assert "--proof-token" in found.out
+    whole = deployed.run("revoke", "web-shop", "--yes", "--no-write", "-o", "json")
+    assert whole.code == 0, whole.err
+    assert {item["server"]: item["verified"] for item in whole.json["servers"]} == {"login": True, "orders": True}
+
+
 def test_without_writing_it_the_next_plan_stops_at_what_it_would_undo(deployed: Pair) -> None:
     """A client that the manifest enables would be enabled again: that is said last, and the plan is of high risk and stops."""
     manifest = deployed.folder / "oauthdeploy.yaml"

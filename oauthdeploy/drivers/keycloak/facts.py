@@ -247,6 +247,7 @@ FACTS: Final = DriverFacts(
         Interruption(Kind.CLIENT, "secret.revision", "The old secret stops working before the new one is delivered."),
     ),
     endpoints=endpoints,
+    block_proof={Role.AUTHORIZATION: yes("a disabled client gets no tokens, and its tokens are inactive")},
     lockouts=yes("the client, its grant, secret, scopes and roles, and rules of the realm, such as HTTPS"),
     notices=NOTICES,
     proved_against="Keycloak 26.7.3",

@@ -110,6 +110,7 @@ FACTS: Final = DriverFacts(
     fields={Role.RESOURCE: FIELDS},
     names=NAMES,
     granularity=Granularity.DOCUMENT,
+    block_proof={Role.RESOURCE: no("policies decide what the document means")},
     lockouts=no(
         "OPA checks oauthdeploy's token or certificate with flags and with system.authz, which are outside the document that "
         "the driver writes"

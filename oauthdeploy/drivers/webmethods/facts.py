@@ -161,6 +161,11 @@ FACTS: Final = DriverFacts(
     ),
     endpoints=endpoints,
     absence=yes("Administrators and read-only administrators see everything; others get 403 for everything"),
+    block_proof={
+        Role.AUTHORIZATION: yes("the tokens are deleted, and every resource server introspects"),
+        Role.BOTH: yes("the tokens are deleted, and every token is introspected"),
+        Role.RESOURCE: no("whether it refuses tokens of its own disabled clients is not documented"),
+    },
     lockouts=yes("the account of a confidential client; introspection at an http address once HTTPS is required"),
     notices=NOTICES,
     proved_against="the embedded server of oauthdeploy, which speaks the Administrator API of Integration Server 10.11",

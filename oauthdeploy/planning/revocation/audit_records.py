@@ -6,16 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.model.capabilities import Answer, Capability, DriverFacts, Support, supports, table_for
 from oauthdeploy.model.objects import IssuedBefore, Revocation, Side
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState
 from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
 from oauthdeploy.planning.pending_revocations import BLOCKED
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.revocation.audit_schema import AskedRecord, FoundRecord, ProblemRecord, ServerRecord, State
-from oauthdeploy.planning.revocation.request import DOUBTS, PROVED, CutOff, is_there, unreadable
+from oauthdeploy.planning.revocation.request import DOUBTS, PROVED, CutOff, is_there, unproved, unreadable
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,12 @@ def server_records(
     report: ApplyReport | None,
     seen: Diagnostics,
     effective: Mapping[Address, float],
+    facts: Mapping[str, DriverFacts],
 ) -> tuple[ServerRecord, ...]:
     """One record for each cut-off on each server, those that could not be done among them.
 
-    `seen` is what a second look and given tokens showed; `effective` are the seconds after which a cut-off was made, by address.
+    `seen` is what a second look and given tokens showed; `effective` are the seconds after which a cut-off was made, by address;
+    `facts` are by driver name. What a server's own word doesn't prove is not called verified.
     """
     objects = live.objects
     outcomes = {item.change.address: item for item in (report.outcomes if report else ())}
@@ -80,7 +83,45 @@ def server_records(
                 problems=tuple(_problem_record(item) for item in ending.problems),
             )
         )
-    return tuple(records)
+    return tuple(_without_unproved(records, asked, facts))
+
+
+def _without_unproved(
+    records: Sequence[ServerRecord], asked: CutOff, facts: Mapping[str, DriverFacts]
+) -> Iterator[ServerRecord]:
+    """The records with `verified` where the server's own answer, a token, or its authorization server proves the cut-off.
+
+    A resource server that introspects every token refuses those that its authorization server has ended.
+    """
+    servers = asked.desired.servers
+
+    def proof(name: str) -> Support:
+        unknown = Support(Answer.UNTESTED, "its driver does not say that it does")
+        return facts[servers[name].driver].block_proof.get(servers[name].role, unknown)
+
+    def introspects(name: str) -> bool:
+        return not supports(table_for(facts[servers[name].driver], servers[name].role), Capability.TRUST_JWT)
+
+    ended = {
+        (record.server, record.revocation)
+        for record in records
+        if record.state == "client-not-there"
+        or (record.verified and _ends_tokens(asked, record) and proof(record.server).answer is Answer.YES)
+    }
+    for record in records:
+        support = proof(record.server)
+        asks = (servers[record.server].authorization_server or "", record.revocation)
+        elsewhere = asks in ended and introspects(record.server)
+        if not record.verified or record.proved or elsewhere or support.answer is Answer.YES:
+            yield record
+            continue
+        problem = _problem_record(unproved(record.server, support.note))
+        yield record.model_copy(update={"verified": False, "problems": (*record.problems, problem)})
+
+
+def _ends_tokens(asked: CutOff, record: ServerRecord) -> bool:
+    wanted = asked.desired.objects.get(Address(Kind.REVOCATION, record.revocation, record.server))
+    return isinstance(wanted, Revocation) and wanted.tokens is not None
 
 
 def lifted_records(

@@ -27,7 +27,9 @@ from oauthdeploy.planning.selection import restrict_to
 
 LEFT_OUT: Final = "server-left-out"
 NOT_OFFERED: Final = "cut-off-not-offered"
-DOUBTS: Final = frozenset({CLIENT_ID_DIFFERS})
+UNPROVED: Final = "cut-off-unproved"
+"""The finding of a server whose own word proves nothing."""
+DOUBTS: Final = frozenset({CLIENT_ID_DIFFERS, UNPROVED})
 """Findings that make it doubtful whether a block has an effect: the cut-off is made, and it is not called verified."""
 PROVED: Final = "cut-off-proved"
 """The finding of a token that is dead, as it should be."""
@@ -175,6 +177,17 @@ def is_there(live: LiveObject) -> bool:
 def unreadable(live: LiveState, server: str) -> Diagnostic | None:
     """Why nothing is known of the cut-offs on a server that answered; None where all is known."""
     return live.servers[server].unreadable.get(Kind.REVOCATION) if server in live.servers else None
+
+
+def unproved(server: str, why: str) -> Diagnostic:
+    """The finding of a cut-off that the server's own answer doesn't prove."""
+    return Diagnostic(
+        UNPROVED,
+        "Reading the server again does not prove the cut-off",
+        detail=f"{server}: {why}.",
+        fix="Try a token of the client with --proof-token and --proof-url.",
+        severity=Severity.WARNING,
+    )
 
 
 def _server_left_out(server: str, error: OAuthDeployError) -> Diagnostic:

@@ -194,6 +194,18 @@ def test_associations_and_cut_offs_take_effect_with_the_next_call(estate: Estate
     assert estate.call(old, "DELETE") == (401, "invalid_token")
 
 
+def test_a_block_is_verified_by_a_token_alone(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That the document says so proves nothing about policies; a service that refuses the token does."""
+    estate.apply()
+    token = estate.issuer.token("nightly-batch", "orders.read")
+    assert estate.call(token) == (200, "")
+    cut = ["revoke", "nightly-batch", "--yes", "--no-write", "-q", "-f", str(estate.manifest)]
+    assert run(cut) == 4
+    assert estate.call(token) == (401, "invalid_token")
+    monkeypatch.setenv("LEAKED", token)
+    assert run([*cut, "--proof-token", "env:LEAKED", "--proof-url", f"{estate.service}/orders/42"]) == 0
+
+
 def test_keys_are_kept_and_new_ones_are_found(estate: Estate) -> None:
     """The issuer is asked once for many calls, at once for a new key, and not for every call with an unknown one."""
     estate.apply()

@@ -68,6 +68,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "servers of the manifest, --allow servers-not-recorded.",
     ),
     (
+        "cut-off-unproved",
+        "warning",
+        "Reading a server again does not prove the cut-off",
+        "The server has what was written; whether it refuses the client's tokens is another question: a policy may not look at "
+        "it, or the product does not document it. Such a server is not called verified.",
+        "Try a token of the client with --proof-token and --proof-url.",
+    ),
+    (
         "state-not-writable",
         "error",
         "The folder for locks and journals can't be written",
