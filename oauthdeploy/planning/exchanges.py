@@ -50,7 +50,7 @@ class Exchanges:
             if address.kind is Kind.ASSOCIATION and change.action is Action.CREATE:
                 self._by_client[address.server, address.client].append(address)
                 self._by_scope[address.server, address.scope].append(address)
-            elif isinstance(change.desired, Trust) and any(f.path == "client_secret" for f in change.fields):
+            elif isinstance(change.desired, Trust) and _renews_credentials(change):
                 trusted, account = change.desired.authorization_server, change.desired.client_id or ""
                 self._introspecting[trusted, account].append(address)
         self._successors = self._successors_of(changes)
@@ -145,6 +145,20 @@ class Exchanges:
         for new in self._successors.get(client, ()):
             yield new
             yield from self._by_client.get((new.server, new.name), ())
+
+
+_ISSUER: Final = frozenset({"authorization_server", "issuer", "jwks_uri", "endpoint"})
+
+
+def switches_issuer(change: Change) -> bool:
+    """Whether a resource server turns from one authorization server, or realm, to another."""
+    if change.address.kind is not Kind.TRUST or change.action is not Action.UPDATE:
+        return False
+    return any(field.path in _ISSUER for field in change.fields)
+
+
+def _renews_credentials(change: Change) -> bool:
+    return any(field.path == "client_secret" for field in change.fields) and not switches_issuer(change)
 
 
 def _taken_entries(change: Change) -> Iterator[_Entry]:

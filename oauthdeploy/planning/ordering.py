@@ -14,8 +14,10 @@
                                             +---+---+
                                                 v
                                            associations
+    ------------------------------------------------------------------------------------------ switch
+    5    trust that turns to another AS, once that one holds everything
     ------------------------------------------------------------------------------------------ narrow: AS before RS
-    5                                      associations
+    6                                      associations
                                                 |
                                             +---+---+
                                             v       v
@@ -23,10 +25,12 @@
                                             |       |
                       +---------------------+-------+
                       v
-    6    associations -> clients -> scopes
+    7    associations -> clients -> scopes
 
 - A change that widens anything belongs to the widening half, even if it narrows something too. Only pure narrowing waits.
   Settings and trust always go first: tighter settings must hold before new clients are there.
+- A resource server that turns from one authorization server to another does so when the new one holds everything, and before
+  anything is taken from the old one. Where filling the new one fails, the resource server stays with the old one.
 - A server of both roles does trust, scopes and clients with the resource servers, settings and associations with the
   authorization servers. Its associations are what makes it grant: they wait for its peers, and where two such servers trust
   each other, they go by name before a client that goes. So two servers never wait for each other.
@@ -49,11 +53,11 @@ from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import OAuthDeployError
-from oauthdeploy.model.objects import Revocation, Side
+from oauthdeploy.model.objects import Revocation, Side, Trust
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change, Reason, Stage
-from oauthdeploy.planning.exchanges import Exchanges
+from oauthdeploy.planning.exchanges import Exchanges, switches_issuer
 from oauthdeploy.planning.risk import Direction, direction_of
 from oauthdeploy.planning.server_view import trusted_by
 from oauthdeploy.planning.two_writes import in_words, interim_of
@@ -111,6 +115,8 @@ def stage_of(change: Change, role: Role) -> Stage:
     kind = change.address.kind
     if kind is Kind.REVOCATION:
         return _CUT_OFF[_cut_off_side(change, role)]
+    if switches_issuer(change):
+        return Stage.SWITCH_TRUST
     resource = role is Role.RESOURCE or (role is Role.BOTH and kind not in _AUTHORIZATION_KINDS)
     side = Side.RESOURCE if resource else Side.AUTHORIZATION
     return _NARROW[side] if _narrows(change) else _WIDEN[side]
@@ -169,6 +175,7 @@ class _Graph:
             elif change.action is Action.DELETE and address.kind is Kind.ASSOCIATION:
                 self._removed[address.server, Kind.CLIENT, address.client].append(address)
                 self._removed[address.server, Kind.SCOPE, address.scope].append(address)
+        self._left = _left_by(changes)
         self._live_scopes = self._associated(changes, live)
         self._exchanges = Exchanges(changes, desired)
 
@@ -196,6 +203,8 @@ class _Graph:
             needed = list(self._before_widening(change))
         elif stage in _NARROWING:
             needed = sorted(self._before_narrowing(address))
+        elif stage is Stage.SWITCH_TRUST:
+            return tuple(sorted(self._on_new_issuer(change)))
         else:
             return ()
         needed += self._exchanges.before(change, narrowing=stage in _NARROWING)
@@ -203,6 +212,13 @@ class _Graph:
         if self._cut_offs and address.kind in (Kind.CLIENT, Kind.ASSOCIATION):
             needed += sorted(self._cut_offs.get((address.server, address.client), ()))
         return tuple(dict.fromkeys(needed))
+
+    def _on_new_issuer(self, change: Change) -> Iterator[Address]:
+        """What the authorization server that a resource server turns to gets in this plan."""
+        trusted = self._trusted.get(change.address.server)
+        for (_kind, server), addresses in self._widening.items():
+            if server == trusted:
+                yield from addresses.values()
 
     def in_two_writes(self, changes: Sequence[Change]) -> Sequence[Change]:
         """The changes, with a first write for those that swap something with others, unless one request makes the whole swap."""
@@ -248,6 +264,7 @@ class _Graph:
 
     def _before_narrowing(self, address: Address) -> Iterator[Address]:
         kind, server = address.kind, address.server
+        yield from self._left.get(server, ())
         if kind is Kind.ASSOCIATION:
             yield from self._no_longer_granted(address)
         if kind not in (Kind.CLIENT, Kind.SCOPE):
@@ -290,6 +307,16 @@ class _Graph:
 
 
 _NO_NAMES: Final[Mapping[str, Address]] = {}
+
+
+def _left_by(changes: Sequence[Change]) -> Mapping[str, Sequence[Address]]:
+    """By authorization server: the trust of resource servers that turn to another one."""
+    found: dict[str, list[Address]] = defaultdict(list)
+    for change in changes:
+        before = change.live.value if change.live is not None and switches_issuer(change) else None
+        if isinstance(before, Trust) and before.authorization_server:
+            found[before.authorization_server].append(change.address)
+    return found
 
 
 def _index_by_name(stages: Mapping[Address, Stage], wanted: frozenset[Stage]) -> _Names:

@@ -15,9 +15,11 @@ from oauthdeploy.planning.ordering import OrderCycle, topological
 from .builders import (
     ASSOCIATION,
     association,
+    authorization_server,
     by_address,
     client,
     desired,
+    empty,
     live,
     plan_of,
     resource_server,
@@ -61,6 +63,38 @@ def test_a_first_apply_widens_the_resource_server_first() -> None:
     assert found["client/x@as"].depends_on == (client("x", "rs"),)
     assert found["scope/s@rs"].depends_on == (trust(),)
     assert found["settings@as"].depends_on == ()
+
+
+TWO_ISSUERS = {"old": authorization_server(), "new": authorization_server(), "rs": resource_server("new")}
+
+
+def test_a_resource_server_turns_to_another_authorization_server_once_that_one_holds_everything() -> None:
+    """The new one is filled, the resource server turns, the old one is emptied; each only where the step before was made."""
+    filled = [scope("s", "new"), client("x", "new"), association("x", "s", "new")]
+    emptied = [client("x", "old"), scope("s", "old")]
+    wanted = desired([*filled, scope("s", "rs")], servers=TWO_ISSUERS, absent=frozenset(emptied))
+    wanted = replace(wanted, objects={**wanted.objects, trust(): Trust(authorization_server="new", via="remote")})
+    there_before = {
+        trust(): Trust(authorization_server="old", via="remote"),
+        **{address: empty(address) for address in [*emptied, association("x", "s", "old")]},
+    }
+    plan = plan_of(wanted, live(there_before, servers=TWO_ISSUERS))
+    stages = [(str(change.address), change.stage) for change in plan.changes]
+    assert stages[:4] == [
+        ("scope/s@rs", Stage.WIDEN_RESOURCE),
+        ("scope/s@new", Stage.WIDEN_AUTHORIZATION),
+        ("client/x@new", Stage.WIDEN_AUTHORIZATION),
+        ("association/x:s@new", Stage.WIDEN_AUTHORIZATION),
+    ]
+    assert stages[4:] == [
+        ("trust@rs", Stage.SWITCH_TRUST),
+        ("client/x@old", Stage.NARROW_AUTHORIZATION),
+        ("scope/s@old", Stage.NARROW_AUTHORIZATION),
+    ]
+    found = by_address(plan.changes)
+    assert set(found["trust@rs"].depends_on) == set(filled)
+    assert trust() in found["client/x@old"].depends_on
+    assert trust() in found["scope/s@old"].depends_on
 
 
 def test_a_removal_narrows_the_authorization_server_first() -> None:

@@ -29,6 +29,7 @@ STAGES: Final = {
     Stage.CUT_OFF_AUTHORIZATION: "cut off on the authorization side",
     Stage.WIDEN_RESOURCE: "widen the resource side",
     Stage.WIDEN_AUTHORIZATION: "widen the authorization side",
+    Stage.SWITCH_TRUST: "switch to another authorization server",
     Stage.NARROW_AUTHORIZATION: "narrow the authorization side",
     Stage.NARROW_RESOURCE: "narrow the resource side",
 }
