@@ -12,23 +12,23 @@ from typing import Any, Final
 from oauthdeploy.core.errors import OAuthDeployError
 
 SCHEMAS: Final = {
-    name: f"{name}.v1.schema.json"
-    for name in (
-        "manifest",
-        "plan",
-        "apply",
-        "journal",
-        "drift",
-        "baseline",
-        "validation",
-        "comparison",
-        "error",
-        "line",
-        "event",
-        "audit",
-    )
+    name: f"{name}.v{major}.schema.json"
+    for name, major in {
+        "manifest": 1,
+        "plan": 2,
+        "apply": 1,
+        "journal": 1,
+        "drift": 1,
+        "baseline": 1,
+        "validation": 1,
+        "comparison": 1,
+        "error": 1,
+        "line": 1,
+        "event": 1,
+        "audit": 1,
+    }.items()
 }
-"""The file of each schema."""
+"""The file of each schema, by the first number of its format version."""
 
 _CLASSES: Final = {"string": str, "boolean": bool, "integer": int, "null": NoneType}
 _ANNOTATIONS: Final = frozenset({"title", "description", "examples"})

@@ -52,13 +52,13 @@ VALUE: Final = "secret.value"
 class Comparison:
     """What separates live from desired: changes by server and kind, in no order of work yet.
 
-    `blind` are `(address, dotted path)` of what can't be compared; `kept` are live objects that the manifest doesn't name and
-    that stay, by address.
+    `incomparable` are `(address, dotted path)` of what can't be compared; `kept` are live objects that the manifest doesn't name
+    and that stay, by address.
     """
 
     changes: tuple[Change, ...]
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
-    blind: tuple[tuple[Address, str], ...] = ()
+    incomparable: tuple[tuple[Address, str], ...] = ()
     kept: tuple[Kept, ...] = ()
 
 
@@ -76,7 +76,7 @@ def compare(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFa
     return Comparison(
         changes=tuple(item for item in found if isinstance(item, Change)),
         diagnostics=Diagnostics.of(item for item in found if isinstance(item, Diagnostic)),
-        blind=tuple(sorted((item.address, item.path) for item in found if isinstance(item, IncomparableField))),
+        incomparable=tuple(sorted((item.address, item.path) for item in found if isinstance(item, IncomparableField))),
         kept=kept_objects(unnamed, desired, live),
     )
 
@@ -169,7 +169,7 @@ def _needs_replacing(view: ServerView, fields: Iterable[FieldChange]) -> bool:
 
 
 def _side_findings(view: ServerView, address: Address, difference: ObjectDifference) -> Iterator[DiffItem]:
-    for path in difference.blind:
+    for path in difference.incomparable:
         yield IncomparableField(address, path)
     for path in difference.unknown:
         yield Diagnostic(
@@ -264,11 +264,12 @@ def _new_associations(view: ServerView, carried: Mapping[Address, LiveItem]) -> 
 class ObjectDifference:
     """How a live object differs from the wanted one, by field.
 
-    `blind` are dotted paths that the server won't tell, `unknown` those that ask for a default that the driver doesn't know.
+    `incomparable` are dotted paths that the server does not return, `unknown` those that ask for a default that the driver
+    doesn't know.
     """
 
     fields: tuple[FieldChange, ...] = ()
-    blind: tuple[str, ...] = ()
+    incomparable: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
 
@@ -282,7 +283,7 @@ def compare_object(
     """Compare the written fields of `wanted` with a live object of the same kind; `skip` are dotted paths to leave out."""
     if isinstance(wanted, Association):
         return _SAME
-    # A secret may be blind, and is never settled by a quick look.
+    # A secret may be one that can't be compared, and is never settled by a quick look.
     quick = not live.blind and not live.unparsed and "secret" not in wanted.model_fields_set
     if quick and surely_fulfilled(wanted, live.value, skip):
         return _SAME
@@ -291,13 +292,13 @@ def compare_object(
     have = flatten(live.value)
     hidden = write_only(model)
     fields: list[FieldChange] = []
-    blind: list[str] = []
+    incomparable: list[str] = []
     unknown: list[str] = []
     for path, asked in wanted_fields(wanted).items():
         if path in skip or is_instruction(path):
             continue
         if (live.blind and _covered(path, live.blind)) or (path in hidden and is_unreported(have, path)):
-            blind.append(path)
+            incomparable.append(path)
             continue
         before = _unparsed(live, path) or live_value(model, path, have.get(path), defaults)
         after = _after(model, path, asked, defaults)
@@ -307,11 +308,11 @@ def compare_object(
         elif not same(before, after):
             fields.append(FieldChange(path, before, after))
     if isinstance(wanted, Client) and isinstance(live.value, Client):
-        fields += _revision_change(wanted, live, VALUE in blind)
+        fields += _revision_change(wanted, live, VALUE in incomparable)
     fields += _option_changes(wanted, live, facts.name)
-    if not fields and not blind and not unknown:
+    if not fields and not incomparable and not unknown:
         return _SAME
-    return ObjectDifference(tuple(fields), tuple(blind), tuple(unknown))
+    return ObjectDifference(tuple(fields), tuple(incomparable), tuple(unknown))
 
 
 def created_fields(wanted: Object, facts: DriverFacts) -> tuple[FieldChange, ...]:
@@ -342,11 +343,11 @@ def _unparsed(live: LiveObject, path: str) -> Unparsed | None:
     return live.unparsed.get(path) or live.unparsed.get(path.rpartition(".")[0])
 
 
-def _covered(path: str, blind: frozenset[str]) -> bool:
-    return path in blind or any(path.startswith(f"{above}.") for above in blind)
+def _covered(path: str, incomparable: frozenset[str]) -> bool:
+    return path in incomparable or any(path.startswith(f"{above}.") for above in incomparable)
 
 
-def _revision_change(wanted: Client, live: LiveObject, blind: bool) -> list[FieldChange]:
+def _revision_change(wanted: Client, live: LiveObject, incomparable: bool) -> list[FieldChange]:
     """A secret that can't be compared is sent again, or made anew, when the server recorded a lower revision of it.
 
     Where nothing is recorded nobody knows what was sent, so nothing is sent: the field stays one that can't be compared.
@@ -356,7 +357,7 @@ def _revision_change(wanted: Client, live: LiveObject, blind: bool) -> list[Fiel
         recorded = live.value.secret.revision
     if asked is None or asked.revision is None or recorded is None or recorded >= asked.revision:
         return []
-    if not blind and not asked.generate:
+    if not incomparable and not asked.generate:
         return []
     new = KNOWN_AFTER_APPLY if asked.generate else asked.value
     return [FieldChange(VALUE, None, new), FieldChange(REVISION, recorded, asked.revision)]

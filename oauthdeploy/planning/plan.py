@@ -28,7 +28,7 @@ from oauthdeploy.planning.unmanaged import Kept, counted, kept_documents
 from oauthdeploy.planning.unread import Unread, unread_documents, unread_of
 
 PLAN_FORMAT: Final = "oauthdeploy/plan"
-PLAN_FORMAT_VERSION: Final = "1.2"
+PLAN_FORMAT_VERSION: Final = "2.0"
 """Raised in its second part for additions, in its first for anything that an older reader would misread."""
 
 
@@ -55,7 +55,7 @@ class Plan:
 
     `diagnostics` are findings about the plan (cross-side, unsupported, unreadable kinds, what can't be compared);
     `stops` are the safety rules that it trips: `plan` shows them, `apply` refuses until each rule is named in `--allow`.
-    `blind` lists what can't be compared, as `(address, dotted field)`; it is never drift. `fingerprints` are those of the
+    `incomparable` lists what can't be compared, as `(address, dotted field)`; it is never drift. `fingerprints` are those of the
     live objects that the plan was made from, by written address; "" where none stood. `manifest_digest` is that of the
     manifest. `kept` are live objects that the manifest doesn't name and that stay, by address. `unread` are
     the kinds that the manifest needs and that could not be read: nothing is planned for them. `disagreeing` are, without
@@ -67,7 +67,7 @@ class Plan:
     servers: tuple[ServerSummary, ...] = ()
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     stops: Diagnostics = field(default_factory=Diagnostics)
-    blind: tuple[tuple[Address, str], ...] = ()
+    incomparable: tuple[tuple[Address, str], ...] = ()
     fingerprints: Mapping[str, str] = field(default_factory=_none)
     manifest_digest: str = ""
     kept: tuple[Kept, ...] = ()
@@ -140,7 +140,7 @@ def build_plan(
             servers=_summaries(desired, live, changes, products, writes),
             diagnostics=(comparison.diagnostics + found).sorted(),
             stops=check_safety(changes, desired, live, accounts, lockouts(changes)).sorted(),
-            blind=comparison.blind,
+            incomparable=comparison.incomparable,
             fingerprints=MappingProxyType(_fingerprints(changes)),
             manifest_digest=digest,
             kept=comparison.kept,
@@ -243,7 +243,7 @@ def _fingerprints(changes: Sequence[Change]) -> dict[str, str]:
 
 
 def plan_document(plan: Plan) -> Document:
-    """The plan as JSON (`schemas/plan.v1.schema.json`): equal plans give equal documents, and none holds a secret.
+    """The plan as JSON (`schemas/plan.v2.schema.json`): equal plans give equal documents, and none holds a secret.
 
     Neither desired nor live objects are in it. Secrets have to be resolved again for an apply, so a reader makes the plan
     anew from the manifest of `manifest_digest`, checks `fingerprints`, and compares the two documents.
@@ -259,7 +259,7 @@ def plan_document(plan: Plan) -> Document:
             "actions": {action.value: counts[action] for action in Action},
             "risk": str(plan.risk),
             "stops": len(plan.stops),
-            "blind": len(plan.blind),
+            "incomparable": len(plan.incomparable),
             "kept": len(plan.kept),
             "unexpected": len(counted(plan.kept)),
             "unread": len(plan.unread),
@@ -270,7 +270,7 @@ def plan_document(plan: Plan) -> Document:
         "changes": [change_document(change) for change in plan.changes],
         "diagnostics": diagnostic_documents(plan.diagnostics),
         "stops": diagnostic_documents(plan.stops),
-        "blind": [{"address": str(address), "path": path} for address, path in plan.blind],
+        "incomparable": [{"address": str(address), "path": path} for address, path in plan.incomparable],
         "kept": list(kept_documents(plan.kept)),
         "unread": list(unread_documents(plan.unread)),
         "disagreeing": [str(address) for address in plan.disagreeing],

@@ -329,7 +329,7 @@ def test_an_integration_server_keeps_no_mark_of_a_secret(
     monkeypatch.setenv("NIGHTLY_BATCH_SECRET", "quite-another-one")
     plan = oauthdeploy("plan", "--detailed-exitcode", "-o", "json")
     assert plan.code == 0, plan.out
-    assert {"address": "client/nightly-batch@login", "path": "secret.value"} in plan.json["blind"]
+    assert {"address": "client/nightly-batch@login", "path": "secret.value"} in plan.json["incomparable"]
 
 
 def test_a_folder_that_can_not_be_written_is_named_with_the_way_around_it(

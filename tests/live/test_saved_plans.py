@@ -23,7 +23,7 @@ from tests.live.conftest import PASSWORD, SECRET, Pair, PairFactory, Result
 
 pytestmark = pytest.mark.live
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "plan.v1.schema.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "plan.v2.schema.json").read_text())
 
 
 def save(pair: Pair, *flags: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -464,12 +464,12 @@ def test_a_truncated_plan_file_is_refused(pair: Pair) -> None:
 def test_a_plan_of_another_format_says_which_release_reads_it(pair: Pair) -> None:
     """The message names the release that saved the plan."""
     document = save(pair)
-    for version, age in (("0.9", "older"), ("2.0", "newer")):
+    for version, age in (("1.2", "older"), ("3.0", "newer")):
         document |= {"format_version": version, "saved": {**document["saved"], "tool": "7.7.7"}}
         (pair.folder / "saved.json").write_text(json.dumps(document))
         result = apply_saved(pair)
         assert result.code == 1
-        assert f"{age} than 1.2" in result.err
+        assert f"{age} than 2.0" in result.err
         assert "oauthdeploy 7.7.7" in result.err
 
 

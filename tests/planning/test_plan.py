@@ -50,13 +50,13 @@ from .builders import (
 )
 from .strategies import address_of, client_objects
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "plan.v1.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "plan.v2.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
 CANARY = "canary-7f3a"
 
 
 def rich_plan() -> Plan:
-    """Every action, findings, stops, secrets, blind fields, kept objects."""
+    """Every action, findings, stops, secrets, fields that cannot be compared, kept objects."""
     secret = ClientSecret(value=Secret(CANARY, "${env:S}"))
     cut = Revocation(client="x", tokens="all", block=(Side.RESOURCE,))
     wanted = desired(
@@ -97,7 +97,7 @@ def test_the_document_follows_the_published_schema() -> None:
     assert list(VALIDATOR.iter_errors(document)) == []
     empty_document = plan_document(plan_of(desired(), live()))
     assert list(VALIDATOR.iter_errors(empty_document)) == []
-    assert list(VALIDATOR.iter_errors({**empty_document, "format_version": "2.0"})) != []
+    assert list(VALIDATOR.iter_errors({**empty_document, "format_version": "3.0"})) != []
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_the_schema_names_every_value(property_of: str, values: Any) -> None:
 
 
 def test_the_document_says_what_the_plan_says() -> None:
-    """Summary, change, findings, stops, blind, kept and fingerprints."""
+    """Summary, change, findings, stops, what cannot be compared, kept and fingerprints."""
     plan = rich_plan()
     document = plan_document(plan)
     assert document["summary"]["actions"] == {
@@ -138,7 +138,7 @@ def test_the_document_says_what_the_plan_says() -> None:
         "identity": "id-x",
     }
     assert changes["client/y@as"]["fields"][0]["after"] == {"known_after_apply": True}
-    assert {"address": "client/z@as", "path": "secret.value"} in document["blind"]
+    assert {"address": "client/z@as", "path": "secret.value"} in document["incomparable"]
     (kept,) = document["kept"]
     assert (kept["server"], kept["kind"], kept["count"]) == ("as", "client", 1)
     assert [(item["address"], item["unexpected"]) for item in kept["objects"]] == [("client/other@as", True)]

@@ -46,7 +46,7 @@ from tests.planning.builders import client, desired, live, plan_of, revocation, 
 from tests.planning.builders import settings as settings_at
 from tests.planning.test_plan import CANARY, rich_plan
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "plan.v1.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "plan.v2.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
 BINDING = Binding(
     tool=__version__,
@@ -108,7 +108,7 @@ def test_equal_plans_are_equal_documents_and_hold_neither_secret_nor_digest_of_o
 
 
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-2, 3) | st.text(max_size=4) | st.sampled_from(["create", "1.0", "1.7"]),
+    st.none() | st.booleans() | st.integers(-2, 3) | st.text(max_size=4) | st.sampled_from(["create", "2.0", "2.7"]),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
     max_leaves=4,
 )
@@ -153,7 +153,7 @@ def test_every_edit_is_found(document: dict[str, Any]) -> None:
         read_saved(data(document), SHAPE)
     assert caught.value.fix
     if "format" in document and document["format"] == DOCUMENT["format"] and "format_version" in document:
-        assert isinstance(caught.value, PlanEdited) or document["format_version"] != "1.0"
+        assert isinstance(caught.value, PlanEdited) or document["format_version"] != "2.0"
 
 
 @settings(max_examples=300)
@@ -173,7 +173,7 @@ def test_a_document_of_any_shape_with_a_fitting_digest_is_read_or_refused_by_nam
     except (NotAPlan, PlanEdited):
         return
     assert found.document == document
-    assert VALIDATOR.is_valid(document) or document["format_version"] != "1.0"
+    assert VALIDATOR.is_valid(document) or document["format_version"] != "2.0"
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_file_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_plan_of_a_newer_addition_is_shown_and_not_applied() -> None:
     """What it adds is not known, so it is not known what applying it means; the release that can is named."""
-    document = {**DOCUMENT, "format_version": "1.9", "new": 1, "saved": {**DOCUMENT["saved"], "tool": "9.9.9"}}
+    document = {**DOCUMENT, "format_version": "2.9", "new": 1, "saved": {**DOCUMENT["saved"], "tool": "9.9.9"}}
     found = read_saved(data(sealed(document)), SHAPE)
     assert len(found.plan.changes) == len(DOCUMENT["changes"])
     with pytest.raises(NotAPlan, match="newer release") as caught:

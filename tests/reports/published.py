@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from oauthdeploy.core.schemas import schema_text
 from tests.servers.keycloak import MAVEN
 from tests.servers.obtain import check_sha256, once, run
 
@@ -55,6 +56,5 @@ def _make_junit(target: Path) -> None:
 @cache
 def own(name: str) -> dict[str, Any]:
     """A schema of this project."""
-    path = Path(__file__).parents[2] / "schemas" / f"{name}.v1.schema.json"
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(schema_text(name))
     return found

@@ -179,7 +179,7 @@ def second_plan() -> Plan:
         servers=SERVERS,
         diagnostics=Diagnostics((WARNING, Diagnostic("quiet", "Said to the curious", severity=Severity.INFO))),
         stops=Diagnostics((STOP,)),
-        blind=(
+        incomparable=(
             (address("client/nightly-batch@login"), "secret.value"),
             (address("client/nightly-batch@orders"), "secret.value"),
         ),

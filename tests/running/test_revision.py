@@ -53,7 +53,7 @@ def test_a_raised_revision_sends_the_secret_once(tmp_path: Path) -> None:
     assert [change.reason for change in site.apply("one", 1).changes] == [Reason.MISSING]
     unchanged = site.plan("two", 1)
     assert unchanged.is_empty
-    assert unchanged.blind == ((CLIENT, "secret.value"),)
+    assert unchanged.incomparable == ((CLIENT, "secret.value"),)
     assert [change.reason for change in site.apply("two", 2).changes] == [Reason.SECRET_REVISION]
     assert site.secret() == Secret("two", "env:X")
     assert site.plan("two", 2).is_empty
@@ -66,4 +66,4 @@ def test_without_a_mark_nothing_is_sent_again(revision: int, tmp_path: Path) -> 
     site = Site(tmp_path, MemoryServer({CLIENT: Client(name="shop")}, marks={}))
     plan = site.plan("new", revision)
     assert plan.is_empty
-    assert plan.blind == ((CLIENT, "secret.value"),)
+    assert plan.incomparable == ((CLIENT, "secret.value"),)

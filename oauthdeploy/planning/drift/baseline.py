@@ -138,11 +138,11 @@ def judge(
         matched.update(hits)
         items += _split(item, [(entries[hit], place(hit)) for hit in hits if hit in live])
     expired = tuple(position for position in range(len(entries)) if position not in live)
-    blind = [item for item in report.items if item.kind is DriftClass.UNREADABLE]
+    unreadable = [item for item in report.items if item.kind is DriftClass.UNREADABLE]
     unused = tuple(
         position
         for position in range(len(entries))
-        if position not in matched and whole and not any(_may_be_about(entries[position], item) for item in blind)
+        if position not in matched and whole and not any(_may_be_about(entries[position], item) for item in unreadable)
     )
     findings = [
         *(_expired(entries[position], place(position)) for position in expired if position not in unused),

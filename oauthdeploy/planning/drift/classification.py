@@ -167,7 +167,7 @@ def classify(
                 *(unnamed_disagreements(desired, live, facts) if unnamed else ()),
             )
         ),
-        *(_blind(address, path, desired) for address, path in plan.blind),
+        *(_incomparable(address, path, desired) for address, path in plan.incomparable),
         *(_stray(item) for item in strays),
     ]
     items = [
@@ -235,7 +235,7 @@ def _not_cut_off(change: Change) -> str:
     return f"The manifest cuts off client '{client}', which {' and '.join(said)} on {change.address.server}."
 
 
-def _blind(address: Address, path: str, desired: DesiredState) -> DriftItem:
+def _incomparable(address: Address, path: str, desired: DesiredState) -> DriftItem:
     detail = f"{address.server} does not return {path}, so it cannot be compared."
     return DriftItem(DriftClass.CANNOT_COMPARE, address, detail, place=desired.places.get(address, ()))
 

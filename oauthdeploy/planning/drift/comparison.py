@@ -131,11 +131,11 @@ def _live_differences(
 ) -> Iterator[FieldChange]:
     model = type(left[1].value)
     flat = [flatten(there.value) for _, there in (left, right)]
-    blind = left[1].blind | right[1].blind | write_only(model)
+    incomparable = left[1].blind | right[1].blind | write_only(model)
     if Side.RESOURCE not in _shared_sides(inventory, left[0], right[0]):
-        blind |= OPENS
+        incomparable |= OPENS
     for path in dict.fromkeys([*flat[0], *flat[1]]):
-        if path in blind or not all(path in side for side in flat):
+        if path in incomparable or not all(path in side for side in flat):
             continue
         before, after = (
             live_value(model, path, side[path], inventory.driver(server).defaults.get(kind, {}))

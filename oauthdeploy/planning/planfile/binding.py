@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class _Part(BaseModel):
-    """A part of the binding, whose shape `schemas/plan.v1.schema.json` has checked where it was read from a file."""
+    """A part of the binding, whose shape `schemas/plan.v2.schema.json` has checked where it was read from a file."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 

@@ -87,7 +87,7 @@ def _plan(document: Json) -> Plan:
         servers=_each(document["servers"], _server),
         diagnostics=Diagnostics(_each(document["diagnostics"], _diagnostic)),
         stops=Diagnostics(_each(document["stops"], _diagnostic)),
-        blind=_each(document["blind"], lambda item: (Address.parse(item["address"]), item["path"])),
+        incomparable=_each(document["incomparable"], lambda item: (Address.parse(item["address"]), item["path"])),
         fingerprints=MappingProxyType(dict(document["fingerprints"])),
         manifest_digest=document["manifest_digest"],
         kept=tuple(_kept(item) for group in document["kept"] for item in group.get("objects", ())),

@@ -50,7 +50,7 @@ class SavedPlan:
 
 
 def saved_document(plan: Plan, binding: Binding) -> Document:
-    """The plan as it is saved (`schemas/plan.v1.schema.json`): equal plans of equal requests are equal documents."""
+    """The plan as it is saved (`schemas/plan.v2.schema.json`): equal plans of equal requests are equal documents."""
     document = plan_document(plan) | {"saved": binding.model_dump(mode="json")}
     return document | {_DIGEST: content_digest(document)}
 

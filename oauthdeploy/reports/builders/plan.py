@@ -150,8 +150,8 @@ def _steps(plan: Plan) -> Iterator[Step]:
 
 def _remarks(plan: Plan) -> Iterator[Remark]:
     """What can't be compared, and what stays although the manifest doesn't name it."""
-    if plan.blind:
-        names = tuple(visible(f"{address} {path}") for address, path in plan.blind)
+    if plan.incomparable:
+        names = tuple(visible(f"{address} {path}") for address, path in plan.incomparable)
         yield Remark(
             f"{counted(len(names), 'value')} cannot be compared, because the servers do not return them", names
         )

@@ -183,7 +183,7 @@ def test_a_secret_that_is_masked_or_withheld_is_not_compared() -> None:
         with serving(answering(clients=body)) as running, Opened(running.url) as driver:
             live = driver.read(Wanted({at(Kind.CLIENT, "shop"): wanted}, frozenset({Kind.CLIENT}))).objects
         difference = compare_object(wanted, live[at(Kind.CLIENT, "shop")], FACTS)
-        assert (difference.fields, difference.blind) == ((), ("secret.value",))
+        assert (difference.fields, difference.incomparable) == ((), ("secret.value",))
 
 
 @pytest.mark.parametrize("carried_out", [True, False])

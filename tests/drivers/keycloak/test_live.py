@@ -145,7 +145,7 @@ def test_view_roles_are_enough_to_plan_and_manage_roles_to_apply(site: Site) -> 
     with viewer.driver() as driver:
         plan, _state = plan_of(driver, desired)
         assert plan.is_empty
-        assert plan.blind == (), "Keycloak shows secrets even to those who may only look"
+        assert plan.incomparable == (), "Keycloak shows secrets even to those who may only look"
 
 
 def test_what_an_account_may_not_see_is_unreadable_and_not_absent(site: Site) -> None:

@@ -153,7 +153,7 @@ def test_trust_by_introspection_leaves_the_secret_out(site: Site) -> None:
     }
     desired = site.desired({at(Kind.TRUST): asking})
     with site.driver(read_only=True) as driver:
-        assert [path for _, path in plan_of(driver, desired).blind] == ["client_secret"]
+        assert [path for _, path in plan_of(driver, desired).incomparable] == ["client_secret"]
         (finding,) = driver.unsupported(Wanted(desired.objects, KINDS), driver.check())
         assert not driver.unsupported(Wanted({at(Kind.TRUST): JWT}, KINDS), driver.check())
     assert (finding.rule, "opa.runtime().env" in finding.fix) == ("opa-secret-not-stored", True)
