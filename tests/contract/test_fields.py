@@ -10,9 +10,11 @@ import pytest
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.model.capabilities import Capability, DriverFacts, HeldField, every_field, left_out, no, yes
+from oauthdeploy.model.fields import leaves
 from oauthdeploy.model.held_fields import SECTIONS, Limit, Unit, declared, field_name, fields_of
 from oauthdeploy.model.objects import KIND_OF, MODEL_OF, Client, Scope
 from oauthdeploy.model.servers import Role
+from oauthdeploy.planning.normalize import is_instruction
 from oauthdeploy.testing import SCENARIOS, broken_promises
 from oauthdeploy.testing.field_support import outcomes
 from oauthdeploy.testing.scenarios.fields import edge_values, two_values
@@ -100,6 +102,12 @@ def test_a_field_of_a_trust_that_a_driver_does_not_declare_is_refused_by_name() 
         f"{role}: trust.default_scope isn't held, and a manifest that writes it is not refused"
         for role in (Role.RESOURCE, Role.BOTH)
     }
+
+
+def test_a_secret_has_one_value_and_instructions() -> None:
+    """Drivers send it by steps of their own and answer for it by capabilities, so another field of it would fall between them."""
+    inside = {path for path in leaves(Client) if path.startswith("secret.")}
+    assert {path for path in inside if not is_instruction(path)} == {"secret.value"}
 
 
 def test_a_group_answers_for_the_fields_inside() -> None:
