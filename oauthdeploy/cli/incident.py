@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.apply import Question, say_error
 from oauthdeploy.cli.flags import Decorator, leave, option
-from oauthdeploy.cli.options import Reach, Servers, Source, audit_option, bundle, state_option
+from oauthdeploy.cli.options import Reach, Servers, Source, allow_option, audit_option, bundle, state_option
 from oauthdeploy.cli.output import Output, as_json
 from oauthdeploy.core.errors import OAuthDeployError, PartialApply
 from oauthdeploy.core.exit_codes import ExitCode
@@ -58,9 +58,7 @@ incident_options: Final[Decorator] = bundle(
         option("--ticket", env="TICKET", metavar="ID", help="Incident or ticket; also the name of the manifest entry."),
         option("--who", env="WHO", metavar="NAME", help="Person who requests it.  [default: the account]"),
         audit_option,
-        option(
-            "--allow", env="ALLOW", multiple=True, metavar="RULE", help="Lift a safety rule by its name. Repeatable."
-        ),
+        allow_option,
         option("--dry-run", env="DRY_RUN", is_flag=True, help="Show what would be cut off; write nothing."),
         option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Don't ask."),
         option("--no-input", env="NO_INPUT", is_flag=True, help="Never ask, even on a terminal."),

@@ -249,6 +249,28 @@ class Reach:
         )
 
 
+def _liftable(_ctx: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    if values:
+        from oauthdeploy.drivers.registry import driver_facts
+        from oauthdeploy.manifest.severities import not_liftable
+
+        drivers = driver_facts()
+        for rule in values:
+            if problem := not_liftable(rule, drivers):
+                raise click.BadParameter(problem, param_hint="--allow")
+    return values
+
+
+allow_option = option(
+    "--allow",
+    env="ALLOW",
+    multiple=True,
+    callback=_liftable,
+    metavar="RULE",
+    help="Lift a safety rule by its name. Repeatable.",
+)
+
+
 def _share(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
     if value is not None and not value.removesuffix("%").isdecimal():
         raise click.BadParameter("write a share such as 30%, or a count such as 5.")
@@ -329,7 +351,7 @@ _reach_flags = (
         metavar="SHARE",
         help="Limit the deletes, such as 30% or 5, instead of the manifest's limit.",
     ),
-    option("--allow", env="ALLOW", multiple=True, metavar="RULE", help="Lift a safety rule by its name. Repeatable."),
+    allow_option,
     option(
         "--fail-on",
         env="FAIL_ON",

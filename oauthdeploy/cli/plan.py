@@ -80,6 +80,6 @@ def plan_exit(made: Plan, reach: Reach, *, detailed: bool) -> ExitCode:
     stops = {stop.rule for stop in made.stops} - set(reach.allow)
     if made.unread:
         return ExitCode.UNREACHABLE
-    if RISK_RULE in stops or (detailed and made.changes and (stops or made.diagnostics.errors)):
+    if RISK_RULE in stops or (detailed and (made.diagnostics.errors or (made.changes and stops))):
         return ExitCode.SAFETY_STOP
     return ExitCode.CHANGES if detailed and made.differs else ExitCode.DONE

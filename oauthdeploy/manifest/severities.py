@@ -72,6 +72,23 @@ def unchangeable(rule: str, drivers: Mapping[str, DriverFacts]) -> tuple[str, st
     return f"The rule '{rule}' says what happened in a run; its severity can't be changed.", "See to what it reports."
 
 
+_LIFTABLE = ("changed-since", "manifest-changed", "server-moved", "servers-not-recorded")
+"""Rules of runs that `--allow` lifts besides the safety stops."""
+
+
+def not_liftable(rule: str, drivers: Mapping[str, DriverFacts]) -> str:
+    """Why `--allow` can't lift a rule; "" where it can. A driver's lockouts may have rules of their own."""
+    from oauthdeploy.manifest.explaining.notices import all_notices
+
+    groups = {one: facts.group for one, facts in all_notices(drivers).items()}
+    able = [one for one, group in groups.items() if group == SAFETY or group.startswith(DRIVER) or one in _LIFTABLE]
+    if rule in able:
+        return ""
+    if rule in groups or rule in CATALOGUE:
+        return f"The rule '{rule}' is no safety stop; --allow lifts nothing of it."
+    return f"There is no safety stop '{rule}'. {did_you_mean(rule, able, what='Safety stops are')}"
+
+
 def apply_severities(
     items: Iterable[Diagnostic], wanted: Mapping[str, str], drivers: Mapping[str, DriverFacts] = _NO_DRIVERS
 ) -> list[Diagnostic]:

@@ -46,6 +46,8 @@ from oauthdeploy.planning.unmanaged import Kept, kept_objects
 
 REVISION: Final = "secret.revision"
 VALUE: Final = "secret.value"
+EXTERNAL_MISSING: Final = "external-missing"
+"""The finding of an object that another manifest owns, and that is not there."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def _external(view: ServerView) -> Iterator[Diagnostic]:
         if address.server != view.name or not view.readable(address.kind) or address in view.live.objects:
             continue
         yield Diagnostic(
-            "external-missing",
+            EXTERNAL_MISSING,
             "An object of another manifest does not exist",
             detail=f"{address} is external, and {view.name} does not have it.",
             fix="Apply the manifest that owns it, or correct the name. To create it here, write its own fields.",

@@ -27,7 +27,7 @@ def render_revoke(record: AuditRecord, look: Look, notes: Sequence[str] = ()) ->
         sheet.add((f"{visible(asked.client)}", "strong"), f" ({visible(asked.id)}): {_wish(asked)}", hang=2)
         width = max((len(item.server) for item in mine), default=0)
         for item in mine:
-            _add_server(sheet, item, width)
+            _add_server(sheet, item, width, nothing=_had_nothing(item, asked))
     sheet.blank()
     sheet.add((_end(record), "strong"), hang=2)
     for note in notes:
@@ -48,8 +48,15 @@ def _wish(asked: AskedRecord) -> str:
     return ", ".join(parts)
 
 
-def _add_server(sheet: Sheet, item: ServerRecord, width: int) -> None:
-    words, style = _STATES[item.state]
+def _had_nothing(item: ServerRecord, asked: AskedRecord) -> bool:
+    """Whether a server had no token of a selection: a slip in it looks the same, so this is not called cut off."""
+    narrowed = any(one is not None for one in (asked.owner, asked.scope, asked.handles, asked.issued_before))
+    counted_none = item.found is not None and item.found.tokens == 0
+    return narrowed and not asked.block and item.state == "nothing-to-do" and counted_none
+
+
+def _add_server(sheet: Sheet, item: ServerRecord, width: int, *, nothing: bool) -> None:
+    words, style = ("has no such tokens", "faint") if nothing else _STATES[item.state]
     said = " ".join(item.done)
     if item.state == "cut-off":
         said += "" if item.verified else " Not verified."
@@ -72,6 +79,10 @@ def _end(record: AuditRecord) -> str:
     if record.result == "done":
         cut = sorted({item.server for item in record.servers if item.state in _CUT})
         head = "Cut off" if any(item.state == "cut-off" for item in record.servers) else "Already cut off"
+        asked = {one.id: one for one in record.asked}
+        had = [item for item in record.servers if item.state in _CUT]
+        if had and all(_had_nothing(item, asked[item.revocation]) for item in had):
+            return f"Nothing to delete: no such tokens on {counted(len(cut), 'server')}, in {took}."
         unsure = any(item.state in _CUT and not item.verified for item in record.servers)
         how = "not verified" if unsure else "verified"
         return f"{head} on {counted(len(cut), 'server')}, {how}, in {took}."

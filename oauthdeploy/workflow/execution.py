@@ -87,10 +87,11 @@ def carry_out(
     Raises SafetyStop, StalePlan, JournalFailed, DeliveryFailed and the servers' errors, all with nothing written.
     """
     plan, manifest = job.plan, job.manifest
+    if not job.urgent:
+        # Also of a plan without changes: "no changes" is no success where something that is needed can't be there.
+        _require_no_errors(plan)
     if plan.is_empty:
         return ApplyReport(plan=plan, outcomes=(), verified=options.verify, in_place=job.in_place)
-    if not job.urgent:
-        _require_no_errors(plan)
     if confirm is not None and not confirm(plan):
         return None
     require_safety(plan, options.allow)

@@ -41,15 +41,10 @@ from oauthdeploy.workflow.locking import audit_file, state_folder
 from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.planner import plan_now
 from oauthdeploy.workflow.revocation_request import RevocationRequest
+from oauthdeploy.workflow.tokens import ClientNotThere
 
 JOURNALS: Final = "revocations"
 """The folder of the journals of cut-offs: apart from those of applies, which `apply --resume` goes on with."""
-
-
-class ClientNotThere(OAuthDeployError):
-    """No server has the client: probably its name is wrong, and nobody is cut off."""
-
-    rule = "client-not-there"
 
 
 @dataclass(frozen=True)

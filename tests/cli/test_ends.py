@@ -45,6 +45,8 @@ CANARY = samples.CANARY
             ["plan", "--ignore", "client-acount-missing"],
             "--ignore: There is no rule 'client-acount-missing'. Did you mean",
         ),
+        (["plan", "--allow", "undoes-cutoff"], "Did you mean 'undoes-cut-off'?"),
+        (["revoke", "x", "--allow", "password-grant"], "The rule 'password-grant' is no safety stop"),
         (["plan", "--warn", "too-many-deletes"], "safety stop, which can't be ignored. Lift it for one run: --allow"),
         (["plan", "--ignore", "unknown-key"], "part of reading a manifest"),
         (["plan", "--ignore", "change-not-kept"], "says what happened in a run"),

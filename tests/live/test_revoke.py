@@ -515,6 +515,26 @@ def test_tokens_are_listed_in_pages_and_never_shown(deployed: Pair) -> None:
         assert value not in text + first.out
 
 
+def test_a_client_is_meant_by_any_name_and_a_slip_is_no_empty_list(deployed: Pair) -> None:
+    """By its key, its label and its name; a client that nobody knows is an error, and a selection without tokens is no cut-off."""
+    token(deployed)
+    for word in ("nightly-batch", "Nightly Batch (1)", "Nightly Batch"):
+        listed = deployed.run("tokens", "list", "--client", word, "-o", "json")
+        assert listed.code == 0, listed.err
+        assert len(listed.json["tokens"]) == 1, word
+    wrong = deployed.run("tokens", "list", "--client", "nightly-bach")
+    assert wrong.code == 1
+    assert "[client-not-there]" in wrong.err
+    gone = deployed.run("tokens", "delete", "--client", "Nightly Batch (1)", "--yes")
+    assert gone.code == 0, gone.err
+    assert deployed.run("tokens", "list", "--client", "nightly-batch", "-o", "json").json["tokens"] == []
+    for selected in (("--owner", "nobody"), ("--scope", "no.scope")):
+        none = deployed.run("revoke", "nightly-batch", *selected, "--yes", "--no-write")
+        assert none.code == 0
+        assert "no such tokens" in none.out
+        assert "cut off" not in none.out
+
+
 def test_tokens_are_selected(deployed: Pair) -> None:
     """Each filter narrows the list, and the deletion to the same tokens; the client can get new ones at once."""
     cases = {

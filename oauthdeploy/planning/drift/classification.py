@@ -24,12 +24,13 @@ from types import MappingProxyType
 from typing import Final, assert_never
 
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.core.diagnostics import Diagnostics, Path
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path
 from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.objects import Revocation
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason
 from oauthdeploy.planning.cross_side import TOLD_AS_DRIFT, disagreements, unnamed_disagreements
+from oauthdeploy.planning.diff import EXTERNAL_MISSING
 from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.json_documents import Document, diagnostic_documents, field_document
 from oauthdeploy.planning.plan import Plan
@@ -158,7 +159,7 @@ def classify(
     kept = [item for item in plan.kept if selected(item.address)]
     strays = [item for item in counted(kept) if unnamed or item.orphaned]
     # One finding and one item for the same thing would be one too many.
-    told = TOLD_AS_DRIFT if unnamed else frozenset()
+    told = (TOLD_AS_DRIFT if unnamed else frozenset()) | {EXTERNAL_MISSING}
     beside = [
         *(
             DriftItem(DriftClass.SIDES_DISAGREE, found.address, found.detail, place=found.place)
@@ -169,6 +170,7 @@ def classify(
         ),
         *(_incomparable(address, path, desired) for address, path in plan.incomparable),
         *(_stray(item) for item in strays),
+        *(_external(found) for found in plan.diagnostics if found.rule == EXTERNAL_MISSING),
     ]
     items = [
         *(_item_of(change) for change in plan.changes),
@@ -192,6 +194,10 @@ def _stray(kept: Kept) -> DriftItem:
     )
     detail = f"{made}, and {kept.address.server} has it. An apply leaves it alone."
     return DriftItem(DriftClass.UNEXPECTED, kept.address, detail, orphaned=kept.orphaned)
+
+
+def _external(found: Diagnostic) -> DriftItem:
+    return DriftItem(DriftClass.MISSING, Address.parse(found.address), f"{found.detail} {found.fix}", place=found.path)
 
 
 def _item_of(change: Change) -> DriftItem:

@@ -80,7 +80,9 @@ def inverse(
     made = [step for step in steps if step.made]
     names = _names_of(made, live)
     for step in made:
-        if live is None or _may_go_back(step, made, live, names, wish, lifted=lifted):
+        if _current_address(step.address, names) in base.external:
+            wish.found.append(_finding(step, CHANGED_SINCE, "Not rolled back: changed since the run", _EXTERNAL, ""))
+        elif live is None or _may_go_back(step, made, live, names, wish, lifted=lifted):
             _take_back(step, base, names, wish)
     for step in steps:
         if not step.made:
@@ -106,6 +108,7 @@ def inverse(
 
 
 _UNKNOWN_END: Final = "The request was sent, but its outcome is unknown, so it is not rolled back."
+_EXTERNAL: Final = "The manifest calls it external by now: another manifest owns it."
 _LOOK: Final = "Check the object on the server, and fix it by hand or with a manifest."
 
 

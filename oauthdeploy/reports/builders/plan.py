@@ -86,7 +86,7 @@ def plan_line(plan: Plan, *, partial: bool = False, allowed: Collection[str] = (
         line = "No changes in the selected part."
     elif plan.unread:
         line = "No changes in what could be read."
-    elif lines_of(plan):
+    elif lines_of(plan) or plan.diagnostics.errors:
         line = "No changes."
     else:
         line = "No changes. Both sides match the manifest."
@@ -100,7 +100,7 @@ def _closing(plan: Plan, allowed: Collection[str]) -> tuple[str, ...]:
 
 def _stop_line(plan: Plan, allowed: Collection[str]) -> str:
     """What `apply` would stop at, by rule."""
-    errors = sorted({item.rule for item in plan.diagnostics.errors}) if plan.changes else []
+    errors = sorted({item.rule for item in plan.diagnostics.errors})
     stops = sorted({stop.rule for stop in plan.stops} - set(allowed)) if plan.changes else []
     return f"apply refuses this plan: {', '.join((*errors, *stops))}." if errors or stops else ""
 
