@@ -169,6 +169,38 @@ def test_a_change_under_load_interrupts_nobody_who_is_allowed_before_and_after(e
     assert [each.error == "" for each in narrowed] == sorted((each.error == "" for each in narrowed), reverse=True)
 
 
+def test_a_resource_server_turns_to_a_realm_that_the_same_apply_makes(estate: Estate) -> None:
+    """At every moment it takes tokens of the old realm or of the new one; those of the new one as soon as the apply returns."""
+    estate.settle()
+    manifest, new = estate.manifest, f"{estate.realm.name}-new"
+    login = manifest["servers"]["login"]
+    manifest["servers"]["next"] = {**login, "options": {"realm": new, "create_realm": True}}
+    for name in ("orders", "billing"):
+        manifest["servers"][name]["authorization_server"] = "next"
+    manifest["clients"]["shop-services"]["on"].append("next")
+    for scope in manifest["scopes"].values():
+        scope["on"].append("next")
+    del manifest["resource_owners"]
+    old = estate.token("nightly", "orders.read")
+
+    def either() -> str:
+        if estate.call(GET, old) == 200:
+            return old
+        return estate.token("nightly", "orders.read", new)
+
+    with flowing({"either": (either, lambda token: estate.call(GET, token))}) as log:
+        rounds(log, ["either"], 3)
+        turning = estate.timed_apply()
+        rounds(log, ["either"], 3)
+    assert log.during("either", turning)
+    refused = [each for each in log.entries if not each.allowed]
+    # A round may take the old token just before the switch and use it just after.
+    assert len(refused) <= 1, refused
+    assert estate.call(GET, old) == 401
+    assert estate.call(GET, estate.token("nightly", "orders.read", new)) == 200
+    estate.nothing_left()
+
+
 def test_drift_on_either_side_is_found_and_repaired(estate: Estate) -> None:
     """What is changed by hand through Keycloak's admin API and through OPA's API is named, and an apply puts it right."""
     estate.settle()
