@@ -21,7 +21,7 @@ from oauthdeploy.cli.options import (
 )
 from oauthdeploy.cli.output import Output, ReportNotWritten
 from oauthdeploy.cli.reporting import FORMS, view_of
-from oauthdeploy.core.errors import OAuthDeployError, PartialApply, StalePlan, UsageError
+from oauthdeploy.core.errors import LockLost, OAuthDeployError, PartialApply, StalePlan, UsageError
 from oauthdeploy.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -216,6 +216,14 @@ def not_as_planned(report: ApplyReport) -> OAuthDeployError | None:
 
     if report.complete:
         return _unsure(report)
+    if lost := [
+        item.because for item in report.outcomes if item.because is not None and item.because.rule == LockLost.rule
+    ]:
+        return LockLost(
+            "The run has lost its lock, and stopped",
+            detail=f"{lost[0].detail} {apply_line(report)}",
+            fix=lost[0].fix,
+        )
     moved = [item for item in report.outcomes if item.because is not None and item.because.rule == StalePlan.rule]
     written = any(item.status in (Status.DONE, Status.UNKNOWN) for item in report.outcomes)
     if moved and not written:

@@ -19,7 +19,8 @@ OAuthDeployError                     1
 ├── PartialApply                     4
 ├── SafetyStop                       5
 ├── StalePlan                        6
-└── LockBusy                         7
+├── LockBusy                         7
+└── LockLost                         7
 """
 
 from __future__ import annotations
@@ -211,3 +212,10 @@ class LockBusy(OAuthDeployError):
 
     exit_code = ExitCode.LOCK_BUSY
     rule = "lock-busy"
+
+
+class LockLost(OAuthDeployError):
+    """The lock was taken away while the run was applying, so it has stopped."""
+
+    exit_code = ExitCode.LOCK_BUSY
+    rule = "lock-lost"

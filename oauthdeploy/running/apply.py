@@ -60,6 +60,7 @@ def apply_plan(
     verify: bool = True,
     fresh: Callable[[Change], Diagnostic | None] = lambda _change: None,
     prover: Prover | None = None,
+    holds_lock: Callable[[], bool] = lambda: True,
     now: Callable[[], datetime] = utc_now,
 ) -> ApplyReport:
     """Make the changes of the plan and say how each ended.
@@ -68,8 +69,8 @@ def apply_plan(
     call at a time. Secrets that servers make go to `sinks` (default: files; relative paths start from `base`, default the
     working folder). Setting `stop`, Ctrl-C or SIGTERM finish the requests in flight and skip the rest. `allowed` names the
     safety rules that are lifted. `fresh` looks at an object just before its write and gives a finding where it has moved.
-    `prover` tries the tokens by which revocations are proved.
-    `now` is the clock that durations are taken from.
+    `prover` tries the tokens by which revocations are proved. `holds_lock` is asked before each write; a run that has lost its
+    lock stops as an interrupted one does. `now` is the clock that durations are taken from.
 
     Raises, with nothing written: SafetyStop; the servers' own errors, or ServersFailed; StalePlan; DeliveryFailed for a
     secret that has nowhere to go; JournalFailed; OAuthDeployError for a plan without an order. Later troubles are outcomes.
@@ -101,6 +102,7 @@ def apply_plan(
             lambda some: settle(some, drivers, desired, facts),
             taken_by(plan.changes, live),
             {change.address: change for change in plan.changes if change.interim},
+            holds_lock,
         )
         run = _Run(steps, schedule, carrier, to_align(plan.changes, desired))
         run.go()
@@ -109,7 +111,7 @@ def apply_plan(
         verification, verified = _second_look(run, drivers, desired, facts, teller, prover, wanted=verify)
     outcomes = tuple(run.ended[place].outcome for place in range(len(plan.changes)))
     interrupted = any(o.because is not None and o.because.rule == "interrupted" for o in outcomes)
-    _close(journal, interrupted=interrupted)
+    _close(journal, interrupted=interrupted or carrier.lost.is_set())
     teller.say(EventType.FINISHED, _summary(outcomes, interrupted=interrupted))
     return ApplyReport(
         plan,
@@ -160,7 +162,7 @@ class _Run:
         while True:
             if self.carrier.stop.is_set():
                 for place in self.schedule.abandon():
-                    self._skip(place, apply_findings.interrupted(self.changes[place]))
+                    self._skip(place, self.carrier.stopped(self.changes[place]))
             for batch in self.schedule.take():
                 self._pool(pools, batch.server, stack).submit(self._work, batch, inbox)
             if self.schedule.finished:

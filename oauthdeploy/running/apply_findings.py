@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
-from oauthdeploy.core.errors import DeliveryFailed, OAuthDeployError, ServerError, StalePlan
+from oauthdeploy.core.errors import DeliveryFailed, LockLost, OAuthDeployError, ServerError, StalePlan
 from oauthdeploy.planning.changes import Change
 
 BUG = "This is a bug in oauthdeploy."
@@ -48,6 +48,17 @@ def skipped(change: Change, cause: Change, ended: str) -> Diagnostic:
         f"It waits for {cause.address}, which {ended}.",
         f"Put {cause.address} right and apply again.",
         Severity.WARNING,
+    )
+
+
+def lock_lost(change: Change) -> Diagnostic:
+    """Why a change was not tried: somebody else may be applying by now."""
+    return about(
+        change,
+        LockLost.rule,
+        "Not tried, because the run has lost its lock",
+        "The lock was forced, or its time was over while the process was stopped.",
+        "See who applies now, then make a new plan.",
     )
 
 

@@ -54,7 +54,8 @@ class BatchExecutor:
     `fresh` looks at one object just before its write and gives a finding where it has moved since the plan was made; None
     where all is as planned. `settle` looks what became of changes whose answer got lost. `now` is the clock. `taken` are the
     scopes that clients lose by their change, for the journal. `whole` are, by address, the changes that are made in two writes:
-    the journal tells of each write as of the whole change, so that it can be taken back at any time.
+    the journal tells of each write as of the whole change, so that it can be taken back at any time. `holds_lock` is asked before
+    each write; where it says no, `lost` and `stop` are set.
     """
 
     drivers: Mapping[str, Driver]
@@ -67,11 +68,16 @@ class BatchExecutor:
     settle: Callable[[Sequence[Change]], Sequence[Settled]]
     taken: Mapping[Address, Sequence[str]] = field(default_factory=lambda: NOTHING)
     whole: Mapping[Address, Change] = field(default_factory=lambda: NOTHING)
+    holds_lock: Callable[[], bool] = lambda: True
+    lost: threading.Event = field(default_factory=threading.Event)
 
     def carry(self, changes: Sequence[Change]) -> Sequence[Ended]:
         """Make the changes, which all belong to one server and one request; gives their ends in the same order."""
+        if not self.stop.is_set() and not self.holds_lock():
+            self.lost.set()
+            self.stop.set()
         if self.stop.is_set():
-            return [Ended(Outcome(c, Status.SKIPPED, apply_findings.interrupted(c))) for c in changes]
+            return [Ended(Outcome(change, Status.SKIPPED, self.stopped(change))) for change in changes]
         held: dict[Address, Ended] = {}
         going: list[Change] = []
         for change in changes:
@@ -81,6 +87,10 @@ class BatchExecutor:
                 going.append(change)
         written = iter(self._write(going) if going else ())
         return [held[change.address] if change.address in held else next(written) for change in changes]
+
+    def stopped(self, change: Change) -> Diagnostic:
+        """Why a change was not tried after the run was told to stop."""
+        return apply_findings.lock_lost(change) if self.lost.is_set() else apply_findings.interrupted(change)
 
     def align(self, change: Change, cut_at: float) -> Diagnostic | None:
         """Give a resource server that has been cut off the moment at which its authorization server was; a finding if it fails.

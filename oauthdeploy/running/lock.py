@@ -1,9 +1,10 @@
 """The lock of a manifest on its servers: one apply at a time, and everyone can see whose.
 
 It is a file `<name>-<digest of the targets>.lock` that is made in one step or not at all. It says who holds it, since when,
-and until when; the holder renews it while it works. A lock is stale, and is taken over, when its time is up or when its
-process is gone from this very host. All who look at the file and change it take turns by a lock on the folder (flock), so
-that two who find the same stale lock don't both get it.
+and until when; the holder renews it while it works, and looks before each write whether it is still its own: a process that
+was stopped for long, or whose lock was forced, must not write beside the next holder. A lock is stale, and is taken over, when
+its time is up or when its process is gone from this very machine. All who look at the file and change it take turns by a lock
+on the folder (flock), so that two who find the same stale lock don't both get it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -42,7 +43,11 @@ _LONGEST_PAUSE: Final = 5.0
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock: account, host, process, since and until when; `token` tells two locks of one process apart."""
+    """Who holds a lock: account, host, process, since and until when; `token` tells two locks of one process apart.
+
+    `machine` tells where a process id means the same process: the boot of the machine, the namespace of process ids, and when the
+    process was started. Two containers can have the same host name and the same process ids. "" where the system doesn't tell.
+    """
 
     owner: str
     host: str
@@ -50,6 +55,8 @@ class Holder:
     since: datetime
     expires: datetime
     token: str
+    machine: str = ""
+    started: str = ""
 
     def __str__(self) -> str:
         return f"{self.owner} on {self.host} (process {self.pid}) since {_written(self.since)}"
@@ -95,6 +102,33 @@ def lock(
 def who_holds(folder: Path, name: str, targets: Iterable[str] = ()) -> Holder | None:
     """Who holds the lock now; None where nobody does."""
     return _read(_path(folder, name, targets))
+
+
+def still_holds(
+    folder: Path,
+    name: str,
+    targets: Iterable[str],
+    holder: Holder,
+    *,
+    lease: float = LEASE_SECONDS,
+    now: Callable[[], datetime] = utc_now,
+) -> bool:
+    """Whether the lock is still the holder's; one whose time is half over is renewed."""
+    path = _path(folder, name, targets)
+    try:
+        with _turn(folder):
+            standing = _read(path)
+            if standing is None or standing.token != holder.token:
+                return False
+            left = (standing.expires - now()).total_seconds()
+            if left < lease / 2:
+                try:
+                    _renewed(path, standing, lease, now())
+                except OSError:
+                    return left > 0
+    except OSError:
+        return False
+    return True
 
 
 def force_unlock(folder: Path, name: str, targets: Iterable[str] = (), *, only: str | None = None) -> Holder | None:
@@ -158,9 +192,12 @@ def renew(path: Path, holder: Holder, *, lease: float = LEASE_SECONDS, now: Call
         standing = _read(path)
         if standing is None or standing.token != holder.token:
             return False
-        renewed = Holder(**{**asdict(standing), "expires": now() + timedelta(seconds=lease)})
-        replace_file(path, _record(renewed), mode=0o600)
+        _renewed(path, standing, lease, now())
     return True
+
+
+def _renewed(path: Path, standing: Holder, lease: float, moment: datetime) -> None:
+    replace_file(path, _record(replace(standing, expires=moment + timedelta(seconds=lease))), mode=0o600)
 
 
 def _release(path: Path, holder: Holder) -> None:
@@ -188,7 +225,27 @@ def _turn(folder: Path) -> Iterator[None]:
 
 def _new_holder(lease: float, moment: datetime) -> Holder:
     expires = moment + timedelta(seconds=lease)
-    return Holder(account_name(), socket.gethostname(), os.getpid(), moment, expires, uuid.uuid4().hex)
+    pid = os.getpid()
+    token = uuid.uuid4().hex
+    return Holder(account_name(), socket.gethostname(), pid, moment, expires, token, _machine(), _started(pid))
+
+
+def _machine() -> str:
+    """The boot of this machine and the namespace of its process ids (proc(5), pid_namespaces(7)); "" where it doesn't tell."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """When a process was started, in ticks since boot (proc_pid_stat(5), field 22); "" where nobody tells."""
+    try:
+        # The name of the program stands in parentheses and may hold blanks and parentheses itself.
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
 
 
 def _create(path: Path, holder: Holder) -> bool:
@@ -221,6 +278,8 @@ def _read(path: Path) -> Holder | None:
             since=parse_time(record["since"]),
             expires=parse_time(record["expires"]),
             token=str(record["token"]),
+            machine=str(record.get("machine", "")),
+            started=str(record.get("started", "")),
         )
     except (ValueError, KeyError, TypeError):
         return Holder("unknown", "unknown host", 0, written, written + timedelta(seconds=LEASE_SECONDS), "")
@@ -229,8 +288,10 @@ def _read(path: Path) -> Holder | None:
 def _is_stale(holder: Holder, moment: datetime) -> bool:
     if holder.expires <= moment:
         return True
-    # A process id means something on its own host only.
-    return holder.host == socket.gethostname() and not _is_running(holder.pid)
+    # A process id means something on its own host, boot and namespace only.
+    if holder.host != socket.gethostname() or holder.machine != _machine():
+        return False
+    return not _is_running(holder.pid) or bool(holder.started and holder.started != _started(holder.pid))
 
 
 def _is_running(pid: int) -> bool:

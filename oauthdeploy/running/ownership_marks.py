@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.drivers.base import Driver
@@ -13,17 +13,27 @@ from oauthdeploy.running.journal import Journal
 
 
 def write_marks(
-    plan: Plan, drivers: Mapping[str, Driver], journal: Journal | None = None, allowed: tuple[str, ...] = ()
+    plan: Plan,
+    drivers: Mapping[str, Driver],
+    journal: Journal | None = None,
+    allowed: tuple[str, ...] = (),
+    *,
+    holds_lock: Callable[[], bool] = lambda: True,
 ) -> tuple[Outcome, ...]:
-    """Mark the live objects of the changes of `plan`, one after the other; what fails stops nothing else.
+    """Mark the live objects of the changes of `plan`, one after the other; what fails stops nothing else, a lost lock the rest.
 
     Raises JournalFailed before anything is written that could not be recorded.
     """
     if journal is not None:
         journal.begin(plan, allowed=allowed)
     ended = []
+    lost = False
     for change in plan.changes:
         assert change.live is not None
+        lost = lost or not holds_lock()
+        if lost:
+            ended.append(Outcome(change, Status.SKIPPED, apply_findings.lock_lost(change)))
+            continue
         if journal is not None:
             journal.intent([change])
         try:
@@ -38,5 +48,5 @@ def write_marks(
             journal.outcome([outcome])
         ended.append(outcome)
     if journal is not None:
-        journal.end(interrupted=False)
+        journal.end(interrupted=lost)
     return tuple(ended)

@@ -72,7 +72,7 @@ def adopt(
         return None
     lifted = require_safety(found.plan, options.allow)
     with (
-        locked(manifest, options),
+        locked(manifest, options) as holds_lock,
         connected(manifest, options, read_only=False) as drivers,
         Journal.create(
             state_folder(manifest, options) / JOURNALS, manifest.desired.name, now=utc_now, about=identities(manifest)
@@ -87,7 +87,7 @@ def adopt(
                     detail=f"{change.live_address} is no longer as it was shown.",
                     fix="Nothing was written. Run adopt again.",
                 )
-        outcomes = write_marks(found.plan, drivers, journal, lifted)
+        outcomes = write_marks(found.plan, drivers, journal, lifted, holds_lock=holds_lock)
         return AdoptReport(found, outcomes, lifted, str(journal.path))
 
 

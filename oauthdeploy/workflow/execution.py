@@ -68,10 +68,10 @@ def run_job(
 ) -> ApplyReport | None:
     """Take the lock, let `make` look at the servers and plan, and carry that out. Raises LockBusy and what `carry_out` raises."""
     stop = stop or threading.Event()
-    with locked(manifest, options, stop):
+    with locked(manifest, options, stop) as holds_lock:
         with connected(manifest, options, read_only=True) as readers:
             job = make(readers)
-        return carry_out(job, options, confirm=confirm, on_event=on_event, stop=stop)
+        return carry_out(job, options, confirm=confirm, on_event=on_event, stop=stop, holds_lock=holds_lock)
 
 
 def carry_out(
@@ -81,6 +81,7 @@ def carry_out(
     confirm: Confirm | None = None,
     on_event: Listener | None = None,
     stop: threading.Event | None = None,
+    holds_lock: Callable[[], bool] = lambda: True,
 ) -> ApplyReport | None:
     """Ask, write with a journal, verify, report. Gives None when `confirm` said no; an empty plan writes nothing.
 
@@ -115,6 +116,7 @@ def carry_out(
                 journal=journal,
                 base=Path(manifest.base),
                 stop=stop,
+                holds_lock=holds_lock,
                 allowed=options.allow,
                 verify=options.verify,
                 prover=None if job.urgent else prover_of(manifest),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.model.objects import Client
 from oauthdeploy.running.audit import FILE_NAME
 from oauthdeploy.running.journal import STATE_FOLDER
-from oauthdeploy.running.lock import Holder, force_unlock, lock, who_holds
+from oauthdeploy.running.lock import Holder, force_unlock, lock, still_holds, who_holds
 from oauthdeploy.running.secret_sinks import clear_leftovers
 from oauthdeploy.workflow.connections import load
 from oauthdeploy.workflow.options import RunOptions
@@ -40,15 +40,19 @@ def addresses_of(manifest: Manifest) -> list[str]:
 
 
 @contextmanager
-def locked(manifest: Manifest, options: RunOptions, stop: threading.Event | None = None) -> Iterator[None]:
+def locked(
+    manifest: Manifest, options: RunOptions, stop: threading.Event | None = None
+) -> Iterator[Callable[[], bool]]:
     """Alone with the manifest and its servers for the block. Begins by clearing away what a killed run left of secrets.
 
-    Setting `stop` ends the wait for another's lock. Raises LockBusy and StateNotWritable.
+    Gives a function that tells whether the lock is still held. Setting `stop` ends the wait for another's lock. Raises LockBusy
+    and StateNotWritable.
     """
     folder, timeout = state_folder(manifest, options), options.lock_timeout
+    name, targets = manifest.desired.name, addresses_of(manifest)
     with ExitStack() as stack:
         try:
-            stack.enter_context(lock(folder, manifest.desired.name, addresses_of(manifest), timeout=timeout, stop=stop))
+            holder = stack.enter_context(lock(folder, name, targets, timeout=timeout, stop=stop))
         except OSError as error:
             raise StateNotWritable(
                 "The state folder can't be written",
@@ -56,9 +60,9 @@ def locked(manifest: Manifest, options: RunOptions, stop: threading.Event | None
                 fix="Name a folder that this account may write with --state-dir DIR; nothing was written to any server.",
             ) from None
         secrets = (value.secret for value in manifest.desired.objects.values() if isinstance(value, Client))
-        targets = (secret.deliver_to for secret in secrets if secret is not None and secret.deliver_to is not None)
-        clear_leftovers(targets, base=Path(manifest.base))
-        yield
+        places = (secret.deliver_to for secret in secrets if secret is not None and secret.deliver_to is not None)
+        clear_leftovers(places, base=Path(manifest.base))
+        yield lambda: still_holds(folder, name, targets, holder)
 
 
 def lock_holder(request: ManifestRequest, options: RunOptions | None = None) -> Holder | None:

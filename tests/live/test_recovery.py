@@ -315,6 +315,32 @@ def test_a_lock_can_be_taken_away(pair: Pair, run: Callable[[Pair], Runner]) -> 
         other.communicate()
 
 
+def test_a_run_whose_lock_was_forced_stops(pair: Pair, run: Callable[[Pair], Runner]) -> None:
+    """Exit 7: somebody else may be applying by now, so nothing more is written; the rest is applied by the next run."""
+    oauthdeploy = run(pair)
+
+    def force() -> None:
+        """Take the lock away as the first write arrives."""
+        if flask.request.method == "POST":
+            for lock in (pair.folder / ".oauthdeploy").glob("*.lock"):
+                lock.unlink()
+
+    pair.orders.app.before_request(force)
+    pair.login.app.before_request(force)
+    pair.writes()
+    lost = oauthdeploy("apply", "--yes")
+    assert lost.code == 7, lost.out + lost.err
+    assert "lock-lost" in lost.err
+    written = pair.writes()
+    assert 0 < len(written) < 8
+    (journal,) = journals(pair)
+    assert read_journal(journal).records[-1]["interrupted"] is True
+    pair.orders.app.before_request_funcs[None].remove(force)
+    pair.login.app.before_request_funcs[None].remove(force)
+    assert oauthdeploy("apply", "--yes").code == 0
+    assert oauthdeploy("plan", "--detailed-exitcode").code == 0
+
+
 def test_an_integration_server_keeps_no_mark_of_a_secret(
     pair: Pair, run: Callable[[Pair], Runner], monkeypatch: pytest.MonkeyPatch
 ) -> None:

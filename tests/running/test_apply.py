@@ -707,6 +707,18 @@ def test_stopping_finishes_what_is_in_flight_and_skips_the_rest(tmp_path: Path) 
     assert not read_story(Path(report.journal)).of(End.OPEN)
 
 
+def test_a_run_that_loses_its_lock_writes_nothing_more(estate: Estate) -> None:
+    """It is asked before each write; the rest is skipped and named, and the journal ends as that of an interrupted run."""
+    answers = iter([True, False])
+    journal = Journal.create(estate.base / "j", "shop", now=Clock())
+    report = estate.apply(two_sides(), holds_lock=lambda: next(answers), journal=journal)
+    assert statuses(report) == {str(READ_RS): "done", str(READ_AS): "skipped", str(WRITE_AS): "skipped"}
+    assert estate.writes == [(READ_RS,)]
+    assert {found.because.rule for found in report.outcomes if found.because} == {"lock-lost"}
+    assert not report.verified
+    assert read_journal(journal.path).records[-1]["interrupted"] is True
+
+
 def test_a_stop_after_the_last_change_interrupts_nothing(estate: Estate) -> None:
     """Nothing was left out, so the run was whole; only the second look is saved."""
     stop = threading.Event()

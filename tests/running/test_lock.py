@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from oauthdeploy.core.errors import LockBusy
-from oauthdeploy.running.lock import force_unlock, lock, renew, who_holds
+from oauthdeploy.running.lock import force_unlock, lock, renew, still_holds, who_holds
 from tests.running.kit import Clock
 
 TARGETS = ("https://login.example", "https://orders.example")
@@ -159,6 +159,42 @@ def test_the_lock_of_a_process_that_is_gone_from_this_host_is_taken_over(tmp_pat
     gone.wait()
     with lock(tmp_path, "shop"):
         change(only_file(tmp_path), pid=gone.pid)
+        with lock(tmp_path, "shop") as holder:
+            assert holder.pid == os.getpid()
+
+
+def test_whoever_was_stopped_finds_out_whether_the_lock_is_still_its_own(tmp_path: Path) -> None:
+    """An expired lock that nobody took is renewed; one that was forced, taken over or removed is lost."""
+    clock = Clock()
+    with lock(tmp_path, "shop", now=clock, lease=60) as holder:
+        clock.forward(61)
+        assert still_holds(tmp_path, "shop", (), holder, lease=60, now=clock)
+        found = who_holds(tmp_path, "shop")
+        assert found is not None
+        assert (found.expires - clock.moment).total_seconds() == 60
+        clock.forward(61)
+        with lock(tmp_path, "shop", now=clock, lease=60) as other:
+            assert not still_holds(tmp_path, "shop", (), holder, lease=60, now=clock)
+            assert still_holds(tmp_path, "shop", (), other, lease=60, now=clock)
+        assert not still_holds(tmp_path, "shop", (), holder, lease=60, now=clock), "the other has given it back"
+    assert not still_holds(tmp_path / "gone", "shop", (), holder)
+
+
+@pytest.mark.parametrize("other", [{"machine": "another-boot pid:[1]"}, {"machine": ""}])
+def test_a_process_id_of_another_boot_or_namespace_says_nothing(tmp_path: Path, other: dict[str, str]) -> None:
+    """Two containers can have one host name; the lock is held until its time is up."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    with lock(tmp_path, "shop"):
+        change(only_file(tmp_path), pid=gone.pid, **other)
+        with pytest.raises(LockBusy), lock(tmp_path, "shop"):
+            pass
+
+
+def test_a_process_that_got_the_number_of_a_dead_one_does_not_hold_its_lock(tmp_path: Path) -> None:
+    """The system gives numbers again; when the process was started tells two apart."""
+    with lock(tmp_path, "shop"):
+        change(only_file(tmp_path), started="1")
         with lock(tmp_path, "shop") as holder:
             assert holder.pid == os.getpid()
 

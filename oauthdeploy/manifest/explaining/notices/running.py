@@ -37,6 +37,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Wait (--lock-timeout), or check with `oauthdeploy force-unlock` whether that run is still alive.",
     ),
     (
+        "lock-lost",
+        "error",
+        "The run has lost its lock",
+        "The lock was forced, or its time was over while the process was stopped, so somebody else may be applying. No further "
+        "change is made.",
+        "See who applies now, then make a new plan.",
+    ),
+    (
         "journal-failed",
         "error",
         "The journal can't be written or read",
