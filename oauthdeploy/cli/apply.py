@@ -202,7 +202,7 @@ def emit_report(report: ApplyReport, reach: Reach, output: Output, question: Que
         return render_last(made, look) if report.in_place and not report.outcomes else render_text(made, look)
 
     try:
-        output.emit_report(made, on_screen=rest, told=("ndjson",))
+        output.emit_report(made, on_screen=rest, already_written=("ndjson",))
     except ReportNotWritten as failed:
         say_error(failed, output)
         return failed.exit_code

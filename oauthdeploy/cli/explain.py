@@ -76,8 +76,8 @@ def _explain_object(subject: str, source: Source, output: Output) -> None:
     try:
         facts = book.explain(subject, findings)
     except AddressError as error:
-        said = str(error).replace(f"{subject}@-", subject)
-        raise UsageError("The address is not valid", detail=f"{said}.") from None
+        message = str(error).replace(f"{subject}@-", subject)
+        raise UsageError("The address is not valid", detail=f"{message}.") from None
     if facts is None:
         guess = closest(subject, book.addresses)
         _refuse(subject, "object of the manifest", [guess] if guess is not None else [])

@@ -155,12 +155,12 @@ def _say(drafts: Iterable[Draft], failed: Container[str], output: Output, *, dry
     from oauthdeploy.reports.escape import visible
     from oauthdeploy.reports.formatting import counted
 
-    told = [draft for draft in drafts if draft.text.name not in failed and (dry or draft.text.name != STDIN)]
-    changed = [draft for draft in told if draft.changed]
+    written = [draft for draft in drafts if draft.text.name not in failed and (dry or draft.text.name != STDIN)]
+    changed = [draft for draft in written if draft.changed]
     for draft in changed:
         output.talk(f"{'would change' if dry else 'formatted'}: {visible(draft.text.name)}")
-    if told and not changed and not failed:
-        output.talk(f"{counted(len(told), 'file')} in canonical form.")
+    if written and not changed and not failed:
+        output.talk(f"{counted(len(written), 'file')} in canonical form.")
 
 
 def _report(problems: Iterable[Diagnostic], failed: Iterable[OAuthDeployError], output: Output) -> None:

@@ -39,7 +39,7 @@ def force_unlock(source: Source, yes: bool, no_input: bool, state_dir: Path | No
     if holder is None:
         _emit(output, None, "Nobody holds the lock.")
         return
-    told = (
+    detail = (
         f"The lock is held by {holder.owner} on {holder.host} (process {holder.pid}),\n"
         f"since {_time(holder.since)}, until {_time(holder.expires)} unless it is renewed."
     )
@@ -47,10 +47,10 @@ def force_unlock(source: Source, yes: bool, no_input: bool, state_dir: Path | No
         if no_input or source.takes_stdin or not streams.is_terminal(sys.stdin):
             raise UsageError(
                 "force-unlock needs your confirmation but cannot ask for it",
-                detail=told,
+                detail=detail,
                 fix="If you are sure that this run has died, run force-unlock with --yes.",
             )
-        streams.write_talk(f"{told}\nRemove it? Only 'yes' is accepted: ")
+        streams.write_talk(f"{detail}\nRemove it? Only 'yes' is accepted: ")
         if sys.stdin.readline().strip() != "yes":
             output.talk("The lock was not removed.")
             leave(ExitCode.ERROR)
@@ -61,7 +61,7 @@ def force_unlock(source: Source, yes: bool, no_input: bool, state_dir: Path | No
             detail="Its run has ended, or another one has begun.",
             fix="Run force-unlock again to see who holds it now.",
         )
-    _emit(output, holder, f"{told}\nIt was removed.")
+    _emit(output, holder, f"{detail}\nIt was removed.")
 
 
 def _emit(output: Output, holder: Holder | None, text: str) -> None:

@@ -85,9 +85,9 @@ def carry_out(
     request = source.request()
     options = replace(servers.options(), allow=incident.allow, state_dir=incident.state_dir, audit=incident.audit)
     if incident.dry_run:
-        look = revocation.plan_revocation(request, order, options)
-        _show(look.plan, Reach(allow=incident.allow), output)
-        _leave_for(look.down, output)
+        preview = revocation.plan_revocation(request, order, options)
+        _show(preview.plan, Reach(allow=incident.allow), output)
+        _leave_for(preview.down, output)
         return
     may_ask = not incident.no_input and not source.takes_stdin and streams.is_terminal(sys.stdin)
     question = Question(output, Reach(allow=incident.allow), yes=incident.yes, may_ask=may_ask, command=order.command)

@@ -90,8 +90,8 @@ def init(path: str, force: bool, no_input: bool, **flags: object) -> None:
 
     file = str(Path(path) / DEFAULT) if path != STDOUT and Path(path).is_dir() else path
     _refuse_existing(file, force=force)
-    asking = not no_input and streams.is_terminal(sys.stdin)
-    answers = _answers(Wanted(**flags), asking, default_name(file))  # type: ignore[arg-type]
+    interactive = not no_input and streams.is_terminal(sys.stdin)
+    answers = _answers(Wanted(**flags), interactive, default_name(file))  # type: ignore[arg-type]
     drivers = driver_facts()
     starter = write_starter(answers, drivers)
     _prove(starter)
@@ -108,13 +108,13 @@ def default_name(file: str) -> str:
 # -- answers ------------------------------------------------------------------------------------------------------------
 
 
-def _answers(wanted: Wanted, asking: bool, name: str) -> Answers:
+def _answers(wanted: Wanted, interactive: bool, name: str) -> Answers:
     """What the manifest is made from: flags, then questions, then defaults. Raises click.UsageError."""
     from oauthdeploy.manifest.editing.starter import EXTERNAL, Answers
 
     endpoint = wanted.introspection_endpoint
     driver = wanted.authorization_driver or (EXTERNAL if endpoint else None)
-    found = _ask if asking else _no_question
+    found = _ask if interactive else _no_question
     name = wanted.name or found("Name of the manifest", name, check_name)
     driver = driver or found("Driver of the authorization server", "webmethods", check_authorization)
     if driver == EXTERNAL:
@@ -122,12 +122,12 @@ def _answers(wanted: Wanted, asking: bool, name: str) -> Answers:
             raise click.UsageError(
                 "Describe an external server with --introspection-endpoint, not --authorization-url."
             )
-        address = endpoint or _required(asking, "Its introspection endpoint", "--introspection-endpoint")
+        address = endpoint or _required(interactive, "Its introspection endpoint", "--introspection-endpoint")
     else:
         if endpoint:
             raise click.UsageError("--introspection-endpoint needs --authorization-driver external.")
-        address = wanted.authorization_url or _required(asking, "Its address", "--authorization-url")
-    resources = wanted.resource_url or _several(asking, "Address of a resource server", check_resource)
+        address = wanted.authorization_url or _required(interactive, "Its address", "--authorization-url")
+    resources = wanted.resource_url or _several(interactive, "Address of a resource server", check_resource)
     other = driver if driver in able_drivers("resource") else "webmethods"
     resource_driver = wanted.resource_driver
     if resources and resource_driver is None:
@@ -138,8 +138,8 @@ def _answers(wanted: Wanted, asking: bool, name: str) -> Answers:
         authorization_driver=check_authorization(driver),
         resources=tuple(check_resource(url) for url in resources),
         resource_driver=check_resource_driver(resource_driver or "webmethods"),
-        clients=_once(wanted.client or _several(asking, "Name of a client", check_text)),
-        scopes=_once(wanted.scope or _several(asking, "Name of a scope", check_text)),
+        clients=_once(wanted.client or _several(interactive, "Name of a client", check_text)),
+        scopes=_once(wanted.scope or _several(interactive, "Name of a scope", check_text)),
     )
 
 
@@ -155,16 +155,16 @@ def _no_question(_question: str, default: str, _check: Check) -> str:
     return default
 
 
-def _required(asking: bool, question: str, flag: str) -> str:
-    if not asking:
+def _required(interactive: bool, question: str, flag: str) -> str:
+    if not interactive:
         raise click.UsageError(f"Give {flag} URL; there is no terminal to ask on.")
     return _ask(question, None, check_url)
 
 
-def _several(asking: bool, question: str, check: Check) -> tuple[str, ...]:
+def _several(interactive: bool, question: str, check: Check) -> tuple[str, ...]:
     """Ask until the answer is empty."""
     found: list[str] = []
-    while asking:
+    while interactive:
         more = "another, or nothing" if found else "or nothing"
         answer = _ask(f"{question} ({more})", "", lambda text: check(text) if text.strip() else "")
         if not answer:

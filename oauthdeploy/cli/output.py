@@ -117,17 +117,17 @@ class Output:
         report: Report,
         *,
         on_screen: Renderer | None = None,
-        told: Collection[str] = (),
+        already_written: Collection[str] = (),
         one_line: bool = False,
     ) -> None:
-        """Write a report in every form that was asked for; `told` are those that were written while the command ran.
+        """Write a report in every form that was asked for; `already_written` are those that were written while the command ran.
 
         `one_line`: this is one of many reports, so that JSON is a line.
         """
-        renderers = {form: render for form, render in renderers_of(report).items() if form not in told}
+        renderers = {form: render for form, render in renderers_of(report).items() if form not in already_written}
         if one_line and "json" in renderers:
-            whole = renderers["json"]
-            renderers["json"] = lambda look: json.dumps(json.loads(whole(look)), separators=(",", ":")) + "\n"
+            render_document = renderers["json"]
+            renderers["json"] = lambda look: json.dumps(json.loads(render_document(look)), separators=(",", ":")) + "\n"
         self.emit(renderers, on_screen=on_screen)
 
     def emit_error(self, error: OAuthDeployError, command: str, sources: tuple[str, ...]) -> None:

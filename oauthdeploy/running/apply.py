@@ -186,16 +186,16 @@ class _Run:
         changes = [self.changes[place] for place in batch.places]
         try:
             if self.breaker.has_given_up(batch.server):
-                ended: Sequence[Ended] = [_skipped(change, apply_findings.gave_up(change)) for change in changes]
+                results: Sequence[Ended] = [_skipped(change, apply_findings.gave_up(change)) for change in changes]
             else:
-                ended = [self._aligned(end) for end in self.carrier.carry(changes)]
-                self.breaker.note([end.outcome for end in ended])
+                results = [self._aligned(end) for end in self.carrier.carry(changes)]
+                self.breaker.note([end.outcome for end in results])
         except BaseException as error:  # noqa: BLE001  (a batch that never comes back would hold the run for ever)
             problem = f"{type(error).__name__} while the change was made"
-            ended = [
+            results = [
                 Ended(Outcome(change, Status.UNKNOWN, apply_findings.of_bug(problem, change))) for change in changes
             ]
-        inbox.put((batch, ended))
+        inbox.put((batch, results))
 
     def _aligned(self, end: Ended) -> Ended:
         """After a cut-off on an authorization server, give its moment to the resource servers that were cut off before."""
@@ -216,11 +216,11 @@ class _Run:
         if self.last_cut is not None:
             self.carrier.stop.wait(max(0.0, self.last_cut + 1 - time.monotonic()))
 
-    def _take_in(self, batch: Batch, ended: Sequence[Ended]) -> None:
-        for place, end in zip(batch.places, ended, strict=True):
+    def _take_in(self, batch: Batch, results: Sequence[Ended]) -> None:
+        for place, end in zip(batch.places, results, strict=True):
             self.ended[place] = end
             self.carrier.teller.ended(end.outcome)
-        for place, end in zip(batch.places, ended, strict=True):
+        for place, end in zip(batch.places, results, strict=True):
             self._skip_dependants(self.schedule.resolve(place, done=end.outcome.status is Status.DONE))
         if self.breaker.has_given_up(batch.server):
             places, skips = self.schedule.give_up(batch.server)
@@ -282,13 +282,13 @@ def _ends_client(change: Change) -> bool:
 
 def taken_by(changes: Sequence[Change], live: LiveState) -> Mapping[Address, Sequence[str]]:
     """The scopes of each client that is deleted or replaced: its associations go with it, and no change says so."""
-    ended = {change.address for change in changes if _ends_client(change)}
+    ended_clients = {change.address for change in changes if _ends_client(change)}
     found: dict[Address, list[str]] = {}
-    for server in sorted({address.server for address in ended} & live.servers.keys()):
+    for server in sorted({address.server for address in ended_clients} & live.servers.keys()):
         for address in live.servers[server].objects:
             if address.kind is Kind.ASSOCIATION:
                 client = Address(Kind.CLIENT, address.client, server)
-                if client in ended:
+                if client in ended_clients:
                     found.setdefault(client, []).append(address.scope)
     return {client: sorted(scopes) for client, scopes in found.items()}
 
@@ -308,13 +308,13 @@ def _second_look(
     What the answers to the writes said counts only where no second look could be had.
     """
     made = [end for end in run.in_order if end.outcome.status is Status.DONE]
-    told = Diagnostics.of(found for end in made for found in end.unkept)
+    unkept = Diagnostics.of(found for end in made for found in end.unkept)
     if not wanted or run.carrier.stop.is_set():
-        return told.sorted(), False
+        return unkept.sorted(), False
     teller.say(EventType.VERIFYING, f"Looking again at {_count(len(made), 'object')}.")
     seen = verify_changes([end.outcome.change for end in made], drivers, desired, facts)
     unseen = {found.address for found in seen if found.rule == apply_findings.NOT_VERIFIED}
-    kept = Diagnostics.of(found for found in told if found.address in unseen)
+    kept = Diagnostics.of(found for found in unkept if found.address in unseen)
     proved = prove((end.outcome.change for end in made), desired.servers, prover) if prover else Diagnostics()
     return (seen + kept + proved).sorted(), not unseen
 

@@ -39,13 +39,13 @@ def of_bug(problem: str, change: Change) -> Diagnostic:
     )
 
 
-def skipped(change: Change, cause: Change, ended: str) -> Diagnostic:
+def skipped(change: Change, cause: Change, how: str) -> Diagnostic:
     """Why a change was not tried: what it waits for did not come to be."""
     return about(
         change,
         "dependency-failed",
         "Not tried, because a change that it depends on was not made",
-        f"It waits for {cause.address}, which {ended}.",
+        f"It waits for {cause.address}, which {how}.",
         f"Put {cause.address} right and apply again.",
         Severity.WARNING,
     )

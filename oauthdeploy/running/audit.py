@@ -81,7 +81,7 @@ def recorded_cut_offs(path: Path, *, named: bool = False) -> tuple[tuple[Recorde
         return (), Diagnostics((_unread(path, "There is no such file"),) if named else ())
     except OSError as error:
         return (), Diagnostics((_unread(path, error.strerror or "It cannot be read"),))
-    standing: dict[tuple[str, str, str], RecordedCutOff] = {}
+    in_force: dict[tuple[str, str, str], RecordedCutOff] = {}
     problems: list[Diagnostic] = []
     for number, line in enumerate(data.split(b"\n"), start=1):
         if not line.strip():
@@ -97,11 +97,11 @@ def recorded_cut_offs(path: Path, *, named: bool = False) -> tuple[tuple[Recorde
         for cut in _cut_offs_of(record):
             key = (cut.server, cut.client, cut.name)
             if record["type"] == "lifted":
-                standing = {k: one for k, one in standing.items() if not _is_lifted(one, cut)}
+                in_force = {k: one for k, one in in_force.items() if not _is_lifted(one, cut)}
             else:
-                standing.pop(key, None)
-                standing[key] = cut
-    return tuple(standing.values()), Diagnostics.of(problems)
+                in_force.pop(key, None)
+                in_force[key] = cut
+    return tuple(in_force.values()), Diagnostics.of(problems)
 
 
 def _is_lifted(one: RecordedCutOff, by: RecordedCutOff) -> bool:

@@ -79,13 +79,13 @@ class BatchExecutor:
         if self.stop.is_set():
             return [Ended(Outcome(change, Status.SKIPPED, self.stopped(change))) for change in changes]
         held: dict[Address, Ended] = {}
-        going: list[Change] = []
+        to_send: list[Change] = []
         for change in changes:
             if end := self._held_back(change, held):
                 held[change.address] = end
             else:
-                going.append(change)
-        written = iter(self._write(going) if going else ())
+                to_send.append(change)
+        written = iter(self._write(to_send) if to_send else ())
         return [held[change.address] if change.address in held else next(written) for change in changes]
 
     def stopped(self, change: Change) -> Diagnostic:
@@ -133,17 +133,17 @@ class BatchExecutor:
         # Sending delivers the secret as well, and only then an outcome is recorded: an intent without one may be a
         # lost secret.
         begun = self.now()
-        ended = self._send(changes)
+        results = self._send(changes)
         seconds = max(0.0, (self.now() - begun).total_seconds())
-        ended = [replace(end, outcome=replace(end.outcome, seconds=seconds)) for end in ended]
+        results = [replace(end, outcome=replace(end.outcome, seconds=seconds)) for end in results]
         try:
             if self.journal:
-                left = {end.outcome.change.address: end.left for end in ended}
-                self.journal.outcome([end.outcome for end in ended], left)
+                left = {end.outcome.change.address: end.left for end in results}
+                self.journal.outcome([end.outcome for end in results], left)
         except JournalFailed as error:
             # It happened all the same; the report says so, and that the journal doesn't.
-            return [_noted(end, f"Its end is not in the journal: {error.detail}") for end in ended]
-        return ended
+            return [_noted(end, f"Its end is not in the journal: {error.detail}") for end in results]
+        return results
 
     def _send(self, changes: Sequence[Change]) -> Sequence[Ended]:
         driver = self.drivers[changes[0].address.server]
@@ -167,18 +167,18 @@ class BatchExecutor:
 
     def _settled(self, changes: Sequence[Change], error: ServerError) -> Sequence[Ended]:
         """An answer was lost: reading the server decides what is reported."""
-        ended = []
-        for change, look in zip(changes, self.settle(changes), strict=True):
-            if look.status is Status.DONE and not may_make_secret(change):
-                note = f"The answer was lost ({error.summary}); {look.words}"
-                ended.append(Ended(Outcome(change, Status.DONE, note=note)))
+        results = []
+        for change, settled in zip(changes, self.settle(changes), strict=True):
+            if settled.status is Status.DONE and not may_make_secret(change):
+                note = f"The answer was lost ({error.summary}); {settled.words}"
+                results.append(Ended(Outcome(change, Status.DONE, note=note)))
                 continue
-            perhaps = look.status is Status.UNKNOWN
-            lost = look.status is Status.DONE or (perhaps and may_make_secret(change))
-            status = Status.FAILED if look.status is Status.DONE else look.status
-            because = apply_findings.no_answer(error, change, look.words, secret_lost=lost, perhaps=perhaps)
-            ended.append(Ended(Outcome(change, status, because)))
-        return ended
+            perhaps = settled.status is Status.UNKNOWN
+            lost = settled.status is Status.DONE or (perhaps and may_make_secret(change))
+            status = Status.FAILED if settled.status is Status.DONE else settled.status
+            because = apply_findings.no_answer(error, change, settled.words, secret_lost=lost, perhaps=perhaps)
+            results.append(Ended(Outcome(change, status, because)))
+        return results
 
     def _kept(self, change: Change, answer: Applied) -> Ended:
         """Hand over the secret that came with the answer, and compare what was left behind with what was asked."""

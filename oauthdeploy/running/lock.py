@@ -123,7 +123,7 @@ def still_holds(
             left = (standing.expires - now()).total_seconds()
             if left < lease / 2:
                 try:
-                    _renewed(path, standing, lease, now())
+                    _renewed(path, current, lease, now())
                 except OSError:
                     return left > 0
     except OSError:
@@ -164,16 +164,16 @@ def _acquire(
     wait = _FIRST_PAUSE
     while True:
         with _turn(path.parent):
-            standing = _read(path)
-            if standing is None or _is_stale(standing, now()):
+            current = _read(path)
+            if current is None or _is_stale(current, now()):
                 path.unlink(missing_ok=True)
                 holder = _new_holder(lease, now())
                 if _create(path, holder):
                     return holder
-                standing = _read(path)
+                current = _read(path)
         left = (until - now()).total_seconds()
         if left <= 0 or stop.is_set():
-            raise _busy(path, standing)
+            raise _busy(path, current)
         pause(min(wait, left))
         wait = min(wait * 2, _LONGEST_PAUSE)
 
@@ -189,10 +189,10 @@ def _keep(path: Path, holder: Holder, lease: float, now: Callable[[], datetime],
 def renew(path: Path, holder: Holder, *, lease: float = LEASE_SECONDS, now: Callable[[], datetime] = utc_now) -> bool:
     """Move the end of a lock that is still `holder`'s; False where it was taken away. Raises OSError."""
     with _turn(path.parent):
-        standing = _read(path)
-        if standing is None or standing.token != holder.token:
+        current = _read(path)
+        if current is None or current.token != holder.token:
             return False
-        _renewed(path, standing, lease, now())
+        _renewed(path, current, lease, now())
     return True
 
 
@@ -203,8 +203,8 @@ def _renewed(path: Path, standing: Holder, lease: float, moment: datetime) -> No
 def _release(path: Path, holder: Holder) -> None:
     """Remove the lock where it is still ours: it may have been forced and taken by another."""
     with suppress(FileNotFoundError), _turn(path.parent):
-        standing = _read(path)
-        if standing is not None and standing.token == holder.token:
+        current = _read(path)
+        if current is not None and current.token == holder.token:
             path.unlink(missing_ok=True)
 
 

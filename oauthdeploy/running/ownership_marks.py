@@ -26,13 +26,13 @@ def write_marks(
     """
     if journal is not None:
         journal.begin(plan, allowed=allowed)
-    ended = []
+    outcomes = []
     lost = False
     for change in plan.changes:
         assert change.live is not None
         lost = lost or not holds_lock()
         if lost:
-            ended.append(Outcome(change, Status.SKIPPED, apply_findings.lock_lost(change)))
+            outcomes.append(Outcome(change, Status.SKIPPED, apply_findings.lock_lost(change)))
             continue
         if journal is not None:
             journal.intent([change])
@@ -46,7 +46,7 @@ def write_marks(
             outcome = Outcome(change, Status.DONE, None, made.note, made.identity, made.requests)
         if journal is not None:
             journal.outcome([outcome])
-        ended.append(outcome)
+        outcomes.append(outcome)
     if journal is not None:
         journal.end(interrupted=lost)
-    return tuple(ended)
+    return tuple(outcomes)

@@ -57,7 +57,7 @@ def read_wanted(drivers: Mapping[str, Driver], wanted: Mapping[str, Wanted]) -> 
 
     Raises what `check_all` raises.
     """
-    asked = {
+    needed = {
         name: driver
         for name, driver in drivers.items()
         if name in wanted and (wanted[name].kinds or wanted[name].accounts)
@@ -66,7 +66,7 @@ def read_wanted(drivers: Mapping[str, Driver], wanted: Mapping[str, Wanted]) -> 
         name: replace(
             state, complete=wanted[name].kinds - state.hidden.keys() if wanted[name].everything else frozenset()
         )
-        for name, state in _ask_all(asked, lambda driver: driver.read(wanted[driver.name])).items()
+        for name, state in _ask_all(needed, lambda driver: driver.read(wanted[driver.name])).items()
     }
     for name in drivers:
         states.setdefault(name, ServerState(name, MappingProxyType({})))
@@ -92,8 +92,8 @@ def with_tokens(drivers: Mapping[str, Driver], live: LiveState, servers: Collect
         tokens, requests = found
         return replace(state, tokens=tuple(tokens), requests=state.requests + requests)
 
-    asked = {name: drivers[name] for name in servers if name in drivers and name in live.servers}
-    return LiveState(MappingProxyType({**live.servers, **_ask_all(asked, ask)}))
+    listing = {name: drivers[name] for name in servers if name in drivers and name in live.servers}
+    return LiveState(MappingProxyType({**live.servers, **_ask_all(listing, ask)}))
 
 
 def wanted_of(desired: DesiredState, server: str, *, everything: bool = True) -> Wanted:

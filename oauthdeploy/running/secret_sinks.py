@@ -99,12 +99,12 @@ def check_target(target: DeliverTo, *, base: Path) -> Path:
         leads_out = folder != path.parent and not folder.is_relative_to(root)
         if leads_out and not Path(file).is_absolute():
             raise _file_failed(path, f"a symbolic link on the way leads out of {root}")
-        standing = path.lstat()
+        existing = path.lstat()
     except FileNotFoundError:
-        standing = None
+        existing = None
     except (OSError, ValueError) as error:
         raise _file_failed(path, getattr(error, "strerror", None) or "it is no usable path") from None
-    if standing is not None and not stat.S_ISREG(standing.st_mode):
+    if existing is not None and not stat.S_ISREG(existing.st_mode):
         raise _file_failed(path, "something other than a plain file stands there")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise _file_failed(path, "its folder is not writable")

@@ -68,9 +68,9 @@ def deferred(stop: threading.Event) -> Iterator[None]:
         yield
 
 
-def _is_nobodys(standing: Any) -> bool:
+def _is_nobodys(handler: Any) -> bool:
     """Whether Python's or our own handler stands there; a program's own one is left to do its work."""
-    return standing in (signal.SIG_DFL, signal.default_int_handler) or isinstance(standing, _Unwind)
+    return handler in (signal.SIG_DFL, signal.default_int_handler) or isinstance(handler, _Unwind)
 
 
 @contextmanager
@@ -87,11 +87,11 @@ def _handled(
     former: dict[signal.Signals, Any] = {}
     try:
         for number in numbers:
-            standing = signal.getsignal(number)
+            installed = signal.getsignal(number)
             # None was installed by something that isn't Python, and couldn't be put back.
-            if standing is not None and takes(standing):
+            if installed is not None and takes(installed):
                 former[number] = signal.signal(number, handler)
         yield
     finally:
-        for number, standing in former.items():
-            signal.signal(number, standing)
+        for number, installed in former.items():
+            signal.signal(number, installed)

@@ -48,11 +48,11 @@ def lost_secrets(
             severity=Severity.WARNING,
         )
         return
-    anew = {change.address for change in plan.changes if change.action in (Action.CREATE, Action.REPLACE)}
+    recreated = {change.address for change in plan.changes if change.action in (Action.CREATE, Action.REPLACE)}
     for entry in story.of(End.OPEN, End.UNKNOWN):
         address = entry.address
         target = _target(desired.objects.get(address)) if address.kind is Kind.CLIENT and _asked(entry) else None
-        if target is None or address not in live.objects or address in anew or _was_delivered(target, entry, base):
+        if target is None or address not in live.objects or address in recreated or _was_delivered(target, entry, base):
             continue
         yield Diagnostic(
             "secret-lost",

@@ -93,21 +93,21 @@ def _look(
 ) -> _Look:
     """Read the servers of the changes, and compare all of them at once: a cut-off has one moment on both sides."""
     touched = {change.address: change for change in changes}
-    gone = frozenset(address for address, change in touched.items() if change.action is Action.DELETE)
-    asked = replace(desired, absent=desired.absent | gone)
+    deleted = frozenset(address for address, change in touched.items() if change.action is Action.DELETE)
+    wanted_state = replace(desired, absent=desired.absent | deleted)
     states: dict[str, ServerState] = {}
     trouble: dict[str, Diagnostic] = {}
     for server in sorted({address.server for address in touched}):
-        mine = [change for address, change in touched.items() if address.server == server]
-        wanted = wanted_of(asked, server, everything=whole)
+        own = [change for address, change in touched.items() if address.server == server]
+        wanted = wanted_of(wanted_state, server, everything=whole)
         if not whole:
-            wanted = replace(wanted, kinds=_kinds(mine, wanted))
+            wanted = replace(wanted, kinds=_kinds(own, wanted))
         try:
             states |= read_wanted({server: drivers[server]}, {server: wanted}).servers
         except OAuthDeployError as error:
-            trouble[server] = apply_findings.of_error(error, mine[0])
+            trouble[server] = apply_findings.of_error(error, own[0])
     live = LiveState(states)
-    seen = compare(asked, live, facts)
+    seen = compare(wanted_state, live, facts)
     left = {change.address: change for change in seen.changes if change.address in touched}
     untold = {found.address: found for found in seen.diagnostics if found.rule == "revocation-not-read"}
     return _Look(live, left, untold, trouble)

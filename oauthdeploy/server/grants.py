@@ -51,10 +51,10 @@ def check_redirect_uri(request: ParsedRequest, client: OAuthClient) -> str:
         InvalidRequestError: it isn't registered, or isn't named by a client that has several. This is never
             told to the redirect URI itself.
     """
-    asked = request.payload.redirect_uri
-    if asked is not None and not client.check_redirect_uri(asked):
+    requested = request.payload.redirect_uri
+    if requested is not None and not client.check_redirect_uri(requested):
         raise InvalidRequestError("The redirect_uri is not registered for this client.")
-    uri = asked if asked is not None else client.get_default_redirect_uri()
+    uri = requested if requested is not None else client.get_default_redirect_uri()
     if uri is None:
         raise InvalidRequestError("The redirect_uri is required for this client.")
     return str(uri)
@@ -184,15 +184,15 @@ class RefreshTokenGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Auth
         return token
 
     def _validate_token_scope(self, token: token_store.RefreshToken) -> None:
-        asked = (self.request.payload.scope or "").split()
-        if not set(asked) <= set(token.granted_scope.split()):
+        requested = (self.request.payload.scope or "").split()
+        if not set(requested) <= set(token.granted_scope.split()):
             raise InvalidScopeError()
 
     def issue_token(self, _user: str, refresh_token: token_store.RefreshToken) -> dict[str, object]:
         """The new token answer."""
         client: OAuthClient = self.request.client
-        asked = self.request.payload.scope
-        scope = asked if asked and asked.split() else client.still_allowed(refresh_token.granted_scope)
+        requested = self.request.payload.scope
+        scope = requested if requested and requested.split() else client.still_allowed(refresh_token.granted_scope)
         if scope is None:
             raise InvalidScopeError()
         return self.server.generate_token(

@@ -126,8 +126,8 @@ class OAuthClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
 
         None, which makes `invalid_scope`, when it goes beyond the client's scopes or there are none at all.
         """
-        asked = list(dict.fromkeys((scope or "").split())) or list(self.scopes)
-        return " ".join(asked) if asked and set(asked) <= set(self.scopes) else None
+        requested = list(dict.fromkeys((scope or "").split())) or list(self.scopes)
+        return " ".join(requested) if requested and set(requested) <= set(self.scopes) else None
 
     def still_allowed(self, scope: str) -> str | None:
         """What is left of a scope that was granted before the client lost some of its scopes."""
@@ -271,10 +271,10 @@ class OAuthServer(FlaskAuthorizationServer):  # type: ignore[misc]  # Authlib ha
             client = self.query_client(request.payload.client_id or "")
         except InvalidClientError:
             return None
-        asked = request.payload.redirect_uri
-        if asked is None:
+        requested = request.payload.redirect_uri
+        if requested is None:
             return client.get_default_redirect_uri()
-        return asked if client.check_redirect_uri(asked) else None
+        return requested if client.check_redirect_uri(requested) else None
 
     def get_token_grant(self, request: ParsedRequest) -> Any:
         """The grant behind the grant type."""

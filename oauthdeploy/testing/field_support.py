@@ -44,7 +44,7 @@ def broken_promises(facts: DriverFacts) -> list[str]:
 
 
 def _in_role(facts: DriverFacts, role: Role) -> Iterator[str]:
-    proved = {told.proves for told in SCENARIOS.values()}
+    proved = {scenario.proves for scenario in SCENARIOS.values()}
     for kind, able in KINDS.items():
         if not supports(table_for(facts, role), able):
             continue

@@ -379,8 +379,8 @@ def _told(plan: Plan) -> str:
 def _require_outcomes(ran: Ran) -> None:
     for outcome in ran.report.outcomes:
         if outcome.status is not Status.DONE:
-            why = outcome.because
-            words = f"{why.summary}: {why.detail}" if why else ""
+            cause = outcome.because
+            words = f"{cause.summary}: {cause.detail}" if cause else ""
             raise Breach(f"{outcome.change.action} {outcome.change.address} {outcome.status}: {words}")
     for item in ran.report.verification:
         raise Breach(f"a second look finds: {item.address}: {item.summary}: {item.detail}")
@@ -388,10 +388,10 @@ def _require_outcomes(ran: Ran) -> None:
         raise Breach("what was made could not be looked at again")
     for batch in ran.batches:
         for change, one in zip(batch.changes, batch.applied, strict=True):
-            gone = change.action.value == "delete"
-            if gone and one.value is not None:
+            is_delete = change.action.value == "delete"
+            if is_delete and one.value is not None:
                 raise Breach(f"{change.address} was deleted, and the driver gives back an object")
-            if not gone and one.value is None:
+            if not is_delete and one.value is None:
                 raise Breach(f"{change.address} was {change.action}d, and the driver gives back no object")
             if found := unkept(change, one):
                 raise Breach(
@@ -406,12 +406,14 @@ def _require_answers(ran: Ran, live: LiveState) -> None:
         found = live.objects.get(address)
         if one.value is None or found is None or address.kind is Kind.REVOCATION:
             continue
-        told, stands = flatten(one.value), flatten(found.value)
-        for path in told.keys() & stands.keys() - found.blind:
-            if isinstance(told[path], Secret) or isinstance(stands[path], Secret):
+        returned, read_back = flatten(one.value), flatten(found.value)
+        for path in returned.keys() & read_back.keys() - found.blind:
+            if isinstance(returned[path], Secret) or isinstance(read_back[path], Secret):
                 continue
-            if not same(told[path], stands[path]):
-                raise Breach(f"{address}: the driver said that {path} is {told[path]!r}, and it is {stands[path]!r}")
+            if not same(returned[path], read_back[path]):
+                raise Breach(
+                    f"{address}: the driver said that {path} is {returned[path]!r}, and it is {read_back[path]!r}"
+                )
         if one.identity and found.identity and one.identity != found.identity:
             raise Breach(f"{address}: the driver said that its id is another than it is")
 

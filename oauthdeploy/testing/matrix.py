@@ -44,9 +44,9 @@ class SiteResults:
     @classmethod
     def of(cls, site: Site, verdicts: Iterable[Verdict]) -> SiteResults:
         """The results of a site."""
-        told = {verdict.scenario: verdict for verdict in verdicts}
-        server = next((verdict.server for verdict in told.values() if verdict.server), "")
-        results = {name: told[name].result for name in SCENARIOS if name in told}
+        by_scenario = {verdict.scenario: verdict for verdict in verdicts}
+        server = next((verdict.server for verdict in by_scenario.values() if verdict.server), "")
+        results = {name: by_scenario[name].result for name in SCENARIOS if name in by_scenario}
         return cls(site.name, site.driver, site.role.value, site.title, server, results)
 
     def to_text(self) -> str:
@@ -119,10 +119,10 @@ def _capabilities(drivers: Sequence[DriverFacts]) -> list[list[str]]:
 
 def _stories(group: str, sites: Sequence[SiteResults]) -> list[list[str]]:
     rows = []
-    for name, told in SCENARIOS.items():
-        if told.group == group:
+    for name, scenario in SCENARIOS.items():
+        if scenario.group == group:
             found = (site.results.get(name) for site in sites)
-            rows.append([told.title, *("" if result is None else WORDS[result] for result in found)])
+            rows.append([scenario.title, *("" if result is None else WORDS[result] for result in found)])
     return rows
 
 

@@ -51,12 +51,12 @@ def _without(
     stop: threading.Event | None,
 ) -> ApplyReport | None:
     chosen = set(options.servers or manifest.desired.servers)
-    asked = on_servers(declared_cut_offs(manifest.desired), chosen)
+    cut_offs = on_servers(declared_cut_offs(manifest.desired), chosen)
     try:
         down = by_server(error, chosen)
-        if not {address.server for address in asked.addresses} - down.keys():
+        if not {address.server for address in cut_offs.addresses} - down.keys():
             return None
-        look = look_at(manifest, asked, options, down)
+        look = look_at(manifest, cut_offs, options, down)
         look, report = cut_off_now(manifest, look, options, confirm=confirm, on_event=on_event, stop=stop)
     except (ServerError, ServersFailed):
         return None

@@ -106,8 +106,8 @@ def look_for_drift(
             if not failed or not seen:
                 return ended(error=error)
             down.update(failed)
-            asked = options.servers or tuple(seen[-1].desired.servers)
-            left = tuple(name for name in asked if name not in down and name in seen[-1].credentials)
+            chosen = options.servers or tuple(seen[-1].desired.servers)
+            left = tuple(name for name in chosen if name not in down and name in seen[-1].credentials)
             facts = driver_facts()
             left = tuple(name for name in left if facts[seen[-1].desired.servers[name].driver].writable)
             if not left:

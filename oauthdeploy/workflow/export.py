@@ -148,7 +148,7 @@ def read_estate(manifest: Manifest, drivers: Mapping[str, Driver], kinds: Iterab
         for name, entry in desired.servers.items()
         if facts[entry.driver].writable
     }
-    asked = {
+    wanted_by_server = {
         name: Wanted(
             objects=desired.on(name),
             kinds=kinds_to_read(desired.servers[name], tables[name], kinds),
@@ -160,7 +160,7 @@ def read_estate(manifest: Manifest, drivers: Mapping[str, Driver], kinds: Iterab
         )
         for name in drivers
     }
-    live = read_wanted(drivers, asked)
+    live = read_wanted(drivers, wanted_by_server)
     return Inventory(desired, LiveState({name: live.servers[name] for name in drivers}), facts, tables)
 
 
@@ -200,11 +200,11 @@ class _Export:
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def _unread(self, inventory: Inventory) -> tuple[Unread, ...]:
-        asked = {
+        kinds = {
             name: kinds_to_read(inventory.desired.servers[name], inventory.tables[name], self.wanted.kinds)
             for name in inventory.live.servers
         }
-        return unread_among(inventory.live, asked)
+        return unread_among(inventory.live, kinds)
 
     def _load(self) -> Manifest:
         manifest, found = load_manifest(self.request, self.facts, self.sources)
@@ -241,8 +241,8 @@ class _Export:
         if self._leave_out(self._undone(plan, reports)):
             return None
         kept = [replace(item, severity=Severity.WARNING) for item in rules]
-        said = Diagnostics.of([*found.findings, *self.said, *kept]).sorted()
-        return ExportReport(tuple(map(_file, sources, self.sources)), made.variables, said)
+        findings_now = Diagnostics.of([*found.findings, *self.said, *kept]).sorted()
+        return ExportReport(tuple(map(_file, sources, self.sources)), made.variables, findings_now)
 
     def _undone(self, plan: Plan, reports: Mapping[str, ServerReport]) -> Iterator[tuple[Left, str]]:
         """What the plan would still change, where it should be empty: that is left out of the manifest."""

@@ -67,9 +67,9 @@ def plan_now(
         writes=writes,
         lockouts=lockouts,
     )
-    if asking := asks_for_tokens(plan.changes, desired, live):
-        live = with_tokens(drivers, live, asking)
-        plan = with_survivors(plan, desired, live, asking)
+    if token_servers := asks_for_tokens(plan.changes, desired, live):
+        live = with_tokens(drivers, live, token_servers)
+        plan = with_survivors(plan, desired, live, token_servers)
     plan = _with_losses(plan, drivers)
     found = [item for report in reports.values() for item in report.diagnostics]
     found += _server_findings(desired, drivers, reports, plan.changes)

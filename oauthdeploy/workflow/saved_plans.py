@@ -59,7 +59,7 @@ def save_plan(
     """
     here = os.path.realpath(os.curdir)
     folder = os.path.realpath(file.parent)
-    asked = replace(
+    relative = replace(
         request,
         files=tuple(_from(here, name) for name in request.files),
         var_files=tuple(_from(here, name) for name in request.var_files),
@@ -73,11 +73,11 @@ def save_plan(
         ),
         request=Asked(
             base=_from(folder, here),
-            files=asked.files,
-            environment=asked.environment,
-            variables=variable_sources(manifest, asked),
-            var_files=asked.var_files,
-            severities=dict(sorted(asked.severities.items())),
+            files=relative.files,
+            environment=relative.environment,
+            variables=variable_sources(manifest, relative),
+            var_files=relative.var_files,
+            severities=dict(sorted(relative.severities.items())),
         ),
         selection=Selection(servers=options.servers, targets=options.targets, excludes=options.excludes),
         secrets=secret_sources(manifest, request.environ),
@@ -112,10 +112,10 @@ def _from(start: str, name: str) -> str:
     if name == STDIN:
         return name
     try:
-        way = os.path.relpath(name, start)
+        path = os.path.relpath(name, start)
     except ValueError:
-        way = name
-    return way.replace(os.sep, "/")
+        path = name
+    return path.replace(os.sep, "/")
 
 
 # -- the same manifest again ------------------------------------------------------------------------------------------
@@ -127,30 +127,31 @@ def request_again(saved: SavedPlan, file: Path, given: ManifestRequest) -> Manif
     `given` brings what a plan doesn't hold: the environment, standard input, the leave to run commands, values of sensitive
     variables; and `files`, where the manifest lies elsewhere now. Raises UsageError for what would make another plan.
     """
-    asked = binding_of(saved).request
-    if given.environment not in (None, asked.environment):
+    saved_request = binding_of(saved).request
+    if given.environment not in (None, saved_request.environment):
         raise _other("--env")
-    if given.severities and dict(given.severities) != asked.severities:
+    if given.severities and dict(given.severities) != saved_request.severities:
         raise _other("--error, --warn and --ignore")
-    base = os.path.normpath(os.path.join(os.path.realpath(file.parent), asked.base))
+    base = os.path.normpath(os.path.join(os.path.realpath(file.parent), saved_request.base))
 
     def here(name: str) -> str:
         return name if name == STDIN else _from(os.path.realpath(os.curdir), os.path.join(base, name))
 
-    files = given.files or tuple(here(name) for name in asked.files)
+    files = given.files or tuple(here(name) for name in saved_request.files)
     if STDIN in files and given.stdin is None:
         raise UsageError("The plan's manifest came from standard input", fix="Give it again, with -f -.")
     return ManifestRequest(
         files=files,
         stdin=given.stdin,
-        environment=asked.environment,
-        variables={item.name: item.value for item in asked.variables if item.value is not None} | dict(given.variables),
-        var_files=(*(here(name) for name in asked.var_files), *given.var_files),
+        environment=saved_request.environment,
+        variables={item.name: item.value for item in saved_request.variables if item.value is not None}
+        | dict(given.variables),
+        var_files=(*(here(name) for name in saved_request.var_files), *given.var_files),
         environ=given.environ,
         allow_commands=given.allow_commands,
         allow_env=given.allow_env,
         allow_files=given.allow_files,
-        severities=asked.severities,
+        severities=saved_request.severities,
     )
 
 
@@ -187,9 +188,9 @@ def _manifest_again(
     sources = {item.name: recorded.get(item.source, item.source) for item in variable_sources(manifest, request)}
     secrets = secret_sources(manifest, request.environ)
     elsewhere = addresses_moved(saved, {name: entry.url or "" for name, entry in manifest.desired.servers.items()})
-    told = {item.subject for item in elsewhere}
+    reported = {item.subject for item in elsewhere}
     changed = manifest_moved(binding, manifest.part_digests, secrets, sources)
-    moved = (*elsewhere, *(item for item in changed if item.subject not in told))
+    moved = (*elsewhere, *(item for item in changed if item.subject not in reported))
     if not moved and manifest.digest != saved.plan.manifest_digest:
         moved = (StaleItem("manifest", "has changed since the plan was made."),)
     try:

@@ -48,7 +48,7 @@ def list_tokens(
     manifest = load(replace(request, who_only=True), options)
     desired = manifest.desired
     with connected(manifest, options, read_only=True) as drivers:
-        asked = {
+        issuers = {
             name: driver for name, driver in drivers.items() if Side.AUTHORIZATION in desired.servers[name].role.sides
         }
 
@@ -57,7 +57,7 @@ def list_tokens(
             wanted = Wanted(desired.on(driver.name), frozenset({Kind.CLIENT}), owner=desired.name)
             return (None if found is None else found[0]), driver.read(wanted)
 
-        answers, down = ask_each(asked, ask)
+        answers, down = ask_each(issuers, ask)
     if selection.client is not None:
         # Tokens go by the server's id of their client, so without clients nobody knows whose they are.
         unread = {

@@ -236,7 +236,7 @@ class _Reader:
         above: list[str] = []
         while True:
             event = self._next()
-            ended = event.__class__ in _ENDS
+            is_end = event.__class__ in _ENDS
             for item in self._before(event.start_mark.index):
                 if item.own:
                     above += [item.text] if item.text else []
@@ -244,7 +244,7 @@ class _Reader:
                     notes(owner(entries_of(node)[-1])).beside += (item.text,)
                 else:
                     head.append(item.text)
-            if ended:
+            if is_end:
                 break
             if mapping:
                 key = self._scalar(event, above, flow=True)

@@ -136,20 +136,27 @@ class _Draft:
 
         Those that verify tokens by themselves ask nobody.
         """
-        asked, asking = self._drivers[self.answers.authorization_driver], self._drivers[self.answers.resource_driver]
-        known = asked.endpoints(self.answers.authorization, _options(asked))
-        table = table_for(asking, Role.RESOURCE)
+        issuer, introspecting = (
+            self._drivers[self.answers.authorization_driver],
+            self._drivers[self.answers.resource_driver],
+        )
+        known = issuer.endpoints(self.answers.authorization, _options(issuer))
+        table = table_for(introspecting, Role.RESOURCE)
         if known.issuer and known.jwks_uri and supports(table, Capability.TRUST_JWT):
             return
-        alike = asked.name == asking.name
-        who, name, field = ("account", "username", "password") if alike else ("client", "client_id", "client_secret")
+        same_driver = issuer.name == introspecting.name
+        login_kind, name, field = (
+            ("account", "username", "password") if same_driver else ("client", "client_id", "client_secret")
+        )
         if not known.introspection or not supports(
-            table, Capability.TRUST_REMOTE if alike else Capability.TRUST_EXTERNAL
+            table, Capability.TRUST_REMOTE if same_driver else Capability.TRUST_EXTERNAL
         ):
             return
-        yield f"    # The {who} by which resource servers ask this one about tokens."
+        yield f"    # The {login_kind} by which resource servers ask this one about tokens."
         secret = self._reference(
-            f"{_LOGIN}_introspection", field, f"{field.replace('_', ' ')} of the {who} that asks {_LOGIN} about tokens"
+            f"{_LOGIN}_introspection",
+            field,
+            f"{field.replace('_', ' ')} of the {login_kind} that asks {_LOGIN} about tokens",
         )
         yield f"    introspection: {{{name}: oauth-rs, {field}: {secret}}}"
 

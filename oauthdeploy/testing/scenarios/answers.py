@@ -74,18 +74,18 @@ def filtered_list(bench: Bench) -> None:
         raise NoHook("narrow_credentials")
     parts = estate(bench)
     bench.settle("a state to look at", parts)
-    gone: dict[str, Any] = {
+    all_absent: dict[str, Any] = {
         kind: {name: {"state": "absent"} for name in parts[kind]} for kind in ("clients", "scopes") if kind in parts
     }
     cut_off = [{"id": "INC-1", "client": "client-0", "block": ["authorization"]}] if "clients" in parts else []
     states: tuple[tuple[str, Parts], ...] = (
         ("the same", parts),
-        ("all of it gone", gone),
+        ("all of it gone", all_absent),
         ("a client cut off", {**parts, "revocations": cut_off}),
     )
-    for title, asked in states:
+    for title, parts_now in states:
         try:
-            planned = bench.plan(asked, credentials=narrow)
+            planned = bench.plan(parts_now, credentials=narrow)
         except (Unauthorized, Forbidden):
             continue
         if planned.plan.changes:
@@ -206,9 +206,9 @@ def echoed_secret(bench: Bench) -> None:
     if bench.secrets.caught != delivered or ran.report.delivered:
         raise Breach("an update delivered what a server shows in the place of a secret")
     again = _apply_masked(bench, {"clients": {**described["clients"], "new": confidential(bench, "new")}})
-    told = {outcome.status: outcome.because.rule if outcome.because else "" for outcome in again.report.outcomes}
-    if told != {Status.FAILED: "secret-not-delivered"} or "new.json" in bench.secrets.caught:
-        raise Breach(f"a mask in the place of a new secret is told as {told}")
+    rules = {outcome.status: outcome.because.rule if outcome.because else "" for outcome in again.report.outcomes}
+    if rules != {Status.FAILED: "secret-not-delivered"} or "new.json" in bench.secrets.caught:
+        raise Breach(f"a mask in the place of a new secret is told as {rules}")
 
 
 def _apply_masked(bench: Bench, parts: Mapping[str, Any]) -> Ran:

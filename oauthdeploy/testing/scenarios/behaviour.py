@@ -92,15 +92,15 @@ def requests_promised(bench: Bench) -> None:
     changed = {**parts}
     if "clients" in parts:
         changed["clients"] = {**parts["clients"], "client-1": public(redirect_uris=["https://new.example.com/cb"])}
-    gone: Parts = {
+    absent: Parts = {
         str(kind): {name: {"state": "absent"} for name in parts[kind]}
         for kind in ("scopes", "clients")
         if kind in parts
     }
-    states: list[tuple[str, Parts]] = [("all is made", parts), ("something changes", changed), ("all goes", gone)]
+    states: list[tuple[str, Parts]] = [("all is made", parts), ("something changes", changed), ("all goes", absent)]
     for title, wanted in states:
         planned = bench.plan(wanted)
-        told = sum(server.reads for server in planned.plan.servers if server.name == bench.site.server)
+        promised = sum(server.reads for server in planned.plan.servers if server.name == bench.site.server)
         if planned.plan.is_empty:
             continue
         ran = bench.step(title, wanted, planned.actions)
@@ -113,16 +113,18 @@ def requests_promised(bench: Bench) -> None:
                 raise Breach(
                     f"{first}: the plan promises {batch.promised} requests, and the server saw {batch.requests}"
                 )
-        if told > len(planned.requests):
-            raise Breach(f"the plan reports {told} requests for reading, and the server saw {len(planned.requests)}")
+        if promised > len(planned.requests):
+            raise Breach(
+                f"the plan reports {promised} requests for reading, and the server saw {len(planned.requests)}"
+            )
 
 
 @scenario("requests/pages", Can.CLIENTS)
 def requests_pages(bench: Bench) -> None:
     """Reading thirty clients takes no request more for each of them than reading three"""
-    few = estate(bench, clients=3, scopes=1)
-    bench.settle("three clients", few)
-    small = len(bench.plan(few).requests)
+    small_estate = estate(bench, clients=3, scopes=1)
+    bench.settle("three clients", small_estate)
+    small = len(bench.plan(small_estate).requests)
     many = estate(bench, clients=30, scopes=1)
     bench.settle("thirty clients", many)
     large = len(bench.plan(many).requests)

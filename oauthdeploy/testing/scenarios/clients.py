@@ -40,8 +40,8 @@ def clients(bench: Bench) -> None:
     }
     planned = bench.step("more redirect URIs", changed, {"client/web-shop": "update"}).after
     require_written(bench, planned, "client/web-shop", "redirect_uris")
-    gone = {"clients": {"web-shop": {"state": "absent"}, "mobile": two}}
-    planned = bench.step("the first one goes", gone, {"client/web-shop": "delete"}).after
+    absent = {"clients": {"web-shop": {"state": "absent"}, "mobile": two}}
+    planned = bench.step("the first one goes", absent, {"client/web-shop": "delete"}).after
     require_written(bench, planned, "client/mobile", "redirect_uris")
 
 
@@ -52,11 +52,11 @@ def absent_by_any_name(bench: Bench) -> None:
     natural |= {"version": "1"} if can(bench, "clients.version") else {}
     there = {"clients": {"web-shop": public(**natural), "mobile": public()}}
     bench.settle("two clients", there)
-    gone = {"clients": {"web-shop": {**natural, "state": "absent"}, "mobile": public()}}
-    bench.step("one goes by its key", gone, {"client/web-shop": "delete"})
+    absent = {"clients": {"web-shop": {**natural, "state": "absent"}, "mobile": public()}}
+    bench.step("one goes by its key", absent, {"client/web-shop": "delete"})
     identity = bench.live(bench.settle("it is back", there), "client/web-shop").identity
-    gone = {"clients": {identity: {"state": "absent"}, "mobile": public()}}
-    bench.step("it goes by its id", gone, {f"client/{identity}": "delete"})
+    absent = {"clients": {identity: {"state": "absent"}, "mobile": public()}}
+    bench.step("it goes by its id", absent, {f"client/{identity}": "delete"})
 
 
 def _client_field(bench: Bench, field: str, first: Any, second: Any, path: str = "") -> None:
@@ -265,8 +265,8 @@ def secret_read(bench: Bench) -> None:
     secret = {"value": bench.secret("GIVEN", "first-secret-9d2e41")}
     parts = {"clients": {"batch": {**confidential(bench, "batch"), "secret": secret}}}
     planned = bench.step("a client with a given secret", parts, {"client/batch": "create"}).after
-    told = flatten(bench.live(planned, "client/batch").value).get("secret.value")
-    if not isinstance(told, Secret):
+    returned = flatten(bench.live(planned, "client/batch").value).get("secret.value")
+    if not isinstance(returned, Secret):
         raise Breach("the server does not return the secret")
     bench.secret("GIVEN", "other-secret-7c3b55")
     again = bench.plan(parts)

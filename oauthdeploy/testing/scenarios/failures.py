@@ -236,7 +236,7 @@ def write_429(bench: Bench) -> None:
 # -- gone meanwhile ---------------------------------------------------------------------------------------------------
 
 
-def _vanish(bench: Bench, before: Parts, gone: Parts, after: Parts) -> None:
+def _vanish(bench: Bench, before: Parts, absent: Parts, after: Parts) -> None:
     """Plan a change, take its object away by another hand, and let the driver carry the change out."""
     bench.settle("an object", before)
     planned = bench.plan(after)
@@ -249,7 +249,7 @@ def _vanish(bench: Bench, before: Parts, gone: Parts, after: Parts) -> None:
         from oauthdeploy.running.read import read_live
 
         read_live(drivers, wanted)
-        bench.settle("somebody takes it away", gone)
+        bench.settle("somebody takes it away", absent)
         try:
             (made,) = driver.apply([change])
         except ServerError:
@@ -265,15 +265,15 @@ def _vanish(bench: Bench, before: Parts, gone: Parts, after: Parts) -> None:
 def vanished_client(bench: Bench) -> None:
     """A client that is gone when it is to be changed or deleted: an error of ours, or done; never a crash"""
     before = {"clients": {"web-shop": public()}}
-    gone = {"clients": {"web-shop": {"state": "absent"}}}
-    _vanish(bench, before, gone, {"clients": {"web-shop": public(redirect_uris=["https://new.example.com/cb"])}})
-    _vanish(bench, before, gone, gone)
+    absent = {"clients": {"web-shop": {"state": "absent"}}}
+    _vanish(bench, before, absent, {"clients": {"web-shop": public(redirect_uris=["https://new.example.com/cb"])}})
+    _vanish(bench, before, absent, absent)
 
 
 @scenario("vanished/scope", Can.SCOPES, "scopes.description")
 def vanished_scope(bench: Bench) -> None:
     """A scope that is gone when it is to be changed or deleted: an error of ours, or done; never a crash"""
     before = {"scopes": {"orders.read": {"description": "before"}}}
-    gone = {"scopes": {"orders.read": {"state": "absent"}}}
-    _vanish(bench, before, gone, {"scopes": {"orders.read": {"description": "after"}}})
-    _vanish(bench, before, gone, gone)
+    absent = {"scopes": {"orders.read": {"state": "absent"}}}
+    _vanish(bench, before, absent, {"scopes": {"orders.read": {"description": "after"}}})
+    _vanish(bench, before, absent, absent)

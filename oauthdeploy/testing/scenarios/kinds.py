@@ -127,8 +127,8 @@ def scopes(bench: Bench) -> None:
     both = {"scopes": {"orders.read": one, "orders.write": two}}
     bench.step("a second scope beside it", both, {"scope/orders.write": "create"})
     bench.rest({"scopes": {"orders.write": two}})
-    gone = {"scopes": {"orders.read": {"state": "absent"}, "orders.write": two}}
-    planned = bench.step("the first one goes", gone, {"scope/orders.read": "delete"}).after
+    absent = {"scopes": {"orders.read": {"state": "absent"}, "orders.write": two}}
+    planned = bench.step("the first one goes", absent, {"scope/orders.read": "delete"}).after
     bench.live(planned, "scope/orders.write")
 
 
@@ -222,8 +222,8 @@ def associations(bench: Bench) -> None:
     bench.step("from the other end", other, {"association/mobile:orders.write": "create"})
     bench.rest(two)
     none = {**things, "associations": [{"client": "web-shop", "scopes": []}]}
-    gone = {"association/web-shop:orders.read": "delete", "association/web-shop:orders.write": "delete"}
-    planned = bench.step("none for one of them", none, gone).after
+    removed = {"association/web-shop:orders.read": "delete", "association/web-shop:orders.write": "delete"}
+    planned = bench.step("none for one of them", none, removed).after
     bench.rest({**things, "associations": [{"client": "mobile", "scopes": ["orders.write"]}]})
 
 
@@ -237,8 +237,8 @@ def associations_at_once(bench: Bench) -> None:
         "associations": [{"client": name, "scopes": list(scope_names)} for name in client_names],
     }
     bench.step("all of it", parts)
-    gone = {
+    removed = {
         "scopes": {name: {"state": "absent"} for name in scope_names},
         "clients": {name: {"state": "absent"} for name in client_names},
     }
-    bench.step("none of it", gone)
+    bench.step("none of it", removed)
