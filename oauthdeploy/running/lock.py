@@ -117,10 +117,10 @@ def still_holds(
     path = _path(folder, name, targets)
     try:
         with _turn(folder):
-            standing = _read(path)
-            if standing is None or standing.token != holder.token:
+            current = _read(path)
+            if current is None or current.token != holder.token:
                 return False
-            left = (standing.expires - now()).total_seconds()
+            left = (current.expires - now()).total_seconds()
             if left < lease / 2:
                 try:
                     _renewed(path, current, lease, now())
@@ -196,8 +196,8 @@ def renew(path: Path, holder: Holder, *, lease: float = LEASE_SECONDS, now: Call
     return True
 
 
-def _renewed(path: Path, standing: Holder, lease: float, moment: datetime) -> None:
-    replace_file(path, _record(replace(standing, expires=moment + timedelta(seconds=lease))), mode=0o600)
+def _renewed(path: Path, current: Holder, lease: float, moment: datetime) -> None:
+    replace_file(path, _record(replace(current, expires=moment + timedelta(seconds=lease))), mode=0o600)
 
 
 def _release(path: Path, holder: Holder) -> None:

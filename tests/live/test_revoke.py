@@ -516,7 +516,7 @@ def test_tokens_are_listed_in_pages_and_never_shown(deployed: Pair) -> None:
 
 
 def test_a_client_is_meant_by_any_name_and_a_slip_is_no_empty_list(deployed: Pair) -> None:
-    """By its key, its label and its name; a client that nobody knows is an error, and a selection without tokens is no cut-off."""
+    """By its key, label and name; a client that nobody knows is an error, and a selection without tokens is no cut-off."""
     token(deployed)
     for word in ("nightly-batch", "Nightly Batch (1)", "Nightly Batch"):
         listed = deployed.run("tokens", "list", "--client", word, "-o", "json")
