@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.core.errors import DeliveryFailed, LockLost, OAuthDeployError, ServerError, StalePlan
-from oauthdeploy.planning.changes import Change
+from oauthdeploy.core.secrets import MASK, Secret
+from oauthdeploy.planning.changes import Change, FieldChange, Risk
+from oauthdeploy.planning.risk import Direction, effect_of
 
 BUG = "This is a bug in oauthdeploy."
 NOT_KEPT = "field-not-kept"
+NOT_IN_FORCE = "not-in-force"
 FIELDS_LOST = "fields-lost"
 NOT_VERIFIED = "not-verified"
 STALE = StalePlan.rule
@@ -129,16 +133,40 @@ def no_answer(
     return about(change, found.rule, found.summary, detail, NEW_SECRET if secret_lost else "Apply again.")
 
 
-def not_kept(address: Address, field: str, wanted: str, kept: str) -> Diagnostic:
-    """A field that the server dropped or wrote in its own way."""
+def not_kept(address: Address, field: FieldChange) -> Diagnostic:
+    """A field that the server dropped or wrote in its own way: `before` is what it has, `after` what was sent.
+
+    Texts and names for people are a warning. Any other field decides who may do what, so the change has failed.
+    """
+    effect = effect_of(address.kind, field)
+    detail = f"{field.path}: sent {shown(field.after)}, the server has {shown(field.before)}."
+    if effect.direction is Direction.SIDEWAYS and effect.risk <= Risk.LOW:
+        return Diagnostic(
+            NOT_KEPT,
+            "The server did not store a field as it was sent",
+            detail=detail,
+            fix="Write the value as the server stores it, or leave the field out so that it is not managed.",
+            severity=Severity.WARNING,
+            address=str(address),
+        )
     return Diagnostic(
-        NOT_KEPT,
-        "The server did not store a field as it was sent",
-        detail=f"{field}: sent {wanted}, the server has {kept}.",
-        fix="Write the value as the server stores it, or leave the field out so that it is not managed.",
-        severity=Severity.WARNING,
+        NOT_IN_FORCE,
+        "A field is not in force, because the server did not store it as it was sent",
+        detail=detail,
+        fix="Check whether the server supports the value; then write one that it stores, or leave the field out.",
         address=str(address),
     )
+
+
+def shown(value: Any) -> str:
+    """A value for a sentence; a secret as its mask."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, Secret):
+        return MASK
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(shown(item) for item in value) + "]"
+    return str(value)
 
 
 def cut_off_incomplete(change: Change, detail: str) -> Diagnostic:

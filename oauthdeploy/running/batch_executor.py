@@ -6,16 +6,16 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import DeliveryFailed, JournalFailed, OAuthDeployError, ServerError
-from oauthdeploy.core.secrets import MASK, Secret, is_masked
+from oauthdeploy.core.secrets import Secret, is_masked
 from oauthdeploy.drivers.base import Applied, Driver
 from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Model
 from oauthdeploy.model.objects import Client, DeliverTo, Side
-from oauthdeploy.planning.changes import Action, Change
+from oauthdeploy.planning.changes import Action, Change, FieldChange
 from oauthdeploy.planning.normalize import flatten, is_instruction, same, wanted_fields
 from oauthdeploy.planning.outcome import Outcome, Status
 from oauthdeploy.planning.pending_revocations import REFUSED
@@ -256,7 +256,7 @@ def unkept(change: Change, answer: Applied) -> Sequence[Diagnostic]:
     wanted, have = wanted_fields(change.desired), flatten(left)
     paths = {field.path for field in change.fields} if change.action is Action.UPDATE else set(wanted)
     found = [
-        apply_findings.not_kept(change.address, path, shown(wanted.get(path)), shown(answer.unparsed[path]))
+        apply_findings.not_kept(change.address, FieldChange(path, answer.unparsed[path], wanted.get(path)))
         for path in sorted(paths & answer.unparsed.keys())
     ]
     for path in sorted(paths & wanted.keys() & have.keys()):
@@ -266,19 +266,8 @@ def unkept(change: Change, answer: Applied) -> Sequence[Diagnostic]:
             continue
         kept = () if have[path] is None and isinstance(value, tuple) else have[path]
         if not same(kept, value):
-            found.append(apply_findings.not_kept(change.address, path, shown(value), shown(have[path])))
+            found.append(apply_findings.not_kept(change.address, FieldChange(path, have[path], value)))
     return found
-
-
-def shown(value: Any) -> str:
-    """A value for a sentence; a secret as its mask."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, Secret):
-        return MASK
-    if isinstance(value, tuple | list):
-        return "[" + ", ".join(shown(item) for item in value) + "]"
-    return str(value)
 
 
 def _failed(change: Change, because: Diagnostic, status: int | None = None) -> Ended:

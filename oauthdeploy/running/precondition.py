@@ -28,7 +28,7 @@ from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.normalize import OPTIONS, flatten, same
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.running import apply_findings
-from oauthdeploy.running.batch_executor import shown
+from oauthdeploy.running.apply_findings import shown
 
 GOOD_FOR: Final = 5.0
 """Seconds for which the look at the start of an apply is young enough for objects that nobody reviewed one by one."""

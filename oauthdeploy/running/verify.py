@@ -18,7 +18,7 @@ from oauthdeploy.planning.outcome import Status
 from oauthdeploy.planning.pending_revocations import REFUSED, TOKENS
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.running import apply_findings
-from oauthdeploy.running.batch_executor import Settled, shown
+from oauthdeploy.running.batch_executor import Settled
 from oauthdeploy.running.read import read_wanted, wanted_of
 
 
@@ -142,10 +142,7 @@ def _findings(change: Change, look: _Look) -> Sequence[Diagnostic]:
     if left is not None and isinstance(change.desired, Revocation):
         return [_cut_off(change, field) for field in left.fields]
     if left is not None and left.action is Action.UPDATE:
-        return [
-            apply_findings.not_kept(address, field.path, shown(field.after), shown(field.before))
-            for field in left.fields
-        ]
+        return [apply_findings.not_kept(address, field) for field in left.fields]
     if change.action is Action.DELETE:
         detail = "It still exists, or exists again."
     elif left is not None and left.action is Action.CREATE:

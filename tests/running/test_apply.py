@@ -28,7 +28,7 @@ from oauthdeploy.core.errors import (
     Unreachable,
 )
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.model.objects import Client, ClientSecret, DeliverTo, Object, Revocation, Scope
+from oauthdeploy.model.objects import Client, ClientSecret, ClientTokens, DeliverTo, Grant, Object, Revocation, Scope
 from oauthdeploy.model.servers import Role
 from oauthdeploy.planning.changes import Action, Change, Reason, Stage
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType, Status
@@ -598,6 +598,36 @@ def test_a_field_that_the_server_dropped_or_changed_is_named(estate: Estate) -> 
     (found,) = report.verification
     assert (found.rule, found.address) == ("field-not-kept", str(WRITE_AS))
     assert found.detail == "description: sent cut short, the server has cut."
+
+
+@pytest.mark.parametrize("verify", [True, False])
+@pytest.mark.parametrize(
+    ("wanted", "kept"),
+    [
+        (Client(enabled=False), {"enabled": True}),
+        (
+            Client(redirect_uris=("https://a.example/cb",)),
+            {"redirect_uris": ("https://a.example/cb", "https://evil.example")},
+        ),
+        (Client(grants=(Grant.AUTHORIZATION_CODE,)), {"grants": (Grant.PASSWORD,)}),
+        (Client(tokens=ClientTokens(access_lifetime=60)), {"tokens": ClientTokens(access_lifetime=86400)}),
+    ],
+)
+def test_a_security_field_that_the_server_did_not_keep_is_an_error(
+    estate: Estate, wanted: Client, kept: dict[str, object], verify: bool
+) -> None:
+    """It is not in force, whoever looks: the answer or the second look."""
+    estate.login.keeps = lambda _address, value: value.model_copy(update=kept)
+    report = estate.apply(plan_of(create(at("client/x@login"), wanted)), verify=verify)
+    (found,) = report.verification.errors
+    assert (found.rule, found.address) == ("not-in-force", "client/x@login")
+
+
+def test_an_option_that_the_server_did_not_keep_is_an_error(estate: Estate) -> None:
+    """What a driver's own option opens is not known here, so it counts as much as any field."""
+    estate.login.keeps = lambda _address, value: value.model_copy(update={"options": {"memory": {"pkce": "none"}}})
+    report = estate.apply(plan_of(create(at("client/x@login"), Client(options={"memory": {"pkce": "S256"}}))))
+    assert [found.rule for found in report.verification.errors] == ["not-in-force"]
 
 
 def test_without_a_second_look_the_answers_themselves_are_compared(estate: Estate) -> None:

@@ -148,6 +148,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Write the value as the server stores it, or leave the field out so that it is not managed.",
     ),
     (
+        "not-in-force",
+        "error",
+        "A field is not in force",
+        "The server accepted the request, but dropped or rewrote a field that decides who may do what, such as PKCE, a "
+        "redirect URI or a lifetime. The change has failed, and the next plan shows it again.",
+        "Check whether the server supports the value; then write one that it stores, or leave the field out.",
+    ),
+    (
         "change-not-kept",
         "error",
         "A change did not last",
