@@ -123,9 +123,9 @@ def test_what_is_no_plan_is_refused_by_name(document: Any) -> None:
 def test_a_newer_addition_is_read_and_a_newer_format_is_not() -> None:
     """The first part of the version decides."""
     document = json.loads(to_text(plan_document(samples.first_plan())))
-    assert isinstance(saved_plan({**document, "format_version": "1.9", "new": 1}, SHAPE), Plan)
+    assert isinstance(saved_plan({**document, "format_version": "2.9", "new": 1}, SHAPE), Plan)
     with pytest.raises(NotAPlan, match="another format version"):
-        saved_plan({**document, "format_version": "2.0"}, SHAPE)
+        saved_plan({**document, "format_version": "3.0"}, SHAPE)
 
 
 JSON_VALUES = st.recursive(
