@@ -164,7 +164,7 @@ class Question:
         self.manifest = manifest
 
     def confirm(self, plan: Plan) -> bool:
-        """Return whether to continue. Raises UsageError if there is nobody to ask."""
+        """Return whether to continue. Raises UsageError if the session is not interactive."""
         from oauthdeploy.reports.builders.plan import plan_report
         from oauthdeploy.reports.text import render_text
 

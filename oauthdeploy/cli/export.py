@@ -150,7 +150,7 @@ def export(source: Source, servers: Servers, selection: Selection, write: bool, 
 
 
 def _require_one_file(request: ManifestRequest) -> None:
-    """Refuse several files, before any server is asked: on standard output nobody could tell where one ends."""
+    """Refuse several files before any server is read: on standard output, they could not be separated."""
     from oauthdeploy.core.errors import UsageError
     from oauthdeploy.manifest.input_files import read_sources
 

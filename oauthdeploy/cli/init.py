@@ -25,7 +25,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class AlreadyThere(OAuthDeployError):
-    """There is a file, and nobody said that it may go."""
+    """The file exists, and --force was not given."""
 
     rule = "file-exists"
 
@@ -100,7 +100,7 @@ def init(path: str, force: bool, no_input: bool, **flags: object) -> None:
 
 
 def default_name(file: str) -> str:
-    """A manifest's name from that of the folder it stands in."""
+    """The name of a manifest, from the name of its folder."""
     folder = Path.cwd() if file == STDOUT else Path(file).absolute().parent
     return re.sub(r"[^A-Za-z0-9._-]+", "-", folder.name).lstrip("._-")[:64] or "estate"
 
@@ -244,7 +244,7 @@ def _check_able(text: str, side: str) -> str:
 
 
 def check_text(text: str) -> str:
-    """A name of a client or scope; what a driver makes of it is told later, by its rules."""
+    """The name of a client or scope; the rules of drivers are checked later."""
     if not text.strip():
         raise click.UsageError("The name is empty.")
     return text

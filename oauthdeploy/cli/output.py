@@ -85,7 +85,7 @@ class Output:
             streams.write_talk(render(self.talk_look()))
 
     def talk(self, text: str) -> None:
-        """Say a line on standard error, unless told to be quiet."""
+        """Write a line to standard error, unless --quiet is set."""
         if not self.quiet:
             streams.write_talk(f"{text}\n")
 
@@ -132,7 +132,7 @@ class Output:
 
     def emit_error(self, error: OAuthDeployError, command: str, sources: tuple[str, ...]) -> None:
         """Write the error in every form that was asked for, so that a pipeline that reads one finds the reason. Text on
-        standard output stays empty: the error is said on standard error.
+        standard output stays empty: the error goes to standard error.
         """
         from oauthdeploy.reports.json import error_document, to_text
 

@@ -1,4 +1,4 @@
-"""What an apply tells while it runs, on standard error: a bar on a terminal, plain lines elsewhere."""
+"""The progress of an apply on standard error: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`oauthdeploy apply --resume`: what became of a run that was cut off, and the rest of it."""
+"""`oauthdeploy apply --resume`: report the state of an interrupted run, and finish it."""
 
 from __future__ import annotations
 

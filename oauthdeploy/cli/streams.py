@@ -11,7 +11,7 @@ from typing import TextIO
 from oauthdeploy.core.disclosure import KNOWN
 
 PLAIN_WIDTH = 100
-"""Columns of a report where nobody says how wide the reader's screen is: a log or a file."""
+"""Columns of a report where the width of the screen is unknown: a log or a file."""
 
 
 def prepare() -> None:
@@ -82,7 +82,7 @@ def _heard(stream: TextIO) -> Iterator[None]:
 
 
 def write_talk(text: str) -> None:
-    """Write to stderr and flush. Talk that nobody can hear is not worth an error."""
+    """Write to stderr and flush. A closed stderr is not an error."""
     stream = sys.stderr
     if stream is None or stream.closed:
         return

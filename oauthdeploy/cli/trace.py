@@ -1,4 +1,4 @@
-"""`--trace`: each HTTP request on standard error, as the client's log tells it; secrets are not in it by construction."""
+"""`--trace`: each HTTP request on standard error, from the client's log, which contains no secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`drift --watch`: look again and again, until somebody stops it.
+"""`drift --watch`: check repeatedly until it is stopped.
 
 first signal     a look that is under way is finished and told, then it ends: exit code 0
 while waiting    it ends at once

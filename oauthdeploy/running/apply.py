@@ -268,7 +268,7 @@ def _look_before(plan: Plan, drivers: Mapping[str, Driver], desired: DesiredStat
     wanted = {name: wanted_of(desired, name) for name in touched}
     for name in {change.address.server for change in plan.changes if _ends_client(change)}:
         if desired.keeps_associations(name):
-            # A client takes its associations along; the journal must know them, or nobody could bring them back.
+            # Deleting a client deletes its associations; they must be in the journal, or a rollback could not restore them.
             wanted[name] = replace(wanted[name], kinds=wanted[name].kinds | {Kind.ASSOCIATION})
     # Drivers may need what they read here for the writes that follow.
     live = read_wanted({name: driver for name, driver in drivers.items() if name in touched}, wanted)
@@ -281,7 +281,7 @@ def _ends_client(change: Change) -> bool:
 
 
 def taken_by(changes: Sequence[Change], live: LiveState) -> Mapping[Address, Sequence[str]]:
-    """The scopes of each client that is deleted or replaced: its associations go with it, and no change says so."""
+    """The scopes of each client that is deleted or replaced: its associations are deleted too, without a change of their own."""
     ended_clients = {change.address for change in changes if _ends_client(change)}
     found: dict[Address, list[str]] = {}
     for server in sorted({address.server for address in ended_clients} & live.servers.keys()):
@@ -403,7 +403,7 @@ def _close(journal: Journal | None, *, interrupted: bool) -> None:
         try:
             journal.end(interrupted=interrupted)
         except JournalFailed:
-            return  # each outcome that isn't in the journal says so itself
+            return  # each outcome that isn't in the journal has a note about it
 
 
 def _state(outcome: Outcome) -> str:

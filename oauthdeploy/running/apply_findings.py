@@ -56,7 +56,7 @@ def skipped(change: Change, cause: Change, how: str) -> Diagnostic:
 
 
 def lock_lost(change: Change) -> Diagnostic:
-    """Why a change was not tried: somebody else may be applying by now."""
+    """Why a change was not tried: another run may be applying now."""
     return about(
         change,
         LockLost.rule,
@@ -67,7 +67,7 @@ def lock_lost(change: Change) -> Diagnostic:
 
 
 def interrupted(change: Change) -> Diagnostic:
-    """Why a change was not tried: the run was told to stop."""
+    """Why a change was not tried: the run was interrupted."""
     return about(
         change, "interrupted", "Not tried, because the run was interrupted", "", "Apply again.", Severity.WARNING
     )

@@ -73,7 +73,7 @@ def recorded_cut_offs(path: Path, *, named: bool = False) -> tuple[tuple[Recorde
     """The clients that the trail says are disabled, the latest record last, and a warning for each line that could not be read.
 
     An audit file is written by more than one release, and it must not keep anybody from planning: a line may have keys that
-    this release doesn't know. A file that is not there is a warning where somebody `named` it.
+    this release doesn't know. A missing file is a warning only if the user `named` it.
     """
     try:
         data = path.read_bytes()

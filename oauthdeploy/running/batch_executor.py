@@ -89,7 +89,7 @@ class BatchExecutor:
         return [held[change.address] if change.address in held else next(written) for change in changes]
 
     def stopped(self, change: Change) -> Diagnostic:
-        """Why a change was not tried after the run was told to stop."""
+        """Why a change was not tried after the run was interrupted."""
         return apply_findings.lock_lost(change) if self.lost.is_set() else apply_findings.interrupted(change)
 
     def align(self, change: Change, cut_at: float) -> Diagnostic | None:
@@ -141,7 +141,7 @@ class BatchExecutor:
                 left = {end.outcome.change.address: end.left for end in results}
                 self.journal.outcome([end.outcome for end in results], left)
         except JournalFailed as error:
-            # It happened all the same; the report says so, and that the journal doesn't.
+            # The change was made nevertheless; the report says so, and that the journal does not record it.
             return [_noted(end, f"Its end is not in the journal: {error.detail}") for end in results]
         return results
 
@@ -155,7 +155,7 @@ class BatchExecutor:
             return [_failed(change, apply_findings.of_error(error, change), error.status) for change in changes]
         except OAuthDeployError as error:
             return [_failed(change, apply_findings.of_error(error, change)) for change in changes]
-        except Exception as error:  # noqa: BLE001  (a driver's fault ends its changes, not the run; no value is told)
+        except Exception as error:  # noqa: BLE001  (a driver's fault ends its changes, not the run; no value is shown)
             problem = f"{type(error).__name__} in {type(driver).__name__}.apply"
             return [_failed(change, apply_findings.of_bug(problem, change)) for change in changes]
         if [answer.address for answer in answers] != [change.address for change in changes]:
@@ -203,7 +203,7 @@ class BatchExecutor:
         return Ended(outcome, tuple(unkept(change, answer)), delivered, answer.value, answer.cut_at)
 
     def _is_needed(self, change: Change) -> bool:
-        """Whether somebody may miss the secret: that of a new client of an authorization server."""
+        """Whether a secret may be lost: that of a new client of an authorization server."""
         sides = self.drivers[change.address.server].connection.server.role.sides
         return change.action is not Action.UPDATE and Side.AUTHORIZATION in sides
 
@@ -261,7 +261,7 @@ def unkept(change: Change, answer: Applied) -> Sequence[Diagnostic]:
     ]
     for path in sorted(paths & wanted.keys() & have.keys()):
         value = wanted[path]
-        # null asks for the server's default, which only the server knows; a secret is never told back reliably.
+        # null asks for the server's default, which only the server knows; no server returns a secret reliably.
         if value is None or value is KNOWN_AFTER_APPLY or isinstance(value, Secret) or is_instruction(path):
             continue
         kept = () if have[path] is None and isinstance(value, tuple) else have[path]
@@ -271,7 +271,7 @@ def unkept(change: Change, answer: Applied) -> Sequence[Diagnostic]:
 
 
 def _failed(change: Change, because: Diagnostic, status: int | None = None) -> Ended:
-    # An error with a status is an answer, so a request was sent; of the others nobody can say.
+    # An error with a status is an answer, so a request was sent; for other errors this is unknown.
     return Ended(Outcome(change, Status.FAILED, because, requests=int(status is not None)))
 
 

@@ -1,4 +1,4 @@
-"""What an apply tells while it runs: the teller that counts, and the NDJSON form with its published schema.
+"""The events of a running apply: the teller that counts them, and their NDJSON form with its published schema.
 
 A stream of `apply -o ndjson` is one line that says what it is, a line for each event as it happens, and one line that says
 how it ended, also where it ended before the first event.
@@ -84,7 +84,7 @@ class SummaryDocument(Model):
     type: Literal["summary"] = Field("summary", description="Always summary.")
     exit_code: int = Field(description="What the command leaves with.", ge=0, le=255)
     complete: bool = Field(description="Whether every change of the plan was made.")
-    interrupted: bool = Field(description="Whether the run was told to stop.")
+    interrupted: bool = Field(description="Whether the run was interrupted.")
     verified: bool = Field(description="Whether the servers were read again afterwards.")
     done: int = Field(description="Changes that were made.", ge=0)
     failed: int = Field(description="Changes that failed.", ge=0)

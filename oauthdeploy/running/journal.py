@@ -134,7 +134,7 @@ class Journal:
         self._append(*(_intent(change, taken.get(change.live_address, ())) for change in changes))
 
     def outcome(self, outcomes: Sequence[Outcome], left: Mapping[Address, Model | None] = NOTHING) -> None:
-        """Record how changes ended; `left` is what each server then had, where its answer told."""
+        """Record how changes ended; `left` is what each server then had, where its answer contained it."""
         self._append(*(_outcome(outcome, left.get(outcome.change.address)) for outcome in outcomes))
 
     def end(self, *, interrupted: bool) -> None:
@@ -194,14 +194,14 @@ class Journal:
 
 @dataclass(frozen=True)
 class JournalContents:
-    """What a journal tells. `torn` is true where the last line was cut short, as by a crash or a full disk."""
+    """The records of a journal. `torn`: the last line is incomplete, as after a crash or on a full disk."""
 
     records: tuple[Mapping[str, Any], ...]
     torn: bool
 
 
 def read_journal(path: Path) -> JournalContents:
-    """Read a journal; a last line that was cut short is left out. Raises JournalFailed for anything else amiss."""
+    """Read a journal; an incomplete last line is left out. Raises JournalFailed for any other damage."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -256,7 +256,7 @@ def last_journal(folder: Path, name: str) -> Path:
 
 
 def read_story(path: Path) -> RunHistory:
-    """What a journal tells. Raises JournalFailed."""
+    """The history of the run that a journal records. Raises JournalFailed."""
     contents = read_journal(path)
     return history_of(contents.records, path=str(path), torn=contents.torn)
 

@@ -100,7 +100,7 @@ def lock(
 
 
 def who_holds(folder: Path, name: str, targets: Iterable[str] = ()) -> Holder | None:
-    """Who holds the lock now; None where nobody does."""
+    """The current holder of the lock; None if it is free."""
     return _read(_path(folder, name, targets))
 
 
@@ -132,7 +132,7 @@ def still_holds(
 
 
 def force_unlock(folder: Path, name: str, targets: Iterable[str] = (), *, only: str | None = None) -> Holder | None:
-    """Remove the lock and return its holder; None if nobody held it.
+    """Remove the lock and return its holder; None if the lock was free.
 
     With `only`, a holder's token, the lock stays where it is another's by now. Raises OSError.
     """
@@ -249,7 +249,7 @@ def _started(pid: int) -> str:
 
 
 def _create(path: Path, holder: Holder) -> bool:
-    """Make the file unless one stands there."""
+    """Create the file unless it exists; give whether it was created."""
     try:
         create_file(path, _record(holder), mode=0o600)
     except FileExistsError:
@@ -295,7 +295,7 @@ def _is_stale(holder: Holder, moment: datetime) -> bool:
 
 
 def _is_running(pid: int) -> bool:
-    if os.name == "nt":  # There, signal 0 would end the process; the lock's time tells.
+    if os.name == "nt":  # There, signal 0 would end the process, so only the lease decides.
         return True
     try:
         os.kill(pid, 0)

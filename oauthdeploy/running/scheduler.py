@@ -24,7 +24,7 @@ from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.planning.changes import Change, Stage
 
 _BatchId = tuple[str, Stage, str, int]
-"""Server, stage, batch key, and a number that tells the parts of a split batch apart."""
+"""Server, stage, batch key, and a number that distinguishes the parts of a split batch."""
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def check_target(target: DeliverTo, *, base: Path) -> Path:
     except (OSError, ValueError) as error:
         raise _file_failed(path, getattr(error, "strerror", None) or "it is no usable path") from None
     if existing is not None and not stat.S_ISREG(existing.st_mode):
-        raise _file_failed(path, "something other than a plain file stands there")
+        raise _file_failed(path, "it exists and is not a regular file")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise _file_failed(path, "its folder is not writable")
     return path

@@ -69,7 +69,7 @@ def deferred(stop: threading.Event) -> Iterator[None]:
 
 
 def _is_nobodys(handler: Any) -> bool:
-    """Whether Python's or our own handler stands there; a program's own one is left to do its work."""
+    """Whether the handler is Python's or our own; a handler of the embedding program stays in place."""
     return handler in (signal.SIG_DFL, signal.default_int_handler) or isinstance(handler, _Unwind)
 
 

@@ -1,4 +1,4 @@
-"""Secrets that a run asked a server to make, and that never came to be delivered, because the run was cut off."""
+"""Secrets that a run asked a server to generate and did not deliver, because the run was killed."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def lost_secrets(
         yield Diagnostic(
             "secret-lost",
             "The secret of a client was probably lost",
-            detail=f"{address} was sent by a run that doesn't know its end ({story.path}). The client is there; nothing says "
-            "that the secret that the server made then was delivered.",
+            detail=f"{address} was sent by a run that did not record the result ({story.path}). The client exists; there is no "
+            "record that the secret that the server generated was delivered.",
             fix=NEW_SECRET,
             severity=Severity.WARNING,
             address=str(address),
@@ -78,7 +78,7 @@ def _target(client: object) -> DeliverTo | None:
 
 
 def _was_delivered(target: DeliverTo, entry: Entry, base: Path) -> bool:
-    """Whether a file stands there that is younger than the request; of other places nobody can tell."""
+    """Whether the file of delivery exists and is newer than the request; for other targets this is unknown."""
     if target.file is None:
         return False
     try:

@@ -3,9 +3,9 @@
     validate()      manifest -> findings
     make_plan()     manifest -> desired -> live -> diff -> plan; on connections that refuse to write
     run_plan()      the same, then apply -> verify -> report
-    detect_drift()  the same as a plan, told as drift; a baseline (read_baseline) accepts what is known
+    detect_drift()  the same as a plan, reported as drift; a baseline (read_baseline) accepts what is known
     compare_live(), compare_environments()  two servers, or two environments -> what differs
-    look_for_drift()  a round of a watch: servers that are down are told, and the others looked at
+    look_for_drift()  a round of a watch: reports the servers that are down, and checks the others
     export_manifest()  live -> manifest, whose plan is empty
     probe()         findings that take a look at the servers
     adopt()         live objects that the manifest names -> marks of ownership, where servers hold them

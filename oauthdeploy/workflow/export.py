@@ -38,7 +38,7 @@ _ROUNDS: Final = 6
 """How often what turns out not to be sayable is left out before the export gives up."""
 
 _STAND_IN: Final = "export-checks-its-plan"
-"""What stands for secrets that aren't known while the plan of an export is checked; it is sent nowhere."""
+"""The placeholder for unknown secrets while the plan of an export is checked; it is never sent."""
 
 _TELLING: Final = 6
 """Characters from which on a secret that is found in a text is more than a chance."""

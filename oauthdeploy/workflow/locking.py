@@ -35,7 +35,7 @@ def audit_file(manifest: Manifest, options: RunOptions) -> Path:
 
 
 def addresses_of(manifest: Manifest) -> list[str]:
-    """The addresses of the servers, by which a lock is told from that of another estate."""
+    """The addresses of the servers, which distinguish a lock from that of another estate."""
     return [server.url for server in manifest.desired.servers.values() if server.url]
 
 
@@ -66,7 +66,7 @@ def locked(
 
 
 def lock_holder(request: ManifestRequest, options: RunOptions | None = None) -> Holder | None:
-    """Who holds the lock of the manifest; None where nobody does. Raises ManifestInvalid."""
+    """The holder of the manifest's lock; None if it is free. Raises ManifestInvalid."""
     options = options or RunOptions()
     manifest = load(request, options)
     return who_holds(state_folder(manifest, options), manifest.desired.name, addresses_of(manifest))

@@ -80,7 +80,7 @@ def request_token_deletion(
     reason: str = "",
     ticket: str = "",
 ) -> tuple[RevocationRequest | None, TokenList | None]:
-    """The order to delete the selected tokens, as `oauthdeploy tokens delete` gives it; nobody is blocked. Writes nothing.
+    """The order to delete the selected tokens, as `oauthdeploy tokens delete` gives it; no client is disabled. Writes nothing.
 
     Gives the order, None where there is nothing to delete, and the list that it was made from, None where the selection names
     the client and so no list is needed. An empty selection needs `everything`. Raises UsageError, TokenNotThere for a handle that

@@ -38,7 +38,7 @@ _SHOWN: Final = 20
 def plan_rollback(request: ManifestRequest, journal: Path, options: RunOptions | None = None) -> tuple[Plan, Manifest]:
     """The plan that takes back what `journal` says was made. Writes nothing.
 
-    What can't be taken back, and what has changed since, is said in the plan's findings. Raises what `make_plan` raises, and
+    What can't be taken back, and what has changed since, is in the plan's findings. Raises what `make_plan` raises, and
     JournalFailed.
     """
     options = options or RunOptions()
@@ -148,7 +148,7 @@ def _cut_off_again(desired: DesiredState, change: Change) -> bool:
 
 
 def _seen_for_order(desired: DesiredState, server: str) -> frozenset[Kind]:
-    """What has to be seen to tell whether somebody else uses by now what the run made."""
+    """What must be read to find out whether other objects now use what the run created."""
     kinds = {Kind.CLIENT, Kind.SCOPE}
     if Side.AUTHORIZATION in desired.servers[server].role.sides:
         kinds.add(Kind.ASSOCIATION)

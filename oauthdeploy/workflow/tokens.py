@@ -20,7 +20,7 @@ from oauthdeploy.workflow.options import RunOptions
 
 
 class ClientNotThere(OAuthDeployError):
-    """No server has the client: probably its name is wrong, and nobody is cut off."""
+    """No server has the client: its name is probably wrong, and no client was cut off."""
 
     rule = "client-not-there"
 
@@ -59,7 +59,7 @@ def list_tokens(
 
         answers, down = ask_each(issuers, ask)
     if selection.client is not None:
-        # Tokens go by the server's id of their client, so without clients nobody knows whose they are.
+        # A token names its client by the server's id, so without the clients its owner is unknown.
         unread = {
             name: state.unreadable[Kind.CLIENT]
             for name, (_, state) in answers.items()

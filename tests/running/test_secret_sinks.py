@@ -135,7 +135,7 @@ def test_only_a_plain_file_is_replaced(tmp_path: Path) -> None:
     for name in ("folder", "link", "pipe"):
         with pytest.raises(DeliveryFailed) as caught:
             check_target(DeliverTo(file=name), base=tmp_path)
-        assert "plain file" in caught.value.detail
+        assert "not a regular file" in caught.value.detail
     assert names(tmp_path) == ["folder", "link", "pipe"]
 
 

@@ -85,7 +85,7 @@ class Draft:
         return _at(self._data, path)
 
     def put(self, path: Path, data: Any, *, braces: bool = False) -> None:
-        """Write a value at a path of keys, in place of what stands there. Mappings on the way are made where they lack."""
+        """Write a value at a path of keys, replacing the present value. Missing mappings on the path are created."""
         raw = raw_of(data)
         holder, place = self._place(path)
         if _same(_at(self._data, path), raw):

@@ -31,7 +31,7 @@ class Drafts:
             draft.put(path, data, braces=braces)
 
     def remove(self, path: Path) -> None:
-        """Take out what stands at a path, with its comments, in each file that has it."""
+        """Remove the value at a path, with its comments, from each file that has it."""
         for _source, draft in self._files:
             if draft.has(path):
                 draft.remove(path)

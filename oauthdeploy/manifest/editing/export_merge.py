@@ -138,7 +138,7 @@ class _Writer:
             self._write((*path, *edit.keys), said("", next(iter(edit.values.values()))))
 
     def _take_out(self, path: Path, keys: Keys) -> None:
-        """Take out what stands there, and the mappings in which nothing is left then."""
+        """Remove the value, and the mappings that are then empty."""
         where = self._where((*path, *keys))
         self.drafts.remove(where)
         for end in range(len(where) - 1, len(where) - len(keys) - 2, -1):

@@ -116,7 +116,7 @@ def _in_flow(lines: list[str], node: SequenceNode, entry: Entry, indent: int) ->
 
 
 def _last_line(node: Value) -> int:
-    """The number of the last line that a value is written on: where a block ends is told only by what is in it."""
+    """The number of the last line that a value is written on: only the content of a block shows where it ends."""
     if is_block(node):
         key, last = entries(node)[-1]
         return max(_last_line(last), 0 if key is None else key.start_mark.line + 1)

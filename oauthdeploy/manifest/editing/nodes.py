@@ -99,7 +99,7 @@ def entries(node: Value) -> list[Entry]:
 
 
 def is_block(node: Node) -> bool:
-    """True for a list or mapping that stands on lines of its own."""
+    """True for a list or mapping in block style."""
     return isinstance(node, CollectionNode) and not node.flow_style and bool(node.value)
 
 

@@ -60,7 +60,7 @@ class Text:
 
     @property
     def comments(self) -> Counter[str]:
-        """The comments, each with how often it stands there."""
+        """The comments, each with its number of occurrences."""
         return Counter(item.text for item in self.trivia if item.text)
 
 
@@ -80,7 +80,7 @@ def read_text(text: str) -> Text:
 
 
 def comments_of(text: str) -> Counter[str]:
-    """The comments of a text with LF line ends, each with how often it stands there."""
+    """The comments of a text with LF line ends, each with its number of occurrences."""
     return read_text(text).comments if "#" in text else Counter()
 
 
@@ -307,7 +307,7 @@ def _hand_out(last: Entry, column: int, items: list[Trivia], column_of: Callable
         levels.append((at + 1, owner(entry), "below"))
     levels = [level for level in levels if level[0] > column]
     waiting: list[str] = []
-    # Nothing stands below the end of a file.
+    # Nothing follows the end of a file.
     speaking = _first_speaking(items) if column >= 0 else len(items)
     for number, item in enumerate(items):
         if number == speaking:

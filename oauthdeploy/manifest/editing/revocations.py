@@ -23,7 +23,7 @@ _SECTION = "revocations"
 
 @dataclass(frozen=True)
 class Addition:
-    """What a file shall hold: `after` in the place of `before`, with the revocation under `key`.
+    """The new content of a file: `after` in place of `before`, with the revocation under `key`.
 
     `already` names the entry that says it all already; then nothing is to be written.
     """

@@ -134,7 +134,7 @@ class _Draft:
     def _introspection(self) -> Iterator[str]:
         """How resource servers ask about tokens: by an account where both sides are of one kind, else as a client.
 
-        Those that verify tokens by themselves ask nobody.
+        Those that verify tokens themselves need no introspection.
         """
         issuer, introspecting = (
             self._drivers[self.answers.authorization_driver],
@@ -290,7 +290,7 @@ def _host_name(url: str) -> str:
 # -- what the sections say ----------------------------------------------------------------------------------------------
 
 _HEAD: Final = (
-    "# OAuth on the servers of this estate, as it shall be: `oauthdeploy plan` shows what would change, `oauthdeploy apply`",
+    "# OAuth on the servers of this estate, as it should be: `oauthdeploy plan` shows what would change, `oauthdeploy apply`",
     "# changes it. What is not written here is not managed: it is never compared and never changed.",
 )
 _SERVERS: Final = (
