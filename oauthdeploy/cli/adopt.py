@@ -34,6 +34,7 @@ def adopt(addresses: tuple[str, ...], source: Source, reach: Reach, yes: bool, o
     from oauthdeploy import workflow
     from oauthdeploy.planning.adoption import adoption_document
     from oauthdeploy.planning.outcome import Status
+    from oauthdeploy.planning.unread import not_known
     from oauthdeploy.reports.adopt import render_adoption
 
     def confirm(found: Adoption) -> bool:
@@ -64,4 +65,6 @@ def adopt(addresses: tuple[str, ...], source: Source, reach: Reach, yes: bool, o
             "json": as_json(lambda: adoption_document(report.adoption, written, failed)),
         }
     )
-    leave(ExitCode.PARTIAL if failed else ExitCode.DONE)
+    if report.unread:
+        streams.write_talk(f"{not_known(report.unread)}\n")
+    leave(ExitCode.PARTIAL if failed else ExitCode.UNREACHABLE if report.unread else ExitCode.DONE)

@@ -187,14 +187,16 @@ class Question:
         return sys.stdin.readline().strip() == "yes"
 
 
-def emit_report(report: ApplyReport, reach: Reach, output: Output, question: Question) -> ExitCode:
+def emit_report(
+    report: ApplyReport, reach: Reach, output: Output, question: Question, *, nothing: str = ""
+) -> ExitCode:
     """Write the report of an apply; of what `question` has shown on the screen, only the rest is shown there. Gives the exit
     code of a report that could not be written, after it was said; DONE where all were.
     """
     from oauthdeploy.reports.builders.apply import apply_report
     from oauthdeploy.reports.text import render_last, render_text
 
-    made = apply_report(report, view_of(question.manifest), partial=reach.partial, allowed=reach.allow)
+    made = apply_report(report, view_of(question.manifest), partial=reach.partial, allowed=reach.allow, nothing=nothing)
 
     def rest(look: Look) -> str:
         if question.shown:

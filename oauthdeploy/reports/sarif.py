@@ -21,6 +21,7 @@ from urllib.parse import quote
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan, path_text
 from oauthdeploy.model.explanation import RuleFacts
 from oauthdeploy.planning.json_documents import Document
+from oauthdeploy.planning.unread import Unread, not_known
 from oauthdeploy.reports.document import Report
 from oauthdeploy.reports.json import to_text
 from oauthdeploy.reports.results import results_of
@@ -37,7 +38,14 @@ def render_sarif(report: Report, rules: Mapping[str, RuleFacts], *, version: str
     found = Diagnostics.of(results_of(report))
     return to_text(
         sarif_document(
-            found, rules, command=report.run.value, version=version, files=report.files, base=base, root=root
+            found,
+            rules,
+            command=report.run.value,
+            version=version,
+            files=report.files,
+            base=base,
+            root=root,
+            unread=report.unread,
         )
     )
 
@@ -51,13 +59,15 @@ def sarif_document(
     files: Sequence[str] = (),
     base: str = "",
     root: str = "",
+    unread: Sequence[Unread] = (),
 ) -> Document:
     """The findings of one run of `command` as a SARIF log.
 
     `rules` explains the rules by id; one that it lacks is described by its first finding. `version` is that of the tool. A
     finding without a place is shown at the top of the first of `files`, since forges refuse one without. Relative file names
     start from the folder `base`; what lies below the folder `root`, the repository's, is named from there, so that a forge
-    finds it. Both are absolute paths; without them names stay as they are.
+    finds it. Both are absolute paths; without them names stay as they are. `unread` is what could not be read, so that the
+    results are not all that there may be: the run is then not successful, and says why (section 3.20).
     """
     name_file = partial(_artifact, base=base, root=root)
     top = SourceSpan(files[0] if files else "-", 1, 1)
@@ -73,10 +83,20 @@ def sarif_document(
         "tool": {"driver": driver},
         "automationDetails": {"id": f"oauthdeploy/{command}/"},
         "columnKind": "unicodeCodePoints",
-        "invocations": [{"executionSuccessful": True}],
+        "invocations": [_invocation(unread)],
         "results": _results(found, order, top, name_file),
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _invocation(unread: Sequence[Unread]) -> Document:
+    made: Document = {"executionSuccessful": not unread}
+    if unread:
+        made["toolExecutionNotifications"] = [
+            {"level": "error", "descriptor": {"id": "not-known"}, "message": {"text": not_known((item,))}}
+            for item in unread
+        ]
+    return made
 
 
 # -- rules --------------------------------------------------------------------------------------------------------------

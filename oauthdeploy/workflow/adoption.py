@@ -13,6 +13,7 @@ from oauthdeploy.model.state import DesiredState
 from oauthdeploy.planning.adoption import Adoption, adoption
 from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.outcome import Outcome
+from oauthdeploy.planning.unread import Unread, selected
 from oauthdeploy.running.apply import require_safety
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.journal import JOURNALS, Journal
@@ -29,13 +30,14 @@ from oauthdeploy.workflow.server_identity import identities
 @dataclass(frozen=True)
 class AdoptReport:
     """What was found (`adoption`) and what became of the marks (`outcomes`, none where there was nothing to write); the safety
-    rules that were lifted (`allowed`), and the `journal`.
+    rules that were lifted (`allowed`), the `journal`, and what the manifest names that couldn't be read (`unread`).
     """
 
     adoption: Adoption
     outcomes: tuple[Outcome, ...] = ()
     allowed: tuple[str, ...] = ()
     journal: str = ""
+    unread: tuple[Unread, ...] = ()
 
 
 def probe(request: ManifestRequest, options: RunOptions | None = None) -> Diagnostics:
@@ -64,10 +66,13 @@ def adopt(
     manifest = load(request, options)
     with connected(manifest, options, read_only=True) as readers:
         plan, live, _reports = plan_now(manifest, readers, options)
-    _require_addresses(manifest.desired, Names(manifest.desired, live), addresses)
+    names = Names(manifest.desired, live)
+    _require_addresses(manifest.desired, names, addresses)
+    # Objects that the manifest doesn't name are nothing to adopt, so that it doesn't matter whether some are hidden.
+    unread = tuple(item for item in selected(plan.unread, manifest.desired, addresses, (), names) if not item.hidden)
     found = adoption(manifest.desired, live, plan, driver_facts(), addresses)
     if found.plan.is_empty:
-        return AdoptReport(found)
+        return AdoptReport(found, unread=unread)
     if confirm is not None and not confirm(found):
         return None
     lifted = require_safety(found.plan, options.allow)
@@ -88,7 +93,7 @@ def adopt(
                     fix="Nothing was written. Run adopt again.",
                 )
         outcomes = write_marks(found.plan, drivers, journal, lifted, holds_lock=holds_lock)
-        return AdoptReport(found, outcomes, lifted, str(journal.path))
+        return AdoptReport(found, outcomes, lifted, str(journal.path), unread)
 
 
 def _require_addresses(desired: DesiredState, names: Names, addresses: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import OAuthDeployError, StalePlan, UsageError
+from oauthdeploy.core.exit_codes import ExitCode
 from oauthdeploy.core.schemas import shape_problem
 from oauthdeploy.core.version import __version__
 from oauthdeploy.drivers.base import Driver
@@ -29,6 +30,7 @@ from oauthdeploy.planning.planfile.staleness import (
     compare_plans,
     manifest_moved,
 )
+from oauthdeploy.planning.unread import not_known
 from oauthdeploy.workflow.apply import planned
 from oauthdeploy.workflow.connections import connected, environment, narrowed, validate
 from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
@@ -44,6 +46,13 @@ class PlanUnreadable(OAuthDeployError):
     """The file of a saved plan can't be read."""
 
     rule = "plan-unreadable"
+
+
+class NotKnown(OAuthDeployError):
+    """Something that a saved plan is about can't be read, so that nobody knows whether the plan still holds."""
+
+    exit_code = ExitCode.UNREACHABLE
+    rule = "not-known"
 
 
 # -- to a file and back -----------------------------------------------------------------------------------------------
@@ -246,6 +255,12 @@ def run_saved(
     def make(readers: Mapping[str, Driver]) -> Job:
         job = planned(manifest, readers, options)
         found = compare_plans(saved, job.plan, job.live)
+        if found.stale and job.plan.unread:
+            raise NotKnown(
+                "The saved plan cannot be checked, because not all servers could be read",
+                detail=not_known(job.plan.unread),
+                fix="Nothing was written. Let oauthdeploy read what the plan is about, then apply it again.",
+            )
         if found.stale:
             raise stale(found.moved)
         return replace(job, in_place=found.in_place, reviewed=True)

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
 from oauthdeploy.manifest.explaining.rules import all_rules
+from oauthdeploy.planning.unread import Unread
 from oauthdeploy.reports.json import to_text
 from oauthdeploy.reports.sarif import FINGERPRINT, sarif_document
 from tests.reports import published
@@ -240,3 +242,16 @@ def test_the_official_schema_accepts_every_rule_and_finding() -> None:
     items = [Diagnostic(name, facts.title, "x", "y", span=ERROR.span) for name, facts in RULES.items()]
     made = sarif_document(Diagnostics.of([*items, ERROR]), RULES, command="validate", version="1.2.3")
     assert [error.message for error in validator_for(schema)(schema).iter_errors(made)] == []
+
+
+def test_what_could_not_be_read_makes_the_run_unsuccessful_and_is_notified() -> None:
+    """SARIF 2.1.0, 3.20: results that are not all there may be are told from none; with the reason for each kind."""
+    unread = (Unread("login", Kind.SCOPE, "403 Forbidden"), Unread("orders", Kind.CLIENT, "500 Internal Server Error"))
+    made = log(unread=unread)
+    (invocation,) = made["invocations"]
+    assert invocation["executionSuccessful"] is False
+    assert [one["message"]["text"] for one in invocation["toolExecutionNotifications"]] == [
+        "Not known: scopes on login (403 Forbidden).",
+        "Not known: clients on orders (500 Internal Server Error).",
+    ]
+    assert log()["invocations"] == [{"executionSuccessful": True}]

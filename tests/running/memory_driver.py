@@ -18,7 +18,7 @@ from oauthdeploy.model.capabilities import Capability, DriverFacts, every_field,
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Client, Object, Revocation
 from oauthdeploy.model.servers import Limits, Role, Server
-from oauthdeploy.model.state import LiveObject, ServerState, TokenCount
+from oauthdeploy.model.state import LiveObject, Ownership, ServerState, TokenCount
 from oauthdeploy.planning.changes import Action, Change
 
 
@@ -44,6 +44,7 @@ class MemoryServer:
     `check_error` and `read_error` are raised; `before` and `after` are called around each change of a batch, and may
     raise; `keeps` changes what is stored of an object; `secrets` are told of the clients of those names; `lost` goes with each
     write. With `marks` the server tells no secrets and records the revision of each one that it was sent.
+    `hidden` kinds are read as far as the account may see them; `owners` are the manifests in the marks of objects.
     """
 
     objects: dict[Address, Object] = field(default_factory=dict)
@@ -52,6 +53,8 @@ class MemoryServer:
     check_error: Exception | None = None
     read_error: Exception | None = None
     unreadable: dict[Kind, Diagnostic] = field(default_factory=dict)
+    hidden: dict[Kind, Diagnostic] = field(default_factory=dict)
+    owners: dict[Address, str] = field(default_factory=dict)
     before: Callable[[Change], None] = lambda _change: None
     after: Callable[[Change], None] = lambda _change: None
     keeps: Callable[[Address, Object], Object] = lambda _address, value: value
@@ -110,17 +113,23 @@ class MemoryDriver(Driver):
             raise self.store.read_error
         named = wanted.objects.keys() | wanted.absent
         found = {
-            address: self._live(address, value)
+            address: self._owned(address, self._live(address, value), wanted.owner)
             for address, value in self.store.objects.items()
             if address.kind in wanted.kinds - self.store.unreadable.keys() and (wanted.everything or address in named)
         }
-        if Kind.REVOCATION in wanted.kinds:
+        if Kind.REVOCATION in wanted.kinds - self.store.unreadable.keys():
             found |= {
                 address: self._revocation(value)
                 for address, value in wanted.objects.items()
                 if isinstance(value, Revocation)
             }
-        return ServerState(self.name, found, MappingProxyType(dict(self.store.unreadable)), requests=1)
+        return ServerState(
+            self.name,
+            found,
+            MappingProxyType(dict(self.store.unreadable)),
+            requests=1,
+            hidden=MappingProxyType(dict(self.store.hidden)),
+        )
 
     def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
         store = self.store
@@ -150,6 +159,12 @@ class MemoryDriver(Driver):
         bare = value.model_copy(update={"secret": None})
         bare.model_fields_set.discard("secret")
         return replace(found, value=bare, blind=frozenset({"secret.value"}), revision=self.store.marks.get(address))
+
+    def _owned(self, address: Address, found: LiveObject, ours: str) -> LiveObject:
+        owner = self.store.owners.get(address)
+        if owner is None:
+            return found
+        return replace(found, owner=owner, ownership=Ownership.OURS if owner == ours else Ownership.FOREIGN)
 
     def _revocation(self, value: Revocation) -> LiveObject:
         left = self.store.tokens.get(value.client, 0)

@@ -36,9 +36,10 @@ def apply_report(
     *,
     partial: bool = False,
     allowed: Collection[str] = (),
+    nothing: str = "",
 ) -> Report:
-    """What an apply did, with the plan that it carried out. `partial` says that a selection was made."""
-    planned = plan_report(report.plan, manifest, partial=partial, allowed={*allowed, *report.allowed})
+    """What an apply did, with the plan that it carried out. `partial` and `nothing` are those of `plan_report`."""
+    planned = plan_report(report.plan, manifest, partial=partial, allowed={*allowed, *report.allowed}, nothing=nothing)
     made = [_item(outcome, planned_item) for outcome, planned_item in _with_items(report, planned)]
     columns = columns_of(planned.servers, made)
     whole = report.outcomes or report.in_place

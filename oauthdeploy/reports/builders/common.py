@@ -95,9 +95,9 @@ def differing_lines(
 ) -> tuple[str, ...]:
     """What an apply doesn't repair, in sentences: `Orphaned: client/old@login.`"""
     found = (
-        ("Orphaned", [str(address) for address in orphaned]),
-        ("Unexpected", [str(address) for address in unexpected]),
         ("The sides disagree", [str(address) for address in disagreeing]),
+        ("Unexpected", [str(address) for address in unexpected]),
+        ("Orphaned", [str(address) for address in orphaned]),
     )
     return tuple(f"{word}: {visible(listed(names, _SHOWN_LAST))}." for word, names in found if names)
 

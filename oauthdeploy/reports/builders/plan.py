@@ -50,8 +50,11 @@ def plan_report(
     *,
     partial: bool = False,
     allowed: Collection[str] = (),
+    nothing: str = "",
 ) -> Report:
-    """The plan as a report. `partial` says that a selection was made; `allowed` are the safety rules that are lifted."""
+    """The plan as a report. `partial` says that a selection was made; `allowed` are the safety rules that are lifted; `nothing`
+    is what is said of a plan without changes that is not about the whole manifest.
+    """
     manifest = manifest or ManifestView()
     items = [item_of(change, manifest) for change in sorted(plan.changes, key=_place)]
     servers = in_order(plan.servers)
@@ -61,7 +64,7 @@ def plan_report(
         run=Run.PLAN,
         name=visible(plan.name),
         verdict=_verdict(plan, stops),
-        headline=plan_line(plan, partial=partial, allowed=allowed),
+        headline=plan_line(plan, partial=partial, allowed=allowed, nothing=nothing),
         subject=plan,
         servers=servers,
         columns=columns,
@@ -78,10 +81,12 @@ def plan_report(
     )
 
 
-def plan_line(plan: Plan, *, partial: bool = False, allowed: Collection[str] = ()) -> str:
+def plan_line(plan: Plan, *, partial: bool = False, allowed: Collection[str] = (), nothing: str = "") -> str:
     """What is to be done in numbers, or that there is nothing to do; then what `apply` would stop at, and what isn't known."""
     if plan.changes:
         line = f"Plan: {', '.join(count.words for count in counts_of(plan))}."
+    elif nothing:
+        line = nothing
     elif partial:
         line = "No changes in the selected part."
     elif plan.unread:

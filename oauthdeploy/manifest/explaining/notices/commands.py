@@ -50,6 +50,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Use the file exactly as saved, or make and review a new plan.",
     ),
     (
+        "not-known",
+        "error",
+        "A saved plan cannot be checked",
+        "Something that the plan is about can't be read, so nobody knows whether the plan still holds. SARIF reports have "
+        "it as a notification for each kind that could not be read.",
+        "Give the account permission to read it, or repair the server; then apply the plan again.",
+    ),
+    (
         "plan-unreadable",
         "error",
         "The plan file can't be read",
