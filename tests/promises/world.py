@@ -19,11 +19,15 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import Forbidden
 from oauthdeploy.drivers import registry
 from oauthdeploy.drivers.base import Applied, Connection, Driver, DriverInfo
+from oauthdeploy.model.capabilities import yes
 from oauthdeploy.model.objects import Client, Revocation
+from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import LiveObject, LiveToken
 from tests.running.memory_driver import FACTS, MemoryDriver, MemoryServer
 
 OWNER = "shop"
+_FACTS = replace(FACTS, block_proof={role: yes() for role in Role})
+"""Reading a client again proves that it is cut off."""
 MANIFEST = """\
 version: 1
 name: shop
@@ -184,6 +188,6 @@ def world_in(made: World) -> Iterator[World]:
 
     point = EntryPoint("memory", "tests.promises:nothing", registry.GROUP)
     known = registry.Registry(registry.BUILT_IN, lambda: [point])
-    known._infos["memory"] = DriverInfo(FACTS, open_memory)
+    known._infos["memory"] = DriverInfo(_FACTS, open_memory)
     with patch.object(registry, "_registry", lambda: known):
         yield made
