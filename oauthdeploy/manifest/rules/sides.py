@@ -8,7 +8,7 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Severity
 from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, object_address, rule
 from oauthdeploy.manifest.rules.context import RuleContext
-from oauthdeploy.model.capabilities import Capability
+from oauthdeploy.model.capabilities import Answer, Capability
 from oauthdeploy.model.objects import Grant, Trust
 
 
@@ -314,17 +314,75 @@ def account_missing(context: RuleContext) -> Iterator[Finding]:
     if context.document.resource_owners is None:
         return
     owners = frozenset(context.document.resource_owners)
-    ours = any(
-        isinstance(value, Trust) and value.via in ("local", "remote")
-        for server in context.servers
-        for _, value in context.placed.get((server, Kind.TRUST), ())
-    )
-    for key, _ in context.clients_with[Grant.CLIENT_CREDENTIALS] if ours else ():
+    for key, _ in context.clients_with[Grant.CLIENT_CREDENTIALS] if _sharing_accounts(context) else ():
         if key not in owners:
             yield client_finding(key, "grants", f"resource_owners doesn't list the account {key}.")
 
 
+@rule(
+    "resource-owners-unchecked",
+    Severity.WARNING,
+    "Resource owners are not checked",
+    reason="Accounts are checked where a resource server runs requests as accounts of its own, named by an authorization server "
+    "of the same kind, and where the driver can read accounts. Elsewhere, listed accounts are never compared with anything.",
+    source="webMethods Integration Server, Configuring OAuth; oauthdeploy drivers: capability tables",
+    fix="Remove resource_owners, or check the accounts by hand.",
+    bad="""
+servers:
+  partner-idp:
+    role: authorization
+    driver: external
+    introspection: {endpoint: "https://idp.example.com/introspect", client_id: orders-rs, client_secret: "${env:RS_SECRET}"}
+  orders:
+    role: resource
+    driver: webmethods
+    url: https://is-orders.example.com:5543
+    authorization_server: partner-idp
+resource_owners: [alice]
+""",
+    good="""
+servers:
+  login:
+    role: authorization
+    driver: webmethods
+    url: https://is-auth.example.com:5543
+  orders:
+    role: resource
+    driver: webmethods
+    url: https://is-orders.example.com:5543
+    authorization_server: login
+resource_owners: [alice]
+""",
+    void=True,
+)
+def owners_unchecked(context: RuleContext) -> Iterator[Finding]:
+    """resource_owners where no two servers share accounts, or on a server whose driver can't read accounts."""
+    if not context.document.resource_owners or not context.servers:
+        return
+    asked = _sharing_accounts(context)
+    if not asked:
+        yield Finding(("resource_owners",), "No server is asked whether it has these accounts.")
+    for name in asked:
+        known = context.writable(name) and context.facts(name) is not None
+        support = context.support(name, Capability.USERS_LIST)
+        if known and support.answer is Answer.NO:
+            note = f": {support.note}" if support.note else ""
+            yield Finding(("resource_owners",), f"The accounts of {name} are not checked{note}.")
+
+
+def _sharing_accounts(context: RuleContext) -> tuple[str, ...]:
+    """The servers of the pairs in which a resource server runs requests as accounts that its authorization server names."""
+    pairs = [
+        (server, value.authorization_server)
+        for server in context.servers
+        for _, value in context.placed.get((server, Kind.TRUST), ())
+        if isinstance(value, Trust) and value.via in ("local", "remote")
+    ]
+    return tuple(dict.fromkeys(name for pair in pairs for name in pair if name in context.servers))
+
+
 RULES: tuple[Rule, ...] = (
+    owners_unchecked,
     description_missing,
     opens_nothing,
     not_on_resource_server,

@@ -247,6 +247,11 @@ FIRES: dict[str, list[str]] = {
         app(f"type: confidential, grants: [client_credentials], {SECRET}") + "resource_owners: []\n",
         servers(BOTH) + app(f"type: confidential, grants: [client_credentials], {SECRET}") + "resource_owners: [x]\n",
     ],
+    "resource-owners-unchecked": [
+        servers(AS) + app(f"type: public, {CODE}]") + "resource_owners: [alice]\n",
+        servers(IDP, "rs: {role: resource, driver: webmethods, url: 'https://rs', authorization_server: idp}")
+        + "resource_owners: [alice]\n",
+    ],
     "not-supported": [
         servers(RFC7591) + app("type: public, enabled: true"),
         servers(RFC7591) + app("type: public, enabled: null"),

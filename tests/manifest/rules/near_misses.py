@@ -253,6 +253,11 @@ SILENT: dict[str, list[str]] = {
         + app(f"type: confidential, grants: [client_credentials], {SECRET}")
         + "resource_owners: [alice]\n",
     ],
+    "resource-owners-unchecked": [
+        app(f"type: public, {CODE}]") + "resource_owners: [alice]\n",
+        servers(BOTH) + app(f"type: public, {CODE}]") + "resource_owners: [alice]\n",
+        servers(IDP, RS.replace("login", "idp")) + app(f"type: public, {CODE}]") + "resource_owners: []\n",
+    ],
     "not-supported": [
         servers(RFC7591) + app("type: public, name: App, description: x"),
         # lifetimes matter where tokens are made; what a resource server can't hold of them it doesn't need
