@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +149,24 @@ def test_what_belongs_to_another_manifest_is_refused(estate: Estate) -> None:
     estate.adopt("foreign-ownership")
     assert owners(estate) == {"orders.read": "billing", "shop": "billing"}
     assert estate.plan().is_empty
+
+
+def test_what_the_manifest_drops_without_pruning_is_orphaned(estate: Estate) -> None:
+    """By its mark, in plan and drift alike, until the rule is ignored; what somebody made by hand is unexpected, and no more."""
+    realm = estate.site.realm
+    realm.add("/clients", {"clientId": "by-hand"})
+    estate.says(OURS).apply()
+    assert not estate.plan().differs
+    estate.says("clients: {kept: {type: public}}\nscopes: {orders.read: {description: Read}}").apply()
+    plan = estate.plan()
+    assert plan.is_empty
+    assert plan.differs
+    assert {str(item.address): item.rule for item in plan.kept if item.rule} == {
+        "client/by-hand@login": "unexpected",
+        "client/shop@login": "orphaned",
+    }
+    drift, _ = workflow.detect_drift(estate.request, estate.options, unnamed=False)
+    assert [(str(item.address), item.orphaned) for item in drift.items if item.counts] == [("client/shop@login", True)]
+    quiet = replace(estate.request, severities={"orphaned": "ignore"})
+    assert not workflow.make_plan(quiet, estate.options)[0].differs
+    assert not workflow.detect_drift(quiet, estate.options, unnamed=False)[0].drifted
