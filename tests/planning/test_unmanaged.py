@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.model.objects import Client
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Prune, PrunePolicy
+from oauthdeploy.planning.diff import EXTERNAL_MISSING
 from oauthdeploy.planning.drift.classification import DriftClass, classify
 from oauthdeploy.planning.unmanaged import counted, kept_findings, weighed_kept
 from oauthdeploy.reports.builders.common import lines_of
@@ -134,10 +135,15 @@ def states(draw: st.DrawFn) -> tuple[DesiredState, LiveState]:
 
 @given(states())
 def test_a_plan_and_a_look_for_drift_agree(both: tuple[DesiredState, LiveState]) -> None:
-    """On the same state drift counts what the plan counts, and besides only what the plan names in its last line."""
+    """On the same state drift counts what the plan counts, an error for a missing object of another manifest included, and
+    besides only what the plan names in its last line.
+    """
     wanted, seen = both
     plan = plan_of(wanted, seen)
+    missing = any(item.rule == EXTERNAL_MISSING for item in plan.diagnostics.errors)
     found = classify(wanted, seen, plan, FACTS)
-    assert found.drifted == bool(plan.differs or lines_of(plan))
+    assert found.drifted == bool(plan.differs or missing or lines_of(plan))
     own = classify(wanted, seen, plan, FACTS, unnamed=False)
-    assert plan.differs == any(item.counts and item.kind is not DriftClass.SIDES_DISAGREE for item in own.items)
+    assert (plan.differs or missing) == any(
+        item.counts and item.kind is not DriftClass.SIDES_DISAGREE for item in own.items
+    )
