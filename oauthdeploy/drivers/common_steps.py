@@ -24,6 +24,9 @@ T = TypeVar("T")
 APART: Final = ("secret", f"{OPTIONS}.")
 """What drivers send by steps of its own."""
 
+_ATTEMPTS: Final = 4
+OVERLOADED: Final = frozenset({429, 503})
+"""Statuses of a server that has too much to do; none of them says whether the request was carried out."""
 GONE: Final = "It was already gone."
 ADOPTED: Final = "The answer was lost; reading the server again showed the change."
 
@@ -59,21 +62,25 @@ def parsed(server: str, method: str, path: str, read: Callable[[], T]) -> T:
 
 
 def create_or_find(post: Callable[[], T], find: Callable[[], T | None]) -> tuple[T, bool]:
-    """Create something whose answer may get lost: then look for it before it is tried once more.
+    """Create something whose answer may get lost: then look for it before it is tried again.
 
-    Gives what stands there now, and whether it was found rather than told by the answer.
+    A server that is overloaded is tried more often; before each request the client waits as long as the server asked for. Gives
+    what stands there now, and whether it was found rather than told by the answer.
     """
     last: ServerError | None = None
-    for _attempt in range(2):
+    for attempt in range(_ATTEMPTS):
         try:
             return post(), False
         except ServerError as error:
             if not error.uncertain and last is None:
                 raise
+            overloaded = error.status in OVERLOADED
             last = last or error
         found = find()
         if found is not None:
             return found, True
+        if attempt and not overloaded:
+            break
     assert last is not None
     raise last
 

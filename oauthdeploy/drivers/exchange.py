@@ -143,14 +143,15 @@ def refused(call: Call, status: int, words: str) -> ServerError:
         case 409:
             return call.error(Conflict, f"{name} reports a conflict", status, words)
         case 502 | 503 | 504:
-            # 503 says that the request was not handled (RFC 9110, 15.6.4); after 502 and 504 the server behind the
-            # gateway may have done it.
-            unsure = call.writes and status != 503
+            # 503 should say that the request was not handled (RFC 9110, 15.6.4), but gateways also send it when the server
+            # behind them was too slow, and has done it.
             fix = "The server or a proxy before it is not ready; try again later."
-            return call.error(Unreachable, f"{name} is not available", status, words, fix, unsure)
+            return call.error(Unreachable, f"{name} is not available", status, words, fix, call.writes)
+        case 429:
+            fix = "Lower limits.parallel or limits.requests_per_second."
+            return call.error(Rejected, f"{name} rejects the request", status, words, fix, call.writes)
         case _ if 400 <= status < 500:
-            fix = "Lower limits.parallel or limits.requests_per_second." if status == 429 else ""
-            return call.error(Rejected, f"{name} rejects the request", status, words, fix)
+            return call.error(Rejected, f"{name} rejects the request", status, words)
         case _ if status >= 500:
             fix = "See the server's log."
             return call.error(ServerError, f"{name} failed", status, words, fix, call.writes)

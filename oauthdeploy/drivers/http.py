@@ -1,8 +1,9 @@
 """The one HTTP client of all drivers: pools, timeouts, retries, limits, TLS, trace, and answers turned into our errors.
 
 What may be repeated: GET, HEAD, OPTIONS, PUT and DELETE (RFC 9110, 9.2.2) after a broken connection, a time out, 429, 502,
-503 and 504; POST and PATCH only when the server certainly did not carry them out: no connection was made, or it answered
-429 or 503. A driver that knows better says so with `repeatable`.
+503 and 504; POST and PATCH only when the server certainly did not carry them out: no connection was made. A 429 or 503 may come
+from a gateway after the server has acted, so it proves nothing: the error is `uncertain`, and the driver looks before it sends
+the request again. A driver that knows that twice is the same as once says so with `repeatable`.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ log = logging.getLogger("oauthdeploy.http")
 __all__ = ["AdminClient", "Answer", "BasicAuth", "BearerAuth", "RenewingAuth", "Tally", "counting", "open_client"]
 
 _IDEMPOTENT: Final = SAFE_METHODS | {"PUT", "DELETE"}
-_NOT_CARRIED_OUT: Final = frozenset({429, 503})
+_OVERLOADED: Final = frozenset({429, 503})
 _PASSING: Final = frozenset({429, 502, 503, 504})
 
 
@@ -258,7 +259,7 @@ class AdminClient:
 
     def _adapt(self, response: Response, begun: float) -> None:
         """Press the server less where it says that it has too much, and more again where it copes."""
-        if response.status_code in _NOT_CARRIED_OUT:
+        if response.status_code in _OVERLOADED:
             after = _asked_to_wait(response)
             self._throttle.slow_down(begun, None if after is None else min(after, RETRY_AFTER_LIMIT))
         elif response.status_code < 500:
@@ -330,7 +331,7 @@ class AdminClient:
             return judge(call, response.status_code, response.headers, raw, lambda: self._guarded(request))
         except ServerError as error:
             status = error.status
-            if status in _PASSING and (call.repeatable or status in _NOT_CARRIED_OUT):
+            if status in _PASSING and call.repeatable:
                 raise _Again(error, _asked_to_wait(response)) from None
             raise
 

@@ -34,9 +34,11 @@ class Fault(Enum):
     HANG_AFTER = "hang after"
     ACT_LATE = "act when the client has given up"
     TOO_MANY = "429 before"
+    TOO_MANY_AFTER = "429 after"
     ERROR_BEFORE = "500 before"
     ERROR_AFTER = "500 after"
     UNAVAILABLE = "503 before"
+    UNAVAILABLE_AFTER = "503 after"
     GATEWAY_AFTER = "504 after"
     TRUNCATED = "truncated after"
     GARBAGE = "garbage after"
@@ -309,9 +311,11 @@ class _Handler(BaseHTTPRequestHandler):
             Fault.HANG_BEFORE: self._hang_up,
             Fault.HANG_AFTER: self._hang_up,
             Fault.TOO_MANY: lambda: self._send(429, {"Retry-After": "0", **kind}, b'{"message": "slowly"}'),
+            Fault.TOO_MANY_AFTER: lambda: self._send(429, kind, b'{"message": "slowly"}'),
             Fault.ERROR_BEFORE: lambda: self._send(500, kind, b'{"message": "it failed"}'),
             Fault.ERROR_AFTER: lambda: self._send(500, kind, b'{"message": "it failed"}'),
             Fault.UNAVAILABLE: lambda: self._send(503, page, _PAGE),
+            Fault.UNAVAILABLE_AFTER: lambda: self._send(503, page, _PAGE),
             Fault.GATEWAY_AFTER: lambda: self._send(504, page, _PAGE),
             Fault.TRUNCATED: lambda: self._send(200, kind, answer or b"{}", claimed=len(answer or b"{}") + 20),
             Fault.GARBAGE: lambda: self._send(200, kind, b'{"\xff\x00 [[[ ' + os.urandom(20).hex().encode()),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from oauthdeploy.core.errors import Forbidden, NotFound, Rejected
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers.common_steps import at_once, parsed
+from oauthdeploy.drivers.common_steps import at_once, create_or_find, parsed
 from oauthdeploy.drivers.http import AdminClient, Answer
 from oauthdeploy.drivers.json_values import Garbled, a_number, an_object
 from oauthdeploy.drivers.json_wire import FORM, Route
@@ -120,8 +120,8 @@ class AdminApi:
         return self._delete(CLIENT, uuid)
 
     def new_secret(self, uuid: str) -> None:
-        """Let the server make a new secret for a client; the client's JSON tells it."""
-        self._send("POST", CLIENT_SECRET, uuid)
+        """Let the server make a new secret for a client; the client's JSON tells it, and the last one made counts."""
+        self._send("POST", CLIENT_SECRET, uuid, repeatable=True)
 
     def may_view_clients(self) -> bool:
         """Whether the account may view all clients, told by a request that asks for that right alone."""
@@ -157,8 +157,14 @@ class AdminApi:
         """POST a protocol mapper of a client scope, or PUT the one whose id it has."""
         if "id" in mapper:
             self._send("PUT", MAPPER, scope, str(mapper["id"]), body=mapper)
-        else:
+            return
+
+        def post() -> Json:
             self._send("POST", MAPPERS, scope, body=mapper)
+            return mapper
+
+        named = mapper.get("name")
+        create_or_find(post, lambda: next((m for m in self._list(MAPPERS, scope) if m.get("name") == named), None))
 
     def delete_mapper(self, scope: str, mapper: str) -> None:
         """DELETE a protocol mapper of a client scope."""
@@ -202,7 +208,7 @@ class AdminApi:
 
     def push_revocation(self, uuid: str) -> Json:
         """Tell a client that has an admin URL of its not-before; gives the addresses that took it and those that failed."""
-        answer = self._send("POST", PUSH, uuid)
+        answer = self._send("POST", PUSH, uuid, repeatable=True)
         return parsed(self.http.server, "POST", PUSH, lambda: an_object(answer.body or {}, "an answer"))
 
     def revoke(self, token: Secret, client_id: str, secret: Secret | None) -> None:
@@ -216,7 +222,7 @@ class AdminApi:
         No answer carries a Date and only a master administrator may read the time. But an initial access token tells when it was
         made: one that nobody gets to see is made for a second, and deleted.
         """
-        answer = self._send("POST", INITIAL_ACCESS, body={"count": 1, "expiration": 1})
+        answer = self._send("POST", INITIAL_ACCESS, body={"count": 1, "expiration": 1}, repeatable=True)
 
         def read() -> tuple[str, int]:
             raw = an_object(answer.body, "an initial access token")
@@ -256,9 +262,15 @@ class AdminApi:
             ) from None
 
     def _send(
-        self, method: str, path: str, *segments: str, body: Any = None, params: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *segments: str,
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+        repeatable: bool | None = None,
     ) -> Answer:
-        return self.http.request(method, self._route(path, *segments), body, params=params)
+        return self.http.request(method, self._route(path, *segments), body, params=params, repeatable=repeatable)
 
     def _object(self, path: str, *segments: str, params: Mapping[str, str] | None = None) -> Json:
         answer = self._send("GET", path, *segments, params=params)

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
-from oauthdeploy.core.errors import Conflict, UnexpectedAnswer
+from oauthdeploy.core.errors import Conflict, ServerError, UnexpectedAnswer
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
-from oauthdeploy.drivers.common_steps import parsed, warning_of, writing
+from oauthdeploy.drivers.common_steps import OVERLOADED, parsed, warning_of, writing
 from oauthdeploy.drivers.json_values import Garbled
 from oauthdeploy.drivers.opa import mapping
 from oauthdeploy.drivers.opa.client import DataApi, owners_of
@@ -222,6 +222,7 @@ class OpaDriver(Driver):
         Gives the edited one. `touched` gives a digest of what the edit is about. Raises Conflict where somebody else changed it.
         """
         seen: str | None = None
+        sent: Document | None = None
         # One at a time from here: of two of our own, each would take the other's revision for somebody else's.
         with self._writing:
             # OPA has no compare-and-set (docs/servers.md), so a write is tried against the revision that was read
@@ -229,6 +230,8 @@ class OpaDriver(Driver):
             for attempt in range(TRIES):
                 there, answer = self._api.document()
                 document = mapping.empty() if there is None else there
+                if sent is not None and document == sent:
+                    return sent
                 if seen is not None and seen != touched(document):
                     raise self._conflict("another writer changed the same objects in the meantime")
                 seen = touched(document)
@@ -247,6 +250,11 @@ class OpaDriver(Driver):
                 except Conflict:
                     if attempt + 1 == TRIES:
                         raise
+                except ServerError as error:
+                    # An overloaded server or gateway doesn't tell whether it was carried out: the document does.
+                    if error.status not in OVERLOADED or attempt + 1 == TRIES:
+                        raise
+                    sent = draft
                 else:
                     return draft
         raise AssertionError("the write has no outcome; this is a bug in oauthdeploy")
