@@ -151,8 +151,11 @@ _ISSUER: Final = frozenset({"authorization_server", "issuer", "jwks_uri", "endpo
 
 
 def switches_issuer(change: Change) -> bool:
-    """Whether a resource server turns from one authorization server, or realm, to another."""
-    if change.address.kind is not Kind.TRUST or change.action is not Action.UPDATE:
+    """Whether a resource server turns from one authorization server, or realm, to another. One that has trusted only itself has
+    nobody to turn from.
+    """
+    before = change.live.value if change.live is not None else None
+    if change.action is not Action.UPDATE or not isinstance(before, Trust) or before.via == "local":
         return False
     return any(field.path in _ISSUER for field in change.fields)
 

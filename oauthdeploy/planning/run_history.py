@@ -45,7 +45,8 @@ class RunHistory:
     """One run. `ended` is "" where the journal has no end; `torn` where its last line was cut short.
 
     `resumes` and `undoes` name the journal of another run. `digest` is that of the manifest. `about` has the
-    environment and the servers by name, as they were recorded.
+    environment and the servers by name, as they were recorded. `undelivered` are the addresses of clients whose secrets were lost
+    before that run.
     """
 
     path: str
@@ -64,6 +65,7 @@ class RunHistory:
     entries: tuple[Entry, ...] = ()
     torn: bool = False
     about: Mapping[str, Any] = field(default_factory=dict)
+    undelivered: tuple[str, ...] = ()
 
     def of(self, *ends: End) -> tuple[Entry, ...]:
         """The changes that ended so."""
@@ -120,6 +122,7 @@ def _with_start(story: RunHistory, record: Mapping[str, Any]) -> RunHistory:
         allowed=tuple(record["allowed"]),
         resumes=record.get("resumes", ""),
         undoes=record.get("undoes", ""),
+        undelivered=tuple(record.get("undelivered", ())),
         about={word: record[word] for word in ("environment", "servers") if word in record},
     )
 

@@ -43,10 +43,18 @@ STATE_FOLDER: Final = ".oauthdeploy"
 """The folder beside a manifest for what runs leave behind: journals, locks, the audit trail."""
 JOURNALS: Final = "journal"
 """The folder of journals in it."""
+SECRET_LOST: Final = "secret-lost"
+"""The finding of a client whose secret a run did not deliver."""
 
 _NAME: Final = re.compile(r"(?P<name>.+)-(?P<time>\d{8}T\d{6}\.\d{6}Z)-(?P<pid>\d+)\.jsonl\Z")
 
 NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
+
+
+def _undelivered(plan: Plan) -> Mapping[str, Any]:
+    """The clients whose secrets earlier runs have lost, so that the next run knows of them too."""
+    found = sorted(item.address for item in plan.diagnostics if item.rule == SECRET_LOST and item.address)
+    return {"undelivered": found} if found else {}
 
 
 class Journal:
@@ -117,6 +125,7 @@ class Journal:
                 "changes": len(plan.changes),
                 "planned": [{"address": str(c.address), "action": c.action.value} for c in plan.changes],
                 "allowed": sorted(allowed),
+                **_undelivered(plan),
             }
         )
 

@@ -1,22 +1,27 @@
-"""Secrets that a run asked a server to generate and did not deliver, because the run was killed."""
+"""Secrets that a server made and that are not where they were to be delivered: the run was cut off, or the file is gone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
-from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.addresses import Address, AddressError, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import JournalFailed
 from oauthdeploy.model.fields import parse_time
-from oauthdeploy.model.objects import Client, DeliverTo
+from oauthdeploy.model.objects import Client, DeliverTo, Side
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.planning.run_history import End, Entry
+from oauthdeploy.planning.run_history import End, Entry, RunHistory
 from oauthdeploy.running.apply_findings import NEW_SECRET
-from oauthdeploy.running.journal import last_journal, read_story
+from oauthdeploy.running.batch_executor import may_make_secret
+from oauthdeploy.running.journal import SECRET_LOST, last_journal, read_story
+
+_NOT_DELIVERED: Final = "secret-not-delivered"
+"""Why a change failed whose secret the server made, and that nothing took."""
 
 
 def with_lost_secrets(plan: Plan, folder: Path, desired: DesiredState, live: LiveState, *, base: Path) -> Plan:
@@ -28,18 +33,25 @@ def with_lost_secrets(plan: Plan, folder: Path, desired: DesiredState, live: Liv
 def lost_secrets(
     folder: Path, desired: DesiredState, live: LiveState, plan: Plan, *, base: Path
 ) -> Iterator[Diagnostic]:
-    """A warning for each existing client whose secret a server was asked to generate in the last run, without a recorded end.
+    """A warning for each existing client that has a secret of the server's which was not delivered, or is not there any more.
 
-    `folder` holds the journals; relative paths of delivery start from `base`. A client that `plan` recreates gets another
-    secret and is skipped. A journal that can't be read is a warning by itself, and does not stop an apply.
+    `folder` holds the journals; relative paths of delivery start from `base`. A client that gets another secret by `plan` is
+    skipped. A journal that can't be read is a warning by itself, and does not stop an apply.
     """
+    awaited = {
+        address: target
+        for address, value in desired.objects.items()
+        if address.kind is Kind.CLIENT
+        and address in live.objects
+        and Side.AUTHORIZATION in desired.servers[address.server].role.sides
+        and (target := _target(value)) is not None
+    }
+    renewed = {change.address for change in plan.changes if may_make_secret(change)}
+    awaited = {address: target for address, target in awaited.items() if address not in renewed}
     try:
-        path = last_journal(folder, desired.name)
-    except JournalFailed:
-        return
-    try:
-        story = read_story(path)
+        owed = _owed(folder, desired.name, awaited, base) if awaited else {}
     except JournalFailed as error:
+        owed = {}
         yield Diagnostic(
             "journal-unread",
             "The journal of the last run could not be read",
@@ -47,23 +59,61 @@ def lost_secrets(
             fix="Restore the file as it was. If you can't, check that the clients of that run can sign in, and delete the file.",
             severity=Severity.WARNING,
         )
-        return
-    recreated = {change.address for change in plan.changes if change.action in (Action.CREATE, Action.REPLACE)}
-    for entry in story.of(End.OPEN, End.UNKNOWN):
-        address = entry.address
-        target = _target(desired.objects.get(address)) if address.kind is Kind.CLIENT and _asked(entry) else None
-        if target is None or address not in live.objects or address in recreated or _was_delivered(target, entry, base):
+    for address, target in sorted(awaited.items()):
+        if address in owed:
+            summary, detail, rule = "The secret of a client was probably lost", owed[address], SECRET_LOST
+        elif target.file is not None and not (base / target.file).exists():
+            summary, rule = "The delivered secret of a client is not there", "secret-not-there"
+            detail = f"{address} exists, and {target.file} does not. The server does not tell the secret again."
+        else:
             continue
         yield Diagnostic(
-            "secret-lost",
-            "The secret of a client was probably lost",
-            detail=f"{address} was sent by a run that did not record the result ({story.path}). The client exists; there is no "
-            "record that the secret that the server generated was delivered.",
+            rule,
+            summary,
+            detail=detail,
             fix=NEW_SECRET,
             severity=Severity.WARNING,
             address=str(address),
             path=desired.places.get(address, ()),
         )
+
+
+def _owed(folder: Path, name: str, awaited: Mapping[Address, DeliverTo], base: Path) -> Mapping[Address, str]:
+    """What the last run didn't deliver, and what it had taken over from the runs before it; each with the reason in words.
+
+    Raises JournalFailed where the journal can't be read.
+    """
+    try:
+        path = last_journal(folder, name)
+    except JournalFailed:
+        return {}
+    story = read_story(path)
+    found = dict(_taken_over(story))
+    for entry in story.entries:
+        if entry.address.kind is not Kind.CLIENT or not _asked(entry):
+            continue
+        if entry.end is End.DONE:
+            found.pop(entry.address, None)
+        elif entry.end in (End.OPEN, End.UNKNOWN) or (entry.because or {}).get("rule") == _NOT_DELIVERED:
+            found[entry.address] = (
+                f"{entry.address} was sent by a run that did not record its delivery ({story.path}). The client is there; "
+                "nothing says that the secret that the server made then was delivered."
+            )
+    since = {entry.address: entry.sent for entry in story.entries}
+    return {
+        address: words
+        for address, words in found.items()
+        if address in awaited and not _is_younger(awaited[address], since.get(address) or story.started, base)
+    }
+
+
+def _taken_over(story: RunHistory) -> Iterator[tuple[Address, str]]:
+    for written in story.undelivered:
+        try:
+            address = Address.parse(written)
+        except AddressError:
+            continue
+        yield address, f"A run before the last one made {address}, and its secret was never delivered ({story.path})."
 
 
 def _asked(entry: Entry) -> bool:
@@ -77,11 +127,11 @@ def _target(client: object) -> DeliverTo | None:
     return None
 
 
-def _was_delivered(target: DeliverTo, entry: Entry, base: Path) -> bool:
-    """Whether the file of delivery exists and is newer than the request; for other targets this is unknown."""
+def _is_younger(target: DeliverTo, since: str, base: Path) -> bool:
+    """Whether the file of delivery exists and is newer than a moment; for other targets this is unknown."""
     if target.file is None:
         return False
     try:
-        return (base / target.file).stat().st_mtime >= parse_time(entry.sent).timestamp()
+        return (base / target.file).stat().st_mtime >= parse_time(since).timestamp()
     except (OSError, ValueError):
         return False

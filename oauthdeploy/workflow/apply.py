@@ -33,8 +33,7 @@ def make_plan(request: ManifestRequest, options: RunOptions | None = None) -> tu
     options = options or RunOptions()
     manifest = load(request, options)
     with connected(manifest, options, read_only=True) as drivers:
-        plan, _live, _reports = plan_now(manifest, drivers, options)
-    return plan, manifest
+        return planned(manifest, drivers, options).plan, manifest
 
 
 def run_plan(

@@ -97,6 +97,16 @@ def test_a_resource_server_turns_to_another_authorization_server_once_that_one_h
     assert trust() in found["scope/s@old"].depends_on
 
 
+def test_a_resource_server_that_trusted_only_itself_gets_its_trust_first() -> None:
+    """It has nobody to turn from, and its scopes are of no use before."""
+    wanted = desired([scope("s", "rs"), scope("s")])
+    wanted = replace(wanted, objects={**wanted.objects, trust(): Trust(authorization_server="as", via="remote")})
+    plan = plan_of(wanted, live({trust(): Trust(authorization_server="rs", via="local")}))
+    found = by_address(plan.changes)
+    assert found["trust@rs"].stage is Stage.WIDEN_RESOURCE
+    assert found["scope/s@rs"].depends_on == (trust(),)
+
+
 def test_a_removal_narrows_the_authorization_server_first() -> None:
     """Associations, clients, scopes on the AS; then clients and scopes on the RS, each after its like on the AS."""
     wanted = desired(absent=frozenset(EVERYTHING) - {association("x", "s")})

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from oauthdeploy.core.diagnostics import Severity
+from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.model.objects import Client, ClientSecret, ClientType, DeliverTo
 from oauthdeploy.model.state import LiveState, ServerState
+from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.outcome import Outcome, Status
-from oauthdeploy.running.journal import Journal
+from oauthdeploy.running.journal import Journal, last_journal, read_story
 from oauthdeploy.running.undelivered_secrets import lost_secrets, with_lost_secrets
 from tests.running.kit import NOON, Clock, at, create, desired_state, live, plan_of
 
@@ -46,8 +47,53 @@ def cut_off(folder: Path, *outcomes: Status) -> None:
 @pytest.mark.parametrize(("outcomes", "rules"), [((), 1), ((Status.UNKNOWN,), 1), ((Status.DONE,), 0)])
 def test_the_end_in_the_journal_decides(tmp_path: Path, outcomes: tuple[Status, ...], rules: int) -> None:
     """A secret whose delivery was recorded isn't lost; one of an unknown end probably is."""
+    (tmp_path / "out").mkdir()
+    old = tmp_path / "out/robot.env"
+    old.write_text("")
+    os.utime(old, (0, 0))
     cut_off(tmp_path, *outcomes)
     assert told(tmp_path) == ["secret-lost"] * rules
+
+
+def test_a_lost_secret_is_not_forgotten_by_the_next_run(tmp_path: Path) -> None:
+    """Each run hands on what it knows; a renewal whose delivery is recorded ends it."""
+    cut_off(tmp_path)
+    for day in (1, 2):
+        state = LiveState({"login": ServerState("login", {ROBOT: live(OTHER)})})
+        plan = with_lost_secrets(plan_of(), tmp_path, desired_state({ROBOT: MADE}), state, base=tmp_path)
+        clock = Clock(NOON + timedelta(days=day))
+        with Journal.create(tmp_path, "shop", now=clock) as journal:
+            journal.begin(plan)
+            journal.end(interrupted=False)
+        assert read_story(last_journal(tmp_path, "shop")).undelivered == (str(ROBOT),)
+        assert told(tmp_path) == ["secret-lost"]
+    renewal = replace(create(ROBOT, MADE), action=Action.REPLACE)
+    with Journal.create(tmp_path, "shop", now=Clock(NOON + timedelta(days=3))) as journal:
+        journal.begin(plan)
+        journal.intent([renewal])
+        journal.outcome([Outcome(renewal, Status.DONE)])
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/robot.env").write_text("")
+    assert told(tmp_path) == []
+
+
+def test_a_secret_that_nothing_took_is_lost(tmp_path: Path) -> None:
+    """The change failed for its delivery: the server made the secret all the same."""
+    change = create(ROBOT, MADE)
+    failed = Outcome(change, Status.FAILED, Diagnostic("secret-not-delivered", "The secret was not delivered"))
+    with Journal.create(tmp_path, "shop", now=Clock()) as journal:
+        journal.begin(plan_of(change))
+        journal.intent([change])
+        journal.outcome([failed])
+    assert told(tmp_path) == ["secret-lost"]
+
+
+def test_a_file_that_is_gone_is_told_in_every_plan(tmp_path: Path) -> None:
+    """Without any journal: the manifest says where the secret is, and it is not there."""
+    assert told(tmp_path) == ["secret-not-there"]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/robot.env").write_text("")
+    assert told(tmp_path) == []
 
 
 def test_nothing_is_told_where_nobody_misses_a_secret(tmp_path: Path) -> None:
@@ -78,18 +124,21 @@ def test_the_plan_carries_the_warning(tmp_path: Path) -> None:
     plan = with_lost_secrets(plan_of(), tmp_path, desired, state, base=tmp_path)
     assert [item.rule for item in plan.diagnostics] == ["secret-lost"]
     assert replace(plan, diagnostics=plan_of().diagnostics) == plan_of()
-    assert with_lost_secrets(plan_of(), tmp_path / "nowhere", desired, state, base=tmp_path) == plan_of()
+    other = desired_state({ROBOT: OTHER})
+    assert with_lost_secrets(plan_of(), tmp_path / "nowhere", other, state, base=tmp_path) == plan_of()
 
 
-def test_without_a_journal_nothing_is_lost(tmp_path: Path) -> None:
-    """No run of this manifest is recorded."""
-    assert told(tmp_path / "nowhere") == []
+def test_without_a_journal_only_the_file_counts(tmp_path: Path) -> None:
+    """No run of this manifest is recorded here: another machine may have delivered."""
+    assert told(tmp_path / "nowhere") == ["secret-not-there"]
 
 
 def test_a_damaged_journal_is_a_warning_and_stops_nothing(tmp_path: Path) -> None:
     """The warning names the line, and that a secret may be lost."""
     cut_off(tmp_path)
     (path,) = tmp_path.iterdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/robot.env").write_text("")
     path.write_bytes(b"damaged\n" + path.read_bytes())
     state = LiveState({"login": ServerState("login", {ROBOT: live(OTHER)})})
     (found,) = lost_secrets(tmp_path, desired_state({ROBOT: MADE}), state, plan_of(), base=tmp_path)

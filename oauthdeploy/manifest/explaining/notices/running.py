@@ -113,6 +113,13 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Put back what the finding names; the journal has the object as it was.",
     ),
     (
+        "secret-not-there",
+        "warning",
+        "The delivered secret of a client is not there",
+        "The manifest says where the secret that the server made goes, and nothing is there. The server does not tell it again.",
+        "Put the file back, raise secret.revision to get a new secret, or take deliver_to out of the manifest.",
+    ),
+    (
         "secret-lost",
         "warning",
         "The secret of a client was probably lost",
