@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -50,6 +49,7 @@ def event_stream(output: Output) -> Iterator[EventStream]:
 
     A place that fails while the servers are being written to is given up, and said at the end: ReportNotWritten.
     """
+    from oauthdeploy.reports.json import to_line
     from oauthdeploy.running.events import version_document
 
     failed: list[ReportNotWritten] = []
@@ -57,7 +57,7 @@ def event_stream(output: Output) -> Iterator[EventStream]:
         sinks = [_opened(sink.file, stack) for sink in output.sinks if sink.format == NDJSON]
 
         def write(document: Mapping[str, Any]) -> None:
-            line = json.dumps(document, ensure_ascii=True, separators=(",", ":")) + "\n"
+            line = to_line(document)
             for sink in list(sinks):
                 try:
                     sink(line)

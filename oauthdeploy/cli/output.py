@@ -126,8 +126,10 @@ class Output:
         """
         renderers = {form: render for form, render in renderers_of(report).items() if form not in already_written}
         if one_line and "json" in renderers:
+            from oauthdeploy.reports.json import to_line
+
             render_document = renderers["json"]
-            renderers["json"] = lambda look: json.dumps(json.loads(render_document(look)), separators=(",", ":")) + "\n"
+            renderers["json"] = lambda look: to_line(json.loads(render_document(look)))
         self.emit(renderers, on_screen=on_screen)
 
     def emit_error(self, error: OAuthDeployError, command: str, sources: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from oauthdeploy.core.disclosure import KNOWN
+from oauthdeploy.core.log_commands import disarmed
 
 PLAIN_WIDTH = 100
 """Columns of a report where the width of the screen is unknown: a log or a file."""
@@ -53,7 +54,7 @@ def write_result(text: str, *, own_text: bool = False) -> None:
     if stream is None or stream.closed:
         return
     if not own_text:
-        text = without_secrets(text)
+        text = disarmed(without_secrets(text))
     with _heard(stream):
         stream.write(text)
         stream.flush()
@@ -87,7 +88,7 @@ def write_talk(text: str) -> None:
     if stream is None or stream.closed:
         return
     try:
-        stream.write(KNOWN.clean(text)[0])
+        stream.write(disarmed(KNOWN.clean(text)[0]))
         stream.flush()
     except OSError:
         _silence(stream)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from oauthdeploy.core.diagnostics import Diagnostics, Severity
 from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError, ServerError, ServersFailed
+from oauthdeploy.core.log_commands import disarmed
 from oauthdeploy.planning.drift.classification import DriftReport, drift_document
 from oauthdeploy.planning.json_documents import Document, diagnostic_document, diagnostic_documents
 from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
@@ -17,16 +18,22 @@ from oauthdeploy.planning.unread import Unread, unread_documents
 from oauthdeploy.reports.document import Field, Item, Report, Run, Value
 from oauthdeploy.reports.ping import ServerAnswer
 
+_HASH: Final = "\\u0023"
 VERSION: Final = "1.0"
 """Raised in its second part for additions, in its first for anything that an older reader would misread."""
 
 
 def to_text(document: Mapping[str, Any]) -> str:
-    """The document as UTF-8 JSON text, two spaces deep; what a terminal would obey or hide is escaped."""
-    text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
+    """The document as UTF-8 JSON text, two spaces deep; what a terminal or a build server would obey or hide is escaped."""
+    text = disarmed(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False), hash_sign=_HASH)
     if text.replace("\n", "").isprintable():
         return f"{text}\n"
     return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text) + "\n"
+
+
+def to_line(document: Mapping[str, Any]) -> str:
+    """The document as a line of JSON in ASCII, so that nothing in it can break a line or be obeyed."""
+    return disarmed(json.dumps(document, ensure_ascii=True, separators=(",", ":")), hash_sign=_HASH) + "\n"
 
 
 def render_json(report: Report) -> str:

@@ -20,6 +20,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from oauthdeploy.core.diagnostics import Diagnostic, Severity, SourceSpan, path_text
+from oauthdeploy.core.log_commands import disarmed
 from oauthdeploy.planning.outcome import Status
 from oauthdeploy.reports.document import Item, Report, Run, Verdict
 from oauthdeploy.reports.formatting import visible
@@ -47,7 +48,8 @@ def render_junit(report: Report) -> str:
     root = ET.Element("testsuites", {"name": f"oauthdeploy {command}"} | _sums(suites))
     root.extend(suites)
     ET.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+    text = disarmed(ET.tostring(root, encoding="unicode"), colon="&#58;", hash_sign="&#35;")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
 def _stop_findings(report: Report) -> Iterator[Diagnostic]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.core.log_commands import disarmed
 from oauthdeploy.planning.changes import Risk
 from oauthdeploy.reports.document import Field, Item, Remark, Report, Row, Server, Stop, Verdict
 from oauthdeploy.reports.formatting import NONE_TEXT, counted, requests_text, visible
@@ -105,6 +106,16 @@ class _Part:
 
 def render_markdown(report: Report, limit: int = LIMIT) -> str:
     """The report in at most `limit` characters, of which at least 4,000 are needed."""
+    made = _disarmed(_rendered(report, limit))
+    # Escapes take room, so a report that is full of them is made again with less of it.
+    return made if len(made) <= limit else _disarmed(_rendered(report, 2 * limit - len(made)))
+
+
+def _disarmed(made: str) -> str:
+    return disarmed(made, colon="&#58;", hash_sign="&#35;")
+
+
+def _rendered(report: Report, limit: int) -> str:
     limit = max(limit, _LEAST)
     top, end = _top(report), _order(report) + _servers(report.servers)
     parts = [_findings(report), _table(report), _details(report)]

@@ -6,14 +6,13 @@ events as they happen instead (`running.events`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Final
 
 from oauthdeploy.core.version import __version__
 from oauthdeploy.planning.json_documents import Document, diagnostic_document
 from oauthdeploy.reports.document import Item, Report, Server
-from oauthdeploy.reports.json import field_words
+from oauthdeploy.reports.json import field_words, to_line
 
 VERSION: Final = 1
 FORMAT: Final = "oauthdeploy/lines"
@@ -21,7 +20,7 @@ FORMAT: Final = "oauthdeploy/lines"
 
 def render_ndjson(report: Report) -> str:
     """The report, a document a line, in ASCII, so that nothing in it can break a line or be obeyed by a terminal."""
-    return "".join(f"{json.dumps(line, ensure_ascii=True, separators=(',', ':'))}\n" for line in lines_of(report))
+    return "".join(to_line(line) for line in lines_of(report))
 
 
 def lines_of(report: Report) -> Iterator[Document]:

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.core.log_commands import disarmed
 from oauthdeploy.core.version import __version__
 from oauthdeploy.reports.diagram import Picture, picture_of
 from oauthdeploy.reports.document import Report, Row, Run, Verdict
@@ -57,7 +58,8 @@ def render_html(report: Report, limit: int = LIMIT) -> str:
             version=__version__,
         )
     )
-    return f"{made}\n"
+    # The style sheet may begin a line with `::before`, which no text of a server can.
+    return disarmed(f"{made}\n", colon=":", hash_sign="&#35;")
 
 
 def _left_out(rows: Rows) -> str:

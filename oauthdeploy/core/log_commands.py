@@ -1,0 +1,29 @@
+"""Commands that build servers read from the log of a job: text of a live server must not become one.
+
+    GitHub Actions    a line that begins with `::`, and `##[` anywhere in a line
+    Azure Pipelines   `##vso[` anywhere in a line, and `##[` at its start
+    TeamCity          `##teamcity[` at the start of a line
+
+Whoever may change a description on a server would otherwise run commands in the job that prints it. GitLab's section marks
+begin with an escape character, which no output holds.
+
+Source: the runners' own parsers (actions/runner, ActionCommand.cs; microsoft/azure-pipelines-agent, Command.cs).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_AT_START: Final = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
+_ANYWHERE: Final = re.compile(r"#(?=#\w*\[)")
+
+
+def disarmed(text: str, *, colon: str = ": ", hash_sign: str = "# ") -> str:
+    """The text with every such mark broken: its first character is replaced by `colon` or `hash_sign`.
+
+    A format that has escapes gives those, so that its readers get the text back; else a blank goes in between.
+    """
+    if "::" in text:
+        text = _AT_START.sub(lambda found: f"{found[1]}{colon}", text)
+    return _ANYWHERE.sub(lambda _found: hash_sign, text) if "##" in text else text
