@@ -7,6 +7,7 @@ import json
 import re
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Callable, Mapping
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from oauthdeploy.cli import streams
 from oauthdeploy.core.log_commands import disarmed
 from oauthdeploy.reports.console import Look
+from oauthdeploy.reports.document import Report
 from oauthdeploy.reports.html.page import render_html
 from oauthdeploy.reports.json import render_json, to_line
 from oauthdeploy.reports.junit import render_junit
@@ -47,8 +49,8 @@ def commands_in(printed: str) -> list[str]:
     return obeyed
 
 
-FORMS = {
-    "text, 80 columns": lambda report: render_text(report, Look(80, verbose=2)),
+FORMS: Mapping[str, Callable[[Report], str]] = {
+    "text, 80 columns": lambda report: render_text(report, Look(80, verbose=True)),
     "text, 40 columns": lambda report: render_text(report, Look(40)),
     "json": render_json,
     "ndjson": render_ndjson,
