@@ -15,7 +15,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.model.capabilities import Capability, DriverFacts, supports
 from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Model, Unparsed
 from oauthdeploy.model.objects import KIND_OF, Association, Client, Object
-from oauthdeploy.model.state import DesiredState, LiveObject, LiveState
+from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Ownership
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason
 from oauthdeploy.planning.effective_grants import withhold_granted
 from oauthdeploy.planning.normalize import (
@@ -44,6 +44,7 @@ from oauthdeploy.planning.server_view import (
 )
 from oauthdeploy.planning.unmanaged import Kept, kept_objects
 
+NAME_TAKEN: Final = "name-taken"
 REVISION: Final = "secret.revision"
 VALUE: Final = "secret.value"
 EXTERNAL_MISSING: Final = "external-missing"
@@ -93,13 +94,16 @@ def _compare_server(view: ServerView) -> Iterator[DiffItem]:
     objects = [found for kind in (Kind.TRUST, Kind.SETTINGS, Kind.SCOPE) for found in _objects(view, kind, {})]
     moved = dict(_moves(view))
     clients = list(_objects(view, Kind.CLIENT, moved))
-    clients += unwanted_objects(view, Kind.CLIENT, {address for address, _ in moved.values()})
+    left = list(_left_at_former_name(view))
+    gone = {item.address for item in left if isinstance(item, Change)}
+    clients += unwanted_objects(view, Kind.CLIENT, {address for address, _ in moved.values()} | gone)
     objects += unwanted_objects(view, Kind.SCOPE, ())
     yield from objects
+    yield from left
     yield from clients
     yield from _external(view)
     if view.readable(Kind.ASSOCIATION):
-        changes = {item.address: item for item in (*objects, *clients) if isinstance(item, Change)}
+        changes = {item.address: item for item in (*objects, *clients, *left) if isinstance(item, Change)}
         carried = _carried(view, changes, moved)
         yield from _new_associations(view, carried)
         deletes = {address: change for address, change in changes.items() if change.action is Action.DELETE}
@@ -198,6 +202,37 @@ def _moves(view: ServerView) -> Iterator[tuple[Address, LiveItem]]:
             continue
         if former in view.live.objects:
             yield address, (former, view.live.objects[former])
+
+
+def _left_at_former_name(view: ServerView) -> Iterator[DiffItem]:
+    """Clients of this manifest that still stand at a former name, though their new name is there too.
+
+    A server that can't rename a client gets a new one and loses the old one, so a run that ended in between left both: the old
+    one goes now. On any other server the new name was taken by somebody, and it is not for us to choose between the two.
+    """
+    if not view.readable(Kind.CLIENT):
+        return
+    can = supports(view.table, Capability.CLIENT_RENAME)
+    for address, name in sorted(view.desired.moved.items()):
+        former = Address(address.kind, name, address.server)
+        live = view.live.objects.get(former)
+        if address not in view.wanted or address not in view.live.objects or former in view.wanted or live is None:
+            continue
+        if live.ownership is not Ownership.OURS:
+            continue
+        if not can:
+            yield view.change(former, Action.DELETE, Reason.RENAMED, live=live, note=f"Its new name is {address}.")
+            continue
+        yield Diagnostic(
+            NAME_TAKEN,
+            "A client cannot be renamed, because its new name is taken",
+            detail=f"{view.name} has both {former} and {address}.",
+            fix=f"Take moved_from out of the manifest. To delete {former}, write it with `state: absent`; to keep it, write its "
+            "entry.",
+            severity=Severity.ERROR,
+            address=str(address),
+            path=view.desired.places.get(address, ()),
+        )
 
 
 def _renamed(view: ServerView, address: Address, wanted: Object, item: LiveItem) -> Iterator[DiffItem]:

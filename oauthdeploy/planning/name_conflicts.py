@@ -15,8 +15,7 @@ from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.objects import Object
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change
-
-RULE = "name-taken"
+from oauthdeploy.planning.diff import NAME_TAKEN
 
 
 def name_conflicts(
@@ -72,7 +71,7 @@ def _conflict(change: Change, holder: Address, fields: Sequence[str], asked: Seq
         "in an apply of its own."
     )
     return Diagnostic(
-        RULE,
+        NAME_TAKEN,
         "The name is already in use",
         f"{holder} has {shown}, and {change.address.server} lets only one {holder.kind} have that: {change.address} can't be "
         f"{'made' if change.action is Action.CREATE else 'called so'}.",

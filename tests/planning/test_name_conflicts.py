@@ -11,7 +11,7 @@ from oauthdeploy.core.addresses import Kind
 from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.objects import Client
 from oauthdeploy.model.state import DesiredState, LiveState
-from oauthdeploy.planning.name_conflicts import RULE
+from oauthdeploy.planning.diff import NAME_TAKEN as RULE
 
 from .builders import FACTS, client, desired, facts, live, plan_of
 

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oauthdeploy.core.addresses import Address
+from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.objects import Client
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Prune, PrunePolicy
+from oauthdeploy.planning.changes import Action, Reason
 from oauthdeploy.planning.diff import EXTERNAL_MISSING
 from oauthdeploy.planning.drift.classification import DriftClass, classify
 from oauthdeploy.planning.unmanaged import counted, kept_findings, weighed_kept
@@ -25,11 +27,31 @@ from .builders import (
     client,
     desired,
     empty,
+    facts,
     live,
     plan_of,
     scope,
     there,
 )
+
+
+def test_a_rename_onto_a_name_that_is_taken_is_found_while_planning() -> None:
+    """Both clients stand there, and a plan that left the old one alone would never come to rest."""
+    wanted = desired([client("new")], moved={client("new"): "old"})
+    seen = live({client("new"): marked(client("new"), **OURS), client("old"): marked(client("old"), **OURS)})
+    (found,) = plan_of(wanted, seen).diagnostics.errors
+    assert (found.rule, found.address) == ("name-taken", "client/new@as")
+    assert "client/old@as" in found.detail
+
+
+def test_a_rename_that_was_cut_off_between_its_two_halves_is_finished() -> None:
+    """Where a server can't rename, the new client was made and the old one is left: it goes, if it is ours."""
+    wanted = desired([client("new")], moved={client("new"): "old"})
+    ours = {client(name): marked(client(name), **OURS) for name in ("new", "old")}
+    (change,) = plan_of(wanted, live(ours), facts=facts(without=[Capability.CLIENT_RENAME])).changes
+    assert (str(change.address), change.action, change.reason) == ("client/old@as", Action.DELETE, Reason.RENAMED)
+    other = {**ours, client("old"): marked(client("old"), **FOREIGN)}
+    assert plan_of(wanted, live(other), facts=facts(without=[Capability.CLIENT_RENAME])).is_empty
 
 
 def marked(address: Address, **mark: object) -> LiveObject:
