@@ -5,7 +5,9 @@
 #   decision: {"allow": true, "client": "web-shop", "scopes": ["orders.read"]}          or
 #             {"allow": false, "reasons": ["client is blocked"]}
 #
-# Everything that is not explicitly allowed is refused, including calls without data, keys or a token.
+# Everything that is not explicitly allowed is refused, including calls without data, keys or a token, and tokens whose
+# claims have another type than the standards say: Rego orders every text above every number, so that `"exp": "1"` would
+# never end.
 package orders.authz
 
 config := data.oauth.orders # options.path of the server entry: oauth/orders
@@ -42,18 +44,29 @@ authentic if {
 	config.trust.via == "jwt"
 	signed
 	claims.iss == config.trust.issuer
+	is_number(claims.exp)
 	claims.exp > now
 }
 
+# webMethods Integration Server sends every value as text.
 authentic if {
 	config.trust.via == "external"
-	claims.active == true
-	object.get(claims, "exp", now + 1) > now
+	claims.active in {true, "true"}
+	seconds(object.get(claims, "exp", now + 1)) > now
 }
 
 unproved contains "token is not authentic" if not authentic
 
 now := time.now_ns() / 1000000000
+
+# A moment in seconds since 1970: a number (RFC 7519, NumericDate), or the digits of one in an introspection response.
+seconds(value) := value if is_number(value)
+
+seconds(value) := to_number(value) if {
+	config.trust.via == "external"
+	is_string(value)
+	regex.match(`^[0-9]{1,12}$`, value)
+}
 
 claims := io.jwt.decode(input.token)[1] if config.trust.via == "jwt"
 
@@ -125,21 +138,34 @@ audiences contains claims.aud if is_string(claims.aud)
 
 audiences contains each if some each in claims.aud
 
-reasons contains "token is not valid yet" if claims.nbf > now
+reasons contains "token is not valid yet" if not begun
+
+begun if seconds(object.get(claims, "nbf", 0)) <= now
 
 # -- the client ------------------------------------------------------------------------------------------------------
 
 client := object.get(claims, "client_id", object.get(claims, "azp", null))
 
-reasons contains "client is unknown" if not config.clients[client]
+reasons contains "client is unknown" if not known_client
 
-reasons contains "client is blocked" if config.blocked[client]
+known_client if {
+	is_string(client)
+	is_object(config.clients[client])
+}
+
+reasons contains "client is blocked" if client in object.keys(config.blocked)
 
 reasons contains sprintf("token was cut off by %s", [id]) if {
 	some id, cut in config.issued_before[client]
-	object.get(claims, "iat", 0) < cut.before
+	not issued_after(cut)
 	object.get(cut, "owner", null) in ({null} | names)
 	object.get(cut, "scope", null) in ({null} | token_scopes)
+}
+
+# A token that does not say when it was issued, or a cut-off without a time, counts as cut off.
+issued_after(cut) if {
+	is_number(cut.before)
+	seconds(claims.iat) >= cut.before
 }
 
 # Every name of the resource owner.
@@ -147,7 +173,7 @@ names := {claims[key] | some key in ["sub", "username", "preferred_username"]}
 
 # -- the resource ----------------------------------------------------------------------------------------------------
 
-token_scopes := {scope | some scope in split(object.get(claims, "scope", ""), " "); scope != ""}
+token_scopes := {scope | is_string(claims.scope); some scope in split(claims.scope, " "); scope != ""}
 
 # The scopes of the token that are associated with the client and open the called resource.
 opened contains scope if {

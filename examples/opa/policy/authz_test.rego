@@ -153,6 +153,62 @@ test_expired_or_early_or_endless_token_is_refused if {
 	refused(object.union(claims, {"nbf": issued + 61}), call, config, "token is not valid yet")
 }
 
+odd_values := ["1", "9999999999", "", "never", true, false, null, [], [issued], {}, {"exp": issued}]
+
+test_an_end_of_another_type_is_refused if {
+	every odd in odd_values {
+		refused(object.union(claims, {"exp": odd}), call, config, "token is not authentic")
+	}
+}
+
+test_a_beginning_of_another_type_is_refused if {
+	every odd in odd_values {
+		refused(object.union(claims, {"nbf": odd}), call, config, "token is not valid yet")
+	}
+	decide(object.union(claims, {"nbf": issued}), call, config).allow
+}
+
+test_a_time_of_issue_of_another_type_is_cut_off if {
+	before := object.union(config, {"issued_before": {"web-shop": {"INC-1": {"before": issued - 1}}}})
+	decide(claims, call, before).allow
+	every odd in odd_values {
+		refused(object.union(claims, {"iat": odd}), call, before, "token was cut off by INC-1")
+	}
+}
+
+test_a_cut_off_without_a_time_cuts_off if {
+	every odd in ["1", "", true, null, [], {}] {
+		known := object.union(config, {"issued_before": {"web-shop": {"INC-1": {"before": odd}}}})
+		refused(claims, call, known, "token was cut off by INC-1")
+	}
+	refused(claims, call, object.union(config, {"issued_before": {"web-shop": {"INC-1": {}}}}), "token was cut off by INC-1")
+}
+
+test_a_client_of_another_type_is_refused if {
+	every odd in [true, null, 1, [], ["web-shop"], {}, {"web-shop": true}] {
+		refused(object.union(claims, {"azp": odd}), call, config, "client is unknown")
+		refused(object.union(claims, {"client_id": odd}), call, config, "client is unknown")
+	}
+}
+
+test_whatever_stands_under_blocked_blocks if {
+	every odd in [{}, false, null, 0, ""] {
+		refused(claims, call, object.union(config, {"blocked": {"web-shop": odd}}), "client is blocked")
+	}
+}
+
+test_scopes_of_another_type_open_nothing if {
+	every odd in [true, null, 1, ["orders.read"], {"orders.read": true}] {
+		refused(object.union(claims, {"scope": odd}), call, config, "no scope of the token opens this for the client")
+	}
+}
+
+test_an_audience_of_another_type_is_refused if {
+	every odd in [true, null, 1, {}, [["orders"]], [null]] {
+		refused(object.union(claims, {"aud": odd}), call, config, "token is for somebody else")
+	}
+}
+
 test_other_issuer_or_audience_is_refused if {
 	refused(object.union(claims, {"iss": "https://login/"}), call, config, "token is not authentic")
 	refused(object.union(claims, {"aud": "stock"}), call, config, "token is for somebody else")
@@ -231,6 +287,41 @@ introspected(how) := result if {
 test_an_active_token_is_allowed if introspected("active").allow
 
 test_an_inactive_token_is_refused if introspected("inactive").allow == false
+
+# An Integration Server sends texts.
+answers_in_texts(_) := {"status_code": 200, "body": object.union(claims, {
+	"active": "true",
+	"client_id": "web-shop",
+	"iat": format_int(issued, 10),
+	"exp": format_int(issued + 300, 10),
+})}
+
+answered(content) := result if {
+	result := authz.decision with input as object.union(call, {"token": "opaque&token"})
+		with data.oauth.orders as asking
+		with http.send as {"status_code": 200, "body": content}
+		with opa.runtime as {"env": {"INTROSPECTION_SECRET": "s:e"}}
+		with time.now_ns as (issued + 60) * 1000000000
+}
+
+test_an_active_token_in_texts_is_allowed if {
+	told := answers_in_texts({}).body
+	answered(told).allow
+	answered(object.union(told, {"exp": format_int(issued + 59, 10)})).allow == false
+	answered(object.union(told, {"exp": "soon"})).allow == false
+	answered(object.union(told, {"exp": "-1"})).allow == false
+}
+
+test_only_an_active_token_is_allowed if {
+	told := answers_in_texts({}).body
+	every odd in ["false", "True", "yes", "", 1, null, [], {}, [true]] {
+		answered(object.union(told, {"active": odd})).allow == false
+	}
+	answered(object.remove(told, ["active"])).allow == false
+	every answer in [null, "true", true, [], ["active"], 1] {
+		answered(answer).allow == false
+	}
+}
 
 test_without_the_secret_nothing_is_allowed if {
 	result := authz.decision with input as object.union(call, {"token": "opaque&token"})
