@@ -119,7 +119,9 @@ class Wanted:
     `identities` say by what the server may know a client, beyond what is asked for in `objects`: clients that shall go, that are
     only spoken of, or that a journal names. A live client stands at the address of its key, whichever of its names (key, name
     and version, id) a document uses. `external` are objects of other manifests that must be there; they are read as `objects`
-    are.
+    are. `whole` asks for all of each object, also what the manifest doesn't write and what no manifest can hold, for exports and
+    comparisons: the last fields of `LiveObject`. `listed` are the clients whose list of scopes the manifest writes: they keep no
+    other scope that it names, so a driver makes them without those that their server would give them.
     """
 
     objects: Mapping[Address, Object]
@@ -131,6 +133,8 @@ class Wanted:
     owner: str = ""
     identities: Mapping[Address, Identity] = field(default_factory=lambda: MappingProxyType({}))
     external: frozenset[Address] = frozenset()
+    whole: bool = False
+    listed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,9 @@ class Capability(StrEnum):
     CLIENT_RENAME = "clients.rename"
     GRANT_IMPLICIT = "clients.grants.implicit"
     GRANT_PASSWORD = "clients.grants.password"
+    GRANT_DEVICE_CODE = "clients.grants.device_code"
+    GRANT_CIBA = "clients.grants.ciba"
+    GRANT_TOKEN_EXCHANGE = "clients.grants.token_exchange"
     ASSOCIATIONS = "associations"
     TRUST = "trust"
     TRUST_REMOTE = "trust.remote"
@@ -182,7 +185,8 @@ class DriverFacts:
     `located_by` are the options that tell two places on one server apart, such as a realm. `lockouts`
     answers whether a manifest can change what the driver's own sign-in depends on, and the note says what, or why not;
     `Driver.lockouts` finds such changes. `block_proof` answers per role whether reading the server again proves that a cut-off
-    works; what isn't named there proves nothing.
+    works; what isn't named there proves nothing. `default_scopes_option` is the option of a client that lists some of its
+    associations. `beyond` says what else such a server holds that no export and no comparison looks at.
     """
 
     name: str
@@ -208,6 +212,8 @@ class DriverFacts:
     block_proof: Mapping[Role, Support] = field(default_factory=_none)
     notices: tuple[Notice, ...] = ()
     located_by: tuple[str, ...] = ()
+    default_scopes_option: str = ""
+    beyond: str = ""
 
     @cached_property
     def defaults(self) -> Mapping[Kind, Mapping[str, Any]]:

@@ -38,13 +38,18 @@ from oauthdeploy.model.fields import (
 
 
 class Grant(StrEnum):
-    """The ways to a token, by their RFC 6749 names."""
+    """The ways to a token: by their names in RFC 6749, and the last words of the names that RFC 8628, CIBA Core 1.0 and RFC 8693
+    give theirs.
+    """
 
     AUTHORIZATION_CODE = "authorization_code"
     IMPLICIT = "implicit"
     CLIENT_CREDENTIALS = "client_credentials"
     PASSWORD = "password"
     REFRESH_TOKEN = "refresh_token"
+    DEVICE_CODE = "device_code"
+    CIBA = "ciba"
+    TOKEN_EXCHANGE = "token_exchange"
 
 
 class ClientType(StrEnum):
@@ -221,7 +226,8 @@ class Client(Model):
     )
     grants: Annotated[tuple[Grant, ...], *TextSet.__metadata__, Opens(severe=_is_obsolete)] | None = Field(
         None,
-        description="The grants that the client may use.",
+        description="The grants that the client may use; an empty list for a client that only receives tokens. device_code is "
+        "the grant of RFC 8628, ciba that of OpenID Connect CIBA, token_exchange that of RFC 8693.",
         examples=[["authorization_code", "refresh_token"]],
     )
     tokens: ClientTokens | None = Field(None, description="Lifetimes of the client's tokens.")

@@ -139,6 +139,11 @@ class LiveObject:
 
     `unparsed` holds by dotted path what the server has in a field that the model can't: the field is unset in `value`, and a
     driver's own option stands there as a whole, by its name.
+
+    The rest is told where all of an object is asked for (`Wanted.whole`). `options` are the driver's own options that differ from
+    those of an object that is made now, whatever the manifest writes. `unheld` names what no manifest can hold of the object, by
+    the server's own names, with the reason. `built_in` marks what the server makes by itself: a scope of its own, or an
+    association that every new client gets; `lacks` are the scopes of which a client has lost that association.
     """
 
     value: Object
@@ -154,6 +159,10 @@ class LiveObject:
     client_id: str = ""
     revision: int | None = None
     unparsed: Mapping[str, Unparsed] = field(default_factory=_frozen_map)
+    options: Mapping[str, Any] = field(default_factory=_frozen_map)
+    unheld: Mapping[str, str] = field(default_factory=_frozen_map)
+    built_in: bool = False
+    lacks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -182,6 +191,7 @@ class ServerState:
     groups to whether they are enabled; None: not read, and `accounts_unread` says why where it was tried. `tokens` are the
     working tokens in the same way. `cut_offs` are the clients that the server marks as disabled by a revocation, by its own id of
     them (`LiveObject.identity`), with the revocation's name; of clients that were read, and of those that are not there.
+    `foreign` are objects of other protocols, which no manifest can hold, with the reason.
     """
 
     server: str
@@ -195,6 +205,7 @@ class ServerState:
     tokens_unread: Diagnostic | None = None
     hidden: Mapping[Kind, Diagnostic] = field(default_factory=_frozen_map)
     cut_offs: Mapping[str, str] = field(default_factory=_frozen_map)
+    foreign: Mapping[Address, str] = field(default_factory=_frozen_map)
 
 
 @dataclass(frozen=True)

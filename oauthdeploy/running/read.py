@@ -15,7 +15,7 @@ from oauthdeploy.drivers.base import Driver, ServerReport, Wanted
 from oauthdeploy.model.identities import Identity
 from oauthdeploy.model.objects import Revocation
 from oauthdeploy.model.servers import Role
-from oauthdeploy.model.state import DesiredState, LiveState, ServerState
+from oauthdeploy.model.state import DesiredState, LiveState, Prune, ServerState
 from oauthdeploy.planning.accounts import accounts_of
 from oauthdeploy.planning.unread import needed_kinds, pruned_kinds
 
@@ -102,8 +102,10 @@ def wanted_of(desired: DesiredState, server: str, *, everything: bool = True) ->
     absent = frozenset(address for address in desired.absent if address.server == server)
     external = frozenset(address for address in desired.external if address.server == server)
     everything = everything or bool(pruned_kinds(desired, server))
+    prunes = desired.policy.prune.associations is not Prune.NONE
     return Wanted(
         objects=objects,
+        listed=desired.listed_clients if prunes else frozenset(),
         kinds=needed_kinds(desired, server),
         absent=absent,
         moved=MappingProxyType({a: name for a, name in desired.moved.items() if a.server == server}),

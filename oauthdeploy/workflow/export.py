@@ -157,6 +157,7 @@ def read_estate(manifest: Manifest, drivers: Mapping[str, Driver], kinds: Iterab
             owner=desired.name,
             external=frozenset(address for address in desired.external if address.server == name),
             identities={address: known for address, known in desired.identities.items() if address.server == name},
+            whole=True,
         )
         for name in drivers
     }

@@ -28,6 +28,7 @@ from oauthdeploy.drivers.keycloak.reading import (
     flow_aliases,
     has_flows,
     state_of,
+    unlisted_scopes,
 )
 from oauthdeploy.drivers.keycloak.revocation import Cutter, count_cut_off
 from oauthdeploy.drivers.keycloak.service_accounts import lost_roles
@@ -36,7 +37,7 @@ from oauthdeploy.drivers.keycloak.visibility import Sight
 from oauthdeploy.drivers.keycloak.writing import Writer
 from oauthdeploy.model.objects import Client, Object
 from oauthdeploy.model.state import LiveObject, LiveToken, ServerState
-from oauthdeploy.planning.changes import Change, Lockout
+from oauthdeploy.planning.changes import Action, Change, Lockout
 
 
 class KeycloakDriver(Driver):
@@ -56,6 +57,7 @@ class KeycloakDriver(Driver):
         self._owner = ""
         self._wanted: Mapping[Address, Object] = {}
         self._associated: Mapping[str, frozenset[str]] = {}
+        self._unlisted: Mapping[str, frozenset[str]] = {}
         self._saml: frozenset[Address] = frozenset()
         self._scope_ids: dict[str, str] = {}
         self._realm: Mapping[str, Any] = {}
@@ -95,6 +97,7 @@ class KeycloakDriver(Driver):
             self._owner = wanted.owner
             self._wanted = wanted.objects
             self._associated = associations_by_client(wanted.objects)
+            self._unlisted = unlisted_scopes(wanted)
             self._saml = frozenset(reader.saml)
             self._realm = reader.realm or {}
             named = {address.name for address in wanted.objects if address.kind is Kind.SCOPE}
@@ -198,7 +201,7 @@ class KeycloakDriver(Driver):
     def _writer(self) -> Writer:
         with self._lock:
             wanted, associated, owner = self._wanted, self._associated, self._owner
-            realm, scopes = self._realm, self._scopes
+            realm, scopes, unlisted = self._realm, self._scopes, self._unlisted
 
         def is_default(client_id: str, scope: str) -> bool:
             desired = wanted.get(Address(Kind.CLIENT, client_id, self.name))
@@ -208,7 +211,7 @@ class KeycloakDriver(Driver):
             flows = flow_aliases(self._admin) if has_flows(desired) else {}
             return client_object(live, desired, flows, associated.get(live.client_id, frozenset()), owner)
 
-        return Writer(self._admin, owner, tell, is_default, self._scope_id, realm, scopes)
+        return Writer(self._admin, owner, tell, is_default, self._scope_id, realm, scopes, unlisted)
 
     def _scope_id(self, name: str) -> str | None:
         with self._lock:
@@ -247,7 +250,14 @@ class KeycloakDriver(Driver):
             return 0
         if changes[0].address.kind is Kind.ASSOCIATION:
             return 2 + len(changes)
-        return sum(count_cut_off(c) if c.address.kind is Kind.REVOCATION else count_writes(c) for c in changes)
+        return sum(count_cut_off(c) if c.address.kind is Kind.REVOCATION else self._count(c) for c in changes)
+
+    def _count(self, change: Change) -> int:
+        """The requests of one change; a new client may have to lose each scope that its list leaves out."""
+        with self._lock:
+            unlisted = self._unlisted
+        made = change.address.kind is Kind.CLIENT and change.action in (Action.CREATE, Action.REPLACE)
+        return count_writes(change) + (len(unlisted.get(change.address.name, ())) if made else 0)
 
     def losses(self, changes: Sequence[Change]) -> Mapping[Address, Sequence[str]]:
         """The roles of the service accounts that go."""

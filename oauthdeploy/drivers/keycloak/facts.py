@@ -157,6 +157,9 @@ CAPABILITIES: Final[Mapping[Role, Mapping[Capability, Support]]] = {
         ),
         Capability.GRANT_IMPLICIT: yes(),
         Capability.GRANT_PASSWORD: yes(),
+        Capability.GRANT_DEVICE_CODE: yes(),
+        Capability.GRANT_CIBA: yes(),
+        Capability.GRANT_TOKEN_EXCHANGE: yes(),
         Capability.ASSOCIATIONS: yes("as optional or default client scopes"),
         Capability.TRUST: no("an authorization server does not introspect tokens elsewhere"),
         Capability.TRUST_REMOTE: no("an authorization server does not introspect tokens elsewhere"),
@@ -256,4 +259,7 @@ FACTS: Final = DriverFacts(
         "fine-grained permissions and at a request that asks for the right to view all clients"
     ),
     located_by=("realm",),
+    default_scopes_option="default_scopes",
+    beyond="users, groups, roles and who has them, identity providers, authentication flows, authorization services, keys, and "
+    "changes of Keycloak's own clients and client scopes",
 )

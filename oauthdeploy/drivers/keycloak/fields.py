@@ -39,8 +39,11 @@ REFRESH: Final = "use.refresh.tokens"
 CC_REFRESH: Final = "client_credentials.use_refresh_token"
 DEVICE: Final = "oauth2.device.authorization.grant.enabled"
 CIBA: Final = "oidc.ciba.grant.enabled"
+EXCHANGE: Final = "standard.token.exchange.enabled"
 SESSION_LONG: Final = "-1"
 """The lifespan of an access token that lasts as long as its session."""
+
+BEARER_ONLY: Final = "bearerOnly"
 
 FLAGS: Final[Mapping[Grant, str]] = {
     Grant.AUTHORIZATION_CODE: "standardFlowEnabled",
@@ -49,6 +52,13 @@ FLAGS: Final[Mapping[Grant, str]] = {
     Grant.PASSWORD: "directAccessGrantsEnabled",
 }
 """The grants that have a flag of their own. Refreshing has none: it goes with the grants of users."""
+
+SWITCHES: Final[Mapping[Grant, str]] = {
+    Grant.DEVICE_CODE: DEVICE,
+    Grant.CIBA: CIBA,
+    Grant.TOKEN_EXCHANGE: EXCHANGE,
+}
+"""The grants that an attribute switches on."""
 
 
 # -- attributes of clients and client scopes ----------------------------------------------------------------------------
@@ -96,11 +106,17 @@ def _client_type(raw: Mapping[str, Any]) -> ClientType:
 
 def _put_type(body: dict[str, Any], value: ClientType) -> None:
     body["publicClient"] = value is ClientType.PUBLIC
-    body["bearerOnly"] = False
+    if value is ClientType.PUBLIC:
+        body[BEARER_ONLY] = False
 
 
 def _grants(raw: Mapping[str, Any]) -> tuple[Grant, ...]:
+    if a_flag(raw, BEARER_ONLY, False):
+        # Keycloak refuses every grant to such a client, whatever its other flags say.
+        return ()
+    attributes = attributes_of(raw)
     grants = [grant for grant, flag in FLAGS.items() if a_flag(raw, flag, False)]
+    grants += [grant for grant, key in SWITCHES.items() if attributes.get(key) == "true"]
     return (*grants, *([Grant.REFRESH_TOKEN] if _refreshes(raw) else []))
 
 
@@ -115,16 +131,25 @@ def _serves_users(raw: Mapping[str, Any]) -> bool:
     """Whether a client has a grant that comes with refresh tokens unless they are switched off."""
     attributes = attributes_of(raw)
     flags = (FLAGS[Grant.AUTHORIZATION_CODE], FLAGS[Grant.PASSWORD])
-    return any(a_flag(raw, flag, False) for flag in flags) or "true" in (attributes.get(DEVICE), attributes.get(CIBA))
+    switches = (attributes.get(DEVICE), attributes.get(CIBA))
+    return any(a_flag(raw, flag, False) for flag in flags) or "true" in switches
 
 
 def _put_grants(body: dict[str, Any], value: tuple[Grant, ...]) -> None:
     """The flags, then refresh tokens, which depend on them; no attribute that says so already is touched."""
     body.update({flag: grant in value for grant, flag in FLAGS.items()})
+    body[BEARER_ONLY] = False
+    attributes: dict[str, Any] = body["attributes"]
+    attributes.update(
+        {
+            key: "true" if grant in value else "false"
+            for grant, key in SWITCHES.items()
+            if grant in value or key in attributes
+        }
+    )
     wanted = Grant.REFRESH_TOKEN in value
     if _refreshes(body) == wanted:
         return
-    attributes: dict[str, Any] = body["attributes"]
     if not wanted:
         attributes.update({key: "false" for key in (REFRESH, CC_REFRESH) if key == REFRESH or key in attributes})
     elif _serves_users(body):
@@ -148,13 +173,15 @@ CLIENT: Final[Table] = {
     "name": at("name", a_text, limit=_COLUMN, default=""),
     "version": HeldField(no("a client has no version")),
     "description": at("description", a_text, limit=_COLUMN, default=""),
-    "type": WireField(
-        keys=("publicClient", "bearerOnly"), read=_client_type, write=_put_type, default=ClientType.CONFIDENTIAL
-    ),
+    "type": WireField(keys=("publicClient",), read=_client_type, write=_put_type, default=ClientType.CONFIDENTIAL),
     "redirect_uris": at("redirectUris", some_texts, once_each, limit=_REDIRECT, default=()),
     "contacts": HeldField(no("a client has no contacts")),
     "grants": WireField(
-        keys=(*FLAGS.values(), f"{_ATTRIBUTE}{REFRESH}", f"{_ATTRIBUTE}{CC_REFRESH}"),
+        keys=(
+            BEARER_ONLY,
+            *FLAGS.values(),
+            *(f"{_ATTRIBUTE}{key}" for key in (*SWITCHES.values(), REFRESH, CC_REFRESH)),
+        ),
         read=_grants,
         write=_put_grants,
         default=(Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN),

@@ -43,7 +43,6 @@ _HARMLESS: Final = frozenset(
                 "always_display_in_console",
                 "frontchannel_logout",
                 "post_logout_redirect_uris",
-                "device_authorization",
                 "ciba",
                 "refresh_for_client_credentials",
                 "pkce_method",

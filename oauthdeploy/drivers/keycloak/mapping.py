@@ -207,7 +207,7 @@ def with_options(
             case "attributes":
                 return attributes_of(live.raw)
             case "authentication_flows":
-                return _flows(live.raw, flows)
+                return read_flows(live.raw, flows)
             case _:
                 return OPTIONS[name].read(live.raw)
 
@@ -215,7 +215,8 @@ def with_options(
     return live.value.model_copy(update={"options": {"keycloak": values}}), {**live.unparsed, **odd}
 
 
-def _flows(raw: Mapping[str, Any], flows: Mapping[str, str]) -> Any:
+def read_flows(raw: Mapping[str, Any], flows: Mapping[str, str]) -> Flows:
+    """The flows that a client binds; `flows` are aliases by id. Raises Garbled."""
     bound = an_object(raw.get("authenticationFlowBindingOverrides") or {}, "flow bindings")
     aliases = {
         key: flows.get(str(bound[key]), str(bound[key])) if bound.get(key) else None

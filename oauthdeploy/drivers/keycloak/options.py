@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers.keycloak.fields import ATTRIBUTES, CC_REFRESH, CIBA, COLUMN, DEVICE
+from oauthdeploy.drivers.keycloak.fields import ATTRIBUTES, CC_REFRESH, COLUMN
 from oauthdeploy.model.fields import Duration, Flag, FreeText, Model, Natural, SecretsAmongTexts, Text, TextSet
 from oauthdeploy.model.held_fields import Limit, Unit
 
@@ -40,8 +40,6 @@ MARK: Final = "oauthdeploy."
 
 CLIENT_ATTRIBUTES: Final[Mapping[str, str]] = {
     "post_logout_redirect_uris": "post.logout.redirect.uris",
-    "device_authorization": DEVICE,
-    "ciba": CIBA,
     "refresh_for_client_credentials": CC_REFRESH,
     "pkce_method": "pkce.code.challenge.method",
     "require_par": "require.pushed.authorization.requests",
@@ -63,7 +61,7 @@ SCOPE_ATTRIBUTES: Final[Mapping[str, str]] = {
 }
 """The options of a client scope that are attributes."""
 
-_TAKEN: Final = frozenset(
+TAKEN: Final = frozenset(
     {
         *CLIENT_ATTRIBUTES.values(),
         *SCOPE_ATTRIBUTES.values(),
@@ -78,7 +76,7 @@ def _attributes(value: Mapping[str, str | Secret | None]) -> Mapping[str, str | 
     for key in value:
         if key.startswith(MARK):
             raise ValueError(f"attributes that begin with {MARK} are reserved for oauthdeploy")
-        if key in _TAKEN:
+        if key in TAKEN:
             raise ValueError(f"the attribute {key} has a field of its own; use that")
     return value
 
@@ -112,8 +110,19 @@ class Flows(Model):
     direct_grant: Text | None = Field(None, description="The alias of the flow for the password grant.")
 
 
+_NOW_GRANTS: Final = {"device_authorization": "device_code", "ciba": "ciba"}
+
+
 class KeycloakClientOptions(Model):
     """What Keycloak knows of a client beyond the manifest. null asks for Keycloak's default."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _grants_apart(cls, value: Any) -> Any:
+        for name, grant in _NOW_GRANTS.items() if isinstance(value, Mapping) else ():
+            if name in value:
+                raise ValueError(f"write {grant} among the grants of the client instead of the option {name}")
+        return value
 
     default_scopes: TextSet | None = Field(
         None,
@@ -144,8 +153,6 @@ class KeycloakClientOptions(Model):
         description="How the client authenticates.",
         examples=["client-secret", "client-jwt", "client-secret-jwt", "client-x509"],
     )
-    device_authorization: Flag | None = Field(None, description="Allow the device grant (RFC 8628).")
-    ciba: Flag | None = Field(None, description="Allow client-initiated backchannel authentication.")
     refresh_for_client_credentials: Flag | None = Field(
         None, description="Issue refresh tokens for client credentials too, against RFC 6749 section 4.4.3."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
@@ -19,6 +19,7 @@ from oauthdeploy.drivers.json_values import fingerprint
 from oauthdeploy.drivers.keycloak import client as api
 from oauthdeploy.drivers.keycloak import scopes as scope_mapping
 from oauthdeploy.drivers.keycloak.client import AdminApi
+from oauthdeploy.drivers.keycloak.everything import client_told, is_given, lacking, scope_told, settings_told
 from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES
 from oauthdeploy.drivers.keycloak.mapping import LiveClient, options_of, read_client, with_options
 from oauthdeploy.drivers.keycloak.policies import Rule, enforced, entries, named_profiles
@@ -26,6 +27,7 @@ from oauthdeploy.drivers.keycloak.revocation_state import live_revocation
 from oauthdeploy.drivers.keycloak.scopes import LiveScope, read_scope
 from oauthdeploy.drivers.keycloak.secret_fields import keeps_secrets, sealed
 from oauthdeploy.drivers.keycloak.settings import is_whole, read_settings, settings_fingerprint
+from oauthdeploy.drivers.keycloak.stock import LISTS as STOCK_LISTS
 from oauthdeploy.drivers.keycloak.visibility import Sight, filtered
 from oauthdeploy.model.objects import Association, Client, Object, Revocation, Scope, Settings
 from oauthdeploy.model.state import LiveObject, Ownership, ServerState
@@ -120,7 +122,8 @@ class Reader:
     def _settings(self, realm: Mapping[str, Any]) -> None:
         address = Address.singleton(Kind.SETTINGS, self.server)
         desired = self.wanted.objects.get(address)
-        live = settings_of(self.admin, realm, desired if isinstance(desired, Settings) else None)
+        wanted = desired if isinstance(desired, Settings) else None
+        live = settings_of(self.admin, realm, wanted, whole=self.wanted.whole)
         self.objects[address] = live
 
     # -- client scopes -----------------------------------------------------------------------------------------------
@@ -139,11 +142,13 @@ class Reader:
             address = Address(Kind.SCOPE, live.name, self.server)
             if not live.openid:
                 self.saml.add(address)
-            elif live.name not in BUILT_IN_SCOPES or live.name in self._named_scopes:
+            elif self._told_scope(live):
                 desired = self.wanted.objects.get(address)
                 wanted = desired if isinstance(desired, Scope) else None
-                way = self._way(live.name) if asks_for_new_clients(wanted) else scope_mapping.NONE
-                self.objects[address] = scope_object(live, wanted, way, self.wanted.owner)
+                asked = self.wanted.whole or asks_for_new_clients(wanted)
+                way = self._way(live.name) if asked else scope_mapping.NONE
+                made = scope_object(live, wanted, way, self.wanted.owner)
+                self.objects[address] = with_all_of_scope(made, live, way) if self.wanted.whole else made
 
     def _raw_scopes(self) -> Sequence[Mapping[str, Any]]:
         """All of them in one request; only those that the manifest speaks of, where they are few and their ids are known."""
@@ -160,6 +165,10 @@ class Reader:
         """The scopes that the manifest speaks of."""
         addresses = (*self.wanted.objects, *self.wanted.absent, *self.wanted.external)
         return frozenset(a.scope for a in addresses if a.kind in (Kind.SCOPE, Kind.ASSOCIATION))
+
+    def _told_scope(self, live: LiveScope) -> bool:
+        """Whether a client scope is told: Keycloak's own are, where the manifest names them or all is asked for."""
+        return self.wanted.whole or live.name not in BUILT_IN_SCOPES or live.name in self._named_scopes
 
     @cached_property
     def _given_scopes(self) -> frozenset[str]:
@@ -235,8 +244,13 @@ class Reader:
         # A client that is still to be renamed stands at its former name, and is wanted at its new one.
         desired = self.wanted.objects.get(address) or self._renamed.get(key)
         wanted = desired if isinstance(desired, Client) else None
-        flows = self._flows if has_flows(wanted) else {}
-        self.objects[address] = client_object(live, wanted, flows, self._associated(key), self.wanted.owner)
+        bound = self.wanted.whole and live.raw.get("authenticationFlowBindingOverrides")
+        flows = self._flows if bound or has_flows(wanted) else {}
+        made = client_object(live, wanted, flows, self._associated(key), self.wanted.owner)
+        if self.wanted.whole:
+            options, unheld = client_told(live, flows)
+            made = replace(made, options=options, unheld=unheld, lacks=lacking(live, self.scopes))
+        self.objects[address] = made
 
     @cached_property
     def _renamed(self) -> Mapping[str, Object]:
@@ -268,11 +282,12 @@ class Reader:
         for scope in live.scopes:
             if scope in self._named_scopes or (self.wanted.everything and self._is_association(scope)):
                 address = Address.association(key, scope, self.server)
-                self.objects[address] = association_object(live, scope)
+                made = association_object(live, scope)
+                self.objects[address] = replace(made, built_in=is_given(live, scope)) if self.wanted.whole else made
 
     def _is_association(self, scope: str) -> bool:
         known = self.scopes.get(scope)
-        return scope not in self._given_scopes and (known is None or known.openid)
+        return (self.wanted.whole or scope not in self._given_scopes) and (known is None or known.openid)
 
     def _revocations(self) -> None:
         by_id = {live.uuid: live for live in self.clients.values()}
@@ -354,6 +369,13 @@ def associations_by_client(objects: Iterable[Address]) -> Mapping[str, frozenset
     return {client: frozenset(scopes) for client, scopes in found.items()}
 
 
+def unlisted_scopes(wanted: Wanted) -> Mapping[str, frozenset[str]]:
+    """The scopes that the manifest names and the written list of a client leaves out: a new one doesn't keep them."""
+    named = {a.scope for a in (*wanted.objects, *wanted.external) if a.kind in (Kind.SCOPE, Kind.ASSOCIATION)}
+    given = associations_by_client(wanted.objects)
+    return {client: frozenset(named - given.get(client, frozenset())) for client in wanted.listed}
+
+
 def asks_for_new_clients(desired: Scope | None) -> bool:
     """Whether the manifest says how new clients get a scope."""
     return "new_clients" in scope_mapping.options_of(desired)[0]
@@ -383,6 +405,16 @@ def scope_object(live: LiveScope, desired: Scope | None, new_clients: str, ours:
     )
 
 
+def with_all_of_scope(made: LiveObject, live: LiveScope, way: str) -> LiveObject:
+    """The same with all of the client scope; of Keycloak's own, what new clients get of it alone is looked at."""
+    options, unheld = scope_told(live, way)
+    if live.name not in BUILT_IN_SCOPES:
+        return replace(made, options=options, unheld=unheld)
+    usual = way_to_new_clients(live.name, STOCK_LISTS)
+    changed = {"new_clients": f"new clients get it as {way}, on a fresh realm as {usual}"} if way != usual else {}
+    return replace(made, built_in=True, unheld=changed)
+
+
 def association_object(live: LiveClient, scope: str) -> LiveObject:
     """A live association; its mark tells a default one from an optional one."""
     mark = fingerprint({"client": live.uuid, "scope": scope, "default": scope in live.default})
@@ -405,8 +437,12 @@ def revocation_object(admin: AdminApi, name: str, value: Revocation, live: LiveC
     )
 
 
-def settings_of(admin: AdminApi, realm: Mapping[str, Any], desired: Settings | None) -> LiveObject:
-    """The settings of a realm as the manifest has to see them. Raises Forbidden where they are withheld."""
+def settings_of(
+    admin: AdminApi, realm: Mapping[str, Any], desired: Settings | None, *, whole: bool = False
+) -> LiveObject:
+    """The settings of a realm as the manifest has to see them; all of them with `whole`. Raises Forbidden where they are
+    withheld.
+    """
     if not is_whole(realm):
         raise Forbidden(
             f"'{admin.http.server}' does not show this account the settings of the realm",
@@ -426,7 +462,8 @@ def settings_of(admin: AdminApi, realm: Mapping[str, Any], desired: Settings | N
             return enforced(rule, profiles, policies)
 
         value, odd = read_settings(realm, desired, holds)
-        return LiveObject(value, fingerprint=settings_fingerprint(realm), unparsed=odd)
+        options, unheld = settings_told(realm, holds) if whole else ({}, {})
+        return LiveObject(value, fingerprint=settings_fingerprint(realm), unparsed=odd, options=options, unheld=unheld)
 
     return parsed(admin.http.server, "GET", api.REALM, read)
 
@@ -442,5 +479,8 @@ def state_of(reader: Reader, requests: int) -> ServerState:
         accounts=MappingProxyType(dict(reader.accounts)) if reader.wanted.accounts and unread is None else None,
         accounts_unread=unread,
         hidden=MappingProxyType(dict(reader.hidden)),
+        foreign=MappingProxyType(
+            dict.fromkeys(sorted(reader.saml), "it is an object of SAML") if reader.wanted.whole else {}
+        ),
         cut_offs=MappingProxyType({one.uuid: one.cut_off for one in reader.clients.values() if one.cut_off}),
     )

@@ -27,7 +27,10 @@ _PERIODS: Final[Mapping[str, str]] = {
     "early": "remaining-rotation-period",
 }
 
-_OFFLINE: Final = "offlineSessionMaxLifespan"
+POLICIES: Final = (*RULES, "secret_rotation")
+"""The options that are client policies."""
+
+OFFLINE: Final = "offlineSessionMaxLifespan"
 _NO_OPTIONS: Final = KeycloakSettingsOptions()
 _NO_SETTINGS: Final = frozenset({"notBefore", "defaultRole"})
 
@@ -50,16 +53,17 @@ def read_settings(
     written, wanted = options_of(desired)
     if not written:
         return value, fields.unparsed
-    values, odd = told_options(written, wanted, lambda name: _option(raw, name, enforced), OPTIONS)
+    values, odd = told_options(written, wanted, lambda name: read_option(raw, name, enforced), OPTIONS)
     return value.model_copy(update={"options": {"keycloak": values}}), {**fields.unparsed, **odd}
 
 
-def _option(raw: Mapping[str, Any], name: str, enforced: Enforced) -> Any:
+def read_option(raw: Mapping[str, Any], name: str, enforced: Enforced) -> Any:
+    """The value of one option. Raises Garbled."""
     if name in RULES:
         return enforced(RULES[name]) is not None
     match name:
         case "offline_session_max":
-            return a_number(raw, _OFFLINE, 0, 0) if a_flag(raw, f"{_OFFLINE}Enabled", False) else None
+            return a_number(raw, OFFLINE, 0, 0) if a_flag(raw, f"{OFFLINE}Enabled", False) else None
         case "secret_rotation":
             found = enforced(ROTATION)
             if found is None:
@@ -88,9 +92,9 @@ def draft_settings(values: Mapping[str, Any], desired: Settings, names: frozense
     for name in sorted(names & OPTIONS.keys()):
         OPTIONS[name].write(draft.body, getattr(wanted, name))
     if "offline_session_max" in names:
-        draft.body[f"{_OFFLINE}Enabled"] = wanted.offline_session_max is not None
+        draft.body[f"{OFFLINE}Enabled"] = wanted.offline_session_max is not None
         if wanted.offline_session_max is not None:
-            draft.body[_OFFLINE] = wanted.offline_session_max
+            draft.body[OFFLINE] = wanted.offline_session_max
     draft.rules.extend((RULES[name], bool(getattr(wanted, name))) for name in sorted(names & RULES.keys()))
     if "secret_rotation" in names:
         rotation = wanted.secret_rotation

@@ -79,7 +79,8 @@ class Writer:
 
     `owner` is the manifest's name, for marks. `tell` gives a live client as the manifest has to see it; `is_default` says
     whether the manifest wants a scope of a client to be a default one; `scope_id` gives the id of a client scope by its name.
-    `realm` and `scopes` (by name) are the JSON of the realm and of client scopes as they were read last.
+    `realm` and `scopes` (by name) are the JSON of the realm and of client scopes as they were read last. `unlisted` are scopes
+    that a client of that client_id doesn't keep when it is made.
     """
 
     admin: AdminApi
@@ -89,6 +90,7 @@ class Writer:
     scope_id: Callable[[str], str | None]
     realm: Mapping[str, Any]
     scopes: Mapping[str, Mapping[str, Any]]
+    unlisted: Mapping[str, frozenset[str]]
 
     # -- settings ----------------------------------------------------------------------------------------------------
 
@@ -258,6 +260,9 @@ class Writer:
             return self._look_at_client(client_id)
 
         live, found = create_or_find(post, lambda: self._find_client(client_id))
+        for scope in sorted(self.unlisted.get(client_id, frozenset()) & set(live.scopes)):
+            if not found and (uuid := self.scope_id(scope)) is not None:
+                self.admin.unassign(live.uuid, uuid)
         made = live.secret if given is None or given.value is None else None
         return self._applied(change, desired, live, secret=made, note=ADOPTED if found else "")
 

@@ -84,6 +84,10 @@ _COMMON: Final[Mapping[Capability, Support]] = {
     Capability.CLIENT_RENAME: yes(),
     Capability.GRANT_IMPLICIT: yes(),
     Capability.GRANT_PASSWORD: yes(),
+    **dict.fromkeys(
+        (Capability.GRANT_DEVICE_CODE, Capability.GRANT_CIBA, Capability.GRANT_TOKEN_EXCHANGE),
+        no("an Integration Server has no such grant"),
+    ),
     Capability.BLOCK_CLIENT: yes(),
     Capability.USERS_LIST: yes(),
     Capability.MARKS: no("the API has no field for an ownership mark"),

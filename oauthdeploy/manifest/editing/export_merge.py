@@ -102,6 +102,17 @@ class _Writer:
             if self._overlay:
                 self.drafts.remove((*self._overlay, *path))
             return
+        values = self._values(edit)
+        if not self.drafts.has(path):
+            for option in edit.options:
+                if not option.gone:
+                    _nest_keys(values, (OPTIONS, *option.keys), said("", next(iter(option.values.values()))))
+            self.drafts.put(path, values)
+        else:
+            self._change(path, edit, values)
+
+    def _values(self, edit: EntryEdit) -> dict[str, Any]:
+        """What an edit writes, as it stands in a manifest."""
         values: dict[str, Any] = {}
         for dotted, value in edit.values.items():
             _nest(values, dotted, said(dotted, value))
@@ -111,9 +122,10 @@ class _Writer:
             values["secret"] = {"value": self._reference(edit.name)}
         if edit.on is not None:
             values["on"] = list(edit.on)
-        if not self.drafts.has(path):
-            self.drafts.put(path, values)
-            return
+        return values
+
+    def _change(self, path: Path, edit: EntryEdit, values: Mapping[str, Any]) -> None:
+        """Change an entry that is there."""
         if not edit.absent:
             self.put((*path, "state"), None)
         if edit.everywhere:
@@ -192,6 +204,12 @@ def _nest(values: dict[str, Any], dotted: str, value: Any) -> None:
         _nest(values.setdefault(head, {}), rest, value)
     else:
         values[head] = value
+
+
+def _nest_keys(values: dict[str, Any], keys: Keys, value: Any) -> None:
+    for key in keys[:-1]:
+        values = values.setdefault(key, {})
+    values[keys[-1]] = value
 
 
 def with_ignores(source: Source, findings: Iterable[Diagnostic]) -> Source:

@@ -128,12 +128,13 @@ def implicit(context: RuleContext) -> Iterator[Finding]:
 
 @rule(
     "grants-empty",
-    Severity.WARNING,
+    Severity.INFO,
     "Client has no grants",
-    reason="A client without grants never gets a token. An empty list is managed: grants that exist on the server "
-    "are removed.",
+    reason="A client without grants never gets a token, which is right for one that only receives and introspects them. An "
+    "empty list is managed: grants that exist on the server are removed.",
     source="RFC 6749 section 1.3",
-    fix="List the grants, remove the key to leave them unmanaged, or write enabled: false to stop the client.",
+    fix="If the client needs tokens, list its grants; remove the key to leave them unmanaged, or write enabled: false to stop "
+    "the client.",
     bad="""
 clients:
   batch:

@@ -19,7 +19,13 @@ from oauthdeploy.model.servers import Role
 
 _AUTHORIZATION: Final = frozenset({Side.AUTHORIZATION})
 
-_GRANTS: Final = {Grant.IMPLICIT: Capability.GRANT_IMPLICIT, Grant.PASSWORD: Capability.GRANT_PASSWORD}
+_GRANTS: Final = {
+    Grant.IMPLICIT: Capability.GRANT_IMPLICIT,
+    Grant.PASSWORD: Capability.GRANT_PASSWORD,
+    Grant.DEVICE_CODE: Capability.GRANT_DEVICE_CODE,
+    Grant.CIBA: Capability.GRANT_CIBA,
+    Grant.TOKEN_EXCHANGE: Capability.GRANT_TOKEN_EXCHANGE,
+}
 _TRUST: Final = {
     "remote": Capability.TRUST_REMOTE,
     "external": Capability.TRUST_EXTERNAL,

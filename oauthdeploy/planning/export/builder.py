@@ -19,11 +19,11 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.fields import Model
-from oauthdeploy.model.held_fields import SECTIONS, field_name
+from oauthdeploy.model.held_fields import SECTIONS, declared, field_name
 from oauthdeploy.model.objects import KIND_OF, MODEL_OF, OPENS, Client, ClientType, Side, Trust
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.export.client_matching import LiveClient, group_clients, keys_of
-from oauthdeploy.planning.export.driver_options import option_edits
+from oauthdeploy.planning.export.driver_options import Associated, option_edits
 from oauthdeploy.planning.export.settings import export_settings
 from oauthdeploy.planning.export.values import (
     EntryEdit,
@@ -51,6 +51,8 @@ class _Exporter:
         self.options = options
         self.left = left
         self.findings: list[Diagnostic] = []
+        self._groups_of: Mapping[str, LiveClient] = {}
+        self._client_lists: Mapping[str, Mapping[str, set[str]]] = {}
         self._named: dict[Kind, set[str]] = {kind: set() for kind in (Kind.SCOPE, Kind.CLIENT)}
         for address in inventory.desired.objects:
             if address.kind in self._named:
@@ -65,8 +67,13 @@ class _Exporter:
         for server, state in sorted(self.inventory.live.servers.items()):
             for kind, why in (*state.unreadable.items(), *state.hidden.items()):
                 self._report("export-unreadable", f"{kind}@{server}", f"{why.summary}. {why.detail}".strip(), why.fix)
-        scopes = list(self._scopes()) if Kind.SCOPE in kinds else []
+            for address, reason in sorted(state.foreign.items()):
+                if address.kind in kinds and self.options.takes(address.name):
+                    self._report("export-left-out", str(address), f"It is left out: {reason}.", "")
         groups = self._groups()
+        scopes = list(self._scopes(groups)) if Kind.SCOPE in kinds else []
+        self._groups_of = {group.key: group for group in groups}
+        self._client_lists = self._live_scopes(keys_of(groups))
         clients = list(self._clients(groups)) if Kind.CLIENT in kinds else []
         settings = (
             export_settings(self.inventory, self.options, self.left) if Kind.SETTINGS in kinds else SettingsEdit()
@@ -76,6 +83,7 @@ class _Exporter:
                 address = Address.singleton(Kind.SETTINGS, server)
                 if there := state.objects.get(address):
                     list(self._unparsed(str(address), {server: there}))
+                    self._unheld(str(address), {server: there})
         for edit in settings.options:
             if edit.gone:
                 self._report_dropped_option("settings", edit)
@@ -90,15 +98,34 @@ class _Exporter:
 
     # -- scopes and clients -----------------------------------------------------------------------------------------
 
-    def _scopes(self) -> Iterator[EntryEdit]:
+    def _scopes(self, groups: Iterable[LiveClient]) -> Iterator[EntryEdit]:
         found: dict[str, dict[str, LiveObject]] = defaultdict(dict)
         for server in self.inventory.read(Kind.SCOPE):
             for address, there in self.inventory.live.servers[server].objects.items():
                 if address.kind is Kind.SCOPE:
                     found[address.name][server] = there
+        needed = self._unusual_scopes(groups)
         for name in sorted(found.keys() | self._named[Kind.SCOPE]):
-            if self.options.takes(name):
-                yield from self._entry(Kind.SCOPE, name, found.get(name, {}))
+            if not self.options.takes(name):
+                continue
+            sides = found.get(name, {})
+            if name in self._named[Kind.SCOPE] or not all(there.built_in for there in sides.values()):
+                yield from self._entry(Kind.SCOPE, name, sides)
+                continue
+            self._unheld(f"scope/{name}", sides)
+            if name in needed:
+                self._named[Kind.SCOPE].add(name)
+                everywhere = set(sides) == set(self.inventory.holders(Kind.SCOPE))
+                yield EntryEdit(name, values={"external": True}, on=None if everywhere else tuple(sides))
+
+    def _unusual_scopes(self, groups: Iterable[LiveClient]) -> frozenset[str]:
+        """The scopes that some client has though a new one hasn't, or the other way round: lists must name them."""
+        found = {scope for group in groups for there in group.sides.values() for scope in there.lacks}
+        for server in self.inventory.read(Kind.ASSOCIATION):
+            for address, there in self.inventory.live.servers[server].objects.items():
+                if address.kind is Kind.ASSOCIATION and not there.built_in:
+                    found.add(address.scope)
+        return frozenset(found)
 
     def _groups(self) -> tuple[LiveClient, ...]:
         chooses = {name for name in self.inventory.tables if self.inventory.can(name, Capability.CLIENT_ID_CHOICE)}
@@ -160,6 +187,7 @@ class _Exporter:
         """The entry with its fields, its servers (`where`) and its options; nothing where the manifest has it so."""
         self._named[kind].add(name)
         values, dropped = self._fields(kind, name, there, target)
+        self._unheld(f"{kind}/{name}", there)
         new = not placed
         everywhere = where == self.inventory.holders(kind)
         moved = set(where) != set(placed)
@@ -210,7 +238,7 @@ class _Exporter:
                 dropped += [path] if path in managed else []
                 continue
             value = next(iter(live.values()))
-            if path in managed or self._worth_writing(model, path, name, value, live, target):
+            if path in managed or self._worth_writing(kind, path, name, value, live, target):
                 values[path] = value
         return values, dropped
 
@@ -233,7 +261,8 @@ class _Exporter:
     def _options(self, kind: Kind, name: str, sides: Mapping[str, LiveObject]) -> tuple[OptionEdit, ...]:
         """What is to become of the written options; those that can't be said, or are not the same everywhere, go."""
         edits = []
-        for edit in option_edits(self.inventory, kind, name, sides, self.left):
+        associated = self._associated(name, sides) if kind is Kind.CLIENT else {}
+        for edit in option_edits(self.inventory, kind, name, sides, self.left, associated):
             if edit.gone:
                 self._report_dropped_option(f"{kind}/{name}", edit)
             elif not edit.alike:
@@ -247,6 +276,32 @@ class _Exporter:
                 )
             edits.append(edit if edit.alike else replace(edit, gone=True))
         return tuple(edits)
+
+    def _associated(self, name: str, sides: Mapping[str, LiveObject]) -> Associated:
+        """The associations that the written list of a client has and that its driver lists in an option."""
+        found = {}
+        for server, there in sides.items():
+            option = self.inventory.driver(server).default_scopes_option
+            if option:
+                scopes = there.options.get(option, ()) if self._lists(name) else ()
+                found[server] = option, tuple(scope for scope in scopes if scope in self._named[Kind.SCOPE])
+        return found
+
+    def _lists(self, client: str) -> bool:
+        """Whether the manifest will have the list of scopes of a client."""
+        have, groups = self._client_lists.get(client), self._groups_of.values()
+        if Kind.ASSOCIATION not in self.options.kinds or have is None:
+            return client in self.inventory.desired.listed_clients
+        return not self._unsayable(client, have, groups)
+
+    def _unheld(self, address: str, sides: Mapping[str, LiveObject]) -> None:
+        """Name what no manifest can hold of an object, by reason."""
+        for server, there in sorted(sides.items()):
+            reasons: dict[str, list[str]] = defaultdict(list)
+            for key, why in sorted(there.unheld.items()):
+                reasons[why].append(key)
+            for why, keys in reasons.items():
+                self._report("export-left-out", address, f"{', '.join(keys)} on {server}: {why}.", "")
 
     def _unparsed(self, address: str, sides: Mapping[str, LiveObject]) -> Iterator[str]:
         """Name the fields that a server holds in a form that no manifest can write. A driver's own options tell it themselves."""
@@ -283,16 +338,15 @@ class _Exporter:
 
     def _worth_writing(
         self,
-        model: type[Model],
+        kind: Kind,
         path: str,
         name: str,
         value: Any,
         told: Mapping[str, Any],
         target: LiveObject | None,
     ) -> bool:
-        if path == "name":
-            return bool(value) and value != name
-        if value is None:
+        model = MODEL_OF[kind]
+        if value is None or (path == "name" and value == name and self._key_stands_in(kind, path, told)):
             return False
         if self.options.target is not None and target is not None:
             have = flatten(target.value).get(path)
@@ -302,7 +356,12 @@ class _Exporter:
                 return path not in OPENS or bool(value)
         if self.options.full:
             return True
-        return not all(same(self.inventory.default(server, model, path), value) or value in ((), "") for server in told)
+        return not all(same(self.inventory.default(server, model, path), value) for server in told)
+
+    def _key_stands_in(self, kind: Kind, path: str, servers: Iterable[str]) -> bool:
+        """Whether each of the servers gets the object's key where the field isn't written."""
+        entries = ((self.inventory.driver(server), self.inventory.entry(server).role) for server in servers)
+        return all(declared(driver.fields.get(role, {}), kind, path).key_stands_in for driver, role in entries)
 
     def _takes_secret(self, kind: Kind, where: Iterable[str], sides: Mapping[str, LiveObject]) -> bool:
         """Whether a new entry gets a secret by reference: a confidential client, on a server that takes chosen secrets."""
@@ -322,35 +381,45 @@ class _Exporter:
         servers = [name for name in inventory.read(Kind.ASSOCIATION) if source in (None, name)]
         if not servers:
             return
-        have = self._live_scopes(servers, keys_of(groups))
+        lists = self._client_lists
         written: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         for address in inventory.desired.objects:
             if address.kind is Kind.ASSOCIATION and address.server in (*servers, target):
                 written[address.client][address.server].add(address.scope)
-        for client in sorted(have.keys() | written.keys()):
+        for client in sorted(self._groups_of.keys() | lists.keys() | written.keys()):
             if client not in self._named[Kind.CLIENT] or (Kind.CLIENT, client) in self._external:
                 continue
             if not self.options.takes(client):
                 continue
-            scopes = set().union(*have[client].values())
-            fulfilled = all(written[client][server] == have[client][server] for server in servers)
+            have = lists.get(client) or {server: set() for server in servers}
+            scopes = set().union(*have.values())
+            fulfilled = all(written[client][server] == have[server] for server in servers)
             listed = client in inventory.desired.listed_clients
+            if not scopes and not listed and self._lacks(client, groups):
+                fulfilled = False
             if fulfilled and (target is None or scopes == written[client][target]):
                 continue
-            problem = self._unsayable(client, have[client], groups)
+            problem = self._unsayable(client, have, groups)
             if problem:
                 self._report("export-left-out", f"client/{client}", problem, "")
             if not problem or listed:
                 yield client, None if problem else tuple(sorted(scopes))
 
-    def _live_scopes(
-        self, servers: Iterable[str], keys: Mapping[tuple[str, str], str]
-    ) -> dict[str, dict[str, set[str]]]:
-        """The scopes of each client, by server."""
+    def _lacks(self, client: str, groups: Iterable[LiveClient]) -> bool:
+        """Whether a client has lost a named scope that new clients get: then its list must be written, even if it is empty."""
+        mine = (there for group in groups if group.key == client for there in group.sides.values())
+        return any(there.lacks & self._named[Kind.SCOPE] for there in mine)
+
+    def _live_scopes(self, keys: Mapping[tuple[str, str], str]) -> dict[str, dict[str, set[str]]]:
+        """The scopes of each client, by server, without those that every client gets and the manifest doesn't name."""
+        source = self.options.source
+        servers = [name for name in self.inventory.read(Kind.ASSOCIATION) if source in (None, name)]
         have: dict[str, dict[str, set[str]]] = defaultdict(lambda: {server: set() for server in servers})
         for server in servers:
-            for address in self.inventory.live.servers[server].objects:
-                if address.kind is Kind.ASSOCIATION:
+            for address, there in self.inventory.live.servers[server].objects.items():
+                if address.kind is not Kind.ASSOCIATION:
+                    continue
+                if not there.built_in or address.scope in self._named[Kind.SCOPE]:
                     have[keys.get((server, address.client), address.client)][server].add(address.scope)
         return have
 
@@ -360,12 +429,12 @@ class _Exporter:
         if (Kind.ASSOCIATION.value, client, "") in self.left:
             return "A manifest cannot express its list of scopes."
         if unnamed := sorted(scopes - self._named[Kind.SCOPE]):
-            return f"Its list of scopes isn't written: the manifest doesn't name {', '.join(unnamed[:3])}."
+            return f"Its list of scopes is left out: the manifest doesn't name {', '.join(unnamed)}."
         holding = {server for group in groups if group.key == client for server in group.sides}
         for server in have.keys() & holding:
             there = {a.name for a in self.inventory.live.servers[server].objects if a.kind is Kind.SCOPE}
             if (scopes & there) != have[server]:
-                return "Its list of scopes isn't written: it differs between servers that hold the same scopes."
+                return "Its list of scopes is left out: it differs between servers that hold the same scopes."
         return ""
 
     def _trusts(self) -> Iterator[tuple[str, str | None]]:

@@ -1,6 +1,5 @@
-"""The options of drivers in an export: what the manifest writes of them is brought to what its servers hold.
-
-A server holds far more than anybody decided about, so what the manifest doesn't write stays unmanaged, and is not exported.
+"""The options of drivers in an export: what the manifest writes of them is brought to what its servers hold, and what differs
+from the defaults of a new object is added.
 """
 
 from __future__ import annotations
@@ -18,11 +17,22 @@ from oauthdeploy.planning.inventory import Inventory
 from oauthdeploy.planning.normalize import OPTIONS
 from oauthdeploy.planning.opaque_secrets import plain
 
+Associated = Mapping[str, tuple[str, tuple[str, ...]]]
+"""By server, the name of the option that lists some associations of a client, and those that it is to list."""
+
 
 def option_edits(
-    inventory: Inventory, kind: Kind, name: str, sides: Mapping[str, LiveObject], left: Collection[Left]
+    inventory: Inventory,
+    kind: Kind,
+    name: str,
+    sides: Mapping[str, LiveObject],
+    left: Collection[Left],
+    associated: Associated | None = None,
 ) -> tuple[OptionEdit, ...]:
-    """The written options that differ from what `sides`, the live objects by server, hold; `left` are not to be written."""
+    """The options to write, change or take out, so that the entry says what `sides`, the live objects by server, hold.
+
+    `left` are not to be written.
+    """
     found: dict[Keys, dict[str, Any]] = {}
     managing: dict[str, set[str]] = {}
     for server, there in sides.items():
@@ -30,12 +40,29 @@ def option_edits(
         wanted = inventory.desired.objects.get(address)
         driver = inventory.driver(server).name
         asked = plain(options_for(wanted, driver)) if wanted is not None else {}
-        if not asked:
+        have, whole = dict(plain(options_for(there.value, driver))), dict(there.options)
+        if listing := (associated or {}).get(server):
+            key, scopes = listing
+            whole.pop(key, None)
+            if key in asked or scopes:
+                have[key] = whole[key] = list(scopes)
+            if set(asked.get(key) or ()) == set(scopes):
+                have[key] = asked.get(key)
+        if not asked and not whole:
             continue
         managing.setdefault(driver, set()).add(server)
-        for keys, value in _differing(asked, plain(options_for(there.value, driver))):
+        for keys, value in (*_differing(asked, have), *_unwritten(asked, whole)):
             found.setdefault((driver, *keys), {})[server] = value
     return tuple(_edit(kind, name, keys, values, managing[keys[0]], left) for keys, values in sorted(found.items()))
+
+
+def _unwritten(asked: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[tuple[Keys, Any]]:
+    """What the manifest doesn't write of all that isn't a default, as high as it can be named."""
+    for key, value in whole.items():
+        if key not in asked:
+            yield (key,), value
+        elif isinstance(asked[key], Mapping) and isinstance(value, Mapping):
+            yield from (((key, *keys), inner) for keys, inner in _unwritten(asked[key], value))
 
 
 class _Hidden:

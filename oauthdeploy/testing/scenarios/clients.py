@@ -167,6 +167,24 @@ def grant_password(bench: Bench) -> None:
     _grant(bench, "password")
 
 
+@scenario("clients/device grant", Can.CLIENTS, proves=Can.GRANT_DEVICE_CODE)
+def grant_device_code(bench: Bench) -> None:
+    """A client may use the device grant of RFC 8628, and no longer"""
+    _grant(bench, "device_code")
+
+
+@scenario("clients/CIBA grant", Can.CLIENTS, proves=Can.GRANT_CIBA)
+def grant_ciba(bench: Bench) -> None:
+    """A client may use the grant of OpenID Connect CIBA, and no longer"""
+    _grant(bench, "ciba")
+
+
+@scenario("clients/token exchange", Can.CLIENTS, proves=Can.GRANT_TOKEN_EXCHANGE)
+def grant_token_exchange(bench: Bench) -> None:
+    """A client may exchange tokens (RFC 8693), and no longer"""
+    _grant(bench, "token_exchange")
+
+
 @scenario("clients/id", Can.CLIENTS, proves=Can.CLIENT_ID_CHOICE)
 def client_id(bench: Bench) -> None:
     """The key of a client is its client_id"""

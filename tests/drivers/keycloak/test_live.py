@@ -520,8 +520,6 @@ def test_options_of_clients_go_there_and_back(site: Site) -> None:
         "frontchannel_logout": "true",
         "post_logout_redirect_uris": ["https://a.example.com/bye", "https://b.example.com/bye"],
         "client_authenticator": "client-secret",
-        "device_authorization": "true",
-        "ciba": "true",
         "refresh_for_client_credentials": "true",
         "pkce_method": "S256",
         "require_par": "true",

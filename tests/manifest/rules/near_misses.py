@@ -32,7 +32,7 @@ HARMLESS_NAMES = (
     "jwt.credential.public.key",
     "login.hint.tokens",
     "password.policy",
-    "standard.token.exchange.enabled",
+    "standard.token.exchange.enableRefreshRequestedTokenType",
     "token.endpoint.auth.signing.alg",
     "token.response.type.bearer.lower-case",
     "token_endpoint",
