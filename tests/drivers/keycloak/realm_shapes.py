@@ -1,6 +1,6 @@
 """Realms as people have them, for the test that exports each and builds it again: client scopes, clients and settings by name.
 
-Each is what is sent to Keycloak's own API; `default` and `optional` are the realm's lists beyond Keycloak's own, `dropped` what is
+Each is what is sent to Keycloak's own API; `default` and `optional` are the realm's lists beyond Keycloak's, `dropped` what is
 taken out of them, `absent` (client, scope) what is taken from a client.
 """
 
