@@ -88,12 +88,9 @@ def _split(url: str) -> tuple[str, str]:
 
 
 def _introspector(entry: Server) -> AuthBase | None:
-    """Who introspects at a server: the account or the client of its entry."""
+    """The account or the client that introspects at a server."""
     written = entry.introspection
-    if written is None:
+    if written is None or written.sign_in is None:
         return None
-    if written.username is not None and written.password is not None:
-        return BasicAuth(written.username, written.password)
-    if written.client_id is not None and written.client_secret is not None:
-        return BasicAuth(written.client_id, written.client_secret)
-    return None
+    name, secret = (getattr(written, field) for field in written.sign_in)
+    return BasicAuth(name, secret)

@@ -15,13 +15,14 @@ from oauthdeploy.core.addresses import Kind
 from oauthdeploy.model.capabilities import Capabilities, DriverFacts, supports, table_for
 from oauthdeploy.model.fields import Model, inner_model
 from oauthdeploy.model.held_fields import SECTIONS, field_name, fields_of
-from oauthdeploy.model.objects import Object
+from oauthdeploy.model.objects import Object, Trust, Via
+from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState
 
 
 def held_part(desired: DesiredState, drivers: Mapping[str, DriverFacts]) -> DesiredState:
     """What of the desired state its servers hold. Objects stay, however little of them is held."""
-    lacking = {
+    missing = {
         (name, kind): gaps
         for name, server in desired.servers.items()
         if server.driver in drivers
@@ -30,7 +31,10 @@ def held_part(desired: DesiredState, drivers: Mapping[str, DriverFacts]) -> Desi
     }
     objects: dict[Any, Object] = {}
     for address, value in desired.objects.items():
-        gone = lacking.get((address.server, address.kind))
+        gone = missing.get((address.server, address.kind))
+        if isinstance(value, Trust):
+            server = desired.servers[address.server]
+            gone = (gone or frozenset()) | _unused(drivers.get(server.driver), server.role, value.via)
         touched = gone and not value.model_fields_set.isdisjoint(_heads(gone))
         objects[address] = _less(value, gone, address.kind) if gone and touched else value
     return replace(desired, objects=objects)
@@ -38,6 +42,13 @@ def held_part(desired: DesiredState, drivers: Mapping[str, DriverFacts]) -> Desi
 
 def _gaps(table: Capabilities, kind: Kind) -> frozenset[str]:
     return frozenset(path for path in fields_of(kind) if not supports(table, field_name(kind, path)))
+
+
+def _unused(facts: DriverFacts | None, role: Role, via: Via) -> frozenset[str]:
+    """The fields of a trust that a driver doesn't use where tokens are checked that way."""
+    if facts is None:
+        return frozenset()
+    return frozenset(path for path in fields_of(Kind.TRUST) if not facts.held(role, Kind.TRUST, path).is_used_via(via))
 
 
 @cache

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.model.capabilities import Capability, DriverFacts, Endpoints, supports, table_for
 from oauthdeploy.model.fields import Model
-from oauthdeploy.model.objects import Trust
+from oauthdeploy.model.objects import Trust, Via
 from oauthdeploy.model.servers import Introspection, Server
-
-Via = Literal["local", "remote", "external", "jwt"]
 
 FROM_INTROSPECTION: Final = tuple(
     name for name in Introspection.model_fields if name in Trust.model_fields and name != "endpoint"

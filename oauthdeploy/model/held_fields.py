@@ -16,7 +16,7 @@ from typing import Any, Final
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.fields import Model, leaves
-from oauthdeploy.model.objects import MODEL_OF
+from oauthdeploy.model.objects import MODEL_OF, Via
 
 
 class Answer(StrEnum):
@@ -132,13 +132,19 @@ class HeldField:
     """What a driver answers about one field of one kind: whether it holds it, within which limit, and the server's default.
 
     `default` is what null asks for, in the model's words; None where it isn't known. `key_stands_in` says that the object's key
-    is sent where the field isn't written, so the limit is the key's too.
+    is sent where the field isn't written, so the limit is the key's too. `via` are, for a field of a trust, the values of
+    `Trust.via` with which the driver uses the field; None: all of them.
     """
 
     support: Support = field(default_factory=yes)
     limit: Limit | None = None
     default: Any = None
     key_stands_in: bool = False
+    via: frozenset[Via] | None = None
+
+    def is_used_via(self, via: Via) -> bool:
+        """Whether a driver that holds this field of a trust uses it where the resource server checks tokens that way."""
+        return self.via is None or via in self.via
 
 
 HeldFields = Mapping[Kind, Mapping[str, HeldField]]

@@ -242,11 +242,15 @@ class Association(Model):
     """The permission of a client to ask for a scope; its address says it all."""
 
 
+Via = Literal["local", "remote", "external", "jwt"]
+"""How a resource server checks a token; `Trust.via` describes each value."""
+
+
 class Trust(Model):
     """Which authorization server a resource server believes, and how: it asks (RFC 7662) or verifies JWTs itself (RFC 9068)."""
 
     authorization_server: Text = Field(description="Name of the server entry; for the server itself, its own name.")
-    via: Literal["local", "remote", "external", "jwt"] = Field(
+    via: Via = Field(
         description="local: itself; remote: another server of the same kind by its alias; external: by introspection; "
         "jwt: by the signature of the token, with the keys of the authorization server."
     )

@@ -105,6 +105,15 @@ class Introspection(Model):
     )
     default_scope: Text | None = Field(None, description="Scope to use when the response has none.")
 
+    @property
+    def sign_in(self) -> tuple[str, str] | None:
+        """The names of the two fields with which oauthdeploy itself introspects; None where no pair is complete.
+
+        The account goes first: where both are written, the client belongs to the resource servers.
+        """
+        pairs = (("username", "password"), ("client_id", "client_secret"))
+        return next((pair for pair in pairs if all(getattr(self, name) is not None for name in pair)), None)
+
 
 class Server(Model):
     """One entry of `servers`. `credentials` and `options` are the driver's own and are validated by it."""

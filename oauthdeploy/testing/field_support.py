@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from oauthdeploy.core.addresses import Address, Kind
@@ -11,6 +11,7 @@ from oauthdeploy.manifest.document import ClientEntry, Document, ScopeEntry, Set
 from oauthdeploy.manifest.held_part import held_part
 from oauthdeploy.manifest.placement import place_objects
 from oauthdeploy.manifest.rules.context import RuleContext
+from oauthdeploy.manifest.rules.servers import field_without_use
 from oauthdeploy.manifest.rules.supported import not_supported
 from oauthdeploy.model.capabilities import Capability, DriverFacts, field_name, supports, table_for
 from oauthdeploy.model.fields import Model
@@ -53,6 +54,8 @@ def _in_role(facts: DriverFacts, role: Role) -> Iterator[str]:
             held = facts.held(role, kind, path).support
             if held and name not in proved:
                 yield f"{role}: {name} is declared as held, and no scenario shows it"
+            if kind is Kind.TRUST:
+                yield from _without_use(facts, role, path)
             for refused, given in outcomes(facts, role, kind, path):
                 if held and refused:
                     yield f"{role}: {name} is declared as held, and refused"
@@ -64,21 +67,48 @@ def _in_role(facts: DriverFacts, role: Role) -> Iterator[str]:
                     yield f"{role}: {name} isn't held, and the driver is given it"
 
 
+def _without_use(facts: DriverFacts, role: Role, path: str) -> Iterator[str]:
+    """The ways of checking tokens with which a field of a trust is dropped, and no finding says so."""
+    declared = facts.held(role, Kind.TRUST, path)
+    for document in _documents(facts, role, Kind.TRUST, path):
+        context = _context(document, facts)
+        trust = context.desired.objects.get(Address.singleton(Kind.TRUST, _SERVER))
+        if not isinstance(trust, Trust) or not supports(table_for(facts, role), WAYS[trust.via]):
+            continue
+        named = {item.path[-1] for item in field_without_use.diagnose(context) if item.path}
+        if path not in _given(context, trust) and declared.support and path not in named:
+            yield f"{role}: trust.{path} has no use via {trust.via}, and a manifest that writes it is not told"
+        elif path in _given(context, trust) and not declared.is_used_via(trust.via):
+            yield f"{role}: trust.{path} has no use via {trust.via}, and the driver is given it"
+
+
+def _given(context: RuleContext, trust: Trust) -> Collection[str]:
+    held = held_part(context.desired, context.drivers).objects.get(Address.singleton(Kind.TRUST, _SERVER), trust)
+    return flatten(held)
+
+
+def _context(document: Document, facts: DriverFacts) -> RuleContext:
+    drivers = {"external": driver_facts()["external"], facts.name: facts}
+    desired, _problems = place_objects(document, drivers, dict.fromkeys(document.servers, _NO_OPTIONS))
+    return RuleContext(document, desired, drivers)
+
+
 def outcomes(facts: DriverFacts, role: Role, kind: Kind, path: str) -> Iterator[tuple[bool, bool]]:
     """For each manifest that writes a field: whether it is refused by name, and whether the driver would be given it."""
-    drivers = {"external": driver_facts()["external"], facts.name: facts}
     for document in _documents(facts, role, kind, path):
-        desired, _problems = place_objects(document, drivers, dict.fromkeys(document.servers, _NO_OPTIONS))
-        context = RuleContext(document, desired, drivers)
+        context = _context(document, facts)
+        desired = context.desired
         found = [item.detail for item in not_supported.diagnose(context)]
         if kind is Kind.TRUST:
             trust = desired.objects.get(Address.singleton(Kind.TRUST, _SERVER))
             if not isinstance(trust, Trust) or path not in flatten(trust):
                 continue
+            if not facts.held(role, kind, path).is_used_via(trust.via):
+                continue
             if any(f"{_SERVER} doesn't offer {WAYS[trust.via]}" in detail for detail in found):
                 continue
         refused = any(f"{_SERVER} doesn't offer {field_name(kind, path)}" in detail for detail in found)
-        yield refused, any(path in flatten(value) for value in held_part(desired, drivers).objects.values())
+        yield refused, any(path in flatten(value) for value in held_part(desired, context.drivers).objects.values())
 
 
 def _documents(facts: DriverFacts, role: Role, kind: Kind, path: str) -> Iterator[Document]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
+from typing import get_args
 
 import pytest
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.drivers.registry import driver_facts
+from oauthdeploy.manifest.rules.servers import field_without_use
 from oauthdeploy.model.capabilities import Capability, DriverFacts, HeldField, every_field, left_out, no, yes
 from oauthdeploy.model.fields import leaves
 from oauthdeploy.model.held_fields import SECTIONS, Limit, Unit, declared, field_name, fields_of
-from oauthdeploy.model.objects import KIND_OF, MODEL_OF, Client, Scope
-from oauthdeploy.model.servers import Role
+from oauthdeploy.model.objects import KIND_OF, MODEL_OF, Client, Scope, Via
+from oauthdeploy.model.servers import Introspection, Role
 from oauthdeploy.planning.normalize import is_instruction
-from oauthdeploy.testing import SCENARIOS, broken_promises
+from oauthdeploy.testing import SCENARIOS, broken_promises, field_support
 from oauthdeploy.testing.field_support import outcomes
 from oauthdeploy.testing.scenarios.fields import edge_values, two_values
 from tests.running.memory_driver import FACTS
@@ -102,6 +104,36 @@ def test_a_field_of_a_trust_that_a_driver_does_not_declare_is_refused_by_name() 
         f"{role}: trust.default_scope isn't held, and a manifest that writes it is not refused"
         for role in (Role.RESOURCE, Role.BOTH)
     }
+
+
+def test_the_walk_goes_over_every_way_of_checking_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A field of a trust that a driver uses in some of them only is named where it is dropped; if not, the walk finds that."""
+    known = {kind: dict(fields) for kind, fields in every_field(yes()).items()}
+    for via in get_args(Via):
+        known[Kind.TRUST]["username"] = HeldField(via=frozenset(get_args(Via)) - {via})
+        facts = replace(FACTS, fields=dict.fromkeys(Role, known))
+        assert broken_promises(facts) == []
+
+    monkeypatch.setattr(field_support, "field_without_use", replace(field_without_use, check=None))
+    found = broken_promises(DRIVERS["webmethods"])
+    for field, via in (("user", "remote"), ("username", "external"), ("password", "external")):
+        assert f"resource: trust.{field} has no use via {via}, and a manifest that writes it is not told" in found
+
+
+@pytest.mark.parametrize(
+    ("name", "via", "unused"),
+    [
+        ("webmethods", "remote", {"client_secret", "user", "default_scope"}),
+        ("webmethods", "external", {"username", "password"}),
+        ("opa", "external", set()),
+    ],
+)
+def test_a_driver_is_given_what_it_uses_to_check_tokens(name: str, via: Via, unused: set[str]) -> None:
+    """The fields of introspection, by driver and way: the rest is dropped before the driver, with a finding."""
+    fields = {path: DRIVERS[name].held(Role.RESOURCE, Kind.TRUST, path) for path in Introspection.model_fields}
+    # A client makes the way external.
+    possible = {path: held for path, held in fields.items() if not (via == "remote" and path == "client_id")}
+    assert {path for path, held in possible.items() if not held.is_used_via(via)} == unused
 
 
 def test_a_secret_has_one_value_and_instructions() -> None:

@@ -112,6 +112,9 @@ fetched(seconds) := http.send({
 	"force_cache_duration_seconds": seconds,
 }).raw_body
 
+# A client introspects, or an account if the manifest has no client.
+introspector := object.get(config.trust, "client_id", object.get(config.trust, "username", null))
+
 # The secret is not policy data: OPA reads it from its environment.
 introspected := http.send({
 	"method": "POST",
@@ -121,7 +124,7 @@ introspected := http.send({
 	"headers": {
 		"Content-Type": "application/x-www-form-urlencoded",
 		"Authorization": concat(" ", ["Basic", base64.encode(concat(":", [
-			urlquery.encode(config.trust.client_id),
+			urlquery.encode(introspector),
 			urlquery.encode(opa.runtime().env.INTROSPECTION_SECRET),
 		]))]),
 	},

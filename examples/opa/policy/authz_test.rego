@@ -323,6 +323,29 @@ test_only_an_active_token_is_allowed if {
 	}
 }
 
+test_an_account_introspects_where_there_is_no_client if {
+	account := object.union(
+		object.remove(asking, ["trust"]),
+		{"trust": object.union(object.remove(asking.trust, ["client_id"]), {"username": "orders rs"})},
+	)
+	result := authz.decision with input as object.union(call, {"token": "opaque&token"})
+		with data.oauth.orders as account
+		with http.send as answers_active
+		with opa.runtime as {"env": {"INTROSPECTION_SECRET": "s:e"}}
+		with time.now_ns as (issued + 60) * 1000000000
+	result.allow
+}
+
+test_without_a_name_to_introspect_with_nothing_is_allowed if {
+	nameless := object.union(object.remove(asking, ["trust"]), {"trust": object.remove(asking.trust, ["client_id"])})
+	result := authz.decision with input as object.union(call, {"token": "opaque&token"})
+		with data.oauth.orders as nameless
+		with http.send as answers_active
+		with opa.runtime as {"env": {"INTROSPECTION_SECRET": "s:e"}}
+		with time.now_ns as (issued + 60) * 1000000000
+	result.allow == false
+}
+
 test_without_the_secret_nothing_is_allowed if {
 	result := authz.decision with input as object.union(call, {"token": "opaque&token"})
 		with data.oauth.orders as asking

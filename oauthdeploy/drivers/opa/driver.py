@@ -94,11 +94,29 @@ class OpaDriver(Driver):
         ]
 
     def unsupported(self, wanted: Wanted, report: ServerReport) -> Sequence[Diagnostic]:  # noqa: ARG002
-        """Policies can't be given the secret of the introspection client: data is read by everybody who may ask OPA."""
+        """An introspection secret, which policies don't receive, and a trust without the name to introspect with."""
         address = Address.singleton(Kind.TRUST, self.name)
         trust = wanted.objects.get(address)
-        if not isinstance(trust, Trust) or (trust.client_secret is None and trust.password is None):
+        if not isinstance(trust, Trust) or trust.via != "external":
             return ()
+        place = ("servers", trust.authorization_server, "introspection")
+        if not trust.client_id and not trust.username:
+            return [
+                Diagnostic(
+                    "opa-introspects-unnamed",
+                    "Policies don't know as whom to introspect",
+                    f"'{self.name}' introspects tokens at '{trust.authorization_server}', and the manifest has neither "
+                    "client_id nor username for it.",
+                    f"Write client_id and client_secret under introspection of '{trust.authorization_server}', unless the "
+                    "policy signs in by other means, such as a bearer token from its environment.",
+                    Severity.WARNING,
+                    str(address),
+                    place,
+                )
+            ]
+        if trust.client_secret is None and trust.password is None:
+            return ()
+        # Everyone who may query OPA can read its data.
         return [
             Diagnostic(
                 "opa-secret-not-stored",
@@ -108,7 +126,7 @@ class OpaDriver(Driver):
                 "Pass it to OPA in an environment variable, which the policy reads with opa.runtime().env.",
                 Severity.INFO,
                 str(address),
-                ("servers", trust.authorization_server, "introspection"),
+                place,
             )
         ]
 

@@ -13,6 +13,7 @@ from oauthdeploy.drivers.field_table import WireField
 from oauthdeploy.drivers.json_values import NOT_TOLD, Garbled
 from oauthdeploy.model.capabilities import HeldField, HeldFields, no, yes
 from oauthdeploy.model.held_fields import fields_of
+from oauthdeploy.model.objects import Via
 
 BLOCKED: Final = "blocked"
 
@@ -89,7 +90,9 @@ def _put_enabled(draft: EntryDraft, value: bool | None) -> None:
 
 
 _LIFETIMES: Final = yes("stored for policies; the authorization server sets lifetimes")
-_FROM_ENVIRONMENT: Final = WireField(support=yes("OPA gets it from its environment"))
+_INTROSPECTS: Final[frozenset[Via]] = frozenset({"external"})
+_VERIFIES: Final[frozenset[Via]] = frozenset({"jwt"})
+_FROM_ENVIRONMENT: Final = WireField(support=yes("OPA gets it from its environment"), via=_INTROSPECTS)
 
 FIELDS: Final[HeldFields] = {
     Kind.SETTINGS: dict.fromkeys(fields_of(Kind.SETTINGS), HeldField(no("OPA has no OAuth settings"))),
@@ -110,9 +113,12 @@ FIELDS: Final[HeldFields] = {
         "enabled": WireField(read=lambda live: not live.blocked, write=_put_enabled, default=True),
     },
     Kind.TRUST: {
-        **{path: _kept(path) for path in ("authorization_server", "via", "endpoint", "user", "issuer", "jwks_uri")},
-        **{path: _kept(path, default="") for path in ("client_id", "default_scope", "audience")},
-        **dict.fromkeys(("client_secret", "username", "password"), _FROM_ENVIRONMENT),
+        **{path: _kept(path) for path in ("authorization_server", "via")},
+        **{path: _kept(path, via=_INTROSPECTS) for path in ("endpoint", "user")},
+        **{path: _kept(path, default="", via=_INTROSPECTS) for path in ("client_id", "username", "default_scope")},
+        **dict.fromkeys(("client_secret", "password"), _FROM_ENVIRONMENT),
+        **{path: _kept(path, via=_VERIFIES) for path in ("issuer", "jwks_uri")},
+        "audience": _kept("audience", default="", via=_VERIFIES),
     },
 }
 """What the document holds of the model: read from a LiveEntry, written into an EntryDraft."""

@@ -15,6 +15,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Apply after each start, or deliver the data as a bundle (`oauthdeploy bundle`).",
     ),
     (
+        "opa-introspects-unnamed",
+        "warning",
+        "Policies don't know as whom to introspect",
+        "An introspection endpoint answers only authorized callers (RFC 7662 section 2.1), so a policy that signs in with "
+        "the name in its data refuses every token.",
+        "Write client_id and client_secret under introspection of the trusted server.",
+    ),
+    (
         "opa-path-in-bundle",
         "error",
         "Policy data comes from a bundle",

@@ -19,7 +19,7 @@ from oauthdeploy.drivers.json_values import Garbled, a_flag, a_name, a_number, a
 from oauthdeploy.model.capabilities import HeldField, HeldFields, Limit, left_out, no, yes
 from oauthdeploy.model.fields import INT32_MAX, ClientLifetime
 from oauthdeploy.model.held_fields import fields_of
-from oauthdeploy.model.objects import ClientType, Grant, Scope, Side, TokenEndpointAuth, needed_on
+from oauthdeploy.model.objects import ClientType, Grant, Scope, Side, TokenEndpointAuth, Via, needed_on
 from oauthdeploy.model.servers import Role
 
 W = TypeVar("W", bound=StrEnum)
@@ -309,6 +309,14 @@ REMOTE: Final[Table] = {
 }
 """The trust in a remote server alias, read from a LiveAlias."""
 
+_BY_VIA: Final[Mapping[Via, Table]] = {"local": _ALIAS, "remote": REMOTE, "external": EXTERNAL}
+
+TRUST: Final[Table] = {
+    path: replace(entry, via=frozenset(via for via, table in _BY_VIA.items() if path in table))
+    for path, entry in {**REMOTE, **EXTERNAL}.items()
+}
+"""Every field of a trust, with the kinds of alias that hold it; for reading and writing, see REMOTE and EXTERNAL."""
+
 ASKS_NOBODY: Final = no("an authorization server does not introspect tokens elsewhere")
 NO_JWTS: Final = no("an Integration Server introspects every token; it does not verify JWTs with keys")
 
@@ -321,7 +329,7 @@ _RESOURCE: Final[HeldFields] = {
     Kind.SETTINGS: SETTINGS,
     Kind.SCOPE: SCOPE,
     Kind.CLIENT: CLIENT,
-    Kind.TRUST: {**REMOTE, **EXTERNAL, **dict.fromkeys(("issuer", "jwks_uri", "audience"), HeldField(NO_JWTS))},
+    Kind.TRUST: {**TRUST, **dict.fromkeys(("issuer", "jwks_uri", "audience"), HeldField(NO_JWTS))},
 }
 
 FIELDS: Final[Mapping[Role, HeldFields]] = {

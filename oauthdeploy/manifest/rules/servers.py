@@ -14,7 +14,8 @@ from oauthdeploy.manifest.rules.base import Finding, Rule, rule
 from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.manifest.rules.uris import is_plain_http, server_url_problem
 from oauthdeploy.manifest.variables import declared_variables
-from oauthdeploy.model.objects import Side, Trust
+from oauthdeploy.model.objects import Side, Trust, Via
+from oauthdeploy.model.servers import Server
 
 _REFERENCE: Final = re.compile(r"\$\{var:([A-Za-z_][A-Za-z0-9_]*)\}")
 _FIELDS_OF: Final = {
@@ -195,9 +196,11 @@ def tls_not_verified(context: RuleContext) -> Iterator[Finding]:
 @rule(
     "server-field-without-use",
     Severity.WARNING,
-    "Key has no meaning for the server's role",
+    "Key of a server entry has no effect",
     reason="A key without effect is misleading: authorization_server and audience are for resource servers; "
-    "introspection, issuer and jwks_uri are for authorization servers.",
+    "introspection, issuer and jwks_uri are for authorization servers. Which of those are used depends on how resource "
+    "servers check tokens: by RFC 7662 if introspection has a client_id; else by signature, with issuer and jwks_uri, or "
+    "at a server of the same kind, with username and password.",
     source="oauthdeploy manifest, version 1: servers",
     fix="Remove the key, or correct the role.",
     bad="""
@@ -219,7 +222,7 @@ servers:
     void=True,
 )
 def field_without_use(context: RuleContext) -> Iterator[Finding]:
-    """A key of the other side, and an audience where no trust says it on."""
+    """A key of the other side, an audience where tokens are introspected, and what no trusting resource server uses."""
     for name, entry in context.servers.items():
         for side, fields in _FIELDS_OF.items():
             for field in fields:
@@ -231,6 +234,61 @@ def field_without_use(context: RuleContext) -> Iterator[Finding]:
                 yield Finding(
                     ("servers", name, "audience"), f"{name} introspects tokens and doesn't verify them itself."
                 )
+        if Side.AUTHORIZATION in entry.role.sides:
+            yield from _unused_for_trust(context, name, entry)
+
+
+def _unused_for_trust(context: RuleContext, server: str, entry: Server) -> Iterator[Finding]:
+    """What an authorization server says of itself and no resource server of the manifest that trusts it uses.
+
+    Nothing where none of them trusts it: its resource servers are then in another manifest.
+    """
+    trusting = _trusting(context, server)
+    if not trusting:
+        return
+    how = ", ".join(f"{resource} trusts it via {via}" for resource, via in trusting)
+    proved_with = _used_by_proofs(context, entry, trusting)
+    for path in _written_for_trust(entry):
+        used = any(_uses(context, resource, via, path) for resource, via in trusting)
+        if not used and path[-1] not in proved_with:
+            yield Finding(("servers", server, *path), f"{how}, and {path[-1]} is not used for that.")
+
+
+def _trusting(context: RuleContext, server: str) -> list[tuple[str, Via]]:
+    """The resource servers that trust a server, each with the way in which it checks tokens."""
+    trusts = ((name, value) for name in context.servers for _, value in context.placed.get((name, Kind.TRUST), ()))
+    return [
+        (name, value.via) for name, value in trusts if isinstance(value, Trust) and value.authorization_server == server
+    ]
+
+
+def _written_for_trust(entry: Server) -> Iterator[tuple[str, ...]]:
+    """The keys of an authorization server's entry from which a trust is made, as far as they are written."""
+    yield from ((key,) for key in ("issuer", "jwks_uri") if getattr(entry, key) is not None)
+    written = entry.introspection
+    if written is not None:
+        yield from (("introspection", key) for key in type(written).model_fields if getattr(written, key) is not None)
+
+
+def _used_by_proofs(context: RuleContext, entry: Server, trusting: list[tuple[str, Via]]) -> set[str]:
+    """The keys of introspection with which the proof of a cut-off tries a token.
+
+    They count where the manifest has a proof, and where no resource server introspects: then they can be for nothing else, and
+    `oauthdeploy revoke --proof-token` uses them.
+    """
+    sign_in = entry.introspection.sign_in if entry.introspection is not None else None
+    proves = any(one.proof is not None for one in context.document.revocations or ())
+    introspected = any(via in ("remote", "external") for _, via in trusting)
+    return {"endpoint", *sign_in} if sign_in is not None and (proves or not introspected) else set()
+
+
+def _uses(context: RuleContext, resource: str, via: Via, path: tuple[str, ...]) -> bool:
+    """Whether a resource server uses a key of the entry of the server that it trusts; an unknown driver may use each."""
+    possible: tuple[Via, ...] = ("remote", "external") if path[0] == "introspection" else ("jwt",)
+    if via not in possible or (via == "remote" and path[-1] == "endpoint"):
+        return False  # A remote server is reached at its base address.
+    facts = context.facts(resource)
+    return facts is None or facts.held(context.servers[resource].role, Kind.TRUST, path[-1]).is_used_via(via)
 
 
 @rule(

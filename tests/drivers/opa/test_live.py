@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Severity
 from oauthdeploy.core.errors import Conflict, Forbidden, Unauthorized, WriteRefused
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Wanted
@@ -157,6 +158,24 @@ def test_trust_by_introspection_leaves_the_secret_out(site: Site) -> None:
         (finding,) = driver.unsupported(Wanted(desired.objects, KINDS), driver.check())
         assert not driver.unsupported(Wanted({at(Kind.TRUST): JWT}, KINDS), driver.check())
     assert (finding.rule, "opa.runtime().env" in finding.fix) == ("opa-secret-not-stored", True)
+
+
+def test_an_account_that_introspects_is_policy_data(site: Site) -> None:
+    """A policy without a client to introspect as needs the account; its password stays out."""
+    secret = Secret("canary-of-introspection", "env:S")
+    asking = trust(via="external", endpoint="https://login/introspect", username="rs", password=secret)
+    converge(site, {at(Kind.TRUST): asking})
+    assert site.document()["trust"]["username"] == "rs"
+    assert "canary" not in str(site.document())
+
+
+def test_a_trust_without_a_name_to_introspect_with_is_a_warning(site: Site) -> None:
+    """Every token would be refused, and the document alone looks right."""
+    nameless = trust(via="external", endpoint="https://login/introspect")
+    with site.driver(read_only=True) as driver:
+        (finding,) = driver.unsupported(Wanted({at(Kind.TRUST): nameless}, KINDS), driver.check())
+    assert (finding.rule, finding.severity) == ("opa-introspects-unnamed", Severity.WARNING)
+    assert finding.path == ("servers", "login", "introspection")
 
 
 def test_a_block_and_its_end(site: Site) -> None:

@@ -43,6 +43,7 @@ SECRET_NAMES = (
 )
 """Names of attributes that say that their value is a secret."""
 
+BOTH_PAIRS = "{client_id: x, client_secret: '${env:RS_SECRET}', username: x, password: '${env:RS_SECRET}'}"
 CODE = "redirect_uris: ['https://a.example.com/cb'], grants: [authorization_code"
 REVOKED = SCOPES + "\n" + app("type: public") + "associations: [{client: app, scopes: [read]}]\n"
 
@@ -156,6 +157,21 @@ FIRES: dict[str, list[str]] = {
         servers(AS, RS.replace("}", ", issuer: 'https://a'}")),
         servers(AS, RS.replace("}", ", jwks_uri: 'https://a/keys'}")),
         servers(AS, RS.replace("}", ", audience: orders}")),
+        servers(BOTH.replace("}", ", issuer: 'https://is', jwks_uri: 'https://is/keys'}")),
+        servers(AS.replace("}", ", issuer: 'https://as'}"), OPA),
+        servers(BOTH.replace("}", ", introspection: {username: x}}")),
+        servers(BOTH.replace("}", ", introspection: {username: x, password: '${env:RS_SECRET}', user: u}}")),
+        servers(AS.replace("}", ", introspection: {endpoint: 'https://a/i', username: x}}"), RS),
+        servers(AS.replace("}", ", introspection: {username: x, client_secret: '${env:RS_SECRET}'}}"), RS),
+        *(
+            servers(AS.replace("}", f", introspection: {{client_id: x, {field}: '${{env:RS_SECRET}}'}}}}"), RS)
+            for field in ("username", "password")
+        ),
+        servers(AS.replace("}", f", introspection: {BOTH_PAIRS}}}"), RS),
+        *(
+            servers(AS.replace("}", f", introspection: {{username: x, {field}: x}}}}"), RS)
+            for field in ("user", "default_scope")
+        ),
     ],
     "secret-in-manifest": [
         servers(IDP.replace("client_id: rs", "client_id: rs, client_secret: plain")),

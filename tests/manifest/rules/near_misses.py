@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.manifest.rules.cases import (
     AS,
     BOTH,
+    BOTH_PAIRS,
     CODE,
     IDP,
     KEYCLOAK,
@@ -41,6 +42,8 @@ HARMLESS_NAMES = (
     "login_theme",
 )
 """Names of attributes that speak about secrets and tokens and hold none; most are Keycloak's own."""
+
+PROVED = REVOKED + "revocations: [{id: leak, client: app, tokens: all, proof: {token: '${env:RS_SECRET}'}}]\n"
 
 SILENT: dict[str, list[str]] = {
     "client-credentials-on-public": [app("grants: [client_credentials]")],
@@ -158,8 +161,18 @@ SILENT: dict[str, list[str]] = {
         servers(AS, RS),
     ],
     "server-field-without-use": [
-        servers(BOTH.replace("}", ", introspection: {username: x}}")),
-        servers(BOTH.replace("}", ", issuer: 'https://is', jwks_uri: 'https://is/keys'}")),
+        servers(BOTH.replace("}", ", introspection: {username: x, password: '${env:RS_SECRET}'}}")),
+        servers(AS.replace("}", ", introspection: {username: x, password: '${env:RS_SECRET}'}}"), RS),
+        servers(
+            AS.replace(
+                "}", ", introspection: {client_id: x, client_secret: '${env:RS_SECRET}', user: u, default_scope: s}}"
+            ),
+            RS,
+        ),
+        servers(AS.replace("}", ", introspection: {client_id: x, username: x}}")),
+        servers(AS.replace("}", f", introspection: {BOTH_PAIRS}}}"), RS) + PROVED,
+        servers(AS.replace("}", ", issuer: 'https://as', jwks_uri: 'https://as/keys'}"), OPA),
+        servers(AS.replace("}", ", issuer: 'https://as', jwks_uri: 'https://as/keys'}")),
         servers(AS, RS.replace("}", ", audience: null}")),
     ],
     "secret-in-manifest": [
