@@ -73,18 +73,22 @@ def _add_server(sheet: Sheet, item: ServerRecord, width: int, *, nothing: bool) 
 
 
 def _end(record: AuditRecord) -> str:
-    servers = sorted({item.server for item in record.servers})
-    open_ = sorted({i.server for i in record.servers if i.state not in (*_CUT, "client-not-there") or i.problems})
-    took = seconds_text(record.seconds or 0.0)
     if record.result == "done":
-        cut = sorted({item.server for item in record.servers if item.state in _CUT})
-        head = "Cut off" if any(item.state == "cut-off" for item in record.servers) else "Already cut off"
-        asked = {one.id: one for one in record.asked}
-        had = [item for item in record.servers if item.state in _CUT]
-        if had and all(_had_nothing(item, asked[item.revocation]) for item in had):
-            return f"Nothing to delete: no such tokens on {counted(len(cut), 'server')}, in {took}."
-        unsure = any(item.state in _CUT and not item.verified for item in record.servers)
-        how = "not verified" if unsure else "verified"
-        return f"{head} on {counted(len(cut), 'server')}, {how}, in {took}."
+        return _end_of_success(record)
+    servers = {item.server for item in record.servers}
+    open_ = sorted({i.server for i in record.servers if i.state not in (*_CUT, "client-not-there") or i.problems})
     word = "NOT cut off" if record.result == "failed" else "NOT cut off everywhere"
+    took = seconds_text(record.seconds or 0.0)
     return f"{word}: {listed(open_)} not cut off, {len(open_)} of {counted(len(servers), 'server')}, after {took}."
+
+
+def _end_of_success(record: AuditRecord) -> str:
+    cut = [item for item in record.servers if item.state in _CUT]
+    where = counted(len({item.server for item in cut}), "server")
+    took = seconds_text(record.seconds or 0.0)
+    requested = {one.id: one for one in record.asked}
+    if cut and all(_had_nothing(item, requested[item.revocation]) for item in cut):
+        return f"Nothing to delete: no such tokens on {where}, in {took}."
+    head = "Cut off" if any(item.state == "cut-off" for item in cut) else "Already cut off"
+    how = "verified" if all(item.verified for item in cut) else "not verified"
+    return f"{head} on {where}, {how}, in {took}."

@@ -35,13 +35,35 @@ def plan_now(
     options: RunOptions,
     facts: Mapping[str, DriverFacts] | None = None,
 ) -> tuple[Plan, LiveState, Mapping[str, ServerReport]]:
-    """Read what the servers hold and plan; gives the plan, what was live, and what the servers said of themselves.
+    """Read what the servers hold and plan: gives the plan, the live state, and what the servers report of themselves.
 
-    `facts` are by driver name; None: those of the drivers that are installed.
+    `facts` are by driver name; None: those of the installed drivers.
     """
     desired = manifest.desired
+    known = driver_facts() if facts is None else facts
     reports = check_all(drivers)
     live = read_live(drivers, desired)
+    plan = _build(manifest, drivers, reports, live, known)
+    if token_servers := asks_for_tokens(plan.changes, desired, live):
+        live = with_tokens(drivers, live, token_servers)
+        plan = with_survivors(plan, desired, live, token_servers)
+    plan = _with_losses(plan, drivers)
+    plan = _with_server_findings(plan, desired, drivers, reports)
+    plan = _selected(plan, desired, live, options)
+    plan = _with_recorded_cut_offs(plan, manifest, live, options)
+    if options.fail_on is not None:
+        plan = replace(plan, stops=plan.stops + check_risk(plan.changes, options.fail_on))
+    return _with_severities(plan, manifest, known), live, reports
+
+
+def _build(
+    manifest: Manifest,
+    drivers: Mapping[str, Driver],
+    reports: Mapping[str, ServerReport],
+    live: LiveState,
+    facts: Mapping[str, DriverFacts],
+) -> Plan:
+    """Compare and order; what only drivers know is given to the pure steps as functions."""
 
     def batch_key(server: str, change: Change) -> str:
         return drivers[server].batch_key(change)
@@ -56,10 +78,10 @@ def plan_now(
             for found in driver.lockouts([change for change in changes if change.address.server == name])
         ]
 
-    plan = build_plan(
-        desired,
+    return build_plan(
+        manifest.desired,
         live,
-        driver_facts() if facts is None else facts,
+        facts,
         digest=manifest.digest,
         accounts={name: report.account for name, report in reports.items()},
         products={name: f"{report.product} {report.version}".strip() for name, report in reports.items()},
@@ -67,50 +89,28 @@ def plan_now(
         writes=writes,
         lockouts=lockouts,
     )
-    if token_servers := asks_for_tokens(plan.changes, desired, live):
-        live = with_tokens(drivers, live, token_servers)
-        plan = with_survivors(plan, desired, live, token_servers)
-    plan = _with_losses(plan, drivers)
+
+
+def _with_losses(plan: Plan, drivers: Mapping[str, Driver]) -> Plan:
+    """Add what the servers delete along with the changes, as far as they can say."""
+    lost: dict[Address, Sequence[str]] = {}
+    reads: dict[str, int] = {}
+    for name in sorted({change.address.server for change in plan.changes if change.lost} & drivers.keys()):
+        with counting() as tally:
+            lost.update(drivers[name].losses([c for c in plan.changes if c.address.server == name and c.lost]))
+        reads[name] = tally.requests
+    return with_losses(plan, lost, reads) if reads else plan
+
+
+def _with_server_findings(
+    plan: Plan, desired: DesiredState, drivers: Mapping[str, Driver], reports: Mapping[str, ServerReport]
+) -> Plan:
+    """Add what the drivers found: in their checks, of the desired objects, and of the changes."""
     found = [item for report in reports.values() for item in report.diagnostics]
     found += _server_findings(desired, drivers, reports, plan.changes)
     stopped = {(stop.rule, stop.address) for stop in plan.stops}
-    found = [item for item in found if (item.rule, item.address) not in stopped]
-    plan = replace(plan, diagnostics=plan.diagnostics + Diagnostics.of(found))
-    names = Names(desired, live)
-    chosen = [*(("--target", one) for one in options.targets), *(("--exclude", one) for one in options.excludes)]
-    if chosen:
-        planned = {address for change in plan.changes for address in (change.address, change.live_address)}
-        require_known(chosen, {*desired.objects, *desired.absent, *live.objects, *planned}, names)
-    plan = select(plan, options.targets, options.excludes, names)
-    if options.targets or options.excludes:
-        plan = replace(
-            plan,
-            unread=selected(plan.unread, desired, options.targets, options.excludes, names),
-            kept=tuple(
-                item for item in plan.kept if is_selected(item.address, options.targets, options.excludes, names)
-            ),
-            disagreeing=tuple(
-                item for item in plan.disagreeing if is_selected(item, options.targets, options.excludes, names)
-            ),
-        )
-    recorded, unread = recorded_cut_offs(audit_file(manifest, options), named=options.audit is not None)
-    plan = guarded(replace(plan, diagnostics=plan.diagnostics + unread), [*marked(live), *recorded])
-    if options.fail_on is not None:
-        plan = replace(plan, stops=plan.stops + check_risk(plan.changes, options.fail_on))
-    plan = replace(
-        plan,
-        diagnostics=Diagnostics.of(
-            weighed(
-                (*plan.diagnostics, *kept_findings(plan.kept)),
-                manifest.severities,
-                driver_facts() if facts is None else facts,
-            )
-        )
-        + manifest.void,
-    )
-    plan = _located(plan, manifest)
-    shown = Diagnostics.of(item for item in plan.diagnostics if not manifest.is_ignored(item))
-    return replace(plan, diagnostics=shown, kept=weighed_kept(plan.kept, shown)), live, reports
+    unsaid = [item for item in found if (item.rule, item.address) not in stopped]
+    return replace(plan, diagnostics=plan.diagnostics + Diagnostics.of(unsaid))
 
 
 def _server_findings(
@@ -124,15 +124,36 @@ def _server_findings(
         yield from driver.refusals([change for change in changes if change.address.server == name])
 
 
-def _with_losses(plan: Plan, drivers: Mapping[str, Driver]) -> Plan:
-    """The plan with what the servers tell of what goes along with its changes."""
-    lost: dict[Address, Sequence[str]] = {}
-    reads: dict[str, int] = {}
-    for name in sorted({change.address.server for change in plan.changes if change.lost} & drivers.keys()):
-        with counting() as tally:
-            lost.update(drivers[name].losses([c for c in plan.changes if c.address.server == name and c.lost]))
-        reads[name] = tally.requests
-    return with_losses(plan, lost, reads) if reads else plan
+def _selected(plan: Plan, desired: DesiredState, live: LiveState, options: RunOptions) -> Plan:
+    """Keep what --target and --exclude select. Raises UsageError for a pattern that matches nothing known."""
+    targets, excludes = options.targets, options.excludes
+    if not targets and not excludes:
+        return plan
+    names = Names(desired, live)
+    planned = {address for change in plan.changes for address in (change.address, change.live_address)}
+    known = {*desired.objects, *desired.absent, *live.objects, *planned}
+    require_known([*(("--target", one) for one in targets), *(("--exclude", one) for one in excludes)], known, names)
+    plan = select(plan, targets, excludes, names)
+    return replace(
+        plan,
+        unread=selected(plan.unread, desired, targets, excludes, names),
+        kept=tuple(item for item in plan.kept if is_selected(item.address, targets, excludes, names)),
+        disagreeing=tuple(item for item in plan.disagreeing if is_selected(item, targets, excludes, names)),
+    )
+
+
+def _with_recorded_cut_offs(plan: Plan, manifest: Manifest, live: LiveState, options: RunOptions) -> Plan:
+    """Stop changes that would undo a cut-off of the audit file or of the servers' own marks."""
+    recorded, unread = recorded_cut_offs(audit_file(manifest, options), named=options.audit is not None)
+    return guarded(replace(plan, diagnostics=plan.diagnostics + unread), [*marked(live), *recorded])
+
+
+def _with_severities(plan: Plan, manifest: Manifest, facts: Mapping[str, DriverFacts]) -> Plan:
+    """Give the findings the severities and places of the manifest, add those about keys without effect, drop the ignored."""
+    found = weighed((*plan.diagnostics, *kept_findings(plan.kept)), manifest.severities, facts)
+    plan = _located(replace(plan, diagnostics=Diagnostics.of(found) + manifest.void), manifest)
+    shown = Diagnostics.of(item for item in plan.diagnostics if not manifest.is_ignored(item))
+    return replace(plan, diagnostics=shown, kept=weighed_kept(plan.kept, shown))
 
 
 def _located(plan: Plan, manifest: Manifest) -> Plan:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.errors import OAuthDeployError
@@ -60,43 +61,53 @@ def list_tokens(
         answers, down = ask_each(issuers, ask)
     if selection.client is not None:
         # A token names its client by the server's id, so without the clients its owner is unknown.
-        unread = {
-            name: state.unreadable[Kind.CLIENT]
-            for name, (_, state) in answers.items()
-            if Kind.CLIENT in state.unreadable
-        }
-        down = {
-            **down,
-            **{name: OAuthDeployError(one.summary, detail=one.detail, fix=one.fix) for name, one in unread.items()},
-        }
+        unread = _clients_unread(answers)
+        down = {**down, **unread}
         answers = {name: answer for name, answer in answers.items() if name not in unread}
     if down and not answers:
         raise_all(down.values())
     live = LiveState(MappingProxyType({name: state for name, (_tokens, state) in answers.items()}))
     tokens = {name: found for name, (found, _state) in answers.items() if found is not None}
-    clients = {address.name for address in desired.objects if address.kind is Kind.CLIENT}
     if selection.client is not None:
-        known = {token.client for found in tokens.values() for token in found}
-        meant = _client_meant(selection.client, desired, live, known)
-        if meant is None and not down:
-            raise ClientNotThere(
-                f"No server has the client '{selection.client}'",
-                detail=f"Searched: {', '.join(sorted(answers))}.",
-                fix="Give the client's key in the manifest, or its id or name on a server. "
-                f"Clients of the manifest are: {', '.join(sorted(clients)[:20])}.",
-            )
-        selection = replace(selection, client=meant or selection.client)
+        listed = {token.client for found in tokens.values() for token in found}
+        found = _client_meant(selection.client, desired, live, listed)
+        if found is None and not down:
+            raise _client_not_there(selection.client, desired, answers)
+        selection = replace(selection, client=found or selection.client)
     return TokenList(
-        listed_tokens(tokens, live, clients, selection),
+        listed_tokens(tokens, live, _clients_of(desired), selection),
         tuple(tokens),
         tuple(sorted(answers.keys() - tokens.keys())),
         down,
     )
 
 
+def _clients_unread(answers: Mapping[str, tuple[Any, ServerState]]) -> dict[str, OAuthDeployError]:
+    """The servers whose clients could not be read, each with the reason as an error."""
+    states = {name: state.unreadable.get(Kind.CLIENT) for name, (_, state) in answers.items()}
+    return {
+        name: OAuthDeployError(unread.summary, detail=unread.detail, fix=unread.fix)
+        for name, unread in states.items()
+        if unread is not None
+    }
+
+
+def _clients_of(desired: DesiredState) -> set[str]:
+    return {address.name for address in desired.objects if address.kind is Kind.CLIENT}
+
+
+def _client_not_there(client: str, desired: DesiredState, searched: Iterable[str]) -> ClientNotThere:
+    return ClientNotThere(
+        f"No server has the client '{client}'",
+        detail=f"Searched: {', '.join(sorted(searched))}.",
+        fix="Give the client's key in the manifest, or its id or name on a server. "
+        f"Clients of the manifest are: {', '.join(sorted(_clients_of(desired))[:20])}.",
+    )
+
+
 def _client_meant(word: str, desired: DesiredState, live: LiveState, known: Collection[str]) -> str | None:
     """The name under which the client of a key, a label, a name or an id is listed; None where there is no such client."""
-    if any(address.kind is Kind.CLIENT and address.name == word for address in desired.objects):
+    if word in _clients_of(desired):
         return word
     names = Names(desired, live)
     for address in live.objects:

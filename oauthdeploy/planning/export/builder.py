@@ -392,18 +392,28 @@ class _Exporter:
             if not self.options.takes(client):
                 continue
             have = lists.get(client) or {server: set() for server in servers}
-            scopes = set().union(*have.values())
-            fulfilled = all(written[client][server] == have[server] for server in servers)
-            listed = client in inventory.desired.listed_clients
-            if not scopes and not listed and self._lacks(client, groups):
-                fulfilled = False
-            if fulfilled and (target is None or scopes == written[client][target]):
+            if self._is_written(client, have, written[client], groups):
                 continue
             problem = self._unsayable(client, have, groups)
             if problem:
                 self._report("export-left-out", f"client/{client}", problem, "")
-            if not problem or listed:
-                yield client, None if problem else tuple(sorted(scopes))
+            if not problem or client in inventory.desired.listed_clients:
+                yield client, None if problem else tuple(sorted(set().union(*have.values())))
+
+    def _is_written(
+        self,
+        client: str,
+        have: Mapping[str, set[str]],
+        written: Mapping[str, set[str]],
+        groups: Iterable[LiveClient],
+    ) -> bool:
+        """Whether the manifest already lists the scopes that the servers have for a client; both mappings are by server."""
+        scopes, target = set().union(*have.values()), self.options.target
+        if any(written[server] != have[server] for server in have):
+            return False
+        if not scopes and client not in self.inventory.desired.listed_clients and self._lacks(client, groups):
+            return False
+        return target is None or scopes == written[target]
 
     def _lacks(self, client: str, groups: Iterable[LiveClient]) -> bool:
         """Whether a client has lost a named scope that new clients get: then its list must be written, even if it is empty."""
