@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from oauthdeploy.core.errors import (
     Conflict,
@@ -21,14 +22,21 @@ from oauthdeploy.drivers.json_wire import NotJson, Route, clean, decode, is_json
 from oauthdeploy.drivers.rate_limit import http_date
 from oauthdeploy.drivers.transport import SAFE_METHODS, redirect_host
 
+_ID_AT_END: Final = re.compile(r"/([0-9A-Za-z-]{1,64})\Z")
+
 
 @dataclass(frozen=True)
 class Answer:
-    """A good answer. `body` is the parsed JSON, None where there is none; `date` the server's clock, where it tells."""
+    """A good answer. `body` is the parsed JSON, None where there is none; `date` the server's clock, where it tells.
+
+    `made` is the last part of the address of what was created (RFC 9110, 10.2.2), "" where the server doesn't tell; it is
+    nothing but letters, digits and hyphens.
+    """
 
     status: int
     body: Any
     date: datetime | None = None
+    made: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,10 @@ def judge(
     `raw` is the whole body; `guarded` gives the texts that no words of the server may hold. Raises ServerError.
     """
     if 200 <= status < 300:
-        return Answer(status, _parsed(call, status, headers, raw), http_date(headers.get("Date")))
+        made = _ID_AT_END.search(headers.get("Location", "")) if status == 201 else None
+        return Answer(
+            status, _parsed(call, status, headers, raw), http_date(headers.get("Date")), made[1] if made else ""
+        )
     if call.only_new and status in (304, 412):
         # RFC 9110 wants 412 for a write; some answer 304, which is for reading.
         raise call.error(Conflict, f"'{call.server}' already has an object there", status)

@@ -297,6 +297,8 @@ class AdminClient:
 
     def _read(self, call: Call, response: Response) -> bytes:
         if call.method == "HEAD" or response.status_code in (204, 304):
+            # Nothing follows, but only an answer that was read to its end gives its connection back.
+            response.raw.drain_conn()
             return b""
         chunks: list[bytes] = []
         size, limit = 0, self._limits.answer_size

@@ -96,7 +96,9 @@ def serving(script: Script | Sequence[Says]) -> Iterator[Running]:
 
         def _handle(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            seen = Seen(self.command, self.path, dict(self.headers.items()), self.rfile.read(length))
+            # From where the request came tells connections apart.
+            headers = {**dict(self.headers.items()), "X-From": str(self.client_address)}
+            seen = Seen(self.command, self.path, headers, self.rfile.read(length))
             answer = scripted.answer(seen)
             if answer.drop:
                 self.close_connection = True

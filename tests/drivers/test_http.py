@@ -286,6 +286,40 @@ def test_other_writes_are_not_repeated_where_they_may_have_been_carried_out(meth
             assert len(server.seen) == 1
 
 
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_one_connection_is_enough_for_one_thread(status: int) -> None:
+    """Also where answers have no body: a connection whose answer was not read to its end would be thrown away."""
+    connections: set[object] = set()
+
+    def answer(seen: Seen) -> Says:
+        connections.add(seen.headers["X-From"])
+        return Says(status, b"" if status == 204 else b"{}")
+
+    with serving(answer) as server, client_for(server.url) as client:
+        for method in ("PUT", "DELETE", "POST", "GET") * 3:
+            client.request(method, "/", {} if method != "GET" else None)
+    assert len(server.seen) == 12
+    assert len(connections) == 1
+
+
+@pytest.mark.parametrize(
+    ("location", "made"),
+    [
+        ("https://login.example/admin/realms/shop/clients/0b5c-9f", "0b5c-9f"),
+        ("/clients/0b5c", "0b5c"),
+        ("/clients/", ""),
+        ("/clients/../x y", ""),
+        ("/clients/%2e%2e", ""),
+        ("x", ""),
+    ],
+)
+def test_the_id_of_what_was_created_is_in_the_answer(location: str, made: str) -> None:
+    """Location of RFC 9110, for a 201 alone; an id with other characters is none."""
+    for status, found in ((201, made), (200, "")):
+        with serving([says({}, status, Location=location)]) as server, client_for(server.url) as client:
+            assert client.request("POST", "/clients", {}).made == found
+
+
 def test_a_driver_may_say_that_a_write_is_safe_to_repeat() -> None:
     """A merge patch of whole values is."""
     with serving([Says(drop=True), says({"ok": 1})]) as server, client_for(server.url) as client:

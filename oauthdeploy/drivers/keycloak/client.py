@@ -107,9 +107,9 @@ class AdminApi:
         """GET a client; None where it isn't there."""
         return self._one(CLIENT, uuid)
 
-    def create_client(self, body: Json) -> None:
-        """POST a client."""
-        self._send("POST", CLIENTS, body=body)
+    def create_client(self, body: Json) -> str:
+        """POST a client; gives its id, "" where the answer doesn't tell."""
+        return self._send("POST", CLIENTS, body=body).made
 
     def put_client(self, uuid: str, body: Json, read: Json) -> None:
         """PUT a client: the whole of it, as it was `read` and with what changes; only that is traced."""
@@ -141,9 +141,9 @@ class AdminApi:
         """GET a client scope; None where it isn't there."""
         return self._one(SCOPE, uuid)
 
-    def create_scope(self, body: Json) -> None:
-        """POST a client scope."""
-        self._send("POST", SCOPES, body=body)
+    def create_scope(self, body: Json) -> str:
+        """POST a client scope; gives its id, "" where the answer doesn't tell."""
+        return self._send("POST", SCOPES, body=body).made
 
     def put_scope(self, uuid: str, body: Json) -> None:
         """PUT a client scope; what is left out of it, its mappers among it, stays."""

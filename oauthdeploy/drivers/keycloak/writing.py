@@ -159,8 +159,8 @@ class Writer:
         body["protocolMappers"] = merged({}, mappers_to_change({}, desired, names))
 
         def post() -> LiveScope:
-            self.admin.create_scope(body)
-            return self._look_at_scope(name)
+            # By its id: the list of all scopes has no filter, and grows with each new one.
+            return self._look_at_scope(name, self.admin.create_scope(body) or None)
 
         live, found = create_or_find(post, lambda: self._find_scope(name))
         return live, ADOPTED if found else ""
@@ -256,8 +256,7 @@ class Writer:
             body["attributes"][REVISION] = str(given.revision or 0)
 
         def post() -> LiveClient:
-            self.admin.create_client(body)
-            return self._look_at_client(client_id)
+            return self._look_at_client(client_id, self.admin.create_client(body) or None)
 
         live, found = create_or_find(post, lambda: self._find_client(client_id))
         for scope in sorted(self.unlisted.get(client_id, frozenset()) & set(live.scopes)):
