@@ -76,8 +76,13 @@ def test_grants_are_as_written_whatever_stood_there(before: dict[str, Any], want
     raw = whole({"id": "1", "clientId": "a", **before})
     put_client(raw, {"grants": tuple(sorted(wanted))})
     told = set(read_client(raw).value.grants or ())
-    device = before["attributes"].get("oauth2.device.authorization.grant.enabled") == "true"
-    possible = wanted & {Grant.AUTHORIZATION_CODE, Grant.PASSWORD, Grant.CLIENT_CREDENTIALS} or device
+    possible = wanted & {
+        Grant.AUTHORIZATION_CODE,
+        Grant.PASSWORD,
+        Grant.CLIENT_CREDENTIALS,
+        Grant.DEVICE_CODE,
+        Grant.CIBA,
+    }
     assert told == (wanted if possible else wanted - {Grant.REFRESH_TOKEN})
     assert raw["attributes"].get("own") == before["attributes"].get("own")
 
