@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oauthdeploy.cli import streams
+from oauthdeploy.cli.apply import leave_unchanged
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Reach, Source, manifest_options, output_options, reach_options
 from oauthdeploy.cli.output import Output, as_json
@@ -42,7 +43,7 @@ def adopt(addresses: tuple[str, ...], source: Source, reach: Reach, yes: bool, o
         if yes or stopped:
             return True
         output.show(lambda look: render_adoption(found, look, allowed=reach.allow), needed=True)
-        if source.takes_stdin or not streams.is_terminal(sys.stdin):
+        if not source.can_ask():
             raise UsageError(
                 "adopt needs your confirmation but cannot ask for it",
                 fix="Run adopt on a terminal to review the marks, or run it with --yes.",
@@ -52,8 +53,7 @@ def adopt(addresses: tuple[str, ...], source: Source, reach: Reach, yes: bool, o
 
     report = workflow.adopt(source.request(), reach.options(), addresses, confirm=confirm)
     if report is None:
-        output.talk("Nothing was changed.")
-        leave(ExitCode.ERROR)
+        leave_unchanged(output)
         return
     written = [outcome.change.address for outcome in report.outcomes if outcome.status is Status.DONE]
     failed = Diagnostics.of(outcome.because for outcome in report.outcomes if outcome.because is not None)

@@ -97,7 +97,7 @@ def apply(
 
     if planfile is not None and resume is not None:
         raise UsageError("A plan file and --resume cannot be combined", fix="Give only one of them.")
-    may_ask = asks and not no_input and not source.takes_stdin and streams.is_terminal(sys.stdin)
+    may_ask = asks and source.can_ask(no_input=no_input)
     question = Question(output, reach, yes=yes or planfile is not None, may_ask=may_ask)
     with event_stream(output) as stream:
         options = reach.options(lock_timeout=lock_timeout, verify=verify)
@@ -126,24 +126,21 @@ def _run(
     output: Output,
 ) -> ApplyReport | None:
     from oauthdeploy import workflow
-    from oauthdeploy.cli.interrupts import Interrupts
-    from oauthdeploy.cli.progress import progress
+    from oauthdeploy.cli.interrupts import interruptible
 
-    with progress(output) as tell, Interrupts() as interrupts:
-        listener = interrupts.noting(stream.noting(tell))
+    with interruptible(output) as (tell, stop):
+        listener = stream.noting(tell)
         if resume is not None:
             from oauthdeploy.cli.resume import resume_run
 
             journal = None if resume == LAST else Path(resume)
-            return resume_run(source.request(), options, journal, output, question.confirm, listener, interrupts.stop)
+            return resume_run(source.request(), options, journal, output, question.confirm, listener, stop)
         if planfile is None:
-            return workflow.run_plan(
-                source.request(), options, confirm=question.confirm, on_event=listener, stop=interrupts.stop
-            )
+            return workflow.run_plan(source.request(), options, confirm=question.confirm, on_event=listener, stop=stop)
         saved = workflow.read_plan(planfile)
         given = replace(source.request(), files=source.file)
         return workflow.run_saved(
-            saved, planfile, given, options, confirm=question.confirm, on_event=listener, stop=interrupts.stop
+            saved, planfile, given, options, confirm=question.confirm, on_event=listener, stop=stop
         )
 
 
@@ -270,6 +267,12 @@ def _unsure(report: ApplyReport) -> PartialApply | None:
             detail=f"Nothing was planned for it; the findings of the plan say why.\n{not_known(unread)}",
         )
     return None
+
+
+def leave_unchanged(output: Output) -> None:
+    """End a command whose question was answered with no."""
+    output.talk("Nothing was changed.")
+    leave(ExitCode.ERROR)
 
 
 def say_error(error: OAuthDeployError, output: Output) -> None:

@@ -44,7 +44,7 @@ def force_unlock(source: Source, yes: bool, no_input: bool, state_dir: Path | No
         f"since {_time(holder.since)}, until {_time(holder.expires)} unless it is renewed."
     )
     if not yes:
-        if no_input or source.takes_stdin or not streams.is_terminal(sys.stdin):
+        if not source.can_ask(no_input=no_input):
             raise UsageError(
                 "force-unlock needs your confirmation but cannot ask for it",
                 detail=detail,

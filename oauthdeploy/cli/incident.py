@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict
 
-from oauthdeploy.cli import streams
-from oauthdeploy.cli.apply import Question, say_error
+from oauthdeploy.cli.apply import Question, leave_unchanged, say_error
 from oauthdeploy.cli.flags import Decorator, leave, option
 from oauthdeploy.cli.options import Reach, Servers, Source, allow_option, audit_option, bundle, state_option
 from oauthdeploy.cli.output import Output, as_json
@@ -78,8 +76,7 @@ def carry_out(
     write: bool | None = False,
 ) -> None:
     """Cut off, report, record in the manifest where asked, and leave with the exit code."""
-    from oauthdeploy.cli.interrupts import Interrupts
-    from oauthdeploy.cli.progress import progress
+    from oauthdeploy.cli.interrupts import interruptible
     from oauthdeploy.workflow import revocation
 
     request = source.request()
@@ -89,20 +86,12 @@ def carry_out(
         _show(preview.plan, Reach(allow=incident.allow), output)
         _leave_for(preview.down, output)
         return
-    may_ask = not incident.no_input and not source.takes_stdin and streams.is_terminal(sys.stdin)
+    may_ask = source.can_ask(no_input=incident.no_input)
     question = Question(output, Reach(allow=incident.allow), yes=incident.yes, may_ask=may_ask, command=order.command)
-    with progress(output) as tell, Interrupts() as interrupts:
-        done = revocation.revoke(
-            request,
-            order,
-            options,
-            confirm=question.confirm,
-            on_event=interrupts.noting(tell),
-            stop=interrupts.stop,
-        )
+    with interruptible(output) as (listener, stop):
+        done = revocation.revoke(request, order, options, confirm=question.confirm, on_event=listener, stop=stop)
     if done is None:
-        output.talk("Nothing was changed.")
-        leave(ExitCode.ERROR)
+        leave_unchanged(output)
         return
     _end(source, order, done, output, write=write, shown=question.shown)
 

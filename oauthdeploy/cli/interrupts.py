@@ -8,10 +8,13 @@ a second time             ends without waiting for the report
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.entrypoint import InterruptedApply
+from oauthdeploy.cli.output import Output
+from oauthdeploy.cli.progress import Tell, progress
 from oauthdeploy.planning.outcome import Event
 from oauthdeploy.running.signals import Handling
 
@@ -42,3 +45,10 @@ class Interrupts(Handling):
         streams.write_at_once(
             "\nStopping: requests in flight finish, the rest is skipped. Press again to stop without a report.\n"
         )
+
+
+@contextmanager
+def interruptible(output: Output) -> Iterator[tuple[Tell, threading.Event]]:
+    """Show progress while a run writes; gives the listener for its events, and the event that asks it to stop."""
+    with progress(output) as tell, Interrupts() as interrupts:
+        yield interrupts.noting(tell), interrupts.stop

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import Command, Decorator, option, sink_option
 from oauthdeploy.cli.output import Output
 
@@ -41,6 +42,10 @@ class Source:
     def takes_stdin(self) -> bool:
         """True where the manifest comes from standard input, which then can't answer questions."""
         return "-" in self.file
+
+    def can_ask(self, *, no_input: bool = False) -> bool:
+        """Whether a question can be answered: standard input is a terminal that is not read as the manifest."""
+        return not no_input and not self.takes_stdin and streams.is_terminal(sys.stdin)
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from oauthdeploy.cli import streams
-from oauthdeploy.cli.apply import Question, emit_report, not_as_planned, say_error
+from oauthdeploy.cli.apply import Question, emit_report, leave_unchanged, not_as_planned, say_error
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import (
     Reach,
@@ -71,27 +69,19 @@ def rollback(
     Exit code 6 if nothing was undone because everything has changed since, 4 if only a part was undone.
     """
     from oauthdeploy import workflow
-    from oauthdeploy.cli.interrupts import Interrupts
-    from oauthdeploy.cli.progress import progress
+    from oauthdeploy.cli.interrupts import interruptible
 
     options = reach.options(lock_timeout=lock_timeout, verify=verify)
     if only_plan:
         _show(workflow.plan_rollback(source.request(), journal, options)[0], reach, output)
         return
-    may_ask = not no_input and not source.takes_stdin and streams.is_terminal(sys.stdin)
-    question = Question(output, reach, yes=yes, may_ask=may_ask, command="rollback")
-    with progress(output) as tell, Interrupts() as interrupts:
+    question = Question(output, reach, yes=yes, may_ask=source.can_ask(no_input=no_input), command="rollback")
+    with interruptible(output) as (listener, stop):
         report = workflow.run_rollback(
-            source.request(),
-            journal,
-            options,
-            confirm=question.confirm,
-            on_event=interrupts.noting(tell),
-            stop=interrupts.stop,
+            source.request(), journal, options, confirm=question.confirm, on_event=listener, stop=stop
         )
     if report is None:
-        output.talk("Nothing was changed.")
-        leave(ExitCode.ERROR)
+        leave_unchanged(output)
         return
     code = emit_report(report, reach, output, question, nothing=NOTHING)
     if error := not_as_planned(report) or _left_as_it_is(report, reach):

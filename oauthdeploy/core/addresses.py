@@ -42,8 +42,6 @@ def _quote_name(name: str, *, also: str = "") -> str:
     """Escape `%`, control characters and the characters of `also`; all else stays readable."""
     if name.isprintable() and not any(c in name for c in "%" + also):
         return name
-    if name.isprintable() and not any(c in name for c in "%" + also):
-        return name
     # Servers can send lone surrogates in JSON; they must not end in an encoding error.
     return "".join(
         quote(c, safe="", errors="surrogatepass") if c in "%" + also or not c.isprintable() else c for c in name
@@ -134,10 +132,20 @@ class Address:
     def __lt__(self, other: Address) -> bool:
         return self.sort_key < other.sort_key
 
-    def __str__(self) -> str:
+    @property
+    def without_server(self) -> str:
+        """The written form up to the `@`, such as `client/web-shop`: the object on every server that has it."""
         if self.kind.is_singleton:
-            return f"{self.kind}@{self.server}"
+            return self.kind.value
         if self.kind is Kind.ASSOCIATION:
             client, _, scope = self.name.partition(":")
-            return f"{self.kind}/{client}:{_quote_name(scope)}@{self.server}"
-        return f"{self.kind}/{_quote_name(self.name)}@{self.server}"
+            return f"{self.kind}/{client}:{_quote_name(scope)}"
+        return f"{self.kind}/{_quote_name(self.name)}"
+
+    def __str__(self) -> str:
+        return f"{self.without_server}@{self.server}"
+
+
+def object_address(kind: Kind, name: str) -> str:
+    """The written address of an object on every server that has it: `client/web-shop`."""
+    return Address(kind, name, "").without_server

@@ -13,6 +13,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from oauthdeploy.core.addresses import Kind, object_address
 from oauthdeploy.core.diagnostics import Diagnostic, Path, path_text
 from oauthdeploy.manifest.locate import Locator
 from oauthdeploy.manifest.suggestions import did_you_mean
@@ -122,7 +123,7 @@ class _Merger:
         if first != entry or first_file == number:
             path: Path = ("revocations", position)
             first_place = self._locator.span_in(first_file, ("revocations", first_position))
-            self._report(number, path, f"The revocation '{name}'", first_place, f"revocation/{name}")
+            self._report(number, path, f"The revocation '{name}'", first_place, object_address(Kind.REVOCATION, name))
         return False
 
     def _conflict(self, number: int, path: Path) -> None:
@@ -132,7 +133,7 @@ class _Merger:
         if len(path) == 2 and path[0] in WHAT:
             kind = WHAT[str(path[0])]
             what = f"The {kind} '{path[1]}'"
-            address = f"{kind}/{path[1]}" if kind in ("scope", "client") else ""
+            address = object_address(Kind(kind), str(path[1])) if kind in ("scope", "client") else ""
         self._report(number, path, what, first, address)
 
     def _report(self, number: int, path: Path, what: str, first: Any, address: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
-from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.addresses import Kind, object_address
 from oauthdeploy.core.diagnostics import Diagnostic, Path, path_text
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.document import ClientEntry, Document, ScopeEntry, SettingsEntry
@@ -97,7 +97,7 @@ class _Options:
         for section, kind in (("scopes", Kind.SCOPE), ("clients", Kind.CLIENT)):
             entries: Mapping[str, Any] = getattr(document, section) or {}
             found = {
-                name: self._of(entry, kind, (section, name), f"{kind}/{name}")
+                name: self._of(entry, kind, (section, name), object_address(kind, name))
                 for name, entry in entries.items()
                 if entry.options
             }

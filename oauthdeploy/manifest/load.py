@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path as FilePath
 from typing import Any, Final
 
+from oauthdeploy.core.addresses import Kind, object_address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path
 from oauthdeploy.core.garbage_collector import paused
 from oauthdeploy.core.secrets import Secret
@@ -164,7 +165,7 @@ def _commands(document: Document) -> Iterator[Diagnostic]:
                 "Commands are not allowed",
                 "deliver_to.command runs a program when a secret is delivered.",
                 "Run with --allow-commands if you trust the manifest, or deliver to a file.",
-                address=f"client/{key}",
+                address=object_address(Kind.CLIENT, key),
                 path=("clients", key, "secret", "deliver_to", "command"),
             )
 

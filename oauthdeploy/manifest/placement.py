@@ -15,7 +15,7 @@ from datetime import date
 from functools import cache, cached_property
 from typing import Any, Final, TypeVar
 
-from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.addresses import Address, Kind, object_address
 from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
 from oauthdeploy.manifest.document import ClientEntry, Document, Presence, RevocationEntry, ScopeEntry
 from oauthdeploy.manifest.suggestions import did_you_mean
@@ -266,7 +266,7 @@ class _Placer:
 
     def _scope(self, name: str, entry: ScopeEntry) -> None:
         path: Path = ("scopes", name)
-        servers = self._chosen(entry.on, self._for_scopes, path, f"scope/{name}")
+        servers = self._chosen(entry.on, self._for_scopes, path, object_address(Kind.SCOPE, name))
         if entry.state is Presence.ABSENT:
             self.placed.absent.update(Address(Kind.SCOPE, name, server) for server in servers)
             for server in servers:
@@ -284,7 +284,7 @@ class _Placer:
 
     def _client(self, key: str, entry: ClientEntry) -> None:
         path: Path = ("clients", key)
-        servers = self._chosen(entry.on, self._for_clients, path, f"client/{key}")
+        servers = self._chosen(entry.on, self._for_clients, path, object_address(Kind.CLIENT, key))
         addresses = [Address(Kind.CLIENT, key, server) for server in servers]
         if entry.state is Presence.ABSENT:
             self.placed.absent.update(addresses)
@@ -408,7 +408,7 @@ class _Placer:
                 detail,
                 fix,
                 Severity.WARNING,
-                f"revocation/{entry.id}",
+                object_address(Kind.REVOCATION, entry.id),
                 (*path, "client"),
             )
             self.problems.append(item)

@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from oauthdeploy.core.addresses import Kind, object_address
 from oauthdeploy.core.diagnostics import MAX_FINDINGS, Diagnostic, Path, path_text
 from oauthdeploy.core.secrets import SourcedText
 from oauthdeploy.manifest.interpolate import UNKNOWN
@@ -17,7 +18,7 @@ from oauthdeploy.manifest.suggestions import closest, did_you_mean, listed, shor
 from oauthdeploy.model.fields import Model
 
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
-_KINDS = {"scopes": "scope", "clients": "client"}
+_KINDS = {"scopes": Kind.SCOPE, "clients": Kind.CLIENT}
 _WANTED = {
     "string_type": "write a string",
     "bool_type": "write true or false",
@@ -159,7 +160,7 @@ def _complaint(item: ErrorDetails) -> str:
 def address_of(path: Path) -> str:
     """The address, as far as the place in the manifest tells it: `client/web-shop`; empty where no object is meant."""
     if len(path) >= 2 and path[0] in _KINDS and isinstance(path[1], str):
-        return f"{_KINDS[str(path[0])]}/{path[1]}"
+        return object_address(_KINDS[str(path[0])], path[1])
     return ""
 
 

@@ -168,5 +168,5 @@ class Lockout:
 def matches(address: Address, patterns: Iterable[str]) -> bool:
     """Whether the written address, with or without its `@server`, matches one of the globs."""
     written = str(address)
-    bare = written.rpartition("@")[0]
-    return any(fnmatchcase(written, pattern) or fnmatchcase(bare, pattern) for pattern in patterns)
+    everywhere = address.without_server
+    return any(fnmatchcase(written, pattern) or fnmatchcase(everywhere, pattern) for pattern in patterns)

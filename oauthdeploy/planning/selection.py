@@ -70,7 +70,7 @@ def require_known(patterns: Sequence[tuple[str, str]], known: Collection[Address
     ]
     if not lost:
         return
-    written = sorted({text for address in known for text in (str(address), str(address).rpartition("@")[0])})
+    written = sorted({text for address in known for text in (str(address), address.without_server)})
     near = {name for _flag, pattern in lost for name in difflib.get_close_matches(pattern, written, n=3, cutoff=0.5)}
     said = f"Did you mean {', '.join(sorted(near))}? " if near else ""
     raise UsageError(

@@ -66,7 +66,7 @@ class Planned:
     @property
     def actions(self) -> dict[str, str]:
         """What is planned, by address without its server."""
-        return {bare(change.address): change.action.value for change in self.plan.changes}
+        return {change.address.without_server: change.action.value for change in self.plan.changes}
 
 
 @dataclass
@@ -96,12 +96,7 @@ class Ran:
 
     def applied(self, address: str) -> Applied:
         """What the driver left behind at an address (without its server)."""
-        return next(one for batch in self.batches for one in batch.applied if bare(one.address) == address)
-
-
-def bare(address: Address) -> str:
-    """The written address without its server."""
-    return str(address).rpartition("@")[0]
+        return next(one for batch in self.batches for one in batch.applied if one.address.without_server == address)
 
 
 class Bench:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.addresses import Address, Kind, object_address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, Severity
 from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError, UsageError
 from oauthdeploy.core.secrets import Secret
@@ -278,10 +278,17 @@ class _Export:
                     detail=f"{path + ': ' if path else ''}{why}",
                     fix="It stays unmanaged; add it by hand if you need it.",
                     severity=Severity.WARNING,
-                    address=f"{kind}/{name}" if kind in ("scope", "client", "association") else f"{kind}@{name}",
+                    address=_address_of(kind, name),
                 )
             )
         return new
+
+
+def _address_of(kind: str, name: str) -> str:
+    """The address of what is left out; of associations, all those of a client."""
+    if kind == Kind.ASSOCIATION:
+        return f"{Kind.ASSOCIATION}/{Address.association(name, '*', '').name}"
+    return object_address(Kind(kind), name) if kind in (Kind.SCOPE, Kind.CLIENT) else f"{kind}@{name}"
 
 
 def _left_of(change: Change, manifest: Manifest) -> Iterator[tuple[Left, str]]:

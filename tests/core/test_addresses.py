@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oauthdeploy.core.addresses import Address, AddressError, Kind
+from oauthdeploy.core.addresses import Address, AddressError, Kind, object_address
 
 SERVERS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,10}", fullmatch=True)
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
@@ -26,6 +26,12 @@ def test_the_written_form_round_trips(address: Address) -> None:
     """parse(str(address)) is the address, whatever its names hold; the form is one printable line."""
     assert Address.parse(str(address)) == address
     assert str(address).isprintable()
+
+
+@given(NAMED, NAMES, SERVERS)
+def test_an_address_without_its_server_is_its_beginning(kind: Kind, name: str, server: str) -> None:
+    """One spelling of a name, with the server and without: `@` at the end of a name stays."""
+    assert f"{object_address(kind, name)}@{server}" == str(Address(kind, name, server))
 
 
 @given(NAMES, NAMES, SERVERS)

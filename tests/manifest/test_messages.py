@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 import re
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oauthdeploy.core.addresses import Kind, object_address
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.manifest.load import load_manifest
@@ -346,3 +348,14 @@ def check(item: Diagnostic) -> None:
     assert item.detail
     assert item.fix
     assert item.span is None or (item.span.line >= 1 and item.span.column >= 1)
+
+
+@pytest.mark.parametrize("key", ["100%", "a@", "a\u0085b"])
+def test_an_odd_key_has_one_spelling_in_every_finding(key: str, tmp_path: Path) -> None:
+    """The finding of the model and that of a rule name the same object."""
+    text = json.dumps(key)
+    wrong = bad(HEAD + f"clients: {{{text}: {{type: public, enabled: 7}}}}\n", tmp_path)
+    judged = bad(HEAD + f"clients: {{{text}: {{type: public, grants: [password]}}}}\n", tmp_path)
+    about = {item.address.partition("@login")[0] for item in (*wrong, *judged) if item.address.startswith("client/")}
+    assert about == {object_address(Kind.CLIENT, key)}
+    assert {"wrong-value"} <= {item.rule for item in wrong}

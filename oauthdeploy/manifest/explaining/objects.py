@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.addresses import Address, Kind, object_address
 from oauthdeploy.core.diagnostics import Diagnostics, Path
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.api import Manifest
@@ -41,18 +41,16 @@ class ObjectBook:
         """Every object's address, with its server and without, sorted."""
         desired = self.manifest.desired
         known = {*desired.objects, *desired.absent}
-        bare = {_bare(address) for address in known if not address.kind.is_singleton}
-        return tuple(sorted({str(address) for address in known} | bare | self._nowhere))
+        everywhere = {address.without_server for address in known if not address.kind.is_singleton}
+        return tuple(sorted({str(address) for address in known} | everywhere | self._nowhere))
 
     @cached_property
     def _nowhere(self) -> set[str]:
         """Objects that are written and fall on no server."""
         document = self.manifest.document
-        scopes = {_bare(Address(Kind.SCOPE, name, "")) for name in document.scopes or ()}
-        clients = {_bare(Address(Kind.CLIENT, name, "")) for name in document.clients or ()}
-        return (
-            scopes | clients | {_bare(Address(Kind.REVOCATION, entry.id, "")) for entry in document.revocations or ()}
-        )
+        scopes = {object_address(Kind.SCOPE, name) for name in document.scopes or ()}
+        clients = {object_address(Kind.CLIENT, name) for name in document.clients or ()}
+        return scopes | clients | {object_address(Kind.REVOCATION, entry.id) for entry in document.revocations or ()}
 
     def explain(self, written: str, findings: Diagnostics) -> ObjectFacts | None:
         """The object at an address (`kind/name@server`, or without the server for all of them); None where there is none.
@@ -68,14 +66,14 @@ class ObjectBook:
             for address, value in self.manifest.desired.objects.items()
             if address.kind is given.kind and address.name == given.name and server in ("", address.server)
         }
-        known = str(replace(given, server=server)) if server else _bare(given)
+        known = str(replace(given, server=server)) if server else given.without_server
         if known not in self.addresses and not self._is_elsewhere(given, server):
             return None
         return self._facts(given, server, on, findings)
 
     def _is_elsewhere(self, given: Address, server: str) -> bool:
         """True for an object of the manifest that a server of the manifest doesn't hold: also worth an answer."""
-        return bool(server) and (given.kind.is_singleton or _bare(given) in self.addresses)
+        return bool(server) and (given.kind.is_singleton or given.without_server in self.addresses)
 
     def _facts(self, given: Address, server: str, on: Mapping[str, Object], findings: Diagnostics) -> ObjectFacts:
         path = self._path(given)
@@ -88,12 +86,14 @@ class ObjectBook:
             if server in ("", name) and (standing := self._standing(given, name, on, absent)) is not None
         )
         about = [
-            item for item in findings if item.address and item.address in (_bare(given), f"{_bare(given)}@{server}")
+            item
+            for item in findings
+            if item.address and item.address in (given.without_server, f"{given.without_server}@{server}")
         ]
         return ObjectFacts(
             kind=given.kind,
             name=given.name,
-            address=str(replace(given, server=server)) if server else _bare(given),
+            address=str(replace(given, server=server)) if server else given.without_server,
             server=server,
             absent=absent,
             origin=None if origin is None else replace(origin, references=()),
@@ -245,19 +245,14 @@ class ObjectBook:
                         else Address(Kind.CLIENT, client, "")
                     )
                     how = "it may ask for" if given.kind is Kind.CLIENT else "may be asked for by"
-                    yield Related(_bare(other), how, trace(path))
+                    yield Related(other.without_server, how, trace(path))
         for position, entry in enumerate(document.revocations or ()):
             if given.kind is Kind.CLIENT and entry.client == given.name:
                 yield Related(
-                    _bare(Address(Kind.REVOCATION, entry.id, "")), "is cut off by", trace(("revocations", position))
+                    object_address(Kind.REVOCATION, entry.id), "is cut off by", trace(("revocations", position))
                 )
             if given.kind is Kind.REVOCATION and entry.id == given.name:
-                yield Related(_bare(Address(Kind.CLIENT, entry.client, "")), "cuts off", None)
-
-
-def _bare(address: Address) -> str:
-    """The address without its server."""
-    return str(address).rpartition("@")[0]
+                yield Related(object_address(Kind.CLIENT, entry.client), "cuts off", None)
 
 
 def _own_fields(kind: Kind, entry: Model | None) -> Iterator[tuple[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.addresses import Kind, object_address
 from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
 from oauthdeploy.manifest.rules.context import RuleContext
 
@@ -84,11 +84,6 @@ def rule(
         return Rule(id, severity, title, reason, source, fix, bad.strip("\n"), good.strip("\n"), check, void=void)
 
     return make
-
-
-def object_address(kind: Kind, name: str) -> str:
-    """The address of an object on every server that holds it: `client/web-shop`."""
-    return str(Address(kind, name, "")).rstrip("@")
 
 
 def client_finding(key: str, field: str, detail: str, fix: str = "") -> Finding:

@@ -9,7 +9,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.addresses import Address, Kind, object_address
 from oauthdeploy.core.diagnostics import Path
 from oauthdeploy.manifest.document import ClientEntry, Document, Presence, ScopeEntry
 from oauthdeploy.manifest.rules.uris import PLAIN_HTTPS, RedirectUri, is_loopback_url, read_redirect_uri
@@ -247,7 +247,7 @@ class RuleContext:
             tokens = entry.tokens
             if tokens is not None and _is_unusual(tokens.access_lifetime, LONGEST_ACCESS):
                 place = ("clients", key, "tokens", "access_lifetime")
-                address = str(Address(Kind.CLIENT, key, "")).rstrip("@")
+                address = object_address(Kind.CLIENT, key)
                 found.append(LifetimeUse(place, address, tokens.access_lifetime or 0, LONGEST_ACCESS))
         return tuple(found)
 

@@ -12,7 +12,7 @@ from oauthdeploy.manifest.rules.context import Pair, RuleContext
 
 
 def _pair_address(pair: Pair) -> str:
-    return str(Address.association(pair.client, pair.scope, "")).rstrip("@")
+    return Address.association(pair.client, pair.scope, "").without_server
 
 
 @rule(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.addresses import Kind, object_address
 from oauthdeploy.core.diagnostics import Severity
-from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, object_address, rule
+from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, rule
 from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.manifest.rules.uris import equivalent
 from oauthdeploy.model.objects import Grant

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.addresses import Kind, object_address
 from oauthdeploy.core.diagnostics import Severity
-from oauthdeploy.manifest.rules.base import Finding, Rule, object_address, rule
+from oauthdeploy.manifest.rules.base import Finding, Rule, rule
 from oauthdeploy.manifest.rules.context import RedirectUse, RuleContext
 from oauthdeploy.model.objects import ClientType
 

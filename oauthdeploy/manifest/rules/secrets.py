@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any, get_args
 
-from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.addresses import Kind, object_address
 from oauthdeploy.core.diagnostics import Path, Severity
 from oauthdeploy.core.secrets import Secret, SourcedText
-from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, object_address, rule
+from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, rule
 from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.model.capabilities import Answer, Capability
 from oauthdeploy.model.fields import Model
@@ -84,7 +84,7 @@ def _address(context: RuleContext, path: Path) -> str:
         case ("scopes", str(key), *_):
             return object_address(Kind.SCOPE, key)
         case ("revocations", int(position), *_):
-            return f"revocation/{(context.document.revocations or ())[position].id}"
+            return object_address(Kind.REVOCATION, (context.document.revocations or ())[position].id)
     return ""
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.addresses import Address, Kind, object_address
 from oauthdeploy.core.diagnostics import Severity
-from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, object_address, rule
+from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, rule
 from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.model.capabilities import Answer, Capability
 from oauthdeploy.model.objects import Grant, Trust
@@ -215,7 +215,7 @@ def no_server(context: RuleContext) -> Iterator[Finding]:
             Address.association(pair.client, pair.scope, server) in context.desired.objects
             for server in context.servers
         ):
-            address = object_address(Kind.ASSOCIATION, f"{pair.client}:{pair.scope}")
+            address = Address.association(pair.client, pair.scope, "").without_server
             yield Finding(
                 pair.path, f"{pair.client} and {pair.scope} are not together on any authorization server.", address
             )

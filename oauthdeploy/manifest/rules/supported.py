@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.addresses import Kind, object_address
 from oauthdeploy.core.diagnostics import Path, Severity
-from oauthdeploy.manifest.rules.base import Finding, Rule, object_address, rule
+from oauthdeploy.manifest.rules.base import Finding, Rule, rule
 from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.model.capabilities import Answer, Capability, Support
 from oauthdeploy.model.fields import Model

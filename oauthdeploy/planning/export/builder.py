@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.addresses import Address, Kind, object_address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.fields import Model
@@ -112,7 +112,7 @@ class _Exporter:
             if name in self._named[Kind.SCOPE] or not all(there.built_in for there in sides.values()):
                 yield from self._entry(Kind.SCOPE, name, sides)
                 continue
-            self._unheld(f"scope/{name}", sides)
+            self._unheld(object_address(Kind.SCOPE, name), sides)
             if name in needed:
                 self._named[Kind.SCOPE].add(name)
                 everywhere = set(sides) == set(self.inventory.holders(Kind.SCOPE))
@@ -149,7 +149,7 @@ class _Exporter:
             return
         if (kind.value, name, "") in self.left or not can_be_written(name):
             if name not in self._named[kind]:
-                self._report("export-left-out", f"{kind}/{name}", "A manifest cannot express its name.", "")
+                self._report("export-left-out", object_address(kind, name), "A manifest cannot express its name.", "")
             return
         source, target = self.options.source, self.options.target
         there = dict(sides)
@@ -164,7 +164,9 @@ class _Exporter:
         if where:
             yield from self._written_entry(kind, name, there, sides.get(target or ""), placed, where)
         elif placed:
-            self._report("export-gone", f"{kind}/{name}", "No server has it any more, so its entry is removed.", "")
+            self._report(
+                "export-gone", object_address(kind, name), "No server has it any more, so its entry is removed.", ""
+            )
             yield EntryEdit(name, gone=True)
 
     def _servers_of(self, kind: Kind, there: Collection[str], placed: Collection[str]) -> tuple[str, ...]:
@@ -187,7 +189,7 @@ class _Exporter:
         """The entry with its fields, its servers (`where`) and its options; nothing where the manifest has it so."""
         self._named[kind].add(name)
         values, dropped = self._fields(kind, name, there, target)
-        self._unheld(f"{kind}/{name}", there)
+        self._unheld(object_address(kind, name), there)
         new = not placed
         everywhere = where == self.inventory.holders(kind)
         moved = set(where) != set(placed)
@@ -211,7 +213,9 @@ class _Exporter:
             yield EntryEdit(name, absent=True, on=(target,))
             return
         why = f"{target} has it, and {self.options.source} doesn't; it stays."
-        self._report("export-only-on-target", f"{kind}/{name}@{target}", why, "Pass --mirror to mark it as absent.")
+        self._report(
+            "export-only-on-target", str(Address(kind, name, target)), why, "Pass --mirror to mark it as absent."
+        )
 
     def _fields(
         self, kind: Kind, name: str, sides: Mapping[str, LiveObject], target: LiveObject | None
@@ -225,7 +229,7 @@ class _Exporter:
             wrong &= managed.keys()
         flat = {server: flatten(there.value) for server, there in sides.items()}
         values: dict[str, Any] = {}
-        dropped = [path for path in self._unparsed(f"{kind}/{name}", sides) if path in managed]
+        dropped = [path for path in self._unparsed(object_address(kind, name), sides) if path in managed]
         for path in _open_paths(model, managed, wrong, sides.values()):
             live = {
                 server: live_value(model, path, have.get(path), self.inventory.driver(server).defaults.get(kind, {}))
@@ -248,12 +252,18 @@ class _Exporter:
         if not all(same(other, value) and same(value, other) for other in live.values()):
             why = f"{path} is not the same on {', '.join(live)}, but an entry has only one value."
             self._report(
-                "export-differs", f"{kind}/{name}", f"{why} It is left unmanaged.", "Give it one value on all servers."
+                "export-differs",
+                object_address(kind, name),
+                f"{why} It is left unmanaged.",
+                "Give it one value on all servers.",
             )
             return True
         if not can_be_written(value):
             self._report(
-                "export-left-out", f"{kind}/{name}", f"{path} holds characters that YAML cannot represent.", ""
+                "export-left-out",
+                object_address(kind, name),
+                f"{path} holds characters that YAML cannot represent.",
+                "",
             )
             return True
         return (kind.value, name, path) in self.left
@@ -264,13 +274,13 @@ class _Exporter:
         associated = self._associated(name, sides) if kind is Kind.CLIENT else {}
         for edit in option_edits(self.inventory, kind, name, sides, self.left, associated):
             if edit.gone:
-                self._report_dropped_option(f"{kind}/{name}", edit)
+                self._report_dropped_option(object_address(kind, name), edit)
             elif not edit.alike:
                 path = ".".join((OPTIONS, *edit.keys))
                 why = f"{path} is not the same on all servers, but an entry has only one value."
                 self._report(
                     "export-differs",
-                    f"{kind}/{name}",
+                    object_address(kind, name),
                     f"{why} It is left unmanaged.",
                     "Give it one value on all servers.",
                 )
@@ -396,7 +406,7 @@ class _Exporter:
                 continue
             problem = self._unsayable(client, have, groups)
             if problem:
-                self._report("export-left-out", f"client/{client}", problem, "")
+                self._report("export-left-out", object_address(Kind.CLIENT, client), problem, "")
             if not problem or client in inventory.desired.listed_clients:
                 yield client, None if problem else tuple(sorted(set().union(*have.values())))
 

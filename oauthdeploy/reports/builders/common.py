@@ -84,7 +84,7 @@ def kept_remarks(kept: Iterable[Kept]) -> Iterator[Remark]:
 
 
 def _kept_name(item: Kept) -> str:
-    name = bare(item.address)
+    name = item.address.without_server
     if item.orphaned:
         return visible(f"{name} (orphaned)")
     return visible(f"{name} (marked by {item.owner})" if item.ownership is Ownership.FOREIGN else name)
@@ -132,11 +132,6 @@ def fields_of(changes: Iterable[FieldChange]) -> tuple[Field, ...]:
     return tuple(field_of(change) for change in changes)
 
 
-def bare(address: Address) -> str:
-    """The written address without its server."""
-    return str(address).rpartition("@")[0]
-
-
 def placed(locate: Locate, path: Path) -> SourceSpan | None:
     """The place of a path in the manifest; None where it leads nowhere."""
     return locate(path) if path else None
@@ -173,7 +168,7 @@ def columns_of(servers: Sequence[Server], items: Iterable[Item]) -> tuple[str, .
 def rows_of(
     items: Iterable[Item],
     columns: Sequence[str],
-    key: Callable[[Item], Hashable] = lambda item: bare(item.address),
+    key: Callable[[Item], Hashable] = lambda item: item.address.without_server,
 ) -> tuple[Row, ...]:
     """Items as rows, in the order of their first items; one row for each `key`, which by default is the object. Several items
     of a key on one server are told as one.
@@ -185,7 +180,10 @@ def rows_of(
         sides[item.address.server] = item if known is None else _merged(known, item)
     place = {name: number for number, name in enumerate(columns)}
     return tuple(
-        Row(bare(next(iter(sides.values())).address), dict(sorted(sides.items(), key=lambda side: place[side[0]])))
+        Row(
+            next(iter(sides.values())).address.without_server,
+            dict(sorted(sides.items(), key=lambda side: place[side[0]])),
+        )
         for sides in found.values()
     )
 

@@ -10,7 +10,7 @@ from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.planning.drift.classification import DriftClass, DriftItem
 from oauthdeploy.planning.plan import ServerSummary
 from oauthdeploy.planning.unread import Unread, not_known
-from oauthdeploy.reports.builders.common import CLASSES, bare, columns_of, fields_of, in_order, placed, rows_of
+from oauthdeploy.reports.builders.common import CLASSES, columns_of, fields_of, in_order, placed, rows_of
 from oauthdeploy.reports.builders.drift import counts_of, difference_line
 from oauthdeploy.reports.document import Item, ManifestView, Report, Run, State, Verdict
 from oauthdeploy.reports.formatting import visible
@@ -65,7 +65,7 @@ def comparison_report(
         servers=known,
         columns=columns,
         counts=counts,
-        rows=rows_of(made, columns, key=lambda item: (item.state, bare(item.address))),
+        rows=rows_of(made, columns, key=lambda item: (item.state, item.address.without_server)),
         findings=diagnostics or Diagnostics(),
         files=manifest.files,
     )

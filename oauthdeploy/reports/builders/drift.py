@@ -11,7 +11,6 @@ from oauthdeploy.planning.unread import not_known
 from oauthdeploy.reports.builders.common import (
     ACCEPTED,
     CLASSES,
-    bare,
     columns_of,
     differing_lines,
     fields_of,
@@ -44,7 +43,7 @@ def drift_report(drift: DriftReport, manifest: ManifestView | None = None) -> Re
         servers=servers,
         columns=columns,
         counts=counts,
-        rows=rows_of(items, columns, key=lambda item: (item.state, bare(item.address))),
+        rows=rows_of(items, columns, key=lambda item: (item.state, item.address.without_server)),
         findings=drift.diagnostics,
         facts=_left_alone(drift.left_alone),
         files=manifest.files,
