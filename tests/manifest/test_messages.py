@@ -355,7 +355,7 @@ def test_an_odd_key_has_one_spelling_in_every_finding(key: str, tmp_path: Path) 
     """The finding of the model and that of a rule name the same object."""
     text = json.dumps(key)
     wrong = bad(HEAD + f"clients: {{{text}: {{type: public, enabled: 7}}}}\n", tmp_path)
-    judged = bad(HEAD + f"clients: {{{text}: {{type: public, grants: [password]}}}}\n", tmp_path)
+    _manifest, judged = load(HEAD + f"clients: {{{text}: {{type: public, grants: [password]}}}}\n", tmp_path)
     about = {item.address.partition("@login")[0] for item in (*wrong, *judged) if item.address.startswith("client/")}
     assert about == {object_address(Kind.CLIENT, key)}
     assert {"wrong-value"} <= {item.rule for item in wrong}
