@@ -68,7 +68,7 @@ def test_our_drivers_hold_nothing_that_they_neither_read_nor_write(driver: str, 
             if not held.support:
                 continue
             assert isinstance(held, WireField), path
-            from_environment = driver == "opa" and path in ("client_secret", "username", "password")
+            from_environment = driver == "opa" and path in ("client_secret", "password")
             assert bool(held.read or held.write) is not from_environment, path
             if kind is not Kind.TRUST:
                 assert held.read is not None, path

@@ -17,6 +17,7 @@ from oauthdeploy.cli import streams
 from oauthdeploy.core.log_commands import disarmed
 from oauthdeploy.reports.console import Look
 from oauthdeploy.reports.document import Report
+from oauthdeploy.reports.escape import visible
 from oauthdeploy.reports.html.page import render_html
 from oauthdeploy.reports.json import render_json, to_line
 from oauthdeploy.reports.junit import render_junit
@@ -96,12 +97,13 @@ def test_machines_get_the_text_as_it_was(said: str) -> None:
 
 @given(hostile)
 def test_talk_holds_no_command(said: str) -> None:
-    """Errors and progress go to the same log."""
+    """Errors and progress go to the same log, with what a terminal would obey made visible."""
+    said = visible(said)
     log, stderr = io.StringIO(), sys.stderr
     sys.stderr = log
     try:
         streams.write_talk(f"error: {said}\n")
-        streams.write_talk(f"{said.replace(chr(27), '')}\n")
+        streams.write_talk(f"{said}\n")
     finally:
         sys.stderr = stderr
     assert commands_in(log.getvalue()) == []

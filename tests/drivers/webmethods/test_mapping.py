@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oauthdeploy.drivers.json_values import Garbled, a_list, fingerprint
-from oauthdeploy.drivers.webmethods.fields import is_version_number, place_of
+from oauthdeploy.drivers.webmethods.fields import FLAGS, is_version_number, place_of
 from oauthdeploy.drivers.webmethods.mapping import (
     as_told_to,
     find_scope,
@@ -114,7 +114,7 @@ clients = st.builds(
     description=st.text("abc é", max_size=8),
     type=st.sampled_from(["confidential", "public"]),
     redirect_uris=st.lists(st.sampled_from(["https://a/", "https://b/"]), unique=True),
-    grants=st.lists(st.sampled_from([grant.value for grant in Grant if grant is not Grant.REFRESH_TOKEN]), unique=True),
+    grants=st.lists(st.sampled_from([grant.value for grant in FLAGS]), unique=True),
     tokens=st.fixed_dictionaries(
         {"access_lifetime": lifetimes, "refresh_count": st.just("unlimited") | st.integers(0, 9)}
     ),
