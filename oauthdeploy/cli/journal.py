@@ -37,7 +37,7 @@ def journal(
     """
     from oauthdeploy.planning.run_history import history_document
     from oauthdeploy.reports.journal import render_journal
-    from oauthdeploy.running.journal import JOURNALS, STATE_FOLDER, journals_in, read_story
+    from oauthdeploy.running.journal import JOURNALS, STATE_FOLDER, journals_in, read_run_history
 
     if sum((file is not None, last, all_)) > 1:
         raise UsageError("FILE, --last and --list cannot be combined", fix="Give only one of them.")
@@ -54,7 +54,7 @@ def journal(
                 fix="Name the journal's file, or the manifest with -f.",
             )
         file = found[-1]
-    story = read_story(file)
+    story = read_run_history(file)
     output.emit(
         {"text": lambda look: render_journal(story, look), "json": as_json(lambda: history_document(story))},
     )
@@ -63,12 +63,12 @@ def journal(
 def _list(folder: Path, output: Output) -> None:
     from oauthdeploy.planning.run_history import FORMAT_VERSION, history_document
     from oauthdeploy.reports.journal import render_journals
-    from oauthdeploy.running.journal import journals_in, read_story
+    from oauthdeploy.running.journal import journals_in, read_run_history
 
     stories = []
     for path in journals_in(folder):
         try:
-            stories.append(read_story(path))
+            stories.append(read_run_history(path))
         except JournalFailed as error:
             # One journal that can't be read must not hide the others.
             output.talk(f"{error.summary}: {error.detail}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from oauthdeploy.drivers.json_values import NOT_TOLD, FieldReader
+from oauthdeploy.drivers.json_values import NOT_RETURNED, FieldReader
 from oauthdeploy.model.held_fields import HeldField
 
 Table = Mapping[str, HeldField]
@@ -23,9 +23,9 @@ Table = Mapping[str, HeldField]
 class WireField(HeldField):
     """A field that a driver holds, and where it stands in the server's JSON.
 
-    `keys` are its names there. `read` gives the value, in the model's words, from what the server said: NOT_TOLD where it says
-    nothing of the field; raises Garbled. `write` puts a value into what is sent. None: no answer tells the field, or nothing that
-    is sent holds it by itself.
+    `keys` are its names there. `read` returns the value, in terms of the model, from a response: NOT_RETURNED if that lacks
+    the field; raises Garbled. `write` puts a value into the body of a request. None: no response returns the field, or no request
+    holds it by itself.
     """
 
     keys: tuple[str, ...] = ()
@@ -47,9 +47,9 @@ def at(
     return WireField(keys=(key,), read=lambda raw: read(raw, key), write=write, **declared)
 
 
-def where_told(read: Callable[[Mapping[str, Any], str], Any]) -> Callable[[Mapping[str, Any], str], Any]:
+def if_present(read: Callable[[Mapping[str, Any], str], Any]) -> Callable[[Mapping[str, Any], str], Any]:
     """The same reading of a key, for servers that leave out a field that they don't have."""
-    return lambda raw, key: read(raw, key) if key in raw else NOT_TOLD
+    return lambda raw, key: read(raw, key) if key in raw else NOT_RETURNED
 
 
 def keys_of(table: Table, path: str) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def read_fields(table: Table, told: Any) -> FieldReader:
     return fields
 
 
-def untold(table: Table, *others: Table) -> frozenset[str]:
+def not_returned(table: Table, *others: Table) -> frozenset[str]:
     """The fields that are held, and that no answer tells by this table; `others` add fields of other tables to those held."""
     held = {path for one in (table, *others) for path, entry in one.items() if entry.support}
     return frozenset(held - {path for path, entry in table.items() if isinstance(entry, WireField) and entry.read})

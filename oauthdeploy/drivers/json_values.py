@@ -26,11 +26,11 @@ class Garbled(ValueError):
         self.value = value
 
 
-class NotTold:
+class NotReturned:
     """Stands for a field of which a server says nothing."""
 
 
-NOT_TOLD: Final = NotTold()
+NOT_RETURNED: Final = NotReturned()
 
 SHOWN: Final = 80
 """So many characters of a value that can't be parsed are shown."""
@@ -71,7 +71,7 @@ class FieldReader:
         except Garbled as problem:
             self.unparsed[path] = unparsed(problem.value)
             return None
-        if value is NOT_TOLD:
+        if value is NOT_RETURNED:
             return None
         self.values[path] = value
         return value

@@ -128,7 +128,7 @@ class LiveObject:
     """What a server holds at an address, in the manifest's words.
 
     `identity` is the server's own id (a client_id, a UUID); `fingerprint` is a digest of everything the server said about
-    the object except secrets and volatile fields, so that a later change is seen; `blind` names the dotted fields that the
+    the object except secrets and volatile fields, so that a later change is seen; `incomparable` names the dotted fields that the
     server won't tell (write-only), which are therefore never compared. `client_id` is that of a client, where the server
     tells it (RFC 6749 section 2.2). For a revocation, `value` is the revocation itself, `tokens` what is still to delete,
     `blocked` whether the client is disabled (None: the client isn't there), and `refused` whether a resource server refuses the
@@ -151,7 +151,7 @@ class LiveObject:
     fingerprint: str = ""
     ownership: Ownership = Ownership.UNMARKED
     owner: str = ""
-    blind: frozenset[str] = frozenset()
+    incomparable: frozenset[str] = frozenset()
     tokens: TokenCount | None = None
     blocked: bool | None = None
     refused: bool | None = None

@@ -37,7 +37,9 @@ from oauthdeploy.planning.server_view import trusted_by
 
 CLIENT_ID_DIFFERS: Final = "client-id-differs"
 ENABLED_ON_ONE_SIDE: Final = "client-enabled-on-one-side"
-TOLD_AS_DRIFT: Final = frozenset({"scope-on-one-side", "client-on-one-side", ENABLED_ON_ONE_SIDE, "cross-side-more"})
+REPORTED_AS_DRIFT: Final = frozenset(
+    {"scope-on-one-side", "client-on-one-side", ENABLED_ON_ONE_SIDE, "cross-side-more"}
+)
 """The rules of findings that a drift report tells as items instead."""
 
 _SHOWN: Final = 20

@@ -321,7 +321,7 @@ def compare_object(
     if isinstance(wanted, Association):
         return _SAME
     # A secret may be one that can't be compared, and is never settled by a quick look.
-    quick = not live.blind and not live.unparsed and "secret" not in wanted.model_fields_set
+    quick = not live.incomparable and not live.unparsed and "secret" not in wanted.model_fields_set
     if quick and surely_fulfilled(wanted, live.value, skip):
         return _SAME
     model = type(wanted)
@@ -334,7 +334,7 @@ def compare_object(
     for path, asked in wanted_fields(wanted).items():
         if path in skip or is_instruction(path):
             continue
-        if (live.blind and _covered(path, live.blind)) or (path in hidden and is_unreported(have, path)):
+        if (live.incomparable and _covered(path, live.incomparable)) or (path in hidden and is_unreported(have, path)):
             incomparable.append(path)
             continue
         before = _unparsed(live, path) or live_value(model, path, have.get(path), defaults)

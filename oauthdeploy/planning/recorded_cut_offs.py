@@ -24,15 +24,16 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True)
 class RecordedCutOff:
-    """A client that was disabled on a server, by the key or name that was asked for and the server's own id of it; `said` names
-    the record: its ticket or id, and when. `name` is that of the revocation. `stands`: the server itself has it on record, and
-    keeps the client disabled until somebody enables it.
+    """A client that was disabled on a server: by the key or name of the request, and by the server's own id.
+
+    `record` describes the record: its ticket or id, and the time. `name` is that of the revocation. `stands`: the server itself
+    has it on record, and keeps the client disabled until somebody enables it.
     """
 
     server: str
     client: str
     identity: str
-    said: str
+    record: str
     name: str = ""
     stands: bool = False
 
@@ -73,7 +74,7 @@ def guarded(plan: Plan, recorded: Iterable[RecordedCutOff]) -> Plan:
         else change
         for change in plan.changes
     )
-    names = [f"{address} ({cut.said})" for address, cut in sorted(undone.items())]
+    names = [f"{address} ({cut.record})" for address, cut in sorted(undone.items())]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     stop = Diagnostic(
         UNDOES_CUT_OFF,
@@ -94,4 +95,4 @@ def _gives_back(change: Change, cut: RecordedCutOff) -> bool:
 
 
 def _note(cut: RecordedCutOff) -> str:
-    return f"It was cut off ({cut.said}), and this undoes it."
+    return f"It was cut off ({cut.record}), and this undoes it."

@@ -32,10 +32,10 @@ from oauthdeploy.planning.pending_revocations import to_align
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.two_writes import write_steps
 from oauthdeploy.running import apply_findings
-from oauthdeploy.running.batch_executor import BatchExecutor, Ended, deliver_target, may_make_secret
+from oauthdeploy.running.batch_executor import BatchExecutor, ChangeResult, deliver_target, may_make_secret
 from oauthdeploy.running.circuit_breaker import Breaker
 from oauthdeploy.running.clock import utc_now
-from oauthdeploy.running.events import Teller
+from oauthdeploy.running.events import EventEmitter
 from oauthdeploy.running.journal import Journal
 from oauthdeploy.running.read import check_all, read_wanted, wanted_of
 from oauthdeploy.running.revocation_proof import prove
@@ -83,19 +83,19 @@ def apply_plan(
         return ApplyReport(plan, (), verified=verify, allowed=lifted, journal=_path_of(journal))
     steps = write_steps(plan.changes)
     schedule = Schedule(steps, lambda change: _driver_of(drivers, change).batch_key(change))
-    teller = Teller(on_event, len(steps))
+    events = EventEmitter(on_event, len(steps))
     for driver in drivers.values():
         driver.set_stop_event(stop)
     with deferred(stop):
-        live = _look_before(plan, drivers, desired, sinks)
+        live = _read_before_writing(plan, drivers, desired, sinks)
         if journal:
             journal.begin(plan, allowed=lifted)
-        teller.say(EventType.STARTED, f"Applying {_count(len(plan.changes), 'change')} of {plan.name}.")
-        carrier = BatchExecutor(
+        events.emit(EventType.STARTED, f"Applying {_count(len(plan.changes), 'change')} of {plan.name}.")
+        executor = BatchExecutor(
             drivers,
             journal,
             sinks,
-            teller,
+            events,
             stop,
             now,
             fresh,
@@ -104,15 +104,15 @@ def apply_plan(
             {change.address: change for change in plan.changes if change.interim},
             holds_lock,
         )
-        run = _Run(steps, schedule, carrier, to_align(plan.changes, desired))
+        run = _Run(steps, schedule, executor, to_align(plan.changes, desired))
         run.go()
         run.join_halves(plan.changes)
         run.outlast_cut_offs()
-        verification, verified = _second_look(run, drivers, desired, facts, teller, prover, wanted=verify)
+        verification, verified = _second_look(run, drivers, desired, facts, events, prover, wanted=verify)
     outcomes = tuple(run.ended[place].outcome for place in range(len(plan.changes)))
     interrupted = any(o.because is not None and o.because.rule == "interrupted" for o in outcomes)
-    _close(journal, interrupted=interrupted or carrier.lost.is_set())
-    teller.say(EventType.FINISHED, _summary(outcomes, interrupted=interrupted))
+    _close(journal, interrupted=interrupted or executor.lost.is_set())
+    events.emit(EventType.FINISHED, _summary(outcomes, interrupted=interrupted))
     return ApplyReport(
         plan,
         outcomes,
@@ -126,7 +126,7 @@ def apply_plan(
     )
 
 
-_Inbox = queue.SimpleQueue[tuple[Batch, Sequence[Ended]]]
+_Inbox = queue.SimpleQueue[tuple[Batch, Sequence[ChangeResult]]]
 
 
 @dataclass
@@ -135,14 +135,14 @@ class _Run:
 
     changes: Sequence[Change]
     schedule: Schedule
-    carrier: BatchExecutor
+    executor: BatchExecutor
     to_align: Mapping[Address, Sequence[Change]] = field(default_factory=lambda: MappingProxyType({}))
     breaker: Breaker = field(default_factory=Breaker)
-    ended: dict[int, Ended] = field(default_factory=dict)
+    ended: dict[int, ChangeResult] = field(default_factory=dict)
     last_cut: float | None = None
 
     @property
-    def in_order(self) -> Sequence[Ended]:
+    def in_order(self) -> Sequence[ChangeResult]:
         """The ends in the order of the plan."""
         return [self.ended[place] for place in sorted(self.ended)]
 
@@ -155,14 +155,14 @@ class _Run:
                 self._drive(inbox, pools, stack)
             except BaseException:
                 # Whatever throws us out: batches that wait in a pool must not start while the pools close.
-                self.carrier.stop.set()
+                self.executor.stop.set()
                 raise
 
     def _drive(self, inbox: _Inbox, pools: dict[str, ThreadPoolExecutor], stack: ExitStack) -> None:
         while True:
-            if self.carrier.stop.is_set():
+            if self.executor.stop.is_set():
                 for place in self.schedule.abandon():
-                    self._skip(place, self.carrier.stopped(self.changes[place]))
+                    self._skip(place, self.executor.stopped(self.changes[place]))
             for batch in self.schedule.take():
                 self._pool(pools, batch.server, stack).submit(self._work, batch, inbox)
             if self.schedule.finished:
@@ -178,7 +178,7 @@ class _Run:
 
     def _pool(self, pools: dict[str, ThreadPoolExecutor], server: str, stack: ExitStack) -> ThreadPoolExecutor:
         if server not in pools:
-            limit = self.carrier.drivers[server].connection.server.limits.parallel
+            limit = self.executor.drivers[server].connection.server.limits.parallel
             pools[server] = stack.enter_context(ThreadPoolExecutor(limit, thread_name_prefix=f"apply-{server}"))
         return pools[server]
 
@@ -186,25 +186,28 @@ class _Run:
         changes = [self.changes[place] for place in batch.places]
         try:
             if self.breaker.has_given_up(batch.server):
-                results: Sequence[Ended] = [_skipped(change, apply_findings.gave_up(change)) for change in changes]
+                results: Sequence[ChangeResult] = [
+                    _skipped(change, apply_findings.gave_up(change)) for change in changes
+                ]
             else:
-                results = [self._aligned(end) for end in self.carrier.carry(changes)]
+                results = [self._aligned(end) for end in self.executor.carry(changes)]
                 self.breaker.note([end.outcome for end in results])
         except BaseException as error:  # noqa: BLE001  (a batch that never comes back would hold the run for ever)
             problem = f"{type(error).__name__} while the change was made"
             results = [
-                Ended(Outcome(change, Status.UNKNOWN, apply_findings.of_bug(problem, change))) for change in changes
+                ChangeResult(Outcome(change, Status.UNKNOWN, apply_findings.of_bug(problem, change)))
+                for change in changes
             ]
         inbox.put((batch, results))
 
-    def _aligned(self, end: Ended) -> Ended:
+    def _aligned(self, end: ChangeResult) -> ChangeResult:
         """After a cut-off on an authorization server, give its moment to the resource servers that were cut off before."""
         if end.cut_at is None:
             return end
         self.last_cut = time.monotonic()
         made = {e.outcome.change.address for e in self.in_order if e.outcome.status is Status.DONE}
         peers = self.to_align.get(end.outcome.change.address, ())
-        found = [self.carrier.align(peer, end.cut_at) for peer in peers if peer.address in made]
+        found = [self.executor.align(peer, end.cut_at) for peer in peers if peer.address in made]
         return replace(end, unkept=(*end.unkept, *(item for item in found if item is not None)))
 
     def outlast_cut_offs(self) -> None:
@@ -214,12 +217,12 @@ class _Run:
         what a client gets once the run has returned must work.
         """
         if self.last_cut is not None:
-            self.carrier.stop.wait(max(0.0, self.last_cut + 1 - time.monotonic()))
+            self.executor.stop.wait(max(0.0, self.last_cut + 1 - time.monotonic()))
 
-    def _take_in(self, batch: Batch, results: Sequence[Ended]) -> None:
+    def _take_in(self, batch: Batch, results: Sequence[ChangeResult]) -> None:
         for place, end in zip(batch.places, results, strict=True):
             self.ended[place] = end
-            self.carrier.teller.ended(end.outcome)
+            self.executor.events.ended(end.outcome)
         for place, end in zip(batch.places, results, strict=True):
             self._skip_dependants(self.schedule.resolve(place, done=end.outcome.status is Status.DONE))
         if self.breaker.has_given_up(batch.server):
@@ -235,13 +238,13 @@ class _Run:
 
     def _skip(self, place: int, because: Diagnostic) -> None:
         self.ended[place] = _skipped(self.changes[place], because)
-        self.carrier.teller.ended(self.ended[place].outcome)
+        self.executor.events.ended(self.ended[place].outcome)
 
 
 _HALF: Final = "The first of its two writes was made: the object still has what it is to lose."
 
 
-def _joined(change: Change, first: Ended, second: Ended) -> Ended:
+def _joined(change: Change, first: ChangeResult, second: ChangeResult) -> ChangeResult:
     """The end of a change that is made in two writes: that of the second, where the first was made."""
     if first.outcome.status is not Status.DONE:
         return replace(first, outcome=replace(first.outcome, change=change))
@@ -256,11 +259,11 @@ def _joined(change: Change, first: Ended, second: Ended) -> Ended:
     return replace(second, outcome=outcome)
 
 
-def _skipped(change: Change, because: Diagnostic) -> Ended:
-    return Ended(Outcome(change, Status.SKIPPED, because))
+def _skipped(change: Change, because: Diagnostic) -> ChangeResult:
+    return ChangeResult(Outcome(change, Status.SKIPPED, because))
 
 
-def _look_before(plan: Plan, drivers: Mapping[str, Driver], desired: DesiredState, sinks: Sinks) -> LiveState:
+def _read_before_writing(plan: Plan, drivers: Mapping[str, Driver], desired: DesiredState, sinks: Sinks) -> LiveState:
     """Everything that can be found out before the first write: places for secrets, servers, what has moved."""
     _check_sinks(plan.changes, drivers, sinks)
     check_all(drivers)
@@ -298,7 +301,7 @@ def _second_look(
     drivers: Mapping[str, Driver],
     desired: DesiredState,
     facts: Mapping[str, DriverFacts],
-    teller: Teller,
+    events: EventEmitter,
     prover: Prover | None,
     *,
     wanted: bool,
@@ -309,9 +312,9 @@ def _second_look(
     """
     made = [end for end in run.in_order if end.outcome.status is Status.DONE]
     unkept = Diagnostics.of(found for end in made for found in end.unkept)
-    if not wanted or run.carrier.stop.is_set():
+    if not wanted or run.executor.stop.is_set():
         return unkept.sorted(), False
-    teller.say(EventType.VERIFYING, f"Looking again at {_count(len(made), 'object')}.")
+    events.emit(EventType.VERIFYING, f"Looking again at {_count(len(made), 'object')}.")
     seen = verify_changes([end.outcome.change for end in made], drivers, desired, facts)
     unseen = {found.address for found in seen if found.rule == apply_findings.NOT_VERIFIED}
     kept = Diagnostics.of(found for found in unkept if found.address in unseen)

@@ -20,16 +20,16 @@ from oauthdeploy.planning.normalize import flatten, is_instruction, same, wanted
 from oauthdeploy.planning.outcome import Outcome, Status
 from oauthdeploy.planning.pending_revocations import REFUSED
 from oauthdeploy.running import apply_findings
-from oauthdeploy.running.events import Teller
+from oauthdeploy.running.events import EventEmitter
 from oauthdeploy.running.journal import NOTHING, Journal
 from oauthdeploy.running.secret_sinks import Sinks
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How one change ended, what the server did not keep of it, and where its secret went ("" where there was none).
+class ChangeResult:
+    """How one change ended, what the server did not keep of it, and where its secret was delivered ("" if there was none).
 
-    `left` is what the server then had, where its answer told. `cut_at` is the moment of a cut-off (`Applied.cut_at`).
+    `left` is what the server then had, if its response shows it. `cut_at` is the moment of a cut-off (`Applied.cut_at`).
     """
 
     outcome: Outcome
@@ -40,8 +40,8 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Settled:
-    """What a look at the server showed after an answer got lost."""
+class LateResult:
+    """What reading the server shows about a change whose response was lost."""
 
     status: Status
     words: str
@@ -61,24 +61,24 @@ class BatchExecutor:
     drivers: Mapping[str, Driver]
     journal: Journal | None
     sinks: Sinks
-    teller: Teller
+    events: EventEmitter
     stop: threading.Event
     now: Callable[[], datetime]
     fresh: Callable[[Change], Diagnostic | None]
-    settle: Callable[[Sequence[Change]], Sequence[Settled]]
+    settle: Callable[[Sequence[Change]], Sequence[LateResult]]
     taken: Mapping[Address, Sequence[str]] = field(default_factory=lambda: NOTHING)
     whole: Mapping[Address, Change] = field(default_factory=lambda: NOTHING)
     holds_lock: Callable[[], bool] = lambda: True
     lost: threading.Event = field(default_factory=threading.Event)
 
-    def carry(self, changes: Sequence[Change]) -> Sequence[Ended]:
+    def carry(self, changes: Sequence[Change]) -> Sequence[ChangeResult]:
         """Make the changes, which all belong to one server and one request; gives their ends in the same order."""
         if not self.stop.is_set() and not self.holds_lock():
             self.lost.set()
             self.stop.set()
         if self.stop.is_set():
-            return [Ended(Outcome(change, Status.SKIPPED, self.stopped(change))) for change in changes]
-        held: dict[Address, Ended] = {}
+            return [ChangeResult(Outcome(change, Status.SKIPPED, self.stopped(change))) for change in changes]
+        held: dict[Address, ChangeResult] = {}
         to_send: list[Change] = []
         for change in changes:
             if end := self._held_back(change, held):
@@ -105,14 +105,14 @@ class BatchExecutor:
             return apply_findings.cut_off_incomplete(change, detail)
         return None
 
-    def _held_back(self, change: Change, held: Mapping[Address, Ended]) -> Ended | None:
+    def _held_back(self, change: Change, held: Mapping[Address, ChangeResult]) -> ChangeResult | None:
         """The end of a change that must not be sent: it has moved, or it needs one that has; None where it may go."""
         for address in change.depends_on:
             if address in held:
                 because = apply_findings.skipped(change, held[address].outcome.change, "failed")
-                return Ended(Outcome(change, Status.SKIPPED, because))
+                return ChangeResult(Outcome(change, Status.SKIPPED, because))
         found = self._moved(change)
-        return Ended(Outcome(change, Status.FAILED, found)) if found else None
+        return ChangeResult(Outcome(change, Status.FAILED, found)) if found else None
 
     def _moved(self, change: Change) -> Diagnostic | None:
         try:
@@ -120,16 +120,19 @@ class BatchExecutor:
         except OAuthDeployError as error:
             return apply_findings.of_error(error, change)
 
-    def _write(self, changes: Sequence[Change]) -> Sequence[Ended]:
+    def _write(self, changes: Sequence[Change]) -> Sequence[ChangeResult]:
         """Journal, send, deliver, journal."""
         try:
             # On disk before the request goes: a run that is killed must be able to say what may have been sent.
             if self.journal:
                 self.journal.intent([self.whole.get(change.address, change) for change in changes], self.taken)
         except JournalFailed as error:
-            return [Ended(Outcome(change, Status.FAILED, apply_findings.of_error(error, change))) for change in changes]
+            return [
+                ChangeResult(Outcome(change, Status.FAILED, apply_findings.of_error(error, change)))
+                for change in changes
+            ]
         for change in changes:
-            self.teller.started(change)
+            self.events.started(change)
         # Sending delivers the secret as well, and only then an outcome is recorded: an intent without one may be a
         # lost secret.
         begun = self.now()
@@ -145,7 +148,7 @@ class BatchExecutor:
             return [_noted(end, f"Its end is not in the journal: {error.detail}") for end in results]
         return results
 
-    def _send(self, changes: Sequence[Change]) -> Sequence[Ended]:
+    def _send(self, changes: Sequence[Change]) -> Sequence[ChangeResult]:
         driver = self.drivers[changes[0].address.server]
         try:
             answers = driver.apply(changes)
@@ -162,25 +165,25 @@ class BatchExecutor:
             problem = (
                 f"{type(driver).__name__}.apply told of {len(answers)} objects that are not the {len(changes)} asked"
             )
-            return [Ended(Outcome(c, Status.UNKNOWN, apply_findings.of_bug(problem, c))) for c in changes]
+            return [ChangeResult(Outcome(c, Status.UNKNOWN, apply_findings.of_bug(problem, c))) for c in changes]
         return [self._kept(change, answer) for change, answer in zip(changes, answers, strict=True)]
 
-    def _settled(self, changes: Sequence[Change], error: ServerError) -> Sequence[Ended]:
+    def _settled(self, changes: Sequence[Change], error: ServerError) -> Sequence[ChangeResult]:
         """An answer was lost: reading the server decides what is reported."""
         results = []
         for change, settled in zip(changes, self.settle(changes), strict=True):
             if settled.status is Status.DONE and not may_make_secret(change):
                 note = f"The answer was lost ({error.summary}); {settled.words}"
-                results.append(Ended(Outcome(change, Status.DONE, note=note)))
+                results.append(ChangeResult(Outcome(change, Status.DONE, note=note)))
                 continue
             perhaps = settled.status is Status.UNKNOWN
             lost = settled.status is Status.DONE or (perhaps and may_make_secret(change))
             status = Status.FAILED if settled.status is Status.DONE else settled.status
             because = apply_findings.no_answer(error, change, settled.words, secret_lost=lost, perhaps=perhaps)
-            results.append(Ended(Outcome(change, status, because)))
+            results.append(ChangeResult(Outcome(change, status, because)))
         return results
 
-    def _kept(self, change: Change, answer: Applied) -> Ended:
+    def _kept(self, change: Change, answer: Applied) -> ChangeResult:
         """Hand over the secret that came with the answer, and compare what was left behind with what was asked."""
         note, delivered = answer.note, ""
         target = deliver_target(change, self.drivers[change.address.server])
@@ -199,8 +202,8 @@ class BatchExecutor:
         status = Status.DONE if because is None else Status.FAILED
         outcome = Outcome(change, status, because, note, answer.identity, answer.requests)
         if because is not None:
-            return Ended(outcome, delivered=delivered, left=answer.value)
-        return Ended(outcome, tuple(unkept(change, answer)), delivered, answer.value, answer.cut_at)
+            return ChangeResult(outcome, delivered=delivered, left=answer.value)
+        return ChangeResult(outcome, tuple(unkept(change, answer)), delivered, answer.value, answer.cut_at)
 
     def _is_needed(self, change: Change) -> bool:
         """Whether a secret may be lost: that of a new client of an authorization server."""
@@ -270,10 +273,10 @@ def unkept(change: Change, answer: Applied) -> Sequence[Diagnostic]:
     return found
 
 
-def _failed(change: Change, because: Diagnostic, status: int | None = None) -> Ended:
+def _failed(change: Change, because: Diagnostic, status: int | None = None) -> ChangeResult:
     # An error with a status is an answer, so a request was sent; for other errors this is unknown.
-    return Ended(Outcome(change, Status.FAILED, because, requests=int(status is not None)))
+    return ChangeResult(Outcome(change, Status.FAILED, because, requests=int(status is not None)))
 
 
-def _noted(end: Ended, note: str) -> Ended:
+def _noted(end: ChangeResult, note: str) -> ChangeResult:
     return replace(end, outcome=replace(end.outcome, note=f"{end.outcome.note} {note}".strip()))

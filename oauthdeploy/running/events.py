@@ -1,4 +1,4 @@
-"""The events of a running apply: the teller that counts them, and their NDJSON form with its published schema.
+"""The events of a running apply: the emitter that counts them, and their NDJSON form with its published schema.
 
 A stream of `apply -o ndjson` is one line that says what it is, a line for each event as it happens, and one line that says
 how it ended, also where it ended before the first event.
@@ -181,8 +181,8 @@ def _without_null(part: Mapping[str, Any]) -> dict[str, Any]:
     return {**choices[0], **out} if choices else out
 
 
-class Teller:
-    """Counts what has ended and tells it, one call at a time, from whatever thread.
+class EventEmitter:
+    """Counts the changes that have ended and passes events to the listener, one call at a time, from any thread.
 
     A listener that raises is not called again: a broken progress line must not stop an apply half-way.
     """
@@ -193,16 +193,16 @@ class Teller:
         self._done = 0
         self._lock = threading.Lock()
 
-    def say(self, type_: EventType, message: str) -> None:
-        """Tell something about the run as a whole."""
-        self._tell(Event(type_, message, done=self._done, total=self._total))
+    def emit(self, type_: EventType, message: str) -> None:
+        """Emit an event about the run as a whole."""
+        self._emit(Event(type_, message, done=self._done, total=self._total))
 
     def started(self, change: Change) -> None:
-        """Tell that the change is being made."""
+        """Emit that the change is being made."""
         self._about(EventType.CHANGE_STARTED, f"{_DOING[change.action]} {change.address}.", change)
 
     def ended(self, outcome: Outcome) -> None:
-        """Count the change and tell how it ended."""
+        """Count the change and emit how it ended."""
         change, because = outcome.change, outcome.because
         with self._lock:
             self._done += 1
@@ -218,9 +218,9 @@ class Teller:
     def _about(self, type_: EventType, message: str, change: Change) -> None:
         address = change.address
         event = Event(type_, message.strip(), address, change.action, address.server, self._done, self._total)
-        self._tell(event)
+        self._emit(event)
 
-    def _tell(self, event: Event) -> None:
+    def _emit(self, event: Event) -> None:
         with self._lock:
             if self._listener is None:
                 return

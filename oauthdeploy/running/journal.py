@@ -264,7 +264,7 @@ def last_journal(folder: Path, name: str) -> Path:
     return found[-1]
 
 
-def read_story(path: Path) -> RunHistory:
+def read_run_history(path: Path) -> RunHistory:
     """The history of the run that a journal records. Raises JournalFailed."""
     contents = read_journal(path)
     return history_of(contents.records, path=str(path), torn=contents.torn)

@@ -160,7 +160,7 @@ def _batches(changes: Sequence[Change], drivers: Mapping[str, Driver]) -> dict[A
 def _fields_moved(change: Change, found: LiveObject) -> Iterator[str]:
     have = flatten(found.value)
     for field in change.fields:
-        if isinstance(field.before, Secret) or isinstance(field.after, Secret) or field.path in found.blind:
+        if isinstance(field.before, Secret) or isinstance(field.after, Secret) or field.path in found.incomparable:
             continue
         if field.path.startswith(OPTIONS):
             continue

@@ -18,7 +18,7 @@ from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.run_history import End, Entry, RunHistory
 from oauthdeploy.running.apply_findings import NEW_SECRET
 from oauthdeploy.running.batch_executor import may_make_secret
-from oauthdeploy.running.journal import SECRET_LOST, last_journal, read_story
+from oauthdeploy.running.journal import SECRET_LOST, last_journal, read_run_history
 
 _NOT_DELIVERED: Final = "secret-not-delivered"
 """Why a change failed whose secret the server made, and that nothing took."""
@@ -87,7 +87,7 @@ def _owed(folder: Path, name: str, awaited: Mapping[Address, DeliverTo], base: P
         path = last_journal(folder, name)
     except JournalFailed:
         return {}
-    story = read_story(path)
+    story = read_run_history(path)
     found = dict(_taken_over(story))
     for entry in story.entries:
         if entry.address.kind is not Kind.CLIENT or not _asked(entry):

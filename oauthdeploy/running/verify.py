@@ -18,7 +18,7 @@ from oauthdeploy.planning.outcome import Status
 from oauthdeploy.planning.pending_revocations import REFUSED, TOKENS
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.running import apply_findings
-from oauthdeploy.running.batch_executor import Settled
+from oauthdeploy.running.batch_executor import LateResult
 from oauthdeploy.running.read import read_wanted, wanted_of
 
 
@@ -40,8 +40,8 @@ def verify_changes(
     facts: Mapping[str, DriverFacts],
 ) -> Diagnostics:
     """The same for some changes of a plan."""
-    look = _look(changes, drivers, desired, facts, whole=False)
-    return Diagnostics.of(found for change in changes for found in _findings(change, look)).sorted()
+    readback = _look(changes, drivers, desired, facts, whole=False)
+    return Diagnostics.of(found for change in changes for found in _findings(change, readback)).sorted()
 
 
 def settle(
@@ -49,31 +49,31 @@ def settle(
     drivers: Mapping[str, Driver],
     desired: DesiredState,
     facts: Mapping[str, DriverFacts],
-) -> Sequence[Settled]:
+) -> Sequence[LateResult]:
     """Look what became of changes of one server whose answer got lost; gives one result for each, in order."""
     # A driver may remember what it read for the writes that follow, so it is asked for all that it was asked before.
-    look = _look(changes, drivers, desired, facts, whole=True)
-    return [_settled(change, look) for change in changes]
+    readback = _look(changes, drivers, desired, facts, whole=True)
+    return [_settled(change, readback) for change in changes]
 
 
 @dataclass(frozen=True)
-class _Look:
-    """What a second read showed: what is there, and what is still to do by address.
+class _Readback:
+    """What a second read showed: the live state, and the changes that remain, by address.
 
-    `untold` are findings by written address about what the server said nothing of; `trouble` says by server why nothing could be
-    read.
+    `not_returned` are findings, by written address, about what the server did not return; `trouble` says, by server, why nothing
+    could be read.
     """
 
     live: LiveState
     left: Mapping[Address, Change]
-    untold: Mapping[str, Diagnostic] = field(default_factory=dict)
+    not_returned: Mapping[str, Diagnostic] = field(default_factory=dict)
     trouble: Mapping[str, Diagnostic] = field(default_factory=dict)
 
     def unreadable(self, address: Address) -> str:
         """Why the object couldn't be looked at; empty where it could."""
         state = self.live.servers.get(address.server)
         unread = self.trouble.get(address.server) or (state.unreadable.get(address.kind) if state else None)
-        found = unread or self.untold.get(str(address))
+        found = unread or self.not_returned.get(str(address))
         return (f"{found.summary}: {found.detail}" if found.detail else found.summary) if found else ""
 
     def still_to_do(self, change: Change) -> bool:
@@ -90,7 +90,7 @@ def _look(
     facts: Mapping[str, DriverFacts],
     *,
     whole: bool,
-) -> _Look:
+) -> _Readback:
     """Read the servers of the changes, and compare all of them at once: a cut-off has one moment on both sides."""
     touched = {change.address: change for change in changes}
     deleted = frozenset(address for address, change in touched.items() if change.action is Action.DELETE)
@@ -109,8 +109,8 @@ def _look(
     live = LiveState(states)
     seen = compare(wanted_state, live, facts)
     left = {change.address: change for change in seen.changes if change.address in touched}
-    untold = {found.address: found for found in seen.diagnostics if found.rule == "revocation-not-read"}
-    return _Look(live, left, untold, trouble)
+    not_returned = {found.address: found for found in seen.diagnostics if found.rule == "revocation-not-read"}
+    return _Readback(live, left, not_returned, trouble)
 
 
 def _kinds(changes: Sequence[Change], wanted: Wanted) -> frozenset[Kind]:
@@ -119,26 +119,26 @@ def _kinds(changes: Sequence[Change], wanted: Wanted) -> frozenset[Kind]:
     return frozenset(kinds | (wanted.kinds & {Kind.CLIENT} if kinds & {Kind.ASSOCIATION, Kind.REVOCATION} else set()))
 
 
-def _settled(change: Change, look: _Look) -> Settled:
-    if why := look.unreadable(change.address):
-        return Settled(Status.UNKNOWN, f"reading the server did not settle it: {why}.")
-    if look.still_to_do(change):
-        return Settled(Status.FAILED, "reading the server shows that the change was not made.")
-    return Settled(Status.DONE, "reading the server shows that the change was made.")
+def _settled(change: Change, readback: _Readback) -> LateResult:
+    if why := readback.unreadable(change.address):
+        return LateResult(Status.UNKNOWN, f"reading the server did not settle it: {why}.")
+    if readback.still_to_do(change):
+        return LateResult(Status.FAILED, "reading the server shows that the change was not made.")
+    return LateResult(Status.DONE, "reading the server shows that the change was made.")
 
 
-def _findings(change: Change, look: _Look) -> Sequence[Diagnostic]:
+def _findings(change: Change, readback: _Readback) -> Sequence[Diagnostic]:
     """What is not as asked after a change that was reported as made."""
     address = change.address
-    if why := look.unreadable(address):
+    if why := readback.unreadable(address):
         return [
             apply_findings.about(
                 change, apply_findings.NOT_VERIFIED, "A change could not be verified", why, "", Severity.WARNING
             )
         ]
-    if not look.still_to_do(change):
+    if not readback.still_to_do(change):
         return ()
-    left = look.left.get(address)
+    left = readback.left.get(address)
     if left is not None and isinstance(change.desired, Revocation):
         return [_cut_off(change, field) for field in left.fields]
     if left is not None and left.action is Action.UPDATE:

@@ -402,7 +402,7 @@ def _require_answers(ran: Ran, live: LiveState) -> None:
         if one.value is None or found is None or address.kind is Kind.REVOCATION:
             continue
         returned, read_back = flatten(one.value), flatten(found.value)
-        for path in returned.keys() & read_back.keys() - found.blind:
+        for path in returned.keys() & read_back.keys() - found.incomparable:
             if isinstance(returned[path], Secret) or isinstance(read_back[path], Secret):
                 continue
             if not same(returned[path], read_back[path]):

@@ -16,7 +16,7 @@ from oauthdeploy.planning.outcome import ApplyReport
 from oauthdeploy.planning.revocation.request import declared_cut_offs, on_servers
 from oauthdeploy.workflow.execution import Confirm, Listener
 from oauthdeploy.workflow.options import RunOptions
-from oauthdeploy.workflow.revocation import by_server, cut_off_now, look_at
+from oauthdeploy.workflow.revocation import by_server, cut_off_now, observe
 
 
 def cutting_off_first(
@@ -56,8 +56,8 @@ def _without(
         down = by_server(error, chosen)
         if not {address.server for address in cut_offs.addresses} - down.keys():
             return None
-        look = look_at(manifest, cut_offs, options, down)
-        look, report = cut_off_now(manifest, look, options, confirm=confirm, on_event=on_event, stop=stop)
+        observation = observe(manifest, cut_offs, options, down)
+        observation, report = cut_off_now(manifest, observation, options, confirm=confirm, on_event=on_event, stop=stop)
     except (ServerError, ServersFailed):
         return None
-    return None if report is None else replace(report, plan=look.plan)
+    return None if report is None else replace(report, plan=observation.plan)

@@ -16,7 +16,7 @@ from oauthdeploy.planning.outcome import ApplyReport
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.run_history import End, RunHistory
 from oauthdeploy.planning.selection import restrict_to
-from oauthdeploy.running.journal import JOURNALS, last_journal, read_story
+from oauthdeploy.running.journal import JOURNALS, last_journal, read_run_history
 from oauthdeploy.workflow.apply import planned
 from oauthdeploy.workflow.connections import load
 from oauthdeploy.workflow.cut_offs_first import cutting_off_first
@@ -65,7 +65,7 @@ def run_resume(
     options = options or RunOptions()
     manifest = load(request, options)
     path = journal or last_journal(state_folder(manifest, options) / JOURNALS, manifest.desired.name)
-    story = read_story(path)
+    story = read_run_history(path)
     require_same_servers(story.about, manifest, options, f"The journal {path.name}")
     _require_same(story, manifest, options)
     mine = frozenset(entry.address for entry in story.entries)

@@ -48,8 +48,8 @@ JOURNALS: Final = "revocations"
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a look at the servers showed. `down` are the servers that didn't answer, each with its error."""
+class Observation:
+    """What the servers hold of a cut-off, and its plan. `down` are the servers that didn't respond, each with its error."""
 
     asked: CutOff
     plan: Plan
@@ -76,14 +76,16 @@ class Revoked:
     holder: Holder | None = None
 
 
-def plan_revocation(request: ManifestRequest, order: RevocationRequest, options: RunOptions | None = None) -> Look:
-    """Look what is to be cut off, of an order of `request_revocation` or `request_token_deletion`. Writes nothing.
+def plan_revocation(
+    request: ManifestRequest, order: RevocationRequest, options: RunOptions | None = None
+) -> Observation:
+    """Read what is to be cut off, for an order of `request_revocation` or `request_token_deletion`. Writes nothing.
 
     Raises ManifestInvalid, UsageError, ClientNotThere, and the errors of the servers where none answered.
     """
     options = options or RunOptions()
     manifest = load(replace(request, who_only=True), options)
-    return _first_look(manifest, order, options)
+    return _observe_first(manifest, order, options)
 
 
 def revoke(
@@ -104,39 +106,48 @@ def revoke(
     options = options or RunOptions()
     manifest = load(replace(request, who_only=True), options)
     folder = state_folder(manifest, options)
-    look = _first_look(manifest, order, options)
+    observation = _observe_first(manifest, order, options)
     asked = request_records(order.revocations)
     said = {"who": order.who or None, "reason": order.reason or None, "ticket": order.ticket or None}
     trail = AuditTrail.of(manifest, audit or audit_file(manifest, options), order.command, asked, **said)
-    if not look.plan.is_empty and confirm is not None and not confirm(look.plan):
+    if not observation.plan.is_empty and confirm is not None and not confirm(observation.plan):
         return None
-    require_safety(look.plan, options.allow)
+    require_safety(observation.plan, options.allow)
     trail.started()
     watch = _Watch(on_event)
     try:
-        look, report = cut_off_now(manifest, look, options, on_event=watch.hear, stop=stop, records=False)
+        observation, report = cut_off_now(manifest, observation, options, on_event=watch.hear, stop=stop, records=False)
     except OAuthDeployError as error:
-        trail.failed(look.asked, error, watch.seconds)
+        trail.failed(observation.asked, error, watch.seconds)
         raise
-    seen = _proved(manifest, look) + (report.verification if report is not None else Diagnostics())
-    servers = server_records(look.asked, look.plan, look.live, look.down, report, seen, watch.effective, driver_facts())
+    seen = _proved(manifest, observation) + (report.verification if report is not None else Diagnostics())
+    servers = server_records(
+        observation.asked,
+        observation.plan,
+        observation.live,
+        observation.down,
+        report,
+        seen,
+        watch.effective,
+        driver_facts(),
+    )
     record = trail.finished(servers, report, watch.seconds)
     targets = [server.url for server in manifest.desired.servers.values() if server.url]
     holder = who_holds(folder, manifest.desired.name, targets)
-    return Revoked(record, look.plan, report, look.down, trail.path, holder)
+    return Revoked(record, observation.plan, report, observation.down, trail.path, holder)
 
 
-# -- looking and doing --------------------------------------------------------------------------------------------------
+# -- reading and cutting off --------------------------------------------------------------------------------------------------
 
 
-def _first_look(manifest: Manifest, order: RevocationRequest, options: RunOptions) -> Look:
+def _observe_first(manifest: Manifest, order: RevocationRequest, options: RunOptions) -> Observation:
     facts = driver_facts()
     asked = cut_off(manifest.desired, order.revocations, facts)
     reach = options.servers or tuple(
         name for name, server in asked.desired.servers.items() if facts[server.driver].writable
     )
-    look = look_at(manifest, on_servers(asked, reach), options, MappingProxyType({}))
-    if not look.found and not look.down and not any(True for _ in look.asked.gaps):
+    observation = observe(manifest, on_servers(asked, reach), options, MappingProxyType({}))
+    if not observation.found and not observation.down and not any(True for _ in observation.asked.gaps):
         clients = ", ".join(sorted({f"'{item.client}'" for item in order.revocations.values()}))
         known = sorted({address.name for address in manifest.desired.objects if address.kind.value == "client"})
         raise ClientNotThere(
@@ -145,10 +156,12 @@ def _first_look(manifest: Manifest, order: RevocationRequest, options: RunOption
             fix="Give the client's key in the manifest, or its id or name on a server."
             + (f" Clients of the manifest are: {', '.join(known[:20])}." if known else ""),
         )
-    return look
+    return observation
 
 
-def look_at(manifest: Manifest, asked: CutOff, options: RunOptions, down: Mapping[str, OAuthDeployError]) -> Look:
+def observe(
+    manifest: Manifest, asked: CutOff, options: RunOptions, down: Mapping[str, OAuthDeployError]
+) -> Observation:
     """Plan for the servers that answer, asking again without those that don't. Raises the errors where none does."""
     down = dict(down)
     everyone = {address.server for address in asked.addresses}
@@ -161,41 +174,43 @@ def look_at(manifest: Manifest, asked: CutOff, options: RunOptions, down: Mappin
         try:
             with connected(part, replace(options, servers=tuple(sorted(left))), read_only=True) as drivers:
                 plan, live, _reports = plan_now(part, drivers, options)
-            return Look(asked, cut_off_plan(plan, asked, down), live, MappingProxyType(down))
+            return Observation(asked, cut_off_plan(plan, asked, down), live, MappingProxyType(down))
         except (ServerError, ServersFailed) as error:
             down |= by_server(error, left)
 
 
 def cut_off_now(
     manifest: Manifest,
-    look: Look,
+    observation: Observation,
     options: RunOptions,
     *,
     confirm: Confirm | None = None,
     on_event: Listener | None = None,
     stop: threading.Event | None = None,
     records: bool = True,
-) -> tuple[Look, ApplyReport | None]:
-    """Apply, and where a server has gone away since the look, look and apply without it. The report is None where nothing was to
-    be done, or `confirm` said no. Without `records` the caller writes the audit trail.
+) -> tuple[Observation, ApplyReport | None]:
+    """Apply; if a server has gone away since it was read, read the others again and apply without it. The report is None if
+    there was nothing to do, or `confirm` returned False. Without `records` the caller writes the audit trail.
     """
-    while not look.plan.is_empty:
-        left = {address.server for address in look.asked.addresses} - look.down.keys()
-        part = replace(manifest, desired=on_servers(look.asked, left).desired)
-        job = Job(look.plan, part, look.live, urgent=True, records=records, journals=JOURNALS)
+    while not observation.plan.is_empty:
+        left = {address.server for address in observation.asked.addresses} - observation.down.keys()
+        part = replace(manifest, desired=on_servers(observation.asked, left).desired)
+        job = Job(observation.plan, part, observation.live, urgent=True, records=records, journals=JOURNALS)
         try:
             report = execution.carry_out(
                 job, replace(options, servers=tuple(sorted(left))), confirm=confirm, on_event=on_event, stop=stop
             )
-            return look, report
+            return observation, report
         except (ServerError, ServersFailed) as error:
-            look = look_at(manifest, look.asked, options, {**look.down, **by_server(error, left)})
-    return look, None
+            observation = observe(manifest, observation.asked, options, {**observation.down, **by_server(error, left)})
+    return observation, None
 
 
-def _proved(manifest: Manifest, look: Look) -> Diagnostics:
+def _proved(manifest: Manifest, observation: Observation) -> Diagnostics:
     """What tokens that were given show, also where there was nothing to do: a token that lives on must not pass for a cut-off."""
-    asked = on_servers(look.asked, {address.server for address in look.asked.addresses} - look.down.keys())
+    asked = on_servers(
+        observation.asked, {address.server for address in observation.asked.addresses} - observation.down.keys()
+    )
     return prove(cut_off_changes(asked), asked.desired.servers, prover_of(replace(manifest, desired=asked.desired)))
 
 

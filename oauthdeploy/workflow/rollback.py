@@ -24,7 +24,7 @@ from oauthdeploy.planning.outcome import ApplyReport
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.rollback.inverse import CHANGED_SINCE, inverse
 from oauthdeploy.planning.rollback.steps import Step, steps_of
-from oauthdeploy.running.journal import read_journal, read_story
+from oauthdeploy.running.journal import read_journal, read_run_history
 from oauthdeploy.running.read import read_wanted, wanted_of
 from oauthdeploy.workflow.connections import connected, load
 from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
@@ -43,7 +43,7 @@ def plan_rollback(request: ManifestRequest, journal: Path, options: RunOptions |
     """
     options = options or RunOptions()
     manifest = load(request, options)
-    story = read_story(journal)
+    story = read_run_history(journal)
     require_same_servers(story.about, manifest, options, f"The journal {journal.name}")
     steps = _steps(journal, manifest)
     with connected(manifest, options, read_only=True) as drivers:
@@ -68,7 +68,7 @@ def run_rollback(
     """
     options = options or RunOptions()
     manifest = load(request, options)
-    story = read_story(journal)
+    story = read_run_history(journal)
     require_same_servers(story.about, manifest, options, f"The journal {journal.name}")
     steps = _steps(journal, manifest)
 

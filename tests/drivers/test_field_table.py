@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from oauthdeploy.core.addresses import Kind
-from oauthdeploy.drivers.field_table import Table, WireField, at, keys_of, read_fields, untold, where_told, write_fields
+from oauthdeploy.drivers.field_table import (
+    Table,
+    WireField,
+    at,
+    if_present,
+    keys_of,
+    not_returned,
+    read_fields,
+    write_fields,
+)
 from oauthdeploy.drivers.json_values import a_text
 from oauthdeploy.drivers.registry import BUILT_IN, get_driver
 from oauthdeploy.model.capabilities import HeldField, no
@@ -17,7 +26,7 @@ from oauthdeploy.model.servers import Role
 
 TABLE: Table = {
     "name": at("label", a_text, str.upper, default="x"),
-    "description": at("note", where_told(a_text)),
+    "description": at("note", if_present(a_text)),
     "secret.value": WireField(write=lambda body, value: body.update(pin=value)),
     "type": WireField(read=lambda _raw: "public"),
     "version": HeldField(no("there is none")),
@@ -50,8 +59,8 @@ def test_a_field_that_is_not_held_is_never_dropped_in_silence(path: str) -> None
 
 def test_what_no_answer_tells_is_known() -> None:
     """Such a field can't be compared; one of another table that is held all the same neither."""
-    assert untold(TABLE) == {"secret.value"}
-    assert untold(TABLE, {"user": HeldField(), "audience": HeldField(no("none"))}) == {"secret.value", "user"}
+    assert not_returned(TABLE) == {"secret.value"}
+    assert not_returned(TABLE, {"user": HeldField(), "audience": HeldField(no("none"))}) == {"secret.value", "user"}
     assert (keys_of(TABLE, "name"), keys_of(TABLE, "version")) == (("label",), ())
 
 

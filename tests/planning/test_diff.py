@@ -154,11 +154,13 @@ def test_a_readable_secret_is_compared_in_memory_and_stays_a_secret() -> None:
     assert "new" not in repr(change)
 
 
-@pytest.mark.parametrize("blind", [frozenset({"secret.value"}), frozenset({"secret"}), frozenset()])
-def test_a_secret_that_the_server_does_not_tell_is_counted_and_no_change(blind: frozenset[str]) -> None:
+@pytest.mark.parametrize("incomparable", [frozenset({"secret.value"}), frozenset({"secret"}), frozenset()])
+def test_a_secret_that_the_server_does_not_tell_is_counted_and_no_change(incomparable: frozenset[str]) -> None:
     """A write-only secret is never drift, whether the driver marks it or just leaves it out."""
     wanted = Client(name="a", secret=ClientSecret(value=Secret("s", "env:X"), revision=3))
-    found = compare(desired({client("x"): wanted}), live({client("x"): there(Client(name="a"), blind=blind)}), FACTS)
+    found = compare(
+        desired({client("x"): wanted}), live({client("x"): there(Client(name="a"), incomparable=incomparable)}), FACTS
+    )
     assert found.changes == ()
     assert found.incomparable == ((client("x"), "secret.value"),)
 
@@ -172,11 +174,11 @@ def test_a_client_without_secret_gets_one() -> None:
 def test_a_recorded_revision_decides_whether_a_blind_secret_is_sent() -> None:
     """A lower revision than the manifest's, recorded on the object, sends the secret again; the same, or none, doesn't."""
     wanted = Client(secret=ClientSecret(value=Secret("s", "env:X"), revision=3))
-    older = there(Client(secret=ClientSecret(revision=2)), blind=frozenset({"secret.value"}))
+    older = there(Client(secret=ClientSecret(revision=2)), incomparable=frozenset({"secret.value"}))
     (change,) = compare(desired({client("x"): wanted}), live({client("x"): older}), FACTS).changes
     assert change.reason is Reason.SECRET_REVISION
     assert [field.path for field in change.fields] == ["secret.value", "secret.revision"]
-    same = there(Client(secret=ClientSecret(revision=3)), blind=frozenset({"secret.value"}))
+    same = there(Client(secret=ClientSecret(revision=3)), incomparable=frozenset({"secret.value"}))
     assert compare(desired({client("x"): wanted}), live({client("x"): same}), FACTS).changes == ()
 
 
@@ -187,7 +189,7 @@ BLIND = frozenset({"secret.value"})
 def test_the_revision_of_a_mark_decides_too(recorded: int | None, sent: bool) -> None:
     """A driver with marks gives the revision beside the object; no mark or no lower revision sends nothing."""
     wanted = Client(secret=ClientSecret(value=Secret("s", "env:X"), revision=3))
-    marked = there(Client(name="a"), blind=BLIND, revision=recorded)
+    marked = there(Client(name="a"), incomparable=BLIND, revision=recorded)
     found = compare(desired({client("x"): wanted}), live({client("x"): marked}), FACTS)
     assert [change.reason for change in found.changes] == ([Reason.SECRET_REVISION] if sent else [])
     assert found.incomparable == ((client("x"), "secret.value"),)
@@ -196,14 +198,14 @@ def test_the_revision_of_a_mark_decides_too(recorded: int | None, sent: bool) ->
 def test_a_raised_revision_lets_the_server_make_a_new_secret() -> None:
     """With generate the new secret is the server's to make; where nothing is recorded it is left as it is."""
     made = ClientSecret(generate=True, deliver_to=DeliverTo(file="x.env"), revision=2)
-    marked = there(Client(name="a"), blind=BLIND, revision=1)
+    marked = there(Client(name="a"), incomparable=BLIND, revision=1)
     (change,) = compare(desired({client("x"): Client(secret=made)}), live({client("x"): marked}), FACTS).changes
     assert change.reason is Reason.SECRET_REVISION
     assert [(field.path, field.after) for field in change.fields] == [
         ("secret.value", KNOWN_AFTER_APPLY),
         ("secret.revision", 2),
     ]
-    unmarked = there(Client(name="a"), blind=BLIND)
+    unmarked = there(Client(name="a"), incomparable=BLIND)
     assert compare(desired({client("x"): Client(secret=made)}), live({client("x"): unmarked}), FACTS).changes == ()
 
 

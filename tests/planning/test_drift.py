@@ -167,7 +167,9 @@ def test_a_resource_server_that_trusts_another_disagrees() -> None:
 def test_what_can_not_be_compared_or_read_is_told_and_never_counts() -> None:
     """Blind fields and unreadable kinds are no drift."""
     wanted = desired({client("x"): Client(secret=ClientSecret(value=Secret("s", "env:S"))), scope("s"): Scope()})
-    seen = live({client("x"): there(Client(), blind=frozenset({"secret.value"}))}, unreadable=[("as", Kind.SCOPE)])
+    seen = live(
+        {client("x"): there(Client(), incomparable=frozenset({"secret.value"}))}, unreadable=[("as", Kind.SCOPE)]
+    )
     found = report(wanted, seen)
     assert [(item.kind.value, str(item.address)) for item in found.items] == [
         ("unreadable", "scope/*@as"),

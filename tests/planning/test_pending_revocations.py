@@ -169,7 +169,7 @@ def test_an_unreadable_or_untold_revocation_is_never_taken_as_done() -> None:
     wanted = desired({revocation("R"): value})
     hidden = compare(wanted, live(unreadable=[("as", Kind.REVOCATION)]), FACTS)
     assert (hidden.changes, [item.rule for item in hidden.diagnostics]) == ((), ["unreadable"])
-    untold = compare(wanted, live([client("x")]), FACTS)
-    assert [(item.rule, item.severity) for item in untold.diagnostics] == [("revocation-not-read", "error")]
+    not_returned = compare(wanted, live([client("x")]), FACTS)
+    assert [(item.rule, item.severity) for item in not_returned.diagnostics] == [("revocation-not-read", "error")]
     gone = compare(wanted, live(), FACTS)
     assert [item.rule for item in gone.diagnostics] == ["revocation-client-absent"]

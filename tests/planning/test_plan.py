@@ -78,7 +78,7 @@ def rich_plan() -> Plan:
         client("x"): there(
             Client(secret=ClientSecret(value=Secret("old-" + CANARY, "as")), description="d"), identity="id-x"
         ),
-        client("z"): there(Client(), blind=frozenset({"secret.value"})),
+        client("z"): there(Client(), incomparable=frozenset({"secret.value"})),
         client("old"): there(Client(name="o"), tokens=tokens(2)),
         client("x", "rs"): Client(),
         client("other"): Client(),

@@ -158,7 +158,9 @@ class MemoryDriver(Driver):
             return found
         bare = value.model_copy(update={"secret": None})
         bare.model_fields_set.discard("secret")
-        return replace(found, value=bare, blind=frozenset({"secret.value"}), revision=self.store.marks.get(address))
+        return replace(
+            found, value=bare, incomparable=frozenset({"secret.value"}), revision=self.store.marks.get(address)
+        )
 
     def _owned(self, address: Address, found: LiveObject, ours: str) -> LiveObject:
         owner = self.store.owners.get(address)

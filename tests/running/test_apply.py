@@ -35,7 +35,7 @@ from oauthdeploy.planning.outcome import ApplyReport, Event, EventType, Status
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.run_history import End
 from oauthdeploy.running.apply import apply_plan
-from oauthdeploy.running.journal import Journal, read_journal, read_story
+from oauthdeploy.running.journal import Journal, read_journal, read_run_history
 from tests.running.kit import FACTS_BY_DRIVER, Clock, at, create, delete, desired_state, plan_of, update
 from tests.running.memory_driver import MemoryDriver, MemoryServer
 
@@ -734,7 +734,7 @@ def test_stopping_finishes_what_is_in_flight_and_skips_the_rest(tmp_path: Path) 
     contents = read_journal(Path(report.journal))
     assert contents.records[-1]["type"] == "end"
     assert contents.records[-1]["interrupted"] is True
-    assert not read_story(Path(report.journal)).of(End.OPEN)
+    assert not read_run_history(Path(report.journal)).of(End.OPEN)
 
 
 def test_a_run_that_loses_its_lock_writes_nothing_more(estate: Estate) -> None:

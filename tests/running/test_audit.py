@@ -149,7 +149,7 @@ def test_what_was_recorded_is_read_back_until_it_is_lifted(tmp_path: Path) -> No
     assert recorded_cut_offs(trail) == ((), Diagnostics(()))
     append(trail, blocking(ticket="CASE-1"))
     (cut,), problems = recorded_cut_offs(trail)
-    assert (cut.server, cut.client, cut.identity, cut.said, cut.name) == (
+    assert (cut.server, cut.client, cut.identity, cut.record, cut.name) == (
         "login",
         "mobile",
         "4711",

@@ -17,7 +17,7 @@ from oauthdeploy.model.objects import Scope
 from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.outcome import Event, EventType, Outcome, Status
 from oauthdeploy.running.apply_findings import interrupted
-from oauthdeploy.running.events import Teller, event_document, event_schema
+from oauthdeploy.running.events import EventEmitter, event_document, event_schema
 from tests.running.kit import NOON, at, create
 
 SCHEMA_FILE = Path(__file__).parents[2] / "schemas" / "event.v1.schema.json"
@@ -102,12 +102,12 @@ def test_what_is_no_event_does_not_fit_the_schema(validator: Draft202012Validato
 def test_each_end_has_its_own_sentence() -> None:
     """Done, failed, unknown and skipped read differently, and each names the object."""
     told: list[Event] = []
-    teller = Teller(told.append, 4)
+    events = EventEmitter(told.append, 4)
     change = create(at("scope/read@login"), Scope())
-    teller.started(change)
-    teller.ended(Outcome(change, Status.DONE, note="By hand."))
+    events.started(change)
+    events.ended(Outcome(change, Status.DONE, note="By hand."))
     for status in (Status.FAILED, Status.UNKNOWN, Status.SKIPPED):
-        teller.ended(Outcome(change, status, interrupted(change)))
+        events.ended(Outcome(change, status, interrupted(change)))
     reason = "Not tried, because the run was interrupted."
     assert [event.message for event in told] == [
         "Creating scope/read@login.",

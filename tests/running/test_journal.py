@@ -25,7 +25,7 @@ from oauthdeploy.planning.outcome import Event, EventType, Outcome, Status
 from oauthdeploy.planning.run_history import End
 from oauthdeploy.running import journal as journal_module
 from oauthdeploy.running.apply import apply_plan
-from oauthdeploy.running.journal import Journal, last_journal, read_journal, read_story
+from oauthdeploy.running.journal import Journal, last_journal, read_journal, read_run_history
 from tests.running.kit import FACTS_BY_DRIVER, NOON, Clock, at, create, desired_state, plan_of, update
 from tests.running.memory_driver import MemoryDriver, MemoryServer
 
@@ -280,7 +280,7 @@ def test_a_change_whose_end_cant_be_recorded_is_told_as_it_was(tmp_path: Path, m
         _store, outcomes = apply_one(journal, store)
     assert outcomes[0].status is Status.DONE
     assert "not in the journal" in outcomes[0].note
-    assert [str(entry.address) for entry in read_story(journal.path).of(End.OPEN)] == ["scope/read@login"]
+    assert [str(entry.address) for entry in read_run_history(journal.path).of(End.OPEN)] == ["scope/read@login"]
 
 
 def test_the_intent_is_on_disk_when_the_request_goes_out(tmp_path: Path) -> None:
@@ -310,4 +310,4 @@ def test_after_a_kill_the_journal_tells_which_change_was_under_way(tmp_path: Pat
     )
     assert done.returncode == -9, done.stderr
     (path,) = tmp_path.iterdir()
-    assert [str(entry.address) for entry in read_story(path).of(End.OPEN)] == ["scope/write@login"]
+    assert [str(entry.address) for entry in read_run_history(path).of(End.OPEN)] == ["scope/write@login"]

@@ -20,7 +20,7 @@ import requests
 from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.planning.outcome import Status
 from oauthdeploy.planning.run_history import End
-from oauthdeploy.running.journal import read_journal, read_story
+from oauthdeploy.running.journal import read_journal, read_run_history
 from oauthdeploy.server import RunningServer, SeedUser, ServerConfig, start
 from oauthdeploy.workflow import make_plan, run_plan
 
@@ -161,7 +161,7 @@ def test_a_signal_in_the_middle_finishes_what_is_in_flight_and_says_so(site: Sit
     assert 1 <= len(done) <= 6
     assert sorted(done) == [f"scope/{name}@main" for name in site.held]
     assert records.records[-1]["interrupted"] is True
-    assert not read_story(site.journal).of(End.OPEN)
+    assert not read_run_history(site.journal).of(End.OPEN)
     assert json.loads(out)["interrupted"] is True
     assert list((site.folder / ".oauthdeploy").glob("*.lock")) == []
     report = run_plan(site.request)
@@ -185,7 +185,9 @@ def test_after_a_kill_the_journal_told_the_truth_and_the_next_run_converges(site
     recorded = {record["address"] for record in records.records if record["type"] == "outcome"}
     held = {f"scope/{name}@main" for name in site.held}
     assert recorded <= held <= announced
-    assert {str(entry.address) for entry in read_story(site.journal).of(End.OPEN)} == announced - recorded != set()
+    assert (
+        {str(entry.address) for entry in read_run_history(site.journal).of(End.OPEN)} == announced - recorded != set()
+    )
     assert len(list((site.folder / ".oauthdeploy").glob("*.lock"))) == 1
     report = run_plan(site.request)
     assert report is not None

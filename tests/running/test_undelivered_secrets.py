@@ -14,7 +14,7 @@ from oauthdeploy.model.objects import Client, ClientSecret, ClientType, DeliverT
 from oauthdeploy.model.state import LiveState, ServerState
 from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.outcome import Outcome, Status
-from oauthdeploy.running.journal import Journal, last_journal, read_story
+from oauthdeploy.running.journal import Journal, last_journal, read_run_history
 from oauthdeploy.running.undelivered_secrets import lost_secrets, with_lost_secrets
 from tests.running.kit import NOON, Clock, at, create, desired_state, live, plan_of
 
@@ -65,7 +65,7 @@ def test_a_lost_secret_is_not_forgotten_by_the_next_run(tmp_path: Path) -> None:
         with Journal.create(tmp_path, "shop", now=clock) as journal:
             journal.begin(plan)
             journal.end(interrupted=False)
-        assert read_story(last_journal(tmp_path, "shop")).undelivered == (str(ROBOT),)
+        assert read_run_history(last_journal(tmp_path, "shop")).undelivered == (str(ROBOT),)
         assert told(tmp_path) == ["secret-lost"]
     renewal = replace(create(ROBOT, MADE), action=Action.REPLACE)
     with Journal.create(tmp_path, "shop", now=Clock(NOON + timedelta(days=3))) as journal:

@@ -12,7 +12,7 @@ from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.field_table import Table, WireField, at, once_each
 from oauthdeploy.drivers.json_values import (
-    NOT_TOLD,
+    NOT_RETURNED,
     Garbled,
     a_flag,
     a_number,
@@ -240,7 +240,7 @@ def _requires_https(realm: LiveRealm) -> bool:
 
 def _seconds(key: str, **declared: Any) -> WireField:
     def read(realm: LiveRealm) -> Any:
-        return a_number(realm.raw, key, 0, 0) if key in realm.raw else NOT_TOLD
+        return a_number(realm.raw, key, 0, 0) if key in realm.raw else NOT_RETURNED
 
     def write(draft: RealmDraft, value: Any) -> None:
         draft.body[key] = value
@@ -256,7 +256,7 @@ def _policy(path: str, rule: Rule, **declared: Any) -> WireField:
     """A setting that is a client policy: told where the manifest writes it, since looking for it may take another request."""
 
     def read(realm: LiveRealm) -> Any:
-        return realm.enforced(rule) is not None if realm.managed is None or path in realm.managed else NOT_TOLD
+        return realm.enforced(rule) is not None if realm.managed is None or path in realm.managed else NOT_RETURNED
 
     def write(draft: RealmDraft, value: Any) -> None:
         draft.rules.append((rule, bool(value)))

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.drivers.field_table import WireField
-from oauthdeploy.drivers.json_values import NOT_TOLD, Garbled
+from oauthdeploy.drivers.json_values import NOT_RETURNED, Garbled
 from oauthdeploy.model.capabilities import HeldField, HeldFields, no, yes
 from oauthdeploy.model.held_fields import fields_of
 from oauthdeploy.model.objects import Via
@@ -45,7 +45,7 @@ def _kept(path: str, **declared: Any) -> WireField:
             if not isinstance(found, Mapping):
                 raise Garbled(f"what holds {step} is not an object", found)
             if step not in found:
-                return NOT_TOLD
+                return NOT_RETURNED
             found = found[step]
         return found
 

@@ -30,7 +30,7 @@ from typing import Any, Final, TypeVar
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.drivers.common_steps import APART
-from oauthdeploy.drivers.field_table import read_fields, untold, write_fields
+from oauthdeploy.drivers.field_table import not_returned, read_fields, write_fields
 from oauthdeploy.drivers.json_values import Garbled, fingerprint
 from oauthdeploy.drivers.opa.fields import BLOCKED, FIELDS, Draft, EntryDraft, LiveEntry, block, object_at
 from oauthdeploy.model.fields import Model, Unparsed
@@ -113,7 +113,9 @@ def read_kind(
             entry = _section(document, TRUST)
             if entry:
                 trust, odd = _read(Trust, entry, needed={"authorization_server": "", "via": "jwt"})
-                live = LiveObject(trust, fingerprint=fingerprint(entry), blind=untold(FIELDS[kind]), unparsed=odd)
+                live = LiveObject(
+                    trust, fingerprint=fingerprint(entry), incomparable=not_returned(FIELDS[kind]), unparsed=odd
+                )
                 yield Address.singleton(kind, server), live
         case _:
             return

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from oauthdeploy.core.addresses import Kind
-from oauthdeploy.drivers.field_table import Table, WireField, at, once_each, where_told
+from oauthdeploy.drivers.field_table import Table, WireField, at, if_present, once_each
 from oauthdeploy.drivers.json_values import Garbled, a_flag, a_name, a_number, a_text, some_texts
 from oauthdeploy.model.capabilities import HeldField, HeldFields, Limit, left_out, no, yes
 from oauthdeploy.model.fields import INT32_MAX, ClientLifetime
@@ -56,8 +56,8 @@ def _or_never(value: Any) -> Any:
     return NEVER if value == "never" else value
 
 
-_FLAG: Final = where_told(lambda raw, key: a_flag(raw, key, False))
-_SECONDS: Final = where_told(_seconds)
+_FLAG: Final = if_present(lambda raw, key: a_flag(raw, key, False))
+_SECONDS: Final = if_present(_seconds)
 
 SETTINGS: Final[Table] = {
     "require_https": at("requireHTTPS", _FLAG, default=True),
@@ -66,7 +66,7 @@ SETTINGS: Final[Table] = {
     "access_token_lifetime": at("accessTokenLifetimeSeconds", _SECONDS, _or_never, default=3600),
     "token_endpoint_auth": at(
         "tokenEndpointAuth",
-        where_told(_word(TokenEndpointAuth, "session nor credentials")),
+        if_present(_word(TokenEndpointAuth, "session nor credentials")),
         str,
         support=yes("session: the cookie of an open session replaces the credentials"),
         default=TokenEndpointAuth.SESSION,

@@ -181,7 +181,7 @@ def refresh_count(value: Client) -> int:
     return UNLIMITED if count == "unlimited" else (count or 0)
 
 
-def as_told_to(desired: Client | None, live: Client) -> Client:
+def in_spelling_of(desired: Client | None, live: Client) -> Client:
     """A live client as the manifest has to see it.
 
     The server has no flag for refreshing. Where the manifest writes both the grants and the refresh count, the count says it

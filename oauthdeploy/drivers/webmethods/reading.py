@@ -17,7 +17,7 @@ from oauthdeploy.drivers.json_values import fingerprint
 from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.client import AdminApi, TokenList
 from oauthdeploy.drivers.webmethods.client_matching import Match, Sought, find_loosely, match
-from oauthdeploy.drivers.webmethods.mapping import LiveClient, as_told_to, read_settings
+from oauthdeploy.drivers.webmethods.mapping import LiveClient, in_spelling_of, read_settings
 from oauthdeploy.drivers.webmethods.tokens import count, selected
 from oauthdeploy.drivers.webmethods.trust import (
     LOCAL,
@@ -112,7 +112,7 @@ class Reader:
                 desired = self.wanted.objects.get(address)
                 live = read_trust(self.admin, self.server, body, desired if isinstance(desired, Trust) else None)
                 self.objects[address] = LiveObject(
-                    live.value, fingerprint=live.fingerprint, blind=live.blind, unparsed=live.unparsed
+                    live.value, fingerprint=live.fingerprint, incomparable=live.incomparable, unparsed=live.unparsed
                 )
 
     # -- users and groups --------------------------------------------------------------------------------------------
@@ -242,14 +242,14 @@ class Reader:
         """Tell a client at `key`; `own` is its key in the manifest, where it has one."""
         address = Address(Kind.CLIENT, key, self.server)
         desired = None if own is None else self.wanted.objects.get(Address(Kind.CLIENT, own, self.server))
-        value = as_told_to(desired if isinstance(desired, Client) else None, live.value)
+        value = in_spelling_of(desired if isinstance(desired, Client) else None, live.value)
         self.objects[address] = LiveObject(
             value,
             live.client_id,
             live.fingerprint,
             # Release 11.1 shows a secret once, in the answer that makes it, and older ones mask it: nothing to
             # compare with.
-            blind=SECRET_FIELDS,
+            incomparable=SECRET_FIELDS,
             client_id=live.client_id,
             unparsed=live.unparsed,
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from oauthdeploy.drivers.field_table import read_fields, untold, write_fields
+from oauthdeploy.drivers.field_table import not_returned, read_fields, write_fields
 from oauthdeploy.drivers.json_values import (
     a_text,
     an_object,
@@ -33,7 +33,7 @@ class LiveTrust:
 
     value: Trust
     fingerprint: str
-    blind: frozenset[str]
+    incomparable: frozenset[str]
     unparsed: Mapping[str, Unparsed] = field(default_factory=dict)
 
 
@@ -64,7 +64,7 @@ def external_trust(alias: str, body: Any) -> LiveTrust:
     raw = an_object(body, "an external server")
     fields = read_fields(EXTERNAL, LiveAlias(alias, "external", raw))
     mark = fingerprint({"alias": alias, "external": raw}, SECRETS)
-    return LiveTrust(fields.build(Trust), mark, untold(EXTERNAL, REMOTE), fields.unparsed)
+    return LiveTrust(fields.build(Trust), mark, not_returned(EXTERNAL, REMOTE), fields.unparsed)
 
 
 def remote_trust(alias: str, body: Any, desired: Trust | None) -> LiveTrust:
@@ -73,7 +73,7 @@ def remote_trust(alias: str, body: Any, desired: Trust | None) -> LiveTrust:
     spelled = desired.endpoint if desired is not None else None
     fields = read_fields(REMOTE, LiveAlias(alias, "remote", raw, spelled))
     mark = fingerprint({"alias": alias, "remote": raw}, SECRETS)
-    return LiveTrust(fields.build(Trust), mark, untold(REMOTE, EXTERNAL), fields.unparsed)
+    return LiveTrust(fields.build(Trust), mark, not_returned(REMOTE, EXTERNAL), fields.unparsed)
 
 
 def write_alias(trust: Trust) -> dict[str, Any]:

@@ -32,8 +32,8 @@ from oauthdeploy.drivers.webmethods.fields import CLIENT, DEFAULT_VERSION, SCOPE
 from oauthdeploy.drivers.webmethods.mapping import (
     LiveClient,
     LiveScope,
-    as_told_to,
     counts_refreshes,
+    in_spelling_of,
     read_settings,
     refresh_count,
     write_client,
@@ -235,7 +235,7 @@ class Writer:
                 path=doc.CLIENTS,
                 fix=f"Delete the client '{live.label}' on '{self.server}' and apply again to get a new secret.",
             )
-        value = as_told_to(desired, live.value)
+        value = in_spelling_of(desired, live.value)
         note = ADOPTED if found else ""
         return Applied(
             change.address,

@@ -29,7 +29,7 @@ from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.objects import Revocation
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason
-from oauthdeploy.planning.cross_side import TOLD_AS_DRIFT, disagreements, unnamed_disagreements
+from oauthdeploy.planning.cross_side import REPORTED_AS_DRIFT, disagreements, unnamed_disagreements
 from oauthdeploy.planning.diff import EXTERNAL_MISSING
 from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.json_documents import Document, diagnostic_documents, field_document
@@ -159,7 +159,7 @@ def classify(
     kept = [item for item in plan.kept if selected(item.address)]
     strays = [item for item in counted(kept) if unnamed or item.orphaned]
     # One finding and one item for the same thing would be one too many.
-    told = (TOLD_AS_DRIFT if unnamed else frozenset()) | {EXTERNAL_MISSING}
+    told = (REPORTED_AS_DRIFT if unnamed else frozenset()) | {EXTERNAL_MISSING}
     beside = [
         *(
             DriftItem(DriftClass.SIDES_DISAGREE, found.address, found.detail, place=found.place)

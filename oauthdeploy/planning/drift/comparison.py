@@ -131,7 +131,7 @@ def _live_differences(
 ) -> Iterator[FieldChange]:
     model = type(left[1].value)
     flat = [flatten(there.value) for _, there in (left, right)]
-    incomparable = left[1].blind | right[1].blind | write_only(model)
+    incomparable = left[1].incomparable | right[1].incomparable | write_only(model)
     if Side.RESOURCE not in _shared_sides(inventory, left[0], right[0]):
         incomparable |= OPENS
     for path in dict.fromkeys([*flat[0], *flat[1]]):

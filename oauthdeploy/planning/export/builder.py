@@ -338,7 +338,7 @@ class _Exporter:
         # What a scope opens is read from an authorization server too: another server may be to open it (`_only_issues`).
         if kind in SECTIONS and path not in OPENS and not self.inventory.can(server, field_name(kind, path)):
             return False
-        if path in there.blind or (path in OPENS and self._only_issues(server)):
+        if path in there.incomparable or (path in OPENS and self._only_issues(server)):
             return False
         return path in flatten(there.value)
 

@@ -70,31 +70,33 @@ def inverse(
 
     `base` is the manifest of today: its servers, its protected objects, and the secrets of clients that are made anew. What goes
     is what the run made, so the shares of its policy say nothing here: `limits` (None: no limits) are what somebody asks for.
-    Without `live` the wish is unfinished and good for one thing: to read what it is about. With `live`, which holds the scopes,
+    Without `live` the draft is unfinished and good for one thing: to read what it is about. With `live`, which holds the scopes,
     clients and associations of those servers, what has changed since the run is left out (unless `lifted`) and said.
 
     Raises JournalFailed for a server that the manifest no longer has.
     """
     _require_servers(steps, base)
-    wish = _Draft()
+    draft = _Draft()
     made = [step for step in steps if step.made]
     names = _names_of(made, live)
     for step in made:
         if _current_address(step.address, names) in base.external:
-            wish.found.append(_finding(step, CHANGED_SINCE, "Not rolled back: changed since the run", _EXTERNAL, ""))
-        elif live is None or _may_go_back(step, made, live, names, wish, lifted=lifted):
-            _take_back(step, base, names, wish)
+            draft.found.append(_finding(step, CHANGED_SINCE, "Not rolled back: changed since the run", _EXTERNAL, ""))
+        elif live is None or _may_go_back(step, made, live, names, draft, lifted=lifted):
+            _take_back(step, base, names, draft)
     for step in steps:
         if not step.made:
-            wish.found.append(_finding(step, END_UNKNOWN, "The outcome of a change is unknown", _UNKNOWN_END, _LOOK))
+            draft.found.append(
+                _finding(step, END_UNKNOWN, "The outcome of a change is unknown", _UNKNOWN_END, _CHECK_OBJECT)
+            )
     if live is not None:
-        _drop_unfounded(wish, live)
+        _drop_unfounded(draft, live)
     policy = Policy(prune=_NO_PRUNING, protect=base.policy.protect, limits=limits or _NO_LIMITS)
     desired = replace(
         base,
-        objects=MappingProxyType(dict(sorted(wish.objects.items()))),
-        absent=frozenset(wish.absent - wish.objects.keys()),
-        moved=MappingProxyType(dict(wish.moved)),
+        objects=MappingProxyType(dict(sorted(draft.objects.items()))),
+        absent=frozenset(draft.absent - draft.objects.keys()),
+        moved=MappingProxyType(dict(draft.moved)),
         places=MappingProxyType({}),
         listed_clients=frozenset(),
         listed_scopes=frozenset(),
@@ -104,12 +106,12 @@ def inverse(
         external=frozenset(),
         whole=False,
     )
-    return Inverse(desired, Diagnostics.of(wish.found).sorted())
+    return Inverse(desired, Diagnostics.of(draft.found).sorted())
 
 
 _UNKNOWN_END: Final = "The request was sent, but its outcome is unknown, so it is not rolled back."
 _EXTERNAL: Final = "The manifest calls it external by now: another manifest owns it."
-_LOOK: Final = "Check the object on the server, and fix it by hand or with a manifest."
+_CHECK_OBJECT: Final = "Check the object on the server, and fix it by hand or with a manifest."
 
 
 def _require_servers(steps: Sequence[Step], base: DesiredState) -> None:
@@ -192,28 +194,28 @@ def _current_address(address: Address, names: _Names) -> Address:
 # -- taking back ------------------------------------------------------------------------------------------------------
 
 
-def _take_back(step: Step, base: DesiredState, names: _Names, wish: _Draft) -> None:
+def _take_back(step: Step, base: DesiredState, names: _Names, draft: _Draft) -> None:
     address = _current_address(step.address, names)
-    wish.found += _not_restorable(step)
+    draft.found += _not_restorable(step)
     if isinstance(step.wanted, Revocation):
         if _blocked(step):
             client = Address(Kind.CLIENT, step.wanted.client, address.server)
             today = base.objects.get(client)
             key = {} if today is None else {path: getattr(today, path) for path in _KEYS if getattr(today, path)}
-            wish.objects[client] = Client(**key, enabled=True)
+            draft.objects[client] = Client(**key, enabled=True)
     elif step.action is Action.CREATE:
-        if address.kind not in (Kind.TRUST, Kind.SETTINGS) and address not in wish.objects:
-            wish.absent.add(address)
+        if address.kind not in (Kind.TRUST, Kind.SETTINGS) and address not in draft.objects:
+            draft.absent.add(address)
     elif step.action is Action.UPDATE:
-        known, value = wish.objects.get(address), _restored_fields(step)
+        known, value = draft.objects.get(address), _restored_fields(step)
         if isinstance(known, Client) and "enabled" not in value.model_fields_set:
             value = value.model_copy(update={"enabled": known.enabled})
-        wish.objects[address] = value
+        draft.objects[address] = value
         if step.former is not None:
-            wish.moved[address] = step.address.name
+            draft.moved[address] = step.address.name
     elif step.before is not None:
-        wish.objects[address] = _restored_object(step, base)
-        wish.objects.update({Address.association(address.name, s, address.server): Association() for s in step.taken})
+        draft.objects[address] = _restored_object(step, base)
+        draft.objects.update({Address.association(address.name, s, address.server): Association() for s in step.taken})
 
 
 def _blocked(step: Step) -> bool:
@@ -287,7 +289,7 @@ def _finding(step: Step, rule: str, summary: str, detail: str, fix: str) -> Diag
 
 
 def _may_go_back(
-    step: Step, made: Sequence[Step], live: LiveState, names: _Names, wish: _Draft, *, lifted: bool
+    step: Step, made: Sequence[Step], live: LiveState, names: _Names, draft: _Draft, *, lifted: bool
 ) -> bool:
     """Whether the object is as the run left it, or already as it was; says why it is left alone."""
     why = _changed(step, made, live, names)
@@ -295,7 +297,7 @@ def _may_go_back(
         return True
     fix = "" if lifted else f"Review it; --allow {CHANGED_SINCE} rolls it back anyway."
     summary = "Changed since the run, and rolled back anyway" if lifted else "Not rolled back: changed since the run"
-    wish.found.append(_finding(step, CHANGED_SINCE, summary, why, fix))
+    draft.found.append(_finding(step, CHANGED_SINCE, summary, why, fix))
     return lifted and not (step.action is Action.UPDATE and _live_at(step, live, names) is None)
 
 
@@ -354,7 +356,7 @@ def _differing(expected: Mapping[str, Any], found: LiveObject) -> str:
         path
         for path in sorted(expected)
         if not path.startswith("secret.")
-        and path not in found.blind
+        and path not in found.incomparable
         and not (same(have.get(path), expected[path]) or (not have.get(path) and not expected[path]))
     ]
     return ", ".join(paths)
@@ -380,17 +382,17 @@ def _newly_granted(address: Address, made: Sequence[Step], live: LiveState, name
     return ""
 
 
-def _drop_unfounded(wish: _Draft, live: LiveState) -> None:
+def _drop_unfounded(draft: _Draft, live: LiveState) -> None:
     """Leave out what has nothing to stand on any more, and say so: associations without their client or scope."""
-    for address in [address for address in wish.objects if address.kind is Kind.ASSOCIATION]:
+    for address in [address for address in draft.objects if address.kind is Kind.ASSOCIATION]:
         server = address.server
         for end in (Address(Kind.CLIENT, address.client, server), Address(Kind.SCOPE, address.scope, server)):
             if not live.readable(server, end.kind):
                 continue
-            stands = end in wish.objects or (end in live.servers[server].objects and end not in wish.absent)
+            stands = end in draft.objects or (end in live.servers[server].objects and end not in draft.absent)
             if not stands:
-                del wish.objects[address]
-                wish.found.append(
+                del draft.objects[address]
+                draft.found.append(
                     Diagnostic(
                         NOT_RESTORABLE,
                         "Some changes cannot be rolled back",

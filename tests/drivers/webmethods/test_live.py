@@ -378,7 +378,7 @@ def test_trust_goes_from_local_to_external_to_remote_and_back(site: Site) -> Non
 
     external = Trust.model_validate({**EXTERNAL, "default_scope": "orders.read"})
     road = converge(site, {address: external})
-    assert road.after.objects[address].blind >= {"client_secret"}
+    assert road.after.objects[address].incomparable >= {"client_secret"}
     raw = site.raw("GET", "/oauth/externalserver/partner", status=200)
     assert (raw["clientId"], raw["defaultScope"]) == ("rs", "orders.read")
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from oauthdeploy.drivers.json_values import Garbled, a_list, fingerprint
 from oauthdeploy.drivers.webmethods.fields import FLAGS, is_version_number, place_of
 from oauthdeploy.drivers.webmethods.mapping import (
-    as_told_to,
     find_scope,
+    in_spelling_of,
     read_client,
     read_scope,
     read_settings,
@@ -127,7 +127,7 @@ def test_what_is_written_is_read_back(client: Client, texts: bool) -> None:
     """Both directions agree on every field."""
     values = mapping_values(client)
     raw = write_client(values, refreshes=None, text_versions=texts)
-    live = as_told_to(client, read_client({"client_id": "x", **raw}).value)
+    live = in_spelling_of(client, read_client({"client_id": "x", **raw}).value)
     assert mapping_values(live) == {**values, "grants": live.grants}
     assert set(live.grants or ()) == set(client.grants or ())
     assert isinstance(raw["version"], str if texts else int)
