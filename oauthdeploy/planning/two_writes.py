@@ -40,7 +40,8 @@ def in_words(change: Change) -> str:
     assert change.interim is not None
     final = {field.path: field.after for field in change.fields}
     staying = sorted({str(e) for field in change.interim.fields for e in field.after if e not in final[field.path]})
-    return f"In two writes: {', '.join(staying)} stays until it can be reached elsewhere."
+    stay = "stays until it" if len(staying) == 1 else "stay until they"
+    return f"In two writes: {', '.join(staying)} {stay} can be reached elsewhere."
 
 
 def write_steps(changes: Sequence[Change]) -> tuple[Change, ...]:
