@@ -8,18 +8,19 @@
 - Inside a stage a change waits for the changes in `depends_on`; what is left runs side by side.
 - Changes of one stage, server and batch key travel in one request. A batch waits for all that its members wait for; only
   where two batches wait for each other a batch is split.
+- A client and its associations are one object on some servers, so they are not written at the same time.
 - A change that was not done takes with it everything that depends on it, directly or not, and nothing else.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from heapq import heapify, heappop, heappush
 
-from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.planning.changes import Change, Stage
 
@@ -63,6 +64,7 @@ class Schedule:
                 self._dependants[need].append(place)
         self._pending = {place: set(needs) for place, needs in enumerate(self._needs)}
         self._running: set[int] = set()
+        self._at_work: Counter[tuple[str, str, Kind]] = Counter()
         self._members: dict[_BatchId, set[int]] = defaultdict(set)
         self._batch_of: dict[int, _BatchId] = {}
         for place, change in enumerate(changes):
@@ -91,11 +93,34 @@ class Schedule:
         ready = [batch for batch in looked if self._members.get(batch) and self._is_ready(batch)]
         if not ready and not self._running:
             ready = [self._split()]
-        return [self._start(batch) for batch in sorted(ready, key=lambda batch: min(self._members[batch]))]
+        started = []
+        for batch in sorted(ready, key=lambda batch: min(self._members[batch])):
+            if self._is_in_the_way(batch):
+                self._fresh[stage].add(batch)
+            else:
+                started.append(self._start(batch))
+        return started
+
+    def _is_in_the_way(self, batch: _BatchId) -> bool:
+        """Whether a client of the batch is being written elsewhere, or its associations are."""
+        for place in self._members[batch]:
+            address = self._changes[place].address
+            rivals = {Kind.CLIENT: (Kind.CLIENT, Kind.ASSOCIATION), Kind.ASSOCIATION: (Kind.CLIENT,)}.get(
+                address.kind, ()
+            )
+            if any(self._at_work[address.server, address.client, kind] for kind in rivals):
+                return True
+        return False
+
+    def _count_work(self, place: int, by: int) -> None:
+        address = self._changes[place].address
+        if address.kind in (Kind.CLIENT, Kind.ASSOCIATION):
+            self._at_work[address.server, address.client, address.kind] += by
 
     def resolve(self, place: int, *, done: bool) -> list[Skip]:
         """Take the end of a running change. Where it was not done, gives what is skipped because of it, causes first."""
         self._running.remove(place)
+        self._count_work(place, -1)
         self._ended(place)
         return [] if done else self._without([place])
 
@@ -146,6 +171,7 @@ class Schedule:
         for place in places:
             del self._pending[place]
             self._running.add(place)
+            self._count_work(place, 1)
         return Batch(batch[0], batch[1], batch[2], places)
 
     def _split(self) -> _BatchId:

@@ -218,3 +218,17 @@ def test_scheduling_grows_with_the_changes() -> None:
         ended += 1
     assert ended == 10_000
     assert asked <= 20_000
+
+
+def test_a_client_and_its_associations_are_not_written_at_the_same_time() -> None:
+    """They are one object on some servers; other clients, other servers and associations among themselves don't wait."""
+    own = Address(Kind.CLIENT, "c", "login")
+    pairs = [Address.association("c", name, "login") for name in ("s", "t")]
+    others = [Address.association("d", "s", "login"), Address.association("c", "s", "orders")]
+    changes = [create(each, Scope(), stage=Stage.NARROW_AUTHORIZATION) for each in (*pairs, own, *others)]
+    schedule = Schedule(changes, lambda change: str(change.address))
+    assert [batch.places for batch in schedule.take()] == [(0,), (1,), (3,), (4,)]
+    schedule.resolve(0, done=True)
+    assert schedule.take() == []
+    schedule.resolve(1, done=False)
+    assert [batch.places for batch in schedule.take()] == [(2,)]

@@ -1,0 +1,34 @@
+"""No wrong answer while a change is made: a sample of what `poe traffic` does at length."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.traffic.estates import ESTATES
+from tests.traffic.measure import measure, table
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+SAMPLE = ("rename scope", "swap resources", "cut off tokens")
+KILLED = ("rename scope", "swap resources")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("estate", "kill", "names"),
+    [
+        pytest.param("embedded", False, SAMPLE, id="embedded"),
+        pytest.param("embedded", True, KILLED, id="embedded, killed half way"),
+    ],
+)
+def test_no_answer_is_wrong(tmp_path: Path, estate: str, kill: bool, names: tuple[str, ...]) -> None:
+    """What both manifests allow works at any time, what both refuse never does, and after the apply the new one holds."""
+    with ESTATES[estate](tmp_path) as made:
+        rows = asyncio.run(measure(made, calls=1, kill=kill, around=40, only=names))
+    wrong = [one for row in rows for one in row.wrong if not one.announced]
+    assert not wrong, "\n".join([*table(rows), *(f"{one.change}: {one.verdict} of {one.call}" for one in wrong)])
+    assert [row.change for row in rows] == list(names)
+    assert all(row.during for row in rows), "the apply saw no traffic"
