@@ -267,7 +267,7 @@ def _read(path: Path) -> Holder | None:
     try:
         text = path.read_bytes()
         written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         record = json.loads(text)

@@ -54,27 +54,42 @@ def locked(
         try:
             holder = stack.enter_context(lock(folder, name, targets, timeout=timeout, stop=stop))
         except OSError as error:
-            raise StateNotWritable(
-                "The state folder can't be written",
-                detail=f"{folder}: {error.strerror or error}. The lock and the journal of a run stand there.",
-                fix="Name a folder that this account may write with --state-dir DIR; nothing was written to any server.",
-            ) from None
+            raise _not_usable(folder, error) from None
         secrets = (value.secret for value in manifest.desired.objects.values() if isinstance(value, Client))
         places = (secret.deliver_to for secret in secrets if secret is not None and secret.deliver_to is not None)
         clear_leftovers(places, base=Path(manifest.base))
         yield lambda: still_holds(folder, name, targets, holder)
 
 
+def _not_usable(folder: Path, error: OSError) -> StateNotWritable:
+    return StateNotWritable(
+        "The state folder can't be used",
+        detail=f"{folder}: {error.strerror or error}. The lock and the journal of a run stand there.",
+        fix="Name a folder that this account may write with --state-dir DIR; nothing was written to any server.",
+    )
+
+
 def lock_holder(request: ManifestRequest, options: RunOptions | None = None) -> Holder | None:
-    """The holder of the manifest's lock; None if it is free. Raises ManifestInvalid."""
-    options = options or RunOptions()
-    manifest = load(request, options)
-    return who_holds(state_folder(manifest, options), manifest.desired.name, addresses_of(manifest))
-
-
-def break_lock(request: ManifestRequest, holder: Holder, options: RunOptions | None = None) -> bool:
-    """Take away the lock that `holder` was seen to hold; False where it is another's by now. Raises ManifestInvalid."""
+    """The holder of the manifest's lock; None if it is free. Raises ManifestInvalid and
+    StateNotWritable.
+    """
     options = options or RunOptions()
     manifest = load(request, options)
     folder = state_folder(manifest, options)
-    return force_unlock(folder, manifest.desired.name, addresses_of(manifest), only=holder.token) is not None
+    try:
+        return who_holds(folder, manifest.desired.name, addresses_of(manifest))
+    except OSError as error:
+        raise _not_usable(folder, error) from None
+
+
+def break_lock(request: ManifestRequest, holder: Holder, options: RunOptions | None = None) -> bool:
+    """Take away the lock that `holder` was seen to hold; False where it is another's by now. Raises ManifestInvalid and
+    StateNotWritable.
+    """
+    options = options or RunOptions()
+    manifest = load(request, options)
+    folder = state_folder(manifest, options)
+    try:
+        return force_unlock(folder, manifest.desired.name, addresses_of(manifest), only=holder.token) is not None
+    except OSError as error:
+        raise _not_usable(folder, error) from None

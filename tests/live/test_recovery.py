@@ -370,6 +370,7 @@ def test_a_folder_that_can_not_be_written_is_named_with_the_way_around_it(
     assert (found.code, pair.writes()) == (1, [])
     assert "[state-not-writable]" in found.err
     assert "--state-dir" in found.err
+    assert oauthdeploy("force-unlock", "--yes").out.startswith("Nobody holds the lock")
     elsewhere = pair.folder.parent / "state"
     assert oauthdeploy("apply", "--yes", "--state-dir", str(elsewhere)).code == 0
     (journal,) = (elsewhere / "journal").iterdir()
