@@ -85,6 +85,7 @@ PLANNING = [
     "drift.baseline",
     "export.client_matching",
     "inventory",
+    "omissions",
     "export.values",
     "export.driver_options",
     "export.settings",

@@ -26,7 +26,8 @@ def compare(
     oauthdeploy compare --env test --env prod   two environments, without contacting any server
     oauthdeploy compare --env - --env prod      an environment and the manifest itself
 
-    Exit code 2 if they differ. Servers do not return secrets, so secrets are not compared. The servers are read over
+    Exit code 2 if they differ. Secrets are not compared. What else is not compared is counted in the last line and listed
+    with -v, and in -o json. The servers are read over
     connections that refuse to write.
     """
     from oauthdeploy import workflow
@@ -49,6 +50,8 @@ def compare(
         diagnostics=found.diagnostics,
         unread=found.unread,
         manifest=view_of(manifest),
+        omissions=found.omissions,
+        beyond=found.beyond,
     )
     output.emit_report(report)
     say_unread(found.unread, output)

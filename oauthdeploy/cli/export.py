@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +18,7 @@ from oauthdeploy.cli.options import (
     output_options,
     server_options,
 )
-from oauthdeploy.cli.output import Output
+from oauthdeploy.cli.output import Output, as_json
 from oauthdeploy.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -108,13 +109,14 @@ _selection_flags = (
     is_flag=True,
     help="Write into the manifest's files, keeping their comments, instead of to stdout.",
 )
-@output_options("text")
+@output_options("text", "json")
 def export(source: Source, servers: Servers, selection: Selection, write: bool, output: Output) -> None:
     """Write the objects of live servers into a manifest whose plan is empty.
 
     The manifest (-f) names the servers; it needs only version, name and servers. Entries that already match the servers keep
     their text, comments and variables. Defaults are left out. Secrets are written as references to environment variables,
-    never as values. Anything that a manifest cannot express is left unmanaged and reported.
+    never as values. Anything that a manifest cannot express is left unmanaged and reported, by object and field; -o json=FILE
+    lists it for machines.
 
     With --from A --to B, write what makes B match A; review it with `plan` and apply it with `apply`.
 
@@ -127,6 +129,8 @@ def export(source: Source, servers: Servers, selection: Selection, write: bool, 
     from oauthdeploy import workflow
     from oauthdeploy.planning.unread import not_known
 
+    if not write and not output.text_on_stdout:
+        raise click.UsageError("Standard output is for the manifest: add --write, or name a file with -o json=FILE.")
     if write and source.takes_stdin:
         raise click.UsageError("--write needs a file, but the manifest comes from standard input.")
     request = source.request()
@@ -144,9 +148,17 @@ def export(source: Source, servers: Servers, selection: Selection, write: bool, 
     _say(report, output)
     if write:
         _write(report, output)
+    output.emit({"json": as_json(lambda: _document(report))}, on_screen=lambda _look: "")
     if report.unread:
         streams.write_talk(f"{not_known(report.unread)}\n")
         leave(ExitCode.UNREACHABLE)
+
+
+def _document(report: ExportReport) -> Mapping[str, Any]:
+    from oauthdeploy.reports.json import export_document
+
+    files = {file.name: file.changed for file in report.files}
+    return export_document(files, report.variables, report.omissions, report.beyond, report.unread, report.findings)
 
 
 def _require_one_file(request: ManifestRequest) -> None:
@@ -177,11 +189,16 @@ def _write(report: ExportReport, output: Output) -> None:
 
 def _say(report: ExportReport, output: Output) -> None:
     """What was left out, and the variables that the new entries need."""
+    from oauthdeploy.planning.omissions import counted_omissions
     from oauthdeploy.reports.diagnostics import render_diagnostics
     from oauthdeploy.reports.formatting import counted
 
     if report.findings and not output.quiet:
         streams.write_talk(render_diagnostics(report.findings, output.talk_look()))
+    if left_out := counted_omissions(report.omissions):
+        output.talk(f"Left out: {left_out}.")
+    if report.beyond:
+        output.talk(f"Never exported: {report.beyond}.")
     if report.variables:
         output.talk(
             f"{counted(len(report.variables), 'secret')} written as references: set these variables before you plan."

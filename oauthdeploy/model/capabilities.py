@@ -186,7 +186,8 @@ class DriverFacts:
     answers whether a manifest can change what the driver's own sign-in depends on, and the note says what, or why not;
     `Driver.lockouts` finds such changes. `block_proof` answers per role whether reading the server again proves that a cut-off
     works; what isn't named there proves nothing. `default_scopes_option` is the option of a client that lists some of its
-    associations. `beyond` says what else such a server holds that no export and no comparison looks at.
+    associations, `protecting` are the options without which an object is weaker, and `beyond` says what else such a server holds
+    that no export and no comparison looks at.
     """
 
     name: str
@@ -214,6 +215,7 @@ class DriverFacts:
     located_by: tuple[str, ...] = ()
     default_scopes_option: str = ""
     beyond: str = ""
+    protecting: frozenset[str] = frozenset()
 
     @cached_property
     def defaults(self) -> Mapping[Kind, Mapping[str, Any]]:

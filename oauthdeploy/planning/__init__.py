@@ -12,7 +12,7 @@ The modules here are the centre, in the order of the work:
     json_documents  name_conflicts  plan                          changes -> plan
     recorded_cut_offs                                             what a plan would give back to a client that was cut off
     run_history  selection                                        what a journal says; part of a plan
-    adoption  outcome  inventory                                  marks to write; what happened; what is known of servers
+    adoption  outcome  inventory  omissions                       marks to write; what happened; what is known, what is left out
 
 The wings import the centre, and the centre imports no wing: `planfile` (saved plans), `rollback`, `revocation`, `export` and
 `drift`.

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, SourceSpan
 from oauthdeploy.planning.changes import Risk, Stage
+from oauthdeploy.planning.omissions import Omission
 from oauthdeploy.planning.outcome import Status
 
 if TYPE_CHECKING:
@@ -287,7 +288,8 @@ class Report:
     its order of work, `facts` are sentences about the run (journal, second look, lifted rules), `delivered` are the places that
     secrets went to, by address. `files` are the manifest's, and `estate` is what it wants, for a picture of it. `unread` is
     what could not be read. `closing` are the sentences at the end of the headline that
-    have a line each in text: at what apply would stop, and what is not known.
+    have a line each in text: at what apply would stop, and what is not known. `omissions` are what a comparison leaves out, by
+    object and field; `beyond` says what it never looks at.
     """
 
     run: Run
@@ -310,6 +312,8 @@ class Report:
     estate: DesiredState | None = None
     unread: tuple[Unread, ...] = ()
     closing: tuple[str, ...] = ()
+    omissions: tuple[Omission, ...] = ()
+    beyond: str = ""
 
     @property
     def lead(self) -> str:

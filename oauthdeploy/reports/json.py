@@ -11,6 +11,7 @@ from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError, ServerErr
 from oauthdeploy.core.log_commands import disarmed
 from oauthdeploy.planning.drift.classification import DriftReport, drift_document
 from oauthdeploy.planning.json_documents import Document, diagnostic_document, diagnostic_documents
+from oauthdeploy.planning.omissions import Omission, omission_documents
 from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
 from oauthdeploy.planning.plan import Plan, plan_document
 from oauthdeploy.planning.unmanaged import kept_documents
@@ -55,6 +56,27 @@ def document_of(report: Report) -> Document:
     return validation_document(report.files, report.findings, valid=report.estate is not None, unread=report.unread)
 
 
+def export_document(
+    files: Mapping[str, bool],
+    variables: Mapping[str, str],
+    omissions: Sequence[Omission],
+    beyond: str,
+    unread: Sequence[Unread],
+    findings: Diagnostics,
+) -> Document:
+    """What `export -o json` writes: the files, by name with whether they change, and what they leave out."""
+    return {
+        "format": "oauthdeploy/export",
+        "format_version": VERSION,
+        "files": [{"name": name, "changed": changed} for name, changed in files.items()],
+        "variables": dict(variables),
+        "left_out": omission_documents(omissions),
+        "beyond": beyond,
+        "unread": list(unread_documents(unread)),
+        "diagnostics": diagnostic_documents(findings),
+    }
+
+
 def comparison_document(report: Report) -> Document:
     """What `compare -o json` prints: in fields, before is the first side and after the second, in words."""
     return {
@@ -65,6 +87,8 @@ def comparison_document(report: Report) -> Document:
         "summary": {count.state.word: count.number for count in report.counts},
         "unread": list(unread_documents(report.unread)),
         "items": [_difference(item) for item in report.items],
+        "not_compared": omission_documents(report.omissions),
+        "beyond": report.beyond,
         "diagnostics": diagnostic_documents(report.findings),
     }
 

@@ -27,6 +27,7 @@ from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.export.builder import export
 from oauthdeploy.planning.export.values import Export, ExportOptions, Left
 from oauthdeploy.planning.inventory import Inventory, kinds_to_read
+from oauthdeploy.planning.omissions import Omission, beyond, findings_of
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.unread import Unread, unread_among
 from oauthdeploy.running.read import check_all, read_wanted
@@ -70,7 +71,8 @@ class ExportedFile:
 class ExportReport:
     """`files` are those of the manifest, in order; `variables` the environment variables that new entries read, by name with
     their purpose; `findings` what could not be said, and what rules say of the live objects. `holds_secret`: a text has a
-    secret that stands in the manifest itself, and must not be shown. `unread` are the kinds that could not be read.
+    secret that stands in the manifest itself, and must not be shown. `unread` are the kinds that could not be read. `omissions`
+    are what the export leaves out by object and field, which `findings` tell too; `beyond` says what it never looks at.
     """
 
     files: tuple[ExportedFile, ...]
@@ -78,6 +80,8 @@ class ExportReport:
     findings: Diagnostics = field(default_factory=Diagnostics)
     holds_secret: bool = False
     unread: tuple[Unread, ...] = ()
+    omissions: tuple[Omission, ...] = ()
+    beyond: str = ""
 
     @property
     def changed(self) -> bool:
@@ -178,7 +182,7 @@ class _Export:
         self.wanted = wanted
         self.options = replace(options, servers=self._servers(options))
         self.left: set[Left] = set()
-        self.said: list[Diagnostic] = []
+        self.omissions: list[Omission] = []
 
     def run(self) -> ExportReport:
         """The export, checked."""
@@ -191,10 +195,11 @@ class _Export:
                 if report is not None:
                     texts = (file.text for file in report.files)
                     shows = any(_holds_secret(self.manifest, text) for text in texts)
-                    return replace(report, holds_secret=shows, unread=self._unread(estate))
+                    seen = beyond(estate, estate.live.servers)
+                    return replace(report, holds_secret=shows, unread=self._unread(estate), beyond=seen)
         raise NotExported(
             "The servers hold objects that a manifest cannot express",
-            detail="\n".join(f"{item.address}: {item.detail}" for item in self.said[-5:]),
+            detail="\n".join(f"{item.address}: {item.detail}" for item in findings_of(self.omissions[-5:])),
             fix="Export a part: --kind, --name and --server select.",
         )
 
@@ -242,8 +247,9 @@ class _Export:
         if self._leave_out(self._undone(plan, reports)):
             return None
         kept = [replace(item, severity=Severity.WARNING) for item in rules]
-        findings_now = Diagnostics.of([*found.findings, *self.said, *kept]).sorted()
-        return ExportReport(tuple(map(_file, sources, self.sources)), made.variables, findings_now)
+        omissions = (*found.omissions, *self.omissions)
+        findings_now = Diagnostics.of([*found.findings, *findings_of(omissions), *kept]).sorted()
+        return ExportReport(tuple(map(_file, sources, self.sources)), made.variables, findings_now, omissions=omissions)
 
     def _undone(self, plan: Plan, reports: Mapping[str, ServerReport]) -> Iterator[tuple[Left, str]]:
         """What the plan would still change, where it should be empty: that is left out of the manifest."""
@@ -271,15 +277,8 @@ class _Export:
             new = True
             self.left.add(left)
             kind, name, path = left
-            self.said.append(
-                Diagnostic(
-                    "export-left-out",
-                    "The export leaves something out",
-                    detail=f"{path + ': ' if path else ''}{why}",
-                    fix="It stays unmanaged; add it by hand if you need it.",
-                    severity=Severity.WARNING,
-                    address=_address_of(kind, name),
-                )
+            self.omissions.append(
+                Omission(_address_of(kind, name), path, why, fix="It stays unmanaged; add it by hand if you need it.")
             )
         return new
 

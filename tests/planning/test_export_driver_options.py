@@ -139,6 +139,10 @@ def test_what_can_not_be_parsed_is_left_out_by_name() -> None:
     (entry,) = made.clients
     assert entry.values == {"description": "d"}
     assert [edit.gone for edit in entry.options] == [True]
-    said = " ".join(item.detail for item in made.findings if item.rule == "export-left-out")
-    for part in ('tokens.access_lifetime is left out: as holds "5m"', "options.fake.idle", "access_token_lifetime"):
-        assert part in said
+    said = {(one.address, one.field): one.why for one in made.omissions}
+    assert said.keys() == {
+        ("client/shop", "tokens.access_lifetime"),
+        ("client/shop", "options.fake.idle"),
+        ("settings@as", "access_token_lifetime"),
+    }
+    assert 'as holds "5m"' in said["client/shop", "tokens.access_lifetime"]

@@ -259,6 +259,14 @@ FACTS: Final = DriverFacts(
         "fine-grained permissions and at a request that asks for the right to view all clients"
     ),
     located_by=("realm",),
+    protecting=frozenset(
+        {
+            *("pkce_method", "full_scope_allowed", "client_authenticator", "consent_required", "require_par"),
+            *("dpop_bound", "mtls_bound", "access_token_signature", "authentication_flows", "protocol_mappers"),
+            *("audiences", "ssl_required", "revoke_refresh_token", "reject_implicit", "reject_password"),
+            "secret_rotation",
+        }
+    ),
     default_scopes_option="default_scopes",
     beyond="users, groups, roles and who has them, identity providers, authentication flows, authorization services, keys, and "
     "changes of Keycloak's own clients and client scopes",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostics, Path
@@ -19,7 +19,8 @@ from oauthdeploy.planning.changes import FieldChange
 from oauthdeploy.planning.drift.classification import DriftClass, DriftItem, in_order
 from oauthdeploy.planning.export.client_matching import group_clients, keys_of
 from oauthdeploy.planning.inventory import Inventory
-from oauthdeploy.planning.normalize import flatten, live_value, same, write_only
+from oauthdeploy.planning.normalize import OPTIONS, flatten, live_value, same, write_only
+from oauthdeploy.planning.omissions import Omission, beyond, lost_between, unheld
 from oauthdeploy.planning.plan import ServerSummary
 from oauthdeploy.planning.unread import Unread, unread_among
 
@@ -28,7 +29,9 @@ _COMPARED: Final = (Kind.SETTINGS, Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION)
 
 @dataclass(frozen=True)
 class SidesCompared:
-    """What two sides hold differently. `servers` took part, with the requests of reading them; `unread` could not be."""
+    """What two sides hold differently. `servers` took part, with the requests of reading them; `unread` could not be. `omissions`
+    were not compared, by object and field; `beyond` says what is never looked at.
+    """
 
     left: str
     right: str
@@ -36,6 +39,8 @@ class SidesCompared:
     servers: tuple[ServerSummary, ...] = ()
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
     unread: tuple[Unread, ...] = ()
+    omissions: tuple[Omission, ...] = ()
+    beyond: str = ""
 
     @property
     def different(self) -> bool:
@@ -66,7 +71,15 @@ def compare_servers(
             lost[name].append(kind)
         if not unread:
             items += _pairs(inventory, kind, left, right, keys)
-    return SidesCompared(left, right, in_order(items), servers, unread=unread_among(inventory.live, lost))
+    return SidesCompared(
+        left,
+        right,
+        in_order(items),
+        servers,
+        unread=unread_among(inventory.live, lost),
+        omissions=tuple(sorted({*_not_compared(inventory, left, right), *_not_compared(inventory, right, left)})),
+        beyond="; ".join(filter(None, ("secrets", beyond(inventory, (left, right))))),
+    )
 
 
 def compare_desired(left: str, one: DesiredState, right: str, other: DesiredState) -> SidesCompared:
@@ -80,6 +93,19 @@ def compare_desired(left: str, one: DesiredState, right: str, other: DesiredStat
         else:
             items += _changed(address, _desired_differences(mine, theirs), other.places.get(address, ()))
     return SidesCompared(left, right, in_order(items))
+
+
+def _not_compared(inventory: Inventory, server: str, other: str) -> Iterator[Omission]:
+    """What one of two servers holds, and the other has no place for or no manifest can hold."""
+    state = inventory.live.servers[server]
+    for address, why in state.foreign.items():
+        yield Omission(str(address), "", why)
+    for address, there in state.objects.items():
+        if address.kind in _COMPARED and not there.built_in:
+            yield from unheld(server, str(address), there)
+            yield from lost_between(inventory, server, other, str(address), there)
+            for path in there.blind:
+                yield Omission(str(address), path, f"{server} does not return it")
 
 
 # -- live -------------------------------------------------------------------------------------------------------------
@@ -114,7 +140,7 @@ def _objects_by_name(
     """The objects of a kind by the names that they have on both sides."""
     found: dict[str, LiveObject] = {}
     for address, there in inventory.live.servers[server].objects.items():
-        if address.kind is not kind:
+        if address.kind is not kind or (there.built_in and not _alike(inventory)):
             continue
         if kind is Kind.CLIENT:
             found[keys.get((server, address.name), address.name)] = there
@@ -134,6 +160,8 @@ def _live_differences(
     incomparable = left[1].incomparable | right[1].incomparable | write_only(model)
     if Side.RESOURCE not in _shared_sides(inventory, left[0], right[0]):
         incomparable |= OPENS
+    if _alike(inventory):
+        yield from _option_differences(inventory.driver(left[0]).name, left[1].options, right[1].options)
     for path in dict.fromkeys([*flat[0], *flat[1]]):
         if path in incomparable or not all(path in side for side in flat):
             continue
@@ -142,6 +170,25 @@ def _live_differences(
             for side, (server, _) in zip(flat, (left, right), strict=True)
         )
         if not (same(before, after) or same(after, before)):
+            yield FieldChange(path, before, after)
+
+
+def _alike(inventory: Inventory) -> bool:
+    """Whether one driver reads both servers, so that their own objects and options mean the same."""
+    return len({inventory.driver(name).name for name in inventory.live.servers}) == 1
+
+
+def _option_differences(driver: str, left: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[FieldChange]:
+    """The options that differ, each key of a nested one by itself; None is a default."""
+    for name in sorted(left.keys() | right.keys()):
+        before, after = left.get(name), right.get(name)
+        path = f"{OPTIONS}.{driver}.{name}"
+        if isinstance(before or {}, Mapping) and isinstance(after or {}, Mapping):
+            for key in sorted({*(before or {}), *(after or {})}):
+                one, other = (before or {}).get(key), (after or {}).get(key)
+                if one != other:
+                    yield FieldChange(f"{path}.{key}", one, other)
+        elif before != after:
             yield FieldChange(path, before, after)
 
 

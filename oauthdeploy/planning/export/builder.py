@@ -36,6 +36,7 @@ from oauthdeploy.planning.export.values import (
 )
 from oauthdeploy.planning.inventory import Inventory
 from oauthdeploy.planning.normalize import OPTIONS, flatten, live_value, same, write_only
+from oauthdeploy.planning.omissions import Omission, lost_between, unheld
 
 
 def export(inventory: Inventory, options: ExportOptions, left: Collection[Left] = ()) -> Export:
@@ -51,6 +52,7 @@ class _Exporter:
         self.options = options
         self.left = left
         self.findings: list[Diagnostic] = []
+        self.omissions: list[Omission] = []
         self._groups_of: Mapping[str, LiveClient] = {}
         self._client_lists: Mapping[str, Mapping[str, set[str]]] = {}
         self._named: dict[Kind, set[str]] = {kind: set() for kind in (Kind.SCOPE, Kind.CLIENT)}
@@ -69,7 +71,7 @@ class _Exporter:
                 self._report("export-unreadable", f"{kind}@{server}", f"{why.summary}. {why.detail}".strip(), why.fix)
             for address, reason in sorted(state.foreign.items()):
                 if address.kind in kinds and self.options.takes(address.name):
-                    self._report("export-left-out", str(address), f"It is left out: {reason}.", "")
+                    self._omit(object_address(address.kind, address.name), "", reason)
         groups = self._groups()
         scopes = list(self._scopes(groups)) if Kind.SCOPE in kinds else []
         self._groups_of = {group.key: group for group in groups}
@@ -94,6 +96,7 @@ class _Exporter:
             associations=dict(self._associations(groups)) if Kind.ASSOCIATION in kinds else {},
             trusts=dict(self._trusts()) if Kind.TRUST in kinds else {},
             findings=Diagnostics.of(self.findings),
+            omissions=tuple(sorted(set(self.omissions))),
         )
 
     # -- scopes and clients -----------------------------------------------------------------------------------------
@@ -149,7 +152,7 @@ class _Exporter:
             return
         if (kind.value, name, "") in self.left or not can_be_written(name):
             if name not in self._named[kind]:
-                self._report("export-left-out", object_address(kind, name), "A manifest cannot express its name.", "")
+                self._omit(object_address(kind, name), "", "a manifest cannot express its name")
             return
         source, target = self.options.source, self.options.target
         there = dict(sides)
@@ -259,12 +262,7 @@ class _Exporter:
             )
             return True
         if not can_be_written(value):
-            self._report(
-                "export-left-out",
-                object_address(kind, name),
-                f"{path} holds characters that YAML cannot represent.",
-                "",
-            )
+            self._omit(object_address(kind, name), path, "it holds characters that YAML cannot represent")
             return True
         return (kind.value, name, path) in self.left
 
@@ -305,13 +303,12 @@ class _Exporter:
         return not self._unsayable(client, have, groups)
 
     def _unheld(self, address: str, sides: Mapping[str, LiveObject]) -> None:
-        """Name what no manifest can hold of an object, by reason."""
+        """Name what no manifest can hold of an object, and what the target of a copy has no place for."""
+        source, target = self.options.source, self.options.target
         for server, there in sorted(sides.items()):
-            reasons: dict[str, list[str]] = defaultdict(list)
-            for key, why in sorted(there.unheld.items()):
-                reasons[why].append(key)
-            for why, keys in reasons.items():
-                self._report("export-left-out", address, f"{', '.join(keys)} on {server}: {why}.", "")
+            self.omissions += unheld(server, address, there)
+            if server == source and target is not None:
+                self.omissions += lost_between(self.inventory, server, target, address, there)
 
     def _unparsed(self, address: str, sides: Mapping[str, LiveObject]) -> Iterator[str]:
         """Name the fields that a server holds in a form that no manifest can write. A driver's own options tell it themselves."""
@@ -322,21 +319,20 @@ class _Exporter:
             if not path.startswith(f"{OPTIONS}.")
         }
         for path in sorted(found):
-            why = f"{path} is left out: {found[path]}, which a manifest can't write."
-            self._report("export-left-out", address, why, "Write the value that you want; apply sets it.")
+            why = f"{found[path]}, which a manifest can't write"
+            self._omit(address, path, why, "Write the value that you want; apply sets it.")
             yield path
 
     def _report_dropped_option(self, address: str, edit: OptionEdit) -> None:
-        path = ".".join((OPTIONS, *edit.keys))
-        self._report(
-            "export-left-out", address, f"{path} has a value that a manifest cannot express, and is removed.", ""
-        )
+        self._omit(address, ".".join((OPTIONS, *edit.keys)), "a manifest cannot express its value, so it is removed")
 
     def _is_comparable(self, path: str, server: str, there: LiveObject) -> bool:
         """Whether the field of an object on a server can be compared there."""
         kind = KIND_OF[type(there.value)]
         # What a scope opens is read from an authorization server too: another server may be to open it (`_only_issues`).
-        if kind in SECTIONS and path not in OPENS and not self.inventory.can(server, field_name(kind, path)):
+        ends = (server, *([self.options.target] if self.options.target is not None else ()))
+        held = kind not in SECTIONS or all(self.inventory.can(end, field_name(kind, path)) for end in ends)
+        if not held and path not in OPENS:
             return False
         if path in there.incomparable or (path in OPENS and self._only_issues(server)):
             return False
@@ -406,7 +402,7 @@ class _Exporter:
                 continue
             problem = self._unsayable(client, have, groups)
             if problem:
-                self._report("export-left-out", object_address(Kind.CLIENT, client), problem, "")
+                self._omit(object_address(Kind.CLIENT, client), "scopes", problem)
             if not problem or client in inventory.desired.listed_clients:
                 yield client, None if problem else tuple(sorted(set().union(*have.values())))
 
@@ -447,14 +443,14 @@ class _Exporter:
         """Why the scopes of a client can't be one list; empty where they can."""
         scopes = set().union(*have.values())
         if (Kind.ASSOCIATION.value, client, "") in self.left:
-            return "A manifest cannot express its list of scopes."
+            return "a manifest cannot express its list of scopes"
         if unnamed := sorted(scopes - self._named[Kind.SCOPE]):
-            return f"Its list of scopes is left out: the manifest doesn't name {', '.join(unnamed)}."
+            return f"the manifest doesn't name {', '.join(unnamed)}"
         holding = {server for group in groups if group.key == client for server in group.sides}
         for server in have.keys() & holding:
             there = {a.name for a in self.inventory.live.servers[server].objects if a.kind is Kind.SCOPE}
             if (scopes & there) != have[server]:
-                return "Its list of scopes is left out: it differs between servers that hold the same scopes."
+                return "it differs between servers that hold the same scopes"
         return ""
 
     def _trusts(self) -> Iterator[tuple[str, str | None]]:
@@ -469,9 +465,12 @@ class _Exporter:
                 if now != trusted:
                     yield server, trusted
             elif now is not None:
-                why = f"{server} trusts '{trusted}', which a manifest cannot express."
-                self._report("export-left-out", f"trust@{server}", why, "Add that server, with the driver external.")
+                why = f"{server} trusts '{trusted}', which a manifest cannot express"
+                self._omit(f"trust@{server}", "", why, "Add that server, with the driver external.")
                 yield server, None
+
+    def _omit(self, address: str, field: str, why: str, fix: str = "") -> None:
+        self.omissions.append(Omission(address, field, why, fix=fix))
 
     def _report(self, rule: str, address: str, detail: str, fix: str) -> None:
         self.findings.append(
@@ -492,7 +491,6 @@ def _open_paths(
 
 _SUMMARIES: Final = {
     "export-unreadable": "A kind could not be read",
-    "export-left-out": "The export leaves something out",
     "export-differs": "A field differs between servers",
     "export-gone": "An entry is removed",
     "export-only-on-target": "Only the target has an object",

@@ -11,6 +11,7 @@ from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.planning.inventory import KINDS
+from oauthdeploy.planning.omissions import Omission
 
 Keys = tuple[str, ...]
 """The keys that lead to a place in options."""
@@ -89,7 +90,7 @@ class SettingsEdit:
 @dataclass(frozen=True)
 class Export:
     """What to write, by section. None in `associations` and `trusts` is what is to be taken out; `associations` hold the whole
-    list of scopes of a client.
+    list of scopes of a client. `omissions` are left out, by object and field; `findings` tell of everything else.
     """
 
     scopes: tuple[EntryEdit, ...] = ()
@@ -98,6 +99,7 @@ class Export:
     associations: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     trusts: Mapping[str, str | None] = field(default_factory=dict)
     findings: Diagnostics = field(default_factory=Diagnostics)
+    omissions: tuple[Omission, ...] = ()
 
 
 def can_be_written(value: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Final
 
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.planning.drift.classification import DriftClass, DriftItem
+from oauthdeploy.planning.omissions import Omission, counted_omissions, not_compared
 from oauthdeploy.planning.plan import ServerSummary
 from oauthdeploy.planning.unread import Unread, not_known
 from oauthdeploy.reports.builders.common import CLASSES, columns_of, fields_of, in_order, placed, rows_of
@@ -39,6 +40,8 @@ def comparison_report(
     diagnostics: Diagnostics | None = None,
     unread: Sequence[Unread] = (),
     manifest: ManifestView | None = None,
+    omissions: Sequence[Omission] = (),
+    beyond: str = "",
 ) -> Report:
     """The differences between two sides, which their names tell apart.
 
@@ -53,22 +56,40 @@ def comparison_report(
     columns = columns_of(known, made)
     counts = tuple(replace(count, state=_state(DriftClass(count.state.word), names)) for count in counts_of(items))
     seen = " in what could be read" if unread else ""
-    clean = f"No difference between {names['left']} and {names['right']}{seen}."
+    clean, left_out = f"No difference between {names['left']} and {names['right']}{seen}.", _left_out(omissions, beyond)
+    if left_out and not any(item.kind.counts for item in items):
+        clean, left_out = f"{names['left']} and {names['right']} are equal in what was compared; {left_out}", ""
     verdict = Verdict.WAITING if any(item.kind.counts for item in items) else Verdict.CLEAN
     return Report(
         run=Run.COMPARE,
         name=f"{names['left']} and {names['right']}",
         verdict=Verdict.FAILED if unread else verdict,
-        headline=f"{difference_line(counts, title='Different', clean=clean)} {not_known(unread)}".rstrip(),
+        headline=" ".join(
+            filter(
+                None, (difference_line(counts, title="Different", clean=clean), _capital(left_out), not_known(unread))
+            )
+        ),
         unread=tuple(unread),
         closing=(not_known(unread),) if unread else (),
         servers=known,
         columns=columns,
         counts=counts,
         rows=rows_of(made, columns, key=lambda item: (item.state, item.address.without_server)),
-        findings=diagnostics or Diagnostics(),
+        findings=Diagnostics.of([*(diagnostics or ()), *not_compared(omissions)]),
+        omissions=tuple(omissions),
+        beyond=beyond,
         files=manifest.files,
     )
+
+
+def _left_out(omissions: Sequence[Omission], beyond: str) -> str:
+    """What the comparison says nothing about, in a sentence; "" where it is about everything."""
+    named = [counted_omissions(omissions), beyond]
+    return f"not compared: {'; '.join(filter(None, named))}." if any(named) else ""
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _state(kind: DriftClass, names: dict[str, str]) -> State:

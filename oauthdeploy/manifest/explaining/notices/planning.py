@@ -249,6 +249,20 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "It stays unmanaged; add it by hand if you need it.",
     ),
     (
+        "export-weakens",
+        "warning",
+        "The copy is weaker than its source",
+        "The source server protects the object by a setting for which the target has no place, such as required PKCE or consent.",
+        "Protect the copy by other means before you apply.",
+    ),
+    (
+        "not-compared",
+        "info",
+        "Something is not compared",
+        "One of the servers has no place for the field, does not return it, or no manifest can hold it.",
+        "Compare it by hand if it matters.",
+    ),
+    (
         "export-differs",
         "warning",
         "A field differs between servers",

@@ -1,0 +1,131 @@
+"""What an export or a comparison of servers leaves out, by object and field, so that neither says more than it looked at."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.model.held_fields import SECTIONS, field_name
+from oauthdeploy.model.objects import KIND_OF, OPENS
+from oauthdeploy.model.state import LiveObject
+from oauthdeploy.planning.changes import Action, FieldChange, Risk
+from oauthdeploy.planning.inventory import Inventory
+from oauthdeploy.planning.normalize import OPTIONS, flatten, live_value, same
+from oauthdeploy.planning.risk import risk_of
+
+LEFT_OUT = "export-left-out"
+NOT_COMPARED = "not-compared"
+WEAKENS = "export-weakens"
+"""The finding of what is left out and makes a copy weaker than what it is a copy of."""
+
+
+@dataclass(frozen=True, order=True)
+class Omission:
+    """A field of an object that is left out ("": all of the object), why, and how much weaker a copy without it is."""
+
+    address: str
+    field: str
+    why: str
+    risk: Risk = Risk.LOW
+    fix: str = ""
+
+
+def unheld(server: str, address: str, there: LiveObject) -> Iterator[Omission]:
+    """What no manifest can hold of a live object."""
+    return (Omission(address, key, f"{why} ({server})") for key, why in sorted(there.unheld.items()))
+
+
+def lost_between(inventory: Inventory, source: str, target: str, address: str, there: LiveObject) -> Iterator[Omission]:
+    """What a live object of `source` has that isn't a default, and that the driver of `target` has no place for."""
+    kind, driver = KIND_OF[type(there.value)], inventory.driver(source)
+    defaults = driver.defaults.get(kind, {})
+    for path, value in flatten(there.value).items() if kind in SECTIONS else ():
+        if path.startswith("secret.") or path in OPENS or not inventory.can(source, field_name(kind, path)):
+            continue
+        usual = live_value(type(there.value), path, None, defaults)
+        support = inventory.tables[target].get(field_name(kind, path))
+        if support is not None and not support and not same(usual, value) and value is not None:
+            lost = risk_of(kind, Action.UPDATE, [FieldChange(path, value, usual)])
+            yield Omission(address, path, f"{target} does not hold it: {support.note}", lost)
+    if driver.name != inventory.driver(target).name:
+        for name, value in sorted(there.options.items()):
+            risk = Risk.HIGH if name in driver.protecting else Risk.LOW
+            shown = f" ({_shown(value)})" if not isinstance(value, Mapping) else f" ({', '.join(sorted(value))})"
+            yield Omission(
+                address,
+                f"{OPTIONS}.{driver.name}.{name}",
+                f"it is an option of {driver.name}{shown}, which {target} does not have",
+                risk,
+            )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def findings_of(omissions: Iterable[Omission]) -> Iterator[Diagnostic]:
+    """What an export leaves out: one warning for each object and reason."""
+    for one, fields in _grouped(omissions):
+        weakens = one.risk is Risk.HIGH
+        yield Diagnostic(
+            WEAKENS if weakens else LEFT_OUT,
+            "The copy is weaker than its source" if weakens else "The export leaves something out",
+            detail=f"{fields}{one.why}{' (risk: high)' if weakens else ''}.",
+            fix=one.fix or ("Protect the copy by other means before you apply." if weakens else ""),
+            severity=Severity.WARNING,
+            address=one.address,
+        )
+
+
+def not_compared(omissions: Iterable[Omission]) -> Iterator[Diagnostic]:
+    """What a comparison leaves out: one note for each object and reason."""
+    for one, fields in _grouped(omissions):
+        yield Diagnostic(
+            NOT_COMPARED,
+            "Something is not compared",
+            detail=f"{fields}{one.why}.",
+            severity=Severity.INFO,
+            address=one.address,
+        )
+
+
+def _grouped(omissions: Iterable[Omission]) -> Iterator[tuple[Omission, str]]:
+    """One omission for each object and reason, with the names of all its fields."""
+    grouped: dict[tuple[str, str, Risk, str], list[Omission]] = defaultdict(list)
+    for one in sorted(set(omissions)):
+        grouped[one.address, one.why.rstrip("."), one.risk, one.fix].append(one)
+    for (_, why, _, _), some in grouped.items():
+        named = ", ".join(one.field for one in some if one.field)
+        yield replace(some[0], why=why), f"{named}: " if named else ""
+
+
+def counted_omissions(omissions: Sequence[Omission]) -> str:
+    """How many objects and fields are left out, in words; "" for none."""
+    objects = len({one.address for one in omissions if not one.field})
+    fields = len({(one.address, one.field) for one in omissions if one.field})
+    high = len({(one.address, one.field) for one in omissions if one.risk is Risk.HIGH})
+    parts = [
+        f"{number} {word}{'' if number == 1 else 's'}"
+        for number, word in ((objects, "object"), (fields, "field"))
+        if number
+    ]
+    return " and ".join(parts) + (f", {high} with risk high" if high else "")
+
+
+def omission_documents(omissions: Iterable[Omission]) -> list[dict[str, str]]:
+    """What is left out, for JSON reports."""
+    return [
+        {"address": one.address, "field": one.field, "reason": one.why, "risk": str(one.risk)}
+        for one in sorted(set(omissions))
+    ]
+
+
+def beyond(inventory: Inventory, servers: Iterable[str]) -> str:
+    """What else those servers hold that nobody looked at, in words; "" where there is nothing."""
+    told = {inventory.driver(name).title: inventory.driver(name).beyond for name in servers}
+    return "; ".join(f"of {title}, {words}" for title, words in sorted(told.items()) if words)

@@ -1,0 +1,219 @@
+"""An export says everything that isn't the default of a new object, and names what it leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.model.capabilities import DriverFacts, HeldField, table_for
+from oauthdeploy.model.objects import Association, Client, Scope
+from oauthdeploy.model.state import LiveObject, LiveState, ServerState
+from oauthdeploy.planning.changes import Risk
+from oauthdeploy.planning.drift.comparison import compare_servers
+from oauthdeploy.planning.export.builder import export
+from oauthdeploy.planning.export.values import Export, ExportOptions
+from oauthdeploy.planning.inventory import Inventory
+from oauthdeploy.planning.omissions import Omission, counted_omissions, findings_of
+from tests.planning.builders import association, authorization_server, client, desired, facts, live, scope
+
+DEFAULTS: Mapping[Kind, Mapping[str, Any]] = {
+    Kind.CLIENT: {
+        "name": "",
+        "description": "",
+        "grants": ("authorization_code",),
+        "redirect_uris": (),
+        "contacts": ("ops@example.com",),
+        "enabled": True,
+    }
+}
+FAKE = replace(facts(defaults=DEFAULTS)["fake"], default_scopes_option="main", protecting=frozenset({"strict"}))
+SERVERS = {"as": authorization_server()}
+
+
+def inventory(
+    there: Mapping[Address, Any], driver: DriverFacts = FAKE, others: Mapping[Address, Any] | None = None
+) -> Inventory:
+    """One server `as` with those objects, and nothing in the manifest but `others`."""
+    return Inventory(
+        desired(others or {}, servers=SERVERS),
+        live(there, servers=SERVERS),
+        {"fake": driver},
+        {"as": table_for(driver, SERVERS["as"].role)},
+    )
+
+
+def exported(there: Mapping[Address, Any], driver: DriverFacts = FAKE) -> Export:
+    return export(inventory(there, driver), ExportOptions())
+
+
+@pytest.mark.parametrize(
+    ("fields", "written"),
+    [
+        ({"grants": []}, {"grants": ()}),
+        ({"contacts": []}, {"contacts": ()}),
+        ({"redirect_uris": []}, {}),
+        ({"grants": ["authorization_code"], "contacts": ["ops@example.com"]}, {}),
+        ({"description": ""}, {}),
+        ({"name": "shop"}, {"name": "shop"}),
+        ({"name": ""}, {}),
+        ({"enabled": True}, {}),
+    ],
+)
+def test_what_is_empty_is_written_where_a_new_object_is_not(
+    fields: Mapping[str, Any], written: Mapping[str, Any]
+) -> None:
+    """Empty is a value like any other: only the driver's default says whether it goes without saying."""
+    (entry,) = exported({client("shop"): Client.model_validate(fields)}).clients
+    assert entry.values == written
+
+
+def test_a_name_equal_to_the_key_goes_without_saying_where_the_key_stands_in() -> None:
+    """Such a driver sends the key in its place; any other leaves the name empty."""
+    held = {one: dict(some) for one, some in FAKE.fields[SERVERS["as"].role].items()}
+    held[Kind.CLIENT]["name"] = HeldField(key_stands_in=True)
+    driver = replace(FAKE, fields=dict.fromkeys(FAKE.fields, held))
+    (entry,) = exported({client("shop"): Client(name="shop")}, driver).clients
+    assert entry.values == {}
+
+
+def test_options_that_are_no_defaults_are_written() -> None:
+    """Those of a new entry, and those that a written entry doesn't write, as high as they can be named."""
+    told = LiveObject(Client(), options={"strict": True, "more": {"a": "1", "b": "2"}})
+    (entry,) = exported({client("shop"): told}).clients
+    assert {edit.keys: dict(edit.values) for edit in entry.options} == {
+        ("fake", "strict"): {"as": True},
+        ("fake", "more"): {"as": {"a": "1", "b": "2"}},
+    }
+    asked = Client(options={"fake": {"more": {"a": "1"}}})
+    partly = replace(told, value=asked)
+    (again,) = export(inventory({client("shop"): partly}, others={client("shop"): asked}), ExportOptions()).clients
+    assert {edit.keys: dict(edit.values) for edit in again.options} == {
+        ("fake", "strict"): {"as": True},
+        ("fake", "more", "b"): {"as": "2"},
+    }
+
+
+def usual(*clients: str, **lacks: str) -> dict[Address, Any]:
+    """Clients that have the server's own scopes `email` and `phone`, but for those that they lack."""
+    found: dict[Address, Any] = {scope(name): LiveObject(Scope(), built_in=True) for name in ("email", "phone")}
+    for name in clients:
+        gone = lacks.get(name, "")
+        found[client(name)] = LiveObject(Client(), lacks=frozenset({gone} - {""}), options={"main": ["email"]})
+        for one in {"email", "phone"} - {gone}:
+            found[association(name, one)] = LiveObject(Association(), built_in=True)
+    return found
+
+
+def test_what_every_new_client_gets_goes_without_saying() -> None:
+    """Neither the server's own scopes nor their associations are written, and no option lists them."""
+    made = exported(usual("shop", "till"))
+    assert (made.scopes, made.associations, made.omissions) == ((), {}, ())
+    assert [(entry.values, entry.options) for entry in made.clients] == [({}, ()), ({}, ())]
+
+
+def test_a_client_that_lost_a_scope_of_every_new_client_has_its_list_written() -> None:
+    """The scope becomes an external one, and every client gets the list of what it has of it, even an empty one."""
+    made = exported(usual("shop", "till", till="email"))
+    assert [(entry.name, dict(entry.values)) for entry in made.scopes] == [("email", {"external": True})]
+    assert made.associations == {"shop": ("email",), "till": ()}
+    options = {entry.name: {edit.keys: dict(edit.values) for edit in entry.options} for entry in made.clients}
+    assert options == {"shop": {("fake", "main"): {"as": ["email"]}}, "till": {}}
+
+
+def test_an_association_that_no_new_client_gets_is_written_with_its_scope() -> None:
+    """Also of a scope of the server's own, which is named as an external one."""
+    there = usual("shop")
+    there[scope("extra")] = LiveObject(Scope(), built_in=True)
+    there[association("shop", "extra")] = LiveObject(Association())
+    made = exported(there)
+    assert [(entry.name, dict(entry.values)) for entry in made.scopes] == [("extra", {"external": True})]
+    assert made.associations == {"shop": ("extra",)}
+
+
+def test_what_no_manifest_can_hold_is_named_by_object_and_field() -> None:
+    """Objects of other protocols, fields without a place, and names that can't be written."""
+    there = {client("shop"): LiveObject(Client(), unheld={"nodes": "no field"}), scope("\ud800"): Scope()}
+    found = inventory(there)
+    state = found.live.servers["as"]
+    foreign = ServerState("as", state.objects, foreign={client("sp"): "it is an object of SAML"})
+    made = export(replace(found, live=LiveState({"as": foreign})), ExportOptions())
+    assert {(one.address, one.field) for one in made.omissions} == {
+        ("client/shop", "nodes"),
+        ("scope/\ud800", ""),
+        ("client/sp", ""),
+    }
+    assert counted_omissions(made.omissions) == "2 objects and 1 field"
+
+
+def other_driver(**protects: Any) -> Inventory:
+    """A server `as` with a client, and a server `bs` of another driver, which has no place for contacts."""
+    held = {one: dict(some) for one, some in FAKE.fields[SERVERS["as"].role].items()}
+    del held[Kind.CLIENT]["contacts"]
+    bare = replace(FAKE, name="bare", fields=dict.fromkeys(FAKE.fields, held))
+    servers = {"as": authorization_server(), "bs": authorization_server().model_copy(update={"driver": "bare"})}
+    there = LiveObject(Client(contacts=("a@example.com",), description="d"), options=protects, client_id="shop")
+    return Inventory(
+        desired({}, servers=servers),
+        live(
+            {client("shop"): there, client("shop", "bs"): LiveObject(Client(description="d"), client_id="shop")},
+            servers=servers,
+        ),
+        {"fake": FAKE, "bare": bare},
+        {name: table_for(one, servers[name].role) for name, one in (("as", FAKE), ("bs", bare))},
+    )
+
+
+def test_a_copy_names_what_its_target_has_no_place_for() -> None:
+    """By field; and what protects the source is a warning with risk high."""
+    options = ExportOptions(source="as", target="bs")
+    made = export(other_driver(strict=True, theme="x"), options)
+    lost = {one.field: one.risk for one in made.omissions if one.address == "client/shop"}
+    assert lost["options.fake.strict"] is Risk.HIGH
+    assert lost["options.fake.theme"] is Risk.LOW
+    assert "contacts" in lost
+    (entry,) = made.clients
+    assert "contacts" not in entry.values
+    rules = {item.rule for item in findings_of(made.omissions)}
+    assert rules == {"export-weakens", "export-left-out"}
+
+
+def test_a_comparison_names_what_it_did_not_compare() -> None:
+    """Fields that only one of the drivers has: the sides are equal in the rest alone."""
+    found = compare_servers(other_driver(strict=True), "as", "bs")
+    assert not found.different
+    assert {(one.address, one.field) for one in found.omissions} == {
+        ("client/shop@as", "contacts"),
+        ("client/shop@as", "options.fake.strict"),
+    }
+    assert found.beyond == "secrets"
+
+
+def test_servers_of_one_driver_are_compared_in_their_options_too() -> None:
+    """Key by key: a default stands against a value."""
+    servers = {"as": authorization_server(), "bs": authorization_server()}
+    there = {
+        client("shop"): LiveObject(Client(), options={"strict": True, "more": {"a": "1"}}, client_id="shop"),
+        client("shop", "bs"): LiveObject(Client(), options={"more": {"a": "2"}}, client_id="shop"),
+    }
+    found = Inventory(
+        desired({}, servers=servers),
+        live(there, servers=servers),
+        {"fake": FAKE},
+        {name: table_for(FAKE, entry.role) for name, entry in servers.items()},
+    )
+    (item,) = compare_servers(found, "as", "bs").items
+    assert {(field.path, field.before, field.after) for field in item.fields} == {
+        ("options.fake.strict", True, None),
+        ("options.fake.more.a", "1", "2"),
+    }
+
+
+def test_omissions_are_told_once_for_each_object_and_reason() -> None:
+    """With the names of all fields that it is about."""
+    some = [Omission("client/a", name, "no field for it") for name in ("x", "y")]
+    (found,) = findings_of(some)
+    assert found.detail == "x, y: no field for it."
