@@ -22,6 +22,7 @@ SCHEMAS: Final = {
         "baseline": 1,
         "validation": 1,
         "comparison": 1,
+        "export": 1,
         "error": 1,
         "line": 1,
         "event": 1,
