@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from oauthdeploy.core.addresses import Kind, object_address
 from oauthdeploy.workflow import ExportReport, ManifestRequest, RunOptions, export_manifest, make_plan, run_plan
 from tests.drivers.keycloak.realm_shapes import SHAPES, Shape
 from tests.servers.keycloak import Realm
@@ -154,13 +155,11 @@ class Road:
 
 
 def is_said(report: ExportReport, address: str, key: str) -> bool:
-    """Whether the findings of an export name a field of an object."""
+    """Whether an export names a field of an object, or all of it, among what it leaves out."""
     key = {"attributes.access.token.lifespan": "tokens.access_lifetime"}.get(key, key)
-    names = [address, f"{address}@login"] if address != "settings" else ["settings@login", "settings"]
-    return any(
-        item.address in names and (not key or key in item.detail) and item.rule.startswith("export-")
-        for item in report.findings
-    )
+    kind, _, called = address.partition("/")
+    name = object_address(Kind(kind), called) if called else f"{address}@login"
+    return any(one.address == name and one.field in ("", key) for one in report.omissions)
 
 
 @pytest.mark.parametrize("name", SHAPES)
