@@ -104,7 +104,7 @@ def _not_compared(inventory: Inventory, server: str, other: str) -> Iterator[Omi
         if address.kind in _COMPARED and not there.built_in:
             yield from unheld(server, str(address), there)
             yield from lost_between(inventory, server, other, str(address), there)
-            for path in there.blind:
+            for path in there.incomparable:
                 yield Omission(str(address), path, f"{server} does not return it")
 
 
