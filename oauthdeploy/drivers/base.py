@@ -187,7 +187,7 @@ class Prover(Protocol):
 
 
 def token_handle(identity: str) -> str:
-    """A short name for a token, by which people tell it from others: from its id, which may be the bearer value itself.
+    """A short name that distinguishes a token from others, made from its id, which may be the bearer value itself.
 
     Twelve hexadecimal digits of a digest: neither does it open anything, nor can a token of 128 random bits (RFC 6749, 10.10) be
     found from it.

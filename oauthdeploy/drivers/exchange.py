@@ -27,7 +27,7 @@ _ID_AT_END: Final = re.compile(r"/([0-9A-Za-z-]{1,64})\Z")
 
 @dataclass(frozen=True)
 class Answer:
-    """A good answer. `body` is the parsed JSON, None where there is none; `date` the server's clock, where it tells.
+    """A good answer. `body` is the parsed JSON, None if there is none; `date` the server's clock, if the response has it.
 
     `made` is the last part of the address of what was created (RFC 9110, 10.2.2), "" where the server doesn't tell; it is
     nothing but letters, digits and hyphens.
@@ -95,7 +95,7 @@ def judge(
     if call.only_new and status in (304, 412):
         # RFC 9110 wants 412 for a write; some answer 304, which is for reading.
         raise call.error(Conflict, f"'{call.server}' already has an object there", status)
-    # Credentials would go along to wherever it points (RFC 9110, 15.4), so no redirect is followed.
+    # A redirect would send the credentials to wherever it points (RFC 9110 section 15.4), so none is followed.
     if 300 <= status < 400:
         raise redirected(call, status, headers)
     raise refused(call, status, server_words(raw, headers.get("Content-Type", ""), guarded()))

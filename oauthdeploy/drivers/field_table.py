@@ -48,7 +48,7 @@ def at(
 
 
 def if_present(read: Callable[[Mapping[str, Any], str], Any]) -> Callable[[Mapping[str, Any], str], Any]:
-    """The same reading of a key, for servers that leave out a field that they don't have."""
+    """Read a key only if the response has it, for servers that leave out fields that they don't have."""
     return lambda raw, key: read(raw, key) if key in raw else NOT_RETURNED
 
 
@@ -63,17 +63,17 @@ def once_each(values: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-def read_fields(table: Table, told: Any) -> FieldReader:
-    """Read every field of a table that the server tells; `told` is what the entries read from."""
+def read_fields(table: Table, source: Any) -> FieldReader:
+    """Read every field of a table that the server returns, from `source`."""
     fields = FieldReader()
     for path, entry in table.items():
         if isinstance(entry, WireField) and entry.read is not None:
-            fields.take(path, partial(entry.read, told))
+            fields.take(path, partial(entry.read, source))
     return fields
 
 
 def not_returned(table: Table, *others: Table) -> frozenset[str]:
-    """The fields that are held, and that no answer tells by this table; `others` add fields of other tables to those held."""
+    """The fields of this table, and of `others`, that are held but that no response returns by this table."""
     held = {path for one in (table, *others) for path, entry in one.items() if entry.support}
     return frozenset(held - {path for path, entry in table.items() if isinstance(entry, WireField) and entry.read})
 

@@ -1,4 +1,4 @@
-"""How many requests were sent: for a driver that tells what a change took, while others go on beside it."""
+"""Count the requests of one change while other changes run at the same time."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ ENABLED_ON_ONE_SIDE: Final = "client-enabled-on-one-side"
 REPORTED_AS_DRIFT: Final = frozenset(
     {"scope-on-one-side", "client-on-one-side", ENABLED_ON_ONE_SIDE, "cross-side-more"}
 )
-"""The rules of findings that a drift report tells as items instead."""
+"""The rules of findings that a drift report shows as items instead."""
 
 _SHOWN: Final = 20
 _HELD: Final = (

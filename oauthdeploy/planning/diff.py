@@ -353,7 +353,7 @@ def compare_object(
 
 
 def created_fields(wanted: Object, facts: DriverFacts) -> tuple[FieldChange, ...]:
-    """Every written field of an object that is to be made; a field that asks for an unknown default is left out."""
+    """Every written field of an object to create; a field that requests an unknown default is left out."""
     if isinstance(wanted, Association):
         return ()
     model = type(wanted)

@@ -73,7 +73,7 @@ class ApplyReport:
 
 
 class EventType(StrEnum):
-    """What an apply tells while it runs."""
+    """What an apply reports while it runs."""
 
     STARTED = "started"
     CHANGE_STARTED = "change-started"

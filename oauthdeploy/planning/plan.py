@@ -155,7 +155,7 @@ def _disagreeing(desired: DesiredState, live: LiveState, facts: Mapping[str, Dri
 
 
 def with_losses(plan: Plan, lost: Mapping[Address, Sequence[str]], reads: Mapping[str, int]) -> Plan:
-    """The plan with what exactly goes along with its changes, and the requests by server that it took to read that."""
+    """Add what exactly is deleted along with the changes, and the number of requests, by server, that it took to read that."""
 
     def told(change: Change) -> Change:
         more = tuple(lost.get(change.address, ()))

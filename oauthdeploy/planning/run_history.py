@@ -1,4 +1,4 @@
-"""What a journal tells, as values: who ran what and when, and how each change ended."""
+"""The contents of a journal as values: who ran what and when, and how each change ended."""
 
 from __future__ import annotations
 

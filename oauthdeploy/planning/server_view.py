@@ -25,7 +25,7 @@ LiveItem = tuple[Address, LiveObject]
 
 @dataclass(frozen=True)
 class IncomparableField:
-    """A field that can't be compared, because the server won't tell it."""
+    """A field that can't be compared, because the server does not return it."""
 
     address: Address
     path: str

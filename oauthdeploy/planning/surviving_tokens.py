@@ -47,7 +47,7 @@ def leaves_tokens(change: Change) -> bool:
 
 
 def asks_for_tokens(changes: Iterable[Change], desired: DesiredState, live: LiveState) -> frozenset[str]:
-    """The authorization servers whose tokens must be seen to tell what outlives the changes; none where that is known."""
+    """The authorization servers whose tokens must be read to find out which ones remain valid; none if that is known."""
     servers = {change.address.server for change in changes if leaves_tokens(change)} & live.servers.keys()
     return frozenset(
         server

@@ -92,7 +92,7 @@ def _place(item: Diagnostic) -> str:
 
 
 def _own_path(item: Diagnostic) -> Path:
-    """The path without what the address tells."""
+    """The path without the part that the address repeats."""
     if not item.address or not item.path:
         return item.path
     return item.path[_SECTIONS.get(str(item.path[0]), 0) :]

@@ -1,6 +1,6 @@
-"""Apply a plan: look once more, then make its changes in order, and tell what happened.
+"""Apply a plan: read again, make its changes in order, and report what happened.
 
-    hold safety -> probe every server -> read again, is the plan still true? -> write, stage by stage -> second look
+    check safety -> probe every server -> read again: is the plan still valid? -> write, stage by stage -> verify
 
 Nothing is written before every server has answered. One thread schedules; each server has workers of its own, as many as
 its limits allow. What is reported comes from the servers' answers, never from the plan.

@@ -43,7 +43,7 @@ _LONGEST_PAUSE: Final = 5.0
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock: account, host, process, since and until when; `token` tells two locks of one process apart.
+    """Who holds a lock: account, host, process, since and until when; `token` distinguishes two locks of one process.
 
     `machine` tells where a process id means the same process: the boot of the machine, the namespace of process ids, and when the
     process was started. Two containers can have the same host name and the same process ids. "" where the system doesn't tell.
@@ -231,7 +231,7 @@ def _new_holder(lease: float, moment: datetime) -> Holder:
 
 
 def _machine() -> str:
-    """The boot of this machine and the namespace of its process ids (proc(5), pid_namespaces(7)); "" where it doesn't tell."""
+    """The boot of this machine and the namespace of its process ids (proc(5), pid_namespaces(7)); "" if unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
@@ -240,7 +240,7 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """When a process was started, in ticks since boot (proc_pid_stat(5), field 22); "" where nobody tells."""
+    """When a process was started, in ticks since boot (proc_pid_stat(5), field 22); "" if unknown."""
     try:
         # The name of the program stands in parentheses and may hold blanks and parentheses itself.
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]

@@ -1,4 +1,4 @@
-"""What the author of a driver tells the suite: a server that can be emptied, and what can be done behind the driver's back."""
+"""What the author of a driver gives the suite: a server that can be emptied, and ways to change it behind the driver's back."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Site(ABC):
         return False
 
     def photograph(self, kind: Kind, identity: str, name: str) -> Mapping[str, Any] | None:
-        """Everything that the server tells about an object, without what changes by itself (times of the last change)."""
+        """Everything that the server returns about an object, without what changes by itself (times of the last change)."""
         return None
 
     def native_fields(self, kind: Kind) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Take over objects that are there already, and probe the servers for what a manifest alone can't tell."""
+"""Take over objects that already exist, and probe the servers for what a manifest alone can't show."""
 
 from __future__ import annotations
 

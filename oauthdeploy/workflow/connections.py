@@ -79,7 +79,7 @@ def prover_of(manifest: Manifest) -> Prover:
 
 @contextmanager
 def connected(manifest: Manifest, options: RunOptions, *, read_only: bool) -> Iterator[Mapping[str, Driver]]:
-    """The drivers of the servers that are to be asked, by server name, closed at the end of the block."""
+    """The drivers of the servers to talk to, by server name, closed at the end of the block."""
     facts = driver_facts()
     drivers: dict[str, Driver] = {}
     try:

@@ -30,7 +30,7 @@ def detect_drift(
     baseline: BaselineFile | None = None,
     today: date | None = None,
 ) -> tuple[DriftReport, Manifest]:
-    """Compare the manifest with the live servers and tell the differences by class. Writes nothing.
+    """Compare the manifest with the live servers and classify the differences. Writes nothing.
 
     `unnamed`: whether live objects count that the manifest doesn't name. `baseline` (see `read_baseline`) accepts known
     differences until the day of each entry, by `today` (default: that of UTC). Raises what `make_plan` raises, and OtherServer

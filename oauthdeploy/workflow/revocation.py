@@ -58,7 +58,7 @@ class Observation:
 
     @property
     def found(self) -> bool:
-        """Whether any server has a client that is to be cut off."""
+        """Whether any server has a client to be cut off."""
         return any(is_there(live) for address, live in self.live.objects.items() if address in self.asked.addresses)
 
 

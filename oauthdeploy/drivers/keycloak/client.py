@@ -108,7 +108,7 @@ class AdminApi:
         return self._one(CLIENT, uuid)
 
     def create_client(self, body: Json) -> str:
-        """POST a client; gives its id, "" where the answer doesn't tell."""
+        """POST a client; returns its id, or "" if the response lacks it."""
         return self._send("POST", CLIENTS, body=body).made
 
     def put_client(self, uuid: str, body: Json, read: Json) -> None:
@@ -120,7 +120,7 @@ class AdminApi:
         return self._delete(CLIENT, uuid)
 
     def new_secret(self, uuid: str) -> None:
-        """Let the server make a new secret for a client; the client's JSON tells it, and the last one made counts."""
+        """Let the server generate a secret for a client; the client's JSON then has it, and the last one generated is valid."""
         self._send("POST", CLIENT_SECRET, uuid, repeatable=True)
 
     def may_view_clients(self) -> bool:
@@ -142,7 +142,7 @@ class AdminApi:
         return self._one(SCOPE, uuid)
 
     def create_scope(self, body: Json) -> str:
-        """POST a client scope; gives its id, "" where the answer doesn't tell."""
+        """POST a client scope; returns its id, or "" if the response lacks it."""
         return self._send("POST", SCOPES, body=body).made
 
     def put_scope(self, uuid: str, body: Json) -> None:

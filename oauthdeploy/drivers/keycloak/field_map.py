@@ -216,7 +216,7 @@ def read_mappers(raw: Mapping[str, Any]) -> dict[str, Mapper]:
 
 
 def write_mappers(standing: Any, wanted: Mapping[str, Mapper | None]) -> list[Any]:
-    """The mappers of an object as they shall be: `standing` as read, changed by `wanted`; None takes one away.
+    """The desired mappers of an object: `standing` as read, changed by `wanted`; None removes one.
 
     What a mapper has beside its type and config (its id) is kept; a mapper of another type is made anew, and one without a
     name is left out.

@@ -111,7 +111,7 @@ class LiveClient:
 
     @property
     def secret(self) -> Secret | None:
-        """The secret, where the server tells it."""
+        """The secret, if the server returns it."""
         return self.value.secret.value if self.value.secret is not None else None
 
 

@@ -254,7 +254,7 @@ class Reader:
 
     @cached_property
     def _renamed(self) -> Mapping[str, Object]:
-        """What is wanted of clients that are to be renamed, by their former names."""
+        """The desired state of clients to be renamed, by their former names."""
         moved = self.wanted.moved.items()
         return {former: self.wanted.objects[address] for address, former in moved if address in self.wanted.objects}
 
@@ -333,7 +333,7 @@ def ownership_of(owner: str, ours: str) -> Ownership:
 def client_object(
     live: LiveClient, desired: Client | None, flows: Mapping[str, str], associated: Collection[str], ours: str
 ) -> LiveObject:
-    """A live client as the manifest has to see it. `flows` are aliases by id, `associated` the scopes that it shall have."""
+    """A live client as the manifest has to see it. `flows` are aliases by id, `associated` its desired scopes."""
     written = options_of(desired)[0]
     if keeps_secrets(written):
         live = read_client(sealed(live.raw, written))

@@ -127,5 +127,5 @@ def mappers_to_change(raw: Mapping[str, Any], desired: Scope, names: frozenset[s
 
 
 def merged(raw: Mapping[str, Any], changes: Mapping[str, Mapper | None]) -> list[Any]:
-    """The mappers of a client scope as they shall be, those of `changes` alone, each with its id where it stands already."""
+    """The desired mappers of a client scope, only those of `changes`, each with its id if it exists already."""
     return [one for one in write_mappers(raw.get("protocolMappers"), changes) if one["name"] in changes]

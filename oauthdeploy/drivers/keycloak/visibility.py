@@ -21,7 +21,7 @@ SHOWS_USERS: Final = frozenset({"view-users", "manage-users", "realm-admin"})
 
 
 def roles_in(claims: Mapping[str, Any], realm: str, signed_in_to: str) -> frozenset[str] | None:
-    """The roles about `realm` in an access token's claims; None where it tells none, as lightweight tokens do.
+    """The roles about `realm` in an access token's claims; None if it has none, as lightweight tokens do.
 
     The roles of a realm's own accounts are those of its client `realm-management`; accounts of `master` have them of the client
     `<realm>-realm`.
@@ -84,7 +84,7 @@ class Sight:
 
     @property
     def shows_users(self) -> bool:
-        """Whether the account sees every user; where its token tells no roles, nobody knows better."""
+        """Whether the account sees every user; True if its token lists no roles, because nothing else shows it."""
         return self._roles is None or bool(self._roles & SHOWS_USERS)
 
     @cached_property

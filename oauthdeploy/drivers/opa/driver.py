@@ -269,7 +269,7 @@ class OpaDriver(Driver):
                     if attempt + 1 == TRIES:
                         raise
                 except ServerError as error:
-                    # An overloaded server or gateway doesn't tell whether it was carried out: the document does.
+                    # An overloaded server or gateway doesn't say whether the write was carried out; the document shows it.
                     if error.status not in OVERLOADED or attempt + 1 == TRIES:
                         raise
                     sent = draft

@@ -350,7 +350,7 @@ def refusal(revocation: Revocation, now: datetime | None, cut_at: float | None =
 
 
 def _trust(draft: Draft, change: Change, desired: Trust) -> None:
-    """Write the trust. What belongs to another server or another way of asking is of no use any more."""
+    """Write the trust, without what an earlier trust in another server, or by other means, left behind."""
     entry, fields = draft[TRUST], wanted_fields(desired)
     changed = {field.path for field in change.fields}
     if change.action is not Action.UPDATE or changed & {"authorization_server", "via"}:

@@ -255,7 +255,7 @@ def _of_alias(key: str, **declared: Any) -> WireField:
 
 
 def _kept_secret(key: str) -> WireField:
-    """A secret of an alias: a server takes it and never tells it."""
+    """A secret of an alias: the server accepts it and never returns it."""
     return replace(_of_alias(key), read=None)
 
 

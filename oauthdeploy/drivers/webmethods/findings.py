@@ -147,7 +147,7 @@ def _trust(server: Server, address: Address, value: Trust) -> Iterator[Diagnosti
 
 
 def _has_alias(server: Server, family: str, alias: str) -> bool:
-    """Whether the alias is there; where that can't be seen, applying will tell."""
+    """Whether the alias exists; if that can't be read, True, and the apply finds out."""
     try:
         return server.admin.alias(family, alias) is not None
     except (Unreachable, Unauthorized):

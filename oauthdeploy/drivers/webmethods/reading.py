@@ -33,7 +33,7 @@ from oauthdeploy.model.objects import Association, Client, Revocation, Side, Tru
 from oauthdeploy.model.state import LiveObject, ServerState, TokenCount
 
 SECRET_FIELDS: Final = frozenset({"secret.value"})
-"""What a server never tells about a client."""
+"""The fields of a client that the server never returns."""
 
 FEW: Final = 8
 """So many objects are asked for one by one; for more of them a list is cheaper."""

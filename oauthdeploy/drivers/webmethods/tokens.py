@@ -47,7 +47,7 @@ class Token:
 
     @property
     def same_ids(self) -> tuple[str, ...]:
-        """What tells the row apart from others; never to be shown."""
+        """What identifies the row; never to be shown."""
         return tuple(part.reveal() for part in (self.access_id, self.refresh_id) if part is not None)
 
 

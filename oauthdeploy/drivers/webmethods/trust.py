@@ -29,7 +29,7 @@ SECRETS: Final = frozenset({"clientSecret", "password"})
 
 @dataclass(frozen=True)
 class LiveTrust:
-    """What a resource server trusts, its digest, and the fields of it that the server doesn't tell or that can't be parsed."""
+    """What a resource server trusts, its digest, and the fields that the server doesn't return or that can't be parsed."""
 
     value: Trust
     fingerprint: str
@@ -48,13 +48,13 @@ def read_alias(settings: Any) -> str:
 
 
 def local_trust(server: str) -> LiveTrust:
-    """The server asks itself; that is one choice, so nothing else of it is told or compared."""
+    """The server trusts itself; there is nothing else to read or compare."""
     value = Trust(authorization_server=server, via="local")
     return LiveTrust(value, fingerprint({"alias": LOCAL}), frozenset())
 
 
 def dangling_trust(alias: str, via: str) -> LiveTrust:
-    """The server names an alias that it doesn't have."""
+    """The settings name an alias that does not exist."""
     value = Trust(authorization_server=alias, via="external" if via == "external" else "remote")
     return LiveTrust(value, fingerprint({"alias": alias}), frozenset())
 
@@ -68,7 +68,7 @@ def external_trust(alias: str, body: Any) -> LiveTrust:
 
 
 def remote_trust(alias: str, body: Any, desired: Trust | None) -> LiveTrust:
-    """Trust by a remote server alias; an address that `desired` spells otherwise is told in its spelling. Raises Garbled."""
+    """Trust by a remote server alias; an address keeps the spelling that it has in `desired`. Raises Garbled."""
     raw = an_object(body, "a remote server")
     spelled = desired.endpoint if desired is not None else None
     fields = read_fields(REMOTE, LiveAlias(alias, "remote", raw, spelled))

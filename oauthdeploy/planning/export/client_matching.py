@@ -80,7 +80,7 @@ def _identities(address: Address, there: LiveObject, *, by_id: bool) -> list[Ide
 
 
 def _natural_key(address: Address, there: LiveObject) -> tuple[str, str] | None:
-    """Name and version, where the server tells clients apart by them: then it names no client by its id."""
+    """Name and version, if the object is addressed by them and not by the server's id."""
     value = there.value
     if address.name == there.client_id or not isinstance(value, Client) or not value.name or value.version is None:
         return None

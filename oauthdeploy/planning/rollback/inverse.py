@@ -34,7 +34,7 @@ CHANGED_SINCE: Final = "changed-since"
 NOT_RESTORABLE: Final = "not-restorable"
 END_UNKNOWN: Final = "end-unknown"
 _KEYS: Final = tuple(sorted(marked(Client, NaturalKey)))
-"""By which a server tells clients whose ids it makes itself."""
+"""The fields that identify a client on a server that generates client ids."""
 
 _NO_LIMITS: Final = PolicyLimits(max_deletes="100%", max_updates="100%")
 _NO_PRUNING: Final = PrunePolicy(clients=Prune.NONE, scopes=Prune.NONE, associations=Prune.NONE)
@@ -223,7 +223,7 @@ def _blocked(step: Step) -> bool:
 
 
 def _restored_fields(step: Step) -> Object:
-    """The changed fields as they were, with what a server tells the object by."""
+    """The changed fields as they were, with the fields that identify the object."""
     fields: dict[str, Any] = dict(step.back)
     before = step.before
     if isinstance(before, Client):
@@ -316,7 +316,7 @@ def _changed(step: Step, made: Sequence[Step], live: LiveState, names: _Names) -
 
 
 def _recreated(step: Step, found: LiveObject | None) -> str:
-    """What tells an object from the one that the run deleted; empty where it is the same again."""
+    """The differences between an object and the one that the run deleted; empty if they are equal."""
     if found is None or step.before is None:
         return ""
     differs = _differing(flatten(step.before), found)

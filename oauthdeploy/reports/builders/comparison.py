@@ -43,7 +43,7 @@ def comparison_report(
     omissions: Sequence[Omission] = (),
     beyond: str = "",
 ) -> Report:
-    """The differences between two sides, which their names tell apart.
+    """The differences between two sides, identified by their names.
 
     `missing` is what `left` has and `right` lacks, `unexpected` the reverse; in fields, before is `left` and after is `right`.
     The server of an item's address is the side on which it stands, `right` for a field that differs.

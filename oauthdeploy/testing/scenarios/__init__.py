@@ -1,4 +1,4 @@
-"""The stories that the suite tells about every driver, from easy to hard."""
+"""The scenarios of the contract suite, from easy to hard."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ GROUPS: Final = {
     "block": "Blocked clients",
     "marks": "Ownership",
     "accounts": "Accounts",
-    "unmanaged": "What isn't managed",
+    "unmanaged": "Unmanaged fields",
     "requests": "Requests",
-    "refused": "Rights",
-    "answers": "Answers that say less, or something else",
-    "reading": "Trouble while reading",
-    "writing": "Trouble while writing",
-    "vanished": "Gone meanwhile",
+    "refused": "Permissions",
+    "answers": "Incomplete and unexpected responses",
+    "reading": "Errors while reading",
+    "writing": "Errors while writing",
+    "vanished": "Deleted in the meantime",
 }
 """The parts of the story and their titles, in its order."""
 

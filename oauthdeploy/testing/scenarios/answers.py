@@ -42,7 +42,7 @@ def _unread(planned: Planned) -> list[str]:
 
 @scenario("answers/own access")
 def own_access(bench: Bench) -> None:
-    """A change that ends the driver's own access to the server is a safety stop; or the driver says why there is none"""
+    """A change that ends the driver's own access to the server is a safety stop, or the driver says why there can be none"""
     lockouts = bench.site.info.facts.lockouts
     if lockouts.answer is Answer.UNTESTED or not lockouts.note:
         raise Breach("the facts don't answer whether a manifest can end the driver's own access (lockouts)")
@@ -63,7 +63,7 @@ def own_access(bench: Bench) -> None:
 
 @scenario("answers/filtered list")
 def filtered_list(bench: Bench) -> None:
-    """An account that may not see everything plans no create and no delete, and calls nothing done"""
+    """With an account that may not see everything, nothing is created or deleted, and nothing is reported as done"""
     absence = bench.site.info.facts.absence
     if absence.answer is Answer.UNTESTED or not absence.note:
         raise Breach("the facts don't answer whether an empty or partial answer is proof of absence (absence)")
@@ -97,7 +97,7 @@ def filtered_list(bench: Bench) -> None:
 
 @scenario("answers/odd value", Can.CLIENTS, "clients.description")
 def odd_value(bench: Bench) -> None:
-    """A value that can't be parsed is a difference of its own field where it is managed, is put right, and hides nothing"""
+    """A value that can't be parsed is a difference of its field if that is managed, gets corrected, and hides nothing else"""
     managed = _described(_MARK, "https://shop.example.com/cb")
     bench.settle("a description", managed)
 
@@ -135,7 +135,7 @@ def _require_odd(left_alone: Planned, planned: Planned) -> None:
 
 @scenario("answers/link-only items")
 def link_only_items(bench: Bench) -> None:
-    """A list of links is followed, or its kind is refused; never objects with empty fields, and never absence"""
+    """A list of links is followed, or its kind is refused; never objects with empty fields, never absence"""
     parts = estate(bench)
     bench.settle("a state to read", parts)
 
@@ -167,7 +167,7 @@ def _link(bench: Bench, seen: Seen, item: Any) -> Any:
 
 @scenario("answers/lossy write", Can.CLIENTS, "clients.description")
 def lossy_write(bench: Bench) -> None:
-    """A write that takes along what it was not about is an error of that change"""
+    """A write that also changes something else is an error of that change"""
     bench.settle("a description", _described(_MARK, "https://shop.example.com/cb"))
     planned = bench.plan(_described(None, "https://shop.example.com/other"))
     begun = len(bench.proxy.seen())
@@ -193,7 +193,7 @@ def lossy_write(bench: Bench) -> None:
 
 @scenario("answers/echoed secret", Can.CLIENTS, Can.CLIENT_SECRET_GENERATE, "clients.description")
 def echoed_secret(bench: Bench) -> None:
-    """A secret is delivered with a create and never with an update, and a mask in its place fails the create"""
+    """A secret is delivered with a create and never with an update; a mask in its place fails the create"""
     clients = {"batch": confidential(bench, "batch", description="first")}
     if "secret" not in clients["batch"]:
         raise NoHook("a server on which clients sign in")

@@ -54,7 +54,7 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozens
 
 @scenario("unmanaged/client", Can.CLIENTS, "clients.description")
 def unmanaged_client(bench: Bench) -> None:
-    """Whatever was set on a client by hand survives a change of its description"""
+    """What was set on a client by hand survives a change of its description"""
     before = {"clients": {"web-shop": {"description": "before"}}}
     bench.settle("a client", {"clients": {"web-shop": public(description="before")}})
     after = {"clients": {"web-shop": {"description": "after"}}}
@@ -63,7 +63,7 @@ def unmanaged_client(bench: Bench) -> None:
 
 @scenario("unmanaged/scope", Can.SCOPES, "scopes.description")
 def unmanaged_scope(bench: Bench) -> None:
-    """Whatever was set on a scope by hand survives a change of its description"""
+    """What was set on a scope by hand survives a change of its description"""
     bench.settle("a scope", {"scopes": {"orders.read": simple_scope(bench, description="before")}})
     before = {"scopes": {"orders.read": {"description": "before"}}}
     after = {"scopes": {"orders.read": {"description": "after"}}}
@@ -72,7 +72,7 @@ def unmanaged_scope(bench: Bench) -> None:
 
 @scenario("unmanaged/settings", Can.SETTINGS, "settings.access_token_lifetime")
 def unmanaged_settings(bench: Bench) -> None:
-    """Whatever was set by hand among the settings survives a change of the token lifetime"""
+    """What was set in the settings by hand survives a change of the token lifetime"""
 
     def parts(value: str) -> Parts:
         return {"settings": {"overrides": {bench.site.server: {"access_token_lifetime": value}}}}
@@ -85,7 +85,7 @@ def unmanaged_settings(bench: Bench) -> None:
 
 @scenario("requests/promised")
 def requests_promised(bench: Bench) -> None:
-    """As many requests are sent as the plan says, and as many are reported as the server saw"""
+    """The plan announces as many requests as are sent, and the report counts as many as the server received"""
     parts = estate(bench)
     if not parts:
         raise NoHook("scopes or clients")
@@ -121,7 +121,7 @@ def requests_promised(bench: Bench) -> None:
 
 @scenario("requests/pages", Can.CLIENTS)
 def requests_pages(bench: Bench) -> None:
-    """Reading thirty clients takes no request more for each of them than reading three"""
+    """Reading thirty clients takes no more requests for each of them than reading three"""
     small_estate = estate(bench, clients=3, scopes=1)
     bench.settle("three clients", small_estate)
     small = len(bench.plan(small_estate).requests)
@@ -137,7 +137,7 @@ def requests_pages(bench: Bench) -> None:
 
 @scenario("refused/credentials")
 def wrong_credentials(bench: Bench) -> None:
-    """Wrong credentials are refused before anything is planned, and are not said"""
+    """Wrong credentials are refused before anything is planned, and no output shows them"""
     wrong = bench.site.wrong_credentials()
     if wrong is None:
         raise NoHook("wrong_credentials")
@@ -173,7 +173,7 @@ def reader(bench: Bench) -> None:
 
 @scenario("refused/planning driver")
 def planning_driver(bench: Bench) -> None:
-    """A driver that was opened for planning can't write: what it tries is stopped before it is sent"""
+    """A driver opened for planning can't write: its attempts are stopped before they are sent"""
     parts = estate(bench)
     planned = bench.plan(parts)
     begun = len(bench.proxy.seen())

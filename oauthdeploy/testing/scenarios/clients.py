@@ -28,7 +28,7 @@ from oauthdeploy.testing.scenarios.base import (
 
 @scenario("clients/life", proves=Can.CLIENTS)
 def clients(bench: Bench) -> None:
-    """Clients are made, one is changed, one is deleted, and the rest stays"""
+    """Clients are created, one is changed, one is deleted, and the others stay"""
     one, two = public(), public(redirect_uris=["https://app.example.com/a", "https://app.example.com/b"])
     bench.step("a first client", {"clients": {"web-shop": one}}, {"client/web-shop": "create"})
     both = {"clients": {"web-shop": one, "mobile": two}}
@@ -47,7 +47,7 @@ def clients(bench: Bench) -> None:
 
 @scenario("clients/absent by any name", Can.CLIENTS)
 def absent_by_any_name(bench: Bench) -> None:
-    """A client goes by its key, with the name and version that it has there, and by the server's own id of it"""
+    """A client is deleted by its key, with the name and version that it has on the server, and by the server's own id"""
     natural = {"name": "Web Shop"} if can(bench, "clients.name") else {}
     natural |= {"version": "1"} if can(bench, "clients.version") else {}
     there = {"clients": {"web-shop": public(**natural), "mobile": public()}}
@@ -80,25 +80,25 @@ def _natural_key(bench: Bench, field: str, first: Any, second: Any) -> None:
 
 @scenario("clients/name", Can.CLIENTS, proves="clients.name")
 def client_name(bench: Bench) -> None:
-    """A client has a name for people; where the key is the client_id it changes, and the client stays the same one"""
+    """A client has a display name; if the key is the client_id, the name can change and the client stays the same"""
     _natural_key(bench, "name", "Web Shop", "Boutique no 1")
 
 
 @scenario("clients/version", Can.CLIENTS, proves="clients.version")
 def client_version(bench: Bench) -> None:
-    """A client has a version; where the key is the client_id it changes, and the client stays the same one"""
+    """A client has a version; if the key is the client_id, the version can change and the client stays the same"""
     _natural_key(bench, "version", "1", "2")
 
 
 @scenario("clients/description", Can.CLIENTS, proves="clients.description")
 def client_description(bench: Bench) -> None:
-    """A client's description changes, in letters of all kinds"""
+    """A client's description changes, with characters of many scripts"""
     _client_field(bench, "description", "The shop's front end", 'La "vitrine" - 店')
 
 
 @scenario("clients/tokens", Can.CLIENTS, proves="clients.tokens.access_lifetime")
 def client_tokens(bench: Bench) -> None:
-    """The client's tokens live longer, and shorter again"""
+    """The client's tokens get a longer lifetime, and a shorter one again"""
     _client_field(bench, "tokens", {"access_lifetime": "10m"}, {"access_lifetime": "15m"}, "tokens.access_lifetime")
 
 
@@ -116,7 +116,7 @@ def client_refresh_count(bench: Bench) -> None:
 
 @scenario("clients/types", Can.CLIENTS, proves="clients.type")
 def client_types(bench: Bench) -> None:
-    """A client can keep a secret or can't, as the manifest says"""
+    """A client is confidential or public, as the manifest says"""
     parts = {"clients": {"web-shop": public(), "batch": confidential(bench, "batch")}}
     planned = bench.step("one of each type", parts, {"client/web-shop": "create", "client/batch": "create"}).after
     require_written(bench, planned, "client/web-shop", "type")
@@ -131,7 +131,7 @@ def client_enabled(bench: Bench) -> None:
 
 @scenario("clients/grants", Can.CLIENTS, proves="clients.grants")
 def client_grants(bench: Bench) -> None:
-    """A client may use another grant, and no longer; the order of grants means nothing"""
+    """A client may use another grant, then no longer; the order of grants doesn't matter"""
 
     def parts(*grants: str) -> Parts:
         return {"clients": {"web-shop": confidential(bench, "web-shop", grants=grants, redirect_uris=[CALLBACK])}}
@@ -157,31 +157,31 @@ def _grant(bench: Bench, grant: str) -> None:
 
 @scenario("clients/implicit grant", Can.CLIENTS, proves=Can.GRANT_IMPLICIT)
 def grant_implicit(bench: Bench) -> None:
-    """A client may use the implicit grant, and no longer"""
+    """A client may use the implicit grant, then no longer"""
     _grant(bench, "implicit")
 
 
 @scenario("clients/password grant", Can.CLIENTS, proves=Can.GRANT_PASSWORD)
 def grant_password(bench: Bench) -> None:
-    """A client may use the password grant, and no longer"""
+    """A client may use the password grant, then no longer"""
     _grant(bench, "password")
 
 
 @scenario("clients/device grant", Can.CLIENTS, proves=Can.GRANT_DEVICE_CODE)
 def grant_device_code(bench: Bench) -> None:
-    """A client may use the device grant of RFC 8628, and no longer"""
+    """A client may use the device grant of RFC 8628, then no longer"""
     _grant(bench, "device_code")
 
 
 @scenario("clients/CIBA grant", Can.CLIENTS, proves=Can.GRANT_CIBA)
 def grant_ciba(bench: Bench) -> None:
-    """A client may use the grant of OpenID Connect CIBA, and no longer"""
+    """A client may use the grant of OpenID Connect CIBA, then no longer"""
     _grant(bench, "ciba")
 
 
 @scenario("clients/token exchange", Can.CLIENTS, proves=Can.GRANT_TOKEN_EXCHANGE)
 def grant_token_exchange(bench: Bench) -> None:
-    """A client may exchange tokens (RFC 8693), and no longer"""
+    """A client may exchange tokens (RFC 8693), then no longer"""
     _grant(bench, "token_exchange")
 
 
@@ -197,7 +197,7 @@ def client_id(bench: Bench) -> None:
 
 @scenario("clients/rename", Can.CLIENTS, proves=Can.CLIENT_RENAME)
 def client_rename(bench: Bench) -> None:
-    """A client is renamed: changed in place, not made anew, with all else kept"""
+    """A client is renamed in place, not created again; everything else is kept"""
     before = {"clients": {"web-shop": public(redirect_uris=[CALLBACK, "https://shop.example.com/other"])}}
     planned = bench.step("a client", before, {"client/web-shop": "create"}).after
     former = planned.manifest.desired.objects[bench.address("client/web-shop")]
@@ -223,7 +223,7 @@ def client_type(bench: Bench) -> None:
 
 @scenario("clients/replace", Can.CLIENTS)
 def client_replace(bench: Bench) -> None:
-    """A change of type converges, whether the server changes a client in place or it has to be made anew"""
+    """A change of type converges, whether the server changes the client in place or it must be created again"""
     before = {"clients": {"web-shop": public()}}
     bench.step("a public client", before, {"client/web-shop": "create"})
     after = {"clients": {"web-shop": confidential(bench, "web-shop", redirect_uris=[CALLBACK])}}
@@ -234,7 +234,7 @@ def client_replace(bench: Bench) -> None:
 
 @scenario("clients/prune", Can.CLIENTS)
 def clients_pruned(bench: Bench) -> None:
-    """Clients that the manifest doesn't name are kept, until it asks to prune all"""
+    """Clients that the manifest doesn't name are kept unless it prunes all"""
     kept = {"web-shop": public()}
     both = {"clients": {**kept, "stray": public()}}
     bench.step("two clients", both, {"client/web-shop": "create", "client/stray": "create"})
@@ -257,7 +257,7 @@ def _signs_in(bench: Bench, client: str, secret: str, *, wanted: bool = True) ->
 
 @scenario("secrets/generated", Can.CLIENTS, proves=Can.CLIENT_SECRET_GENERATE)
 def secret_generated(bench: Bench) -> None:
-    """The server makes a secret: it is handed over once, it works, and it is said nowhere"""
+    """The server generates a secret: it is delivered once, it works, and no output shows it"""
     secret = {"generate": True, "deliver_to": {"file": "batch.json", "format": "json"}}
     parts = {"clients": {"batch": {**confidential(bench, "batch"), "secret": secret}}}
     bench.step("a client with a secret of the server's", parts, {"client/batch": "create"})
@@ -268,7 +268,7 @@ def secret_generated(bench: Bench) -> None:
 
 @scenario("secrets/given", Can.CLIENTS, proves=Can.CLIENT_SECRET_CHOICE)
 def secret_given(bench: Bench) -> None:
-    """The manifest gives a secret by reference: it works, and it is said nowhere"""
+    """The manifest gives a secret by reference: it works, and no output shows it"""
     given = "given-in-the-manifest-41f7aa"
     fields = {**confidential(bench, "batch"), "secret": {"value": bench.secret("GIVEN", given)}}
     parts = {"clients": {"batch": fields}}
@@ -279,7 +279,7 @@ def secret_given(bench: Bench) -> None:
 
 @scenario("secrets/read", Can.CLIENTS, Can.CLIENT_SECRET_CHOICE, proves=Can.CLIENT_SECRET_READ)
 def secret_read(bench: Bench) -> None:
-    """The server tells a secret, so that it is compared: another one is a difference, the same one is none"""
+    """The server returns a secret, so it is compared: another secret is a difference, the same one isn't"""
     secret = {"value": bench.secret("GIVEN", "first-secret-9d2e41")}
     parts = {"clients": {"batch": {**confidential(bench, "batch"), "secret": secret}}}
     planned = bench.step("a client with a given secret", parts, {"client/batch": "create"}).after
@@ -312,7 +312,7 @@ def secret_rotated(bench: Bench) -> None:
 
 @scenario("secrets/kept", Can.CLIENTS)
 def secret_kept(bench: Bench) -> None:
-    """A client's secret still works after other fields of it were changed"""
+    """A client's secret still works after its other fields have changed"""
     fields = confidential(bench, "batch")
     parts = {"clients": {"batch": fields}}
     planned = bench.step("a client with a secret", parts, {"client/batch": "create"}).after

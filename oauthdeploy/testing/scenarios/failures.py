@@ -53,13 +53,13 @@ def _read_through(bench: Bench, fault: Fault, *allowed: str) -> None:
 
 @scenario("reading/401")
 def read_401(bench: Bench) -> None:
-    """401 while reading is an error, and never absence"""
+    """401 while reading is an error, never absence"""
     _read_through(bench, Fault("401", 401))
 
 
 @scenario("reading/403")
 def read_403(bench: Bench) -> None:
-    """403 while reading is an error or an unreadable kind, and never absence"""
+    """403 while reading is an error or an unreadable kind, never absence"""
     _read_through(bench, Fault("403", 403))
 
 
@@ -71,32 +71,32 @@ def read_404(bench: Bench) -> None:
 
 @scenario("reading/500")
 def read_500(bench: Bench) -> None:
-    """500 while reading is an error or an unreadable kind, and never absence"""
+    """500 while reading is an error or an unreadable kind, never absence"""
     _read_through(bench, Fault("500", 500))
 
 
 @scenario("reading/garbage")
 def read_garbage(bench: Bench) -> None:
-    """Garbage in a good answer is an error or an unreadable kind, and never absence"""
+    """Garbage in a successful response is an error or an unreadable kind, never absence"""
     _read_through(bench, Fault("garbage", 200, _GARBAGE, after=True))
 
 
 @scenario("reading/a page")
 def read_page(bench: Bench) -> None:
-    """A sign-in page in the place of an answer is an error or an unreadable kind, and never absence"""
+    """A sign-in page in place of a response is an error or an unreadable kind, never absence"""
     _read_through(bench, Fault("a page", 200, _PAGE, {"Content-Type": "text/html"}))
 
 
 @scenario("reading/other shapes")
 def read_shapes(bench: Bench) -> None:
-    """Sound JSON of another shape than the API's is an error or an unreadable kind, and never absence"""
+    """Valid JSON of another shape than the API's is an error or an unreadable kind, never absence"""
     for body in (b'"text"', b"7", b"[[]]", b'[{"unexpected": true}]', b'{"unexpected": true}'):
         _read_through(bench, Fault(f"the body {body.decode()}", 200, body))
 
 
 @scenario("reading/429")
 def read_429(bench: Bench) -> None:
-    """429 once while reading is waited for and tried again, at every request"""
+    """One 429 while reading is waited out and retried, at every request"""
     parts = estate(bench)
     undisturbed = bench.settle("a state to read", parts)
     fault = Fault("429", 429, headers={"Retry-After": "0", "Content-Type": "application/json"})
@@ -194,32 +194,32 @@ def _untrue(report: ApplyReport, after: Planned) -> Iterator[str]:
 
 @scenario("writing/refused")
 def write_refused(bench: Bench) -> None:
-    """401, 403, 404 and 409 to a write: told as failed, and made good by one more apply"""
+    """401, 403, 404 and 409 to a write: reported as failed, and corrected by the next apply"""
     _write_through(bench, Fault("401", 401), Fault("403", 403), Fault("404", 404), Fault("409", 409))
 
 
 @scenario("writing/failing")
 def write_failing(bench: Bench) -> None:
-    """500 to a write, before and after the server has acted: told truly, and made good by one more apply"""
+    """500 to a write, before or after the server has acted: reported correctly, and corrected by the next apply"""
     _write_through(bench, Fault("500 before", 500), Fault("500 after", 500, after=True), lasting=False)
 
 
 @scenario("writing/garbled")
 def write_garbled(bench: Bench) -> None:
-    """Garbage or a page in answer to a write that was carried out: told truly, and made good by one more apply"""
+    """Garbage or a page in response to a write that was carried out: reported correctly, and corrected by the next apply"""
     page = Fault("a page", 200, _PAGE, {"Content-Type": "text/html"}, after=True)
     _write_through(bench, Fault("garbage", 200, _GARBAGE, after=True), page, lasting=False)
 
 
 @scenario("writing/broken off")
 def write_broken(bench: Bench) -> None:
-    """A connection that breaks before or after a write was carried out: told truly, and made good by one more apply"""
+    """A connection that breaks before or after a write was carried out: reported correctly, and corrected by the next apply"""
     _write_through(bench, Fault("break before", drop=True), Fault("break after", drop=True, after=True), lasting=False)
 
 
 @scenario("writing/429")
 def write_429(bench: Bench) -> None:
-    """429 once to a write is waited for and tried again: the apply succeeds"""
+    """One 429 to a write is waited out and retried: the apply succeeds"""
     first, second = _two_states(bench)
     if not first:
         raise NoHook("scopes or clients")
@@ -263,7 +263,7 @@ def _vanish(bench: Bench, before: Parts, absent: Parts, after: Parts) -> None:
 
 @scenario("vanished/client", Can.CLIENTS)
 def vanished_client(bench: Bench) -> None:
-    """A client that is gone when it is to be changed or deleted: an error of ours, or done; never a crash"""
+    """A client that has disappeared before it is changed or deleted: an error or done, never a crash"""
     before = {"clients": {"web-shop": public()}}
     absent = {"clients": {"web-shop": {"state": "absent"}}}
     _vanish(bench, before, absent, {"clients": {"web-shop": public(redirect_uris=["https://new.example.com/cb"])}})
@@ -272,7 +272,7 @@ def vanished_client(bench: Bench) -> None:
 
 @scenario("vanished/scope", Can.SCOPES, "scopes.description")
 def vanished_scope(bench: Bench) -> None:
-    """A scope that is gone when it is to be changed or deleted: an error of ours, or done; never a crash"""
+    """A scope that has disappeared before it is changed or deleted: an error or done, never a crash"""
     before = {"scopes": {"orders.read": {"description": "before"}}}
     absent = {"scopes": {"orders.read": {"state": "absent"}}}
     _vanish(bench, before, absent, {"scopes": {"orders.read": {"description": "after"}}})

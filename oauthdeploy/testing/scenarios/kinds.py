@@ -121,7 +121,7 @@ def simple_scope(bench: Bench, **more: Any) -> dict[str, Any]:
 
 @scenario("scopes/life", proves=Can.SCOPES)
 def scopes(bench: Bench) -> None:
-    """Scopes are made, one is left alone, one is deleted, and the rest stays"""
+    """Scopes are created, one is left unchanged, one is deleted, and the others stay"""
     one, two = simple_scope(bench), simple_scope(bench)
     bench.step("a first scope", {"scopes": {"orders.read": one}}, {"scope/orders.read": "create"})
     both = {"scopes": {"orders.read": one, "orders.write": two}}
@@ -134,7 +134,7 @@ def scopes(bench: Bench) -> None:
 
 @scenario("scopes/description", Can.SCOPES, proves="scopes.description")
 def scope_description(bench: Bench) -> None:
-    """A scope's description changes, in letters of all kinds"""
+    """A scope's description changes, with characters of many scripts"""
 
     def parts(value: Any) -> Parts:
         return {"scopes": {"orders.read": simple_scope(bench, description=value)}}
@@ -145,7 +145,7 @@ def scope_description(bench: Bench) -> None:
 
 @scenario("scopes/resources", Can.SCOPES, proves="scopes.resources")
 def scope_resources(bench: Bench) -> None:
-    """A scope opens more resources, and fewer again, in whatever order they are written"""
+    """A scope gets more resources, and fewer again, in any order"""
 
     def parts(value: Any) -> Parts:
         return {"scopes": {"orders.read": {"resources": value}}}
@@ -158,7 +158,7 @@ def scope_resources(bench: Bench) -> None:
 
 @scenario("scopes/url templates", Can.SCOPES, proves="scopes.url_templates")
 def scope_url_templates(bench: Bench) -> None:
-    """A scope opens URL templates, and others"""
+    """A scope gets URL templates, then others"""
 
     def parts(value: Any) -> Parts:
         return {"scopes": {"orders.read": simple_scope(bench, url_templates=value)}}
@@ -171,7 +171,7 @@ def scope_url_templates(bench: Bench) -> None:
 
 @scenario("scopes/external", Can.SCOPES)
 def external_scope(bench: Bench) -> None:
-    """A scope that another manifest owns is referred to and stays as it is; that it isn't there is an error"""
+    """A scope that another manifest owns can be referenced and stays as it is; if it is missing, that is an error"""
     theirs = {"scopes": {"orders.read": {"external": True}}}
     found = [item.rule for item in bench.plan(theirs).plan.diagnostics.errors]
     if found != ["external-missing"]:
@@ -192,7 +192,7 @@ def external_scope(bench: Bench) -> None:
 
 @scenario("scopes/prune", Can.SCOPES)
 def scopes_pruned(bench: Bench) -> None:
-    """Scopes that the manifest doesn't name are kept, until it asks to prune all"""
+    """Scopes that the manifest doesn't name are kept unless it prunes all"""
     kept = {"orders.read": simple_scope(bench)}
     both = {"scopes": {**kept, "stray": simple_scope(bench)}}
     bench.step("two scopes", both, {"scope/orders.read": "create", "scope/stray": "create"})
@@ -207,7 +207,7 @@ def scopes_pruned(bench: Bench) -> None:
 
 @scenario("associations/life", Can.CLIENTS, Can.SCOPES, proves=Can.ASSOCIATIONS)
 def associations(bench: Bench) -> None:
-    """A client may ask for scopes: one more, one less, seen from either end; then for none"""
+    """A client may request scopes: one more, one fewer, written from either side; then none"""
     things = {
         "clients": {"web-shop": public(), "mobile": public()},
         "scopes": {"orders.read": simple_scope(bench), "orders.write": simple_scope(bench)},
@@ -229,7 +229,7 @@ def associations(bench: Bench) -> None:
 
 @scenario("associations/all at once", Can.CLIENTS, Can.SCOPES, Can.ASSOCIATIONS)
 def associations_at_once(bench: Bench) -> None:
-    """Scopes, clients and associations are made in one apply, and go in one apply"""
+    """Scopes, clients and associations are created in one apply, and deleted in one apply"""
     scope_names, client_names = ("a.read", "a.write", "b.read"), ("one", "two")
     parts: dict[str, Any] = {
         "scopes": {name: simple_scope(bench) for name in scope_names},

@@ -41,7 +41,7 @@ def _trust(bench: Bench, via: str) -> None:
 
 @scenario("trust/any", proves=Can.TRUST)
 def trust(bench: Bench) -> None:
-    """A resource server is told whom to believe, then another one, then the first again"""
+    """A resource server trusts one authorization server, then another, then the first again"""
     ways = {"local": Can.TRUST, "remote": Can.TRUST_REMOTE, "external": Can.TRUST_EXTERNAL, "jwt": Can.TRUST_JWT}
     known = {way: bench.site.trusted(way) for way, able in ways.items() if can(bench, able)}
     targets = list(dict.fromkeys(target for target in known.values() if target is not None))
@@ -61,13 +61,13 @@ def trust_remote(bench: Bench) -> None:
 
 @scenario("trust/external", Can.TRUST, proves=Can.TRUST_EXTERNAL)
 def trust_external(bench: Bench) -> None:
-    """A server is trusted that is asked about tokens (RFC 7662)"""
+    """A server is trusted by introspection (RFC 7662)"""
     _trust(bench, "external")
 
 
 @scenario("trust/jwt", Can.TRUST, proves=Can.TRUST_JWT)
 def trust_jwt(bench: Bench) -> None:
-    """A server is trusted whose tokens are verified by its keys (RFC 9068)"""
+    """A server is trusted by verifying its tokens with its keys (RFC 9068)"""
     _trust(bench, "jwt")
 
 
@@ -134,7 +134,7 @@ def _handles(bench: Bench, planned: Planned) -> frozenset[str]:
 
 @scenario("tokens/delete", Can.CLIENTS, proves=Can.TOKENS_DELETE)
 def tokens_delete(bench: Bench) -> None:
-    """All tokens of a client are deleted; those of another one live on; new ones are issued"""
+    """All tokens of a client are deleted; those of another client stay valid; new ones are issued"""
     parts, planned = _with_tokens(bench)
     mine, other = token(bench, _BATCH, planned), token(bench, "other", planned)
     _require_tokens(bench, {"a fresh token": mine, "another fresh token": other}, {})
@@ -198,7 +198,7 @@ def _require_refused(bench: Bench, client: str, *, wanted: bool, issued: datetim
 
 @scenario("tokens/refuse", Can.CLIENTS, proves=Can.TOKENS_REFUSE)
 def tokens_refuse(bench: Bench) -> None:
-    """A resource server that lists no tokens refuses those that a client was given until now, and none of another client's"""
+    """A resource server without a token list refuses the tokens that a client has now, and none of another client's"""
     early, late = datetime.now(UTC) - timedelta(minutes=5), datetime.now(UTC) + timedelta(hours=1)
     parts, _planned = _with_tokens(bench)
     _require_refused(bench, _BATCH, wanted=False, issued=early)
@@ -230,7 +230,7 @@ def tokens_refuse_scope(bench: Bench) -> None:
 
 @scenario("block/any", Can.CLIENTS, proves=Can.BLOCK_CLIENT)
 def block(bench: Bench) -> None:
-    """A client is blocked, stays blocked while the entry stands, and is enabled when it is gone"""
+    """A client is blocked, stays blocked while the entry exists, and is enabled once it is removed"""
     side = sorted(bench.site.role.sides)[0].value
     parts = {"clients": {_BATCH: confidential(bench, _BATCH, enabled=True)}}
     planned = bench.step("a client", parts, {f"client/{_BATCH}": "create"}).after
@@ -250,7 +250,7 @@ def block(bench: Bench) -> None:
 
 @scenario("marks/ownership", Can.CLIENTS, proves=Can.MARKS)
 def marks(bench: Bench) -> None:
-    """Objects carry the manifest's mark: another manifest sees whose they are, and only the owner prunes them"""
+    """Objects carry the manifest's mark: another manifest sees the owner, and only the owner prunes them"""
     parts = {"clients": {"web-shop": public()}}
     planned = bench.step("a client", parts, {"client/web-shop": "create"}).after
     live = bench.live(planned, "client/web-shop")
@@ -280,7 +280,7 @@ def marks(bench: Bench) -> None:
 
 @scenario("accounts/list", proves=Can.USERS_LIST)
 def accounts(bench: Bench) -> None:
-    """The server tells which accounts there are"""
+    """The server lists its accounts"""
     known = bench.site.account()
     if known is None:
         raise NoHook("account")
