@@ -97,8 +97,8 @@ def page(drivers: Sequence[DriverFacts], sites: Sequence[SiteResults]) -> str:
         "## What a run showed",
         "",
         "works: every step of the scenario succeeded. no: the driver declares that it doesn't support this, and the run",
-        "confirmed it. left out: the server might accept it, but the driver leaves it out by choice. -: the scenario needs something that",
-        "the driver doesn't support. not tried: the site of the run has no hook for it.",
+        "confirmed it. left out: the server might accept it, but the driver leaves it out by choice. -: the scenario needs",
+        "something that the driver doesn't support. not tried: the site of the run has no hook for it.",
         "",
         *_table(["site", "driver", "role", "server"], [[s.name, s.driver, s.role, s.server] for s in sites]),
     ]
