@@ -3,14 +3,14 @@
 OAuthDeployError                     1
 ├── UsageError                      64   the command line is wrong
 ├── ManifestInvalid                  3   holds every diagnostic of the run
-├── ServerError                      1   a server's answer; holds server, method, path, status, its words
+├── ServerError                      8   a server's answer; holds server, method, path, status, its words
 │   ├── Unreachable                  8   no answer: refused, timed out, TLS failed
 │   ├── Unauthorized                 8   401: the credentials are not accepted
 │   ├── Forbidden                    8   403: accepted, but not for this
-│   ├── NotFound                     1   404
+│   ├── NotFound                     8   404
 │   ├── Conflict                     1   409: exists already, or in use
-│   ├── Rejected                     1   any other 4xx: the server declined the request
-│   ├── UnexpectedAnswer             1   not the protocol: wrong status, type or shape
+│   ├── Rejected                     8   any other 4xx: the server declined the request
+│   ├── UnexpectedAnswer             8   not the protocol: wrong status, type or shape
 │   └── Unsupported                  8   the server answers, but lacks what the plan needs
 ├── ServersFailed                  1/8   several servers at once; 8 if any member's is; holds all members
 ├── WriteRefused                     1   a write on the read-only transport: a bug in oauthdeploy
@@ -66,8 +66,11 @@ class ServerError(OAuthDeployError):
     """A server did not carry out a request. `words` are the server's own, already free of secrets and cut to length.
 
     `uncertain` is true where a write was sent and nobody knows whether the server carried it out.
+
+    One that ends a command answered a read, so something is not known; a write that fails is the outcome of its change.
     """
 
+    exit_code = ExitCode.UNREACHABLE
     rule = "server-error"
 
     def __init__(
@@ -99,21 +102,18 @@ class ServerError(OAuthDeployError):
 class Unreachable(ServerError):
     """No answer came: connection refused or reset, name unknown, time out, TLS failed."""
 
-    exit_code = ExitCode.UNREACHABLE
     rule = "server-unreachable"
 
 
 class Unauthorized(ServerError):
     """401: the server doesn't accept the credentials."""
 
-    exit_code = ExitCode.UNREACHABLE
     rule = "credentials-refused"
 
 
 class Forbidden(ServerError):
     """403: the credentials are accepted, but not for this request."""
 
-    exit_code = ExitCode.UNREACHABLE
     rule = "permission-denied"
 
 
@@ -126,6 +126,7 @@ class NotFound(ServerError):
 class Conflict(ServerError):
     """409: it exists already, or something still uses it."""
 
+    exit_code = ExitCode.ERROR
     rule = "conflict"
 
 
@@ -144,7 +145,6 @@ class UnexpectedAnswer(ServerError):
 class Unsupported(ServerError):
     """The server works, but doesn't offer what the plan needs."""
 
-    exit_code = ExitCode.UNREACHABLE
     rule = "server-lacks-api"
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.core.errors import DeliveryFailed, LockLost, OAuthDeployError, ServerError, StalePlan
 from oauthdeploy.core.secrets import MASK, Secret
-from oauthdeploy.planning.changes import Change, FieldChange, Risk
+from oauthdeploy.planning.changes import Action, Change, FieldChange, Risk
+from oauthdeploy.planning.normalize import same
 from oauthdeploy.planning.risk import Direction, effect_of
 
 BUG = "This is a bug in oauthdeploy."
@@ -133,13 +133,23 @@ def no_answer(
     return about(change, found.rule, found.summary, detail, NEW_SECRET if secret_lost else "Apply again.")
 
 
-def not_kept(address: Address, field: FieldChange) -> Diagnostic:
+def not_kept(change: Change, field: FieldChange) -> Diagnostic:
     """A field that the server dropped or wrote in its own way: `before` is what it has, `after` what was sent.
 
-    Texts and names for people are a warning. Any other field decides who may do what, so the change has failed.
+    A text or name for people that was stored in another form is a warning. Any other field decides who may do what, and one
+    that still has the value from before the change has not changed at all: then the change has failed.
     """
-    effect = effect_of(address.kind, field)
+    effect = effect_of(change.address.kind, field)
     detail = f"{field.path}: sent {shown(field.after)}, the server has {shown(field.before)}."
+    unchanged = any(one.path == field.path and same(one.before, field.before) for one in change.fields)
+    if change.action is Action.UPDATE and unchanged:
+        return Diagnostic(
+            NOT_IN_FORCE,
+            "A change had no effect, because the server kept the old value",
+            detail=detail,
+            fix="Check whether the server supports the value; then write one that it stores, or leave the field out.",
+            address=str(change.address),
+        )
     if effect.direction is Direction.SIDEWAYS and effect.risk <= Risk.LOW:
         return Diagnostic(
             NOT_KEPT,
@@ -147,14 +157,14 @@ def not_kept(address: Address, field: FieldChange) -> Diagnostic:
             detail=detail,
             fix="Write the value as the server stores it, or leave the field out so that it is not managed.",
             severity=Severity.WARNING,
-            address=str(address),
+            address=str(change.address),
         )
     return Diagnostic(
         NOT_IN_FORCE,
         "A field is not in force, because the server did not store it as it was sent",
         detail=detail,
         fix="Check whether the server supports the value; then write one that it stores, or leave the field out.",
-        address=str(address),
+        address=str(change.address),
     )
 
 

@@ -259,7 +259,7 @@ def unkept(change: Change, answer: Applied) -> Sequence[Diagnostic]:
     wanted, have = wanted_fields(change.desired), flatten(left)
     paths = {field.path for field in change.fields} if change.action is Action.UPDATE else set(wanted)
     found = [
-        apply_findings.not_kept(change.address, FieldChange(path, answer.unparsed[path], wanted.get(path)))
+        apply_findings.not_kept(change, FieldChange(path, answer.unparsed[path], wanted.get(path)))
         for path in sorted(paths & answer.unparsed.keys())
     ]
     for path in sorted(paths & wanted.keys() & have.keys()):
@@ -269,7 +269,7 @@ def unkept(change: Change, answer: Applied) -> Sequence[Diagnostic]:
             continue
         kept = () if have[path] is None and isinstance(value, tuple) else have[path]
         if not same(kept, value):
-            found.append(apply_findings.not_kept(change.address, FieldChange(path, have[path], value)))
+            found.append(apply_findings.not_kept(change, FieldChange(path, have[path], value)))
     return found
 
 

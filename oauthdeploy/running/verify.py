@@ -142,7 +142,7 @@ def _findings(change: Change, readback: _Readback) -> Sequence[Diagnostic]:
     if left is not None and isinstance(change.desired, Revocation):
         return [_cut_off(change, field) for field in left.fields]
     if left is not None and left.action is Action.UPDATE:
-        return [apply_findings.not_kept(address, field) for field in left.fields]
+        return [apply_findings.not_kept(change, field) for field in left.fields]
     if change.action is Action.DELETE:
         detail = "It still exists, or exists again."
     elif left is not None and left.action is Action.CREATE:

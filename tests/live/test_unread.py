@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import flask
 import pytest
 
 from tests.live.conftest import Pair, Result
@@ -45,6 +46,26 @@ def test_a_managed_kind_that_can_not_be_read_ends_with_8_and_is_named_last(
     assert {"server": "login", "kind": "scope", "why": "403 Forbidden", "hidden": False} in document.get(
         "unread", unread
     )
+
+
+@pytest.mark.parametrize("answer", [b"", b"{}", b"<html>Sign in</html>", b'{"requireHTTPS": tr'])
+def test_settings_in_an_unknown_shape_end_every_command_with_8(deployed: Pair, answer: bytes) -> None:
+    """A server that answers 200 with something else says nothing of its settings."""
+    manifest = deployed.folder / "oauthdeploy.yaml"
+    sections = manifest.read_text().split("settings:")[0]
+    manifest.write_text(sections + "settings: {require_https: true, authorization_code_lifetime: 10m}\n")
+    assert deployed.run("apply", "--yes").code == 0
+
+    def other(response: flask.Response) -> flask.Response:
+        if flask.request.method == "GET" and flask.request.path.rstrip("/") == "/admin/oauth/globalsetting":
+            response.set_data(answer)
+        return response
+
+    deployed.login.app.after_request_funcs.setdefault(None, []).append(other)
+    for command in (("plan",), ("drift",), ("validate", "--online"), ("ping",), ("export",), ("apply", "--yes")):
+        found = deployed.run(*command)
+        assert found.code == 8, (command, found.out + found.err)
+        assert "match the manifest" not in found.out
 
 
 def test_an_export_of_what_can_not_be_read_is_written_and_ends_with_8(deployed: Pair) -> None:

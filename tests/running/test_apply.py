@@ -623,6 +623,17 @@ def test_a_security_field_that_the_server_did_not_keep_is_an_error(
     assert (found.rule, found.address) == ("not-in-force", "client/x@login")
 
 
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_change_without_any_effect_is_an_error(estate: Estate, verify: bool) -> None:
+    """A text for people that the server rewrote is a warning; one that it answered 200 to and left alone has not changed."""
+    estate.login.objects[WRITE_AS] = Scope(description="old")
+    estate.login.keeps = lambda _address, value: value.model_copy(update={"description": "old"})
+    changed = update(WRITE_AS, Scope(description="old"), Scope(description="new"), "description")
+    report = estate.apply(plan_of(changed), verify=verify)
+    (found,) = report.verification.errors
+    assert (found.rule, found.detail) == ("not-in-force", "description: sent new, the server has old.")
+
+
 def test_an_option_that_the_server_did_not_keep_is_an_error(estate: Estate) -> None:
     """What a driver's own option opens is not known here, so it counts as much as any field."""
     estate.login.keeps = lambda _address, value: value.model_copy(update={"options": {"memory": {"pkce": "none"}}})

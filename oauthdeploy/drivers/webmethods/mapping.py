@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oauthdeploy.core.secrets import Secret, is_masked
-from oauthdeploy.drivers.field_table import read_fields, write_fields
+from oauthdeploy.drivers.field_table import keys_of, read_fields, write_fields
 from oauthdeploy.drivers.json_values import (
     FieldReader,
     Garbled,
@@ -36,8 +36,13 @@ class LiveSettings:
 
 
 def read_settings(body: Any) -> LiveSettings:
-    """Settings of a GlobalSetting; what the server does not return stays unset. Raises Garbled for what is not an object."""
+    """Settings of a GlobalSetting; what the server does not return stays unset.
+
+    Raises Garbled for what is not an object, and for one without any setting: it would pass for a server with all defaults.
+    """
     raw = an_object(body, "the settings")
+    if raw.keys().isdisjoint(key for path in SETTINGS for key in keys_of(SETTINGS, path)):
+        raise Garbled("the settings have no known field")
     fields = read_fields(SETTINGS, raw)
     return LiveSettings(fields.build(Settings), settings_fingerprint(body), fields.unparsed)
 

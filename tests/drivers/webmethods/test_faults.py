@@ -246,7 +246,7 @@ GOOD_LISTS = (
         (on("GET", "/admin/oauth/scope", says({"message": "oops"}, 500)), {Kind.SCOPE}),
         (on("GET", "/admin/oauth/scope", Says(body=b"<p>", content_type="text/html")), {Kind.SCOPE}),
         (on("GET", "/admin/oauth/globalsetting", says([])), {Kind.SETTINGS, Kind.TRUST}),
-        (on("GET", "/admin/oauth/globalsetting", says({"authServerAlias": 7})), {Kind.TRUST}),
+        (on("GET", "/admin/oauth/globalsetting", says({"requireHTTPS": True, "authServerAlias": 7})), {Kind.TRUST}),
         (
             on("GET", "/admin/oauth/client", says({"clients": [RAW_CLIENT, {"name": "x", "url": "/y"}]})),
             {Kind.CLIENT, Kind.ASSOCIATION, Kind.REVOCATION},

@@ -230,6 +230,13 @@ def test_settings_that_are_no_object_are_garbled() -> None:
         read_settings("x")
 
 
+@pytest.mark.parametrize("told", [{}, {"message": "ok"}, {"authServerAlias": "local"}])
+def test_settings_without_a_setting_are_garbled(told: dict[str, Any]) -> None:
+    """Read as a server that leaves everything at its default, they would match a manifest that wants the defaults."""
+    with pytest.raises(Garbled):
+        read_settings(told)
+
+
 def test_a_code_may_never_expire() -> None:
     """watt.server.oauth.authCode.expirySeconds takes -1 for never, and so is it read and written."""
     live = read_settings({"authCodeLifetimeSeconds": -1})

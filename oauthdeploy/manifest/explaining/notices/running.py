@@ -159,7 +159,8 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "error",
         "A field is not in force",
         "The server accepted the request, but dropped or rewrote a field that decides who may do what, such as PKCE, a "
-        "redirect URI or a lifetime. The change has failed, and the next plan shows it again.",
+        "redirect URI or a lifetime; or it kept the old value of any field. The change has failed, and the next plan shows "
+        "it again.",
         "Check whether the server supports the value; then write one that it stores, or leave the field out.",
     ),
     (
