@@ -9,6 +9,7 @@ from typing import Final
 
 from oauthdeploy.core.addresses import Address, AddressError, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
+from oauthdeploy.core.diagnostics import Path as Place
 from oauthdeploy.core.errors import JournalFailed
 from oauthdeploy.model.fields import parse_time
 from oauthdeploy.model.objects import Client, DeliverTo, Side
@@ -60,22 +61,16 @@ def lost_secrets(
             severity=Severity.WARNING,
         )
     for address, target in sorted(awaited.items()):
+        place = desired.places.get(address, ())
         if address in owed:
-            summary, detail, rule = "The secret of a client was probably lost", owed[address], SECRET_LOST
+            yield _warning(SECRET_LOST, "The secret of a client was probably lost", owed[address], address, place)
         elif target.file is not None and not (base / target.file).exists():
-            summary, rule = "The delivered secret of a client is not there", "secret-not-there"
-            detail = f"{address} exists, and {target.file} does not. The server does not tell the secret again."
-        else:
-            continue
-        yield Diagnostic(
-            rule,
-            summary,
-            detail=detail,
-            fix=NEW_SECRET,
-            severity=Severity.WARNING,
-            address=str(address),
-            path=desired.places.get(address, ()),
-        )
+            detail = f"{address} exists, and {target.file} does not. The server does not return the secret again."
+            yield _warning("secret-not-there", "The delivered secret of a client is not there", detail, address, place)
+
+
+def _warning(rule: str, summary: str, detail: str, address: Address, place: Place) -> Diagnostic:
+    return Diagnostic(rule, summary, detail, NEW_SECRET, Severity.WARNING, str(address), place)
 
 
 def _owed(folder: Path, name: str, awaited: Mapping[Address, DeliverTo], base: Path) -> Mapping[Address, str]:

@@ -11,15 +11,16 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "external-missing",
         "error",
         "An object of another manifest does not exist",
-        "The manifest refers to a scope or client that another manifest owns (external: true), and never makes it. Without it an "
-        "association would stand on nothing.",
+        "The manifest refers to a scope or client that another manifest owns (external: true), and never creates "
+        "it. Associations with it are not possible until it exists.",
         "Apply the manifest that owns it, or correct the name.",
     ),
     (
         "listed-association-kept",
         "warning",
         "A client of another manifest has a scope that is not in its list",
-        "The list of a scope's clients is whole, so others lose the scope. A client with another manifest's mark is left alone.",
+        "The list of a scope's clients is complete, so other clients lose the scope. A client with another "
+        "manifest's mark is left alone.",
         "Remove the association in the manifest that the client belongs to, or add it to the list.",
     ),
     (
@@ -44,9 +45,9 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "unexpected",
         "info",
         "A server has something that the manifest does not name",
-        "The manifest manages objects of that kind on the server, and this one carries nobody's mark: somebody made it by hand, "
-        "or its entry is gone from the manifest. drift counts it, with exit code 2, and plan names it. With "
-        "--warn unexpected, it counts for plan --detailed-exitcode too.",
+        "The manifest manages objects of that kind on the server, and this one carries no manifest's mark: it "
+        "was created by hand, or its entry was removed from the manifest. drift counts it, with exit code 2, and "
+        "plan names it. With --warn unexpected, it counts for plan --detailed-exitcode too.",
         "To delete one, write it with state: absent. To keep one, write it into the manifest, with external: true if somebody "
         "else manages it. To ignore all of them, use --ignore unexpected.",
     ),
@@ -70,7 +71,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "order-cycle",
         "error",
         "The changes depend on each other",
-        "Every order of them would do one before what it needs. The message names the changes, address by address.",
+        "In every order, one change would come before another that it needs. The message names the changes by address.",
         "Split the change: apply one part first, then the other.",
     ),
     (
@@ -92,17 +93,17 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "tokens-unread",
         "warning",
         "Live tokens could not be counted",
-        "The plan takes something away, and tokens that were issued before keep it until they expire. How many there are "
-        "couldn't be read.",
+        "The plan takes something away, but tokens that were issued before keep it until they expire. Their "
+        "number could not be read.",
         "Let oauthdeploy read the tokens, or write a revocation for the affected clients.",
     ),
     (
         "name-taken",
         "error",
         "The name is already in use",
-        "Another object of the server has the name, and the server lets only one have it; what comes is made before what goes, "
-        "so this holds for an object that the plan deletes, too.",
-        "Keep that object under its new key by moved_from, choose another name, or delete it in an apply of its own.",
+        "Another object on the server has the name, and the server allows it only once. Objects are created "
+        "before others are deleted, so this is a conflict even if the plan deletes that object.",
+        "Keep that object under its new key with moved_from, choose another name, or delete it in an apply of its own.",
     ),
     (
         "selection-matches-nothing",
@@ -117,7 +118,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "info",
         "Included by --target",
         "A selected change depends on this one, so it is part of the run too.",
-        "Nothing, if it may be done; else select less.",
+        "Nothing, if this change is acceptable; otherwise select less.",
     ),
     (
         "exclude-shielded",
@@ -159,38 +160,38 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "scope-on-one-side",
         "warning",
         "A scope is on one side only",
-        "A scope opens something only where both sides have it: one grants it, the other lets it in.",
-        "Add it to the manifest for both servers, or delete it on the one.",
+        "A scope has an effect only if both sides have it: one grants it, the other accepts it.",
+        "Add it to the manifest for both servers, or delete it on the server that has it.",
     ),
     (
         "client-on-one-side",
         "warning",
         "A client is on one side only",
-        "A client without its other side gets no token, or can't be blocked where its tokens are used.",
-        "Add it to the manifest for both servers, or delete it on the one.",
+        "A client that is missing on one side gets no tokens, or can't be blocked where its tokens are used.",
+        "Add it to the manifest for both servers, or delete it on the server that has it.",
     ),
     (
         "association-on-one-side",
         "warning",
         "An association is on one side only",
-        "Where both sides hold associations, what one allows the other refuses.",
-        "Add it to the manifest for both servers, or delete it on the one.",
+        "Both sides store associations, so the one refuses what the other allows.",
+        "Add it to the manifest for both servers, or delete it on the server that has it.",
     ),
     (
         "client-enabled-on-one-side",
         "warning",
         "A client is enabled on one side only",
-        "What one side allows, the other refuses; unless a revocation says so, that is rarely meant.",
+        "One side allows what the other refuses; without a revocation, that is rarely intended.",
         "Set enabled for the client, or write a revocation with block to cut it off.",
     ),
     (
         "client-id-differs",
         "warning",
         "A client has two different ids",
-        "A token carries the id of the authorization server. A resource server that knows the client by another one doesn't find "
-        "it, and blocking it there may have no effect.",
-        "Cut the client off on the authorization server. Where a server takes client ids, delete the client on the resource "
-        "server and apply.",
+        "A token carries the id of the authorization server. A resource server that knows the client by another "
+        "id doesn't find it, and blocking it there may have no effect.",
+        "Cut the client off on the authorization server. If the server accepts client ids, delete the client on "
+        "the resource server and apply.",
     ),
     (
         "trust-elsewhere",
@@ -203,21 +204,21 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "trust-unknown-server",
         "warning",
         "A resource server trusts a server that is not in the manifest",
-        "Tokens of a server that is none of the manifest open what the resource server serves.",
-        "Write that server into the manifest, or apply the trust that is meant.",
+        "The resource server accepts tokens of a server that is not in the manifest.",
+        "Add that server to the manifest, or apply the trust that you intend.",
     ),
     (
         "cross-side-unchecked",
         "info",
         "The two sides could not be compared",
-        "One side was left out of the run or couldn't be read, so nobody looked whether the two agree.",
+        "One side was left out of the run or couldn't be read, so the two sides were not compared.",
         "Include both servers in the run, or compare them by hand.",
     ),
     (
         "cross-side-more",
         "warning",
         "More findings of the same kind",
-        "Of many equal findings about the two sides the first ones are shown and the rest is counted.",
+        "Of many similar findings about the two sides, the first are shown and the others are counted.",
         "Fix these first, then run the command again.",
     ),
     (
@@ -287,22 +288,23 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "not-restorable",
         "warning",
         "Some changes cannot be rolled back",
-        "Deleted tokens, ids and secrets that a server made, and what couldn't be removed, don't come back by a rollback.",
+        "A rollback cannot restore deleted tokens or ids and secrets that a server generated, nor remove what "
+        "the server doesn't let go.",
         "The finding says what to do by hand.",
     ),
     (
         "changed-since",
         "warning",
         "Not rolled back: changed since the run",
-        "Somebody changed the object after the run that is taken back, and a rollback must not undo their work.",
-        "Look at it; --allow changed-since takes it back all the same.",
+        "Somebody changed the object after that run, and a rollback must not undo their work.",
+        "Review the object; --allow changed-since rolls it back anyway.",
     ),
     (
         "end-unknown",
         "warning",
         "The outcome of a change is unknown",
-        "The run that is taken back ended before it knew whether the change was made.",
-        "Look at the object on the server.",
+        "The run ended before it knew whether the change was made.",
+        "Check the object on the server.",
     ),
     (
         "manifest-changed",

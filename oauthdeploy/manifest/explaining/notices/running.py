@@ -40,9 +40,9 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "lock-lost",
         "error",
         "The run has lost its lock",
-        "The lock was forced, or its time was over while the process was stopped, so somebody else may be applying. No further "
-        "change is made.",
-        "See who applies now, then make a new plan.",
+        "The lock was removed, or it expired while the process was suspended, so another run may be applying. No "
+        "further change is made.",
+        "Check whether another run is active, then make a new plan.",
     ),
     (
         "journal-failed",
@@ -55,32 +55,35 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "journal-unread",
         "warning",
         "The journal of the last run could not be read",
-        "The journal tells whether a run was cut off after a server generated a client's secret and before the secret was "
-        "delivered.",
+        "The journal shows whether a run was interrupted after a server generated a client's secret and before "
+        "the secret was delivered.",
         "Restore the file as it was. If you can't, check that the clients of that run can sign in, and delete the file.",
     ),
     (
         "server-moved",
         "error",
         "A journal or a baseline is of other servers",
-        "It records the address, the driver with its options, the product and the environment of each server. What was done on "
-        "one server says nothing about another, even under the same name: a rollback would delete what it never made.",
-        "Use the manifest and the environment that it was made with; where the server has moved, --allow server-moved.",
+        "It records the address, the driver with its options, the product and the environment of each server. "
+        "What was done on one server says nothing about another, even under the same name: a rollback would "
+        "delete objects that the run never created.",
+        "Use the manifest and the environment that it was made with; if the server has moved, pass --allow "
+        "server-moved.",
     ),
     (
         "servers-not-recorded",
         "error",
         "A journal or a baseline does not say which servers it is about",
-        "Servers of the same name in another environment can't be told from its own, so nothing in it is used.",
-        "Add the servers to a baseline with `oauthdeploy drift --baseline FILE --write-baseline`. If a journal belongs to the "
-        "servers of the manifest, --allow servers-not-recorded.",
+        "Servers of the same name in another environment can't be distinguished from its own, so nothing in it "
+        "is used.",
+        "Add the servers to a baseline with `oauthdeploy drift --baseline FILE --write-baseline`. If a journal "
+        "belongs to the servers of the manifest, pass --allow servers-not-recorded.",
     ),
     (
         "cut-off-unproved",
         "warning",
         "Reading a server again does not prove the cut-off",
-        "The server has what was written; whether it refuses the client's tokens is another question: a policy may not look at "
-        "it, or the product does not document it. Such a server is not called verified.",
+        "The server stored what was written, but that does not show that it refuses the client's tokens: a "
+        "policy may not use it, or the product does not document it. Such a server is not reported as verified.",
         "Try a token of the client with --proof-token and --proof-url.",
     ),
     (
@@ -109,15 +112,17 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "fields-lost",
         "error",
         "A change removed something that it was not meant to touch",
-        "The server replaced the object where it was asked to change some fields of it, or somebody else changed it just then.",
-        "Put back what the finding names; the journal has the object as it was.",
+        "The server replaced the object although only some of its fields were sent, or somebody else changed it "
+        "at the same time.",
+        "Restore what the finding names; the journal has the earlier state of the object.",
     ),
     (
         "secret-not-there",
         "warning",
         "The delivered secret of a client is not there",
-        "The manifest says where the secret that the server made goes, and nothing is there. The server does not tell it again.",
-        "Put the file back, raise secret.revision to get a new secret, or take deliver_to out of the manifest.",
+        "The manifest says where the secret that the server generated is delivered, and nothing is there. The "
+        "server does not return it again.",
+        "Restore the file, raise secret.revision to get a new secret, or remove deliver_to from the manifest.",
     ),
     (
         "secret-lost",
@@ -203,13 +208,13 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "warning",
         "A server was skipped, so the client is not cut off there",
         "It couldn't be reached, and a cut-off must not wait for it.",
-        "Run the same command again when the server answers, or cut the client off by hand there.",
+        "Run the same command again when the server responds, or cut the client off there by hand.",
     ),
     (
         "internal-error",
         "error",
         "This is a bug in oauthdeploy",
-        "Something failed in a way that nobody expected. The message is withheld where it could contain one of your values.",
+        "An unexpected error occurred. Its message is withheld if it could contain one of your values.",
         "Please report it, with the output of `oauthdeploy version -o json` and the command that you ran.",
     ),
 )

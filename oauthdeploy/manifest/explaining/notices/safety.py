@@ -51,25 +51,25 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "empty-manifest",
         "error",
         "The manifest is empty, and the plan would delete objects",
-        "With policy.prune a manifest without any scope, client or association asks for everything to go; mostly the wrong file "
-        "was read.",
+        "With policy.prune, a manifest without any scope, client or association deletes everything; usually, the "
+        "wrong file was read.",
         "Check that the right files were read.",
     ),
     (
         "empty-section",
         "error",
         "A section is empty, and the plan would delete objects",
-        "With policy.prune a server for which the manifest wants no object of a kind loses all of that kind; mostly a file is "
-        "missing, or `on:` names too few servers.",
+        "With policy.prune, a server loses all objects of a kind if the manifest has none of them for it; "
+        "usually, a file is missing, or `on:` names too few servers.",
         "Check that section of the manifest.",
     ),
     (
         "self-lockout",
         "error",
         "The plan would lock out oauthdeploy or a resource server",
-        "A change would end what the tool itself, or a resource server that asks the authorization server, signs in with: the "
-        "client or account, its grant, how it proves itself, the scopes and mappers of its tokens, or a rule of the realm. The "
-        "next run could not put it right.",
+        "A change would end the access of oauthdeploy itself, or of a resource server that introspects tokens: "
+        "it affects the client or account, its grant, its authentication, the scopes and mappers of its tokens, "
+        "or a rule of the realm. The next run could not undo it.",
         "Use another account or client first.",
     ),
     (
@@ -84,7 +84,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "unreadable-guard",
         "error",
         "A safety check could not be made",
-        "A safety rule needs objects that the server didn't let oauthdeploy read, so nobody knows whether it holds.",
+        "A safety rule needs objects that the server didn't let oauthdeploy read, so the rule can't be checked.",
         "Let oauthdeploy read them.",
     ),
     (
@@ -99,7 +99,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "risk-too-high",
         "error",
         "The risk of a change is too high",
-        "--fail-on gives the highest risk that may pass without a person looking at it.",
+        "--fail-on sets the risk from which a person must review the plan.",
         "Check the plan; then leave --fail-on out.",
     ),
 )

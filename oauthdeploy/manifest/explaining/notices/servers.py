@@ -19,7 +19,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "credentials-refused",
         "error",
         "The server rejected the credentials",
-        "It answered 401: it doesn't know the account or client, or the secret is another one.",
+        "It answered 401: it doesn't know the account or client, or the secret is wrong.",
         "Check the credentials of the server's entry and where they come from.",
     ),
     (
@@ -42,7 +42,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "not-found",
         "error",
         "The server does not have it",
-        "It answered 404: the object is gone, or the address leads to another place than meant.",
+        "It answered 404: the object no longer exists, or the address is wrong.",
         "Make a new plan; check url and options of the server's entry.",
     ),
     (
@@ -100,7 +100,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "server-url",
         "error",
         "The address can't be used",
-        "The url of the server's entry is not an http or https address that can be asked.",
+        "The url of the server's entry is not a valid http or https address.",
         "Correct url in the server's entry.",
     ),
     (
