@@ -41,6 +41,8 @@
   of the authorization server as soon as that one has made its own cut-off: both then accept the same tokens.
 - What takes something away in exchange for something else waits for what gives it (`exchanges`). An object that takes and gives
   at once, such as two scopes that swap resources, is written twice: with both, then without what it gave away (`two_writes`).
+- Widening goes before narrowing, so a scope and its clients may together allow for a while what neither manifest does. The plan
+  says so at the scope.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import OAuthDeployError
-from oauthdeploy.model.objects import Revocation, Side, Trust
+from oauthdeploy.model.objects import OPENS, Revocation, Side, Trust
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change, Reason, Stage
@@ -107,7 +109,7 @@ def order(
         batch = batch_key(change.address.server, change)
         return replace(change, stage=stages[change.address], depends_on=graph.needs(change), batch=batch)
 
-    return topological(graph.in_two_writes([placed(change) for change in changes]))
+    return topological([graph.told(change) for change in graph.in_two_writes([placed(change) for change in changes])])
 
 
 def stage_of(change: Change, role: Role) -> Stage:
@@ -234,6 +236,49 @@ class _Graph:
             return replace(change, note=f"{change.note} {in_words(change)}".strip())
 
         return [split(change) for change in changes]
+
+    def told(self, change: Change) -> Change:
+        """The change, with a sentence about what it lets clients reach for a while that neither before nor after allows.
+
+        Widening goes before narrowing. So a scope that gets something opens it to clients that are yet to lose the scope, and one
+        that is yet to lose something opens that to clients that get the scope.
+        """
+        if change.address.kind is not Kind.SCOPE or change.action is not Action.UPDATE:
+            return change
+        opening = [field for field in change.fields if field.path in OPENS]
+        given = sorted({str(entry) for field in opening for entry in field.added})
+        if change.interim is not None:
+            final = {field.path: field.after for field in opening}
+            taken = sorted(
+                {str(e) for field in change.interim.fields for e in field.after if e not in final[field.path]}
+            )
+        else:
+            taken = sorted({str(e) for field in opening for e in field.removed}) if self._waits(change.address) else []
+        places = [change.address.server, *filter(None, [self._trusted.get(change.address.server)])]
+        losing, getting = self._clients_of(change.address.name, places)
+        said = [change.note]
+        if given and losing and not self._waits(change.address):
+            said.append(f"Until {', '.join(losing)} lost the scope, also open to it: {', '.join(given)}.")
+        if taken and getting:
+            said.append(f"Until the scope has lost it, also open to {', '.join(getting)}: {', '.join(taken)}.")
+        return replace(change, note=" ".join(filter(None, said)))
+
+    def _clients_of(self, scope: str, places: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+        """The clients that lose a scope in the narrowing half, and those that get it."""
+        losing = {
+            address.client
+            for place in places
+            for address in self._pending(self._removed.get((place, Kind.SCOPE, scope), ()))
+        }
+        getting = {
+            address.client
+            for address in self._created
+            if address.kind is Kind.ASSOCIATION and address.server in places and address.scope == scope
+        }
+        return sorted(losing), sorted(getting)
+
+    def _waits(self, address: Address) -> bool:
+        return self._stages[address] in _NARROWING
 
     def _before_widening(self, change: Change) -> Iterator[Address]:
         address = change.address

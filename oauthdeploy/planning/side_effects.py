@@ -26,7 +26,7 @@ def interrupted_by(facts: DriverFacts, kind: Kind, action: Action, fields: Seque
     if action is not Action.UPDATE:
         return ()
     paths = {change.path for change in fields}
-    return tuple(one.what for one in facts.interruptions if one.kind is kind and one.field in paths)
+    return tuple(dict.fromkeys(one.what for one in facts.interruptions if one.kind is kind and one.field in paths))
 
 
 def _has_effect(effect: SideEffect, action: Action, fields: Sequence[FieldChange]) -> bool:
