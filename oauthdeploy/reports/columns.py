@@ -10,7 +10,7 @@ from oauthdeploy.reports.console import cells
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of the servers: what stands above them and how wide each is."""
+    """The columns of the servers: their headings and widths."""
 
     servers: tuple[str, ...]
     heads: tuple[str, ...]

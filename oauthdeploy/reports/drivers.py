@@ -1,4 +1,4 @@
-"""Which drivers there are and what each can do, for people and for machines."""
+"""The drivers and what each supports, for people and for machines."""
 
 from __future__ import annotations
 

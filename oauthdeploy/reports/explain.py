@@ -24,7 +24,7 @@ _ANSWER_STYLES = {"yes": "good", "no": "high", "untested": "medium"}
 
 
 def render_rule(rule: RuleFacts, look: Look) -> str:
-    """One rule: what it finds, why, where that is written, how to put it right, and how to change what it weighs."""
+    """One rule: what it finds, why, its source, how to fix it, and how to change its severity."""
     sheet = Sheet(look)
     sheet.add((rule.id, "title"), f"  {visible(rule.title)}", hang=2)
     sheet.blank()
@@ -207,7 +207,7 @@ def origin_text(origin: Origin) -> str:
 
 
 def not_found(suggestions: Iterable[str]) -> str:
-    """The advice where nothing has the name that was asked for."""
+    """The advice if nothing has the requested name."""
     near = list(suggestions)
     if not near:
         return "Name a rule, a field such as clients.redirect_uris, or an address such as client/web-shop@login."

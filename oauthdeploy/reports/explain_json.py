@@ -68,7 +68,7 @@ def _field(field: FieldFacts) -> Document:
 
 
 def object_document(facts: ObjectFacts) -> Document:
-    """What `explain ADDRESS -o json` prints. A secret is told by its origin."""
+    """What `explain ADDRESS -o json` prints. Of a secret, it has the origin."""
     return _head("object") | {
         "address": facts.address,
         "kind": facts.kind.value,

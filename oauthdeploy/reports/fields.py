@@ -1,4 +1,4 @@
-"""The lines of changed fields below an object: aligned, `before -> after`, lists as what comes and goes."""
+"""The lines of changed fields below an object: aligned, `before -> after`, lists as entries added and removed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _add_change(sheet: Sheet, start: list[Span], row: Field, hang: int) -> None:
 
 
 def _add_list(sheet: Sheet, start: list[Span], row: Field, hang: int) -> None:
-    """What comes and what goes, an item to a line, then how many stay."""
+    """The entries added and removed, one a line, then the number of those that stay."""
     lines: list[Span] = [(f"- {item}", "delete") for item in row.gone]
     lines += [(f"+ {item}", "create") for item in row.come]
     if not lines:

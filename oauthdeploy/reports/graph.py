@@ -106,7 +106,7 @@ class Graph:
 
     @property
     def summary(self) -> str:
-        """What the picture shows, in words, for those who don't see it."""
+        """A description of the diagram, for people who can't see it."""
         counts = [counted(len(self.of(kind)), kind.value) for kind in NodeKind]
         lines = {kind: sum(edge.kind is kind for edge in self.edges) for kind in EdgeKind}
         edges = [f"{counted(number, 'line')} '{kind}'" for kind, number in lines.items() if number]

@@ -19,7 +19,7 @@ _STYLES = {End.DONE: "good", End.FAILED: "error", End.UNKNOWN: "warning", End.OP
 
 
 def render_journal(story: RunHistory, look: Look) -> str:
-    """The whole story of one run."""
+    """The history of one run."""
     sheet = Sheet(look)
     sheet.add(("Journal of ", ""), (visible(story.manifest or "an unknown manifest"), "title"))
     sheet.add(f"  file      {visible(story.path)}", hang=12)

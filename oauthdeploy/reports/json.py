@@ -130,7 +130,7 @@ def validation_document(
 
 
 def error_document(error: OAuthDeployError) -> Document:
-    """An error of ours, for a command that had a document to print and could not make it."""
+    """An error, for a command that could not make the document that it prints."""
     found: Document = {
         "format": "oauthdeploy/error",
         "format_version": VERSION,

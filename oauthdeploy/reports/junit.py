@@ -146,7 +146,7 @@ def _text(item: Diagnostic) -> str:
 
 
 def _clean(text: str) -> str:
-    """Text that XML can hold: what it can't, and what a log viewer would obey or hide, is written as an escape."""
+    """Text that XML can contain: other characters, and those that a log viewer would interpret or hide, are escaped."""
     return _NOT_XML.sub("\ufffd", visible(text))
 
 

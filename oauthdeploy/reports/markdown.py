@@ -132,7 +132,7 @@ def _rendered(report: Report, limit: int) -> str:
 
 
 def _top(report: Report) -> str:
-    """What is never cut. The comment in front is one by which a pipeline finds what it wrote before."""
+    """The part that is never cut. By the comment at its start, a pipeline finds its previous comment."""
     lines = [
         f"<!-- oauthdeploy {report.run.value} -->",
         f"### {_SIGNS[report.verdict]} {text(report.title)}",

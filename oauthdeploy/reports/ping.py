@@ -15,7 +15,7 @@ from oauthdeploy.reports.formatting import seconds_text, visible
 
 @dataclass(frozen=True)
 class ServerAnswer:
-    """What one server said of itself; `error` is what stood in the way. `seconds` is the time that it took."""
+    """What one server reports about itself, or the `error` that prevented it. `seconds` is the time that it took."""
 
     server: str
     driver: str

@@ -1,4 +1,4 @@
-"""What a report holds as findings, for forms that know nothing but findings: each row that asks for attention becomes one.
+"""A report as findings, for formats that have nothing else: each row that needs attention becomes one.
 
 A planned change is information, or a warning where its risk is medium or high; a difference of a look for drift or of a
 comparison is an error; a change that failed is one too. What was done as planned is no finding.
@@ -111,7 +111,7 @@ def ends_of(row: Row) -> tuple[tuple[str, str], ...]:
 
 
 def item_text(item: Item) -> str:
-    """An item in lines: what and why, its fields, what is said beside it."""
+    """An item in lines: what and why, its fields, its notes."""
     head = f"{item.state.word} {item.address}" + (f": {item.reason}" if item.reason else "")
     risk = (f"{item.risk} risk",) if item.risk >= Risk.MEDIUM else ()
     return "\n".join((head, *risk, *(field_line(field) for field in item.fields), *((item.note,) if item.note else ())))

@@ -49,7 +49,7 @@ def _wish(asked: AskedRecord) -> str:
 
 
 def _had_nothing(item: ServerRecord, asked: AskedRecord) -> bool:
-    """Whether a server had no token of a selection: a slip in it looks the same, so this is not called cut off."""
+    """Whether a server had no token of a selection: a mistake in it looks the same, so this is not reported as cut off."""
     narrowed = any(one is not None for one in (asked.owner, asked.scope, asked.handles, asked.issued_before))
     counted_none = item.found is not None and item.found.tokens == 0
     return narrowed and not asked.block and item.state == "nothing-to-do" and counted_none

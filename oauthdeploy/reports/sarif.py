@@ -169,7 +169,7 @@ def _results(
 
 
 def _message(item: Diagnostic) -> str:
-    """What is wrong, then what to do; a viewer shows the first sentence in its list."""
+    """What is wrong, then what to do; a viewer lists the first sentence."""
     return "\n".join(part for part in (f"{item.summary}.", item.detail, item.fix) if part)
 
 
@@ -195,7 +195,7 @@ def _artifact(file: str, *, base: str, root: str) -> dict[str, str]:
 
 
 def _normal(path: PurePath) -> PurePath:
-    """The path without `..` where that can be told from the path alone."""
+    """The path without `..`, if that follows from the path alone."""
     parts: list[str] = []
     for part in path.parts:
         if part == ".." and parts and parts[-1] not in ("..", path.anchor):

@@ -1,4 +1,4 @@
-"""A saved plan for people: the plan, and what it is bound to, from the file alone; and what has moved since."""
+"""A saved plan for people: the plan and what it is bound to, from the file alone, and what has changed since."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def render_binding(binding: Binding, look: Look) -> str:
 
 
 def render_check(saved: SavedPlan, found: Comparison, look: Look) -> str:
-    """What has moved since the plan was made, or that it can be applied, or that it was."""
+    """What has changed since the plan was made, or that it can be applied, or that it was applied."""
     sheet = Sheet(look)
     for item in found.moved:
         sheet.add((visible(item.subject), "name"), f": {visible(item.detail)}", hang=2)

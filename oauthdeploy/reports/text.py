@@ -145,7 +145,7 @@ def _add_row(sheet: Sheet, row: Row, columns: Columns) -> None:
 
 
 def _fields(sheet: Sheet, row: Row) -> Sequence[Field]:
-    """The fields that are shown. What is missing is in the manifest, for all to read, so that it is told on request."""
+    """The fields to show. The manifest has the others, so they are shown on request only."""
     return row.fields if sheet.look.verbose or row.state.word != "missing" else ()
 
 
@@ -183,7 +183,7 @@ def _add_remarks(sheet: Sheet, report: Report) -> None:
 
 
 def _add_stops(sheet: Sheet, report: Report) -> None:
-    """The safety rules that the plan trips, and how each is lifted."""
+    """The safety rules that stop the plan, and how to lift each."""
     for stop in report.stops:
         sheet.blank()
         add_diagnostic(sheet, stop.finding)
@@ -197,7 +197,7 @@ def _add_stops(sheet: Sheet, report: Report) -> None:
 
 
 def _add_ends(sheet: Sheet, report: Report) -> None:
-    """What failed, what is unknown, what was not tried; then what the servers said, and where secrets went."""
+    """What failed, is unknown or was not tried; then the servers' responses, and where secrets were delivered."""
     for status, title in _ENDS.items():
         found = [item for item in report.items if item.end is not None and item.end.status is status]
         if found:
@@ -227,7 +227,7 @@ def _add_end(sheet: Sheet, item: Item) -> None:
 
 
 def _add_last(sheet: Sheet, report: Report) -> None:
-    """The sentence that sums up, and what is known of the run besides."""
+    """The summary sentence, and other facts about the run."""
     line = report.headline
     for sentence in reversed(report.closing):
         line = line.removesuffix(sentence).rstrip()

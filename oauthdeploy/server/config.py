@@ -1,4 +1,4 @@
-"""What a server is started with: its role, its place on disk, and the users it begins with."""
+"""The configuration of a server: its role, its data directory, and its initial users."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ADMINISTRATOR_PASSWORD_FILE = "administrator.password"
 
 
 class ConfigError(ValueError):
-    """A configuration or seed that no server can be started with."""
+    """A configuration or seed with which no server can start."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class ServerConfig:
 
 @dataclass(frozen=True)
 class Seed:
-    """The users and services a server begins with, from the seed file and the configuration together."""
+    """The initial users and services of a server, from the seed file and the configuration."""
 
     users: tuple[SeedUser, ...]
     services: tuple[str, ...] | None

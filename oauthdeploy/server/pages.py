@@ -90,7 +90,7 @@ def register(app: Flask, state: State, server: OAuthServer) -> None:
 
 
 def refuse(state: State, server: OAuthServer, parsed: ParsedRequest, error: OAuth2Error) -> AnyResponse:
-    """An authorization request that can't go on: told to the redirect URI if that is trusted, else on a page."""
+    """An authorization request that failed: the error goes to the redirect URI if that is trusted, otherwise to a page."""
     if error.redirect_uri:
         return sent_back(state, server.handle_error_response(parsed, error))
     return page(
@@ -103,7 +103,7 @@ def refuse(state: State, server: OAuthServer, parsed: ParsedRequest, error: OAut
 
 
 def sent_back(state: State, response: Response) -> Response:
-    """A redirect to the client, with the issuer in it (RFC 9207 section 2), in the fragment if that has the answer.
+    """A redirect to the client with the issuer (RFC 9207 section 2), in the fragment if the response is there.
 
     Status 303, so that the form's content isn't posted on.
     """
@@ -128,7 +128,7 @@ def authorization_parameters(query: str) -> MultiDict[str, str]:
 
 
 def authorization_path() -> str:
-    """The path of the authorization request that a form carries along; it never leads to another server."""
+    """The path of the authorization request that a form contains; it never leads to another server."""
     parameters = authorization_parameters(request.form.get("query", ""))
     return f"{AUTHORIZE_PATH}?{urlencode(list(parameters.items(multi=True)))}"
 
@@ -156,7 +156,7 @@ def sign_in_page(
 
 
 def approval_page(state: State, parsed: ParsedRequest, redirect_uri: str, user: str) -> Response:
-    """The page that asks the owner for approval; it posts the resolved scope, so nothing is added behind it."""
+    """The page that asks the owner for approval; it posts the resolved scope, so nothing can be added afterwards."""
     names = parsed.scope.split()
     with state.store.read() as session:
         rows = session.execute(select(Scope.name, Scope.description).where(Scope.name.in_(names)))

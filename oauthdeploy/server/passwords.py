@@ -1,4 +1,4 @@
-"""Storing and checking passwords, client secrets and tokens: only ever as hashes.
+"""Store and check passwords, client secrets and tokens, only as hashes.
 
 Generated values have at least 128 bits of entropy, so one SHA-256 keeps them. Values that people choose are
 kept by scrypt, with a memo of successful checks so that HTTP Basic on every request stays fast.
@@ -42,12 +42,12 @@ def generate_secret() -> str:
 
 
 def hash_generated(secret: str) -> str:
-    """The form in which a secret made by `generate_secret` is stored."""
+    """The stored form of a secret from `generate_secret`."""
     return _QUICK + digest(secret)
 
 
 def hash_chosen(secret: str) -> str:
-    """The form in which a secret chosen by somebody is stored: salted scrypt, slow on purpose."""
+    """The stored form of a secret that a person chose: salted scrypt, slow on purpose."""
     return generate_password_hash(secret, method=METHOD)
 
 

@@ -21,7 +21,7 @@ _REALM = "oauthdeploy"
 
 
 class Refusal(Exception):
-    """A request that isn't let through.
+    """A refused request.
 
     `error` is a code of RFC 6750 section 3.1, None when no token was sent, or another word where that has none.
     """
@@ -61,7 +61,7 @@ def register(app: Flask, state: State) -> None:
 
 
 def check(state: State, folder: str, service: str) -> Claims:
-    """Let a request through to a service, or not: token, client, resource owner and scope, in this order.
+    """Check a request to a service: its token, client, resource owner and scope, in this order.
 
     Raises:
         Refusal: one of them doesn't fit.
@@ -78,7 +78,7 @@ def check(state: State, folder: str, service: str) -> Claims:
 
 
 def bearer_token() -> str:
-    """The token in the Authorization header; it isn't taken from anywhere else.
+    """The token in the Authorization header; no other place is read.
 
     Raises:
         Refusal: there is none, or it isn't one.
@@ -118,7 +118,7 @@ def check_owner(session: Session, claims: Claims) -> None:
 
 
 def check_scope(session: Session, claims: Claims, folder: str, service: str) -> None:
-    """One of the token's scopes must exist here and open the service."""
+    """One of the token's scopes must exist here and give access to the service."""
     granted = set(claims.scope.split())
     opening = [scope.name for scope in session.scalars(select(Scope)) if opens(scope, folder, service)]
     if granted.isdisjoint(opening):
@@ -128,7 +128,7 @@ def check_scope(session: Session, claims: Claims, folder: str, service: str) -> 
 
 
 def opens(scope: Scope, folder: str, service: str) -> bool:
-    """Whether a scope opens a service for this request's method.
+    """Whether a scope gives access to a service with this request's method.
 
     It does if it names the service, its folder, or a folder above. Or if it has a URL template
     `<METHOD>_<namespace>/<resource>` for this method whose part after the method is `<folder>/<service>`, segment by
@@ -154,7 +154,7 @@ def _template_fits(template: str, folder: str, service: str) -> bool:
 
 
 def refused(refusal: Refusal) -> Response:
-    """The answer to a request that isn't let through, with the challenge of RFC 6750 section 3."""
+    """The response to a refused request, with the challenge of RFC 6750 section 3."""
     response = jsonify({"error": refusal.error or "unauthorized", "error_description": refusal.description})
     response.status_code = refusal.status
     if refusal.status in (400, 401, 403):

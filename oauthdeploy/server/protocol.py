@@ -122,7 +122,7 @@ class OAuthClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
         return self.redirect_uris[0] if len(self.redirect_uris) == 1 else None
 
     def get_allowed_scope(self, scope: str | None) -> str | None:
-        """What a request for `scope` gets: that, or all scopes of the client if it names none.
+        """The scope that a request for `scope` gets: that one, or all scopes of the client if the request names none.
 
         None, which makes `invalid_scope`, when it goes beyond the client's scopes or there are none at all.
         """
@@ -130,7 +130,7 @@ class OAuthClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
         return " ".join(requested) if requested and set(requested) <= set(self.scopes) else None
 
     def still_allowed(self, scope: str) -> str | None:
-        """What is left of a scope that was granted before the client lost some of its scopes."""
+        """The part of a granted scope that the client still has."""
         return " ".join(name for name in scope.split() if name in self.scopes) or None
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
@@ -189,7 +189,7 @@ def client_by_secret(state: State, request: Request) -> OAuthClient | None:
 
 
 def sign_in(identity: Identity) -> None:
-    """Start a browser session for a user, in place of the one before."""
+    """Start a browser session for a user and end the previous one."""
     browser_session.clear()
     browser_session["user"] = identity.name
     browser_session["until"] = now() + SESSION_SECONDS
@@ -252,11 +252,11 @@ class OAuthServer(FlaskAuthorizationServer):  # type: ignore[misc]  # Authlib ha
             return load_client(session, identity.name)
 
     def create_oauth2_request(self, request: ParsedRequest) -> ParsedRequest:
-        """The request, which is parsed already."""
+        """The request, already parsed."""
         return request
 
     def get_authorization_grant(self, request: ParsedRequest) -> Any:
-        """The grant behind the response type. Authlib's own error for others can't hold every text."""
+        """The grant of the response type. Authlib's own error for unknown ones can't contain every text."""
         if request.payload.response_type not in RESPONSE_TYPES:
             missing = not request.payload.response_type
             raise OAuth2Error(
@@ -277,7 +277,7 @@ class OAuthServer(FlaskAuthorizationServer):  # type: ignore[misc]  # Authlib ha
         return requested if client.check_redirect_uri(requested) else None
 
     def get_token_grant(self, request: ParsedRequest) -> Any:
-        """The grant behind the grant type."""
+        """The grant of the grant type."""
         if not request.payload.grant_type:
             raise _NamedError("invalid_request", "The parameter grant_type is missing.")
         if request.payload.grant_type not in GRANT_TYPES:
@@ -292,7 +292,7 @@ class OAuthServer(FlaskAuthorizationServer):  # type: ignore[misc]  # Authlib ha
         include_refresh_token: bool = True,
         **_more: object,
     ) -> dict[str, object]:
-        """The members of a token answer (RFC 6749 section 5.1); `expires_in` is left out of one that never ends."""
+        """The members of a token response (RFC 6749 section 5.1); without `expires_in` if the token never expires."""
         allowed = client.get_allowed_scope(scope)
         if allowed is None:
             raise InvalidScopeError()
@@ -305,7 +305,7 @@ class OAuthServer(FlaskAuthorizationServer):  # type: ignore[misc]  # Authlib ha
         return token
 
     def save_token(self, token: dict[str, str], request: ParsedRequest) -> None:
-        """Record a token that is about to be answered.
+        """Record a token before it is returned.
 
         Raises:
             InvalidGrantError: its code or refresh token was used by another request in the meantime.
@@ -337,10 +337,10 @@ class OAuthServer(FlaskAuthorizationServer):  # type: ignore[misc]  # Authlib ha
             raise InvalidGrantError("The code was used already.")
 
     def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
-        """Nobody listens."""
+        """Does nothing: no listener is registered."""
 
     def handle_error_response(self, request: ParsedRequest, error: OAuth2Error) -> Response:
-        """The answer to a refused request; failed client authentication names the scheme (RFC 6749 section 5.2)."""
+        """The response to a refused request; if client authentication failed, it names the scheme (RFC 6749 section 5.2)."""
         response: Response = super().handle_error_response(request, error)
         if isinstance(error, InvalidClientError) and response.status_code == 401:
             response.headers["WWW-Authenticate"] = 'Basic realm="oauthdeploy", error="invalid_client"'

@@ -1,4 +1,4 @@
-"""Issuing, renewing, ending and describing tokens. Every value is known by its hash only."""
+"""Issue, refresh, end and describe tokens. Values are stored only as hashes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Grant:
 
 @dataclass(frozen=True)
 class RefreshToken:
-    """A refresh token that can be used, as it was when it was looked up."""
+    """A usable refresh token, as it was when it was looked up."""
 
     access_id: str
     hash: str
@@ -93,7 +93,7 @@ def refreshes_left(remaining: int) -> int:
 def renew(
     session: Session, used: RefreshToken, scope: str, lifetime: int | None, access: str, refresh: str | None
 ) -> bool:
-    """Put a new access token, and a new refresh token unless `used` was the last, in the place of the old ones.
+    """Replace the access token, and the refresh token unless `used` was its last use.
 
     The ids stay, so a deletion by id also hits a token that has just been refreshed.
 
@@ -128,7 +128,7 @@ def end_if_spent(session: Session, value: str, client_id: str) -> None:
 
 
 def use_code(session: Session, code_hash: str) -> bool:
-    """Mark an authorization code as used; False when it was already, or isn't there any more."""
+    """Mark an authorization code as used; False if it was used already or no longer exists."""
     changed = session.execute(update(Code).where(Code.hash == code_hash, Code.used.is_(False)).values(used=True))
     return rows(changed) == 1
 
@@ -139,12 +139,12 @@ def end_tokens_of_code(session: Session, code_hash: str) -> None:
 
 
 def forget_old_codes(session: Session) -> None:
-    """Drop codes that ended long ago, and whose second use wouldn't be accepted anyway."""
+    """Remove codes that expired long ago and whose second use would be refused anyway."""
     session.execute(delete(Code).where(Code.expires_at < now() - _KEEP_USED_CODES))
 
 
 def remove_expired(session: Session) -> int:
-    """Remove expired access tokens, but for those that a refresh token can still renew.
+    """Remove expired access tokens, except those that a refresh token can still renew.
 
     Returns:
         how many were removed.
@@ -162,7 +162,7 @@ def find_token(session: Session, value: str) -> Token | None:
 
 
 def introspect(state: State, value: str) -> dict[str, object]:
-    """What RFC 7662 section 2.2 says of a token.
+    """The introspection response about a token (RFC 7662 section 2.2).
 
     Of an active access token: token_type, scope, client_id, owner_id, iat and exp (left out if it never ends), and
     as extensions of this server `client_name` and `client_version`, by which a resource server finds the
@@ -195,6 +195,6 @@ def introspect(state: State, value: str) -> dict[str, object]:
 
 
 def rows(result: object) -> int:
-    """How many rows a statement changed."""
+    """The number of rows that a statement changed."""
     assert isinstance(result, CursorResult)
     return result.rowcount

@@ -110,7 +110,7 @@ def current_user() -> Identity:
 
 
 def guard_admin(state: State) -> Response | None:
-    """Let a request to `/admin` through or refuse it (guide, Controlling Access).
+    """Accept or refuse a request to `/admin` (guide, Controlling Access).
 
     Administrators may do everything, read-only administrators may read, any user may read the document.
     """
@@ -131,14 +131,14 @@ def guard_admin(state: State) -> Response | None:
 
 
 def problem(status: int, message: str) -> Response:
-    """An error answer of the admin API."""
+    """An error response of the admin API."""
     response = jsonify({"message": message})
     response.status_code = status
     return response
 
 
 def admin_error(error: AdminError) -> Response:
-    """The answer to a refused request."""
+    """The response to a refused request."""
     log.info("%s %s refused with %d", request.method, quote(request.path), error.status)
     return problem(error.status, error.message)
 

@@ -65,7 +65,7 @@ IDENTITY_FIELDS = (
 
 
 def input_fields(state: State) -> Sequence[Field]:
-    """What a client body may hold; the id and the secret only where a creator may choose them."""
+    """The fields that a client body may have; the id and the secret only if the creator may choose them."""
     return FIELDS + IDENTITY_FIELDS if state.config.accept_client_id else FIELDS
 
 
@@ -165,7 +165,7 @@ def get(session: Session, client_id: str) -> Client:
 
 
 def answer(state: State, client: Client, scopes: Sequence[str], secret: str | None = None) -> dict[str, object]:
-    """A client as ClientOut; the secret is in there only when the server has just made it."""
+    """A client as ClientOut; with the secret only if the server has just generated it."""
     sealed = {"registration_access_token": state.vault.open(client.registration_access_token)}
     result = answer_fields(client, [field for field in FIELDS if field.name != "scopes"], sealed)
     result["version"] = _shown_version(state, client)
@@ -182,7 +182,7 @@ def _shown_version(state: State, client: Client) -> str | int:
 
 
 def apply(state: State, session: Session, client: Client, values: Mapping[str, Value]) -> list[str]:
-    """Put new values into a client and hold the result to the rules of client registrations.
+    """Set new values on a client and check the result against the rules of client registrations.
 
     Returns:
         the client's scopes afterwards.
@@ -234,7 +234,7 @@ def check_rules(client: Client) -> None:
 
 
 def set_secret(client: Client, given: str | None) -> str | None:
-    """See to it that a confidential client has a secret and a public one has none.
+    """Make sure that a confidential client has a secret and a public one has none.
 
     Returns:
         the secret when it was generated here; the only time that it is known.

@@ -1,10 +1,10 @@
-"""What the admin API refuses, and with which status."""
+"""The errors of the admin API, with their status codes."""
 
 from __future__ import annotations
 
 
 class AdminError(Exception):
-    """A request that is refused; the message goes to the client as `{"message": ...}`.
+    """A refused request; the message goes to the client as `{"message": ...}`.
 
     The status codes behind the published `4XX` aren't public. Chosen here: 400 invalid, 401 and 403,
     404 missing, 409 duplicate or in use.
@@ -27,11 +27,11 @@ def missing(what: str, name: str) -> AdminError:
 
 
 def conflict(message: str) -> AdminError:
-    """The request contradicts what is there: a duplicate, or an object in use."""
+    """The request conflicts with existing objects: a duplicate, or an object in use."""
     return AdminError(409, message)
 
 
 def shown(value: object) -> str:
-    """A value as it may stand in a message: quoted, and cut when it is long."""
+    """A value for a message: quoted, and shortened if it is long."""
     text = str(value)
     return f"'{text[:97]}...'" if len(text) > 100 else f"'{text}'"

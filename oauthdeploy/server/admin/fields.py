@@ -175,7 +175,7 @@ def _printable(text: str) -> str:
 
 
 def check_name(field: str, value: str, forbidden: str, longest: int = LONGEST_NAME) -> None:
-    """Hold a name to its rule: not empty, not too long, on one line, and without the forbidden characters.
+    """Check a name: not empty, not too long, on one line, and without the forbidden characters.
 
     Raises:
         AdminError: 400 naming the field and the character.

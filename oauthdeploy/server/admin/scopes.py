@@ -115,7 +115,7 @@ def get(state: State, session: Session, name: str) -> Scope:
 
 
 def answer(scope: Scope, warnings: list[str] | None = None) -> dict[str, object]:
-    """A scope as its JSON object, with what there is to warn of."""
+    """A scope as its JSON object, with warnings."""
     result = answer_fields(scope, FIELDS, {})
     return {**result, "warnings": warnings} if warnings else result
 
@@ -135,12 +135,12 @@ def unwrap(state: State, body: dict[str, object]) -> tuple[dict[str, object], bo
 
 
 def wrap(scope: dict[str, object], wrapped: bool) -> dict[str, object]:
-    """The answer to create and replace, in the form that was asked in."""
+    """The response to create and replace, in the form of the request."""
     return {WRAPPER: scope, "scopes": [scope]} if wrapped else scope
 
 
 def check(state: State, values: Mapping[str, Value]) -> list[str]:
-    """Hold a scope to its rules (guide, Adding a Scope).
+    """Check a scope against its rules (guide, Adding a Scope).
 
     A folder or service that doesn't exist here is refused in strict mode. Releases from 10.5 on only warn,
     and so does tolerant mode.

@@ -50,7 +50,7 @@ FIELDS = (
 
 
 def register(api: Api) -> None:
-    """Serve the settings: read, replace, update. Changes act at once."""
+    """Serve the settings: read, replace, update. Changes take effect immediately."""
     state = api.state
 
     @api.operation("GET", "/admin/oauth/globalsetting", summary="Read the OAuth settings", answer="GlobalSetting")
