@@ -33,9 +33,9 @@ def accounts_of(desired: DesiredState, server: str) -> frozenset[str]:
 
 
 def _issuing(desired: DesiredState) -> Iterator[tuple[str, str]]:
-    """The pairs in which the trusted server issues tokens for accounts of its own and of the resource server.
+    """The pairs whose trusted server issues tokens for accounts that both it and the resource server have.
 
-    Where a server is asked by introspection, or its tokens are verified by their signature, it is of another kind.
+    A server that is trusted by introspection or by the signature of its tokens is of another kind, with other accounts.
     """
     for resource, trusted in trusting_pairs(desired):
         trust = desired.objects.get(Address.singleton(Kind.TRUST, resource))

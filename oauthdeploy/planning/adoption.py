@@ -41,7 +41,7 @@ class Adoptable:
 
     @property
     def to_mark(self) -> bool:
-        """Whether a mark is to be written for it."""
+        """Whether a mark will be written for it."""
         return self.marks and self.address.kind in _MARKED and self.live.ownership is not Ownership.OURS
 
 

@@ -385,7 +385,7 @@ def _covered(path: str, incomparable: frozenset[str]) -> bool:
 
 
 def _revision_change(wanted: Client, live: LiveObject, incomparable: bool) -> list[FieldChange]:
-    """A secret that can't be compared is sent again, or made anew, when the server recorded a lower revision of it.
+    """A secret that can't be compared is sent or generated again if the server recorded a lower revision of it.
 
     Where nothing is recorded nobody knows what was sent, so nothing is sent: the field stays one that can't be compared.
     """

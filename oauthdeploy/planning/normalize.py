@@ -116,7 +116,7 @@ def same(before: Any, after: Any) -> bool:
 
 
 def is_unreported(have: Mapping[str, Any], path: str) -> bool:
-    """Whether the live side says nothing about a dotted path: neither a value nor that there is none."""
+    """Whether the live object has neither a value nor null at a dotted path."""
     if path in have:
         return False
     while "." in path:

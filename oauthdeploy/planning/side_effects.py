@@ -1,4 +1,4 @@
-"""What a change does beyond its fields, as the driver declares it: what goes for good, and what is interrupted meanwhile."""
+"""What a change does beyond its fields, as the driver declares it: what it deletes permanently, and what it interrupts."""
 
 from __future__ import annotations
 

@@ -267,7 +267,7 @@ class _Exporter:
         return (kind.value, name, path) in self.left
 
     def _options(self, kind: Kind, name: str, sides: Mapping[str, LiveObject]) -> tuple[OptionEdit, ...]:
-        """What is to become of the written options; those that can't be said, or are not the same everywhere, go."""
+        """The edits of the written options: those that a manifest can't express, or that differ between servers, are removed."""
         edits = []
         associated = self._associated(name, sides) if kind is Kind.CLIENT else {}
         for edit in option_edits(self.inventory, kind, name, sides, self.left, associated):

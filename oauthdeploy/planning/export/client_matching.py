@@ -88,7 +88,7 @@ def _natural_key(address: Address, there: LiveObject) -> tuple[str, str] | None:
 
 
 def _name(groups: list[LiveClient], named: set[str], chooses_id: Container[str]) -> None:
-    """Give every group that has none a key of its own."""
+    """Give a unique key to every group without one."""
     ids = {there.client_id: group for group in groups for there in group.sides.values() if there.client_id}
     labels = {name: group for group in groups for name in group.former.values()}
     taken = set(named)

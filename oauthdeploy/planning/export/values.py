@@ -1,4 +1,4 @@
-"""The values of an export: what is asked for, and what is to be written into the manifest."""
+"""The values of an export: its options, and the edits of the manifest."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ExportOptions:
 
     @property
     def levels(self) -> bool:
-        """Whether one server is to be brought level with another."""
+        """Whether the export copies one server to another."""
         return self.source is not None and self.target is not None
 
     def takes(self, *names: str) -> bool:
@@ -80,7 +80,7 @@ class EntryEdit:
 
 @dataclass(frozen=True)
 class SettingsEdit:
-    """What to write into the settings: the fields that all share, and those of one server; None is what is to be taken out."""
+    """What to write into the settings: the fields that all servers share, and those of one server; None removes a field."""
 
     common: Mapping[str, Any] = field(default_factory=dict)
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class SettingsEdit:
 
 @dataclass(frozen=True)
 class Export:
-    """What to write, by section. None in `associations` and `trusts` is what is to be taken out; `associations` hold the whole
+    """What to write, by section. None in `associations` and `trusts` removes the entry; `associations` hold the whole
     list of scopes of a client. `omissions` are left out, by object and field; `findings` tell of everything else.
     """
 

@@ -137,7 +137,7 @@ def on_servers(asked: CutOff, servers: Collection[str]) -> CutOff:
 
 
 def cut_off_changes(asked: CutOff) -> tuple[Change, ...]:
-    """All that is asked for, as changes, whether or not it is to be made."""
+    """Everything requested, as changes, whether already in place or not."""
     return tuple(
         Change(address, Action.REVOKE, Reason.CUT_OFF, Stage.CUT_OFF_RESOURCE, asked.desired.objects[address])
         for address in sorted(asked.addresses)
