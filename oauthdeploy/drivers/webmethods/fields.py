@@ -282,6 +282,7 @@ def _put_place(body: dict[str, Any], url: str) -> None:
     body.update(host=place.host, port=place.port, ssl="yes" if place.tls else "no")
 
 
+# The setting authServerAlias holds only a name: whether the trust is external or remote follows from the list with the alias.
 _ALIAS: Final[Table] = {
     "authorization_server": WireField(read=lambda alias: alias.name),
     "via": WireField(read=lambda alias: alias.via),

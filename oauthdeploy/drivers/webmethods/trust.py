@@ -19,10 +19,11 @@ from oauthdeploy.model.objects import Trust
 LOCAL: Final = "local"
 
 EXTERNAL_NEEDED: Final = ("endpoint", "client_id", "client_secret", "user")
-"""What the server refuses a new external authorization server without."""
+"""The fields that a new external authorization server needs: the administration page refuses them empty (guide, Configuring
+OAuth: External authorization servers)."""
 
 REMOTE_NEEDED: Final = ("username", "password")
-"""What a new remote server alias needs besides the address."""
+"""The fields that a new remote server alias needs besides the address; the OpenAPI document lists them as required."""
 
 SECRETS: Final = frozenset({"clientSecret", "password"})
 
