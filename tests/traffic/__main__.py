@@ -24,6 +24,7 @@ def main() -> int:
         "--limit", type=float, default=None, help="requests a second that an apply sends to each server"
     )
     parser.add_argument("--kill", action="store_true", help="kill each apply half way, then apply again")
+    parser.add_argument("--only", action="append", help="a change of the catalogue; repeatable")
     options = parser.parse_args()
 
     def say(line: str) -> None:
@@ -31,7 +32,9 @@ def main() -> int:
 
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, ESTATES[options.estate](Path(folder), limit=options.limit) as estate:
-        rows = asyncio.run(measure(estate, calls=options.calls, kill=options.kill, around=options.around, say=say))
+        rows = asyncio.run(
+            measure(estate, calls=options.calls, kill=options.kill, around=options.around, only=options.only, say=say)
+        )
     how = f"{options.estate}, limit {options.limit or 'none'}, {'killed' if options.kill else 'not killed'}"
     sys.stdout.write("\n".join((how, *table(rows), f"{time.monotonic() - begin:.0f} s", "")))
     return int(any(row.count(Verdict.WRONG_REFUSAL) + row.count(Verdict.WRONG_GRANT) for row in rows))

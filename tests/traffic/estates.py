@@ -6,6 +6,7 @@ import json
 import os
 import ssl
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ class Estate:
     own_ids: bool = False
     renames_in_place: bool = False
     """Whether a renamed client keeps its id, so that its former key means it too."""
+    _looked: float = 0.0
     _known: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
     def write(self) -> Path:
@@ -48,6 +50,12 @@ class Estate:
 
     def learn(self) -> None:
         """Ask the servers for the ids of the clients, as their owners would be told them."""
+
+    def look_again(self) -> None:
+        """The same, where ids and secrets may have been made anew; a few times a second at most."""
+        if self.own_ids and time.monotonic() - self._looked > 0.2:
+            self._looked = time.monotonic()
+            self.learn()
 
     def verify(self) -> ssl.SSLContext | bool:
         """The certificates that clients trust."""

@@ -31,6 +31,9 @@ class Places(Protocol):
     def revoke_url(self, server: str) -> str | None:
         """Where a client ends its own tokens (RFC 7009), so that a server that lists tokens doesn't drown in them."""
 
+    def look_again(self) -> None:
+        """Look where ids and secrets are delivered to."""
+
     def credentials(self, client: str, server: str) -> tuple[str, str] | None:
         """The id and secret of a client at an authorization server; None for one that isn't known there."""
 
@@ -147,7 +150,7 @@ class Traffic:
                         form = {"grant_type": "refresh_token", "refresh_token": held.refresh if held else ""}
                     assert known is not None
                     try:
-                        token = await self._token(server, known, form, scope)
+                        token = await self._token_of(client, server, known, form, scope)
                     except Refusal as refusal:
                         yield refusal
                         continue
@@ -167,6 +170,19 @@ class Traffic:
                     form = {"grant_type": "password", "username": USER, "password": USER_PASSWORD, "scope": scope}
                 return await self._token(server, known, form, scope)
         raise Refusal("no client is known")
+
+    async def _token_of(
+        self, client: str, server: str, known: tuple[str, str], form: dict[str, str], scope: str
+    ) -> Token:
+        """A token; a client that is refused looks whether it was given another id and secret, and asks once more with these."""
+        try:
+            return await self._token(server, known, form, scope)
+        except Refusal:
+            await asyncio.to_thread(self.places.look_again)
+            renewed = self.places.credentials(client, server)
+            if renewed is None or renewed == known:
+                raise
+            return await self._token(server, renewed, form, scope)
 
     async def _token(self, server: str, known: tuple[str, str], form: dict[str, str], scope: str) -> Token:
         begin = time.monotonic()

@@ -22,6 +22,7 @@ from tests.traffic.generator import Traffic
 from tests.traffic.judge import Call, How, Question, Span, Verdict, View, judge
 
 WORKERS = 8
+_NATURAL = ("name", "version")
 Say = Callable[[str], None]
 _ALLOWED = ("--allow", "undoes-cut-off", "--allow", "empty-section")
 _APPLY = ("apply", "--yes", *_ALLOWED, "-o", "json")
@@ -67,7 +68,7 @@ class Row:
         return max((end - begin for begin, end in spans.values()), default=0.0) * 1000
 
 
-def questions(old: Manifest, new: Manifest, *, renames_in_place: bool) -> Sequence[Question]:
+def questions(old: Manifest, new: Manifest, *, renames_in_place: bool, own_ids: bool = False) -> Sequence[Question]:
     """What is asked during a change: of every client that either manifest has, by each scope, and by whichever scope opens it."""
     views = View(old), View(new)
     moved = {entry["moved_from"]: key for key, entry in new["clients"].items() if "moved_from" in entry}
@@ -80,6 +81,8 @@ def questions(old: Manifest, new: Manifest, *, renames_in_place: bool) -> Sequen
         hows = [How.REFRESHED] if "refresh_token" in entry["grants"] else [How.FRESH, How.HELD]
         mine = tuple(dict.fromkeys(scope for view in views for key in keys for scope in view.scopes_of(key)))
         single = keys if renames_in_place else (client,)
+        if own_ids and _is_made_anew(old["clients"].get(client), new["clients"].get(keys[-1])):
+            hows = [how for how in hows if how is How.FRESH]
         if not mine or (renames_in_place and client in moved.values()):
             continue
         for server, service in targets:
@@ -89,6 +92,11 @@ def questions(old: Manifest, new: Manifest, *, renames_in_place: bool) -> Sequen
                 former = [scope for scope in mine if (server, service) in views[0].opened_by(scope)]
                 found.append(Question(keys, tuple(dict.fromkeys((*former, *mine))), server, service))
     return list(dict.fromkeys(found))
+
+
+def _is_made_anew(old: Manifest | None, new: Manifest | None) -> bool:
+    """Whether servers that tell clients by name and version get another client; the tokens of the one before end with it."""
+    return old is not None and new is not None and any(old[path] != new[path] for path in _NATURAL)
 
 
 @dataclass
@@ -136,7 +144,8 @@ class Run:
         new = copy.deepcopy(estate.manifest)
         self.views = View(old), View(new)
         traffic.calls = []
-        await traffic.hold(questions(old, new, renames_in_place=estate.renames_in_place))
+        asked = questions(old, new, renames_in_place=estate.renames_in_place, own_ids=estate.own_ids)
+        await traffic.hold(asked)
         estate.write()
         async with traffic.flowing(WORKERS):
             await traffic.more(self.around)
