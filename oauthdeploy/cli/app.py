@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 import click
 
+from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import meant
 from oauthdeploy.core.exit_codes import ExitCode
 
@@ -42,6 +46,23 @@ COMMANDS = {
 ALIASES = {"diff": "plan", "preview": "plan", "dump": "export"}
 
 
+_PREFIX = "OAUTHDEPLOY_"
+_ALIKE = 0.85
+"""How much of a name must agree: OAUTHDEPLOY_TARGETS is taken for OAUTHDEPLOY_TARGET, a name of the user's own is not."""
+
+
+def misspelt_variables(command: click.Command, environment: Iterable[str]) -> Iterator[str]:
+    """One sentence for each variable that almost has the name of one of the command's flags, and so has no effect.
+
+    `environment` is the names of the variables that are set.
+    """
+    known = {param.envvar.removeprefix(_PREFIX) for param in command.params if isinstance(param.envvar, str)}
+    for name in sorted(environment):
+        if name.startswith(_PREFIX) and (own := name.removeprefix(_PREFIX)) not in known:
+            for close in get_close_matches(own, known, 1, _ALIKE):
+                yield f"{name} has no effect on `{command.name}`. Did you mean {_PREFIX}{close}?"
+
+
 class Commands(click.Group):
     """A group that knows its commands by name and imports them on use."""
 
@@ -67,7 +88,11 @@ class Commands(click.Group):
         name = args[0]
         if not name.startswith("-") and not ctx.resilient_parsing and ALIASES.get(name, name) not in COMMANDS:
             raise click.UsageError(f"There is no command '{name}'.{meant(name, [*COMMANDS, *ALIASES])}", ctx)
-        return super().resolve_command(ctx, args)
+        found, command, rest = super().resolve_command(ctx, args)
+        if command is not None and not ctx.resilient_parsing:
+            for line in misspelt_variables(command, os.environ):
+                streams.write_talk(f"warning: {line}\n")
+        return found, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """List the commands without importing them."""

@@ -161,8 +161,9 @@ def drift(source: Source, reach: Reach, known: Known, watch: Watch, output: Outp
     cannot compare   the server does not return a field; never drift
     unreadable       the server refused to list a kind of object; never drift
 
-    Exit code 2 if there is drift that no baseline accepts, 5 if repairing it needs a change of the risk that --fail-on names;
-    a watch that you stop ends with 0. The servers are read over connections that refuse to write.
+    Exit code 8 if something that the manifest manages could not be read, 5 if repairing the drift needs a change of the risk
+    that --fail-on names, 2 if there is drift that no baseline accepts; a watch that you stop ends with 0. The servers are read
+    over connections that refuse to write.
     """
     baseline = known.read()
     if watch.metrics_listen is not None and watch.watch is None:

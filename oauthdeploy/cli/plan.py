@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 def plan(source: Source, reach: Reach, out: str | None, detailed_exitcode: bool, output: Output) -> None:
     """Show what would change on which server, in which order, and why.
 
-    Reads the servers on connections that refuse to write. Exit code 8 where something that the manifest manages could not be
-    read, 5 where --fail-on finds a change of too high a risk, else 0. With --detailed-exitcode: what the next apply would run
-    into first, 8, then 5 for a stop, then 2 for changes, or for objects that carry the mark of the manifest and are no longer in
-    it. Reports and PLANFILE are written before.
+    Reads the servers over connections that refuse to write. Exit code 8 if something that the manifest manages could not be
+    read, 5 if --fail-on finds a change of too high a risk, otherwise 0. With --detailed-exitcode, the first of these that
+    applies: 8, 5 if a safety rule would stop apply, 2 if there are changes or orphaned objects (they carry the manifest's mark,
+    but are no longer in it). Reports and PLANFILE are written in any case.
     """
     from oauthdeploy import workflow
     from oauthdeploy.reports.builders.plan import plan_report

@@ -82,6 +82,18 @@ def test_a_variable_with_a_wrong_value_is_named(oauthdeploy: Runner, monkeypatch
     assert "--parallelism" in found.err
 
 
+@pytest.mark.parametrize(("name", "meant"), [("TARGETS", "TARGET"), ("EXCLUDES", "EXCLUDE"), ("VARS", "VAR")])
+def test_a_misspelt_variable_is_told(
+    oauthdeploy: Runner, monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    """Without a word, a run that was to change one client would change all of them."""
+    monkeypatch.setenv(f"OAUTHDEPLOY_{name}", "client/web-shop")
+    monkeypatch.setenv("OAUTHDEPLOY_MY_PASSWORD", "x")
+    found = oauthdeploy("plan")
+    assert f"warning: OAUTHDEPLOY_{name} has no effect on `plan`. Did you mean OAUTHDEPLOY_{meant}?" in found.err
+    assert "MY_PASSWORD" not in found.err
+
+
 ERRORS = {
     errors.OAuthDeployError("x"): 1,
     errors.UsageError("x"): 64,
