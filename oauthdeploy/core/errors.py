@@ -19,6 +19,7 @@ OAuthDeployError                     1
 ├── PartialApply                     4
 ├── SafetyStop                       5
 ├── StalePlan                        6
+├── NotKnown                         8
 ├── LockBusy                         7
 └── LockLost                         7
 """
@@ -205,6 +206,13 @@ class StalePlan(OAuthDeployError):
 
     exit_code = ExitCode.STALE
     rule = "stale-plan"
+
+
+class NotKnown(OAuthDeployError):
+    """What a command is about can't be read, so that nobody knows whether it holds or is there."""
+
+    exit_code = ExitCode.UNREACHABLE
+    rule = "not-known"
 
 
 class LockBusy(OAuthDeployError):

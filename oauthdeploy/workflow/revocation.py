@@ -18,9 +18,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostics
-from oauthdeploy.core.errors import OAuthDeployError, ServerError, ServersFailed
+from oauthdeploy.core.errors import NotKnown, OAuthDeployError, ServerError, ServersFailed
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.model.state import LiveState
@@ -28,7 +28,15 @@ from oauthdeploy.planning.outcome import ApplyReport, Event, EventType
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.revocation.audit_records import request_records, server_records
 from oauthdeploy.planning.revocation.audit_schema import AuditRecord
-from oauthdeploy.planning.revocation.request import CutOff, cut_off, cut_off_changes, cut_off_plan, is_there, on_servers
+from oauthdeploy.planning.revocation.request import (
+    DOUBTS,
+    CutOff,
+    cut_off,
+    cut_off_changes,
+    cut_off_plan,
+    is_there,
+    on_servers,
+)
 from oauthdeploy.running.apply import require_safety
 from oauthdeploy.running.lock import Holder, who_holds
 from oauthdeploy.running.read import raise_all
@@ -148,6 +156,7 @@ def _observe_first(manifest: Manifest, order: RevocationRequest, options: RunOpt
     )
     observation = observe(manifest, on_servers(asked, reach), options, MappingProxyType({}))
     if not observation.found and not observation.down and not any(True for _ in observation.asked.gaps):
+        _require_sight(observation.live, order)
         clients = ", ".join(sorted({f"'{item.client}'" for item in order.revocations.values()}))
         known = sorted({address.name for address in manifest.desired.objects if address.kind.value == "client"})
         raise ClientNotThere(
@@ -157,6 +166,24 @@ def _observe_first(manifest: Manifest, order: RevocationRequest, options: RunOpt
             + (f" Clients of the manifest are: {', '.join(known[:20])}." if known else ""),
         )
     return observation
+
+
+def _require_sight(live: LiveState, order: RevocationRequest) -> None:
+    """Refuse to call a client absent where a server doesn't show all clients to the account. Raises NotKnown."""
+    veiled = [
+        found
+        for state in live.servers.values()
+        for kind in (Kind.CLIENT, Kind.REVOCATION)
+        for found in (state.unreadable.get(kind), state.hidden.get(kind))
+        if found is not None
+    ]
+    if veiled:
+        clients = ", ".join(sorted({f"'{item.client}'" for item in order.revocations.values()}))
+        raise NotKnown(
+            f"Whether a server has the client {clients} is not known",
+            detail="\n".join(dict.fromkeys(f"{found.summary}. {found.detail}" for found in veiled)),
+            fix="Give the account the right to view all clients, or cut the client off with another account.",
+        )
 
 
 def observe(
@@ -170,7 +197,9 @@ def observe(
         if everyone and not left:
             raise_all([down[name] for name in sorted(down)])
         here = on_servers(asked, left)
-        part = replace(manifest, desired=here.desired)
+        # What makes a cut-off doubtful is said whatever a comment or a flag silences elsewhere.
+        severities = {rule: level for rule, level in manifest.severities.items() if rule not in DOUBTS}
+        part = replace(manifest, desired=here.desired, severities=severities, is_ignored=lambda _finding: False)
         try:
             with connected(part, replace(options, servers=tuple(sorted(left))), read_only=True) as drivers:
                 plan, live, _reports = plan_now(part, drivers, options)

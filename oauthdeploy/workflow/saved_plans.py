@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from oauthdeploy.core.diagnostics import Diagnostics
-from oauthdeploy.core.errors import OAuthDeployError, StalePlan, UsageError
-from oauthdeploy.core.exit_codes import ExitCode
+from oauthdeploy.core.errors import NotKnown, OAuthDeployError, StalePlan, UsageError
 from oauthdeploy.core.schemas import shape_problem
 from oauthdeploy.core.version import __version__
 from oauthdeploy.drivers.base import Driver
@@ -46,13 +45,6 @@ class PlanUnreadable(OAuthDeployError):
     """The file of a saved plan can't be read."""
 
     rule = "plan-unreadable"
-
-
-class NotKnown(OAuthDeployError):
-    """Something that a saved plan is about can't be read, so that nobody knows whether the plan still holds."""
-
-    exit_code = ExitCode.UNREACHABLE
-    rule = "not-known"
 
 
 # -- to a file and back -----------------------------------------------------------------------------------------------

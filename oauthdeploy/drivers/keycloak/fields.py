@@ -110,7 +110,8 @@ def _put_type(body: dict[str, Any], value: ClientType) -> None:
         body[BEARER_ONLY] = False
 
 
-def _grants(raw: Mapping[str, Any]) -> tuple[Grant, ...]:
+def live_grants(raw: Mapping[str, Any]) -> tuple[Grant, ...]:
+    """The grants of a client, from its flags and attributes. Raises Garbled."""
     if a_flag(raw, BEARER_ONLY, False):
         # Keycloak refuses every grant to such a client, whatever its other flags say.
         return ()
@@ -182,7 +183,7 @@ CLIENT: Final[Table] = {
             *FLAGS.values(),
             *(f"{_ATTRIBUTE}{key}" for key in (*SWITCHES.values(), REFRESH, CC_REFRESH)),
         ),
-        read=_grants,
+        read=live_grants,
         write=_put_grants,
         default=(Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN),
     ),

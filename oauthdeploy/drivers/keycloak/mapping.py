@@ -20,8 +20,8 @@ from oauthdeploy.drivers.json_values import (
 )
 from oauthdeploy.drivers.keycloak.field_map import CLIENT as OPTIONS
 from oauthdeploy.drivers.keycloak.field_map import kept_attributes, read_mappers, told_options, write_mappers
-from oauthdeploy.drivers.keycloak.fields import CLIENT, attributes_of, texts_of
-from oauthdeploy.drivers.keycloak.options import MARK, Flows, KeycloakClientOptions
+from oauthdeploy.drivers.keycloak.fields import CLIENT, attributes_of, live_grants, texts_of
+from oauthdeploy.drivers.keycloak.options import AS_GRANTS, MARK, Flows, KeycloakClientOptions
 from oauthdeploy.drivers.keycloak.secret_fields import sealed
 from oauthdeploy.model.fields import Unparsed
 from oauthdeploy.model.objects import Client, ClientSecret, ClientType
@@ -208,11 +208,31 @@ def with_options(
                 return attributes_of(live.raw)
             case "authentication_flows":
                 return read_flows(live.raw, flows)
+            case "device_authorization" | "ciba":
+                return AS_GRANTS[name] in (live.value.grants or ())
             case _:
                 return OPTIONS[name].read(live.raw)
 
     values, odd = told_options(written, wanted, have, OPTIONS)
-    return live.value.model_copy(update={"options": {"keycloak": values}}), {**live.unparsed, **odd}
+    shown: dict[str, Any] = {"options": {"keycloak": values}}
+    if live.value.grants is not None:
+        # What an option says of a grant is compared there.
+        spoken = {AS_GRANTS[name] for name in AS_GRANTS.keys() & written.keys()}
+        spoken -= set((desired.grants if desired is not None else None) or ())
+        shown["grants"] = tuple(grant for grant in live.value.grants if grant not in spoken)
+    return live.value.model_copy(update=shown), {**live.unparsed, **odd}
+
+
+def grants_to_put(raw: Mapping[str, Any], desired: Client, values: Mapping[str, Any], names: Collection[str]) -> Any:
+    """The grants to write: those that change in `values`, with those that options speak of; None where neither changes."""
+    written, wanted = options_of(desired)
+    spoken = {grant: bool(getattr(wanted, name)) for name, grant in AS_GRANTS.items() if name in written}
+    if "grants" not in values and not AS_GRANTS.keys() & names:
+        return None
+    base = set(values["grants"] if "grants" in values else live_grants(raw))
+    base |= {grant for grant, on in spoken.items() if on}
+    base -= {grant for grant, on in spoken.items() if not on and grant not in (desired.grants or ())}
+    return tuple(sorted(base))
 
 
 def read_flows(raw: Mapping[str, Any], flows: Mapping[str, str]) -> Flows:
@@ -233,7 +253,7 @@ def put_options(raw: dict[str, Any], desired: Client, names: Collection[str], fl
             continue
         value = getattr(wanted, name)
         match name:
-            case "default_scopes":
+            case "default_scopes" | "device_authorization" | "ciba":
                 continue
             case "protocol_mappers":
                 raw["protocolMappers"] = write_mappers(raw.get("protocolMappers"), value or {})

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.keycloak.fields import ATTRIBUTES, CC_REFRESH, COLUMN
 from oauthdeploy.model.fields import Duration, Flag, FreeText, Model, Natural, SecretsAmongTexts, Text, TextSet
 from oauthdeploy.model.held_fields import Limit, Unit
+from oauthdeploy.model.objects import Grant
 
 ROOT_URL: Final = COLUMN - len("/*")
 """A client without redirect URIs gets all addresses below its root URL."""
@@ -110,19 +111,12 @@ class Flows(Model):
     direct_grant: Text | None = Field(None, description="The alias of the flow for the password grant.")
 
 
-_NOW_GRANTS: Final = {"device_authorization": "device_code", "ciba": "ciba"}
+AS_GRANTS: Final = {"device_authorization": Grant.DEVICE_CODE, "ciba": Grant.CIBA}
+"""Options that say of a client what its grants can say."""
 
 
 class KeycloakClientOptions(Model):
     """What Keycloak knows of a client beyond the manifest. null asks for Keycloak's default."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _grants_apart(cls, value: Any) -> Any:
-        for name, grant in _NOW_GRANTS.items() if isinstance(value, Mapping) else ():
-            if name in value:
-                raise ValueError(f"write {grant} among the grants of the client instead of the option {name}")
-        return value
 
     default_scopes: TextSet | None = Field(
         None,
@@ -144,6 +138,13 @@ class KeycloakClientOptions(Model):
         None, description="The URL that Keycloak notifies of logouts and of not-before."
     )
     always_display_in_console: Flag | None = Field(None, description="Always show the client in the account console.")
+    device_authorization: Flag | None = Field(
+        None, description="Allow the device grant; the same as device_code among the client's grants."
+    )
+    ciba: Flag | None = Field(
+        None,
+        description="Allow client-initiated backchannel authentication; the same as ciba among the client's grants.",
+    )
     frontchannel_logout: Flag | None = Field(None, description="Use front-channel logout, through the user's browser.")
     post_logout_redirect_uris: TextSet | None = Field(
         None, description="Allowed redirect URIs after a logout; + means those for sign-in."

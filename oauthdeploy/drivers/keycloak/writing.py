@@ -35,6 +35,7 @@ from oauthdeploy.drivers.keycloak.mapping import (
     REVISION,
     VOLATILE,
     LiveClient,
+    grants_to_put,
     new_client,
     put_client,
     put_options,
@@ -307,7 +308,9 @@ class Writer:
     def _put(self, body: dict[str, Any], change: Change, desired: Client) -> None:
         """Put what the change is about into the JSON of a client: options first, since grants look at them."""
         put_options(body, desired, option_names(change), self._flow_id)
-        put_client(body, changed_values(change, CLIENT))
+        values = dict(changed_values(change, CLIENT))
+        grants = grants_to_put(body, desired, values, option_names(change))
+        put_client(body, values if grants is None else {**values, "grants": grants})
 
     def _flow_id(self, alias: str) -> str:
         found = next((one for one in self.admin.flows() if one.get("alias") == alias), None)

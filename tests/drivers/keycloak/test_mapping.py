@@ -21,8 +21,9 @@ from oauthdeploy.drivers.keycloak.field_map import (
     write_mappers,
 )
 from oauthdeploy.drivers.keycloak.fields import PKCE
-from oauthdeploy.drivers.keycloak.mapping import put_client, read_client, whole
+from oauthdeploy.drivers.keycloak.mapping import grants_to_put, put_client, read_client, whole, with_options
 from oauthdeploy.drivers.keycloak.options import (
+    AS_GRANTS,
     KeycloakClientOptions,
     KeycloakScopeOptions,
     KeycloakSettingsOptions,
@@ -31,7 +32,7 @@ from oauthdeploy.drivers.keycloak.options import (
 from oauthdeploy.drivers.keycloak.policies import Rule, enforced, switched
 from oauthdeploy.drivers.keycloak.revocation_state import live_revocation, mark_name
 from oauthdeploy.drivers.keycloak.settings import RULES
-from oauthdeploy.model.objects import Grant, Revocation
+from oauthdeploy.model.objects import Client, Grant, Revocation
 
 CASES = json.loads((Path(__file__).parent / "cases" / "clients.json").read_text())
 
@@ -103,10 +104,31 @@ def test_the_fingerprint_leaves_out_what_is_secret_or_changes_by_itself() -> Non
     assert read_client({**raw, "description": "d"}).fingerprint != read_client(raw).fingerprint
 
 
+@given(
+    st.sets(st.sampled_from([Grant.AUTHORIZATION_CODE, Grant.DEVICE_CODE, Grant.CIBA]), min_size=1),
+    st.dictionaries(st.sampled_from(sorted(AS_GRANTS)), st.booleans()),
+)
+def test_a_grant_that_an_option_speaks_of_is_written_and_read_as_the_manifest_says(
+    grants: set[Grant], options: dict[str, bool]
+) -> None:
+    """`device_authorization` and `ciba` say the same as the grants of these names: either way it comes to rest."""
+    written = {name: on for name, on in options.items() if on or AS_GRANTS[name] not in grants}
+    desired = Client(grants=tuple(sorted(grants)), options={"keycloak": written})
+    raw = whole({"id": "1", "clientId": "a"})
+    put_client(raw, {"grants": grants_to_put(raw, desired, {"grants": desired.grants}, written.keys())})
+    live = read_client(raw)
+    wanted = grants | {AS_GRANTS[name] for name, on in written.items() if on}
+    assert {*(live.value.grants or ())} - {Grant.REFRESH_TOKEN} == wanted
+    told, odd = with_options(live, desired, {}, ())
+    assert not odd
+    assert {*(told.grants or ())} - {Grant.REFRESH_TOKEN} == grants
+    assert (told.options or {}).get("keycloak", {}) == written
+
+
 def test_every_option_has_a_place_or_is_known_to_have_none() -> None:
     """A field of the models that nobody reads or writes would look as if it were managed."""
     apart = {"attributes", "protocol_mappers"}
-    client_only = {"default_scopes", "authentication_flows"}
+    client_only = {"default_scopes", "authentication_flows", *AS_GRANTS}
     assert KeycloakClientOptions.model_fields.keys() == CLIENT.keys() | apart | client_only
     assert KeycloakScopeOptions.model_fields.keys() == SCOPE.keys() | apart | {"audiences", "new_clients"}
     policies = RULES.keys() | {"secret_rotation", "offline_session_max"}
