@@ -389,7 +389,8 @@ def test_a_plan_of_other_servers_is_refused_there(make_pair: PairFactory, empty:
     for command in (["apply", "saved.json"], ["show", "--check", "saved.json"]):
         found = there.run(*command)
         assert found.code == 6, found.out + found.err
-        assert f"manifest, servers.login: its address was {here.login.url}, and is " in found.out + found.err
+        said = " ".join((found.out + found.err).split())
+        assert f"manifest, servers.login: its address was {here.login.url}, and is " in said
     assert there.writes() == []
     assert here.run("apply", "saved.json").code == 0
 

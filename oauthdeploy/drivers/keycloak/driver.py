@@ -58,6 +58,7 @@ class KeycloakDriver(Driver):
         self._wanted: Mapping[Address, Object] = {}
         self._associated: Mapping[str, frozenset[str]] = {}
         self._unlisted: Mapping[str, frozenset[str]] = {}
+        self._given: frozenset[str] = frozenset()
         self._saml: frozenset[Address] = frozenset()
         self._scope_ids: dict[str, str] = {}
         self._realm: Mapping[str, Any] = {}
@@ -98,6 +99,7 @@ class KeycloakDriver(Driver):
             self._wanted = wanted.objects
             self._associated = associations_by_client(wanted.objects)
             self._unlisted = unlisted_scopes(wanted)
+            self._given = reader.known_given_scopes
             self._saml = frozenset(reader.saml)
             self._realm = reader.realm or {}
             named = {address.name for address in wanted.objects if address.kind is Kind.SCOPE}
@@ -253,11 +255,11 @@ class KeycloakDriver(Driver):
         return sum(count_cut_off(c) if c.address.kind is Kind.REVOCATION else self._count(c) for c in changes)
 
     def _count(self, change: Change) -> int:
-        """The requests of one change; a new client may have to lose each scope that its list leaves out."""
+        """The requests of one change; a new client has to lose each scope that the realm gives it and its list leaves out."""
         with self._lock:
-            unlisted = self._unlisted
+            unlisted, given = self._unlisted, self._given
         made = change.address.kind is Kind.CLIENT and change.action in (Action.CREATE, Action.REPLACE)
-        return count_writes(change) + (len(unlisted.get(change.address.name, ())) if made else 0)
+        return count_writes(change) + (len(unlisted.get(change.address.name, frozenset()) & given) if made else 0)
 
     def losses(self, changes: Sequence[Change]) -> Mapping[Address, Sequence[str]]:
         """The roles of the service accounts that go."""

@@ -170,6 +170,11 @@ class Reader:
         """Whether a client scope is told: Keycloak's own are, where the manifest names them or all is asked for."""
         return self.wanted.whole or live.name not in BUILT_IN_SCOPES or live.name in self._named_scopes
 
+    @property
+    def known_given_scopes(self) -> frozenset[str]:
+        """The scopes that the realm gives to new clients, where that had to be read; else none."""
+        return frozenset().union(*self._realm_scopes) if "_realm_scopes" in self.__dict__ else frozenset()
+
     @cached_property
     def _given_scopes(self) -> frozenset[str]:
         """The scopes that clients have without anybody's doing: they are no associations unless the manifest says so."""
