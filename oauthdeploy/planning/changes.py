@@ -151,6 +151,11 @@ class Change:
     undoes: str = ""
 
     @property
+    def waits_for(self) -> tuple[Address, ...]:
+        """Every change without which this one is not made, or not to its end."""
+        return self.depends_on if self.interim is None else (*self.depends_on, *self.interim.until)
+
+    @property
     def live_address(self) -> Address:
         """Where `live` stands before the change."""
         return self.former or self.address

@@ -82,7 +82,8 @@ def _is_apart(live: LiveObject, issued: LiveObject | None) -> bool:
     """Whether the moment of a resource server is another than the authorization server's, or will be."""
     if issued is None:
         return False
-    return _is_pending(issued) or (issued.cut_at is not None and issued.cut_at != live.cut_at)
+    known = issued.cut_at is not None and live.cut_at is not None
+    return _is_pending(issued) or (known and issued.cut_at != live.cut_at)
 
 
 def to_align(changes: Sequence[Change], desired: DesiredState) -> Mapping[Address, tuple[Change, ...]]:

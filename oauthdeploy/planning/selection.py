@@ -90,7 +90,7 @@ def _closure(changes: Sequence[Change], start: set[Address], *, forward: bool) -
     """Everything reachable from `start`: dependants when `forward`, else dependencies."""
     edges: dict[Address, set[Address]] = {}
     for change in changes:
-        for needed in change.depends_on:
+        for needed in change.waits_for:
             source, target = (needed, change.address) if forward else (change.address, needed)
             edges.setdefault(source, set()).add(target)
     reached, waiting = set(start), list(start)

@@ -139,6 +139,7 @@ class _Run:
     to_align: Mapping[Address, Sequence[Change]] = field(default_factory=lambda: MappingProxyType({}))
     breaker: Breaker = field(default_factory=Breaker)
     ended: dict[int, ChangeResult] = field(default_factory=dict)
+    made: set[Address] = field(default_factory=set)
     last_cut: float | None = None
 
     @property
@@ -205,9 +206,8 @@ class _Run:
         if end.cut_at is None:
             return end
         self.last_cut = time.monotonic()
-        made = {e.outcome.change.address for e in self.in_order if e.outcome.status is Status.DONE}
         peers = self.to_align.get(end.outcome.change.address, ())
-        found = [self.executor.align(peer, end.cut_at) for peer in peers if peer.address in made]
+        found = [self.executor.align(peer, end.cut_at) for peer in peers if peer.address in self.made]
         return replace(end, unkept=(*end.unkept, *(item for item in found if item is not None)))
 
     def outlast_cut_offs(self) -> None:
@@ -222,6 +222,8 @@ class _Run:
     def _take_in(self, batch: Batch, results: Sequence[ChangeResult]) -> None:
         for place, end in zip(batch.places, results, strict=True):
             self.ended[place] = end
+            if end.outcome.status is Status.DONE:
+                self.made.add(end.outcome.change.address)
             self.executor.events.ended(end.outcome)
         for place, end in zip(batch.places, results, strict=True):
             self._skip_dependants(self.schedule.resolve(place, done=end.outcome.status is Status.DONE))
@@ -256,7 +258,8 @@ def _joined(change: Change, first: ChangeResult, second: ChangeResult) -> Change
         requests=first.outcome.requests + second.outcome.requests,
         seconds=first.outcome.seconds + second.outcome.seconds,
     )
-    return replace(second, outcome=outcome)
+    unkept = (*first.unkept, *second.unkept)
+    return replace(second, outcome=outcome, unkept=unkept, delivered=second.delivered or first.delivered)
 
 
 def _skipped(change: Change, because: Diagnostic) -> ChangeResult:

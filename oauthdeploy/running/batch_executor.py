@@ -100,8 +100,9 @@ class BatchExecutor:
         aligned = replace(change, cut_at=cut_at, fields=tuple(f for f in change.fields if f.path == REFUSED))
         try:
             self.drivers[change.address.server].apply([aligned])
-        except OAuthDeployError as error:
-            detail = f"It refuses tokens by a moment of its own, not by the authorization server's: {error.summary}."
+        except Exception as error:  # noqa: BLE001  (the authorization server's cut-off is made, whatever happens here)
+            why = error.summary if isinstance(error, OAuthDeployError) else type(error).__name__
+            detail = f"It refuses tokens by a moment of its own, not by the authorization server's: {why}."
             return apply_findings.cut_off_incomplete(change, detail)
         return None
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from oauthdeploy.core.addresses import Address, AddressError, Kind
-from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
+from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.core.diagnostics import Path as Place
 from oauthdeploy.core.errors import JournalFailed
 from oauthdeploy.model.fields import parse_time
@@ -23,12 +22,6 @@ from oauthdeploy.running.journal import SECRET_LOST, last_journal, read_run_hist
 
 _NOT_DELIVERED: Final = "secret-not-delivered"
 """Why a change failed whose secret the server made, and that nothing took."""
-
-
-def with_lost_secrets(plan: Plan, folder: Path, desired: DesiredState, live: LiveState, *, base: Path) -> Plan:
-    """The same plan with the warnings of `lost_secrets`."""
-    lost = Diagnostics.of(lost_secrets(folder, desired, live, plan, base=base))
-    return replace(plan, diagnostics=(plan.diagnostics + lost).sorted()) if lost else plan
 
 
 def lost_secrets(

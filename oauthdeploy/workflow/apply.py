@@ -16,13 +16,13 @@ from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.unread import Unread, unread_of
 from oauthdeploy.running.journal import JOURNALS
 from oauthdeploy.running.read import read_live
-from oauthdeploy.running.undelivered_secrets import with_lost_secrets
+from oauthdeploy.running.undelivered_secrets import lost_secrets
 from oauthdeploy.workflow.connections import connected, load
 from oauthdeploy.workflow.cut_offs_first import cutting_off_first
 from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
 from oauthdeploy.workflow.locking import state_folder
 from oauthdeploy.workflow.options import PingResult, RunOptions
-from oauthdeploy.workflow.planner import plan_now
+from oauthdeploy.workflow.planner import plan_now, with_findings
 
 
 def make_plan(request: ManifestRequest, options: RunOptions | None = None) -> tuple[Plan, Manifest]:
@@ -73,8 +73,8 @@ def planned(manifest: Manifest, readers: Mapping[str, Driver], options: RunOptio
     """The plan of the whole manifest, with what earlier runs leave to say about secrets."""
     plan, live, _reports = plan_now(manifest, readers, options)
     journals = state_folder(manifest, options) / JOURNALS
-    plan = with_lost_secrets(plan, journals, manifest.desired, live, base=Path(manifest.base))
-    return Job(plan, manifest, live)
+    lost = lost_secrets(journals, manifest.desired, live, plan, base=Path(manifest.base))
+    return Job(with_findings(plan, lost, manifest), manifest, live)
 
 
 def ping(request: ManifestRequest, options: RunOptions | None = None) -> tuple[PingResult, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from oauthdeploy.core.addresses import Address
@@ -156,12 +156,21 @@ def _with_severities(plan: Plan, manifest: Manifest, facts: Mapping[str, DriverF
     return replace(plan, diagnostics=shown, kept=weighed_kept(plan.kept, shown))
 
 
+def with_findings(plan: Plan, found: Iterable[Diagnostic], manifest: Manifest) -> Plan:
+    """The plan with more findings, with the severities and places of the manifest, without those that it ignores."""
+    placed = _placed(weighed(found, manifest.severities, driver_facts()), manifest)
+    more = Diagnostics.of(item for item in placed if not manifest.is_ignored(item))
+    return replace(plan, diagnostics=(plan.diagnostics + more).sorted())
+
+
+def _placed(found: Iterable[Diagnostic], manifest: Manifest) -> Diagnostics:
+    return Diagnostics.of(
+        item if item.span is not None or not item.path else item.at(manifest.locate(item.path)) for item in found
+    )
+
+
 def _located(plan: Plan, manifest: Manifest) -> Plan:
     """The same plan, its findings with their places in the manifest."""
 
-    def place(found: Diagnostics) -> Diagnostics:
-        return Diagnostics.of(
-            item if item.span is not None or not item.path else item.at(manifest.locate(item.path)) for item in found
-        )
-
-    return replace(plan, diagnostics=place(plan.diagnostics).sorted(), stops=place(plan.stops).sorted())
+    diagnostics, stops = (_placed(found, manifest).sorted() for found in (plan.diagnostics, plan.stops))
+    return replace(plan, diagnostics=diagnostics, stops=stops)

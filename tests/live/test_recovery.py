@@ -341,6 +341,25 @@ def test_a_run_whose_lock_was_forced_stops(pair: Pair, run: Callable[[Pair], Run
     assert oauthdeploy("plan", "--detailed-exitcode").code == 0
 
 
+def test_a_delivered_secret_that_is_gone_is_a_finding_of_every_plan_unless_it_is_ignored(
+    make_pair: PairFactory, run: Callable[[Pair], Runner]
+) -> None:
+    """By plan and by apply, with the line of the client; `--ignore` is for machines that do not keep the file."""
+    pair = make_pair(accept_client_id=False)
+    oauthdeploy = run(pair)
+    manifest = pair.folder / "oauthdeploy.yaml"
+    given = 'secret: {value: "${env:NIGHTLY_BATCH_SECRET}"}'
+    manifest.write_text(manifest.read_text().replace(given, "secret: {generate: true, deliver_to: {file: out/x.env}}"))
+    assert oauthdeploy("apply", "--yes").code == 0
+    assert "secret-not-there" not in oauthdeploy("plan").out
+    (pair.folder / "out/x.env").unlink()
+    for command in (["plan"], ["plan"], ["apply", "--yes", "-v"]):
+        found = oauthdeploy(*command)
+        assert "[secret-not-there]" in found.out
+        assert "secret-not-there" not in oauthdeploy(*command, "--ignore", "secret-not-there").out
+    assert "oauthdeploy.yaml:" in oauthdeploy("plan").out.partition("secret-not-there")[2]
+
+
 def test_an_integration_server_keeps_no_mark_of_a_secret(
     pair: Pair, run: Callable[[Pair], Runner], monkeypatch: pytest.MonkeyPatch
 ) -> None:

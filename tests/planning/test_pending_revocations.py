@@ -68,6 +68,8 @@ def test_refused_tokens_are_not_refused_again() -> None:
         ({"tokens": tokens(2)}, {"refused": False}, ["as", "rs"], None),
         ({"tokens": tokens(0)}, {"refused": True, "cut_at": 19.0}, [], None),
         ({"tokens": tokens(0), "cut_at": 20.0}, {"refused": None}, [], None),
+        # A server that keeps no moment would never come to rest.
+        ({"tokens": tokens(0), "cut_at": 20.0}, {"refused": True}, [], None),
     ],
 )
 def test_a_cut_off_of_all_tokens_has_one_moment_on_both_sides(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +17,11 @@ from oauthdeploy.core.errors import Rejected
 from oauthdeploy.model.objects import Association, Client, Object, Scope
 from oauthdeploy.model.state import DesiredState
 from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.outcome import Status
 from oauthdeploy.planning.plan import Plan, build_plan
+from oauthdeploy.planning.selection import select
+from oauthdeploy.running.apply import apply_plan
 from oauthdeploy.running.read import read_live
 from tests.running.kit import FACTS_BY_DRIVER
 from tests.running.test_rollback import Pair
@@ -186,6 +190,32 @@ def test_a_swap_that_failed_half_way_takes_nothing_and_is_finished_later(broken:
     assert broken.apply(broken.desired(wanted))[0].complete
     assert on(broken.stores["orders"].objects, "orders")[Address(Kind.SCOPE, "s", "orders")].resources == ("g",)  # type: ignore[union-attr]
     assert broken.plan(broken.desired(wanted)).is_empty
+
+
+def test_a_selection_does_not_tear_a_swap_apart(tmp_path: Path) -> None:
+    """A target pulls in the other half; an exclusion shields both, so that no resource is left in neither scope."""
+    pair, wanted, _gone = started(tmp_path, *SWAP)
+    desired = pair.desired(wanted)
+    plan, names = pair.plan(desired), Names(desired, read_live(pair.drivers, desired))
+    both = {change.address.name for change in plan.changes}
+    assert {change.address.name for change in select(plan, ["scope/s@orders"], [], names).changes} == both == {"s", "t"}
+    assert select(plan, [], ["scope/t@orders"], names).is_empty
+
+
+def test_what_the_first_of_two_writes_did_not_keep_is_told_without_a_second_look(tmp_path: Path) -> None:
+    """The end of a change is that of both of its writes."""
+    pair, wanted, _gone = started(tmp_path, *SWAP)
+    store, writes = pair.stores["orders"], Counter[str]()
+
+    def cut(address: Address, value: Object) -> Object:
+        writes[address.name] += 1
+        return value.model_copy(update={"resources": ("f",)}) if writes == Counter(s=1) else value
+
+    store.keeps = cut
+    desired = pair.desired(wanted)
+    report = apply_plan(pair.plan(desired), pair.drivers, desired=desired, facts=FACTS_BY_DRIVER, verify=False)
+    assert report.complete
+    assert [found.rule for found in report.verification] == ["not-in-force"]
 
 
 def test_a_swap_is_rolled_back_whole(tmp_path: Path) -> None:

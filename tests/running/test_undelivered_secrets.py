@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.model.objects import Client, ClientSecret, ClientType, DeliverTo
 from oauthdeploy.model.state import LiveState, ServerState
 from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.outcome import Outcome, Status
 from oauthdeploy.running.journal import Journal, last_journal, read_run_history
-from oauthdeploy.running.undelivered_secrets import lost_secrets, with_lost_secrets
+from oauthdeploy.running.undelivered_secrets import lost_secrets
 from tests.running.kit import NOON, Clock, at, create, desired_state, live, plan_of
 
 ROBOT = at("client/robot@login")
@@ -60,7 +60,8 @@ def test_a_lost_secret_is_not_forgotten_by_the_next_run(tmp_path: Path) -> None:
     cut_off(tmp_path)
     for day in (1, 2):
         state = LiveState({"login": ServerState("login", {ROBOT: live(OTHER)})})
-        plan = with_lost_secrets(plan_of(), tmp_path, desired_state({ROBOT: MADE}), state, base=tmp_path)
+        lost = lost_secrets(tmp_path, desired_state({ROBOT: MADE}), state, plan_of(), base=tmp_path)
+        plan = replace(plan_of(), diagnostics=Diagnostics.of(lost))
         clock = Clock(NOON + timedelta(days=day))
         with Journal.create(tmp_path, "shop", now=clock) as journal:
             journal.begin(plan)
@@ -114,18 +115,6 @@ def test_a_file_that_came_after_the_request_is_the_delivery(tmp_path: Path) -> N
         moment = (NOON + timedelta(seconds=seconds)).timestamp()
         os.utime(file, (moment, moment))
         assert told(tmp_path) == rules
-
-
-def test_the_plan_carries_the_warning(tmp_path: Path) -> None:
-    """It stands among the plan's findings, and nothing else of the plan changes."""
-    cut_off(tmp_path)
-    desired = desired_state({ROBOT: MADE})
-    state = LiveState({"login": ServerState("login", {ROBOT: live(OTHER)})})
-    plan = with_lost_secrets(plan_of(), tmp_path, desired, state, base=tmp_path)
-    assert [item.rule for item in plan.diagnostics] == ["secret-lost"]
-    assert replace(plan, diagnostics=plan_of().diagnostics) == plan_of()
-    other = desired_state({ROBOT: OTHER})
-    assert with_lost_secrets(plan_of(), tmp_path / "nowhere", other, state, base=tmp_path) == plan_of()
 
 
 def test_without_a_journal_only_the_file_counts(tmp_path: Path) -> None:
