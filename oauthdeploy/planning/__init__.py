@@ -1,21 +1,21 @@
-"""Pure steps: values in, values out; no file, network, environment or clock.
+"""Pure functions from values to values, without access to files, the network, the environment or a clock.
 
-The modules here are the centre, in the order of the work:
+These modules are the core, in the order in which they run:
 
-    changes  identities  protection                               what one step is; who is who; what is protected
-    unread                                                        what is needed and could not be read
-    normalize  risk  side_effects                                 fields; what a change opens; what goes along with it
+    changes  identities  protection                               a change; names of objects; protected objects
+    unread                                                        needed kinds that could not be read
+    normalize  risk  side_effects                                 canonical fields; risk of a change; its side effects
     server_view  pending_revocations  pruning  unmanaged          desired and live, one server at a time
     effective_grants  opaque_secrets  diff                        desired and live -> changes
-    exchanges  two_writes  ordering  safety  surviving_tokens     changes -> changes in order, held safe
-    server_pairs  accounts  cross_side                            what the two sides hold differently
+    exchanges  two_writes  ordering  safety  surviving_tokens     changes -> ordered changes and safety stops
+    server_pairs  accounts  cross_side                            differences between the two sides
     json_documents  name_conflicts  plan                          changes -> plan
-    recorded_cut_offs                                             what a plan would give back to a client that was cut off
-    run_history  selection                                        what a journal says; part of a plan
-    adoption  outcome  inventory  omissions                       marks to write; what happened; what is known, what is left out
+    recorded_cut_offs                                             changes that would undo a recorded cut-off
+    run_history  selection                                        a journal as values; part of a plan
+    adoption  outcome  inventory  omissions                       marks to write; results; known objects; what is left out
 
-The wings import the centre, and the centre imports no wing: `planfile` (saved plans), `rollback`, `revocation`, `export` and
-`drift`.
+The subpackages import the core, and the core imports none of them: `planfile` (saved plans), `rollback`, `revocation`,
+`export` and `drift`.
 
 A module imports only from those before it; `tests/test_imports.py` has the whole list.
 """

@@ -1,4 +1,4 @@
-"""The accounts that the two sides must both have: resource owners, and the account behind each client credentials client.
+"""The accounts that must exist on both sides: resource owners, and the account of each client that uses client credentials.
 
 Source: webMethods Integration Server, Configuring OAuth: a token is issued for an account of the authorization server, and a
 resource server runs its request as its own account of the same name.
@@ -22,7 +22,7 @@ _CREDENTIALS_ONLY: Final = frozenset({Grant.CLIENT_CREDENTIALS})
 def accounts_of(desired: DesiredState, server: str) -> frozenset[str]:
     """The users that `server` must have: resource owners, and client credentials clients by their keys.
 
-    None where an external server issues the tokens. People are left out where every client uses client credentials only.
+    None if an external server issues the tokens. Resource owners are left out if all clients use only client credentials.
     """
     found: set[str] = set()
     for resource, trusted in _issuing(desired):
@@ -35,7 +35,7 @@ def accounts_of(desired: DesiredState, server: str) -> frozenset[str]:
 def _issuing(desired: DesiredState) -> Iterator[tuple[str, str]]:
     """The pairs whose trusted server issues tokens for accounts that both it and the resource server have.
 
-    A server that is trusted by introspection or by the signature of its tokens is of another kind, with other accounts.
+    A server that is trusted by introspection or by token signature is a different product with its own accounts.
     """
     for resource, trusted in trusting_pairs(desired):
         trust = desired.objects.get(Address.singleton(Kind.TRUST, resource))
@@ -61,7 +61,7 @@ def _people(desired: DesiredState, trusted: str) -> Collection[str]:
 
 
 def account_findings(desired: DesiredState, live: LiveState, *, named_only: bool = False) -> Iterator[Diagnostic]:
-    """Accounts that a server lacks; a person's that is disabled is as good as missing."""
+    """Findings for accounts that a server lacks. A disabled account of a person counts as missing."""
     said: set[tuple[str, str]] = set()
     for resource, trusted in _issuing(desired):
         for server in dict.fromkeys((resource, trusted)):
@@ -114,7 +114,7 @@ def _machine_missing(desired: DesiredState, address: Address, server: str, both:
 
 
 def unread_accounts(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts]) -> Iterator[Diagnostic]:
-    """Servers whose accounts are wanted and weren't read; `facts` are by driver name."""
+    """Findings for servers whose accounts are needed but were not read; `facts` are by driver name."""
     for name in sorted(live.servers.keys() & desired.servers.keys()):
         state = live.servers[name]
         wanted = accounts_of(desired, name)

@@ -1,6 +1,6 @@
-"""Adoption: live objects that the manifest names, what the next apply would change on them, and the marks to write.
+"""Adoption: the live objects that the manifest names, what the next apply would change on them, and the marks to write.
 
-Objects are matched by the server's natural key, so on a server without marks nothing has to be written: adopting is looking.
+Objects are matched by the server's natural key, so nothing is written on a server that cannot store marks.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Adoptable:
 
 @dataclass(frozen=True)
 class Adoption:
-    """What can be adopted, by address. `plan` holds the marks to write as its changes and what stands in their way as its
-    stops; `missing` are entries of the manifest that are nowhere yet.
+    """What can be adopted, by address. The changes of `plan` write the marks, and its stops say what prevents that;
+    `missing` are entries of the manifest that exist on no server yet.
     """
 
     plan: Plan
@@ -65,7 +65,7 @@ def adoption(
 ) -> Adoption:
     """Pair live objects with the manifest; `plan` is that of the next apply, `facts` are by driver name.
 
-    `patterns` are address globs; none means all. An object with somebody else's mark trips `foreign-ownership`.
+    `patterns` are address globs; none means all. An object with another manifest's mark triggers `foreign-ownership`.
     """
     changes = {change.live_address: change for change in plan.changes}
     names = Names(desired, live)

@@ -1,4 +1,4 @@
-"""One change: where, what, why, field by field, how risky, when, and what it waits for."""
+"""A change: its address, action, reason, fields, risk, stage and dependencies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oauthdeploy.model.state import LiveObject
 
 
 class Action(StrEnum):
-    """What is done to an object."""
+    """What a change does to an object."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -26,12 +26,12 @@ class Action(StrEnum):
 
     @property
     def symbol(self) -> str:
-        """The sign of the action in front of its address."""
+        """The symbol printed before the address."""
         return _SYMBOLS[self]
 
     @property
     def is_destructive(self) -> bool:
-        """True where something is lost that applying the old manifest would not bring back."""
+        """True if something is lost that applying the previous manifest would not restore."""
         return self in (Action.REPLACE, Action.DELETE, Action.REVOKE)
 
 
@@ -70,7 +70,7 @@ class Risk(IntEnum):
 
 
 class Stage(IntEnum):
-    """The two-sided order of work; `ordering` draws it and says why."""
+    """The stages of the two-sided order of work; `ordering` draws them and gives the reasons."""
 
     CUT_OFF_RESOURCE = 1
     CUT_OFF_AUTHORIZATION = 2
@@ -83,8 +83,8 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True)
 class FieldChange:
-    """One field: dotted path, value before and after in the model's types. A Secret stays a Secret; None is the absence of
-    a value, and KNOWN_AFTER_APPLY what the server will make.
+    """One field: its dotted path, and its values before and after in the model's types. None is the absence of a value, and
+    KNOWN_AFTER_APPLY a value that the server will generate.
     """
 
     path: str
@@ -93,12 +93,12 @@ class FieldChange:
 
     @property
     def added(self) -> tuple[Any, ...]:
-        """For a list: the entries that come, in the order of `after`."""
+        """For a list: the added entries, in the order of `after`."""
         return _only_in(self.after, self.before)
 
     @property
     def removed(self) -> tuple[Any, ...]:
-        """For a list: the entries that go, in the order of `before`."""
+        """For a list: the removed entries, in the order of `before`."""
         return _only_in(self.before, self.after)
 
 
@@ -111,8 +111,8 @@ def _only_in(some: Any, other: Any) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class Interim:
-    """The first of the two writes of a change (`two_writes`): lists that still hold what is to stand elsewhere, and the changes
-    that must have been made before the second write.
+    """The first of the two writes of a change (`two_writes`): lists that still contain the entries to move, and the changes
+    that must be made before the second write.
     """
 
     fields: tuple[FieldChange, ...]
@@ -123,13 +123,13 @@ class Interim:
 class Change:
     """One step of a plan.
 
-    `desired` is the object to reach (None for a delete), `live` what stands there now (None for a create). `depends_on` are
-    the changes that must have succeeded first. `batch` names the changes that the server takes in one request. `place`
-    leads to the object in the manifest. `note` is said beside the change. `former` is the address at which `live` stands
-    while a rename has not been made. `lost` is what goes along for good, in words. `cut_at` is the moment, in seconds since 1970,
-    before which a resource server is to refuse all tokens of a client: that of the authorization server's own cut-off. None: the
-    resource server's clock decides until the authorization server has told its moment. `undoes` is the name of a recorded cut-off
-    that it undoes.
+    `desired` is the object to reach (None for a delete), `live` the object that exists now (None for a create). `depends_on`
+    are the changes that must succeed first. `batch` identifies the request that carries the change. `place` is the position
+    of the object in the manifest. `note` is shown beside the change. `former` is the address of `live` before a rename.
+    `lost` says what is permanently deleted along with the object. `cut_at` is the time, in seconds since 1970, before which
+    a resource server is to refuse all tokens of a client: the time of the authorization server's own cut-off. If it is None,
+    the resource server uses its own clock until the authorization server has reported its time. `undoes` is the name of a
+    recorded cut-off that the change undoes.
     """
 
     address: Address
@@ -152,18 +152,18 @@ class Change:
 
     @property
     def waits_for(self) -> tuple[Address, ...]:
-        """Every change without which this one is not made, or not to its end."""
+        """All changes that this one needs, before it starts or before it can finish."""
         return self.depends_on if self.interim is None else (*self.depends_on, *self.interim.until)
 
     @property
     def live_address(self) -> Address:
-        """Where `live` stands before the change."""
+        """The address of `live` before the change."""
         return self.former or self.address
 
 
 @dataclass(frozen=True)
 class Lockout:
-    """A change that would end a driver's own way into its server, and why; `rule` names the stop."""
+    """A change that would lock the driver out of its own server, and why; `rule` is the id of the stop."""
 
     change: Change
     why: str

@@ -1,14 +1,14 @@
-"""The two sides together: what a resource server and the authorization server that it trusts hold differently.
+"""Differences between a resource server and the authorization server that it trusts.
 
-    scopes, clients     the same names on both, named by the manifest or not; as they will be once the plan is done
-    associations        the same, where the resource server keeps them too
-    clients             enabled on both or on neither; one client_id
-    trust               the server that the manifest says, and one that the manifest knows
-    accounts            resource owners, and the account behind each client credentials client, on both
+    scopes, clients     the same names on both, in the manifest or not, as they will be after the plan
+    associations        the same, if the resource server also stores them
+    clients             enabled on both or on neither, with one client_id
+    trust               the server that the manifest names, which must be in the manifest
+    accounts            resource owners and the accounts of client credentials clients, on both
 
-What the manifest itself puts on one side only is left to its rules. What a check needs and nobody could read is a finding
-too. Source: webMethods Integration Server, Configuring OAuth: the clients, scopes and resource owners of a resource server are
-those of its authorization server.
+Objects that the manifest itself places on one side only are checked by its rules. If a check needs something that could not
+be read, that is a finding too. Source: webMethods Integration Server, Configuring OAuth: the clients, scopes and resource
+owners of a resource server are those of its authorization server.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ENABLED_ON_ONE_SIDE: Final = "client-enabled-on-one-side"
 REPORTED_AS_DRIFT: Final = frozenset(
     {"scope-on-one-side", "client-on-one-side", ENABLED_ON_ONE_SIDE, "cross-side-more"}
 )
-"""The rules of findings that a drift report shows as items instead."""
+"""Rules whose findings a drift report shows as items instead."""
 
 _SHOWN: Final = 20
 _HELD: Final = (
@@ -53,7 +53,9 @@ _BOTH: Final = frozenset(kind for kind, _ in _HELD)
 
 @dataclass(frozen=True)
 class Disagreement:
-    """What is not the same on both sides, against the manifest: where, and in words."""
+    """An object that differs between the sides although the manifest wants it on both: its address, and the difference in
+    words.
+    """
 
     address: Address
     detail: str
@@ -61,10 +63,10 @@ class Disagreement:
 
 
 def disagreements(desired: DesiredState, live: LiveState) -> Iterator[Disagreement]:
-    """What the manifest puts on both sides, and what stands there differently now.
+    """Objects that the manifest places on both sides and that differ there now.
 
-    Accounts count where `resource_owners` names them: those of other clients are a finding, for no apply could ever make it
-    go away.
+    Only accounts in `resource_owners` count. Missing accounts of other clients are findings instead, because no apply could
+    repair them.
     """
     trusted = {name: trusted_by(desired, name) for name in sorted(live.servers.keys() & desired.servers.keys())}
     for name, server in trusted.items():
@@ -85,9 +87,9 @@ def disagreements(desired: DesiredState, live: LiveState) -> Iterator[Disagreeme
 def unnamed_disagreements(
     desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts]
 ) -> Iterator[Disagreement]:
-    """What two sides hold differently now, of what the manifest doesn't put on both; `facts` are by driver name.
+    """Differences between the sides now, in objects that the manifest does not place on both; `facts` are by driver name.
 
-    What another resource server of the same authorization server holds is shared with that one, and no disagreement.
+    An object that the authorization server shares with another of its resource servers is not a disagreement.
     """
     for sides in both_read(desired, live, facts, StateAfterPlan(live, ())):
         for kind in _comparable(sides):
@@ -106,7 +108,7 @@ def unnamed_disagreements(
 def side_findings(
     desired: DesiredState, live: LiveState, changes: Iterable[Change], facts: Mapping[str, DriverFacts]
 ) -> Iterator[Diagnostic]:
-    """Findings about the two sides as they are after the changes; `facts` are by driver name. None of them stops a plan."""
+    """Findings about the two sides as they will be after the changes; `facts` are by driver name. None of them stops a plan."""
     after = StateAfterPlan(live, changes)
     for resource in sorted(live.servers.keys() & desired.servers.keys()):
         yield from _trust(desired, live, resource, after)
@@ -149,7 +151,7 @@ def _object_findings(sides: ServerPair) -> Iterator[Diagnostic]:
 
 
 def _comparable(sides: ServerPair) -> Iterator[Kind]:
-    """The kinds that both servers can hold and that were asked for on both."""
+    """The kinds that both servers support and that were read from both."""
     for kind, capability in _HELD:
         both = (sides.resource, sides.trusted)
         if all(sides.can_hold(server, capability) and sides.listed(server, kind) for server in both):
@@ -157,7 +159,7 @@ def _comparable(sides: ServerPair) -> Iterator[Kind]:
 
 
 def _one_sided(sides: ServerPair, kind: Kind) -> Iterator[Diagnostic]:
-    """Objects of one side that the other lacks, and that the manifest doesn't put on one side itself."""
+    """Objects that only one side has, unless the manifest itself places them on that side only."""
     here, there = (sides.after.names(server, kind) for server in (sides.resource, sides.trusted))
     known = _both_ends(sides) if kind is Kind.ASSOCIATION else here | there
     elsewhere = {
@@ -182,7 +184,7 @@ def _one_sided(sides: ServerPair, kind: Kind) -> Iterator[Diagnostic]:
 
 
 def _both_ends(sides: ServerPair) -> frozenset[str]:
-    """The associations whose client and scope are on both sides: of others the missing end is the finding."""
+    """The associations whose client and scope exist on both sides. For others, the missing client or scope is the finding."""
     both = (sides.resource, sides.trusted)
     shared = {
         kind: frozenset.intersection(*(sides.after.names(server, kind) for server in both))
@@ -197,7 +199,7 @@ _ONE: Final = {Kind.SCOPE: "A scope", Kind.CLIENT: "A client", Kind.ASSOCIATION:
 _WHY: Final = {
     (Kind.SCOPE, True): "Tokens with that scope give no access on the resource server.",
     (Kind.SCOPE, False): "No token can carry that scope, so nobody can reach what it protects.",
-    (Kind.CLIENT, True): "Its tokens can't be blocked on the resource server, which may refuse them.",
+    (Kind.CLIENT, True): "It cannot be blocked on the resource server, which may also refuse its tokens.",
     (Kind.CLIENT, False): "It cannot get a token there.",
     (Kind.ASSOCIATION, True): "The client gets tokens with that scope, and the resource server refuses them.",
     (Kind.ASSOCIATION, False): "The client cannot get a token with that scope.",
@@ -205,7 +207,7 @@ _WHY: Final = {
 
 
 def _client_differences(sides: ServerPair) -> Iterator[Diagnostic]:
-    """Clients of both sides that are enabled on one, or have two ids."""
+    """Clients on both sides that are enabled on only one, or have two ids."""
     blocked = {
         value.client
         for address, value in sides.desired.objects.items()
@@ -249,7 +251,7 @@ def _client_differences(sides: ServerPair) -> Iterator[Diagnostic]:
 
 
 def _first_few(found: Iterator[Diagnostic], what: str) -> Iterator[Diagnostic]:
-    """The first findings; the rest are counted, so that ten thousand of them don't bury the plan."""
+    """The first findings, and a count of the rest, so that thousands of them do not bury the plan."""
     listed = list(found)
     yield from listed[:_SHOWN]
     rest = listed[_SHOWN:]
@@ -265,7 +267,7 @@ def _first_few(found: Iterator[Diagnostic], what: str) -> Iterator[Diagnostic]:
 
 
 def _unread_side(resource: str, trusted: str, why: str) -> Diagnostic:
-    """A side that isn't read in this run, or never; that is as it was asked for."""
+    """A finding for a side that this run does not read."""
     return Diagnostic(
         UNCHECKED,
         "The two sides could not be compared",
@@ -280,7 +282,7 @@ def _unread_side(resource: str, trusted: str, why: str) -> Diagnostic:
 
 
 def _trust(desired: DesiredState, live: LiveState, name: str, after: StateAfterPlan) -> Iterator[Diagnostic]:
-    """Whom a resource server asks about tokens now, where that isn't whom the manifest says."""
+    """A finding if a resource server trusts another server than the manifest says."""
     address = Address.singleton(Kind.TRUST, name)
     wanted = trusted_by(desired, name)
     if not live.readable(name, Kind.TRUST):
@@ -330,7 +332,7 @@ def _other_trust(desired: DesiredState, live: LiveState, name: str) -> Iterator[
 def _pair(
     live: LiveState, mine: tuple[Address, Object], theirs: tuple[Address, Object], desired: DesiredState
 ) -> Iterator[Disagreement]:
-    """One object on a resource server and on the authorization server that it trusts."""
+    """How one object differs between a resource server and the authorization server that it trusts."""
     (address, wanted), (other, peer) = mine, theirs
     if not (live.readable(address.server, address.kind) and live.readable(other.server, other.kind)):
         return

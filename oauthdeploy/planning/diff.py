@@ -1,7 +1,7 @@
-"""The comparison: desired state and live state in, changes without an order out.
+"""Compares desired and live state and returns the changes, not yet ordered.
 
-Only written fields are compared. Equality decides first; deepdiff looks only at the driver's own options of an object whose
-options differ, to name what differs inside them.
+Only written fields are compared. Equality is checked first; deepdiff is used only to find what differs inside a driver's own
+options.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ NAME_TAKEN: Final = "name-taken"
 REVISION: Final = "secret.revision"
 VALUE: Final = "secret.value"
 EXTERNAL_MISSING: Final = "external-missing"
-"""The finding of an object that another manifest owns, and that is not there."""
+"""The rule for an object that another manifest owns and that does not exist."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What separates live from desired: changes by server and kind, in no order of work yet.
+    """The differences between live and desired: changes by server and kind, not yet in the order of work.
 
-    `incomparable` are `(address, dotted path)` of what can't be compared; `kept` are live objects that the manifest doesn't name
-    and that stay, by address.
+    `incomparable` are the `(address, dotted path)` that cannot be compared; `kept` are live objects that the manifest does
+    not name and that stay, by address.
     """
 
     changes: tuple[Change, ...]
@@ -66,10 +66,10 @@ class Comparison:
 
 
 def compare(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts]) -> Comparison:
-    """Compare what the manifest asks for with what the servers hold; `facts` are by driver name.
+    """Compare the desired state with what the servers hold; `facts` are by driver name.
 
-    A kind that couldn't be read gives one finding and no change. A server that is not in `live` gives one finding if the
-    manifest puts objects on it.
+    A kind that could not be read gives one finding and no change. So does a server that is not in `live`, if the manifest
+    places objects on it.
     """
     found: list[DiffItem] = list(unread_servers(desired, live))
     for view in views(desired, live, facts):
@@ -127,7 +127,7 @@ def _objects(view: ServerView, kind: Kind, moved: Mapping[Address, LiveItem]) ->
 
 
 def _external(view: ServerView) -> Iterator[Diagnostic]:
-    """Objects of other manifests that are not there, where they could be read."""
+    """Findings for objects of other manifests that do not exist, if their kind could be read."""
     for address in sorted(view.desired.external):
         if address.server != view.name or not view.readable(address.kind) or address in view.live.objects:
             continue
@@ -153,7 +153,7 @@ def _existing(view: ServerView, address: Address, wanted: Object, live: LiveObje
         sends_secret = any(change.path == REVISION for change in difference.fields)
         reason = Reason.SECRET_REVISION if sends_secret and len(difference.fields) == 2 else Reason.DIFFERS
         note = (
-            "The server can't change the type: the client is replaced, and its tokens stop working."
+            "The server cannot change the type: the client is replaced, and its tokens stop working."
             if action.is_destructive
             else ""
         )
@@ -161,7 +161,7 @@ def _existing(view: ServerView, address: Address, wanted: Object, live: LiveObje
 
 
 def _difference(view: ServerView, address: Address, wanted: Object, live: LiveObject) -> ObjectDifference:
-    """The difference; whether a client that a revocation blocks is enabled is the revocation's business."""
+    """The difference, without `enabled` for a client that a revocation blocks: the revocation decides that."""
     skip = _ENABLED if address.kind is Kind.CLIENT and address.name in view.blocked else _NOTHING
     return compare_object(wanted, live, view.facts, skip=skip)
 
@@ -193,7 +193,7 @@ def _side_findings(view: ServerView, address: Address, difference: ObjectDiffere
 
 
 def _moves(view: ServerView) -> Iterator[tuple[Address, LiveItem]]:
-    """Clients that stand at their former name and not at their new one."""
+    """Clients that exist under their former name and not under their new one."""
     if not view.readable(Kind.CLIENT):
         return
     for address, name in sorted(view.desired.moved.items()):
@@ -205,10 +205,11 @@ def _moves(view: ServerView) -> Iterator[tuple[Address, LiveItem]]:
 
 
 def _left_at_former_name(view: ServerView) -> Iterator[DiffItem]:
-    """Clients of this manifest that still stand at a former name, though their new name is there too.
+    """Clients of this manifest that exist under a former name although their new name exists too.
 
-    A server that can't rename a client gets a new one and loses the old one, so a run that ended in between left both: the old
-    one goes now. On any other server the new name was taken by somebody, and it is not for us to choose between the two.
+    On a server that cannot rename clients, a new one is created and the old one deleted. A run that stopped in between left
+    both, so the old one is deleted now. On any other server the new name belongs to another client, and you must decide
+    between the two.
     """
     if not view.readable(Kind.CLIENT):
         return
@@ -252,12 +253,13 @@ def _renamed(view: ServerView, address: Address, wanted: Object, item: LiveItem)
             former=former,
         )
         return
-    # Two changes and no replacement: so the new client is there on both sides before the old one goes on either.
+    # Two changes instead of a replacement, so that the new client exists on both sides before the old one is deleted on
+    # either.
     yield from _missing(view, address, wanted, Reason.RENAMED)
     yield view.change(former, Action.DELETE, Reason.RENAMED, live=live, note=f"Its new name is {address}.")
     yield Diagnostic(
         "rename-ends-tokens",
-        "The server can't rename a client",
+        "The server cannot rename a client",
         detail=f"{former} is deleted and {address} is created: its tokens stop working, and it may get a new id and secret.",
         severity=Severity.WARNING,
         address=str(address),
@@ -271,8 +273,9 @@ def _renamed(view: ServerView, address: Address, wanted: Object, item: LiveItem)
 def _carried(
     view: ServerView, changes: Mapping[Address, Change], moved: Mapping[Address, LiveItem]
 ) -> dict[Address, LiveItem]:
-    """The live associations that outlive the changes of their clients, under the names that they have afterwards."""
-    # Two servers of both roles that trust each other delete a client in one stage; so their associations go before, by name.
+    """The live associations that remain after the changes of their clients, under the names that they then have."""
+    # Two servers of role `both` that trust each other delete a client in one stage, so its associations are deleted first,
+    # by name.
     taking = (Action.REPLACE,) if view.peered else (Action.DELETE, Action.REPLACE)
     gone = {a.name for a, c in changes.items() if a.kind is Kind.CLIENT and c.action in taking}
     names = {former.name: address.name for address, (former, _) in moved.items()}
@@ -299,10 +302,10 @@ def _new_associations(view: ServerView, carried: Mapping[Address, LiveItem]) -> 
 
 @dataclass(frozen=True)
 class ObjectDifference:
-    """How a live object differs from the wanted one, by field.
+    """How a live object differs from the desired one, by field.
 
-    `incomparable` are dotted paths that the server does not return, `unknown` those that ask for a default that the driver
-    doesn't know.
+    `incomparable` are dotted paths that the server does not return, `unknown` those that request a default that the driver
+    does not know.
     """
 
     fields: tuple[FieldChange, ...] = ()
@@ -320,7 +323,7 @@ def compare_object(
     """Compare the written fields of `wanted` with a live object of the same kind; `skip` are dotted paths to leave out."""
     if isinstance(wanted, Association):
         return _SAME
-    # A secret may be one that can't be compared, and is never settled by a quick look.
+    # The server may not return a secret, so equal objects are no proof that it is in place.
     quick = not live.incomparable and not live.unparsed and "secret" not in wanted.model_fields_set
     if quick and surely_fulfilled(wanted, live.value, skip):
         return _SAME
@@ -376,7 +379,7 @@ def _after(model: type[Model], path: str, asked: Any, defaults: Mapping[str, Any
 
 
 def _unparsed(live: LiveObject, path: str) -> Unparsed | None:
-    """What stands there and can't be parsed: in the field, or in the place of the group that it belongs to."""
+    """The value that cannot be parsed, in the field or in the group that contains it."""
     return live.unparsed.get(path) or live.unparsed.get(path.rpartition(".")[0])
 
 
@@ -385,9 +388,9 @@ def _covered(path: str, incomparable: frozenset[str]) -> bool:
 
 
 def _revision_change(wanted: Client, live: LiveObject, incomparable: bool) -> list[FieldChange]:
-    """A secret that can't be compared is sent or generated again if the server recorded a lower revision of it.
+    """A secret that cannot be compared is sent or generated again if the server recorded a lower revision of it.
 
-    Where nothing is recorded nobody knows what was sent, so nothing is sent: the field stays one that can't be compared.
+    If no revision is recorded, the secret that was sent last is unknown. Nothing is sent, and the field stays incomparable.
     """
     asked, recorded = wanted.secret, live.revision
     if recorded is None and isinstance(live.value, Client) and live.value.secret is not None:
@@ -410,7 +413,7 @@ def options_for(value: Object, driver: str) -> Mapping[str, Any]:
 
 
 def _option_changes(wanted: Object, live: LiveObject, driver: str) -> list[FieldChange]:
-    """What differs in the options of this driver, as deep as it can be named. Only written keys count, at every depth."""
+    """The differences in this driver's options, at the deepest key that has a name. Only written keys count, at every depth."""
     if OPTIONS not in wanted.model_fields_set:
         return []
     asked, have = plain(options_for(wanted, driver)), plain(options_for(live.value, driver))
@@ -419,7 +422,7 @@ def _option_changes(wanted: Object, live: LiveObject, driver: str) -> list[Field
     asked = {name: value for name, value in asked.items() if name not in odd}
     if not asked or asked == have:
         return changes
-    # Loaded here, since most plans never need it and it takes longer than a whole plan of a small manifest.
+    # Imported here because most plans do not need it, and the import takes longer than planning a small manifest.
     from deepdiff import DeepDiff
     from deepdiff.helper import notpresent
 

@@ -1,4 +1,4 @@
-"""What authorization servers still grant once a plan is done: no resource server may lose it before."""
+"""What authorization servers still grant after a plan. No resource server may lose it earlier."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oauthdeploy.planning.server_view import DiffItem, UnmanagedObject, trusted_
 
 @dataclass(frozen=True)
 class Granted:
-    """The associations of one authorization server, and the scopes and clients that they hold together, all by name."""
+    """The associations of one authorization server, with their scopes and clients, by name."""
 
     associations: frozenset[str]
     scopes: frozenset[str]
@@ -53,7 +53,9 @@ def granted_after(changes: Iterable[Change], live: LiveState, server: str) -> Gr
 
 
 def still_granted(changes: Iterable[Change], desired: DesiredState, live: LiveState) -> Iterator[tuple[Change, str]]:
-    """The deletes on resource servers of what their authorization server still grants afterwards, with its name."""
+    """Deletes on resource servers of objects that their authorization server still grants afterwards, with that server's
+    name.
+    """
     changes = tuple(changes)
     known: dict[str, Granted] = {}
     for change in changes:
@@ -69,10 +71,11 @@ def still_granted(changes: Iterable[Change], desired: DesiredState, live: LiveSt
 
 
 def withhold_granted(found: Iterable[DiffItem], desired: DesiredState, live: LiveState) -> Iterator[DiffItem]:
-    """Keep what a prune would take from a resource server while the authorization server still grants it, and say so.
+    """Keep what a prune would delete on a resource server while the authorization server still grants it, with a finding for
+    each.
 
-    What the manifest itself removes stays in the plan, behind a safety stop. A server of both roles has associations of its
-    own that hang on the object, so there too it is left to the stop.
+    Deletes that the manifest itself requests stay in the plan, behind a safety stop. So do those on a server of both roles,
+    which has associations of its own with the object.
     """
     found = tuple(found)
     changes = [item for item in found if isinstance(item, Change)]
@@ -88,7 +91,7 @@ def withhold_granted(found: Iterable[DiffItem], desired: DesiredState, live: Liv
                 "still-granted",
                 "Kept, since it is still granted",
                 detail=f"{item.address} would be pruned, but {held[item.address]} still grants it.",
-                fix="Remove its associations there first, or write it into the manifest.",
+                fix="Remove its associations there first, or add it to the manifest.",
                 severity=Severity.WARNING,
                 address=str(item.address),
             )

@@ -1,4 +1,4 @@
-"""Exchanges: something is taken from one place of a server and given in another, and both belong together.
+"""Exchanges: one change takes something away and another change gives it elsewhere.
 
     an association of a client      for another one of it
     a resource or URL template      from one scope to another
@@ -6,8 +6,8 @@
     a client                        for another of the same name or redirect URI, or for its new name
     a client's secret               and the credentials by which a resource server introspects with it
 
-What takes waits for what gives: where the giving half fails, is excluded, or is left over for a resumed run, the taking half
-is left out too, so that nobody ends with neither. A cut-off is no exchange and waits for nothing.
+The change that takes depends on the change that gives. If the latter fails, is excluded, or is left for a resumed run, the
+former is left out too, so that no client ends up with neither. A cut-off is not an exchange and never waits.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _MOVABLE: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.SCOPE: tuple(sorted(OPENS)),
     Kind.CLIENT: ("redirect_uris",),
 }
-"""Lists whose entries can move from one object of a kind to another."""
+"""Lists whose entries can move between objects of one kind."""
 
 _Entry = tuple[str, Kind, str, str]
 """An entry of a list: server, kind, field, and the entry itself."""
 
 
 class Exchanges:
-    """Looks up what a change that takes something waits for."""
+    """Finds the changes that a taking change must wait for."""
 
     def __init__(self, changes: Sequence[Change], desired: DesiredState) -> None:
         self._desired = desired
@@ -66,7 +66,7 @@ class Exchanges:
 
     @staticmethod
     def _holders_of(desired: DesiredState, sought: frozenset[_Entry]) -> Mapping[_Entry, Sequence[Address]]:
-        """The objects that have an entry in the end, whether or not they have it already."""
+        """The objects that will have an entry, whether or not they have it already."""
         found: dict[_Entry, list[Address]] = defaultdict(list)
         for address, value in desired.objects.items() if sought else ():
             for path in _MOVABLE.get(address.kind, ()):
@@ -76,7 +76,7 @@ class Exchanges:
         return found
 
     def _successors_of(self, changes: Sequence[Change]) -> Mapping[Address, Sequence[Address]]:
-        """The new clients that take the places of clients that go: those of the same name, and those that they become."""
+        """The new clients that replace deleted ones: those with the same name, and the targets of renames."""
         gone = [change for change in changes if change.action is Action.DELETE and change.address.kind is Kind.CLIENT]
         if not gone:
             return {}
@@ -94,10 +94,11 @@ class Exchanges:
         return found
 
     def before(self, change: Change, *, narrowing: bool) -> Iterator[Address]:
-        """What has to be given before `change` may take; `narrowing`: it stands in the narrowing half of the plan.
+        """The changes that must give before `change` may take; `narrowing` is true if it is in the narrowing half of the
+        plan.
 
-        A change that takes and gives at once is made in the widening half: it waits only for changes that purely give, so
-        that two objects that swap entries don't wait for each other.
+        A change that takes and gives is made in the widening half. It waits only for changes that purely give, so that two
+        objects that swap entries do not wait for each other.
         """
         address = change.address
         if address.kind is Kind.ASSOCIATION:
@@ -118,7 +119,9 @@ class Exchanges:
                 yield from self._introspecting.get((address.server, address.name), ())
 
     def swapped(self, change: Change) -> tuple[Mapping[str, frozenset[str]], frozenset[Address]]:
-        """The entries, by field, that an object gives away while it gets others, and the changes that make them reachable."""
+        """The entries, by field, that an object loses while it gets others, and the changes that make them reachable
+        elsewhere.
+        """
         entries: dict[str, set[str]] = defaultdict(set)
         until: set[Address] = set()
         if change.action is Action.UPDATE and not _only_gives(change):
@@ -132,7 +135,7 @@ class Exchanges:
         return {path: frozenset(some) for path, some in entries.items()}, frozenset(until)
 
     def _ways_to(self, given: Address) -> Iterator[Address]:
-        """The new associations by which clients get at an object that something has moved to, on every side."""
+        """The new associations, on every side, through which clients reach the object that received an entry."""
         places = {given.server}
         if given.kind is Kind.SCOPE and (trusted := trusted_by(self._desired, given.server)) is not None:
             places.add(trusted)
@@ -141,7 +144,7 @@ class Exchanges:
             yield from index.get((server, given.name), ())
 
     def _places_taken(self, client: Address) -> Iterator[Address]:
-        """The clients that take the place of one that goes, with their associations."""
+        """The clients that replace a deleted one, with their associations."""
         for new in self._successors.get(client, ()):
             yield new
             yield from self._by_client.get((new.server, new.name), ())
@@ -151,8 +154,8 @@ _ISSUER: Final = frozenset({"authorization_server", "issuer", "jwks_uri", "endpo
 
 
 def switches_issuer(change: Change) -> bool:
-    """Whether a resource server turns from one authorization server, or realm, to another. One that has trusted only itself has
-    nobody to turn from.
+    """Whether a resource server switches to another authorization server or realm. One that has trusted only itself does not
+    switch.
     """
     before = change.live.value if change.live is not None else None
     if change.action is not Action.UPDATE or not isinstance(before, Trust) or before.via == "local":
@@ -165,7 +168,7 @@ def _renews_credentials(change: Change) -> bool:
 
 
 def _taken_entries(change: Change) -> Iterator[_Entry]:
-    """The list entries that an object loses."""
+    """The list entries that an object loses, by field."""
     address = change.address
     paths = _MOVABLE.get(address.kind, ())
     if change.action is Action.UPDATE:
@@ -178,7 +181,7 @@ def _taken_entries(change: Change) -> Iterator[_Entry]:
 
 
 def _given_entries(change: Change) -> Iterator[_Entry]:
-    """The list entries that an object gets."""
+    """The list entries that an object gets, by field."""
     paths = _MOVABLE.get(change.address.kind, ())
     for field in change.fields if paths and change.action is not Action.DELETE else ():
         if field.path in paths:
@@ -195,7 +198,7 @@ def _live(change: Change) -> Object | None:
 
 
 def _shown_name(value: Object | None, address: Address) -> str:
-    """The name that people see of a client; its key where it has none."""
+    """The display name of a client, or its key if it has none."""
     return (value.name if isinstance(value, Client) else None) or address.name
 
 

@@ -1,11 +1,11 @@
-"""Every name by which a pattern may mean an object: its address, and those that its server has for its client.
+"""All names by which a pattern can match an object: its address, and the names that its server has for its client.
 
     client/batch     the key in the manifest
-    client/Batch (1) the label, name and version, where the server tells clients apart by them; `client/Batch` for version 1
+    client/Batch (1) the label (name and version), if the server identifies clients by them; `client/Batch` for version 1
     client/4711      the server's own id, or the client_id
     client/batch     the key that `export` would give it
 
-An association is meant by the names of its client. The key of one client is never another name of a second one on the same
+An association is matched by the names of its client. The key of one client is never a name of another one on the same
 server.
 """
 
@@ -30,13 +30,13 @@ class Names:
         self._live = live
 
     def matches(self, address: Address, patterns: Collection[str]) -> bool:
-        """Whether one of the globs means the object, by any of its names, with or without `@server`."""
+        """Whether one of the globs matches any name of the object, with or without `@server`."""
         if not patterns:
             return False
         return matches(address, patterns) or any(matches(other, patterns) for other in self.others(address))
 
     def others(self, address: Address) -> Iterator[Address]:
-        """The addresses of an object beside its own."""
+        """The other addresses of an object."""
         if address.kind not in (Kind.CLIENT, Kind.ASSOCIATION):
             return
         for name in self._by_client.get((address.server, address.client), ()):

@@ -1,4 +1,4 @@
-"""What is known of the servers of a manifest: what it wants there, what was read, and what each of them can do.
+"""The servers of a manifest: the desired objects, the live objects, and the capabilities of each server.
 
 An export and a comparison of servers start from it.
 """
@@ -19,7 +19,7 @@ from oauthdeploy.planning.diff import compare_object
 from oauthdeploy.planning.normalize import flatten, live_value
 
 KINDS: Final = (Kind.TRUST, Kind.SETTINGS, Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION)
-"""The kinds that can be exported; a cut-off is an order, not a state that servers keep."""
+"""The kinds that can be exported. A revocation is an action, not state of a server."""
 
 _HOLDS: Final = {
     Kind.TRUST: Capability.TRUST,
@@ -32,7 +32,7 @@ _HOLDS: Final = {
 
 @dataclass(frozen=True)
 class Inventory:
-    """What is known: the manifest as it is, what was read, what each server can do (`tables`, by server)."""
+    """The manifest, what was read, and the facts of each server's driver (`tables`, by server)."""
 
     desired: DesiredState
     live: LiveState
@@ -44,23 +44,23 @@ class Inventory:
         return self.desired.servers[server]
 
     def driver(self, server: str) -> DriverFacts:
-        """What is known of the server's driver."""
+        """The facts of the server's driver."""
         return self.facts[self.entry(server).driver]
 
     def can(self, server: str, question: str) -> bool:
-        """Whether the server can do it, as far as anybody knows."""
+        """Whether the server is known to support the capability."""
         return bool(supports(self.tables[server], question))
 
     def holders(self, kind: Kind) -> tuple[str, ...]:
-        """The servers on which objects of a kind fall where the manifest doesn't say, in the order of the manifest."""
+        """The servers that get objects of a kind without `on`, in the order of the manifest."""
         return tuple(name for name in self.desired.servers if name in self.tables and self.can(name, _HOLDS[kind]))
 
     def read(self, kind: Kind) -> tuple[str, ...]:
-        """Those of them of which the kind was read."""
+        """Those of them from which the kind was read."""
         return tuple(name for name in self.holders(kind) if self.live.readable(name, kind))
 
     def default(self, server: str, model: type[Model], path: str) -> Any:
-        """The server's default of a field, None where nobody knows one."""
+        """The server's default of a field; None if it is unknown."""
         return live_value(model, path, None, self.driver(server).defaults.get(KIND_OF[model], {}))
 
     def placed(self, kind: Kind, name: str) -> set[str]:
@@ -75,7 +75,7 @@ class Inventory:
         return found
 
     def unfulfilled(self, kind: Kind, name: str, sides: Mapping[str, LiveObject]) -> set[str]:
-        """The paths in which the manifest's entry isn't what `sides`, the live objects by server, hold."""
+        """The paths in which the manifest's entry differs from `sides`, the live objects by server."""
         found: set[str] = set()
         for server, there in sides.items():
             wanted = self.desired.objects.get(Address(kind, name, server))
@@ -90,6 +90,6 @@ def kinds_to_read(estate_entry: Server, table: Capabilities, kinds: Iterable[Kin
     if Side.RESOURCE not in estate_entry.role.sides:
         found.discard(Kind.TRUST)
     if Kind.ASSOCIATION in found:
-        # Servers keep them with the client, and a list can only name scopes that are there.
+        # Servers store associations with the client, and a list can name only existing scopes.
         found |= {Kind.CLIENT, Kind.SCOPE} & {kind for kind in _HOLDS if supports(table, _HOLDS[kind])}
     return frozenset(found)

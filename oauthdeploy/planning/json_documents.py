@@ -1,7 +1,7 @@
 """Plans, changes and findings as JSON values: deterministic, and free of secrets.
 
-A secret is written as `{"secret": origin}`, a value that the server will make as `{"known_after_apply": true}`, and one that
-can't be parsed as `{"unparsed": text}`.
+A secret is written as `{"secret": origin}`, a value that the server will generate as `{"known_after_apply": true}`, and one
+that cannot be parsed as `{"unparsed": text}`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def field_document(field: FieldChange) -> Document:
 
 
 def change_document(change: Change) -> Document:
-    """One change; `live_address` and `identity` say what it is made on."""
+    """One change; `live_address` and `identity` identify the object that it changes."""
     address = change.address
     return {
         "address": str(address),
@@ -81,7 +81,7 @@ def change_document(change: Change) -> Document:
 
 
 def diagnostic_document(item: Diagnostic) -> Document:
-    """One finding; `file`, `line` and `column` are null where it has no place."""
+    """One finding; `file`, `line` and `column` are null if it has no position."""
     return {
         "rule": item.rule,
         "severity": item.severity.value,

@@ -1,7 +1,7 @@
-"""Names that are taken: what a server would refuse in the middle of an apply, found while planning.
+"""Name conflicts: names in use, which a server would reject in the middle of an apply, found while planning.
 
-A client that the server tells by name and version can't be made, or renamed, while another one has both: not even where the plan
-lets that one go, since what comes is made before what goes.
+On a server that identifies clients by name and version, a client cannot be created or renamed while another one has both,
+even if the plan deletes that one, because creates come before deletes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from oauthdeploy.planning.diff import NAME_TAKEN
 def name_conflicts(
     changes: Sequence[Change], desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts]
 ) -> Iterator[Diagnostic]:
-    """One finding for each change that asks for the name of another live object; `facts` are by driver name."""
+    """One finding for each change that needs the name of another live object; `facts` are by driver name."""
     taken: dict[tuple[str, Kind], Mapping[tuple[Any, ...], Address]] = {}
     for change in changes:
         address, known = change.address, facts[desired.servers[change.address.server].driver]

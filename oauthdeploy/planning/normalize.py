@@ -1,12 +1,12 @@
-"""Canonical forms: what two spellings of the same wish have in common, run on both sides before they are compared.
+"""Canonical forms of values, computed on both sides before they are compared.
 
 - A set-like list is sorted and holds each entry once.
-- A field that was not written is left out: it is not managed.
-- null asks for the server's default; where the driver's table knows that default, it stands in for null on both sides, so
-  that a default never shows as a difference.
-- A server has no way to tell an empty list or an empty text from none: seen live, none counts as empty.
-- Redirect URIs are left as they are. Two URIs that a browser takes for the same are two URIs to an authorization server:
-  exact comparison is what keeps codes from leaking (RFC 6749 section 3.1.2.3, RFC 9700 section 2.1).
+- A field that is not written is left out, because it is not managed.
+- null requests the server's default. If the driver's table has the default, it replaces null on both sides, so that a
+  default never counts as a difference.
+- A server cannot distinguish an empty list or text from an absent one: a live value that is absent counts as empty.
+- Redirect URIs are unchanged. An authorization server compares them character by character, although a browser treats some
+  as equal: only exact comparison keeps codes from leaking (RFC 6749 section 3.1.2.3, RFC 9700 section 2.1).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from oauthdeploy.model.fields import Instruction, Model, SetLike, WriteOnly, mar
 from oauthdeploy.model.objects import Client
 
 OPTIONS: Final = "options"
-"""The field that holds what the model lacks, by driver; compared apart, key by key."""
+"""The field for what the model lacks, by driver; compared separately, key by key."""
 
 INSTRUCTIONS: Final = marked(Client, Instruction)
-"""Written fields of a client that tell the tool what to do and are no state of a server."""
+"""Fields of a client that are instructions to this tool and not state of a server."""
 
 _INSIDE: Final = tuple(f"{path}." for path in INSTRUCTIONS)
 
@@ -60,7 +60,7 @@ def _flatten_into(found: dict[str, Any], value: Model, prefix: str) -> None:
 
 
 def surely_fulfilled(wanted: Model, live: Model, skip: frozenset[str]) -> bool:
-    """A quick look: True only where every written field of `wanted` has the same value in `live`.
+    """A quick check: True only if every written field of `wanted` has the same value in `live`.
 
     False says nothing. Most objects of most plans are as they should be, and are told here at a tenth of the cost.
     """
@@ -82,7 +82,7 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 
 
 def wanted_fields(value: Model) -> dict[str, Any]:
-    """Like `flatten`, for the manifest's side: null on a group of fields (`tokens: null`) asks for null in each of them."""
+    """Like `flatten`, for the manifest's side: null for a group of fields (`tokens: null`) requests null for each of them."""
     found = flatten(value)
     if None not in found.values():
         return found
@@ -102,7 +102,7 @@ def canonical_default(model: type[Model], path: str, value: Any) -> Any:
 
 
 def live_value(model: type[Model], path: str, value: Any, defaults: Mapping[str, Any]) -> Any:
-    """A live value in canonical form: what the server leaves out is its default where that is known."""
+    """A live value in canonical form: a value that the server leaves out is its default, if that is known."""
     if value is None:
         value = canonical_default(model, path, defaults.get(path))
     if value is None and path in set_like(model):
@@ -111,7 +111,7 @@ def live_value(model: type[Model], path: str, value: Any, defaults: Mapping[str,
 
 
 def same(before: Any, after: Any) -> bool:
-    """Whether a live value fulfils a wanted one, both canonical. Secrets compare in constant time by their own equality."""
+    """Whether a live value fulfils a desired one, both canonical. Secrets compare in constant time."""
     return bool(before == after) or (before is None and after == "")
 
 
@@ -128,26 +128,26 @@ def is_unreported(have: Mapping[str, Any], path: str) -> bool:
 
 @cache
 def set_like(model: type[Model]) -> frozenset[str]:
-    """The dotted paths of a model whose order means nothing."""
+    """The dotted paths of a model's sets, whose order does not count."""
     return marked(model, SetLike)
 
 
 @cache
 def _fields(model: type[Model]) -> tuple[tuple[str, bool], ...]:
-    """The names of a model's fields, and whether their order means nothing."""
+    """The names of a model's fields, and whether each is a set."""
     sets = set_like(model)
     return tuple((name, name in sets) for name in model.model_fields)
 
 
 @cache
 def write_only(model: type[Model]) -> frozenset[str]:
-    """The dotted paths of a model that servers may never give back."""
+    """The dotted paths of a model that servers may never return."""
     return marked(model, WriteOnly)
 
 
 @cache
 def _groups(model: type[Model]) -> Mapping[str, tuple[str, ...]]:
-    """Each field that holds a model, with the dotted paths of what is inside."""
+    """Each field that holds a model, with the dotted paths of that model."""
     found: dict[str, tuple[str, ...]] = {}
     for name, info in model.model_fields.items():
         for inner in _models_of(info.annotation):

@@ -1,4 +1,4 @@
-"""What an export or a comparison of servers leaves out, by object and field, so that neither says more than it looked at."""
+"""Omissions: what an export or a comparison of servers leaves out, by object and field."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from oauthdeploy.planning.risk import risk_of
 LEFT_OUT = "export-left-out"
 NOT_COMPARED = "not-compared"
 WEAKENS = "export-weakens"
-"""The finding of what is left out and makes a copy weaker than what it is a copy of."""
+"""The rule for an omission that makes a copy less protected than its source."""
 
 
 @dataclass(frozen=True, order=True)
 class Omission:
-    """A field of an object that is left out ("": all of the object), why, and how much weaker a copy without it is."""
+    """A field of an object that is left out ("": the whole object), why, and the risk of a copy without it."""
 
     address: str
     field: str
@@ -34,12 +34,12 @@ class Omission:
 
 
 def unheld(server: str, address: str, there: LiveObject) -> Iterator[Omission]:
-    """What no manifest can hold of a live object."""
+    """The parts of a live object that a manifest cannot hold."""
     return (Omission(address, key, f"{why} ({server})") for key, why in sorted(there.unheld.items()))
 
 
 def lost_between(inventory: Inventory, source: str, target: str, address: str, there: LiveObject) -> Iterator[Omission]:
-    """What a live object of `source` has that isn't a default, and that the driver of `target` has no place for."""
+    """The parts of a live object of `source` that are not defaults and that the driver of `target` does not support."""
     kind, driver = KIND_OF[type(there.value)], inventory.driver(source)
     defaults = driver.defaults.get(kind, {})
     for path, value in flatten(there.value).items() if kind in SECTIONS else ():
@@ -69,7 +69,7 @@ def _shown(value: Any) -> str:
 
 
 def findings_of(omissions: Iterable[Omission]) -> Iterator[Diagnostic]:
-    """What an export leaves out: one warning for each object and reason."""
+    """The omissions of an export: one warning for each object and reason."""
     for one, fields in _grouped(omissions):
         weakens = one.risk is Risk.HIGH
         yield Diagnostic(
@@ -83,7 +83,7 @@ def findings_of(omissions: Iterable[Omission]) -> Iterator[Diagnostic]:
 
 
 def not_compared(omissions: Iterable[Omission]) -> Iterator[Diagnostic]:
-    """What a comparison leaves out: one note for each object and reason."""
+    """The omissions of a comparison: one note for each object and reason."""
     for one, fields in _grouped(omissions):
         yield Diagnostic(
             NOT_COMPARED,
@@ -105,7 +105,7 @@ def _grouped(omissions: Iterable[Omission]) -> Iterator[tuple[Omission, str]]:
 
 
 def counted_omissions(omissions: Sequence[Omission]) -> str:
-    """How many objects and fields are left out, in words; "" for none."""
+    """The number of omitted objects and fields, in words; "" for none."""
     objects = len({one.address for one in omissions if not one.field})
     fields = len({(one.address, one.field) for one in omissions if one.field})
     high = len({(one.address, one.field) for one in omissions if one.risk is Risk.HIGH})
@@ -118,7 +118,7 @@ def counted_omissions(omissions: Sequence[Omission]) -> str:
 
 
 def omission_documents(omissions: Iterable[Omission]) -> list[dict[str, str]]:
-    """What is left out, for JSON reports."""
+    """The omissions, for JSON reports."""
     return [
         {"address": one.address, "field": one.field, "reason": one.why, "risk": str(one.risk)}
         for one in sorted(set(omissions))
@@ -126,6 +126,6 @@ def omission_documents(omissions: Iterable[Omission]) -> list[dict[str, str]]:
 
 
 def beyond(inventory: Inventory, servers: Iterable[str]) -> str:
-    """What else those servers hold that nobody looked at, in words; "" where there is nothing."""
+    """What these servers hold beyond what was compared, in words; "" for nothing."""
     told = {inventory.driver(name).title: inventory.driver(name).beyond for name in servers}
     return "; ".join(f"of {title}, {words}" for title, words in sorted(told.items()) if words)

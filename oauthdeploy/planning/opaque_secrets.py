@@ -1,4 +1,4 @@
-"""Trees of plain values, and the secrets in them put out of sight of a library that looks into everything."""
+"""Trees of plain values in which secrets are hidden from a library that inspects every object."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def plain(value: Any) -> Any:
 
 
 class Seal:
-    """Puts a token in the place of each secret, equal for equal secrets, so that deepdiff never looks inside one."""
+    """Replaces each secret by a token, equal for equal secrets, so that deepdiff never inspects one."""
 
     def __init__(self) -> None:
         self._tokens: dict[Secret, _Token] = {}
 
     def __call__(self, value: Any) -> Any:
-        """The value with a token in the place of each secret."""
+        """The value with a token instead of each secret."""
         return _mapped(value, lambda leaf: self._token(leaf) if isinstance(leaf, Secret) else leaf)
 
     def opened(self, value: Any) -> Any:
-        """The value as it was."""
+        """The original value."""
         return _mapped(value, lambda leaf: leaf.secret if isinstance(leaf, _Token) else leaf)
 
     def _token(self, secret: Secret) -> _Token:
@@ -36,7 +36,7 @@ class Seal:
 
 
 class _Token(str):
-    """A text without meaning that stands for a secret."""
+    """A meaningless text that stands for a secret."""
 
     secret: Secret
     __slots__ = ("secret",)

@@ -1,4 +1,4 @@
-"""The order of work: never a token for what a resource server doesn't know, never a resource server that lost what is granted.
+"""The order of work, in which resource servers always know what authorization servers grant.
 
             resource servers (RS)                  authorization server (AS)
     1    revocations: block clients
@@ -27,22 +27,23 @@
                       v
     7    associations -> clients -> scopes
 
-- A change that widens anything belongs to the widening half, even if it narrows something too. Only pure narrowing waits.
-  Settings and trust always go first: tighter settings must hold before new clients are there.
-- A resource server that turns from one authorization server to another does so when the new one holds everything, and before
-  anything is taken from the old one. Where filling the new one fails, the resource server stays with the old one.
-- A server of both roles does trust, scopes and clients with the resource servers, settings and associations with the
-  authorization servers. Its associations are what makes it grant: they wait for its peers, and where two such servers trust
-  each other, they go by name before a client that goes. So two servers never wait for each other.
-- Every stage ends before the next begins. Inside a stage, and when something fails, `depends_on` counts: what depends on a
-  change that failed is left out, and nothing else. Only changes of the plan are named there.
-- Whatever touches a client waits for its cut-off on that server.
-- A resource server that refuses tokens by their time of issue is cut off first, by its own clock, and once more with the moment
-  of the authorization server as soon as that one has made its own cut-off: both then accept the same tokens.
-- What takes something away in exchange for something else waits for what gives it (`exchanges`). An object that takes and gives
-  at once, such as two scopes that swap resources, is written twice: with both, then without what it gave away (`two_writes`).
-- Widening goes before narrowing, so a scope and its clients may together allow for a while what neither manifest does. The plan
-  says so at the scope.
+- A change that widens anything belongs to the widening half, even if it also narrows something. Only pure narrowing waits.
+  Settings and trust always go first: tighter settings must be in force before new clients exist.
+- A resource server switches to another authorization server when the new one has everything, and before anything is removed
+  from the old one. If a change on the new one fails, the resource server stays with the old one.
+- On a server of both roles, trust, scopes and clients belong to the stages of resource servers, settings and associations to
+  those of authorization servers. Its associations make it grant, so they wait for its peers. If two such servers trust each
+  other, associations are deleted by name before their client, so that the two servers never wait for each other.
+- Every stage ends before the next begins. Within a stage, and after a failure, `depends_on` decides: only what depends on a
+  failed change is left out. It names only changes of the plan.
+- Every other change of a client waits for its cut-off on that server.
+- A resource server that refuses tokens by their time of issue makes its cut-off first, by its own clock, and again with the
+  authorization server's time as soon as that one has made its own cut-off. Both then accept the same tokens.
+- A change that takes something away in exchange waits for the change that gives (`exchanges`). An object that loses and gets
+  entries at once, such as each of two scopes that swap resources, is written twice: with both, then without what it loses
+  (`two_writes`).
+- Widening comes before narrowing, so a scope and its clients together can temporarily allow more than either manifest. The
+  plan says so at the scope.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ from oauthdeploy.planning.two_writes import in_words, interim_of
 
 
 class OrderCycle(OAuthDeployError):
-    """Changes wait for each other; `addresses` is the circle, each waiting for the next, the first again at the end."""
+    """Changes wait for each other; `addresses` is the cycle, each waiting for the next, with the first again at the end."""
 
     rule = "order-cycle"
 
@@ -88,7 +89,7 @@ _AUTHORIZATION_KINDS: Final = frozenset({Kind.ASSOCIATION, Kind.SETTINGS})
 
 
 def own_batch(_server: str, change: Change) -> str:
-    """The name of a request that carries one change alone."""
+    """The name of a request that carries only one change."""
     return str(change.address)
 
 
@@ -98,7 +99,7 @@ def order(
     live: LiveState,
     batch_key: Callable[[str, Change], str] = own_batch,
 ) -> tuple[Change, ...]:
-    """Give each change its stage, what it depends on and its batch, and put all in a stable order of work.
+    """Give each change its stage, its dependencies and its batch, and return all in a stable order of work.
 
     `batch_key` names the request on a server that carries a change, from its address and action. Raises OrderCycle.
     """
@@ -147,7 +148,7 @@ _Names = dict[tuple[Kind, str], dict[str, Address]]
 
 
 class _Graph:
-    """Looks up what a change waits for. Reads the plan, who trusts whom, and what is associated live."""
+    """Finds what a change waits for, from the plan, the trust between servers, and the live associations."""
 
     def __init__(
         self, changes: Sequence[Change], stages: Mapping[Address, Stage], desired: DesiredState, live: LiveState
@@ -182,7 +183,7 @@ class _Graph:
         self._exchanges = Exchanges(changes, desired)
 
     def _associated(self, changes: Sequence[Change], live: LiveState) -> Mapping[Address, tuple[str, ...]]:
-        """The scopes that clients are associated with live, for those that get wider; deletes free theirs."""
+        """The live scopes of clients, for those that widen; without those that are deleted."""
         touched = {c.address: c for c in changes if c.address.kind is Kind.CLIENT and c.action is not Action.CREATE}
         found: dict[Address, list[str]] = defaultdict(list)
         for server in sorted({address.server for address in touched} & live.servers.keys()):
@@ -210,20 +211,20 @@ class _Graph:
         else:
             return ()
         needed += self._exchanges.before(change, narrowing=stage in _NARROWING)
-        # If the cut-off fails, nothing may be done that lets the client do more.
+        # If the cut-off fails, nothing that lets the client do more may follow.
         if self._cut_offs and address.kind in (Kind.CLIENT, Kind.ASSOCIATION):
             needed += sorted(self._cut_offs.get((address.server, address.client), ()))
         return tuple(dict.fromkeys(needed))
 
     def _on_new_issuer(self, change: Change) -> Iterator[Address]:
-        """What the authorization server that a resource server turns to gets in this plan."""
+        """The changes in this plan on the authorization server that a resource server switches to."""
         trusted = self._trusted.get(change.address.server)
         for (_kind, server), addresses in self._widening.items():
             if server == trusted:
                 yield from addresses.values()
 
     def in_two_writes(self, changes: Sequence[Change]) -> Sequence[Change]:
-        """The changes, with a first write for those that swap something with others, unless one request makes the whole swap."""
+        """The changes, with a first write for those that swap entries with others, unless one request makes the whole swap."""
         together = {change.address: (change.address.server, change.stage, change.batch) for change in changes}
 
         def split(change: Change) -> Change:
@@ -238,10 +239,10 @@ class _Graph:
         return [split(change) for change in changes]
 
     def told(self, change: Change) -> Change:
-        """The change, with a sentence about what it lets clients reach for a while that neither before nor after allows.
+        """The change, with a sentence about what it temporarily lets clients reach that neither manifest allows.
 
-        Widening goes before narrowing. So a scope that gets something opens it to clients that are yet to lose the scope, and one
-        that is yet to lose something opens that to clients that get the scope.
+        Widening comes before narrowing. So a scope that gets a resource opens it to clients that have not lost the scope
+        yet, and a scope that has not lost a resource yet opens that to clients that get the scope.
         """
         if change.address.kind is not Kind.SCOPE or change.action is not Action.UPDATE:
             return change
@@ -283,8 +284,8 @@ class _Graph:
     def _before_widening(self, change: Change) -> Iterator[Address]:
         address = change.address
         kind, server = address.kind, address.server
-        # Tokens with the scope may be issued from the moment of the association on, so whoever checks them must know
-        # both ends.
+        # Tokens with the scope can be issued as soon as the association exists, so the resource servers must know the
+        # scope and the client by then.
         if kind is Kind.ASSOCIATION:
             places = self._places[server]
             yield from self._lookup(self._widening, Kind.SCOPE, address.scope, places)
@@ -297,7 +298,7 @@ class _Graph:
                 yield from self._before_granting_more(address)
 
     def _before_granting_more(self, client: Address) -> Iterator[Address]:
-        """What a client needs before it may do more: what it is associated with already can be asked for from then on."""
+        """What a client needs before it can do more: from then on it can request every scope that it is associated with."""
         trusting = self._trusting.get(client.server, ())
         for scope in self._live_scopes.get(client, ()):
             yield from self._lookup(self._widening, Kind.SCOPE, scope, trusting)
@@ -325,7 +326,7 @@ class _Graph:
         yield from self._pending(self._removed.get((trusted, kind, address.name), ()))
 
     def _no_longer_granted(self, pair: Address) -> Iterator[Address]:
-        """What ends the association on the server that this one trusts: its own delete, or that of its client."""
+        """The delete of the association on the trusted server, or of its client there."""
         trusted = self._trusted.get(pair.server)
         if trusted is not None and pair.server in self._checking[trusted]:
             yield from self._lookup(self._narrowing, Kind.ASSOCIATION, pair.name, (trusted,))
@@ -337,7 +338,9 @@ class _Graph:
         return (address for address in addresses if self._stages[address] in _NARROWING)
 
     def _peers_of(self, server: str) -> Sequence[str]:
-        """The resource servers whose object of a name goes before this server's: for one of both roles, not its like."""
+        """The resource servers that must delete their object of a name before this server; none with both roles if this one
+        has both.
+        """
         trusting = self._trusting.get(server, [])
         if self._desired.servers[server].role is not Role.BOTH:
             return trusting
@@ -355,7 +358,7 @@ _NO_NAMES: Final[Mapping[str, Address]] = {}
 
 
 def _left_by(changes: Sequence[Change]) -> Mapping[str, Sequence[Address]]:
-    """By authorization server: the trust of resource servers that turn to another one."""
+    """The trust changes of resource servers that switch, by the authorization server that they leave."""
     found: dict[str, list[Address]] = defaultdict(list)
     for change in changes:
         before = change.live.value if change.live is not None and switches_issuer(change) else None
@@ -373,7 +376,7 @@ def _index_by_name(stages: Mapping[Address, Stage], wanted: frozenset[Stage]) ->
 
 
 def topological(changes: Sequence[Change]) -> tuple[Change, ...]:
-    """The changes in the first order, by stage, kind and address, in which each stands after what it depends on.
+    """The changes in the smallest order, by stage, kind and address, in which each comes after its dependencies.
 
     Raises OrderCycle.
     """
@@ -411,7 +414,7 @@ def _sort_key(change: Change) -> tuple[int, int, str, str]:
 
 
 def _circle(listed: Sequence[Change], places: Mapping[Address, int], waiting: Sequence[int]) -> Sequence[Address]:
-    """Follow what is still waited for until an address comes round."""
+    """Follow the dependencies until an address repeats."""
     place = next(place for place, count in enumerate(waiting) if count)
     way: list[int] = []
     while place not in way:

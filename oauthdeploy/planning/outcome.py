@@ -1,4 +1,4 @@
-"""What happened: one outcome for each change, and the report of a whole apply; told from answers, never from the plan."""
+"""The outcome of each change and of a whole apply, derived from the servers' responses and never from the plan."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 class Status(StrEnum):
-    """How a change ended. `unknown`: the request was sent and its answer never came, and a look didn't settle it."""
+    """How a change ended. `unknown`: the request was sent, no response came, and reading the object again did not show the
+    result.
+    """
 
     DONE = "done"
     FAILED = "failed"
@@ -27,7 +29,9 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one change ended. `because` says why it failed or was skipped; `requests` were sent; `seconds` it took."""
+    """How one change ended. `because` says why it failed or was skipped; `requests` is their number and `seconds` the
+    duration.
+    """
 
     change: Change
     status: Status
@@ -40,11 +44,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ApplyReport:
-    """The end of an apply. `verification` are findings of the second look; empty means that all is as planned.
+    """The result of an apply. `verification` are findings from reading the objects again; none means that all is as planned.
 
-    `delivered` names the places that secrets went to, by written address. `interrupted` is true after Ctrl-C or SIGTERM.
-    `in_place` are changes of a saved plan that were made already, and so not made again. What could not be read
-    is `plan.unread`.
+    `delivered` names the destinations of secrets, by written address. `interrupted` is true after Ctrl-C or SIGTERM.
+    `in_place` are changes of a saved plan that were already made. What could not be read is in `plan.unread`.
     """
 
     plan: Plan
@@ -64,7 +67,7 @@ class ApplyReport:
         return all(outcome.status is Status.DONE for outcome in self.outcomes)
 
     def counts(self, status: Status) -> Mapping[Action, int]:
-        """How many changes of each action ended so."""
+        """The number of changes of each action with this status."""
         found = dict.fromkeys(Action, 0)
         for outcome in self.outcomes:
             if outcome.status is status:
@@ -73,7 +76,7 @@ class ApplyReport:
 
 
 class EventType(StrEnum):
-    """What an apply reports while it runs."""
+    """The kinds of events of a running apply."""
 
     STARTED = "started"
     CHANGE_STARTED = "change-started"
@@ -86,7 +89,7 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened, with a sentence for people. `done` of `total` changes are finished."""
+    """One event, with a sentence for people. `done` of `total` changes are finished."""
 
     type: EventType
     message: str

@@ -1,12 +1,12 @@
-"""Revocations: what is still to be cut off on one server.
+"""Revocations: the cut-offs that are still pending on one server.
 
-One address has one change. Where a server is to disable the client and to delete its tokens, the change is a `revoke` whose
-fields name both; the driver disables first, so that no new token is issued between the two. A resource server that verifies
-tokens by itself can't delete them: it is told to refuse those that were issued before a moment.
+One address has one change. If a server is to disable the client and delete its tokens, the change is a `revoke` whose fields
+name both; the driver disables first, so that no token is issued between the two. A resource server that verifies tokens
+itself cannot delete them; it refuses those that were issued before a given time.
 
-For `tokens: all` that moment is the authorization server's own, which is known only once its cut-off is made. So the resource
-server is cut first, by its own clock, and gets the authorization server's moment right after that server is cut
-(`to_align`). Where a run ended in between, the two moments differ, and the next plan aligns them.
+For `tokens: all`, that time is the one of the authorization server's cut-off, which is known only after it. So the resource
+server makes its cut-off first, by its own clock, and gets the authorization server's time as soon as that server has made
+its own (`to_align`). If a run stops in between, the two times differ, and the next plan aligns them.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ ALL = "all"
 
 
 def cut_offs(view: ServerView) -> Iterator[DiffItem]:
-    """What each revocation of the manifest still needs here, by address.
+    """The pending changes of each revocation of the manifest on this server, by address.
 
-    Tokens that have expired need no deletion. Two revocations that disable one client give one change for it.
+    Expired tokens need no deletion. Two revocations that disable one client give one change.
     """
     if not view.readable(Kind.REVOCATION):
         return
@@ -68,7 +68,7 @@ def _cut_off(
 
 
 def _at_issuer(view: ServerView, address: Address, revocation: Revocation) -> LiveObject | None:
-    """How a cut-off of all tokens stands on the authorization server that this resource server trusts."""
+    """The state of a cut-off of all tokens on the authorization server that this resource server trusts."""
     if view.issuer is None or revocation.tokens != ALL:
         return None
     return view.issuer.objects.get(Address(Kind.REVOCATION, address.name, view.issuer.server))
@@ -79,7 +79,7 @@ def _is_pending(issued: LiveObject) -> bool:
 
 
 def _is_apart(live: LiveObject, issued: LiveObject | None) -> bool:
-    """Whether the moment of a resource server is another than the authorization server's, or will be."""
+    """Whether the times of resource server and authorization server differ, or will differ."""
     if issued is None:
         return False
     known = issued.cut_at is not None and live.cut_at is not None
@@ -87,7 +87,9 @@ def _is_apart(live: LiveObject, issued: LiveObject | None) -> bool:
 
 
 def to_align(changes: Sequence[Change], desired: DesiredState) -> Mapping[Address, tuple[Change, ...]]:
-    """By the address of each cut-off of all tokens on an authorization server: those on the resource servers that trust it."""
+    """The cut-offs of all tokens on resource servers, by the address of the cut-off on the authorization server that they
+    trust.
+    """
     refusing = [
         change
         for change in changes
@@ -117,7 +119,9 @@ def _no_client(view: ServerView, address: Address, revocation: Revocation) -> Di
 
 
 def _missing_state(view: ServerView, address: Address, revocation: Revocation) -> Diagnostic:
-    """The driver gave nothing for the revocation: harmless where the client isn't there, else a cut-off would be missed."""
+    """A finding if the driver returned nothing for the revocation, unless the client does not exist: a cut-off would be
+    missed.
+    """
     client = Address(Kind.CLIENT, revocation.client, view.name)
     if view.readable(Kind.CLIENT) and client not in view.live.objects:
         return _no_client(view, address, revocation)

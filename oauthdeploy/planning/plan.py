@@ -1,4 +1,4 @@
-"""The plan: one frozen value for review, saved file, apply and every report."""
+"""The plan: one frozen value that is reviewed, saved, applied and reported."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from oauthdeploy.planning.unread import Unread, unread_documents, unread_of
 
 PLAN_FORMAT: Final = "oauthdeploy/plan"
 PLAN_FORMAT_VERSION: Final = "2.0"
-"""Raised in its second part for additions, in its first for anything that an older reader would misread."""
+"""The minor version is raised for additions, the major version for changes that an older reader would misread."""
 
 
 def _none() -> Mapping[Any, Any]:
@@ -38,7 +38,7 @@ def _none() -> Mapping[Any, Any]:
 
 @dataclass(frozen=True)
 class ServerSummary:
-    """One server in a plan: who it is, what reading it took and what writing will take, in requests."""
+    """One server in a plan: its entry, and the numbers of requests for reading and writing."""
 
     name: str
     role: str
@@ -51,15 +51,15 @@ class ServerSummary:
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be done, in stable order: equal input gives an equal plan and equal bytes.
+    """All changes in a stable order: equal input gives an equal plan and equal bytes.
 
-    `diagnostics` are findings about the plan (cross-side, unsupported, unreadable kinds, what can't be compared);
-    `stops` are the safety rules that it trips: `plan` shows them, `apply` refuses until each rule is named in `--allow`.
-    `incomparable` lists what can't be compared, as `(address, dotted field)`; it is never drift. `fingerprints` are those of the
-    live objects that the plan was made from, by written address; "" where none stood. `manifest_digest` is that of the
-    manifest. `kept` are live objects that the manifest doesn't name and that stay, by address. `unread` are
-    the kinds that the manifest needs and that could not be read: nothing is planned for them. `disagreeing` are, without
-    changes, the objects about which two sides disagree.
+    `diagnostics` are findings about the plan (the two sides, unsupported or unreadable kinds, incomparable fields); `stops`
+    are the safety rules that it violates: `plan` shows them, and `apply` refuses until `--allow` names each rule.
+    `incomparable` lists fields that cannot be compared, as `(address, dotted field)`; they are never drift. `fingerprints`
+    are those of the live objects that the plan was made from, by written address; "" for an object that did not exist.
+    `manifest_digest` is the digest of the manifest. `kept` are live objects that the manifest does not name and that stay,
+    by address. `unread` are needed kinds that could not be read; nothing is planned for them. `disagreeing` are objects that
+    differ between two sides and that the plan does not change.
     """
 
     name: str
@@ -76,17 +76,17 @@ class Plan:
 
     @property
     def is_empty(self) -> bool:
-        """True where there is nothing to do."""
+        """True if there is nothing to do."""
         return not self.changes
 
     @property
     def differs(self) -> bool:
-        """True where there is something to do: changes, or objects that this manifest made and no apply would delete."""
+        """True if there is something to do: changes, or objects that this manifest created and that no apply would delete."""
         return bool(self.changes) or any(item.severity is not Severity.INFO for item in counted(self.kept))
 
     @property
     def counts(self) -> Mapping[Action, int]:
-        """How many changes of each action."""
+        """The number of changes of each action."""
         found = Counter(change.action for change in self.changes)
         return {action: found.get(action, 0) for action in Action}
 
@@ -96,7 +96,7 @@ class Plan:
         return max((change.risk for change in self.changes), default=Risk.NONE)
 
 
-# -- making one -------------------------------------------------------------------------------------------------------
+# -- building a plan --------------------------------------------------------------------------------------------------
 
 
 def _one_request(_server: str, changes: Sequence[Change]) -> int:
@@ -119,12 +119,12 @@ def build_plan(
     writes: Callable[[str, Sequence[Change]], int] = _one_request,
     lockouts: Callable[[Sequence[Change]], Sequence[Lockout]] = _no_lockouts,
 ) -> Plan:
-    """Compare, put in order, check for safety, count requests.
+    """Compare, order the changes, check them for safety, and count requests.
 
-    `facts` are by driver name; all else is by server name: `accounts` that the tool signs in with, `products` as the servers
-    call themselves, `batch_key` of the request that carries a change, `writes` as the number of requests of one batch.
-    `lockouts` tells which changes would end a driver's own way in. `digest` is that of the manifest. Raises OrderCycle, and
-    UsageError for a policy limit that can't be read.
+    `facts` are by driver name; everything else is by server name: `accounts` that the tool signs in with, `products` as the
+    servers report them, `batch_key` of the request that carries a change, `writes` as the number of requests of one batch.
+    `lockouts` returns the changes that would lock a driver out. `digest` is that of the manifest. Raises OrderCycle, and
+    UsageError for an invalid limit of the policy.
     """
     with paused():
         comparison = compare(desired, live, facts)
@@ -155,7 +155,7 @@ def _disagreeing(desired: DesiredState, live: LiveState, facts: Mapping[str, Dri
 
 
 def with_losses(plan: Plan, lost: Mapping[Address, Sequence[str]], reads: Mapping[str, int]) -> Plan:
-    """Add what exactly is deleted along with the changes, and the number of requests, by server, that it took to read that."""
+    """Add what is deleted along with the changes, and the number of requests, by server, for reading that."""
 
     def told(change: Change) -> Change:
         more = tuple(lost.get(change.address, ()))
@@ -170,7 +170,7 @@ def with_losses(plan: Plan, lost: Mapping[Address, Sequence[str]], reads: Mappin
 
 
 def with_survivors(plan: Plan, desired: DesiredState, live: LiveState, servers: Collection[str]) -> Plan:
-    """The plan with what is known of surviving tokens since those of `servers` were read, which `live` holds now."""
+    """The plan with findings about surviving tokens, after the tokens of `servers` were read into `live`."""
     survivors = SurvivingTokens(desired, live)
     return replace(
         plan,
@@ -219,7 +219,7 @@ def _summaries(
 
 
 def _shown_url(url: str) -> str:
-    """The URL without a password that somebody may have put into it."""
+    """The URL without any password in it."""
     if "@" not in url:
         return url
     try:
@@ -245,8 +245,8 @@ def _fingerprints(changes: Sequence[Change]) -> dict[str, str]:
 def plan_document(plan: Plan) -> Document:
     """The plan as JSON (`schemas/plan.v2.schema.json`): equal plans give equal documents, and none holds a secret.
 
-    Neither desired nor live objects are in it. Secrets have to be resolved again for an apply, so a reader makes the plan
-    anew from the manifest of `manifest_digest`, checks `fingerprints`, and compares the two documents.
+    It contains neither desired nor live objects. An apply must resolve secrets again, so a reader makes a new plan from the
+    manifest with `manifest_digest`, checks `fingerprints`, and compares the two documents.
     """
     counts = plan.counts
     return {

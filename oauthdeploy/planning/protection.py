@@ -1,4 +1,4 @@
-"""What `policy.protect` keeps from being deleted, by any name of an object, and patterns that keep nothing."""
+"""Objects that `policy.protect` keeps from being deleted, by any of their names, and patterns that match nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def kinds_of(pattern: str) -> list[Kind]:
 
 
 def protected_objects(changes: Sequence[Change], desired: DesiredState, live: LiveState) -> Iterator[Diagnostic]:
-    """A delete or a replacement of what `policy.protect` names, or a client's delete that takes such an association along."""
+    """A delete or replacement of an object that `policy.protect` names, or of the client of such an association."""
     patterns = desired.policy.protect
     if not patterns:
         return
@@ -40,7 +40,9 @@ def protected_objects(changes: Sequence[Change], desired: DesiredState, live: Li
 
 
 def idle_patterns(changes: Sequence[Change], desired: DesiredState, live: LiveState) -> Iterator[Diagnostic]:
-    """A pattern that protects nothing of a kind of which something is pruned: what it was written for may be what goes."""
+    """A pattern that matches nothing of a kind that is pruned: the object that it was meant for may be among the deleted
+    ones.
+    """
     pruned = [c for c in changes if c.action is Action.DELETE and c.reason is Reason.NOT_IN_MANIFEST]
     if not pruned or not desired.policy.protect:
         return

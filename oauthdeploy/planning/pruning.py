@@ -1,13 +1,13 @@
-"""What goes: objects marked absent, and live objects that the manifest doesn't name, as far as the policy lets them.
+"""Deletes: objects declared absent, and live objects that the manifest does not name, as the policy allows.
 
-    none     nothing unnamed goes
-    managed  clients and scopes: those that carry our mark; associations: those that a list in the manifest leaves out, be it
-             the list of a client or that of a scope, which is about all clients, also those that the manifest doesn't name
-    full     everything unnamed goes, except what carries somebody else's mark
+    none     no unnamed object is deleted
+    managed  clients and scopes with this manifest's mark; associations that a list in the manifest leaves out: the list of a
+    client, or that of a scope, which covers all clients, also those that the manifest does not name
+    full     every unnamed object is deleted, except those with another manifest's mark
 
-What somebody else marked goes only when the manifest names it (`state: absent`), and then behind the safety stop
-`foreign-ownership`. A deleted client takes its associations with it, so these are not listed; a scope is let go only when no
-client is associated with it any more, so those associations are listed, and removed first.
+An object with another manifest's mark is deleted only if the manifest declares it absent (`state: absent`), and then behind
+the safety stop `foreign-ownership`. The associations of a deleted client are deleted with it and not listed. A scope can be
+deleted only when no client is associated with it, so those associations are listed and deleted first.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from oauthdeploy.planning.server_view import DiffItem, LiveItem, ServerView, Unm
 
 
 def unwanted_objects(view: ServerView, kind: Kind, spared: Collection[Address]) -> Iterator[DiffItem]:
-    """Deletes and kept objects of clients or scopes, by address. `spared` are live objects that another change deals with."""
+    """Deletes and kept objects of clients or scopes, by address. `spared` are live objects that another change handles."""
     mode = view.desired.policy.prune.clients if kind is Kind.CLIENT else view.desired.policy.prune.scopes
     for address, live in sorted(_objects_not_in_manifest(view, kind), key=lambda item: item[0].sort_key):
         if address in spared or address in view.desired.external:
@@ -41,7 +41,7 @@ def unwanted_associations(
 ) -> Iterator[DiffItem]:
     """Deletes and kept objects of associations, by address.
 
-    `carried` are the live associations under the names that they will have, without those that go with their client.
+    `carried` are the live associations under their future names, without those that are deleted with their client.
     `deleted` are the deletes of clients and scopes of this server.
     """
     for address in sorted(carried.keys() - view.wanted.keys()):
@@ -95,10 +95,10 @@ def _prunable_association(view: ServerView, address: Address) -> bool:
 
 
 def is_listed(desired: DesiredState, address: Address) -> bool:
-    """Whether a list in the manifest says who of its client or scope may have what, and so is about an association.
+    """Whether a list in the manifest, of the client or of the scope, covers an association.
 
-    A list is about the servers that the manifest puts its client or scope on. The list of a scope or client that another manifest
-    owns is about this manifest's own.
+    A list covers the servers of its client or scope. The list of an external scope or client covers only this manifest's own
+    objects.
     """
     client = Address(Kind.CLIENT, address.client, address.server)
     scope = Address(Kind.SCOPE, address.scope, address.server)

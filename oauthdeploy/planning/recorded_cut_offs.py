@@ -1,8 +1,7 @@
-"""Cut-offs that were recorded, against a plan that would give back what they took away.
+"""Recorded cut-offs, and plans that would undo them.
 
-A cut-off stands on the servers, on some of them with a mark that names it, and in the audit file. A manifest that says
-`enabled: true`, because it never had the revocation or has lost it, undoes the cut-off with the next apply, and nobody who
-reads the plan sees why that matters.
+A cut-off is recorded in the audit file and, on some servers, by a mark that names it. If a manifest without the revocation
+has `enabled: true`, the next apply undoes the cut-off, and the plan alone would not show why that matters.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True)
 class RecordedCutOff:
-    """A client that was disabled on a server: by the key or name of the request, and by the server's own id.
+    """A client that was disabled on a server, by the key or name of the request and by the server's own id.
 
-    `record` describes the record: its ticket or id, and the time. `name` is that of the revocation. `stands`: the server itself
-    has it on record, and keeps the client disabled until somebody enables it.
+    `record` describes the record: its ticket or id, and the time. `name` is that of the revocation. `stands` is true if the
+    server itself has the record and keeps the client disabled until it is enabled.
     """
 
     server: str
@@ -47,14 +46,14 @@ class RecordedCutOff:
 
 
 def marked(live: LiveState) -> Iterator[RecordedCutOff]:
-    """The cut-offs that the servers have on record themselves."""
+    """The cut-offs that the servers themselves have recorded."""
     for server, state in live.servers.items():
         for client, name in state.cut_offs.items():
             yield RecordedCutOff(server, client, client, f"{name}, by its mark on {server}", name, stands=True)
 
 
 def guarded(plan: Plan, recorded: Iterable[RecordedCutOff]) -> Plan:
-    """The plan with the changes that undo a recorded cut-off at high risk, and the stop for them."""
+    """The plan with high risk for the changes that undo a recorded cut-off, and with the stop for them."""
     undone = {
         change.address: cut
         for cut in recorded

@@ -1,7 +1,7 @@
-"""What a change opens and what it breaks: of fields by the marks of the model, of whole objects by one table.
+"""The risk of a change: of a field by its mark in the model, of a whole object by one table.
 
-Widening decides when a change is made (`ordering`), risk decides who should look at it (`--fail-on`). What can't be judged
-counts as widening.
+Whether a change widens decides when it is made (`ordering`); its risk decides whether it needs a review (`--fail-on`). A
+change that cannot be classified counts as widening.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from oauthdeploy.planning.normalize import OPTIONS
 
 
 class Direction(Flag):
-    """Whether more becomes possible, or less, or both at once; `SIDEWAYS` is neither."""
+    """Whether a change allows more, less, or both; `SIDEWAYS` is neither."""
 
     SIDEWAYS = 0
     WIDENS = 1
@@ -39,7 +39,7 @@ class Direction(Flag):
 
 @dataclass(frozen=True)
 class Effect:
-    """What one change of a field, or of an object, does."""
+    """The effect of one change of a field or of an object."""
 
     direction: Direction
     risk: Risk
@@ -53,9 +53,10 @@ UNCLASSED: Final = Effect(Direction.WIDENS, Risk.HIGH)
 
 
 def effect_of(kind: Kind, change: FieldChange) -> Effect:
-    """What the change of one field does, by the mark that the model gives it.
+    """The effect of a change of one field, by the field's mark in the model.
 
-    What a driver's own option does isn't known here, and counts as widening, medium; a field of the model without a mark, high.
+    The effect of a driver's own option is unknown: it counts as widening with medium risk. A field of the model without a
+    mark has high risk.
     """
     if change.path.startswith(f"{OPTIONS}."):
         return UNKNOWN
@@ -65,7 +66,7 @@ def effect_of(kind: Kind, change: FieldChange) -> Effect:
         case NaturalKey():
             return Effect(Direction.SIDEWAYS, Risk.LOW)
         case WriteOnly() | Instruction():
-            # An instruction that is a difference sends the secret again. Whoever still uses the old secret is shut out.
+            # A changed instruction sends the secret again, which locks out everyone who still uses the old secret.
             return Effect(Direction.SIDEWAYS, Risk.MEDIUM)
         case SafeAt(value=safe, severe=severe):
             return NARROWS if change.after == safe else Effect(Direction.WIDENS, Risk.HIGH if severe else Risk.MEDIUM)
@@ -79,7 +80,7 @@ def effect_of(kind: Kind, change: FieldChange) -> Effect:
 
 @cache
 def class_of(kind: Kind, path: str) -> Any:
-    """The mark by which changes of a field are judged; None where the model gives it none."""
+    """The mark that decides the risk of a field; None if the model has none."""
     try:
         marks = metadata_of(field_at(MODEL_OF[kind], path))
     except KeyError:
@@ -91,7 +92,7 @@ _CLASSES: Final = (ForPeople, NaturalKey, WriteOnly, Instruction, SafeAt, Opens,
 
 
 def direction_of(kind: Kind, fields: Iterable[FieldChange]) -> Direction:
-    """What the fields of an update do together."""
+    """The combined effect of the fields of an update."""
     found = Direction.SIDEWAYS
     for change in fields:
         found |= effect_of(kind, change).direction
@@ -99,7 +100,7 @@ def direction_of(kind: Kind, fields: Iterable[FieldChange]) -> Direction:
 
 
 def risk_of(kind: Kind, action: Action, fields: Iterable[FieldChange]) -> Risk:
-    """The risk of a change: of its worst field for an update, of its kind and action for all others."""
+    """The risk of a change: for an update that of its riskiest field, otherwise that of its kind and action."""
     if action is Action.UPDATE:
         return max((effect_of(kind, change).risk for change in fields), default=Risk.LOW)
     return _ACTIONS.get((kind, action), Risk.LOW if action in _CUT_OFFS else Risk.MEDIUM)
@@ -115,7 +116,7 @@ _ACTIONS: Final[Mapping[tuple[Kind, Action], Risk]] = {
     (Kind.SCOPE, Action.DELETE): Risk.MEDIUM,
     (Kind.CLIENT, Action.CREATE): Risk.LOW,
     (Kind.CLIENT, Action.DELETE): Risk.MEDIUM,
-    # The client's tokens, its server-made id and its secret are gone.
+    # The client's tokens, its generated id and its secret are lost.
     (Kind.CLIENT, Action.REPLACE): Risk.HIGH,
     (Kind.ASSOCIATION, Action.CREATE): Risk.MEDIUM,
     (Kind.ASSOCIATION, Action.DELETE): Risk.LOW,
@@ -123,7 +124,7 @@ _ACTIONS: Final[Mapping[tuple[Kind, Action], Risk]] = {
 
 
 def _entries(change: FieldChange, severe: Callable[[Any], bool]) -> Effect:
-    """Lists: what is added widens, as much as its worst entry; what is taken away narrows."""
+    """Lists: added entries widen, with the risk of the riskiest one; removed entries narrow."""
     added, removed = change.added, change.removed
     direction = (Direction.WIDENS if added else Direction.SIDEWAYS) | (
         Direction.NARROWS if removed else Direction.SIDEWAYS
@@ -133,7 +134,7 @@ def _entries(change: FieldChange, severe: Callable[[Any], bool]) -> Effect:
 
 
 def _amount(change: FieldChange, endless: str) -> Effect:
-    """A lifetime or a count: more widens, `endless` most; a word such as `inherit` can't be measured from here."""
+    """A lifetime or a count: a larger one widens, and `endless` is the largest; a word such as `inherit` has no known size."""
     if change.after == endless:
         return Effect(Direction.WIDENS, Risk.HIGH)
     if change.before == endless:

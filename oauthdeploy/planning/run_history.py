@@ -1,4 +1,4 @@
-"""The contents of a journal as values: who ran what and when, and how each change ended."""
+"""The contents of a journal as values: who ran what and when, and the outcome of each change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMAT_VERSION: Final = "1.0"
 
 
 class End(StrEnum):
-    """How a change ended, as far as a journal knows."""
+    """How a change ended, according to a journal."""
 
     DONE = "done"
     FAILED = "failed"
@@ -27,7 +27,7 @@ class End(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """One change: when it was sent and ended (RFC 3339, "" where it wasn't), how, and why not."""
+    """One change: when it was sent and when it ended (RFC 3339, "" if it was not), its outcome, and why it failed."""
 
     address: Address
     action: Action
@@ -42,11 +42,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class RunHistory:
-    """One run. `ended` is "" where the journal has no end; `torn` where its last line was cut short.
+    """One run. `ended` is "" if the journal has no end; `torn` is true if its last line is incomplete.
 
-    `resumes` and `undoes` name the journal of another run. `digest` is that of the manifest. `about` has the
-    environment and the servers by name, as they were recorded. `undelivered` are the addresses of clients whose secrets were lost
-    before that run.
+    `resumes` and `undoes` name the journal of another run. `digest` is that of the manifest. `about` has the recorded
+    environment and servers by name. `undelivered` are the addresses of clients whose secrets were lost before the run.
     """
 
     path: str
@@ -68,19 +67,19 @@ class RunHistory:
     undelivered: tuple[str, ...] = ()
 
     def of(self, *ends: End) -> tuple[Entry, ...]:
-        """The changes that ended so."""
+        """The changes with this status."""
         return tuple(entry for entry in self.entries if entry.end in ends)
 
     @property
     def complete(self) -> bool:
-        """True where every planned change was made and the run came to its end."""
+        """True if the run finished and every planned change was made."""
         return bool(self.ended) and all(entry.end is End.DONE for entry in self.entries)
 
 
 def history_of(records: Iterable[Mapping[str, Any]], *, path: str = "", torn: bool = False) -> RunHistory:
-    """Tell a journal's records, whose shape is checked; `path` is where they stand.
+    """Read a journal's records, which have been checked against the schema; `path` is the journal's path.
 
-    Raises JournalFailed for a value that this release doesn't know.
+    Raises JournalFailed for a value that this release does not know.
     """
     story = RunHistory(path, torn=torn)
     entries: dict[tuple[str, str], Entry] = {}
@@ -142,7 +141,7 @@ def _with_end(entry: Entry, record: Mapping[str, Any]) -> Entry:
 
 
 def history_document(story: RunHistory) -> dict[str, Any]:
-    """The story as JSON, for `journal -o json`."""
+    """The run as JSON, for `journal -o json`."""
     counts = {end.value: len(story.of(end)) for end in End}
     return {
         "format": FORMAT,

@@ -1,6 +1,6 @@
-"""Safety stops: what a plan may not do until somebody names the rule in `--allow`. One function a rule.
+"""Safety stops: what a plan must not do unless `--allow` names the rule. One function for each rule.
 
-Each takes a `SafetyInput` and gives findings with numbers in them. A stop doesn't change the plan.
+Each takes a `SafetyInput` and returns findings with the relevant numbers. A stop does not change the plan.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _COUNTED: Final = (Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION)
 
 @dataclass(frozen=True)
 class SafetyInput:
-    """A plan before it is one. `accounts` maps a server to the account that the tool uses there, `lockouts` are what drivers
-    know of changes that would end their own way in.
+    """The parts of a future plan. `accounts` maps a server to the account that the tool uses there; `lockouts` are changes
+    that would lock a driver out.
     """
 
     changes: Sequence[Change]
@@ -49,7 +49,7 @@ def check_safety(
     accounts: Mapping[str, str],
     lockouts: Sequence[Lockout] = (),
 ) -> Diagnostics:
-    """Every stop that the changes trip, by rule and address. Raises UsageError for a limit that is no number or share."""
+    """All stops for the changes, by rule and address. Raises UsageError for a limit that is not a number or percentage."""
     given = SafetyInput(changes, desired, live, accounts, lockouts)
     return Diagnostics.of(found for check in CHECKS for found in check(given))
 
@@ -58,7 +58,7 @@ RISK_RULE: Final = "risk-too-high"
 
 
 def check_risk(changes: Sequence[Change], limit: Risk) -> Diagnostics:
-    """The stop for changes of `limit` or a greater risk: what `--fail-on` asks for."""
+    """The stop for changes with a risk of `limit` or greater, for `--fail-on`."""
     found = [change for change in changes if change.risk >= limit]
     if not found:
         return Diagnostics()
@@ -80,7 +80,9 @@ def check_risk(changes: Sequence[Change], limit: Risk) -> Diagnostics:
 
 
 def too_many_deletes(given: SafetyInput) -> Iterator[Diagnostic]:
-    """More deletes and replacements of a kind on a server than `max_deletes`; a share of any population where all go."""
+    """More deletes and replacements of a kind on a server than `max_deletes`. A percentage applies to any population if all
+    of it is deleted.
+    """
     limit = given.desired.policy.limits.max_deletes
     actions = (Action.DELETE, Action.REPLACE)
     yield from _too_many(given, "too-many-deletes", actions, "deleted", "max_deletes", limit, _emptied(given))
@@ -93,7 +95,7 @@ def too_many_updates(given: SafetyInput) -> Iterator[Diagnostic]:
 
 
 def _emptied(given: SafetyInput) -> frozenset[tuple[Kind, str]]:
-    """The kinds of several objects of which a server would keep none, and of which the manifest wants none there."""
+    """The kinds of which a server has several objects and would keep none, because the manifest declares none there."""
     gone = Counter(
         (change.address.kind, change.address.server) for change in given.changes if change.action is Action.DELETE
     )
@@ -108,7 +110,7 @@ def _emptied(given: SafetyInput) -> frozenset[tuple[Kind, str]]:
 
 
 def _present(given: SafetyInput) -> frozenset[tuple[Kind, str]]:
-    """The kinds of which the manifest wants an object, by server."""
+    """The kinds of which the manifest declares an object, by server."""
     return frozenset((address.kind, address.server) for address in given.desired.objects)
 
 
@@ -132,7 +134,7 @@ def _too_many(
         if kind not in _COUNTED:
             continue
         living = population[kind, server]
-        # A share says little about a small population: one of two clients is half of them.
+        # A percentage means little for a small population: one of two clients is half of them.
         counts = living >= minimum or (kind, server) in emptied
         too_many = counts and count * 100 > allowed * living if is_share else count > allowed
         if too_many:
@@ -146,7 +148,7 @@ def _too_many(
 
 
 def parse_limit(text: str) -> tuple[int, bool]:
-    """Read `30%` or `30` and give the number and whether it is a share. Raises UsageError."""
+    """Parse `30%` or `30`; return the number and whether it is a percentage. Raises UsageError."""
     if not re.fullmatch(r"[0-9]{1,9}%?", text):
         raise UsageError(f"'{text}' is not a limit", fix="Write a share such as 30%, or a count such as 12.")
     return int(text.removesuffix("%")), text.endswith("%")
@@ -156,7 +158,7 @@ def _population(live: LiveState) -> Counter[tuple[Kind, str]]:
     return Counter((address.kind, server) for server, state in live.servers.items() for address in state.objects)
 
 
-# -- what must not be touched -----------------------------------------------------------------------------------------
+# -- objects that must not change -------------------------------------------------------------------------------------
 
 
 def protected_object(given: SafetyInput) -> Iterator[Diagnostic]:
@@ -165,12 +167,12 @@ def protected_object(given: SafetyInput) -> Iterator[Diagnostic]:
 
 
 def protects_nothing(given: SafetyInput) -> Iterator[Diagnostic]:
-    """A prune beside a pattern of `policy.protect` that names no object."""
+    """A prune while a pattern of `policy.protect` matches no object."""
     yield from idle_patterns(given.changes, given.desired, given.live)
 
 
 def foreign_ownership(given: SafetyInput) -> Iterator[Diagnostic]:
-    """A change of an object that carries the mark of somebody else; an association belongs to whom its client belongs."""
+    """A change of an object with another manifest's mark; an association belongs to the owner of its client."""
     for change in given.changes:
         owner = _owner(given, change)
         if owner is not None and owner.ownership is Ownership.FOREIGN:
@@ -190,7 +192,7 @@ def _owner(given: SafetyInput, change: Change) -> LiveObject | None:
     if change.live is not None and change.live.ownership is Ownership.FOREIGN:
         return change.live
     if Address(Kind.CLIENT, change.address.client, change.address.server) in given.desired.external:
-        # The manifest gives its own scope to somebody else's client, which stays as it is.
+        # The manifest associates its own scope with another manifest's client, which itself does not change.
         return None
     server = change.address.server
     state = given.live.servers.get(server)
@@ -201,7 +203,7 @@ def _owner(given: SafetyInput, change: Change) -> LiveObject | None:
 
 
 def empty_manifest(given: SafetyInput) -> Iterator[Diagnostic]:
-    """A manifest that wants no scope, client and association anywhere, and would prune something."""
+    """A manifest without any scope, client and association that would prune something."""
     pruned = _pruned(given)
     if pruned and not _filled(given):
         yield Diagnostic(
@@ -213,9 +215,9 @@ def empty_manifest(given: SafetyInput) -> Iterator[Diagnostic]:
 
 
 def empty_section(given: SafetyInput) -> Iterator[Diagnostic]:
-    """A server for which the manifest wants not a single object of a kind that would be pruned there.
+    """A server on which a kind would be pruned of which the manifest declares no object there.
 
-    A list that is written empty is meant.
+    A list that is written as empty is intended.
     """
     filled = _filled(given)
     if not filled:
@@ -240,7 +242,9 @@ def _pruned(given: SafetyInput) -> Counter[tuple[Kind, str]]:
 
 
 def _filled(given: SafetyInput) -> frozenset[tuple[Kind, str]]:
-    """The counted kinds of which the manifest wants an object, by server; a written list of associations counts, even empty."""
+    """The counted kinds of which the manifest declares an object, by server; a written list of associations counts, even an
+    empty one.
+    """
     desired = given.desired
     kinds = {place for place in _present(given) if place[0] in _COUNTED}
     if desired.listed_clients or desired.listed_scopes:
@@ -248,13 +252,13 @@ def _filled(given: SafetyInput) -> frozenset[tuple[Kind, str]]:
     return frozenset(kinds)
 
 
-# -- the branch that we sit on ----------------------------------------------------------------------------------------
+# -- lockouts ---------------------------------------------------------------------------------------------------------
 
 
 def self_lockout(given: SafetyInput) -> Iterator[Diagnostic]:
-    """A change that shuts out the account of the tool, or the client by which resource servers introspect.
+    """A change that locks out the tool's own account, or the client with which resource servers introspect.
 
-    What else a sign-in depends on is the driver's knowledge (`Driver.lockouts`).
+    The driver knows what else a sign-in depends on (`Driver.lockouts`).
     """
     known = {found.change.address for found in given.lockouts}
     for found in given.lockouts:
@@ -268,8 +272,8 @@ def self_lockout(given: SafetyInput) -> Iterator[Diagnostic]:
         if account and account in names and change.address not in known:
             yield _lockout(change, f"oauthdeploy signs in to {server} as '{account}'")
         introspection = given.desired.servers[server].introspection
-        # Introspection wants an authenticated caller (RFC 7662, 2.1): without it, resource servers refuse every
-        # token.
+        # Introspection requires an authenticated caller (RFC 7662 section 2.1): without it, resource servers
+        # refuse every token.
         asking = (introspection.client_id, introspection.username) if introspection is not None else ()
         for caller in asking:
             if caller and caller in names:
@@ -282,7 +286,7 @@ def _shuts_out(change: Change) -> bool:
     if change.action is not Action.UPDATE:
         return False
     kind = change.address.kind
-    # The credentials of the server entry stay the old ones until somebody writes the new ones there.
+    # The server entry still has the old credentials until someone writes the new ones.
     changed = any(field.path in ("secret.value", "name", "version") for field in change.fields)
     return changed or any(
         Direction.NARROWS in effect_of(kind, field).direction
@@ -319,7 +323,7 @@ def _lockout(change: Change, why: str, rule: str = "self-lockout") -> Diagnostic
 
 
 def still_granted_object(given: SafetyInput) -> Iterator[Diagnostic]:
-    """A delete on a resource server of what its authorization server still grants afterwards."""
+    """A delete on a resource server of an object that its authorization server still grants afterwards."""
     for change, trusted in still_granted(given.changes, given.desired, given.live):
         yield Diagnostic(
             "still-granted",
@@ -332,7 +336,7 @@ def still_granted_object(given: SafetyInput) -> Iterator[Diagnostic]:
 
 
 def unreadable_guard(given: SafetyInput) -> Iterator[Diagnostic]:
-    """Changes on one side whose order depends on a kind that couldn't be read on the other."""
+    """Changes on one side whose order depends on a kind that could not be read on the other."""
     widened = {c.address.server for c in given.changes if c.address.kind is Kind.ASSOCIATION and _makes(c)}
     dropped = {c.address.server for c in given.changes if c.action is Action.DELETE and c.address.kind in _COUNTED[:2]}
     for name in sorted(given.desired.servers):

@@ -1,4 +1,4 @@
-"""Part of a plan: `--target` and `--exclude`, with what a selection pulls in and what an exclusion shields."""
+"""Part of a plan: `--target` with dependencies, and `--exclude` with dependants."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from oauthdeploy.planning.plan import Plan
 
 
 def select(plan: Plan, targets: Sequence[str], excludes: Sequence[str], names: Names) -> Plan:
-    """The same plan with fewer changes; a pattern means an object by any of its `names`.
+    """The same plan with fewer changes; a pattern matches an object by any of its `names`.
 
-    A targeted change pulls in the changes that it depends on, so that its order of work still holds. An excluded change
-    takes with it the changes that depend on it, since they would fail or open a gap. Both are said in the plan's findings,
-    as is a pattern that matches nothing.
+    A targeted change includes the changes that it depends on. An excluded change also excludes the changes that depend on
+    it, which would otherwise fail or leave a gap. The plan's findings report both, and patterns that match nothing.
     """
     if not targets and not excludes:
         return plan
@@ -58,10 +57,10 @@ def restrict_to(plan: Plan, addresses: Collection[Address]) -> Plan:
 
 
 def require_known(patterns: Sequence[tuple[str, str]], known: Collection[Address], names: Names) -> None:
-    """Refuse patterns that match no object of the manifest and none that is live: a slip would select nothing, or shield nothing.
+    """Reject patterns that match no object, desired or live: a typing error would select or exclude nothing.
 
-    `patterns` are flags with their globs, which mean an object by any of its `names`. Raises UsageError with the addresses that
-    were most likely meant.
+    `patterns` are flags with their globs, which match an object by any of its `names`. Raises UsageError with the most
+    similar addresses.
     """
     lost = [
         (flag, pattern)

@@ -1,6 +1,6 @@
-"""Each resource server with the authorization server that it trusts: which are pairs, and what stands on them after a plan.
+"""Pairs of a resource server and the authorization server that it trusts, and the objects on both after a plan.
 
-The ground that the checks of accounts and of everything else stand on, with the finding for what none of them could see.
+The checks of accounts and of everything else use it. It has the finding for a check that could not be made.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def trusting_pairs(desired: DesiredState) -> Iterator[tuple[str, str]]:
 
 
 class StateAfterPlan:
-    """What stands where once the plan is done."""
+    """The objects on each server after the plan."""
 
     def __init__(self, live: LiveState, changes: Iterable[Change]) -> None:
         self._live = live
@@ -64,7 +64,7 @@ class StateAfterPlan:
         return address.kind is Kind.ASSOCIATION and Address(Kind.CLIENT, address.client, address.server) in self.gone
 
     def is_enabled(self, address: Address) -> bool | None:
-        """Whether a client is enabled; None where it isn't there or nobody knows."""
+        """Whether a client is enabled; None if it does not exist or this is unknown."""
         if address in self.enabled:
             return self.enabled[address]
         there = self._live.servers[address.server].objects.get(address)
@@ -91,7 +91,7 @@ class ServerPair:
         return bool(supports(table_for(self.facts[entry.driver], entry.role), capability))
 
     def listed(self, server: str, kind: Kind) -> bool:
-        """Whether all objects of the kind were asked for; where nobody says, those that the manifest names there were."""
+        """Whether all objects of the kind were read, and not only those that the manifest names there."""
         complete = self.live.servers[server].complete
         if complete is not None:
             return kind in complete
@@ -114,12 +114,12 @@ def both_read(
 
 
 def enabled_of(value: Object) -> bool | None:
-    """Whether a client is enabled; None for an object of another kind, and where nobody knows."""
+    """Whether a client is enabled; None for an object of another kind, or if it is unknown."""
     return value.enabled if isinstance(value, Client) else None
 
 
 def unchecked_finding(address: str, detail: str, fix: str) -> Diagnostic:
-    """The finding for a check of both sides that could not be made though it was asked for."""
+    """The finding for a requested check of both sides that could not be made."""
     return Diagnostic(
         UNCHECKED,
         "The two sides could not be compared",

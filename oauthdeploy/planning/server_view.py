@@ -1,4 +1,4 @@
-"""One server's part of a comparison: what is wanted there, what stands there, and what its driver can do."""
+"""One server's part of a comparison: its desired objects, its live objects, and its driver's facts."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from oauthdeploy.planning.risk import risk_of
 from oauthdeploy.planning.side_effects import in_words, interrupted_by, lost_with
 
 UNPLACED: Final = Stage.NARROW_RESOURCE
-"""The stage of a change that `ordering` has not placed yet: the last one, in which nothing is opened too early."""
+"""The stage of a change before `ordering`: the last one, so that nothing is opened too early."""
 
 LiveItem = tuple[Address, LiveObject]
 
 
 @dataclass(frozen=True)
 class IncomparableField:
-    """A field that can't be compared, because the server does not return it."""
+    """A field that cannot be compared because the server does not return it."""
 
     address: Address
     path: str
@@ -33,18 +33,19 @@ class IncomparableField:
 
 @dataclass(frozen=True)
 class UnmanagedObject:
-    """A live object that the manifest doesn't name and that stays."""
+    """A live object that the manifest does not name and that stays."""
 
     address: Address
 
 
 DiffItem = Change | Diagnostic | IncomparableField | UnmanagedObject
-"""What a step of the comparison gives."""
+"""The result of one step of the comparison."""
 
 
 @dataclass(frozen=True)
 class ServerView:
-    """`wanted` and `absent` are this server's part of the manifest, `live` what was read, `by_kind` the same by kind.
+    """`wanted` and `absent` are this server's part of the manifest, `live` are the objects that were read, `by_kind` the
+    same by kind.
 
     `blocked` are the clients that a revocation of the manifest disables here. `peered` is true for a server of both roles
     that another such server trusts. `issuer` is what was read from the authorization server that this resource server trusts;
@@ -70,7 +71,7 @@ class ServerView:
         return kind not in self.live.unreadable
 
     def of_kind(self, kind: Kind) -> tuple[LiveItem, ...]:
-        """The live objects of a kind, in the server's order; none where the kind couldn't be read."""
+        """The live objects of a kind, in the server's order; empty if the kind could not be read."""
         return self.by_kind.get(kind, ()) if self.readable(kind) else ()
 
     def change(
@@ -85,7 +86,7 @@ class ServerView:
         note: str = "",
         former: Address | None = None,
     ) -> Change:
-        """A change with its risk and its place in the manifest; the stage comes later."""
+        """A change with its risk and its position in the manifest; `ordering` sets the stage later."""
         lost = lost_with(self.facts, address.kind, action, fields)
         gaps = interrupted_by(self.facts, address.kind, action, fields)
         risk = risk_of(address.kind, action, fields)
@@ -140,7 +141,7 @@ def views(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFact
 
 
 def trusted_by(desired: DesiredState, server: str) -> str | None:
-    """The authorization server that a resource server trusts: the one it names; itself where it is both and names none."""
+    """The authorization server that a resource server trusts: the one that it names, or itself if it is both and names none."""
     entry = desired.servers[server]
     if Side.RESOURCE not in entry.role.sides:
         return None
@@ -150,7 +151,7 @@ def trusted_by(desired: DesiredState, server: str) -> str | None:
 
 
 def unread_servers(desired: DesiredState, live: LiveState) -> Iterator[Diagnostic]:
-    """A finding for each server that objects are written for and that was not read."""
+    """A finding for each server that the manifest has objects for and that was not read."""
     for name in sorted({address.server for address in desired.objects} - live.servers.keys()):
         yield Diagnostic(
             "server-not-read",

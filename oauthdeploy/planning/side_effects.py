@@ -1,4 +1,4 @@
-"""What a change does beyond its fields, as the driver declares it: what it deletes permanently, and what it interrupts."""
+"""Effects of a change beyond its fields, as the driver declares them: permanent deletions and interruptions."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from oauthdeploy.planning.changes import Action, FieldChange
 
 
 def lost_with(facts: DriverFacts, kind: Kind, action: Action, fields: Sequence[FieldChange]) -> tuple[str, ...]:
-    """What an object loses by the change beyond its fields, in words."""
+    """What the change permanently deletes beyond the object's fields, in words."""
     return tuple(
         effect.what for effect in facts.side_effects if effect.kind is kind and _has_effect(effect, action, fields)
     )
 
 
 def in_words(lost: Sequence[str]) -> str:
-    """The sentence of a plan; "" where nothing is lost."""
+    """The sentence in a plan; "" if nothing is lost."""
     return f"Also deletes permanently: {'; '.join(lost)}." if lost else ""
 
 
 def interrupted_by(facts: DriverFacts, kind: Kind, action: Action, fields: Sequence[FieldChange]) -> tuple[str, ...]:
-    """What does not work for a moment while the change is made, in sentences."""
+    """What the change interrupts for a moment, in sentences."""
     if action is not Action.UPDATE:
         return ()
     paths = {change.path for change in fields}

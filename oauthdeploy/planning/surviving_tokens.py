@@ -1,7 +1,7 @@
-"""Tokens that outlive a change: how many, until when, and what would end them.
+"""Tokens that remain valid after a change: their number, their expiry, and the revocation that would end them.
 
-An association can be removed, a grant withdrawn, a lifetime shortened: what was issued before stays good until it ends
-(RFC 6749 knows no other way than RFC 7009). Whether a deleted client's tokens die with it is up to the server.
+After an association is removed, a grant withdrawn or a lifetime shortened, tokens that were issued before remain valid until
+they expire or are revoked (RFC 7009). Whether the tokens of a deleted client end with it depends on the server.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", 
 
 
 def leaves_tokens(change: Change) -> bool:
-    """Whether tokens that were issued before the change may work after it, and should not be thought to end with it."""
+    """Whether tokens from before the change may remain valid after it although users might expect them to end."""
     if change.action in (Action.CREATE, Action.REPLACE):
         return False
     match change.address.kind:
@@ -62,14 +62,16 @@ def asks_for_tokens(changes: Iterable[Change], desired: DesiredState, live: Live
 
 @dataclass(frozen=True)
 class SurvivingTokens:
-    """Tells what outlives the changes of one plan. Revocations and tokens are sorted by client once, not for each change."""
+    """Finds the tokens that remain valid after the changes of one plan. Revocations and tokens are grouped by client only
+    once.
+    """
 
     desired: DesiredState
     live: LiveState
 
     def told(self, change: Change) -> str:
-        """What to say beside a change that leaves tokens alive, with the revocation that ends them; empty where it leaves
-        none or none are known. Tokens that a revocation of the manifest ends are left out.
+        """The note for a change after which tokens remain valid, with the revocation that ends them; "" if none are known.
+        Tokens that a revocation of the manifest ends are left out.
         """
         state = self.live.servers.get(change.address.server)
         if state is None or not leaves_tokens(change):
@@ -128,7 +130,7 @@ class SurvivingTokens:
         return _SurvivorCount(_count(mine), [_entry(address.client, scope, _selection(change, scope, mine))])
 
     def _surviving_settings(self, state: ServerState) -> _SurvivorCount | None:
-        """A shorter lifetime leaves the tokens of every client that follows the settings."""
+        """A shorter lifetime leaves the existing tokens of all clients without a lifetime of their own."""
         if state.tokens is None:
             return None
         keys = {
@@ -150,7 +152,7 @@ class SurvivingTokens:
 
 
 def unread_tokens(desired: DesiredState, live: LiveState) -> Iterator[Diagnostic]:
-    """A finding for each server whose tokens were asked for and couldn't be read."""
+    """A finding for each server whose tokens were needed and could not be read."""
     for name in sorted(live.servers.keys() & desired.servers.keys()):
         why = live.servers[name].tokens_unread
         if why is not None:
@@ -167,7 +169,7 @@ def unread_tokens(desired: DesiredState, live: LiveState) -> Iterator[Diagnostic
 
 @dataclass(frozen=True)
 class _SurvivorCount:
-    """The tokens that outlive a change, and the entries of `revocations` that end them."""
+    """The tokens that remain valid after a change, and the entries of `revocations` that end them."""
 
     count: TokenCount
     entries: Sequence[str]
@@ -183,7 +185,7 @@ def _ends_all(item: Revocation, scope: str | None) -> bool:
 
 
 def _is_revoked(token: LiveToken, revocations: Iterable[Revocation]) -> bool:
-    """Whether a revocation of the manifest ends the token; one of a single owner's tokens isn't counted on."""
+    """Whether a revocation of the manifest ends the token; one for a single owner's tokens does not count."""
     for item in revocations:
         if item.owner is not None or (item.scope is not None and item.scope not in token.scopes):
             continue
@@ -237,13 +239,13 @@ def _time(moment: datetime) -> str:
 
 
 def _selection(change: Change, scope: str | None, tokens: Collection[LiveToken]) -> str:
-    """All, where no new token can be meant by it; else those that were issued until now."""
+    """All tokens, if it cannot include a new one; otherwise those issued until now."""
     ends = scope is not None or change.action is Action.DELETE
     return "all" if ends else _before(tokens)
 
 
 def _before(tokens: Collection[LiveToken]) -> str:
-    """The tokens that are there now, by the time of the last issue: so that later ones live."""
+    """The current tokens, selected by the latest time of issue, so that later tokens stay valid."""
     issued = [token.issued for token in tokens]
     known = [moment for moment in issued if moment is not None]
     if not known or len(known) < len(issued):
@@ -264,5 +266,5 @@ def _entry(client: str, scope: str | None, tokens: str) -> str:
 
 
 def _scalar(text: str) -> str:
-    """A text as YAML reads it back: JSON's quoted form is YAML's too."""
+    """A text as YAML; JSON's quoted form is valid YAML."""
     return text if _PLAIN.match(text) and text.lower() not in _WORDS else json.dumps(text)

@@ -1,11 +1,11 @@
-"""Changes that are made in two writes: what they give first, what they take in the narrowing half.
+"""Changes that are made in two writes: one that adds, and in the narrowing half one that removes.
 
     scope x   [a] ───► [a, b] ───────► [b]
     scope y   [b] ───► [a, b] ───────► [a]
                  widen          narrow
 
-Two scopes that swap resources, written one after the other, would leave a resource in neither for a moment. So what such an
-object loses stays in it until it stands elsewhere and the clients get at it there.
+If two scopes that swap resources were written one after the other, a resource would temporarily be in neither. So an entry
+that such an object loses stays in it until another object has the entry and the clients can reach it there.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NARROWING: Final[Mapping[Stage, Stage]] = MappingProxyType(
 
 
 def interim_of(change: Change, moving: Mapping[str, frozenset[str]], until: Iterable[Address]) -> Interim:
-    """The first of two writes: `moving` are the entries, by field, that stay until the changes `until` are made."""
+    """The first of two writes: `moving` are the entries, by field, that stay until the changes in `until` are made."""
     kept = []
     for field in change.fields:
         if staying := tuple(entry for entry in field.removed if str(entry) in moving.get(field.path, ())):
@@ -36,7 +36,7 @@ def interim_of(change: Change, moving: Mapping[str, frozenset[str]], until: Iter
 
 
 def in_words(change: Change) -> str:
-    """The sentence of a plan about the first of two writes."""
+    """The sentence in a plan about the first of two writes."""
     assert change.interim is not None
     final = {field.path: field.after for field in change.fields}
     staying = sorted({str(e) for field in change.interim.fields for e in field.after if e not in final[field.path]})
@@ -45,7 +45,7 @@ def in_words(change: Change) -> str:
 
 
 def write_steps(changes: Sequence[Change]) -> tuple[Change, ...]:
-    """The writes that the changes take: one for each in its place, and behind them the second halves of those with two."""
+    """The writes for the changes: one for each in their order, followed by the second writes of those that need two."""
     return (*(_first(change) for change in changes), *(_second(change) for change in changes if change.interim))
 
 

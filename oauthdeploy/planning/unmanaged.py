@@ -1,11 +1,11 @@
-"""Live objects that the manifest doesn't name and that stay: whose they are, and whether they count as drift.
+"""Live objects that the manifest does not name and that stay: their owner, and whether they count as drift.
 
-    orphaned     carries this manifest's mark, so the manifest made it and names it no longer
-    unexpected   nobody's mark, of a kind that the manifest manages on that server, or in a list that it writes
-    others       another manifest's mark, or of a kind that the manifest doesn't manage there; never drift
+    orphaned     has this manifest's mark: the manifest created it and no longer names it
+    unexpected   has no mark, and is of a kind that the manifest manages on that server, or in a list that it writes
+    others       has another manifest's mark, or is of a kind that the manifest does not manage there; never drift
 
-What is orphaned counts for a plan as it does for drift. What is unexpected counts for drift, which is read for what somebody made
-by hand, and is only named by a plan, which is about what this manifest made; `--warn unexpected` makes it count there too.
+Orphaned objects count in plans and in drift reports. Unexpected objects count only in drift reports, which are meant to find
+objects created by hand; plans only name them, unless `--warn unexpected` makes them count there too.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from oauthdeploy.planning.pruning import is_listed
 ORPHANED: Final = "orphaned"
 UNEXPECTED: Final = "unexpected"
 RULES: Final = frozenset({ORPHANED, UNEXPECTED})
-"""The rules of the findings about them; ignoring a rule silences what it is about."""
+"""The rules of the findings about them; to ignore a rule is to ignore its objects."""
 
 _SEVERITIES: Final = {ORPHANED: Severity.WARNING, UNEXPECTED: Severity.INFO}
 
 SHOWN: Final = 20
-"""How many names a finding holds."""
+"""The number of names in a finding."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """One such object. `owner` is the manifest in its mark, "" without one. `unexpected`: it counts as drift. `severity` is
-    that of the rule that is about it; None where there is no such rule, or it is ignored, so that the object counts for nothing.
+    """One such object. `owner` is the manifest in its mark, or "". `unexpected` is true if it counts as drift. `severity` is
+    that of its rule; None if no rule applies or the rule is ignored, so that the object does not count.
     """
 
     address: Address
@@ -45,28 +45,28 @@ class Kept:
 
     @property
     def orphaned(self) -> bool:
-        """True where this manifest made it."""
+        """True if this manifest created it."""
         return self.ownership is Ownership.OURS and self.unexpected
 
     @property
     def weighs(self) -> bool:
-        """True where it counts as drift."""
+        """True if it counts as drift."""
         return self.severity is not None
 
     @property
     def silenced(self) -> bool:
-        """True where the rule that is about it is ignored."""
+        """True if its rule is ignored."""
         return self.unexpected and self.severity is None
 
     @property
     def rule(self) -> str:
-        """The rule of the finding that is about it; "" where none is."""
+        """The rule of its finding; "" if there is none."""
         return "" if not self.unexpected else ORPHANED if self.orphaned else UNEXPECTED
 
 
 def kept_objects(addresses: Iterable[Address], desired: DesiredState, live: LiveState) -> tuple[Kept, ...]:
-    """What is known of the live objects at `addresses`, by address. None for a desired state that is only part of a manifest:
-    what that doesn't name isn't known to be unwanted.
+    """The live objects at `addresses`, by address. Empty for a desired state that is only part of a manifest: an object that
+    it does not name may still be wanted.
     """
     if not desired.whole:
         return ()
@@ -92,7 +92,7 @@ def counted(kept: Iterable[Kept]) -> tuple[Kept, ...]:
 
 
 def weighed_kept(kept: Iterable[Kept], findings: Iterable[Diagnostic]) -> tuple[Kept, ...]:
-    """The same, with the severity of the `findings` that are about them."""
+    """The same, with the severities of their `findings`."""
     told = {item.rule: item.severity for item in findings if item.rule in RULES}
     return tuple(replace(item, severity=told.get(item.rule)) for item in kept)
 

@@ -1,4 +1,4 @@
-"""What the manifest manages and nobody could read: as long as there is any of it, no run ends well."""
+"""Needed kinds that could not be read. While there are any, no run succeeds."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _STATUS: Final = re.compile(r"\banswered ([1-5][0-9]{2})\b")
 
 @dataclass(frozen=True)
 class Unread:
-    """A kind of a server that the manifest needs and that couldn't be read, and why in few words: `403 Forbidden`.
+    """A kind of a server that the manifest needs and that could not be read, with a short reason such as `403 Forbidden`.
 
-    `hidden`: all that the manifest names was read, and the account may not see everything else.
+    `hidden` is true if everything that the manifest names was read, but the account may not see everything else.
     """
 
     server: str
@@ -34,23 +34,23 @@ class Unread:
 
 
 def needed_kinds(desired: DesiredState, server: str) -> frozenset[Kind]:
-    """The kinds that must be read from a server: those that the manifest names or prunes, and those that these need."""
+    """The kinds that must be read from a server: those that the manifest names or prunes, and those that these depend on."""
     named = (*desired.objects, *desired.absent, *desired.external)
     here = [address for address in named if address.server == server]
     pruned = pruned_kinds(desired, server)
     kinds = {address.kind for address in here} | pruned
     scopes_go = Kind.SCOPE in pruned or any(address.kind is Kind.SCOPE for address in desired.absent & set(here))
     if scopes_go and desired.keeps_associations(server):
-        # A scope can't go while clients may still ask for it, so those associations must be seen.
+        # A scope cannot be deleted while clients can request it, so its associations must be known.
         kinds.add(Kind.ASSOCIATION)
     if kinds & {Kind.ASSOCIATION, Kind.REVOCATION}:
-        # Servers keep both with the client, and tell clients by an id of their own.
+        # Servers store both with the client, and identify clients by their own ids.
         kinds.add(Kind.CLIENT)
     return frozenset(kinds)
 
 
 def pruned_kinds(desired: DesiredState, server: str) -> frozenset[Kind]:
-    """The kinds of which the server must list all, because what the manifest doesn't name may have to go."""
+    """The kinds of which the server must list all objects, because those that the manifest does not name may be deleted."""
     prune = desired.policy.prune
     found = set()
     if prune.clients is not Prune.NONE:
@@ -65,7 +65,7 @@ def pruned_kinds(desired: DesiredState, server: str) -> frozenset[Kind]:
 
 
 def unread_of(desired: DesiredState, live: LiveState) -> tuple[Unread, ...]:
-    """The needed kinds of each server that couldn't be read, in the order of servers and kinds."""
+    """The needed kinds of each server that could not be read, in the order of servers and kinds."""
     failed = [
         name for name, state in live.servers.items() if (state.unreadable or state.hidden) and name in desired.servers
     ]
@@ -73,7 +73,7 @@ def unread_of(desired: DesiredState, live: LiveState) -> tuple[Unread, ...]:
 
 
 def unread_among(live: LiveState, kinds: Mapping[str, Collection[Kind]]) -> tuple[Unread, ...]:
-    """Those of `kinds`, by server, that couldn't be read as a whole, in the order of servers and kinds."""
+    """Those of `kinds`, by server, that could not be read completely, in the order of servers and kinds."""
     return tuple(
         Unread(name, kind, brief(why), hidden=kind not in state.unreadable)
         for name in sorted(kinds)
@@ -86,7 +86,7 @@ def unread_among(live: LiveState, kinds: Mapping[str, Collection[Kind]]) -> tupl
 def selected(
     unread: Iterable[Unread], desired: DesiredState, targets: Sequence[str], excludes: Sequence[str], names: Names
 ) -> tuple[Unread, ...]:
-    """Those that a selection is about: a run that is pointed at chosen objects answers for those alone."""
+    """Those within a selection: a run with selected objects depends only on these."""
     chosen = {
         (address.server, address.kind)
         for address in (*desired.objects, *desired.absent, *desired.external)
@@ -96,12 +96,12 @@ def selected(
 
 
 def not_known(unread: Sequence[Unread]) -> str:
-    """`Not known: scopes on login (403 Forbidden).`; nothing where all is known."""
+    """`Not known: scopes on login (403 Forbidden).`; "" if everything is known."""
     return f"Not known: {', '.join(str(item) for item in unread)}." if unread else ""
 
 
 def brief(why: Diagnostic) -> str:
-    """The reason in few words: the status of the answer, else what was wrong with it."""
+    """A short reason: the status of the response, or else the error."""
     status = _STATUS.search(why.detail)
     if status is None:
         return _WORDS.get(why.rule) or why.rule.replace("-", " ")

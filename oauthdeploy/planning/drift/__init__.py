@@ -1,1 +1,1 @@
-"""Drift: how live differs from the manifest, what of that is accepted, and two sides compared."""
+"""Drift: differences between live state and manifest, the baseline of accepted ones, and comparisons of two sides."""

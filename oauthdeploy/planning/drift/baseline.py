@@ -1,8 +1,8 @@
-"""A baseline: differences that somebody accepts, with owner, reason and the day on which that ends.
+"""A baseline: accepted differences, each with an owner, a reason and an expiry date.
 
-An entry accepts the items that its address (a glob, with or without `@server`), its class and its fields match. A changed object
-of which only some fields are accepted is told twice: once with those, accepted, and once with the others, which count. After its
-day an entry accepts nothing any more; one that matches nothing is to be removed.
+An entry accepts the items that match its address (a glob, with or without `@server`), its class and its fields. A changed
+object of which only some fields are accepted becomes two items: one with the accepted fields, and one with the others, which
+count as drift. An expired entry accepts nothing. An entry that matches nothing is reported so that it can be removed.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ UNUSED: Final = "baseline-unused"
 
 
 Said = Annotated[str, StringConstraints(min_length=1)]
-"""A text that says something."""
+"""A text with at least one visible character."""
 
 
 class AcceptableClass(StrEnum):
-    """The classes of drift that count, and so can be accepted."""
+    """The classes of drift that count and can therefore be accepted."""
 
     MISSING = "missing"
     UNEXPECTED = "unexpected"
@@ -92,11 +92,11 @@ class BaselineEntry(Model):
 
 
 class BaselineServer(Model):
-    """A server as it was told apart when the baseline was made."""
+    """What identified a server when the baseline was written."""
 
     driver: Said = Field(description="The driver of its entry.", examples=["keycloak"])
     url: Said | None = Field(None, description="Its address.", examples=["https://login.example.com"])
-    place: Said | None = Field(None, description="The options that say where on it.", examples=["realm shop"])
+    place: Said | None = Field(None, description="The options that select a part of it.", examples=["realm shop"])
     product: Said | None = Field(None, description="The product that answered, without its version.")
 
 
@@ -122,11 +122,11 @@ def judge(
     whole: bool = True,
     place: Callable[[int], str] = lambda _position: "",
 ) -> DriftReport:
-    """Accept what the baseline accepts today, on the servers that it names, or on all where it names none. `place` tells where an
-    entry stands, by its position.
+    """Apply the baseline as of `today`, on the servers that it names, or on all if it names none. `place` gives the position
+    of an entry in the file, by its index.
 
-    That an entry matches nothing is said only of a report on everything (`whole`), and not where a kind that the entry may be
-    about couldn't be read.
+    An entry that matches nothing is reported only if the report covers everything (`whole`) and every kind that the entry
+    may be about could be read.
     """
     entries = baseline.accepted
     live = [position for position, entry in enumerate(entries) if entry.expires >= today]
@@ -159,10 +159,10 @@ def judge(
 def entries_for(
     report: DriftReport, baseline: Baseline, today: date, *, owner: str, reason: str, expires: date
 ) -> tuple[BaselineEntry, ...]:
-    """Entries that accept what still counts, each address and class once; fields are named where they differ.
+    """Entries that accept everything that still counts, one for each address and class, with the fields that differ.
 
-    What an expired entry is about is left out: whether it is accepted for longer is its owner's decision. `owner` and `reason`
-    may be empty; then the entries are no valid ones yet.
+    The differences of expired entries are left out: their owners decide whether to accept them for longer. `owner` and
+    `reason` may be empty; the entries are then not valid yet.
     """
     late = overdue(report, baseline, today)
     made: dict[tuple[str, str], BaselineEntry] = {}
@@ -185,7 +185,7 @@ def entries_for(
 
 
 def overdue(report: DriftReport, baseline: Baseline, today: date) -> tuple[DriftItem, ...]:
-    """What counts and was accepted by entries that have expired."""
+    """Items that count as drift and were accepted by entries that have expired."""
     stale = [entry for entry in baseline.accepted if entry.expires < today]
     return tuple(item for item in report.items if item.counts and any(_is_about(entry, item) for entry in stale))
 
@@ -206,7 +206,7 @@ def _covers(entry: BaselineEntry, field: FieldChange) -> bool:
 
 
 def _split(item: DriftItem, hits: Sequence[tuple[BaselineEntry, str]]) -> Iterator[DriftItem]:
-    """The item: whole, accepted, or in parts, each with the fields that one entry accepts."""
+    """The item unchanged, accepted, or split into parts, each with the fields that one entry accepts."""
     whole = next((hit for hit in hits if hit[0].fields is None), None)
     if whole is not None:
         yield replace(item, accepted=_acceptance(*whole))
@@ -233,7 +233,7 @@ def _acceptance(entry: BaselineEntry, place: str) -> Acceptance:
 
 
 def _may_be_about(entry: BaselineEntry, unread: DriftItem) -> bool:
-    """Whether an entry could be about an object of a kind and a server that couldn't be read."""
+    """Whether an entry could be about an object of a kind that could not be read."""
     head, at, server = entry.address.rpartition("@")
     kind = (head if at else entry.address).partition("/")[0]
     return fnmatchcase(unread.address.kind.value, kind) and (not at or fnmatchcase(unread.address.server, server))

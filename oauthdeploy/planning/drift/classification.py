@@ -1,16 +1,16 @@
-"""Drift: how live differs from the manifest, by class.
+"""Differences between live state and manifest, by class.
 
-    missing          the manifest has it, the server doesn't
-    unexpected       the server has it, and the manifest marks it absent, would prune it, or doesn't name it
-    changed          a written field differs; a cut-off isn't in force
+    missing          the manifest has it, the server does not
+    unexpected       the server has it, and the manifest marks it absent, would prune it, or does not name it
+    changed          a written field differs, or a cut-off is not in force
     sides-disagree   a resource server and its authorization server hold different things, named in the manifest or not
-    cannot-compare   a server won't tell a field; no drift
-    unreadable       a server wouldn't show a kind; no drift
+    cannot-compare   the server does not return a field; not drift
+    unreadable       a kind could not be read; not drift
 
-A client that somebody made by hand is what a drift report is read for, so what the manifest doesn't name counts, though a plan
-leaves it alone. Three things don't: kinds that the manifest names nothing of on that server (they aren't managed there),
-associations of clients whose list it doesn't write, and what carries another manifest's mark. Where several hands work on one
-server without marks, `unnamed=False` leaves all of it out, or a baseline names what is known.
+Objects that the manifest does not name count as drift, although a plan leaves them alone: drift reports are meant to find
+clients created by hand. Three groups do not count: kinds of which the manifest names nothing on that server (they are not
+managed there), associations of clients whose list the manifest does not write, and objects with another manifest's mark. If
+others also work on a server without marks, `unnamed=False` leaves all such objects out, or a baseline lists the known ones.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ DRIFT_FORMAT_VERSION: Final = "1.3"
 
 
 class DriftClass(StrEnum):
-    """The classes of drift; the last two are no drift and never count."""
+    """The classes of a drift report; the last two are not drift and never count."""
 
     MISSING = "missing"
     UNEXPECTED = "unexpected"
@@ -54,13 +54,13 @@ class DriftClass(StrEnum):
 
     @property
     def counts(self) -> bool:
-        """True where the class is real drift."""
+        """True if the class counts as drift."""
         return self not in (DriftClass.CANNOT_COMPARE, DriftClass.UNREADABLE)
 
 
 @dataclass(frozen=True)
 class Acceptance:
-    """Who accepts a known difference, why, and until which day; `place` is the line of the entry that says so."""
+    """Who accepts a known difference, why, and until which day; `place` is the line of the baseline's entry."""
 
     owner: str
     reason: str
@@ -70,8 +70,8 @@ class Acceptance:
 
 @dataclass(frozen=True)
 class DriftItem:
-    """One difference. `fields` read before = live, after = manifest; `detail` says it in words; `others` are the other names
-    of the object. `orphaned`: it carries this manifest's mark, and the manifest no longer names it.
+    """One difference. `fields` read before = live, after = manifest; `detail` describes it; `others` are the other names of
+    the object. `orphaned` is true if the object carries this manifest's mark but the manifest no longer names it.
     """
 
     kind: DriftClass
@@ -85,13 +85,13 @@ class DriftItem:
 
     @property
     def counts(self) -> bool:
-        """True where it is real drift that nobody has accepted."""
+        """True if it is drift and not accepted."""
         return self.kind.counts and self.accepted is None
 
 
 @dataclass(frozen=True)
 class BaselineUse:
-    """What a baseline was good for: how many entries it has, and the positions of those that have expired or match nothing."""
+    """How a baseline was used: the number of its entries, and the positions of those that have expired or match nothing."""
 
     entries: int
     expired: tuple[int, ...] = ()
@@ -105,11 +105,10 @@ class BaselineUse:
 
 @dataclass(frozen=True)
 class DriftReport:
-    """All differences, by address; `plan` is what would repair those that an apply can repair.
+    """All differences, by address; `plan` would repair those that an apply can repair.
 
-    `kept` are live objects that the manifest doesn't name and that are no items; `left_alone` counts those of them that were left
-    out on request. `requests` are those that reading
-    took, by server; `baseline` is None where there was none.
+    `kept` are live objects that the manifest does not name and that are not items; `left_alone` counts those that were left
+    out on request. `requests` is the number of requests for reading, by server; `baseline` is None if none was used.
     """
 
     plan: Plan
@@ -122,7 +121,7 @@ class DriftReport:
 
     @property
     def drifted(self) -> bool:
-        """True where live differs from the manifest, and nobody has accepted that."""
+        """True if live differs from the manifest in something that is not accepted."""
         return any(item.counts for item in self.items)
 
     @property
@@ -149,16 +148,15 @@ def classify(
     unnamed: bool = True,
     selected: Callable[[Address], bool] = lambda _address: True,
 ) -> DriftReport:
-    """Tell the differences between live and manifest by class; `facts` are by driver name.
+    """Classify the differences between live state and manifest; `facts` are by driver name.
 
-    What two sides disagree about is told besides the difference from the manifest, since it is what their callers run into.
-    `unnamed`: whether what the manifest doesn't name counts; what it made counts always. `selected` cuts
-    what isn't a change of the plan, which is cut
-    already.
+    A disagreement between two sides is reported in addition to each side's difference from the manifest, because it is what
+    callers notice. `unnamed` says whether objects that the manifest does not name count; those that it created always do.
+    `selected` filters the items that are not changes of the plan, which has been filtered already.
     """
     kept = [item for item in plan.kept if selected(item.address)]
     strays = [item for item in counted(kept) if unnamed or item.orphaned]
-    # One finding and one item for the same thing would be one too many.
+    # These are reported as items, so their findings would be duplicates.
     told = (REPORTED_AS_DRIFT if unnamed else frozenset()) | {EXTERNAL_MISSING}
     beside = [
         *(
@@ -247,7 +245,7 @@ def _incomparable(address: Address, path: str, desired: DesiredState) -> DriftIt
 
 
 def _unreadable(live: LiveState) -> Iterator[DriftItem]:
-    """One item for each kind that a server didn't show; `*` stands for all names."""
+    """One item for each kind that could not be read; `*` stands for all names."""
     for name, state in sorted(live.servers.items()):
         for kind, why in (*state.unreadable.items(), *state.hidden.items()):
             names = {Kind.ASSOCIATION: "*:*"}.get(kind, "" if kind.is_singleton else "*")

@@ -1,7 +1,8 @@
-"""Two sides against each other: two live servers, or what a manifest wants in two environments. Values in, values out.
+"""Comparison of two live servers, or of what a manifest declares for two environments. Pure.
 
-The items are those of a drift report, read as left against right: missing is what the left side has and the right one lacks,
-unexpected the reverse, and in fields before is left and after right. An item's address names the server on which it stands.
+The items are those of a drift report, read as left against right: `missing` is what only the left side has, `unexpected`
+what only the right side has, and in fields, before is left and after is right. An item's address names the server that has
+the object.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ _COMPARED: Final = (Kind.SETTINGS, Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION)
 
 @dataclass(frozen=True)
 class SidesCompared:
-    """What two sides hold differently. `servers` took part, with the requests of reading them; `unread` could not be. `omissions`
-    were not compared, by object and field; `beyond` says what is never looked at.
+    """The differences between two sides. `servers` are those compared, with the number of requests for reading; `unread`
+    could not be read. `omissions` were not compared, by object and field; `beyond` says what is never compared.
     """
 
     left: str
@@ -44,17 +45,17 @@ class SidesCompared:
 
     @property
     def different(self) -> bool:
-        """True where the sides differ in what could be compared."""
+        """True if the sides differ in something that could be compared."""
         return any(item.counts for item in self.items)
 
 
 def compare_servers(
     inventory: Inventory, left: str, right: str, servers: tuple[ServerSummary, ...] = ()
 ) -> SidesCompared:
-    """What two live servers hold differently, of the kinds that both can hold.
+    """The differences between two live servers, in the kinds that both support.
 
-    Clients are paired by the manifest's keys, their ids, or their names and versions, as for an export. Secrets aren't told by
-    servers and are left out, and so is what only one of them has a word for.
+    Clients are paired by the manifest's keys, their ids, or their names and versions, as for an export. Secrets, which
+    servers do not return, are left out, and so are fields that only one of the servers supports.
     """
     items: list[DriftItem] = []
     lost: dict[str, list[Kind]] = {left: [], right: []}
@@ -83,7 +84,7 @@ def compare_servers(
 
 
 def compare_desired(left: str, one: DesiredState, right: str, other: DesiredState) -> SidesCompared:
-    """What a manifest wants differently in two environments, on every server."""
+    """The differences between two environments of a manifest, on every server."""
     items: list[DriftItem] = []
     for address in sorted(one.objects.keys() | other.objects.keys()):
         mine, theirs = one.objects.get(address), other.objects.get(address)
@@ -96,7 +97,7 @@ def compare_desired(left: str, one: DesiredState, right: str, other: DesiredStat
 
 
 def _not_compared(inventory: Inventory, server: str, other: str) -> Iterator[Omission]:
-    """What one of two servers holds, and the other has no place for or no manifest can hold."""
+    """What one of two servers holds and the other does not support, or a manifest cannot express."""
     state = inventory.live.servers[server]
     for address, why in state.foreign.items():
         yield Omission(str(address), "", why)
@@ -174,12 +175,12 @@ def _live_differences(
 
 
 def _alike(inventory: Inventory) -> bool:
-    """Whether one driver reads both servers, so that their own objects and options mean the same."""
+    """Whether both servers have the same driver, so that its own objects and options mean the same on both."""
     return len({inventory.driver(name).name for name in inventory.live.servers}) == 1
 
 
 def _option_differences(driver: str, left: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[FieldChange]:
-    """The options that differ, each key of a nested one by itself; None is a default."""
+    """The options that differ, down to single keys of nested ones; None is a default."""
     for name in sorted(left.keys() | right.keys()):
         before, after = left.get(name), right.get(name)
         path = f"{OPTIONS}.{driver}.{name}"
@@ -193,7 +194,7 @@ def _option_differences(driver: str, left: Mapping[str, Any], right: Mapping[str
 
 
 def _shared_sides(inventory: Inventory, left: str, right: str) -> frozenset[Side]:
-    """The sides on which both servers stand: settings are those of a side, and what scopes open is the resource side's."""
+    """The sides that both servers have: settings belong to a side, and the resources of scopes to the resource side."""
     return inventory.entry(left).role.sides & inventory.entry(right).role.sides
 
 
@@ -207,7 +208,7 @@ def _unread(inventory: Inventory, kind: Kind, server: str) -> DriftItem:
 
 
 def _desired_differences(mine: Object, theirs: Object) -> Iterator[FieldChange]:
-    """Fields that the two write differently, or that only one of them writes."""
+    """Fields that the two write differently, or that only one writes."""
     flat = [flatten(mine), flatten(theirs)]
     for path in dict.fromkeys([*flat[0], *flat[1]]):
         before, after = flat[0].get(path), flat[1].get(path)

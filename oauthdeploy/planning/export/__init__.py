@@ -1,1 +1,1 @@
-"""From live servers to the values of a manifest whose plan is empty."""
+"""Export: live servers to the values of a manifest whose plan is empty."""

@@ -1,11 +1,11 @@
-"""From live servers to what a manifest must say so that its plan is empty: values in, values out.
+"""Builds the edits with which a manifest has an empty plan against its live servers. Pure.
 
-Only what isn't a server's default is written, and the same value on several servers once. What differs between servers is told
-by `settings.overrides` and `on`; the fields of one scope or client can't differ, so a field that does is left unmanaged and
-named in a finding, as is everything else that a manifest can't say. What the manifest says already and the servers fulfil is
-left as it is written.
+Only values that are not a server's default are written, and a value that several servers share is written once. Differences
+between servers become `settings.overrides` and `on`. An entry of scopes or clients has one value for each field, so a field
+that differs is left unmanaged and reported in a finding, as is everything else that a manifest cannot express. Entries that
+the servers fulfil already are not rewritten.
 
-With a source and a target it is what brings the target level with the source: the source's values, on both.
+With a source and a target, the edits declare the source's values on both.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from oauthdeploy.planning.omissions import Omission, lost_between, unheld
 
 
 def export(inventory: Inventory, options: ExportOptions, left: Collection[Left] = ()) -> Export:
-    """What the manifest must say; `left` is what has turned out not to be sayable."""
+    """The edits; `left` are fields that a manifest cannot express."""
     return _Exporter(inventory, options, frozenset(left)).run()
 
 
 class _Exporter:
-    """Goes through the kinds; associations come last, since they need to know what is named."""
+    """Builds the edits kind by kind; associations come last, because they depend on the names of the others."""
 
     def __init__(self, inventory: Inventory, options: ExportOptions, left: frozenset[Left]) -> None:
         self.inventory = inventory
@@ -122,7 +122,7 @@ class _Exporter:
                 yield EntryEdit(name, values={"external": True}, on=None if everywhere else tuple(sides))
 
     def _unusual_scopes(self, groups: Iterable[LiveClient]) -> frozenset[str]:
-        """The scopes that some client has though a new one hasn't, or the other way round: lists must name them."""
+        """The scopes that some client has although a new client does not get them, or the reverse: lists must name them."""
         found = {scope for group in groups for there in group.sides.values() for scope in there.lacks}
         for server in self.inventory.read(Kind.ASSOCIATION):
             for address, there in self.inventory.live.servers[server].objects.items():
@@ -158,7 +158,7 @@ class _Exporter:
         there = dict(sides)
         if source is not None and target is not None:
             if source not in sides:
-                # Absent objects have nothing but their names, so it must be the one that their server knows them by.
+                # An absent object has only its name, so it must be the one that its server uses.
                 yield from self._only_on_target(kind, (known_as or {}).get(target, name), target in sides)
                 return
             there = {source: sides[source]}
@@ -173,7 +173,7 @@ class _Exporter:
             yield EntryEdit(name, gone=True)
 
     def _servers_of(self, kind: Kind, there: Collection[str], placed: Collection[str]) -> tuple[str, ...]:
-        """The servers that an entry belongs on: those that have it, the target, and those of the manifest that were not read."""
+        """The servers of an entry: those that have it, the target, and those of the manifest that were not read."""
         target = self.options.target
         wanted = {*there, *({target} if target is not None and target in self.inventory.holders(kind) else ())}
         read = set(self.inventory.read(kind))
@@ -189,7 +189,7 @@ class _Exporter:
         placed: Collection[str],
         where: tuple[str, ...],
     ) -> Iterator[EntryEdit]:
-        """The entry with its fields, its servers (`where`) and its options; nothing where the manifest has it so."""
+        """The entry with its fields, its servers (`where`) and its options; nothing if the manifest has it like that."""
         self._named[kind].add(name)
         values, dropped = self._fields(kind, name, there, target)
         self._unheld(object_address(kind, name), there)
@@ -223,12 +223,12 @@ class _Exporter:
     def _fields(
         self, kind: Kind, name: str, sides: Mapping[str, LiveObject], target: LiveObject | None
     ) -> tuple[dict[str, Any], list[str]]:
-        """Values to write and paths to take out, so that the entry holds on all sides."""
+        """Values to write and paths to remove, so that the entry matches all sides."""
         model = MODEL_OF[kind]
         managed = self.inventory.managed(kind, name)
         wrong = self.inventory.unfulfilled(kind, name, sides)
         if self.options.levels:
-            # On the target too, it is the source's value that counts.
+            # The source's value counts on the target too.
             wrong &= managed.keys()
         flat = {server: flatten(there.value) for server, there in sides.items()}
         values: dict[str, Any] = {}
@@ -250,7 +250,7 @@ class _Exporter:
         return values, dropped
 
     def _unwritable(self, kind: Kind, name: str, path: str, live: Mapping[str, Any]) -> bool:
-        """Whether one entry can't give a field the values that servers hold; says why, unless that is known already."""
+        """Whether one entry cannot express the servers' values of a field; adds a finding once."""
         value = next(iter(live.values()))
         if not all(same(other, value) and same(value, other) for other in live.values()):
             why = f"{path} is not the same on {', '.join(live)}, but an entry has only one value."
@@ -267,7 +267,9 @@ class _Exporter:
         return (kind.value, name, path) in self.left
 
     def _options(self, kind: Kind, name: str, sides: Mapping[str, LiveObject]) -> tuple[OptionEdit, ...]:
-        """The edits of the written options: those that a manifest can't express, or that differ between servers, are removed."""
+        """The edits of the written options: those that a manifest cannot express, or that differ between servers, are
+        removed.
+        """
         edits = []
         associated = self._associated(name, sides) if kind is Kind.CLIENT else {}
         for edit in option_edits(self.inventory, kind, name, sides, self.left, associated):
@@ -296,14 +298,14 @@ class _Exporter:
         return found
 
     def _lists(self, client: str) -> bool:
-        """Whether the manifest will have the list of scopes of a client."""
+        """Whether the manifest will have a list of scopes for the client."""
         have, groups = self._client_lists.get(client), self._groups_of.values()
         if Kind.ASSOCIATION not in self.options.kinds or have is None:
             return client in self.inventory.desired.listed_clients
         return not self._unsayable(client, have, groups)
 
     def _unheld(self, address: str, sides: Mapping[str, LiveObject]) -> None:
-        """Name what no manifest can hold of an object, and what the target of a copy has no place for."""
+        """Record what a manifest cannot hold of an object, and what the target of a copy does not support."""
         source, target = self.options.source, self.options.target
         for server, there in sorted(sides.items()):
             self.omissions += unheld(server, address, there)
@@ -311,7 +313,7 @@ class _Exporter:
                 self.omissions += lost_between(self.inventory, server, target, address, there)
 
     def _unparsed(self, address: str, sides: Mapping[str, LiveObject]) -> Iterator[str]:
-        """Name the fields that a server holds in a form that no manifest can write. A driver's own options tell it themselves."""
+        """Report fields whose live value a manifest cannot express. A driver's options report their own."""
         found = {
             path: f"{server} holds {there.unparsed[path]}"
             for server, there in sorted(sides.items())
@@ -319,7 +321,7 @@ class _Exporter:
             if not path.startswith(f"{OPTIONS}.")
         }
         for path in sorted(found):
-            why = f"{found[path]}, which a manifest can't write"
+            why = f"{found[path]}, which a manifest cannot write"
             self._omit(address, path, why, "Write the value that you want; apply sets it.")
             yield path
 
@@ -329,7 +331,8 @@ class _Exporter:
     def _is_comparable(self, path: str, server: str, there: LiveObject) -> bool:
         """Whether the field of an object on a server can be compared there."""
         kind = KIND_OF[type(there.value)]
-        # What a scope opens is read from an authorization server too: another server may be to open it (`_only_issues`).
+        # The resources of a scope are read from an authorization server too, for the server that is to open them
+        # (`_only_issues`).
         ends = (server, *([self.options.target] if self.options.target is not None else ()))
         held = kind not in SECTIONS or all(self.inventory.can(end, field_name(kind, path)) for end in ends)
         if not held and path not in OPENS:
@@ -339,7 +342,7 @@ class _Exporter:
         return path in flatten(there.value)
 
     def _only_issues(self, server: str) -> bool:
-        # What a scope opens there is of no use, but it is what another server may be to open.
+        # Resources have no effect on an authorization server, but another server may be meant to open them.
         return Side.RESOURCE not in self.inventory.entry(server).role.sides and self.options.source is None
 
     def _worth_writing(
@@ -358,19 +361,19 @@ class _Exporter:
             have = flatten(target.value).get(path)
             default = self.inventory.default(self.options.target, model, path)
             if not same(have if have is not None else default, value):
-                # A source that opens nothing has nothing to say about what its target opens.
+                # A source without resources does not determine those of its target.
                 return path not in OPENS or bool(value)
         if self.options.full:
             return True
         return not all(same(self.inventory.default(server, model, path), value) for server in told)
 
     def _key_stands_in(self, kind: Kind, path: str, servers: Iterable[str]) -> bool:
-        """Whether each of the servers gets the object's key where the field isn't written."""
+        """Whether each server gets the object's key if the field is not written."""
         entries = ((self.inventory.driver(server), self.inventory.entry(server).role) for server in servers)
         return all(declared(driver.fields.get(role, {}), kind, path).key_stands_in for driver, role in entries)
 
     def _takes_secret(self, kind: Kind, where: Iterable[str], sides: Mapping[str, LiveObject]) -> bool:
-        """Whether a new entry gets a secret by reference: a confidential client, on a server that takes chosen secrets."""
+        """Whether a new entry gets a secret reference: for a confidential client on a server that accepts chosen secrets."""
         if kind is not Kind.CLIENT or not self.options.secrets:
             return False
         values = [there.value for there in sides.values() if isinstance(there.value, Client)]
@@ -382,7 +385,7 @@ class _Exporter:
     # -- associations and trust -------------------------------------------------------------------------------------
 
     def _associations(self, groups: Iterable[LiveClient]) -> Iterator[tuple[str, tuple[str, ...] | None]]:
-        """The whole list of scopes of each client whose list isn't written, or isn't what the servers hold."""
+        """The whole list of scopes of each client whose list is not written or does not match the servers."""
         inventory, source, target = self.inventory, self.options.source, self.options.target
         servers = [name for name in inventory.read(Kind.ASSOCIATION) if source in (None, name)]
         if not servers:
@@ -422,12 +425,12 @@ class _Exporter:
         return target is None or scopes == written[target]
 
     def _lacks(self, client: str, groups: Iterable[LiveClient]) -> bool:
-        """Whether a client has lost a named scope that new clients get: then its list must be written, even if it is empty."""
+        """Whether a client lacks a named scope that new clients get. Its list must then be written, even if it is empty."""
         mine = (there for group in groups if group.key == client for there in group.sides.values())
         return any(there.lacks & self._named[Kind.SCOPE] for there in mine)
 
     def _live_scopes(self, keys: Mapping[tuple[str, str], str]) -> dict[str, dict[str, set[str]]]:
-        """The scopes of each client, by server, without those that every client gets and the manifest doesn't name."""
+        """The scopes of each client, by server, without those that every client gets and that the manifest does not name."""
         source = self.options.source
         servers = [name for name in self.inventory.read(Kind.ASSOCIATION) if source in (None, name)]
         have: dict[str, dict[str, set[str]]] = defaultdict(lambda: {server: set() for server in servers})
@@ -440,7 +443,7 @@ class _Exporter:
         return have
 
     def _unsayable(self, client: str, have: Mapping[str, set[str]], groups: Iterable[LiveClient]) -> str:
-        """Why the scopes of a client can't be one list; empty where they can."""
+        """Why the scopes of a client cannot be one list; "" if they can."""
         scopes = set().union(*have.values())
         if (Kind.ASSOCIATION.value, client, "") in self.left:
             return "a manifest cannot express its list of scopes"
@@ -454,7 +457,9 @@ class _Exporter:
         return ""
 
     def _trusts(self) -> Iterator[tuple[str, str | None]]:
-        """Whom each resource server trusts, where the manifest has an entry for that server and doesn't say so."""
+        """The trust of each resource server, if the manifest has an entry for the trusted server but does not declare the
+        trust.
+        """
         for server in self.inventory.read(Kind.TRUST) if self.options.source is None else ():
             there = self.inventory.live.servers[server].objects.get(Address.singleton(Kind.TRUST, server))
             if there is None or not isinstance(there.value, Trust):
@@ -481,7 +486,7 @@ class _Exporter:
 def _open_paths(
     model: type[Model], managed: Collection[str], wrong: Collection[str], sides: Collection[LiveObject]
 ) -> Iterator[str]:
-    """The fields that may have to be written: no write-only ones, none that is fulfilled, and none that can't be parsed."""
+    """The fields that may have to be written: not write-only, not fulfilled, and parsable."""
     left_alone = write_only(model) | {path for there in sides for path in there.unparsed}
     for path in dict.fromkeys([*managed, *(path for there in sides for path in flatten(there.value))]):
         fulfilled = path in managed and path not in wrong

@@ -1,8 +1,8 @@
-"""Which live clients of several servers are one client, and the key that it gets in a manifest.
+"""Matches live clients of several servers, and chooses their keys in a manifest.
 
-A client that the manifest names keeps its key. Any other is known again by its client id, or by its name and version where its
-server tells clients apart by those. Its key is deterministic: the client id where that is a name and the server takes ids, else
-the name in small letters, with the version where it isn't the first one; a number is added where the key is somebody else's.
+A client that the manifest names keeps its key. Others are matched by client id, or by name and version if their server
+identifies clients that way. The key is deterministic: the client id if it is a valid name and the server accepts chosen ids,
+otherwise the name in lower case, with the version unless it is the first. A number is added if the key is in use.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Identity = tuple[str, ...]
 
 @dataclass
 class LiveClient:
-    """One client with what each server holds of it."""
+    """One client with its object on each server."""
 
     key: str = ""
     sides: dict[str, LiveObject] = field(default_factory=dict)
     former: dict[str, str] = field(default_factory=dict)
-    """The names under which the servers' objects stand in the live state, by server."""
+    """The names of the objects in the live state, by server."""
 
 
 def group_clients(
     desired: DesiredState, live: LiveState, servers: Iterable[str], chooses_id: Container[str]
 ) -> tuple[LiveClient, ...]:
-    """The clients of some servers, by key. `chooses_id` are the servers on which a client's key can be its id."""
+    """The clients of some servers, by key. On the servers in `chooses_id`, a client's key can be its id."""
     named = {
         address.name
         for address in (*desired.objects, *desired.absent, *desired.external)
@@ -46,7 +46,7 @@ def group_clients(
     known: dict[Identity, LiveClient] = {}
     by_key: dict[str, LiveClient] = {}
     items = [(server, address, there) for server in servers for address, there in _clients(live, server)]
-    # What the manifest names comes first, so that the other servers' clients are known again by it.
+    # Clients in the manifest come first, so that clients of other servers are matched with them.
     items.sort(key=lambda item: item[1].name not in named)
     for server, address, there in items:
         identities = _identities(address, there, by_id=server in chooses_id)
@@ -80,7 +80,7 @@ def _identities(address: Address, there: LiveObject, *, by_id: bool) -> list[Ide
 
 
 def _natural_key(address: Address, there: LiveObject) -> tuple[str, str] | None:
-    """Name and version, if the object is addressed by them and not by the server's id."""
+    """Name and version, if they identify the object instead of the server's id."""
     value = there.value
     if address.name == there.client_id or not isinstance(value, Client) or not value.name or value.version is None:
         return None
@@ -93,7 +93,7 @@ def _name(groups: list[LiveClient], named: set[str], chooses_id: Container[str])
     labels = {name: group for group in groups for name in group.former.values()}
     taken = set(named)
     waiting = [(group, _wanted_key(group, chooses_id)) for group in groups if not group.key]
-    # Keys that can't be chosen otherwise are given first, then the rest by its first name on a server.
+    # Keys with no alternative are assigned first, the rest in the order of the first name on a server.
     for group, (wish, _) in sorted(
         waiting, key=lambda item: (not item[1][1], item[1][0], sorted(item[0].former.items()))
     ):

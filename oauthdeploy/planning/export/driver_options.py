@@ -1,5 +1,5 @@
-"""The options of drivers in an export: what the manifest writes of them is brought to what its servers hold, and what differs
-from the defaults of a new object is added.
+"""The drivers' options in an export: those in the manifest get the servers' values, and those that differ from the defaults
+of a new object are added.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from oauthdeploy.planning.normalize import OPTIONS
 from oauthdeploy.planning.opaque_secrets import plain
 
 Associated = Mapping[str, tuple[str, tuple[str, ...]]]
-"""By server, the name of the option that lists some associations of a client, and those that it is to list."""
+"""By server, the option that lists some associations of a client, and the associations to list there."""
 
 
 def option_edits(
@@ -31,7 +31,7 @@ def option_edits(
 ) -> tuple[OptionEdit, ...]:
     """The options to write, change or take out, so that the entry says what `sides`, the live objects by server, hold.
 
-    `left` are not to be written.
+    `left` are the options not to write.
     """
     found: dict[Keys, dict[str, Any]] = {}
     managing: dict[str, set[str]] = {}
@@ -57,7 +57,7 @@ def option_edits(
 
 
 def _unwritten(asked: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[tuple[Keys, Any]]:
-    """What the manifest doesn't write of all that isn't a default, as high as it can be named."""
+    """Live options that are not defaults and that the manifest does not write, at the highest key that has a name."""
     for key, value in whole.items():
         if key not in asked:
             yield (key,), value
@@ -85,7 +85,7 @@ def _edit(
 
 
 def _left_out(kind: Kind, name: str, path: str, left: Collection[Left]) -> bool:
-    """Whether it, something in it or what it is in has turned out not to be sayable."""
+    """Whether the option, a part of it or an option that contains it cannot be expressed."""
     return any(
         (kind.value, name) == (item[0], item[1]) and item[2] and (_within(path, item[2]) or _within(item[2], path))
         for item in left
@@ -97,20 +97,20 @@ def _within(inner: str, outer: str) -> bool:
 
 
 def _differing(asked: Mapping[str, Any], have: Mapping[str, Any]) -> Iterator[tuple[Keys, Any]]:
-    """The written keys, as deep as they can be named, whose live value is another, with that value."""
+    """The written keys, at the deepest named level, whose live value differs, with that value."""
     for key, wanted in asked.items():
         there = have.get(key, _HIDDEN)
         if isinstance(wanted, Mapping) and isinstance(there, Mapping):
             yield from (((key, *keys), value) for keys, value in _differing(wanted, there))
         elif isinstance(wanted, Secret):
-            # Where the manifest has a secret, what stands on the server may be one, too.
+            # If the manifest has a secret here, the live value may be one too.
             yield from ([((key,), _HIDDEN)] if wanted != there else [])
         elif wanted != there:
             yield (key,), _as_written(wanted, there)
 
 
 def _as_written(wanted: Any, there: Any) -> Any:
-    """A duration with its unit, where the manifest has one there."""
+    """A duration with its unit, if the manifest writes one there."""
     if isinstance(wanted, str) and not wanted.isdigit() and type(there) is int:
         try:
             parse_duration(wanted)

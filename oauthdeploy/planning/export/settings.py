@@ -1,4 +1,4 @@
-"""The settings of an export: what all authorization servers share is written once, and what differs as overrides."""
+"""The settings of an export: values that all authorization servers share are written once, others as overrides."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class _Settings:
         )
 
     def _live_objects(self) -> dict[str, LiveObject]:
-        """The settings by server, as far as they were read; for a target, those that it is to get."""
+        """The settings that were read, by server; for a target, those that it is to get."""
         lives = {
             server: self._inventory.live.servers[server].objects[Address.singleton(Kind.SETTINGS, server)]
             for server in self._inventory.read(Kind.SETTINGS)
@@ -62,7 +62,7 @@ class _Settings:
         return self._levelled(lives) if self._options.levels else lives
 
     def _needs(self, server: str, path: str, value: Any, written: bool) -> bool:
-        """Whether the manifest must say the server's value: what it says is wrong, or it says nothing and no default will do."""
+        """Whether the manifest must write the server's value: it writes another one, or none and the default differs."""
         if (Kind.SETTINGS.value, server, path) in self._left:
             return False
         if written:
@@ -72,7 +72,7 @@ class _Settings:
         return self._differs_from_default(server, path, value)
 
     def _write(self, path: str, live: Mapping[str, Any], written: set[str], needed: set[str]) -> None:
-        """Once for all authorization servers where they agree; otherwise as the overrides of the servers that need it."""
+        """One value for all authorization servers if they agree, otherwise overrides for the servers that need them."""
         issuing = set(self._issuing)
         shared = [live[server] for server in self._issuing if server in live]
         agree = len(shared) == len(issuing) and all(value == shared[0] for value in shared)
@@ -84,7 +84,7 @@ class _Settings:
             overriding -= issuing
         elif needed & issuing:
             self._common[path] = None
-            # Without the common value, a server that was content with it needs one of its own.
+            # Without the common value, a server that had the same value needs an override.
             overriding |= written & issuing
         for server in overriding:
             self._overrides[server][path] = live[server]
@@ -97,7 +97,7 @@ class _Settings:
         return self._held(server, there) if there is not None else {}
 
     def _held(self, server: str, there: LiveObject) -> dict[str, Any]:
-        """The live fields that the driver declares: a manifest that writes another is refused."""
+        """The live fields that the driver declares. A manifest that writes others is rejected."""
         return {
             path: value
             for path, value in flatten(there.value).items()

@@ -17,16 +17,16 @@ Keys = tuple[str, ...]
 """The keys that lead to a place in options."""
 
 Left = tuple[str, str, str]
-"""A kind, a name ("" for what has none) and a dotted path ("" for all of it) that isn't to be written."""
+"""What not to write: a kind, a name ("" if there is none) and a dotted path ("" for the whole object)."""
 
 
 @dataclass(frozen=True)
 class ExportOptions:
     """What to export.
 
-    `kinds` and `names` (globs over scopes and clients) select; `servers` are those to read (none: all). `source` and `target`
-    ask for what brings the one level with the other; `mirror` then writes what only the target has as absent. `full` writes
-    defaults too; `secrets` writes references for the secrets of confidential clients.
+    `kinds` and `names` (globs over scopes and clients) select; `servers` are those to read (none: all). With `source` and
+    `target`, the export makes the target equal to the source; `mirror` also declares absent what only the target has. `full`
+    includes defaults; `secrets` includes references for the secrets of confidential clients.
     """
 
     kinds: tuple[Kind, ...] = KINDS
@@ -50,8 +50,8 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class OptionEdit:
-    """What to write at one place in the options of a driver, found by its `keys`, the driver first: the value by server (null
-    asks for the default), `alike` where all servers that are told it hold the same; or that it goes (`gone`).
+    """An edit of one driver option. `keys` lead to it, the driver first. It has a value for each server (null requests the
+    default) and is `alike` if all of them hold the same, or the option is removed (`gone`).
     """
 
     keys: Keys
@@ -62,9 +62,8 @@ class OptionEdit:
 
 @dataclass(frozen=True)
 class EntryEdit:
-    """What to write into one entry of scopes or clients: values by dotted path, paths to take out, where it belongs (None: as
-    it is, or everywhere), whether it gets a secret by reference, its written options that change, and whether it goes (`gone`) or
-    is to be absent there.
+    """An edit of one entry of scopes or clients: values by dotted path, paths to remove, its servers (None: unchanged, or
+    all), whether it gets a secret by reference, its changed options, and whether it is removed (`gone`) or declared absent.
     """
 
     name: str
@@ -80,7 +79,7 @@ class EntryEdit:
 
 @dataclass(frozen=True)
 class SettingsEdit:
-    """What to write into the settings: the fields that all servers share, and those of one server; None removes a field."""
+    """An edit of the settings: the fields that all servers share, and those of single servers; None removes a field."""
 
     common: Mapping[str, Any] = field(default_factory=dict)
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -89,8 +88,8 @@ class SettingsEdit:
 
 @dataclass(frozen=True)
 class Export:
-    """What to write, by section. None in `associations` and `trusts` removes the entry; `associations` hold the whole
-    list of scopes of a client. `omissions` are left out, by object and field; `findings` tell of everything else.
+    """All edits, by section. None in `associations` and `trusts` removes the entry; `associations` have the whole list of
+    scopes of a client. `omissions` are left out, by object and field; `findings` cover everything else.
     """
 
     scopes: tuple[EntryEdit, ...] = ()
@@ -103,7 +102,7 @@ class Export:
 
 
 def can_be_written(value: Any) -> bool:
-    """Whether a live value can be written: servers can send halves of characters, which no file can hold."""
+    """Whether a live value can be written: servers can send lone surrogates, which have no UTF-8 form."""
     if isinstance(value, Secret):
         return False
     if isinstance(value, Mapping):

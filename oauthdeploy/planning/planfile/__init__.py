@@ -1,1 +1,1 @@
-"""The saved plan: a plan to a document and back, its file, and what has moved since it was saved."""
+"""Saved plans: document, file, and what has changed since the plan was saved."""

@@ -1,4 +1,4 @@
-"""What a saved plan is bound to, and how to come by it again."""
+"""What a saved plan is bound to, so that it can be made again."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from pydantic import BaseModel, ConfigDict
 
 
 class _Part(BaseModel):
-    """A part of the binding, whose shape `schemas/plan.v2.schema.json` has checked where it was read from a file."""
+    """A part of the binding. A binding from a file has been checked against `schemas/plan.v2.schema.json`."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 class SecretSource(_Part):
-    """One secret of a manifest: where it stands, and the reference as it was written (`manifest` for a literal).
+    """One secret of a manifest: its path, and the reference as written (`manifest` for a literal).
 
-    `unset` are the environment variables of the reference that were not set or empty, so that its default held.
+    `unset` are the environment variables of the reference that were unset or empty, so that its default was used.
     """
 
     path: str
@@ -23,10 +23,10 @@ class SecretSource(_Part):
 
 
 class VariableSource(_Part):
-    """A variable that was given a value, and by what: `--var`, a file's name, `environment` or `default`.
+    """A variable and the source of its value: `--var`, a file's name, `environment` or `default`.
 
-    `value` is that of `--var`, which nothing else remembers; None for other sources, and for a variable that is sensitive
-    or reaches a secret.
+    `value` is that of `--var`, which is recorded nowhere else; None for other sources, and for a variable that is sensitive
+    or part of a secret.
     """
 
     name: str
@@ -35,7 +35,7 @@ class VariableSource(_Part):
 
 
 class DriverUse(_Part):
-    """A driver that the plan was made with: the package that offers it, its version, and that of the driver interface."""
+    """A driver that the plan was made with: its package, the package's version, and the version of the driver interface."""
 
     name: str
     package: str
@@ -44,8 +44,8 @@ class DriverUse(_Part):
 
 
 class Asked(_Part):
-    """How the manifest was asked for. `base` is the way from the plan file's folder to the one that `files` and `var_files`
-    start from; both are written with `/`.
+    """The options that selected the manifest. `base` is the relative path from the plan file's folder to the folder of
+    `files` and `var_files`, with `/` as separator.
     """
 
     base: str
@@ -57,7 +57,7 @@ class Asked(_Part):
 
 
 class Selection(_Part):
-    """The part of the estate that was planned: `--server`, `--target` and `--exclude`."""
+    """The selected part: `--server`, `--target` and `--exclude`."""
 
     servers: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class Selection(_Part):
 
 
 class Binding(_Part):
-    """What a saved plan is bound to, and how to come by it again. `tool` is the release that saved it; `parts` are the
+    """What a saved plan is bound to, so that it can be made again. `tool` is the release that saved it; `parts` are the
     digests of the manifest's sections and server entries.
     """
 

@@ -1,4 +1,4 @@
-"""A saved plan read back, to be shown: everything that a report needs is in the document, and no secret is."""
+"""Decodes a saved plan for display. The document has everything that a report needs, and no secret."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ Json = Mapping[str, Any]
 T = TypeVar("T")
 
 ShapeCheck = Callable[[Any, bool], str]
-"""Gives the first place where a document breaks the schema of plans, "" where it follows it. The flag allows unknown keys, as
-a newer release may have added some."""
+"""Returns the first violation of the schema of plans in a document, or "". The flag allows unknown keys, which a newer
+release may have added.
+"""
 
 
 class NotAPlan(OAuthDeployError):
-    """The document is no plan of ours, or one that this release can't read."""
+    """The document is not a plan, or one that this release cannot read."""
 
     rule = "not-a-plan"
 
 
 def saved_plan(document: Any, shape: ShapeCheck, file: str = "The plan") -> Plan:
-    """The plan of a document that `plan_document` made, without the objects behind it. Raises NotAPlan.
+    """Decode a document that `plan_document` made, without the objects behind the plan. Raises NotAPlan.
 
-    `shape` checks the document against the published schema; `file` is the name for messages.
+    `shape` checks the document against the published schema; `file` is its name in messages.
     """
     newer = checked_version(document)
     if problem := shape(document, newer):
@@ -52,7 +53,7 @@ def _damaged(detail: str) -> NotAPlan:
 
 
 def checked_version(document: Any) -> bool:
-    """Whether the document is of a newer release that only added to it. Raises NotAPlan for one that we can't read."""
+    """Whether a newer release that only added keys wrote the document. Raises NotAPlan for one that cannot be read."""
     if not isinstance(document, Mapping) or document.get("format") != PLAN_FORMAT:
         raise NotAPlan(
             "The file is not a saved plan",
@@ -75,7 +76,7 @@ def checked_version(document: Any) -> bool:
 
 
 def _version(text: Any) -> tuple[int, int]:
-    """The two numbers of a format version; (-1, -1) for what is none."""
+    """The two numbers of a format version; (-1, -1) for an invalid one."""
     match = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,9})", text, re.ASCII) if isinstance(text, str) else None
     return (int(match[1]), int(match[2])) if match else (-1, -1)
 
@@ -134,7 +135,7 @@ def _field(item: Json) -> FieldChange:
 
 
 def _value(value: Any) -> Any:
-    """The inverse of `json_value`, as far as a report tells values apart."""
+    """The inverse of `json_value`, as far as reports distinguish values."""
     if isinstance(value, Mapping):
         match list(value.items()):
             case [("secret", str(origin))]:

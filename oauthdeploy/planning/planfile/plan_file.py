@@ -1,13 +1,13 @@
-"""A plan as a file: its document, what it is bound to, and a digest over all of it.
+"""A plan file: the plan's document, what it is bound to, and a digest over both.
 
     plan ──► saved_document ──► bytes ──► read_saved ──► SavedPlan
 
-Nothing in it depends on the time or the place of the run, so that equal plans give equal bytes. No secret is in it, and no
-digest that was taken over one: a secret is its origin, and is looked up again for the apply.
+Nothing in it depends on the time or the machine, so equal plans give equal bytes. It contains no secret and no digest of
+one: a secret is recorded by its origin and resolved again for the apply.
 
-`content_digest` is SHA-256 over the canonical JSON of everything else (keys sorted, no spaces, ASCII). It shows that a file
-was edited or damaged. It is no signature: who can write the file can write the digest too, so keep the file where only
-those can write who may approve plans.
+`content_digest` is SHA-256 over the canonical JSON of everything else (keys sorted, no spaces, ASCII). It detects that a
+file was edited or damaged. It is not a signature: anybody who can write the file can also write the digest, so only those
+who may approve plans should be able to write it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from oauthdeploy.planning.planfile.binding import Binding
 from oauthdeploy.planning.planfile.decoding import NotAPlan, ShapeCheck, checked_version, saved_plan
 
 MAX_PLAN_BYTES: Final = 256 * 1024 * 1024
-"""A plan of a hundred thousand changes has about a quarter of that."""
+"""A plan of 100,000 changes has about a quarter of this size."""
 
 _DIGEST: Final = "content_digest"
 _NEW_PLAN: Final = "Save a plan with `oauthdeploy plan --out PLANFILE`."
@@ -39,9 +39,9 @@ class PlanEdited(OAuthDeployError):
 
 @dataclass(frozen=True)
 class SavedPlan:
-    """A plan read back. `plan` holds what reports need, without the objects behind it; `document` is the whole file.
+    """A plan from a file. `plan` has what reports need, without the objects behind it; `document` is the whole file.
 
-    `binding` is None for a document that `plan -o json` printed: it can be shown, and not applied.
+    `binding` is None for a document that `plan -o json` printed, which can be shown but not applied.
     """
 
     plan: Plan
@@ -63,7 +63,7 @@ def content_digest(document: Mapping[str, Any]) -> str:
 
 
 def read_saved(data: bytes, shape: ShapeCheck, file: str = "The plan") -> SavedPlan:
-    """Read the bytes of a plan file. Raises NotAPlan, and PlanEdited for one that is not as it was saved.
+    """Read the bytes of a plan file. Raises NotAPlan, and PlanEdited if they are not as saved.
 
     `shape` and `file` are as for `saved_plan`.
     """
@@ -77,7 +77,7 @@ def read_saved(data: bytes, shape: ShapeCheck, file: str = "The plan") -> SavedP
 
 
 def binding_of(saved: SavedPlan) -> Binding:
-    """What the plan is bound to. Raises NotAPlan for a plan that can be shown only."""
+    """What the plan is bound to. Raises NotAPlan for a plan that can only be shown."""
     if saved.binding is not None:
         return saved.binding
     if "saved" in saved.document:
@@ -107,7 +107,7 @@ def _parsed(data: bytes) -> Mapping[str, Any]:
 def _pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(items)
     if len(made) < len(items):
-        # A reader of the text could take the one for true, and the program the other.
+        # With a duplicate key, a reviewer could read one value, and the program the other.
         raise PlanEdited("The plan file was edited", detail="It has a duplicate key.", fix=_NEW_PLAN)
     return made
 

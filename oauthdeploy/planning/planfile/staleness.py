@@ -1,11 +1,11 @@
-"""What has moved since a plan was saved: manifest against manifest, and plan against plan, in words.
+"""What has changed since a plan was saved, in the manifest and in the plan, in words.
 
-A saved change is still true when a plan made now has the same change: action, fields with their values before and after,
-and the fingerprint of the live object. A saved change that a plan made now doesn't have is in place already: that's what
-remains of a plan that was applied, wholly or in part. Anything else has moved.
+A saved change is still valid if a new plan has the same change: action, fields with their values before and after, and the
+fingerprint of the live object. A saved change that a new plan does not have was already made, because the plan was applied,
+wholly or in part. Everything else makes the plan stale.
 
-Revocations are compared by address, action and client only: tokens come and go while a server works, and a cut-off must not
-wait for that to end.
+Revocations are compared only by address, action and client: tokens change all the time, and a cut-off must not wait for
+that.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _VARIABLE: Final = re.compile(r"\$\{var:([A-Za-z_][A-Za-z0-9_]*)\}")
 
 @dataclass(frozen=True)
 class StaleItem:
-    """One thing that is not as it was: `subject` is a written address, a server, or a part of the manifest."""
+    """One thing that has changed: `subject` is a written address, a server, or a part of the manifest."""
 
     subject: str
     detail: str
@@ -43,7 +43,9 @@ class StaleItem:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A saved plan against now. `in_place` are saved changes that are made already, `unread` what couldn't be read now."""
+    """A saved plan compared with now. `in_place` are saved changes that were already made, `unread` what could not be read
+    now.
+    """
 
     moved: tuple[StaleItem, ...] = ()
     in_place: tuple[Address, ...] = ()
@@ -51,7 +53,7 @@ class Comparison:
 
     @property
     def stale(self) -> bool:
-        """True where the plan must not be applied."""
+        """True if the plan must not be applied."""
         return bool(self.moved)
 
 
@@ -61,10 +63,10 @@ class Comparison:
 def manifest_moved(
     binding: Binding, parts: Mapping[str, str], secrets: tuple[SecretSource, ...], variables: Mapping[str, str]
 ) -> tuple[StaleItem, ...]:
-    """What of the manifest is not as it was: sections, server entries, and the sources of secrets.
+    """What has changed in the manifest: sections, server entries, and the sources of secrets.
 
-    `variables` gives the source of each variable by name; only those that reach a secret count, since the values of the
-    others are in the digests.
+    `variables` has the source of each variable by name. Only those that are part of a secret count; the values of the others
+    are in the digests.
     """
     found = []
     for name in sorted(binding.parts.keys() | parts.keys()):
@@ -82,7 +84,7 @@ def manifest_moved(
 
 
 def addresses_moved(saved: SavedPlan, urls: Mapping[str, str]) -> tuple[StaleItem, ...]:
-    """The servers that are at another address than when the plan was made; `urls` are those of now, by name."""
+    """The servers whose URL has changed since the plan was made; `urls` are the current ones, by name."""
     before = {server["name"]: server["url"] for server in saved.document["servers"] if server["name"] in urls}
     return tuple(
         StaleItem(f"manifest, servers.{name}", f"its address was {url or 'none'}, and is {urls[name] or 'none'} now.")
@@ -109,7 +111,7 @@ def _secrets_moved(before: tuple[SecretSource, ...], now: tuple[SecretSource, ..
 
 
 def compare_plans(saved: SavedPlan, fresh: Plan, live: LiveState) -> Comparison:
-    """A saved plan against one that was made in the same way now, from `live`."""
+    """Compare a saved plan with one that was made in the same way now, from `live`."""
     before = {change["address"]: change for change in saved.document["changes"]}
     now = {str(change.address): change_document(change) for change in fresh.changes}
     moved = list(_servers_moved(saved.document["servers"], fresh))
@@ -154,7 +156,7 @@ _DONE: Final = {
 
 
 def _change_moved(old: Json, new: Json, then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
-    """What is different between a change as it was saved and the change for the same address now."""
+    """The differences between a saved change and the current change of the same address."""
     if old["action"] != new["action"]:
         gone = (
             "it no longer exists, and "

@@ -1,1 +1,1 @@
-"""Cut-offs: what is still to be cut off, cutting off now, and what is recorded of it."""
+"""Cut-offs: requests for immediate ones, and their audit records."""

@@ -1,4 +1,4 @@
-"""From a cut-off's plan, live state and outcomes to what its audit record says of each server. Pure."""
+"""Builds the audit record of a cut-off, server by server, from its plan, live state and outcomes. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from oauthdeploy.planning.revocation.request import DOUBTS, PROVED, CutOff, is_t
 
 @dataclass(frozen=True)
 class _Ending:
-    """How a revocation ended on a server, what stood in the way, and whether a second look showed it."""
+    """How a revocation ended on a server, what prevented it, and whether reading the server again confirmed it."""
 
     state: State
     problems: Sequence[Diagnostic | OAuthDeployError]
@@ -55,10 +55,10 @@ def server_records(
     effective: Mapping[Address, float],
     facts: Mapping[str, DriverFacts],
 ) -> tuple[ServerRecord, ...]:
-    """One record for each cut-off on each server, those that could not be done among them.
+    """One record for each cut-off on each server, including those that could not be made.
 
-    `seen` is what a second look and given tokens showed; `effective` are the seconds after which a cut-off was made, by address;
-    `facts` are by driver name. What a server's own word doesn't prove is not called verified.
+    `seen` is what reading the servers again and trying tokens showed; `effective` are the seconds until a cut-off was made,
+    by address; `facts` are by driver name. A cut-off that a server's own answer does not prove is not called verified.
     """
     objects = live.objects
     outcomes = {item.change.address: item for item in (report.outcomes if report else ())}
@@ -89,9 +89,9 @@ def server_records(
 def _without_unproved(
     records: Sequence[ServerRecord], asked: CutOff, facts: Mapping[str, DriverFacts]
 ) -> Iterator[ServerRecord]:
-    """The records with `verified` where the server's own answer, a token, or its authorization server proves the cut-off.
+    """The records, with `verified` if the server's own answer, a token, or its authorization server proves the cut-off.
 
-    A resource server that introspects every token refuses those that its authorization server has ended.
+    A resource server that introspects every token refuses those that its authorization server has revoked.
     """
     servers = asked.desired.servers
 
@@ -152,7 +152,7 @@ def lifted_records(
 
 
 def failed_records(asked: CutOff, error: OAuthDeployError) -> tuple[ServerRecord, ...]:
-    """The records where one error kept everything from being done."""
+    """The records if one error prevented everything."""
     problem = ProblemRecord(rule=error.rule, summary=error.summary, detail=error.detail, fix=error.fix)
     return tuple(
         ServerRecord(
@@ -172,7 +172,7 @@ def failed_records(asked: CutOff, error: OAuthDeployError) -> tuple[ServerRecord
 
 
 def result_of(servers: Sequence[ServerRecord]) -> Literal["done", "partial", "failed"]:
-    """Done where nothing stood in the way anywhere; failed where nothing is cut off."""
+    """Done if nothing prevented any cut-off; failed if nothing is cut off."""
     cut = [item.state in ("cut-off", "nothing-to-do") for item in servers]
     if not any(cut):
         return "failed"
@@ -195,7 +195,7 @@ def _ending(
     there: LiveObject | None,
     outcome: Outcome | None,
 ) -> _Ending:
-    """How a revocation ended on one server: the first thing that stood in its way, or what the second look showed."""
+    """How a revocation ended on one server: the first thing that prevented it, or what reading it again showed."""
     gaps = [item for item in asked.gaps if item.address == str(address)]
     if address.server in down:
         return _Ending("unreachable", [down[address.server]])
@@ -205,7 +205,7 @@ def _ending(
         return _Ending("failed", [*obstacles, *gaps])
     problems = [item for item in proofs if item.rule != PROVED]
     if len(problems) == len(proofs):
-        # A token that was tried and is dead proves more than a doubt; without one, what is doubtful is not claimed.
+        # A token that was tried and refused outweighs a doubt. Without one, a doubtful cut-off is not called verified.
         problems += [item for item in plan.diagnostics if item.address == str(address) and item.rule in DOUBTS]
     if any(item.severity is Severity.ERROR for item in problems):
         return _Ending("failed", [*problems, *gaps])
@@ -220,7 +220,7 @@ def _ending(
 def _obstacles(
     address: Address, plan: Plan, live: LiveState, outcome: Outcome | None
 ) -> Sequence[Diagnostic | OAuthDeployError] | None:
-    """What kept the revocation from being carried out, which may be unsaid; None where nothing did."""
+    """What prevented the revocation, with or without details; None if nothing did."""
     if unread := unreadable(live, address.server):
         return [unread]
     if errors := [item for item in plan.diagnostics.errors if item.address == str(address)]:

@@ -1,4 +1,4 @@
-"""What is recorded of a cut-off: who cut off whom, why, what was found and what was done. No record holds a token or a secret."""
+"""The record of a cut-off: who requested it, why, what was found and what was done. No record holds a token or a secret."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Cutting clients off now: an estate that asks for nothing but some revocations. Pure.
+"""Immediate cut-offs: a desired state that requests only revocations. Pure.
 
-The road is that of every plan. Only what is asked for differs: the revocations on every server of their sides, and beside them
-who the clients are, so that servers find them by their natural keys. Nothing else of the clients is asked for.
+It is planned like any other desired state. It has the revocations on every server of their sides, and the natural keys of
+the clients, by which servers find them, but no other field of a client.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from oauthdeploy.planning.selection import restrict_to
 LEFT_OUT: Final = "server-left-out"
 NOT_OFFERED: Final = "cut-off-not-offered"
 UNPROVED: Final = "cut-off-unproved"
-"""The finding of a server whose own word proves nothing."""
+"""The rule for a server whose own answer proves nothing."""
 DOUBTS: Final = frozenset({CLIENT_ID_DIFFERS, UNPROVED})
-"""Findings that make it doubtful whether a block has an effect: the cut-off is made, and it is not called verified."""
+"""Rules that cast doubt on the effect of a block: the cut-off is made, but not called verified."""
 PROVED: Final = "cut-off-proved"
-"""The finding of a token that is dead, as it should be."""
+"""The rule for a token that is refused, as it should be."""
 PATIENCE: Final = 10
-"""Seconds that one request of a cut-off may take at most: a server that hangs must not keep the others waiting."""
+"""The longest time in seconds for one request of a cut-off: a server that hangs must not delay the others."""
 REPEATS: Final = 1
-"""How often such a request is repeated at most."""
+"""The largest number of retries of such a request."""
 
 _NATURAL: Final = marked(Client, NaturalKey)
 _NO_PRUNING: Final = Policy(prune=PrunePolicy(clients=Prune.NONE, scopes=Prune.NONE, associations=Prune.NONE))
@@ -44,7 +44,7 @@ _NO_PRUNING: Final = Policy(prune=PrunePolicy(clients=Prune.NONE, scopes=Prune.N
 
 @dataclass(frozen=True)
 class CutOff:
-    """An estate that asks for revocations alone, and findings about what a server doesn't offer of them."""
+    """A desired state that requests only revocations, and findings about what a server does not support of them."""
 
     desired: DesiredState
     gaps: Diagnostics
@@ -56,10 +56,10 @@ class CutOff:
 
 
 def cut_off(desired: DesiredState, revocations: Mapping[str, Revocation], facts: Mapping[str, DriverFacts]) -> CutOff:
-    """Ask for `revocations`, by id, on every server that can be written to; `facts` are by driver name.
+    """Request `revocations`, by id, on every server that can be written to; `facts` are by driver name.
 
-    Unlike in a manifest, where a client is thought to be on the servers of its `on`, every server is asked for it. A client that
-    is named by a label of the manifest is asked for by its key, which other servers know.
+    In a manifest, a client is looked for on the servers of its `on`; here it is looked for on every server. A client that is
+    named by its label in the manifest is looked for by its key, which the other servers know.
     """
     known = _known(desired)
     revocations = {
@@ -91,7 +91,7 @@ def _asking(
     servers: Mapping[str, Server],
     gaps: Diagnostics,
 ) -> CutOff:
-    """An estate that asks for `objects`, and knows who the clients are."""
+    """A desired state that requests `objects` and has the natural keys of their clients."""
     who = {
         address: _identity(value)
         for address, value in desired.objects.items()
@@ -111,13 +111,13 @@ def _asking(
 
 
 def declared_cut_offs(desired: DesiredState) -> CutOff:
-    """The revocations of a manifest where it puts them, and nothing else of it."""
+    """The revocations of a manifest on the servers where it places them, and nothing else."""
     objects = {address: value for address, value in desired.objects.items() if isinstance(value, Revocation)}
     return _asking(desired, objects, {value.client for value in objects.values()}, desired.servers, Diagnostics())
 
 
 def asked_in(plan: Plan, desired: DesiredState) -> CutOff:
-    """The revocations that a plan of a manifest carries out, as an estate of their own."""
+    """The revocations in a plan of a manifest, as a desired state of their own."""
     made = {change.address: change.desired for change in plan.changes if isinstance(change.desired, Revocation)}
     return CutOff(replace(desired, objects=MappingProxyType(made)), Diagnostics())
 
@@ -130,7 +130,7 @@ def _known(desired: DesiredState) -> Mapping[str, Identity]:
 
 
 def on_servers(asked: CutOff, servers: Collection[str]) -> CutOff:
-    """The same on some servers only."""
+    """The request limited to some servers."""
     chosen = {address: value for address, value in asked.desired.objects.items() if address.server in servers}
     gaps = [item for item in asked.gaps if Address.parse(item.address).server in servers]
     return CutOff(replace(asked.desired, objects=MappingProxyType(chosen)), Diagnostics.of(gaps))
@@ -145,7 +145,7 @@ def cut_off_changes(asked: CutOff) -> tuple[Change, ...]:
 
 
 def cut_off_plan(plan: Plan, asked: CutOff, down: Mapping[str, OAuthDeployError]) -> Plan:
-    """The plan with the cut-offs alone, with what is said about them, and with the servers that are `down`."""
+    """The plan with only the cut-offs, the findings about them, and the servers that are `down`."""
     mine = {str(address) for address in asked.addresses}
     found = [item for item in plan.diagnostics if item.address in mine]
     found += _doubts(plan, asked)
@@ -159,7 +159,7 @@ def cut_off_plan(plan: Plan, asked: CutOff, down: Mapping[str, OAuthDeployError]
 
 
 def _doubts(plan: Plan, asked: CutOff) -> Iterator[Diagnostic]:
-    """What makes it doubtful that blocking the client has an effect on a server, said of the cut-off there."""
+    """Findings that cast doubt on the effect of a block on a server, at the address of the cut-off there."""
     doubted = {item.address: item for item in plan.diagnostics if item.rule in DOUBTS}
     for address in sorted(asked.addresses):
         wanted = asked.desired.objects[address]
@@ -175,12 +175,12 @@ def is_there(live: LiveObject) -> bool:
 
 
 def unreadable(live: LiveState, server: str) -> Diagnostic | None:
-    """Why nothing is known of the cut-offs on a server that answered; None where all is known."""
+    """Why the cut-offs on a server that responded are unknown; None if they are known."""
     return live.servers[server].unreadable.get(Kind.REVOCATION) if server in live.servers else None
 
 
 def unproved(server: str, why: str) -> Diagnostic:
-    """The finding of a cut-off that the server's own answer doesn't prove."""
+    """The finding for a cut-off that the server's own answer does not prove."""
     return Diagnostic(
         UNPROVED,
         "Reading the server again does not prove the cut-off",
@@ -211,12 +211,12 @@ def _with_short_timeouts(server: Server) -> Server:
 
 
 def _identity(client: Client) -> Client:
-    """The client with its natural key, where that is written, and nothing else."""
+    """The client with only its natural key, as far as that is written."""
     return Client(**{name: getattr(client, name) for name in client.model_fields_set & _NATURAL})
 
 
 def _part_for_sides(revocation: Revocation, sides: frozenset[Side], table: Capabilities) -> Revocation:
-    """The part of a revocation that is a server's that stands on these sides: a resource server may refuse tokens by itself."""
+    """The part of a revocation that concerns a server on these sides; a resource server may refuse tokens itself."""
     block = tuple(side for side in revocation.block or () if side in sides)
     gone = set() if block else {"block"}
     ends = Side.AUTHORIZATION in sides or supports(table, Capability.TOKENS_REFUSE)
@@ -231,7 +231,7 @@ def _without_fields(revocation: Revocation, gone: set[str], **changed: object) -
 
 
 def _missing_capabilities(revocation: Revocation, table: Capabilities) -> Iterator[tuple[Capability, str]]:
-    """What a revocation needs and the driver doesn't offer, each with the reason."""
+    """What a revocation needs and the driver does not support, each with the reason."""
     asked = []
     if revocation.block:
         asked.append(Capability.BLOCK_CLIENT)
@@ -251,7 +251,7 @@ def _missing_capabilities(revocation: Revocation, table: Capabilities) -> Iterat
 def _without_capabilities(revocation: Revocation, lacking: frozenset[Capability]) -> Revocation:
     gone = {"block"} if Capability.BLOCK_CLIENT in lacking else set()
     if lacking - {Capability.BLOCK_CLIENT}:
-        # Part of a selection would be another selection.
+        # Applying only part of a selection would end other tokens than requested.
         gone |= {"tokens", "owner", "scope", "handles"}
     return _without_fields(revocation, gone) if gone else revocation
 
@@ -270,7 +270,7 @@ def _gap_finding(address: Address, capability: Capability, note: str) -> Diagnos
     return Diagnostic(
         NOT_OFFERED,
         "A server does not support this way of cutting off",
-        detail=f"{address.server} can't {_CANNOT[capability]}: {note}.",
+        detail=f"{address.server} cannot {_CANNOT[capability]}: {note}.",
         fix="Do it by hand on that server, or select the tokens in another way.",
         severity=Severity.WARNING,
         address=str(address),

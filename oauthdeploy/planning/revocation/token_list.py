@@ -1,4 +1,4 @@
-"""Live tokens for people: which of them are meant, whose they are in the manifest's words, and the revocations that end them."""
+"""Lists of live tokens: which are selected, the manifest's names of their clients, and the revocations that end them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from oauthdeploy.model.state import LiveState, LiveToken
 
 @dataclass(frozen=True)
 class TokenSelection:
-    """Which tokens: those that fit all that is given. `client` is a key of the manifest, or an id on a server.
+    """A selection of tokens that match all of its conditions. `client` is a key of the manifest, or an id on a server.
 
-    `owner` is a resource owner, `scope` the name of one of the token's scopes, `issued_before` a moment with its zone, and
-    `handles` are those of single tokens; None: any.
+    `owner` is a resource owner, `scope` the name of one of the token's scopes, `issued_before` a time with its zone, and
+    `handles` are those of single tokens; None matches any.
     """
 
     client: str | None = None
@@ -27,18 +27,18 @@ class TokenSelection:
 
     @property
     def is_empty(self) -> bool:
-        """True where every token is meant."""
+        """True if every token is selected."""
         return self == TokenSelection()
 
     @property
     def narrows(self) -> bool:
-        """Whether it means some of the tokens of a client, not all."""
+        """Whether it selects some of the tokens of a client and not all."""
         return replace(self, client=None) != TokenSelection()
 
 
 @dataclass(frozen=True)
 class ListedToken:
-    """A token that works on a server. `client` is the name of its client: the manifest's, else the server's."""
+    """An active token on a server. `client` is the name of its client, in the manifest or else on the server."""
 
     server: str
     client: str
@@ -49,7 +49,7 @@ class ListedToken:
 def listed_tokens(
     tokens: Mapping[str, Iterable[LiveToken]], live: LiveState, named: Iterable[str], selection: TokenSelection
 ) -> tuple[ListedToken, ...]:
-    """The selected tokens, the youngest first; `tokens` are by server, `live` has the clients, `named` are the manifest's."""
+    """The selected tokens, the newest first; `tokens` are by server, `live` has the clients, `named` those of the manifest."""
     known = frozenset(named)
     names = {
         (address.server, there.identity): address.name
@@ -66,7 +66,7 @@ def listed_tokens(
 
 
 def revocations_for(tokens: Iterable[ListedToken], selection: TokenSelection, key: str) -> Mapping[str, Revocation]:
-    """The revocations that end the tokens, one for each client, by id: a client that only a server knows goes by its id."""
+    """The revocations that end the tokens, one for each client. A client that only a server knows is named by its id."""
     clients = dict.fromkeys(item.client if item.named else item.token.client for item in tokens)
     return {
         f"{key}-{number}" if len(clients) > 1 else key: revocation_of(client, selection)
@@ -75,7 +75,7 @@ def revocations_for(tokens: Iterable[ListedToken], selection: TokenSelection, ke
 
 
 def revocation_of(client: str, selection: TokenSelection, **more: object) -> Revocation:
-    """The revocation that ends the selected tokens of one client; with nothing `more` it blocks nobody."""
+    """The revocation that ends the selected tokens of one client; it blocks the client only if `more` says so."""
     return Revocation(client=client, **dict(_fields(selection)), **more)
 
 
@@ -97,7 +97,7 @@ def _selected(token: LiveToken, client: str, selection: TokenSelection) -> bool:
         and (selection.owner is None or selection.owner == token.owner)
         and (selection.scope is None or selection.scope in token.scopes)
         and (selection.handles is None or token.handle in selection.handles)
-        # A token of unknown age is listed too: hiding it would say that nothing is left.
+        # A token of unknown age is listed too; otherwise the list would seem complete without it.
         and (bound is None or token.issued is None or token.issued < bound)
     )
 

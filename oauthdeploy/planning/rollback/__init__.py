@@ -1,1 +1,1 @@
-"""Taking a run back: the steps of its journal, and the desired state that undoes them."""
+"""Rollback of a run: the steps in its journal, and the desired state that undoes them."""

@@ -1,13 +1,13 @@
-"""The inverse of a run, as a desired state: what its journal says was made, taken back.
+"""The inverse of a run: the desired state that undoes the changes in its journal.
 
     created            absent
-    deleted            as it stood, its associations too
+    deleted            as it was, with its associations
     updated, replaced  the changed fields as they were
     renamed            the former name
     client blocked     client enabled
-    tokens deleted     can't be taken back, and is said
+    tokens deleted     cannot be undone; reported
 
-An object that is no longer as the run left it belongs to whoever changed it: it is left alone and named.
+An object that has changed since the run is not rolled back but reported.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from oauthdeploy.planning.normalize import flatten, same
 from oauthdeploy.planning.rollback.steps import Step, built
 
 CHANGED_SINCE: Final = "changed-since"
-"""The rule that `--allow` lifts to take back what somebody has changed since the run."""
+"""The rule that `--allow` lifts to roll back objects that have changed since the run."""
 
 NOT_RESTORABLE: Final = "not-restorable"
 END_UNKNOWN: Final = "end-unknown"
@@ -42,7 +42,7 @@ _NO_PRUNING: Final = PrunePolicy(clients=Prune.NONE, scopes=Prune.NONE, associat
 
 @dataclass(frozen=True)
 class Inverse:
-    """What to ask for to take a run back, and what must be said about it."""
+    """The desired state that rolls a run back, and findings about it."""
 
     desired: DesiredState
     findings: Diagnostics = field(default_factory=Diagnostics)
@@ -50,7 +50,7 @@ class Inverse:
 
 @dataclass
 class _Draft:
-    """The desired state while it is put together."""
+    """The desired state while it is being built."""
 
     objects: dict[Address, Object] = field(default_factory=dict)
     absent: set[Address] = field(default_factory=set)
@@ -66,14 +66,15 @@ def inverse(
     lifted: bool = False,
     limits: PolicyLimits | None = None,
 ) -> Inverse:
-    """The desired state that takes `steps` back.
+    """The desired state that undoes `steps`.
 
-    `base` is the manifest of today: its servers, its protected objects, and the secrets of clients that are made anew. What goes
-    is what the run made, so the shares of its policy say nothing here: `limits` (None: no limits) are what somebody asks for.
-    Without `live` the draft is unfinished and good for one thing: to read what it is about. With `live`, which holds the scopes,
-    clients and associations of those servers, what has changed since the run is left out (unless `lifted`) and said.
+    `base` is the current manifest: it provides the servers, the protected objects, and the secrets of clients that are
+    created again. The objects to delete are those that the run created, so the percentages of the manifest's policy do not
+    apply; `limits` do (None: no limits). Without `live` the draft is incomplete and only says what to read. With `live`,
+    which has the scopes, clients and associations of those servers, objects that have changed since the run are left out
+    (unless `lifted`) and reported.
 
-    Raises JournalFailed for a server that the manifest no longer has.
+    Raises JournalFailed for a server that is no longer in the manifest.
     """
     _require_servers(steps, base)
     draft = _Draft()
@@ -110,7 +111,7 @@ def inverse(
 
 
 _UNKNOWN_END: Final = "The request was sent, but its outcome is unknown, so it is not rolled back."
-_EXTERNAL: Final = "The manifest calls it external by now: another manifest owns it."
+_EXTERNAL: Final = "The manifest now declares it external: another manifest owns it."
 _CHECK_OBJECT: Final = "Check the object on the server, and fix it by hand or with a manifest."
 
 
@@ -125,9 +126,9 @@ def _require_servers(steps: Sequence[Step], base: DesiredState) -> None:
 
 
 def _identities(steps: Sequence[Step], base: DesiredState) -> dict[Address, Identity]:
-    """By what servers know the clients of a journal: by what the manifest says of them today, and by the ids of the journal.
+    """The natural keys of the clients of a journal: the manifest's current ones, and the ids in the journal.
 
-    A renamed client is left out: it is looked for under both of its keys.
+    Renamed clients are left out: they are looked for under both keys.
     """
     wanted = {a: v for a, v in base.objects.items() if isinstance(v, Client)}
     known = dict(base.identities) | {a: Identity(v.name or a.name, v.version) for a, v in wanted.items()}
@@ -146,11 +147,11 @@ def _identities(steps: Sequence[Step], base: DesiredState) -> dict[Address, Iden
 # -- names ------------------------------------------------------------------------------------------------------------
 
 _Names = Mapping[tuple[str, str], str]
-"""Server and a client's name in the journal, to its name in this run."""
+"""Maps a server and a client's name in the journal to its name in this run."""
 
 
 def _names_of(made: Sequence[Step], live: LiveState | None) -> _Names:
-    """Renamed clients by their former name; those of which only an id is on record by the name that their server has for it."""
+    """Renamed clients by their former name, and clients recorded only by id by their name on the server."""
     found: dict[tuple[str, str], str] = {}
     for step in made:
         if step.address.kind not in (Kind.CLIENT, Kind.ASSOCIATION):
@@ -181,7 +182,7 @@ def _by_identity(live: LiveState, step: Step) -> str | None:
 
 
 def _current_address(address: Address, names: _Names) -> Address:
-    """The address under which the object goes in this run."""
+    """The address of the object in this run."""
     server = address.server
     if address.kind is Kind.CLIENT:
         return Address(Kind.CLIENT, names.get((server, address.name), address.name), server)
@@ -191,7 +192,7 @@ def _current_address(address: Address, names: _Names) -> Address:
     return address
 
 
-# -- taking back ------------------------------------------------------------------------------------------------------
+# -- undoing steps ----------------------------------------------------------------------------------------------------
 
 
 def _take_back(step: Step, base: DesiredState, names: _Names, draft: _Draft) -> None:
@@ -229,7 +230,7 @@ def _restored_fields(step: Step) -> Object:
     if isinstance(before, Client):
         fields = {path: value for path in _KEYS if (value := getattr(before, path)) is not None} | fields
     elif isinstance(before, Trust):
-        # Trust is one choice with its details; half of it would be another choice.
+        # Trust is undone as a whole: only part of its fields would be a different trust.
         return before
     try:
         return built(step.address.kind, fields)
@@ -242,7 +243,7 @@ def _restored_fields(step: Step) -> Object:
 
 
 def _restored_object(step: Step, base: DesiredState) -> Object:
-    """The object as it stood; a client with the secret that the manifest has for it today."""
+    """The object as it was; a client with the secret that the manifest has for it now."""
     assert step.before is not None
     if not isinstance(step.before, Client):
         return step.before
@@ -291,7 +292,7 @@ def _finding(step: Step, rule: str, summary: str, detail: str, fix: str) -> Diag
 def _may_go_back(
     step: Step, made: Sequence[Step], live: LiveState, names: _Names, draft: _Draft, *, lifted: bool
 ) -> bool:
-    """Whether the object is as the run left it, or already as it was; says why it is left alone."""
+    """Whether the object is as the run left it, or already as it was before; adds a finding if not."""
     why = _changed(step, made, live, names)
     if not why:
         return True
@@ -302,7 +303,7 @@ def _may_go_back(
 
 
 def _changed(step: Step, made: Sequence[Step], live: LiveState, names: _Names) -> str:
-    """What is no longer as the run left it, in words; empty where all is."""
+    """What has changed since the run, in words; empty for nothing."""
     address = _current_address(step.address, names)
     kind = address.kind
     if kind in (Kind.ASSOCIATION, Kind.REVOCATION) or not live.readable(address.server, kind):
@@ -324,7 +325,7 @@ def _recreated(step: Step, found: LiveObject | None) -> str:
 
 
 def _changed_creation(step: Step, found: LiveObject) -> str:
-    """What is no longer as the run created it."""
+    """What has changed since the run created the object."""
     if step.identity and found.identity and step.identity != found.identity:
         return f"It is a different object: {found.identity}, not {step.identity}."
     differs = _differing(flatten(step.left) if step.left is not None else step.after, found)
@@ -332,7 +333,7 @@ def _changed_creation(step: Step, found: LiveObject) -> str:
 
 
 def _changed_update(step: Step, found: LiveObject) -> str:
-    """What is neither as the run left it nor as it was before, which would need no rollback."""
+    """What is neither as the run left it nor as it was before; the latter needs no rollback."""
     left = flatten(step.left) if step.left is not None else {}
     expected = {path: left.get(path, value) for path, value in step.after.items()}
     differs = _differing(expected, found)
@@ -342,7 +343,7 @@ def _changed_update(step: Step, found: LiveObject) -> str:
 
 
 def _live_at(step: Step, live: LiveState, names: _Names) -> LiveObject | None:
-    """The object as it stands, under the name after the run or the one before it."""
+    """The live object, under its name after the run or before it."""
     state = live.servers.get(step.address.server)
     if state is None:
         return None
@@ -383,7 +384,7 @@ def _newly_granted(address: Address, made: Sequence[Step], live: LiveState, name
 
 
 def _drop_unfounded(draft: _Draft, live: LiveState) -> None:
-    """Leave out what has nothing to stand on any more, and say so: associations without their client or scope."""
+    """Leave out associations whose client or scope no longer exists, with a finding for each."""
     for address in [address for address in draft.objects if address.kind is Kind.ASSOCIATION]:
         server = address.server
         for end in (Address(Kind.CLIENT, address.client, server), Address(Kind.SCOPE, address.scope, server)):

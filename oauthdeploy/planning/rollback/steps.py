@@ -1,4 +1,4 @@
-"""What a journal says was made, as values that can be taken back: one step for each change."""
+"""The changes in a journal as values that can be undone: one step for each change."""
 
 from __future__ import annotations
 
@@ -19,22 +19,21 @@ Record = Mapping[str, Any]
 """One line of a journal as plain values."""
 
 MADE_ALL_THE_SAME: Final = frozenset({"secret-not-delivered", "fields-lost"})
-"""A change that failed for one of these reasons stands on the server: its secret went nowhere, or it took something along."""
+"""A change that failed for one of these reasons was made on the server: its secret was not delivered, or it deleted more."""
 
 _EMPTY_TEXT: Final = frozenset({"description"})
-"""Texts that are emptied where there was none; every other field goes back to the server's default."""
+"""Texts that are emptied if there was none; every other field gets the server's default."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A change that a journal says was sent.
+    """A change that was sent, according to a journal.
 
-    `before` is the object as it stood (None: there was none), `left` as it stood afterwards, both without secrets. `back` are
-    the changed fields with their former values by dotted path, `after` with the values that were sent. `sealed` are fields
-    to be brought back whose former value is a secret, `unparsed` those whose former value a manifest can't write, and `unknown`
-    options that were not there before. `identity` is the server's id
-    afterwards. `taken` are the scopes of associations that went along,
-    `lost` what went along for good, in words. `made` is False where nobody knows the end.
+    `before` is the former object (None: there was none), `left` the object afterwards, both without secrets. `back` are the
+    former values of the changed fields by dotted path, `after` the values that were sent. `sealed` are fields to restore
+    whose former value is a secret, `unparsed` those whose former value a manifest cannot express, and `unknown` options that
+    were not set before. `identity` is the server's id afterwards. `taken` are the scopes of associations that were deleted
+    along with the object, `lost` what was permanently deleted with it, in words. `made` is False if the outcome is unknown.
     """
 
     address: Address
@@ -60,10 +59,10 @@ class Step:
 
 
 def steps_of(records: Iterable[Record]) -> tuple[Step, ...]:
-    """The changes that were made, and those of which nobody knows the end, in the order in which they were sent.
+    """The changes that were made, and those with an unknown outcome, in the order in which they were sent.
 
-    The records' shape is checked. Changes that failed or were not made are left out. Raises JournalFailed for a value that this
-    release doesn't know.
+    The records have been checked against the schema. Changes that failed or were not made are left out. Raises JournalFailed
+    for a value that this release does not know.
     """
     waiting: dict[tuple[str, str], Step] = {}
     for record in records:
@@ -113,7 +112,7 @@ def _step(record: Record) -> Step:
             after[path] = field["after"]
     action = Action(record["action"])
     if action is not Action.UPDATE:
-        # The whole object comes back, so the secrets that did not change are missing too.
+        # The whole object is restored, so secrets that did not change are missing too.
         sealed = list(_secrets_in(old.get(OPTIONS), OPTIONS))
     return Step(
         address=address,
@@ -135,7 +134,7 @@ def _step(record: Record) -> Step:
 
 
 def _with_end(step: Step, record: Record) -> Step | None:
-    """The step with its end; None where it was not made."""
+    """The step with its outcome; None if it was not made."""
     status = record["status"]
     because = (record.get("because") or {}).get("rule")
     if status == "unknown":
@@ -147,7 +146,7 @@ def _with_end(step: Step, record: Record) -> Step | None:
 
 
 def _former_value(kind: Kind, path: str, value: Any) -> Any:
-    """What to ask for so that a field is as it was: none of a list is an empty list, none of a text an empty text."""
+    """The value that restores a field: an empty list or text if there was none."""
     if value is not None:
         return value
     if path in set_like(MODEL_OF[kind]):
@@ -156,7 +155,7 @@ def _former_value(kind: Kind, path: str, value: Any) -> Any:
 
 
 def _canonical(kind: Kind, values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Plain values as the model has them, by dotted path; sets sorted."""
+    """Plain values in the form of the model, by dotted path, with sorted sets."""
     from_lists = {path: tuple(value) if isinstance(value, list) else value for path, value in values.items()}
     sets = set_like(MODEL_OF[kind])
     return {
@@ -178,7 +177,7 @@ def built(kind: Kind, fields: Mapping[str, Any]) -> Object:
 
 
 def _image(kind: Kind, image: Any) -> Object | None:
-    """The object that an image shows, without its secrets. Raises ValueError."""
+    """The recorded object, without its secrets. Raises ValueError."""
     if image is None:
         return None
     bare = _without_secrets(image)
@@ -196,9 +195,9 @@ def _is_unparsed(value: Any) -> bool:
 
 
 def _options_back(old: Mapping[str, Any], changed: Iterable[Record]) -> tuple[dict[str, Any], list[str], list[str]]:
-    """`back`, `sealed` and `unknown` of the changed fields that are options, where `old` are the options as they stood.
+    """`back`, `sealed` and `unknown` of the changed options; `old` are the former options.
 
-    What holds a secret now is asked for as a secret, or not at all: else the plan would show what is to go.
+    An option that holds a secret now is requested as a secret or not at all; otherwise the plan would show its value.
     """
     back: dict[str, Any] = {}
     hidden: list[tuple[str, str, Secret | None]] = []
@@ -230,12 +229,12 @@ def _options_back(old: Mapping[str, Any], changed: Iterable[Record]) -> tuple[di
 
 
 def _longest_prefix(inside: Mapping[str, Any], key: str) -> str | None:
-    """The name in a mapping with which a dotted key begins; names may have dots."""
+    """The key of a mapping with which a dotted path begins; keys may contain dots."""
     return max((name for name in inside if f"{key}.".replace("[", ".").startswith(f"{name}.")), key=len, default=None)
 
 
 def _with_secret(value: Any, key: str, secret: Secret | None) -> Any:
-    """The value with a secret at a dotted key; None: without that key."""
+    """The value with a secret at a dotted path; None removes that key."""
     name = _longest_prefix(value, key) if isinstance(value, Mapping) else None
     if name is None:
         return value
@@ -246,7 +245,7 @@ def _with_secret(value: Any, key: str, secret: Secret | None) -> Any:
 
 
 def _secrets_in(value: Any, path: str) -> Iterator[str]:
-    """The dotted paths of secrets in a value of the journal that stands at `path`."""
+    """The dotted paths of secrets in a value of the journal at `path`."""
     if _is_secret(value):
         yield path
     elif isinstance(value, Mapping):
