@@ -1,9 +1,15 @@
-"""`python -m tests.servers`: have the real servers and tools in the cache before a test run; tells what is missing."""
+"""`python -m tests.servers`: have the real servers and tools in the cache before a test run; tells what is missing.
+
+`python -m tests.servers keycloak` runs a Keycloak that test runs share until Ctrl-C: its start takes longer than most of them.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +29,22 @@ SERVERS: Mapping[str, Callable[[], Path]] = {
     "Graphviz": drawing.graphviz,
     "YAML language server": language_server.program,
 }
+
+
+def stand() -> int:
+    """Run a Keycloak until Ctrl-C or SIGTERM; gives the exit code."""
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    with tempfile.TemporaryDirectory() as folder:
+        server = keycloak.launch(Path(folder), os.getpid(), keycloak.HEAP_OF_MANY_RUNS)
+        keycloak.standing_file().write_text(json.dumps(server.to_state()))
+        say(f"Keycloak: {server.url}; Ctrl-C ends it.")
+        try:
+            signal.sigwait(ends)
+        finally:
+            keycloak.standing_file().unlink()
+            server.process.stop()
+    return 0
 
 
 def main() -> int:
@@ -45,4 +67,4 @@ def _has(name: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(stand() if sys.argv[1:] == ["keycloak"] else main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 import time
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import Any
 import requests
 import trustme
 
-from tests.servers.obtain import Tool, Unobtainable, check_sha256, once, run, say
+from tests.servers.obtain import Tool, Unobtainable, cache, check_sha256, once, run, say
 from tests.servers.process import Running, answers, free_port, spawn, start
 
 VERSION = "26.7.3"
@@ -23,6 +24,7 @@ COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 BUILD = ("--db=dev-mem", "--health-enabled=true", "--features=client-secret-rotation")
 """Options that Keycloak takes at build time only; whoever changes them builds anew."""
 HEAP = "-Xms128m -Xmx640m"
+HEAP_OF_MANY_RUNS = "-Xms128m -Xmx3g"
 START_WITHIN = 240
 OLDEST_JAVA = 17
 
@@ -167,10 +169,27 @@ def make_realm(server: Keycloak, **settings: Any) -> Realm:
     return Realm(server, name)
 
 
-def launch(folder: Path, owner: int) -> Keycloak:
+def standing() -> Keycloak | None:
+    """The Keycloak that `python -m tests.servers keycloak` runs for all; None where none answers."""
+    if not standing_file().is_file():
+        return None
+    server = Keycloak.from_state(json.loads(standing_file().read_text()))
+    try:
+        requests.get(server.url, timeout=10)
+    except requests.ConnectionError:
+        return None
+    return server
+
+
+def standing_file() -> Path:
+    """Where test runs find the Keycloak that stands already."""
+    return cache() / f"keycloak-{VERSION}.json"
+
+
+def launch(folder: Path, owner: int, heap: str = HEAP) -> Keycloak:
     """Start a Keycloak with an empty in-memory database on free ports; its log and certificates are in `folder`.
 
-    It ends with the process `owner` at the latest. Raises Unobtainable and NotStarted.
+    `heap` are the options of Java's memory. It ends with the process `owner` at the latest. Raises Unobtainable and NotStarted.
     """
     home = obtain()
     folder.mkdir(parents=True, exist_ok=True)
@@ -203,7 +222,7 @@ def launch(folder: Path, owner: int) -> Keycloak:
         env = {
             "KC_BOOTSTRAP_ADMIN_USERNAME": "admin",
             "KC_BOOTSTRAP_ADMIN_PASSWORD": password,
-            "JAVA_OPTS_KC_HEAP": HEAP,
+            "JAVA_OPTS_KC_HEAP": heap,
         }
         running = spawn("keycloak", command, folder, owner, env)
         server = Keycloak(

@@ -125,6 +125,8 @@ def usable(obtain: Callable[[], T]) -> T:
 
 def shared_keycloak(run: Run) -> Keycloak:
     """The Keycloak of this run; the first worker that asks starts it, and what it met the others meet too."""
+    if standing := keycloak_server.standing():
+        return standing
     state = run.folder / "keycloak.json"
     with FileLock(run.folder / "keycloak.lock"):
         if not state.exists():
