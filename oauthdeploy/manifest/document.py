@@ -104,7 +104,7 @@ _ENDS: dict[str, Any] = {"oneOf": [_end("client", "scopes"), _end("scope", "clie
 
 
 class AssociationEntry(Model):
-    """Which scopes a client may ask for, written from either end."""
+    """Which scopes a client may request, written from either end."""
 
     model_config = ConfigDict(json_schema_extra=_ENDS)
 

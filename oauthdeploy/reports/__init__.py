@@ -1,1 +1,1 @@
-"""Plans, outcomes, drift and findings as text: every renderer takes a value and gives a string; none prints."""
+"""Renderers of plans, outcomes, drift and findings: each takes a value and returns a string; none prints."""

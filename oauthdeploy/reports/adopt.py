@@ -1,4 +1,4 @@
-"""What can be adopted and what was, for people."""
+"""An adoption, planned or done, for people."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NONE_THERE = "Nothing to adopt: none of these objects exists on the servers."
 def render_adoption(
     found: Adoption, look: Look, *, outcomes: Sequence[Outcome] = (), allowed: Collection[str] = ()
 ) -> str:
-    """Every live object that the manifest names, with what the next apply would change; then the marks."""
+    """All live objects that the manifest names, with what the next apply would change, then the marks."""
     sheet = Sheet(look)
     sheet.add(("Adoption for ", ""), (visible(found.plan.name), "title"))
     marked = {outcome.change.address for outcome in outcomes if outcome.status is Status.DONE}
@@ -49,7 +49,7 @@ def render_adoption(
 
 
 def adoption_line(found: Adoption, outcomes: Sequence[Outcome] = ()) -> str:
-    """The last line: how many objects of each kind there are, how many differ, what is or was written."""
+    """The last line: the number of objects of each kind, how many differ, and which marks are or were written."""
     if not found.items:
         return NONE_THERE
     differ = sum(item.action is not None for item in found.items)
@@ -71,7 +71,9 @@ def adoption_line(found: Adoption, outcomes: Sequence[Outcome] = ()) -> str:
 
 
 def _by_kind(addresses: Iterable[Address]) -> str:
-    """`3 clients, 2 scopes and settings of 1 server`; the same object on two servers counts twice, as everywhere here."""
+    """`3 clients, 2 scopes and settings of 1 server`; the same object on two servers counts twice, as in the rest of this
+    report.
+    """
     numbers = Counter(address.kind for address in addresses)
     words = [
         f"{kind} of {counted(number, 'server')}" if kind.is_singleton else counted(number, kind.value)

@@ -18,16 +18,16 @@ class Columns:
 
     @property
     def width(self) -> int:
-        """Columns taken, with the space behind."""
+        """The width with the space behind."""
         return 2 + sum(cells(head) + 2 for head in self.heads)
 
     def numbers(self) -> Mapping[str, str]:
-        """The number of each server, where columns have numbers; else nothing."""
+        """The number of each server if columns have numbers; empty otherwise."""
         return dict(zip(self.servers, self.heads, strict=True)) if self.numbered else {}
 
     @classmethod
     def fitting(cls, servers: Sequence[str], room: int) -> Columns:
-        """Names as heads where they take no more than `room`, else numbers."""
+        """Names as headings if they fit into `room`, otherwise numbers."""
         named = cls(tuple(servers), tuple(servers), numbered=False)
         if named.width <= room:
             return named

@@ -1,7 +1,7 @@
 """Lines for people: styled pieces of text, wrapped to a width, with or without colour; the same bytes for equal input.
 
-Reports can have ten thousand objects, so that lines are laid out here and rich is only asked for what it knows best:
-how many columns a character takes, and which escape sequence a style is.
+Reports can have ten thousand objects, for which rich's own layout is too slow. Only the width of a character and the escape
+sequence of a style come from rich.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 from oauthdeploy.reports.escape import visible
 
 _LEAST: Final = 24
-"""Columns that a wrapped line has at least for itself."""
+"""The smallest width of a wrapped line."""
 
 Span = tuple[str, str]
 """A text and the name of its style; "" is plain."""
@@ -39,12 +39,15 @@ _STYLES: Final = {
     "medium": "yellow",
     "caret": "bold red",
 }
-"""Styles use the sixteen colours that every terminal theme defines, so that they are readable on light and dark."""
+"""Styles use the sixteen colours that every terminal theme defines, so that they are readable on light and dark backgrounds.
+"""
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a report is shown. `width` in columns (None: lines are as long as they are), colour on or off, all details or not."""
+    """How a report is shown: the `width` in columns (None: lines are not wrapped), with colour or without, with all details
+    or not.
+    """
 
     width: int | None = 80
     colour: bool = False
@@ -52,7 +55,7 @@ class Look:
 
 
 def cells(text: str) -> int:
-    """How many columns of a terminal the text takes."""
+    """The width of the text in columns of a terminal."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
@@ -62,7 +65,7 @@ def cells(text: str) -> int:
 
 @cache
 def _codes(style: str) -> tuple[str, str]:
-    """What stands before and after a text of the style."""
+    """The escape sequences before and after a text of the style."""
     from rich.color import ColorSystem
     from rich.style import Style
 
@@ -73,14 +76,14 @@ def _codes(style: str) -> tuple[str, str]:
 
 
 class Sheet:
-    """Collects lines. What a terminal would obey or hide is shown as an escape."""
+    """Collects lines. Characters that a terminal would interpret or hide are shown as escapes."""
 
     def __init__(self, look: Look) -> None:
         self.look = look
         self._lines: list[str] = []
 
     def add(self, *spans: Span | str, hang: int = 0) -> None:
-        """One line; what is too long goes on below, `hang` columns in."""
+        """Add a line; if it is too long it continues below, indented by `hang` columns."""
         whole = [_clean((span, "") if isinstance(span, str) else span) for span in spans]
         width = self.look.width
         if width is None or sum(cells(text) for text, _ in whole) <= width:
@@ -90,7 +93,7 @@ class Sheet:
             self._append(line)
 
     def ends(self, left: Sequence[Span], right: Span, *, hang: int = 0) -> None:
-        """A line with something at its right end; below, at `hang`, where there is no room."""
+        """Add a line with a text at its right end, or below it at `hang` if there is no room."""
         left, right = [_clean(span) for span in left], _clean(right)
         taken = sum(cells(text) for text, _ in left) + cells(right[0])
         if not right[0]:
@@ -104,18 +107,18 @@ class Sheet:
             self.add(" " * hang, right, hang=hang)
 
     def blank(self) -> None:
-        """An empty line, but never two and never at the top."""
+        """Add an empty line, but never two and never at the top."""
         if self._lines and self._lines[-1]:
             self._lines.append("")
 
     def block(self, text: str) -> None:
-        """Finished lines; an empty text adds nothing."""
+        """Add finished lines; an empty text adds nothing."""
         if not text:
             return
         self._lines.extend(text.removesuffix("\n").split("\n"))
 
     def text(self) -> str:
-        """All lines, each ended."""
+        """All lines, each with a line end."""
         return "".join(f"{line}\n" for line in self._lines)
 
     def _append(self, spans: Sequence[Span]) -> None:
@@ -133,12 +136,12 @@ class Sheet:
 
 
 def _clean(span: Span) -> Span:
-    """The last defence: nothing that a terminal would obey leaves a sheet, whatever a saved plan says a server is called."""
+    """The last defence: escape everything that a terminal would interpret, such as in a server's name in a saved plan."""
     return span if span[0].isprintable() else (visible(span[0]), span[1])
 
 
 def wrap(spans: Sequence[Span], width: int, hang: int) -> Iterator[list[Span]]:
-    """Break a line at spaces, and inside what is longer than a line; lines after the first start `hang` columns in."""
+    """Break a line at spaces, or inside a word that is longer than a line; further lines are indented by `hang` columns."""
     line: list[Span] = []
     taken = 0
     fresh = True
@@ -150,7 +153,7 @@ def wrap(spans: Sequence[Span], width: int, hang: int) -> Iterator[list[Span]]:
                 taken += size
             continue
         if taken + size > width and not fresh and (size <= width - hang or width - taken < _LEAST):
-            # What is longer than a line starts where it stands, unless next to nothing of it would.
+            # A word that is longer than a line starts in the current line, unless almost nothing of it would fit.
             yield line
             line, taken, fresh = [(" " * hang, "")], hang, True
         while taken + size > width:
@@ -172,7 +175,7 @@ def _tokens(spans: Sequence[Span]) -> Iterator[Span]:
 
 
 def _fitting(text: str, width: int) -> str:
-    """The longest start of the text that fits; at least one character."""
+    """The longest prefix of the text that fits; at least one character."""
     taken = 0
     for place, char in enumerate(text):
         taken += cells(char)

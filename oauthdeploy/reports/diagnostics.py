@@ -1,4 +1,4 @@
-"""Findings and errors for people: what, where, the line of the source with a caret, why, and how to put it right.
+"""Findings and errors for people: summary, position, source line with a caret, detail, and fix.
 
 error: Redirect URI is not secure [redirect-uri-not-https]
   shop.yaml:41:21, client/web-shop, redirect_uris[0]
@@ -18,11 +18,11 @@ from oauthdeploy.reports.console import Look, Sheet, cells
 from oauthdeploy.reports.formatting import counted, visible
 
 _SECTIONS = {"clients": 2, "scopes": 2, "associations": 2, "revocations": 2, "settings": 1}
-"""How many parts of a path an address says already."""
+"""The number of parts of a path that an address repeats."""
 
 
 def render_diagnostics(items: Iterable[Diagnostic], look: Look) -> str:
-    """All findings, in their order, with an empty line between two."""
+    """All findings, in their order, separated by empty lines."""
     sheet = Sheet(look)
     for item in items:
         sheet.blank()
@@ -31,7 +31,7 @@ def render_diagnostics(items: Iterable[Diagnostic], look: Look) -> str:
 
 
 def render_error(error: OAuthDeployError, look: Look) -> str:
-    """An error of ours: every finding or member that it holds, then its own summary."""
+    """An error of this tool: all its findings or members, then its own summary."""
     sheet = Sheet(look)
     if isinstance(error, ManifestInvalid):
         sheet.block(render_diagnostics(error.diagnostics, look))
@@ -48,7 +48,7 @@ def render_error(error: OAuthDeployError, look: Look) -> str:
 
 
 def finding_of(error: OAuthDeployError) -> Diagnostic:
-    """An error as a finding, with the server that it is about."""
+    """An error as a finding, with its server."""
     place = f"server {error.server}" if isinstance(error, ServerError) and error.server else ""
     return Diagnostic(error.rule, error.summary, detail=error.detail, fix=error.fix, address=place)
 
@@ -62,7 +62,7 @@ def summary_of(diagnostics: Diagnostics) -> str:
 
 
 def add_diagnostic(sheet: Sheet, item: Diagnostic, *, indent: int = 0) -> None:
-    """One finding, `indent` columns in."""
+    """One finding, indented by `indent` columns."""
     start = " " * indent
     inner = " " * (indent + 2)
     _add_head(sheet, item.severity, item.summary, item.rule, start)
@@ -120,7 +120,7 @@ def _tabless(text: str) -> str:
 
 
 def _tail(text: str, width: int) -> str:
-    # Cut by characters first: a manifest can be one line of a million of them.
+    # Cut by characters first, because a manifest can be a single line of a million characters.
     text = text[-max(1, width) :]
     while text and cells(text) > width:
         text = text[1:]

@@ -1,4 +1,4 @@
-"""The picture of an estate with the state of each side in it: what is made, changed or found on which server."""
+"""The diagram of a report: the graph of the manifest with the states of its objects on each server."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from oauthdeploy.reports.formatting import counted
 from oauthdeploy.reports.graph import Badge, Edge, EdgeKind, Graph, Node, NodeKind, build_graph
 
 MOST_NODES: Final = 150
-"""More can be drawn, and nobody could read it."""
+"""More can be drawn, but would not be readable."""
 
 _KINDS: Final = {Kind.CLIENT: NodeKind.CLIENT, Kind.SCOPE: NodeKind.SCOPE}
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A graph, or in words why there is none. `partial`: only what has items, and what that is joined to."""
+    """A graph, or the reason why there is none. `partial` is true if it shows only objects with items, and their neighbours."""
 
     graph: Graph | None
     words: str = ""
@@ -32,7 +32,7 @@ _DRAWN: Final = (Kind.CLIENT, Kind.SCOPE, Kind.ASSOCIATION, Kind.REVOCATION)
 
 
 def picture_of(report: Report) -> Picture:
-    """The picture of a report: the whole estate where it is small, else the part of it that the report is about."""
+    """The diagram of a report: of the whole manifest if it is small, otherwise of the part that the report is about."""
     about = [row.name for row in report.rows if next(iter(row.items.values())).address.kind in _DRAWN]
     partial = report.estate is not None and _size(report.estate) > MOST_NODES
     if len(about) > 2 * MOST_NODES or (partial and not about):
@@ -50,17 +50,17 @@ def picture_of(report: Report) -> Picture:
 
 
 def _size(estate: DesiredState) -> int:
-    """How many nodes the whole estate has."""
+    """The number of nodes of the whole manifest."""
     return len({(a.kind, a.name) for a in (*estate.objects, *estate.absent) if a.kind in _KINDS}) + len(estate.servers)
 
 
 def _literal(name: str) -> str:
-    """A glob that matches the name alone."""
+    """A glob that matches only this name."""
     return "".join(f"[{char}]" if char in "*?[" else char for char in name)
 
 
 def _with_states(graph: Graph, report: Report) -> Graph:
-    """The graph with the states of the report's rows, and with the objects that only the report knows."""
+    """The graph with the states of the report's rows, and with objects that only the report has."""
     states: dict[tuple[NodeKind, str], dict[str, Item]] = {}
     pairs: dict[tuple[str, str], Mapping[str, Item]] = {}
     for row in report.rows:
@@ -98,7 +98,7 @@ def _nodes(graph: Graph, report: Report, states: Mapping[tuple[NodeKind, str], M
 
 
 def _lines(key: tuple[NodeKind, str], report: Report) -> tuple[str, ...]:
-    """What is known of a node that no manifest describes."""
+    """The node of an object that is not in the manifest."""
     kind, name = key
     if kind is NodeKind.SERVER:
         return tuple(f"{server.role} server" for server in report.servers if server.name == name)
@@ -127,7 +127,7 @@ def _edges(
         yield _with_state(edge, items) if items else edge
     for (client, scope), items in left.items():
         source, target = ids[NodeKind.CLIENT, client], ids[NodeKind.SCOPE, scope]
-        yield _with_state(Edge(source, target, EdgeKind.MAY_ASK, f"{client} may ask for {scope}"), items)
+        yield _with_state(Edge(source, target, EdgeKind.MAY_ASK, f"{client} may request {scope}"), items)
 
 
 def _with_state(edge: Edge, items: Mapping[str, Item]) -> Edge:

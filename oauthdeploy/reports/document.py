@@ -1,12 +1,12 @@
-"""The one value that every form of a report is written from: text, JSON, NDJSON, Markdown, HTML, JUnit and SARIF.
+"""The one value that every report format renders: text, JSON, NDJSON, Markdown, HTML, JUnit and SARIF.
 
-It is built by pure functions (`reports.builders`) from a plan, an apply, a drift report, the findings of a validation or a
-comparison of two live sides, so that a command is told once and all forms say the same. A row is one object, with an item
-for each server or side on which something is found about it or done to it:
+Pure functions (`reports.builders`) build it from a plan, an apply, a drift report, the findings of a validation or a
+comparison, so that all formats say the same. A row is one object, with an item for each server or side that has a change or
+a finding:
 
     Report -> Row (client/web-shop) -> Item (@login: create, missing, its fields, its place in the manifest)
 
-Texts of values are made harmless when the report is built and hold no secret: a secret is shown by its origin.
+Texts of values are escaped when the report is built and contain no secret: a secret is shown by its origin.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from oauthdeploy.planning.omissions import Omission
 from oauthdeploy.planning.outcome import Status
 
 if TYPE_CHECKING:
-    # What a finding about a manifest doesn't need: `validate` would wait for it.
+    # Findings about a manifest do not need these, and importing them would slow down `validate`.
     from oauthdeploy.model.state import DesiredState
     from oauthdeploy.planning.drift.classification import DriftReport
     from oauthdeploy.planning.outcome import ApplyReport
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from oauthdeploy.planning.unread import Unread
 
     Subject = Plan | ApplyReport | DriftReport | None
-    """What the report was built from, where its JSON form is a document of its own."""
+    """The value that the report was built from, if its JSON form is a document of its own."""
 
 Locate = Callable[[Path], SourceSpan | None]
-"""Finds the place of a manifest's path in its files."""
+"""Finds the position of a path of the manifest in its files."""
 
 
 @dataclass(frozen=True)
 class ManifestView:
-    """What a report takes from the manifest: where things stand, its files, and what it wants. None of it has to be known."""
+    """What a report uses of the manifest: positions, files, and desired state. All of it is optional."""
 
     locate: Locate = lambda _path: None
     files: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class ManifestView:
 
 
 class Run(StrEnum):
-    """What was run; the name of the command."""
+    """The command that was run."""
 
     PLAN = "plan"
     APPLY = "apply"
@@ -59,7 +59,7 @@ class Run(StrEnum):
 
 
 class Verdict(StrEnum):
-    """How it stands. `waiting`: changes wait or sides differ, and nothing went wrong."""
+    """The overall status. `waiting`: changes are pending or sides differ, and nothing failed."""
 
     CLEAN = "clean"
     WAITING = "waiting"
@@ -68,9 +68,9 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class State:
-    """What is done to an object, or how it differs: `create`, `missing`. `symbol` stands for it in a column, `title` heads
-    the rows of one state where rows are grouped, `counted` says it of a number (`3 to create`), and `real` is false for
-    what is only not known. `style` names a colour of `sheet`.
+    """A change or difference of an object: `create`, `missing`. `symbol` represents it in a column, `title` is the heading
+    of a group of rows, `counted` follows a number (`3 to create`), and `real` is false if the state is only unknown. `style`
+    is a style of `console`.
     """
 
     word: str
@@ -82,7 +82,7 @@ class State:
 
     @property
     def spoken(self) -> str:
-        """The word for people: `sides disagree`."""
+        """The label for people: `sides disagree`."""
         return self.word.replace("-", " ")
 
 
@@ -96,7 +96,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Field:
-    """One field; None is the absence of a value. `servers` are those on which it changes so, empty for all of its row."""
+    """One field; None is the absence of a value. `servers` are those with this change, empty for all servers of the row."""
 
     path: str
     before: Value | None
@@ -105,29 +105,29 @@ class Field:
 
     @property
     def label(self) -> str:
-        """The path, with the servers where they matter."""
+        """The path, with the servers if not all have the change."""
         return self.path + "".join(f" @{name}" for name in self.servers) if self.servers else self.path
 
     @property
     def gone(self) -> tuple[str, ...]:
-        """The entries of a list that go."""
+        """The removed entries of a list."""
         return _only_in(self.before, self.after)
 
     @property
     def come(self) -> tuple[str, ...]:
-        """The entries of a list that come."""
+        """The added entries of a list."""
         return _only_in(self.after, self.before)
 
     @property
     def kept(self) -> int:
-        """How many entries of a list stay."""
+        """The number of unchanged entries of a list."""
         if self.before is None or self.after is None:
             return 0
         return len(set(self.before.items or ()) & set(self.after.items or ()))
 
     @property
     def is_list(self) -> bool:
-        """True where both sides are lists, so that entries come and go."""
+        """True if both sides are lists, so that single entries can be shown."""
         return all(value is not None and value.items is not None for value in (self.before, self.after))
 
 
@@ -138,7 +138,7 @@ def _only_in(some: Value | None, other: Value | None) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class End:
-    """How a change ended. `because` says why it failed or was skipped; `note` is what is to be said of what was done."""
+    """The outcome of a change. `because` says why it failed or was skipped; `note` describes what was done."""
 
     status: Status
     words: str
@@ -149,9 +149,10 @@ class End:
 
 @dataclass(frozen=True)
 class Item:
-    """One object on one server or side. `note` is said beside it: which live tokens survive, which list differs.
+    """One object on one server or side. `note` is shown beside it: which live tokens survive, which list differs.
 
-    `place` is that of the object in the manifest. `waits_for` are the addresses that come first. `end` is told after an apply.
+    `place` is the position of the object in the manifest. `waits_for` are the addresses that come first. `end` is set after
+    an apply.
     """
 
     address: Address
@@ -175,7 +176,7 @@ class Row:
 
     @property
     def state(self) -> State:
-        """The weightiest state, for colour and filter."""
+        """The most important state, for colour and filter."""
         return max((item.state for item in self.items.values()), key=lambda state: _WEIGHT.get(state.word, 0))
 
     @property
@@ -185,7 +186,7 @@ class Row:
 
     @property
     def reason(self) -> str:
-        """Why, in words; by server where the reasons differ."""
+        """The reason in words, by server if reasons differ."""
         words = {server: item.reason for server, item in self.items.items() if item.reason}
         if len(set(words.values())) <= 1:
             return next(iter(words.values()), "")
@@ -193,12 +194,12 @@ class Row:
 
     @property
     def why(self) -> str:
-        """The reason, or the state where that is the reason."""
+        """The reason, or the state if it is the reason."""
         return self.reason or self.state.spoken
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is said beside the items, each once."""
+        """The notes of the items, without repetition."""
         return tuple(dict.fromkeys(item.note for item in self.items.values() if item.note))
 
     @property
@@ -208,7 +209,7 @@ class Row:
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """The fields of all sides, equal ones once."""
+        """The fields of all sides, without repetition."""
         found: dict[Field, list[str]] = {}
         for server, item in self.items.items():
             for each in item.fields:
@@ -229,7 +230,7 @@ _WEIGHT = {
 
 @dataclass(frozen=True)
 class Server:
-    """One server or side, and what it took in requests; None where that is not known."""
+    """One server or side, and the numbers of requests; None if unknown."""
 
     name: str
     role: str
@@ -255,7 +256,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Stop:
-    """A safety rule that the plan trips; `lifted` by --allow for this run."""
+    """A safety rule that the plan violates; `lifted` if --allow names it in this run."""
 
     finding: Diagnostic
     lifted: bool = False
@@ -263,7 +264,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the two-sided order of work: what, and how many changes on which server."""
+    """One step of the two-sided order of work: its name, and the number of changes on each server."""
 
     words: str
     counts: tuple[tuple[str, int], ...]
@@ -271,7 +272,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Remark:
-    """Something to know beside the rows, with the addresses that it is about, of which text shows the first `shown`."""
+    """A remark in addition to the rows, with its addresses, of which text shows the first `shown`."""
 
     words: str
     about: tuple[str, ...] = ()
@@ -280,16 +281,16 @@ class Remark:
 
 @dataclass(frozen=True)
 class Report:
-    """What one command found or did.
+    """The result of one command.
 
-    `name` is the manifest's (`A and B` for a comparison), `headline` the sentence that sums up and stands last in text.
-    `servers` are all that take part, `columns` the names of those with items, both with authorization servers first.
-    `counts` hold the numbers of the headline. `second_look` are the findings after an apply. `stops` are for a plan, `steps`
-    its order of work, `facts` are sentences about the run (journal, second look, lifted rules), `delivered` are the places that
-    secrets went to, by address. `files` are the manifest's, and `estate` is what it wants, for a picture of it. `unread` is
-    what could not be read. `closing` are the sentences at the end of the headline that
-    have a line each in text: at what apply would stop, and what is not known. `omissions` are what a comparison leaves out, by
-    object and field; `beyond` says what it never looks at.
+    `name` is the manifest's (`A and B` for a comparison), `headline` the summary, which comes last in text. `servers` are
+    all servers involved, `columns` the names of those with items, both with authorization servers first. `counts` are the
+    numbers of the headline. `second_look` are the findings of the verification after an apply. `stops` are those of a plan,
+    `steps` its order of work, `facts` are sentences about the run (journal, verification, lifted rules), `delivered` are the
+    destinations of secrets, by address. `files` are the manifest's, and `estate` is its desired state, for the diagram.
+    `unread` could not be read. `closing` are the sentences at the end of the headline that have their own lines in text:
+    what apply would stop at, and what is unknown. `omissions` are what a comparison leaves out, by object and field;
+    `beyond` says what is never compared.
     """
 
     run: Run
@@ -317,7 +318,7 @@ class Report:
 
     @property
     def lead(self) -> str:
-        """What stands before the name: `Plan for`."""
+        """The words before the name: `Plan for`."""
         return _LEADS[self.run]
 
     @property

@@ -21,7 +21,7 @@ LEGEND: Final = "AS, RS: on that side only. ?: untested; should work, but has no
 
 @dataclass(frozen=True)
 class DriverCard:
-    """One driver: what is known of it, and where it comes from."""
+    """One driver: its facts and its origin."""
 
     facts: DriverFacts
     package: str
@@ -40,12 +40,12 @@ class DriverCard:
 
 
 def answers(facts: DriverFacts, capability: str) -> dict[Role, Support]:
-    """What a driver answers on each of its sides."""
+    """A driver's answers for each of its sides."""
     return {role: supports(table_for(facts, role), capability) for role in SIDES if role in facts.roles}
 
 
 def cell(facts: DriverFacts, capability: str) -> str:
-    """One word for all sides: yes, no, yes?, or the side on which alone it can be done."""
+    """One word for all sides: yes, no, yes?, or the only side that supports the capability."""
     found = answers(facts, capability)
     able = {role: support for role, support in found.items() if support}
     if not able:
@@ -59,7 +59,7 @@ def cell(facts: DriverFacts, capability: str) -> str:
 
 
 def render_drivers(cards: Sequence[DriverCard], problems: Diagnostics, look: Look) -> str:
-    """A line or two for each driver, then what each can do, then drivers that can't be used."""
+    """One or two lines for each driver, then the capabilities, then drivers that cannot be used."""
     sheet = Sheet(look)
     width = max((len(card.name) for card in cards), default=0)
     for card in cards:
@@ -102,7 +102,7 @@ def _add_matrix(sheet: Sheet, cards: Sequence[DriverCard]) -> None:
 
 
 def render_driver(card: DriverCard, look: Look) -> str:
-    """One driver in full: where it comes from, its keys, and each capability with its note."""
+    """One driver in full: its origin, its keys, and each capability with its note."""
     sheet = Sheet(look)
     facts = card.facts
     sheet.add((card.name, "title"), f"  {facts.title}")
@@ -135,7 +135,7 @@ def render_driver(card: DriverCard, look: Look) -> str:
 
 
 def _by_side(facts: DriverFacts) -> list[tuple[str, dict[str, Support]]]:
-    """The answers of each side; those that are the same on all sides once."""
+    """The answers of each side; equal ones only once."""
     sides = [role for role in SIDES if role in facts.roles]
     told = {capability: answers(facts, capability) for capability in QUESTIONS}
     same = {name: next(iter(found.values())) for name, found in told.items() if len(set(found.values())) == 1}
@@ -156,7 +156,7 @@ def _keys(model: type[Model] | None) -> list[str]:
 
 
 def drivers_document(cards: Sequence[DriverCard], problems: Diagnostics) -> Document:
-    """What `drivers -o json` prints."""
+    """The document of `drivers -o json`."""
     return {
         "format": "oauthdeploy/drivers",
         "format_version": VERSION,

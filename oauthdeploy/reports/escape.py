@@ -1,10 +1,11 @@
-"""Hostile text made harmless; imports nothing, since even the help of a command needs it."""
+"""Escaping of untrusted text. Imports nothing, because even the help of a command needs it."""
 
 from __future__ import annotations
 
 
 def visible(text: str) -> str:
-    """The text with every character that a terminal would obey or hide written as an escape, such as `\\x1b` or `\\u202e`.
+    """The text with every character that a terminal would interpret or hide written as an escape, such as `\\x1b` or
+    `\\u202e`.
 
     That covers control characters, line breaks, bidirectional overrides, zero-width characters and lone surrogates.
     """

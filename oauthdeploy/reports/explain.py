@@ -1,4 +1,4 @@
-"""What `explain` says about a rule, a field or an object: for people."""
+"""The output of `explain` about a rule, a field or an object, for people."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ANSWER_STYLES = {"yes": "good", "no": "high", "untested": "medium"}
 
 
 def render_rule(rule: RuleFacts, look: Look) -> str:
-    """One rule: what it finds, why, its source, how to fix it, and how to change its severity."""
+    """One rule: what it finds, why, its source, the fix, and how to change its severity."""
     sheet = Sheet(look)
     sheet.add((rule.id, "title"), f"  {visible(rule.title)}", hang=2)
     sheet.blank()
@@ -60,7 +60,7 @@ def render_rule(rule: RuleFacts, look: Look) -> str:
 
 
 def render_fields(fields: Sequence[FieldFacts], look: Look) -> str:
-    """One field of the language; several where it is the own field of several drivers."""
+    """One field of the manifest; several if several drivers have a field of this name."""
     sheet = Sheet(look)
     for field in fields:
         sheet.blank()
@@ -134,7 +134,7 @@ def sheet_line(sheet: Sheet, label: str, text: str) -> None:
 
 
 def render_object(facts: ObjectFacts, look: Look) -> str:
-    """One object of a manifest: where it is written, on which servers it stands, each field's value and origin."""
+    """One object of a manifest: its position, its servers, and each field's value and origin."""
     sheet = Sheet(look)
     sheet.add((visible(facts.address), "title"))
     if facts.origin is not None:

@@ -1,4 +1,4 @@
-"""What `explain` says, for machines."""
+"""The output of `explain`, for machines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _head(about: str) -> Document:
 
 
 def rule_document(rule: RuleFacts) -> Document:
-    """What `explain RULE -o json` prints."""
+    """The document of `explain RULE -o json`."""
     return _head("rule") | {
         "rule": rule.id,
         "severity": rule.severity,
@@ -33,7 +33,7 @@ def rule_document(rule: RuleFacts) -> Document:
 
 
 def fields_document(fields: Sequence[FieldFacts]) -> Document:
-    """What `explain FIELD -o json` prints; there are several where the field is the own one of several drivers."""
+    """The document of `explain FIELD -o json`; it has several fields if several drivers have one of this name."""
     return _head("field") | {"fields": [_field(field) for field in fields]}
 
 
@@ -68,7 +68,7 @@ def _field(field: FieldFacts) -> Document:
 
 
 def object_document(facts: ObjectFacts) -> Document:
-    """What `explain ADDRESS -o json` prints. Of a secret, it has the origin."""
+    """The document of `explain ADDRESS -o json`. It has only the origin of a secret."""
     return _head("object") | {
         "address": facts.address,
         "kind": facts.kind.value,

@@ -1,4 +1,4 @@
-"""The lines of changed fields below an object: aligned, `before -> after`, lists as entries added and removed."""
+"""The lines of changed fields below an object: aligned, `before -> after`, with added and removed entries of lists."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _GOES: Final = ("delete", "unexpected")
 
 
 def add_fields(sheet: Sheet, rows: Sequence[Field], state: str, indent: int) -> None:
-    """One or more lines for each field, `indent` columns in. What comes is shown with what it gets, what goes with what goes.
+    """One or more lines for each field, indented by `indent` columns. A created object shows new values, a deleted one
+    former values.
 
-    `state` is the word of the row's state.
+    `state` is the name of the row's state.
     """
     shown = [row for row in rows if not (state in ("create", "missing") and row.after is None)]
     sizes = [cells(row.label) for row in shown]
@@ -47,7 +48,7 @@ def _add_change(sheet: Sheet, start: list[Span], row: Field, hang: int) -> None:
 
 
 def _add_list(sheet: Sheet, start: list[Span], row: Field, hang: int) -> None:
-    """The entries added and removed, one a line, then the number of those that stay."""
+    """The added and removed entries, one on each line, then the number of unchanged ones."""
     lines: list[Span] = [(f"- {item}", "delete") for item in row.gone]
     lines += [(f"+ {item}", "create") for item in row.come]
     if not lines:

@@ -1,4 +1,4 @@
-"""Values in words: hostile text made harmless, durations, secrets, lists, counts."""
+"""Values in words: escaped text, durations, secrets, lists, counts."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _PLAIN = re.compile(r"(?!(?:true|false|null|[0-9.]+)\Z)[A-Za-z0-9_./~+-][^\s\"'(
 
 
 def text_value(text: str) -> str:
-    """A text as it stands in a report: bare where that can't be misread, else in quotes."""
+    """A text in a report: in quotes if it could be misread without them."""
     shown = visible(text)
     return shown if shown == text and _PLAIN.match(text) else '"' + shown.replace('"', '\\"') + '"'
 
 
 def value_text(path: str, value: Any) -> str:
-    """One value of the field at the dotted `path`, in words; a secret only ever by its origin."""
+    """One value of the field at the dotted `path`, in words; a secret is always shown by its origin."""
     if value is None:
         return NONE_TEXT
     if isinstance(value, Secret):
@@ -35,7 +35,7 @@ def value_text(path: str, value: Any) -> str:
     if isinstance(value, KnownAfterApply):
         return repr(value)
     if isinstance(value, Unparsed):
-        return f"(can't be parsed: {visible(value.text)})"
+        return f"(cannot be parsed: {visible(value.text)})"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -62,33 +62,33 @@ def _compound_text(path: str, value: Any) -> str:
 
 
 def listing(items: Sequence[str]) -> str:
-    """The entries of a list, in words already, in one text."""
+    """The entries of a list, already in words, as one text."""
     return ", ".join(items) or "(empty list)"
 
 
 def is_list(value: Any) -> bool:
-    """True for the lists of the model, whatever Python type they have."""
+    """True for the model's lists of any Python type."""
     return isinstance(value, list | tuple | set | frozenset)
 
 
 def _is_duration(path: str) -> bool:
-    """Fields that hold whole seconds all end so; a test holds the model to it."""
+    """The suffix of all fields in whole seconds; a test checks the model for it."""
     return path.endswith("_lifetime")
 
 
 def requests_text(reads: int | None, writes: int | None) -> str:
-    """The requests to a server, `5 reads, 1 write`; those that nobody counted are left out."""
+    """The requests to a server, `5 reads, 1 write`, without those that were not counted."""
     told = ((reads, "read"), (writes, "write"))
     return ", ".join(counted(number, noun) for number, noun in told if number is not None)
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """`1 client`, `2 clients`; `plural` where an s isn't enough."""
+    """`1 client`, `2 clients`; `plural` for irregular forms."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def seconds_text(seconds: float) -> str:
-    """A time that something took: `12 ms`, `3.4 s`, `2 m 5 s`."""
+    """A duration: `12 ms`, `3.4 s`, `2 m 5 s`."""
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
@@ -98,7 +98,7 @@ def seconds_text(seconds: float) -> str:
 
 
 def listed(items: list[str], most: int = 5) -> str:
-    """`a, b and 3 more`: the first `most` items and the number of the others."""
+    """`a, b and 3 more`: the first `most` items and the number of others."""
     if len(items) <= most:
         return ", ".join(items)
     return f"{', '.join(items[:most])} and {len(items) - most:,} more"

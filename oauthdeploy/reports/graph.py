@@ -1,8 +1,8 @@
-"""The picture of an estate as a value: clients, the scopes that they may ask for, the servers that scopes open something on.
+"""The graph of a manifest: clients, the scopes that they may request, and the servers on which scopes open something.
 
-    client --may ask for--> scope --opens--> resource server --trusts--> authorization server
+    client --may request--> scope --opens--> resource server --trusts--> authorization server
 
-Made of the desired state alone, so that it is the same for every form; equal states give equal graphs.
+It is built only from the desired state, for every format the same; equal states give equal graphs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from oauthdeploy.reports.formatting import counted
 
 
 class NodeKind(StrEnum):
-    """The three columns of the picture."""
+    """The three columns of the diagram."""
 
     CLIENT = "client"
     SCOPE = "scope"
@@ -29,23 +29,23 @@ class NodeKind(StrEnum):
 
 
 class Mark(StrEnum):
-    """What is unusual about a node."""
+    """Special states of a node."""
 
     CUT_OFF = "cut off"
     ABSENT = "to be removed"
 
 
 class EdgeKind(StrEnum):
-    """What an edge says."""
+    """The kinds of edges."""
 
-    MAY_ASK = "may ask for"
+    MAY_ASK = "may request"
     OPENS = "opens"
     TRUSTS = "trusts"
 
 
 @dataclass(frozen=True)
 class Badge:
-    """The state of a node on one side: where, a symbol, the name of its colour, and both in words."""
+    """The state of a node on one side: the server, a symbol, the name of its colour, and the state in words."""
 
     where: str
     symbol: str
@@ -55,8 +55,8 @@ class Badge:
 
 @dataclass(frozen=True)
 class Node:
-    """A client, a scope or a server. `id` is unique and plain ASCII; `lines` say more, the most important first; `badges` are
-    its states in a report.
+    """A client, a scope or a server. `id` is unique and plain ASCII; `lines` are details, the most important first; `badges`
+    are its states in a report.
     """
 
     id: str
@@ -68,15 +68,15 @@ class Node:
 
     @property
     def title(self) -> str:
-        """All that is known of the node in one text."""
+        """All details of the node in one text."""
         more = "; ".join((*self.lines, *(badge.title for badge in self.badges)))
         return ": ".join(part for part in (f"{self.kind} {self.name}", more) if part)
 
 
 @dataclass(frozen=True)
 class Edge:
-    """From one node to another, by their ids. `label` is shown beside it where it says what the kind doesn't; `style` is the
-    name of the colour of its state in a report.
+    """An edge between two nodes, by their ids. `label` is shown if it adds to the kind; `style` is the name of the colour of
+    its state in a report.
     """
 
     source: str
@@ -106,7 +106,7 @@ class Graph:
 
     @property
     def summary(self) -> str:
-        """A description of the diagram, for people who can't see it."""
+        """A description of the diagram, for people who cannot see it."""
         counts = [counted(len(self.of(kind)), kind.value) for kind in NodeKind]
         lines = {kind: sum(edge.kind is kind for edge in self.edges) for kind in EdgeKind}
         edges = [f"{counted(number, 'line')} '{kind}'" for kind, number in lines.items() if number]
@@ -116,15 +116,15 @@ class Graph:
 
 
 def shortened(text: str, most: int = 80) -> str:
-    """A text of at most `most` characters, for labels that a layout doesn't cut itself."""
+    """A text of at most `most` characters, for labels that a layout does not shorten itself."""
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}\u2026"
 
 
 def build_graph(desired: DesiredState, targets: Sequence[str] = ()) -> Graph:
     """The graph of a desired state.
 
-    `targets` are globs for addresses, with their server or without: what they match is shown with everything that it is
-    joined to. A graph without nodes means that they match nothing.
+    `targets` are globs for addresses, with or without their server: matching objects are shown with everything connected to
+    them. A graph without nodes means that nothing matches.
     """
     maker = _Maker(desired, targets)
     nodes = tuple(maker.nodes())
@@ -134,12 +134,12 @@ def build_graph(desired: DesiredState, targets: Sequence[str] = ()) -> Graph:
 
 @dataclass(frozen=True)
 class _Maker:
-    """Selects what is shown, then makes nodes and edges of it."""
+    """Selects what is shown and builds its nodes and edges."""
 
     desired: DesiredState
     targets: Sequence[str]
 
-    # -- what there is ------------------------------------------------------------------------------------------------
+    # -- objects ------------------------------------------------------------------------------------------------------
 
     @cached_property
     def _clients(self) -> Mapping[str, Client]:
@@ -147,7 +147,7 @@ class _Maker:
 
     @cached_property
     def _scopes(self) -> Mapping[str, Scope]:
-        """The scopes; of several forms the one with resources, which is that of a resource server."""
+        """The scopes; if their forms differ, the one with resources, which is that of a resource server."""
         found: dict[str, Scope] = {}
         for address, value in self.desired.objects.items():
             if isinstance(value, Scope) and len(value.model_fields_set) >= len(
@@ -158,7 +158,7 @@ class _Maker:
 
     @cached_property
     def _revocations(self) -> Mapping[str, Mapping[str, list[tuple[str, Revocation]]]]:
-        """By client and id: the servers on which the entry falls, and what it does there."""
+        """By client and id: the servers of the revocation, and its effect there."""
         found: dict[str, dict[str, list[tuple[str, Revocation]]]] = {}
         for address, value in self.desired.objects.items():
             if isinstance(value, Revocation):
@@ -188,7 +188,7 @@ class _Maker:
     def _absent(self) -> frozenset[tuple[Kind, str]]:
         return frozenset((address.kind, address.name) for address in self.desired.absent)
 
-    # -- what is shown ------------------------------------------------------------------------------------------------
+    # -- selection ----------------------------------------------------------------------------------------------------
 
     @cached_property
     def _hit(self) -> frozenset[tuple[Kind, str]]:
@@ -243,7 +243,7 @@ class _Maker:
 
     @cached_property
     def _trusts(self) -> tuple[tuple[str, str, str], ...]:
-        """Who trusts whom, and how."""
+        """The trust between servers, and its kind."""
         return tuple(
             (address.server, value.authorization_server, value.via)
             for address, value in self.desired.objects.items()
@@ -295,12 +295,12 @@ class _Maker:
         return Node(id, NodeKind.SERVER, name, tuple(lines))
 
     def edges(self, ids: Mapping[tuple[NodeKind, str], str]) -> Iterator[Edge]:
-        """Associations, then what scopes open, then trust, each by its ends."""
+        """Associations, then resources of scopes, then trust, each sorted by its ends."""
         everywhere = {server for servers in self._pairs.values() for server in servers}
         for client, scope in sorted(self._shown_pairs):
             on = sorted(self._pairs[client, scope])
             label = f"on {', '.join(on)}" if set(on) != everywhere else ""
-            title = f"{client} may ask for {scope}" + (f" {label}" if label else "")
+            title = f"{client} may request {scope}" + (f" {label}" if label else "")
             yield Edge(ids[NodeKind.CLIENT, client], ids[NodeKind.SCOPE, scope], EdgeKind.MAY_ASK, title, label)
         for scope, server in sorted(self._opens):
             if scope in self._shown_scopes and server in self._shown_servers:

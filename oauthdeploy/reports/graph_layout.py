@@ -1,6 +1,6 @@
-"""Where things stand in the picture: three columns, ordered so that few lines cross. Pure numbers, the same for equal graphs.
+"""The layout of the diagram: three columns, ordered so that few lines cross. Pure numbers, equal for equal graphs.
 
-Widths are reckoned for a monospaced font, in which a character takes 0.6 of its size everywhere.
+Widths assume a monospaced font, in which the width of a character is 0.6 of the font size.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WIDTHS: Final = {NodeKind.CLIENT: 250, NodeKind.SCOPE: 270, NodeKind.SERVER: 250
 _BETWEEN: Final = 150
 _FAR_BETWEEN: Final = 240
 _MANY: Final = 20
-"""From so many nodes in a column on, boxes hold one line besides the name, and lines have more room to turn."""
+"""With this many nodes in a column, boxes have only one line besides the name, and edges get more room."""
 
 _TRUST_ROOM: Final = 110
 _SWEEPS: Final = 8
@@ -40,7 +40,7 @@ _PREFERRED: Final = " .-_/:@,"
 
 @dataclass(frozen=True)
 class Box:
-    """A node with its place (upper left corner), size, and the texts that fit into it."""
+    """A node with its upper left corner, size, and the texts that fit into it."""
 
     node: Node
     x: float
@@ -64,7 +64,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Layout:
-    """The whole picture, in pixels. `columns` are the places of the headings."""
+    """The whole diagram, in pixels. `columns` are the positions of the headings."""
 
     width: float
     height: float
@@ -96,7 +96,9 @@ def lay_out(graph: Graph) -> Layout:
 
 
 def _ordered(graph: Graph) -> dict[NodeKind, list[Node]]:
-    """The nodes of each column from top to bottom: moved to the middle of their neighbours until that crosses no fewer lines."""
+    """The nodes of each column from top to bottom, moved to the middle of their neighbours until no more crossings
+    disappear.
+    """
     order = {kind: list(graph.of(kind)) for kind in NodeKind}
     near = _neighbours(graph)
     best, least = {kind: list(nodes) for kind, nodes in order.items()}, _crossings(graph, order)
@@ -129,7 +131,7 @@ def _middle(node: Node, near: Mapping[str, Sequence[str]], place: Mapping[str, f
 
 
 def _crossings(graph: Graph, order: Mapping[NodeKind, Sequence[Node]]) -> int:
-    """How many pairs of lines cross: inversions, counted with a binary indexed tree for each pair of columns."""
+    """The number of crossing pairs of edges: inversions, counted with a binary indexed tree for each pair of columns."""
     place = {node.id: index for nodes in order.values() for index, node in enumerate(nodes)}
     total = 0
     for kind in (EdgeKind.MAY_ASK, EdgeKind.OPENS):
@@ -153,7 +155,7 @@ def _sum(tree: Sequence[int], at: int) -> int:
     return found
 
 
-# -- places -------------------------------------------------------------------------------------------------------------
+# -- positions ----------------------------------------------------------------------------------------------------------
 
 
 def _port_counts(graph: Graph) -> dict[str, int]:
@@ -190,7 +192,9 @@ def _bottom(boxes: Sequence[Box]) -> float:
 
 
 def _positioned(graph: Graph, stacks: Mapping[NodeKind, Sequence[Box]], bottom: float) -> Iterator[Box]:
-    """The boxes at their heights: the fullest column stands as it is, the others beside what they are joined to."""
+    """The boxes at their heights: the fullest column is stacked evenly, the boxes of the others are placed beside their
+    neighbours.
+    """
     near = _neighbours(graph)
     fullest = max(NodeKind, key=lambda kind: _bottom(stacks[kind]))
     centres = {box.node.id: box.y + box.height / 2 for box in stacks[fullest]}
@@ -206,7 +210,7 @@ def _positioned(graph: Graph, stacks: Mapping[NodeKind, Sequence[Box]], bottom: 
 def _beside(
     boxes: Sequence[Box], near: Mapping[str, Sequence[str]], centres: Mapping[str, float], bottom: float
 ) -> Iterator[Box]:
-    """The boxes of a column, in their order, each as near to the middle of its neighbours as the others leave room for."""
+    """The boxes of a column, in their order, each as near to the middle of its neighbours as possible."""
     heights: list[float] = []
     free: float = HEAD
     for box in boxes:
@@ -223,7 +227,7 @@ def _beside(
 
 
 def _routes(graph: Graph, boxes: Sequence[Box]) -> Iterator[Route]:
-    """Lines leave and enter a box at places of their own, in the order of their other ends."""
+    """Edges leave and enter a box at separate points, in the order of their other ends."""
     by_id = {box.node.id: box for box in boxes}
     leaving: dict[str, list[Edge]] = {}
     entering: dict[str, list[Edge]] = {}
@@ -256,7 +260,9 @@ def _ports(box: Box, edges: Sequence[Edge], other: Callable[[Edge], float]) -> I
 
 
 def fitted(text: str, width: float, size: float, most: int) -> list[str]:
-    """A text in at most `most` lines of a width in pixels, broken at its joints where it has some; what is too long is cut."""
+    """A text in at most `most` lines of a width in pixels, broken at separators if it has some, and shortened if it is too
+    long.
+    """
     room = max(4, int(width / (size * _EM)))
     rest = visible(text)
     lines: list[str] = []
@@ -277,7 +283,7 @@ def fitted(text: str, width: float, size: float, most: int) -> list[str]:
 
 
 def _head(text: str, room: int) -> str:
-    """The longest start of a text that takes at most `room` columns; at least one character."""
+    """The longest prefix of a text that takes at most `room` columns; at least one character."""
     taken = 0
     for index, char in enumerate(text):
         taken += cells(char)

@@ -1,8 +1,8 @@
 """The graph as Mermaid, which forges draw in Markdown.
 
-Names are texts of others, and Mermaid reads directives (`%%{`), HTML and Markdown in labels. So all but letters, digits and a few
-harmless signs is written as an entity (`#35;`), which Mermaid turns back after that. It looks for icons (`fa:fa-car`), formulas
-(`$$`) and `\\n` only then, so that those are parted by a character without width (U+2060, word joiner).
+Names are untrusted, and Mermaid interprets directives (`%%{`), HTML and Markdown in labels. So every character except
+letters, digits and a few harmless signs is written as an entity (`#35;`), which Mermaid decodes afterwards. It then looks for
+icons (`fa:fa-car`), formulas (`$$`) and `\\n`, so these are split by a zero-width character (U+2060, word joiner).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from oauthdeploy.reports.formatting import visible
 from oauthdeploy.reports.graph import EdgeKind, Graph, Mark, Node, NodeKind, shortened
 
 MOST_EDGES: Final = 500
-"""What Mermaid draws unless it is configured for more; a document can't change that."""
+"""Mermaid's default limit of edges, which a document cannot change."""
 
 MOST_TEXT: Final = 50_000
-"""Characters that Mermaid reads unless it is configured for more."""
+"""Mermaid's default limit of characters."""
 
 _LATE: Final = re.compile(r"\$(?=\$)|\\(?=n)|:(?=fa-)")
-"""The first halves of what Mermaid replaces after it has turned entities back."""
+"""The first halves of what Mermaid replaces after it has decoded entities."""
 
 _PLAIN: Final = frozenset(" ,._-/")
 _SHAPES: Final = {NodeKind.CLIENT: ("(", ")"), NodeKind.SCOPE: ("[", "]"), NodeKind.SERVER: ("[(", ")]")}
@@ -69,6 +69,6 @@ def _node(node: Node) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A text that Mermaid shows as it is."""
+    """A text that Mermaid shows unchanged."""
     parted = _LATE.sub("\\g<0>\u2060", visible(text))
     return "".join(char if char.isalnum() or char in _PLAIN else f"#{ord(char)};" for char in parted)

@@ -1,7 +1,7 @@
-"""The graph as SVG: one file without scripts, fonts or anything from the network, readable in light and dark.
+"""The graph as SVG: one file without scripts, fonts or network access, readable in light and dark mode.
 
-Each node and line has its full text as a title, which browsers show and screen readers read. Colours follow the reader's
-`prefers-color-scheme`; what colour says is said by a dash or a word too.
+Each node and edge has its full text as a title, which browsers show and screen readers read. Colours follow the reader's
+`prefers-color-scheme`; whatever a colour means, a dash or a word says too.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _HUES: Final = (
     ("#7d4e00", "#e3b341"),
     ("#424a53", "#b1bac4"),
 )
-"""Colours of lines on a light and on a dark ground, each at a contrast of 4.5 or more."""
+"""Colours of edges on a light and on a dark background, each with a contrast of at least 4.5."""
 
 _MARKS: Final = {Mark.CUT_OFF: "cut", Mark.ABSENT: "gone"}
 _LEGEND: Final = 44
@@ -53,7 +53,7 @@ _STATES: Final = {
     "revoke": ("#a40e26", "#ff7b72"),
     "faint": ("#59636e", "#9198a1"),
 }
-"""Colours of states on a light and on a dark ground."""
+"""Colours of states on a light and on a dark background."""
 
 _BADGE_SIZE: Final = 10
 
@@ -67,12 +67,12 @@ def svg_text(graph: Graph) -> str:
 
 
 def svg_inline(graph: Graph) -> str:
-    """The graph as a part of an HTML page that has `svg_rules()` among its own styles."""
+    """The graph as part of an HTML page whose styles include `svg_rules()`."""
     return ET.tostring(_drawing(graph), encoding="unicode", short_empty_elements=True)
 
 
 def svg_rules() -> str:
-    """The styles of a graph in a page whose `color-scheme` says whether it is light or dark."""
+    """The styles of a graph in a page that sets `color-scheme`."""
     lines = "".join(f".odg .h{n}{{--line:light-dark({light},{dark})}}" for n, (light, dark) in enumerate(_HUES))
     states = "".join(f".odg .s-{name}{{--line:light-dark({light},{dark})}}" for name, (light, dark) in _STATES.items())
     return f"""
@@ -182,7 +182,7 @@ def _add_box(root: ET.Element, box: Box, hues: Mapping[str, int]) -> None:
 
 
 def _add_badges(group: ET.Element, box: Box, y: float) -> None:
-    """The states of a node, a badge for each side, as many as fit."""
+    """The states of a node as badges, one for each side, as many as fit."""
     x = box.x + PADDING + 2
     for index, badge in enumerate(box.node.badges):
         room = box.x + box.width - PADDING - x
@@ -206,7 +206,7 @@ def _add_text(group: ET.Element, style: str, x: float, y: float, text: str) -> N
 def _add_route(lines: ET.Element, route: Route, graph: Graph, hues: Mapping[str, int]) -> None:
     edge = route.edge
     trusts = edge.kind is EdgeKind.TRUSTS
-    # A line has the colour of the client that it comes from, or of the server that it leads to.
+    # An edge has the colour of the client where it starts, or of the server where it ends.
     style = "trust" if trusts else f"h{hues.get(edge.source, hues.get(edge.target))}"
     cut = " cut" if graph.by_id[edge.source].mark is Mark.CUT_OFF and not edge.style else ""
     told = f" told s-{edge.style}" if edge.style else ""
@@ -214,7 +214,7 @@ def _add_route(lines: ET.Element, route: Route, graph: Graph, hues: Mapping[str,
     ET.SubElement(group, "title").text = visible(edge.title)
     x1, y1, x2, y2 = route.x1, route.y1, route.x2, route.y2
     bend = 34 + min(40.0, abs(y2 - y1) / 12)
-    # Trust leads back to the right of its own column; all else turns half-way to the next one.
+    # Trust edges return to the right of their own column; others turn half-way to the next one.
     half = (x2 - x1) / 2
     bends = (x1 + bend, x2 + bend, x2 + 7) if trusts else (x1 + half, x2 - half, x2 - 5)
     numbers = [_number(value) for value in (x1, y1, bends[0], y1, bends[1], y2, bends[2], y2)]
@@ -229,11 +229,11 @@ def _add_route(lines: ET.Element, route: Route, graph: Graph, hues: Mapping[str,
 
 
 def _add_legend(root: ET.Element, graph: Graph, layout: Layout) -> None:
-    """What the marks mean that occur in the picture."""
+    """The legend: the meaning of the signs in the diagram."""
     y = layout.height + 14
     x: float = MARGIN
     marks = {node.mark for node in graph.nodes}
-    entries = [("route", "client may ask for scope, scope opens services on server")]
+    entries = [("route", "client may request scope, scope opens services on server")]
     entries += (
         [("route trust", "resource server trusts authorization server")]
         if any(e.kind is EdgeKind.TRUSTS for e in graph.edges)
@@ -248,5 +248,5 @@ def _add_legend(root: ET.Element, graph: Graph, layout: Layout) -> None:
 
 
 def _number(value: float) -> str:
-    """A number without needless digits, the same everywhere."""
+    """A number without needless digits, the same on every machine."""
     return f"{value:.1f}".rstrip("0").rstrip(".")

@@ -1,4 +1,4 @@
-"""A journal for people: who ran what and when, then each change with its end."""
+"""A journal for people: who ran what and when, then each change with its outcome."""
 
 from __future__ import annotations
 

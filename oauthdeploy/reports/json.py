@@ -1,4 +1,4 @@
-"""The same values for machines: JSON documents with a format name, stable keys and no secret."""
+"""Reports for machines: JSON documents with a format name, stable keys and no secrets."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ from oauthdeploy.reports.ping import ServerAnswer
 
 _HASH: Final = "\\u0023"
 VERSION: Final = "1.0"
-"""Raised in its second part for additions, in its first for anything that an older reader would misread."""
+"""The minor version is raised for additions, the major version for changes that an older reader would misread."""
 
 
 def to_text(document: Mapping[str, Any]) -> str:
-    """The document as UTF-8 JSON text, two spaces deep; what a terminal or a build server would obey or hide is escaped."""
+    """The document as UTF-8 JSON text, indented by two spaces; characters that a terminal or build server would interpret or
+    hide are escaped.
+    """
     text = disarmed(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False), hash_sign=_HASH)
     if text.replace("\n", "").isprintable():
         return f"{text}\n"
@@ -33,7 +35,7 @@ def to_text(document: Mapping[str, Any]) -> str:
 
 
 def to_line(document: Mapping[str, Any]) -> str:
-    """The document as a line of JSON in ASCII, so that nothing in it can break a line or be obeyed."""
+    """The document as a line of JSON in ASCII, so that nothing in it can break the line or be interpreted."""
     return disarmed(json.dumps(document, ensure_ascii=True, separators=(",", ":")), hash_sign=_HASH) + "\n"
 
 
@@ -43,7 +45,7 @@ def render_json(report: Report) -> str:
 
 
 def document_of(report: Report) -> Document:
-    """The published document: that of the plan, apply or drift that the report was built from, else one of its own."""
+    """The published document: that of the plan, apply or drift behind the report, or else one for the report itself."""
     subject = report.subject
     if isinstance(subject, Plan):
         return plan_document(subject)
@@ -64,7 +66,7 @@ def export_document(
     unread: Sequence[Unread],
     findings: Diagnostics,
 ) -> Document:
-    """What `export -o json` writes: the files, by name with whether they change, and what they leave out."""
+    """The document of `export -o json`: the files by name, whether they change, and what they leave out."""
     return {
         "format": "oauthdeploy/export",
         "format_version": VERSION,
@@ -78,7 +80,7 @@ def export_document(
 
 
 def comparison_document(report: Report) -> Document:
-    """What `compare -o json` prints: in fields, before is the first side and after the second, in words."""
+    """The document of `compare -o json`: in fields, before is the first side and after the second, in words."""
     return {
         "format": "oauthdeploy/comparison",
         "format_version": VERSION,
@@ -103,7 +105,7 @@ def _difference(item: Item) -> Document:
 
 
 def field_words(field: Field) -> Document:
-    """A field in words; a list stays one, and null is the absence of a value."""
+    """A field in words; lists stay lists, and null is the absence of a value."""
     return {"path": field.path, "before": _words(field.before), "after": _words(field.after)}
 
 
@@ -116,7 +118,7 @@ def _words(value: Value | None) -> str | list[str] | None:
 def validation_document(
     files: Sequence[str], diagnostics: Diagnostics, *, valid: bool, unread: Sequence[Unread] = ()
 ) -> Document:
-    """What `validate -o json` prints."""
+    """The document of `validate -o json`."""
     return {
         "format": "oauthdeploy/validation",
         "format_version": VERSION,
@@ -130,7 +132,7 @@ def validation_document(
 
 
 def error_document(error: OAuthDeployError) -> Document:
-    """An error, for a command that could not make the document that it prints."""
+    """The document of a command that failed."""
     found: Document = {
         "format": "oauthdeploy/error",
         "format_version": VERSION,
@@ -156,7 +158,7 @@ def _error(error: OAuthDeployError) -> Document:
 
 
 def apply_document(report: ApplyReport) -> Document:
-    """What `apply -o json` prints: each change with its end."""
+    """The document of `apply -o json`: each change with its outcome."""
     return {
         "format": "oauthdeploy/apply",
         "format_version": VERSION,
@@ -192,7 +194,7 @@ def _outcome(outcome: Outcome) -> Document:
 
 
 def ping_document(answers: Sequence[ServerAnswer]) -> Document:
-    """What `ping -o json` prints."""
+    """The document of `ping -o json`."""
     return {
         "format": "oauthdeploy/ping",
         "format_version": VERSION,

@@ -1,13 +1,13 @@
 """A report as JUnit XML, for pipelines that show test reports.
 
-The run itself is a case, which fails where the command does, so that a report is never empty: some viewers take an empty one
-for a broken run. Each object of each server is a case: a difference or a change that failed fails it, a change that is planned
-or was made passes, what was not tried or can't be compared is skipped. Each finding is a case, named by the rule and the
-object, not by the line, so that it stays the same case when lines move; an error fails its case, a warning and an information
-pass, with their text as output.
+The run itself is a case that fails if the command fails, so that a report is never empty: some viewers treat an empty one as
+a broken run. Each object of each server is a case: it fails for a difference or a failed change, passes for a change that is
+planned or was made, and is skipped if the change was not tried or the object cannot be compared. Each finding is a case,
+named by its rule and object and not by its line, so that it stays the same case when lines move; an error fails its case, a
+warning or an information passes with its text as output.
 
-Viewers tell cases apart by class and name (GitLab) and show the text of a failure rather than its `message`, so both hold all
-of it. `file` and `line` are read by those that annotate a pull request.
+Viewers distinguish cases by class and name (GitLab) and show the text of a failure rather than its `message`, so both have
+the full text. Viewers that annotate pull requests read `file` and `line`.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def render_junit(report: Report) -> str:
 
 
 def _stop_findings(report: Report) -> Iterator[Diagnostic]:
-    """Safety stops: a rule that is lifted for this run doesn't fail it."""
+    """Safety stops: a rule that is lifted for this run does not fail its case."""
     for stop in report.stops:
         yield replace(stop.finding, severity=Severity.WARNING) if stop.lifted else stop.finding
 
 
 def _run_suite(report: Report) -> ET.Element:
-    """The suite of the run itself: one case that says how it stands."""
+    """The suite of the run itself: one case with the overall status."""
     command = report.run.value
     suite = ET.Element("testsuite", {"name": f"oauthdeploy {command}"})
     case = ET.SubElement(suite, "testcase", {"classname": command, "name": _CLAIMS[report.run], "time": "0"})
@@ -75,7 +75,7 @@ def _run_suite(report: Report) -> ET.Element:
 
 
 def _server_suite(report: Report, server: str) -> ET.Element:
-    """A case for each object of a server. What is only planned or was done passes, what differs or failed fails."""
+    """A case for each object of a server. Planned and completed changes pass, differences and failed changes fail."""
     suite = ET.Element("testsuite", {"name": _clean(server)})
     for row in report.rows:
         item = row.items.get(server)
@@ -159,5 +159,5 @@ def _counted(suite: ET.Element) -> ET.Element:
 
 
 def _sums(suites: Sequence[ET.Element]) -> dict[str, str]:
-    """The sums of the whole report; Jenkins' schema knows no `skipped` here."""
+    """The totals of the report; Jenkins' schema has no `skipped` here."""
     return {name: str(sum(int(suite.attrib[name]) for suite in suites)) for name in ("tests", "failures", "errors")}

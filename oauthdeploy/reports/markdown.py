@@ -1,12 +1,12 @@
 """A report as Markdown for a comment on a pull request.
 
-Fits what forges take, 65,536 characters on GitHub. What doesn't fit is cut at the end of the findings, of the table and of the
-details, and each says how much it leaves out; the counts stand first and are never cut.
+It fits into the limit of forges, 65,536 characters on GitHub. If it is too long, the findings, the table and the details are
+shortened at their ends, and each says how much it omits; the counts come first and are never omitted.
 
 Names and values come from live servers and may be hostile. They are escaped by character references, which CommonMark never
-takes for structure (section 2.5) and which hold in HTML too; what notifies people or becomes a link where it stands in running
-text (`@name`, `#1`, `https://`) is broken by a zero-width space. Values stand in `<code>`, in which forges neither notify nor
-link, and fields in a fence that is longer than any run of backticks in them.
+treats as structure (section 2.5) and which also work in HTML. Text that would notify people or become a link (`@name`, `#1`,
+`https://`) is split by a zero-width space. Values are in `<code>`, where forges neither notify nor link, and fields in a
+fence that is longer than any run of backticks in them.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ LIMIT: Final = 65_536
 
 _LEAST: Final = 4_000
 _RESERVE: Final = 600
-"""Characters kept free for the lines that say what was left out."""
+"""Characters reserved for the lines that say what was omitted."""
 
 _MOST_NAMES: Final = 1_500
-"""Characters of all names in remarks together."""
+"""The limit of characters for all names in remarks together."""
 
 _MOST_TEXT: Final = 600
-"""Characters of one text; the other forms have all of it."""
+"""The limit of characters for one text; other formats have the full text."""
 
 _SIGNS: Final = {Verdict.CLEAN: "✅", Verdict.WAITING: "🔶", Verdict.FAILED: "❌"}
 _LEVELS: Final = {Severity.ERROR: "❌", Severity.WARNING: "⚠️", Severity.INFO: "ℹ️"}
 _SPECIAL: Final = re.compile(r"[\\`*_\[\]<>&|~#@$^!{}]|(?<=www)\.|:(?=//)", re.IGNORECASE)
 _LIVELY: Final = "@#:."
-"""What could notify or link in running text, although it is no structure."""
+"""Characters that could notify or link in running text although they are not structure."""
 
 _AT_START: Final = re.compile(r"^([0-9]*)([-+=.)])")
 
 
 def text(words: str) -> str:
-    """Running text that is text and nothing else."""
-    # What would begin a list, a rule or a heading at the start of a line.
+    """Running text without any markup."""
+    # Characters that would start a list, a rule or a heading at the start of a line.
     return _AT_START.sub(lambda found: f"{found[1]}&#{ord(found[2])};", _escaped(words, "&#8203;"), count=1)
 
 
@@ -74,20 +74,20 @@ def _cut(words: str) -> str:
 
 @dataclass(frozen=True)
 class _Part:
-    """A part of the page that can be cut: pieces between a head and a tail, and a word for what is left out."""
+    """A part of the page that can be shortened: pieces between a head and a tail, and a noun for what is omitted."""
 
     head: str
     pieces: tuple[str, ...]
     tail: str
     noun: str
     share: float
-    """How much of the room that is left this part may take where not everything fits."""
+    """The share of the remaining room for this part if not everything fits."""
 
     def size(self) -> int:
         return len(self.head) + len(self.tail) + sum(map(len, self.pieces)) if self.pieces else 0
 
     def fitted(self, room: int) -> str:
-        """As many pieces as there is room for."""
+        """As many pieces as fit."""
         if not self.pieces:
             return ""
         left = room - len(self.head) - len(self.tail)
@@ -107,7 +107,7 @@ class _Part:
 def render_markdown(report: Report, limit: int = LIMIT) -> str:
     """The report in at most `limit` characters, of which at least 4,000 are needed."""
     made = _disarmed(_rendered(report, limit))
-    # Escapes take room, so a report that is full of them is made again with less of it.
+    # Escapes take room, so a report with many of them is rendered again with a lower limit.
     return made if len(made) <= limit else _disarmed(_rendered(report, 2 * limit - len(made)))
 
 
@@ -132,7 +132,7 @@ def _rendered(report: Report, limit: int) -> str:
 
 
 def _top(report: Report) -> str:
-    """The part that is never cut. By the comment at its start, a pipeline finds its previous comment."""
+    """The part that is never shortened. A pipeline finds its previous comment by the HTML comment at the start."""
     lines = [
         f"<!-- oauthdeploy {report.run.value} -->",
         f"### {_SIGNS[report.verdict]} {text(report.title)}",
@@ -150,7 +150,7 @@ def _top(report: Report) -> str:
 
 
 def _remarks(remarks: Sequence[Remark]) -> Iterator[str]:
-    """Remarks with as many of their names as text shows, and as there is room for."""
+    """Remarks with as many names as in text, if they fit."""
     room = _MOST_NAMES
     for remark in remarks[:10]:
         shown: list[str] = []
@@ -234,7 +234,7 @@ def _details(report: Report) -> _Part:
 
 
 def _order(report: Report) -> str:
-    """The steps of the two-sided order, where there is more than one."""
+    """The steps of the two-sided order, if there is more than one."""
     if len(report.steps) < 2:
         return ""
     steps = "".join(f"{number}. {text(step_text(step))}\n" for number, step in enumerate(report.steps, 1))

@@ -1,7 +1,7 @@
 """A report as lines of JSON (`schemas/line.v1.schema.json`), for tools that read a stream.
 
-One line says what it is, then come servers, items, findings and safety stops, and the last line sums up. An apply tells its
-events as they happen instead (`running.events`).
+The first line describes the report; servers, items, findings and safety stops follow, and the last line is a summary. An
+apply writes its events as they happen instead (`running.events`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ FORMAT: Final = "oauthdeploy/lines"
 
 
 def render_ndjson(report: Report) -> str:
-    """The report, a document a line, in ASCII, so that nothing in it can break a line or be obeyed by a terminal."""
+    """The report, one document on each line, in ASCII, so that nothing in it can break a line or be interpreted by a
+    terminal.
+    """
     return "".join(to_line(line) for line in lines_of(report))
 
 

@@ -1,7 +1,7 @@
-"""A report as findings, for formats that have nothing else: each row that needs attention becomes one.
+"""A report as findings, for formats that have only findings: each row that needs attention becomes one.
 
-A planned change is information, or a warning where its risk is medium or high; a difference of a look for drift or of a
-comparison is an error; a change that failed is one too. What was done as planned is no finding.
+A planned change is information, or a warning if its risk is medium or high. A difference in a drift report or a comparison
+is an error, and so is a failed change. A change that was made as planned is not a finding.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SUMMARIES: Final = {
     "unexpected": "The server has an object that the manifest does not name",
     "changed": "The server differs from the manifest",
     "sides-disagree": "Two sides disagree",
-    "cannot-compare": "A value can't be compared",
+    "cannot-compare": "A value cannot be compared",
     "unreadable": "A part of the server could not be read",
     "accepted": "A known difference is accepted",
 }
@@ -44,7 +44,7 @@ _ENDS: Final = {
 
 
 def results_of(report: Report) -> Iterator[Diagnostic]:
-    """Every finding, safety stop and row that asks for attention, as findings."""
+    """All findings, safety stops and rows that need attention, as findings."""
     yield from report.all_findings
     for stop in report.stops:
         yield replace(stop.finding, severity=Severity.WARNING) if stop.lifted else stop.finding
@@ -102,7 +102,7 @@ def reason_of(because: Diagnostic | None) -> str:
 
 
 def ends_of(row: Row) -> tuple[tuple[str, str], ...]:
-    """How the changes of a row ended, each end once, with the servers where the ends differ: `("failed", "login")`."""
+    """The outcomes of a row, without repetition, with the servers if they differ: `("failed", "login")`."""
     found: dict[str, list[str]] = {}
     for server, item in row.items.items():
         if item.end is not None:
@@ -111,7 +111,7 @@ def ends_of(row: Row) -> tuple[tuple[str, str], ...]:
 
 
 def item_text(item: Item) -> str:
-    """An item in lines: what and why, its fields, its notes."""
+    """An item in lines: its state and reason, its fields, its notes."""
     head = f"{item.state.word} {item.address}" + (f": {item.reason}" if item.reason else "")
     risk = (f"{item.risk} risk",) if item.risk >= Risk.MEDIUM else ()
     return "\n".join((head, *risk, *(field_line(field) for field in item.fields), *((item.note,) if item.note else ())))

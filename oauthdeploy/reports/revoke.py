@@ -1,4 +1,4 @@
-"""What a cut-off did, server by server, for people."""
+"""The result of a cut-off, server by server, for people."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CUT = ("cut-off", "nothing-to-do")
 
 
 def render_revoke(record: AuditRecord, look: Look, notes: Sequence[str] = ()) -> str:
-    """Each server with its end, the time until it was effective and what a token proved; then the count, and `notes`."""
+    """Each server with its outcome, the time until it took effect and what a token proved; then the count, and `notes`."""
     sheet = Sheet(look)
     for asked in record.asked:
         mine = [item for item in record.servers if item.revocation == asked.id]
@@ -49,7 +49,9 @@ def _wish(asked: AskedRecord) -> str:
 
 
 def _had_nothing(item: ServerRecord, asked: AskedRecord) -> bool:
-    """Whether a server had no token of a selection: a mistake in it looks the same, so this is not reported as cut off."""
+    """Whether a server had no token of a selection. A mistake in the selection looks the same, so this is not reported as
+    cut off.
+    """
     narrowed = any(one is not None for one in (asked.owner, asked.scope, asked.handles, asked.issued_before))
     counted_none = item.found is not None and item.found.tokens == 0
     return narrowed and not asked.block and item.state == "nothing-to-do" and counted_none

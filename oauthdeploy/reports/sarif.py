@@ -2,10 +2,10 @@
 changed lines of a pull request.
 
 Built as plain JSON: the typed Python libraries for it are either no longer maintained (sarif-om) or accept anything
-(sarif-pydantic), so neither would find a mistake of ours; tests hold the document against the schema instead.
+(sarif-pydantic), so neither would find a mistake; tests check the document against the schema instead.
 
-A finding keeps its identity when lines move: its fingerprint is made of the rule, the file, the object, the field and the words
-of the line, never of the line's number. Equal findings are told apart by their order.
+A finding keeps its identity when lines move: its fingerprint is computed from the rule, the file, the object, the field and
+the words of the line, but not from the line number. Equal findings are distinguished by their order.
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ def sarif_document(
 ) -> Document:
     """The findings of one run of `command` as a SARIF log.
 
-    `rules` explains the rules by id; one that it lacks is described by its first finding. `version` is that of the tool. A
-    finding without a place is shown at the top of the first of `files`, since forges refuse one without. Relative file names
-    start from the folder `base`; what lies below the folder `root`, the repository's, is named from there, so that a forge
-    finds it. Both are absolute paths; without them names stay as they are. `unread` is what could not be read, so that the
-    results are not all that there may be: the run is then not successful, and says why (section 3.20).
+    `rules` explains the rules by id; a missing one is described by its first finding. `version` is that of the tool. A
+    finding without a position is shown at the top of the first of `files`, because forges reject one without. Relative file
+    names start from the folder `base`; files below the repository's folder `root` are named from there, so that a forge
+    finds them. Both are absolute paths; without them names are unchanged. `unread` is what could not be read, so that the
+    results may be incomplete: the run is then not successful, and says why (section 3.20).
     """
     name_file = partial(_artifact, base=base, root=root)
     top = SourceSpan(files[0] if files else "-", 1, 1)
@@ -169,7 +169,7 @@ def _results(
 
 
 def _message(item: Diagnostic) -> str:
-    """What is wrong, then what to do; a viewer lists the first sentence."""
+    """The detail, then the fix; a viewer lists the first sentence."""
     return "\n".join(part for part in (f"{item.summary}.", item.detail, item.fix) if part)
 
 
@@ -183,7 +183,7 @@ def _location(item: Diagnostic, span: SourceSpan, name_file: NameFile) -> Docume
 
 
 def _artifact(file: str, *, base: str, root: str) -> dict[str, str]:
-    """A file as a URI: from the root of the repository where it is below that, else absolute."""
+    """A file as a URI: relative to the root of the repository if it is below that, otherwise absolute."""
     if file in ("", "-"):
         return {"uri": "stdin"}
     path = _normal(PurePath(base, file))

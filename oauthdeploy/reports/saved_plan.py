@@ -17,7 +17,7 @@ __all__ = ["NotAPlan", "check_document", "render_binding", "render_check", "rend
 
 
 def render_saved(saved: SavedPlan, look: Look) -> str:
-    """The plan as it was shown when it was made, and where it comes from."""
+    """The plan as it was shown when it was made, and its origin."""
     selection = saved.binding.selection if saved.binding else None
     partial = selection is not None and bool(selection.servers or selection.targets or selection.excludes)
     shown = render_text(plan_report(saved.plan, partial=partial), look)
@@ -25,7 +25,7 @@ def render_saved(saved: SavedPlan, look: Look) -> str:
 
 
 def render_binding(binding: Binding, look: Look) -> str:
-    """How the manifest was asked for, by which release, and where its secrets come from."""
+    """The options and the release that made the plan, and the origins of its secrets."""
     sheet = Sheet(look)
     request = binding.request
     files = [visible(file) for file in request.files]
@@ -75,14 +75,14 @@ def render_check(saved: SavedPlan, found: Comparison, look: Look) -> str:
 
 
 def in_place_line(in_place: int, total: int) -> str:
-    """How many changes of a saved plan are made already."""
+    """The number of changes of a saved plan that were already made."""
     if in_place == total:
         return "Every change of the saved plan is already in place."
     return f"{in_place:,} of {counted(total, 'change')} of the saved plan {'is' if in_place == 1 else 'are'} already in place."
 
 
 def check_document(saved: SavedPlan, found: Comparison) -> Document:
-    """What `show --check -o json` prints."""
+    """The document of `show --check -o json`."""
     return {
         "format": "oauthdeploy/check",
         "format_version": "1.0",

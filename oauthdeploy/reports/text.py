@@ -1,6 +1,6 @@
-"""A report for people, from the one value.
+"""A report as text, for people.
 
-Each object is shown once, with a column for each server, since what a reviewer asks is whether both sides go the same way:
+Each object is shown once, with a column for each server, because a reviewer wants to see whether both sides match:
 
      login  orders
        +      +     client/web-shop  missing                                oauthdeploy.yaml:38
@@ -32,7 +32,7 @@ _VERDICTS: Final = {Verdict.CLEAN: "good", Verdict.WAITING: "strong", Verdict.FA
 
 
 def render_text(report: Report, look: Look, *, shown: bool = False) -> str:
-    """The whole report. `shown`: the plan of an apply was shown before, so that only what happened is told."""
+    """The whole report. If `shown` is true, the plan of an apply was shown before, and only the outcomes follow."""
     sheet = Sheet(look)
     if not shown:
         _add_head(sheet, report)
@@ -50,14 +50,14 @@ def render_text(report: Report, look: Look, *, shown: bool = False) -> str:
 
 
 def render_last(report: Report, look: Look) -> str:
-    """The sentence that sums up, alone."""
+    """Only the summary sentence."""
     sheet = Sheet(look)
     _add_last(sheet, report)
     return sheet.text()
 
 
 def add_findings(sheet: Sheet, diagnostics: Diagnostics) -> None:
-    """Findings one below the other; information only where details are asked for."""
+    """All findings; information only if details are requested."""
     for item in diagnostics:
         if item.severity.rank < 2 or sheet.look.verbose:
             sheet.blank()
@@ -68,11 +68,11 @@ def _columns(report: Report, look: Look) -> Columns:
     return Columns.fitting(report.columns, (look.width or 120) // 3)
 
 
-# -- who takes part -----------------------------------------------------------------------------------------------------
+# -- servers ------------------------------------------------------------------------------------------------------------
 
 
 def _add_head(sheet: Sheet, report: Report) -> None:
-    """Title and servers; in front of a server the number of its column, where columns have numbers."""
+    """Title and servers, each with the number of its column if columns have numbers."""
     if report.run is Run.VALIDATE:
         return
     sheet.add(f"{report.lead} ", (report.name, "title"))
@@ -94,7 +94,7 @@ def _add_head(sheet: Sheet, report: Report) -> None:
             sheet.add(" " * indent, (server.url, "faint"), hang=indent)
 
 
-# -- what is found or done ----------------------------------------------------------------------------------------------
+# -- rows ---------------------------------------------------------------------------------------------------------------
 
 
 def _add_rows(sheet: Sheet, report: Report) -> None:
@@ -150,7 +150,7 @@ def _fields(sheet: Sheet, row: Row) -> Sequence[Field]:
 
 
 def place_text(place: SourceSpan | None) -> str:
-    """`file:line`, or nothing."""
+    """`file:line`, or ""."""
     return visible(f"{place.file}:{place.line}") if place is not None else ""
 
 
@@ -193,7 +193,7 @@ def _add_stops(sheet: Sheet, report: Report) -> None:
             sheet.add("  apply refuses until the rule is lifted: ", (f"--allow {stop.finding.rule}", "strong"), hang=4)
 
 
-# -- how it ended -------------------------------------------------------------------------------------------------------
+# -- outcomes -----------------------------------------------------------------------------------------------------------
 
 
 def _add_ends(sheet: Sheet, report: Report) -> None:

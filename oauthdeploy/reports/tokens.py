@@ -1,4 +1,4 @@
-"""Live tokens as a table and as a document: who has them, for what and until when, never the tokens themselves."""
+"""Live tokens as a table and as a document: their owners, scopes and expiry, never the tokens themselves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ _HEADS: Final = ("HANDLE", "CLIENT", "OWNER", "ISSUED", "UNTIL", "SCOPES")
 
 @dataclass(frozen=True)
 class TokenPage:
-    """One page of a list. `page` counts from 1; a `limit` of 0 is one page for all. `silent` servers don't list tokens."""
+    """One page of a list. `page` counts from 1; a `limit` of 0 puts everything on one page. `silent` servers cannot list
+    tokens.
+    """
 
     tokens: tuple[ListedToken, ...]
     page: int
@@ -30,7 +32,7 @@ class TokenPage:
 
     @property
     def pages(self) -> int:
-        """How many pages there are."""
+        """The number of pages."""
         return max(1, -(-len(self.tokens) // self.limit)) if self.limit else 1
 
     @property
@@ -41,7 +43,7 @@ class TokenPage:
 
 
 def render_tokens(page: TokenPage, look: Look) -> str:
-    """A table for each server, and how many there are."""
+    """A table for each server, and the number of tokens."""
     sheet = Sheet(look)
     for server in page.servers:
         mine = [item for item in page.shown if item.server == server]
@@ -50,7 +52,7 @@ def render_tokens(page: TokenPage, look: Look) -> str:
             sheet.add((visible(server), "name"))
             rows = [_HEADS, *(_row(item) for item in mine)]
             if all(item.token.owner in ("", item.client, item.token.client) for item in mine):
-                # With client credentials the owner is the client: a column would say nothing.
+                # With client credentials the owner is the client, so a column would add nothing.
                 rows = [(*row[:_OWNER], *row[_OWNER + 1 :]) for row in rows]
             _table(sheet, rows)
     sheet.blank()
@@ -86,7 +88,7 @@ def _row(item: ListedToken) -> Sequence[str]:
 
 
 def tokens_document(page: TokenPage) -> dict[str, Any]:
-    """What `tokens list -o json` prints."""
+    """The document of `tokens list -o json`."""
     return {
         "format": "oauthdeploy/tokens",
         "format_version": VERSION,

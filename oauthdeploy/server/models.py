@@ -63,7 +63,7 @@ class Client(Base):
 
 
 class ClientScope(Base):
-    """An association: this client may ask for this scope."""
+    """An association: this client may request this scope."""
 
     __tablename__ = "client_scope"
     client_id: Mapped[str] = mapped_column(ForeignKey("client.client_id", ondelete="CASCADE"), primary_key=True)

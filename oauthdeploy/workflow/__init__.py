@@ -5,34 +5,33 @@
     run_plan()      the same, then apply -> verify -> report
     detect_drift()  the same as a plan, reported as drift; a baseline (read_baseline) accepts what is known
     compare_live(), compare_environments()  two servers, or two environments -> what differs
-    look_for_drift()  a round of a watch: reports the servers that are down, and checks the others
+    look_for_drift()  one check of a watch: reports the servers that are down, and checks the others
     export_manifest()  live -> manifest, whose plan is empty
-    probe()         findings that take a look at the servers
-    adopt()         live objects that the manifest names -> marks of ownership, where servers hold them
+    probe()         findings that need the servers
+    adopt()         live objects that the manifest names -> marks of ownership, on servers that store them
     ping()          each server's product, version and account, and whether sign-in works
     make_bundle()   manifest -> the file that a server loads by itself
 
-    request_revocation(), request_token_deletion()  the words of `revoke` and `tokens delete` -> what to cut off
+    request_revocation(), request_token_deletion()  options of `revoke` and `tokens delete` -> what to cut off
     plan_revocation()  what to cut off -> what would be done
-    revoke()        what to cut off -> cut off on all servers that answer -> verify -> record
+    revoke()        what to cut off -> cut off on all servers that respond -> verify -> record
     record_revocation()  what was cut off -> the manifest's files
     list_tokens()   live tokens, never their values
 
     save_plan()     plan -> document, bound to its manifest and to what was live
     read_plan()     file -> saved plan
-    check_saved()   saved plan -> what has moved since
+    check_saved()   saved plan -> what has changed since
     run_saved()     saved plan -> the same plan, made again and compared -> apply -> verify -> report
 
-    run_resume()    journal -> what that run had planned and is still to do -> apply -> verify -> report
-    plan_rollback() journal -> the plan that takes it back
+    run_resume()    journal -> the rest of that run -> apply -> verify -> report
+    plan_rollback() journal -> the plan that undoes it
     run_rollback()  the same, then apply -> verify -> report
-    lock_holder()   who is applying now; break_lock() takes the lock of a dead run away
+    lock_holder()   who is applying now; break_lock() removes the lock of a dead run
 
-Every one that writes ends in `execution.carry_out`: the one way from a plan to a report.
+Every function that writes ends in `execution.carry_out`, the only way from a plan to a report.
 
-Errors are those of `core.errors`; each has the exit code that the command line leaves with. The names stand in
-`__init__.pyi`; each is imported when it is first used (PEP 562), so that checking a manifest doesn't wait for what applying a
-plan needs.
+Errors are those of `core.errors`; each has the exit code of the command line. The names are listed in `__init__.pyi`; each
+is imported on first use (PEP 562), so that checking a manifest does not load what applying a plan needs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Take over objects that already exist, and probe the servers for what a manifest alone can't show."""
+"""Adopts objects that already exist, and probes the servers for findings that the manifest alone cannot show."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from oauthdeploy.workflow.server_identity import identities
 
 @dataclass(frozen=True)
 class AdoptReport:
-    """What was found (`adoption`) and what became of the marks (`outcomes`, none where there was nothing to write); the safety
-    rules that were lifted (`allowed`), the `journal`, and what the manifest names that couldn't be read (`unread`).
+    """What was found (`adoption`) and the outcomes of the marks (`outcomes`, empty if there was nothing to write); the
+    lifted safety rules (`allowed`), the `journal`, and needed kinds that could not be read (`unread`).
     """
 
     adoption: Adoption
@@ -41,7 +41,7 @@ class AdoptReport:
 
 
 def probe(request: ManifestRequest, options: RunOptions | None = None) -> Diagnostics:
-    """Findings that take a look at the servers: what they can't hold, what can't be read, where the two sides disagree.
+    """Findings that need the servers: what they cannot hold, what cannot be read, and where the two sides disagree.
 
     Writes nothing. Raises what `make_plan` raises.
     """
@@ -58,9 +58,9 @@ def adopt(
 ) -> AdoptReport | None:
     """Show which live objects the manifest names, and mark as its own those that their server can hold a mark for.
 
-    `addresses` are globs; none means all. `confirm` is asked only where there is something to write (None: no question);
-    gives None when it said no. Raises what `make_plan` raises, SafetyStop for objects of another manifest, StalePlan for what
-    moved meanwhile, LockBusy, and UsageError for an address that matches nothing.
+    `addresses` are globs; none means all. `confirm` is called only if there is something to write (None: no question).
+    Returns None if it returned False. Raises what `make_plan` raises, SafetyStop for objects of another manifest, StalePlan
+    for objects that changed meanwhile, LockBusy, and UsageError for an address that matches nothing.
     """
     options = options or RunOptions()
     manifest = load(request, options)
@@ -68,7 +68,7 @@ def adopt(
         plan, live, _reports = plan_now(manifest, readers, options)
     names = Names(manifest.desired, live)
     _require_addresses(manifest.desired, names, addresses)
-    # Objects that the manifest doesn't name are nothing to adopt, so that it doesn't matter whether some are hidden.
+    # Only objects that the manifest names can be adopted, so it does not matter whether others are hidden.
     unread = tuple(item for item in selected(plan.unread, manifest.desired, addresses, (), names) if not item.hidden)
     found = adoption(manifest.desired, live, plan, driver_facts(), addresses)
     if found.plan.is_empty:

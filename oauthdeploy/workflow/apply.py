@@ -1,4 +1,4 @@
-"""Plan, apply and ping: from a manifest to a plan, from there to a report, and who the servers are."""
+"""Plan, apply and ping."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from oauthdeploy.workflow.planner import plan_now, with_findings
 
 
 def make_plan(request: ManifestRequest, options: RunOptions | None = None) -> tuple[Plan, Manifest]:
-    """Compare the manifest with the live servers and give the plan. Writes nothing: the transport refuses to.
+    """Compare the manifest with the live servers and return the plan. Writes nothing: the transport refuses to.
 
     Raises ManifestInvalid, Unreachable, Unauthorized, Forbidden, Unsupported.
     """
@@ -46,10 +46,10 @@ def run_plan(
 ) -> ApplyReport | None:
     """Plan, ask `confirm` (None: no question), then apply, verify and report.
 
-    Gives None when `confirm` said no. An empty plan is not asked about and writes nothing. `on_event` is called from worker
-    threads, one call at a time. Setting `stop` finishes the requests in flight and skips the rest.
+    Returns None if `confirm` returned False. An empty plan is not confirmed and writes nothing. `on_event` is called from
+    worker threads, one call at a time. Setting `stop` finishes the requests in flight and skips the rest.
 
-    Where a server does not respond, only the manifest's cut-offs are made, on the others (`cut_offs_first`).
+    If a server does not respond, only the manifest's cut-offs are made, on the other servers (`cut_offs_first`).
 
     Raises what `make_plan` raises, and SafetyStop, StalePlan, LockBusy.
     """
@@ -70,7 +70,7 @@ def run_plan(
 
 
 def planned(manifest: Manifest, readers: Mapping[str, Driver], options: RunOptions) -> Job:
-    """The plan of the whole manifest, with what earlier runs leave to say about secrets."""
+    """The plan of the whole manifest, with findings about secrets that earlier runs did not deliver."""
     plan, live, _reports = plan_now(manifest, readers, options)
     journals = state_folder(manifest, options) / JOURNALS
     lost = lost_secrets(journals, manifest.desired, live, plan, base=Path(manifest.base))
@@ -78,7 +78,8 @@ def planned(manifest: Manifest, readers: Mapping[str, Driver], options: RunOptio
 
 
 def ping(request: ManifestRequest, options: RunOptions | None = None) -> tuple[PingResult, ...]:
-    """Ask every server of the manifest who it is, and whether it accepts the credentials and shows what the manifest manages.
+    """Check every server of the manifest: its product, whether it accepts the credentials, and whether the account can read
+    what the manifest manages.
 
     Raises ManifestInvalid.
     """

@@ -1,4 +1,4 @@
-"""What is recorded of cut-offs: before the first write, after the last one, and when a later run lifts them."""
+"""The audit records of cut-offs: before the first write, after the last one, and when a later run lifts them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class AuditTrail:
         reason: str | None = None,
         ticket: str | None = None,
     ) -> Self:
-        """The trail in a file that can be written. Raises AuditFailed."""
+        """Open the audit file for writing. Raises AuditFailed."""
         account = account_name()
         blank = AuditRecord(
             version=1,
@@ -81,7 +81,7 @@ class AuditTrail:
         append(self.path, self._blank.model_copy(update={"at": utc_now()}))
 
     def finished(self, servers: tuple[ServerRecord, ...], report: ApplyReport | None, seconds: float) -> AuditRecord:
-        """Record and give what was done."""
+        """Record and return what was done."""
         return self._end(
             servers=servers,
             result=result_of(servers),
@@ -90,7 +90,7 @@ class AuditTrail:
         )
 
     def failed(self, asked: CutOff, error: OAuthDeployError, seconds: float) -> None:
-        """Record that it came to nothing."""
+        """Record that the cut-off failed."""
         self._end(servers=failed_records(asked, error), result="failed", seconds=round(seconds, 3))
 
     def lifted(self, servers: tuple[ServerRecord, ...], report: ApplyReport) -> None:
@@ -104,10 +104,10 @@ class AuditTrail:
 
 
 class PlannedCutOffs:
-    """The records of the cut-offs that a plan makes, and of those that it lifts; nothing is recorded of any other plan."""
+    """The records of the cut-offs that a plan makes and of those that it lifts; other plans have no records."""
 
     def __init__(self, manifest: Manifest, plan: Plan, live: LiveState, path: Path) -> None:
-        """Raises AuditFailed where there is something to record and the file can't be written."""
+        """Raises AuditFailed if there is something to record and the file cannot be written."""
         self._manifest, self._plan, self._live, self._path = manifest, plan, live, path
         self._asked = asked_in(plan, manifest.desired)
         wanted = {
@@ -146,6 +146,6 @@ class PlannedCutOffs:
             self._new(asked).lifted(servers, report)
 
     def failed(self, error: OAuthDeployError) -> None:
-        """Record that it came to nothing."""
+        """Record that the cut-off failed."""
         if self._trail is not None:
             self._trail.failed(self._asked, error, 0.0)

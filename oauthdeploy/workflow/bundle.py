@@ -1,4 +1,4 @@
-"""From a manifest to a file that a server loads by itself, without asking any server."""
+"""Builds from a manifest the file that a server loads by itself, without any request."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from oauthdeploy.workflow.connections import validate
 
 
 def make_bundle(request: ManifestRequest, server: str | None = None) -> tuple[str, bytes]:
-    """What stands on a server by the manifest, as the file that this kind of server loads; gives the server's name too.
+    """The desired state of a server as the file that this kind of server loads. Also returns the server's name.
 
-    `server` may be left out where the manifest has one such server. Equal manifests give equal bytes. Raises ManifestInvalid,
-    and UsageError for a server that isn't written or loads no files.
+    `server` may be omitted if the manifest has only one such server. Equal manifests give equal bytes. Raises
+    ManifestInvalid, and UsageError for a server that is not written to or loads no files.
     """
     manifest, findings = validate(request)
     if manifest is None:

@@ -1,4 +1,4 @@
-"""Compare two live servers, or what a manifest wants in two environments."""
+"""Compare two live servers, or two environments of a manifest."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ BASE = "-"
 def compare_live(
     request: ManifestRequest, left: str, right: str, options: RunOptions | None = None
 ) -> tuple[SidesCompared, Manifest]:
-    """What two servers of the manifest hold differently now. Writes nothing.
+    """The differences between two servers of the manifest. Writes nothing.
 
-    Raises what `make_plan` raises, and UsageError for servers that can't be compared.
+    Raises what `make_plan` raises, and UsageError for servers that cannot be compared.
     """
     if left == right:
         raise UsageError("A server cannot be compared with itself", fix="Name two servers.")
@@ -38,8 +38,8 @@ def compare_live(
 def compare_environments(
     request: ManifestRequest, left: str, right: str, options: RunOptions | None = None
 ) -> tuple[SidesCompared, Manifest]:
-    """Show the differences between two environments of the manifest, without any server; `-` is the manifest itself. Gives the
-    manifest of the second one, too. Raises ManifestInvalid and UsageError.
+    """The differences between two environments of the manifest, without any server; `-` is the manifest itself. Also returns
+    the manifest of the second one. Raises ManifestInvalid and UsageError.
     """
     if left == right:
         raise UsageError(

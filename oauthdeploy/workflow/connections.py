@@ -1,4 +1,4 @@
-"""From a request to a manifest as the options cut it, and to open drivers for its servers."""
+"""Loads a manifest, restricted by options, and opens drivers for its servers."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from oauthdeploy.workflow.options import RunOptions
 
 
 def validate(request: ManifestRequest) -> tuple[Manifest | None, Diagnostics]:
-    """Read and check a manifest without any server. Raises nothing: gives None and the findings when there are errors."""
+    """Read and check a manifest without any server. Raises nothing: returns None and the findings if there are errors."""
     drivers = driver_facts()
     manifest, diagnostics = load_manifest(request, drivers)
-    # A driver that is installed and can't be used is unknown to the manifest; why it can't is for its package's users to know.
+    # To the manifest, an installed driver that cannot be used is unknown; a finding says why it cannot be used.
     return manifest, diagnostics + driver_problems(drivers.missed)
 
 
@@ -32,7 +32,7 @@ def environment() -> Mapping[str, str]:
 
 
 def load(request: ManifestRequest, options: RunOptions) -> Manifest:
-    """The manifest as the options cut it. Raises ManifestInvalid, and UsageError for a server that it doesn't name."""
+    """The manifest, restricted by the options. Raises ManifestInvalid, and UsageError for a server that it does not name."""
     manifest, diagnostics = validate(request)
     if manifest is None:
         raise ManifestInvalid(diagnostics)
@@ -43,7 +43,7 @@ def load(request: ManifestRequest, options: RunOptions) -> Manifest:
 
 
 def narrowed(manifest: Manifest, options: RunOptions) -> Manifest:
-    """The manifest as the options cut it: fewer servers, other limits. Raises UsageError."""
+    """The manifest, restricted by the options: fewer servers, other limits. Raises UsageError."""
     desired = manifest.desired
     if options.servers:
         unknown = [name for name in options.servers if name not in desired.servers]
@@ -64,8 +64,8 @@ def narrowed(manifest: Manifest, options: RunOptions) -> Manifest:
 
 
 def prover_of(manifest: Manifest) -> Prover:
-    """What tries the tokens by which the manifest's revocations are proved."""
-    # Imported late: it brings the HTTP library, which offline commands don't need.
+    """The probe for the proof tokens of the manifest's revocations."""
+    # Imported here because offline commands do not need the HTTP library.
     from oauthdeploy.drivers.token_probe import HttpProver
 
     facts = driver_facts()
@@ -79,7 +79,7 @@ def prover_of(manifest: Manifest) -> Prover:
 
 @contextmanager
 def connected(manifest: Manifest, options: RunOptions, *, read_only: bool) -> Iterator[Mapping[str, Driver]]:
-    """The drivers of the servers to talk to, by server name, closed at the end of the block."""
+    """The drivers of the selected servers, by server name, closed at the end of the block."""
     facts = driver_facts()
     drivers: dict[str, Driver] = {}
     try:

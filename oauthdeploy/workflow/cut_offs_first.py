@@ -1,7 +1,8 @@
-"""Where a server does not respond, an apply still cuts off on the others what the manifest says must be cut off.
+"""If a server does not respond, an apply still makes the manifest's cut-offs on the others.
 
-Anything else waits until every server responds, because the order of work needs both sides. A cut-off only takes away, and a
-leaked secret does not wait.
+Everything else waits until all servers respond, because the order of work needs both sides. A cut-off only takes access
+away, and a leaked secret is an emergency, so it does not wait. RFC 7009 section 2.1 likewise requires a revocation to take
+effect immediately.
 """
 
 from __future__ import annotations

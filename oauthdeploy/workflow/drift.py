@@ -1,4 +1,4 @@
-"""Drift: how live differs from the manifest, measured against what is known and accepted."""
+"""Drift: differences between live state and manifest, with a baseline of accepted ones."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def detect_drift(
 ) -> tuple[DriftReport, Manifest]:
     """Compare the manifest with the live servers and classify the differences. Writes nothing.
 
-    `unnamed`: whether live objects count that the manifest doesn't name. `baseline` (see `read_baseline`) accepts known
-    differences until the day of each entry, by `today` (default: that of UTC). Raises what `make_plan` raises, and OtherServer
-    for a baseline of other servers.
+    `unnamed` says whether live objects that the manifest does not name count. `baseline` (see `read_baseline`) accepts known
+    differences until the expiry date of each entry, as of `today` (default: the date in UTC). Raises what `make_plan`
+    raises, and OtherServer for a baseline of other servers.
     """
     options = options or RunOptions()
     manifest = load(request, options)
@@ -61,10 +61,10 @@ def detect_drift(
 
 @dataclass(frozen=True)
 class DriftRound:
-    """One look of a watch, `begun` then, which took `seconds`.
+    """One check of a watch, which started at `begun` and took `seconds`.
 
-    `report` is about the servers that answered; None where there was none, or the `manifest` or the baseline can't be read.
-    `down` are the errors of the other servers by name, `error` is one that is about no server.
+    `report` covers the servers that responded; None if there were none, or if the `manifest` or the baseline cannot be read.
+    `down` are the errors of the other servers by name, `error` is one that concerns no server.
     """
 
     begun: datetime
@@ -76,15 +76,15 @@ class DriftRound:
 
     @property
     def complete(self) -> bool:
-        """True where everything could be looked at."""
+        """True if everything could be checked."""
         return self.report is not None and not self.down and not self.report.plan.unread
 
 
 def look_for_drift(
     request: ManifestRequest, options: RunOptions | None = None, *, unnamed: bool = True, baseline: str | None = None
 ) -> DriftRound:
-    """As `detect_drift`, for a look that is one of many: what goes wrong is part of the answer, and a server that is down
-    doesn't hide what is found on the others. `baseline` is a file's name, read anew. Raises nothing of `core.errors`.
+    """Like `detect_drift`, for a repeated check: errors are part of the result, and a server that is down does not hide
+    findings about the others. `baseline` is a file name; the file is read again each time. Raises nothing of `core.errors`.
     """
     seen: list[Manifest] = []
     options = replace(options or RunOptions(), on_manifest=seen.append)

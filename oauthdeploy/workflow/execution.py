@@ -1,9 +1,8 @@
-"""The one way from a plan to a report, for apply, saved plans, resume, rollback and revoke.
+"""Carries out plans, for apply, saved plans, resume, rollback and revoke.
 
-    lock -> look -> plan -> (review) -> ask -> require safety -> journal -> write -> verify -> report
+    lock -> read -> plan -> (review) -> confirm -> require safety -> journal -> write -> verify -> report
 
-Each caller brings how its plan is made; everything after that is the same for all. Revoke takes no lock: it begins at
-`carry_out`.
+Each caller makes its own plan; everything after that is the same for all. Revoke takes no lock and starts at `carry_out`.
 """
 
 from __future__ import annotations
@@ -39,10 +38,11 @@ Listener = Callable[[Event], None]
 class Job:
     """A plan that is ready to be carried out, and what it was made from.
 
-    `manifest` is the one whose desired state the plan brings about, for a rollback the inverse. `reviewed`: somebody approved
-    this very plan, so that every object is read again before its write. `in_place` are changes of a saved plan that were made
-    already. `resumes` and `undoes` name the journal of another run. `urgent`: a cut-off, which does what it can on the servers
-    that answer and proves the outcome itself; its journals go to a folder of their own. `records`: they go to the audit trail.
+    `manifest` is the one with the plan's desired state, for a rollback the inverse. `reviewed` is true if this very plan was
+    approved, so that every object is read again before its write. `in_place` are changes of a saved plan that were already
+    made. `resumes` and `undoes` name the journal of another run. `urgent` is true for a cut-off, which does what it can on
+    the servers that respond and verifies the outcome itself; its journals have a separate folder. `records` go to the audit
+    trail.
     """
 
     plan: Plan
@@ -66,7 +66,9 @@ def run_job(
     on_event: Listener | None = None,
     stop: threading.Event | None = None,
 ) -> ApplyReport | None:
-    """Take the lock, let `make` look at the servers and plan, and carry that out. Raises LockBusy and what `carry_out` raises."""
+    """Take the lock, let `make` read the servers and plan, and carry the plan out. Raises LockBusy and what `carry_out`
+    raises.
+    """
     stop = stop or threading.Event()
     with locked(manifest, options, stop) as holds_lock:
         with connected(manifest, options, read_only=True) as readers:
@@ -83,13 +85,13 @@ def carry_out(
     stop: threading.Event | None = None,
     holds_lock: Callable[[], bool] = lambda: True,
 ) -> ApplyReport | None:
-    """Ask, write with a journal, verify, report. Gives None when `confirm` said no; an empty plan writes nothing.
+    """Confirm, write with a journal, verify, report. Returns None if `confirm` returned False; an empty plan writes nothing.
 
     Raises SafetyStop, StalePlan, JournalFailed, DeliveryFailed and the servers' errors, all with nothing written.
     """
     plan, manifest = job.plan, job.manifest
     if not job.urgent:
-        # Also of a plan without changes: "no changes" is no success where something that is needed can't be there.
+        # A plan without changes is refused too: it is no success if a required object cannot exist.
         _require_no_errors(plan)
     if plan.is_empty:
         return ApplyReport(plan=plan, outcomes=(), verified=options.verify, in_place=job.in_place)
@@ -132,11 +134,13 @@ def carry_out(
 
 
 def _require_no_errors(plan: Plan) -> None:
-    """Refuse a plan with findings that no flag lifts: a server can't do what the manifest asks of it. Raises SafetyStop."""
+    """Refuse a plan with findings that no flag lifts, because a server does not support what the manifest requires. Raises
+    SafetyStop.
+    """
     errors = plan.diagnostics.errors
     if errors:
         raise SafetyStop(
-            "The plan can't be carried out",
+            "The plan cannot be carried out",
             detail="\n".join(f"[{item.rule}] {item.address} {item.detail or item.summary}" for item in errors),
             fix="Fix the findings of the plan. Nothing was written.",
         )

@@ -1,4 +1,4 @@
-"""Export: live servers to a manifest whose plan is empty, proved by making that plan before it is given out."""
+"""Export: live servers to a manifest whose plan is empty, verified by making that plan before the manifest is returned."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.planner import plan_now
 
 _ROUNDS: Final = 6
-"""How often what turns out not to be sayable is left out before the export gives up."""
+"""The number of attempts, each without the fields that a manifest turned out not to express, before the export fails."""
 
 _STAND_IN: Final = "export-checks-its-plan"
 """The placeholder for unknown secrets while the plan of an export is checked; it is never sent."""
 
 _TELLING: Final = 6
-"""Characters from which on a secret that is found in a text is more than a chance."""
+"""The length from which a secret that occurs in a text is no coincidence."""
 
 _SECTIONS: Final = {"scopes": Kind.SCOPE, "clients": Kind.CLIENT}
 
 
 class NotExported(OAuthDeployError):
-    """What the servers hold can't be brought into a manifest whose plan is empty."""
+    """The live objects cannot be exported to a manifest whose plan is empty."""
 
     rule = "not-exported"
 
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A file of the manifest: its text, and the text that it was made from. One that the export doesn't concern is as it was."""
+    """A file of the manifest: its text, and its original text. Files that the export does not affect are unchanged."""
 
     name: str
     text: str
@@ -63,16 +63,17 @@ class ExportedFile:
 
     @property
     def changed(self) -> bool:
-        """Whether the text differs from what it was made from."""
+        """Whether the text differs from the original."""
         return self.text != self.before
 
 
 @dataclass(frozen=True)
 class ExportReport:
     """`files` are those of the manifest, in order; `variables` the environment variables that new entries read, by name with
-    their purpose; `findings` what could not be said, and what rules say of the live objects. `holds_secret`: a text has a
-    secret that stands in the manifest itself, and must not be shown. `unread` are the kinds that could not be read. `omissions`
-    are what the export leaves out by object and field, which `findings` tell too; `beyond` says what it never looks at.
+    their purpose; `findings` say what could not be expressed, and what the rules find in the live objects. `holds_secret` is
+    true if a text contains a secret from the manifest itself and must not be shown. `unread` are the kinds that could not be
+    read. `omissions` are what the export leaves out by object and field, which `findings` report too; `beyond` says what is
+    never exported.
     """
 
     files: tuple[ExportedFile, ...]
@@ -85,19 +86,19 @@ class ExportReport:
 
     @property
     def changed(self) -> bool:
-        """Whether any file differs from what it was made from."""
+        """Whether any file differs from the original."""
         return any(file.changed for file in self.files)
 
 
 def export_manifest(
     request: ManifestRequest, options: RunOptions | None = None, wanted: ExportOptions | None = None
 ) -> ExportReport:
-    """Read the servers of a manifest (which needs version, name and servers only) and write what they hold into its text.
+    """Read the servers of a manifest (which needs only version, name and servers) and write the live objects into its text.
 
-    Of several files, each object goes into the one that has it, a new one into the last that has its section, else the first;
-    the others stay as they are, to the byte. Writes no file and to no server.
+    With several files, each object is written into the file that has it, a new one into the last file with its section, or
+    else the first; other files do not change by a byte. Writes no file and to no server.
 
-    Raises what `make_plan` raises, UsageError for servers that the manifest doesn't name, NotExported and NotChangeable.
+    Raises what `make_plan` raises, UsageError for servers that the manifest does not name, NotExported and NotChangeable.
     """
     options, wanted = options or RunOptions(), wanted or ExportOptions()
     sources, problems = read_sources(request)
@@ -107,7 +108,7 @@ def export_manifest(
 
 
 def _holds_secret(manifest: Manifest, text: str) -> bool:
-    """Whether a secret of the manifest can be read in a text. What is as short as a word proves nothing."""
+    """Whether a text contains a secret of the manifest. Secrets as short as a word do not count."""
     parts = (manifest.document, *manifest.credentials.values(), *manifest.options.values())
     return any(
         len(secret.reveal()) >= _TELLING and secret.reveal() in text for part in parts for secret in _secrets_in(part)
@@ -129,7 +130,7 @@ def _secrets_in(value: object) -> Iterator[Secret]:
 
 
 def require_readable(manifest: Manifest, names: Iterable[str]) -> None:
-    """Refuse servers that the manifest doesn't name or that can't be read. Raises UsageError."""
+    """Reject servers that the manifest does not name or that cannot be read. Raises UsageError."""
     known, facts = manifest.desired.servers, driver_facts()
     for name in names:
         if name not in known:
@@ -144,7 +145,7 @@ def require_readable(manifest: Manifest, names: Iterable[str]) -> None:
 
 
 def read_estate(manifest: Manifest, drivers: Mapping[str, Driver], kinds: Iterable[Kind]) -> Inventory:
-    """Everything of some kinds that the servers of `drivers` hold, each asked at once. Raises what `make_plan` raises."""
+    """All objects of some kinds on the servers of `drivers`, read in parallel. Raises what `make_plan` raises."""
     reports = check_all(drivers)
     facts, desired = driver_facts(), manifest.desired
     tables = {
@@ -170,7 +171,7 @@ def read_estate(manifest: Manifest, drivers: Mapping[str, Driver], kinds: Iterab
 
 
 class _Export:
-    """One export: read once, then write, check and leave out until the plan is empty."""
+    """One export: reads once, then writes, checks and leaves out until the plan is empty."""
 
     def __init__(
         self, request: ManifestRequest, options: RunOptions, wanted: ExportOptions, sources: tuple[Source, ...]
@@ -229,7 +230,7 @@ class _Export:
     # -- checking ---------------------------------------------------------------------------------------------------
 
     def _checked(self, drivers: Mapping[str, Driver], made: Exported, found: Export) -> ExportReport | None:
-        """The report, where the texts are a manifest whose plan is empty; None where more has been left out for another try."""
+        """The report, if the plan of the texts is empty; None if more is left out for the next attempt."""
         stand_ins = dict.fromkeys(made.variables, _STAND_IN)
         request = replace(self.request, environ={**stand_ins, **self.request.environ})
         sources = made.files
@@ -252,7 +253,7 @@ class _Export:
         return ExportReport(tuple(map(_file, sources, self.sources)), made.variables, findings_now, omissions=omissions)
 
     def _undone(self, plan: Plan, reports: Mapping[str, ServerReport]) -> Iterator[tuple[Left, str]]:
-        """What the plan would still change, where it should be empty: that is left out of the manifest."""
+        """Leave out of the manifest what the plan would still change."""
         for change in plan.changes:
             if self.wanted.target is not None and change.address.server != self.wanted.source:
                 continue
@@ -269,7 +270,7 @@ class _Export:
                 yield (address.kind.value, name, _field_of(item.path)), item.detail or item.summary
 
     def _leave_out(self, found: Iterable[tuple[Left, str]]) -> bool:
-        """Note what isn't sayable; True where there is something new."""
+        """Record what cannot be expressed; True if it is new."""
         new = False
         for left, why in found:
             if left in self.left:
@@ -284,7 +285,7 @@ class _Export:
 
 
 def _address_of(kind: str, name: str) -> str:
-    """The address of what is left out; of associations, all those of a client."""
+    """The address of an omission; for associations, all those of a client."""
     if kind == Kind.ASSOCIATION:
         return f"{Kind.ASSOCIATION}/{Address.association(name, '*', '').name}"
     return object_address(Kind(kind), name) if kind in (Kind.SCOPE, Kind.CLIENT) else f"{kind}@{name}"
@@ -313,7 +314,7 @@ def _left_of(change: Change, manifest: Manifest) -> Iterator[tuple[Left, str]]:
 
 
 def _unsayable(errors: Iterable[Diagnostic]) -> Iterator[tuple[Left, str]]:
-    """What the errors of reading the text are about."""
+    """The fields that the errors in the text are about."""
     for item in errors:
         path: Path = item.path
         why = f"{item.detail or item.summary} [{item.rule}]"
@@ -328,7 +329,7 @@ def _unsayable(errors: Iterable[Diagnostic]) -> Iterator[tuple[Left, str]]:
 
 
 def _field_of(path: Path) -> str:
-    """The dotted path of the field to which a place in the manifest leads; "" where it leads to an object as a whole."""
+    """The dotted path of the field at a position of the manifest; "" for a whole object."""
     above = 2 if path[:1] != ("settings",) else 3 if path[1:2] == ("overrides",) else 1
     return ".".join(str(part) for part in path[above:] if isinstance(part, str))
 

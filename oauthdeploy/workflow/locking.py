@@ -1,4 +1,4 @@
-"""The lock of a manifest on its servers, and the folder that holds it and the journals."""
+"""The lock of a manifest on its servers, and the folder of locks and journals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from oauthdeploy.workflow.options import RunOptions
 
 
 class StateNotWritable(OAuthDeployError):
-    """The folder of locks and journals can't be used: without them nothing is written."""
+    """The folder of locks and journals cannot be used; without them nothing is written."""
 
     rule = "state-not-writable"
 
@@ -35,7 +35,7 @@ def audit_file(manifest: Manifest, options: RunOptions) -> Path:
 
 
 def addresses_of(manifest: Manifest) -> list[str]:
-    """The addresses of the servers, which distinguish a lock from that of another estate."""
+    """The URLs of the servers, which distinguish the lock from those of other servers."""
     return [server.url for server in manifest.desired.servers.values() if server.url]
 
 
@@ -43,10 +43,10 @@ def addresses_of(manifest: Manifest) -> list[str]:
 def locked(
     manifest: Manifest, options: RunOptions, stop: threading.Event | None = None
 ) -> Iterator[Callable[[], bool]]:
-    """Alone with the manifest and its servers for the block. Begins by clearing away what a killed run left of secrets.
+    """Hold the lock of the manifest and its servers for the block. First removes secrets that a killed run left behind.
 
-    Gives a function that tells whether the lock is still held. Setting `stop` ends the wait for another's lock. Raises LockBusy
-    and StateNotWritable.
+    Yields a function that returns whether the lock is still held. Setting `stop` ends the wait for another run's lock.
+    Raises LockBusy and StateNotWritable.
     """
     folder, timeout = state_folder(manifest, options), options.lock_timeout
     name, targets = manifest.desired.name, addresses_of(manifest)
@@ -63,8 +63,8 @@ def locked(
 
 def _not_usable(folder: Path, error: OSError) -> StateNotWritable:
     return StateNotWritable(
-        "The state folder can't be used",
-        detail=f"{folder}: {error.strerror or error}. The lock and the journal of a run stand there.",
+        "The state folder cannot be used",
+        detail=f"{folder}: {error.strerror or error}. The lock and the journal of a run are stored there.",
         fix="Name a folder that this account may write with --state-dir DIR; nothing was written to any server.",
     )
 
@@ -83,9 +83,7 @@ def lock_holder(request: ManifestRequest, options: RunOptions | None = None) -> 
 
 
 def break_lock(request: ManifestRequest, holder: Holder, options: RunOptions | None = None) -> bool:
-    """Take away the lock that `holder` was seen to hold; False where it is another's by now. Raises ManifestInvalid and
-    StateNotWritable.
-    """
+    """Remove the lock of `holder`; False if another run holds it now. Raises ManifestInvalid and StateNotWritable."""
     options = options or RunOptions()
     manifest = load(request, options)
     folder = state_folder(manifest, options)

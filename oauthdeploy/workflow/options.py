@@ -1,4 +1,4 @@
-"""How to run, and what a ping answers."""
+"""Options of a run, and the result of a ping."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from oauthdeploy.planning.unread import Unread
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run.
+    """Options of a run.
 
     `servers` restricts the run to some servers; `targets` and `excludes` are address globs. `parallelism` caps the requests
     at the same time for every server. `max_deletes` overrides the manifest's limit. `allow` names the safety rules to lift.
-    `fail_on` trips the safety rule `risk-too-high` for a plan with a change of that risk or a greater one. `lock_timeout` is
+    `fail_on` triggers the safety rule `risk-too-high` for changes of at least that risk. `lock_timeout` is
     in seconds. `verify` reads touched objects again after an apply. `state_dir` holds journals and lock files (default:
     `.oauthdeploy` beside the manifest). `audit` is the audit file of cut-offs (default: `audit.jsonl` there).
-    `on_manifest` is handed the manifest once it is read, before any server is asked: a report takes places from it.
+    `on_manifest` receives the manifest after it is read and before any request: reports take positions from it.
     """
 
     servers: tuple[str, ...] = ()
@@ -41,9 +41,9 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class PingResult:
-    """What one `server` answered, with its `driver`, `role` and `url`: its `report`, or the `error` that stood in the way.
+    """The answer of one `server`, with its `driver`, `role` and `url`: its `report`, or the `error` that prevented it.
 
-    `seconds` is the time that it took. `unread` are kinds that the manifest needs and the account may not read.
+    `seconds` is the duration. `unread` are kinds that the manifest needs and that the account cannot read.
     """
 
     server: str

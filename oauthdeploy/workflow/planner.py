@@ -35,7 +35,7 @@ def plan_now(
     options: RunOptions,
     facts: Mapping[str, DriverFacts] | None = None,
 ) -> tuple[Plan, LiveState, Mapping[str, ServerReport]]:
-    """Read what the servers hold and plan: gives the plan, the live state, and what the servers report of themselves.
+    """Read the servers and plan. Returns the plan, the live state, and the reports of the servers about themselves.
 
     `facts` are by driver name; None: those of the installed drivers.
     """
@@ -63,7 +63,7 @@ def _build(
     live: LiveState,
     facts: Mapping[str, DriverFacts],
 ) -> Plan:
-    """Compare and order; what only drivers know is given to the pure steps as functions."""
+    """Compare and order. The pure steps get the drivers' knowledge as functions."""
 
     def batch_key(server: str, change: Change) -> str:
         return drivers[server].batch_key(change)
@@ -92,7 +92,7 @@ def _build(
 
 
 def _with_losses(plan: Plan, drivers: Mapping[str, Driver]) -> Plan:
-    """Add what the servers delete along with the changes, as far as they can say."""
+    """Add what the servers delete along with the changes, as far as they report it."""
     lost: dict[Address, Sequence[str]] = {}
     reads: dict[str, int] = {}
     for name in sorted({change.address.server for change in plan.changes if change.lost} & drivers.keys()):
@@ -105,7 +105,7 @@ def _with_losses(plan: Plan, drivers: Mapping[str, Driver]) -> Plan:
 def _with_server_findings(
     plan: Plan, desired: DesiredState, drivers: Mapping[str, Driver], reports: Mapping[str, ServerReport]
 ) -> Plan:
-    """Add what the drivers found: in their checks, of the desired objects, and of the changes."""
+    """Add the drivers' findings: from their checks, about the desired objects, and about the changes."""
     found = [item for report in reports.values() for item in report.diagnostics]
     found += _server_findings(desired, drivers, reports, plan.changes)
     stopped = {(stop.rule, stop.address) for stop in plan.stops}
@@ -149,7 +149,9 @@ def _with_recorded_cut_offs(plan: Plan, manifest: Manifest, live: LiveState, opt
 
 
 def _with_severities(plan: Plan, manifest: Manifest, facts: Mapping[str, DriverFacts]) -> Plan:
-    """Give the findings the severities and places of the manifest, add those about keys without effect, drop the ignored."""
+    """Set the findings' severities and positions from the manifest, add those about keys without effect, and drop ignored
+    ones.
+    """
     found = weighed((*plan.diagnostics, *kept_findings(plan.kept)), manifest.severities, facts)
     plan = _located(replace(plan, diagnostics=Diagnostics.of(found) + manifest.void), manifest)
     shown = Diagnostics.of(item for item in plan.diagnostics if not manifest.is_ignored(item))
@@ -157,7 +159,7 @@ def _with_severities(plan: Plan, manifest: Manifest, facts: Mapping[str, DriverF
 
 
 def with_findings(plan: Plan, found: Iterable[Diagnostic], manifest: Manifest) -> Plan:
-    """The plan with more findings, with the severities and places of the manifest, without those that it ignores."""
+    """The plan with more findings, with severities and positions from the manifest, without ignored ones."""
     placed = _placed(weighed(found, manifest.severities, driver_facts()), manifest)
     more = Diagnostics.of(item for item in placed if not manifest.is_ignored(item))
     return replace(plan, diagnostics=(plan.diagnostics + more).sorted())
@@ -170,7 +172,7 @@ def _placed(found: Iterable[Diagnostic], manifest: Manifest) -> Diagnostics:
 
 
 def _located(plan: Plan, manifest: Manifest) -> Plan:
-    """The same plan, its findings with their places in the manifest."""
+    """The same plan, with the positions of its findings in the manifest."""
 
     diagnostics, stops = (_placed(found, manifest).sorted() for found in (plan.diagnostics, plan.stops))
     return replace(plan, diagnostics=diagnostics, stops=stops)

@@ -1,4 +1,4 @@
-"""Go on with a run that was cut off: its journal says what it had planned, and live says what of that is still to do."""
+"""Resumes an interrupted run: its journal says what was planned, and the live state says what is left to do."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.server_identity import require_same_servers
 
 MANIFEST_CHANGED: Final = "manifest-changed"
-"""The rule that `--allow` lifts to go on with a manifest that is not the one of the run."""
+"""The rule that `--allow` lifts to resume with a manifest other than that of the run."""
 
 
 @dataclass(frozen=True)
 class Resumption:
-    """What became of the changes of the run of `journal`, seen from now.
+    """The current state of the changes in the run of `journal`.
 
-    `in_place` need nothing more, though the journal doesn't say that they were made; `came_about` are those among them that
-    were sent and whose end was unknown. `not_made` were sent, their end was unknown, and they were not made. `undone` were
-    made and differ again. `left` are all that are still to do.
+    `in_place` need nothing more although the journal does not say that they were made; `came_about` are those of them that
+    were sent with an unknown outcome. `not_made` were sent with an unknown outcome and were not made. `undone` were made and
+    differ again. `left` are all changes that are left to do.
     """
 
     journal: str
@@ -56,11 +56,11 @@ def run_resume(
     on_event: Listener | None = None,
     stop: threading.Event | None = None,
 ) -> ApplyReport | None:
-    """Go on with the run of `journal` (None: the last one of the manifest): plan anew, and apply what that run had planned.
+    """Resume the run of `journal` (None: the last one of the manifest): plan again, and apply what that run had planned.
 
-    `tell` hears what became of that run's changes, before `confirm` is asked. The rest is as for `run_plan`. Raises what that
-    raises, JournalFailed, SafetyStop where the manifest is not the one of the run (rule
-    `manifest-changed`), and OtherServer where its servers are not.
+    `tell` receives the state of that run's changes before `confirm` is called. The rest is as for `run_plan`. Raises what
+    that raises, JournalFailed, SafetyStop if the manifest is not the one of the run (rule `manifest-changed`), and
+    OtherServer if its servers are others.
     """
     options = options or RunOptions()
     manifest = load(request, options)

@@ -1,11 +1,11 @@
-"""Cut clients off now: the kill switch. Works like every apply, with three differences for incidents.
+"""Immediate cut-offs of clients. Like an apply, with three differences for incidents.
 
-    load who is who -> ask for the revocations alone -> look -> (review) -> audit -> cut off -> verify -> audit
+    load servers and clients -> desired state of revocations -> read -> (review) -> audit -> cut off -> verify -> audit
 
-- A server that doesn't answer is left out and named; the others are cut off all the same.
-- No lock is taken. A cut-off must not wait for a long apply, and it only takes away: running beside one it can be undone in one
-  way, by a change that the apply planned before, and whoever holds the lock is named so that the cut-off is run again afterwards.
-- Of the manifest only servers and clients are read, so that an unset secret of some client is no obstacle.
+- A server that does not respond is skipped and reported; the cut-off is still made on the others.
+- No lock is taken. A cut-off must not wait for a long apply, and it only takes access away. A concurrent apply can undo it
+  only by a change that it planned before, so the holder of the lock is reported and you can repeat the cut-off afterwards.
+- Only servers and clients of the manifest are read, so an unset secret of some client is no obstacle.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ from oauthdeploy.workflow.revocation_request import RevocationRequest
 from oauthdeploy.workflow.tokens import ClientNotThere
 
 JOURNALS: Final = "revocations"
-"""The folder of the journals of cut-offs: apart from those of applies, which `apply --resume` goes on with."""
+"""The folder of the journals of cut-offs, separate from those of applies, which `apply --resume` continues."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What the servers hold of a cut-off, and its plan. `down` are the servers that didn't respond, each with its error."""
+    """A planned cut-off: what was read, and the plan. `down` are the servers that did not respond, each with its error."""
 
     asked: CutOff
     plan: Plan
@@ -66,14 +66,14 @@ class Observation:
 
     @property
     def found(self) -> bool:
-        """Whether any server has a client to be cut off."""
+        """Whether any server has a client to cut off."""
         return any(is_there(live) for address, live in self.live.objects.items() if address in self.asked.addresses)
 
 
 @dataclass(frozen=True)
 class Revoked:
-    """A finished cut-off: its audit record, the report of its apply (None where there was nothing to do), the errors of servers
-    that were left out, the audit file, and who was applying the manifest meanwhile.
+    """A finished cut-off: its audit record, the report of its apply (None if there was nothing to do), the errors of skipped
+    servers, the audit file, and who was applying the manifest meanwhile.
     """
 
     record: AuditRecord
@@ -87,9 +87,9 @@ class Revoked:
 def plan_revocation(
     request: ManifestRequest, order: RevocationRequest, options: RunOptions | None = None
 ) -> Observation:
-    """Read what is to be cut off, for an order of `request_revocation` or `request_token_deletion`. Writes nothing.
+    """Read what is to be cut off, for a request of `request_revocation` or `request_token_deletion`. Writes nothing.
 
-    Raises ManifestInvalid, UsageError, ClientNotThere, and the errors of the servers where none answered.
+    Raises ManifestInvalid, UsageError, ClientNotThere, and the errors of the servers if none responded.
     """
     options = options or RunOptions()
     manifest = load(replace(request, who_only=True), options)
@@ -106,10 +106,10 @@ def revoke(
     on_event: Callable[[Event], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Revoked | None:
-    """Cut off on every server that answers, verify, and record it in `audit` (default: that of the options).
+    """Cut off on every server that responds, verify, and record it in `audit` (default: that of the options).
 
-    Gives None when `confirm` said no. Where there is nothing to do, that is recorded too. `on_event` and `stop` are as for
-    `run_plan`. Raises what `plan_revocation` raises, and SafetyStop, AuditFailed and JournalFailed with nothing done.
+    Returns None if `confirm` returned False. If there is nothing to do, that is recorded too. `on_event` and `stop` are as
+    for `run_plan`. Raises what `plan_revocation` raises, and SafetyStop, AuditFailed and JournalFailed with nothing done.
     """
     options = options or RunOptions()
     manifest = load(replace(request, who_only=True), options)
@@ -169,7 +169,7 @@ def _observe_first(manifest: Manifest, order: RevocationRequest, options: RunOpt
 
 
 def _require_sight(live: LiveState, order: RevocationRequest) -> None:
-    """Refuse to call a client absent where a server doesn't show all clients to the account. Raises NotKnown."""
+    """Refuse to call a client absent if a server does not show all clients to the account. Raises NotKnown."""
     veiled = [
         found
         for state in live.servers.values()
@@ -189,7 +189,7 @@ def _require_sight(live: LiveState, order: RevocationRequest) -> None:
 def observe(
     manifest: Manifest, asked: CutOff, options: RunOptions, down: Mapping[str, OAuthDeployError]
 ) -> Observation:
-    """Plan for the servers that answer, asking again without those that don't. Raises the errors where none does."""
+    """Plan for the servers that respond, and again without those that do not. Raises their errors if none does."""
     down = dict(down)
     everyone = {address.server for address in asked.addresses}
     while True:
@@ -197,7 +197,7 @@ def observe(
         if everyone and not left:
             raise_all([down[name] for name in sorted(down)])
         here = on_servers(asked, left)
-        # What makes a cut-off doubtful is said whatever a comment or a flag silences elsewhere.
+        # Findings that cast doubt on a cut-off are always reported; no comment or flag can ignore them.
         severities = {rule: level for rule, level in manifest.severities.items() if rule not in DOUBTS}
         part = replace(manifest, desired=here.desired, severities=severities, is_ignored=lambda _finding: False)
         try:
@@ -218,7 +218,7 @@ def cut_off_now(
     stop: threading.Event | None = None,
     records: bool = True,
 ) -> tuple[Observation, ApplyReport | None]:
-    """Apply; if a server has gone away since it was read, read the others again and apply without it. The report is None if
+    """Apply; if a server no longer responds, read the others again and apply without it. The report is None if
     there was nothing to do, or `confirm` returned False. Without `records` the caller writes the audit trail.
     """
     while not observation.plan.is_empty:
@@ -236,7 +236,9 @@ def cut_off_now(
 
 
 def _proved(manifest: Manifest, observation: Observation) -> Diagnostics:
-    """What tokens that were given show, also where there was nothing to do: a token that lives on must not pass for a cut-off."""
+    """The results of trying the given tokens, even if there was nothing to do: a token that is still accepted must not pass
+    for cut off.
+    """
     asked = on_servers(
         observation.asked, {address.server for address in observation.asked.addresses} - observation.down.keys()
     )
@@ -244,7 +246,7 @@ def _proved(manifest: Manifest, observation: Observation) -> Diagnostics:
 
 
 def by_server(error: ServerError | ServersFailed, asked: Collection[str]) -> dict[str, OAuthDeployError]:
-    """The errors by server. An error of none of the servers that were asked is raised."""
+    """The errors by server. An error that concerns none of the requested servers is raised."""
     members = error.members if isinstance(error, ServersFailed) else (error,)
     found: dict[str, OAuthDeployError] = {
         m.server: m for m in members if isinstance(m, ServerError) and m.server in asked
@@ -271,7 +273,7 @@ class _Watch:
         return time.monotonic() - self._begun
 
     def hear(self, event: Event) -> None:
-        """Take note, and hand on."""
+        """Note the event and pass it on."""
         if event.type is EventType.CHANGE_DONE and event.address is not None:
             self.effective[event.address] = self.seconds
         if self._on_event is not None:

@@ -1,4 +1,4 @@
-"""Write a cut-off that was made into the manifest's files."""
+"""Writes a completed cut-off into the manifest's files."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from oauthdeploy.workflow.revocation_request import RevocationRequest
 
 
 def record_revocation(request: ManifestRequest, order: RevocationRequest, done: Revoked) -> tuple[Addition, ...]:
-    """Add what was cut off to the manifest's files, whose comments and form stay, and see that no new error comes of it.
+    """Add what was cut off to the manifest's files, keep their comments and layout, and check that this causes no new error.
 
-    Gives for each revocation where it was put, or what says so already. Raises NotInserted and FileNotWritten; then the file that
-    the revocation was to go into is as it was.
+    Returns for each revocation its position, or that of an existing entry. Raises NotInserted and FileNotWritten; the file
+    is then unchanged.
     """
     return tuple(
         _record(request, key, _lasting(revocation, done.record.at)) for key, revocation in order.revocations.items()
@@ -27,7 +27,7 @@ def record_revocation(request: ManifestRequest, order: RevocationRequest, done: 
 
 
 def _lasting(revocation: Revocation, moment: datetime) -> Revocation:
-    """The revocation for the manifest: where the client isn't blocked, tokens that it gets from now on shall live."""
+    """The revocation for the manifest. If the client is not blocked, tokens that it gets from now on stay valid."""
     if revocation.block or revocation.tokens != "all":
         return revocation
     bound = moment.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)

@@ -1,4 +1,4 @@
-"""What to cut off, said in the words of `revoke` and `tokens delete`: who is meant, which tokens, where to block, and why."""
+"""Requests for cut-offs from the options of `revoke` and `tokens delete`: client, tokens, sides to block, and reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from oauthdeploy.workflow.tokens import TokenList, list_tokens
 
 
 class TokenNotThere(OAuthDeployError):
-    """No server lists a token with a handle that was named: it has ended, or the handle is wrong, and nothing is deleted."""
+    """No server lists a token with a given handle: the token has expired, or the handle is wrong. Nothing is deleted."""
 
     rule = "token-not-there"
 
@@ -27,12 +27,12 @@ SIDES: Final = tuple(side.value for side in (Side.RESOURCE, Side.AUTHORIZATION))
 
 @dataclass(frozen=True)
 class RevocationRequest:
-    """What to cut off, who asks for it, and why.
+    """What to cut off, who requested it, and why.
 
     Made by `request_revocation` or `request_token_deletion`, or by hand for several clients.
 
-    `revocations` are by their ids. `who` asks for it (default: the account of the operating system), `reason` says why, `ticket`
-    names the incident; they and `command` are for the record.
+    `revocations` are by their ids. `who` requested it (default: the account of the operating system), `reason` says why,
+    `ticket` names the incident; these and `command` are for the record.
     """
 
     revocations: Mapping[str, Revocation]
@@ -52,11 +52,11 @@ def request_revocation(
     reason: str = "",
     ticket: str = "",
 ) -> RevocationRequest:
-    """The order to cut off `client`, as `oauthdeploy revoke` gives it: a key of the manifest, or an id or name on a server.
+    """The request to cut off `client`, as made by `oauthdeploy revoke`: a key of the manifest, or an id or name on a server.
 
-    `selection` narrows it to some of its tokens. `block` are the sides to disable it on, `resource` and `authorization`; not
-    given, both, and none where tokens are selected. `proof` is a token that is out, which is tried afterwards. The id is
-    `ticket`, else made of the client and the time. Raises UsageError.
+    `selection` limits it to some of its tokens. `block` are the sides to disable it on, `resource` and `authorization`; the
+    default is both, or none if tokens are selected. `proof` is an issued token, which is tried afterwards. The id is
+    `ticket`, or else made of the client and the time. Raises UsageError.
     """
     selection = selection or TokenSelection()
     if not client.strip():
@@ -80,11 +80,12 @@ def request_token_deletion(
     reason: str = "",
     ticket: str = "",
 ) -> tuple[RevocationRequest | None, TokenList | None]:
-    """The order to delete the selected tokens, as `oauthdeploy tokens delete` gives it; no client is disabled. Writes nothing.
+    """The request to delete the selected tokens, as made by `oauthdeploy tokens delete`; no client is disabled. Writes
+    nothing.
 
-    Gives the order, None where there is nothing to delete, and the list that it was made from, None where the selection names
-    the client and so no list is needed. An empty selection needs `everything`. Raises UsageError, TokenNotThere for a handle that
-    no server lists, and what `list_tokens` raises.
+    Returns the request, None if there is nothing to delete, and the list that it was made from, None if the selection names
+    the client and so needs no list. An empty selection needs `everything`. Raises UsageError, TokenNotThere for a handle
+    that no server lists, and what `list_tokens` raises.
     """
     if selection.is_empty and not everything:
         raise UsageError(

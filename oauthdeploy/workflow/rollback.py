@@ -1,6 +1,6 @@
-"""Take back what a journal says was made: journal -> inverse -> live -> plan -> apply.
+"""Rolls back the changes in a journal: journal -> inverse -> live -> plan -> apply.
 
-Live is the truth: the plan is made anew, and the journal decides only what it is about.
+The plan is made again from the live state; the journal only decides which objects it is about.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _SHOWN: Final = 20
 
 
 def plan_rollback(request: ManifestRequest, journal: Path, options: RunOptions | None = None) -> tuple[Plan, Manifest]:
-    """The plan that takes back what `journal` says was made. Writes nothing.
+    """The plan that undoes the changes in `journal`. Writes nothing.
 
-    What can't be taken back, and what has changed since, is in the plan's findings. Raises what `make_plan` raises, and
+    The plan's findings say what cannot be undone and what has changed since. Raises what `make_plan` raises, and
     JournalFailed.
     """
     options = options or RunOptions()
@@ -61,10 +61,10 @@ def run_rollback(
     on_event: Listener | None = None,
     stop: threading.Event | None = None,
 ) -> ApplyReport | None:
-    """Take back what `journal` says was made: plan, ask, apply in the two-sided order with a journal, verify, report.
+    """Undo the changes in `journal`: plan, confirm, apply in the two-sided order with a journal, verify, report.
 
-    `confirm`, `on_event` and `stop` are as for `run_plan`. Raises what that raises, JournalFailed, and OtherServer
-    where the journal is of other servers.
+    `confirm`, `on_event` and `stop` are as for `run_plan`. Raises what that raises, JournalFailed, and OtherServer if the
+    journal is of other servers.
     """
     options = options or RunOptions()
     manifest = load(request, options)
@@ -110,21 +110,21 @@ def _rollback(steps: Sequence[Step], manifest: Manifest, drivers: Mapping[str, D
 
 
 def _asked_again(plan: Plan, manifest: Manifest) -> Iterator[Diagnostic]:
-    """A warning where the manifest still asks for what is taken back, or to cut off whom the rollback lets in again."""
+    """A warning if the manifest still declares what is undone, or a cut-off that the rollback lifts."""
     again = [change.address for change in plan.changes if _wants_otherwise(manifest.desired, change)]
     if again:
         more = f" and {len(again) - _SHOWN} more" if len(again) > _SHOWN else ""
         yield Diagnostic(
             "rollback-not-lasting",
-            "The manifest still asks for what is taken back",
+            "The manifest still declares what is rolled back",
             detail=f"The next apply makes it again: {', '.join(str(address) for address in again[:_SHOWN])}{more}.",
-            fix="Take the change back in the manifest too, before its next run.",
+            fix="Undo the change in the manifest too, before its next run.",
             severity=Severity.WARNING,
         )
 
 
 def _wants_otherwise(desired: DesiredState, change: Change) -> bool:
-    """Whether the manifest says of an object something else than it will be after the change."""
+    """Whether the manifest declares an object differently than it will be after the change."""
     wanted = desired.objects.get(change.address)
     if _cut_off_again(desired, change):
         return True
@@ -148,7 +148,7 @@ def _cut_off_again(desired: DesiredState, change: Change) -> bool:
 
 
 def _seen_for_order(desired: DesiredState, server: str) -> frozenset[Kind]:
-    """What must be read to find out whether other objects now use what the run created."""
+    """What to read to find out whether other objects now use what the run created."""
     kinds = {Kind.CLIENT, Kind.SCOPE}
     if Side.AUTHORIZATION in desired.servers[server].role.sides:
         kinds.add(Kind.ASSOCIATION)

@@ -1,4 +1,4 @@
-"""Saved plans: from a plan to its file, and from the file to an apply of what was reviewed, or to what has moved since."""
+"""Saved plans: from a plan to its file, and from the file to an apply or to what has changed since."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _FIX: Final = "Nothing was written. Make a new plan and review it."
 
 
 class PlanUnreadable(OAuthDeployError):
-    """The file of a saved plan can't be read."""
+    """The file of a saved plan cannot be read."""
 
     rule = "plan-unreadable"
 
@@ -53,9 +53,9 @@ class PlanUnreadable(OAuthDeployError):
 def save_plan(
     plan: Plan, manifest: Manifest, request: ManifestRequest, options: RunOptions, file: Path
 ) -> dict[str, Any]:
-    """The document of a plan that will stand in `file`, bound to how it was asked for. Nothing is written here.
+    """The document of a plan for `file`, bound to the options that made it. Writes nothing.
 
-    `plan` and `manifest` are what `make_plan` gave for `request` and `options`; relative names in them start from the
+    `plan` and `manifest` are the result of `make_plan` for `request` and `options`; relative names in them start from the
     working folder. Raises nothing.
     """
     here = os.path.realpath(os.curdir)
@@ -89,7 +89,7 @@ def save_plan(
 
 
 def _placed(found: Diagnostics, here: str) -> Diagnostics:
-    """The findings with their files as the plan names them, so that no folder of this machine is in the document."""
+    """The findings with file names relative to the plan, so that the document names no folder of this machine."""
     return Diagnostics.of(
         item.at(replace(item.span, file=_from(here, item.span.file))) if item.span is not None else item
         for item in found
@@ -97,19 +97,19 @@ def _placed(found: Diagnostics, here: str) -> Diagnostics:
 
 
 def read_plan(file: Path) -> SavedPlan:
-    """Read a saved plan. Raises PlanUnreadable, NotAPlan, and PlanEdited for one that is not as it was saved."""
+    """Read a saved plan. Raises PlanUnreadable, NotAPlan, and PlanEdited if it is not as saved."""
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_PLAN_BYTES + 1)
     except OSError as error:
         raise PlanUnreadable(
-            "The plan file can't be read", detail=f"{file}: {error.strerror}.", fix="Check its name and permissions."
+            "The plan file cannot be read", detail=f"{file}: {error.strerror}.", fix="Check its name and permissions."
         ) from None
     return read_saved(data, partial(shape_problem, "plan"), str(file))
 
 
 def _from(start: str, name: str) -> str:
-    """The way from the folder `start` to `name`, with `/`; unchanged for standard input and for another drive."""
+    """The relative path from the folder `start` to `name`, with `/`; unchanged for standard input and for another drive."""
     if name == STDIN:
         return name
     try:
@@ -123,10 +123,10 @@ def _from(start: str, name: str) -> str:
 
 
 def request_again(saved: SavedPlan, file: Path, given: ManifestRequest) -> ManifestRequest:
-    """The request that the plan was made for, to be made again.
+    """The request that the plan was made for.
 
-    `given` brings what a plan doesn't hold: the environment, standard input, the leave to run commands, values of sensitive
-    variables; and `files`, where the manifest lies elsewhere now. Raises UsageError for what would make another plan.
+    `given` provides what a plan does not contain: the environment, standard input, the permission to run commands, values of
+    sensitive variables, and `files` if the manifest has moved. Raises UsageError for options that would make another plan.
     """
     saved_request = binding_of(saved).request
     if given.environment not in (None, saved_request.environment):
@@ -180,7 +180,7 @@ def _other(flags: str) -> UsageError:
 def _manifest_again(
     saved: SavedPlan, request: ManifestRequest, options: RunOptions
 ) -> tuple[Manifest, tuple[StaleItem, ...]]:
-    """The manifest as it is now, and what of it has moved. Raises StalePlan where it can no longer be read."""
+    """The current manifest, and what has changed in it. Raises StalePlan if it can no longer be read."""
     binding = binding_of(saved)
     manifest, diagnostics = validate(request)
     if manifest is None:
@@ -206,10 +206,10 @@ def _manifest_again(
 def check_saved(
     saved: SavedPlan, file: Path, given: ManifestRequest | None = None, options: RunOptions | None = None
 ) -> Comparison:
-    """What has moved since the plan was made; reads the servers and writes nothing.
+    """What has changed since the plan was made. Reads the servers and writes nothing.
 
-    Servers are not asked where the manifest names them differently now. Raises what `make_plan` raises, NotAPlan, and
-    StalePlan where the manifest can no longer be read.
+    Servers are not read if their URLs in the manifest have changed. Raises what `make_plan` raises, NotAPlan, and StalePlan
+    if the manifest can no longer be read.
     """
     request = request_again(saved, file, given or _nothing_given())
     options = _options_again(saved, options or RunOptions())
@@ -232,11 +232,11 @@ def run_saved(
     on_event: Listener | None = None,
     stop: threading.Event | None = None,
 ) -> ApplyReport | None:
-    """Apply a saved plan, when a plan that is made in the same way now is the same; else StalePlan says what has moved.
+    """Apply a saved plan if making it again gives the same plan; otherwise StalePlan says what has changed.
 
-    What of it is in place already is left alone and named in the report. `file` is where the plan was read from: the
-    manifest's files are found from there. `given` is as for `request_again`; default: the process environment. The rest is
-    as for `run_plan`. Raises what that raises, and NotAPlan.
+    Changes that were already made are skipped and named in the report. `file` is the plan's file, from which the manifest's
+    files are found. `given` is as for `request_again`; default: the process environment. The rest is as for `run_plan`.
+    Raises what that raises, and NotAPlan.
     """
     request = request_again(saved, file, given or _nothing_given())
     options = _options_again(saved, options or RunOptions())
@@ -263,16 +263,16 @@ def run_saved(
 def _objects_moved(
     saved: SavedPlan, file: Path, given: ManifestRequest | None, options: RunOptions, known: tuple[StaleItem, ...]
 ) -> Iterable[StaleItem]:
-    """What the change of the manifest does to the plan, object by object, where the servers can be asked."""
+    """The effect of a changed manifest on the plan, object by object, if the servers can be read."""
     try:
         return [item for item in check_saved(saved, file, given, options).moved if item not in known]
     except OAuthDeployError:
-        # That the plan is stale is known without them.
+        # The plan is known to be stale without these.
         return ()
 
 
 def stale(moved: Iterable[StaleItem]) -> StalePlan:
-    """The error for what has moved."""
+    """The error that lists what has changed."""
     lines = [str(item) for item in moved]
     more = [f"... and {len(lines) - _MOST_LINES} more."] if len(lines) > _MOST_LINES else []
     return StalePlan("The plan is stale", detail="\n".join([*lines[:_MOST_LINES], *more]), fix=_FIX)
@@ -284,7 +284,7 @@ def _unreadable(diagnostics: Diagnostics) -> StalePlan:
         place = f"{item.span}: " if item.span else ""
         lines.append(f"{place}{item.detail or item.summary} [{item.rule}] {item.fix}".strip())
     return StalePlan(
-        "The plan is stale: its manifest can't be read any more", detail="\n".join(lines[:_MOST_LINES]), fix=_FIX
+        "The plan is stale: its manifest can no longer be read", detail="\n".join(lines[:_MOST_LINES]), fix=_FIX
     )
 
 

@@ -1,7 +1,7 @@
-"""Which servers a document is about: a journal, a saved plan or a baseline of one server says nothing about another.
+"""Checks that a document (journal, saved plan or baseline) is about the servers of the manifest.
 
-A server is told by its address (in one spelling), its driver, the options that say where on it, such as a realm, and its product.
-The name of its entry is not enough: `--env prod` gives other servers the same names.
+A server is identified by its normalized URL, its driver, the options that select a part of it, such as a realm, and its
+product. The name of its entry is not enough: with `--env prod`, other servers have the same names.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from oauthdeploy.planning.plan import Plan
 from oauthdeploy.workflow.options import RunOptions
 
 SERVER_MOVED: Final = "server-moved"
-"""The rule that `--allow` lifts where it is the same server at another place."""
+"""The rule that `--allow` lifts if it is the same server at another URL."""
 NOT_RECORDED: Final = "servers-not-recorded"
-"""The rule that `--allow` lifts where a document does not say which servers it is about."""
+"""The rule that `--allow` lifts for a document that does not say which servers it is about."""
 
 
 _NOTHING: Final = "Nothing was written."
@@ -64,10 +64,10 @@ def require_same_servers(
     plan: Plan | None = None,
     record: str = "",
 ) -> None:
-    """Refuse a document that is about other servers; with a `plan`, also where another product answers now.
+    """Reject a document that is about other servers; with a `plan`, also if a server is now another product.
 
-    `document` says what it is: `The journal x.jsonl`; `record` how the servers are put into it. Raises OtherServer, and
-    ServersNotRecorded for a document that names no servers.
+    `document` is its description, such as `The journal x.jsonl`; `record` says how to record the servers in it. Raises
+    OtherServer, and ServersNotRecorded for a document that names no servers.
     """
     if not recorded.get("servers") and NOT_RECORDED not in options.allow:
         raise ServersNotRecorded(
@@ -130,5 +130,5 @@ def _moved(recorded: Mapping[str, Any], manifest: Manifest, options: RunOptions,
 
 
 def _kind_of(product: str) -> str:
-    """The product without its version: an upgrade makes no other server."""
+    """The product without its version, because an upgraded server is still the same server."""
     return " ".join(word for word in product.split() if not word[:1].isdigit())

@@ -21,14 +21,14 @@ from oauthdeploy.workflow.options import RunOptions
 
 
 class ClientNotThere(OAuthDeployError):
-    """No server has the client: its name is probably wrong, and no client was cut off."""
+    """No server has the client. Its name is probably wrong, and nothing was cut off."""
 
     rule = "client-not-there"
 
 
 @dataclass(frozen=True)
 class TokenList:
-    """The selected tokens; `servers` listed theirs, `silent` can't, `down` didn't answer."""
+    """The selected tokens; `servers` listed theirs, `silent` ones cannot, and `down` ones did not respond."""
 
     tokens: tuple[ListedToken, ...]
     servers: tuple[str, ...]
@@ -39,10 +39,10 @@ class TokenList:
 def list_tokens(
     request: ManifestRequest, selection: TokenSelection | None = None, options: RunOptions | None = None
 ) -> TokenList:
-    """List the working tokens that `selection` means, of all authorization servers that answer. Writes nothing.
+    """List the active tokens of a `selection` on all authorization servers that respond. Writes nothing.
 
-    Its client may be meant by any name. Raises ManifestInvalid, UsageError, ClientNotThere for a client that neither the manifest
-    nor a server knows, and the errors of the servers where none answers.
+    The selection can name its client by any of its names. Raises ManifestInvalid, UsageError, ClientNotThere for a client
+    that neither the manifest nor a server has, and the errors of the servers if none responds.
     """
     selection = selection or TokenSelection()
     options = options or RunOptions()
@@ -106,7 +106,7 @@ def _client_not_there(client: str, desired: DesiredState, searched: Iterable[str
 
 
 def _client_meant(word: str, desired: DesiredState, live: LiveState, known: Collection[str]) -> str | None:
-    """The name under which the client of a key, a label, a name or an id is listed; None where there is no such client."""
+    """The name under which a client is listed, by its key, label, name or id; None if there is no such client."""
     if word in _clients_of(desired):
         return word
     names = Names(desired, live)

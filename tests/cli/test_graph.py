@@ -51,7 +51,7 @@ def test_the_picture_of_the_quick_start_is_readable_xml(oauthdeploy: Runner, est
     said = root.findtext(f"{svg}desc")
     assert (
         said
-        == "2 clients, 3 scopes, 2 servers, 3 lines 'may ask for', 3 lines 'opens', 1 line 'trusts'. Cut off: nightly-batch."
+        == "2 clients, 3 scopes, 2 servers, 3 lines 'may request', 3 lines 'opens', 1 line 'trusts'. Cut off: nightly-batch."
     )
     assert "prefers-color-scheme:dark" in (root.findtext(f"{svg}style") or "")
 

@@ -308,7 +308,7 @@ def test_what_is_joined_to_an_object_is_named(tmp_path: Path) -> None:
     """From both ends, with the place of the association."""
     web = explained(tmp_path, "client/web")
     assert [(item.address, item.how) for item in web.related] == [
-        ("scope/read", "it may ask for"),
+        ("scope/read", "it may request"),
         ("revocation/INC-1", "is cut off by"),
     ]
     assert [item.address for item in explained(tmp_path, "scope/read").related] == ["client/web"]

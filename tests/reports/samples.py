@@ -153,7 +153,7 @@ def second_plan() -> Plan:
             ("redirect_uris", ("https://shop.example.com/cb",), ("https://shop.example.com/callback",)),
             ("secret.value", None, KNOWN_AFTER_APPLY),
             risk=Risk.HIGH,
-            note="The server can't change the type: the client is replaced, and its tokens stop working.",
+            note="The server cannot change the type: the client is replaced, and its tokens stop working.",
         ),
         update("client/web-shop@orders", ("redirect_uris", ("https://shop.example.com/cb",), ())),
         change(

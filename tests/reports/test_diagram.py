@@ -25,8 +25,8 @@ def test_each_node_has_the_state_of_each_side() -> None:
     assert badges[NodeKind.SERVER, "login"] == ["settings: update"]
     assert badges[NodeKind.SERVER, "orders"] == ["trust: create"]
     edges = {edge.title: edge.style for edge in found.graph.edges if edge.kind is EdgeKind.MAY_ASK}
-    assert edges["nightly-batch may ask for reports.read: create on login"] == "create"
-    assert edges["web-shop may ask for orders.read"] == ""
+    assert edges["nightly-batch may request reports.read: create on login"] == "create"
+    assert edges["web-shop may request orders.read"] == ""
 
 
 def test_what_only_a_server_has_is_in_the_picture() -> None:

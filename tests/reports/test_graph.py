@@ -131,7 +131,7 @@ def test_an_association_on_some_servers_only_says_so() -> None:
         Address.association("web", "batch", "stock"): Association(),
     }
     labels = {edge.title for edge in build_graph(state(objects=objects)).edges if edge.label}
-    assert labels == {"batch may ask for batch on login", "web may ask for batch on stock"}
+    assert labels == {"batch may request batch on login", "web may request batch on stock"}
 
 
 def test_a_server_that_trusts_itself_has_no_line_to_itself() -> None:

@@ -25,7 +25,7 @@ def live_tokens(
 ) -> Sequence[LiveToken]:
     """The sessions in which a client has tokens that work; all by their JSON. Raises Garbled.
 
-    Which scopes they have is not told, so they are said to have all that the client may ask for. A session ends at the latest
+    Which scopes they have is not told, so they are said to have all that the client may request. A session ends at the latest
     after the realm's time for one.
     """
     live = read_client(client)

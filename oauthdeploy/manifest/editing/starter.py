@@ -327,7 +327,7 @@ _CLIENT: Final = (
 )
 _CLIENTS_EXAMPLE: Final = ("# clients:", "#   web-shop:", *(f"# {line.split('  #')[0]}" for line in _CLIENT))
 _ASSOCIATIONS_SAY: Final = (
-    "# Associations: which client may ask for which scope; the authorization server grants no more. The other end works too:",
+    "# Associations: which client may request which scope; the authorization server grants no more. The other end works too:",
     "# {scope: NAME, clients: [...]}.",
 )
 _ASSOCIATIONS_EXAMPLE: Final = ("# associations:", "#   - {client: web-shop, scopes: [orders.read]}")

@@ -244,7 +244,7 @@ class ObjectBook:
                         if given.kind is Kind.CLIENT
                         else Address(Kind.CLIENT, client, "")
                     )
-                    how = "it may ask for" if given.kind is Kind.CLIENT else "may be asked for by"
+                    how = "it may request" if given.kind is Kind.CLIENT else "may be asked for by"
                     yield Related(other.without_server, how, trace(path))
         for position, entry in enumerate(document.revocations or ()):
             if given.kind is Kind.CLIENT and entry.client == given.name:

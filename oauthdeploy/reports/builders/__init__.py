@@ -1,1 +1,1 @@
-"""From what planning and running give to the one value that reports are written from. Pure functions."""
+"""Builds the one value that all report formats render, from the results of `planning` and `running`. Pure functions."""

@@ -1,4 +1,4 @@
-"""The report of an apply: told from outcomes, never from the plan."""
+"""The report of an apply, built from outcomes and never from the plan."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def apply_report(
     allowed: Collection[str] = (),
     nothing: str = "",
 ) -> Report:
-    """What an apply did, with the plan that it carried out. `partial` and `nothing` are those of `plan_report`."""
+    """The result of an apply with its plan. `partial` and `nothing` are those of `plan_report`."""
     planned = plan_report(report.plan, manifest, partial=partial, allowed={*allowed, *report.allowed}, nothing=nothing)
     made = [_item(outcome, planned_item) for outcome, planned_item in _with_items(report, planned)]
     columns = columns_of(planned.servers, made)
@@ -60,7 +60,7 @@ def apply_report(
 
 
 def apply_line(report: ApplyReport) -> str:
-    """The count of what was done, and of what was not."""
+    """The numbers of changes that were made and that were not."""
     if not report.outcomes:
         what = "Every change of the saved plan is already in place." if report.in_place else "Nothing to do."
         return " ".join((what, "Nothing was changed.", *_closing(report)))
@@ -70,19 +70,19 @@ def apply_line(report: ApplyReport) -> str:
 
 
 def _closing(report: ApplyReport) -> tuple[str, ...]:
-    """What the apply left as it was, and what is not known."""
+    """What the apply left unchanged, and what is unknown."""
     return tuple(line for line in (*lines_of(report.plan), not_known(report.plan.unread)) if line)
 
 
 def outcome_words(outcome: Outcome) -> str:
-    """One outcome in a line: `created in 12 ms, 1 request`."""
+    """One outcome in one line: `created in 12 ms, 1 request`."""
     if outcome.status is not Status.DONE:
         return _ENDS[outcome.status].counted
     return f"{_DONE[outcome.change.action]} in {seconds_text(outcome.seconds)}, {counted(outcome.requests, 'request')}"
 
 
 def _with_items(report: ApplyReport, planned: Report) -> Iterator[tuple[Outcome, Item]]:
-    """The outcomes in the order of the plan's rows, with what was planned."""
+    """The outcomes with their changes, in the order of the plan's rows."""
     ends = {outcome.change.address: outcome for outcome in report.outcomes}
     for item in planned.items:
         if item.address in ends:

@@ -1,4 +1,4 @@
-"""What all reports are built from: values in words, states, servers, columns and rows."""
+"""Parts of all reports: values in words, states, servers, columns and rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ACTIONS: Final = {
     Action.REVOKE: State("revoke", "!", "to revoke", style="revoke"),
 }
 ALWAYS_COUNTED: Final = (Action.CREATE, Action.UPDATE, Action.DELETE, Action.REVOKE)
-"""Actions whose number is told even where it is none."""
+"""Actions that the summary counts even if there are none."""
 
 CLASSES: Final = {
     DriftClass.MISSING: State("missing", "-", "missing", "Missing: in the manifest, not on the server", "delete"),
@@ -55,17 +55,17 @@ CLASSES: Final = {
 }
 
 ACCEPTED: Final = State("accepted", "=", "accepted", "Accepted by the baseline", "faint", real=False)
-"""A difference that counts for nothing, whatever its class, since somebody accepts it."""
+"""An accepted difference, which does not count, whatever its class."""
 
 
 SHOWN: Final = 20
-"""How many names of objects that are left alone text shows without -v."""
+"""The number of names of objects left alone that text shows without -v."""
 
 _SHOWN_LAST: Final = 3
 
 
 def kept_remarks(kept: Iterable[Kept]) -> Iterator[Remark]:
-    """What stays although the manifest doesn't name it, by server and kind, and then once what to do about it."""
+    """Objects that stay although the manifest does not name them, by server and kind, followed once by the advice."""
     groups: dict[tuple[str, str], list[Kept]] = {}
     for item in kept:
         groups.setdefault((item.address.server, item.address.kind.value), []).append(item)
@@ -93,7 +93,7 @@ def _kept_name(item: Kept) -> str:
 def differing_lines(
     orphaned: Iterable[Address], unexpected: Iterable[Address] = (), disagreeing: Iterable[Address] = ()
 ) -> tuple[str, ...]:
-    """What an apply doesn't repair, in sentences: `Orphaned: client/old@login.`"""
+    """What an apply does not repair, in sentences: `Orphaned: client/old@login.`"""
     found = (
         ("The sides disagree", [str(address) for address in disagreeing]),
         ("Unexpected", [str(address) for address in unexpected]),
@@ -103,7 +103,7 @@ def differing_lines(
 
 
 def lines_of(plan: Plan) -> tuple[str, ...]:
-    """What an apply of the plan doesn't repair, in sentences."""
+    """What an apply of the plan does not repair, in sentences."""
     kept = kept_of(plan.kept)
     return differing_lines(
         (item.address for item in kept if item.orphaned),
@@ -113,7 +113,7 @@ def lines_of(plan: Plan) -> tuple[str, ...]:
 
 
 def value_of(path: str, value: Any) -> Value | None:
-    """A value of the field at the dotted `path`, in words; None for the absence of one."""
+    """A value of the field at the dotted `path`, in words; None if absent."""
     if value is None:
         return None
     if not is_list(value):
@@ -133,7 +133,7 @@ def fields_of(changes: Iterable[FieldChange]) -> tuple[Field, ...]:
 
 
 def placed(locate: Locate, path: Path) -> SourceSpan | None:
-    """The place of a path in the manifest; None where it leads nowhere."""
+    """The position of a path in the manifest; None if the path does not exist."""
     return locate(path) if path else None
 
 
@@ -159,7 +159,7 @@ def in_order(servers: Iterable[ServerSummary]) -> tuple[Server, ...]:
 
 
 def columns_of(servers: Sequence[Server], items: Iterable[Item]) -> tuple[str, ...]:
-    """The servers that have items, in their order; those that only items name, last."""
+    """The servers that have items, in their order, then servers that only items name."""
     used = {item.address.server for item in items}
     known = [server.name for server in servers if server.name in used]
     return (*known, *sorted(used - set(known)))
@@ -170,8 +170,8 @@ def rows_of(
     columns: Sequence[str],
     key: Callable[[Item], Hashable] = lambda item: item.address.without_server,
 ) -> tuple[Row, ...]:
-    """Items as rows, in the order of their first items; one row for each `key`, which by default is the object. Several items
-    of a key on one server are told as one.
+    """Items as rows, in the order of their first items; one row for each `key`, by default the object. Several items of a
+    key on one server are merged.
     """
     found: dict[Hashable, dict[str, Item]] = {}
     for item in items:

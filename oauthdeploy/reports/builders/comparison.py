@@ -1,4 +1,4 @@
-"""The report of a comparison of two live sides: two servers, or one estate in two environments."""
+"""The report of a comparison of two servers or two environments."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def comparison_report(
 ) -> Report:
     """The differences between two sides, identified by their names.
 
-    `missing` is what `left` has and `right` lacks, `unexpected` the reverse; in fields, before is `left` and after is `right`.
-    The server of an item's address is the side on which it stands, `right` for a field that differs.
+    `missing` is what `left` has and `right` lacks, `unexpected` the reverse; in fields, before is `left` and after is
+    `right`. The server of an item's address is the side that has it, `right` for a field that differs.
     """
     manifest = manifest or ManifestView()
     names = {"left": visible(left), "right": visible(right)}
@@ -83,7 +83,7 @@ def comparison_report(
 
 
 def _left_out(omissions: Sequence[Omission], beyond: str) -> str:
-    """What the comparison says nothing about, in a sentence; "" where it is about everything."""
+    """What was not compared, in a sentence; "" if everything was."""
     named = [counted_omissions(omissions), beyond]
     return f"not compared: {'; '.join(filter(None, named))}." if any(named) else ""
 

@@ -1,4 +1,4 @@
-"""The report of a look for drift."""
+"""The report of a drift check."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KNOWN_ONLY = "No drift beyond what the baseline accepts."
 
 
 def drift_report(drift: DriftReport, manifest: ManifestView | None = None) -> Report:
-    """Drift as a report: rows by class, in which before is live and after is the manifest."""
+    """Drift as a report: rows by class; before is live, and after is the manifest."""
     manifest = manifest or ManifestView()
     ordered = [item for kind in DriftClass for item in drift.items if item.kind is kind and item.accepted is None]
     items = [_item(item, manifest) for item in (*ordered, *drift.accepted)]
@@ -61,13 +61,13 @@ def _line(drift: DriftReport, counts: Sequence[Count]) -> str:
 
 
 def _closing(drift: DriftReport) -> tuple[str, ...]:
-    """What this manifest made and no longer names, and what is not known."""
+    """Orphaned objects, and what is unknown."""
     orphaned = (item.address for item in drift.items if item.orphaned and item.accepted is None)
     return tuple(line for line in (*differing_lines(orphaned), not_known(drift.plan.unread)) if line)
 
 
 def counts_of(items: Sequence[DriftItem]) -> tuple[Count, ...]:
-    """The numbers of the classes that occur, and of what is accepted."""
+    """The number of items in each class, and of accepted ones."""
     counts = Counter(item.kind for item in items if item.accepted is None)
     accepted = len(items) - counts.total()
     known = ((counts[kind], state) for kind, state in CLASSES.items())
@@ -79,7 +79,7 @@ def _left_alone(number: int) -> tuple[str, ...]:
 
 
 def difference_line(counts: Sequence[Count], *, title: str = "Drift", clean: str = _CLEAN) -> str:
-    """`Drift: 1 missing, 2 changed.`, or that there is none."""
+    """`Drift: 1 missing, 2 changed.`, or the sentence for no drift."""
     known = ", ".join(count.words for count in counts if count.state.real)
     rest = ", ".join(count.words for count in counts if not count.state.real)
     head = f"{title}: {known}." if known else clean
@@ -87,7 +87,7 @@ def difference_line(counts: Sequence[Count], *, title: str = "Drift", clean: str
 
 
 def _item(item: DriftItem, manifest: ManifestView) -> Item:
-    # The list of different fields stands below, with their values; where something is missing, the column says.
+    # The fields follow with their values, and the column says if the object is missing.
     detail = item.detail.partition("Different: ")[0].strip() if item.fields else item.detail
     if item.kind is DriftClass.MISSING:
         detail = ""

@@ -1,4 +1,4 @@
-"""The report of a command that ended before it had one: the error, in every form that was asked for."""
+"""The report of a command that failed before it had one: the error, in every requested format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oauthdeploy.reports.formatting import listed, visible
 
 
 def error_report(error: OAuthDeployError, run: Run, files: tuple[str, ...] = (), base: Report | None = None) -> Report:
-    """The error as a report of `run`; `base` is the report of what was seen before, such as the plan of an apply."""
+    """The error as a report of `run`; `base` is an earlier report of the command, such as the plan of an apply."""
     known = base or Report(run, visible(listed(list(files))) or "?", Verdict.FAILED, "", files=files)
     found = Diagnostics.of(findings_of(error))
     told = {(item.rule, item.address) for item in known.findings}
@@ -28,7 +28,7 @@ def error_report(error: OAuthDeployError, run: Run, files: tuple[str, ...] = (),
 
 
 def findings_of(error: OAuthDeployError) -> Iterator[Diagnostic]:
-    """An error as findings: those of an invalid manifest, those of each server that failed, else itself."""
+    """An error as findings: those of an invalid manifest, those of each failed server, or else one for the error itself."""
     if isinstance(error, ManifestInvalid):
         yield from error.diagnostics
     elif isinstance(error, ServersFailed):

@@ -52,8 +52,8 @@ def plan_report(
     allowed: Collection[str] = (),
     nothing: str = "",
 ) -> Report:
-    """The plan as a report. `partial` says that a selection was made; `allowed` are the safety rules that are lifted; `nothing`
-    is what is said of a plan without changes that is not about the whole manifest.
+    """The plan as a report. `partial` says that a selection was made; `allowed` are the lifted safety rules; `nothing` is
+    the headline of a plan without changes that is not about the whole manifest.
     """
     manifest = manifest or ManifestView()
     items = [item_of(change, manifest) for change in sorted(plan.changes, key=_place)]
@@ -82,7 +82,7 @@ def plan_report(
 
 
 def plan_line(plan: Plan, *, partial: bool = False, allowed: Collection[str] = (), nothing: str = "") -> str:
-    """What is to be done in numbers, or that there is nothing to do; then what `apply` would stop at, and what isn't known."""
+    """The number of changes, or the sentence for none; then what `apply` would stop at, and what is unknown."""
     if plan.changes:
         line = f"Plan: {', '.join(count.words for count in counts_of(plan))}."
     elif nothing:
@@ -154,7 +154,7 @@ def _steps(plan: Plan) -> Iterator[Step]:
 
 
 def _remarks(plan: Plan) -> Iterator[Remark]:
-    """What can't be compared, and what stays although the manifest doesn't name it."""
+    """What cannot be compared, and objects that stay although the manifest does not name them."""
     if plan.incomparable:
         names = tuple(visible(f"{address} {path}") for address, path in plan.incomparable)
         yield Remark(

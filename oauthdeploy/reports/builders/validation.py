@@ -20,7 +20,7 @@ _COUNTED: Final = (Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION, Kind.REVOCATION)
 def validation_report(
     files: Sequence[str], diagnostics: Diagnostics, desired: DesiredState | None, unread: Sequence[Unread] = ()
 ) -> Report:
-    """Findings as a report; `desired` is None where the manifest is not valid."""
+    """Findings as a report; `desired` is None if the manifest is not valid."""
     return Report(
         run=Run.VALIDATE,
         name=visible(listed(list(files))),
@@ -39,7 +39,7 @@ def validation_report(
 
 
 def validation_line(files: Sequence[str], diagnostics: Diagnostics, desired: DesiredState | None) -> str:
-    """Whether the manifest is valid, and what it holds."""
+    """Whether the manifest is valid, and what it contains."""
     named = visible(listed(list(files)))
     if desired is None:
         return f"{named} is not valid: {summary_of(diagnostics)}."
@@ -48,7 +48,7 @@ def validation_line(files: Sequence[str], diagnostics: Diagnostics, desired: Des
 
 
 def _holdings(desired: DesiredState) -> str:
-    """`2 servers, 3 scopes, 2 clients`: objects are counted once, on however many servers they are."""
+    """`2 servers, 3 scopes, 2 clients`: each object counts once, on any number of servers."""
     names = {(address.kind, address.name) for address in desired.objects}
     counts = Counter(kind for kind, _ in names)
     parts = [counted(len(desired.servers), "server")]

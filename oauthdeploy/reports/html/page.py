@@ -1,8 +1,8 @@
-"""A report as one HTML file: no network, no other file, readable without scripts, in light and dark.
+"""A report as one HTML file: no network, no other files, readable without scripts, in light and dark mode.
 
-The page is made by Jinja2 with autoescaping: names and values come from live servers, and only the template is markup. A strict
-content security policy stands besides that: style and script are allowed by their SHA-256 alone, all else is forbidden, so that
-even markup that slipped through could neither run nor load anything. Hence no style attributes and no event attributes.
+Jinja2 renders the page with autoescaping: names and values come from live servers, and only the template is markup. In
+addition, a strict content security policy allows style and script only by their SHA-256, so that even markup that slipped
+through could neither run nor load anything. The page therefore has no style attributes and no event attributes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _HEADS: Final = {Run.DRIFT: ("Live", "Manifest"), Run.COMPARE: ("First side", "S
 
 
 def render_html(report: Report, limit: int = LIMIT) -> str:
-    """The page, whose objects take at most `limit` characters; it says what is left out."""
+    """The page, with at most `limit` characters for objects; it says what is left out."""
     ended = any(item.end is not None for item in report.items)
     style, script = _style() + _columns(report, ended=ended), _script()
     picture = picture_of(report)
@@ -45,8 +45,8 @@ def render_html(report: Report, limit: int = LIMIT) -> str:
         .render(
             report=report,
             policy=_policy(style, script),
-            style=Markup(style),  # noqa: S704 - a file of ours
-            script=Markup(script),  # noqa: S704 - a file of ours
+            style=Markup(style),  # noqa: S704 - a file of this package
+            script=Markup(script),  # noqa: S704 - a file of this package
             picture=picture,
             drawing=_drawing(picture),
             verdict=_verdict(report),
@@ -58,12 +58,12 @@ def render_html(report: Report, limit: int = LIMIT) -> str:
             version=__version__,
         )
     )
-    # The style sheet may begin a line with `::before`, which no text of a server can.
+    # The style sheet can start a line with `::before`, but a server's text cannot.
     return disarmed(f"{made}\n", colon=":", hash_sign="&#35;")
 
 
 def _left_out(rows: Rows) -> str:
-    """What a page that would be too long doesn't have, in words."""
+    """What is omitted from a page that would be too long, in words."""
     parts = [f"{counted(rows.cut, 'object')} omitted at the end"] if rows.cut else []
     parts += [f"{counted(rows.brief, 'object')} without details"] if rows.brief else []
     if not parts:
@@ -78,7 +78,7 @@ def _verdict(report: Report) -> str:
 
 
 def _drawing(picture: Picture) -> Markup:
-    # Made by an XML library, which escapes every text.
+    # The SVG comes from an XML library, which escapes all text.
     return Markup(svg_inline(picture.graph)) if picture.graph is not None else Markup()  # noqa: S704
 
 
@@ -93,7 +93,7 @@ def _script() -> str:
 
 
 def _columns(report: Report, *, ended: bool) -> str:
-    """The widths of the columns of the table, which depend on how many sides there are, and on a phone the sides' names."""
+    """The widths of the table's columns, which depend on the number of sides, and the names of the sides for phones."""
     sides = f"repeat({len(report.columns)},minmax(60px,90px)) " if report.columns else ""
     labels = "".join(
         f'#objects>tbody>tr>:nth-child({place})::before{{content:"{_css_text(name)} "}}'
@@ -104,7 +104,7 @@ def _columns(report: Report, *, ended: bool) -> str:
 
 
 def _css_text(text: str) -> str:
-    """A text inside quotes of CSS: what could end it or the style is written by number (CSS Syntax 3, 4.3.7)."""
+    """A text inside CSS quotes: characters that could end it or the style are escaped by number (CSS Syntax 3, 4.3.7)."""
     return "".join(sign if sign.isascii() and sign.isalnum() else f"\\{ord(sign):x} " for sign in visible(text))
 
 
@@ -143,14 +143,14 @@ def _environment() -> Environment:
 
 
 def _keys(row: Row) -> str:
-    """The words by which a row is filtered: its states, and how its changes ended."""
+    """The words by which a row is filtered: its states, and the outcomes of its changes."""
     states = [item.state.word for item in row.items.values()]
     ends = [item.end.status.value for item in row.items.values() if item.end is not None]
     return " ".join(dict.fromkeys([*states, *ends]))
 
 
 def _by_server(row: Row) -> bool:
-    """Whether the sides are told one by one: where there is more to say than the row does, or nothing else."""
+    """Whether each side is shown separately, because it adds to the row or there is nothing else to show."""
     items = row.items.values()
     alike = len({(item.state, item.reason, item.risk) for item in items}) == 1
     source = row.place is not None and row.place.text.strip()
@@ -158,7 +158,7 @@ def _by_server(row: Row) -> bool:
 
 
 def _source(finding: Diagnostic) -> tuple[str, str]:
-    """The line of a finding before and from its column on, for a mark between."""
+    """The source line of a finding, split at its column, for a mark between the parts."""
     if finding.span is None or not finding.span.text.strip():
         return "", ""
     text, column = finding.span.text, finding.span.column - 1

@@ -1,7 +1,7 @@
-"""The rows of the page's table, as many as a page can have that people still open, send and keep.
+"""The rows of the page's table, limited so that the page can still be opened and sent.
 
-Where not everything fits, details are left out first, of the objects with the least risk; then objects, from the end. Both are
-counted, and the page says so.
+If not everything fits, details are left out first, of the objects with the lowest risk, then objects from the end. The page
+shows both numbers.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from markupsafe import Markup
 from oauthdeploy.reports.document import Report, Row
 
 LIMIT: Final = 10_000_000
-"""Characters that the rows may take together: some ten thousand objects with their details."""
+"""The largest number of characters for all rows: about ten thousand objects with details."""
 
 _CUT: Final = Markup("<p>The details are omitted from this page.</p>")
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows that are shown, as markup; how many objects are left out, and how many more without their details."""
+    """The shown rows as markup, the number of omitted objects, and the number of objects without details."""
 
     markup: Sequence[Markup] = ()
     cut: int = 0
@@ -30,7 +30,7 @@ class Rows:
 
 
 def fitted_rows(report: Report, macros: Any, heads: tuple[str, str], *, ended: bool, limit: int = LIMIT) -> Rows:
-    """As many rows as fit, and details where there is room. `macros` are those of `rows.html`."""
+    """As many rows as fit, with details while there is room. `macros` are those of `rows.html`."""
     frames: list[tuple[Markup, Markup]] = []
     left = limit
     for row in report.rows:
@@ -49,7 +49,7 @@ def fitted_rows(report: Report, macros: Any, heads: tuple[str, str], *, ended: b
 
 
 def _details(rows: Sequence[Row], macros: Any, heads: tuple[str, str], room: int) -> dict[int, Markup]:
-    """The details of as many rows as there is room for, by place: those of the riskiest first, else in order."""
+    """The details of as many rows as fit, by position: those with the highest risk first, otherwise in order."""
     found: dict[int, Markup] = {}
     for place in sorted(range(len(rows)), key=lambda place: -rows[place].risk.value):
         made = macros.detail(rows[place], heads)

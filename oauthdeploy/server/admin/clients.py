@@ -33,7 +33,7 @@ FIELDS = (
     Field("type", "type", "text", "Client type.", choices=(CONFIDENTIAL, PUBLIC), required=True, loose="case"),
     Field("description", "description", "text", "What the client is."),
     Field("redirect_uris", "redirect_uris", "texts", "Redirect URIs, compared character by character."),
-    Field("scopes", "scopes", "texts", "Scopes that the client may ask for."),
+    Field("scopes", "scopes", "texts", "Scopes that the client may request."),
     Field("authorizationCodeGrant", "authorization_code_grant", "boolean", "Authorization code grant.", False),
     Field("implicitGrant", "implicit_grant", "boolean", "Implicit grant.", False),
     Field("clientCredentialsGrant", "client_credentials_grant", "boolean", "Client credentials grant.", False),

@@ -60,7 +60,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "plan-unreadable",
         "error",
-        "The plan file can't be read",
+        "The plan file cannot be read",
         "There is no such file, or its rights forbid it.",
         "Check its name and permissions.",
     ),

@@ -41,7 +41,7 @@ _FOUND: Final = {
     ),
     "cannot-compare": (
         "info",
-        "A value can't be compared",
+        "A value cannot be compared",
         "The server does not return secrets, so the value can't be compared with the manifest. This is never drift.",
         "Nothing; raise secret.revision to send it again.",
     ),
