@@ -105,7 +105,7 @@ def apply(
         report = _run(planfile, resume, source, options, question, stream, output)
         error = not_as_planned(report) if report is not None else None
         code = ExitCode.ERROR if report is None else error.exit_code if error else ExitCode.DONE
-        stream.ended(report, code, error)
+        stream.finish(report, code, error)
     if report is None:
         output.talk("Nothing was changed.")
     else:
@@ -165,9 +165,9 @@ class Question:
         from oauthdeploy.reports.builders.plan import plan_report
         from oauthdeploy.reports.text import render_text
 
-        made = plan_report(plan, view_of(self.manifest), partial=self._reach.partial, allowed=self._reach.allow)
-        self._output.seen.report = made
-        self._output.show(lambda look: render_text(made, look), needed=self._may_ask and not self._yes)
+        report = plan_report(plan, view_of(self.manifest), partial=self._reach.partial, allowed=self._reach.allow)
+        self._output.seen.report = report
+        self._output.show(lambda look: render_text(report, look), needed=self._may_ask and not self._yes)
         self.shown = True
         stopped = bool(plan.diagnostics.errors) or any(stop.rule not in self._reach.allow for stop in plan.stops)
         if self._yes or stopped:

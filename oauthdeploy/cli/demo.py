@@ -198,10 +198,10 @@ class Shell:
     def _call(self, arguments: list[str]) -> tuple[int, str, str]:
         out, err = StringIO(), StringIO()
         before = dict(os.environ)
-        mine = {name: value for name, value in before.items() if not name.startswith("OAUTHDEPLOY_")}
+        environment = {name: value for name, value in before.items() if not name.startswith("OAUTHDEPLOY_")}
         width = str(screen_width() - len(INDENT))
         os.environ.clear()
-        os.environ.update({**mine, **self._here.environment, "NO_COLOR": "1", "COLUMNS": width})
+        os.environ.update({**environment, **self._here.environment, "NO_COLOR": "1", "COLUMNS": width})
         try:
             with chdir(self._here.folder), redirect_stdout(out), redirect_stderr(err):
                 code = run(arguments)
@@ -415,7 +415,7 @@ def _keep(here: Estate, say: Narrator) -> None:
 )
 def demo(keep: bool, only_servers: bool) -> None:
     """Run a tour on two real servers: deploy, use, find drift, repair, cut off."""
-    begun = time.monotonic()
+    started = time.monotonic()
     say = Narrator()
     click.echo("oauthdeploy keeps an authorization server and its resource servers in sync.")
     with estate() as here:
@@ -429,6 +429,6 @@ def demo(keep: bool, only_servers: bool) -> None:
             _drift(here, shell, say)
             _cut_off(here, shell, say, batch, web)
             click.echo()
-            click.secho(f"Everything worked as expected, in {time.monotonic() - begun:.1f} s.", fg="green", bold=True)
+            click.secho(f"Everything worked as expected, in {time.monotonic() - started:.1f} s.", fg="green", bold=True)
         if keep or only_servers:
             _keep(here, say)

@@ -218,8 +218,8 @@ def _once(
 def _look(source: Source, reach: Reach, known: Known) -> DriftRound:
     from oauthdeploy import workflow
 
-    there = known.baseline if known.baseline is not None and Path(known.baseline).exists() else None
-    baseline = there if known.write_baseline else known.baseline
+    existing = known.baseline if known.baseline is not None and Path(known.baseline).exists() else None
+    baseline = existing if known.write_baseline else known.baseline
     return workflow.look_for_drift(
         source.request(), known.options(reach), unnamed=known.unnamed == "drift", baseline=baseline
     )

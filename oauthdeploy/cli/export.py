@@ -183,8 +183,8 @@ def _write(report: ExportReport, output: Output) -> None:
     changed = [file for file in report.files if file.changed]
     replace_files((file.name, bytes_as_read(file.name, file.before), file.text.encode("utf-8")) for file in changed)
     names = ", ".join(visible(file.name) for file in changed or report.files)
-    said = "say it all already" if len(report.files) > 1 else "says it all already"
-    output.talk(f"Wrote {names}." if changed else f"{names} {said}.")
+    unchanged = "say it all already" if len(report.files) > 1 else "says it all already"
+    output.talk(f"Wrote {names}." if changed else f"{names} {unchanged}.")
 
 
 def _say(report: ExportReport, output: Output) -> None:

@@ -82,23 +82,23 @@ def graph(source: Source, form: str | None, target: tuple[str, ...], output: str
     manifest, findings = workflow.validate(source.request())
     if manifest is None:
         raise ManifestInvalid(findings)
-    made = build_graph(manifest.desired, target)
-    if not made.nodes:
+    picture = build_graph(manifest.desired, target)
+    if not picture.nodes:
         raise UsageError(
             f"Nothing matches {', '.join(repr(glob) for glob in target)}",
             fix="Write addresses such as client/web-shop, scope/orders.* or trust@orders, in quotes if they hold a *.",
         )
     with paused():  # a picture of ten thousand clients is half a million values
-        text = draw(made, sink.format)
-    if sink.format == "mermaid" and (len(made.edges) > MOST_EDGES or len(text) > MOST_TEXT):
+        text = draw(picture, sink.format)
+    if sink.format == "mermaid" and (len(picture.edges) > MOST_EDGES or len(text) > MOST_TEXT):
         streams.write_talk(
             f"Mermaid draws at most {MOST_EDGES} lines and reads at most {MOST_TEXT:,} characters unless it is configured "
-            f"for more; this has {len(made.edges):,} lines and {len(text):,} characters. Narrow it with --target, or use "
+            f"for more; this has {len(picture.edges):,} lines and {len(text):,} characters. Narrow it with --target, or use "
             "--format svg.\n"
         )
-    elif len(made.nodes) > MOST_NODES:
+    elif len(picture.nodes) > MOST_NODES:
         streams.write_talk(
-            f"The picture has {len(made.nodes):,} clients, scopes and servers, more than a reader can take in. Narrow it with "
+            f"The picture has {len(picture.nodes):,} clients, scopes and servers, more than a reader can take in. Narrow it with "
             "--target, such as --target client/NAME or --target 'scope/orders.*'.\n"
         )
     if sink.file is None:
@@ -107,16 +107,16 @@ def graph(source: Source, form: str | None, target: tuple[str, ...], output: str
         write_file(Path(sink.file), streams.without_secrets(text))
 
 
-def draw(made: Graph, form: str) -> str:
+def draw(picture: Graph, form: str) -> str:
     """The graph in one of the formats."""
     if form == "dot":
         from oauthdeploy.reports.graph_dot import dot_text
 
-        return dot_text(made)
+        return dot_text(picture)
     if form == "svg":
         from oauthdeploy.reports.graph_svg import svg_text
 
-        return svg_text(made)
+        return svg_text(picture)
     from oauthdeploy.reports.graph_mermaid import mermaid_text
 
-    return mermaid_text(made)
+    return mermaid_text(picture)

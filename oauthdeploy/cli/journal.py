@@ -54,9 +54,9 @@ def journal(
                 fix="Name the journal's file, or the manifest with -f.",
             )
         file = found[-1]
-    story = read_run_history(file)
+    run = read_run_history(file)
     output.emit(
-        {"text": lambda look: render_journal(story, look), "json": as_json(lambda: history_document(story))},
+        {"text": lambda look: render_journal(run, look), "json": as_json(lambda: history_document(run))},
     )
 
 
@@ -74,7 +74,7 @@ def _list(folder: Path, output: Output) -> None:
             output.talk(f"{error.summary}: {error.detail}")
 
     def document() -> dict[str, object]:
-        documents = [{k: v for k, v in history_document(story).items() if k != "changes"} for story in stories]
+        documents = [{k: v for k, v in history_document(run).items() if k != "changes"} for run in stories]
         return {"format": "oauthdeploy/journals", "format_version": FORMAT_VERSION, "journals": documents}
 
     output.emit({"text": lambda look: render_journals(stories, look), "json": as_json(document)})

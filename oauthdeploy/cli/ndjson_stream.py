@@ -36,7 +36,7 @@ class EventStream:
 
         return listen
 
-    def ended(self, report: ApplyReport | None, exit_code: int, error: OAuthDeployError | None = None) -> None:
+    def finish(self, report: ApplyReport | None, exit_code: int, error: OAuthDeployError | None = None) -> None:
         """Write the summary."""
         from oauthdeploy.running.events import summary_document
 
@@ -70,14 +70,14 @@ def event_stream(output: Output) -> Iterator[EventStream]:
         try:
             yield stream
         except OAuthDeployError as error:
-            stream.ended(None, error.exit_code, error)
+            stream.finish(None, error.exit_code, error)
             raise
         except click.UsageError:
-            stream.ended(None, ExitCode.USAGE)
+            stream.finish(None, ExitCode.USAGE)
             raise
         except KeyboardInterrupt as signal:
             interrupted_apply = isinstance(signal, InterruptedApply)
-            stream.ended(None, ExitCode.PARTIAL if interrupted_apply else ExitCode.INTERRUPTED)
+            stream.finish(None, ExitCode.PARTIAL if interrupted_apply else ExitCode.INTERRUPTED)
             raise
     if failed:
         raise failed[0]

@@ -146,9 +146,9 @@ class Output:
             from oauthdeploy.reports.document import Run
 
             run = Run(RUNS[command])
-            made = renderers_of(error_report(error, run, sources, self.seen.report))
+            rendered = renderers_of(error_report(error, run, sources, self.seen.report))
             streamed = {"ndjson"} if run is Run.APPLY else set()
-            renderers = {form: render for form, render in made.items() if form not in streamed} | renderers
+            renderers = {form: render for form, render in rendered.items() if form not in streamed} | renderers
         with suppress(ReportNotWritten):
             self.emit(renderers, on_screen=lambda _look: "")
 

@@ -49,15 +49,15 @@ def plan(source: Source, reach: Reach, out: str | None, detailed_exitcode: bool,
     from oauthdeploy.reports.json import to_text
 
     request, options = source.request(), reach.options()
-    made, manifest = workflow.make_plan(request, options)
-    output.emit_report(plan_report(made, view_of(manifest), partial=reach.partial, allowed=reach.allow))
+    planned, manifest = workflow.make_plan(request, options)
+    output.emit_report(plan_report(planned, view_of(manifest), partial=reach.partial, allowed=reach.allow))
     if out is not None:
-        write_file(Path(out), _checked(to_text(workflow.save_plan(made, manifest, request, options, Path(out)))))
+        write_file(Path(out), _checked(to_text(workflow.save_plan(planned, manifest, request, options, Path(out)))))
         output.talk(
             f"Saved the plan to {out}. Run `oauthdeploy apply {out}` to apply it, or `oauthdeploy show {out}` to show it again."
         )
-    say_unread(made.unread, output)
-    leave(plan_exit(made, reach, detailed=detailed_exitcode))
+    say_unread(planned.unread, output)
+    leave(plan_exit(planned, reach, detailed=detailed_exitcode))
 
 
 def _checked(document: str) -> str:
@@ -71,15 +71,15 @@ def _checked(document: str) -> str:
     return document
 
 
-def plan_exit(made: Plan, reach: Reach, *, detailed: bool) -> ExitCode:
+def plan_exit(planned: Plan, reach: Reach, *, detailed: bool) -> ExitCode:
     """What the next apply would run into first: what can't be read, then a stop, then changes. Without `detailed` changes and
     stops count for nothing, but for one of --fail-on, which asks for it.
     """
     from oauthdeploy.planning.safety import RISK_RULE
 
-    stops = {stop.rule for stop in made.stops} - set(reach.allow)
-    if made.unread:
+    stops = {stop.rule for stop in planned.stops} - set(reach.allow)
+    if planned.unread:
         return ExitCode.UNREACHABLE
-    if RISK_RULE in stops or (detailed and (made.diagnostics.errors or (made.changes and stops))):
+    if RISK_RULE in stops or (detailed and (planned.diagnostics.errors or (planned.changes and stops))):
         return ExitCode.SAFETY_STOP
-    return ExitCode.CHANGES if detailed and made.differs else ExitCode.DONE
+    return ExitCode.CHANGES if detailed and planned.differs else ExitCode.DONE

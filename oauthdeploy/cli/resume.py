@@ -31,14 +31,14 @@ def resume_run(
     """Go on with the run of `journal` (None: the last one), and say what became of it. Raises what `run_resume` raises."""
 
     def tell(found: Resumption) -> None:
-        output.talk(said(found))
+        output.talk(resumption_text(found))
 
     return workflow.run_resume(
         request, options, journal=journal, tell=tell, confirm=confirm, on_event=on_event, stop=stop
     )
 
 
-def said(found: Resumption) -> str:
+def resumption_text(found: Resumption) -> str:
     """What became of a run, in lines."""
     lines = [f"Resuming {found.journal}."]
     for addresses, words in (

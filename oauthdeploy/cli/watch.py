@@ -25,11 +25,11 @@ class Stop(Handling):
     def every(self, seconds: float, look: Callable[[], None]) -> None:
         """Look, and look again that many seconds after the last look began, until a signal comes."""
         while not self.asked.is_set():
-            begun = time.monotonic()
+            started = time.monotonic()
             self._looking = True
             look()
             self._looking = False
-            self.asked.wait(max(0.0, seconds - (time.monotonic() - begun)))
+            self.asked.wait(max(0.0, seconds - (time.monotonic() - started)))
 
     def handle(self) -> None:
         """The first signal asks for the end, the second doesn't wait for it."""

@@ -87,10 +87,10 @@ class Secret:
     @classmethod
     def guessed(cls, text: str, origin: str) -> Secret:
         """A text that only its place makes look like a secret: it is hidden there, and outputs are not searched for it."""
-        made = cls.__new__(cls)
-        made._text = text
-        made._origin = origin
-        return made
+        secret = cls.__new__(cls)
+        secret._text = text
+        secret._origin = origin
+        return secret
 
     @classmethod
     def written(cls, text: str) -> Secret:
@@ -138,10 +138,10 @@ class SourcedText(str):
 
     def __new__(cls, text: str, origin: str, *, sensitive: bool = False) -> SourcedText:
         """`text` after replacement, the reference it came from, and whether that source keeps secrets."""
-        made = super().__new__(cls, text)
-        made.origin = origin
-        made.sensitive = sensitive
-        return made
+        instance = super().__new__(cls, text)
+        instance.origin = origin
+        instance.sensitive = sensitive
+        return instance
 
     @property
     def may_be_secret(self) -> bool:

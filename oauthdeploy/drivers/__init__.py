@@ -1,1 +1,1 @@
-"""The edge to the servers: one package for each kind of server, one HTTP client for all."""
+"""Drivers: one package for each kind of server, one HTTP client for all."""

@@ -1,28 +1,28 @@
-"""What a driver is: a guide for those who write one.
+"""The driver interface, and a guide for authors of drivers.
 
-A driver speaks to one server for one run. It is made by its `DriverInfo.open` with a validated `Connection` and must
+A driver talks to one server during one run. `DriverInfo.open` creates it from a validated `Connection`. It must
 
 - implement `check`, `read` and `apply`;
 - send every request through the `AdminClient` that it was given, so that timeouts, retries, limits, redaction and, while
   planning, the refusal to write are the same for all;
-- name live objects by the manifest's addresses: it is told what the manifest wants (`Wanted`) and matches by the server's
-  natural key; objects that the manifest doesn't know keep a name of the server's;
-- keep every field that the manifest doesn't manage;
-- say what it left behind: `Applied.value` is read from the server's answer, never copied from the plan.
+- name live objects by the manifest's addresses: it receives the desired objects (`Wanted`) and matches them by the server's
+  natural key; objects that are not in the manifest keep the server's names;
+- keep every field that the manifest does not manage;
+- report the result: `Applied.value` is read from the server's response, never copied from the plan.
 
-`read` comes before `apply` on the same driver object and is told all that is wanted of the server, so that a driver may use
-in `apply` what it learned there (ids by natural key). What it learned ends with the object.
+`read` is called before `apply` on the same driver object and receives everything that is wanted of the server, so that
+`apply` can use what it learned (ids by natural key). The driver keeps nothing beyond the life of that object.
 
-Signing in is not the driver's business but that of its `DriverInfo.sign_in`, which gives the authentication that the
-`AdminClient` puts on every request. Where a server wants a token, `drivers.sign_in.TokenAuth` fetches it (RFC 6749), with
-`SignIn.token_client`: a client that can send nothing but a POST to that one path, so that a plan still can't write.
+The driver does not sign in. `DriverInfo.sign_in` returns the authentication that the `AdminClient` adds to every request. If
+a server requires a token, `drivers.sign_in.TokenAuth` fetches it (RFC 6749) with `SignIn.token_client`, a client that can
+only send a POST to that one path, so that a plan still cannot write.
 
-It may declare that several changes go in one request (`batch_key`); the engine then hands them over together. It may read
-single objects by key (`read_again`), so that each is looked at once more just before its write. It must not read files, the
-environment or the clock (a server's own `Date` is the clock), remember anything between runs, import another driver, or log
-a secret.
+It may declare that one request carries several changes (`batch_key`); the engine then passes them together. It may read
+single objects by key (`read_again`), so that each is checked again just before its write. It must not read files, the
+environment or the clock (a server's own `Date` is the clock), keep anything between runs, import another driver, or log a
+secret.
 
-Errors are those of `core.errors`; an answer that breaks the server's own protocol is an `UnexpectedAnswer`.
+Errors are those of `core.errors`; a response that violates the server's own protocol is an `UnexpectedAnswer`.
 """
 
 from __future__ import annotations
@@ -53,17 +53,17 @@ if TYPE_CHECKING:
     from oauthdeploy.drivers.http import AdminClient
 
 API_VERSION = 1
-"""Version of this interface. A driver made for another major version is refused with a message."""
+"""The version of this interface. A driver for another major version is rejected with a message."""
 
 
 @dataclass(frozen=True)
 class DriverInfo:
-    """A driver as it is registered: its facts, how to open it, and the version of this interface that it was made for.
+    """A driver as it is registered: its facts, how to open it, and the version of this interface that it implements.
 
-    `open` is None for a driver that is never connected to (`external`). `sign_in` makes the authentication of requests
-    from what it is given; None, or where it gives None: requests carry none. It sends nothing itself: a token is fetched
-    with the first request. `bundle` makes a file that such a server can load instead of being written to; None: there is no
-    such file. It raises ManifestInvalid for what the file can't hold.
+    `open` is None for a driver whose server is never connected to (`external`). `sign_in` returns the authentication of
+    requests; if it is None or returns None, requests carry none. It sends nothing itself: a token is fetched with the first
+    request. `bundle` builds a file that such a server can load instead of being written to; None if there is no such file.
+    It raises ManifestInvalid for objects that the file cannot hold.
     """
 
     facts: DriverFacts
@@ -75,7 +75,7 @@ class DriverInfo:
 
 @dataclass(frozen=True)
 class BundleRequest:
-    """What a server's file is made from, without the server: its name, its validated options and the whole desired state."""
+    """The input of a server's file: the server's name, its validated options and the whole desired state."""
 
     name: str
     options: Model
@@ -84,10 +84,10 @@ class BundleRequest:
 
 @dataclass(frozen=True)
 class SignIn:
-    """What a sign-in is made from: the validated credentials and options of a server entry.
+    """The input of a sign-in: the validated credentials and options of a server entry.
 
-    `token_client` makes an HTTP client with the entry's TLS, proxy and limits that sends nothing but a POST to the given path
-    below the server's address, whatever the run may write.
+    `token_client` creates an HTTP client with the entry's TLS, proxy and limits that can only send a POST to the given path
+    below the server's URL, in any run.
     """
 
     credentials: Model
@@ -97,7 +97,7 @@ class SignIn:
 
 @dataclass(frozen=True)
 class Connection:
-    """What a driver is opened with: its server's name and entry, the validated own parts, and the HTTP client."""
+    """The input of a driver: its server's name and entry, the validated driver-specific parts, and the HTTP client."""
 
     name: str
     server: Server
@@ -110,18 +110,18 @@ class Connection:
 class Wanted:
     """What to read from a server.
 
-    `objects` are the desired objects on this server, `absent` what shall go, `moved` former names. `kinds` are the kinds to
-    read; of other kinds nothing is asked. `everything` asks for objects too that the manifest doesn't name (prune, export,
-    drift); without it a driver may read by key. `accounts` are users whose existence is asked for (`ServerState.accounts`);
-    one may stand for the client of that key, whose account a server may name by the client's id. `owner` is the manifest's
-    name, by which a driver tells its own marks from those of others.
+    `objects` are the desired objects on this server, `absent` the objects to delete, `moved` former names. `kinds` are the
+    kinds to read; other kinds are not read. `everything` also requests objects that the manifest does not name (prune,
+    export, drift); without it a driver may read by key. `accounts` are users whose existence is to be checked
+    (`ServerState.accounts`); one may be the account of the client of that key, which a server may name by the client's id.
+    `owner` is the manifest's name, by which a driver distinguishes its own marks from others.
 
-    `identities` say by what the server may know a client, beyond what is asked for in `objects`: clients that shall go, that are
-    only spoken of, or that a journal names. A live client stands at the address of its key, whichever of its names (key, name
-    and version, id) a document uses. `external` are objects of other manifests that must be there; they are read as `objects`
-    are. `whole` asks for all of each object, also what the manifest doesn't write and what no manifest can hold, for exports and
-    comparisons: the last fields of `LiveObject`. `listed` are the clients whose list of scopes the manifest writes: they keep no
-    other scope that it names, so a driver makes them without those that their server would give them.
+    `identities` are the natural keys of clients that are not in `objects`: clients to delete, clients that are only
+    mentioned, or clients in a journal. A live client has the address of its key, whichever of its names (key, name and
+    version, id) a document uses. `external` are objects of other manifests that must exist; they are read like `objects`.
+    `whole` requests each object completely, also fields that the manifest does not write or cannot hold, for exports and
+    comparisons: the last fields of `LiveObject`. `listed` are the clients whose list of scopes the manifest writes. They
+    keep no other scope that it names, so a driver creates them without those that their server would add.
     """
 
     objects: Mapping[Address, Object]
@@ -139,8 +139,8 @@ class Wanted:
 
 @dataclass(frozen=True)
 class ServerReport:
-    """What `check` found: the product and its version, who we are there, findings, and the answers that are others on this server
-    than in the driver's table.
+    """The result of `check`: the product and its version, the account of this tool, findings, and the capabilities for which
+    this server differs from the driver's table.
     """
 
     product: str
@@ -152,12 +152,12 @@ class ServerReport:
 
 @dataclass(frozen=True)
 class Applied:
-    """What a change left behind: the object as the server now has it (None when it is gone), its id, and the secret that
-    the server made, if it made one; it is delivered with `client_id`, where that isn't the id. `note` is said in the report.
-    `requests` were sent. `unparsed` is what stands in fields that the model has no place for (`LiveObject.unparsed`);
-    `lost` names what the object held before, was not to be changed, and is gone from the answer, by the server's own names
-    (`drivers.untouched`). `cut_at` is the moment that ended a client's tokens (`LiveObject.cut_at`): resource servers that trust
-    this server are then given the same one.
+    """The result of a change: the object as the server now has it (None if it was deleted), its id, and the secret that the
+    server generated, if any; it is delivered with `client_id` if that differs from the id. `note` is shown in the report.
+    `requests` is the number of requests. `unparsed` are values of fields that the model cannot represent
+    (`LiveObject.unparsed`); `lost` names what the object had before and should have kept but is missing from the response,
+    by the server's own names (`drivers.untouched`). `cut_at` is the time that ended a client's tokens (`LiveObject.cut_at`);
+    resource servers that trust this server then get the same time.
     """
 
     address: Address
@@ -174,23 +174,26 @@ class Applied:
 
 
 class Prover(Protocol):
-    """Tries a token that should be dead. Changes nothing, and shows nothing of the token."""
+    """Tries a token that should be revoked. Changes nothing, and shows nothing of the token."""
 
     def is_active(self, server: str, token: Secret) -> bool | None:
-        """What an authorization server says of the token (RFC 7662); None where its entry doesn't say how to ask.
+        """Whether the authorization server calls the token active (RFC 7662); None if its entry has no introspection
+        settings.
 
         Raises ServerError.
         """
 
     def is_taken(self, url: str, token: Secret) -> bool:
-        """Whether a protected resource takes the token (RFC 6750): False for 401 and 403. Raises ServerError for other errors."""
+        """Whether a protected resource accepts the token (RFC 6750): False for 401 and 403. Raises ServerError for other
+        errors.
+        """
 
 
 def token_handle(identity: str) -> str:
-    """A short name that distinguishes a token from others, made from its id, which may be the bearer value itself.
+    """A short name that distinguishes a token from others, computed from its id, which may be the bearer value itself.
 
-    Twelve hexadecimal digits of a digest: neither does it open anything, nor can a token of 128 random bits (RFC 6749, 10.10) be
-    found from it.
+    Twelve hexadecimal digits of a digest: it gives no access, and a token of 128 random bits (RFC 6749 section 10.10) cannot
+    be recovered from it.
     """
     return hashlib.sha256(b"oauthdeploy token\0" + identity.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
@@ -208,7 +211,7 @@ class Driver(ABC):
 
     @abstractmethod
     def check(self) -> ServerReport:
-        """Ask who the server is and whether it offers what the driver needs. Reads only.
+        """Check the product of the server and whether it supports what the driver needs. Only reads.
 
         Raises Unreachable, Unauthorized, Forbidden, Unsupported, UnexpectedAnswer.
         """
@@ -217,34 +220,34 @@ class Driver(ABC):
     def read(self, wanted: Wanted) -> ServerState:
         """Read the wanted kinds. A kind that is forbidden or garbled is reported as unreadable, not as absent.
 
-        Raises Unreachable and Unauthorized: then nothing can be planned.
+        Raises Unreachable and Unauthorized; nothing can be planned then.
         """
 
     @abstractmethod
     def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
-        """Carry out the changes of one batch and say what each left behind, in the same order.
+        """Carry out the changes of one batch and return their results in the same order.
 
-        Raises ServerError; then none of the batch may be taken as done.
+        Raises ServerError; no change of the batch counts as made then.
         """
 
     def read_again(self, changes: Sequence[Change], wanted: Wanted) -> ServerState | None:
-        """Read the objects of one batch by their keys, just before they are written; None where only lists can be read.
+        """Read the objects of one batch by their keys, just before they are written; None if only lists can be read.
 
-        `wanted` names these objects alone. It must cost a request or two, and must not forget what `read` learned. Default:
-        None; then an object is looked at with all others at the start of an apply, and not once more before its write.
+        `wanted` names only these objects. It must take only one or two requests, and must keep what `read` learned. Default:
+        None; an object is then read only at the start of an apply, and not again before its write.
         """
         return None
 
     def read_tokens(self) -> tuple[Sequence[LiveToken], int] | None:
-        """Every token that works, and how many requests that took; asked only where a plan leaves tokens behind, and to list
-        them for people: an id that the server gives a token goes through `token_handle`.
+        """All active tokens, and the number of requests; called only for plans after which tokens remain valid, and to list
+        tokens for people. The server's id of a token is passed through `token_handle`.
 
-        Default: None, for a server that doesn't list tokens. Raises ServerError.
+        Default: None, for a server that does not list tokens. Raises ServerError.
         """
         return None
 
     def mark(self, address: Address, live: LiveObject, owner: str) -> Applied:
-        """Write the mark of the manifest `owner` on a live object and leave all else of it as it is (`adopt`).
+        """Write the mark of the manifest `owner` on a live object and change nothing else of it (`adopt`).
 
         For drivers with Capability.MARKS. Raises ServerError; default: Unsupported.
         """
@@ -255,42 +258,43 @@ class Driver(ABC):
         )
 
     def batch_key(self, change: Change) -> str:
-        """The name of the request that carries the change: changes of one key are handed over together."""
+        """The name of the request that carries the change: changes with the same key are passed together."""
         return str(change.address)
 
     def writes(self, changes: Sequence[Change]) -> int:
-        """How many requests `apply` will send for a batch; shown in the plan. Default: one."""
+        """The number of requests that `apply` will send for a batch; shown in the plan. Default: one."""
         return 1 if changes else 0
 
     def unsupported(self, wanted: Wanted, report: ServerReport) -> Sequence[Diagnostic]:
-        """Findings about what this very server can't hold, beyond the capability table. Default: none."""
+        """Findings about objects that this server cannot hold, beyond the capability table. Default: none."""
         return ()
 
     def refusals(self, changes: Sequence[Change]) -> Sequence[Diagnostic]:
-        """Findings about changes of a plan that this very server would refuse, by what `check` and `read` saw. Default: none."""
+        """Findings about changes of a plan that this server would reject, according to `check` and `read`. Default: none."""
         return ()
 
     def losses(self, changes: Sequence[Change]) -> Mapping[Address, Sequence[str]]:
-        """What exactly goes for good along with changes that have side effects (`DriverFacts.side_effects`), in words.
+        """What is permanently deleted by changes that have side effects (`DriverFacts.side_effects`), in words.
 
-        It is said in the plan and kept in the journal, so that a rollback can name what it can't bring back. It must read
-        little: some requests for each of few changes. Default: nothing beyond the facts.
+        It is shown in the plan and kept in the journal, so that a rollback can name what it cannot restore. It must take
+        only a few requests for a few changes. Default: nothing beyond the facts.
         """
         return {}
 
     def lockouts(self, changes: Sequence[Change]) -> Sequence[Lockout]:
         """The changes of a plan after which the driver could no longer sign in, or be answered at its address.
 
-        Whatever the sign-in depends on counts: the client, the user, the grant, how the client proves itself, what its tokens
-        carry, options of the realm, HTTPS. The deletion or the block of a client that is called as `ServerReport.account` is
-        found without this. Default: none, for a driver whose `DriverFacts.lockouts` says no, and why.
+        Everything that the sign-in depends on counts: the client, the user, the grant, the client authentication, the
+        contents of its tokens, options of the realm, HTTPS. The deletion or block of a client with the name of
+        `ServerReport.account` is found without this. Default: none, for a driver whose `DriverFacts.lockouts` says no, with
+        the reason.
         """
         return ()
 
     def set_stop_event(self, stop: threading.Event) -> None:
-        """Once `stop` is set, end the waits between repetitions at once and repeat nothing more."""
+        """Once `stop` is set, end the waits between retries at once and retry nothing more."""
         self.connection.http.set_stop_event(stop)
 
     def close(self) -> None:
-        """Give back connections."""
+        """Close the connections."""
         self.connection.http.close()

@@ -1,4 +1,4 @@
-"""Steps that drivers of every kind of server take alike."""
+"""Steps that drivers of all kinds of servers share."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 APART: Final = ("secret", f"{OPTIONS}.")
-"""What drivers send by steps of its own."""
+"""Fields that drivers send in separate steps."""
 
 _ATTEMPTS: Final = 4
 OVERLOADED: Final = frozenset({429, 503})
-"""Statuses of a server that has too much to do; none of them says whether the request was carried out."""
+"""Statuses of an overloaded server; none of them says whether the request was carried out."""
 GONE: Final = "It was already gone."
 ADOPTED: Final = "The answer was lost; reading the server again showed the change."
 
 
 @contextmanager
 def writing() -> Iterator[Tally]:
-    """Count requests, and mark a failed read after a write as uncertain: nobody knows whether the write was carried out."""
+    """Count requests, and mark a failed read after a write as uncertain, because the result of the write is unknown."""
     with counting() as tally:
         try:
             yield tally
@@ -43,12 +43,12 @@ def writing() -> Iterator[Tally]:
 
 
 def warning_of(error: ServerError) -> Diagnostic:
-    """Why something couldn't be read, as a finding that stops nothing by itself."""
+    """Why something could not be read, as a finding that by itself stops nothing."""
     return Diagnostic(error.rule, error.summary, detail=error.detail, fix=error.fix, severity=Severity.WARNING)
 
 
 def parsed(server: str, method: str, path: str, read: Callable[[], T]) -> T:
-    """Read an answer. Raises UnexpectedAnswer where it is garbled; a write has happened all the same."""
+    """Parse a response. Raises UnexpectedAnswer if it is garbled; a write was made nevertheless."""
     try:
         return read()
     except Garbled as problem:
@@ -62,10 +62,10 @@ def parsed(server: str, method: str, path: str, read: Callable[[], T]) -> T:
 
 
 def create_or_find(post: Callable[[], T], find: Callable[[], T | None]) -> tuple[T, bool]:
-    """Create something whose answer may get lost: then look for it before it is tried again.
+    """Create something; if the response gets lost, look for it before trying again.
 
-    A server that is overloaded is tried more often; before each request the client waits as long as the server asked for. Gives
-    what stands there now, and whether it was found rather than told by the answer.
+    An overloaded server is tried more often; before each request the client waits as long as the server requested. Returns
+    the live object, and whether it was found instead of returned by the response.
     """
     last: ServerError | None = None
     for attempt in range(_ATTEMPTS):
@@ -86,9 +86,9 @@ def create_or_find(post: Callable[[], T], find: Callable[[], T | None]) -> tuple
 
 
 def at_once(parallel: int, step: Callable[[S], T], items: Iterable[S]) -> Sequence[T]:
-    """Do a step for many items, `parallel` at a time, counted in the tally of the caller; gives the results in order.
+    """Do a step for many items, `parallel` at a time, counted in the caller's tally; returns the results in order.
 
-    All are tried before the first trouble is raised.
+    All are tried before the first error is raised.
     """
     with ThreadPoolExecutor(parallel, thread_name_prefix="driver") as pool:
         started = [pool.submit(copy_context().run, step, item) for item in items]
@@ -98,31 +98,31 @@ def at_once(parallel: int, step: Callable[[S], T], items: Iterable[S]) -> Sequen
 def changed_values(change: Change, table: Table) -> dict[str, Any]:
     """The fields to send, by dotted path, without nulls, secrets and options.
 
-    All managed ones for a new object, else those that change.
-    null asks for the server's default, which `table` gives by path. A field whose default is not known is left out.
+    All managed ones for a new object, otherwise those that change. null requests the server's default, which `table` has by
+    path. A field whose default is unknown is left out.
     """
     assert change.desired is not None
     values = wanted_fields(change.desired)
     if change.action is Action.UPDATE:
         after = {field.path: field.after for field in change.fields}
         values = {path: values.get(path, value) for path, value in after.items()}
-    defaults = {path: held.default for path, held in table.items()}
+    defaults = {path: declared.default for path, declared in table.items()}
     filled = {path: defaults.get(path) if value is None else value for path, value in values.items()}
     return {path: value for path, value in filled.items() if value is not None and not path.startswith(APART)}
 
 
 def blocks(change: Change, sides: Iterable[Side]) -> bool:
-    """Whether a cut-off disables the client on a server that stands on these sides."""
+    """Whether a cut-off disables the client on a server of these sides."""
     assert isinstance(change.desired, Revocation)
     return bool(set(change.desired.block or ()) & set(sides)) and _asks(change, "blocked")
 
 
 def deletes_tokens(change: Change, sides: Iterable[Side]) -> bool:
-    """Whether a cut-off deletes tokens on a server that stands on these sides."""
+    """Whether a cut-off deletes tokens on a server of these sides."""
     assert isinstance(change.desired, Revocation)
     return change.desired.tokens is not None and Side.AUTHORIZATION in set(sides) and _asks(change, "tokens")
 
 
 def _asks(change: Change, what: str) -> bool:
-    """Whether the plan asks for this part of a cut-off; a plan that names no part asks for all."""
+    """Whether the plan requests this part of a cut-off; a plan that names no part requests all."""
     return not change.fields or any(field.path.partition(".")[0] == what for field in change.fields)

@@ -1,8 +1,8 @@
-"""How many requests go to a server at the same time: fewer when it says that it has too many, more again when it copes.
+"""Limits concurrent requests to a server: fewer when it reports overload, more again when it copes.
 
-429 or 503            half as many at a time, once for all requests that were under way
-with Retry-After      and no new request before that time is over
-a row of good answers one more at a time, up to limits.parallel
+429 or 503            half as many at a time, once for all requests in flight
+with Retry-After      and no new request before that time
+a row of successes one more at a time, up to limits.parallel
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 
 class Throttle:
-    """A gate for `most` requests at a time, which servers narrow. Safe to use from several threads."""
+    """A gate for at most `most` concurrent requests, which servers can narrow. Safe to use from several threads."""
 
     def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` gives seconds."""
@@ -29,17 +29,17 @@ class Throttle:
 
     @property
     def width(self) -> int:
-        """How many requests may go at the same time now."""
+        """The current limit of concurrent requests."""
         return self._width
 
     @property
     def pause(self) -> float:
-        """Seconds for which the server wants no new request."""
+        """Seconds until the server accepts new requests."""
         return max(0.0, self._until - self._clock())
 
     @contextmanager
     def turn(self) -> Iterator[float]:
-        """Hold one of the places; gives the time at which it was taken, for `slow_down`."""
+        """Hold one of the places; yields the time at which it was taken, for `slow_down`."""
         with self._changed:
             while self._busy >= self._width:
                 self._changed.wait()
@@ -51,13 +51,13 @@ class Throttle:
                 self._busy -= 1
                 self._changed.notify()
 
-    def slow_down(self, begun: float, after: float | None) -> None:
-        """The server had too much: of a request begun at `begun`, with the seconds of its Retry-After (None: it has none)."""
+    def slow_down(self, started: float, after: float | None) -> None:
+        """Report overload, from a request that started at `begun`, with the seconds of its Retry-After (None if absent)."""
         with self._changed:
             now = self._clock()
             self._good = 0
-            if begun > self._slowed:
-                # Requests that were under way together are one sign, not many.
+            if started > self._slowed:
+                # Requests that were in flight together count as one sign of overload.
                 # Halve at a refusal, add one after a success, as TCP does (RFC 5681, 3.1): that finds a limit that
                 # nobody states.
                 self._width = max(1, self._width // 2)
@@ -66,12 +66,12 @@ class Throttle:
                 self._until = max(self._until, now + after)
 
     def speed_up(self) -> None:
-        """The server coped with a request."""
+        """Report that the server handled a request."""
         with self._changed:
             if self._width == self._most:
                 return
             self._good += 1
-            # Only a whole round at this width shows that the server copes with it.
+            # Only a whole round at this width shows that the server can handle it.
             if self._good >= self._width:
                 self._good = 0
                 self._width += 1

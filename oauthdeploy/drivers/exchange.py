@@ -1,4 +1,4 @@
-"""One request, and what its answer means: a JSON document, or HTTP status to our errors."""
+"""One request and its response: a JSON document, or an error of this tool for the HTTP status."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _ID_AT_END: Final = re.compile(r"/([0-9A-Za-z-]{1,64})\Z")
 
 @dataclass(frozen=True)
 class Answer:
-    """A good answer. `body` is the parsed JSON, None if there is none; `date` the server's clock, if the response has it.
+    """A successful response. `body` is the parsed JSON or None; `date` is the server's clock, if the response has it.
 
-    `made` is the last part of the address of what was created (RFC 9110, 10.2.2), "" where the server doesn't tell; it is
-    nothing but letters, digits and hyphens.
+    `made` is the last segment of the Location of the created object (RFC 9110 section 10.2.2), "" if absent; it has only
+    letters, digits and hyphens.
     """
 
     status: int
@@ -41,7 +41,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Call:
-    """One request as the driver asked for it."""
+    """One request of a driver."""
 
     server: str
     method: str
@@ -83,19 +83,20 @@ class Call:
 def judge(
     call: Call, status: int, headers: Mapping[str, str], raw: bytes, guarded: Callable[[], Iterable[str]]
 ) -> Answer:
-    """Give the good answer (2xx), or raise the error that the status means.
+    """Return the successful response (2xx), or raise the error for the status.
 
-    `raw` is the whole body; `guarded` gives the texts that no words of the server may hold. Raises ServerError.
+    `raw` is the whole body; `guarded` returns the texts that must not occur in quoted words of the server. Raises
+    ServerError.
     """
     if 200 <= status < 300:
-        made = _ID_AT_END.search(headers.get("Location", "")) if status == 201 else None
+        location = _ID_AT_END.search(headers.get("Location", "")) if status == 201 else None
         return Answer(
-            status, _parsed(call, status, headers, raw), http_date(headers.get("Date")), made[1] if made else ""
+            status, _parsed(call, status, headers, raw), http_date(headers.get("Date")), location[1] if location else ""
         )
     if call.only_new and status in (304, 412):
-        # RFC 9110 wants 412 for a write; some answer 304, which is for reading.
+        # RFC 9110 section 13.2.2 requires 412 for a write; some servers return 304, which is for reads.
         raise call.error(Conflict, f"'{call.server}' already has an object there", status)
-    # A redirect would send the credentials to wherever it points (RFC 9110 section 15.4), so none is followed.
+    # Following a redirect would send the credentials to its target (RFC 9110 section 15.4), so none is followed.
     if 300 <= status < 400:
         raise redirected(call, status, headers)
     raise refused(call, status, server_words(raw, headers.get("Content-Type", ""), guarded()))
@@ -105,7 +106,7 @@ def _parsed(call: Call, status: int, headers: Mapping[str, str], raw: bytes) -> 
     # 204 has no content (RFC 9110, 15.3.5), and some servers leave a 200 or 201 empty as well.
     if not raw.strip():
         return None
-    # Requests ask for `identity`: a small compressed answer could unpack into any size.
+    # Requests ask for `identity`, because a small compressed response could expand to any size.
     encoding = headers.get("Content-Encoding", "identity").strip().lower()
     media = media_type(headers.get("Content-Type", ""))
     why = ""
@@ -128,12 +129,12 @@ def _parsed(call: Call, status: int, headers: Mapping[str, str], raw: bytes) -> 
 
 
 def redirected(call: Call, status: int, headers: Mapping[str, str]) -> ServerError:
-    """The error for a 3xx: credentials are never sent where a redirect points."""
+    """The error for a 3xx: credentials are never sent to the target of a redirect."""
     target = redirect_host(headers)
-    whither = f"to {target}" if target else "to another path"
+    destination = f"to {target}" if target else "to another path"
     return call.error(
         UnexpectedAnswer,
-        f"'{call.server}' redirects {whither}",
+        f"'{call.server}' redirects {destination}",
         status,
         fix="Redirects are not followed, because they would receive the credentials. Set url to the final address.",
     )

@@ -1,8 +1,8 @@
-"""The fields of one kind of object as a driver declares them, each once: what it holds, and the way to and from its server.
+"""The fields of one kind of object as a driver declares them: what it supports, and how to read and write it.
 
-Such a table is the part of `DriverFacts.fields` that is about that kind, and reading and writing go through it: a field that
-isn't in it is refused by name before a driver sees it, and one that is can't be read and not written. Pure, and without the
-HTTP library, since `validate` loads the facts.
+Such a table is the part of `DriverFacts.fields` for that kind, and reading and writing go through it. A field that is not in
+it is rejected by name before a driver sees it; a field that is in it is both read and written. Pure, and without the HTTP
+library, because `validate` loads the facts.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from oauthdeploy.drivers.json_values import NOT_RETURNED, FieldReader
 from oauthdeploy.model.held_fields import HeldField
 
 Table = Mapping[str, HeldField]
-"""By dotted path; an entry that is no `WireField` is refused for the reason that it gives."""
+"""Fields by dotted path; an entry that is not a `WireField` is rejected with its own reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WireField(HeldField):
-    """A field that a driver holds, and where it stands in the server's JSON.
+    """A field that a driver supports, and its place in the server's JSON.
 
-    `keys` are its names there. `read` returns the value, in terms of the model, from a response: NOT_RETURNED if that lacks
-    the field; raises Garbled. `write` puts a value into the body of a request. None: no response returns the field, or no request
-    holds it by itself.
+    `keys` are its names there. `read` returns the value, in terms of the model, from a response, or NOT_RETURNED if the
+    field is missing; raises Garbled. `write` puts a value into the body of a request. Either is None if no response returns
+    the field, or no request has it by itself.
     """
 
     keys: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ def at(
     encode: Callable[[Any], Any] = lambda value: value,
     **declared: Any,
 ) -> WireField:
-    """A field that is one value under one key; `declared` is what else a HeldField says."""
+    """A field that is one value under one key; `declared` are the other parts of a HeldField."""
 
     def write(body: dict[str, Any], value: Any) -> None:
         body[key] = encode(value)
@@ -48,18 +48,18 @@ def at(
 
 
 def if_present(read: Callable[[Mapping[str, Any], str], Any]) -> Callable[[Mapping[str, Any], str], Any]:
-    """Read a key only if the response has it, for servers that leave out fields that they don't have."""
+    """Read a key only if the response has it, for servers that omit fields without a value."""
     return lambda raw, key: read(raw, key) if key in raw else NOT_RETURNED
 
 
 def keys_of(table: Table, path: str) -> tuple[str, ...]:
-    """The names of a field in the server's JSON; none where it isn't held."""
+    """The names of a field in the server's JSON; empty if it is not supported."""
     entry = table.get(path)
     return entry.keys if isinstance(entry, WireField) else ()
 
 
 def once_each(values: tuple[str, ...]) -> list[str]:
-    """A list to send, each entry once."""
+    """A list to send, without duplicates."""
     return list(dict.fromkeys(values))
 
 
@@ -73,13 +73,13 @@ def read_fields(table: Table, source: Any) -> FieldReader:
 
 
 def not_returned(table: Table, *others: Table) -> frozenset[str]:
-    """The fields of this table, and of `others`, that are held but that no response returns by this table."""
-    held = {path for one in (table, *others) for path, entry in one.items() if entry.support}
-    return frozenset(held - {path for path, entry in table.items() if isinstance(entry, WireField) and entry.read})
+    """The fields of this table, and of `others`, that are supported but that no response returns by this table."""
+    supported = {path for one in (table, *others) for path, entry in one.items() if entry.support}
+    return frozenset(supported - {path for path, entry in table.items() if isinstance(entry, WireField) and entry.read})
 
 
 def write_fields(table: Table, values: Mapping[str, Any], target: Any) -> None:
-    """Put values, by dotted path, into what is sent. Raises ValueError for a field that the driver doesn't hold."""
+    """Put values, by dotted path, into a request body. Raises ValueError for a field that the driver does not support."""
     for path, value in values.items():
         entry = table.get(path)
         if not isinstance(entry, WireField):

@@ -1,9 +1,9 @@
-"""The one HTTP client of all drivers: pools, timeouts, retries, limits, TLS, trace, and answers turned into our errors.
+"""The HTTP client of all drivers: pools, timeouts, retries, limits, TLS, trace, and conversion of responses to errors.
 
-What may be repeated: GET, HEAD, OPTIONS, PUT and DELETE (RFC 9110, 9.2.2) after a broken connection, a time out, 429, 502,
-503 and 504; POST and PATCH only when the server certainly did not carry them out: no connection was made. A 429 or 503 may come
-from a gateway after the server has acted, so it proves nothing: the error is `uncertain`, and the driver looks before it sends
-the request again. A driver that knows that twice is the same as once says so with `repeatable`.
+GET, HEAD, OPTIONS, PUT and DELETE (RFC 9110 section 9.2.2) are retried after a broken connection, a timeout, 429, 502, 503
+and 504. POST and PATCH are retried only if the server certainly did not carry them out, because no connection was made. A
+429 or 503 may come from a gateway after the server has acted, so it proves nothing: the error is `uncertain`, and the driver
+reads before it sends the request again. A driver that knows a request to be idempotent says so with `repeatable`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class BasicAuth(AuthBase):
 
 
 class BearerAuth(AuthBase):
-    """A token that was given once and for all (RFC 6750 section 2.1); it is revealed when a request is about to be sent."""
+    """A fixed bearer token (RFC 6750 section 2.1); it is revealed when a request is about to be sent."""
 
     def __init__(self, token: Secret) -> None:
         self._token = token
@@ -73,11 +73,11 @@ class BearerAuth(AuthBase):
 
 
 class RenewingAuth(AuthBase, ABC):
-    """A sign-in that doesn't last: when the server refuses it, a request is sent once more with a new one."""
+    """A sign-in that expires: if the server refuses it, the request is sent again with a new one."""
 
     @abstractmethod
     def renew(self, refused: PreparedRequest) -> bool:
-        """Sign in anew after `refused` was answered with 401; False where that can't help. Raises ServerError."""
+        """Sign in again after `refused` was answered with 401; False if that cannot help. Raises ServerError."""
 
     @abstractmethod
     def set_stop_event(self, stop: threading.Event) -> None:
@@ -88,12 +88,12 @@ class RenewingAuth(AuthBase, ABC):
         """Give back connections."""
 
     def claims(self) -> Mapping[str, Any]:
-        """What the sign-in says of who signs in, such as the roles in an access token. Default: nothing."""
+        """What the sign-in says about the account, such as the roles in an access token. Default: nothing."""
         return {}
 
 
 class _Again(Exception):
-    """An attempt that may be repeated, with the error that stands if it isn't."""
+    """An attempt that may be retried, with the error to raise if it is not."""
 
     def __init__(self, error: ServerError, after: float | None = None) -> None:
         super().__init__()
@@ -114,9 +114,9 @@ class AdminClient:
         *,
         sleep: Callable[[float], None] | None = None,
     ) -> None:
-        """`server` is the name for errors; `url` the base address; `session` from `make_session`.
+        """`server` is the name for errors; `url` is the base URL; `session` comes from `make_session`.
 
-        `sleep` waits for some seconds; None: as long as nobody asks for the end (`set_stop_event`).
+        `sleep` waits for some seconds; the default wait also ends when the stop event is set (`set_stop_event`).
         """
         self.server = server
         self.url = url.rstrip("/")
@@ -133,11 +133,11 @@ class AdminClient:
 
     @property
     def requests(self) -> int:
-        """How many requests were sent so far, attempts included."""
+        """The number of requests sent so far, including retries."""
         return self._sent
 
     def set_stop_event(self, stop: threading.Event) -> None:
-        """Once `stop` is set, waits end at once and nothing is repeated; requests that are new are still sent."""
+        """Once `stop` is set, waits end at once and nothing is retried; new requests are still sent."""
         self._stop = stop
         if isinstance(self._auth, RenewingAuth):
             self._auth.set_stop_event(stop)
@@ -146,17 +146,17 @@ class AdminClient:
         self._stop.wait(seconds)
 
     def close(self) -> None:
-        """Give back all connections."""
+        """Close all connections."""
         self._session.close()
         if isinstance(self._auth, RenewingAuth):
             self._auth.close()
 
     def claims(self) -> Mapping[str, Any]:
-        """What the sign-in of the last request says of who signed in; empty where it says nothing."""
+        """What the sign-in of the last request says about the account; empty if it says nothing."""
         return self._auth.claims() if isinstance(self._auth, RenewingAuth) else {}
 
     def guard(self, secret: Secret) -> None:
-        """Never show words of this server that hold `secret`, such as one that it made itself."""
+        """Never show text of this server that contains `secret`, such as one that it generated."""
         with self._lock:
             self._secrets.add(secret)
 
@@ -175,16 +175,15 @@ class AdminClient:
         repeatable: bool | None = None,
         only_new: bool = False,
     ) -> Answer:
-        """Send one request and give the good answer (2xx).
+        """Send one request and return the successful response (2xx).
 
-        `route` is a path below the base address, escaped already. `body` is a JSON structure that may hold Secrets; with the
-        `content_type` FORM it is one level deep and sent as a form. With
-        `repeatable` a driver says whether doing it twice is the same as once; None: by the method. With `only_new` it is
-        carried out only where nothing stands yet (If-None-Match: *, RFC 9110, 13.1.2), and raises Conflict where something
-        does; it is then never repeated unless `repeatable` says so.
+        `route` is an escaped path below the base URL. `body` is a JSON structure that may contain Secrets; with the
+        `content_type` FORM it is one level deep and sent as a form. `repeatable` says whether the request is idempotent;
+        None: as its method is. With `only_new` it is carried out only if the target does not exist yet (If-None-Match: *,
+        RFC 9110 section 13.1.2), and raises Conflict if it does; it is then never retried unless `repeatable` says so.
 
         Raises Unreachable, Unauthorized, Forbidden, NotFound, Conflict, Rejected, UnexpectedAnswer, ServerError (5xx),
-        and WriteRefused on a read-only client. An error is `uncertain` where a write may have been carried out.
+        and WriteRefused on a read-only client. An error is `uncertain` if a write may have been carried out.
         """
         method = method.upper()
         if isinstance(route, str):
@@ -219,7 +218,7 @@ class AdminClient:
             raise last.error from None
 
     def _wait(self, state: RetryCallState) -> float:
-        """Seconds until the next attempt: what this answer asks for, and no less than another one asked for."""
+        """Seconds until the next attempt: what this response requests, and no less than what another one requested."""
         problem = state.outcome.exception() if state.outcome is not None else None
         own = backoff(state.attempt_number, problem.after if isinstance(problem, _Again) else None)
         return max(own, self._throttle.pause)
@@ -228,15 +227,15 @@ class AdminClient:
         self._pace.wait()
         request = self._prepared(call)
         response, raw = self._exchange(call, request)
-        # A server that refuses the sign-in has not looked at the request, so any method may be sent once more.
+        # A server that refuses the sign-in has not processed the request, so any method may be sent again.
         if response.status_code == 401 and isinstance(self._auth, RenewingAuth) and self._auth.renew(request):
             request = self._prepared(call)
             response, raw = self._exchange(call, request)
         return self._judge(call, response, raw, request)
 
     def _exchange(self, call: Call, request: PreparedRequest) -> tuple[Response, bytes]:
-        """Send a request and read the whole answer, whatever it says."""
-        begun = time.monotonic()
+        """Send a request and read the whole response, whatever its status."""
+        started = time.monotonic()
         seconds = float(self._limits.timeout)
         silence = min(seconds, self._limits.read_timeout or seconds)
         with self._throttle.turn() as taken, deadline(seconds, silence):
@@ -250,18 +249,18 @@ class AdminClient:
                 with response:
                     raw = self._read(call, response)
             except (RequestException, HTTPError, OSError) as error:
-                self._trace(call, "no answer", begun)
+                self._trace(call, "no answer", started)
                 raise self._lost(call, error, seconds) from None
         self._count(call)
-        self._trace(call, str(response.status_code), begun)
+        self._trace(call, str(response.status_code), started)
         self._adapt(response, taken)
         return response, raw
 
-    def _adapt(self, response: Response, begun: float) -> None:
-        """Press the server less where it says that it has too much, and more again where it copes."""
+    def _adapt(self, response: Response, started: float) -> None:
+        """Send less if the server reports overload, and more again if it copes."""
         if response.status_code in _OVERLOADED:
             after = _asked_to_wait(response)
-            self._throttle.slow_down(begun, None if after is None else min(after, RETRY_AFTER_LIMIT))
+            self._throttle.slow_down(started, None if after is None else min(after, RETRY_AFTER_LIMIT))
         elif response.status_code < 500:
             self._throttle.speed_up()
 
@@ -273,7 +272,7 @@ class AdminClient:
     def _prepared(self, call: Call) -> PreparedRequest:
         headers = {
             "Accept": "application/json",
-            # An answer that needs no unpacking can't be a bomb.
+            # A response without compression cannot be a decompression bomb.
             "Accept-Encoding": "identity",
             "User-Agent": f"oauthdeploy/{__version__}",
             "X-Request-Id": call.id,
@@ -297,7 +296,7 @@ class AdminClient:
 
     def _read(self, call: Call, response: Response) -> bytes:
         if call.method == "HEAD" or response.status_code in (204, 304):
-            # Nothing follows, but only an answer that was read to its end gives its connection back.
+            # Nothing follows, but only a response that was read to its end releases its connection.
             response.raw.drain_conn()
             return b""
         chunks: list[bytes] = []
@@ -338,16 +337,16 @@ class AdminClient:
             raise
 
     def _guarded(self, request: PreparedRequest) -> list[str]:
-        """Texts that no words of the server may hold: what was sent as a secret, and what signed this request."""
+        """Texts that must not occur in quoted words of the server: secrets that were sent, and what signed this request."""
         with self._lock:
             sent = [secret.reveal() for secret in self._secrets]
         for name in ("Authorization", "Proxy-Authorization"):
             sent += header_secrets(request.headers.get(name))
         return sent
 
-    def _trace(self, call: Call, end: str, begun: float) -> None:
+    def _trace(self, call: Call, end: str, started: float) -> None:
         if log.isEnabledFor(logging.DEBUG):
-            took = (time.monotonic() - begun) * 1000
+            took = (time.monotonic() - started) * 1000
             body = "" if call.body is None else f" {masked(call.body)!r}"
             log.debug(
                 "%s %s %s: %s in %.0f ms [%s]%s", self.server, call.method, call.route.shown, end, took, call.id, body
@@ -363,11 +362,11 @@ def open_client(
     base: Path,
     post_only: str | None = None,
 ) -> AdminClient:
-    """Make the client of one server entry; `base` is the folder that its TLS files are looked up from.
+    """Create the client of one server entry; its TLS files are relative to the folder `base`.
 
     With `read_only` every method but GET, HEAD and OPTIONS raises WriteRefused before anything is sent; with `post_only`
-    everything but a POST to that path below the server's address. Nothing is sent here.
-    Raises ManifestInvalid for an address or a TLS file that can't be used.
+    everything but a POST to that path below the server's URL. Sends nothing. Raises ManifestInvalid for an invalid URL or
+    TLS file.
     """
     url = server.url or ""
     why = _bad_address(url)
@@ -399,7 +398,7 @@ def open_client(
 
 
 def _asked_to_wait(response: Response) -> float | None:
-    """The seconds of Retry-After by the server's own clock; None where it says nothing of the kind."""
+    """The seconds of Retry-After by the server's own clock; None if absent or invalid."""
     now = http_date(response.headers.get("Date")) or datetime.now(UTC)
     return retry_after(response.headers.get("Retry-After"), now)
 

@@ -1,6 +1,6 @@
-"""A server's JSON read into plain values; trusting in nothing that a server says.
+"""Reads a server's JSON into plain values, without trusting it.
 
-Null equals absent, and booleans and numbers may come as texts. What is none of that is Garbled.
+Null equals absent, and booleans and numbers may be strings. Everything else of a wrong type is Garbled.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ M = TypeVar("M", bound=Model)
 
 
 class Garbled(ValueError):
-    """A server's JSON is not what its API promises; the message names the field, `value` is what stands there."""
+    """A server's JSON violates its API; the message names the field, `value` is the value found."""
 
     def __init__(self, message: str, value: Any = None) -> None:
         super().__init__(message)
@@ -27,18 +27,20 @@ class Garbled(ValueError):
 
 
 class NotReturned:
-    """Stands for a field of which a server says nothing."""
+    """Marks a field that a server does not return."""
 
 
 NOT_RETURNED: Final = NotReturned()
 
 SHOWN: Final = 80
-"""So many characters of a value that can't be parsed are shown."""
+"""The number of characters shown of a value that cannot be parsed."""
 
 
 def unparsed(value: Any) -> Unparsed:
-    """What stands for a value that can't be parsed: its JSON on one line, bounded, with a mask for all that is named a secret."""
-    # Imported late: `validate` loads this module with a driver's table of fields, and reads no answer.
+    """The text shown for a value that cannot be parsed: its JSON on one line, limited, with masks for everything named a
+    secret.
+    """
+    # Imported here because `validate` loads this module with a driver's field table but reads no response.
     from oauthdeploy.drivers.json_wire import clean, masked
 
     try:
@@ -55,7 +57,7 @@ def _without_secrets(value: Any) -> Any:
 
 
 class FieldReader:
-    """Reads the fields of one object one by one, so that a value that can't be parsed spoils its own field and no other.
+    """Reads the fields of one object one by one, so that a value that cannot be parsed affects only its own field.
 
     `values` are the fields that were read, by dotted path; `unparsed` the others.
     """
@@ -65,7 +67,7 @@ class FieldReader:
         self.unparsed: dict[str, Unparsed] = {}
 
     def take(self, path: str, read: Callable[[], Any]) -> Any:
-        """Read one field. Gives its value, None where it cannot be parsed or the server says nothing of it."""
+        """Read one field. Returns its value, or None if it cannot be parsed or is not returned."""
         try:
             value = read()
         except Garbled as problem:
@@ -77,9 +79,9 @@ class FieldReader:
         return value
 
     def build(self, model: type[M], needed: Mapping[str, Any] | None = None) -> M:
-        """An object of the fields that could be read; a value that the model refuses joins those that can't be parsed.
+        """An object of the fields that could be read; a value that the model rejects counts as unparsed.
 
-        `needed` fill in for fields without which there is not an object; they count as unparsed.
+        `needed` are placeholders for required fields that could not be read; these count as unparsed.
         """
         while True:
             filled = {path: value for path, value in (needed or {}).items() if path not in self.values}
@@ -96,15 +98,15 @@ class FieldReader:
 
 
 def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
+    nested: dict[str, Any] = {}
     for path, value in values.items():
         above, _, last = path.rpartition(".")
-        (made.setdefault(above, {}) if above else made)[last] = value
-    return made
+        (nested.setdefault(above, {}) if above else nested)[last] = value
+    return nested
 
 
 def _path(values: Mapping[str, Any], loc: Sequence[str | int]) -> str:
-    """The dotted path of a field, from the place that a model names."""
+    """The dotted path of a field, from a location in the model."""
     steps = [str(step) for step in loc]
     return next((path for length in (2, 1) if (path := ".".join(steps[:length])) in values), "")
 
@@ -117,11 +119,11 @@ def an_object(value: Any, what: str) -> Mapping[str, Any]:
 
 
 def a_list(body: Any, what: str) -> Sequence[Any]:
-    """The list in an answer: its only member that is an array. Raises Garbled.
+    """The list in a response: its only member that is an array. Raises Garbled.
 
-    The name of that member is not public, but by the pattern of the API it is `what`, the plural: an empty array proves that
-    there is nothing only under that name, as null does there. Where several members are arrays, nobody can say which is the
-    list.
+    The documentation does not give the member's name, but by the pattern of the API it is the plural `what`. An empty array,
+    or null, proves that there are no objects only under that name. If several members are arrays, the list cannot be
+    identified.
     """
     if isinstance(body, list):
         return body
@@ -147,7 +149,7 @@ def a_text(raw: Mapping[str, Any], key: str, default: str = "") -> str:
 
 
 def a_name(raw: Mapping[str, Any], key: str) -> str:
-    """A text that is there and not empty. Raises Garbled."""
+    """A required text that is not empty. Raises Garbled."""
     value = a_text(raw, key)
     if not value:
         raise Garbled(f"{key} is missing")
@@ -155,7 +157,7 @@ def a_name(raw: Mapping[str, Any], key: str) -> str:
 
 
 def an_id(raw: Mapping[str, Any], key: str) -> str:
-    """A text that can stand in a path: there, and no dot segment. Raises Garbled."""
+    """A required text that can be a path segment, which a dot segment cannot. Raises Garbled."""
     value = a_name(raw, key)
     if value in (".", ".."):
         raise Garbled(f"{key} is missing")
@@ -194,9 +196,9 @@ def some_texts(raw: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 
 def fingerprint(raw: Any, without: Collection[str] = ()) -> str:
-    """SHA-256 of what a server said, in canonical form: nulls and `without` left out, lists of texts sorted.
+    """SHA-256 of a response in canonical form: without nulls and the keys in `without`, with sorted lists of texts.
 
-    Of a Secret only that it is there.
+    A Secret contributes only its presence.
     """
 
     def canonical(value: Any) -> Any:
@@ -205,8 +207,8 @@ def fingerprint(raw: Any, without: Collection[str] = ()) -> str:
         if isinstance(value, Mapping):
             return {key: canonical(inner) for key, inner in value.items() if inner is not None and key not in without}
         if isinstance(value, list):
-            made = [canonical(inner) for inner in value]
-            return sorted(made) if all(isinstance(inner, str) for inner in made) else made
+            values = [canonical(inner) for inner in value]
+            return sorted(values) if all(isinstance(inner, str) for inner in values) else values
         return value
 
     try:

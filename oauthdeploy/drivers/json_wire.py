@@ -1,4 +1,4 @@
-"""JSON on the wire, guarded: secrets are revealed only where bytes are made, and answers are trusted in nothing."""
+"""JSON on the wire: secrets are revealed only when bytes are made, and responses are never trusted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus, urlencode
 from oauthdeploy.core.secrets import MASK, Secret
 
 WORDS_LIMIT: Final = 300
-"""How many characters of a server's own words are kept."""
+"""The number of characters kept of a server's own words."""
 
 FORM: Final = "application/x-www-form-urlencoded"
 
@@ -20,11 +20,13 @@ _WORD_KEYS: Final = ("message", "errorMessage", "error_description", "detail", "
 
 
 class NotJson(ValueError):
-    """An answer is no acceptable JSON; the message says why and holds nothing of the answer."""
+    """A response is not acceptable JSON; the message says why and quotes nothing of the response."""
 
 
 class Untraced(str):
-    """A text that is sent and not traced: what a server told and gets back as it was, which nobody here knows the meaning of."""
+    """A text that is sent but not traced: a server's own value that is sent back unchanged and whose meaning is unknown
+    here.
+    """
 
     __slots__ = ()
 
@@ -33,7 +35,7 @@ class Untraced(str):
 
 
 def revealed(value: Any) -> Any:
-    """The same structure with every Secret as its text: for the moment of sending and for nothing else."""
+    """The same structure with every Secret as its text, only for sending."""
     match value:
         case Secret():
             return value.reveal()
@@ -63,7 +65,7 @@ def masked(value: Any) -> Any:
 
 
 def secrets_in(value: Any) -> Iterator[Secret]:
-    """Every Secret of a structure."""
+    """All Secrets in a structure."""
     match value:
         case Secret():
             yield value
@@ -76,20 +78,20 @@ def secrets_in(value: Any) -> Iterator[Secret]:
 
 
 def encode(value: Any) -> bytes:
-    """Write a body with its secrets. The result must go to the wire and nowhere else."""
+    """Serialize a body with its secrets. The result must only be sent."""
     return json.dumps(revealed(value), ensure_ascii=False, allow_nan=False).encode("utf-8")
 
 
 def encode_form(value: Mapping[str, Any]) -> bytes:
-    """Write a body as a form (RFC 6749, appendix B) with its secrets, for the wire and nothing else."""
+    """Serialize a body as a form (RFC 6749, appendix B) with its secrets. The result must only be sent."""
     return urlencode(revealed(value)).encode("ascii")
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise NotJson("an object has a duplicate key")
-    return made
+    return members
 
 
 def _no_constant(_name: str) -> Any:
@@ -97,7 +99,7 @@ def _no_constant(_name: str) -> Any:
 
 
 def decode(raw: bytes) -> Any:
-    """Read an answer. Raises NotJson for anything but one sound JSON value in UTF-8."""
+    """Parse a response. Raises NotJson for anything but one valid JSON value in UTF-8."""
     try:
         text = raw.decode("utf-8-sig")
         value = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
@@ -131,7 +133,7 @@ def header_secrets(authorization: str | bytes | None) -> Iterator[str]:
 
 
 def _forms(text: str) -> Iterator[str]:
-    """How a server may write a text back to us."""
+    """The forms in which a server may echo a text."""
     yield text
     yield quote(text, safe="")
     yield quote_plus(text)
@@ -141,13 +143,13 @@ def _forms(text: str) -> Iterator[str]:
 
 
 def clean(words: str, limit: int = WORDS_LIMIT) -> str:
-    """Words fit for a terminal: no control or direction characters, single spaces, cut to `limit` characters."""
+    """Text that is safe for a terminal: no control or direction characters, single spaces, at most `limit` characters."""
     plain = " ".join("".join(c if c.isprintable() else " " for c in words[: 20 * limit]).split())
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
 def server_words(raw: bytes, content_type: str, secrets: Iterable[str]) -> str:
-    """What a server says about an error, cleaned and cut; "" where it would give away any of `secrets`."""
+    """A server's error message, cleaned and shortened; "" if it would reveal any of `secrets`."""
     try:
         text = raw.decode("utf-8", "replace")
     except MemoryError:
@@ -191,14 +193,14 @@ def is_json(media: str) -> bool:
 
 @dataclass(frozen=True)
 class Route:
-    """A path to request, and the form of it that may be shown where the path itself holds what must not be."""
+    """A path to request, and a form of it that may be shown if the path itself contains something secret."""
 
     path: str
     shown: str
 
     @classmethod
     def to(cls, template: str, *segments: str | Secret) -> Route:
-        """Fill the `{}` of a path template, each with one escaped segment. Raises ValueError where a text can't be one."""
+        """Fill the `{}` of a path template, each with one escaped segment. Raises ValueError for a text that cannot be one."""
         parts = template.split("{}")
         if len(parts) != len(segments) + 1:
             raise ValueError("a path template and its segments do not match; this is a bug in oauthdeploy")
@@ -213,7 +215,8 @@ class Route:
 def segment(text: str) -> str:
     """Escape a text as one path segment (RFC 3986, 3.3).
 
-    Raises ValueError for the empty text and for dot segments: a path with them leads to another object.
+    Raises ValueError for an empty text and for dot segments, with which a path leads to another object (RFC 3986 section
+    5.2.4).
     """
     if text in ("", ".", ".."):
         raise ValueError(f"'{text}' cannot be part of a path")
@@ -221,5 +224,5 @@ def segment(text: str) -> str:
 
 
 def texts(values: Sequence[Secret]) -> list[str]:
-    """The texts of secrets, for comparing with what a server says; never for showing."""
+    """The texts of secrets, for comparison with a server's words; never shown."""
     return [value.reveal() for value in values]

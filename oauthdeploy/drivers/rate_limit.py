@@ -1,4 +1,4 @@
-"""When to send: the pace of requests, the wait before a repetition, and the times that servers write in headers."""
+"""Timing of requests: their rate, the wait before a retry, and times in headers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 RETRY_AFTER_LIMIT: Final = 60.0
-"""The longest wait that a server's Retry-After is granted, in seconds."""
+"""The longest accepted Retry-After, in seconds."""
 
 _BACKOFF_START: Final = 0.25
 _BACKOFF_LIMIT: Final = 20.0
@@ -50,14 +50,14 @@ class Pace:
 def backoff(attempt: int, after: float | None = None) -> float:
     """Seconds to wait after the attempt with this number (from 1): Retry-After, capped, or a jittered exponential."""
     if after is not None:
-        # The server's wish goes before our own schedule, but a run is never held for hours.
+        # The server's Retry-After has precedence over the backoff, but must not stop a run for hours.
         return min(max(after, 0.0), RETRY_AFTER_LIMIT)
     highest = min(_BACKOFF_LIMIT, _BACKOFF_START * 2 ** (attempt - 1))
     return random.uniform(highest / 2, highest)  # noqa: S311 - jitter, not a secret
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
-    """Read Retry-After (RFC 9110, 10.2.3): seconds, or a date to count from `now`. None where it says nothing sensible."""
+    """Read Retry-After (RFC 9110, 10.2.3): seconds, or a date to count from `now`. None if it is invalid."""
     if not value:
         return None
     # isdigit() alone takes a superscript two for a digit, which float() refuses.
@@ -68,7 +68,7 @@ def retry_after(value: str | None, now: datetime) -> float | None:
 
 
 def http_date(value: str | None) -> datetime | None:
-    """Read an HTTP date in UTC. None where it is none."""
+    """Parse an HTTP date in UTC. None if it is invalid."""
     if not value:
         return None
     try:

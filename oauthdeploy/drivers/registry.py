@@ -1,11 +1,11 @@
-"""Which drivers there are, by name: our own, and those of other packages by the entry point group `oauthdeploy.drivers`.
+"""The drivers by name: the built-in ones, and those of other packages by the entry point group `oauthdeploy.drivers`.
 
-An entry point names a `DriverInfo` as `module:attribute`. One that can't be used is a finding for those who ask for it by
-name, and never a hindrance to the others. Our own drivers come through the same door, with two differences: they are found
-from a source tree too, and can't be replaced.
+An entry point names a `DriverInfo` as `module:attribute`. One that cannot be used is a finding when its name is requested,
+and never affects the others. Built-in drivers work the same way, with two differences: they are also found in a source tree,
+and cannot be replaced.
 
-A driver is imported when somebody asks for it by name, and installed packages are looked through when somebody asks for one
-that isn't ours: a manifest pays for the drivers that it names and for no other.
+A driver is imported when its name is requested, and installed packages are searched only for names that are not built in, so
+that a manifest loads only the drivers that it names.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ BUILT_IN: Final[Mapping[str, str]] = MappingProxyType(
 
 
 class DriverNotUsable(OAuthDeployError):
-    """A driver is not known, or its package is broken or made for another version of the interface."""
+    """A driver is unknown, or its package is broken or made for another version of the interface."""
 
     rule = "driver-not-usable"
 
 
 @dataclass(frozen=True)
 class DriverVersion:
-    """Which package offers a driver, in which version, and the version of the interface that it was made for."""
+    """The package of a driver, its version, and the version of the interface that it implements."""
 
     name: str
     package: str
@@ -63,7 +63,9 @@ class DriverVersion:
 
 
 class Registry:
-    """The drivers of `built_in` (name to `module:attribute`) and of the entry points that `find` gives; both are asked late."""
+    """The drivers of `built_in` (name to `module:attribute`) and of the entry points that `find` returns; both are loaded on
+    demand.
+    """
 
     def __init__(self, built_in: Mapping[str, str], find: Callable[[], Iterable[EntryPoint]]) -> None:
         self._built_in = built_in
@@ -73,7 +75,7 @@ class Registry:
 
     @cached_property
     def _points(self) -> Mapping[str, tuple[EntryPoint, ...]]:
-        """What other packages offer, by name."""
+        """The entry points of other packages, by name."""
         found: dict[str, list[EntryPoint]] = defaultdict(list)
         for point in sorted(self._find(), key=lambda point: (point.name, point.value)):
             if self._built_in.get(point.name) != point.value and point not in found[point.name]:
@@ -82,11 +84,11 @@ class Registry:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """The names that somebody offers a driver for, sorted; nothing is imported for it."""
+        """The names of all drivers, sorted; imports none of them."""
         return tuple(sorted({*self._built_in, *self._points}))
 
     def get(self, name: str) -> DriverInfo | None:
-        """The driver of this name, imported now if it wasn't yet. None where there is none, or none that can be used."""
+        """The driver of this name, imported if necessary. None if it does not exist or cannot be used."""
         if name not in self._infos:
             if name in self._built_in:
                 self._infos[name] = _info(name, _attribute(self._built_in[name]))
@@ -101,19 +103,19 @@ class Registry:
             return
         try:
             self._infos[point.name] = _info(point.name, point.load())
-        except Exception as error:  # noqa: BLE001 - anything may happen in the code of others, and it must not stop us
+        except Exception as error:  # noqa: BLE001 - third-party code can raise anything, and must not stop the others
             words = str(error) if isinstance(error, _NotADriver) else f"{type(error).__name__}: {error}"
             self._problems[point.name] = _problem(point, " ".join(words.split())[:300])
 
     def problem(self, name: str) -> Diagnostic | None:
-        """Why what other packages offer under this name can't be used; None where it can, or where they offer nothing."""
+        """Why the third-party driver of this name cannot be used; None if it can, or if there is none."""
         if name in self._built_in and name in self._points:
             return _problem(self._points[name][0], "the name belongs to a built-in driver")
         self.get(name)
         return self._problems.get(name)
 
     def version(self, name: str) -> DriverVersion | None:
-        """Where the driver of this name comes from; `unknown` where the package does not say. None where there is none."""
+        """The origin of the driver of this name; `unknown` if the package does not say. None if there is no such driver."""
         info = self.get(name)
         if info is None:
             return None
@@ -125,9 +127,9 @@ class Registry:
 
 
 class KnownFacts(Mapping[str, DriverFacts]):
-    """What is known of each driver, by name. Looking one up imports it alone; going through all of them imports all.
+    """The facts of each driver, by name. A lookup imports only that driver; iteration imports all.
 
-    `missed` are the names that were looked up in vain.
+    `missed` are the names that were not found.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -147,12 +149,12 @@ class KnownFacts(Mapping[str, DriverFacts]):
         return (name for name in self._registry.known if self._registry.get(name) is not None)
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of drivers."""
         return sum(1 for _name in self)
 
 
 class _NotADriver(Exception):
-    """What an entry point leads to is no driver of this version."""
+    """The target of an entry point is not a driver of this version."""
 
 
 def _attribute(target: str) -> Any:
@@ -183,7 +185,7 @@ def _problem(point: EntryPoint, why: str) -> Diagnostic:
 
 
 def _installed() -> Iterable[EntryPoint]:
-    # Imported late: it takes longer than all drivers of a manifest together.
+    # Imported here because it takes longer than all drivers of a manifest together.
     from importlib.metadata import entry_points
 
     return entry_points(group=GROUP)
@@ -195,7 +197,7 @@ def _registry() -> Registry:
 
 
 def names() -> tuple[str, ...]:
-    """The names that somebody offers a driver for, sorted. Nothing is imported for it, so that one may yet prove unusable."""
+    """The names of all drivers, sorted. None is imported, so some may turn out to be unusable."""
     return _registry().known
 
 
@@ -205,14 +207,14 @@ def driver_facts() -> KnownFacts:
 
 
 def driver_problems(wanted: Iterable[str] | None = None) -> Diagnostics:
-    """Findings about drivers of other packages that can't be used: of these names, or of all."""
+    """Findings about third-party drivers that cannot be used: of these names, or of all."""
     registry = _registry()
     found = (registry.problem(name) for name in sorted(registry.known if wanted is None else set(wanted)))
     return Diagnostics.of(item for item in found if item is not None)
 
 
 def driver_versions(wanted: Iterable[str]) -> tuple[DriverVersion, ...]:
-    """The versions of the drivers of these names, sorted; `unknown` where the package does not say."""
+    """The versions of the drivers of these names, sorted; `unknown` if the package does not say."""
     found = (_registry().version(name) for name in sorted(set(wanted)))
     return tuple(item for item in found if item is not None)
 

@@ -91,11 +91,11 @@ class TokenAuth(RenewingAuth):
 
     def _fetch(self) -> Secret:
         self._token = None
-        begun = self._clock()
+        started = self._clock()
         # In a context of its own: the request belongs to no tally of those who happen to need the token first.
         token, seconds = Context().run(self._ask)
         self._token = token
-        self._renew_at = float("inf") if seconds is None else begun + seconds - min(EARLY_SECONDS, seconds / 5)
+        self._renew_at = float("inf") if seconds is None else started + seconds - min(EARLY_SECONDS, seconds / 5)
         return token
 
     def _ask(self) -> tuple[Secret, float | None]:
@@ -117,7 +117,7 @@ class TokenAuth(RenewingAuth):
     def _refusal(self, error: ServerError) -> ServerError:
         """What a failed sign-in means: 400 is a refusal too (RFC 6749, section 5.2), and it never changed anything."""
         error.uncertain = False
-        told: dict[str, Any] = {
+        context: dict[str, Any] = {
             "server": error.server,
             "method": error.method,
             "path": error.path,
@@ -126,10 +126,10 @@ class TokenAuth(RenewingAuth):
         }
         if isinstance(error, NotFound):
             fix = "Check url, and the realm or tenant that the credentials belong to."
-            return Unauthorized(f"'{error.server}' has no token endpoint there", **told, fix=fix)
+            return Unauthorized(f"'{error.server}' has no token endpoint there", **context, fix=fix)
         if isinstance(error, Unauthorized | Forbidden | Rejected) and error.status != 429:
             fix = "Check the credentials of the server entry, and that their client may use this grant."
-            return Unauthorized(f"'{error.server}' refused the sign-in", **told, fix=fix)
+            return Unauthorized(f"'{error.server}' refused the sign-in", **context, fix=fix)
         return error
 
     def _garbled(self, why: str) -> UnexpectedAnswer:

@@ -35,8 +35,8 @@ class HttpProver:
         if not endpoint or auth is None:
             return None
         base, path = _split(endpoint)
-        there = entry.model_copy(update={"url": base})
-        client = open_client(server, there, auth, read_only=False, base=self._base, post_only=path)
+        entry_at_base = entry.model_copy(update={"url": base})
+        client = open_client(server, entry_at_base, auth, read_only=False, base=self._base, post_only=path)
         try:
             form = {"token": token, "token_type_hint": "access_token"}
             answer = client.request("POST", path, form, content_type=FORM, repeatable=True)

@@ -68,8 +68,8 @@ def parse_baseline(source: Source) -> BaselineFile:
     locator = Locator((source,))
     placed = (locator.place(item) for item in found)
     # What is missing at the top has no place of its own.
-    told = [item if item.span is not None else item.at(source.span(1, 1)) for item in placed]
-    raise ManifestInvalid(Diagnostics.of(told).sorted(), what="baseline")
+    findings = [item if item.span is not None else item.at(source.span(1, 1)) for item in placed]
+    raise ManifestInvalid(Diagnostics.of(findings).sorted(), what="baseline")
 
 
 def with_entries(
@@ -108,11 +108,11 @@ def _references(texts: Mapping[str, str | None]) -> dict[str, Reference]:
 
 def _plain(entry: BaselineEntry) -> dict[str, Any]:
     """The entry as it is written. A baseline knows no references, so `${` is nothing special in it."""
-    made: dict[str, Any] = {"address": Reference(entry.address), "class": entry.class_.value}
+    fields: dict[str, Any] = {"address": Reference(entry.address), "class": entry.class_.value}
     if entry.fields:
-        made["fields"] = [Reference(path) for path in entry.fields]
+        fields["fields"] = [Reference(path) for path in entry.fields]
     texts = {"owner": Reference(entry.owner), "reason": Reference(entry.reason)}
-    return made | texts | {"expires": entry.expires.isoformat()}
+    return fields | texts | {"expires": entry.expires.isoformat()}
 
 
 def baseline_schema() -> dict[str, Any]:

@@ -97,7 +97,7 @@ def build_document(tree: dict[str, Any]) -> Built:
 
 def _beginning(tree: dict[str, Any], count: int) -> tuple[Diagnostic, ...]:
     """The problems at the start of each section of a tree that has more of them than can be held, and their number."""
-    made = [
+    findings = [
         Diagnostic(
             "too-large",
             "The manifest is too large",
@@ -111,8 +111,8 @@ def _beginning(tree: dict[str, Any], count: int) -> tuple[Diagnostic, ...]:
     except ValidationError as error:
         if error.error_count() <= _MOST:
             # What seems to be missing may be in the part that was left out.
-            made += [item for item in problems_of(error, cut, Document) if item.rule != "missing-key"]
-    return tuple(made)
+            findings += [item for item in problems_of(error, cut, Document) if item.rule != "missing-key"]
+    return tuple(findings)
 
 
 def _start(section: Any) -> Any:

@@ -159,13 +159,13 @@ def merge_patch(target: Any, patch: Any) -> Any:
     """Apply a JSON Merge Patch (RFC 7396 section 2). Neither argument is changed; unchanged parts are shared."""
     if not isinstance(patch, dict):
         return patch
-    made: dict[str, Any] = dict(target) if isinstance(target, dict) else {}
+    merged: dict[str, Any] = dict(target) if isinstance(target, dict) else {}
     for key, value in patch.items():
         if value is None:
-            made.pop(key, None)
+            merged.pop(key, None)
         else:
-            made[key] = merge_patch(made.get(key), value)
-    return made
+            merged[key] = merge_patch(merged.get(key), value)
+    return merged
 
 
 def apply_environment(tree: dict[str, Any], name: str | None) -> tuple[dict[str, Any], list[Diagnostic]]:
@@ -196,8 +196,8 @@ def apply_environment(tree: dict[str, Any], name: str | None) -> tuple[dict[str,
         if section in patch
     ]
     patch = {section: value for section, value in patch.items() if section not in ("environments", "version")}
-    made: dict[str, Any] = merge_patch(tree, patch)
-    return made, problems
+    patched: dict[str, Any] = merge_patch(tree, patch)
+    return patched, problems
 
 
 def server_sections(tree: dict[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class DriverParts:
 
 def check_driver_parts(document: Document, drivers: Mapping[str, DriverFacts]) -> DriverParts:
     """Validate every driver's own parts with its models."""
-    made = DriverParts(document)
+    parts = DriverParts(document)
     servers: dict[str, Server] = {}
     for name, server in document.servers.items():
         facts = drivers.get(server.driver)
@@ -42,26 +42,26 @@ def check_driver_parts(document: Document, drivers: Mapping[str, DriverFacts]) -
             fix = did_you_mean(server.driver, sorted(drivers), what="Drivers are")
             detail = f"There is no driver '{server.driver}'."
             path: Path = ("servers", name, "driver")
-            made.problems.append(Diagnostic("unknown-driver", "The driver is not known", detail, fix, path=path))
+            parts.problems.append(Diagnostic("unknown-driver", "The driver is not known", detail, fix, path=path))
             continue
         if server.role not in facts.roles:
             roles = ", ".join(sorted(facts.roles))
             detail = f"The driver '{server.driver}' doesn't support the role '{server.role}'."
             item = Diagnostic("not-allowed-value", "A value is not allowed", detail, f"Its roles are: {roles}.")
-            made.problems.append(_at(item, ("servers", name, "role")))
+            parts.problems.append(_at(item, ("servers", name, "role")))
         update: dict[str, Any] = {}
         for part, model, found in (
-            ("credentials", facts.credentials, made.credentials),
-            ("options", facts.options, made.options),
+            ("credentials", facts.credentials, parts.credentials),
+            ("options", facts.options, parts.options),
         ):
-            value = _validate(getattr(server, part), model, ("servers", name, part), made.problems)
+            value = _validate(getattr(server, part), model, ("servers", name, part), parts.problems)
             if value is not None:
                 found[name] = value
             update[part] = _guarded(value)
         servers[name] = server.model_copy(update=update)
-    checked = _Options(drivers, made.problems).checked(document)
-    made.document = document.model_copy(update={"servers": servers, **checked})
-    return made
+    checked = _Options(drivers, parts.problems).checked(document)
+    parts.document = document.model_copy(update={"servers": servers, **checked})
+    return parts
 
 
 def _at(item: Diagnostic, path: Path) -> Diagnostic:
@@ -93,7 +93,7 @@ class _Options:
 
     def checked(self, document: Document) -> dict[str, Any]:
         """The sections of a document in which some object has options, with these checked."""
-        made: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for section, kind in (("scopes", Kind.SCOPE), ("clients", Kind.CLIENT)):
             entries: Mapping[str, Any] = getattr(document, section) or {}
             found = {
@@ -102,10 +102,10 @@ class _Options:
                 if entry.options
             }
             if found:
-                made[section] = {**entries, **found}
+                values[section] = {**entries, **found}
         if document.settings is not None:
-            made["settings"] = self._settings(document.settings)
-        return made
+            values["settings"] = self._settings(document.settings)
+        return values
 
     def _settings(self, settings: SettingsEntry) -> SettingsEntry:
         whole = self._of(settings, Kind.SETTINGS, ("settings",), "")

@@ -48,7 +48,9 @@ def _unused(facts: DriverFacts | None, role: Role, via: Via) -> frozenset[str]:
     """The fields of a trust that a driver doesn't use where tokens are checked that way."""
     if facts is None:
         return frozenset()
-    return frozenset(path for path in fields_of(Kind.TRUST) if not facts.held(role, Kind.TRUST, path).is_used_via(via))
+    return frozenset(
+        path for path in fields_of(Kind.TRUST) if not facts.held_field(role, Kind.TRUST, path).is_used_via(via)
+    )
 
 
 @cache

@@ -14,13 +14,13 @@ def who_is_who(tree: Mapping[str, Any]) -> dict[str, Any]:
 
     Anything that is not a mapping is left to the reader, which reports it.
     """
-    made = {section: value for section, value in tree.items() if section in _SECTIONS}
+    sections = {section: value for section, value in tree.items() if section in _SECTIONS}
     clients = tree.get("clients")
     if isinstance(clients, dict):
-        made["clients"] = {
+        sections["clients"] = {
             key: {field: value for field, value in entry.items() if field in _OF_CLIENT}
             if isinstance(entry, dict)
             else {}
             for key, entry in clients.items()
         }
-    return made
+    return sections

@@ -145,8 +145,8 @@ class Resolver:
             sensitive = sensitive or secret
             end = close + 1
         parts.append(written[end:])
-        made = "".join(parts)
-        return SourcedText(made, "".join(origins), sensitive=sensitive) if origins else made
+        joined = "".join(parts)
+        return SourcedText(joined, "".join(origins), sensitive=sensitive) if origins else joined
 
     def _is_default(self, body: str) -> bool:
         """Whether a reference gives what the manifest itself has written as its default."""
@@ -387,13 +387,13 @@ class _Walk:
 
     def _replaced(self, written: str, path: Path) -> Any:
         try:
-            made = self._resolver.text(written, path)
+            replacement = self._resolver.text(written, path)
         except Unresolved as problem:
             self.problems.append(problem.diagnostic(path))
             return UNKNOWN
-        if isinstance(made, SourcedText):
-            (self.secrets if made.sensitive else self.public).append((path, made.origin))
-        return made
+        if isinstance(replacement, SourcedText):
+            (self.secrets if replacement.sensitive else self.public).append((path, replacement.origin))
+        return replacement
 
 
 class Unknown:

@@ -201,13 +201,13 @@ def _guarded_variable(name: str, entry: Any) -> Any:
     """The declaration without the values that it would show, where it is sensitive."""
     if not isinstance(entry, dict) or entry.get("sensitive") not in ("true", "True", "TRUE"):
         return entry
-    made = dict(entry)
+    guarded = dict(entry)
     if isinstance(entry.get("default"), str):
-        made["default"] = Secret.guessed(entry["default"], f"variable {name}")
+        guarded["default"] = Secret.guessed(entry["default"], f"variable {name}")
     allowed = entry.get("allowed")
     if isinstance(allowed, list) and all(isinstance(value, str) for value in allowed):
-        del made["allowed"]
-    return made
+        del guarded["allowed"]
+    return guarded
 
 
 def _guarded(value: Any, path: tuple[str | int, ...]) -> Any:

@@ -149,9 +149,9 @@ class Locator:
 
     def composed(self, origins: Origins | None, environment: str | None) -> Locator:
         """A locator of the same files, put together, with what this one has read."""
-        made = Locator((), origins, environment)
-        made._indexes, made._by_name = self._indexes, self._by_name
-        return made
+        locator = Locator((), origins, environment)
+        locator._indexes, locator._by_name = self._indexes, self._by_name
+        return locator
 
     def locate(self, path: Path) -> SourceSpan | None:
         """The place of the value at the path, or of the nearest thing around it; None where no file has any of it."""

@@ -43,8 +43,8 @@ def _recast(model: type[_Placeable], written: set[str], values: dict[str, Any]) 
 
     What `model_construct` does, at a fifth of its price: it is done for every client on every server.
     """
-    made = model.__new__(model)
-    made.__setstate__(
+    copy = model.__new__(model)
+    copy.__setstate__(
         {
             "__dict__": values,
             "__pydantic_fields_set__": written,
@@ -52,7 +52,7 @@ def _recast(model: type[_Placeable], written: set[str], values: dict[str, Any]) 
             "__pydantic_private__": None,
         }
     )
-    return made
+    return copy
 
 
 def _plain(model: type[_Placeable], entry: Model) -> _Placeable:
@@ -233,11 +233,11 @@ class _Placer:
                 self._problem("not-allowed-value", "A value is not allowed", detail, fix, path, f"trust@{name}")
                 continue
             if name in self._writable and Side.RESOURCE in server.role.sides:
-                made = trust_of(self._party(name, server), self._party(target, entry))
-                if isinstance(made, Diagnostic):
-                    self.problems.append(made)
-                elif made is not None:
-                    self.placed.put(Address.singleton(Kind.TRUST, name), made, path)
+                trust = trust_of(self._party(name, server), self._party(target, entry))
+                if isinstance(trust, Diagnostic):
+                    self.problems.append(trust)
+                elif trust is not None:
+                    self.placed.put(Address.singleton(Kind.TRUST, name), trust, path)
 
     def _party(self, name: str, entry: Server) -> Party:
         return Party(name, entry, self._drivers.get(entry.driver), self._options.get(name))
@@ -422,17 +422,17 @@ class _Placer:
             tokens = entry.tokens if ends else None
             if not block and tokens is None:
                 continue
-            made = _plain(Revocation, entry)
+            placed = _plain(Revocation, entry)
             if client != entry.client:
-                made = _recast(Revocation, made.model_fields_set, {**made.__dict__, "client": client})
+                placed = _recast(Revocation, placed.model_fields_set, {**placed.__dict__, "client": client})
             if tokens is None:
-                made = _less(made, "tokens", "owner", "scope", "handles")
-            made = (
-                _recast(Revocation, made.model_fields_set, {**made.__dict__, "block": block})
+                placed = _less(placed, "tokens", "owner", "scope", "handles")
+            placed = (
+                _recast(Revocation, placed.model_fields_set, {**placed.__dict__, "block": block})
                 if block
-                else _less(made, "block")
+                else _less(placed, "block")
             )
-            self.placed.put(Address(Kind.REVOCATION, entry.id, name), made, path)
+            self.placed.put(Address(Kind.REVOCATION, entry.id, name), placed, path)
 
     # -- findings ---------------------------------------------------------------------------------------------------
 

@@ -41,12 +41,12 @@ def problems_of(error: ValidationError, tree: Any, model: type[Model], prefix: P
         found.setdefault((path, group), []).append(item)
     # Where something inside is wrong, the complaints of a union's other branches about the whole add nothing.
     around = {path[:end] for path, _ in found for end in range(1, len(path))}
-    made: list[Diagnostic] = []
+    findings: list[Diagnostic] = []
     for (path, _), items in found.items():
         if items[0]["input"] is not UNKNOWN and path not in around:
             # Of thousands most are only counted, and looking for what was meant costs more than all the rest.
-            made.append(_finding(path, items, tree, model, prefix, guess=len(made) < 2 * MAX_FINDINGS))
-    return made
+            findings.append(_finding(path, items, tree, model, prefix, guess=len(findings) < 2 * MAX_FINDINGS))
+    return findings
 
 
 def real_path(item: ErrorDetails, tree: Any) -> Path:

@@ -48,16 +48,16 @@ def manifest_schema() -> dict[str, Any]:
     """
     raw = Document.model_json_schema(mode="validation", ref_template="#/$defs/{model}", schema_generator=_Generator)
     definitions = raw.pop("$defs")
-    made = _object(raw)
-    made["required"] = [name for name in raw["required"] if name != "servers"]
-    made["properties"]["version"] = {**_without_default(raw["properties"]["version"]), "const": 1}
+    document = _object(raw)
+    document["required"] = [name for name in raw["required"] if name != "servers"]
+    document["properties"]["version"] = {**_without_default(raw["properties"]["version"]), "const": 1}
     definitions = {
         name: _tidy(schema) if name in _LITERAL else _transform(schema) for name, schema in sorted(definitions.items())
     }
     return {
         "$schema": DIALECT,
         "$id": SCHEMA_ID,
-        **_plain_types(made),
+        **_plain_types(document),
         "title": "oauthdeploy manifest",
         "$defs": {**_plain_types(definitions), "Reference": dict(_REFERENCE)},
     }
@@ -102,15 +102,15 @@ def _inner(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _object(schema: dict[str, Any]) -> dict[str, Any]:
-    made = dict(schema)
-    if "properties" in made:
-        made["properties"] = {name: _transform(inner) for name, inner in made["properties"].items()}
-    if "patternProperties" in made:
-        made["patternProperties"] = {name: _transform(inner) for name, inner in made["patternProperties"].items()}
-        made["additionalProperties"] = False
-    elif isinstance(made.get("additionalProperties"), dict):
-        made["additionalProperties"] = _transform(made["additionalProperties"])
-    return made
+    copy = dict(schema)
+    if "properties" in copy:
+        copy["properties"] = {name: _transform(inner) for name, inner in copy["properties"].items()}
+    if "patternProperties" in copy:
+        copy["patternProperties"] = {name: _transform(inner) for name, inner in copy["patternProperties"].items()}
+        copy["additionalProperties"] = False
+    elif isinstance(copy.get("additionalProperties"), dict):
+        copy["additionalProperties"] = _transform(copy["additionalProperties"])
+    return copy
 
 
 def _is_strict(schema: dict[str, Any]) -> bool:
@@ -157,10 +157,10 @@ def _plain_types(node: Any) -> Any:
 
 
 def _tidy(schema: dict[str, Any]) -> dict[str, Any]:
-    made = _without_default(schema)
-    if "properties" in made:
-        made["properties"] = {name: _without_default(inner) for name, inner in made["properties"].items()}
-        made["properties"]["default"]["type"] = list(_SCALARS)
-        allowed = made["properties"]["allowed"]["anyOf"][0]
+    tidied = _without_default(schema)
+    if "properties" in tidied:
+        tidied["properties"] = {name: _without_default(inner) for name, inner in tidied["properties"].items()}
+        tidied["properties"]["default"]["type"] = list(_SCALARS)
+        allowed = tidied["properties"]["allowed"]["anyOf"][0]
         allowed["items"] = {"type": list(_SCALARS)}
-    return made
+    return tidied

@@ -92,7 +92,7 @@ def mask_around(text: str, ranges: list[tuple[int, int]], column: int, around: i
     """The part of a line around a column, without the given stretches (as above, in order), and where the column is in it."""
     place = column - 1
     here, end = max(0, place - around), min(len(text), place + around)
-    made = ""
+    masked = ""
     caret = 0
     for start, past in ranges[max(0, bisect_left(ranges, (here + 1, 0)) - 1) :]:
         first, last = start - 1, past - 1
@@ -102,11 +102,11 @@ def mask_around(text: str, ranges: list[tuple[int, int]], column: int, around: i
             continue
         kept = text[here : max(here, first)]
         if not caret and place < last:
-            caret = len(made) + min(len(kept), place - here) + 1
-        made += kept + MASK
+            caret = len(masked) + min(len(kept), place - here) + 1
+        masked += kept + MASK
         here = last
-    caret = caret or len(made) + max(0, place - here) + 1
-    return made + text[here:end], caret
+    caret = caret or len(masked) + max(0, place - here) + 1
+    return masked + text[here:end], caret
 
 
 def mask_broken_line(lines: Sequence[str], number: int) -> str:

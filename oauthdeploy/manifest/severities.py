@@ -93,15 +93,15 @@ def apply_severities(
     items: Iterable[Diagnostic], wanted: Mapping[str, str], drivers: Mapping[str, DriverFacts] = _NO_DRIVERS
 ) -> list[Diagnostic]:
     """Give the findings their severity. An id that isn't known, or can't be changed, is a finding itself."""
-    made: list[Diagnostic] = []
+    kept: list[Diagnostic] = []
     for rule, word in wanted.items():
         if word not in _WEIGHTS:
             fix = did_you_mean(word, list(_WEIGHTS), what="Severities are")
-            made.append(_problem("not-allowed-value", f"'{word}' is no severity for the rule '{rule}'.", fix))
+            kept.append(_problem("not-allowed-value", f"'{word}' is no severity for the rule '{rule}'.", fix))
         elif problem := unchangeable(rule, drivers):
             known = is_structural(rule) or not problem[0].startswith("There is no")
-            made.append(_problem("not-allowed-value" if known else "unknown-reference", *problem))
-    return [*made, *weighed(items, wanted, drivers)]
+            kept.append(_problem("not-allowed-value" if known else "unknown-reference", *problem))
+    return [*kept, *weighed(items, wanted, drivers)]
 
 
 def weighed(
@@ -162,25 +162,25 @@ class Comments:
         if not self._all:
             return list(items)
         used: set[tuple[str, int, str]] = set()
-        made: list[Diagnostic] = []
+        kept: list[Diagnostic] = []
         for item in items:
             if self.ignore(item):
                 used.add(_place(item))
             else:
-                made.append(item)
+                kept.append(item)
         for ignore in self._all:
             if not ignore.rules:
-                made.append(_comment_problem(ignore, "ignore-without-reason", "The comment names no rule."))
+                kept.append(_comment_problem(ignore, "ignore-without-reason", "The comment names no rule."))
             elif not ignore.reason:
-                made.append(_comment_problem(ignore, "ignore-without-reason", "The comment gives no reason."))
+                kept.append(_comment_problem(ignore, "ignore-without-reason", "The comment gives no reason."))
             else:
-                made += [
+                kept += [
                     found
                     for rule in ignore.rules
                     if (ignore.source.name, ignore.target, rule) not in used
                     for found in _unused(ignore, rule, drivers)
                 ]
-        return made
+        return kept
 
 
 def _place(item: Diagnostic) -> tuple[str, int, str]:

@@ -51,27 +51,27 @@ class VarFile:
 
 def read_var_file(name: str) -> VarFile:
     """Read a file of values: YAML (.yaml, .yml), JSON (.json), or lines NAME=value (anything else)."""
-    made = VarFile(name)
+    var_file = VarFile(name)
     source = read_text(name)
     if isinstance(source, Diagnostic):
-        made.problems.append(replace(source, span=SourceSpan(name, 1, 1)))
+        var_file.problems.append(replace(source, span=SourceSpan(name, 1, 1)))
     elif name.endswith((".yaml", ".yml")):
-        _read_yaml(source, made)
+        _read_yaml(source, var_file)
     elif name.endswith(".json"):
-        _read_json(source, made)
+        _read_json(source, var_file)
     else:
-        read_dotenv(source, made)
-    return made
+        read_dotenv(source, var_file)
+    return var_file
 
 
-def _read_yaml(source: Source, made: VarFile) -> None:
+def _read_yaml(source: Source, var_file: VarFile) -> None:
     data, problems = read_tree(source)
-    made.problems += [item.at(item.span and replace(item.span, text="")) for item in problems]
+    var_file.problems += [item.at(item.span and replace(item.span, text="")) for item in problems]
     if not problems:
-        _take({} if data is None else data, source, made)
+        _take({} if data is None else data, source, var_file)
 
 
-def _read_json(source: Source, made: VarFile) -> None:
+def _read_json(source: Source, var_file: VarFile) -> None:
     repeated: list[str] = []
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -84,29 +84,29 @@ def _read_json(source: Source, made: VarFile) -> None:
     try:
         data = json.loads(source.text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=pairs)
     except json.JSONDecodeError as error:
-        made.wrong(f"Not valid JSON: {error.msg}.", error.lineno, error.colno)
+        var_file.wrong(f"Not valid JSON: {error.msg}.", error.lineno, error.colno)
     except RecursionError:
-        made.wrong("The values are nested too deeply.")
+        var_file.wrong("The values are nested too deeply.")
     else:
         if repeated:
             places = _places(source)
             for name in repeated:
-                made.repeated(name, *places.get(name, (1, 1)))
+                var_file.repeated(name, *places.get(name, (1, 1)))
         else:
-            _take(data, source, made)
+            _take(data, source, var_file)
 
 
-def _take(data: Any, source: Source, made: VarFile) -> None:
+def _take(data: Any, source: Source, var_file: VarFile) -> None:
     if not isinstance(data, dict):
-        made.wrong("The file must be a mapping of names to values.")
+        var_file.wrong("The file must be a mapping of names to values.")
         return
-    made.places = _places(source)
+    var_file.places = _places(source)
     for key, value in data.items():
         if isinstance(value, str):
-            made.values[key] = value
+            var_file.values[key] = value
         else:
-            place = made.places.get(key, (1, 1))
-            made.wrong(f"The value of '{key}' must be a string, a number, true or false.", *place)
+            place = var_file.places.get(key, (1, 1))
+            var_file.wrong(f"The value of '{key}' must be a string, a number, true or false.", *place)
 
 
 def _places(source: Source) -> dict[str, Place]:
@@ -116,27 +116,27 @@ def _places(source: Source) -> dict[str, Place]:
     return {key: (line, column) for key, (line, column, _) in entries.items()} if isinstance(entries, dict) else {}
 
 
-def read_dotenv(source: Source, made: VarFile) -> None:
+def read_dotenv(source: Source, var_file: VarFile) -> None:
     """Lines NAME=value, with quotes, comments and `export`.
 
     Read here and not by python-dotenv: that logs and skips a line it can't parse, and a skipped line would pass in silence.
     """
     places: dict[str, Place] = {}
-    made.places = places
+    var_file.places = places
     for number, line in _dotenv_lines(source):
         match = _DOTENV.match(line)
         if match is None:
-            made.wrong("This line is not NAME=value.", number)
+            var_file.wrong("This line is not NAME=value.", number)
             continue
         name, single, double, bare = match.groups()
-        if name in made.values:
-            made.repeated(name, number)
+        if name in var_file.values:
+            var_file.repeated(name, number)
             continue
         places[name] = (number, 1)
         if double is not None:
-            made.values[name] = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), double)
+            var_file.values[name] = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), double)
         else:
-            made.values[name] = single if single is not None else (bare or "").rstrip()
+            var_file.values[name] = single if single is not None else (bare or "").rstrip()
 
 
 def _dotenv_lines(source: Source) -> Iterator[tuple[int, str]]:

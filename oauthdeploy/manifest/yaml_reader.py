@@ -114,18 +114,18 @@ def event_source(text: str) -> Any:
 
 def _data_of(top: Node | None) -> Any:
     """The raw data of a node; shared nodes give shared data."""
-    made: dict[int, Any] = {}
+    data: dict[int, Any] = {}
 
     def build(node: Node) -> Any:
         value = node.value
         if value is None or isinstance(value, str):
             return value
-        if id(node) not in made:
+        if id(node) not in data:
             if isinstance(value, dict):
-                made[id(node)] = {key: build(child) for key, (_, _, child) in value.items()}
+                data[id(node)] = {key: build(child) for key, (_, _, child) in value.items()}
             else:
-                made[id(node)] = [build(child) for child in value]
-        return made[id(node)]
+                data[id(node)] = [build(child) for child in value]
+        return data[id(node)]
 
     return None if top is None else build(top)
 

@@ -222,9 +222,9 @@ class DriverFacts:
         """The server's defaults by kind and dotted path, as far as they are known: what null asks for."""
         found: dict[Kind, dict[str, Any]] = {}
         for kinds in self.fields.values():
-            for kind, held in kinds.items():
+            for kind, declarations in kinds.items():
                 found.setdefault(kind, {}).update(
-                    {path: one.default for path, one in held.items() if one.default is not None}
+                    {path: one.default for path, one in declarations.items() if one.default is not None}
                 )
         return found
 
@@ -239,14 +239,14 @@ class DriverFacts:
             return {name: answer for table in sides for name, answer in table.items() if answer}
         fields = self.fields.get(role, {})
         able = {str(one): answer for one, answer in self.capabilities.get(role, {}).items()}
-        held = {
+        rows = {
             field_name(kind, path): declared(fields, kind, path).support
             for kind in SECTIONS
             for path in fields_of(kind)
         }
-        return {**able, **held}
+        return {**able, **rows}
 
-    def held(self, role: Role, kind: Kind, path: str) -> HeldField:
+    def held_field(self, role: Role, kind: Kind, path: str) -> HeldField:
         """What is declared of a field in a role; of both roles, where nothing is declared for both, what one side holds."""
         if role in self.fields or role is not Role.BOTH:
             return declared(self.fields.get(role, {}), kind, path)
@@ -258,7 +258,7 @@ class DriverFacts:
         table = {**self.tables[role], **answers}
         fields = {
             kind: {
-                path: replace(self.held(role, kind, path), support=table[field_name(kind, path)])
+                path: replace(self.held_field(role, kind, path), support=table[field_name(kind, path)])
                 for path in fields_of(kind)
             }
             for kind in SECTIONS

@@ -62,24 +62,24 @@ def _people(desired: DesiredState, trusted: str) -> Collection[str]:
 
 def account_findings(desired: DesiredState, live: LiveState, *, named_only: bool = False) -> Iterator[Diagnostic]:
     """Findings for accounts that a server lacks. A disabled account of a person counts as missing."""
-    said: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     for resource, trusted in _issuing(desired):
         for server in dict.fromkeys((resource, trusted)):
             state = live.servers.get(server)
             if state is None or state.accounts is None:
                 continue
             for name in _people(desired, trusted):
-                if not state.accounts.get(name) and (server, name) not in said:
-                    said.add((server, name))
+                if not state.accounts.get(name) and (server, name) not in reported:
+                    reported.add((server, name))
                     state_there = "is disabled on" if name in state.accounts else "is no user or group of"
                     yield _person_missing(desired, name, state_there, server, (resource, trusted))
             for address in _machines(desired, trusted):
                 if named_only and address.name not in desired.resource_owners:
                     continue
-                there = live.servers[trusted].objects.get(address) if trusted in live.servers else None
-                names = {address.name, there.client_id if there is not None else ""} - {""}
-                if not names & state.accounts.keys() and (server, address.name) not in said:
-                    said.add((server, address.name))
+                client = live.servers[trusted].objects.get(address) if trusted in live.servers else None
+                names = {address.name, client.client_id if client is not None else ""} - {""}
+                if not names & state.accounts.keys() and (server, address.name) not in reported:
+                    reported.add((server, address.name))
                     yield _machine_missing(desired, address, server, (resource, trusted))
 
 
@@ -100,7 +100,7 @@ def _person_missing(desired: DesiredState, name: str, state: str, server: str, b
 
 def _machine_missing(desired: DesiredState, address: Address, server: str, both: tuple[str, str]) -> Diagnostic:
     resource, trusted = both
-    there = Address(Kind.CLIENT, address.name, server)
+    address_there = Address(Kind.CLIENT, address.name, server)
     return Diagnostic(
         "client-account-missing",
         "The account behind a client is missing on a server",
@@ -108,7 +108,7 @@ def _machine_missing(desired: DesiredState, address: Address, server: str, both:
         f"own account, which {trusted} and {resource} must both have.",
         fix=f"Create the account on {server}, or remove client_credentials from the client's grants.",
         severity=Severity.WARNING,
-        address=str(there if there in desired.objects else address),
+        address=str(address_there if address_there in desired.objects else address),
         path=desired.places.get(address, ()),
     )
 

@@ -160,16 +160,16 @@ def _comparable(sides: ServerPair) -> Iterator[Kind]:
 
 def _one_sided(sides: ServerPair, kind: Kind) -> Iterator[Diagnostic]:
     """Objects that only one side has, unless the manifest itself places them on that side only."""
-    here, there = (sides.after.names(server, kind) for server in (sides.resource, sides.trusted))
-    known = _both_ends(sides) if kind is Kind.ASSOCIATION else here | there
+    on_resource, on_trusted = (sides.after.names(server, kind) for server in (sides.resource, sides.trusted))
+    known = _both_ends(sides) if kind is Kind.ASSOCIATION else on_resource | on_trusted
     elsewhere = {
         name
         for server in sides.others
         if server in sides.live.servers and sides.live.readable(server, kind)
         for name in sides.after.names(server, kind)
     }
-    for name in sorted((here ^ there) & known):
-        having, lacking = (sides.resource, sides.trusted) if name in here else (sides.trusted, sides.resource)
+    for name in sorted((on_resource ^ on_trusted) & known):
+        having, lacking = (sides.resource, sides.trusted) if name in on_resource else (sides.trusted, sides.resource)
         if Address(kind, name, having) in sides.desired.objects:
             continue
         usual = having == sides.trusted and name not in elsewhere
@@ -215,11 +215,11 @@ def _client_differences(sides: ServerPair) -> Iterator[Diagnostic]:
     }
     names = sides.after.names(sides.resource, Kind.CLIENT) & sides.after.names(sides.trusted, Kind.CLIENT)
     for name in sorted(names):
-        here, there = (Address(Kind.CLIENT, name, server) for server in (sides.resource, sides.trusted))
-        place = sides.desired.places.get(here, ())
-        states = sides.after.is_enabled(here), sides.after.is_enabled(there)
+        on_resource, on_trusted = (Address(Kind.CLIENT, name, server) for server in (sides.resource, sides.trusted))
+        place = sides.desired.places.get(on_resource, ())
+        states = sides.after.is_enabled(on_resource), sides.after.is_enabled(on_trusted)
         if None not in states and states[0] != states[1] and name not in blocked:
-            on, off = (here, there) if states[0] else (there, here)
+            on, off = (on_resource, on_trusted) if states[0] else (on_trusted, on_resource)
             yield Diagnostic(
                 ENABLED_ON_ONE_SIDE,
                 "A client is enabled on one side only",
@@ -232,7 +232,7 @@ def _client_differences(sides: ServerPair) -> Iterator[Diagnostic]:
             )
         ids = [
             side.client_id
-            for address in (here, there)
+            for address in (on_resource, on_trusted)
             if (side := sides.live.servers[address.server].objects.get(address)) is not None
         ]
         if len(ids) == 2 and all(ids) and ids[0] != ids[1]:
@@ -245,7 +245,7 @@ def _client_differences(sides: ServerPair) -> Iterator[Diagnostic]:
                 fix=f"Cut the client off on {sides.trusted}. Where a server takes client ids, delete the client on "
                 f"{sides.resource} and apply: it is created with its key as its id.",
                 severity=Severity.WARNING,
-                address=str(here),
+                address=str(on_resource),
                 path=place,
             )
 
@@ -293,10 +293,10 @@ def _trust(desired: DesiredState, live: LiveState, name: str, after: StateAfterP
             "Let oauthdeploy read the settings of the server.",
         )
         return
-    there = live.servers[name].objects.get(address)
-    if there is None or not isinstance(there.value, Trust) or there.value.authorization_server == wanted:
+    trust = live.servers[name].objects.get(address)
+    if trust is None or not isinstance(trust.value, Trust) or trust.value.authorization_server == wanted:
         return
-    other = there.value.authorization_server
+    other = trust.value.authorization_server
     mended = address in after.changed
     known = other in desired.servers
     says = f"the manifest says '{wanted}'" if wanted is not None else "the manifest names no server"
@@ -318,11 +318,11 @@ def _trust(desired: DesiredState, live: LiveState, name: str, after: StateAfterP
 
 def _other_trust(desired: DesiredState, live: LiveState, name: str) -> Iterator[Disagreement]:
     address = Address.singleton(Kind.TRUST, name)
-    wanted, there = desired.objects.get(address), live.servers[name].objects.get(address)
-    if not isinstance(wanted, Trust) or there is None or not isinstance(there.value, Trust):
+    wanted, trust = desired.objects.get(address), live.servers[name].objects.get(address)
+    if not isinstance(wanted, Trust) or trust is None or not isinstance(trust.value, Trust):
         return
-    if wanted.authorization_server != there.value.authorization_server:
-        detail = f"{name} trusts '{there.value.authorization_server}', and the manifest says '{wanted.authorization_server}'."
+    if wanted.authorization_server != trust.value.authorization_server:
+        detail = f"{name} trusts '{trust.value.authorization_server}', and the manifest says '{wanted.authorization_server}'."
         yield Disagreement(address, detail, desired.places.get(address, ()))
 
 
@@ -330,19 +330,19 @@ def _other_trust(desired: DesiredState, live: LiveState, name: str) -> Iterator[
 
 
 def _pair(
-    live: LiveState, mine: tuple[Address, Object], theirs: tuple[Address, Object], desired: DesiredState
+    live: LiveState, own: tuple[Address, Object], other_pair: tuple[Address, Object], desired: DesiredState
 ) -> Iterator[Disagreement]:
     """How one object differs between a resource server and the authorization server that it trusts."""
-    (address, wanted), (other, peer) = mine, theirs
+    (address, wanted), (other, peer) = own, other_pair
     if not (live.readable(address.server, address.kind) and live.readable(other.server, other.kind)):
         return
-    here, there = (live.servers[side.server].objects.get(side) for side in (address, other))
-    if (here is None) != (there is None):
-        lacking, having = (address, other) if here is None else (other, address)
+    first, second = (live.servers[side.server].objects.get(side) for side in (address, other))
+    if (first is None) != (second is None):
+        lacking, having = (address, other) if first is None else (other, address)
         detail = f"{having.server} has it, and {lacking.server} doesn't."
         yield Disagreement(lacking, detail, desired.places.get(lacking, ()))
-    elif here is not None and there is not None:
-        states = enabled_of(here.value), enabled_of(there.value)
+    elif first is not None and second is not None:
+        states = enabled_of(first.value), enabled_of(second.value)
         if None not in states and states[0] != states[1] and enabled_of(wanted) == enabled_of(peer):
             word = "enabled" if states[0] else "disabled"
             detail = f"It is {word} on {address.server} and not on {other.server}."

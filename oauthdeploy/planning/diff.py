@@ -334,14 +334,14 @@ def compare_object(
     fields: list[FieldChange] = []
     incomparable: list[str] = []
     unknown: list[str] = []
-    for path, asked in wanted_fields(wanted).items():
+    for path, value in wanted_fields(wanted).items():
         if path in skip or is_instruction(path):
             continue
         if (live.incomparable and _covered(path, live.incomparable)) or (path in hidden and is_unreported(have, path)):
             incomparable.append(path)
             continue
         before = _unparsed(live, path) or live_value(model, path, have.get(path), defaults)
-        after = _after(model, path, asked, defaults)
+        after = _after(model, path, value, defaults)
         if after is _UNKNOWN:
             if before is not None:
                 unknown.append(path)
@@ -362,19 +362,19 @@ def created_fields(wanted: Object, facts: DriverFacts) -> tuple[FieldChange, ...
     model = type(wanted)
     defaults = facts.defaults.get(KIND_OF[model], {})
     found: list[FieldChange] = []
-    for path, asked in wanted_fields(wanted).items():
-        if path == "secret.generate" and asked:
+    for path, value in wanted_fields(wanted).items():
+        if path == "secret.generate" and value:
             found.append(FieldChange(VALUE, None, KNOWN_AFTER_APPLY))
-        if not is_instruction(path) and (after := _after(model, path, asked, defaults)) is not _UNKNOWN:
+        if not is_instruction(path) and (after := _after(model, path, value, defaults)) is not _UNKNOWN:
             found.append(FieldChange(path, None, after))
     options = options_for(wanted, facts.name)
     found += (FieldChange(f"{OPTIONS}.{facts.name}.{key}", None, plain(options[key])) for key in sorted(options))
     return tuple(found)
 
 
-def _after(model: type[Model], path: str, asked: Any, defaults: Mapping[str, Any]) -> Any:
-    if asked is not None:
-        return asked
+def _after(model: type[Model], path: str, value: Any, defaults: Mapping[str, Any]) -> Any:
+    if value is not None:
+        return value
     return canonical_default(model, path, defaults[path]) if path in defaults else _UNKNOWN
 
 
@@ -392,15 +392,15 @@ def _revision_change(wanted: Client, live: LiveObject, incomparable: bool) -> li
 
     If no revision is recorded, the secret that was sent last is unknown. Nothing is sent, and the field stays incomparable.
     """
-    asked, recorded = wanted.secret, live.revision
+    secret, recorded = wanted.secret, live.revision
     if recorded is None and isinstance(live.value, Client) and live.value.secret is not None:
         recorded = live.value.secret.revision
-    if asked is None or asked.revision is None or recorded is None or recorded >= asked.revision:
+    if secret is None or secret.revision is None or recorded is None or recorded >= secret.revision:
         return []
-    if not incomparable and not asked.generate:
+    if not incomparable and not secret.generate:
         return []
-    new = KNOWN_AFTER_APPLY if asked.generate else asked.value
-    return [FieldChange(VALUE, None, new), FieldChange(REVISION, recorded, asked.revision)]
+    new = KNOWN_AFTER_APPLY if secret.generate else secret.value
+    return [FieldChange(VALUE, None, new), FieldChange(REVISION, recorded, secret.revision)]
 
 
 # -- the driver's own options -----------------------------------------------------------------------------------------
@@ -416,18 +416,18 @@ def _option_changes(wanted: Object, live: LiveObject, driver: str) -> list[Field
     """The differences in this driver's options, at the deepest key that has a name. Only written keys count, at every depth."""
     if OPTIONS not in wanted.model_fields_set:
         return []
-    asked, have = plain(options_for(wanted, driver)), plain(options_for(live.value, driver))
-    odd = {name: value for name in asked if (value := live.unparsed.get(f"{OPTIONS}.{driver}.{name}")) is not None}
-    changes = [FieldChange(f"{OPTIONS}.{driver}.{name}", odd[name], asked[name]) for name in sorted(odd)]
-    asked = {name: value for name, value in asked.items() if name not in odd}
-    if not asked or asked == have:
+    desired, have = plain(options_for(wanted, driver)), plain(options_for(live.value, driver))
+    odd = {name: value for name in desired if (value := live.unparsed.get(f"{OPTIONS}.{driver}.{name}")) is not None}
+    changes = [FieldChange(f"{OPTIONS}.{driver}.{name}", odd[name], desired[name]) for name in sorted(odd)]
+    desired = {name: value for name, value in desired.items() if name not in odd}
+    if not desired or desired == have:
         return changes
     # Imported here because most plans do not need it, and the import takes longer than planning a small manifest.
     from deepdiff import DeepDiff
     from deepdiff.helper import notpresent
 
     seal = Seal()
-    tree = DeepDiff(seal(have), seal(asked), view="tree", verbose_level=2, threshold_to_diff_deeper=0)
+    tree = DeepDiff(seal(have), seal(desired), view="tree", verbose_level=2, threshold_to_diff_deeper=0)
     found: dict[str, FieldChange] = {}
     for kind, levels in tree.items():
         for level in levels if kind != "dictionary_item_removed" else ():

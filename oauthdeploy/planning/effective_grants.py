@@ -79,18 +79,18 @@ def withhold_granted(found: Iterable[DiffItem], desired: DesiredState, live: Liv
     """
     found = tuple(found)
     changes = [item for item in found if isinstance(item, Change)]
-    held = {
+    granting = {
         change.address: trusted
         for change, trusted in still_granted(changes, desired, live)
         if change.reason is Reason.NOT_IN_MANIFEST and desired.servers[change.address.server].role is Role.RESOURCE
     }
     for item in found:
-        if isinstance(item, Change) and item.address in held:
+        if isinstance(item, Change) and item.address in granting:
             yield UnmanagedObject(item.address)
             yield Diagnostic(
                 "still-granted",
                 "Kept, since it is still granted",
-                detail=f"{item.address} would be pruned, but {held[item.address]} still grants it.",
+                detail=f"{item.address} would be pruned, but {granting[item.address]} still grants it.",
                 fix="Remove its associations there first, or add it to the manifest.",
                 severity=Severity.WARNING,
                 address=str(item.address),

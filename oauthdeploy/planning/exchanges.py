@@ -39,9 +39,9 @@ class Exchanges:
     def __init__(self, changes: Sequence[Change], desired: DesiredState) -> None:
         self._desired = desired
         self._taken = {change.address: entries for change in changes if (entries := frozenset(_taken_entries(change)))}
-        sought = frozenset(entry for entries in self._taken.values() for entry in entries)
-        self._given = self._givers(changes, sought)
-        self._holders = self._holders_of(desired, sought)
+        taken_entries = frozenset(entry for entries in self._taken.values() for entry in entries)
+        self._given = self._givers(changes, taken_entries)
+        self._holders = self._holders_of(desired, taken_entries)
         self._by_client: dict[tuple[str, str], list[Address]] = defaultdict(list)
         self._by_scope: dict[tuple[str, str], list[Address]] = defaultdict(list)
         self._introspecting: dict[tuple[str, str], list[Address]] = defaultdict(list)
@@ -56,22 +56,22 @@ class Exchanges:
         self._successors = self._successors_of(changes)
 
     @staticmethod
-    def _givers(changes: Sequence[Change], sought: frozenset[_Entry]) -> Mapping[_Entry, Sequence[Change]]:
+    def _givers(changes: Sequence[Change], entries: frozenset[_Entry]) -> Mapping[_Entry, Sequence[Change]]:
         found: dict[_Entry, list[Change]] = defaultdict(list)
-        for change in changes if sought else ():
+        for change in changes if entries else ():
             for entry in _given_entries(change):
-                if entry in sought:
+                if entry in entries:
                     found[entry].append(change)
         return found
 
     @staticmethod
-    def _holders_of(desired: DesiredState, sought: frozenset[_Entry]) -> Mapping[_Entry, Sequence[Address]]:
+    def _holders_of(desired: DesiredState, entries: frozenset[_Entry]) -> Mapping[_Entry, Sequence[Address]]:
         """The objects that will have an entry, whether or not they have it already."""
         found: dict[_Entry, list[Address]] = defaultdict(list)
-        for address, value in desired.objects.items() if sought else ():
+        for address, value in desired.objects.items() if entries else ():
             for path in _MOVABLE.get(address.kind, ()):
                 for entry in _entries(address, path, getattr(value, path) or ()):
-                    if entry in sought:
+                    if entry in entries:
                         found[entry].append(address)
         return found
 

@@ -53,8 +53,8 @@ class Names:
         found: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
         for address, live in self._live.objects.items():
             if address.kind is Kind.CLIENT:
-                mine = (address.server, address.name)
-                found[mine].update((name, None) for name in _names_of(live) if (address.server, name) not in known)
+                pair = (address.server, address.name)
+                found[pair].update((name, None) for name in _names_of(live) if (address.server, name) not in known)
         return {key: tuple(names) for key, names in found.items()}
 
 

@@ -77,10 +77,10 @@ class Inventory:
     def unfulfilled(self, kind: Kind, name: str, sides: Mapping[str, LiveObject]) -> set[str]:
         """The paths in which the manifest's entry differs from `sides`, the live objects by server."""
         found: set[str] = set()
-        for server, there in sides.items():
+        for server, item in sides.items():
             wanted = self.desired.objects.get(Address(kind, name, server))
             if wanted is not None:
-                found |= {change.path for change in compare_object(wanted, there, self.driver(server)).fields}
+                found |= {change.path for change in compare_object(wanted, item, self.driver(server)).fields}
         return found
 
 

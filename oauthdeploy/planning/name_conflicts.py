@@ -22,19 +22,19 @@ def name_conflicts(
     changes: Sequence[Change], desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts]
 ) -> Iterator[Diagnostic]:
     """One finding for each change that needs the name of another live object; `facts` are by driver name."""
-    taken: dict[tuple[str, Kind], Mapping[tuple[Any, ...], Address]] = {}
+    holders: dict[tuple[str, Kind], Mapping[tuple[Any, ...], Address]] = {}
     for change in changes:
         address, known = change.address, facts[desired.servers[change.address.server].driver]
         fields = known.unique.get(address.kind, ())
         if not fields or change.desired is None or change.action is Action.REPLACE or not _names(change, fields):
             continue
         place = (address.server, address.kind)
-        if place not in taken:
-            taken[place] = _taken(live, address.server, address.kind, fields)
-        asked = _asked(change, fields, known.defaults.get(address.kind, {}))
-        holder = taken[place].get(asked)
+        if place not in holders:
+            holders[place] = _taken(live, address.server, address.kind, fields)
+        values = _asked(change, fields, known.defaults.get(address.kind, {}))
+        holder = holders[place].get(values)
         if holder is not None and holder not in (address, change.live_address):
-            yield _conflict(change, holder, fields, asked)
+            yield _conflict(change, holder, fields, values)
 
 
 def _names(change: Change, fields: Sequence[str]) -> bool:
@@ -64,8 +64,8 @@ def _value(wanted: Object | None, below: Object | None, field: str, defaults: Ma
     return stands if stands is not None else defaults.get(field, key)
 
 
-def _conflict(change: Change, holder: Address, fields: Sequence[str], asked: Sequence[Any]) -> Diagnostic:
-    shown = " and ".join(f"{field} '{value}'" for field, value in zip(fields, asked, strict=True))
+def _conflict(change: Change, holder: Address, fields: Sequence[str], values: Sequence[Any]) -> Diagnostic:
+    shown = " and ".join(f"{field} '{value}'" for field, value in zip(fields, values, strict=True))
     fix = (
         f"Write moved_from: {holder.name} to keep that {holder.kind} under its new key, choose another {fields[0]}, or delete it "
         "in an apply of its own."

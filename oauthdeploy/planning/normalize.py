@@ -64,16 +64,16 @@ def surely_fulfilled(wanted: Model, live: Model, skip: frozenset[str]) -> bool:
 
     False says nothing. Most objects of most plans are as they should be, and are told here at a tenth of the cost.
     """
-    values, there = wanted.__dict__, live.__dict__
+    values, live_values = wanted.__dict__, live.__dict__
     for name in wanted.model_fields_set:
-        asked, have = values[name], there.get(name)
-        if asked == have or name in skip:
+        value, have = values[name], live_values.get(name)
+        if value == have or name in skip:
             continue
-        if isinstance(asked, Model) and isinstance(have, Model) and surely_fulfilled(asked, have, _NOTHING):
+        if isinstance(value, Model) and isinstance(have, Model) and surely_fulfilled(value, have, _NOTHING):
             continue
-        if not isinstance(asked, tuple) or not isinstance(have, tuple) or name not in set_like(type(wanted)):
+        if not isinstance(value, tuple) or not isinstance(have, tuple) or name not in set_like(type(wanted)):
             return False
-        if set(asked) != set(have):
+        if set(value) != set(have):
             return False
     return True
 

@@ -33,25 +33,25 @@ class Omission:
     fix: str = ""
 
 
-def unheld(server: str, address: str, there: LiveObject) -> Iterator[Omission]:
+def unheld(server: str, address: str, item: LiveObject) -> Iterator[Omission]:
     """The parts of a live object that a manifest cannot hold."""
-    return (Omission(address, key, f"{why} ({server})") for key, why in sorted(there.unheld.items()))
+    return (Omission(address, key, f"{why} ({server})") for key, why in sorted(item.unheld.items()))
 
 
-def lost_between(inventory: Inventory, source: str, target: str, address: str, there: LiveObject) -> Iterator[Omission]:
+def lost_between(inventory: Inventory, source: str, target: str, address: str, item: LiveObject) -> Iterator[Omission]:
     """The parts of a live object of `source` that are not defaults and that the driver of `target` does not support."""
-    kind, driver = KIND_OF[type(there.value)], inventory.driver(source)
+    kind, driver = KIND_OF[type(item.value)], inventory.driver(source)
     defaults = driver.defaults.get(kind, {})
-    for path, value in flatten(there.value).items() if kind in SECTIONS else ():
+    for path, value in flatten(item.value).items() if kind in SECTIONS else ():
         if path.startswith("secret.") or path in OPENS or not inventory.can(source, field_name(kind, path)):
             continue
-        usual = live_value(type(there.value), path, None, defaults)
+        usual = live_value(type(item.value), path, None, defaults)
         support = inventory.tables[target].get(field_name(kind, path))
         if support is not None and not support and not same(usual, value) and value is not None:
             lost = risk_of(kind, Action.UPDATE, [FieldChange(path, value, usual)])
             yield Omission(address, path, f"{target} does not hold it: {support.note}", lost)
     if driver.name != inventory.driver(target).name:
-        for name, value in sorted(there.options.items()):
+        for name, value in sorted(item.options.items()):
             risk = Risk.HIGH if name in driver.protecting else Risk.LOW
             shown = f" ({_shown(value)})" if not isinstance(value, Mapping) else f" ({', '.join(sorted(value))})"
             yield Omission(
@@ -127,5 +127,5 @@ def omission_documents(omissions: Iterable[Omission]) -> list[dict[str, str]]:
 
 def beyond(inventory: Inventory, servers: Iterable[str]) -> str:
     """What these servers hold beyond what was compared, in words; "" for nothing."""
-    told = {inventory.driver(name).title: inventory.driver(name).beyond for name in servers}
-    return "; ".join(f"of {title}, {words}" for title, words in sorted(told.items()) if words)
+    texts = {inventory.driver(name).title: inventory.driver(name).beyond for name in servers}
+    return "; ".join(f"of {title}, {words}" for title, words in sorted(texts.items()) if words)

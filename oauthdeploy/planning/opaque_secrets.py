@@ -43,9 +43,9 @@ class _Token(str):
 
     def __new__(cls, text: str, secret: Secret) -> _Token:
         """The text, and the secret that it stands for."""
-        made = super().__new__(cls, text)
-        made.secret = secret
-        return made
+        instance = super().__new__(cls, text)
+        instance.secret = secret
+        return instance
 
 
 def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:

@@ -110,7 +110,9 @@ def order(
         batch = batch_key(change.address.server, change)
         return replace(change, stage=stages[change.address], depends_on=graph.needs(change), batch=batch)
 
-    return topological([graph.told(change) for change in graph.in_two_writes([placed(change) for change in changes])])
+    return topological(
+        [graph.with_note(change) for change in graph.in_two_writes([placed(change) for change in changes])]
+    )
 
 
 def stage_of(change: Change, role: Role) -> Stage:
@@ -238,7 +240,7 @@ class _Graph:
 
         return [split(change) for change in changes]
 
-    def told(self, change: Change) -> Change:
+    def with_note(self, change: Change) -> Change:
         """The change, with a sentence about what it temporarily lets clients reach that neither manifest allows.
 
         Widening comes before narrowing. So a scope that gets a resource opens it to clients that have not lost the scope

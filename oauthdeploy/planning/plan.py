@@ -157,14 +157,14 @@ def _disagreeing(desired: DesiredState, live: LiveState, facts: Mapping[str, Dri
 def with_losses(plan: Plan, lost: Mapping[Address, Sequence[str]], reads: Mapping[str, int]) -> Plan:
     """Add what is deleted along with the changes, and the number of requests, by server, for reading that."""
 
-    def told(change: Change) -> Change:
+    def with_note(change: Change) -> Change:
         more = tuple(lost.get(change.address, ()))
         note = f"{change.note} {in_words(more)}".strip()
         return replace(change, lost=(*change.lost, *more), note=note) if more else change
 
     return replace(
         plan,
-        changes=tuple(told(change) for change in plan.changes),
+        changes=tuple(with_note(change) for change in plan.changes),
         servers=tuple(replace(server, reads=server.reads + reads.get(server.name, 0)) for server in plan.servers),
     )
 
@@ -187,8 +187,8 @@ def with_survivors(plan: Plan, desired: DesiredState, live: LiveState, servers: 
 
 
 def _with_token_note(change: Change, survivors: SurvivingTokens) -> Change:
-    said = survivors.told(change)
-    return replace(change, note=f"{change.note} {said}".strip()) if said else change
+    note = survivors.note(change)
+    return replace(change, note=f"{change.note} {note}".strip()) if note else change
 
 
 def _summaries(

@@ -50,14 +50,14 @@ def idle_patterns(changes: Sequence[Change], desired: DesiredState, live: LiveSt
     known = sorted({*live.objects, *desired.objects})
     for position, pattern in enumerate(desired.policy.protect):
         kinds = kinds_of(pattern)
-        going = [str(change.address) for change in pruned if change.address.kind in kinds]
-        if not going or any(address.kind in kinds and names.matches(address, (pattern,)) for address in known):
+        deletes = [str(change.address) for change in pruned if change.address.kind in kinds]
+        if not deletes or any(address.kind in kinds and names.matches(address, (pattern,)) for address in known):
             continue
-        more = f" and {len(going) - _SHOWN} more" if len(going) > _SHOWN else ""
+        more = f" and {len(deletes) - _SHOWN} more" if len(deletes) > _SHOWN else ""
         yield Diagnostic(
             "protects-nothing",
             "A protect pattern protects nothing, and the plan would prune",
-            detail=f"'{pattern}' matches no object. The plan would delete {', '.join(going[:_SHOWN])}{more}.",
+            detail=f"'{pattern}' matches no object. The plan would delete {', '.join(deletes[:_SHOWN])}{more}.",
             fix="Write the object's label or id as the plan shows it; remove the pattern if you do not need it; or "
             "lift the rule once with --allow protects-nothing.",
             path=("policy", "protect", position),

@@ -81,13 +81,13 @@ def history_of(records: Iterable[Mapping[str, Any]], *, path: str = "", torn: bo
 
     Raises JournalFailed for a value that this release does not know.
     """
-    story = RunHistory(path, torn=torn)
+    run = RunHistory(path, torn=torn)
     entries: dict[tuple[str, str], Entry] = {}
     for record in records:
         try:
             match record["type"]:
                 case "run":
-                    story = _with_start(story, record)
+                    run = _with_start(run, record)
                     entries = {(item["address"], item["action"]): _entry(item) for item in record["planned"]}
                 case "intent":
                     key = (record["address"], record["action"])
@@ -98,19 +98,19 @@ def history_of(records: Iterable[Mapping[str, Any]], *, path: str = "", torn: bo
                     key = (record["address"], record["action"])
                     entries[key] = _with_end(entries.get(key) or _entry(record), record)
                 case "end":
-                    story = replace(story, ended=record["at"], interrupted=record["interrupted"])
+                    run = replace(run, ended=record["at"], interrupted=record["interrupted"])
         except (ValueError, AddressError) as error:
             raise JournalFailed(
                 "The journal could not be read",
                 detail=f"{path}: a record '{record['type']}' holds a value that is not recognized ({type(error).__name__}).",
                 fix="Use the release that wrote it, which its first line names.",
             ) from None
-    return replace(story, entries=tuple(entries.values()))
+    return replace(run, entries=tuple(entries.values()))
 
 
-def _with_start(story: RunHistory, record: Mapping[str, Any]) -> RunHistory:
+def _with_start(run: RunHistory, record: Mapping[str, Any]) -> RunHistory:
     return replace(
-        story,
+        run,
         manifest=record["manifest"],
         digest=record["manifest_digest"],
         tool=record["tool"],
@@ -140,27 +140,27 @@ def _with_end(entry: Entry, record: Mapping[str, Any]) -> Entry:
     )
 
 
-def history_document(story: RunHistory) -> dict[str, Any]:
+def history_document(run: RunHistory) -> dict[str, Any]:
     """The run as JSON, for `journal -o json`."""
-    counts = {end.value: len(story.of(end)) for end in End}
+    counts = {end.value: len(run.of(end)) for end in End}
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "path": story.path,
-        "manifest": story.manifest,
-        "manifest_digest": story.digest,
-        "tool": story.tool,
-        "by": story.by,
-        "host": story.host,
-        "pid": story.pid,
-        "started": story.started,
-        "ended": story.ended or None,
-        "interrupted": story.interrupted,
-        "complete": story.complete,
-        "torn": story.torn,
-        "allowed": list(story.allowed),
-        "resumes": story.resumes or None,
-        "undoes": story.undoes or None,
+        "path": run.path,
+        "manifest": run.manifest,
+        "manifest_digest": run.digest,
+        "tool": run.tool,
+        "by": run.by,
+        "host": run.host,
+        "pid": run.pid,
+        "started": run.started,
+        "ended": run.ended or None,
+        "interrupted": run.interrupted,
+        "complete": run.complete,
+        "torn": run.torn,
+        "allowed": list(run.allowed),
+        "resumes": run.resumes or None,
+        "undoes": run.undoes or None,
         "counts": counts,
         "changes": [
             {
@@ -174,6 +174,6 @@ def history_document(story: RunHistory) -> dict[str, Any]:
                 "because": dict(entry.because) if entry.because else None,
                 "note": entry.note,
             }
-            for entry in story.entries
+            for entry in run.entries
         ],
     }

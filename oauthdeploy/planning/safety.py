@@ -274,8 +274,8 @@ def self_lockout(given: SafetyInput) -> Iterator[Diagnostic]:
         introspection = given.desired.servers[server].introspection
         # Introspection requires an authenticated caller (RFC 7662 section 2.1): without it, resource servers
         # refuse every token.
-        asking = (introspection.client_id, introspection.username) if introspection is not None else ()
-        for caller in asking:
+        callers = (introspection.client_id, introspection.username) if introspection is not None else ()
+        for caller in callers:
             if caller and caller in names:
                 yield _lockout(change, f"resource servers ask {server} about tokens as '{caller}'")
 

@@ -71,13 +71,13 @@ def require_known(patterns: Sequence[tuple[str, str]], known: Collection[Address
         return
     written = sorted({text for address in known for text in (str(address), address.without_server)})
     near = {name for _flag, pattern in lost for name in difflib.get_close_matches(pattern, written, n=3, cutoff=0.5)}
-    said = f"Did you mean {', '.join(sorted(near))}? " if near else ""
+    suggestion = f"Did you mean {', '.join(sorted(near))}? " if near else ""
     raise UsageError(
         "A selection matches nothing",
         detail="\n".join(
             f"{flag} '{pattern}' matches no object of the manifest or of its servers." for flag, pattern in lost
         ),
-        fix=f"{said}An address is kind/name@server, such as client/web-shop@login; * matches any characters.",
+        fix=f"{suggestion}An address is kind/name@server, such as client/web-shop@login; * matches any characters.",
     )
 
 

@@ -54,8 +54,8 @@ class StateAfterPlan:
 
     def names(self, server: str, kind: Kind) -> frozenset[str]:
         """The names of the objects of a kind on a server."""
-        there = {a.name for a in self._live.servers[server].objects if a.kind is kind and not self._is_deleted(a)}
-        return frozenset(there | self.made[server, kind])
+        current = {a.name for a in self._live.servers[server].objects if a.kind is kind and not self._is_deleted(a)}
+        return frozenset(current | self.made[server, kind])
 
     def _is_deleted(self, address: Address) -> bool:
         """An association goes with its client."""
@@ -67,8 +67,8 @@ class StateAfterPlan:
         """Whether a client is enabled; None if it does not exist or this is unknown."""
         if address in self.enabled:
             return self.enabled[address]
-        there = self._live.servers[address.server].objects.get(address)
-        return None if there is None else enabled_of(there.value)
+        item = self._live.servers[address.server].objects.get(address)
+        return None if item is None else enabled_of(item.value)
 
 
 @dataclass(frozen=True)

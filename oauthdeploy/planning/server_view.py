@@ -121,7 +121,7 @@ def views(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFact
         if server is None:
             continue
         known = facts[server.driver]
-        mine = wanted.get(name, {})
+        own = wanted.get(name, {})
         trusted = trusted_by(desired, name)
         yield ServerView(
             name=name,
@@ -130,11 +130,11 @@ def views(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFact
             facts=known,
             table=table_for(known, server.role),
             desired=desired,
-            wanted=mine,
+            wanted=own,
             absent=frozenset(absent.get(name, ())),
             live=live.servers[name],
             by_kind=_by_kind(live.servers[name]),
-            blocked=_blocked(mine, server.role),
+            blocked=_blocked(own, server.role),
             peered=name in peered,
             issuer=live.servers.get(trusted) if trusted not in (None, name) else None,
         )

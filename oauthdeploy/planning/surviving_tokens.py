@@ -69,7 +69,7 @@ class SurvivingTokens:
     desired: DesiredState
     live: LiveState
 
-    def told(self, change: Change) -> str:
+    def note(self, change: Change) -> str:
         """The note for a change after which tokens remain valid, with the revocation that ends them; "" if none are known.
         Tokens that a revocation of the manifest ends are left out.
         """
@@ -81,14 +81,14 @@ class SurvivingTokens:
             return ""
         tokens = left.count
         if change.address.kind is Kind.CLIENT and change.action is Action.DELETE:
-            said = f"If the server keeps them, {_counted(tokens, 'lives', 'live')} {_until(tokens)}."
+            note = f"If the server keeps them, {_counted(tokens, 'lives', 'live')} {_until(tokens)}."
         else:
             whose = "" if change.address.kind is Kind.SETTINGS else " of the client"
-            said = f"{_counted(tokens, 'stays', 'stay', whose)} valid {_until(tokens)}."
+            note = f"{_counted(tokens, 'stays', 'stay', whose)} valid {_until(tokens)}."
         entries = " ".join(left.entries[:_ENTRIES])
         more = len(left.entries) - _ENTRIES
         rest = f" and likewise for {more} more client{'' if more == 1 else 's'}" if more > 0 else ""
-        return f"{said} To end {'it' if tokens.active == 1 else 'them'}, paste under revocations: {entries}{rest}"
+        return f"{note} To end {'it' if tokens.active == 1 else 'them'}, paste under revocations: {entries}{rest}"
 
     @cached_property
     def _revocations(self) -> Mapping[tuple[str, str], Sequence[Revocation]]:
@@ -113,21 +113,21 @@ class SurvivingTokens:
         if address.kind is Kind.SETTINGS:
             return self._surviving_settings(state)
         client = Address(Kind.CLIENT, change.live_address.client, address.server)
-        there = change.live if address.kind is Kind.CLIENT else state.objects.get(client)
+        client_object = change.live if address.kind is Kind.CLIENT else state.objects.get(client)
         revoked = self._revocations.get((address.server, address.client), ())
         scope = address.scope if address.kind is Kind.ASSOCIATION else None
         if state.tokens is None:
-            counted = there.tokens if there is not None else None
+            counted = client_object.tokens if client_object is not None else None
             whole = any(_ends_all(item, scope) for item in revoked)
             return None if counted is None or whole else _SurvivorCount(counted, [_entry(address.client, scope, "all")])
-        if there is None or not there.identity:
+        if client_object is None or not client_object.identity:
             return None
-        mine = [
+        own = [
             token
-            for token in self._tokens.get((address.server, there.identity), ())
+            for token in self._tokens.get((address.server, client_object.identity), ())
             if (scope is None or scope in token.scopes) and not _is_revoked(token, revoked)
         ]
-        return _SurvivorCount(_count(mine), [_entry(address.client, scope, _selection(change, scope, mine))])
+        return _SurvivorCount(_count(own), [_entry(address.client, scope, _selection(change, scope, own))])
 
     def _surviving_settings(self, state: ServerState) -> _SurvivorCount | None:
         """A shorter lifetime leaves the existing tokens of all clients without a lifetime of their own."""
@@ -136,19 +136,19 @@ class SurvivingTokens:
         keys = {
             live.identity: (a, live) for a, live in state.objects.items() if a.kind is Kind.CLIENT and live.identity
         }
-        mine: dict[str, list[LiveToken]] = defaultdict(list)
+        by_server: dict[str, list[LiveToken]] = defaultdict(list)
         for token in state.tokens:
             known = keys.get(token.client)
             if known is None:
-                mine[token.client].append(token)
+                by_server[token.client].append(token)
                 continue
             client = known[0].client
             if _follows_settings(known[1]) and not _is_revoked(
                 token, self._revocations.get((state.server, client), ())
             ):
-                mine[client].append(token)
-        entries = [_entry(client, None, _before(tokens)) for client, tokens in sorted(mine.items())]
-        return _SurvivorCount(_count([token for tokens in mine.values() for token in tokens]), entries)
+                by_server[client].append(token)
+        entries = [_entry(client, None, _before(tokens)) for client, tokens in sorted(by_server.items())]
+        return _SurvivorCount(_count([token for tokens in by_server.values() for token in tokens]), entries)
 
 
 def unread_tokens(desired: DesiredState, live: LiveState) -> Iterator[Diagnostic]:

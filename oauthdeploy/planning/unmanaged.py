@@ -72,18 +72,18 @@ def kept_objects(addresses: Iterable[Address], desired: DesiredState, live: Live
         return ()
     managed = {(address.server, address.kind) for address in (*desired.objects, *desired.absent)}
 
-    def made(address: Address) -> Kept:
-        there = live.servers[address.server].objects.get(address)
-        ownership = there.ownership if there is not None else Ownership.UNMARKED
+    def kept(address: Address) -> Kept:
+        live_object = live.servers[address.server].objects.get(address)
+        ownership = live_object.ownership if live_object is not None else Ownership.UNMARKED
         if address.kind is Kind.ASSOCIATION:
             counts = is_listed(desired, address)
         else:
             counts = (address.server, address.kind) in managed or ownership is Ownership.OURS
-        owner = there.owner if there is not None else ""
+        owner = live_object.owner if live_object is not None else ""
         item = Kept(address, ownership, owner, counts and ownership is not Ownership.FOREIGN)
         return replace(item, severity=_SEVERITIES.get(item.rule))
 
-    return tuple(made(address) for address in sorted(set(addresses), key=lambda address: address.sort_key))
+    return tuple(kept(address) for address in sorted(set(addresses), key=lambda address: address.sort_key))
 
 
 def counted(kept: Iterable[Kept]) -> tuple[Kept, ...]:
@@ -93,8 +93,8 @@ def counted(kept: Iterable[Kept]) -> tuple[Kept, ...]:
 
 def weighed_kept(kept: Iterable[Kept], findings: Iterable[Diagnostic]) -> tuple[Kept, ...]:
     """The same, with the severities of their `findings`."""
-    told = {item.rule: item.severity for item in findings if item.rule in RULES}
-    return tuple(replace(item, severity=told.get(item.rule)) for item in kept)
+    severities = {item.rule: item.severity for item in findings if item.rule in RULES}
+    return tuple(replace(item, severity=severities.get(item.rule)) for item in kept)
 
 
 def kept_findings(kept: Sequence[Kept]) -> Iterator[Diagnostic]:

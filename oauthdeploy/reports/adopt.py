@@ -53,8 +53,8 @@ def adoption_line(found: Adoption, outcomes: Sequence[Outcome] = ()) -> str:
     if not found.items:
         return NONE_THERE
     differ = sum(item.action is not None for item in found.items)
-    there = _by_kind(item.address for item in found.items)
-    parts = [f"{there} found, {differ} of {counted(len(found.items), 'object')} would be changed by the next apply"]
+    counts = _by_kind(item.address for item in found.items)
+    parts = [f"{counts} found, {differ} of {counted(len(found.items), 'object')} would be changed by the next apply"]
     if found.missing:
         parts.append(f"{len(found.missing)} do not exist yet")
     head = f"{', '.join(parts)}. "

@@ -95,13 +95,13 @@ class Sheet:
     def ends(self, left: Sequence[Span], right: Span, *, hang: int = 0) -> None:
         """Add a line with a text at its right end, or below it at `hang` if there is no room."""
         left, right = [_clean(span) for span in left], _clean(right)
-        taken = sum(cells(text) for text, _ in left) + cells(right[0])
+        width = sum(cells(text) for text, _ in left) + cells(right[0])
         if not right[0]:
             self.add(*left, hang=hang)
         elif self.look.width is None:
             self.add(*left, "  ", right)
-        elif taken + 2 <= self.look.width:
-            self._append([*left, (" " * (self.look.width - taken), ""), right])
+        elif width + 2 <= self.look.width:
+            self._append([*left, (" " * (self.look.width - width), ""), right])
         else:
             self.add(*left, hang=hang)
             self.add(" " * hang, right, hang=hang)
@@ -143,27 +143,27 @@ def _clean(span: Span) -> Span:
 def wrap(spans: Sequence[Span], width: int, hang: int) -> Iterator[list[Span]]:
     """Break a line at spaces, or inside a word that is longer than a line; further lines are indented by `hang` columns."""
     line: list[Span] = []
-    taken = 0
+    used = 0
     fresh = True
     for token, style in _tokens(spans):
         size = cells(token)
         if token.isspace():
-            if not fresh or not taken:
+            if not fresh or not used:
                 line.append((token, style))
-                taken += size
+                used += size
             continue
-        if taken + size > width and not fresh and (size <= width - hang or width - taken < _LEAST):
+        if used + size > width and not fresh and (size <= width - hang or width - used < _LEAST):
             # A word that is longer than a line starts in the current line, unless almost nothing of it would fit.
             yield line
-            line, taken, fresh = [(" " * hang, "")], hang, True
-        while taken + size > width:
-            head = _fitting(token, max(1, width - taken))
+            line, used, fresh = [(" " * hang, "")], hang, True
+        while used + size > width:
+            head = _fitting(token, max(1, width - used))
             yield [*line, (head, style)]
             token = token[len(head) :]
             size = cells(token)
-            line, taken = [(" " * hang, "")], hang
+            line, used = [(" " * hang, "")], hang
         line.append((token, style))
-        taken += size
+        used += size
         fresh = False
     yield line
 
@@ -176,9 +176,9 @@ def _tokens(spans: Sequence[Span]) -> Iterator[Span]:
 
 def _fitting(text: str, width: int) -> str:
     """The longest prefix of the text that fits; at least one character."""
-    taken = 0
+    used = 0
     for place, char in enumerate(text):
-        taken += cells(char)
-        if taken > width:
+        used += cells(char)
+        if used > width:
             return text[: max(1, place)]
     return text

@@ -113,8 +113,8 @@ def _badge(where: str, item: Item) -> Badge:
 def _style_and_word(item: Item) -> tuple[str, str]:
     """Colour and word: those of the state, unless the change was not made."""
     if item.end is None or item.end.status is Status.DONE:
-        return item.state.style, item.state.spoken
-    return "faint" if item.end.status is Status.SKIPPED else "delete", f"{item.state.spoken}, {item.end.status.value}"
+        return item.state.style, item.state.words
+    return "faint" if item.end.status is Status.SKIPPED else "delete", f"{item.state.words}, {item.end.status.value}"
 
 
 def _edges(
@@ -132,5 +132,5 @@ def _edges(
 
 def _with_state(edge: Edge, items: Mapping[str, Item]) -> Edge:
     seen = {server: _style_and_word(item) for server, item in items.items()}
-    said = ", ".join(f"{word} on {server}" for server, (_, word) in seen.items())
-    return replace(edge, title=f"{edge.title}: {said}", style=max(style for style, _ in seen.values()))
+    states = ", ".join(f"{word} on {server}" for server, (_, word) in seen.items())
+    return replace(edge, title=f"{edge.title}: {states}", style=max(style for style, _ in seen.values()))

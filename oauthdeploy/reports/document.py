@@ -81,7 +81,7 @@ class State:
     real: bool = True
 
     @property
-    def spoken(self) -> str:
+    def words(self) -> str:
         """The label for people: `sides disagree`."""
         return self.word.replace("-", " ")
 
@@ -195,7 +195,7 @@ class Row:
     @property
     def why(self) -> str:
         """The reason, or the state if it is the reason."""
-        return self.reason or self.state.spoken
+        return self.reason or self.state.words
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -124,10 +124,10 @@ def render_driver(card: DriverCard, look: Look) -> str:
         sheet.add("Servers of this driver are only trusted, never written to: nothing is planned for them.")
         return sheet.text()
     first = max(len(capability) for capability in QUESTIONS)
-    for title, told in _by_side(facts):
+    for title, answers_by in _by_side(facts):
         sheet.blank()
         sheet.add((title, "strong"))
-        for capability, support in told.items():
+        for capability, support in answers_by.items():
             style = {Answer.YES: "good", Answer.NO: "faint", Answer.UNTESTED: "warning"}[support.answer]
             note = f"  {support.note}" if support.note else ""
             sheet.add(f"  {capability.ljust(first)}  ", (support.answer.ljust(8), style), note, hang=first + 14)
@@ -137,13 +137,13 @@ def render_driver(card: DriverCard, look: Look) -> str:
 def _by_side(facts: DriverFacts) -> list[tuple[str, dict[str, Support]]]:
     """The answers of each side; equal ones only once."""
     sides = [role for role in SIDES if role in facts.roles]
-    told = {capability: answers(facts, capability) for capability in QUESTIONS}
-    same = {name: next(iter(found.values())) for name, found in told.items() if len(set(found.values())) == 1}
+    by_capability = {capability: answers(facts, capability) for capability in QUESTIONS}
+    same = {name: next(iter(found.values())) for name, found in by_capability.items() if len(set(found.values())) == 1}
     parts = [("as authorization server" if sides == [Role.AUTHORIZATION] else "as resource server", same)]
     if len(sides) > 1:
         parts = [("on either side", same)]
         for role in sides:
-            rest = {name: found[role] for name, found in told.items() if name not in same}
+            rest = {name: found[role] for name, found in by_capability.items() if name not in same}
             parts.append((f"as {role} server", rest))
     return [(title, found) for title, found in parts if found]
 

@@ -163,15 +163,15 @@ def render_object(facts: ObjectFacts, look: Look) -> str:
 
 
 def _add_standings(sheet: Sheet, facts: ObjectFacts) -> None:
-    asked = [field for field in facts.fields if field.managed is not Managed.NOT_MANAGED]
+    managed = [field for field in facts.fields if field.managed is not Managed.NOT_MANAGED]
     everywhere = tuple(standing.server for standing in facts.servers if standing.stands)
-    if asked:
+    if managed:
         sheet.blank()
-        width = max(cells(field.path) for field in asked)
-        for field in asked:
+        width = max(cells(field.path) for field in managed)
+        for field in managed:
             _add_standing(sheet, field, everywhere, width)
     rest = [field.path for field in facts.fields if field.managed is Managed.NOT_MANAGED]
-    if rest and (asked or everywhere):
+    if rest and (managed or everywhere):
         sheet.blank()
         sheet.add("  ", ("not managed: ", "faint"), ", ".join(rest), hang=15)
 
@@ -190,8 +190,8 @@ def _add_standing(sheet: Sheet, field: FieldStanding, everywhere: tuple[str, ...
         (value, ""),
         (visible(only), "strong"),
     ]
-    said = "; ".join(part for part in (field.because, _place(field.origin)) if part)
-    sheet.ends(left, (said, "faint"), hang=width + 4)
+    reason = "; ".join(part for part in (field.because, _place(field.origin)) if part)
+    sheet.ends(left, (reason, "faint"), hang=width + 4)
     for away in field.away:
         sheet.add(inner, (f"not on {visible(away.server)}: {visible(away.why)}", "faint"), hang=width + 4)
 

@@ -39,8 +39,8 @@ def add_fields(sheet: Sheet, rows: Sequence[Field], state: str, indent: int) -> 
 def _add_change(sheet: Sheet, start: list[Span], row: Field, hang: int) -> None:
     before = row.before.text if row.before is not None else NONE_TEXT
     after = row.after.text if row.after is not None else NONE_TEXT
-    taken = sum(cells(text) for text, _ in start) + cells(before) + cells(after) + 4
-    if sheet.look.width is None or taken <= sheet.look.width:
+    width = sum(cells(text) for text, _ in start) + cells(before) + cells(after) + 4
+    if sheet.look.width is None or width <= sheet.look.width:
         sheet.add(*start, (before, "delete"), (" -> ", "faint"), (after, "create"))
     else:
         sheet.add(*start, (before, "delete"), hang=hang)

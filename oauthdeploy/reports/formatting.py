@@ -78,8 +78,8 @@ def _is_duration(path: str) -> bool:
 
 def requests_text(reads: int | None, writes: int | None) -> str:
     """The requests to a server, `5 reads, 1 write`, without those that were not counted."""
-    told = ((reads, "read"), (writes, "write"))
-    return ", ".join(counted(number, noun) for number, noun in told if number is not None)
+    counts = ((reads, "read"), (writes, "write"))
+    return ", ".join(counted(number, noun) for number, noun in counts if number is not None)
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

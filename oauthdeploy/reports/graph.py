@@ -111,8 +111,8 @@ class Graph:
         lines = {kind: sum(edge.kind is kind for edge in self.edges) for kind in EdgeKind}
         edges = [f"{counted(number, 'line')} '{kind}'" for kind, number in lines.items() if number]
         cut = [node.name for node in self.nodes if node.mark is Mark.CUT_OFF]
-        said = f" Cut off: {', '.join(cut)}." if cut else ""
-        return f"{', '.join([*counts, *edges])}.{said}"
+        cut_text = f" Cut off: {', '.join(cut)}." if cut else ""
+        return f"{', '.join([*counts, *edges])}.{cut_text}"
 
 
 def shortened(text: str, most: int = 80) -> str:

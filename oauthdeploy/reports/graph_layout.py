@@ -284,9 +284,9 @@ def fitted(text: str, width: float, size: float, most: int) -> list[str]:
 
 def _head(text: str, room: int) -> str:
     """The longest prefix of a text that takes at most `room` columns; at least one character."""
-    taken = 0
+    used = 0
     for index, char in enumerate(text):
-        taken += cells(char)
-        if taken > room:
+        used += cells(char)
+        if used > room:
             return text[: max(1, index)]
     return text

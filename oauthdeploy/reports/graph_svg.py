@@ -191,11 +191,11 @@ def _add_badges(group: ET.Element, box: Box, y: float) -> None:
         if width > room:
             _add_text(group, "more", x, y + 11, f"+{len(box.node.badges) - index}")
             return
-        made = ET.SubElement(group, "g", {"class": f"badge s-{badge.style}"})
-        ET.SubElement(made, "title").text = visible(badge.title)
+        badge_group = ET.SubElement(group, "g", {"class": f"badge s-{badge.style}"})
+        ET.SubElement(badge_group, "title").text = visible(badge.title)
         place = {"x": _number(x), "y": _number(y), "width": _number(width), "height": "15", "rx": "7.5"}
-        ET.SubElement(made, "rect", place)
-        ET.SubElement(made, "text", {"x": _number(x + 6), "y": _number(y + 11)}).text = text
+        ET.SubElement(badge_group, "rect", place)
+        ET.SubElement(badge_group, "text", {"x": _number(x + 6), "y": _number(y + 11)}).text = text
         x += width + 5
 
 
@@ -209,8 +209,8 @@ def _add_route(lines: ET.Element, route: Route, graph: Graph, hues: Mapping[str,
     # An edge has the colour of the client where it starts, or of the server where it ends.
     style = "trust" if trusts else f"h{hues.get(edge.source, hues.get(edge.target))}"
     cut = " cut" if graph.by_id[edge.source].mark is Mark.CUT_OFF and not edge.style else ""
-    told = f" told s-{edge.style}" if edge.style else ""
-    group = ET.SubElement(lines, "g", {"class": f"route {style}{cut}{told}"})
+    state_class = f" told s-{edge.style}" if edge.style else ""
+    group = ET.SubElement(lines, "g", {"class": f"route {style}{cut}{state_class}"})
     ET.SubElement(group, "title").text = visible(edge.title)
     x1, y1, x2, y2 = route.x1, route.y1, route.x2, route.y2
     bend = 34 + min(40.0, abs(y2 - y1) / 12)

@@ -18,57 +18,53 @@ _WORDS = {
 _STYLES = {End.DONE: "good", End.FAILED: "error", End.UNKNOWN: "warning", End.OPEN: "warning", End.NOT_SENT: "faint"}
 
 
-def render_journal(story: RunHistory, look: Look) -> str:
+def render_journal(run: RunHistory, look: Look) -> str:
     """The history of one run."""
     sheet = Sheet(look)
-    sheet.add(("Journal of ", ""), (visible(story.manifest or "an unknown manifest"), "title"))
-    sheet.add(f"  file      {visible(story.path)}", hang=12)
-    if story.started:
-        sheet.add(f"  started   {visible(story.started)}")
-        sheet.add(
-            f"  by        {visible(story.by)} on {visible(story.host)} (process {story.pid}), {visible(story.tool)}"
-        )
-    sheet.add(f"  ended     {_end_of(story)}")
-    for word, other in (("resumes", story.resumes), ("takes back", story.undoes)):
+    sheet.add(("Journal of ", ""), (visible(run.manifest or "an unknown manifest"), "title"))
+    sheet.add(f"  file      {visible(run.path)}", hang=12)
+    if run.started:
+        sheet.add(f"  started   {visible(run.started)}")
+        sheet.add(f"  by        {visible(run.by)} on {visible(run.host)} (process {run.pid}), {visible(run.tool)}")
+    sheet.add(f"  ended     {_end_of(run)}")
+    for word, other in (("resumes", run.resumes), ("takes back", run.undoes)):
         if other:
             sheet.add(f"  {word:<10}{visible(other)}", hang=12)
-    if story.allowed:
-        sheet.add(f"  lifted    {', '.join(visible(rule) for rule in story.allowed)}", hang=12)
-    if story.torn:
+    if run.allowed:
+        sheet.add(f"  lifted    {', '.join(visible(rule) for rule in run.allowed)}", hang=12)
+    if run.torn:
         sheet.add(
             ("The last line is incomplete, for example because of a crash or a full disk; it is ignored.", "warning"),
             hang=2,
         )
-    if story.entries:
+    if run.entries:
         sheet.blank()
-    width = max((len(_WORDS[entry.end]) for entry in story.entries), default=0)
-    for entry in story.entries:
+    width = max((len(_WORDS[entry.end]) for entry in run.entries), default=0)
+    for entry in run.entries:
         _add_entry(sheet, entry, width)
     sheet.blank()
-    sheet.add((_count(story), "strong"))
-    _add_advice(sheet, story)
+    sheet.add((_count(run), "strong"))
+    _add_advice(sheet, run)
     return sheet.text()
 
 
 def render_journals(stories: Sequence[RunHistory], look: Look) -> str:
     """One line for each journal, the oldest first."""
     sheet = Sheet(look)
-    for story in stories:
-        kind = " (rollback)" if story.undoes else " (resumed)" if story.resumes else ""
-        state = "complete" if story.complete else "not complete"
-        sheet.add(
-            f"{visible(story.started or 'unknown time')}  {visible(story.manifest)}{kind}: {_count(story)} ({state})"
-        )
-        sheet.add(f"  {visible(story.path)}", hang=2)
+    for run in stories:
+        kind = " (rollback)" if run.undoes else " (resumed)" if run.resumes else ""
+        state = "complete" if run.complete else "not complete"
+        sheet.add(f"{visible(run.started or 'unknown time')}  {visible(run.manifest)}{kind}: {_count(run)} ({state})")
+        sheet.add(f"  {visible(run.path)}", hang=2)
     if not stories:
         sheet.add("There are no journals yet.")
     return sheet.text()
 
 
-def _end_of(story: RunHistory) -> str:
-    if not story.ended:
+def _end_of(run: RunHistory) -> str:
+    if not run.ended:
         return "not yet: the run was interrupted, or is still running"
-    return visible(story.ended) + (", interrupted" if story.interrupted else "")
+    return visible(run.ended) + (", interrupted" if run.interrupted else "")
 
 
 def _add_entry(sheet: Sheet, entry: Entry, width: int) -> None:
@@ -89,22 +85,22 @@ def _add_entry(sheet: Sheet, entry: Entry, width: int) -> None:
         sheet.add(" " * (width + 8), (visible(entry.note), "faint"), hang=width + 8)
 
 
-def _count(story: RunHistory) -> str:
-    parts = [f"{len(story.of(End.DONE))} done"]
+def _count(run: RunHistory) -> str:
+    parts = [f"{len(run.of(End.DONE))} done"]
     for ends, word in (
         ((End.FAILED,), "failed"),
         ((End.OPEN, End.UNKNOWN), "sent, result unknown"),
         ((End.NOT_SENT,), "not sent"),
     ):
-        if found := story.of(*ends):
+        if found := run.of(*ends):
             parts.append(f"{len(found)} {word}")
-    return f"{counted(len(story.entries), 'change')}: {', '.join(parts)}."
+    return f"{counted(len(run.entries), 'change')}: {', '.join(parts)}."
 
 
-def _add_advice(sheet: Sheet, story: RunHistory) -> None:
-    if story.complete:
+def _add_advice(sheet: Sheet, run: RunHistory) -> None:
+    if run.complete:
         sheet.add("Run `oauthdeploy rollback JOURNAL` to undo it.")
-    elif story.undoes:
+    elif run.undoes:
         sheet.add("Run `oauthdeploy rollback` with the same journal again to continue.")
     else:
         sheet.add(

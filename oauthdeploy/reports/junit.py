@@ -113,11 +113,11 @@ def _location(span: SourceSpan | None) -> dict[str, str]:
 
 def _suite(name: str, command: str, found: Sequence[Diagnostic]) -> ET.Element:
     suite = ET.Element("testsuite", {"name": _clean(name)})
-    taken: Counter[str] = Counter()
+    names: Counter[str] = Counter()
     for item in found:
         label = _label(item)
-        taken[label] += 1
-        number = f" ({taken[label]})" if taken[label] > 1 else ""
+        names[label] += 1
+        number = f" ({names[label]})" if names[label] > 1 else ""
         suite.append(_case(item, f"{command}.{name}", label + number))
     return _counted(suite)
 

@@ -98,21 +98,21 @@ class _Part:
                 break
             shown.append(piece)
         rest = len(self.pieces) - len(shown)
-        said = f"\n_{counted(rest, self.noun)} omitted: the comment would be too long._\n" if rest else ""
+        omission = f"\n_{counted(rest, self.noun)} omitted: the comment would be too long._\n" if rest else ""
         if not shown:
-            return said
-        return f"{self.head}{''.join(shown)}{self.tail}{said}"
+            return omission
+        return f"{self.head}{''.join(shown)}{self.tail}{omission}"
 
 
 def render_markdown(report: Report, limit: int = LIMIT) -> str:
     """The report in at most `limit` characters, of which at least 4,000 are needed."""
-    made = _disarmed(_rendered(report, limit))
+    page = _disarmed(_rendered(report, limit))
     # Escapes take room, so a report with many of them is rendered again with a lower limit.
-    return made if len(made) <= limit else _disarmed(_rendered(report, 2 * limit - len(made)))
+    return page if len(page) <= limit else _disarmed(_rendered(report, 2 * limit - len(page)))
 
 
-def _disarmed(made: str) -> str:
-    return disarmed(made, colon="&#58;", hash_sign="&#35;")
+def _disarmed(page: str) -> str:
+    return disarmed(page, colon="&#58;", hash_sign="&#35;")
 
 
 def _rendered(report: Report, limit: int) -> str:
@@ -125,9 +125,9 @@ def _rendered(report: Report, limit: int) -> str:
     room -= _RESERVE
     shown = ""
     for part in parts:
-        made = part.fitted(int(room * part.share))
-        room -= len(made)
-        shown += made
+        fitted = part.fitted(int(room * part.share))
+        room -= len(fitted)
+        shown += fitted
     return top + shown + end
 
 
@@ -169,7 +169,7 @@ def _servers(servers: Sequence[Server]) -> str:
         return ""
     lines = [
         f"{text(server.name)}: {server.role}, {text(server.product or server.driver)}"
-        + (f", {told}" if (told := requests_text(server.reads, server.writes)) else "")
+        + (f", {requests}" if (requests := requests_text(server.reads, server.writes)) else "")
         for server in servers[:20]
     ]
     more = f"<br>and {len(servers) - 20} more" if len(servers) > 20 else ""
@@ -202,22 +202,24 @@ def _finding(item: Diagnostic, sign: str = "") -> str:
 
 def _table(report: Report) -> _Part:
     names = [code(name) for name in report.columns]
-    ended = any(item.end is not None for item in report.items)
-    heads = [*names, "object", "reason", *(["end"] if ended else []), "manifest"]
-    rule = [*(":-:" for _ in names), "---", "---", *(["---"] if ended else []), "---"]
+    with_outcomes = any(item.end is not None for item in report.items)
+    heads = [*names, "object", "reason", *(["end"] if with_outcomes else []), "manifest"]
+    rule = [*(":-:" for _ in names), "---", "---", *(["---"] if with_outcomes else []), "---"]
     head = f"\n{_line(heads)}{_line(rule)}"
-    return _Part(head, tuple(_row(row, report.columns, ended=ended) for row in report.rows), "", "object", 0.5)
+    return _Part(
+        head, tuple(_row(row, report.columns, with_outcomes=with_outcomes) for row in report.rows), "", "object", 0.5
+    )
 
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def _row(row: Row, columns: Sequence[str], *, ended: bool) -> str:
+def _row(row: Row, columns: Sequence[str], *, with_outcomes: bool) -> str:
     symbols = [code(row.items[name].state.symbol) if name in row.items else "" for name in columns]
     why = text(row.why)
     why += f", **{row.risk} risk**" if row.risk >= Risk.MEDIUM else ""
-    return _line([*symbols, code(row.name), why, *([_ends(row)] if ended else []), code(place_text(row.place))])
+    return _line([*symbols, code(row.name), why, *([_ends(row)] if with_outcomes else []), code(place_text(row.place))])
 
 
 def _ends(row: Row) -> str:
@@ -247,7 +249,7 @@ def _because(item: Item) -> str:
 
 def _detail(row: Row) -> str:
     lines = list(_field_lines(row))
-    notes = [*row.notes, *(said for said in map(_because, row.items.values()) if said)]
+    notes = [*row.notes, *(reason for reason in map(_because, row.items.values()) if reason)]
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", "\n".join(lines))), 0)
     block = ["\n".join([f"{fence}diff", *lines, fence])] if lines else []
     return "\n\n".join(["\n" + code(row.name), *block, *map(text, notes)]) + "\n"

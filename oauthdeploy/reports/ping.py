@@ -44,8 +44,8 @@ def render_ping(answers: Sequence[ServerAnswer], look: Look) -> str:
             (seconds_text(answer.seconds), "faint"),
             hang=width + 2,
         )
-        said = f"{visible(answer.url)}" + (f" as {visible(answer.account)}" if answer.account else "")
-        sheet.add(" " * (width + 10), (said, "faint"), hang=width + 10)
+        endpoint = f"{visible(answer.url)}" + (f" as {visible(answer.account)}" if answer.account else "")
+        sheet.add(" " * (width + 10), (endpoint, "faint"), hang=width + 10)
         if answer.error is not None:
             sheet.add(" " * (width + 10), (visible(answer.error.summary), ""), hang=width + 10)
         for item in answer.diagnostics:

@@ -22,12 +22,12 @@ _CUT = ("cut-off", "nothing-to-do")
 def render_revoke(record: AuditRecord, look: Look, notes: Sequence[str] = ()) -> str:
     """Each server with its outcome, the time until it took effect and what a token proved; then the count, and `notes`."""
     sheet = Sheet(look)
-    for asked in record.asked:
-        mine = [item for item in record.servers if item.revocation == asked.id]
-        sheet.add((f"{visible(asked.client)}", "strong"), f" ({visible(asked.id)}): {_wish(asked)}", hang=2)
-        width = max((len(item.server) for item in mine), default=0)
-        for item in mine:
-            _add_server(sheet, item, width, nothing=_had_nothing(item, asked))
+    for request in record.asked:
+        own = [item for item in record.servers if item.revocation == request.id]
+        sheet.add((f"{visible(request.client)}", "strong"), f" ({visible(request.id)}): {_wish(request)}", hang=2)
+        width = max((len(item.server) for item in own), default=0)
+        for item in own:
+            _add_server(sheet, item, width, nothing=_had_nothing(item, request))
     sheet.blank()
     sheet.add((_end(record), "strong"), hang=2)
     for note in notes:
@@ -35,35 +35,35 @@ def render_revoke(record: AuditRecord, look: Look, notes: Sequence[str] = ()) ->
     return sheet.text()
 
 
-def _wish(asked: AskedRecord) -> str:
+def _wish(request: AskedRecord) -> str:
     parts = []
-    if asked.block:
-        parts.append(f"disable it on {' and '.join(asked.block)} servers")
-    if asked.tokens:
-        which = [f"of {visible(asked.owner)}"] if asked.owner is not None else []
-        which += [f"with scope {visible(asked.scope)}"] if asked.scope is not None else []
-        which += [f"with handle {visible(', '.join(asked.handles))}"] if asked.handles is not None else []
-        which += [f"issued before {asked.issued_before.isoformat()}"] if asked.issued_before is not None else []
+    if request.block:
+        parts.append(f"disable it on {' and '.join(request.block)} servers")
+    if request.tokens:
+        which = [f"of {visible(request.owner)}"] if request.owner is not None else []
+        which += [f"with scope {visible(request.scope)}"] if request.scope is not None else []
+        which += [f"with handle {visible(', '.join(request.handles))}"] if request.handles is not None else []
+        which += [f"issued before {request.issued_before.isoformat()}"] if request.issued_before is not None else []
         parts.append(" ".join(["delete its tokens", *which]))
     return ", ".join(parts)
 
 
-def _had_nothing(item: ServerRecord, asked: AskedRecord) -> bool:
+def _had_nothing(item: ServerRecord, request: AskedRecord) -> bool:
     """Whether a server had no token of a selection. A mistake in the selection looks the same, so this is not reported as
     cut off.
     """
-    narrowed = any(one is not None for one in (asked.owner, asked.scope, asked.handles, asked.issued_before))
+    narrowed = any(one is not None for one in (request.owner, request.scope, request.handles, request.issued_before))
     counted_none = item.found is not None and item.found.tokens == 0
-    return narrowed and not asked.block and item.state == "nothing-to-do" and counted_none
+    return narrowed and not request.block and item.state == "nothing-to-do" and counted_none
 
 
 def _add_server(sheet: Sheet, item: ServerRecord, width: int, *, nothing: bool) -> None:
     words, style = ("has no such tokens", "faint") if nothing else _STATES[item.state]
-    said = " ".join(item.done)
+    done = " ".join(item.done)
     if item.state == "cut-off":
-        said += "" if item.verified else " Not verified."
+        done += "" if item.verified else " Not verified."
     sheet.ends(
-        [(f"  {item.server.ljust(width)}", "name"), ("  ", ""), (words, style), (f"  {visible(said)}".rstrip(), "")],
+        [(f"  {item.server.ljust(width)}", "name"), ("  ", ""), (words, style), (f"  {visible(done)}".rstrip(), "")],
         (seconds_text(item.seconds) if item.seconds is not None else "", "faint"),
         hang=width + 4,
     )

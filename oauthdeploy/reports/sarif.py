@@ -90,13 +90,13 @@ def sarif_document(
 
 
 def _invocation(unread: Sequence[Unread]) -> Document:
-    made: Document = {"executionSuccessful": not unread}
+    invocation: Document = {"executionSuccessful": not unread}
     if unread:
-        made["toolExecutionNotifications"] = [
+        invocation["toolExecutionNotifications"] = [
             {"level": "error", "descriptor": {"id": "not-known"}, "message": {"text": not_known((item,))}}
             for item in unread
         ]
-    return made
+    return invocation
 
 
 # -- rules --------------------------------------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ def _rule(finding: Diagnostic, facts: RuleFacts | None) -> Document:
             "help": {"text": words},
             "defaultConfiguration": {"level": _LEVELS[finding.severity]},
         }
-    made: Document = {
+    descriptor: Document = {
         "id": facts.id,
         "name": "".join(part.capitalize() for part in facts.id.split("-")),
         "shortDescription": {"text": facts.title},
@@ -121,8 +121,8 @@ def _rule(finding: Diagnostic, facts: RuleFacts | None) -> Document:
         "properties": {"tags": ["oauth", "structural"] if facts.structural else ["oauth"], "source": facts.source},
     }
     if facts.links:
-        made["helpUri"] = facts.links[0]
-    return made
+        descriptor["helpUri"] = facts.links[0]
+    return descriptor
 
 
 def _help(rule: RuleFacts) -> str:
@@ -151,11 +151,11 @@ def _results(
     found: Sequence[Diagnostic], order: Mapping[str, int], top: SourceSpan, name_file: NameFile
 ) -> list[Document]:
     seen: Counter[str] = Counter()
-    made: list[Document] = []
+    results: list[Document] = []
     for item in found:
         digest = _digest(item, name_file)
         seen[digest] += 1
-        made.append(
+        results.append(
             {
                 "ruleId": item.rule,
                 "ruleIndex": order[item.rule],
@@ -165,7 +165,7 @@ def _results(
                 "partialFingerprints": {FINGERPRINT: f"{digest}:{seen[digest]}"},
             }
         )
-    return made
+    return results
 
 
 def _message(item: Diagnostic) -> str:
@@ -175,11 +175,11 @@ def _message(item: Diagnostic) -> str:
 
 def _location(item: Diagnostic, span: SourceSpan, name_file: NameFile) -> Document:
     region = {"startLine": max(1, span.line), "startColumn": max(1, span.column)}
-    made: Document = {"physicalLocation": {"artifactLocation": dict(name_file(span.file)), "region": region}}
+    location: Document = {"physicalLocation": {"artifactLocation": dict(name_file(span.file)), "region": region}}
     name = ", ".join(part for part in (item.address, path_text(item.path)) if part)
     if name:
-        made["logicalLocations"] = [{"fullyQualifiedName": name}]
-    return made
+        location["logicalLocations"] = [{"fullyQualifiedName": name}]
+    return location
 
 
 def _artifact(file: str, *, base: str, root: str) -> dict[str, str]:

@@ -205,10 +205,10 @@ def _add_ends(sheet: Sheet, report: Report) -> None:
             sheet.add((f"{title} ({len(found):,})", "strong"))
             for item in found:
                 _add_end(sheet, item)
-    said = [item for item in report.items if item.end is not None and item.end.note]
-    if said or report.delivered:
+    noted = [item for item in report.items if item.end is not None and item.end.note]
+    if noted or report.delivered:
         sheet.blank()
-    for item in said:
+    for item in noted:
         sheet.add(f"{item.address}: {item.end.note if item.end else ''}", hang=2)
     for address, place in report.delivered.items():
         sheet.add(f"{address}: secret delivered to {place}", hang=2)

@@ -46,12 +46,12 @@ def render_tokens(page: TokenPage, look: Look) -> str:
     """A table for each server, and the number of tokens."""
     sheet = Sheet(look)
     for server in page.servers:
-        mine = [item for item in page.shown if item.server == server]
-        if mine:
+        own = [item for item in page.shown if item.server == server]
+        if own:
             sheet.blank()
             sheet.add((visible(server), "name"))
-            rows = [_HEADS, *(_row(item) for item in mine)]
-            if all(item.token.owner in ("", item.client, item.token.client) for item in mine):
+            rows = [_HEADS, *(_row(item) for item in own)]
+            if all(item.token.owner in ("", item.client, item.token.client) for item in own):
                 # With client credentials the owner is the client, so a column would add nothing.
                 rows = [(*row[:_OWNER], *row[_OWNER + 1 :]) for row in rows]
             _table(sheet, rows)

@@ -75,7 +75,7 @@ def apply_plan(
     Raises, with nothing written: SafetyStop; the servers' own errors, or ServersFailed; StalePlan; DeliveryFailed for a
     secret that has nowhere to go; JournalFailed; OAuthDeployError for a plan without an order. Later troubles are outcomes.
     """
-    begun = now()
+    started = now()
     stop = stop or threading.Event()
     sinks = sinks or LocalSinks(base or Path())
     lifted = require_safety(plan, allowed)
@@ -122,7 +122,7 @@ def apply_plan(
         lifted,
         interrupted,
         _path_of(journal),
-        max(0.0, (now() - begun).total_seconds()),
+        max(0.0, (now() - started).total_seconds()),
     )
 
 
@@ -224,7 +224,7 @@ class _Run:
             self.ended[place] = end
             if end.outcome.status is Status.DONE:
                 self.made.add(end.outcome.change.address)
-            self.executor.events.ended(end.outcome)
+            self.executor.events.finish_change(end.outcome)
         for place, end in zip(batch.places, results, strict=True):
             self._skip_dependants(self.schedule.resolve(place, done=end.outcome.status is Status.DONE))
         if self.breaker.has_given_up(batch.server):
@@ -240,7 +240,7 @@ class _Run:
 
     def _skip(self, place: int, because: Diagnostic) -> None:
         self.ended[place] = _skipped(self.changes[place], because)
-        self.executor.events.ended(self.ended[place].outcome)
+        self.executor.events.finish_change(self.ended[place].outcome)
 
 
 _HALF: Final = "The first of its two writes was made: the object still has what it is to lose."
@@ -313,27 +313,27 @@ def _second_look(
 
     What the answers to the writes said counts only where no second look could be had.
     """
-    made = [end for end in run.in_order if end.outcome.status is Status.DONE]
-    unkept = Diagnostics.of(found for end in made for found in end.unkept)
+    done = [end for end in run.in_order if end.outcome.status is Status.DONE]
+    unkept = Diagnostics.of(found for end in done for found in end.unkept)
     if not wanted or run.executor.stop.is_set():
         return unkept.sorted(), False
-    events.emit(EventType.VERIFYING, f"Looking again at {_count(len(made), 'object')}.")
-    seen = verify_changes([end.outcome.change for end in made], drivers, desired, facts)
+    events.emit(EventType.VERIFYING, f"Looking again at {_count(len(done), 'object')}.")
+    seen = verify_changes([end.outcome.change for end in done], drivers, desired, facts)
     unseen = {found.address for found in seen if found.rule == apply_findings.NOT_VERIFIED}
     kept = Diagnostics.of(found for found in unkept if found.address in unseen)
-    proved = prove((end.outcome.change for end in made), desired.servers, prover) if prover else Diagnostics()
+    proved = prove((end.outcome.change for end in done), desired.servers, prover) if prover else Diagnostics()
     return (seen + kept + proved).sorted(), not unseen
 
 
 def require_safety(plan: Plan, allowed: Collection[str]) -> tuple[str, ...]:
     """Refuse a plan that trips a rule; gives the rules that it trips and that were lifted by name."""
     tripped = {stop.rule for stop in plan.stops}
-    held = sorted(tripped - set(allowed))
-    if held:
+    unlifted = sorted(tripped - set(allowed))
+    if unlifted:
         raise SafetyStop(
             "A safety rule stops this plan",
-            detail="\n".join(f"[{s.rule}] {s.detail or s.summary}" for s in plan.stops if s.rule in held),
-            fix="Check the plan; then lift the rule by name: " + " ".join(f"--allow {rule}" for rule in held),
+            detail="\n".join(f"[{s.rule}] {s.detail or s.summary}" for s in plan.stops if s.rule in unlifted),
+            fix="Check the plan; then lift the rule by name: " + " ".join(f"--allow {rule}" for rule in unlifted),
         )
     return tuple(sorted(tripped))
 
@@ -378,13 +378,13 @@ def _moved(change: Change, plan: Plan, live: LiveState) -> Iterator[str]:
 
 def _check_sinks(changes: Sequence[Change], drivers: Mapping[str, Driver], sinks: Sinks) -> None:
     """Every secret that may be made must have a place of its own, before anything is made."""
-    taken: dict[str, Change] = {}
+    by_sink: dict[str, Change] = {}
     for change in changes:
         target = deliver_target(change, drivers[change.address.server])
         if target is None or not may_make_secret(change):
             continue
         sinks.check(target)
-        other = taken.setdefault(target.own_place, change) if target.own_place else change
+        other = by_sink.setdefault(target.own_place, change) if target.own_place else change
         if other is not change:
             raise DeliveryFailed(
                 "Two secrets go to one place",

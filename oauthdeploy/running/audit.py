@@ -129,8 +129,8 @@ def _cut_offs_of(record: Mapping[str, Any]) -> Iterator[RecordedCutOff]:
         name = server["revocation"]
         if name in blocked and server["state"] in ("cut-off", "nothing-to-do", "lifted"):
             identity = server.get("found", {}).get("identity", "")
-            said = f"{record.get('ticket') or name}, {record['at'][:10]}"
-            yield RecordedCutOff(server["server"], blocked[name], identity, said, name)
+            label = f"{record.get('ticket') or name}, {record['at'][:10]}"
+            yield RecordedCutOff(server["server"], blocked[name], identity, label, name)
 
 
 def _opened(path: Path) -> int:

@@ -78,15 +78,15 @@ class BatchExecutor:
             self.stop.set()
         if self.stop.is_set():
             return [ChangeResult(Outcome(change, Status.SKIPPED, self.stopped(change))) for change in changes]
-        held: dict[Address, ChangeResult] = {}
+        held_back: dict[Address, ChangeResult] = {}
         to_send: list[Change] = []
         for change in changes:
-            if end := self._held_back(change, held):
-                held[change.address] = end
+            if end := self._held_back(change, held_back):
+                held_back[change.address] = end
             else:
                 to_send.append(change)
         written = iter(self._write(to_send) if to_send else ())
-        return [held[change.address] if change.address in held else next(written) for change in changes]
+        return [held_back[change.address] if change.address in held_back else next(written) for change in changes]
 
     def stopped(self, change: Change) -> Diagnostic:
         """Why a change was not tried after the run was interrupted."""
@@ -106,11 +106,11 @@ class BatchExecutor:
             return apply_findings.cut_off_incomplete(change, detail)
         return None
 
-    def _held_back(self, change: Change, held: Mapping[Address, ChangeResult]) -> ChangeResult | None:
+    def _held_back(self, change: Change, held_back: Mapping[Address, ChangeResult]) -> ChangeResult | None:
         """The end of a change that must not be sent: it has moved, or it needs one that has; None where it may go."""
         for address in change.depends_on:
-            if address in held:
-                because = apply_findings.skipped(change, held[address].outcome.change, "failed")
+            if address in held_back:
+                because = apply_findings.skipped(change, held_back[address].outcome.change, "failed")
                 return ChangeResult(Outcome(change, Status.SKIPPED, because))
         found = self._moved(change)
         return ChangeResult(Outcome(change, Status.FAILED, found)) if found else None
@@ -136,9 +136,9 @@ class BatchExecutor:
             self.events.started(change)
         # Sending delivers the secret as well, and only then an outcome is recorded: an intent without one may be a
         # lost secret.
-        begun = self.now()
+        started = self.now()
         results = self._send(changes)
-        seconds = max(0.0, (self.now() - begun).total_seconds())
+        seconds = max(0.0, (self.now() - started).total_seconds())
         results = [replace(end, outcome=replace(end.outcome, seconds=seconds)) for end in results]
         try:
             if self.journal:

@@ -201,7 +201,7 @@ class EventEmitter:
         """Emit that the change is being made."""
         self._about(EventType.CHANGE_STARTED, f"{_DOING[change.action]} {change.address}.", change)
 
-    def ended(self, outcome: Outcome) -> None:
+    def finish_change(self, outcome: Outcome) -> None:
         """Count the change and emit how it ended."""
         change, because = outcome.change, outcome.because
         with self._lock:

@@ -189,10 +189,10 @@ class Journal:
                 write_all(self._descriptor, data)
                 self._broken = False
                 self._written += 1
-                mine = self._written
+                position = self._written
             # Whoever gets here first syncs for all whose records were written by then; the others find theirs done.
             with self._sync_lock:
-                if self._synced < mine:
+                if self._synced < position:
                     with self._write_lock:
                         covered = self._written
                     os.fsync(self._descriptor)

@@ -37,13 +37,13 @@ def write_marks(
         if journal is not None:
             journal.intent([change])
         try:
-            made = drivers[change.address.server].mark(change.live_address, change.live, plan.name)
+            result = drivers[change.address.server].mark(change.live_address, change.live, plan.name)
         except OAuthDeployError as error:
             uncertain = getattr(error, "uncertain", False)
             status = Status.UNKNOWN if uncertain else Status.FAILED
             outcome = Outcome(change, status, apply_findings.of_error(error, change))
         else:
-            outcome = Outcome(change, Status.DONE, None, made.note, made.identity, made.requests)
+            outcome = Outcome(change, Status.DONE, None, result.note, result.identity, result.requests)
         if journal is not None:
             journal.outcome([outcome])
         outcomes.append(outcome)

@@ -103,7 +103,9 @@ class Freshness:
             if state is None:
                 return None
             for member in batch:
-                self._seen[member.address] = self._finding(member, state, ours=not touched.isdisjoint(_keys(member)))
+                self._seen[member.address] = self._finding(
+                    member, state, by_this_run=not touched.isdisjoint(_keys(member))
+                )
             return self._seen.pop(change.address)
 
     def _wanted(self, batch: Sequence[Change]) -> Wanted:
@@ -124,15 +126,15 @@ class Freshness:
             identities=MappingProxyType({a: known[a] for a in clients if a in known}),
         )
 
-    def _finding(self, change: Change, state: ServerState, *, ours: bool) -> Diagnostic | None:
+    def _finding(self, change: Change, state: ServerState, *, by_this_run: bool) -> Diagnostic | None:
         if (why := state.unreadable.get(change.address.kind)) is not None:
             return apply_findings.about(change, why.rule, why.summary, why.detail, why.fix)
-        words = list(self._moved(change, state.objects, ours=ours))
+        words = list(self._moved(change, state.objects, by_this_run=by_this_run))
         return apply_findings.stale(change, "; ".join(words)) if words else None
 
-    def _moved(self, change: Change, objects: Mapping[Address, LiveObject], *, ours: bool) -> Iterator[str]:
+    def _moved(self, change: Change, objects: Mapping[Address, LiveObject], *, by_this_run: bool) -> Iterator[str]:
         found = objects.get(change.live_address)
-        if ours:
+        if by_this_run:
             if found is not None and change.action is Action.UPDATE:
                 yield from _fields_moved(change, found)
             return

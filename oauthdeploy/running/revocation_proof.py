@@ -26,7 +26,9 @@ def prove(changes: Iterable[Change], servers: Mapping[str, Server], prover: Prov
     for change in changes:
         if isinstance(change.desired, Revocation) and change.desired.proof is not None:
             entries.setdefault(change.address.name, []).append(change)
-    return Diagnostics.of(found for made in entries.values() for found in _prove(made, servers, prover)).sorted()
+    return Diagnostics.of(
+        found for revocation in entries.values() for found in _prove(revocation, servers, prover)
+    ).sorted()
 
 
 def _prove(changes: Sequence[Change], servers: Mapping[str, Server], prover: Prover) -> Iterator[Diagnostic]:

@@ -44,7 +44,7 @@ class Handling(ABC):
         """What a signal does; called in the main thread, between two steps of whatever it is doing."""
 
     def __enter__(self) -> Self:
-        self._held = _handled(_ENDING, lambda _number, _frame: self.handle(), lambda there: there != signal.SIG_IGN)
+        self._held = _handled(_ENDING, lambda _number, _frame: self.handle(), lambda handler: handler != signal.SIG_IGN)
         self._held.__enter__()
         return self
 

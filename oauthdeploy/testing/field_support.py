@@ -51,25 +51,25 @@ def _in_role(facts: DriverFacts, role: Role) -> Iterator[str]:
             continue
         for path in fields_of(kind):
             name = field_name(kind, path)
-            held = facts.held(role, kind, path).support
-            if held and name not in proved:
+            support = facts.held_field(role, kind, path).support
+            if support and name not in proved:
                 yield f"{role}: {name} is declared as held, and no scenario shows it"
             if kind is Kind.TRUST:
                 yield from _without_use(facts, role, path)
             for refused, given in outcomes(facts, role, kind, path):
-                if held and refused:
+                if support and refused:
                     yield f"{role}: {name} is declared as held, and refused"
-                if held and not given and (kind is Kind.TRUST or role.sides & needed_on(MODEL_OF[kind], path)):
+                if support and not given and (kind is Kind.TRUST or role.sides & needed_on(MODEL_OF[kind], path)):
                     yield f"{role}: {name} is declared as held, and the driver is never given it"
-                if not held and not refused:
+                if not support and not refused:
                     yield f"{role}: {name} isn't held, and a manifest that writes it is not refused"
-                elif not held and given:
+                elif not support and given:
                     yield f"{role}: {name} isn't held, and the driver is given it"
 
 
 def _without_use(facts: DriverFacts, role: Role, path: str) -> Iterator[str]:
     """The ways of checking tokens with which a field of a trust is dropped, and no finding says so."""
-    declared = facts.held(role, Kind.TRUST, path)
+    declared = facts.held_field(role, Kind.TRUST, path)
     for document in _documents(facts, role, Kind.TRUST, path):
         context = _context(document, facts)
         trust = context.desired.objects.get(Address.singleton(Kind.TRUST, _SERVER))
@@ -83,8 +83,8 @@ def _without_use(facts: DriverFacts, role: Role, path: str) -> Iterator[str]:
 
 
 def _given(context: RuleContext, trust: Trust) -> Collection[str]:
-    held = held_part(context.desired, context.drivers).objects.get(Address.singleton(Kind.TRUST, _SERVER), trust)
-    return flatten(held)
+    part = held_part(context.desired, context.drivers).objects.get(Address.singleton(Kind.TRUST, _SERVER), trust)
+    return flatten(part)
 
 
 def _context(document: Document, facts: DriverFacts) -> RuleContext:
@@ -103,7 +103,7 @@ def outcomes(facts: DriverFacts, role: Role, kind: Kind, path: str) -> Iterator[
             trust = desired.objects.get(Address.singleton(Kind.TRUST, _SERVER))
             if not isinstance(trust, Trust) or path not in flatten(trust):
                 continue
-            if not facts.held(role, kind, path).is_used_via(trust.via):
+            if not facts.held_field(role, kind, path).is_used_via(trust.via):
                 continue
             if any(f"{_SERVER} doesn't offer {WAYS[trust.via]}" in detail for detail in found):
                 continue

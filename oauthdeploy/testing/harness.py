@@ -229,7 +229,7 @@ class Bench:
     def plan(self, parts: Parts, *, credentials: Mapping[str, Any] | None = None, name: str = NAME) -> Planned:
         """Plan on a connection that can't write, and see that nothing was written all the same."""
         manifest = self.manifest(parts, credentials=credentials, name=name)
-        begun = len(self.proxy.seen())
+        first = len(self.proxy.seen())
         try:
             with self.drivers(manifest, read_only=True) as drivers:
                 plan, live, _reports = plan_now(manifest, drivers, RunOptions(), self.facts)
@@ -237,7 +237,7 @@ class Bench:
             self.ears.hear_error(error)
             self._require_silence()
             raise
-        requests = self.proxy.seen(begun)
+        requests = self.proxy.seen(first)
         wrote = [str(seen) for seen in requests if seen.writes]
         if wrote:
             raise Breach(f"planning wrote: {', '.join(wrote[:5])}")
@@ -286,9 +286,9 @@ class Bench:
         original = driver.apply
 
         def apply(changes: Sequence[Change]) -> Sequence[Applied]:
-            promised, begun = driver.writes(changes), len(self.proxy.seen())
+            promised, first = driver.writes(changes), len(self.proxy.seen())
             applied = original(changes)
-            batches.append(Batch(changes, applied, len(self.proxy.seen(begun)), promised))
+            batches.append(Batch(changes, applied, len(self.proxy.seen(first)), promised))
             return applied
 
         driver.apply = apply  # type: ignore[method-assign]

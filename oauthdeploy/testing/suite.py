@@ -33,7 +33,7 @@ class ContractSuite:
         """The server to run on. To be overridden."""
         pytest.fail("give the class a fixture `site` that yields an oauthdeploy.testing.Site", pytrace=False)
 
-    def told(self, site: Site, verdict: Verdict) -> None:
+    def record_verdict(self, site: Site, verdict: Verdict) -> None:
         """Called with each verdict before it decides about the test. Does nothing; override it to keep results."""
 
     def test_every_field_is_held_or_refused(self, site: Site) -> None:
@@ -44,7 +44,7 @@ class ContractSuite:
     def test_contract(self, scenario: Scenario, site: Site, tmp_path: Path) -> None:
         """The driver does what the interface asks of it, scenario by scenario."""
         verdict = judge(scenario, site, tmp_path)
-        self.told(site, verdict)
+        self.record_verdict(site, verdict)
         if not verdict.good:
             pytest.fail(f"{scenario.title}: {verdict.result}\n{verdict.detail}", pytrace=False)
         if verdict.result in (Result.NOT_OFFERED, Result.LEFT_OUT, Result.NO_HOOK, Result.UNTESTED_FAILS):

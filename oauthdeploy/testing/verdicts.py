@@ -82,8 +82,8 @@ def judge(scenario: Scenario, site: Site, folder: Path) -> Verdict:
             return Verdict(scenario.name, result, why, len(bench.proxy.seen()), server)
         except Exception as problem:  # noqa: BLE001 - whatever a driver of others may raise is the verdict
             trouble = problem
-        story = _story(bench, trouble)
-        return Verdict(scenario.name, _result(declared, trouble), story, len(bench.proxy.seen()), server)
+        history = _story(bench, trouble)
+        return Verdict(scenario.name, _result(declared, trouble), history, len(bench.proxy.seen()), server)
 
 
 def _result(declared: Support | None, trouble: Exception | None) -> Result:

@@ -89,7 +89,7 @@ def ping(request: ManifestRequest, options: RunOptions | None = None) -> tuple[P
 
         def ask(name: str) -> PingResult:
             server = manifest.desired.servers[name]
-            begun = time.monotonic()
+            started = time.monotonic()
             report: ServerReport | None = None
             unread: tuple[Unread, ...] = ()
             error: OAuthDeployError | None = None
@@ -99,7 +99,7 @@ def ping(request: ManifestRequest, options: RunOptions | None = None) -> tuple[P
                 unread = unread_of(manifest.desired, live)
             except OAuthDeployError as caught:
                 error = caught
-            seconds = time.monotonic() - begun
+            seconds = time.monotonic() - started
             return PingResult(name, server.driver, server.role.value, server.url or "", report, error, seconds, unread)
 
         with ThreadPoolExecutor(max_workers=max(1, len(drivers))) as pool:

@@ -44,7 +44,7 @@ class AuditTrail:
         manifest: Manifest,
         path: Path,
         command: Literal["revoke", "tokens delete", "apply"],
-        asked: Sequence[AskedRecord],
+        requests: Sequence[AskedRecord],
         *,
         who: str | None = None,
         reason: str | None = None,
@@ -67,7 +67,7 @@ class AuditTrail:
             host=socket.gethostname(),
             reason=reason,
             ticket=ticket,
-            asked=tuple(asked),
+            asked=tuple(requests),
             servers=(),
             result=None,
             seconds=None,
@@ -89,16 +89,16 @@ class AuditTrail:
             journal=report.journal if report is not None and report.journal else None,
         )
 
-    def failed(self, asked: CutOff, error: OAuthDeployError, seconds: float) -> None:
+    def failed(self, request: CutOff, error: OAuthDeployError, seconds: float) -> None:
         """Record that the cut-off failed."""
-        self._end(servers=failed_records(asked, error), result="failed", seconds=round(seconds, 3))
+        self._end(servers=failed_records(request, error), result="failed", seconds=round(seconds, 3))
 
     def lifted(self, servers: tuple[ServerRecord, ...], report: ApplyReport) -> None:
         """Record that cut-offs are lifted."""
         self._end(type="lifted", servers=servers, journal=report.journal or None)
 
-    def _end(self, **told: object) -> AuditRecord:
-        record = self._blank.model_copy(update={"type": "finished", "at": utc_now(), **told})
+    def _end(self, **fields: object) -> AuditRecord:
+        record = self._blank.model_copy(update={"type": "finished", "at": utc_now(), **fields})
         append(self.path, record)
         return record
 
@@ -119,15 +119,15 @@ class PlannedCutOffs:
         if any(change.undoes for change in plan.changes):
             require_writable(path)
 
-    def _new(self, asked: Sequence[AskedRecord]) -> AuditTrail:
-        return AuditTrail.of(self._manifest, self._path, "apply", asked)
+    def _new(self, requests: Sequence[AskedRecord]) -> AuditTrail:
+        return AuditTrail.of(self._manifest, self._path, "apply", requests)
 
     def started(self) -> None:
         """Record what is about to be cut off."""
         if self._trail is not None:
             self._trail.started()
 
-    def ended(self, report: ApplyReport) -> None:
+    def record_end(self, report: ApplyReport) -> None:
         """Record what was cut off, and what was lifted."""
         if self._trail is not None:
             records = server_records(
@@ -141,9 +141,9 @@ class PlannedCutOffs:
                 driver_facts(),
             )
             self._trail.finished(records, report, report.seconds)
-        asked, servers = lifted_records(report, self._manifest.desired)
-        if asked:
-            self._new(asked).lifted(servers, report)
+        requests, servers = lifted_records(report, self._manifest.desired)
+        if requests:
+            self._new(requests).lifted(servers, report)
 
     def failed(self, error: OAuthDeployError) -> None:
         """Record that the cut-off failed."""

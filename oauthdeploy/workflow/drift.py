@@ -88,28 +88,28 @@ def look_for_drift(
     """
     seen: list[Manifest] = []
     options = replace(options or RunOptions(), on_manifest=seen.append)
-    begun, started = utc_now(), time.monotonic()
+    start_time, started = utc_now(), time.monotonic()
     down: dict[str, OAuthDeployError] = {}
 
-    def ended(report: DriftReport | None = None, error: OAuthDeployError | None = None) -> DriftRound:
+    def finished_round(report: DriftReport | None = None, error: OAuthDeployError | None = None) -> DriftRound:
         manifest = seen[-1] if seen else None
-        return DriftRound(begun, time.monotonic() - started, report, manifest, dict(sorted(down.items())), error)
+        return DriftRound(start_time, time.monotonic() - started, report, manifest, dict(sorted(down.items())), error)
 
     while True:
         try:
             known = read_baseline(baseline) if baseline is not None else None
             report, _ = detect_drift(request, options, unnamed=unnamed, baseline=known)
-            return ended(report)
+            return finished_round(report)
         except OAuthDeployError as error:
             members = error.members if isinstance(error, ServersFailed) else (error,)
             failed = {one.server: one for one in members if isinstance(one, ServerError) and one.server not in down}
             if not failed or not seen:
-                return ended(error=error)
+                return finished_round(error=error)
             down.update(failed)
             chosen = options.servers or tuple(seen[-1].desired.servers)
             left = tuple(name for name in chosen if name not in down and name in seen[-1].credentials)
             facts = driver_facts()
             left = tuple(name for name in left if facts[seen[-1].desired.servers[name].driver].writable)
             if not left:
-                return ended()
+                return finished_round()
             options = replace(options, servers=left)

@@ -129,7 +129,7 @@ def carry_out(
                 cut_offs.failed(error)
             raise
     if cut_offs is not None:
-        cut_offs.ended(report)
+        cut_offs.record_end(report)
     return replace(report, in_place=job.in_place)
 
 

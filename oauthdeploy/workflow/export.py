@@ -191,8 +191,8 @@ class _Export:
             estate = read_estate(self.manifest, drivers, self.wanted.kinds)
             for _ in range(_ROUNDS):
                 found = export(estate, self.wanted, self.left)
-                made = write_export(self.sources, found, self.request.environment)
-                report = self._checked(drivers, made, found)
+                exported = write_export(self.sources, found, self.request.environment)
+                report = self._checked(drivers, exported, found)
                 if report is not None:
                     texts = (file.text for file in report.files)
                     shows = any(_holds_secret(self.manifest, text) for text in texts)
@@ -229,15 +229,15 @@ class _Export:
 
     # -- checking ---------------------------------------------------------------------------------------------------
 
-    def _checked(self, drivers: Mapping[str, Driver], made: Exported, found: Export) -> ExportReport | None:
+    def _checked(self, drivers: Mapping[str, Driver], exported: Exported, found: Export) -> ExportReport | None:
         """The report, if the plan of the texts is empty; None if more is left out for the next attempt."""
-        stand_ins = dict.fromkeys(made.variables, _STAND_IN)
+        stand_ins = dict.fromkeys(exported.variables, _STAND_IN)
         request = replace(self.request, environ={**stand_ins, **self.request.environ})
-        sources = made.files
+        sources = exported.files
         manifest, findings = load_manifest(request, self.facts, sources)
         rules = [item for item in findings.errors if item.span is not None and not is_structural(item.rule)]
         if manifest is None and rules and len(rules) == len(findings.errors):
-            sources = tuple(with_ignores(source, rules) for source in made.files)
+            sources = tuple(with_ignores(source, rules) for source in exported.files)
             manifest, again = load_manifest(request, self.facts, sources)
             findings = again if manifest is None else findings
         if manifest is None:
@@ -250,7 +250,9 @@ class _Export:
         kept = [replace(item, severity=Severity.WARNING) for item in rules]
         omissions = (*found.omissions, *self.omissions)
         findings_now = Diagnostics.of([*found.findings, *findings_of(omissions), *kept]).sorted()
-        return ExportReport(tuple(map(_file, sources, self.sources)), made.variables, findings_now, omissions=omissions)
+        return ExportReport(
+            tuple(map(_file, sources, self.sources)), exported.variables, findings_now, omissions=omissions
+        )
 
     def _undone(self, plan: Plan, reports: Mapping[str, ServerReport]) -> Iterator[tuple[Left, str]]:
         """Leave out of the manifest what the plan would still change."""
@@ -334,8 +336,8 @@ def _field_of(path: Path) -> str:
     return ".".join(str(part) for part in path[above:] if isinstance(part, str))
 
 
-def _file(made: Source, before: Source) -> ExportedFile:
-    if made.text == before.text:
+def _file(written: Source, before: Source) -> ExportedFile:
+    if written.text == before.text:
         return ExportedFile(before.name, before.text, before.text)
-    formatted = format_source(made)
-    return ExportedFile(before.name, made.text if formatted.problems else formatted.text, before.text)
+    formatted = format_source(written)
+    return ExportedFile(before.name, written.text if formatted.problems else formatted.text, before.text)

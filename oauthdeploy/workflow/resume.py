@@ -65,16 +65,16 @@ def run_resume(
     options = options or RunOptions()
     manifest = load(request, options)
     path = journal or last_journal(state_folder(manifest, options) / JOURNALS, manifest.desired.name)
-    story = read_run_history(path)
-    require_same_servers(story.about, manifest, options, f"The journal {path.name}")
-    _require_same(story, manifest, options)
-    mine = frozenset(entry.address for entry in story.entries)
+    history = read_run_history(path)
+    require_same_servers(history.about, manifest, options, f"The journal {path.name}")
+    _require_same(history, manifest, options)
+    addresses = frozenset(entry.address for entry in history.entries)
 
     def make(readers: Mapping[str, Driver]) -> Job:
         job = planned(manifest, readers, options)
-        require_same_servers(story.about, manifest, options, f"The journal {path.name}", job.plan)
-        job = replace(job, plan=restrict_to(job.plan, mine), resumes=path.name)
-        tell(resumption(story, job.plan))
+        require_same_servers(history.about, manifest, options, f"The journal {path.name}", job.plan)
+        job = replace(job, plan=restrict_to(job.plan, addresses), resumes=path.name)
+        tell(resumption(history, job.plan))
         return job
 
     def run() -> ApplyReport | None:
@@ -83,14 +83,14 @@ def run_resume(
     return cutting_off_first(manifest, options, run, confirm=confirm, on_event=on_event, stop=stop)
 
 
-def resumption(story: RunHistory, plan: Plan) -> Resumption:
+def resumption(run: RunHistory, plan: Plan) -> Resumption:
     """Compare what a journal says with what is still to do."""
     left = {change.address for change in plan.changes}
-    open_ones = {entry.address for entry in story.of(End.OPEN, End.UNKNOWN)}
-    done = {entry.address for entry in story.of(End.DONE)}
-    in_place = {entry.address for entry in story.entries} - left - done
+    open_ones = {entry.address for entry in run.of(End.OPEN, End.UNKNOWN)}
+    done = {entry.address for entry in run.of(End.DONE)}
+    in_place = {entry.address for entry in run.entries} - left - done
     return Resumption(
-        journal=story.path,
+        journal=run.path,
         in_place=tuple(sorted(in_place)),
         came_about=tuple(sorted(in_place & open_ones)),
         not_made=tuple(sorted(open_ones & left)),
@@ -99,24 +99,24 @@ def resumption(story: RunHistory, plan: Plan) -> Resumption:
     )
 
 
-def _require_same(story: RunHistory, manifest: Manifest, options: RunOptions) -> None:
+def _require_same(run: RunHistory, manifest: Manifest, options: RunOptions) -> None:
     name = manifest.desired.name
-    if story.manifest and story.manifest != name:
+    if run.manifest and run.manifest != name:
         raise UsageError(
             "The journal is of another manifest",
-            detail=f"{story.path} is of '{story.manifest}'; this manifest is '{name}'.",
+            detail=f"{run.path} is of '{run.manifest}'; this manifest is '{name}'.",
             fix="Name the manifest with -f, or another journal.",
         )
-    if story.undoes:
+    if run.undoes:
         raise UsageError(
             "The journal is of a rollback",
-            detail=f"{story.path} takes back {story.undoes}.",
+            detail=f"{run.path} takes back {run.undoes}.",
             fix="Run `oauthdeploy rollback` with that journal again to continue.",
         )
-    if story.digest and story.digest != manifest.digest and MANIFEST_CHANGED not in options.allow:
+    if run.digest and run.digest != manifest.digest and MANIFEST_CHANGED not in options.allow:
         raise SafetyStop(
             "The manifest is not the one that the run used",
-            detail=f"[{MANIFEST_CHANGED}] {story.path} was written for a manifest of another digest.",
+            detail=f"[{MANIFEST_CHANGED}] {run.path} was written for a manifest of another digest.",
             fix="Give the same files and variables, run apply without --resume, or lift the rule once: "
             f"--allow {MANIFEST_CHANGED}",
         )

@@ -115,9 +115,9 @@ def revoke(
     manifest = load(replace(request, who_only=True), options)
     folder = state_folder(manifest, options)
     observation = _observe_first(manifest, order, options)
-    asked = request_records(order.revocations)
-    said = {"who": order.who or None, "reason": order.reason or None, "ticket": order.ticket or None}
-    trail = AuditTrail.of(manifest, audit or audit_file(manifest, options), order.command, asked, **said)
+    requests = request_records(order.revocations)
+    details = {"who": order.who or None, "reason": order.reason or None, "ticket": order.ticket or None}
+    trail = AuditTrail.of(manifest, audit or audit_file(manifest, options), order.command, requests, **details)
     if not observation.plan.is_empty and confirm is not None and not confirm(observation.plan):
         return None
     require_safety(observation.plan, options.allow)
@@ -150,11 +150,11 @@ def revoke(
 
 def _observe_first(manifest: Manifest, order: RevocationRequest, options: RunOptions) -> Observation:
     facts = driver_facts()
-    asked = cut_off(manifest.desired, order.revocations, facts)
+    request = cut_off(manifest.desired, order.revocations, facts)
     reach = options.servers or tuple(
-        name for name, server in asked.desired.servers.items() if facts[server.driver].writable
+        name for name, server in request.desired.servers.items() if facts[server.driver].writable
     )
-    observation = observe(manifest, on_servers(asked, reach), options, MappingProxyType({}))
+    observation = observe(manifest, on_servers(request, reach), options, MappingProxyType({}))
     if not observation.found and not observation.down and not any(True for _ in observation.asked.gaps):
         _require_sight(observation.live, order)
         clients = ", ".join(sorted({f"'{item.client}'" for item in order.revocations.values()}))
@@ -187,23 +187,23 @@ def _require_sight(live: LiveState, order: RevocationRequest) -> None:
 
 
 def observe(
-    manifest: Manifest, asked: CutOff, options: RunOptions, down: Mapping[str, OAuthDeployError]
+    manifest: Manifest, request: CutOff, options: RunOptions, down: Mapping[str, OAuthDeployError]
 ) -> Observation:
     """Plan for the servers that respond, and again without those that do not. Raises their errors if none does."""
     down = dict(down)
-    everyone = {address.server for address in asked.addresses}
+    everyone = {address.server for address in request.addresses}
     while True:
         left = everyone - down.keys()
         if everyone and not left:
             raise_all([down[name] for name in sorted(down)])
-        here = on_servers(asked, left)
+        here = on_servers(request, left)
         # Findings that cast doubt on a cut-off are always reported; no comment or flag can ignore them.
         severities = {rule: level for rule, level in manifest.severities.items() if rule not in DOUBTS}
         part = replace(manifest, desired=here.desired, severities=severities, is_ignored=lambda _finding: False)
         try:
             with connected(part, replace(options, servers=tuple(sorted(left))), read_only=True) as drivers:
                 plan, live, _reports = plan_now(part, drivers, options)
-            return Observation(asked, cut_off_plan(plan, asked, down), live, MappingProxyType(down))
+            return Observation(request, cut_off_plan(plan, request, down), live, MappingProxyType(down))
         except (ServerError, ServersFailed) as error:
             down |= by_server(error, left)
 
@@ -239,17 +239,19 @@ def _proved(manifest: Manifest, observation: Observation) -> Diagnostics:
     """The results of trying the given tokens, even if there was nothing to do: a token that is still accepted must not pass
     for cut off.
     """
-    asked = on_servers(
+    request = on_servers(
         observation.asked, {address.server for address in observation.asked.addresses} - observation.down.keys()
     )
-    return prove(cut_off_changes(asked), asked.desired.servers, prover_of(replace(manifest, desired=asked.desired)))
+    return prove(
+        cut_off_changes(request), request.desired.servers, prover_of(replace(manifest, desired=request.desired))
+    )
 
 
-def by_server(error: ServerError | ServersFailed, asked: Collection[str]) -> dict[str, OAuthDeployError]:
+def by_server(error: ServerError | ServersFailed, servers: Collection[str]) -> dict[str, OAuthDeployError]:
     """The errors by server. An error that concerns none of the requested servers is raised."""
     members = error.members if isinstance(error, ServersFailed) else (error,)
     found: dict[str, OAuthDeployError] = {
-        m.server: m for m in members if isinstance(m, ServerError) and m.server in asked
+        m.server: m for m in members if isinstance(m, ServerError) and m.server in servers
     }
     if len(found) < len(members):
         raise error

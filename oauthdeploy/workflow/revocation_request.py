@@ -66,8 +66,8 @@ def request_revocation(
     sides = _sides(block) if block is not None else () if selection.narrows else SIDES
     key = ticket or f"revoke-{client}-{_now():%Y%m%dT%H%M%SZ}"
     more = {"reason": reason or None, "block": tuple(Side(side) for side in sides) or None, "proof": proof}
-    asked = revocation_of(client, selection, **{name: value for name, value in more.items() if value is not None})
-    return RevocationRequest({key: asked}, who=who, reason=reason, ticket=ticket)
+    revocation = revocation_of(client, selection, **{name: value for name, value in more.items() if value is not None})
+    return RevocationRequest({key: revocation}, who=who, reason=reason, ticket=ticket)
 
 
 def request_token_deletion(
@@ -109,7 +109,7 @@ def request_token_deletion(
 def _require_there(selection: TokenSelection, found: TokenList) -> None:
     missing = sorted(set(selection.handles or ()) - {item.token.handle for item in found.tokens})
     if missing:
-        asked = f"Asked were {', '.join(found.servers) or 'none that list tokens'}."
+        searched = f"Asked were {', '.join(found.servers) or 'none that list tokens'}."
         silent = (
             f" These servers cannot list tokens: {', '.join([*found.silent, *found.down])}."
             if found.silent or found.down
@@ -117,7 +117,7 @@ def _require_there(selection: TokenSelection, found: TokenList) -> None:
         )
         raise TokenNotThere(
             f"No token has the handle {', '.join(missing)}",
-            detail=f"{asked}{silent} Nothing was deleted.",
+            detail=f"{searched}{silent} Nothing was deleted.",
             fix="The token has expired, or does not match the other selection flags; run oauthdeploy tokens list.",
         )
 

@@ -43,12 +43,12 @@ def plan_rollback(request: ManifestRequest, journal: Path, options: RunOptions |
     """
     options = options or RunOptions()
     manifest = load(request, options)
-    story = read_run_history(journal)
-    require_same_servers(story.about, manifest, options, f"The journal {journal.name}")
+    run = read_run_history(journal)
+    require_same_servers(run.about, manifest, options, f"The journal {journal.name}")
     steps = _steps(journal, manifest)
     with connected(manifest, options, read_only=True) as drivers:
         job = _rollback(steps, manifest, drivers, options)
-        require_same_servers(story.about, manifest, options, f"The journal {journal.name}", job.plan)
+        require_same_servers(run.about, manifest, options, f"The journal {journal.name}", job.plan)
     return job.plan, job.manifest
 
 
@@ -68,13 +68,13 @@ def run_rollback(
     """
     options = options or RunOptions()
     manifest = load(request, options)
-    story = read_run_history(journal)
-    require_same_servers(story.about, manifest, options, f"The journal {journal.name}")
+    run = read_run_history(journal)
+    require_same_servers(run.about, manifest, options, f"The journal {journal.name}")
     steps = _steps(journal, manifest)
 
     def make(readers: Mapping[str, Driver]) -> Job:
         job = replace(_rollback(steps, manifest, readers, options), undoes=journal.name)
-        require_same_servers(story.about, manifest, options, f"The journal {journal.name}", job.plan)
+        require_same_servers(run.about, manifest, options, f"The journal {journal.name}", job.plan)
         return job
 
     return run_job(manifest, options, make, confirm=confirm, on_event=on_event, stop=stop)
@@ -94,15 +94,15 @@ def _steps(journal: Path, manifest: Manifest) -> tuple[Step, ...]:
 
 def _rollback(steps: Sequence[Step], manifest: Manifest, drivers: Mapping[str, Driver], options: RunOptions) -> Job:
     """The plan, with the manifest whose desired state is the inverse."""
-    mine = tuple(step for step in steps if not options.servers or step.address.server in options.servers)
-    first = inverse(mine, manifest.desired).desired
-    touched = {step.address.server for step in mine} & drivers.keys()
+    selected = tuple(step for step in steps if not options.servers or step.address.server in options.servers)
+    first = inverse(selected, manifest.desired).desired
+    touched = {step.address.server for step in selected} & drivers.keys()
     wanted = {name: wanted_of(first, name) for name in touched}
     for name, item in wanted.items():
         wanted[name] = replace(item, kinds=item.kinds | _seen_for_order(manifest.desired, name))
     live = read_wanted({name: drivers[name] for name in touched}, wanted)
     limits = None if options.max_deletes is None else manifest.desired.policy.limits
-    found = inverse(mine, manifest.desired, live, lifted=CHANGED_SINCE in options.allow, limits=limits)
+    found = inverse(selected, manifest.desired, live, lifted=CHANGED_SINCE in options.allow, limits=limits)
     undone = replace(manifest, desired=found.desired, void=Diagnostics())
     plan, live, _reports = plan_now(undone, drivers, options)
     findings = plan.diagnostics + found.findings + Diagnostics.of(_asked_again(plan, manifest))

@@ -159,12 +159,12 @@ def request_again(saved: SavedPlan, file: Path, given: ManifestRequest) -> Manif
 def _options_again(saved: SavedPlan, options: RunOptions) -> RunOptions:
     """The options with the saved selection. Raises UsageError for another selection."""
     selection = binding_of(saved).selection
-    for flag, mine, theirs in (
+    for flag, given, former in (
         ("--server", options.servers, selection.servers),
         ("--target", options.targets, selection.targets),
         ("--exclude", options.excludes, selection.excludes),
     ):
-        if mine and mine != theirs:
+        if given and given != former:
             raise _other(flag)
     return replace(options, servers=selection.servers, targets=selection.targets, excludes=selection.excludes)
 

@@ -112,7 +112,7 @@ def _client_meant(word: str, desired: DesiredState, live: LiveState, known: Coll
     names = Names(desired, live)
     for address in live.objects:
         if address.kind is Kind.CLIENT:
-            mine = {address.name, *(other.name for other in names.others(address))}
-            if word in mine:
+            names_of_client = {address.name, *(other.name for other in names.others(address))}
+            if word in names_of_client:
                 return address.name
     return word if word in known else None

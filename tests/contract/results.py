@@ -28,7 +28,7 @@ def committed() -> list[SiteResults]:
 class OurSuite(ContractSuite):
     """The suite, which tells when a result is another than the committed one. `CONTRACT=write` commits those of the run."""
 
-    def told(self, site: Site, verdict: Verdict) -> None:
+    def record_verdict(self, site: Site, verdict: Verdict) -> None:
         path = FOLDER / f"{site.name}.json"
         if os.environ.get("CONTRACT") == "write":
             with FileLock(Path(tempfile.gettempdir()) / f"oauthdeploy-contract-{site.name}.lock"):

@@ -63,7 +63,7 @@ def test_a_field_that_a_driver_does_not_declare_is_not_held() -> None:
     known = {kind: dict(fields) for kind, fields in every_field(yes()).items()}
     del known[Kind.CLIENT]["contacts"]
     facts = replace(FACTS, fields=dict.fromkeys(Role, known))
-    assert not facts.held(Role.AUTHORIZATION, Kind.CLIENT, "contacts").support
+    assert not facts.held_field(Role.AUTHORIZATION, Kind.CLIENT, "contacts").support
     assert broken_promises(facts) == []
     assert broken_promises(FACTS) == []
 
@@ -72,8 +72,8 @@ def test_what_is_not_declared_and_not_refused_is_told() -> None:
     """The walk itself finds what it is there for."""
 
     class Forgetful(DriverFacts):
-        def held(self, role: Role, kind: Kind, path: str) -> HeldField:
-            return HeldField(no("forgotten")) if path == "contacts" else super().held(role, kind, path)
+        def held_field(self, role: Role, kind: Kind, path: str) -> HeldField:
+            return HeldField(no("forgotten")) if path == "contacts" else super().held_field(role, kind, path)
 
     forgetful = Forgetful(**{name: getattr(FACTS, name) for name in FACTS.__dataclass_fields__})
     assert broken_promises(forgetful) == [
@@ -96,8 +96,8 @@ def test_a_field_of_a_trust_that_a_driver_does_not_declare_is_refused_by_name() 
     assert broken_promises(facts) == []
 
     class Forgetful(DriverFacts):
-        def held(self, role: Role, kind: Kind, path: str) -> HeldField:
-            return HeldField(no("forgotten")) if path == "default_scope" else super().held(role, kind, path)
+        def held_field(self, role: Role, kind: Kind, path: str) -> HeldField:
+            return HeldField(no("forgotten")) if path == "default_scope" else super().held_field(role, kind, path)
 
     forgetful = Forgetful(**{name: getattr(FACTS, name) for name in FACTS.__dataclass_fields__})
     assert set(broken_promises(forgetful)) == {
@@ -130,7 +130,7 @@ def test_the_walk_goes_over_every_way_of_checking_tokens(monkeypatch: pytest.Mon
 )
 def test_a_driver_is_given_what_it_uses_to_check_tokens(name: str, via: Via, unused: set[str]) -> None:
     """The fields of introspection, by driver and way: the rest is dropped before the driver, with a finding."""
-    fields = {path: DRIVERS[name].held(Role.RESOURCE, Kind.TRUST, path) for path in Introspection.model_fields}
+    fields = {path: DRIVERS[name].held_field(Role.RESOURCE, Kind.TRUST, path) for path in Introspection.model_fields}
     # A client makes the way external.
     possible = {path: held for path, held in fields.items() if not (via == "remote" and path == "client_id")}
     assert {path for path, held in possible.items() if not held.is_used_via(via)} == unused
@@ -158,7 +158,7 @@ def test_a_server_of_both_roles_holds_what_either_side_holds() -> None:
     }
     able = {role: {Capability.SCOPES: yes()} for role in sides}
     facts = replace(FACTS, capabilities=able, fields=MappingProxyType(sides))
-    assert facts.held(Role.BOTH, Kind.SCOPE, "resources").support
+    assert facts.held_field(Role.BOTH, Kind.SCOPE, "resources").support
     assert facts.tables[Role.BOTH]["scopes.description"]
     assert "clients.name" not in facts.tables[Role.BOTH]
 

@@ -73,7 +73,7 @@ def test_our_drivers_hold_nothing_that_they_neither_read_nor_write(driver: str, 
     facts = get_driver(driver).facts
     for kind in SECTIONS:
         for path in fields_of(kind):
-            held = facts.held(role, kind, path)
+            held = facts.held_field(role, kind, path)
             if not held.support:
                 continue
             assert isinstance(held, WireField), path

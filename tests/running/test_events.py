@@ -105,9 +105,9 @@ def test_each_end_has_its_own_sentence() -> None:
     events = EventEmitter(told.append, 4)
     change = create(at("scope/read@login"), Scope())
     events.started(change)
-    events.ended(Outcome(change, Status.DONE, note="By hand."))
+    events.finish_change(Outcome(change, Status.DONE, note="By hand."))
     for status in (Status.FAILED, Status.UNKNOWN, Status.SKIPPED):
-        events.ended(Outcome(change, status, interrupted(change)))
+        events.finish_change(Outcome(change, status, interrupted(change)))
     reason = "Not tried, because the run was interrupted."
     assert [event.message for event in told] == [
         "Creating scope/read@login.",

@@ -12,11 +12,11 @@ from oauthdeploy.model.servers import Role
 
 
 class ExternalCredentials(Model):
-    """Nothing: nobody signs in there. What introspection needs stands under `introspection`."""
+    """No credentials, because nothing signs in there. The credentials for introspection are under `introspection`."""
 
 
 class ExternalOptions(Model):
-    """Nothing to choose."""
+    """No options."""
 
 
 FACTS = DriverFacts(

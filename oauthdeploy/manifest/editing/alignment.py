@@ -57,9 +57,9 @@ def _blocks(old: Sequence[Hashable], new: Sequence[Hashable]) -> Iterator[tuple[
 def _anchors(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[tuple[int, int]]:
     """The longest run of lines that both have once, in the order of both: their places."""
     once = {line for line, times in Counter(old).items() if times == 1}
-    there = {line: place for place, line in enumerate(new) if line in once}
+    places = {line: place for place, line in enumerate(new) if line in once}
     twice = {line for line, times in Counter(new).items() if times > 1}
-    pairs = [(place, there[line]) for place, line in enumerate(old) if line in there and line not in twice]
+    pairs = [(place, places[line]) for place, line in enumerate(old) if line in places and line not in twice]
     # The longest increasing run of the places in `new`: ends[n] is the smallest place that a run of n + 1 can end with.
     ends: list[int] = []
     runs: list[int] = []

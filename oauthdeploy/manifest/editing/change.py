@@ -124,16 +124,16 @@ class Draft:
     def text(self) -> str:
         """The canonical text, proved. Raises NotChangeable."""
         self._tree.root = self.root
-        made = canonical_text(self._tree)
-        self.prove(made)
-        return made
+        edited = canonical_text(self._tree)
+        self.prove(edited)
+        return edited
 
-    def prove(self, made: str) -> None:
+    def prove(self, edited: str) -> None:
         """Raise NotChangeable unless a text reads as what was asked for, and has all comments but those that were taken out."""
-        again, problems = read_tree(Source(self._source.name, made))
+        again, problems = read_tree(Source(self._source.name, edited))
         if problems or again != self._data:
             raise self._refused("what it says elsewhere would change, as with an anchor that is used twice")
-        if self._tree.comments - self._lost - comments_of(made):
+        if self._tree.comments - self._lost - comments_of(edited):
             raise self._refused("a comment would be lost")
 
     def _refused(self, why: str) -> NotChangeable:

@@ -68,10 +68,10 @@ class _Writer:
         """The settings: what all share, then what is one server's."""
         overrides: Path = ("settings", "overrides")
         for path, value in edit.common.items():
-            self.put(("settings", path), said(path, value))
+            self.put(("settings", path), written_value(path, value))
         for server, fields in edit.overrides.items():
             for path, value in fields.items():
-                self.put((*overrides, server, path), said(path, value))
+                self.put((*overrides, server, path), written_value(path, value))
             self.drafts.tidy((*overrides, server))
         for option in edit.options:
             common: Path = ("settings", OPTIONS, *option.keys)
@@ -81,9 +81,9 @@ class _Writer:
                     self._take_out((*overrides, server, OPTIONS), option.keys)
                     self._take_out(("settings", OPTIONS), option.keys)
                 elif option.alike and not self.drafts.has(self._where(own)):
-                    self._write(common, said("", value))
+                    self._write(common, written_value("", value))
                 else:
-                    self._write(own, said("", value))
+                    self._write(own, written_value("", value))
         self.drafts.tidy(overrides)
 
     def _where(self, path: Path) -> Path:
@@ -106,7 +106,7 @@ class _Writer:
         if not self.drafts.has(path):
             for option in edit.options:
                 if not option.gone:
-                    _nest_keys(values, (OPTIONS, *option.keys), said("", next(iter(option.values.values()))))
+                    _nest_keys(values, (OPTIONS, *option.keys), written_value("", next(iter(option.values.values()))))
             self.drafts.put(path, values)
         else:
             self._change(path, edit, values)
@@ -115,7 +115,7 @@ class _Writer:
         """What an edit writes, as it stands in a manifest."""
         values: dict[str, Any] = {}
         for dotted, value in edit.values.items():
-            _nest(values, dotted, said(dotted, value))
+            _nest(values, dotted, written_value(dotted, value))
         if edit.absent:
             values["state"] = "absent"
         if edit.secret:
@@ -147,7 +147,7 @@ class _Writer:
         if edit.gone:
             self._take_out(path, edit.keys)
         else:
-            self._write((*path, *edit.keys), said("", next(iter(edit.values.values()))))
+            self._write((*path, *edit.keys), written_value("", next(iter(edit.values.values()))))
 
     def _take_out(self, path: Path, keys: Keys) -> None:
         """Remove the value, and the mappings that are then empty."""
@@ -185,14 +185,14 @@ class _Writer:
             own[0].put((*own[1], "scopes"), list(scopes))
 
 
-def said(path: str, value: Any) -> Any:
+def written_value(path: str, value: Any) -> Any:
     """A value of the model as a manifest says it: durations with their unit, words of the model as texts."""
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, list | tuple):
-        return [said("", inner) for inner in value]
+        return [written_value("", inner) for inner in value]
     if isinstance(value, Mapping):
-        return {name: said("", inner) for name, inner in value.items()}
+        return {name: written_value("", inner) for name, inner in value.items()}
     if path.endswith("lifetime") and isinstance(value, int) and not isinstance(value, bool):
         return format_duration(value)
     return value

@@ -94,13 +94,13 @@ def _header_end(above: Sequence[str], key: str) -> int:
 
 def _difference(source: Source, data: Any, text: str) -> Diagnostic | None:
     """What the new text says differently; None where it says the same."""
-    made = Source(source.name, text)
-    again, problems = read_tree(made)
+    formatted = Source(source.name, text)
+    again, problems = read_tree(formatted)
     if problems or again != data:
         return _refused(source, "its values would change")
     if comments_of(with_lf(source.text)) != comments_of(text):
         return _refused(source, "a comment would be lost or doubled")
-    return _displaced(source, made) if IGNORE_MARK in source.text else None
+    return _displaced(source, formatted) if IGNORE_MARK in source.text else None
 
 
 def _refused(source: Source, why: str) -> Diagnostic:

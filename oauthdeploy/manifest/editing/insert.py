@@ -46,11 +46,11 @@ def insert_entry(source: Source, path: Path, entry: Entry) -> str:
     draft = Draft(source)
     found = _at(draft.root, path)
     lines = list(source.lines)
-    made = _with_section(lines, draft.root, path, entry) if found is None else _with_item(lines, *found, entry)
-    if made is None:
+    inserted = _with_section(lines, draft.root, path, entry) if found is None else _with_item(lines, *found, entry)
+    if inserted is None:
         raise _refused(source, "its list is written in a form that can't be added to without rewriting it", entry)
     eol = "\r\n" if "\r\n" in source.text else "\n"
-    text = eol.join(made).removesuffix(eol) + eol
+    text = eol.join(inserted).removesuffix(eol) + eol
     try:
         draft.append(path, entry)
         draft.prove(text)

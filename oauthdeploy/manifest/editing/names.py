@@ -8,16 +8,16 @@ from collections.abc import Container
 _NOT_IN_VARIABLES = re.compile(r"[^A-Z0-9]")
 
 
-def free_name(name: str, taken: Container[str], sign: str = "-") -> str:
+def free_name(name: str, used: Container[str], sign: str = "-") -> str:
     """The name, with a number where it is taken."""
-    made, number = name, 2
-    while made in taken:
-        made = f"{name}{sign}{number}"
+    candidate, number = name, 2
+    while candidate in used:
+        candidate = f"{name}{sign}{number}"
         number += 1
-    return made
+    return candidate
 
 
-def variable_name(words: str, taken: Container[str], *, what: str) -> str:
+def variable_name(words: str, used: Container[str], *, what: str) -> str:
     """The name of an environment variable, from words; `what` stands before one that would start with a digit."""
     name = _NOT_IN_VARIABLES.sub("_", words.upper())
-    return free_name(f"{what}_{name}" if name[:1].isdigit() else name, taken, "_")
+    return free_name(f"{what}_{name}" if name[:1].isdigit() else name, used, "_")

@@ -95,19 +95,19 @@ class _Reader:
 
     def read(self) -> Text:
         """The whole file."""
-        made = Text(Scalar(""), trivia=self._trivia)
+        text = Text(Scalar(""), trivia=self._trivia)
         self._next()
         event = self._next()
         if event.__class__ is not StreamEndEvent:
             if event.explicit:
                 lines = self._text[: event.end_mark.index].split("\n")
-                made.directives = [line.partition("#")[0].rstrip() for line in lines if line.startswith("%")]
-                made.header = [item.text for item in self._before(event.end_mark.index)]
-                made.start = self._beside()
-            made.root = self._value(self._next(), None, [])
-        rest = _hand_out((None, made.root), -1, self._before(len(self._text) + 1), self._column)
-        notes(made.root).below += (*rest,)
-        return made
+                text.directives = [line.partition("#")[0].rstrip() for line in lines if line.startswith("%")]
+                text.header = [item.text for item in self._before(event.end_mark.index)]
+                text.start = self._beside()
+            text.root = self._value(self._next(), None, [])
+        rest = _hand_out((None, text.root), -1, self._before(len(self._text) + 1), self._column)
+        notes(text.root).below += (*rest,)
+        return text
 
     # -- comments -----------------------------------------------------------------------------------------------------
 

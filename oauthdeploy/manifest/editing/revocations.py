@@ -147,10 +147,10 @@ def _covers_tokens(entry: dict[str, Any], revocation: Revocation) -> bool:
         return False
 
 
-def _free(key: str, taken: set[str]) -> str:
+def _free(key: str, used: set[str]) -> str:
     number = 1
     found = key
-    while raw_of(found) in taken:
+    while raw_of(found) in used:
         number += 1
         found = f"{key}-{number}"
     return found

@@ -101,14 +101,14 @@ class _Draft:
 
     def _named_resources(self) -> list[tuple[str, str]]:
         """Each resource server with a name of its own: the one given, else the first part of its host's name."""
-        taken = {_LOGIN}
+        used = {_LOGIN}
         found = []
         for written_url in self.answers.resources:
             match = _NAMED.match(written_url)
             url = written_url[match.end() :] if match else written_url
             name = match[1] if match else _host_name(url)
-            name = free_name(name, taken)
-            taken.add(name)
+            name = free_name(name, used)
+            used.add(name)
             found.append((name, url))
         return found
 

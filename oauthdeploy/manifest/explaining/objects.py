@@ -176,7 +176,9 @@ class ObjectBook:
         values = {server: dict(managed(value)) for server, value in on.items()}
         written = dict(_own_fields(given.kind, entry))
         for name in MODEL_OF[given.kind].model_fields:
-            paths = [path for held in (written, *values.values()) for path in held if path.partition(".")[0] == name]
+            paths = [
+                path for fields in (written, *values.values()) for path in fields if path.partition(".")[0] == name
+            ]
             if not paths:
                 yield FieldStanding(name, Managed.NOT_MANAGED, defaults=self._defaults(given.kind, name, on))
             for path in dict.fromkeys(paths):
@@ -186,18 +188,20 @@ class ObjectBook:
         self, given: Address, path: str, values: Mapping[str, Mapping[str, Any]], written: Mapping[str, Any]
     ) -> Iterator[FieldStanding]:
         groups: list[tuple[Any, str, Origin | None, list[str]]] = []
-        for server in (name for name, held in values.items() if path in held):
+        for server in (name for name, fields in values.items() if path in fields):
             way, because = self._field_path(given, server, path)
             origin = self.manifest.trace(way)
             value = values[server][path]
-            for known, said, place, servers in groups:
-                if _same(known, value) and said == because and place == origin:
+            for known, reason, place, servers in groups:
+                if _same(known, value) and reason == because and place == origin:
                     servers.append(server)
                     break
             else:
                 groups.append((value, because, origin, [server]))
         away = tuple(
-            Away(name, self._why_not(given, name, path in written)) for name, held in values.items() if path not in held
+            Away(name, self._why_not(given, name, path in written))
+            for name, fields in values.items()
+            if path not in fields
         )
         if not groups:
             way, because = (*self._path(given), *path.split(".")), ""

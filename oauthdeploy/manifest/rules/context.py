@@ -152,19 +152,19 @@ class RuleContext:
     @cached_property
     def _clients(self) -> _Clients:
         """The clients, sorted in one pass by what is written for them: many rules are about few clients."""
-        made = _Clients()
-        written = [(name, made.written[name]) for name in _SORTED_BY]
-        grants = {id(grant): made.grants[grant] for grant in Grant}
+        clients = _Clients()
+        written = [(name, clients.written[name]) for name in _SORTED_BY]
+        grants = {id(grant): clients.grants[grant] for grant in Grant}
         for pair in (self.document.clients or {}).items():
             entry = pair[1]
             fields = entry.model_fields_set
             if "state" in fields and entry.state is Presence.ABSENT:
-                made.absent.append(pair[0])
+                clients.absent.append(pair[0])
                 continue
             if "external" in fields and entry.external:
                 # What another manifest says of it is judged there.
                 continue
-            made.present.append(pair)
+            clients.present.append(pair)
             for name, pairs in written:
                 if name in fields:
                     pairs.append(pair)
@@ -172,7 +172,7 @@ class RuleContext:
                 holders = grants[id(grant)]
                 if not holders or holders[-1] is not pair:
                     holders.append(pair)
-        return made
+        return clients
 
     @cached_property
     def clients(self) -> tuple[ClientPair, ...]:

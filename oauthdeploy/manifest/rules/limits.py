@@ -32,9 +32,13 @@ class _Alike:
     def limited(self, kind: Kind, *, names: bool) -> Iterator[tuple[str, HeldField, Limit]]:
         """The held fields of a kind that have a limit: those that are names, or the others."""
         for path in _WITH_LIMITS if kind is Kind.CLIENT else fields_of(kind):
-            held = self.facts.held(self.role, kind, path)
-            if held.limit is not None and (held.support or path == "secret.value") and _is_name(kind, path) is names:
-                yield path, held, held.limit
+            declared = self.facts.held_field(self.role, kind, path)
+            if (
+                declared.limit is not None
+                and (declared.support or path == "secret.value")
+                and _is_name(kind, path) is names
+            ):
+                yield path, declared, declared.limit
 
 
 @cache
@@ -95,11 +99,11 @@ def name_not_accepted(context: RuleContext) -> Iterator[Finding]:
                     continue
                 if problem := limit.breach(key):
                     yield from _findings(context, alike, kind, key, (f"{kind}s", key), problem)
-        for path, held, limit in alike.limited(Kind.CLIENT, names=True):
+        for path, declared, limit in alike.limited(Kind.CLIENT, names=True):
             for key, entry in context.clients:
                 value = getattr(entry, path)
                 place: Path = ("clients", key, path)
-                if value is None and held.key_stands_in:
+                if value is None and declared.key_stands_in:
                     value, place = key, ("clients", key)
                 if value is not None and (problem := limit.breach(value)):
                     yield from _findings(context, alike, Kind.CLIENT, key, place, problem)

@@ -213,7 +213,7 @@ def not_received(context: RuleContext) -> Iterator[Finding]:
     for key, entry in context.clients if making else ():
         if entry.type is not ClientType.CONFIDENTIAL or "secret" in entry.model_fields_set:
             continue
-        server = next((name for name, held in making.items() if key in held), None)
+        server = next((name for name, keys in making.items() if key in keys), None)
         if server is not None:
             yield client_finding(key, "", f"{server} generates a secret when it creates {key}, but nobody receives it.")
 

@@ -288,7 +288,7 @@ def _uses(context: RuleContext, resource: str, via: Via, path: tuple[str, ...]) 
     if via not in possible or (via == "remote" and path[-1] == "endpoint"):
         return False  # A remote server is reached at its base address.
     facts = context.facts(resource)
-    return facts is None or facts.held(context.servers[resource].role, Kind.TRUST, path[-1]).is_used_via(via)
+    return facts is None or facts.held_field(context.servers[resource].role, Kind.TRUST, path[-1]).is_used_via(via)
 
 
 @rule(
@@ -344,8 +344,8 @@ def _place(context: RuleContext, driver: Any, url: Any, options: Any, values: Ma
     for name in facts.located_by:
         default = facts.options.model_fields[name].default
         parts.append(str(given.get(name) if given.get(name) is not None else default))
-    said = [_REFERENCE.sub(lambda found: values.get(found[1], found[0]), part) for part in parts]
-    return () if any("${" in part for part in said) else (facts.name, normalized_url(said[0]), *said[1:])
+    resolved = [_REFERENCE.sub(lambda found: values.get(found[1], found[0]), part) for part in parts]
+    return () if any("${" in part for part in resolved) else (facts.name, normalized_url(resolved[0]), *resolved[1:])
 
 
 RULES: tuple[Rule, ...] = (

@@ -359,10 +359,10 @@ def owners_unchecked(context: RuleContext) -> Iterator[Finding]:
     """resource_owners where no two servers share accounts, or on a server whose driver can't read accounts."""
     if not context.document.resource_owners or not context.servers:
         return
-    asked = _sharing_accounts(context)
-    if not asked:
+    sharing = _sharing_accounts(context)
+    if not sharing:
         yield Finding(("resource_owners",), "No server is asked whether it has these accounts.")
-    for name in asked:
+    for name in sharing:
         known = context.writable(name) and context.facts(name) is not None
         support = context.support(name, Capability.USERS_LIST)
         if known and support.answer is Answer.NO:

@@ -165,7 +165,7 @@ def entries_for(
     `reason` may be empty; the entries are then not valid yet.
     """
     late = overdue(report, baseline, today)
-    made: dict[tuple[str, str], BaselineEntry] = {}
+    entries: dict[tuple[str, str], BaselineEntry] = {}
     for item in report.items:
         if not item.counts or item in late:
             continue
@@ -180,8 +180,8 @@ def entries_for(
         if fields:
             values["fields"] = tuple(_literal(path) for path in fields)
         key = (str(item.address), item.kind.value)
-        made.setdefault(key, BaselineEntry.model_construct(set(values), **values))
-    return tuple(made.values())
+        entries.setdefault(key, BaselineEntry.model_construct(set(values), **values))
+    return tuple(entries.values())
 
 
 def overdue(report: DriftReport, baseline: Baseline, today: date) -> tuple[DriftItem, ...]:
@@ -213,10 +213,10 @@ def _split(item: DriftItem, hits: Sequence[tuple[BaselineEntry, str]]) -> Iterat
         return
     left = list(item.fields)
     for entry, place in hits:
-        mine = [field for field in left if _covers(entry, field)]
-        left = [field for field in left if field not in mine]
-        if mine:
-            yield _part(item, mine, _acceptance(entry, place))
+        matching = [field for field in left if _covers(entry, field)]
+        left = [field for field in left if field not in matching]
+        if matching:
+            yield _part(item, matching, _acceptance(entry, place))
     if left and len(left) < len(item.fields):
         yield _part(item, left, None)
     elif left or not item.fields:

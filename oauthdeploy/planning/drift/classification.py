@@ -157,7 +157,7 @@ def classify(
     kept = [item for item in plan.kept if selected(item.address)]
     strays = [item for item in counted(kept) if unnamed or item.orphaned]
     # These are reported as items, so their findings would be duplicates.
-    told = (REPORTED_AS_DRIFT if unnamed else frozenset()) | {EXTERNAL_MISSING}
+    reported = (REPORTED_AS_DRIFT if unnamed else frozenset()) | {EXTERNAL_MISSING}
     beside = [
         *(
             DriftItem(DriftClass.SIDES_DISAGREE, found.address, found.detail, place=found.place)
@@ -179,7 +179,7 @@ def classify(
     return DriftReport(
         plan=plan,
         items=in_order(replace(item, others=tuple(names.others(item.address))) for item in items),
-        diagnostics=Diagnostics.of(found for found in plan.diagnostics if found.rule not in told | KEPT_RULES),
+        diagnostics=Diagnostics.of(found for found in plan.diagnostics if found.rule not in reported | KEPT_RULES),
         left_alone=len(counted(kept)) - len(strays),
         kept=tuple(item for item in kept if not item.weighs or not (unnamed or item.orphaned)),
         requests=MappingProxyType({name: state.requests for name, state in sorted(live.servers.items())}),
@@ -187,10 +187,10 @@ def classify(
 
 
 def _stray(kept: Kept) -> DriftItem:
-    made = (
+    reason = (
         "Orphaned: this manifest made it, and no longer names it" if kept.orphaned else "The manifest doesn't name it"
     )
-    detail = f"{made}, and {kept.address.server} has it. An apply leaves it alone."
+    detail = f"{reason}, and {kept.address.server} has it. An apply leaves it alone."
     return DriftItem(DriftClass.UNEXPECTED, kept.address, detail, orphaned=kept.orphaned)
 
 
@@ -228,15 +228,15 @@ def _changed(change: Change) -> str:
 def _not_cut_off(change: Change) -> str:
     client = change.desired.client if isinstance(change.desired, Revocation) else ""
     left = {field.path: field.before for field in change.fields}
-    said = []
+    states = []
     if "tokens.active" in left:
         number = left["tokens.active"]
-        said.append(f"has {number} live {'token' if number == 1 else 'tokens'}")
+        states.append(f"has {number} live {'token' if number == 1 else 'tokens'}")
     if "tokens.refused" in left:
-        said.append("has its former tokens accepted")
+        states.append("has its former tokens accepted")
     if "blocked" in left:
-        said.append("is enabled")
-    return f"The manifest cuts off client '{client}', which {' and '.join(said)} on {change.address.server}."
+        states.append("is enabled")
+    return f"The manifest cuts off client '{client}', which {' and '.join(states)} on {change.address.server}."
 
 
 def _incomparable(address: Address, path: str, desired: DesiredState) -> DriftItem:

@@ -87,12 +87,12 @@ def compare_desired(left: str, one: DesiredState, right: str, other: DesiredStat
     """The differences between two environments of a manifest, on every server."""
     items: list[DriftItem] = []
     for address in sorted(one.objects.keys() | other.objects.keys()):
-        mine, theirs = one.objects.get(address), other.objects.get(address)
-        if mine is None or theirs is None:
-            kind, having = (DriftClass.MISSING, one) if theirs is None else (DriftClass.UNEXPECTED, other)
+        before, after = one.objects.get(address), other.objects.get(address)
+        if before is None or after is None:
+            kind, having = (DriftClass.MISSING, one) if after is None else (DriftClass.UNEXPECTED, other)
             items.append(DriftItem(kind, address, "", place=having.places.get(address, ())))
         else:
-            items += _changed(address, _desired_differences(mine, theirs), other.places.get(address, ()))
+            items += _changed(address, _desired_differences(before, after), other.places.get(address, ()))
     return SidesCompared(left, right, in_order(items))
 
 
@@ -101,11 +101,11 @@ def _not_compared(inventory: Inventory, server: str, other: str) -> Iterator[Omi
     state = inventory.live.servers[server]
     for address, why in state.foreign.items():
         yield Omission(str(address), "", why)
-    for address, there in state.objects.items():
-        if address.kind in _COMPARED and not there.built_in:
-            yield from unheld(server, str(address), there)
-            yield from lost_between(inventory, server, other, str(address), there)
-            for path in there.incomparable:
+    for address, item in state.objects.items():
+        if address.kind in _COMPARED and not item.built_in:
+            yield from unheld(server, str(address), item)
+            yield from lost_between(inventory, server, other, str(address), item)
+            for path in item.incomparable:
                 yield Omission(str(address), path, f"{server} does not return it")
 
 
@@ -122,16 +122,16 @@ def _pairs(
 ) -> Iterator[DriftItem]:
     sides = [_objects_by_name(inventory, kind, name, keys) for name in (left, right)]
     for name in sorted(sides[0].keys() | sides[1].keys()):
-        here, there = sides[0].get(name), sides[1].get(name)
-        if here is None or there is None:
-            missing = there is None
+        on_left, on_right = sides[0].get(name), sides[1].get(name)
+        if on_left is None or on_right is None:
+            missing = on_right is None
             having = left if missing else right
             place = inventory.desired.places.get(Address(kind, name, having), ())
             found = DriftClass.MISSING if missing else DriftClass.UNEXPECTED
             yield DriftItem(found, Address(kind, name, having), "", place=place)
         else:
             address = Address(kind, name, right)
-            fields = _live_differences(inventory, kind, (left, here), (right, there))
+            fields = _live_differences(inventory, kind, (left, on_left), (right, on_right))
             yield from _changed(address, fields, inventory.desired.places.get(address, ()))
 
 
@@ -140,16 +140,16 @@ def _objects_by_name(
 ) -> dict[str, LiveObject]:
     """The objects of a kind by the names that they have on both sides."""
     found: dict[str, LiveObject] = {}
-    for address, there in inventory.live.servers[server].objects.items():
-        if address.kind is not kind or (there.built_in and not _alike(inventory)):
+    for address, item in inventory.live.servers[server].objects.items():
+        if address.kind is not kind or (item.built_in and not _alike(inventory)):
             continue
         if kind is Kind.CLIENT:
-            found[keys.get((server, address.name), address.name)] = there
+            found[keys.get((server, address.name), address.name)] = item
         elif kind is Kind.ASSOCIATION:
             client = keys.get((server, address.client), address.client)
-            found[Address.association(client, address.scope, server).name] = there
+            found[Address.association(client, address.scope, server).name] = item
         else:
-            found[address.name] = there
+            found[address.name] = item
     return found
 
 
@@ -157,7 +157,7 @@ def _live_differences(
     inventory: Inventory, kind: Kind, left: tuple[str, LiveObject], right: tuple[str, LiveObject]
 ) -> Iterator[FieldChange]:
     model = type(left[1].value)
-    flat = [flatten(there.value) for _, there in (left, right)]
+    flat = [flatten(item.value) for _, item in (left, right)]
     incomparable = left[1].incomparable | right[1].incomparable | write_only(model)
     if Side.RESOURCE not in _shared_sides(inventory, left[0], right[0]):
         incomparable |= OPENS
@@ -207,15 +207,15 @@ def _unread(inventory: Inventory, kind: Kind, server: str) -> DriftItem:
 # -- wanted -----------------------------------------------------------------------------------------------------------
 
 
-def _desired_differences(mine: Object, theirs: Object) -> Iterator[FieldChange]:
+def _desired_differences(left: Object, right: Object) -> Iterator[FieldChange]:
     """Fields that the two write differently, or that only one writes."""
-    flat = [flatten(mine), flatten(theirs)]
+    flat = [flatten(left), flatten(right)]
     for path in dict.fromkeys([*flat[0], *flat[1]]):
         before, after = flat[0].get(path), flat[1].get(path)
         if before != after or (path in flat[0]) != (path in flat[1]):
             yield FieldChange(path, before, after)
-    if getattr(mine, "options", None) != getattr(theirs, "options", None):
-        yield FieldChange("options", getattr(mine, "options", None), getattr(theirs, "options", None))
+    if getattr(left, "options", None) != getattr(right, "options", None):
+        yield FieldChange("options", getattr(left, "options", None), getattr(right, "options", None))
 
 
 def _changed(address: Address, fields: Iterable[FieldChange], place: Path) -> Iterator[DriftItem]:

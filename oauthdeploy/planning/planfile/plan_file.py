@@ -105,11 +105,11 @@ def _parsed(data: bytes) -> Mapping[str, Any]:
 
 
 def _pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(items)
-    if len(made) < len(items):
+    members = dict(items)
+    if len(members) < len(items):
         # With a duplicate key, a reviewer could read one value, and the program the other.
         raise PlanEdited("The plan file was edited", detail="It has a duplicate key.", fix=_NEW_PLAN)
-    return made
+    return members
 
 
 def _refused(_word: str) -> Any:

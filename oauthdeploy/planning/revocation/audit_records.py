@@ -46,7 +46,7 @@ def request_records(revocations: Mapping[str, Revocation]) -> tuple[AskedRecord,
 
 
 def server_records(
-    asked: CutOff,
+    request: CutOff,
     plan: Plan,
     live: LiveState,
     down: Mapping[str, OAuthDeployError],
@@ -63,37 +63,37 @@ def server_records(
     objects = live.objects
     outcomes = {item.change.address: item for item in (report.outcomes if report else ())}
     records = []
-    for address in sorted({*asked.addresses, *_gap_addresses(asked)}):
-        role = asked.desired.servers[address.server].role.value
-        there = objects.get(address)
+    for address in sorted({*request.addresses, *_gap_addresses(request)}):
+        role = request.desired.servers[address.server].role.value
+        live_object = objects.get(address)
         outcome = outcomes.get(address)
-        mine = [item for item in seen if item.address == str(address)]
-        ending = _ending(address, asked, plan, live, down, report, mine, there, outcome)
+        findings = [item for item in seen if item.address == str(address)]
+        ending = _ending(address, request, plan, live, down, report, findings, live_object, outcome)
         records.append(
             ServerRecord(
                 server=address.server,
                 revocation=address.name,
                 role=role,
                 state=ending.state,
-                found=None if there is None else _found_record(there),
+                found=None if live_object is None else _found_record(live_object),
                 done=tuple(_steps_done(outcome)),
                 seconds=round(effective[address], 3) if address in effective else None,
                 verified=ending.verified,
-                proved=tuple(item.detail for item in mine if item.rule == PROVED),
+                proved=tuple(item.detail for item in findings if item.rule == PROVED),
                 problems=tuple(_problem_record(item) for item in ending.problems),
             )
         )
-    return tuple(_without_unproved(records, asked, facts))
+    return tuple(_without_unproved(records, request, facts))
 
 
 def _without_unproved(
-    records: Sequence[ServerRecord], asked: CutOff, facts: Mapping[str, DriverFacts]
+    records: Sequence[ServerRecord], request: CutOff, facts: Mapping[str, DriverFacts]
 ) -> Iterator[ServerRecord]:
     """The records, with `verified` if the server's own answer, a token, or its authorization server proves the cut-off.
 
     A resource server that introspects every token refuses those that its authorization server has revoked.
     """
-    servers = asked.desired.servers
+    servers = request.desired.servers
 
     def proof(name: str) -> Support:
         unknown = Support(Answer.UNTESTED, "its driver does not say that it does")
@@ -102,16 +102,16 @@ def _without_unproved(
     def introspects(name: str) -> bool:
         return not supports(table_for(facts[servers[name].driver], servers[name].role), Capability.TRUST_JWT)
 
-    ended = {
+    ending = {
         (record.server, record.revocation)
         for record in records
         if record.state == "client-not-there"
-        or (record.verified and _ends_tokens(asked, record) and proof(record.server).answer is Answer.YES)
+        or (record.verified and _ends_tokens(request, record) and proof(record.server).answer is Answer.YES)
     }
     for record in records:
         support = proof(record.server)
         asks = (servers[record.server].authorization_server or "", record.revocation)
-        elsewhere = asks in ended and introspects(record.server)
+        elsewhere = asks in ending and introspects(record.server)
         if not record.verified or record.proved or elsewhere or support.answer is Answer.YES:
             yield record
             continue
@@ -119,8 +119,8 @@ def _without_unproved(
         yield record.model_copy(update={"verified": False, "problems": (*record.problems, problem)})
 
 
-def _ends_tokens(asked: CutOff, record: ServerRecord) -> bool:
-    wanted = asked.desired.objects.get(Address(Kind.REVOCATION, record.revocation, record.server))
+def _ends_tokens(request: CutOff, record: ServerRecord) -> bool:
+    wanted = request.desired.objects.get(Address(Kind.REVOCATION, record.revocation, record.server))
     return isinstance(wanted, Revocation) and wanted.tokens is not None
 
 
@@ -128,7 +128,7 @@ def lifted_records(
     report: ApplyReport, desired: DesiredState
 ) -> tuple[tuple[AskedRecord, ...], tuple[ServerRecord, ...]]:
     """The records of the cut-offs that the changes of an apply undid."""
-    asked: dict[tuple[str, str], AskedRecord] = {}
+    requests: dict[tuple[str, str], AskedRecord] = {}
     servers: list[ServerRecord] = []
     for outcome in report.outcomes:
         change = outcome.change
@@ -136,7 +136,7 @@ def lifted_records(
             continue
         client, server = change.address.name, desired.servers[change.address.server]
         sides = tuple(side.value for side in (Side.AUTHORIZATION, Side.RESOURCE))
-        asked[change.undoes, client] = AskedRecord(id=change.undoes, client=client, tokens=False, block=sides)
+        requests[change.undoes, client] = AskedRecord(id=change.undoes, client=client, tokens=False, block=sides)
         identity = change.live.identity if change.live is not None else outcome.identity
         servers.append(
             ServerRecord(
@@ -148,17 +148,17 @@ def lifted_records(
                 verified=report.verified,
             )
         )
-    return tuple(asked.values()), tuple(servers)
+    return tuple(requests.values()), tuple(servers)
 
 
-def failed_records(asked: CutOff, error: OAuthDeployError) -> tuple[ServerRecord, ...]:
+def failed_records(request: CutOff, error: OAuthDeployError) -> tuple[ServerRecord, ...]:
     """The records if one error prevented everything."""
     problem = ProblemRecord(rule=error.rule, summary=error.summary, detail=error.detail, fix=error.fix)
     return tuple(
         ServerRecord(
             server=address.server,
             revocation=address.name,
-            role=asked.desired.servers[address.server].role.value,
+            role=request.desired.servers[address.server].role.value,
             state="failed",
             found=None,
             done=(),
@@ -167,7 +167,7 @@ def failed_records(asked: CutOff, error: OAuthDeployError) -> tuple[ServerRecord
             proved=(),
             problems=(problem,),
         )
-        for address in sorted(asked.addresses)
+        for address in sorted(request.addresses)
     )
 
 
@@ -186,20 +186,20 @@ def result_of(servers: Sequence[ServerRecord]) -> Literal["done", "partial", "fa
 
 def _ending(
     address: Address,
-    asked: CutOff,
+    request: CutOff,
     plan: Plan,
     live: LiveState,
     down: Mapping[str, OAuthDeployError],
     report: ApplyReport | None,
     proofs: Sequence[Diagnostic],
-    there: LiveObject | None,
+    live_object: LiveObject | None,
     outcome: Outcome | None,
 ) -> _Ending:
     """How a revocation ended on one server: the first thing that prevented it, or what reading it again showed."""
-    gaps = [item for item in asked.gaps if item.address == str(address)]
+    gaps = [item for item in request.gaps if item.address == str(address)]
     if address.server in down:
         return _Ending("unreachable", [down[address.server]])
-    if address not in asked.addresses:
+    if address not in request.addresses:
         return _Ending("not-offered", gaps)
     if (obstacles := _obstacles(address, plan, live, outcome)) is not None:
         return _Ending("failed", [*obstacles, *gaps])
@@ -212,7 +212,7 @@ def _ending(
     if outcome is not None:
         verified = report is not None and report.verified and not problems
         return _Ending("cut-off", [*problems, *gaps], verified)
-    if there is None or not is_there(there):
+    if live_object is None or not is_there(live_object):
         return _Ending("client-not-there", [*problems, *gaps])
     return _Ending("nothing-to-do", [*problems, *gaps], verified=not problems)
 
@@ -230,8 +230,8 @@ def _obstacles(
     return None
 
 
-def _gap_addresses(asked: CutOff) -> Iterator[Address]:
-    for item in asked.gaps:
+def _gap_addresses(request: CutOff) -> Iterator[Address]:
+    for item in request.gaps:
         yield Address.parse(item.address)
 
 

@@ -97,7 +97,7 @@ def _asking(
         for address, value in desired.objects.items()
         if isinstance(value, Client) and address.name in clients
     }
-    asked = DesiredState(
+    request = DesiredState(
         name=desired.name,
         servers=MappingProxyType(servers),
         objects=MappingProxyType({**who, **objects}),
@@ -107,7 +107,7 @@ def _asking(
         identities=MappingProxyType({a: identity for a, identity in desired.identities.items() if a.name in clients}),
         whole=False,
     )
-    return CutOff(asked, gaps)
+    return CutOff(request, gaps)
 
 
 def declared_cut_offs(desired: DesiredState) -> CutOff:
@@ -118,8 +118,8 @@ def declared_cut_offs(desired: DesiredState) -> CutOff:
 
 def asked_in(plan: Plan, desired: DesiredState) -> CutOff:
     """The revocations in a plan of a manifest, as a desired state of their own."""
-    made = {change.address: change.desired for change in plan.changes if isinstance(change.desired, Revocation)}
-    return CutOff(replace(desired, objects=MappingProxyType(made)), Diagnostics())
+    kept = {change.address: change.desired for change in plan.changes if isinstance(change.desired, Revocation)}
+    return CutOff(replace(desired, objects=MappingProxyType(kept)), Diagnostics())
 
 
 def _known(desired: DesiredState) -> Mapping[str, Identity]:
@@ -129,40 +129,40 @@ def _known(desired: DesiredState) -> Mapping[str, Identity]:
     return known | {key: Identity(value.name, value.version) for key, value in wanted.items()}
 
 
-def on_servers(asked: CutOff, servers: Collection[str]) -> CutOff:
+def on_servers(request: CutOff, servers: Collection[str]) -> CutOff:
     """The request limited to some servers."""
-    chosen = {address: value for address, value in asked.desired.objects.items() if address.server in servers}
-    gaps = [item for item in asked.gaps if Address.parse(item.address).server in servers]
-    return CutOff(replace(asked.desired, objects=MappingProxyType(chosen)), Diagnostics.of(gaps))
+    chosen = {address: value for address, value in request.desired.objects.items() if address.server in servers}
+    gaps = [item for item in request.gaps if Address.parse(item.address).server in servers]
+    return CutOff(replace(request.desired, objects=MappingProxyType(chosen)), Diagnostics.of(gaps))
 
 
-def cut_off_changes(asked: CutOff) -> tuple[Change, ...]:
+def cut_off_changes(request: CutOff) -> tuple[Change, ...]:
     """Everything requested, as changes, whether already in place or not."""
     return tuple(
-        Change(address, Action.REVOKE, Reason.CUT_OFF, Stage.CUT_OFF_RESOURCE, asked.desired.objects[address])
-        for address in sorted(asked.addresses)
+        Change(address, Action.REVOKE, Reason.CUT_OFF, Stage.CUT_OFF_RESOURCE, request.desired.objects[address])
+        for address in sorted(request.addresses)
     )
 
 
-def cut_off_plan(plan: Plan, asked: CutOff, down: Mapping[str, OAuthDeployError]) -> Plan:
+def cut_off_plan(plan: Plan, request: CutOff, down: Mapping[str, OAuthDeployError]) -> Plan:
     """The plan with only the cut-offs, the findings about them, and the servers that are `down`."""
-    mine = {str(address) for address in asked.addresses}
-    found = [item for item in plan.diagnostics if item.address in mine]
-    found += _doubts(plan, asked)
+    addresses = {str(address) for address in request.addresses}
+    found = [item for item in plan.diagnostics if item.address in addresses]
+    found += _doubts(plan, request)
     found += [_server_left_out(name, error) for name, error in sorted(down.items())]
-    stops = [item for item in plan.stops if item.address in mine]
+    stops = [item for item in plan.stops if item.address in addresses]
     return replace(
-        restrict_to(plan, asked.addresses),
-        diagnostics=(Diagnostics.of(found) + asked.gaps).sorted(),
+        restrict_to(plan, request.addresses),
+        diagnostics=(Diagnostics.of(found) + request.gaps).sorted(),
         stops=Diagnostics.of(stops).sorted(),
     )
 
 
-def _doubts(plan: Plan, asked: CutOff) -> Iterator[Diagnostic]:
+def _doubts(plan: Plan, request: CutOff) -> Iterator[Diagnostic]:
     """Findings that cast doubt on the effect of a block on a server, at the address of the cut-off there."""
     doubted = {item.address: item for item in plan.diagnostics if item.rule in DOUBTS}
-    for address in sorted(asked.addresses):
-        wanted = asked.desired.objects[address]
+    for address in sorted(request.addresses):
+        wanted = request.desired.objects[address]
         if isinstance(wanted, Revocation) and wanted.block:
             found = doubted.get(str(Address(Kind.CLIENT, wanted.client, address.server)))
             if found is not None:
@@ -232,17 +232,17 @@ def _without_fields(revocation: Revocation, gone: set[str], **changed: object) -
 
 def _missing_capabilities(revocation: Revocation, table: Capabilities) -> Iterator[tuple[Capability, str]]:
     """What a revocation needs and the driver does not support, each with the reason."""
-    asked = []
+    needed = []
     if revocation.block:
-        asked.append(Capability.BLOCK_CLIENT)
+        needed.append(Capability.BLOCK_CLIENT)
     if revocation.tokens is not None:
         if not supports(table, Capability.TOKENS_REFUSE):
             by_time = isinstance(revocation.tokens, IssuedBefore)
-            asked.append(Capability.TOKENS_BY_TIME if by_time else Capability.TOKENS_DELETE)
-        asked += [Capability.TOKENS_BY_OWNER] if revocation.owner is not None else []
-        asked += [Capability.TOKENS_BY_SCOPE] if revocation.scope is not None else []
-        asked += [Capability.TOKENS_BY_HANDLE] if revocation.handles is not None else []
-    for capability in asked:
+            needed.append(Capability.TOKENS_BY_TIME if by_time else Capability.TOKENS_DELETE)
+        needed += [Capability.TOKENS_BY_OWNER] if revocation.owner is not None else []
+        needed += [Capability.TOKENS_BY_SCOPE] if revocation.scope is not None else []
+        needed += [Capability.TOKENS_BY_HANDLE] if revocation.handles is not None else []
+    for capability in needed:
         support = supports(table, capability)
         if not support:
             yield capability, support.note

@@ -52,9 +52,9 @@ def listed_tokens(
     """The selected tokens, the newest first; `tokens` are by server, `live` has the clients, `named` those of the manifest."""
     known = frozenset(named)
     names = {
-        (address.server, there.identity): address.name
-        for address, there in live.objects.items()
-        if address.kind is Kind.CLIENT and there.identity
+        (address.server, item.identity): address.name
+        for address, item in live.objects.items()
+        if address.kind is Kind.CLIENT and item.identity
     }
     found = []
     for server, some in tokens.items():

@@ -136,11 +136,11 @@ def _identities(steps: Sequence[Step], base: DesiredState) -> dict[Address, Iden
         if step.address.kind not in (Kind.CLIENT, Kind.ASSOCIATION) or step.former is not None:
             continue
         client = Address(Kind.CLIENT, step.address.client, step.address.server)
-        said = known.get(client, Identity())
+        identity = known.get(client, Identity())
         for image in (step.before, step.wanted, step.left):
             if isinstance(image, Client) and image.name is not None:
-                said = Identity(image.name, image.version)
-        known[client] = replace(said, id=step.identity or said.id)
+                identity = Identity(image.name, image.version)
+        known[client] = replace(identity, id=step.identity or identity.id)
     return known
 
 
@@ -368,15 +368,15 @@ def _newly_granted(address: Address, made: Sequence[Step], live: LiveState, name
     state = live.servers.get(address.server)
     if state is None or address.kind not in (Kind.SCOPE, Kind.CLIENT):
         return ""
-    ours = {_current_address(step.address, names) for step in made if step.address.kind is Kind.ASSOCIATION}
-    ours |= {
+    created = {_current_address(step.address, names) for step in made if step.address.kind is Kind.ASSOCIATION}
+    created |= {
         Address.association(_current_address(step.address, names).name, scope, step.address.server)
         for step in made
         if step.address.kind is Kind.CLIENT
         for scope in step.taken
     }
     for other in state.objects:
-        if other.kind is Kind.ASSOCIATION and other not in ours:
+        if other.kind is Kind.ASSOCIATION and other not in created:
             end = other.scope if address.kind is Kind.SCOPE else other.client
             if end == address.name:
                 return f"{other} was added since."

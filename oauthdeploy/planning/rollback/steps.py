@@ -73,11 +73,11 @@ def steps_of(records: Iterable[Record]) -> tuple[Step, ...]:
             if record["type"] == "intent":
                 waiting[key] = _step(record)
             elif key in waiting:
-                ended = _with_end(waiting[key], record)
-                if ended is None:
+                step = _with_end(waiting[key], record)
+                if step is None:
                     del waiting[key]
                 else:
-                    waiting[key] = ended
+                    waiting[key] = step
         except (AddressError, ValueError) as error:
             raise JournalFailed(
                 "The journal could not be read",
@@ -213,12 +213,12 @@ def _options_back(old: Mapping[str, Any], changed: Iterable[Record]) -> tuple[di
         if secrets := list(_secrets_in(before, path)):
             sealed += secrets
             continue
-        made = any(_secrets_in(after, path))
-        if top is None or (made and not _is_secret(after)):
+        has_secret = any(_secrets_in(after, path))
+        if top is None or (has_secret and not _is_secret(after)):
             unknown.append(path)
         if top is not None:
             place, rest = f"{OPTIONS}\0{driver}\0{top}", key[len(top) + 1 :]
-            if made:
+            if has_secret:
                 hidden.append((place, rest, Secret(str(before or ""), "journal") if _is_secret(after) else None))
             if path not in unknown:
                 back[place] = _without_secrets(inside[top])

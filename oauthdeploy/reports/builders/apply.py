@@ -40,8 +40,8 @@ def apply_report(
 ) -> Report:
     """The result of an apply with its plan. `partial` and `nothing` are those of `plan_report`."""
     planned = plan_report(report.plan, manifest, partial=partial, allowed={*allowed, *report.allowed}, nothing=nothing)
-    made = [_item(outcome, planned_item) for outcome, planned_item in _with_items(report, planned)]
-    columns = columns_of(planned.servers, made)
+    items = [_item(outcome, planned_item) for outcome, planned_item in _with_items(report, planned)]
+    columns = columns_of(planned.servers, items)
     whole = report.outcomes or report.in_place
     return replace(
         planned,
@@ -52,7 +52,7 @@ def apply_report(
         subject=report,
         columns=columns,
         counts=tuple(_counts(report)),
-        rows=rows_of(made, columns),
+        rows=rows_of(items, columns),
         second_look=report.verification,
         facts=tuple(_facts(report)),
         delivered={visible(address): visible(place) for address, place in sorted(report.delivered.items())},

@@ -51,9 +51,9 @@ def comparison_report(
     manifest = manifest or ManifestView()
     names = {"left": visible(left), "right": visible(right)}
     ordered = [item for kind in DriftClass for item in items if item.kind is kind]
-    made = [_item(item, _state(item.kind, names), manifest) for item in ordered]
+    rendered = [_item(item, _state(item.kind, names), manifest) for item in ordered]
     known = tuple(replace(server, writes=None) for server in in_order(servers))
-    columns = columns_of(known, made)
+    columns = columns_of(known, rendered)
     counts = tuple(replace(count, state=_state(DriftClass(count.state.word), names)) for count in counts_of(items))
     seen = " in what could be read" if unread else ""
     clean, left_out = f"No difference between {names['left']} and {names['right']}{seen}.", _left_out(omissions, beyond)
@@ -74,7 +74,7 @@ def comparison_report(
         servers=known,
         columns=columns,
         counts=counts,
-        rows=rows_of(made, columns, key=lambda item: (item.state, item.address.without_server)),
+        rows=rows_of(rendered, columns, key=lambda item: (item.state, item.address.without_server)),
         findings=Diagnostics.of([*(diagnostics or ()), *not_compared(omissions)]),
         omissions=tuple(omissions),
         beyond=beyond,

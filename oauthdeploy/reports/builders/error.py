@@ -16,14 +16,14 @@ def error_report(error: OAuthDeployError, run: Run, files: tuple[str, ...] = (),
     """The error as a report of `run`; `base` is an earlier report of the command, such as the plan of an apply."""
     known = base or Report(run, visible(listed(list(files))) or "?", Verdict.FAILED, "", files=files)
     found = Diagnostics.of(findings_of(error))
-    told = {(item.rule, item.address) for item in known.findings}
+    reported = {(item.rule, item.address) for item in known.findings}
     return replace(
         known,
         run=run,
         verdict=Verdict.FAILED,
         headline=f"{visible(error.summary)}. Nothing else was done.",
         subject=None,
-        findings=known.findings + Diagnostics.of(item for item in found if (item.rule, item.address) not in told),
+        findings=known.findings + Diagnostics.of(item for item in found if (item.rule, item.address) not in reported),
     )
 
 

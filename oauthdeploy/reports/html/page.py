@@ -34,12 +34,14 @@ _HEADS: Final = {Run.DRIFT: ("Live", "Manifest"), Run.COMPARE: ("First side", "S
 
 def render_html(report: Report, limit: int = LIMIT) -> str:
     """The page, with at most `limit` characters for objects; it says what is left out."""
-    ended = any(item.end is not None for item in report.items)
-    style, script = _style() + _columns(report, ended=ended), _script()
+    with_outcomes = any(item.end is not None for item in report.items)
+    style, script = _style() + _columns(report, with_outcomes=with_outcomes), _script()
     picture = picture_of(report)
     heads = _HEADS.get(report.run, ("Before", "After"))
-    rows = fitted_rows(report, _environment().get_template("rows.html").module, heads, ended=ended, limit=limit)
-    made: str = (
+    rows = fitted_rows(
+        report, _environment().get_template("rows.html").module, heads, with_outcomes=with_outcomes, limit=limit
+    )
+    markup: str = (
         _environment()
         .get_template("page.html")
         .render(
@@ -53,13 +55,13 @@ def render_html(report: Report, limit: int = LIMIT) -> str:
             rows=rows,
             left_out=_left_out(rows),
             findings=sorted(report.all_findings, key=lambda item: item.severity.rank),
-            ended=ended,
+            with_outcomes=with_outcomes,
             kinds=tuple(dict.fromkeys(item.address.kind.value for item in report.items)),
             version=__version__,
         )
     )
     # The style sheet can start a line with `::before`, but a server's text cannot.
-    return disarmed(f"{made}\n", colon=":", hash_sign="&#35;")
+    return disarmed(f"{markup}\n", colon=":", hash_sign="&#35;")
 
 
 def _left_out(rows: Rows) -> str:
@@ -92,14 +94,14 @@ def _script() -> str:
     return (files(_PACKAGE) / "templates" / "page.js").read_text(encoding="utf-8")
 
 
-def _columns(report: Report, *, ended: bool) -> str:
+def _columns(report: Report, *, with_outcomes: bool) -> str:
     """The widths of the table's columns, which depend on the number of sides, and the names of the sides for phones."""
     sides = f"repeat({len(report.columns)},minmax(60px,90px)) " if report.columns else ""
     labels = "".join(
         f'#objects>tbody>tr>:nth-child({place})::before{{content:"{_css_text(name)} "}}'
         for place, name in enumerate(report.columns, start=1)
     )
-    widths = f"#objects{{--columns:{sides}minmax(0,1fr) 190px {'110px ' if ended else ''}190px}}"
+    widths = f"#objects{{--columns:{sides}minmax(0,1fr) 190px {'110px ' if with_outcomes else ''}190px}}"
     return f"{widths}@media (max-width:760px){{{labels}}}"
 
 

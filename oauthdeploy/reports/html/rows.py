@@ -29,12 +29,14 @@ class Rows:
     brief: int = 0
 
 
-def fitted_rows(report: Report, macros: Any, heads: tuple[str, str], *, ended: bool, limit: int = LIMIT) -> Rows:
+def fitted_rows(
+    report: Report, macros: Any, heads: tuple[str, str], *, with_outcomes: bool, limit: int = LIMIT
+) -> Rows:
     """As many rows as fit, with details while there is room. `macros` are those of `rows.html`."""
     frames: list[tuple[Markup, Markup]] = []
     left = limit
     for row in report.rows:
-        frame = macros.opening(row, report.columns), macros.closing(row, ended)
+        frame = macros.opening(row, report.columns), macros.closing(row, with_outcomes)
         left -= len(frame[0]) + len(frame[1]) + len(_CUT)
         if left < 0:
             break
@@ -52,9 +54,9 @@ def _details(rows: Sequence[Row], macros: Any, heads: tuple[str, str], room: int
     """The details of as many rows as fit, by position: those with the highest risk first, otherwise in order."""
     found: dict[int, Markup] = {}
     for place in sorted(range(len(rows)), key=lambda place: -rows[place].risk.value):
-        made = macros.detail(rows[place], heads)
-        room -= len(made) - len(_CUT)
+        detail = macros.detail(rows[place], heads)
+        room -= len(detail) - len(_CUT)
         if room < 0:
             break
-        found[place] = made
+        found[place] = detail
     return found

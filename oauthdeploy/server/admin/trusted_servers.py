@@ -99,8 +99,8 @@ class _Family(Generic[Row]):
         self.check(values)
         name = cast("str", values[self.key.attribute])
         with self.state.store.write() as session:
-            taken = session.get(ExternalServer, name) or session.get(RemoteServer, name)
-            if taken is not None or name == LOCAL:
+            existing = session.get(ExternalServer, name) or session.get(RemoteServer, name)
+            if existing is not None or name == LOCAL:
                 raise conflict(f"The alias {shown(name)} is taken.")
             row = self.model(**self.sealed(values))
             session.add(row)

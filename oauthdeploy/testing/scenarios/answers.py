@@ -101,11 +101,11 @@ def odd_value(bench: Bench) -> None:
     managed = _described(_MARK, "https://shop.example.com/cb")
     bench.settle("a description", managed)
 
-    begun = len(bench.proxy.seen())
+    first = len(bench.proxy.seen())
 
     def odd(_seen: Seen, body: Any) -> Any:
         """Until something is written."""
-        if any(seen.writes for seen in bench.proxy.seen(begun)):
+        if any(seen.writes for seen in bench.proxy.seen(first)):
             return body
         return _everywhere(body, lambda one: {**one, "description": _ODD} if one.get("description") == _MARK else one)
 
@@ -170,10 +170,10 @@ def lossy_write(bench: Bench) -> None:
     """A write that also changes something else is an error of that change"""
     bench.settle("a description", _described(_MARK, "https://shop.example.com/cb"))
     planned = bench.plan(_described(None, "https://shop.example.com/other"))
-    begun = len(bench.proxy.seen())
+    first = len(bench.proxy.seen())
 
     def lossy(_seen: Seen, body: Any) -> Any:
-        if not any(seen.writes for seen in bench.proxy.seen(begun)):
+        if not any(seen.writes for seen in bench.proxy.seen(first)):
             return body
         return _everywhere(body, lambda one: {k: v for k, v in one.items() if (k, v) != ("description", _MARK)})
 

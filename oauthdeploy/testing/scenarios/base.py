@@ -99,16 +99,16 @@ def credentials(bench: Bench, key: str, planned: Planned) -> tuple[str, str]:
 
 def token(bench: Bench, key: str, planned: Planned, *, scope: str = "", owner: str = "") -> str:
     """A token of a `confidential` client. Raises NoHook."""
-    made = bench.site.token(*credentials(bench, key, planned), scope=scope, owner=owner)
-    if made is None:
+    issued = bench.site.token(*credentials(bench, key, planned), scope=scope, owner=owner)
+    if issued is None:
         raise NoHook("token")
-    bench.ears.learn("a token", made)
-    return made
+    bench.ears.learn("a token", issued)
+    return issued
 
 
-def active(bench: Bench, made: str) -> bool:
+def active(bench: Bench, bearer: str) -> bool:
     """Whether a token still works. Raises NoHook."""
-    found = bench.site.is_active(made)
+    found = bench.site.is_active(bearer)
     if found is None:
         raise NoHook("is_active")
     return found

@@ -176,7 +176,7 @@ def planning_driver(bench: Bench) -> None:
     """A driver opened for planning can't write: its attempts are stopped before they are sent"""
     parts = estate(bench)
     planned = bench.plan(parts)
-    begun = len(bench.proxy.seen())
+    first = len(bench.proxy.seen())
     with bench.drivers(planned.manifest, read_only=True) as drivers:
         driver = drivers[bench.site.server]
         driver.check()
@@ -189,5 +189,5 @@ def planning_driver(bench: Bench) -> None:
             raise Breach(f"the refusal to write is told as {type(error).__name__}") from None
         else:
             raise Breach("a driver that was opened for planning says that it wrote")
-    if wrote := [str(seen) for seen in bench.proxy.seen(begun) if seen.writes]:
+    if wrote := [str(seen) for seen in bench.proxy.seen(first) if seen.writes]:
         raise Breach(f"a driver that was opened for planning sent {wrote[0]}")

@@ -50,11 +50,11 @@ def absent_by_any_name(bench: Bench) -> None:
     """A client is deleted by its key, with the name and version that it has on the server, and by the server's own id"""
     natural = {"name": "Web Shop"} if can(bench, "clients.name") else {}
     natural |= {"version": "1"} if can(bench, "clients.version") else {}
-    there = {"clients": {"web-shop": public(**natural), "mobile": public()}}
-    bench.settle("two clients", there)
+    parts = {"clients": {"web-shop": public(**natural), "mobile": public()}}
+    bench.settle("two clients", parts)
     absent = {"clients": {"web-shop": {**natural, "state": "absent"}, "mobile": public()}}
     bench.step("one goes by its key", absent, {"client/web-shop": "delete"})
-    identity = bench.live(bench.settle("it is back", there), "client/web-shop").identity
+    identity = bench.live(bench.settle("it is back", parts), "client/web-shop").identity
     absent = {"clients": {identity: {"state": "absent"}, "mobile": public()}}
     bench.step("it goes by its id", absent, {f"client/{identity}": "delete"})
 

@@ -142,9 +142,9 @@ def _write_through(bench: Bench, *faults: Fault, lasting: bool = True) -> None:
         raise NoHook("scopes or clients")
     wholes = []
     for title, state in zip(("one state", "another", "the first again"), (*states, states[0]), strict=True):
-        begun = len(bench.proxy.seen())
+        first = len(bench.proxy.seen())
         wholes.append(_population(bench.settle(title, state)))
-        writes = sum(seen.writes for seen in bench.proxy.seen(begun))
+        writes = sum(seen.writes for seen in bench.proxy.seen(first))
     goal = 1
     for fault in faults:
         for place in _places(writes, 3):
@@ -251,12 +251,12 @@ def _vanish(bench: Bench, before: Parts, absent: Parts, after: Parts) -> None:
         read_live(drivers, wanted)
         bench.settle("somebody takes it away", absent)
         try:
-            (made,) = driver.apply([change])
+            (applied,) = driver.apply([change])
         except ServerError:
-            made = None
+            applied = None
         except Exception as error:  # noqa: BLE001 - whatever a driver of others may raise is the finding
             raise Breach(f"a vanished object is told as {type(error).__name__}") from None
-    if made is not None and made.value is not None:
+    if applied is not None and applied.value is not None:
         bench.rest(after)
     bench.settle("one more apply", after)
 

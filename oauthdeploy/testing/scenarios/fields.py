@@ -162,7 +162,7 @@ def _is_measured(kind: Kind, path: str) -> bool:
 def _limit(bench: Bench, kind: Kind, path: str) -> Limit:
     """The limit that the driver declares. Raises NotDeclared where it declares none."""
     facts, role = bench.info.facts, bench.site.role
-    found = facts.held(role, kind, path).limit if path else facts.names.get(kind)
+    found = facts.held_field(role, kind, path).limit if path else facts.names.get(kind)
     if found is None or (found.max_length is None and found.maximum is None):
         raise NotDeclared(f"no limit of {field_name(kind, path)}" if path else f"no limit of {kind}s' names")
     return found
@@ -220,7 +220,7 @@ def _refused(bench: Bench, kept: Parts, parts: Parts) -> bool:
 
 
 def _register() -> None:
-    proved = {told.proves for told in SCENARIOS.values()}
+    proved = {entry.proves for entry in SCENARIOS.values()}
     for kind, able in _KIND.items():
         for path in fields_of(kind):
             name = field_name(kind, path)

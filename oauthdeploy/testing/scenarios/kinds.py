@@ -186,8 +186,8 @@ def external_scope(bench: Bench) -> None:
             "clients": {"web-shop": public()},
             "associations": [{"client": "web-shop", "scopes": ["orders.read"]}],
         }
-        made = {"client/web-shop": "create", "association/web-shop:orders.read": "create"}
-        bench.step("a client of ours may ask for it", parts, made)
+        actions = {"client/web-shop": "create", "association/web-shop:orders.read": "create"}
+        bench.step("a client of ours may ask for it", parts, actions)
 
 
 @scenario("scopes/prune", Can.SCOPES)

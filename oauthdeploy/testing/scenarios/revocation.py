@@ -101,11 +101,11 @@ def _cut(bench: Bench, parts: Parts, **what: Any) -> Planned:
 
 
 def _require_tokens(bench: Bench, alive: dict[str, str], dead: dict[str, str]) -> None:
-    for words, made in dead.items():
-        if active(bench, made):
+    for words, token_value in dead.items():
+        if active(bench, token_value):
             raise Breach(f"{words} still works")
-    for words, made in alive.items():
-        if not active(bench, made):
+    for words, token_value in alive.items():
+        if not active(bench, token_value):
             raise Breach(f"{words} works no longer")
 
 
@@ -136,10 +136,10 @@ def _handles(bench: Bench, planned: Planned) -> frozenset[str]:
 def tokens_delete(bench: Bench) -> None:
     """All tokens of a client are deleted; those of another client stay valid; new ones are issued"""
     parts, planned = _with_tokens(bench)
-    mine, other = token(bench, _BATCH, planned), token(bench, "other", planned)
-    _require_tokens(bench, {"a fresh token": mine, "another fresh token": other}, {})
+    selected, other = token(bench, _BATCH, planned), token(bench, "other", planned)
+    _require_tokens(bench, {"a fresh token": selected, "another fresh token": other}, {})
     _cut(bench, parts, tokens="all")
-    _require_tokens(bench, {"the token of another client": other}, {"a token of the client that was cut off": mine})
+    _require_tokens(bench, {"the token of another client": other}, {"a token of the client that was cut off": selected})
 
 
 @scenario("tokens/by time", Can.CLIENTS, Can.TOKENS_DELETE, proves=Can.TOKENS_BY_TIME)
@@ -268,12 +268,12 @@ def marks(bench: Bench) -> None:
         driver = drivers[bench.site.server]
         driver.check()
         driver.read(Wanted(other.desired.objects, frozenset({address.kind}), owner="another"))
-        made = driver.mark(address, theirs, "another")
-    bench.ears.said.append(("repr of a mark", repr(made)))
-    taken = bench.live(bench.plan(parts, name="another"), "client/web-shop")
-    if taken.ownership is not Ownership.OURS:
-        raise Breach(f"a mark was written, and to its manifest the client is {taken.ownership.value}")
-    if taken.value != theirs.value:
+        applied = driver.mark(address, theirs, "another")
+    bench.ears.said.append(("repr of a mark", repr(applied)))
+    marked = bench.live(bench.plan(parts, name="another"), "client/web-shop")
+    if marked.ownership is not Ownership.OURS:
+        raise Breach(f"a mark was written, and to its manifest the client is {marked.ownership.value}")
+    if marked.value != theirs.value:
         raise Breach("the mark changed the object")
     bench.step("the owner prunes it", pruning, None, name="another")
 

@@ -14,7 +14,7 @@ from oauthdeploy.model.objects import MODEL_OF
 from oauthdeploy.model.servers import Role
 from oauthdeploy.planning.normalize import flatten
 
-CLIENT_NAME = FACTS.held(Role.BOTH, Kind.CLIENT, "name").limit or Limit()
+CLIENT_NAME = FACTS.held_field(Role.BOTH, Kind.CLIENT, "name").limit or Limit()
 
 
 @pytest.mark.parametrize("name", ["orders.read", "orders:read", "a/b", "~", "!", "a" * 100, "...", "a&b", "<x>"])

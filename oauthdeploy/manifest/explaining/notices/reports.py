@@ -77,7 +77,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         (f"planned-{word}", "info", title, f"{reason} A change of medium or high risk is a warning.", "Review it.")
         for word, (title, reason) in _PLANNED.items()
     ),
-    *((f"drift-{word}", *said) for word, said in _FOUND.items()),
+    *((f"drift-{word}", *texts) for word, texts in _FOUND.items()),
     *(
         (f"difference-{word}", severity, *_COMPARED.get(word, (title, reason)), "Decide which of the two is right.")
         for word, (severity, title, reason, _) in _FOUND.items()
