@@ -78,13 +78,8 @@ def build_document(tree: dict[str, Any]) -> Built:
         if () in wrong:
             break
         damaged |= {_original(path, positions) for path in wrong}
-        rest = _without(rest, wrong)
-        for path in wrong:
-            if (stand_in := _stand_in(path)) is not None:
-                rest = _set(rest, path, stand_in)
-        for name, places in positions.items():
-            gone = {path[1] for path in wrong if len(path) == 2 and path[0] == name}
-            positions[name] = [place for index, place in enumerate(places) if index not in gone]
+        rest = _repaired(rest, wrong)
+        _drop_positions(positions, wrong)
         try:
             document = Document.model_validate(rest)
         except ValidationError as error:
@@ -93,6 +88,21 @@ def build_document(tree: dict[str, Any]) -> Built:
         else:
             return Built(document, tuple(problems), frozenset(damaged), positions)
     return Built(None, tuple(problems), frozenset(damaged))
+
+
+def _repaired(tree: Any, wrong: set[Path]) -> Any:
+    """The tree without the wrong values, with stand-ins for those that it cannot do without."""
+    rest = _without(tree, wrong)
+    for path in wrong:
+        if (stand_in := _stand_in(path)) is not None:
+            rest = _set(rest, path, stand_in)
+    return rest
+
+
+def _drop_positions(positions: dict[str, list[int]], wrong: set[Path]) -> None:
+    for name, places in positions.items():
+        gone = {path[1] for path in wrong if len(path) == 2 and path[0] == name}
+        positions[name] = [place for index, place in enumerate(places) if index not in gone]
 
 
 def _beginning(tree: dict[str, Any], count: int) -> tuple[Diagnostic, ...]:

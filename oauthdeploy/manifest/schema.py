@@ -139,21 +139,31 @@ def _plain_types(node: Any) -> Any:
         return [_plain_types(inner) for inner in node]
     if not isinstance(node, dict):
         return node
-    made: dict[str, Any] = {}
-    for key, value in node.items():
-        if key in ("properties", "patternProperties"):
-            made[key] = {name: _plain_types(inner) for name, inner in value.items()}
-        else:
-            made[key] = value if key in ("examples", "enum", "default") else _plain_types(value)
-    for word, bound in [(word, made.pop(word)) for word in _BOUNDS if word in made]:
-        for part in made.get("anyOf", [made]):
-            if part.get("type") == "integer":
-                part[_BOUNDS[word]] = bound
-    if not isinstance(made.get("type"), list):
-        return made
-    notes = {key: made[key] for key in _ANNOTATIONS if key in made}
-    rest = {key: value for key, value in made.items() if key not in notes and key != "type"}
-    return {**notes, "anyOf": [{"type": kind, **(rest if kind == "string" else {})} for kind in made["type"]]}
+    return _as_branches(_with_bounds({key: _plain_part(key, value) for key, value in node.items()}))
+
+
+def _plain_part(key: str, value: Any) -> Any:
+    if key in ("properties", "patternProperties"):
+        return {name: _plain_types(inner) for name, inner in value.items()}
+    return value if key in ("examples", "enum", "default") else _plain_types(value)
+
+
+def _with_bounds(schema: dict[str, Any]) -> dict[str, Any]:
+    """Bounds in words of Python moved to the integers that they limit, in words of JSON Schema."""
+    bounds = {_BOUNDS[word]: schema.pop(word) for word in _BOUNDS if word in schema}
+    for part in schema.get("anyOf", [schema]):
+        if part.get("type") == "integer":
+            part.update(bounds)
+    return schema
+
+
+def _as_branches(schema: dict[str, Any]) -> dict[str, Any]:
+    """Several types as one branch each; the other keywords belong to texts."""
+    if not isinstance(schema.get("type"), list):
+        return schema
+    notes: dict[str, Any] = {key: schema[key] for key in _ANNOTATIONS if key in schema}
+    rest = {key: value for key, value in schema.items() if key not in notes and key != "type"}
+    return {**notes, "anyOf": [{"type": kind, **(rest if kind == "string" else {})} for kind in schema["type"]]}
 
 
 def _tidy(schema: dict[str, Any]) -> dict[str, Any]:

@@ -327,6 +327,16 @@ def compare_object(
     quick = not live.incomparable and not live.unparsed and "secret" not in wanted.model_fields_set
     if quick and surely_fulfilled(wanted, live.value, skip):
         return _SAME
+    found = _field_differences(wanted, live, facts, skip)
+    fields = list(found.fields)
+    if isinstance(wanted, Client) and isinstance(live.value, Client):
+        fields += _revision_change(wanted, live, VALUE in found.incomparable)
+    fields += _option_changes(wanted, live, facts.name)
+    return ObjectDifference(tuple(fields), found.incomparable, found.unknown)
+
+
+def _field_differences(wanted: Object, live: LiveObject, facts: DriverFacts, skip: frozenset[str]) -> ObjectDifference:
+    """The differences in the fields of the model."""
     model = type(wanted)
     defaults = facts.defaults.get(KIND_OF[model], {})
     have = flatten(live.value)
@@ -337,21 +347,15 @@ def compare_object(
     for path, value in wanted_fields(wanted).items():
         if path in skip or is_instruction(path):
             continue
-        if (live.incomparable and _covered(path, live.incomparable)) or (path in hidden and is_unreported(have, path)):
+        if _covered(path, live.incomparable) or (path in hidden and is_unreported(have, path)):
             incomparable.append(path)
             continue
         before = _unparsed(live, path) or live_value(model, path, have.get(path), defaults)
         after = _after(model, path, value, defaults)
-        if after is _UNKNOWN:
-            if before is not None:
-                unknown.append(path)
-        elif not same(before, after):
+        if after is not _UNKNOWN and not same(before, after):
             fields.append(FieldChange(path, before, after))
-    if isinstance(wanted, Client) and isinstance(live.value, Client):
-        fields += _revision_change(wanted, live, VALUE in incomparable)
-    fields += _option_changes(wanted, live, facts.name)
-    if not fields and not incomparable and not unknown:
-        return _SAME
+        elif after is _UNKNOWN and before is not None:
+            unknown.append(path)
     return ObjectDifference(tuple(fields), tuple(incomparable), tuple(unknown))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
@@ -45,26 +45,29 @@ class Shape:
 def shape_of(schema: Schema, definitions: Schema) -> Shape:
     """Read a schema; `definitions` are what its references lead to."""
     branches = list(_branches(schema, definitions))
-    is_duration = any(branch.get("pattern") == _DURATION for branch in branches)
-    texts = any(branch.get("type") == "string" and "pattern" in branch for branch in branches)
-    words: list[str] = []
-    for branch in branches:
-        # Beside a text of digits stands the number that an editor takes it for; it is the same value.
-        if texts and branch.get("type") == "integer" and "maximum" not in branch:
-            continue
-        words.append(_words(branch, definitions))
+    types = {branch.get("type") for branch in branches}
     return Shape(
-        words=tuple(dict.fromkeys(word for word in words if word)),
-        values=tuple(dict.fromkeys(value for branch in branches for value in _values(branch, definitions))),
+        words=_unique(_words(branch, definitions) for branch in branches if not _repeats_a_text(branch, branches)),
+        values=_unique(value for branch in branches for value in _values(branch, definitions)),
         objects=tuple(part for branch in branches for part in _objects(branch, definitions)),
         examples=tuple(example for branch in branches for example in branch.get("examples", ())),
         description=next((str(branch["description"]) for branch in branches if "description" in branch), ""),
-        nullable=any(branch.get("type") == "null" for branch in branches),
-        is_list=any(branch.get("type") == "array" for branch in branches),
+        nullable="null" in types,
+        is_list="array" in types,
         is_set=any(branch.get("uniqueItems", False) for branch in branches),
-        is_text=any(branch.get("type") == "number" for branch in branches),
-        is_duration=is_duration,
+        is_text="number" in types,
+        is_duration=any(branch.get("pattern") == _DURATION for branch in branches),
     )
+
+
+def _unique(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, words)))
+
+
+def _repeats_a_text(branch: Schema, branches: Sequence[Schema]) -> bool:
+    """Whether a number is only the form in which editors read a text of digits, which another branch allows."""
+    is_number = branch.get("type") == "integer" and "maximum" not in branch
+    return is_number and any(other.get("type") == "string" and "pattern" in other for other in branches)
 
 
 def _branches(schema: Schema, definitions: Schema) -> Iterator[Schema]:

@@ -129,31 +129,31 @@ def judge(
     may be about could be read.
     """
     entries = baseline.accepted
-    live = [position for position, entry in enumerate(entries) if entry.expires >= today]
+    expired = {position for position, entry in enumerate(entries) if entry.expires < today}
     items: list[DriftItem] = []
     matched: set[int] = set()
     for item in report.items:
-        known = baseline.servers is None or item.address.server in baseline.servers
-        hits = [position for position in range(len(entries)) if known and _is_about(entries[position], item)]
+        hits = _hits(baseline, item)
         matched.update(hits)
-        items += _split(item, [(entries[hit], place(hit)) for hit in hits if hit in live])
-    expired = tuple(position for position in range(len(entries)) if position not in live)
+        items += _split(item, [(entries[hit], place(hit)) for hit in hits if hit not in expired])
+    unused = [position for position in range(len(entries)) if position not in matched] if whole else []
     unreadable = [item for item in report.items if item.kind is DriftClass.UNREADABLE]
-    unused = tuple(
-        position
-        for position in range(len(entries))
-        if position not in matched and whole and not any(_may_be_about(entries[position], item) for item in unreadable)
-    )
-    findings = [
-        *(_expired(entries[position], place(position)) for position in expired if position not in unused),
-        *(_unused(entries[position], place(position)) for position in unused),
-    ]
+    unused = [spot for spot in unused if not any(_may_be_about(entries[spot], item) for item in unreadable)]
+    findings = [_expired(entries[position], place(position)) for position in sorted(expired.difference(unused))]
+    findings += [_unused(entries[position], place(position)) for position in unused]
     return replace(
         report,
         items=in_order(items),
         diagnostics=report.diagnostics + Diagnostics.of(findings),
-        baseline=BaselineUse(len(entries), expired, unused),
+        baseline=BaselineUse(len(entries), tuple(sorted(expired)), tuple(unused)),
     )
+
+
+def _hits(baseline: Baseline, item: DriftItem) -> list[int]:
+    """The positions of the entries that are about an item; none on a server that the baseline does not name."""
+    if baseline.servers is not None and item.address.server not in baseline.servers:
+        return []
+    return [position for position, entry in enumerate(baseline.accepted) if _is_about(entry, item)]
 
 
 def entries_for(

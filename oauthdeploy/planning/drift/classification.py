@@ -159,22 +159,12 @@ def classify(
     # These are reported as items, so their findings would be duplicates.
     reported = (REPORTED_AS_DRIFT if unnamed else frozenset()) | {EXTERNAL_MISSING}
     beside = [
-        *(
-            DriftItem(DriftClass.SIDES_DISAGREE, found.address, found.detail, place=found.place)
-            for found in (
-                *disagreements(desired, live),
-                *(unnamed_disagreements(desired, live, facts) if unnamed else ()),
-            )
-        ),
+        *_disagreements(desired, live, facts, unnamed=unnamed),
         *(_incomparable(address, path, desired) for address, path in plan.incomparable),
-        *(_stray(item) for item in strays),
+        *map(_stray, strays),
         *(_external(found) for found in plan.diagnostics if found.rule == EXTERNAL_MISSING),
     ]
-    items = [
-        *(_item_of(change) for change in plan.changes),
-        *(item for item in beside if selected(item.address)),
-        *_unreadable(live),
-    ]
+    items = [*map(_item_of, plan.changes), *(item for item in beside if selected(item.address)), *_unreadable(live)]
     names = Names(desired, live)
     return DriftReport(
         plan=plan,
@@ -184,6 +174,14 @@ def classify(
         kept=tuple(item for item in kept if not item.weighs or not (unnamed or item.orphaned)),
         requests=MappingProxyType({name: state.requests for name, state in sorted(live.servers.items())}),
     )
+
+
+def _disagreements(
+    desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts], *, unnamed: bool
+) -> Iterator[DriftItem]:
+    found = (*disagreements(desired, live), *(unnamed_disagreements(desired, live, facts) if unnamed else ()))
+    for item in found:
+        yield DriftItem(DriftClass.SIDES_DISAGREE, item.address, item.detail, place=item.place)
 
 
 def _stray(kept: Kept) -> DriftItem:
