@@ -17,6 +17,7 @@ from oauthdeploy.cli.options import (
     duration,
     manifest_options,
     output_options,
+    overwrite_option,
     reach_options,
 )
 from oauthdeploy.cli.output import Output, ReportNotWritten
@@ -40,6 +41,7 @@ LAST = "last"
 @click.argument("planfile", type=click.Path(dir_okay=False, path_type=Path), metavar="[PLANFILE]", required=False)
 @manifest_options
 @reach_options
+@overwrite_option
 @option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Don't ask.")
 @option(
     "--input",
@@ -76,6 +78,7 @@ def apply(
     planfile: Path | None,
     source: Source,
     reach: Reach,
+    overwrite: bool,
     yes: bool,
     asks: bool,
     no_input: bool,
@@ -100,7 +103,7 @@ def apply(
     may_ask = asks and source.can_ask(no_input=no_input)
     question = Question(output, reach, yes=yes or planfile is not None, may_ask=may_ask)
     with event_stream(output) as stream:
-        options = reach.options(lock_timeout=lock_timeout, verify=verify)
+        options = reach.options(lock_timeout=lock_timeout, verify=verify, overwrite=overwrite)
         options = replace(options, on_manifest=question.know)
         report = _run(planfile, resume, source, options, question, stream, output)
         error = not_as_planned(report) if report is not None else None

@@ -35,9 +35,10 @@ def journal(
 
     Names each change that was sent but whose result is unknown. Journals are in .oauthdeploy/journal next to the manifest.
     """
+    from oauthdeploy.core.delivery_bounds import STATE_FOLDER
     from oauthdeploy.planning.run_history import history_document
     from oauthdeploy.reports.journal import render_journal
-    from oauthdeploy.running.journal import JOURNALS, STATE_FOLDER, journals_in, read_run_history
+    from oauthdeploy.running.journal import JOURNALS, journals_in, read_run_history
 
     if sum((file is not None, last, all_)) > 1:
         raise UsageError("FILE, --last and --list cannot be combined", fix="Give only one of them.")

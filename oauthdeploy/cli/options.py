@@ -34,6 +34,7 @@ class Source:
     allow_commands: bool = False
     allow_env: tuple[str, ...] = ()
     allow_files: tuple[str, ...] = ()
+    allow_delivery: tuple[str, ...] = ()
     error: tuple[str, ...] = ()
     warn: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
@@ -67,6 +68,7 @@ class Source:
             allow_commands=self.allow_commands,
             allow_env=self.allow_env or None,
             allow_files=self.allow_files,
+            allow_delivery=self.allow_delivery,
             severities=self._severities(),
         )
 
@@ -174,6 +176,14 @@ _manifest_flags = (
         help="Allow ${file:...} to read from this folder too, in fields that are not secret. Repeatable.",
     ),
     option(
+        "--allow-delivery",
+        env="ALLOW_DELIVERY",
+        multiple=True,
+        type=click.Path(file_okay=False),
+        metavar="DIR",
+        help="Allow secret.deliver_to to write files to this folder too. Repeatable.",
+    ),
+    option(
         "--error", env="ERROR", multiple=True, metavar="RULE", help="Treat a rule's findings as errors. Repeatable."
     ),
     option(
@@ -234,7 +244,7 @@ class Reach:
         """True where a part was selected."""
         return bool(self.server or self.target or self.exclude)
 
-    def options(self, *, lock_timeout: int = 0, verify: bool = True) -> RunOptions:
+    def options(self, *, lock_timeout: int = 0, verify: bool = True, overwrite: bool = False) -> RunOptions:
         """The options for `workflow`."""
         from oauthdeploy.planning.changes import Risk
         from oauthdeploy.workflow import RunOptions
@@ -249,6 +259,7 @@ class Reach:
             fail_on=Risk[self.fail_on.upper()] if self.fail_on else None,
             lock_timeout=lock_timeout,
             verify=verify,
+            overwrite=overwrite,
             state_dir=self.state_dir,
             audit=self.audit,
         )
@@ -371,6 +382,14 @@ reach_options: Decorator = bundle(Reach, "reach", _reach_flags)
 """--server, --target, --exclude, --parallelism, --trace, --max-deletes, --allow, --fail-on, --state-dir, --audit; the command
 gets them as `reach`.
 """
+
+
+overwrite_option = option(
+    "--overwrite",
+    env="OVERWRITE",
+    is_flag=True,
+    help="Let the delivery of a generated secret replace a file or keyring entry that oauthdeploy did not write.",
+)
 
 
 def state_option(function: Command) -> Command:

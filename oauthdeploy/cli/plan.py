@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oauthdeploy.cli.flags import leave, option
-from oauthdeploy.cli.options import Reach, Source, manifest_options, output_options, reach_options
+from oauthdeploy.cli.options import Reach, Source, manifest_options, output_options, overwrite_option, reach_options
 from oauthdeploy.cli.output import Output, say_unread, write_file
 from oauthdeploy.cli.reporting import FORMS, view_of
 from oauthdeploy.core.disclosure import KNOWN
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.command()
 @manifest_options
 @reach_options
+@overwrite_option
 @option(
     "--out",
     env="OUT",
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
     help="Exit with 2 where there are changes or orphaned objects, 5 where apply would stop at the changes.",
 )
 @output_options(*FORMS)
-def plan(source: Source, reach: Reach, out: str | None, detailed_exitcode: bool, output: Output) -> None:
+def plan(
+    source: Source, reach: Reach, overwrite: bool, out: str | None, detailed_exitcode: bool, output: Output
+) -> None:
     """Show what would change on which server, in which order, and why.
 
     Reads the servers over connections that refuse to write. Exit code 8 if something that the manifest manages could not be
@@ -48,7 +51,7 @@ def plan(source: Source, reach: Reach, out: str | None, detailed_exitcode: bool,
     from oauthdeploy.reports.builders.plan import plan_report
     from oauthdeploy.reports.json import to_text
 
-    request, options = source.request(), reach.options()
+    request, options = source.request(), reach.options(overwrite=overwrite)
     planned, manifest = workflow.make_plan(request, options)
     output.emit_report(plan_report(planned, view_of(manifest), partial=reach.partial, allowed=reach.allow))
     if out is not None:

@@ -15,6 +15,7 @@ from oauthdeploy.cli.options import (
     duration,
     manifest_options,
     output_options,
+    overwrite_option,
     reach_options,
 )
 from oauthdeploy.cli.output import Output, say_unread
@@ -34,6 +35,7 @@ _MOST: Final = 20
 @click.argument("journal", type=click.Path(dir_okay=False, path_type=Path), metavar="JOURNAL")
 @manifest_options
 @reach_options
+@overwrite_option
 @option("--plan", "only_plan", env="PLAN", is_flag=True, help="Show what would be undone; write nothing.")
 @option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Don't ask.")
 @option("--no-input", env="NO_INPUT", is_flag=True, help="Never ask, even on a terminal.")
@@ -54,6 +56,7 @@ def rollback(
     journal: Path,
     source: Source,
     reach: Reach,
+    overwrite: bool,
     only_plan: bool,
     yes: bool,
     no_input: bool,
@@ -71,7 +74,7 @@ def rollback(
     from oauthdeploy import workflow
     from oauthdeploy.cli.interrupts import interruptible
 
-    options = reach.options(lock_timeout=lock_timeout, verify=verify)
+    options = reach.options(lock_timeout=lock_timeout, verify=verify, overwrite=overwrite)
     if only_plan:
         _show(workflow.plan_rollback(source.request(), journal, options)[0], reach, output)
         return

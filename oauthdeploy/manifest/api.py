@@ -9,6 +9,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from oauthdeploy.core.delivery_bounds import DeliveryBounds
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, SourceSpan
 from oauthdeploy.manifest.digest import manifest_digest, part_digests
 from oauthdeploy.manifest.document import Document
@@ -24,14 +25,14 @@ class ManifestRequest:
     """Which manifest to read, and with what.
 
     `files` are paths, folders, globs or `-`; `stdin` is the text for `-`. `environment` names the overlay (`--env`).
-    `variables` are `--var`, `var_files` `--var-file`. `environ` is the process environment: only names that the manifest
-    writes are looked up in it, besides `OAUTHDEPLOY_VAR_*`. `allow_commands` lets references to
-    commands run (`--allow-commands`); `allow_env` are the names or globs of environment variables that it may read (None: any),
-    `allow_files` folders, beside its own, from which files may be read into fields that aren't secret. `severities` maps rule
-    ids to `error`, `warning` or `ignore`.
-    `who_only` reads no more than who the servers and clients are, so that nothing else in the manifest, an unset secret or a
-    slip somewhere, stands between an incident and its cut-off. `unset_env` stands for environment variables that are not set
-    and have no default; "" is none: they are errors. `today` is the day (UTC) by which revocations expire.
+    `variables` are `--var`, `var_files` `--var-file`. `environ` is the process environment: only names that the manifest writes
+    are looked up in it, besides `OAUTHDEPLOY_VAR_*`. `allow_commands` lets references to commands run (`--allow-commands`);
+    `allow_env` are the names or globs of environment variables that it may read (None: any), `allow_files` folders, beside its
+    own, from which files may be read into fields that aren't secret, and `allow_delivery` folders, beside its own, to which
+    secrets may be delivered. `severities` maps rule ids to `error`, `warning` or `ignore`. `who_only` reads no more than who
+    the servers and clients are, so that nothing else in the manifest, an unset secret or a slip somewhere, stands between an
+    incident and its cut-off. `unset_env` stands for environment variables that are not set and have no default; "" is none:
+    they are errors. `today` is the day (UTC) by which revocations expire.
     """
 
     files: tuple[str, ...] = ("oauthdeploy.yaml",)
@@ -43,6 +44,7 @@ class ManifestRequest:
     allow_commands: bool = False
     allow_env: tuple[str, ...] | None = None
     allow_files: tuple[str, ...] = ()
+    allow_delivery: tuple[str, ...] = ()
     severities: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     who_only: bool = False
     unset_env: str = ""
@@ -57,7 +59,7 @@ class Manifest:
     the value at a path comes from, None where nothing is written there. `credentials` and `options` are the drivers' own
     parts of each server entry, validated by their models, by server name. `environment` is the one that was merged in, and
     `severities` are those that were asked for. `void` are the findings about what is written and has no effect; `is_ignored`
-    tells whether a comment beside its line ignores a finding that has its place.
+    tells whether a comment beside its line ignores a finding that has its place. `bounds` say which files may take secrets.
     """
 
     document: Document
@@ -72,6 +74,7 @@ class Manifest:
     severities: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     void: Diagnostics = field(default_factory=Diagnostics)
     is_ignored: Callable[[Diagnostic], bool] = lambda _finding: False
+    bounds: DeliveryBounds = field(default_factory=DeliveryBounds)
 
     @cached_property
     def digest(self) -> str:

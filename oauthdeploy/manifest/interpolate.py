@@ -80,7 +80,8 @@ class Resolver:
 
     `unset_env` stands for environment variables that are not set and have no default; "" is none. `allow_env` are the names or
     globs of the environment variables that may be read (None: any); `allow_files` the folders beside `base` from which a file
-    may be read into a field that isn't a secret. `written` are the texts of the manifest's files.
+    may be read into a field that isn't a secret. `written` are the texts of the manifest's files. `files` are
+    those that references named.
     """
 
     environ: Mapping[str, str]
@@ -91,6 +92,7 @@ class Resolver:
     allow_env: tuple[str, ...] | None = None
     allow_files: tuple[FilePath, ...] = ()
     written: tuple[str, ...] = ()
+    files: set[FilePath] = field(default_factory=set, repr=False)
     _known: dict[str, Found | Unresolved] = field(default_factory=dict, repr=False)
     _made: int = field(default=0, repr=False)
 
@@ -234,6 +236,7 @@ class Resolver:
         return self.variables(rest)
 
     def _from_file(self, rest: str) -> Found:
+        self.files.add(self.base / rest)
         try:
             data = read_value_file(self.base / rest, MAX_FILE_BYTES)
         except (OSError, ValueError) as error:

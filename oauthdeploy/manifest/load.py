@@ -11,6 +11,7 @@ from pathlib import Path as FilePath
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Kind, object_address
+from oauthdeploy.core.delivery_bounds import DeliveryBounds
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path
 from oauthdeploy.core.garbage_collector import paused
 from oauthdeploy.core.secrets import Secret
@@ -21,7 +22,7 @@ from oauthdeploy.manifest.document import Document
 from oauthdeploy.manifest.driver_sections import DriverParts, check_driver_parts, misplaced_secrets, shown_and_secret
 from oauthdeploy.manifest.held_part import held_part
 from oauthdeploy.manifest.identities import who_is_who
-from oauthdeploy.manifest.input_files import base_folder, read_sources
+from oauthdeploy.manifest.input_files import STDIN, base_folder, read_sources
 from oauthdeploy.manifest.interpolate import Resolver, interpolate
 from oauthdeploy.manifest.key_limit import too_wide
 from oauthdeploy.manifest.locate import Locator
@@ -110,6 +111,8 @@ def _load(
         parts.problems += shown_and_secret(parts.document, public)
         if not request.allow_commands:
             parts.problems += _commands(parts.document)
+        bounds = _bounds(request, sources, base, resolver, parts.document)
+        parts.problems += _deliveries(parts.document, bounds)
         manifest, found = _finish_manifest(
             parts, built, tree, drivers, base, sources, locator, composed=composed, today=request.today
         )
@@ -118,6 +121,7 @@ def _load(
             trace=Tracer(locator, variables, request.environ, request.environment),
             environment=request.environment,
             severities=request.severities,
+            bounds=bounds,
         )
         problems += found
     diagnostics = _finish(problems, request, locator, sources, drivers)
@@ -167,6 +171,38 @@ def _commands(document: Document) -> Iterator[Diagnostic]:
                 "Run with --allow-commands if you trust the manifest, or deliver to a file.",
                 address=object_address(Kind.CLIENT, key),
                 path=("clients", key, "secret", "deliver_to", "command"),
+            )
+
+
+def _bounds(
+    request: ManifestRequest, sources: Iterable[Source], base: FilePath, resolver: Resolver, document: Document
+) -> DeliveryBounds:
+    """Which files may take secrets: none of those that the manifest consists of or reads."""
+    tls = [entry.tls for entry in document.servers.values()]
+    read = [name for one in tls for name in (one.ca_file, one.client_cert, one.client_key) if name]
+    written = [*(source.name for source in sources), *request.files, *request.var_files]
+    return DeliveryBounds(
+        base,
+        tuple(FilePath(folder) for folder in request.allow_delivery),
+        tuple(dict.fromkeys([*map(FilePath, written), *(base / name for name in read), *sorted(resolver.files)])),
+        sources=tuple(name for name in request.files if name != STDIN),
+    )
+
+
+def _deliveries(document: Document, bounds: DeliveryBounds) -> Iterator[Diagnostic]:
+    """Files of delivery that may not be written; a later check, before the run, sees what came in between."""
+    for key, client in (document.clients or {}).items():
+        target = client.secret.deliver_to if client.secret is not None else None
+        refusal = bounds.refusal(target.file) if target is not None and target.file is not None else None
+        if target is not None and refusal is not None:
+            rule = CATALOGUE[refusal.rule]
+            yield Diagnostic(
+                rule.id,
+                rule.title,
+                f"{target.file}: {refusal.reason}.",
+                rule.fix,
+                address=object_address(Kind.CLIENT, key),
+                path=("clients", key, "secret", "deliver_to", "file"),
             )
 
 

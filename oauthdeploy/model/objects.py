@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from posixpath import normpath
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
@@ -159,7 +160,8 @@ class DeliverTo(Model):
     @property
     def own_place(self) -> str:
         """The place that only one secret can have; "" for a command, which is told whose secret it gets."""
-        return self.file or (f"keyring {self.keyring}" if self.keyring else "")
+        file = normpath(self.file) if self.file else ""
+        return file or (f"keyring {self.keyring}" if self.keyring else "")
 
 
 class ClientSecret(Model):

@@ -21,6 +21,7 @@ from types import MappingProxyType
 from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.delivery_bounds import DeliveryBounds
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import DeliveryFailed, JournalFailed, OAuthDeployError, SafetyStop, StalePlan
 from oauthdeploy.drivers.base import Driver, Prover
@@ -77,7 +78,7 @@ def apply_plan(
     """
     started = now()
     stop = stop or threading.Event()
-    sinks = sinks or LocalSinks(base or Path())
+    sinks = sinks or LocalSinks(DeliveryBounds(base or Path()))
     lifted = require_safety(plan, allowed)
     if plan.is_empty:
         return ApplyReport(plan, (), verified=verify, allowed=lifted, journal=_path_of(journal))
@@ -108,7 +109,7 @@ def apply_plan(
         run.go()
         run.join_halves(plan.changes)
         run.outlast_cut_offs()
-        verification, verified = _second_look(run, drivers, desired, facts, events, prover, wanted=verify)
+        verification, verified = _second_look(run, drivers, desired, facts, events, prover, sinks, wanted=verify)
     outcomes = tuple(run.ended[place].outcome for place in range(len(plan.changes)))
     interrupted = any(o.because is not None and o.because.rule == "interrupted" for o in outcomes)
     _close(journal, interrupted=interrupted or executor.lost.is_set())
@@ -306,6 +307,7 @@ def _second_look(
     facts: Mapping[str, DriverFacts],
     events: EventEmitter,
     prover: Prover | None,
+    sinks: Sinks,
     *,
     wanted: bool,
 ) -> tuple[Diagnostics, bool]:
@@ -318,11 +320,29 @@ def _second_look(
     if not wanted or run.executor.stop.is_set():
         return unkept.sorted(), False
     events.emit(EventType.VERIFYING, f"Looking again at {_count(len(done), 'object')}.")
-    seen = verify_changes([end.outcome.change for end in done], drivers, desired, facts)
+    secrets = {end.outcome.change.address: end.secret for end in done if end.secret is not None}
+    seen = verify_changes([end.outcome.change for end in done], drivers, desired, facts, secrets)
+    seen += Diagnostics.of(_misdelivered(done, drivers, sinks))
     unseen = {found.address for found in seen if found.rule == apply_findings.NOT_VERIFIED}
     kept = Diagnostics.of(found for found in unkept if found.address in unseen)
     proved = prove((end.outcome.change for end in done), desired.servers, prover) if prover else Diagnostics()
     return (seen + kept + proved).sorted(), not unseen
+
+
+def _misdelivered(made: Sequence[ChangeResult], drivers: Mapping[str, Driver], sinks: Sinks) -> Iterator[Diagnostic]:
+    """Deliveries after which another secret stands at their place, or none."""
+    for end in made:
+        change = end.outcome.change
+        target = deliver_target(change, drivers[change.address.server])
+        if end.secret is None or target is None:
+            continue
+        try:
+            found = sinks.delivered(target)
+        except DeliveryFailed as error:
+            yield apply_findings.not_live(change, error.detail)
+        else:
+            if found is not None and found != end.secret:
+                yield apply_findings.not_live(change, "Another secret stands there than the one that was delivered.")
 
 
 def require_safety(plan: Plan, allowed: Collection[str]) -> tuple[str, ...]:
@@ -383,7 +403,7 @@ def _check_sinks(changes: Sequence[Change], drivers: Mapping[str, Driver], sinks
         target = deliver_target(change, drivers[change.address.server])
         if target is None or not may_make_secret(change):
             continue
-        sinks.check(target)
+        sinks.check(target, change.address)
         other = by_sink.setdefault(target.own_place, change) if target.own_place else change
         if other is not change:
             raise DeliveryFailed(

@@ -17,6 +17,7 @@ NOT_KEPT = "field-not-kept"
 NOT_IN_FORCE = "not-in-force"
 FIELDS_LOST = "fields-lost"
 NOT_VERIFIED = "not-verified"
+NOT_LIVE = "secret-not-live"
 STALE = StalePlan.rule
 NEW_SECRET = (
     "To get a new secret, raise secret.revision and apply again where the server can make one; elsewhere take the secret "
@@ -105,6 +106,11 @@ def not_delivered(error: DeliveryFailed, change: Change) -> Diagnostic:
         f"{error.detail} The change was made on {change.address.server}, but the secret that the server made is lost.",
         f"{error.fix} {NEW_SECRET}",
     )
+
+
+def not_live(change: Change, detail: str) -> Diagnostic:
+    """The secret that was delivered is not the one that the server accepts, or not the one that stands where it was delivered."""
+    return about(change, NOT_LIVE, "The delivered secret of a client is not the live one", detail, NEW_SECRET)
 
 
 def fields_lost(change: Change, lost: Sequence[str]) -> Diagnostic:

@@ -30,6 +30,7 @@ class ChangeResult:
     """How one change ended, what the server did not keep of it, and where its secret was delivered ("" if there was none).
 
     `left` is what the server then had, if its response shows it. `cut_at` is the moment of a cut-off (`Applied.cut_at`).
+    `secret` is the one that was delivered.
     """
 
     outcome: Outcome
@@ -37,6 +38,7 @@ class ChangeResult:
     delivered: str = ""
     left: Model | None = None
     cut_at: float | None = None
+    secret: Secret | None = None
 
 
 @dataclass(frozen=True)
@@ -187,13 +189,14 @@ class BatchExecutor:
     def _kept(self, change: Change, answer: Applied) -> ChangeResult:
         """Hand over the secret that came with the answer, and compare what was left behind with what was asked."""
         note, delivered = answer.note, ""
+        secret: Secret | None = None
         target = deliver_target(change, self.drivers[change.address.server])
         because: Diagnostic | None = None
         if target is not None and may_make_secret(change):
             try:
-                delivered = self.sinks.deliver(
-                    _told(answer), target, client_id=answer.client_id or answer.identity or change.address.name
-                )
+                secret = _told(answer)
+                client_id = answer.client_id or answer.identity or change.address.name
+                delivered = self.sinks.deliver(secret, target, change.address, client_id=client_id)
             except DeliveryFailed as error:
                 because = apply_findings.not_delivered(error, change)
         elif target is None and answer.secret is not None and self._is_needed(change):
@@ -204,7 +207,7 @@ class BatchExecutor:
         outcome = Outcome(change, status, because, note, answer.identity, answer.requests)
         if because is not None:
             return ChangeResult(outcome, delivered=delivered, left=answer.value)
-        return ChangeResult(outcome, tuple(unkept(change, answer)), delivered, answer.value, answer.cut_at)
+        return ChangeResult(outcome, tuple(unkept(change, answer)), delivered, answer.value, answer.cut_at, secret)
 
     def _is_needed(self, change: Change) -> bool:
         """Whether a secret may be lost: that of a new client of an authorization server."""
@@ -220,8 +223,8 @@ _DROPPED: Final = (
 
 def _told(answer: Applied) -> Secret:
     """The secret that came with an answer. Raises DeliveryFailed for none, and for a mask in its place."""
-    if answer.secret is None or is_masked(answer.secret.reveal()):
-        shows = "holds no secret" if answer.secret is None else "shows a mask in the place of the secret"
+    if not answer.secret or is_masked(answer.secret.reveal()):
+        shows = "holds no secret" if not answer.secret else "shows a mask in the place of the secret"
         raise DeliveryFailed(
             "A secret that the server was to make is not in its answer",
             detail=f"The answer {shows}, and what was delivered before is left as it is.",

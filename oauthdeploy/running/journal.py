@@ -39,8 +39,6 @@ from oauthdeploy.running.os_account import account_name
 VERSION: Final = 1
 """Version of the records; a reader refuses a greater one."""
 
-STATE_FOLDER: Final = ".oauthdeploy"
-"""The folder beside a manifest for what runs leave behind: journals, locks, the audit trail."""
 JOURNALS: Final = "journal"
 """The folder of journals in it."""
 SECRET_LOST: Final = "secret-lost"

@@ -9,18 +9,26 @@ import re
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.delivery_bounds import DeliveryBounds
 from oauthdeploy.core.errors import DeliveryFailed
 from oauthdeploy.core.files import make_folder, remove_leftovers, replace_file
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import DeliverTo
+from oauthdeploy.running.clock import utc_now
+from oauthdeploy.running.deliveries import Deliveries
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_./+=:@%,-]*\Z")
 """What dotenv readers and POSIX shells all take without quotes."""
+_MOST_BYTES: Final = 1_048_576
+"""How much of a file is read to find a delivered secret."""
 COMMAND_SECONDS: Final = 60.0
 """How long a program that takes a secret may run."""
 
@@ -28,48 +36,156 @@ COMMAND_SECONDS: Final = 60.0
 class Sinks(Protocol):
     """What an apply needs of the outside to hand secrets over."""
 
-    def check(self, target: DeliverTo) -> None:
-        """Find out before anything is sent whether `target` can take a secret. Raises DeliveryFailed."""
+    def check(self, target: DeliverTo, address: Address) -> None:
+        """Find out before anything is sent whether `target` can take the secret of a client. Raises DeliveryFailed."""
 
-    def deliver(self, secret: Secret, target: DeliverTo, *, client_id: str) -> str:
+    def deliver(self, secret: Secret, target: DeliverTo, address: Address, *, client_id: str) -> str:
         """Hand the secret over and give the place for the report. Raises DeliveryFailed."""
+
+    def delivered(self, target: DeliverTo) -> Secret | None:
+        """What stands at the place of delivery; None where nobody can look. Raises DeliveryFailed where no secret is there."""
 
 
 @dataclass(frozen=True)
 class LocalSinks:
-    """The sinks of this machine: files, programs and the keyring. Relative paths start from `base`, the manifest's folder."""
+    """The sinks of this machine: files, programs and the keyring. Relative paths start from the folder of `bounds`.
 
-    base: Path
+    `deliveries` are the marks of what earlier runs delivered: another file or entry is replaced only with `overwrite`.
+    """
 
-    def check(self, target: DeliverTo) -> None:
-        """Find out whether the file can be written (its folder is made), the program is there, or the keyring can store.
+    bounds: DeliveryBounds
+    deliveries: Deliveries = field(default_factory=Deliveries)
+    overwrite: bool = False
+    now: Callable[[], datetime] = utc_now
+
+    def check(self, target: DeliverTo, address: Address) -> None:
+        """Find out whether the file may and can be written (its folder is made), the program is there, or the keyring can store.
 
         Raises DeliveryFailed.
         """
         if target.command is not None:
-            check_command(target.command, base=self.base)
+            check_command(target.command, base=self.bounds.base)
         elif target.keyring is not None:
-            check_keyring(target.keyring)
+            library = check_keyring(target.keyring)
+            if _in_keyring(library, target.keyring) is not None:
+                self._require_ours(target, address, target.own_place)
         else:
-            check_target(target, base=self.base)
+            self._check_file(target, address)
 
-    def deliver(self, secret: Secret, target: DeliverTo, *, client_id: str) -> str:
-        """Write the file, run the program, or store in the keyring. Raises DeliveryFailed."""
+    def refusal(self, target: DeliverTo, address: Address) -> str:
+        """Why a file can't take the secret of a client, without a change to anything; "" where it can, and for other targets."""
+        if target.file is None:
+            return ""
+        refused = self.bounds.refusal(target.file)
+        if refused is not None:
+            return f"{target.file}: {refused.reason}."
+        try:
+            if os.path.lexists(self.bounds.place(target.file)):
+                self._require_ours(target, address, target.file)
+        except DeliveryFailed as error:
+            return error.detail
+        return ""
+
+    def deliver(self, secret: Secret, target: DeliverTo, address: Address, *, client_id: str) -> str:
+        """Check again, then write the file, run the program, or store in the keyring. Raises DeliveryFailed."""
+        self.check(target, address)
+        base = self.bounds.base
+        # Before the secret is written: a run that is killed in between must know its own file again. A record that can't be
+        # written costs the next plan a doubt, and must not cost the secret.
+        with suppress(OSError):
+            moment = self.now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+            self.deliveries.record(address, self.recorded(target), secret, moment)
         if target.command is not None:
-            return run_command(secret, target.command, base=self.base, client_id=client_id)
+            return run_command(secret, target.command, base=base, client_id=client_id)
         if target.keyring is not None:
             return put_in_keyring(secret, target.keyring)
-        return deliver(secret, target, base=self.base, client_id=client_id)
+        return write_file(secret, target, self.bounds.place(target.file or ""), client_id=client_id)
+
+    def delivered(self, target: DeliverTo) -> Secret | None:
+        """Read the file or the keyring entry; None for a program. Raises DeliveryFailed where no secret is there."""
+        if target.keyring is not None:
+            found = _in_keyring(check_keyring(target.keyring), target.keyring)
+            if not found:
+                raise _failed(target.own_place, "the keyring has no such entry", _KEYRING_FIX)
+            return Secret(found, target.own_place)
+        return None if target.file is None else self.in_file(target)[1]
+
+    def in_file(self, target: DeliverTo) -> tuple[str, Secret]:
+        """The client_id and the secret that stand in the file of a delivery. Raises DeliveryFailed where they don't."""
+        path = Path(os.path.normpath(self.bounds.base / (target.file or "")))
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise _file_failed(path, "it is not a regular file")
+            with path.open("rb") as stream:
+                data = stream.read(_MOST_BYTES)
+        except FileNotFoundError:
+            raise _file_failed(path, "it does not exist") from None
+        except (OSError, ValueError) as error:
+            raise NotReadable(path, error) from None
+        values = _values(data, target.format)
+        if not values.get("client_secret"):
+            raise _file_failed(path, "it holds no client_secret")
+        return values.get("client_id", ""), Secret(values["client_secret"], f"file:{target.file}")
+
+    def _check_file(self, target: DeliverTo, address: Address) -> None:
+        file = target.file or ""
+        refused = self.bounds.refusal(file)
+        if refused is not None:
+            raise _file_failed(Path(os.path.normpath(self.bounds.base / file)), refused.reason)
+        path = self.bounds.place(file)
+        try:
+            make_folder(path.parent)
+        except (OSError, ValueError) as error:
+            raise _file_failed(path, getattr(error, "strerror", None) or "it is not a usable path") from None
+        # What was made just now, or by somebody else since, may lead elsewhere.
+        refused = self.bounds.refusal(file)
+        if refused is not None:
+            raise _file_failed(path, refused.reason)
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise _file_failed(path, "its folder is not writable")
+        if os.path.lexists(path):
+            self._require_ours(target, address, str(path))
+
+    def _require_ours(self, target: DeliverTo, address: Address, place: str) -> None:
+        """Refuse to replace what no record of this client's deliveries names, unless that is asked for. Raises DeliveryFailed."""
+        if self.overwrite:
+            return
+        recorded = self.recorded(target)
+        mine = self.deliveries.of(address)
+        if mine is not None and mine.place == recorded:
+            return
+        other = self.deliveries.other_owner(address, recorded)
+        reason = f"it holds the secret of {other.whose}" if other else "it exists, and oauthdeploy did not write it"
+        raise DeliveryFailed(
+            "The secret can't be delivered over something that is not oauthdeploy's own",
+            detail=f"{place}: {reason}.",
+            fix="Move it away, name another place in deliver_to, or run with --overwrite to replace it.",
+        )
+
+    def recorded(self, target: DeliverTo) -> str:
+        """The place as records name it: for a file from the manifest's folder on, so that the folder may move."""
+        if target.file is not None:
+            root = os.path.realpath(self.bounds.base)
+            return f"file {os.path.relpath(self.bounds.place(target.file), root)}".replace(os.sep, "/")
+        return target.own_place or f"command {json.dumps(target.command)}"
 
 
-def deliver(secret: Secret, target: DeliverTo, *, base: Path, client_id: str) -> str:
-    """Write client_id and secret to the file of `target`, as dotenv or JSON, and give its path for the report.
+class NotReadable(DeliveryFailed):
+    """A file of delivery is there, and this account may not read it."""
+
+    def __init__(self, path: Path, error: OSError | ValueError) -> None:
+        reason = getattr(error, "strerror", None) or "it is not a usable path"
+        super().__init__(
+            "The delivered secret can't be read", detail=f"{path}: {reason}.", fix="Check the permissions of the file."
+        )
+
+
+def write_file(secret: Secret, target: DeliverTo, path: Path, *, client_id: str) -> str:
+    """Write client_id and secret to `path`, as dotenv or JSON, and give it for the report.
 
     The file has mode 0600 from its first byte on and is replaced in one step: a reader sees the old file or the new one.
-    A relative path starts from `base` and can't leave it by a symbolic link. Raises DeliveryFailed; its text never holds
-    the secret.
+    Raises DeliveryFailed; its text never holds the secret.
     """
-    path = check_target(target, base=base)
     content = _content(secret, target, client_id, path)
     try:
         replace_file(path, content, mode=0o600)
@@ -84,31 +200,6 @@ def clear_leftovers(targets: Iterable[DeliverTo], *, base: Path) -> None:
     What another process writes just now stays, and so does what this account can't remove.
     """
     remove_leftovers(Path(os.path.normpath(base / target.file)) for target in targets if target.file)
-
-
-def check_target(target: DeliverTo, *, base: Path) -> Path:
-    """Find the file of `target`, make its folder, and look whether a file may be put there. Raises DeliveryFailed."""
-    root = Path(os.path.realpath(base))
-    file = target.file or ""
-    path = Path(os.path.normpath(root / file))
-    if not file or path.name in ("", "..") or file.endswith(("/", os.sep)):
-        raise _file_failed(path, "it names a folder, not a file")
-    try:
-        make_folder(path.parent)
-        folder = Path(os.path.realpath(path.parent))
-        leads_out = folder != path.parent and not folder.is_relative_to(root)
-        if leads_out and not Path(file).is_absolute():
-            raise _file_failed(path, f"a symbolic link on the way leads out of {root}")
-        existing = path.lstat()
-    except FileNotFoundError:
-        existing = None
-    except (OSError, ValueError) as error:
-        raise _file_failed(path, getattr(error, "strerror", None) or "it is no usable path") from None
-    if existing is not None and not stat.S_ISREG(existing.st_mode):
-        raise _file_failed(path, "it exists and is not a regular file")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise _file_failed(path, "its folder is not writable")
-    return path
 
 
 def _content(secret: Secret, target: DeliverTo, client_id: str, path: Path) -> bytes:
@@ -133,6 +224,24 @@ def _dotenv(value: str) -> str | None:
     if "'" not in value:
         return f"'{value}'"
     return f'"{value}"' if not set(value) & set('"\\$`!') else None
+
+
+def _values(data: bytes, form: str) -> dict[str, str]:
+    """The values of a delivered file, by name in small letters; nothing where it has another form."""
+    try:
+        text = data.decode()
+        if form == "json":
+            document = json.loads(text)
+            found = document.items() if isinstance(document, dict) else ()
+            return {name: value for name, value in found if isinstance(name, str) and isinstance(value, str)}
+    except ValueError:
+        return {}
+    lines = (line.strip().removeprefix("export ").partition("=") for line in text.splitlines())
+    return {name.strip().lower(): _unquoted(value.strip()) for name, equals, value in lines if equals}
+
+
+def _unquoted(value: str) -> str:
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
 
 
 def _file_failed(path: Path, reason: str) -> DeliveryFailed:
@@ -217,6 +326,16 @@ def put_in_keyring(secret: Secret, entry: str) -> str:
     except Exception as error:  # noqa: BLE001  (as above)
         raise _failed(f"keyring {entry}", f"it was refused ({type(error).__name__})", _KEYRING_FIX) from None
     return f"keyring {entry}"
+
+
+def _in_keyring(library: Any, entry: str) -> str | None:
+    """What the keyring has at an entry; None for nothing. Raises DeliveryFailed where it can't be read."""
+    service, _, name = entry.rpartition("/")
+    try:
+        found: str | None = library.get_password(service, name)
+    except Exception as error:  # noqa: BLE001  (as above)
+        raise _failed(f"keyring {entry}", f"it can't be read ({type(error).__name__})", _KEYRING_FIX) from None
+    return found
 
 
 def _failed(place: str, reason: str, fix: str) -> DeliveryFailed:

@@ -9,41 +9,54 @@ from typing import Final
 from oauthdeploy.core.addresses import Address, AddressError, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.core.diagnostics import Path as Place
-from oauthdeploy.core.errors import JournalFailed
+from oauthdeploy.core.errors import DeliveryFailed, JournalFailed
+from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.fields import parse_time
 from oauthdeploy.model.objects import Client, DeliverTo, Side
-from oauthdeploy.model.state import DesiredState, LiveState
+from oauthdeploy.model.state import DesiredState, LiveObject, LiveState
 from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.run_history import End, Entry, RunHistory
-from oauthdeploy.running.apply_findings import NEW_SECRET
+from oauthdeploy.running.apply_findings import NEW_SECRET, NOT_LIVE
 from oauthdeploy.running.batch_executor import may_make_secret
 from oauthdeploy.running.journal import SECRET_LOST, last_journal, read_run_history
+from oauthdeploy.running.secret_sinks import LocalSinks, NotReadable
+from oauthdeploy.running.verify import told_secret
 
 _NOT_DELIVERED: Final = "secret-not-delivered"
 """Why a change failed whose secret the server made, and that nothing took."""
 
 
 def lost_secrets(
-    folder: Path, desired: DesiredState, live: LiveState, plan: Plan, *, base: Path
+    folder: Path, desired: DesiredState, live: LiveState, plan: Plan, *, sinks: LocalSinks
 ) -> Iterator[Diagnostic]:
-    """A warning for each existing client that has a secret of the server's which was not delivered, or is not there any more.
+    """A warning for each existing client whose secret the server made and that is not where the manifest has it delivered.
 
-    `folder` holds the journals; relative paths of delivery start from `base`. A client that gets another secret by `plan` is
-    skipped. A journal that can't be read is a warning by itself, and does not stop an apply.
+    `folder` holds the journals; `sinks` look at the places. A client that gets another secret by `plan` is skipped, but for a
+    warning where that can't be delivered. A journal that can't be read is a warning by itself, and does not stop an apply.
     """
     awaited = {
         address: target
         for address, value in desired.objects.items()
         if address.kind is Kind.CLIENT
-        and address in live.objects
         and Side.AUTHORIZATION in desired.servers[address.server].role.sides
         and (target := _target(value)) is not None
     }
     renewed = {change.address for change in plan.changes if may_make_secret(change)}
-    awaited = {address: target for address, target in awaited.items() if address not in renewed}
+    for address in sorted(awaited.keys() & renewed):
+        if words := sinks.refusal(awaited[address], address):
+            yield Diagnostic(
+                "delivery-not-possible",
+                "A secret that the plan makes can't be delivered",
+                words,
+                "Move away what stands there, name another place in deliver_to, or apply with --overwrite to replace it.",
+                Severity.WARNING,
+                str(address),
+                desired.places.get(address, ()),
+            )
+    awaited = {a: target for a, target in awaited.items() if a in live.objects and a not in renewed}
     try:
-        owed = _owed(folder, desired.name, awaited, base) if awaited else {}
+        owed = _owed(folder, desired.name, awaited, sinks.bounds.base) if awaited else {}
     except JournalFailed as error:
         owed = {}
         yield Diagnostic(
@@ -54,12 +67,57 @@ def lost_secrets(
             severity=Severity.WARNING,
         )
     for address, target in sorted(awaited.items()):
-        place = desired.places.get(address, ())
-        if address in owed:
-            yield _warning(SECRET_LOST, "The secret of a client was probably lost", owed[address], address, place)
-        elif target.file is not None and not (base / target.file).exists():
-            detail = f"{address} exists, and {target.file} does not. The server does not return the secret again."
-            yield _warning("secret-not-there", "The delivered secret of a client is not there", detail, address, place)
+        found = _trouble(address, target, live.objects[address], owed.get(address, ""), sinks)
+        if found is not None:
+            yield _warning(*found, address, desired.places.get(address, ()))
+
+
+_Trouble = tuple[str, str, str]
+"""The id of a finding, its summary, and its detail."""
+_LOST: Final = "The secret of a client was probably lost"
+_NOT_THERE: Final = "The delivered secret of a client is not there"
+_OTHER: Final = "The delivered secret of a client is not the live one"
+_NOT_CHECKED: Final = "The delivered secret of a client could not be checked"
+
+
+def _trouble(address: Address, target: DeliverTo, live: LiveObject, owed: str, sinks: LocalSinks) -> _Trouble | None:
+    """What is wrong with the delivery of a client; None where its secret is there, and is the live one where that is told."""
+    told = told_secret(live.value)
+    try:
+        client_id, found = sinks.in_file(target) if target.file is not None else ("", sinks.delivered(target))
+    except NotReadable as error:
+        return (SECRET_LOST, _LOST, owed) if owed else ("secret-not-checked", _NOT_CHECKED, error.detail)
+    except DeliveryFailed as error:
+        if owed:
+            return SECRET_LOST, _LOST, owed
+        return "secret-not-there", _NOT_THERE, f"{error.detail} {_again(address, told)}"
+    if found is not None and told is not None:
+        return (
+            None if found == told else (NOT_LIVE, _OTHER, f"{_place(target)} holds another secret than {address} has.")
+        )
+    if owed:
+        return SECRET_LOST, _LOST, owed
+    if found is not None:
+        names = {live.client_id, live.identity, address.name}
+        if client_id and client_id not in names:
+            return "secret-not-there", _NOT_THERE, f"{_place(target)} holds the secret of the client {client_id}."
+        return None
+    recorded = sinks.deliveries.of(address)
+    if recorded is None or recorded.place != sinks.recorded(target):
+        return "secret-not-there", _NOT_THERE, f"No delivery to {_place(target)} is recorded. {_again(address, told)}"
+    if told is not None and not recorded.is_of(told):
+        return NOT_LIVE, _OTHER, f"{address} has another secret than the one delivered at {recorded.at}."
+    return None
+
+
+def _again(address: Address, told: Secret | None) -> str:
+    return (
+        f"{address} exists, and its server does not return the secret again." if told is None else f"{address} exists."
+    )
+
+
+def _place(target: DeliverTo) -> str:
+    return target.own_place or f"command {(target.command or ('',))[0]}"
 
 
 def _warning(rule: str, summary: str, detail: str, address: Address, place: Place) -> Diagnostic:

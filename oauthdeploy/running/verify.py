@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Driver, Wanted
 from oauthdeploy.model.capabilities import DriverFacts
-from oauthdeploy.model.objects import Revocation
+from oauthdeploy.model.objects import Client, Revocation
 from oauthdeploy.model.state import DesiredState, LiveState, ServerState
 from oauthdeploy.planning.changes import Action, Change, FieldChange
 from oauthdeploy.planning.diff import compare
@@ -38,10 +40,26 @@ def verify_changes(
     drivers: Mapping[str, Driver],
     desired: DesiredState,
     facts: Mapping[str, DriverFacts],
+    secrets: Mapping[Address, Secret] = MappingProxyType({}),
 ) -> Diagnostics:
-    """The same for some changes of a plan."""
+    """The same for some changes of a plan; `secrets` were delivered, and are compared where the server tells its own."""
     readback = _look(changes, drivers, desired, facts, whole=False)
-    return Diagnostics.of(found for change in changes for found in _findings(change, readback)).sorted()
+    found = [item for change in changes for item in _findings(change, readback)]
+    found += (item for change in changes for item in _other_secret(change, readback, secrets.get(change.address)))
+    return Diagnostics.of(found).sorted()
+
+
+def _other_secret(change: Change, readback: _Readback, delivered: Secret | None) -> Iterator[Diagnostic]:
+    """A finding where the server tells another secret than the one that was delivered."""
+    live = readback.live.objects.get(change.address)
+    told = told_secret(live.value) if live is not None else None
+    if delivered is not None and told is not None and told != delivered:
+        yield apply_findings.not_live(change, "Somebody else gave the client another secret since.")
+
+
+def told_secret(value: object) -> Secret | None:
+    """The secret of a live client, where its server tells it."""
+    return value.secret.value if isinstance(value, Client) and value.secret is not None else None
 
 
 def settle(

@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from urllib.parse import quote
 
+from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.core.secrets import Secret
@@ -93,12 +94,15 @@ class Catcher:
         self._ears = ears
         self.caught: dict[str, tuple[str, str]] = {}
 
-    def check(self, target: DeliverTo) -> None:
+    def check(self, target: DeliverTo, address: Address) -> None:
         """Everything can be delivered."""
 
-    def deliver(self, secret: Secret, target: DeliverTo, *, client_id: str) -> str:
+    def delivered(self, target: DeliverTo) -> Secret | None:
+        """Nobody else writes here."""
+
+    def deliver(self, secret: Secret, target: DeliverTo, address: Address, *, client_id: str) -> str:
         """Keep client_id and secret under the place that the manifest names."""
-        self._ears.learn(f"the secret that the server made for {client_id}", secret)
+        self._ears.learn(f"the secret that {address.server} made for {client_id}", secret)
         place = target.own_place
         self.caught[place] = (client_id, secret.reveal())
         return place

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.drivers.base import Driver, ServerReport
@@ -20,7 +19,7 @@ from oauthdeploy.running.undelivered_secrets import lost_secrets
 from oauthdeploy.workflow.connections import connected, load
 from oauthdeploy.workflow.cut_offs_first import cutting_off_first
 from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
-from oauthdeploy.workflow.locking import state_folder
+from oauthdeploy.workflow.locking import local_sinks, state_folder
 from oauthdeploy.workflow.options import PingResult, RunOptions
 from oauthdeploy.workflow.planner import plan_now, with_findings
 
@@ -73,7 +72,7 @@ def planned(manifest: Manifest, readers: Mapping[str, Driver], options: RunOptio
     """The plan of the whole manifest, with findings about secrets that earlier runs did not deliver."""
     plan, live, _reports = plan_now(manifest, readers, options)
     journals = state_folder(manifest, options) / JOURNALS
-    lost = lost_secrets(journals, manifest.desired, live, plan, base=Path(manifest.base))
+    lost = lost_secrets(journals, manifest.desired, live, plan, sinks=local_sinks(manifest, options))
     return Job(with_findings(plan, lost, manifest), manifest, live)
 
 

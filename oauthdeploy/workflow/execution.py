@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.errors import OAuthDeployError, SafetyStop
@@ -26,7 +25,7 @@ from oauthdeploy.running.journal import JOURNALS, Journal
 from oauthdeploy.running.precondition import Freshness
 from oauthdeploy.workflow.audit_trail import PlannedCutOffs
 from oauthdeploy.workflow.connections import connected, prover_of
-from oauthdeploy.workflow.locking import audit_file, locked, state_folder
+from oauthdeploy.workflow.locking import audit_file, local_sinks, locked, state_folder
 from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.server_identity import identities
 
@@ -116,7 +115,7 @@ def carry_out(
                 facts=driver_facts(),
                 on_event=on_event,
                 journal=journal,
-                base=Path(manifest.base),
+                sinks=local_sinks(manifest, options),
                 stop=stop,
                 holds_lock=holds_lock,
                 allowed=options.allow,

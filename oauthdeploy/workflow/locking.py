@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from oauthdeploy.core.delivery_bounds import STATE_FOLDER
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.model.objects import Client
 from oauthdeploy.running.audit import FILE_NAME
-from oauthdeploy.running.journal import STATE_FOLDER
+from oauthdeploy.running.deliveries import FOLDER as DELIVERIES
+from oauthdeploy.running.deliveries import Deliveries
 from oauthdeploy.running.lock import Holder, force_unlock, lock, still_holds, who_holds
-from oauthdeploy.running.secret_sinks import clear_leftovers
+from oauthdeploy.running.secret_sinks import LocalSinks, clear_leftovers
 from oauthdeploy.workflow.connections import load
 from oauthdeploy.workflow.options import RunOptions
 
@@ -27,6 +30,19 @@ class StateNotWritable(OAuthDeployError):
 def state_folder(manifest: Manifest, options: RunOptions) -> Path:
     """The folder of journals and lock files."""
     return options.state_dir or Path(manifest.base) / STATE_FOLDER
+
+
+def local_sinks(manifest: Manifest, options: RunOptions) -> LocalSinks:
+    """Where this run delivers secrets: within the manifest's bounds, and apart from its own records."""
+    folder = state_folder(manifest, options)
+    audit = audit_file(manifest, options)
+    bounds = replace(
+        manifest.bounds,
+        own_files=(*manifest.bounds.own_files, audit),
+        own_folders=(*manifest.bounds.own_folders, folder),
+    )
+    urls = {name: server.url or "" for name, server in manifest.desired.servers.items()}
+    return LocalSinks(bounds, Deliveries(folder / DELIVERIES, manifest.desired.name, urls), options.overwrite)
 
 
 def audit_file(manifest: Manifest, options: RunOptions) -> Path:

@@ -20,7 +20,8 @@ class RunOptions:
     `servers` restricts the run to some servers; `targets` and `excludes` are address globs. `parallelism` caps the requests
     at the same time for every server. `max_deletes` overrides the manifest's limit. `allow` names the safety rules to lift.
     `fail_on` triggers the safety rule `risk-too-high` for changes of at least that risk. `lock_timeout` is
-    in seconds. `verify` reads touched objects again after an apply. `state_dir` holds journals and lock files (default:
+    in seconds. `verify` reads touched objects again after an apply. `overwrite` lets a
+    delivery replace what oauthdeploy did not write. `state_dir` holds journals and lock files (default:
     `.oauthdeploy` beside the manifest). `audit` is the audit file of cut-offs (default: `audit.jsonl` there).
     `on_manifest` receives the manifest after it is read and before any request: reports take positions from it.
     """
@@ -34,6 +35,7 @@ class RunOptions:
     fail_on: Risk | None = None
     lock_timeout: int = 0
     verify: bool = True
+    overwrite: bool = False
     state_dir: Path | None = None
     audit: Path | None = None
     on_manifest: Callable[[Manifest], None] | None = None

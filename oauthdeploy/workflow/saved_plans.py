@@ -152,6 +152,7 @@ def request_again(saved: SavedPlan, file: Path, given: ManifestRequest) -> Manif
         allow_commands=given.allow_commands,
         allow_env=given.allow_env,
         allow_files=given.allow_files,
+        allow_delivery=given.allow_delivery,
         severities=saved_request.severities,
     )
 

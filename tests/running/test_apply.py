@@ -496,10 +496,13 @@ def test_a_failed_delivery_is_a_failed_change_that_says_the_way_back(estate: Est
     """The client stands, its secret is lost: what happened, and how to get another; what depends on it is skipped."""
 
     class Full:
-        def check(self, target: DeliverTo) -> None:
+        def check(self, target: DeliverTo, address: Address) -> None:
             return None
 
-        def deliver(self, secret: Secret, target: DeliverTo, *, client_id: str) -> str:
+        def delivered(self, target: DeliverTo) -> Secret | None:
+            return None
+
+        def deliver(self, secret: Secret, target: DeliverTo, address: Address, *, client_id: str) -> str:
             raise DeliveryFailed("The secret can't be delivered", detail="disk full.", fix="Free some space.")
 
     estate.login.secrets = {"shop": CANARY}

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from oauthdeploy.core.delivery_bounds import DeliveryBounds
 from oauthdeploy.core.errors import DeliveryFailed
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import Client, ClientSecret, DeliverTo
 from oauthdeploy.planning.outcome import Status
 from oauthdeploy.running.apply import apply_plan
+from oauthdeploy.running.deliveries import Deliveries
 from oauthdeploy.running.secret_sinks import LocalSinks, run_command
 from tests.running.kit import FACTS_BY_DRIVER, at, create, desired_state, plan_of
 from tests.running.memory_driver import MemoryDriver, MemoryServer
@@ -32,7 +35,9 @@ def python(code: str) -> tuple[str, ...]:
 def test_a_command_gets_the_secret_as_json_on_its_standard_input(tmp_path: Path) -> None:
     """It runs in the manifest's folder; the secret is in none of its arguments."""
     code = "import sys; open('got.json', 'w').write(sys.stdin.read() + '\\n' + repr(sys.argv))"
-    place = LocalSinks(tmp_path).deliver(SECRET, DeliverTo(command=(*python(code), "a b", "$HOME")), client_id="shop")
+    place = LocalSinks(DeliveryBounds(tmp_path)).deliver(
+        SECRET, DeliverTo(command=(*python(code), "a b", "$HOME")), CLIENT, client_id="shop"
+    )
     got, arguments = (tmp_path / "got.json").read_text().split("\n")
     assert json.loads(got) == {"client_id": "shop", "client_secret": CANARY}
     assert "'a b', '$HOME'" in arguments
@@ -66,10 +71,13 @@ def test_a_program_that_is_not_there_is_found_out_before(tmp_path: Path) -> None
     script.write_text("#!/bin/sh\nexit 0\n")
     for program in ("no-such-program-here", "bin/store", "./nothing"):
         with pytest.raises(DeliveryFailed, match="delivered"):
-            LocalSinks(tmp_path).check(DeliverTo(command=(program,)))
+            LocalSinks(DeliveryBounds(tmp_path)).check(DeliverTo(command=(program,)), CLIENT)
     script.chmod(0o700)
-    LocalSinks(tmp_path).check(DeliverTo(command=("bin/store",)))
-    assert LocalSinks(tmp_path).deliver(SECRET, DeliverTo(command=("bin/store",)), client_id="x") == "command bin/store"
+    LocalSinks(DeliveryBounds(tmp_path)).check(DeliverTo(command=("bin/store",)), CLIENT)
+    assert (
+        LocalSinks(DeliveryBounds(tmp_path)).deliver(SECRET, DeliverTo(command=("bin/store",)), CLIENT, client_id="x")
+        == "command bin/store"
+    )
 
 
 class Backend:
@@ -85,7 +93,10 @@ def fake_keyring(monkeypatch: pytest.MonkeyPatch, *, priority: float = 5, error:
             raise error
         stored[service, name] = text
 
-    library = types.SimpleNamespace(get_keyring=lambda: Backend(priority), set_password=store)
+    def read(service: str, name: str) -> str | None:
+        return stored.get((service, name))
+
+    library = types.SimpleNamespace(get_keyring=lambda: Backend(priority), set_password=store, get_password=read)
     monkeypatch.setitem(sys.modules, "keyring", library)
     return stored
 
@@ -94,20 +105,41 @@ def test_a_keyring_entry_gets_the_secret(tmp_path: Path, monkeypatch: pytest.Mon
     """service/name, where the service may have slashes of its own."""
     stored = fake_keyring(monkeypatch)
     target = DeliverTo(keyring="team/oauth/shop")
-    LocalSinks(tmp_path).check(target)
-    assert LocalSinks(tmp_path).deliver(SECRET, target, client_id="x") == "keyring team/oauth/shop"
+    LocalSinks(DeliveryBounds(tmp_path)).check(target, CLIENT)
+    assert (
+        LocalSinks(DeliveryBounds(tmp_path)).deliver(SECRET, target, CLIENT, client_id="x") == "keyring team/oauth/shop"
+    )
     assert stored == {("team/oauth", "shop"): CANARY}
+
+
+def test_a_keyring_entry_of_somebody_else_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what a record says is ours, or what the operator allows; ours is read back, and missed once it is gone."""
+    stored = fake_keyring(monkeypatch)
+    stored["team", "shop"] = "of another program"
+    target = DeliverTo(keyring="team/shop")
+    sinks = LocalSinks(DeliveryBounds(tmp_path), Deliveries(tmp_path / "records", "shop"))
+    with pytest.raises(DeliveryFailed) as caught:
+        sinks.deliver(SECRET, target, CLIENT, client_id="x")
+    assert "--overwrite" in caught.value.fix
+    assert "of another program" not in caught.value.detail
+    assert stored["team", "shop"] == "of another program"
+    replace(sinks, overwrite=True).deliver(SECRET, target, CLIENT, client_id="x")
+    sinks.deliver(Secret("the second", "server"), target, CLIENT, client_id="x")
+    assert sinks.delivered(target) == Secret("the second", "server")
+    stored.clear()
+    with pytest.raises(DeliveryFailed, match="delivered"):
+        sinks.delivered(target)
 
 
 def test_a_keyring_that_can_not_store_is_found_out_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No backend, or no library; the latter names the extra to install."""
     fake_keyring(monkeypatch, priority=0)
     with pytest.raises(DeliveryFailed) as none:
-        LocalSinks(tmp_path).check(DeliverTo(keyring="s/n"))
+        LocalSinks(DeliveryBounds(tmp_path)).check(DeliverTo(keyring="s/n"), CLIENT)
     assert "no keyring that can store" in none.value.detail
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(DeliveryFailed) as missing:
-        LocalSinks(tmp_path).check(DeliverTo(keyring="s/n"))
+        LocalSinks(DeliveryBounds(tmp_path)).check(DeliverTo(keyring="s/n"), CLIENT)
     assert "oauthdeploy[keyring]" in missing.value.fix
 
 
@@ -115,7 +147,7 @@ def test_a_keyring_that_refuses_tells_nothing_of_the_secret(tmp_path: Path, monk
     """A backend's own words could hold anything."""
     fake_keyring(monkeypatch, error=RuntimeError(f"can't store {CANARY}"))
     with pytest.raises(DeliveryFailed) as caught:
-        LocalSinks(tmp_path).deliver(SECRET, DeliverTo(keyring="s/n"), client_id="x")
+        LocalSinks(DeliveryBounds(tmp_path)).deliver(SECRET, DeliverTo(keyring="s/n"), CLIENT, client_id="x")
     assert "RuntimeError" in caught.value.detail
     assert CANARY not in caught.value.detail + caught.value.fix
 

@@ -371,6 +371,52 @@ clients:
 """,
     ),
     _structural(
+        "delivery-outside-folder",
+        "A secret would be delivered outside the manifest's folder",
+        reason="Anyone who edits the manifest could make oauthdeploy write to any file that its account may write.",
+        source="CWE-22",
+        fix="Name a file in the manifest's folder, or allow the other folder: --allow-delivery DIR.",
+        bad="""
+clients:
+  batch: {type: confidential, secret: {generate: true, deliver_to: {file: ../batch.env}}}
+""",
+        good="""
+clients:
+  batch: {type: confidential, secret: {generate: true, deliver_to: {file: out/batch.env}}}
+""",
+    ),
+    _structural(
+        "delivery-over-own-file",
+        "A secret would be delivered over a file of the manifest or of oauthdeploy",
+        reason="The delivery would replace the manifest, a file that it reads, or a record of earlier runs, or it "
+        "would become a part of the manifest.",
+        source="CWE-73",
+        fix="Name another file in deliver_to, best in a folder of its own: out/NAME.env.",
+        bad="""
+clients:
+  batch: {type: confidential, secret: {generate: true, deliver_to: {file: .oauthdeploy/batch.env}}}
+""",
+        good="""
+clients:
+  batch: {type: confidential, secret: {generate: true, deliver_to: {file: out/batch.env}}}
+""",
+    ),
+    _structural(
+        "delivery-not-a-file",
+        "A secret cannot be delivered to what stands at this path",
+        reason="Only a regular file with one name is replaced. Folders, pipes, devices and links lead elsewhere.",
+        source="CWE-59",
+        fix="Name another file in deliver_to, or remove what stands there.",
+        bad="""
+clients:
+  batch: {type: confidential, secret: {generate: true, deliver_to: {file: out/}}}
+""",
+        good="""
+clients:
+  batch: {type: confidential, secret: {generate: true, deliver_to: {file: out/batch.env}}}
+""",
+    ),
+    _structural(
         "env-not-allowed",
         "The manifest reads an environment variable that is not allowed",
         reason="The flag --allow-env limits which environment variables a manifest may read, so that an edit "

@@ -125,6 +125,28 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Restore the file, raise secret.revision to get a new secret, or remove deliver_to from the manifest.",
     ),
     (
+        "secret-not-live",
+        "warning",
+        "The delivered secret of a client is not the live one",
+        "The server returns secrets, and the client's is another one than the one that was delivered: somebody else renewed "
+        "it. After a renewal by this run, this is an error.",
+        "Raise secret.revision to get a new secret, or put the live one in the place that deliver_to names.",
+    ),
+    (
+        "secret-not-checked",
+        "warning",
+        "The delivered secret of a client could not be checked",
+        "The file that deliver_to names is there, and this account may not read it.",
+        "Check the permissions of the file.",
+    ),
+    (
+        "delivery-not-possible",
+        "warning",
+        "A secret that the plan makes can't be delivered",
+        "Something stands at the place of delivery that oauthdeploy did not write. apply stops there before it writes anything.",
+        "Move it away, name another place in secret.deliver_to, or run with --overwrite.",
+    ),
+    (
         "secret-lost",
         "warning",
         "The secret of a client was probably lost",

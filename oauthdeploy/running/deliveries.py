@@ -1,0 +1,110 @@
+"""The record of deliveries: which place holds the secret of which client, and how to recognize that secret again.
+
+One file for each client of a server in `deliveries/` of the state folder, replaced with each delivery. It is the mark by which a
+run tells its own files from those of others, and by which a later plan sees that a program got a secret that is not the live one
+any more. It holds no secret: a salted digest (PBKDF2, RFC 8018) of one that a server made from random data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.files import make_folder, replace_file
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.core.urls import normalized_url
+
+FOLDER: Final = "deliveries"
+_VERSION: Final = 1
+_ROUNDS: Final = 10_000
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A delivery that was made: of which client (with its server's address), to which place, when (RFC 3339)."""
+
+    manifest: str
+    address: str
+    url: str
+    place: str
+    at: str
+    salt: str
+    digest: str
+
+    @property
+    def whose(self) -> str:
+        """The client in words."""
+        return f"{self.address} of {self.manifest} ({self.url})"
+
+    def is_of(self, secret: Secret) -> bool:
+        """Whether this secret was delivered."""
+        return hmac.compare_digest(self.digest, _digest(secret, self.salt))
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """The records in `folder` (None: none are kept), as a manifest sees them; `urls` are its servers' addresses by name."""
+
+    folder: Path | None = None
+    manifest: str = ""
+    urls: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def of(self, address: Address) -> Delivery | None:
+        """The last delivery of a client; None where none is recorded, or the record can't be read."""
+        return None if self.folder is None else _read(self._file(self.folder, address))
+
+    def other_owner(self, address: Address, place: str) -> Delivery | None:
+        """The delivery of another client to this place; None where there is none."""
+        if self.folder is None:
+            return None
+        mine = self._file(self.folder, address)
+        with suppress(OSError):
+            for file in sorted(self.folder.glob("*.json")):
+                found = _read(file) if file != mine else None
+                if found is not None and found.place == place:
+                    return found
+        return None
+
+    def record(self, address: Address, place: str, secret: Secret, at: str) -> None:
+        """Write down a delivery, on disk when this returns. Raises OSError."""
+        if self.folder is None:
+            return
+        salt = os.urandom(16).hex()
+        url = self._url(address)
+        made = Delivery(self.manifest, str(address), url, place, at, salt, _digest(secret, salt))
+        make_folder(self.folder)
+        data = json.dumps({"v": _VERSION, **asdict(made)}, indent=2) + "\n"
+        replace_file(self._file(self.folder, address), data.encode(), mode=0o600)
+
+    def _url(self, address: Address) -> str:
+        return normalized_url(self.urls.get(address.server, ""))
+
+    def _file(self, folder: Path, address: Address) -> Path:
+        key = json.dumps([self.manifest, str(address), self._url(address)])
+        return folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+
+
+def _digest(secret: Secret, salt: str) -> str:
+    data = secret.reveal().encode("utf-8", "surrogatepass")
+    return hashlib.pbkdf2_hmac("sha256", data, bytes.fromhex(salt), _ROUNDS).hex()
+
+
+def _read(file: Path) -> Delivery | None:
+    try:
+        record = json.loads(file.read_bytes())
+        names = Delivery.__dataclass_fields__
+        if record["v"] != _VERSION or not all(isinstance(record[name], str) for name in names):
+            return None
+        bytes.fromhex(record["salt"])
+        return Delivery(**{name: record[name] for name in names})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
