@@ -9,6 +9,7 @@ OAuthDeployError                     1
 │   ├── Forbidden                    8   403: accepted, but not for this
 │   ├── NotFound                     8   404
 │   ├── Conflict                     1   409: exists already, or in use
+│   ├── RenewedElsewhere             1   another machine renews the secret that this run renews
 │   ├── Rejected                     8   any other 4xx: the server declined the request
 │   ├── UnexpectedAnswer             8   not the protocol: wrong status, type or shape
 │   └── Unsupported                  8   the server answers, but lacks what the plan needs
@@ -129,6 +130,13 @@ class Conflict(ServerError):
 
     exit_code = ExitCode.ERROR
     rule = "conflict"
+
+
+class RenewedElsewhere(ServerError):
+    """Another run renews the same client's secret, or has done so since the plan was made."""
+
+    exit_code = ExitCode.ERROR
+    rule = "secret-renewed-elsewhere"
 
 
 class Rejected(ServerError):

@@ -14,7 +14,7 @@ from oauthdeploy.core.errors import DeliveryFailed, JournalFailed, OAuthDeployEr
 from oauthdeploy.core.secrets import Secret, is_masked
 from oauthdeploy.drivers.base import Applied, Driver
 from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Model
-from oauthdeploy.model.objects import Client, DeliverTo, Side
+from oauthdeploy.model.objects import Client, ClientType, DeliverTo, Side
 from oauthdeploy.planning.changes import Action, Change, FieldChange
 from oauthdeploy.planning.normalize import flatten, is_instruction, same, wanted_fields
 from oauthdeploy.planning.outcome import Outcome, Status
@@ -249,7 +249,10 @@ def may_make_secret(change: Change) -> bool:
     """Whether the server may make a secret with this change: a new client, or a new secret for one."""
     if not isinstance(change.desired, Client) or change.desired.secret is None or not change.desired.secret.generate:
         return False
-    return change.action is not Action.UPDATE or any(field.path.startswith("secret") for field in change.fields)
+    return change.action is not Action.UPDATE or any(
+        field.path.startswith("secret") or (field.path == "type" and field.after is ClientType.CONFIDENTIAL)
+        for field in change.fields
+    )
 
 
 def unkept(change: Change, answer: Applied) -> Sequence[Diagnostic]:

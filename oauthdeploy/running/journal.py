@@ -26,6 +26,7 @@ from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import JournalFailed
 from oauthdeploy.core.files import make_folder, sync_folder, write_all
+from oauthdeploy.core.processes import account_name
 from oauthdeploy.core.schemas import shape_problem
 from oauthdeploy.core.secrets import Secret, SourcedText
 from oauthdeploy.core.version import __version__
@@ -34,7 +35,6 @@ from oauthdeploy.planning.changes import Change
 from oauthdeploy.planning.outcome import Outcome
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.run_history import RunHistory, history_of
-from oauthdeploy.running.os_account import account_name
 
 VERSION: Final = 1
 """Version of the records; a reader refuses a greater one."""

@@ -26,10 +26,10 @@ from urllib.parse import quote
 
 from oauthdeploy.core.errors import LockBusy
 from oauthdeploy.core.files import create_file, make_folder, replace_file
+from oauthdeploy.core.processes import account_name, is_running, machine, started
 from oauthdeploy.core.urls import normalized_url
 from oauthdeploy.model.fields import parse_time
 from oauthdeploy.running.clock import utc_now
-from oauthdeploy.running.os_account import account_name
 from oauthdeploy.running.signals import unwinding
 
 if sys.platform != "win32":
@@ -227,25 +227,7 @@ def _new_holder(lease: float, moment: datetime) -> Holder:
     expires = moment + timedelta(seconds=lease)
     pid = os.getpid()
     token = uuid.uuid4().hex
-    return Holder(account_name(), socket.gethostname(), pid, moment, expires, token, _machine(), _started(pid))
-
-
-def _machine() -> str:
-    """The boot of this machine and the namespace of its process ids (proc(5), pid_namespaces(7)); "" if unknown."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return ""
-
-
-def _started(pid: int) -> str:
-    """When a process was started, in ticks since boot (proc_pid_stat(5), field 22); "" if unknown."""
-    try:
-        # The name of the program stands in parentheses and may hold blanks and parentheses itself.
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
+    return Holder(account_name(), socket.gethostname(), pid, moment, expires, token, machine(), started(pid))
 
 
 def _create(path: Path, holder: Holder) -> bool:
@@ -289,22 +271,9 @@ def _is_stale(holder: Holder, moment: datetime) -> bool:
     if holder.expires <= moment:
         return True
     # A process id means something on its own host, boot and namespace only.
-    if holder.host != socket.gethostname() or holder.machine != _machine():
+    if holder.host != socket.gethostname() or holder.machine != machine():
         return False
-    return not _is_running(holder.pid) or bool(holder.started and holder.started != _started(holder.pid))
-
-
-def _is_running(pid: int) -> bool:
-    if os.name == "nt":  # There, signal 0 would end the process, so only the lease decides.
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # EPERM: the process is there, and another account's (kill(2)).
-    except (PermissionError, OverflowError):
-        return True
-    return True
+    return not is_running(holder.pid) or bool(holder.started and holder.started != started(holder.pid))
 
 
 def _busy(path: Path, holder: Holder | None) -> LockBusy:

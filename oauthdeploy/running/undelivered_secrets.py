@@ -164,7 +164,9 @@ def _taken_over(story: RunHistory) -> Iterator[tuple[Address, str]]:
 
 def _asked(entry: Entry) -> bool:
     """Whether the change made the server make a secret."""
-    return entry.action is not Action.UPDATE or any(path.startswith("secret") for path in entry.fields)
+    return entry.action is not Action.UPDATE or any(
+        path.startswith("secret") or path == "type" for path in entry.fields
+    )
 
 
 def _target(client: object) -> DeliverTo | None:

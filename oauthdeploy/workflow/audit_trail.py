@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Literal, Self
 
 from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.core.processes import account_name
 from oauthdeploy.core.version import __version__
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest
@@ -28,7 +29,6 @@ from oauthdeploy.planning.revocation.audit_schema import AskedRecord, AuditRecor
 from oauthdeploy.planning.revocation.request import CutOff, asked_in
 from oauthdeploy.running.audit import append, require_writable
 from oauthdeploy.running.clock import utc_now
-from oauthdeploy.running.os_account import account_name
 
 
 class AuditTrail:

@@ -17,6 +17,11 @@ def becomes_confidential(change: Change) -> bool:
     return any(field.path == "type" and field.after is ClientType.CONFIDENTIAL for field in change.fields)
 
 
+def sends_secret(change: Change) -> bool:
+    """Whether a change is about the secret of a client that is there."""
+    return any(field.path.startswith("secret") for field in change.fields)
+
+
 def option_names(change: Change) -> frozenset[str]:
     """The driver's own options that a change is about, by their names at the top."""
     prefix = f"{OPTIONS}.keycloak."
@@ -32,11 +37,11 @@ def count_writes(change: Change) -> int:
             draft = draft_settings(changed_values(change, SETTINGS), desired, option_names(change))
             return 1 + int(bool(draft.body)) + 4 * len(draft.rules)
         case Client():
-            generates = (
-                desired.secret is not None and bool(desired.secret.generate) and not becomes_confidential(change)
-            )
-            again = generates and any(field.path.startswith("secret") for field in change.fields)
-            return {Action.CREATE: 2, Action.UPDATE: 3 + int(again), Action.REPLACE: 3}.get(change.action, 1)
+            renews = desired.secret is not None and (becomes_confidential(change) or sends_secret(change))
+            makes = renews and bool(desired.secret and desired.secret.generate) and not becomes_confidential(change)
+            # The lock is made, looked at three times and given back, and there are two more looks at the client.
+            update = 3 + 7 * int(renews) + int(makes)
+            return {Action.CREATE: 2, Action.UPDATE: update, Action.REPLACE: 3}.get(change.action, 1)
         case Scope():
             return 2
         case _:

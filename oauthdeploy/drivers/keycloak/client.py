@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from oauthdeploy.core.errors import Forbidden, NotFound, Rejected
-from oauthdeploy.core.secrets import Secret
+from oauthdeploy.core.errors import Conflict, Forbidden, NotFound, Rejected, ServerError
+from oauthdeploy.core.secrets import Secret, is_masked
 from oauthdeploy.drivers.common_steps import at_once, create_or_find, parsed
 from oauthdeploy.drivers.http import AdminClient, Answer
 from oauthdeploy.drivers.json_values import Garbled, a_number, an_object
 from oauthdeploy.drivers.json_wire import FORM, Route
+from oauthdeploy.drivers.keycloak.options import MARK
 from oauthdeploy.drivers.keycloak.secret_fields import sent_back
 
 PAGE: Final = 200
@@ -21,6 +22,9 @@ REALM: Final = "/admin/realms/{}"
 CLIENTS: Final = "/admin/realms/{}/clients"
 CLIENT: Final = "/admin/realms/{}/clients/{}"
 CLIENT_SECRET: Final = "/admin/realms/{}/clients/{}/client-secret"
+CLIENT_ROLES: Final = "/admin/realms/{}/clients/{}/roles"
+CLIENT_ROLE: Final = "/admin/realms/{}/clients/{}/roles/{}"
+ROLE_BY_ID: Final = "/admin/realms/{}/roles-by-id/{}"
 USER_SESSIONS: Final = "/admin/realms/{}/clients/{}/user-sessions"
 OFFLINE_SESSIONS: Final = "/admin/realms/{}/clients/{}/offline-sessions"
 PUSH: Final = "/admin/realms/{}/clients/{}/push-revocation"
@@ -112,16 +116,54 @@ class AdminApi:
         return self._send("POST", CLIENTS, body=body).made
 
     def put_client(self, uuid: str, body: Json, read: Json) -> None:
-        """PUT a client: the whole of it, as it was `read` and with what changes; only that is traced."""
+        """PUT a client: the whole of it, as it was `read` and with what changes; only that is traced.
+
+        The secret and our marks go along only where they change: what is left out stays (docs/servers.md, "Keycloak 26.7"), and
+        what was read may be another machine's by now.
+        """
+        body = dict(body)
+        if body.get("secret") == read.get("secret"):
+            body.pop("secret", None)
+        had, sent = read.get("attributes"), body.get("attributes")
+        if isinstance(had, Mapping) and isinstance(sent, Mapping):
+            body["attributes"] = {k: v for k, v in sent.items() if not k.startswith(MARK) or had.get(k) != v}
         self._send("PUT", CLIENT, uuid, body=sent_back(body, read))
 
     def delete_client(self, uuid: str) -> bool:
         """DELETE a client; False where it wasn't there."""
         return self._delete(CLIENT, uuid)
 
-    def new_secret(self, uuid: str) -> None:
-        """Let the server generate a secret for a client; the client's JSON then has it, and the last one generated is valid."""
-        self._send("POST", CLIENT_SECRET, uuid, repeatable=True)
+    def new_secret(self, uuid: str) -> Secret | None:
+        """Let the server generate a secret for a client, and give it; None where the answer has none, or a mask.
+
+        The client's JSON then has it, and the last one generated is valid.
+        """
+        answer = self._send("POST", CLIENT_SECRET, uuid, repeatable=True)
+        told = answer.body.get("value") if isinstance(answer.body, Mapping) else None
+        secret = Secret(told, "server") if isinstance(told, str) and told and not is_masked(told) else None
+        if secret is not None:
+            self.http.guard(secret)
+        return secret
+
+    def client_role(self, uuid: str, name: str) -> Json | None:
+        """A role of a client, by its name; None where there is none."""
+        return self._one(CLIENT_ROLE, uuid, name)
+
+    def create_role(self, uuid: str, body: Json) -> bool:
+        """POST a role of a client; False where one of that name is there already."""
+        try:
+            self._send("POST", CLIENT_ROLES, uuid, body=body)
+        except Conflict:
+            return False
+        except ServerError as error:
+            if not error.uncertain:
+                raise
+            # Whether it was made, and by whom, is seen by the look that follows.
+        return True
+
+    def delete_role(self, role: str) -> bool:
+        """DELETE a role by its id; False where it wasn't there."""
+        return bool(role) and self._delete(ROLE_BY_ID, role)
 
     def may_view_clients(self) -> bool:
         """Whether the account may view all clients, told by a request that asks for that right alone."""

@@ -29,6 +29,7 @@ from oauthdeploy.model.objects import Client, ClientSecret, ClientType
 OPENID: Final = "openid-connect"
 OWNER: Final = f"{MARK}owner"
 REVISION: Final = f"{MARK}secret.revision"
+HOLDER: Final = f"{MARK}secret.holder"
 REVOKED: Final = f"{MARK}revoked."
 BLOCKED: Final = f"{MARK}blocked"
 
@@ -42,6 +43,7 @@ VOLATILE: Final = frozenset(
         "nodeReRegistrationTimeout",
         "defaultClientScopes",
         "optionalClientScopes",
+        HOLDER,
         "client.secret.creation.time",
         "client.secret.expiration.time",
         "client.secret.rotated",
@@ -127,7 +129,6 @@ def read_client(raw: Mapping[str, Any]) -> LiveClient:
     default = others.take("default", lambda: some_texts(raw, "defaultClientScopes"))
     optional = others.take("optional", lambda: some_texts(raw, "optionalClientScopes"))
     marks = marks_of(raw)
-    revision = str(marks.get(REVISION, ""))
     return LiveClient(
         uuid=a_name(raw, "id"),
         client_id=a_name(raw, "clientId"),
@@ -136,7 +137,7 @@ def read_client(raw: Mapping[str, Any]) -> LiveClient:
         optional=optional or (),
         fingerprint=digest(raw),
         owner=str(marks.get(OWNER, "")),
-        revision=int(revision) if revision.isascii() and revision.isdigit() and len(revision) < 10 else None,
+        revision=revision_in(raw),
         not_before=others.take("not_before", lambda: a_number(raw, "notBefore", 0, 0)) or 0,
         openid=is_openid(raw),
         raw=raw,
@@ -279,6 +280,12 @@ def default_scopes(desired: Client | None) -> frozenset[str]:
     """The scopes of a client that the manifest wants to be default ones."""
     _written, wanted = options_of(desired)
     return frozenset(wanted.default_scopes or ())
+
+
+def revision_in(raw: Mapping[str, Any]) -> int | None:
+    """The revision of the secret that our mark on a client records; None where there is none."""
+    revision = str(marks_of(raw).get(REVISION, ""))
+    return int(revision) if revision.isascii() and revision.isdigit() and len(revision) < 10 else None
 
 
 def secret_in(raw: Mapping[str, Any]) -> Secret | None:

@@ -26,7 +26,7 @@ from oauthdeploy.drivers.common_steps import (
 )
 from oauthdeploy.drivers.json_wire import secrets_in
 from oauthdeploy.drivers.keycloak import client as api
-from oauthdeploy.drivers.keycloak.changed_fields import becomes_confidential, option_names
+from oauthdeploy.drivers.keycloak.changed_fields import becomes_confidential, option_names, sends_secret
 from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES
 from oauthdeploy.drivers.keycloak.fields import CLIENT, SCOPE, SETTINGS
@@ -40,6 +40,7 @@ from oauthdeploy.drivers.keycloak.mapping import (
     put_client,
     put_options,
     read_client,
+    secret_in,
     whole,
 )
 from oauthdeploy.drivers.keycloak.policies import Rule, entries, switched
@@ -61,10 +62,11 @@ from oauthdeploy.drivers.keycloak.scopes import (
     put_scope,
     read_scope,
 )
+from oauthdeploy.drivers.keycloak.secret_claim import Claim
 from oauthdeploy.drivers.keycloak.secret_fields import sealed
 from oauthdeploy.drivers.keycloak.settings import draft_settings
 from oauthdeploy.drivers.untouched import lost_fields
-from oauthdeploy.model.objects import Association, Client, ClientType, Scope, Settings
+from oauthdeploy.model.objects import Association, Client, ClientSecret, ClientType, Scope, Settings
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.changes import Action, Change
 
@@ -269,31 +271,54 @@ class Writer:
     def _update_client(self, change: Change, desired: Client) -> Applied:
         uuid, given = self._uuid(change), desired.secret
         # A public client has no secret that a plan could compare; one that becomes confidential gets the manifest's.
-        converted = becomes_confidential(change)
-        new_secret = given is not None and (
-            converted or any(field.path.startswith("secret") for field in change.fields)
-        )
-        if new_secret and given is not None and given.generate and not converted:
+        if given is not None and (becomes_confidential(change) or sends_secret(change)):
+            recorded = change.live.revision if change.live is not None else None
+            claim = Claim(self.admin, uuid, change.address.name, recorded)
+            claim.take()
+            try:
+                return self._renew(change, desired, given, claim)
+            finally:
+                claim.leave()
+        raw = self._raw(change, uuid)
+        return self._put_update(change, desired, raw, self._updated(change, desired, raw))
+
+    def _renew(self, change: Change, desired: Client, given: ClientSecret, claim: Claim) -> Applied:
+        """Update a client and its secret, under a lock that is looked at after each write."""
+        made: Secret | None = None
+        if given.generate and not becomes_confidential(change):
             # Before the revision is recorded: if that fails, the next apply makes another one, and none is lost unnoticed.
-            self.admin.new_secret(uuid)
-        # Read after the new secret was made: a secret that is sent in a PUT replaces the current one
-        # (docs/servers.md, "Secrets").
+            made = self.admin.new_secret(claim.uuid)
+        # Read after the new secret was made, as the body of the PUT that follows.
+        raw = claim.check(made)
+        body = self._updated(change, desired, raw)
+        revision = given.revision or 0
+        body["attributes"] = {**body["attributes"], REVISION: str(revision), **claim.marks}
+        if given.value is not None:
+            body["secret"] = given.value
+        applied = self._put_update(change, desired, raw, body)
+        live = claim.check_done(given.value if made is None else made, revision)
+        # Where the answer held no secret, and of a client that becomes confidential, it is told only by the client itself.
+        return replace(applied, secret=made or secret_in(live)) if given.generate else applied
+
+    def _raw(self, change: Change, uuid: str) -> Mapping[str, Any]:
         raw = self.admin.client(uuid)
         if raw is None:
             raise self._missing("client", change.live_address.name)
+        return raw
+
+    def _updated(self, change: Change, desired: Client, raw: Mapping[str, Any]) -> dict[str, Any]:
         body = whole(raw)
         body["clientId"] = change.address.name
         self._put(body, change, desired)
-        if new_secret and given is not None:
-            body["attributes"][REVISION] = str(given.revision or 0)
-            if given.value is not None:
-                body["secret"] = given.value
+        return body
+
+    def _put_update(self, change: Change, desired: Client, raw: Mapping[str, Any], body: Mapping[str, Any]) -> Applied:
+        uuid = self._uuid(change)
         self.admin.put_client(uuid, body, raw)
         self._default_scopes(change, desired, raw)
         live = self._look_at_client(change.address.name, uuid)
-        made = live.secret if new_secret and given is not None and given.generate else None
         lost = lost_fields(sealed(raw), sealed(self._without_scopes(change, desired, body)), live.raw, VOLATILE)
-        return replace(self._applied(change, desired, live, secret=made), lost=lost)
+        return replace(self._applied(change, desired, live), lost=lost)
 
     def _without_scopes(self, change: Change, desired: Client, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """The body of an update without the client scopes that go with it: those that move to the other list, and that of a

@@ -1,0 +1,182 @@
+"""Renewing a client's secret while another machine may do the same.
+
+Keycloak has no compare-and-set, but the names of a client's roles are unique in its database, and a role can be deleted by its
+id: together that is a lock that all machines see. A run that renews a secret makes a role of a reserved name, which nobody is
+given, and deletes it at the end. Inside, it looks after each write whether the lock, the recorded revision and the secret are
+still as it left them, since the lock of a run that was stopped for long is taken over. A PUT merges attributes by key and keeps a
+secret that it doesn't contain (docs/servers.md), so none of these writes brings back what another run has replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from oauthdeploy.core.errors import NotFound, RenewedElsewhere, ServerError
+from oauthdeploy.core.processes import account_name, is_running, machine, started
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.keycloak.client import AdminApi
+from oauthdeploy.drivers.keycloak.mapping import HOLDER, marks_of, revision_in, secret_in
+from oauthdeploy.drivers.keycloak.options import MARK
+
+ROLE: Final = f"{MARK}secret.renewal"
+"""The role that is the lock."""
+LEASE_SECONDS: Final = 300
+"""How long a renewal may take; after that another run takes over."""
+_ATTEMPTS: Final = 3
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who renews a secret; `until` is in seconds since 1970."""
+
+    token: str
+    who: str
+    until: int
+    machine: str = ""
+    pid: int = 0
+    started: str = ""
+
+    @property
+    def text(self) -> str:
+        """The value of the role's attribute."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    def blocks(self, now: float) -> bool:
+        """Whether it is still at work, as far as can be known from here."""
+        if self.until <= now:
+            return False
+        here = bool(self.machine) and self.machine == machine()
+        return not here or (is_running(self.pid) and self.started == started(self.pid))
+
+
+def holder_in(role: Mapping[str, Any]) -> Holder | None:
+    """Who a role names as its holder; None for nobody, and for what is no such role of ours."""
+    try:
+        found = json.loads(role["attributes"][HOLDER][0])
+        return Holder(
+            token=str(found["token"]),
+            who=str(found["who"]),
+            until=int(found["until"]),
+            machine=str(found["machine"]),
+            pid=int(found["pid"]),
+            started=str(found["started"]),
+        )
+    except (ValueError, KeyError, TypeError, IndexError):
+        return None
+
+
+@dataclass
+class Claim:
+    """The lock of one run on the secret of the client `uuid`.
+
+    `recorded` is the revision that the plan saw, None for none. Its methods raise RenewedElsewhere where another run is at work,
+    or was faster.
+    """
+
+    admin: AdminApi
+    uuid: str
+    client_id: str
+    recorded: int | None
+    clock: Callable[[], float] = time.time
+    holder: Holder = field(init=False)
+    role: str = ""
+
+    def __post_init__(self) -> None:
+        pid = os.getpid()
+        until = int(self.clock()) + LEASE_SECONDS
+        who = f"{account_name()} on {socket.gethostname()}"
+        self.holder = Holder(uuid.uuid4().hex, who, until, machine(), pid, started(pid))
+
+    def take(self) -> None:
+        """Take the lock, and see that nobody has renewed the secret since the plan was made."""
+        self.role = self._make_role()
+        try:
+            raw = self._read()
+            if revision_in(raw) != self.recorded:
+                raise self._lost(raw, "another run has renewed it since the plan was made", None)
+        except BaseException:
+            self.leave()
+            raise
+
+    def check(self, secret: Secret | None) -> Mapping[str, Any]:
+        """The client as it is now: it still has the revision of the plan and `secret`, and this run the lock."""
+        role = self.admin.client_role(self.uuid, ROLE)
+        raw = self._read()
+        told = secret_in(raw)
+        if secret is not None and told is not None and told != secret:
+            raise self._lost(raw, "it was replaced meanwhile", secret)
+        if revision_in(raw) != self.recorded:
+            raise self._lost(raw, "another run has renewed it meanwhile", secret)
+        if role is None or role.get("id") != self.role:
+            raise self._lost(raw, "another run has taken over the lock", secret)
+        return raw
+
+    def check_done(self, secret: Secret | None, revision: int) -> Mapping[str, Any]:
+        """Look once more after the last write: the secret and the new revision are there, and the lock."""
+        self.recorded = revision
+        return self.check(secret)
+
+    @property
+    def marks(self) -> Mapping[str, str]:
+        """The attribute of the client that says who renewed the secret last."""
+        moment = datetime.fromtimestamp(self.clock(), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return {HOLDER: f"{self.holder.who} at {moment}"}
+
+    def leave(self) -> None:
+        """Give the lock back where it is still this run's own; a failure costs the next run a wait, and no more."""
+        if self.role:
+            with suppress(ServerError):
+                self.admin.delete_role(self.role)
+
+    def _make_role(self) -> str:
+        """Make the role and give its id. The role of a run that has ended, or whose time is up, is taken away first."""
+        body = {
+            "name": ROLE,
+            "description": "The lock of a renewal by oauthdeploy. It grants nothing.",
+            "attributes": {HOLDER: [self.holder.text]},
+        }
+        for _ in range(_ATTEMPTS):
+            self.admin.create_role(self.uuid, body)
+            role = self.admin.client_role(self.uuid, ROLE) or {}
+            found = holder_in(role)
+            if found is not None and found.token == self.holder.token:
+                return str(role.get("id"))
+            if found is not None and found.blocks(self.clock()):
+                raise self._lost(self._read(), f"{found.who} is renewing it", None)
+            if found is None and role:
+                raise self._lost(
+                    self._read(), f"the client has a role {ROLE} that is not oauthdeploy's; delete it", None
+                )
+            # By its id: whoever sees the same role and is slower deletes nothing of its successor.
+            self.admin.delete_role(str(role.get("id", "")))
+        raise self._lost(self._read(), "other runs are renewing it", None)
+
+    def _read(self) -> Mapping[str, Any]:
+        raw = self.admin.client(self.uuid)
+        if raw is None:
+            server = self.admin.http.server
+            raise NotFound(f"'{server}' has no client '{self.client_id}'", server=server, fix="Make a new plan.")
+        return raw
+
+    def _lost(self, raw: Mapping[str, Any], why: str, mine: Secret | None) -> RenewedElsewhere:
+        server = self.admin.http.server
+        told, last = secret_in(raw), str(marks_of(raw).get(HOLDER, ""))
+        if mine is not None and told == mine:
+            whose = "the one that this run made and did not deliver; what another run delivered no longer works"
+        else:
+            whose = f"the one of {last}" if last else "not one of this run"
+        return RenewedElsewhere(
+            f"Another run renews the secret of '{self.client_id}' on '{server}'",
+            server=server,
+            words=f"{why}. The live secret is {whose}",
+            fix="Let one machine apply at a time. Plan again; if this machine needs its own delivery, raise secret.revision.",
+        )
