@@ -529,6 +529,19 @@ class TestRevocation:
 class TestReading:
     """Trap 10 and what was read about lists."""
 
+    def test_a_role_of_a_client_is_a_lock(self, realm: Realm) -> None:
+        """One name, one role; it goes by its id, and the id of one that is gone hits no successor. Attributes stay."""
+        uuid = confidential(realm)
+        body = {"name": "lock", "attributes": {"holder": ["me"]}}
+        assert realm.call("POST", f"/clients/{uuid}/roles", body).status_code == 201
+        assert realm.call("POST", f"/clients/{uuid}/roles", body).status_code == 409
+        role = realm.get(f"/clients/{uuid}/roles/lock")
+        assert role["attributes"] == {"holder": ["me"]}
+        assert realm.call("DELETE", f"/roles-by-id/{role['id']}").status_code == 204
+        assert realm.call("POST", f"/clients/{uuid}/roles", body).status_code == 201
+        assert realm.call("DELETE", f"/roles-by-id/{role['id']}").status_code == 404
+        assert realm.get(f"/clients/{uuid}/roles/lock")["id"] != role["id"]
+
     def test_a_path_takes_the_uuid_and_not_the_client_id(self, realm: Realm) -> None:
         """Two steps: find by `clientId`, then use the id; `clientId` is an exact match unless `search` is set."""
         uuid = confidential(realm)

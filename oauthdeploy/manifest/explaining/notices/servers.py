@@ -53,6 +53,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Make a new plan and check the object.",
     ),
     (
+        "secret-renewed-elsewhere",
+        "error",
+        "Another run renews the secret of a client",
+        "Two runs, on machines or in folders of their own, renew the same secret. One of them has done so since the plan was "
+        "made, or is doing so now.",
+        "Let one machine apply at a time. Plan again, and raise secret.revision if this machine needs its own delivery.",
+    ),
+    (
         "request-rejected",
         "error",
         "The server rejects the request",
