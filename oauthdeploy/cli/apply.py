@@ -244,7 +244,7 @@ def _unsure(report: ApplyReport) -> PartialApply | None:
     """What keeps a run that made all changes of its plan from being done: None where nothing does."""
     from oauthdeploy.planning.revocation.request import LEFT_OUT
     from oauthdeploy.planning.unread import not_known
-    from oauthdeploy.running.apply_findings import NOT_VERIFIED
+    from oauthdeploy.running.apply_findings import NOT_LIVE, NOT_VERIFIED
 
     if left_out := [item.detail for item in report.plan.diagnostics if item.rule == LEFT_OUT]:
         return PartialApply(
@@ -263,6 +263,12 @@ def _unsure(report: ApplyReport) -> PartialApply | None:
             "All changes were made, but not all could be verified",
             detail="The servers confirmed the changes, but reading them again failed.",
             fix="Run plan: if it is empty, everything was applied. Use --no-verify to skip verification.",
+        )
+    if dead := [item.detail for item in report.plan.diagnostics if item.rule == NOT_LIVE]:
+        return PartialApply(
+            "A delivered secret is not the live one, so its client can't sign in",
+            detail="\n".join(dead),
+            fix=f"Raise secret.revision, or add --ignore {NOT_LIVE} where another machine keeps the secret.",
         )
     if unread := report.plan.unread:
         return PartialApply(

@@ -143,8 +143,7 @@ def export(source: Source, servers: Servers, selection: Selection, write: bool, 
             "${env:NAME}, or export into the file with --write."
         )
     if not write:
-        streams.as_utf8()
-        streams.write_result("".join(file.text for file in report.files), own_text=True)
+        streams.write_manifest("".join(file.text for file in report.files))
     _say(report, output)
     if write:
         _write(report, output)

@@ -121,8 +121,7 @@ def _write(drafts: Iterable[Draft]) -> dict[str, OAuthDeployError]:
     for draft in drafts:
         name = draft.text.name
         if name == STDIN:
-            streams.as_utf8()
-            streams.write_result(draft.after, own_text=True)
+            streams.write_manifest(draft.after)
         elif draft.changed:
             try:
                 replace_file(name, draft.before, draft.after.encode("utf-8"))

@@ -277,7 +277,7 @@ def _write(file: str, text: str, *, force: bool) -> None:
 
     data = text.encode("utf-8")
     if file == STDOUT:
-        streams.write_result(text)
+        streams.write_manifest(text)
     elif force and Path(file).exists():
         replace_file(file, Path(file).read_bytes(), data)
     else:

@@ -34,9 +34,12 @@ class NotWritten(OSError):
     """What was to be written to stdout is not there, as on a full disk."""
 
 
-def without_secrets(text: str) -> str:
-    """The text as it may be written: secrets that should not be in it are replaced, and reported as a bug."""
-    clean, hits = KNOWN.clean(text)
+def without_secrets(text: str, *, references: bool = True) -> str:
+    """The text as it may be written: secrets that should not be in it are replaced, and reported as a bug.
+
+    `references`: addresses that came from outside are shown as the reference that they came from.
+    """
+    clean, hits = KNOWN.clean(text, references=references)
     if hits:
         write_talk(
             f"warning: the output contained {hits} secret(s), which were replaced with ***. "
@@ -45,16 +48,26 @@ def without_secrets(text: str) -> str:
     return clean
 
 
-def write_result(text: str, *, own_text: bool = False) -> None:
-    """Write to stdout and flush. A reader that has gone away is not an error; a full disk is: raises NotWritten.
+def write_result(text: str) -> None:
+    """Write to stdout and flush. A reader that has gone away is not an error; a full disk is: raises NotWritten."""
+    _write(disarmed(without_secrets(text)))
 
-    `own_text` is the user's own file given back, as `fmt` does, which may hold what the user wrote.
+
+def write_manifest(text: str) -> None:
+    """Write a manifest to stdout, as `write_result`: its values are the same, however they have to be spelled in a log.
+
+    Addresses stay as they are, since some are values of the manifest.
     """
+    from oauthdeploy.manifest.editing.log_safe import log_safe
+
+    as_utf8()
+    _write(log_safe(without_secrets(text, references=False)))
+
+
+def _write(text: str) -> None:
     stream = sys.stdout
     if stream is None or stream.closed:
         return
-    if not own_text:
-        text = disarmed(without_secrets(text))
     with _heard(stream):
         stream.write(text)
         stream.flush()

@@ -55,13 +55,18 @@ class Disclosure:
             self._new.clear()
             self._by_head.clear()
 
-    def clean(self, text: str) -> tuple[str, int]:
-        """Give `text` with references for connection values and *** for secrets, and how many secrets were in it."""
+    def clean(self, text: str, *, references: bool = True) -> tuple[str, int]:
+        """Give `text` with references for connection values and *** for secrets, and how many secrets were in it.
+
+        `references`: False leaves connection values as they are.
+        """
         heads = self._heads()
         if not heads:
             return text, 0
         places = {text[start : start + SHORTEST] for start in range(len(text) - SHORTEST + 1)} & heads.keys()
         found = {needle: shown for head in places for needle, shown in heads[head].items() if needle in text}
+        if not references:
+            found = {needle: shown for needle, shown in found.items() if shown == MASK}
         hits = 0
         # The longest first: a secret may hold another one, and a URL its own host.
         for needle in sorted(found, key=len, reverse=True):

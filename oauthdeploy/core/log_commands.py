@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_AT_START: Final = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
+_AT_START: Final = re.compile(r"(?:(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])|\A)([^\S\n]*):(?=:)")
 _ANYWHERE: Final = re.compile(r"#(?=#\w*\[)")
 
 

@@ -136,6 +136,7 @@ class LiveObject:
     accepts no token of the client that was issued before it. None where the server keeps no such moment.
 
     `revision` is the secret.revision that our mark on a client records; None where there is no mark that could tell.
+    `renewed_by` says who renewed the secret last and when, by such a mark.
 
     `unparsed` holds by dotted path what the server has in a field that the model can't: the field is unset in `value`, and a
     driver's own option stands there as a whole, by its name.
@@ -158,6 +159,7 @@ class LiveObject:
     cut_at: float | None = None
     client_id: str = ""
     revision: int | None = None
+    renewed_by: str = ""
     unparsed: Mapping[str, Unparsed] = field(default_factory=_frozen_map)
     options: Mapping[str, Any] = field(default_factory=_frozen_map)
     unheld: Mapping[str, str] = field(default_factory=_frozen_map)

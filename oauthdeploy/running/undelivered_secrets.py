@@ -106,8 +106,13 @@ def _trouble(address: Address, target: DeliverTo, live: LiveObject, owed: str, s
     if recorded is None or recorded.place != sinks.recorded(target):
         return "secret-not-there", _NOT_THERE, f"No delivery to {_place(target)} is recorded. {_again(address, told)}"
     if told is not None and not recorded.is_of(told):
-        return NOT_LIVE, _OTHER, f"{address} has another secret than the one delivered at {recorded.at}."
+        words = f"{address} has another secret than the one delivered at {recorded.at}.{_renewed(live)}"
+        return NOT_LIVE, _OTHER, words
     return None
+
+
+def _renewed(live: LiveObject) -> str:
+    return f" It was renewed by {live.renewed_by}." if live.renewed_by else ""
 
 
 def _again(address: Address, told: Secret | None) -> str:

@@ -21,7 +21,7 @@ from oauthdeploy.drivers.keycloak import scopes as scope_mapping
 from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.everything import client_told, is_given, lacking, scope_told, settings_told
 from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES
-from oauthdeploy.drivers.keycloak.mapping import LiveClient, options_of, read_client, with_options
+from oauthdeploy.drivers.keycloak.mapping import HOLDER, LiveClient, marks_of, options_of, read_client, with_options
 from oauthdeploy.drivers.keycloak.policies import Rule, enforced, entries, named_profiles
 from oauthdeploy.drivers.keycloak.revocation_state import live_revocation
 from oauthdeploy.drivers.keycloak.scopes import LiveScope, read_scope
@@ -351,6 +351,7 @@ def client_object(
         owner=live.owner,
         client_id=live.client_id,
         revision=live.revision,
+        renewed_by=str(marks_of(live.raw).get(HOLDER, "")),
         unparsed=odd,
     )
 
