@@ -331,7 +331,8 @@ def _write(
     bound = has.servers == servers and has.environment == manifest.environment
     if entries or (baseline is not None and not bound):
         source = baseline.source if baseline is not None else None
-        text = with_entries(source, entries, servers, manifest.environment).encode("utf-8")
+        written = with_entries(source, entries, servers, manifest.environment)
+        text = streams.without_secrets(written, references=False).encode("utf-8")
         if baseline is None:
             create_file(name, text)
         else:

@@ -96,6 +96,11 @@ def _failure(error: Exception) -> int:
 
         streams.write_talk(render_error(error, talk_look()))
         return error.exit_code
+    from oauthdeploy.core.system_trouble import trouble_of
+
+    if trouble := trouble_of(error):
+        _say_error(trouble.summary, trouble.rule, trouble.detail, trouble.fix)
+        return ExitCode.ERROR
     kind = type(error).__name__
     where = _last_own_line(error)
     _say_error(
@@ -141,6 +146,8 @@ def _say_error(summary: str, rule: str, *lines: str) -> None:
 
 def _flushed(code: int) -> int:
     """Write out what is buffered, so that a full disk is an error of ours and not noise at the end of the process."""
+    if kept_back := KNOWN.take_kept_back():
+        streams.say_kept_back(kept_back, "A record of this run")
     try:
         streams.write_result("")
     except streams.NotWritten as error:

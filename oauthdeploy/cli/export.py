@@ -19,6 +19,8 @@ from oauthdeploy.cli.options import (
     server_options,
 )
 from oauthdeploy.cli.output import Output, as_json
+from oauthdeploy.core.disclosure import KNOWN
+from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -180,6 +182,13 @@ def _write(report: ExportReport, output: Output) -> None:
     from oauthdeploy.reports.escape import visible
 
     changed = [file for file in report.files if file.changed]
+    # A manifest may hold secrets that its author wrote; an export adds none.
+    if any(KNOWN.clean(file.text)[1] > KNOWN.clean(file.before)[1] for file in changed):
+        raise OAuthDeployError(
+            "The manifest was not written",
+            detail="The export would have added a secret to it. This is a bug in oauthdeploy.",
+            fix="Please report the command.",
+        )
     replace_files((file.name, bytes_as_read(file.name, file.before), file.text.encode("utf-8")) for file in changed)
     names = ", ".join(visible(file.name) for file in changed or report.files)
     unchanged = "say it all already" if len(report.files) > 1 else "says it all already"

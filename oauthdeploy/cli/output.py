@@ -194,7 +194,12 @@ def _to_stdout(text: str) -> None:
 
 
 def write_file(path: Path, content: str | bytes) -> None:
-    """Write a file in one step: readers see the old one or the new one. Raises ReportNotWritten."""
+    """Write a file in one step: readers see the old one or the new one. Raises ReportNotWritten.
+
+    A text is searched for secrets as all output is; addresses in it stay.
+    """
+    if isinstance(content, str):
+        content = streams.without_secrets(content, references=False)
     data = content.encode("utf-8") if isinstance(content, str) else content
     try:
         if path.exists() and not path.is_file():

@@ -41,11 +41,17 @@ def without_secrets(text: str, *, references: bool = True) -> str:
     """
     clean, hits = KNOWN.clean(text, references=references)
     if hits:
-        write_talk(
-            f"warning: the output contained {hits} secret(s), which were replaced with ***. "
-            "This is a bug in oauthdeploy: please report the command.\n"
-        )
+        say_kept_back(hits, "The output")
     return clean
+
+
+def say_kept_back(count: int, what: str) -> None:
+    """Say that secrets would have been written, and where."""
+    secrets = "a secret, which was" if count == 1 else f"{count} secrets, which were"
+    write_talk(
+        f"warning: {what} contained {secrets} replaced with ***. "
+        "This is a bug in oauthdeploy: please report the command.\n"
+    )
 
 
 def write_result(text: str) -> None:

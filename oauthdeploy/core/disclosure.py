@@ -12,8 +12,8 @@ import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 from urllib.parse import quote, quote_plus, urlsplit
 
 SHORTEST: Final = 6
@@ -23,6 +23,9 @@ MOST: Final = 20_000
 MASK: Final = "***"
 
 _REFERENCE: Final = re.compile(r"\$\{[a-z]+:[^{}]*\}\Z")
+_PUNCTUATION: Final = re.compile(r"[!-/:-@\[-`{-~]")
+"""What Markdown takes a backslash before (CommonMark 2.4)."""
+_LOWER_ESCAPE: Final = re.compile("%[0-9A-F]{2}")
 _PLAIN_WORD: Final = re.compile(r"[a-z]{1,12}\Z|[0-9]{1,7}\Z", re.IGNORECASE)
 
 
@@ -34,6 +37,7 @@ class Disclosure:
         self._replacements: OrderedDict[str, str] = OrderedDict()
         self._new: list[str] = []
         self._by_head: dict[str, dict[str, str]] = {}
+        self._kept_back = 0
 
     def add_secret(self, text: str) -> None:
         """Remember a secret. Texts under `SHORTEST` characters are left out, and references that were not looked up."""
@@ -54,6 +58,33 @@ class Disclosure:
             self._replacements.clear()
             self._new.clear()
             self._by_head.clear()
+            self._kept_back = 0
+
+    def take_kept_back(self) -> int:
+        """How many secrets `clean_values` has kept out of files since the last call: a bug of ours to be told to the user."""
+        with self._lock:
+            found, self._kept_back = self._kept_back, 0
+        return found
+
+    def clean_values(self, value: Any) -> Any:
+        """A document of JSON values with *** for the secrets in its texts; its keys and its addresses stay."""
+        text = json.dumps(value, ensure_ascii=False, default=str)
+        if not self.clean(text, references=False)[1]:
+            return value
+        return self._cleaned(value)
+
+    def _cleaned(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: self._cleaned(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._cleaned(inner) for inner in value]
+        if not isinstance(value, str):
+            return value
+        # As a value between quotes, where a plain word counts too.
+        clean, hits = self.clean(f'"{value}"', references=False)
+        with self._lock:
+            self._kept_back += hits
+        return clean[1:-1]
 
     def clean(self, text: str, *, references: bool = True) -> tuple[str, int]:
         """Give `text` with references for connection values and *** for secrets, and how many secrets were in it.
@@ -105,18 +136,33 @@ class Disclosure:
 
 
 def _encodings(secret: str) -> Iterator[str]:
-    """A secret as the formats of our outputs and of HTTP would write it."""
+    """A secret as the formats of our outputs and of HTTP would write it; what is too short by itself is left out."""
     data = secret.encode("utf-8", "surrogatepass")
-    yield secret
-    yield json.dumps(secret)[1:-1]
-    yield html.escape(secret)
-    yield quote(data, safe="")
-    yield quote_plus(data)
-    yield repr(secret)[1:-1]
-    for encoded in (base64.b64encode(data), base64.urlsafe_b64encode(data)):
-        # The last group changes with what follows it, as in the credentials of Basic (RFC 7617).
-        yield encoded.decode().rstrip("=")
-    yield data.hex()
+    texts = {
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        html.escape(secret),
+        html.escape(secret, quote=False),
+        # An attribute in XML (XML 1.0 section 2.4) may keep the apostrophe, and a text the quotes.
+        html.escape(secret).replace("&#x27;", "'"),
+        quote(data, safe=""),
+        quote(data),
+        quote_plus(data),
+        repr(secret)[1:-1],
+        _PUNCTUATION.sub(r"\\\g<0>", secret),
+        data.hex(),
+    }
+    texts |= {_LOWER_ESCAPE.sub(lambda found: found[0].lower(), text) for text in texts if "%" in text}
+    yield from texts
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        # As a part of something longer, such as the credentials of Basic (RFC 7617), it begins at any of three places in a
+        # group, and only the characters that hold nothing but the secret are always the same.
+        for offset in range(3):
+            encoded = encode(b"\0" * offset + data).decode()
+            needle = encoded[-(-offset * 8 // 6) : (offset + len(data)) * 8 // 6]
+            if len(needle) >= SHORTEST:
+                yield needle
 
 
 def _spellings_of_address(value: str) -> Iterator[str]:

@@ -195,9 +195,14 @@ class _Run:
                 results = [self._aligned(end) for end in self.executor.carry(changes)]
                 self.breaker.note([end.outcome for end in results])
         except BaseException as error:  # noqa: BLE001  (a batch that never comes back would hold the run for ever)
-            problem = f"{type(error).__name__} while the change was made"
             results = [
-                ChangeResult(Outcome(change, Status.UNKNOWN, apply_findings.of_bug(problem, change)))
+                ChangeResult(
+                    Outcome(
+                        change,
+                        Status.UNKNOWN,
+                        apply_findings.of_exception(error, "while the change was made", change),
+                    )
+                )
                 for change in changes
             ]
         inbox.put((batch, results))

@@ -8,6 +8,7 @@ from typing import Any
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.core.errors import DeliveryFailed, LockLost, OAuthDeployError, ServerError, StalePlan
 from oauthdeploy.core.secrets import MASK, Secret
+from oauthdeploy.core.system_trouble import trouble_of
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Risk
 from oauthdeploy.planning.normalize import same
 from oauthdeploy.planning.risk import Direction, effect_of
@@ -31,6 +32,13 @@ def of_error(error: OAuthDeployError, change: Change) -> Diagnostic:
     if isinstance(error, ServerError):
         detail = f"{error.server}: {detail}" if detail else error.server
     return about(change, error.rule, error.summary, detail, error.fix)
+
+
+def of_exception(error: BaseException, problem: str, change: Change) -> Diagnostic:
+    """Why a change failed that ended with an exception: the machine's trouble by its name, anything else as a bug."""
+    if trouble := trouble_of(error):
+        return about(change, trouble.rule, trouble.summary, trouble.detail, f"{trouble.fix} Then run plan again.")
+    return of_bug(f"{type(error).__name__} {problem}", change)
 
 
 def of_bug(problem: str, change: Change) -> Diagnostic:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
+from oauthdeploy.core.disclosure import KNOWN
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.core.files import make_folder, sync_folder, write_all
 from oauthdeploy.core.schemas import shape_problem
@@ -53,7 +54,7 @@ def require_writable(path: Path) -> None:
 
 def append(path: Path, record: AuditRecord) -> None:
     """Append a record; it is on disk when this returns. Raises AuditFailed."""
-    line = json.dumps(audit_document(record), ensure_ascii=True, separators=(",", ":")) + "\n"
+    line = json.dumps(KNOWN.clean_values(audit_document(record)), ensure_ascii=True, separators=(",", ":")) + "\n"
     try:
         descriptor = _opened(path)
         try:

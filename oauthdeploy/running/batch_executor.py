@@ -162,8 +162,8 @@ class BatchExecutor:
         except OAuthDeployError as error:
             return [_failed(change, apply_findings.of_error(error, change)) for change in changes]
         except Exception as error:  # noqa: BLE001  (a driver's fault ends its changes, not the run; no value is shown)
-            problem = f"{type(error).__name__} in {type(driver).__name__}.apply"
-            return [_failed(change, apply_findings.of_bug(problem, change)) for change in changes]
+            where = f"in {type(driver).__name__}.apply"
+            return [_failed(change, apply_findings.of_exception(error, where, change)) for change in changes]
         if [answer.address for answer in answers] != [change.address for change in changes]:
             problem = (
                 f"{type(driver).__name__}.apply told of {len(answers)} objects that are not the {len(changes)} asked"

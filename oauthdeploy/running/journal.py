@@ -24,6 +24,7 @@ from urllib.parse import quote
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.core.disclosure import KNOWN
 from oauthdeploy.core.errors import JournalFailed
 from oauthdeploy.core.files import make_folder, sync_folder, write_all
 from oauthdeploy.core.processes import account_name
@@ -173,7 +174,10 @@ class Journal:
         """Write the records and return when they are on disk. One sync serves all threads that wait for one."""
         moment = self._now().astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         lines = "".join(
-            json.dumps({"v": VERSION, "at": moment, **record}, ensure_ascii=False, separators=(",", ":")) + "\n"
+            json.dumps(
+                {"v": VERSION, "at": moment, **KNOWN.clean_values(record)}, ensure_ascii=False, separators=(",", ":")
+            )
+            + "\n"
             for record in records
         )
         # Servers can send half of a surrogate pair, which UTF-8 can't hold.

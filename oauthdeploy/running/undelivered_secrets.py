@@ -92,9 +92,8 @@ def _trouble(address: Address, target: DeliverTo, live: LiveObject, owed: str, s
             return SECRET_LOST, _LOST, owed
         return "secret-not-there", _NOT_THERE, f"{error.detail} {_again(address, told)}"
     if found is not None and told is not None:
-        return (
-            None if found == told else (NOT_LIVE, _OTHER, f"{_place(target)} holds another secret than {address} has.")
-        )
+        words = f"{_place(target)} holds another secret than {address} has.{_renewed(live)}"
+        return None if found == told else (NOT_LIVE, _OTHER, words)
     if owed:
         return SECRET_LOST, _LOST, owed
     if found is not None:

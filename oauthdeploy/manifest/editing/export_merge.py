@@ -43,8 +43,10 @@ def write_export(sources: Sequence[Source], found: Export, environment: str | No
     for section, edits in (("scopes", found.scopes), ("clients", found.clients)):
         for edit in edits:
             writer.entry(section, edit)
+    gone = {edit.name for edit in found.clients if edit.gone}
     for client, scopes in found.associations.items():
-        writer.associations(client, scopes)
+        if client not in gone:
+            writer.associations(client, scopes)
     return Exported(writer.drafts.texts(), writer.variables)
 
 
@@ -98,6 +100,7 @@ class _Writer:
         """One scope or client."""
         path: Path = (section, edit.name)
         if edit.gone:
+            self._forget(section, edit.name)
             self.drafts.remove(path)
             if self._overlay:
                 self.drafts.remove((*self._overlay, *path))
@@ -110,6 +113,18 @@ class _Writer:
             self.drafts.put(path, values)
         else:
             self._change(path, edit, values)
+
+    def _forget(self, section: str, name: str) -> None:
+        """Take a client or scope that goes out of the associations: a manifest may not name what it does not have."""
+        if section == "clients":
+            self.associations(name, None)
+            return
+        for draft, path, entry in reversed(list(self.drafts.entries("associations"))):
+            if isinstance(entry, dict) and entry.get("scope") == name:
+                draft.remove(path)
+            elif isinstance(entry, dict) and name in (scopes := entry.get("scopes") or ()):
+                for place in reversed([place for place, scope in enumerate(scopes) if scope == name]):
+                    draft.remove((*path, "scopes", place))
 
     def _values(self, edit: EntryEdit) -> dict[str, Any]:
         """What an edit writes, as it stands in a manifest."""

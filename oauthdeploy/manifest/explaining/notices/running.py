@@ -233,6 +233,13 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Run the same command again when the server responds, or cut the client off there by hand.",
     ),
     (
+        "system-trouble",
+        "error",
+        "The machine lacks something, or refused an operation",
+        "No space, no memory, no threads, too many open files, or a file or folder that cannot be used.",
+        "The message names the limit or the file.",
+    ),
+    (
         "internal-error",
         "error",
         "This is a bug in oauthdeploy",

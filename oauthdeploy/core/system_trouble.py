@@ -1,0 +1,73 @@
+"""Errors that are the machine's trouble and not a bug: no space, memory, threads or file descriptors, or a file in the way."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from typing import Final
+
+RULE: Final = "system-trouble"
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_OPEN: Final = frozenset({errno.EMFILE, errno.ENFILE})
+_NO_THREAD: Final = "can't start new thread"
+"""What CPython says (Modules/_threadmodule.c)."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What is wrong, why, and what to do."""
+
+    summary: str
+    detail: str
+    fix: str
+    rule: str = RULE
+
+
+def trouble_of(error: BaseException) -> Trouble | None:
+    """The trouble behind an error; None where it is none, and so a bug.
+
+    A library may wrap what the system said, so for what is scarce the errors that led to this one count too.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if found := _scarcity(seen):
+            return found
+        seen = seen.__cause__ or seen.__context__
+    if not isinstance(error, OSError) or error.errno is None:
+        return None
+    return Trouble(
+        "The system refused an operation", _reason(error), "Check that the file or folder exists and can be used."
+    )
+
+
+def _scarcity(error: BaseException) -> Trouble | None:
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return Trouble(
+            "There is not enough memory",
+            "The system gave the process no more memory.",
+            "Give the process more memory (container limit, ulimit -v), or select less with --target or --server.",
+        )
+    if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
+        return Trouble(
+            "No thread could be started",
+            "The system allows the process no more threads.",
+            "Raise the limit (ulimit -u, or the container's limit of process ids), or lower --parallelism.",
+        )
+    if not isinstance(error, OSError):
+        return None
+    if error.errno in _FULL:
+        return Trouble(
+            "There is no space left to write", _reason(error), "Free some space, or name another place for the file."
+        )
+    if error.errno in _OPEN:
+        return Trouble(
+            "Too many files are open", _reason(error), "Raise the limit (ulimit -n), or lower --parallelism."
+        )
+    return None
+
+
+def _reason(error: OSError) -> str:
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    return f"{name}: {error.strerror}." if name else f"{error.strerror}."
