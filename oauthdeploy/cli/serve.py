@@ -49,7 +49,19 @@ class ServerNotStarted(OAuthDeployError):
     show_default=True,
     help="Folder for the database, keys and certificates; they survive a restart.",
 )
-@option("--strict", env="STRICT", is_flag=True, help="Accept and return only the exact shapes of the published API.")
+@option(
+    "--strict",
+    env="STRICT",
+    is_flag=True,
+    help="Accept and return only what the published API and the guides document.",
+)
+@option(
+    "--profile",
+    env="PROFILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="TOML or JSON file that chooses answers to what no document of the API says (oauthdeploy schema profile).",
+)
 @option(
     "--accept-client-id",
     env="ACCEPT_CLIENT_ID",
@@ -93,6 +105,7 @@ def serve(
     host: str,
     data: Path,
     strict: bool,
+    profile: Path | None,
     accept_client_id: bool,
     tls: bool,
     seed: Path | None,
@@ -108,7 +121,7 @@ def serve(
     production. Press Ctrl-C to stop it.
     """
     try:
-        from oauthdeploy.server import ConfigError, ServerConfig
+        from oauthdeploy.server import ConfigError, Profile, ServerConfig, load_profile
         from oauthdeploy.server import serve as run
     except ImportError as error:
         raise ServerNotStarted(
@@ -123,6 +136,7 @@ def serve(
             host=host,
             port=port,
             strict=strict,
+            profile=load_profile(profile) if profile is not None else Profile(),
             accept_client_id=accept_client_id,
             tls=tls,
             seed_file=seed,

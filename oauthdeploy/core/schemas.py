@@ -27,6 +27,8 @@ SCHEMAS: Final = {
         "line": 1,
         "event": 1,
         "audit": 1,
+        "profile": 1,
+        "record": 1,
     }.items()
 }
 """The file of each schema, by the first number of its format version."""

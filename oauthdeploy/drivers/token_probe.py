@@ -43,6 +43,9 @@ class HttpProver:
         finally:
             client.close()
         active = answer.body.get("active") if isinstance(answer.body, Mapping) else None
+        # RFC 7662 has a boolean; Integration Server documents the text true or false (pub.oauth:introspectToken).
+        if active in ("true", "false"):
+            active = active == "true"
         if not isinstance(active, bool):
             raise UnexpectedAnswer(
                 f"The introspection endpoint of '{server}' does not say whether a token is active",

@@ -10,7 +10,19 @@ production servers, and say so. Nothing here imports the rest of oauthdeploy.
 """
 
 from oauthdeploy.server.app import create_app
-from oauthdeploy.server.config import ConfigError, SeedUser, ServerConfig
+from oauthdeploy.server.config import SeedUser, ServerConfig
+from oauthdeploy.server.config_error import ConfigError
+from oauthdeploy.server.profile import Profile, load_profile
 from oauthdeploy.server.run import RunningServer, serve, start
 
-__all__ = ["ConfigError", "RunningServer", "SeedUser", "ServerConfig", "create_app", "serve", "start"]
+__all__ = [
+    "ConfigError",
+    "Profile",
+    "RunningServer",
+    "SeedUser",
+    "ServerConfig",
+    "create_app",
+    "load_profile",
+    "serve",
+    "start",
+]

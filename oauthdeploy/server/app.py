@@ -16,7 +16,8 @@ from oauthdeploy.server import oauth, pages, protected_resource
 from oauthdeploy.server.admin import clients, scopes, settings, tokens, trusted_servers, users
 from oauthdeploy.server.admin.api import DOCUMENT_PATH, PREFIX, Api, admin_error, guard_admin, problem
 from oauthdeploy.server.admin.errors import AdminError
-from oauthdeploy.server.config import ConfigError, ServerConfig, load_seed
+from oauthdeploy.server.config import ServerConfig, load_seed
+from oauthdeploy.server.config_error import ConfigError
 from oauthdeploy.server.openapi import build_document
 from oauthdeploy.server.outbound import Outbound
 from oauthdeploy.server.passwords import SecretChecker, digest, generate_secret

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from oauthdeploy.server.config_error import ConfigError
+from oauthdeploy.server.profile import Profile, effective, read_document
 
 Role = Literal["authorization", "resource", "both"]
 
@@ -19,10 +20,6 @@ BUILT_IN_GROUPS = (ADMINISTRATORS, READ_ONLY_ADMINISTRATORS, RESOURCE_SERVERS)
 
 #: Where a generated password of the first administrator is written, below the data directory.
 ADMINISTRATOR_PASSWORD_FILE = "administrator.password"
-
-
-class ConfigError(ValueError):
-    """A configuration or seed with which no server can start."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +44,7 @@ class ServerConfig:
         host: address to listen on.
         port: TCP port, 0 for a free one.
         strict: take and give only the literal shapes of the published OpenAPI document.
+        profile: how the server answers where the documents are silent.
         accept_client_id: let a client's creator choose `client_id` and `client_secret`.
         tls: serve HTTPS with a certificate made for this data directory.
         seed_file: TOML or JSON file (by suffix) with `users` and `services`.
@@ -62,6 +60,7 @@ class ServerConfig:
     host: str = "127.0.0.1"
     port: int = 0
     strict: bool = False
+    profile: Profile = field(default_factory=Profile)
     accept_client_id: bool = False
     tls: bool = False
     seed_file: Path | None = None
@@ -75,6 +74,11 @@ class ServerConfig:
             raise ConfigError(f"The role must be authorization, resource or both, not {self.role!r}.")
         if self.threads < 1:
             raise ConfigError("A server needs at least one thread.")
+
+    @property
+    def answers(self) -> Profile:
+        """How the server answers open questions: as the profile says, then as its mode implies."""
+        return effective(self.profile, strict=self.strict)
 
     @property
     def is_authorization_server(self) -> bool:
@@ -104,7 +108,7 @@ def load_seed(config: ServerConfig) -> Seed:
     users: list[SeedUser] = []
     services = None if config.services is None else list(config.services)
     if config.seed_file is not None:
-        document = _read_document(config.seed_file)
+        document = read_document(config.seed_file, "seed")
         where = str(config.seed_file)
         unknown = sorted(set(document) - {"users", "services"})
         if unknown:
@@ -121,25 +125,6 @@ def load_seed(config: ServerConfig) -> Seed:
         if ":" in user.name:
             raise ConfigError(f"The user name {user.name!r} holds a colon, which HTTP Basic can't carry.")
     return Seed(tuple(users), None if services is None else tuple(dict.fromkeys(services)))
-
-
-def _read_document(path: Path) -> Mapping[str, object]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ConfigError(f"The seed file {path} can't be read: {problem}") from problem
-    try:
-        if path.suffix.lower() == ".toml":
-            return tomllib.loads(text)
-        if path.suffix.lower() == ".json":
-            document = json.loads(text)
-        else:
-            raise ConfigError(f"The seed file {path} must end in .toml or .json.")
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as problem:
-        raise ConfigError(f"The seed file {path} can't be parsed: {problem}") from problem
-    if not isinstance(document, dict):
-        raise ConfigError(f"The seed file {path} must hold an object.")
-    return document
 
 
 def _list(document: Mapping[str, object], key: str, where: str) -> list[object]:

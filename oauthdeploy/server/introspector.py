@@ -29,8 +29,10 @@ class Claims:
     scope: str
 
 
-def examine(state: State, token: str) -> Claims | None:
+def examine(state: State, token: str, service: str) -> Claims | None:
     """What the trusted authorization server says of a token now; None if it isn't active. Nothing is cached.
+
+    `service` is the path of the request that the token came with; a remote Integration Server is told of it.
 
     Raises:
         TrustUnavailable: it couldn't be asked.
@@ -47,7 +49,7 @@ def examine(state: State, token: str) -> Claims | None:
             host = f"[{remote.host}]" if ":" in remote.host else remote.host
             url = f"{scheme}://{host}:{remote.port}/invoke/pub.oauth/introspectToken"
             password = state.vault.open(remote.password) or ""
-            return _claims("remote", state.outbound.ask(url, (remote.user, password), token), "")
+            return _claims("remote", state.outbound.ask(url, (remote.user, password), token, service), "")
         if external is not None:
             secret = state.vault.open(external.client_secret) or ""
             answer = state.outbound.ask(

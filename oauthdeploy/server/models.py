@@ -113,6 +113,13 @@ class User(Base):
     enabled: Mapped[bool]
 
 
+class ClientAccount(Base):
+    """The user account that stands for a confidential client, made and removed with it."""
+
+    __tablename__ = "client_account"
+    user: Mapped[str] = mapped_column(ForeignKey("user.name", ondelete="CASCADE"), primary_key=True)
+
+
 class Membership(Base):
     """A user's place in a group."""
 

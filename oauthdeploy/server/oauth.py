@@ -22,6 +22,7 @@ from oauthdeploy.server.protocol import (
     body_request,
     client_by_secret,
 )
+from oauthdeploy.server.scope_contents import opens
 from oauthdeploy.server.state import NOT_FOR_PRODUCTION, State, basic_credentials
 from oauthdeploy.server.store import Identity, get_settings, log_in
 
@@ -54,7 +55,11 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]  # Authlib has
 
     def create_introspection_payload(self, token: str) -> dict[str, object]:
         """What is answered about the token."""
-        return token_store.introspect(self.server.state, token)
+        state = self.server.state
+        found = token_store.introspect(state, token)
+        if state.profile.scope_check == "both" and found["active"] and not opens_here(state, found):
+            found = {"active": False}
+        return token_store.shown_introspection(state, found)
 
 
 class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib has no types
@@ -80,6 +85,20 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib has no ty
         """End the token and its pair."""
         with self.server.state.store.write() as session:
             session.execute(delete(Token).where(Token.access_id == token))
+
+
+def opens_here(state: State, found: dict[str, object]) -> bool:
+    """Whether a scope of an active token opens the service that the asking server names in `request_uri`.
+
+    How a server that checks this learns of the service is not documented; an internal service takes the request URI.
+    """
+    folder, slash, service = request.form.get("request_uri", "").removeprefix("/invoke/").partition("/")
+    granted = str(found.get("scope", "")).split()
+    if not slash or not granted:
+        return True
+    with state.store.read() as session:
+        scopes = session.scalars(select(Scope).where(Scope.name.in_(granted))).all()
+    return any(opens(scope, folder, service, "POST") for scope in scopes)
 
 
 def token_parameter(request: ParsedRequest) -> str:

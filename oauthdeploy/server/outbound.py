@@ -38,13 +38,13 @@ class Outbound:
         """Close every connection."""
         self._session.close()
 
-    def ask(self, url: str, credentials: tuple[str, str], token: str) -> dict[str, object]:
+    def ask(self, url: str, credentials: tuple[str, str], token: str, service: str = "") -> dict[str, object]:
         """The answer of an introspection endpoint (RFC 7662 section 2.1).
 
         Raises:
             TrustUnavailable: it can't be reached, rejects the credentials, or answers with something else.
         """
-        form = {"token": token, "token_type_hint": "access_token"}
+        form = {"token": token, "token_type_hint": "access_token", **({"request_uri": service} if service else {})}
         try:
             # One more try: a kept connection may have been closed by the other side meanwhile.
             try:

@@ -13,6 +13,7 @@ from oauthdeploy.server.introspector import Claims, examine
 from oauthdeploy.server.models import Client, Scope
 from oauthdeploy.server.oauth import INTERNAL_FOLDER, PUBLIC_FOLDER
 from oauthdeploy.server.outbound import TrustUnavailable
+from oauthdeploy.server.scope_contents import opens
 from oauthdeploy.server.state import State
 from oauthdeploy.server.store import find_client, identify
 
@@ -67,11 +68,11 @@ def check(state: State, folder: str, service: str) -> Claims:
         Refusal: one of them doesn't fit.
         TrustUnavailable: the authorization server couldn't be asked.
     """
-    claims = examine(state, bearer_token())
+    claims = examine(state, bearer_token(), f"/invoke/{folder}/{service}")
     if claims is None:
         raise Refusal(401, "invalid_token", "The access token is unknown, expired or revoked.")
     with state.store.read() as session:
-        check_client(session, claims)
+        check_client(state, session, claims)
         check_owner(session, claims)
         check_scope(session, claims, folder, service)
     return claims
@@ -93,8 +94,8 @@ def bearer_token() -> str:
     return value.strip()
 
 
-def check_client(session: Session, claims: Claims) -> None:
-    """The client must be registered and enabled here; an external authorization server's needn't be registered.
+def check_client(state: State, session: Session, claims: Claims) -> None:
+    """The client must be enabled here, and registered: unless its server is external, or the profile asks for no registration.
 
     It is found by its client_id, else by name and version, since the same client may have another id here.
     """
@@ -102,7 +103,7 @@ def check_client(session: Session, claims: Claims) -> None:
     if client is None and claims.client_name and claims.client_version:
         client = find_client(session, claims.client_name, claims.client_version)
     if client is None:
-        if claims.trust == "external":
+        if claims.trust == "external" or state.profile.resource_clients == "any":
             return
         raise Refusal(401, "invalid_token", "The client of the token is not registered on this resource server.")
     if not client.enabled:
@@ -120,37 +121,11 @@ def check_owner(session: Session, claims: Claims) -> None:
 def check_scope(session: Session, claims: Claims, folder: str, service: str) -> None:
     """One of the token's scopes must exist here and give access to the service."""
     granted = set(claims.scope.split())
-    opening = [scope.name for scope in session.scalars(select(Scope)) if opens(scope, folder, service)]
+    opening = [scope.name for scope in session.scalars(select(Scope)) if opens(scope, folder, service, request.method)]
     if granted.isdisjoint(opening):
         raise Refusal(
             403, "insufficient_scope", "The token's scope does not open this service.", " ".join(sorted(opening))
         )
-
-
-def opens(scope: Scope, folder: str, service: str) -> bool:
-    """Whether a scope gives access to a service with this request's method.
-
-    It does if it names the service, its folder, or a folder above. Or if it has a URL template
-    `<METHOD>_<namespace>/<resource>` for this method whose part after the method is `<folder>/<service>`, segment by
-    segment; a segment in braces fits every text.
-    """
-    whole = f"{folder}:{service}"
-    if any(whole == entry or whole.startswith((entry + ".", entry + ":")) for entry in scope.resources):
-        return True
-    return any(_template_fits(template, folder, service) for template in scope.url_templates)
-
-
-def _template_fits(template: str, folder: str, service: str) -> bool:
-    method, _, path = template.partition("_")
-    segments = path.split("/")
-    return (
-        method == ("GET" if request.method == "HEAD" else request.method)
-        and len(segments) == 2
-        and all(
-            part == given or (part.startswith("{") and part.endswith("}"))
-            for part, given in zip(segments, (folder, service), strict=True)
-        )
-    )
 
 
 def refused(refusal: Refusal) -> Response:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from flask import Request, current_app
 
@@ -13,6 +14,7 @@ from oauthdeploy.server.config import Seed, ServerConfig
 from oauthdeploy.server.outbound import Outbound
 from oauthdeploy.server.passwords import SecretChecker
 from oauthdeploy.server.private_files import Vault
+from oauthdeploy.server.profile import Profile
 from oauthdeploy.server.store import Store
 
 EXTENSION = "oauthdeploy.server"
@@ -24,6 +26,7 @@ class State:
     """The configuration, database and helpers of one server.
 
     `issuer` is the server's own URL once it listens; without it, the URL is taken from the request.
+    `shown_secrets` are the secrets of clients by client_id, kept only by a profile that shows them.
     """
 
     config: ServerConfig
@@ -33,11 +36,17 @@ class State:
     checker: SecretChecker
     outbound: Outbound
     issuer: str | None = None
+    shown_secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def strict(self) -> bool:
         """Whether only the document's literal shapes are taken."""
         return self.config.strict
+
+    @cached_property
+    def profile(self) -> Profile:
+        """How open questions are answered."""
+        return self.config.answers
 
     def issuer_of(self, request: Request) -> str:
         """The issuer identifier (RFC 8414 section 2): scheme, host and port, without a slash at the end."""

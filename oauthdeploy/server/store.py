@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from oauthdeploy.server.config import (
     ADMINISTRATOR_PASSWORD_FILE,
     ADMINISTRATORS,
-    ConfigError,
     SeedUser,
 )
+from oauthdeploy.server.config_error import ConfigError
 from oauthdeploy.server.models import Base, Client, ClientScope, Membership, Settings, User
 from oauthdeploy.server.passwords import SecretChecker, hash_chosen
 from oauthdeploy.server.private_files import write_private

@@ -8,7 +8,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
-from oauthdeploy.server.models import Client, Code, SpentRefreshToken, Token
+from oauthdeploy.server.models import PUBLIC, Client, Code, SpentRefreshToken, Token
 from oauthdeploy.server.passwords import digest, generate_client_id
 from oauthdeploy.server.state import State, now
 from oauthdeploy.server.store import get_settings
@@ -186,12 +186,22 @@ def introspect(state: State, value: str) -> dict[str, object]:
         "client_id": token.client_id,
         "owner_id": token.owner,
         "iat": token.issued_at,
-        "client_name": client.name,
-        "client_version": client.version,
     }
     if token.expires_at is not None:
         answer["exp"] = token.expires_at
-    return answer
+    if state.profile.introspection == "documented":
+        if client.type == PUBLIC:
+            # It has no account, so the server that issued the token did not note who asked for it.
+            del answer["client_id"]
+        return answer
+    return {**answer, "client_name": client.name, "client_version": client.version}
+
+
+def shown_introspection(state: State, answer: dict[str, object]) -> dict[str, object]:
+    """An introspection response as it is sent: the documented service answers `active` as text."""
+    if state.profile.introspection != "documented":
+        return answer
+    return {**answer, "active": "true" if answer["active"] else "false"}
 
 
 def rows(result: object) -> int:

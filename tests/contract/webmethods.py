@@ -88,17 +88,17 @@ class WebMethodsSite(Site):
             f"{self.url}/invoke/pub.oauth/introspectToken", data={"token": token}, auth=ADMIN, timeout=20
         )
         assert answer.status_code == 200, answer.text
-        return bool(answer.json()["active"])
+        return answer.json()["active"] in (True, "true")
 
     def scribble(self, kind: Kind, identity: str, name: str) -> bool:
         match kind:
             case Kind.CLIENT:
-                self._running.raw("PATCH", f"/oauth/client/{identity}", _CLIENT, status=200)
+                self._running.raw("PATCH", f"/oauth/client/{identity}", CLIENT, status=200)
             case Kind.SCOPE:
                 scope = {**_SCOPE, "name": name, "description": "before"}
                 self._running.raw("PUT", f"/oauth/scope/{name}", {"scopeInputData": scope}, status=200)
             case _:
-                self._running.raw("PATCH", "/oauth/globalsetting/", _SETTINGS, status=200)
+                self._running.raw("PATCH", "/oauth/globalsetting/", SETTINGS, status=200)
         return True
 
     def photograph(self, kind: Kind, identity: str, name: str) -> Mapping[str, Any]:
@@ -113,8 +113,8 @@ class WebMethodsSite(Site):
         return {"local": itself, "remote": "peer", "external": "partner-idp"}.get(via)
 
 
-_SETTINGS: dict[str, Any] = {"requirePKCE": True, "authCodeLifetimeSeconds": 61, "tokenEndpointAuth": "credentials"}
-_CLIENT: dict[str, Any] = {
+SETTINGS: dict[str, Any] = {"requirePKCE": True, "authCodeLifetimeSeconds": 61, "tokenEndpointAuth": "credentials"}
+CLIENT: dict[str, Any] = {
     "type": "Confidential",
     "redirect_uris": ["https://b.example.com/x", "https://a.example.com/y"],
     "authorizationCodeGrant": True,

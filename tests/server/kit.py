@@ -115,7 +115,7 @@ class Kit:
         return dict(response.json())
 
     def active(self, token: str) -> bool:
-        return bool(self.introspect(token)["active"])
+        return self.introspect(token)["active"] in (True, "true")
 
     def introspect(self, token: str) -> Json:
         response = self.service_as(RESOURCE, "introspectToken", token=token)

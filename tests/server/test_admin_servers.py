@@ -14,7 +14,7 @@ REMOTE = "/remoteserver/"
 
 def external(**more: object) -> dict[str, Any]:
     return {
-        "name": unique("external"),
+        "name": unique("external").replace("-", "_"),
         "introspectionEndpoint": "https://idp.example/introspect",
         "clientId": "rs",
         "clientSecret": "external-secret",
@@ -25,7 +25,7 @@ def external(**more: object) -> dict[str, Any]:
 
 def remote(**more: object) -> dict[str, Any]:
     return {
-        "alias": unique("remote"),
+        "alias": unique("remote").replace("-", "_"),
         "host": "is.example",
         "port": 5555,
         "user": "Administrator",
@@ -136,3 +136,11 @@ def test_ports_and_tls(strict: Kit, tolerant: Kit) -> None:
     assert strict.admin("POST", REMOTE, remote()).json()["ssl"] == "no"
     assert strict.admin("POST", REMOTE, remote(ssl="maybe")).status_code == 400
     assert strict.admin("POST", REMOTE, remote(host="is.example/x")).status_code == 400
+
+
+def test_strict_names_of_remote_aliases_follow_the_guide(strict: Kit, tolerant: Kit) -> None:
+    """A remote alias may hold neither hyphen nor dot ("Adding an Alias"); an external server's name may."""
+    for name in ("log-in", "log.in", "a&b", "a(b"):
+        assert strict.admin("POST", REMOTE, remote(alias=name)).status_code == 400
+    assert tolerant.admin("POST", REMOTE, remote(alias="log-in")).status_code == 201
+    assert strict.admin("POST", EXTERNAL, external(name="log-in")).status_code == 201

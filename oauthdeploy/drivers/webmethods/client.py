@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from oauthdeploy.core.errors import NotFound, Rejected, UnexpectedAnswer, Unsupported
-from oauthdeploy.core.secrets import Secret
+from oauthdeploy.core.errors import NotFound, Rejected, ServerError, UnexpectedAnswer, Unsupported
+from oauthdeploy.core.secrets import Secret, is_masked
 from oauthdeploy.drivers.common_steps import at_once, parsed
 from oauthdeploy.drivers.http import AdminClient, Answer
 from oauthdeploy.drivers.json_values import Garbled, a_list
@@ -20,7 +22,8 @@ from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.accounts import read_group, read_user
 from oauthdeploy.drivers.webmethods.mapping import LiveClient, LiveScope, find_scope, read_client, read_scope
 from oauthdeploy.drivers.webmethods.openapi_document import Api, read_document
-from oauthdeploy.drivers.webmethods.tokens import Token, read_token
+from oauthdeploy.drivers.webmethods.tokens import Token, read_token, token_rows
+from oauthdeploy.drivers.webmethods.whole import whole_body
 
 T = TypeVar("T")
 
@@ -87,6 +90,25 @@ def linked_id(raw: Any) -> str | None:
 
 LINK: Final = frozenset({"name", "url"})
 
+MAY_MEAN_MISSING: Final = frozenset({400, 404, 410, 422, 500})
+"""Statuses with which a server may say that an object is not there: the OpenAPI document prints only 4XX."""
+
+NEEDED: Final[Mapping[str, frozenset[str]]] = {
+    doc.CLIENT: frozenset({"type", "enabled", "scopes", "redirect_uris"}),
+    doc.SCOPE: frozenset({"FoldersAndServices", "urlTemplates"}),
+}
+"""The fields of an object in a list without which it may not be the whole object: it is then read by its id."""
+
+LISTS: Final[Mapping[str, str]] = {
+    doc.CLIENT: doc.CLIENTS,
+    doc.CLIENT_BY_NAME: doc.CLIENTS,
+    doc.SCOPE: doc.SCOPES,
+    doc.EXTERNAL: doc.EXTERNALS,
+    doc.REMOTE: doc.REMOTES,
+    doc.USER: doc.USERS,
+}
+"""The list that tells whether an object is there."""
+
 KEYS: Final = {doc.CLIENT: "client_id", doc.SCOPE: "name"}
 """The field of an object in a list that stands in its own path."""
 
@@ -113,6 +135,7 @@ class AdminApi:
         self._lock = threading.Lock()
         self._bodies: dict[tuple[str, str], Any] = {}
         self._lost: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._turns: dict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
 
     # -- settings ----------------------------------------------------------------------------------------------------
 
@@ -185,7 +208,9 @@ class AdminApi:
     def create_client(self, body: Mapping[str, Any]) -> LiveClient:
         """POST a client."""
         answer = self._send("POST", doc.CLIENTS, body=body)
-        return self.parsed("POST", doc.CLIENTS, lambda: self._guarded(read_client(answer.body)))
+        made = self.parsed("POST", doc.CLIENTS, lambda: self._guarded(read_client(answer.body)))
+        self._seen(doc.CLIENT, answer.body, made.client_id)
+        return made
 
     def patch_client(self, client_id: str, body: Mapping[str, Any]) -> LiveClient:
         """PATCH a client."""
@@ -200,11 +225,12 @@ class AdminApi:
 
     def alias(self, kind: str, name: str) -> Any | None:
         """Read an external server (`kind` is doc.EXTERNAL) or a remote server (doc.REMOTE); None where it isn't there."""
-        return self._one(kind, lambda body: body, name)
+        return self._one(kind, self._guarded_alias, name)
 
     def create_alias(self, kind: str, body: Mapping[str, Any]) -> Any:
         """POST an alias into its collection; gives it as it is now."""
-        return self._send("POST", doc.EXTERNALS if kind == doc.EXTERNAL else doc.REMOTES, body=body).body
+        answer = self._send("POST", doc.EXTERNALS if kind == doc.EXTERNAL else doc.REMOTES, body=body)
+        return self._guarded_alias(answer.body)
 
     def patch_alias(self, kind: str, name: str, body: Mapping[str, Any]) -> Any:
         """PATCH an alias; gives it as it is now."""
@@ -223,38 +249,69 @@ class AdminApi:
             self._bodies[path, name] = body
         return body
 
+    @contextmanager
+    def _turn(self, path: str, name: str) -> Iterator[None]:
+        """One write of an object at a time: each sends the whole object as the one before left it."""
+        with self._lock:
+            turn = self._turns[path, name]
+        with turn:
+            yield
+
     def _patch(self, path: str, *segments: str, body: Mapping[str, Any]) -> Any:
         name = "".join(segments)
-        answer = self._send("PATCH", path, *segments, body=body).body
-        with self._lock:
-            before = self._bodies.get((path, name))
-        lost = lost_fields(before, revealed(body), answer, VOLATILE)
-        if lost and self.api.offers("GET", path):
-            # An answer may say less than the object is.
-            lost = lost_fields(before, revealed(body), self._send("GET", path, *segments).body, VOLATILE)
-        with self._lock:
-            self._bodies[path, name] = answer
-            self._lost[path, name] = lost
-        return answer
+        with self._turn(path, name):
+            with self._lock:
+                before = self._bodies.get((path, name))
+            if before is None and self.api.offers("GET", path):
+                before = self._send("GET", path, *segments).body
+            whole = whole_body(before, body, self.api.patches.get(path, {}))
+            answer = self._send("PATCH", path, *segments, body=whole).body
+            lost = lost_fields(before, revealed(whole), answer, VOLATILE)
+            if lost and self.api.offers("GET", path):
+                # An answer may say less than the object is.
+                lost = lost_fields(before, revealed(whole), self._send("GET", path, *segments).body, VOLATILE)
+            with self._lock:
+                self._bodies[path, name] = answer
+                self._lost[path, name] = lost
+            return answer
 
     # -- tokens ------------------------------------------------------------------------------------------------------
 
     def tokens(self) -> TokenList:
-        """List the tokens, active and expired."""
+        """List the tokens, active and expired, from one list or from two."""
         answer = self._send("GET", doc.TOKENS, params=EXPANDED)
-        rows = self.parsed("GET", doc.TOKENS, lambda: [read_token(raw) for raw in a_list(answer.body, "tokens")])
-        return TokenList(rows, answer.date)
+        listed = self.parsed("GET", doc.TOKENS, lambda: token_rows(answer.body))
+        links = [link for raw in listed if (link := _token_link(raw)) is not None]
+        if not links:
+            rows = self.parsed("GET", doc.TOKENS, lambda: [read_token(raw) for raw in listed])
+            return TokenList(rows, answer.date)
+        if len(links) != len(listed) or len(links) > MOST_LINKS:
+            raise self._not_resolved("tokens", doc.TOKENS, len(links))
+        found = at_once(PARALLEL, self._linked_token, links)
+        return TokenList([token for token in found if token is not None], answer.date)
 
-    def delete_token(self, token: Token) -> bool:
-        """DELETE a token by its access token, or by its refresh token where it has no other id; False where it was gone."""
+    def _linked_token(self, link: tuple[str, Secret]) -> Token | None:
+        """The token that a link of the list leads to; None where it ended since. Raises ServerError."""
+        path, token_id = link
+        try:
+            answer = self._send("GET", path, token_id)
+        except NotFound:
+            return None
+        return self.parsed("GET", path, lambda: read_token(answer.body))
+
+    def delete_token(self, token: Token) -> ServerError | None:
+        """DELETE a token by its access token, or by its refresh token where it has no other id.
+
+        Gives the answer that may mean that the token was gone; another look at the list tells.
+        """
         if token.access_id is not None:
-            return self._delete(doc.ACCESS_TOKEN, token.access_id)
+            return self._try_delete(doc.ACCESS_TOKEN, token.access_id)
         assert token.refresh_id is not None
-        return self._delete(doc.REFRESH_TOKEN, token.refresh_id)
+        return self._try_delete(doc.REFRESH_TOKEN, token.refresh_id)
 
-    def delete_refresh_token(self, token: Token) -> bool:
-        """DELETE the refresh token of a token that outlived its access token; False where there is none."""
-        return token.refresh_id is not None and self._delete(doc.REFRESH_TOKEN, token.refresh_id)
+    def delete_refresh_token(self, token: Token) -> ServerError | None:
+        """DELETE the refresh token of a token that outlived its access token. As `delete_token`."""
+        return None if token.refresh_id is None else self._try_delete(doc.REFRESH_TOKEN, token.refresh_id)
 
     # -- users and groups --------------------------------------------------------------------------------------------
 
@@ -280,6 +337,14 @@ class AdminApi:
         if client.secret is not None:
             self.http.guard(client.secret)
         return client
+
+    def _guarded_alias(self, body: Any) -> Any:
+        """An alias whose secret, where the server shows it, is kept out of traces and messages."""
+        for key in ("clientSecret", "password"):
+            shown = body.get(key) if isinstance(body, Mapping) else None
+            if isinstance(shown, str) and shown and not is_masked(shown):
+                self.http.guard(Secret(shown, "server"))
+        return body
 
     def _route(self, method: str, path: str, segments: Sequence[str | Secret]) -> Route:
         literal = self.api.paths.get((method, path))
@@ -313,26 +378,22 @@ class AdminApi:
         return self.http.request(method, self._route(method, path, segments), body, params=params, repeatable=again)
 
     def _list(self, path: str, what: str, read: Callable[[Any], T], one: str | None = None) -> Sequence[T]:
-        """List objects. A server that doesn't know `expand` lists links to them, which are followed by the path of `one`."""
+        """List objects. What a list holds only as a link, or only in part, is read by the path of `one`."""
         answer = self._send("GET", path, params=EXPANDED)
         listed = self.parsed("GET", path, lambda: a_list(answer.body, what))
-        linked = [linked_id(raw) for raw in listed] if one is not None else []
-        if one is None or not any(linked):
+        by_itself = [self._needs_look(raw, one) for raw in listed]
+        if one is None or not any(by_itself):
             for raw in listed if one in KEYS else ():
                 if isinstance(raw, Mapping):
                     self._seen(str(one), raw, str(raw.get(KEYS[str(one)])))
             return self.parsed("GET", path, lambda: [read(raw) for raw in listed])
-        if not all(linked) or len(linked) > MOST_LINKS:
-            raise UnexpectedAnswer(
-                f"The list of {what} of '{self.http.server}' can't be used",
-                server=self.http.server,
-                method="GET",
-                path=path,
-                fix=f"Check that the server supports ?expand=true: it returned {len(linked)} links; the limit is {MOST_LINKS}.",
-            )
-        segments = [link for link in linked if link]
-        found = at_once(PARALLEL, lambda segment: self._one(one, _whole(read), segment), segments)
-        if None in found:
+        if not all(segment or linked_id(raw) is None for segment, raw in zip(by_itself, listed, strict=True)):
+            raise self._not_resolved(what, path, len(listed))
+        segments = [segment for segment in by_itself if segment]
+        if len(segments) > MOST_LINKS:
+            raise self._not_resolved(what, path, len(segments))
+        looked = at_once(PARALLEL, lambda segment: self._one(one, _whole(read), segment), segments)
+        if None in looked:
             raise UnexpectedAnswer(
                 f"A link in the list of {what} of '{self.http.server}' is broken",
                 server=self.http.server,
@@ -340,19 +401,101 @@ class AdminApi:
                 path=path,
                 fix="Try again. If that does not help, check that the server supports ?expand=true.",
             )
-        return [live for live in found if live is not None]
+        told = self.parsed(
+            "GET", path, lambda: [read(raw) for raw, link in zip(listed, by_itself, strict=True) if not link]
+        )
+        return [*(live for live in looked if live is not None), *told]
+
+    def _needs_look(self, raw: Any, one: str | None) -> str | None:
+        """The id of an object that its entry in a list does not show whole; None where it does."""
+        if one is None:
+            return None
+        link = linked_id(raw)
+        if link is not None or not isinstance(raw, Mapping):
+            return link
+        key = raw.get(KEYS.get(one, ""))
+        whole = NEEDED.get(one, frozenset()) <= raw.keys()
+        return key if isinstance(key, str) and key and not whole else None
+
+    def _not_resolved(self, what: str, path: str, links: int) -> UnexpectedAnswer:
+        return UnexpectedAnswer(
+            f"The list of {what} of '{self.http.server}' can't be used",
+            server=self.http.server,
+            method="GET",
+            path=path,
+            fix=f"Check that the server supports ?expand=true: it returned {links} links; the limit is {MOST_LINKS}.",
+        )
 
     def _one(self, path: str, read: Callable[[Any], T], *segments: str) -> T | None:
         try:
             answer = self._send("GET", path, *segments)
         except NotFound:
             return None
+        except ServerError as error:
+            if self._is_listed(path, segments, error):
+                raise
+            return None
         self._seen(path, answer.body, "".join(segments))
+        if path == doc.CLIENT_BY_NAME and isinstance(answer.body, Mapping):
+            self._seen(doc.CLIENT, answer.body, str(answer.body.get("client_id")))
         return self.parsed("GET", path, lambda: read(answer.body))
 
-    def _delete(self, path: str, *segments: str | Secret) -> bool:
+    def _is_listed(self, path: str, segments: Sequence[str], error: ServerError) -> bool:
+        """Whether an object may be there although a request for it failed: the list tells, whatever the status."""
+        if error.status not in MAY_MEAN_MISSING or path not in LISTS:
+            return True
+        match path:
+            case doc.CLIENT:
+                return any(live.client_id == segments[0] for live in self.clients())
+            case doc.CLIENT_BY_NAME:
+                return any((live.name, live.version) == tuple(segments) for live in self.clients())
+            case doc.SCOPE:
+                return any(live.name == segments[0] for live in self.scopes())
+            case doc.USER:
+                return segments[0] in self.users()
+            case _:
+                return segments[0] in self._aliases(path)
+
+    def _aliases(self, family: str) -> frozenset[str]:
+        """The names of the aliases of a family."""
+        path = LISTS[family]
+        key = "name" if family == doc.EXTERNAL else "alias"
+        what = "externalservers" if family == doc.EXTERNAL else "remoteservers"
+        answer = self._send("GET", path, params=EXPANDED)
+
+        def name(raw: Any) -> str:
+            found = raw.get(key) if isinstance(raw, Mapping) else None
+            named = found if isinstance(found, str) and found else linked_id(raw)
+            if named is None:
+                raise Garbled(f"an entry has no {key}")
+            return named
+
+        return self.parsed("GET", path, lambda: frozenset(name(raw) for raw in a_list(answer.body, what)))
+
+    def _delete(self, path: str, *segments: str) -> bool:
         try:
             self._send("DELETE", path, *segments)
-        except NotFound:
+        except ServerError as error:
+            # A wrong path answers 404 as well: only the list shows that nothing is left.
+            if self._is_listed(path, segments, error):
+                raise
             return False
         return True
+
+    def _try_delete(self, path: str, token_id: Secret) -> ServerError | None:
+        try:
+            self._send("DELETE", path, token_id)
+        except ServerError as error:
+            if error.status not in MAY_MEAN_MISSING:
+                raise
+            return error
+        return None
+
+
+def _token_link(raw: Any) -> tuple[str, Secret] | None:
+    """The path and the id that a link in a list of tokens leads to; None for what is no link."""
+    token_id = linked_id(raw)
+    if token_id is None:
+        return None
+    refresh = "/refreshtoken/" in urlsplit(raw["url"]).path
+    return doc.REFRESH_TOKEN if refresh else doc.ACCESS_TOKEN, Secret(token_id, "server")

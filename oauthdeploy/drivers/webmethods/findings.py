@@ -14,7 +14,7 @@ from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.client import AdminApi
 from oauthdeploy.drivers.webmethods.fields import DEFAULT_VERSION, SETTINGS, is_version_number
 from oauthdeploy.drivers.webmethods.mapping import counts_refreshes
-from oauthdeploy.drivers.webmethods.trust import EXTERNAL_NEEDED, REMOTE_NEEDED, alias_of
+from oauthdeploy.drivers.webmethods.trust import EXTERNAL_NEEDED, FORBIDDEN_IN_ALIASES, REMOTE_NEEDED, alias_of
 from oauthdeploy.drivers.webmethods.writing import can_be_id, secret_of
 from oauthdeploy.model.objects import Client, ClientType, Grant, Object, Settings, Side, Trust
 
@@ -133,6 +133,18 @@ def _trust(server: Server, address: Address, value: Trust) -> Iterator[Diagnosti
             address=str(address),
         )
         return
+    alias = alias_of(value)
+    refused = sorted({sign for sign in alias if sign in FORBIDDEN_IN_ALIASES}) if value.via == "remote" else []
+    if refused and not _has_alias(server, family, alias):
+        yield Diagnostic(
+            "alias-name-refused",
+            "The name of the trusted server cannot be an alias",
+            f"An Integration Server accepts none of {' '.join(refused)} in the alias of a remote server; the alias on "
+            f"'{server.name}' would be '{alias}'.",
+            "Rename the server entry, with letters, digits and _ only, or create the alias by hand.",
+            Severity.WARNING,
+            address=str(address),
+        )
     missing = [field for field in needed if getattr(value, field) in (None, "")]
     if not missing or _has_alias(server, family, alias_of(value)):
         return

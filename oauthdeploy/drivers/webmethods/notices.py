@@ -36,6 +36,13 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Grant refresh_token together with a refresh count that is not 0, or neither.",
     ),
     (
+        "alias-name-refused",
+        "warning",
+        "The name of the trusted server cannot be an alias",
+        "Integration Server refuses hyphens, dots and most other signs in the alias of a remote server.",
+        "Rename the server entry, with letters, digits and _ only, or create the alias by hand.",
+    ),
+    (
         "trusted-server-incomplete",
         "error",
         "The resource server has no alias for the trusted server, and the manifest lacks keys to create one",

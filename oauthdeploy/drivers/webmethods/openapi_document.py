@@ -46,6 +46,9 @@ CORE: Final = (
 )
 """What the driver can't do without."""
 
+PATCHED: Final = (SETTINGS, CLIENT, SCOPE, EXTERNAL, REMOTE)
+"""What the driver updates."""
+
 WRAPPER: Final = "scopeInputData"
 
 _PARAMETER = re.compile(r"\{[^{}/]*\}")
@@ -58,7 +61,8 @@ class Api:
     """The OAuth part of a server's Administrator API.
 
     `paths` gives the literal path for a method and a path of this module, parameters as `{}`. `settings` and `client` are
-    the fields that the server takes for settings and for a client; empty where its document doesn't say.
+    the fields that the server takes for settings and for a new client; empty where its document doesn't say. `patches` are those
+    that it takes in a PATCH, with their JSON types, by path.
     """
 
     title: str
@@ -66,6 +70,7 @@ class Api:
     paths: Mapping[tuple[str, str], str]
     settings: frozenset[str]
     client: frozenset[str]
+    patches: Mapping[str, Mapping[str, str]]
     wraps_scopes: bool
     text_versions: bool
 
@@ -119,6 +124,13 @@ def read_document(document: Any) -> Api | None:
         paths=MappingProxyType(paths),
         settings=frozenset(_properties(document, _body(document, operations.get(("PATCH", SETTINGS))))),
         client=frozenset(client),
+        patches=MappingProxyType(
+            {
+                path: {key: _type_of(document, schema) for key, schema in _properties(document, body).items()}
+                for path in PATCHED
+                if (body := _body(document, operations.get(("PATCH", path)))) is not None
+            }
+        ),
         wraps_scopes=any(WRAPPER in shape for shape in scope) and not any("name" in shape for shape in scope),
         text_versions=_takes_text(document, client.get("version")),
     )
@@ -170,6 +182,12 @@ def _properties(document: Mapping[str, Any], schema: Any) -> dict[str, Any]:
     for shape in _shapes(document, schema):
         found.update(shape)
     return found
+
+
+def _type_of(document: Mapping[str, Any], schema: Any) -> str:
+    """The JSON type that a schema names; "" where it names none, or several."""
+    kind = (_resolved(document, schema) or {}).get("type") if isinstance(schema, Mapping) else None
+    return kind if isinstance(kind, str) else ""
 
 
 def _takes_text(document: Mapping[str, Any], schema: Any, depth: int = 0) -> bool:

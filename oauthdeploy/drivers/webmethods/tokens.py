@@ -7,7 +7,7 @@ Whether an id in the list is the bearer value itself is not public, so ids are s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import token_handle
-from oauthdeploy.drivers.json_values import Garbled, a_text, an_object
+from oauthdeploy.drivers.json_values import Garbled, a_list, a_text, an_object
 from oauthdeploy.model.objects import IssuedBefore, Revocation
 from oauthdeploy.model.state import LiveToken, TokenCount
 
@@ -49,6 +49,21 @@ class Token:
     def same_ids(self) -> tuple[str, ...]:
         """What identifies the row; never to be shown."""
         return tuple(part.reveal() for part in (self.access_id, self.refresh_id) if part is not None)
+
+
+def token_rows(body: Any) -> Sequence[Any]:
+    """The rows in an answer: of its one list, or of its two, for access tokens and for refresh tokens. Raises Garbled."""
+    if not isinstance(body, Mapping):
+        return a_list(body, "tokens")
+    lists = {str(name).lower().replace("_", ""): value for name, value in body.items() if isinstance(value, list)}
+    known = [value for name, value in lists.items() if name in _LISTS]
+    others = [value for name, value in lists.items() if name not in _LISTS]
+    if len(known) < 2 or any(isinstance(item, Mapping) for value in others for item in value):
+        return a_list(body, "tokens")
+    return [row for value in known for row in value]
+
+
+_LISTS: Final = frozenset({"tokens", "accesstokens", "refreshtokens"})
 
 
 def read_token(body: Any) -> Token:

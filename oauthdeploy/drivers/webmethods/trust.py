@@ -25,6 +25,9 @@ OAuth: External authorization servers)."""
 REMOTE_NEEDED: Final = ("username", "password")
 """The fields that a new remote server alias needs besides the address; the OpenAPI document lists them as required."""
 
+FORBIDDEN_IN_ALIASES: Final = frozenset('#-&@^!%*:$./\\`;,~+=)(|}{][><"')
+"""What the alias of a remote server may not hold (guide, "Adding an Alias for a Remote Integration Server")."""
+
 SECRETS: Final = frozenset({"clientSecret", "password"})
 
 

@@ -11,8 +11,9 @@ from urllib.parse import quote
 from flask import Flask, Response, g, jsonify, request
 
 from oauthdeploy.server.admin.errors import AdminError
+from oauthdeploy.server.admin.shapes import reshaped
 from oauthdeploy.server.config import ADMINISTRATORS, READ_ONLY_ADMINISTRATORS
-from oauthdeploy.server.state import State, basic_credentials
+from oauthdeploy.server.state import State, basic_credentials, current_state
 from oauthdeploy.server.store import Identity, log_in
 
 PREFIX = "/admin"
@@ -73,7 +74,7 @@ class Api:
                 result = view(*parameters.values())
                 if status == 204:
                     return Response(status=204)
-                response = jsonify(result)
+                response = jsonify(reshaped(self.state.profile, result, expanding()))
                 response.status_code = status
                 return response
 
@@ -93,13 +94,20 @@ class Api:
 
 def expanding() -> bool:
     """Whether the request asks for whole objects in a list."""
-    return request.args.get("expand", "").lower() == "true"
+    return request.args.get("expand", "").lower() == "true" and current_state().profile.expand == "honored"
 
 
 def listing(wrapper: str, entries: Sequence[tuple[str, str]], collection: str) -> dict[str, object]:
     """A list in its short form: names and URLs. Each entry is a name and the id in its URL."""
-    base = collection.rstrip("/")
-    return {wrapper: [{"name": name, "url": f"{base}/{quote(key, safe='')}"} for name, key in entries]}
+    return {wrapper: [link(name, key, collection) for name, key in entries]}
+
+
+def link(name: str, key: str, collection: str) -> dict[str, object]:
+    """One entry of a list in its short form."""
+    base, end = collection.rstrip("/"), ""
+    if current_state().profile.links == "absolute":
+        base, end = request.host_url.rstrip("/") + base, "/"
+    return {"name": name, "url": f"{base}/{quote(key, safe='')}{end}"}
 
 
 def current_user() -> Identity:
@@ -139,8 +147,10 @@ def problem(status: int, message: str) -> Response:
 
 def admin_error(error: AdminError) -> Response:
     """The response to a refused request."""
-    log.info("%s %s refused with %d", request.method, quote(request.path), error.status)
-    return problem(error.status, error.message)
+    profile = current_state().profile
+    status = {404: profile.missing, 409: profile.duplicate}.get(error.status, error.status)
+    log.info("%s %s refused with %d", request.method, quote(request.path), status)
+    return problem(status, error.message)
 
 
 def path_tail(value: str, known: Callable[[str], bool], strict: bool) -> str:

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from oauthdeploy.server.admin.api import Api, answer_fields, expanding, listing
 from oauthdeploy.server.admin.errors import conflict, invalid, missing, shown
-from oauthdeploy.server.admin.fields import Field, Value, check_name, read_body, read_fields
-from oauthdeploy.server.models import CONFIDENTIAL, PUBLIC, Client, Scope
+from oauthdeploy.server.admin.fields import Field, Value, check_name, patch_of, read_body, read_fields
+from oauthdeploy.server.models import CONFIDENTIAL, PUBLIC, Client, ClientAccount, Scope, User
 from oauthdeploy.server.passwords import generate_client_id, generate_secret, hash_chosen, hash_generated
 from oauthdeploy.server.state import State
 from oauthdeploy.server.store import find_client, scopes_by_client, scopes_of, set_scopes
@@ -21,6 +21,7 @@ from oauthdeploy.server.store import find_client, scopes_by_client, scopes_of, s
 PATH = "/admin/oauth/client"
 FORBIDDEN_IN_NAMES = "&()\\;,/\":'<>"
 FORBIDDEN_IN_URIS = '^#%"'
+MASK = "********"
 USE_GLOBAL = -2
 UNLIMITED = -1
 
@@ -94,8 +95,9 @@ def register(api: Api) -> None:
             if session.get(Client, client.client_id) is not None:
                 raise conflict("Another client has this client_id.")
             scopes = apply(state, session, client, values)
-            new_secret = set_secret(client, given_secret)
+            new_secret = set_secret(state, client, given_secret)
             session.add(client)
+            set_account(state, session, client)
             set_scopes(session, client.client_id, scopes)
             return answer(state, client, scopes, new_secret)
 
@@ -137,20 +139,25 @@ def register(api: Api) -> None:
     @api.operation("DELETE", PATH + "/{clientId}", summary="Delete a client and all of its tokens", status=204)
     def delete_client(client_id: str) -> object:
         with state.store.write() as session:
-            session.delete(get(session, client_id))
+            client = get(session, client_id)
+            client.type = PUBLIC
+            set_account(state, session, client)
+            session.delete(client)
         return None
 
     def change(client_id: str, *, partial: bool) -> object:
-        body = read_body(request, merge_patch=partial)
-        values = read_fields(body, input_fields(state), strict=state.strict, partial=partial)
-        given_id = values.pop("client_id", None)
-        given_secret = cast("str | None", values.pop("client_secret", None))
+        body: Mapping[str, object] = read_body(request, merge_patch=partial)
         with state.store.write() as session:
             client = get(session, client_id)
+            body, partial = patch_of(state.profile, body, _natural_key(state, client), partial=partial)
+            values = read_fields(body, input_fields(state), strict=state.strict, partial=partial)
+            given_id = values.pop("client_id", None)
+            given_secret = cast("str | None", values.pop("client_secret", None))
             if given_id not in (None, client_id):
                 raise invalid("Field 'client_id' can't be changed.")
             scopes = apply(state, session, client, values)
-            new_secret = set_secret(client, given_secret)
+            new_secret = set_secret(state, client, given_secret)
+            set_account(state, session, client)
             if "scopes" in values:
                 set_scopes(session, client_id, scopes)
             return answer(state, client, scopes, new_secret)
@@ -165,15 +172,22 @@ def get(session: Session, client_id: str) -> Client:
 
 
 def answer(state: State, client: Client, scopes: Sequence[str], secret: str | None = None) -> dict[str, object]:
-    """A client as ClientOut; with the secret only if the server has just generated it."""
+    """A client as ClientOut; the profile says how its secret is shown, beyond the moment when the server generates it."""
     sealed = {"registration_access_token": state.vault.open(client.registration_access_token)}
     result = answer_fields(client, [field for field in FIELDS if field.name != "scopes"], sealed)
     result["version"] = _shown_version(state, client)
     result["scopes"] = list(scopes)
     result["client_id"] = client.client_id
-    if secret is not None:
-        result["client_secret"] = secret
+    shown = secret if state.profile.secret_at_creation else None
+    if shown is None and client.secret_hash is not None and state.profile.secrets != "hidden":
+        shown = MASK if state.profile.secrets == "masked" else state.shown_secrets.get(client.client_id)
+    if shown is not None:
+        result["client_secret"] = shown
     return result
+
+
+def _natural_key(state: State, client: Client) -> dict[str, object]:
+    return {"name": client.name, "version": _shown_version(state, client), "type": client.type}
 
 
 def _shown_version(state: State, client: Client) -> str | int:
@@ -233,7 +247,25 @@ def check_rules(client: Client) -> None:
         raise invalid("Field 'tokenLifetime' must be at least 1, -1 for never, or -2 for the global setting.")
 
 
-def set_secret(client: Client, given: str | None) -> str | None:
+def set_account(state: State, session: Session, client: Client) -> None:
+    """Make, update or remove the user account of a confidential client (guide, Configuring OAuth: client types).
+
+    Its name is the client_id and its password the secret. An account that somebody else made is left alone.
+    """
+    session.flush()
+    user, own = session.get(User, client.client_id), session.get(ClientAccount, client.client_id)
+    if own is not None and user is not None and client.type == PUBLIC:
+        session.delete(user)
+    elif own is not None and user is not None:
+        user.password_hash = client.secret_hash or ""
+    elif user is None and client.type != PUBLIC and state.profile.client_accounts:
+        session.add(User(name=client.client_id, password_hash=client.secret_hash or "", enabled=True))
+        session.flush()
+        session.add(ClientAccount(user=client.client_id))
+    session.flush()
+
+
+def set_secret(state: State, client: Client, given: str | None) -> str | None:
     """Make sure that a confidential client has a secret and a public one has none.
 
     Returns:
@@ -248,9 +280,16 @@ def set_secret(client: Client, given: str | None) -> str | None:
         if not 8 <= len(given) <= 1024:
             raise invalid("Field 'client_secret' must have 8 to 1024 characters.")
         client.secret_hash = hash_chosen(given)
+        _remember(state, client, given)
         return None
     if client.secret_hash is not None:
         return None
     secret = generate_secret()
     client.secret_hash = hash_generated(secret)
+    _remember(state, client, secret)
     return secret
+
+
+def _remember(state: State, client: Client, secret: str) -> None:
+    if state.profile.secrets == "clear":
+        state.shown_secrets[client.client_id] = secret

@@ -10,6 +10,7 @@ from typing import Literal
 from flask import Request
 
 from oauthdeploy.server.admin.errors import invalid, shown
+from oauthdeploy.server.profile import Profile
 
 Kind = Literal["text", "boolean", "integer", "texts", "version"]
 Value = str | bool | int | list[str] | None
@@ -102,6 +103,26 @@ def read_fields(
             raise invalid(f"Field '{field.name}' is required.")
         values[field.attribute] = value
     return values
+
+
+def patch_of(
+    profile: Profile, body: Mapping[str, object], key: Mapping[str, object], *, partial: bool
+) -> tuple[Mapping[str, object], bool]:
+    """The body of a PUT, or of a PATCH (`partial`), and whether fields that it does not name keep their values.
+
+    Of a PATCH the profile says whether they do.
+
+    `key` are the fields of the natural key as they are.
+    """
+    if not partial:
+        return body, False
+    match profile.patch:
+        case "merges":
+            return body, True
+        case "clears":
+            return {**key, **body}, False
+        case "replaces":
+            return body, False
 
 
 def _default(field: Field) -> Value:

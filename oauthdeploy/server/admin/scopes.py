@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from oauthdeploy.server.admin.api import Api, answer_fields, expanding, listing, path_tail
 from oauthdeploy.server.admin.errors import AdminError, conflict, invalid, missing, shown
-from oauthdeploy.server.admin.fields import Field, Value, check_name, read_body, read_fields
+from oauthdeploy.server.admin.fields import Field, Value, check_name, patch_of, read_body, read_fields
 from oauthdeploy.server.models import ClientScope, Scope
 from oauthdeploy.server.state import State
 
@@ -94,6 +94,7 @@ def register(api: Api) -> None:
         return None
 
     def change(name: str, body: Mapping[str, object], *, partial: bool) -> dict[str, object]:
+        body, partial = patch_of(state.profile, body, {}, partial=partial)
         with state.store.write() as session:
             scope = get(state, session, name)
             values = read_fields({"name": scope.name, **body}, FIELDS, strict=state.strict, partial=partial)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import request
 from sqlalchemy.orm import Session
 
 from oauthdeploy.server.admin.api import Api, answer_fields
 from oauthdeploy.server.admin.errors import invalid
-from oauthdeploy.server.admin.fields import Field, Value, read_body, read_fields
+from oauthdeploy.server.admin.fields import Field, Value, patch_of, read_body, read_fields
 from oauthdeploy.server.models import ExternalServer, RemoteServer, Settings
 from oauthdeploy.server.store import LOCAL, get_settings
 
@@ -79,7 +81,8 @@ def register(api: Api) -> None:
         return change(partial=True)
 
     def change(*, partial: bool) -> object:
-        body = read_body(request, merge_patch=partial)
+        body: Mapping[str, object] = read_body(request, merge_patch=partial)
+        body, partial = patch_of(state.profile, body, {}, partial=partial)
         values = read_fields(body, FIELDS, strict=state.strict, partial=partial)
         with state.store.write() as session:
             _check(session, values)

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from oauthdeploy.server.admin.api import Api, expanding, listing
+from oauthdeploy.server.admin.api import Api, expanding, link
 from oauthdeploy.server.admin.errors import missing
 from oauthdeploy.server.admin.fields import Field
 from oauthdeploy.server.models import Client, Token
+from oauthdeploy.server.profile import Profile
+from oauthdeploy.server.state import now
 
 PATH = "/admin/oauth/token"
 ACCESS_PATH = PATH + "/accesstoken"
@@ -41,14 +43,18 @@ def register(api: Api) -> None:
     def list_tokens() -> object:
         with state.store.read() as session:
             rows = session.execute(_all().order_by(Token.created_at, Token.access_id)).all()
-        if expanding():
-            return {"tokens": [answer(token, client) for token, client in rows]}
-        return listing("tokens", [(token.access_id, token.access_id) for token, _ in rows], ACCESS_PATH)
+        shown = [row for token, client in rows for row in rows_of(state.profile, token, client)]
+        if state.profile.token_lists == "two":
+            # A row with both ids is shown among the access tokens.
+            access = [row for row in shown if row["accessTokenId"]]
+            refresh = [row for row in shown if not row["accessTokenId"]]
+            return {"access_tokens": _listed(access), "refresh_tokens": _listed(refresh)}
+        return {"tokens": _listed(shown)}
 
     @api.operation("GET", ACCESS_PATH + "/{accessTokenId}", summary="Read a token", answer="Token")
     def read_access_token(token_id: str) -> object:
         with state.store.read() as session:
-            return answer(*_one(session, _all().where(Token.access_id == token_id), token_id))
+            return answer(*_one(session, _with_access(token_id), token_id))
 
     @api.operation(
         "DELETE",
@@ -58,7 +64,7 @@ def register(api: Api) -> None:
     )
     def delete_access_token(token_id: str) -> object:
         with state.store.write() as session:
-            session.delete(_one(session, _all().where(Token.access_id == token_id), token_id)[0])
+            end(state.profile, session, _one(session, _with_access(token_id), token_id)[0], refresh=False)
         return None
 
     @api.operation(
@@ -66,7 +72,7 @@ def register(api: Api) -> None:
     )
     def read_refresh_token(token_id: str) -> object:
         with state.store.read() as session:
-            return answer(*_one(session, _all().where(Token.refresh_id == token_id), token_id))
+            return answer(*_one(session, _with_refresh(token_id), token_id))
 
     @api.operation(
         "DELETE",
@@ -76,8 +82,63 @@ def register(api: Api) -> None:
     )
     def delete_refresh_token(token_id: str) -> object:
         with state.store.write() as session:
-            session.delete(_one(session, _all().where(Token.refresh_id == token_id), token_id)[0])
+            end(state.profile, session, _one(session, _with_refresh(token_id), token_id)[0], refresh=True)
         return None
+
+
+def rows_of(profile: Profile, token: Token, client: Client) -> list[dict[str, object]]:
+    """The rows that show a token and its refresh token in a list, in the form that the profile gives them."""
+    whole: dict[str, object] = dict(answer(token, client))
+    if access_is_gone(token):
+        whole["accessTokenId"] = ""
+    has_access, has_refresh = not access_is_gone(token), bool(token.refresh_id and token.refresh_hash)
+    expired = token.expires_at is not None and token.expires_at <= now()
+    has_access = has_access and not (expired and profile.expired_tokens == "left_out")
+    if profile.token_rows == "pairs" and profile.token_lists == "one":
+        return [whole] if has_access or has_refresh else []
+    access = {**whole, "refreshTokenId": "", "remainingRefreshes": ""}
+    refresh = {**whole, "accessTokenId": "", "expireTime": ""}
+    return [*([access] if has_access else []), *([refresh] if has_refresh else [])]
+
+
+def _listed(rows: list[dict[str, object]]) -> object:
+    if expanding():
+        return rows
+    made: list[object] = []
+    for row in rows:
+        access, refresh = str(row["accessTokenId"]), str(row["refreshTokenId"])
+        made.append(link(access or refresh, access or refresh, ACCESS_PATH if access else REFRESH_PATH))
+    return made
+
+
+def end(profile: Profile, session: Session, token: Token, *, refresh: bool) -> None:
+    """End a token by its access token or its refresh token, and the other one too where the profile says so."""
+    alone = profile.token_deletion == "single"
+    if alone and refresh and not access_is_gone(token):
+        token.refresh_id = token.refresh_hash = None
+        token.remaining = None
+    elif alone and not refresh and token.refresh_hash is not None:
+        token.access_hash = f"{GONE}{token.access_id}"
+        token.expires_at = now()
+    else:
+        session.delete(token)
+
+
+GONE = "gone:"
+"""No digest looks like this: the access token was deleted, and its refresh token still works."""
+
+
+def access_is_gone(token: Token) -> bool:
+    """Whether the access token was deleted while its refresh token was left."""
+    return token.access_hash.startswith(GONE)
+
+
+def _with_access(token_id: str) -> Select[Token, Client]:
+    return _all().where(Token.access_id == token_id, ~Token.access_hash.startswith(GONE))
+
+
+def _with_refresh(token_id: str) -> Select[Token, Client]:
+    return _all().where(Token.refresh_id == token_id)
 
 
 def _all() -> Select[Token, Client]:

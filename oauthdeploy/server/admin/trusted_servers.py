@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from oauthdeploy.server.admin.api import Api, answer_fields, expanding, listing
 from oauthdeploy.server.admin.errors import conflict, invalid, missing, shown
-from oauthdeploy.server.admin.fields import Field, Value, check_name, read_body, read_fields
+from oauthdeploy.server.admin.fields import Field, Value, check_name, patch_of, read_body, read_fields
 from oauthdeploy.server.models import ExternalServer, RemoteServer
 from oauthdeploy.server.state import State
 from oauthdeploy.server.store import LOCAL, get_settings
@@ -20,6 +20,8 @@ from oauthdeploy.server.store import LOCAL, get_settings
 EXTERNAL_PATH = "/admin/oauth/externalserver"
 REMOTE_PATH = "/admin/remoteserver"
 FORBIDDEN_IN_NAMES = '?[]/\\=+<>:;",*|^@'
+FORBIDDEN_IN_ALIASES = '#-&@^!%*:$./\\`;,~+=)(|}{][><"'
+MASK = "********"
 
 EXTERNAL_FIELDS = (
     Field("name", "name", "text", "Alias; can't be changed.", required=True),
@@ -82,7 +84,11 @@ class _Family(Generic[Row]):
         return cast("str", getattr(row, self.key.attribute))
 
     def answer(self, row: Row) -> dict[str, object]:
-        return answer_fields(row, self.fields, {})
+        made = answer_fields(row, self.fields, {})
+        if self.state.profile.secrets != "hidden":
+            shown = self.state.vault.open(getattr(row, self.secret))
+            made[self._secret_name()] = MASK if self.state.profile.secrets == "masked" and shown else shown
+        return made
 
     def get(self, session: Session, name: str) -> Row:
         row = session.get(self.model, name)
@@ -107,7 +113,8 @@ class _Family(Generic[Row]):
         return self.answer(row)
 
     def change(self, name: str, *, partial: bool) -> dict[str, object]:
-        body = read_body(request, merge_patch=partial)
+        body: Mapping[str, object] = read_body(request, merge_patch=partial)
+        body, partial = patch_of(self.state.profile, body, {}, partial=partial)
         with self.state.store.write() as session:
             row = self.get(session, name)
             kept = self.state.vault.open(getattr(row, self.secret))
@@ -136,7 +143,9 @@ class _Family(Generic[Row]):
 
     def check(self, values: Mapping[str, Value]) -> None:
         if self.key.attribute in values:
-            check_name(self.key.name, cast("str", values[self.key.attribute]), FORBIDDEN_IN_NAMES)
+            strictly = self.model is RemoteServer and self.state.profile.aliases == "guide"
+            forbidden = FORBIDDEN_IN_NAMES + (FORBIDDEN_IN_ALIASES if strictly else "")
+            check_name(self.key.name, cast("str", values[self.key.attribute]), forbidden)
         endpoint = values.get("introspection_endpoint")
         if isinstance(endpoint, str) and not _is_web_address(endpoint):
             raise invalid("Field 'introspectionEndpoint' must be an http or https URL.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from sqlalchemy import delete, select
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
@@ -19,7 +20,11 @@ from oauthdeploy.model.servers import Server
 from oauthdeploy.model.state import DesiredState, LiveState, Policy, PrunePolicy, ServerState
 from oauthdeploy.planning.changes import Change
 from oauthdeploy.planning.plan import Plan, build_plan
-from oauthdeploy.server import RunningServer, SeedUser, ServerConfig, start
+from oauthdeploy.server import Profile, RunningServer, SeedUser, ServerConfig, start
+from oauthdeploy.server.app import state_of
+from oauthdeploy.server.models import Base, Client, ClientAccount, ExternalServer, RemoteServer, Scope, User
+from oauthdeploy.server.models import Settings as SettingsRow
+from oauthdeploy.server.store import default_settings
 
 ADMIN = ("Administrator", "manage-2f6d")
 READER = ("reader", "look-9c1b")
@@ -98,17 +103,16 @@ class Site:
         return right.status_code == 200 or right.json()["error"] == "invalid_scope"
 
     def clear(self) -> None:
-        """Take everything away that a test made."""
-        self.raw("PATCH", "/oauth/globalsetting/", {"authServerAlias": "local"}, status=200)
-        for kind, wrapper, key in (
-            ("oauth/client", "clients", "client_id"),
-            ("oauth/scope", "scopes", "name"),
-            ("oauth/externalserver", "externalServers", "name"),
-            ("remoteserver/", "remoteServers", "alias"),
-        ):
-            for one in self.raw("GET", f"/{kind}?expand=true", status=200)[wrapper]:
-                self.raw("DELETE", f"/{kind.rstrip('/')}/{one[key]}", status=204)
-        self.raw("PUT", "/oauth/globalsetting/", {"requireHTTPS": False}, status=200)
+        """Take everything away that a test made, past the API, whose answers a profile may change."""
+        with state_of(self.running.app).store.write() as session:
+            made = session.scalars(select(ClientAccount.user)).all()
+            session.execute(delete(User).where(User.name.in_(made)))
+            tables: tuple[type[Base], ...] = (Client, Scope, ExternalServer, RemoteServer, SettingsRow)
+            for table in tables:
+                session.execute(delete(table))
+            fresh = default_settings()
+            fresh.require_https = False
+            session.add(fresh)
 
 
 def at(kind: Kind, name: str = "") -> Address:
@@ -217,17 +221,20 @@ def converge(
     return Road(plan, applied, after)
 
 
-def start_site(data_dir: Path, *, strict: bool, takes_ids: bool, role: str = "both") -> Site:
+def start_site(
+    data_dir: Path, *, strict: bool, takes_ids: bool, role: str = "both", profile: Profile | None = None
+) -> Site:
     users = (SeedUser(*ADMIN, ("Administrators",)), SeedUser(*READER, ("ReadOnlyAdministrators",)), SeedUser(*NOBODY))
     config = ServerConfig(
         role=role,  # type: ignore[arg-type]
         data_dir=data_dir,
         strict=strict,
         accept_client_id=takes_ids,
+        profile=profile or Profile(),
         users=users,
     )
     http = requests.Session()
     http.trust_env = False
     site = Site(start(config), role, takes_ids, strict, http)
-    site.raw("PATCH", "/oauth/globalsetting/", {"requireHTTPS": False}, status=200)
+    site.clear()
     return site

@@ -69,7 +69,16 @@ def create(kind: Kind, name: str, desired: Object) -> Change:
     return Change(at(kind, name), Action.CREATE, Reason.MISSING, Stage.WIDEN_AUTHORIZATION, desired=desired)
 
 
-RAW_CLIENT = {"client_id": "id-1", "name": "c", "version": 1, "type": "Confidential"}
+RAW_CLIENT = {
+    "client_id": "id-1",
+    "name": "c",
+    "version": 1,
+    "type": "Confidential",
+    "redirect_uris": [],
+    "scopes": [],
+    "enabled": True,
+}
+RAW_SCOPE = {"name": "s", "FoldersAndServices": [], "urlTemplates": []}
 DROP = Says(drop=True)
 BY_NAME = "/admin/oauth/client/c/version/1"
 
@@ -207,15 +216,16 @@ def test_a_garbled_answer_to_a_write_is_uncertain() -> None:
         desired=Settings(require_https=True),
         fields=(FieldChange("require_https", False, True),),
     )
-    with server_with(patch) as (driver, _server), pytest.raises(UnexpectedAnswer) as caught:
+    look = on("GET", "/admin/oauth/globalsetting", says({"requireHTTPS": False}))
+    with server_with(patch, look) as (driver, _server), pytest.raises(UnexpectedAnswer) as caught:
         driver.apply([change])
     assert caught.value.uncertain
     assert "perhaps" not in caught.value.summary
 
 
 def test_a_patch_is_repeated_after_a_lost_answer() -> None:
-    """A merge patch of whole values is safe to send twice."""
-    patch = on("PATCH", "/admin/oauth/scope/s", DROP, says({"name": "s", "description": "d"}))
+    """A merge patch of whole values is safe to send twice; it is the whole object, as it was just before."""
+    patch = on("PATCH", "/admin/oauth/scope/s", DROP, says({**RAW_SCOPE, "urlTemplates": ["a"], "description": "d"}))
     change = Change(
         at(Kind.SCOPE, "s"),
         Action.UPDATE,
@@ -224,16 +234,20 @@ def test_a_patch_is_repeated_after_a_lost_answer() -> None:
         desired=Scope(description="d"),
         fields=(FieldChange("description", "", "d"),),
     )
-    with server_with(patch) as (driver, server):
+    with server_with(patch, on("GET", "/admin/oauth/scope/s", says({**RAW_SCOPE, "urlTemplates": ["a"]}))) as (
+        driver,
+        server,
+    ):
         driver.connection.http._limits = driver.connection.server.limits.model_copy(update={"retries": 1})
         (made,) = driver.apply([change])
-        assert made.requests == 2
-        assert [seen.json for seen in server.seen if seen.method == "PATCH"] == [{"description": "d"}] * 2
+        assert made.requests == 3
+        whole = {**RAW_SCOPE, "urlTemplates": ["a"], "description": "d"}
+        assert [seen.json for seen in server.seen if seen.method == "PATCH"] == [whole] * 2
 
 
 GOOD_LISTS = (
     on("GET", "/admin/oauth/globalsetting", says({"requireHTTPS": True})),
-    on("GET", "/admin/oauth/scope", says({"scopes": [{"name": "s"}]})),
+    on("GET", "/admin/oauth/scope", says({"scopes": [RAW_SCOPE]})),
     on("GET", "/admin/oauth/client", says({"clients": [RAW_CLIENT]})),
 )
 
@@ -241,7 +255,7 @@ GOOD_LISTS = (
 @pytest.mark.parametrize(
     ("broken", "lost"),
     [
-        (on("GET", "/admin/oauth/scope", says({"scopes": [{"name": "a"}, {"name": 5}]})), {Kind.SCOPE}),
+        (on("GET", "/admin/oauth/scope", says({"scopes": [RAW_SCOPE, {**RAW_SCOPE, "name": 5}]})), {Kind.SCOPE}),
         (on("GET", "/admin/oauth/scope", says({"message": "no"}, 403)), {Kind.SCOPE}),
         (on("GET", "/admin/oauth/scope", says({"message": "oops"}, 500)), {Kind.SCOPE}),
         (on("GET", "/admin/oauth/scope", Says(body=b"<p>", content_type="text/html")), {Kind.SCOPE}),
@@ -355,7 +369,13 @@ def test_a_refresh_token_that_outlives_its_access_token_is_deleted_too() -> None
     for family in ("accesstoken/{accessTokenId}", "refreshtoken/{refreshTokenId}"):
         document["paths"][f"/admin/oauth/token/{family}"] = {"delete": {}}
     row = {"client_id": "id-1", "accessTokenId": "at", "refreshTokenId": "rt", "remainingRefreshes": "3"}
-    lists = on("GET", "/admin/oauth/token", says({"tokens": [row]}), says({"tokens": [{**row, "accessTokenId": ""}]}))
+    lists = on(
+        "GET",
+        "/admin/oauth/token",
+        says({"tokens": [row]}),
+        says({"tokens": [{**row, "accessTokenId": ""}]}),
+        says({"tokens": []}),
+    )
     access = on("DELETE", "/admin/oauth/token/accesstoken/at", Says(204, b"", content_type=None))
     refresh = on("DELETE", "/admin/oauth/token/refreshtoken/rt", Says(204, b"", content_type=None))
     wanted = Wanted({at(Kind.REVOCATION, "r"): Revocation(client="c", tokens="all")}, frozenset({Kind.REVOCATION}))

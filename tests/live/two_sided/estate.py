@@ -192,7 +192,7 @@ class Estate:
             timeout=60,
         )
         answer.raise_for_status()
-        return bool(answer.json()["active"])
+        return answer.json()["active"] in (True, "true")
 
 
 def build(folder: Path, realm: Realm, start_opa: Callable[..., Opa], owner: int) -> tuple[Estate, list[Running]]:

@@ -1,0 +1,47 @@
+"""A PATCH that is safe whatever the server makes of the fields that it leaves out. Pure.
+
+The guide of the Administrator API describes PATCH as a JSON Merge Patch (RFC 7396) in general; no page says so of the OAuth
+resources, and a server that replaces instead would clear scopes, grants or redirect URIs. The body of an update is therefore
+the whole object as it was read, with the changes in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from oauthdeploy.core.secrets import is_masked, names_secret
+from oauthdeploy.drivers.json_wire import Untraced
+
+NEVER_SENT: Final = frozenset({"client_id", "client_secret", "clientSecret", "password", "url", "warnings"})
+"""What an update must not give back to the server: a mask would become the secret."""
+
+
+def whole_body(before: Any, changes: Mapping[str, Any], types: Mapping[str, str]) -> dict[str, Any]:
+    """The whole object: `before` as the server showed it, as far as it takes the fields, and the changes.
+
+    `types` are the fields that the server takes in a PATCH, with their JSON types: what its document doesn't list, and what it
+    showed in another type that cannot be turned into the listed one, is not sent unless it changes.
+    """
+    if not isinstance(before, Mapping):
+        return dict(changes)
+    kept = {str(key): _given_back(str(key), value, types[key]) for key, value in before.items() if key in types}
+    return {**{key: value for key, value in kept.items() if value is not None and key not in NEVER_SENT}, **changes}
+
+
+def _given_back(key: str, value: Any, kind: str) -> Any:
+    """A value as the document has it; None where it has none of that type."""
+    match kind, value:
+        case "integer", str():
+            digits = value.removeprefix("-")
+            return int(value) if digits.isascii() and digits.isdigit() and len(digits) < 16 else None
+        case "boolean", str():
+            return {"true": True, "false": False}.get(value.lower())
+        case (("integer" | "boolean"), float()):
+            return None
+        case _, str() if is_masked(value):
+            return None
+        case _, str() if names_secret(key):
+            return Untraced(value)
+        case _:
+            return value

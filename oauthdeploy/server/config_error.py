@@ -1,0 +1,7 @@
+"""The error of a server that cannot start."""
+
+from __future__ import annotations
+
+
+class ConfigError(ValueError):
+    """A configuration, seed or profile with which no server can start."""
