@@ -29,6 +29,7 @@ COMMANDS = {
     "journal": "Show what an apply did, change by change, as recorded in its journal.",
     "rollback": "Undo the changes recorded in a journal.",
     "force-unlock": "Remove a lock whose run has died.",
+    "doctor": "Compare the answers of a server with what its driver expects.",
     "ping": "Show each server's product, version and account, and check that sign-in works.",
     "serve": "Start an embedded OAuth server for evaluation and tests.",
     "demo": "Run a tour on two real servers: deploy, use, find drift, repair, cut off.",

@@ -27,6 +27,7 @@ def schema(name: str) -> None:
     event       a line of `apply -o ndjson`
     audit       a line of the audit file of `revoke` and `tokens delete`
     profile     the file that `serve --profile` reads
+    record      what `doctor -o json` prints
 
     \b
     In an editor with the YAML language server, the first line of a manifest can name it:

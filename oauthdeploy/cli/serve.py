@@ -9,7 +9,7 @@ import click
 
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import Sink, option, sink_option
-from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.core.errors import OAuthDeployError, UsageError
 
 if TYPE_CHECKING:
     from oauthdeploy.server import RunningServer, SeedUser
@@ -63,6 +63,13 @@ class ServerNotStarted(OAuthDeployError):
     help="TOML or JSON file that chooses answers to what no document of the API says (oauthdeploy schema profile).",
 )
 @option(
+    "--replay",
+    env="REPLAY",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="RECORD",
+    help="Answer as the Integration Server did whose record `doctor -o json` wrote; not together with --profile.",
+)
+@option(
     "--accept-client-id",
     env="ACCEPT_CLIENT_ID",
     is_flag=True,
@@ -106,6 +113,7 @@ def serve(
     data: Path,
     strict: bool,
     profile: Path | None,
+    replay: Path | None,
     accept_client_id: bool,
     tls: bool,
     seed: Path | None,
@@ -121,7 +129,7 @@ def serve(
     production. Press Ctrl-C to stop it.
     """
     try:
-        from oauthdeploy.server import ConfigError, Profile, ServerConfig, load_profile
+        from oauthdeploy.server import ConfigError, Profile, ServerConfig, load_profile, profile_of_record
         from oauthdeploy.server import serve as run
     except ImportError as error:
         raise ServerNotStarted(
@@ -129,14 +137,17 @@ def serve(
             detail=f"The package {error.name} is missing.",
             fix="pip install 'oauthdeploy[server]'",
         ) from None
+    if profile is not None and replay is not None:
+        raise UsageError("--profile and --replay exclude each other", fix="Give one of them.")
     try:
+        played = profile_of_record(replay) if replay is not None else load_profile(profile) if profile else Profile()
         config = ServerConfig(
             role=role,  # type: ignore[arg-type]  # click has checked it
             data_dir=data,
             host=host,
             port=port,
             strict=strict,
-            profile=load_profile(profile) if profile is not None else Profile(),
+            profile=played,
             accept_client_id=accept_client_id,
             tls=tls,
             seed_file=seed,

@@ -28,6 +28,7 @@ SCHEMAS: Final = {
         "event": 1,
         "audit": 1,
         "profile": 1,
+        "record": 1,
     }.items()
 }
 """The file of each schema, by the first number of its format version."""

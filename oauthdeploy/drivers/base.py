@@ -39,6 +39,7 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import Unsupported
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.examination import Examination, WriteProbe
 from oauthdeploy.model.capabilities import Capabilities, DriverFacts
 from oauthdeploy.model.fields import Model, Unparsed
 from oauthdeploy.model.identities import Identity
@@ -255,6 +256,26 @@ class Driver(ABC):
             f"'{self.name}' cannot record the owner of {address}",
             server=self.name,
             fix="No mark is needed: the object is matched by its natural key.",
+        )
+
+    def examine(self) -> Examination:
+        """Look at the forms of the server's answers, and compare them with what the driver expects. Reads only.
+
+        No value of an answer may be in it, but for the words with which the server names its version. Raises ServerError;
+        default: product and version, as `check` found them.
+        """
+        report = self.check()
+        return Examination({"product": f"{report.product} {report.version}".strip()})
+
+    def try_writing(self, tag: str) -> WriteProbe:
+        """Make, change and remove throw-away objects whose names hold `tag`, and say how the server took that.
+
+        They are removed also where this is interrupted. Raises ServerError; default: Unsupported.
+        """
+        raise Unsupported(
+            f"The driver of '{self.name}' has no trial of writing",
+            server=self.name,
+            fix=f"Leave out --write-probe; the tag would have been {tag}.",
         )
 
     def batch_key(self, change: Change) -> str:

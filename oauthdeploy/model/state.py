@@ -173,7 +173,7 @@ class LiveToken:
 
     `issued` is None where the server does not say; `until` is None where the token never ends or can be refreshed, or where the
     server does not say. `owner` is its resource owner. `handle` tells it apart from others in a list and opens nothing; ""
-    where there is none.
+    where there is none. `refreshes` is how often it can still be refreshed, -1 for without limit; None: not at all, or not told.
     """
 
     client: str
@@ -182,6 +182,7 @@ class LiveToken:
     until: datetime | None = None
     owner: str = ""
     handle: str = ""
+    refreshes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from oauthdeploy.reports.formatting import counted, listed, visible
 from oauthdeploy.reports.json import VERSION
 
 _OWNER: Final = 2
-_HEADS: Final = ("HANDLE", "CLIENT", "OWNER", "ISSUED", "UNTIL", "SCOPES")
+_REFRESHES: Final = 5
+_HEADS: Final = ("HANDLE", "CLIENT", "OWNER", "ISSUED", "UNTIL", "REFRESHES", "SCOPES")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,9 @@ def render_tokens(page: TokenPage, look: Look) -> str:
             if all(item.token.owner in ("", item.client, item.token.client) for item in own):
                 # With client credentials the owner is the client, so a column would add nothing.
                 rows = [(*row[:_OWNER], *row[_OWNER + 1 :]) for row in rows]
+            if all(item.token.refreshes is None for item in mine):
+                place = len(rows[0]) - (len(_HEADS) - _REFRESHES)
+                rows = [(*row[:place], *row[place + 1 :]) for row in rows]
             _table(sheet, rows)
     sheet.blank()
     clients = Counter((item.server, item.client) for item in page.tokens)
@@ -83,6 +87,7 @@ def _row(item: ListedToken) -> Sequence[str]:
         visible(token.owner) or "-",
         _time(token.issued) or "not told",
         _time(token.until) or "refreshable or unknown",
+        "-" if token.refreshes is None else "no limit" if token.refreshes < 0 else str(token.refreshes),
         visible(" ".join(sorted(token.scopes))) or "-",
     )
 
@@ -112,6 +117,7 @@ def tokens_document(page: TokenPage) -> dict[str, Any]:
                 "scopes": sorted(item.token.scopes),
                 "issued": _time(item.token.issued) or None,
                 "until": _time(item.token.until) or None,
+                "refreshes": item.token.refreshes,
             }
             for item in page.shown
         ],

@@ -13,6 +13,7 @@ from oauthdeploy.server.app import create_app
 from oauthdeploy.server.config import SeedUser, ServerConfig
 from oauthdeploy.server.config_error import ConfigError
 from oauthdeploy.server.profile import Profile, load_profile
+from oauthdeploy.server.replay import profile_of_record
 from oauthdeploy.server.run import RunningServer, serve, start
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "ServerConfig",
     "create_app",
     "load_profile",
+    "profile_of_record",
     "serve",
     "start",
 ]

@@ -21,6 +21,9 @@ from oauthdeploy.server.protocol import BASIC, SESSION, OAuthClient, OAuthServer
 from oauthdeploy.server.state import State, now
 from oauthdeploy.server.store import get_settings, identify, log_in
 
+NEVER_ENDS = 2**53
+"""The moment at which a code expires that never does; JSON and SQLite hold it exactly."""
+
 CHALLENGE_METHODS = ("S256", "plain")
 
 
@@ -87,7 +90,7 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[mis
                     owner=request.user,
                     challenge=challenge,
                     challenge_method=data.get("code_challenge_method") or "plain" if challenge else None,
-                    expires_at=now() + lifetime,
+                    expires_at=now() + lifetime if lifetime > 0 else NEVER_ENDS,
                     used=False,
                 )
             )

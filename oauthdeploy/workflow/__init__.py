@@ -10,6 +10,7 @@
     probe()         findings that need the servers
     adopt()         live objects that the manifest names -> marks of ownership, on servers that store them
     ping()          each server's product, version and account, and whether sign-in works
+    diagnose()      how one server answers, against what its driver expects; read_record() reads an earlier one
     make_bundle()   manifest -> the file that a server loads by itself
 
     request_revocation(), request_token_deletion()  options of `revoke` and `tokens delete` -> what to cut off

@@ -15,6 +15,9 @@ from oauthdeploy.workflow.comparison import compare_environments as compare_envi
 from oauthdeploy.workflow.comparison import compare_live as compare_live
 from oauthdeploy.workflow.connections import environment as environment
 from oauthdeploy.workflow.connections import validate as validate
+from oauthdeploy.workflow.doctor import Diagnosis as Diagnosis
+from oauthdeploy.workflow.doctor import diagnose as diagnose
+from oauthdeploy.workflow.doctor import read_record as read_record
 from oauthdeploy.workflow.drift import DriftRound as DriftRound
 from oauthdeploy.workflow.drift import detect_drift as detect_drift
 from oauthdeploy.workflow.drift import look_for_drift as look_for_drift

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .kit import Kit
+from .kit import CALLBACK, Kit, code_for
 
 DEFAULTS = {
     "requireHTTPS": True,
@@ -54,7 +54,7 @@ def test_patch_takes_both_content_types(either: Kit) -> None:
         ("requireHTTPS", "true"),
         ("requirePKCE", 1),
         ("authCodeLifetimeSeconds", 0),
-        ("authCodeLifetimeSeconds", -1),
+        ("authCodeLifetimeSeconds", -2),
         ("authCodeLifetimeSeconds", 2**31),
         ("authCodeLifetimeSeconds", 1.5),
         ("authCodeLifetimeSeconds", True),
@@ -81,3 +81,14 @@ def test_unknown_fields_are_refused_in_strict_mode_only(strict: Kit, tolerant: K
     assert response.status_code == 400
     assert "requirePkce" in response.json()["message"]
     assert tolerant.admin("PATCH", PATH, {"requirePkce": True}).json()["requirePKCE"] is False
+
+
+def test_a_code_may_never_expire(tolerant: Kit) -> None:
+    """-1, as watt.server.oauth.authCode.expirySeconds documents it."""
+    try:
+        assert tolerant.settings(authCodeLifetimeSeconds=-1)["authCodeLifetimeSeconds"] == -1
+        client = tolerant.client(tolerant.scope("a:b"), authorizationCodeGrant=True, redirect_uris=[CALLBACK])
+        code = code_for(tolerant, client)
+        assert tolerant.token(client, grant_type="authorization_code", code=code)["token_type"] == "Bearer"
+    finally:
+        tolerant.settings(authCodeLifetimeSeconds=600)

@@ -13,8 +13,10 @@ from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import Unsupported
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
 from oauthdeploy.drivers.common_steps import at_once, parsed, writing
+from oauthdeploy.drivers.examination import Examination
 from oauthdeploy.drivers.http import counting
 from oauthdeploy.drivers.keycloak import client as api
+from oauthdeploy.drivers.keycloak import examination
 from oauthdeploy.drivers.keycloak.changed_fields import count_writes
 from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.facts import KeycloakCredentials, KeycloakOptions
@@ -64,6 +66,11 @@ class KeycloakDriver(Driver):
         self._realm: Mapping[str, Any] = {}
         self._permissions: bool | None = None
         self._scopes: Mapping[str, Mapping[str, Any]] = {}
+
+    def examine(self) -> Examination:
+        """Look at the realm, its clients and scopes, and at names that nobody has."""
+        report = self.check()
+        return examination.examine(self._admin, f"{report.product} {report.version}".strip())
 
     def check(self) -> ServerReport:
         """Ask for the realm: that shows whether the address, the account and the realm are right."""

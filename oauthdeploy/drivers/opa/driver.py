@@ -14,8 +14,9 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import Conflict, ServerError, UnexpectedAnswer
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
 from oauthdeploy.drivers.common_steps import OVERLOADED, parsed, warning_of, writing
+from oauthdeploy.drivers.examination import Examination
 from oauthdeploy.drivers.json_values import Garbled
-from oauthdeploy.drivers.opa import mapping
+from oauthdeploy.drivers.opa import examination, mapping
 from oauthdeploy.drivers.opa.client import DataApi, owners_of
 from oauthdeploy.drivers.opa.facts import OpaCredentials, OpaOptions
 from oauthdeploy.drivers.opa.fields import Draft
@@ -59,6 +60,11 @@ class OpaDriver(Driver):
             account="",
             diagnostics=Diagnostics.of(self._findings(config)),
         )
+
+    def examine(self) -> Examination:
+        """Look at the document, and at one that nobody has."""
+        report = self.check()
+        return examination.examine(self._api, f"{report.product} {report.version}".strip())
 
     def _findings(self, config: Mapping[str, Any]) -> Sequence[Diagnostic]:
         if self._owned:

@@ -10,7 +10,9 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
 from oauthdeploy.drivers.common_steps import writing
+from oauthdeploy.drivers.examination import Examination, WriteProbe
 from oauthdeploy.drivers.http import counting
+from oauthdeploy.drivers.webmethods import examination
 from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.client import AdminApi, load_api
 from oauthdeploy.drivers.webmethods.client_matching import find_loosely
@@ -74,6 +76,14 @@ class WebMethodsDriver(Driver):
             if admin.api.takes_client_secret
             else no("this server generates client secrets"),
         }
+
+    def examine(self) -> Examination:
+        """Look at every list, at one of each kind, and at names that nobody has."""
+        return examination.examine(self._admin)
+
+    def try_writing(self, tag: str) -> WriteProbe:
+        """Make a scope and a client, change and remove them."""
+        return examination.try_writing(self._admin, tag)
 
     def read(self, wanted: Wanted) -> ServerState:
         """Read by lists, or by name where few objects are wanted and not everything."""

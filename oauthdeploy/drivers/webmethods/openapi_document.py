@@ -28,6 +28,7 @@ REFRESH_TOKEN: Final = "/admin/oauth/token/refreshtoken/{}"
 USERS: Final = "/admin/user"
 USER: Final = "/admin/user/{}"
 GROUPS: Final = "/admin/group"
+GROUP: Final = "/admin/group/{}"
 REMOTES: Final = "/admin/remoteserver"
 REMOTE: Final = "/admin/remoteserver/{}"
 

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import token_handle
 from oauthdeploy.drivers.json_values import Garbled, a_list, a_text, an_object
+from oauthdeploy.drivers.webmethods.fields import UNLIMITED
 from oauthdeploy.model.objects import IssuedBefore, Revocation
 from oauthdeploy.model.state import LiveToken, TokenCount
 
@@ -41,9 +42,14 @@ class Token:
     owner: str
     access_id: Secret | None
     refresh_id: Secret | None
-    refreshable: bool
+    refreshes: int | None
     created: str
     expires: str
+
+    @property
+    def refreshable(self) -> bool:
+        """Whether it has a refresh token that works; one whose count the server doesn't say may."""
+        return self.refresh_id is not None and self.refreshes != 0
 
     @property
     def same_ids(self) -> tuple[str, ...]:
@@ -79,19 +85,18 @@ def read_token(body: Any) -> Token:
         owner=a_text(raw, "ownerId"),
         access_id=Secret(access, "server") if access else None,
         refresh_id=Secret(refresh, "server") if refresh else None,
-        refreshable=bool(refresh) and _remaining(raw.get("remainingRefreshes")) != 0,
+        refreshes=_remaining(raw.get("remainingRefreshes")) if refresh else None,
         created=a_text(raw, "createdTime"),
         expires=a_text(raw, "expireTime"),
     )
 
 
 def _remaining(value: Any) -> int | None:
-    """How many refreshes are left; None where the server doesn't say, or sets no limit."""
+    """How many refreshes are left, -1 for without limit; None where the server doesn't say."""
     try:
-        number = int(str(value)[:12])
+        return max(int(str(value)[:12]), UNLIMITED)
     except ValueError:
         return None
-    return None if number < 0 else number
 
 
 def parse_server_time(text: str, zone: str | None) -> datetime:
@@ -160,7 +165,9 @@ def working(tokens: Iterable[Token], now: datetime | None, zone: str | None) -> 
         until = None if token.refreshable else _end(token, zone)
         if until is None or now is None or until > now:
             issued = _issued(token, zone)
-            found.append(LiveToken(token.client_id, token.scopes, issued, until, token.owner, handle_of(token)))
+            found.append(
+                LiveToken(token.client_id, token.scopes, issued, until, token.owner, handle_of(token), token.refreshes)
+            )
     return found
 
 

@@ -20,9 +20,9 @@ FIELDS = (
         "authCodeLifetimeSeconds",
         "auth_code_lifetime",
         "integer",
-        "Lifetime of an authorization code, in seconds.",
+        "Lifetime of an authorization code, in seconds; -1 never ends.",
         600,
-        minimum=1,
+        minimum=-1,
     ),
     Field(
         "accessTokenLifetimeSeconds",
@@ -92,13 +92,17 @@ def register(api: Api) -> None:
             return _answer(settings)
 
 
+_LIFETIMES = {"access_token_lifetime": "accessTokenLifetimeSeconds", "auth_code_lifetime": "authCodeLifetimeSeconds"}
+
+
 def _answer(settings: Settings) -> dict[str, object]:
     return answer_fields(settings, FIELDS, {})
 
 
 def _check(session: Session, values: dict[str, Value]) -> None:
-    if values.get("access_token_lifetime") == 0:
-        raise invalid("Field 'accessTokenLifetimeSeconds' must be at least 1, or -1 for never.")
+    for attribute, name in _LIFETIMES.items():
+        if values.get(attribute) == 0:
+            raise invalid(f"Field '{name}' must be at least 1, or -1 for never.")
     alias = values.get("auth_server_alias", LOCAL)
     if alias == LOCAL:
         return

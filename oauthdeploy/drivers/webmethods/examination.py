@@ -1,0 +1,384 @@
+"""What an Integration Server does where its documents are silent: looked at, and with `try_writing` tried on throw-away objects.
+
+The facts have the names of the switches of a profile (`serve --profile`), so that a server can be played from its record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from oauthdeploy.core.errors import ServerError, Unauthorized, Unreachable
+from oauthdeploy.core.secrets import is_masked
+from oauthdeploy.drivers.examination import (
+    Examination,
+    Judgement,
+    Observation,
+    Verdict,
+    WriteProbe,
+    look,
+    shape_of,
+)
+from oauthdeploy.drivers.json_wire import Route
+from oauthdeploy.drivers.webmethods import openapi_document as doc
+from oauthdeploy.drivers.webmethods.client import EXPANDED, LINK, AdminApi, linked_id
+
+PREFIX: Final = "oauthdeploy_doctor_"
+"""Begins the name of everything that a trial of writing makes."""
+
+NOBODY: Final = PREFIX + "nobody"
+SERVER: Final = "/admin/server"
+FAMILIES: Final = (
+    ("client", doc.CLIENTS, doc.CLIENT, "client_id"),
+    ("scope", doc.SCOPES, doc.SCOPE, "name"),
+    ("external server", doc.EXTERNALS, doc.EXTERNAL, "name"),
+    ("remote server", doc.REMOTES, doc.REMOTE, "alias"),
+    ("user", doc.USERS, doc.USER, "name"),
+    ("group", doc.GROUPS, doc.GROUP, "name"),
+)
+"""What is listed: its name, its list, one of it, and the field that stands in its path."""
+
+SETTINGS_FIELDS: Final = frozenset(
+    {
+        "requireHTTPS",
+        "requirePKCE",
+        "authCodeLifetimeSeconds",
+        "accessTokenLifetimeSeconds",
+        "tokenEndpointAuth",
+        "authServerAlias",
+    }
+)
+CLIENT_FIELDS: Final = frozenset(
+    {
+        "name", "version", "type", "description", "redirect_uris", "scopes", "authorizationCodeGrant", "implicitGrant",
+        "clientCredentialsGrant", "resourceOwnerCredentialsGrant", "tokenLifetime", "tokenRefreshCount", "enabled",
+        "registrationClientUri", "registrationAccessToken", "client_id", "client_secret",
+    }
+)  # fmt: skip
+"""The fields in the OpenAPI document of 10.11."""
+
+EXPECTED: Final[Mapping[str, str | int | bool]] = {
+    "expand": "honored",
+    "list_shape": "named",
+    "list_items": "whole",
+    "missing": 404,
+    "versions": "declared",
+    "values": "json",
+    "token_lists": "one",
+    "patch": "merges",
+    "duplicate": 409,
+    "secret_at_creation": True,
+}
+"""What the guides say, or lead to expect. The driver is made for the other answers too; `differs` says that one of them came."""
+
+_VERSION_WORDS: Final = ("version", "fix", "update", "build", "patch", "release")
+
+
+class _Looks:
+    """The observations of one examination, with the bodies for as long as it takes."""
+
+    def __init__(self, admin: AdminApi) -> None:
+        self.admin = admin
+        self.seen: list[Observation] = []
+        self.bodies: dict[str, Any] = {}
+
+    def get(self, name: str, path: str, *segments: str, expand: bool = False) -> Any:
+        literal = self.admin.api.paths.get(("GET", path))
+        if literal is None:
+            return None
+        template = path + ("?expand=true" if expand else "")
+        route = Route.to(literal, *segments)
+        made, body = look(self.admin.http, name, template, route, EXPANDED if expand else None)
+        self.seen.append(made)
+        self.bodies[name] = body
+        return body
+
+    def status(self, name: str) -> int | None:
+        return next((one.status for one in self.seen if one.name == name), None)
+
+
+def examine(admin: AdminApi) -> Examination:
+    """Look at everything that the driver reads, and at names that nobody has. Reads only."""
+    looks = _Looks(admin)
+    document = admin.http.get(doc.DOCUMENT).body
+    digest = hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    product = {"API": f"{admin.api.title} {admin.api.version}".strip()}
+    product.update(_version_texts(looks.get("server", SERVER)))
+    looks.get("settings", doc.SETTINGS)
+    for what, path, one, key in FAMILIES:
+        looks.get(f"{what}s", path)
+        listed = looks.get(f"{what}s, expanded", path, expand=True)
+        first = next((found for raw in _items(listed) if (found := _id_of(raw, key))), None)
+        if first is not None:
+            looks.get(what, one, first)
+        looks.get(f"missing {what}", one, NOBODY)
+    looks.get("tokens", doc.TOKENS)
+    looks.get("tokens, expanded", doc.TOKENS, expand=True)
+    facts = _facts(looks)
+    judgements = [*_about_fields(looks), *judged(facts), *_left_over(looks)]
+    return Examination(product, digest, tuple(looks.seen), facts, tuple(judgements))
+
+
+def _version_texts(body: Any) -> Mapping[str, str]:
+    if not isinstance(body, Mapping):
+        return {}
+    named = {str(key): value for key, value in body.items() if any(word in str(key).lower() for word in _VERSION_WORDS)}
+    return {key: json.dumps(value)[:200] for key, value in named.items() if not isinstance(value, Mapping)}
+
+
+def _items(body: Any) -> Sequence[Any]:
+    """The objects of the one list of objects in an answer."""
+    lists = [body] if isinstance(body, list) else [v for v in body.values() if isinstance(v, list)] if body else []
+    held = [one for one in lists if any(isinstance(item, Mapping) for item in one)]
+    return held[0] if len(held) == 1 else ()
+
+
+def _id_of(raw: Any, key: str) -> str | None:
+    found = raw.get(key) if isinstance(raw, Mapping) else None
+    return linked_id(raw) or (found if isinstance(found, str) and found else None)
+
+
+def _facts(looks: _Looks) -> Mapping[str, str | int | bool]:
+    """The answers to the open questions, as far as the server holds what shows them."""
+    facts: dict[str, str | int | bool] = {}
+    listed = looks.bodies.get("scopes, expanded") or looks.bodies.get("clients, expanded")
+    items = _items(looks.bodies.get("clients, expanded")) or _items(looks.bodies.get("scopes, expanded"))
+    if listed is not None:
+        arrays = (
+            [key for key, value in listed.items() if isinstance(value, list)] if isinstance(listed, Mapping) else []
+        )
+        facts["list_shape"] = "array" if isinstance(listed, list) else "named" if len(arrays) == 1 else "with_ids"
+    if items and isinstance(items[0], Mapping):
+        facts["expand"] = "ignored" if items[0].keys() <= LINK else "honored"
+    for what in ("client", "scope"):
+        one = looks.bodies.get(what)
+        first = next(iter(_items(looks.bodies.get(f"{what}s, expanded"))), None)
+        if isinstance(one, Mapping) and isinstance(first, Mapping) and facts.get("expand") == "honored":
+            whole = {key for key, value in one.items() if value not in (None, "", [])} - {"client_secret"}
+            facts.setdefault("list_items", "whole" if whole <= first.keys() else "partial")
+    missing = looks.status("missing scope") or looks.status("missing client")
+    if missing is not None:
+        facts["missing"] = missing
+    _facts_of_client(looks.bodies.get("client"), facts)
+    settings = looks.bodies.get("settings")
+    flag = settings.get("requireHTTPS") if isinstance(settings, Mapping) else None
+    if flag is not None:
+        facts["values"] = "text" if isinstance(flag, str) else "json"
+    tokens = looks.bodies.get("tokens, expanded")
+    if isinstance(tokens, Mapping):
+        lists = [key for key, value in tokens.items() if isinstance(value, list)]
+        two = len(lists) == 2 and all("token" in key.lower() for key in lists)
+        facts["token_lists"] = "two" if two else "one"
+    links = [raw["url"] for raw in _items(looks.bodies.get("scopes")) if linked_id(raw) is not None]
+    if links:
+        facts["links"] = "absolute" if str(links[0]).startswith("http") else "relative"
+    return facts
+
+
+def _facts_of_client(client: Any, facts: dict[str, str | int | bool]) -> None:
+    if not isinstance(client, Mapping):
+        return
+    version = client.get("version")
+    if isinstance(version, str | int):
+        facts["versions"] = "text" if isinstance(version, str) else "declared"
+    if str(client.get("type", "")).lower() == "confidential":
+        secret = client.get("client_secret")
+        facts["secrets"] = "hidden" if not secret else "masked" if is_masked(str(secret)) else "clear"
+    empty = [key for key in ("description", "redirect_uris", "scopes") if client.get(key) in (None, "", [])]
+    if empty:
+        key = empty[0]
+        facts["empty"] = "absent" if key not in client else "null" if client[key] is None else "shown"
+
+
+def judged(facts: Mapping[str, str | int | bool]) -> Sequence[Judgement]:
+    """Each expectation, against the facts; what no fact shows is unknown."""
+    found = []
+    for name, expected in EXPECTED.items():
+        have = facts.get(name)
+        verdict: Verdict = "unknown" if have is None else "as expected" if have == expected else "differs"
+        detail = (
+            "" if verdict == "as expected" else f"expected {expected}" + (f", is {have}" if have is not None else "")
+        )
+        found.append(Judgement(name.replace("_", " "), verdict, detail))
+    return found
+
+
+def _about_fields(looks: _Looks) -> Sequence[Judgement]:
+    """Fields that the document of 10.11 does not have, and fields of it that are missing."""
+    found = []
+    for name, fields, may_lack in (
+        ("settings", SETTINGS_FIELDS, frozenset[str]()),
+        ("client", CLIENT_FIELDS, frozenset({"client_secret", "registrationClientUri", "registrationAccessToken"})),
+    ):
+        body = looks.bodies.get(name)
+        if not isinstance(body, Mapping):
+            found.append(Judgement(f"fields of the {name}", "unknown", "nothing to look at"))
+            continue
+        more, less = sorted(body.keys() - fields), sorted(fields - body.keys() - may_lack)
+        parts = [f"has also {', '.join(map(str, more))}" if more else "", f"lacks {', '.join(less)}" if less else ""]
+        said = "; ".join(part for part in parts if part)
+        found.append(Judgement(f"fields of the {name}", "differs" if said else "as expected", said))
+    lacking = looks.admin.api.missing
+    found.append(
+        Judgement(
+            "operations", "differs" if lacking else "as expected", f"lacks {', '.join(lacking)}" if lacking else ""
+        )
+    )
+    return found
+
+
+def _left_over(looks: _Looks) -> Sequence[Judgement]:
+    names = [
+        str(raw.get("name"))
+        for what in ("clients", "scopes")
+        for raw in _items(looks.bodies.get(what))
+        if isinstance(raw, Mapping)
+    ]
+    left = sorted({name for name in names if name.startswith(PREFIX)})
+    return (
+        [Judgement("left over", "differs", f"an interrupted trial left {', '.join(left)}; remove it")] if left else []
+    )
+
+
+# -- trying to write --------------------------------------------------------------------------------------------------
+
+
+def try_writing(admin: AdminApi, tag: str) -> WriteProbe:
+    """Make a scope and a client, change and remove them. They are removed also where it is interrupted.
+
+    `tag` distinguishes this trial from others.
+    """
+    trial = _Trial(admin, PREFIX + tag)
+    try:
+        trial.run()
+    finally:
+        trial.clean_up()
+    facts = trial.facts
+    return WriteProbe(tuple(trial.seen), facts, tuple(trial.judgements), tuple(trial.left))
+
+
+class _Trial:
+    def __init__(self, admin: AdminApi, name: str) -> None:
+        self.admin = admin
+        self.name = name
+        self.seen: list[Observation] = []
+        self.facts: dict[str, str | int | bool] = {}
+        self.judgements: list[Judgement] = []
+        self.left: list[str] = []
+        self.client_id = ""
+        self._asked_for_client = False
+
+    def run(self) -> None:
+        self._scopes()
+        if not self._make_client():
+            return
+        before = self._read()
+        self._patch("one field", {"description": "second"})
+        after = self._read()
+        self._judge_patch(before, after)
+        self._patch("null", {"description": None})
+        told = self._read().get("description")
+        self._say("PATCH with null", told in (None, ""), f"description is then {shape_of(told)}")
+        self._patch("association", {"scopes": []})
+        self._say("PATCH of the scopes", self._read().get("scopes") in (None, []), "the client keeps its scopes")
+        self._patch("disable", {"enabled": False})
+        self._say("PATCH of enabled", str(self._read().get("enabled")).lower() == "false", "the client stays enabled")
+
+    def _scopes(self) -> None:
+        body = {
+            "name": self.name,
+            "description": "a trial of oauthdeploy",
+            "FoldersAndServices": [],
+            "urlTemplates": [],
+        }
+        made = self._try("POST scope", lambda: self.admin.create_scope(self.name, body))
+        self._say("POST of a scope", made is None, f"status {made}")
+        again = self._try("POST scope again", lambda: self.admin.create_scope(self.name, body))
+        if again is not None:
+            self.facts["duplicate"] = again
+        self._say("POST of a scope that exists", again == 409, f"status {again}")
+
+    def _make_client(self) -> bool:
+        body = {
+            "name": self.name, "version": 1, "type": "Confidential", "description": "first",
+            "redirect_uris": ["https://doctor.example.com/callback"], "scopes": [self.name],
+            "authorizationCodeGrant": True, "tokenLifetime": 77, "tokenRefreshCount": 2, "enabled": True,
+        }  # fmt: skip
+        self._asked_for_client = True
+        route = Route.to(self.admin.api.paths["POST", doc.CLIENTS])
+        status, answer = self._send("POST client", "POST", route, body, doc.CLIENTS)
+        if status is not None or not isinstance(answer, Mapping) or not isinstance(answer.get("client_id"), str):
+            self._say("POST of a client", False, f"status {status}")
+            return False
+        self.client_id = answer["client_id"]
+        secret = answer.get("client_secret")
+        self.facts["secret_at_creation"] = bool(secret) and not is_masked(str(secret))
+        self._say("POST of a client", True, "")
+        self._say("secret of a new client", bool(self.facts["secret_at_creation"]), "the answer does not hold it")
+        return True
+
+    def _read(self) -> Mapping[str, Any]:
+        made, body = look(self.admin.http, "client of the trial", doc.CLIENT, self._route("GET"))
+        self.seen.append(made)
+        return body if isinstance(body, Mapping) else {}
+
+    def _patch(self, what: str, body: Mapping[str, Any]) -> None:
+        status, _answer = self._send(f"PATCH {what}", "PATCH", self._route("PATCH"), body, doc.CLIENT)
+        if status is not None:
+            self.facts.setdefault("patch", "replaces")
+            self._say(f"PATCH of {what}", False, f"status {status}")
+
+    def _judge_patch(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        kept = ("redirect_uris", "scopes", "tokenLifetime", "tokenRefreshCount", "authorizationCodeGrant")
+        lost = [key for key in kept if before.get(key) != after.get(key)]
+        self.facts.setdefault("patch", "clears" if lost else "merges")
+        self._say("PATCH keeps what it does not name", not lost, f"resets {', '.join(lost)}")
+
+    def _route(self, method: str) -> Route:
+        return Route.to(self.admin.api.paths[method, doc.CLIENT], self.client_id)
+
+    def _send(self, name: str, method: str, route: Route, body: Any, template: str) -> tuple[int | None, Any]:
+        """Send once; gives the status of a refusal, None for a good answer, and the body."""
+        try:
+            answer = self.admin.http.request(method, route, body)
+        except (Unreachable, Unauthorized):
+            raise
+        except ServerError as error:
+            self.seen.append(Observation(name, method, template, error.status))
+            return error.status or 0, None
+        self.seen.append(Observation(name, method, template, answer.status, shape_of(answer.body)))
+        return None, answer.body
+
+    def _try(self, name: str, step: Callable[[], object]) -> int | None:
+        try:
+            step()
+        except (Unreachable, Unauthorized):
+            raise
+        except ServerError as error:
+            self.seen.append(Observation(name, "POST", doc.SCOPES, error.status))
+            return error.status or 0
+        self.seen.append(Observation(name, "POST", doc.SCOPES, 201))
+        return None
+
+    def _say(self, subject: str, good: bool, otherwise: str) -> None:
+        self.judgements.append(Judgement(subject, "as expected" if good else "differs", "" if good else otherwise))
+
+    def clean_up(self) -> None:
+        """Remove what was made, whatever came of it, and look whether it is gone."""
+        if self._asked_for_client:
+            self._remove_clients()
+        try:
+            self.admin.delete_scope(self.name)
+        except ServerError:
+            self.left.append(f"scope {self.name}")
+
+    def _remove_clients(self) -> None:
+        # The answer to the create may have been lost: every client of the name of this trial is its own.
+        try:
+            mine = [live.client_id for live in self.admin.clients() if live.name == self.name]
+            for client_id in mine:
+                self.admin.delete_client(client_id)
+        except ServerError:
+            self.left.append(f"client {self.name}")
