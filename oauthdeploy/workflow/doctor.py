@@ -30,9 +30,10 @@ class RecordUnusable(OAuthDeployError):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What came of an examination: the record as JSON, and where it differs from an earlier one.
+    """What came of an examination of `server`: the `record` as JSON, and its `judgements`.
 
-    `changes` are a place in the record and both values in words; `left` what a trial of writing could not remove.
+    `changes` are the differences from an earlier record: the place, and both values in words; None where there was none to
+    compare with. `left` is what a trial of writing could not remove.
     """
 
     server: str

@@ -58,6 +58,13 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Give the account permission to read it, or repair the server; then apply the plan again.",
     ),
     (
+        "record-unusable",
+        "error",
+        "The file is not a record",
+        "doctor --compare reads what doctor -o json wrote; the file cannot be read or has another form.",
+        "Write it with doctor -o json=FILE.",
+    ),
+    (
         "plan-unreadable",
         "error",
         "The plan file cannot be read",
