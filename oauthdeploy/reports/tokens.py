@@ -55,7 +55,7 @@ def render_tokens(page: TokenPage, look: Look) -> str:
             if all(item.token.owner in ("", item.client, item.token.client) for item in own):
                 # With client credentials the owner is the client, so a column would add nothing.
                 rows = [(*row[:_OWNER], *row[_OWNER + 1 :]) for row in rows]
-            if all(item.token.refreshes is None for item in mine):
+            if all(item.token.refreshes is None for item in own):
                 place = len(rows[0]) - (len(_HEADS) - _REFRESHES)
                 rows = [(*row[:place], *row[place + 1 :]) for row in rows]
             _table(sheet, rows)
