@@ -14,12 +14,14 @@ from urllib.parse import unquote, urlsplit
 from oauthdeploy.core.errors import NotFound, Rejected, ServerError, UnexpectedAnswer, Unsupported
 from oauthdeploy.core.secrets import Secret, is_masked
 from oauthdeploy.drivers.common_steps import at_once, parsed
+from oauthdeploy.drivers.field_table import Table, keys_of
 from oauthdeploy.drivers.http import AdminClient, Answer
 from oauthdeploy.drivers.json_values import Garbled, a_list
 from oauthdeploy.drivers.json_wire import Route, revealed
 from oauthdeploy.drivers.untouched import lost_fields
 from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.accounts import read_group, read_user
+from oauthdeploy.drivers.webmethods.fields import CLIENT, EXTERNAL, REMOTE, SCOPE, SETTINGS
 from oauthdeploy.drivers.webmethods.mapping import LiveClient, LiveScope, find_scope, read_client, read_scope
 from oauthdeploy.drivers.webmethods.openapi_document import Api, read_document
 from oauthdeploy.drivers.webmethods.tokens import Token, read_token, token_rows
@@ -108,6 +110,20 @@ LISTS: Final[Mapping[str, str]] = {
     doc.USER: doc.USERS,
 }
 """The list that tells whether an object is there."""
+
+
+def _keys(table: Table, *more: str) -> Mapping[str, str]:
+    return dict.fromkeys((*more, *(key for path in table for key in keys_of(table, path))), "")
+
+
+WRITTEN: Final[Mapping[str, Mapping[str, str]]] = {
+    doc.SETTINGS: _keys(SETTINGS, "authServerAlias"),
+    doc.CLIENT: _keys(CLIENT, "scopes"),
+    doc.SCOPE: _keys(SCOPE, "name"),
+    doc.EXTERNAL: _keys(EXTERNAL, "name"),
+    doc.REMOTE: _keys(REMOTE, "alias"),
+}
+"""The fields that the driver writes, whether or not a server's document lists them for PATCH; of any type."""
 
 KEYS: Final = {doc.CLIENT: "client_id", doc.SCOPE: "name"}
 """The field of an object in a list that stands in its own path."""
@@ -264,7 +280,7 @@ class AdminApi:
                 before = self._bodies.get((path, name))
             if before is None and self.api.offers("GET", path):
                 before = self._send("GET", path, *segments).body
-            whole = whole_body(before, body, self.api.patches.get(path, {}))
+            whole = whole_body(before, body, {**WRITTEN[path], **self.api.patches.get(path, {})})
             answer = self._send("PATCH", path, *segments, body=whole).body
             lost = lost_fields(before, revealed(whole), answer, VOLATILE)
             if lost and self.api.offers("GET", path):
