@@ -4,12 +4,12 @@ These modules are the core, in the order in which they run:
 
     changes  identities  protection                               a change; names of objects; protected objects
     unread                                                        needed kinds that could not be read
-    normalize  risk  side_effects                                 canonical fields; risk of a change; its side effects
+    normalize  risk  json_documents  unkept  side_effects         canonical fields; risk; JSON; fields not stored; side effects
     server_view  pending_revocations  pruning  unmanaged          desired and live, one server at a time
     effective_grants  opaque_secrets  diff                        desired and live -> changes
     exchanges  two_writes  ordering  safety  surviving_tokens     changes -> ordered changes and safety stops
     server_pairs  accounts  cross_side                            differences between the two sides
-    json_documents  name_conflicts  plan                          changes -> plan
+    name_conflicts  plan                                          changes -> plan
     recorded_cut_offs                                             changes that would undo a recorded cut-off
     run_history  selection                                        a journal as values; part of a plan
     adoption  outcome  inventory  omissions                       marks to write; results; known objects; what is left out

@@ -42,6 +42,7 @@ from oauthdeploy.planning.server_view import (
     unread_servers,
     views,
 )
+from oauthdeploy.planning.unkept import Unkept, without_hopeless
 from oauthdeploy.planning.unmanaged import Kept, kept_objects
 
 NAME_TAKEN: Final = "name-taken"
@@ -65,14 +66,17 @@ class Comparison:
     kept: tuple[Kept, ...] = ()
 
 
-def compare(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts]) -> Comparison:
-    """Compare the desired state with what the servers hold; `facts` are by driver name.
+def compare(
+    desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts], unkept: Iterable[Unkept] = ()
+) -> Comparison:
+    """Compare the desired state with what the servers hold; `facts` are by driver name. `unkept` are fields that earlier runs
+    sent and a server did not store.
 
     A kind that could not be read gives one finding and no change. So does a server that is not in `live`, if the manifest
     places objects on it.
     """
     found: list[DiffItem] = list(unread_servers(desired, live))
-    for view in views(desired, live, facts):
+    for view in views(desired, live, facts, unkept):
         found.extend(_compare_server(view))
     found = list(withhold_granted(found, desired, live))
     unnamed = (item.address for item in found if isinstance(item, UnmanagedObject))
@@ -148,16 +152,18 @@ def _missing(view: ServerView, address: Address, wanted: Object, reason: Reason)
 def _existing(view: ServerView, address: Address, wanted: Object, live: LiveObject) -> Iterator[DiffItem]:
     difference = _difference(view, address, wanted, live)
     yield from _side_findings(view, address, difference)
-    if difference.fields:
-        action = Action.REPLACE if _needs_replacing(view, difference.fields) else Action.UPDATE
-        sends_secret = any(change.path == REVISION for change in difference.fields)
-        reason = Reason.SECRET_REVISION if sends_secret and len(difference.fields) == 2 else Reason.DIFFERS
+    fields, repeated = without_hopeless(address, difference.fields, view.unkept, view.desired.places.get(address, ()))
+    yield from repeated
+    if fields:
+        action = Action.REPLACE if _needs_replacing(view, fields) else Action.UPDATE
+        sends_secret = any(change.path == REVISION for change in fields)
+        reason = Reason.SECRET_REVISION if sends_secret and len(fields) == 2 else Reason.DIFFERS
         note = (
             "The server cannot change the type: the client is replaced, and its tokens stop working."
             if action.is_destructive
             else ""
         )
-        yield view.change(address, action, reason, desired=wanted, live=live, fields=difference.fields, note=note)
+        yield view.change(address, action, reason, desired=wanted, live=live, fields=fields, note=note)
 
 
 def _difference(view: ServerView, address: Address, wanted: Object, live: LiveObject) -> ObjectDifference:

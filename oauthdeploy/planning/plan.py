@@ -24,6 +24,7 @@ from oauthdeploy.planning.safety import check_safety
 from oauthdeploy.planning.side_effects import in_words
 from oauthdeploy.planning.surviving_tokens import SurvivingTokens, unread_tokens
 from oauthdeploy.planning.two_writes import write_steps
+from oauthdeploy.planning.unkept import Unkept
 from oauthdeploy.planning.unmanaged import Kept, counted, kept_documents
 from oauthdeploy.planning.unread import Unread, unread_documents, unread_of
 
@@ -59,7 +60,8 @@ class Plan:
     are those of the live objects that the plan was made from, by written address; "" for an object that did not exist.
     `manifest_digest` is the digest of the manifest. `kept` are live objects that the manifest does not name and that stay,
     by address. `unread` are needed kinds that could not be read; nothing is planned for them. `disagreeing` are objects that
-    differ between two sides and that the plan does not change.
+    differ between two sides and that the plan does not change. `unkept` are fields that earlier runs sent and a server did not
+    store.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Plan:
     kept: tuple[Kept, ...] = ()
     unread: tuple[Unread, ...] = ()
     disagreeing: tuple[Address, ...] = ()
+    unkept: tuple[Unkept, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -118,16 +121,17 @@ def build_plan(
     batch_key: Callable[[str, Change], str] = own_batch,
     writes: Callable[[str, Sequence[Change]], int] = _one_request,
     lockouts: Callable[[Sequence[Change]], Sequence[Lockout]] = _no_lockouts,
+    unkept: Sequence[Unkept] = (),
 ) -> Plan:
     """Compare, order the changes, check them for safety, and count requests.
 
     `facts` are by driver name; everything else is by server name: `accounts` that the tool signs in with, `products` as the
     servers report them, `batch_key` of the request that carries a change, `writes` as the number of requests of one batch.
-    `lockouts` returns the changes that would lock a driver out. `digest` is that of the manifest. Raises OrderCycle, and
-    UsageError for an invalid limit of the policy.
+    `lockouts` returns the changes that would lock a driver out. `digest` is that of the manifest; `unkept` as in the
+    plan. Raises OrderCycle, and UsageError for an invalid limit of the policy.
     """
     with paused():
-        comparison = compare(desired, live, facts)
+        comparison = compare(desired, live, facts, unkept)
         ordered = order(comparison.changes, desired, live, batch_key)
         survivors = SurvivingTokens(desired, live)
         changes = tuple(_with_token_note(change, survivors) for change in ordered)
@@ -146,6 +150,7 @@ def build_plan(
             kept=comparison.kept,
             unread=unread_of(desired, live),
             disagreeing=() if changes or not desired.whole else _disagreeing(desired, live, facts),
+            unkept=tuple(unkept),
         )
 
 

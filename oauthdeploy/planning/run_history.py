@@ -10,6 +10,7 @@ from typing import Any, Final
 from oauthdeploy.core.addresses import Address, AddressError
 from oauthdeploy.core.errors import JournalFailed
 from oauthdeploy.planning.changes import Action
+from oauthdeploy.planning.unkept import Unkept
 
 FORMAT: Final = "oauthdeploy/journal"
 FORMAT_VERSION: Final = "1.0"
@@ -46,6 +47,7 @@ class RunHistory:
 
     `resumes` and `undoes` name the journal of another run. `digest` is that of the manifest. `about` has the recorded
     environment and servers by name. `undelivered` are the addresses of clients whose secrets were lost before the run.
+    `unkept` are fields that the servers had not stored as they were sent when it ended.
     """
 
     path: str
@@ -65,6 +67,7 @@ class RunHistory:
     torn: bool = False
     about: Mapping[str, Any] = field(default_factory=dict)
     undelivered: tuple[str, ...] = ()
+    unkept: tuple[Unkept, ...] = ()
 
     def of(self, *ends: End) -> tuple[Entry, ...]:
         """The changes with this status."""
@@ -98,7 +101,8 @@ def history_of(records: Iterable[Mapping[str, Any]], *, path: str = "", torn: bo
                     key = (record["address"], record["action"])
                     entries[key] = _with_end(entries.get(key) or _entry(record), record)
                 case "end":
-                    run = replace(run, ended=record["at"], interrupted=record["interrupted"])
+                    unkept = tuple(Unkept(**item) for item in record.get("unkept", ()))
+                    run = replace(run, ended=record["at"], interrupted=record["interrupted"], unkept=unkept)
         except (ValueError, AddressError) as error:
             raise JournalFailed(
                 "The journal could not be read",

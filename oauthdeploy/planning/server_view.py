@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
@@ -16,6 +16,7 @@ from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, ServerS
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Risk, Stage
 from oauthdeploy.planning.risk import risk_of
 from oauthdeploy.planning.side_effects import in_words, interrupted_by, lost_with
+from oauthdeploy.planning.unkept import Unkept
 
 UNPLACED: Final = Stage.NARROW_RESOURCE
 """The stage of a change before `ordering`: the last one, so that nothing is opened too early."""
@@ -49,7 +50,7 @@ class ServerView:
 
     `blocked` are the clients that a revocation of the manifest disables here. `peered` is true for a server of both roles
     that another such server trusts. `issuer` is what was read from the authorization server that this resource server trusts;
-    None where that is unknown, not read, or this very server.
+    None where that is unknown, not read, or this very server. `unkept` are the fields that runs sent and a server did not store.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ServerView:
     blocked: frozenset[str]
     peered: bool
     issuer: ServerState | None = None
+    unkept: Mapping[tuple[str, str], Unkept] = field(default_factory=dict)
 
     def readable(self, kind: Kind) -> bool:
         """Whether the kind was read here."""
@@ -106,8 +108,11 @@ class ServerView:
         )
 
 
-def views(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts]) -> Iterator[ServerView]:
+def views(
+    desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFacts], unkept: Iterable[Unkept] = ()
+) -> Iterator[ServerView]:
     """One view for each server that was read, by name."""
+    known_unkept = {item.key: item for item in unkept}
     wanted: dict[str, dict[Address, Object]] = defaultdict(dict)
     absent: dict[str, set[Address]] = defaultdict(set)
     for address, value in desired.objects.items():
@@ -137,6 +142,7 @@ def views(desired: DesiredState, live: LiveState, facts: Mapping[str, DriverFact
             blocked=_blocked(own, server.role),
             peered=name in peered,
             issuer=live.servers.get(trusted) if trusted not in (None, name) else None,
+            unkept=known_unkept,
         )
 
 

@@ -32,6 +32,7 @@ from oauthdeploy.planning.outcome import ApplyReport, Event, EventType, Outcome,
 from oauthdeploy.planning.pending_revocations import to_align
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.two_writes import write_steps
+from oauthdeploy.planning.unkept import Unkept, remembered
 from oauthdeploy.running import apply_findings
 from oauthdeploy.running.batch_executor import BatchExecutor, ChangeResult, deliver_target, may_make_secret
 from oauthdeploy.running.circuit_breaker import Breaker
@@ -43,7 +44,7 @@ from oauthdeploy.running.revocation_proof import prove
 from oauthdeploy.running.scheduler import Batch, Schedule, Skip
 from oauthdeploy.running.secret_sinks import LocalSinks, Sinks
 from oauthdeploy.running.signals import deferred
-from oauthdeploy.running.verify import settle, verify_changes
+from oauthdeploy.running.verify import look_again, settle
 
 
 def apply_plan(
@@ -109,16 +110,18 @@ def apply_plan(
         run.go()
         run.join_halves(plan.changes)
         run.outlast_cut_offs()
-        verification, verified = _second_look(run, drivers, desired, facts, events, prover, sinks, wanted=verify)
+        look = _second_look(run, drivers, desired, facts, events, prover, sinks, plan.unkept, wanted=verify)
     outcomes = tuple(run.ended[place].outcome for place in range(len(plan.changes)))
     interrupted = any(o.because is not None and o.because.rule == "interrupted" for o in outcomes)
-    _close(journal, interrupted=interrupted or executor.lost.is_set())
+    made = [outcome.change for outcome in outcomes if outcome.status is Status.DONE]
+    unkept = tuple(remembered(plan.unkept, made if look.taken else (), look.unkept))
+    _close(journal, interrupted=interrupted or executor.lost.is_set(), unkept=unkept)
     events.emit(EventType.FINISHED, _summary(outcomes, interrupted=interrupted))
     return ApplyReport(
         plan,
         outcomes,
-        verification,
-        verified,
+        look.findings,
+        look.complete,
         MappingProxyType({str(e.outcome.change.address): e.delivered for e in run.in_order if e.delivered}),
         lifted,
         interrupted,
@@ -305,6 +308,18 @@ def taken_by(changes: Sequence[Change], live: LiveState) -> Mapping[Address, Seq
     return {client: sorted(scopes) for client, scopes in found.items()}
 
 
+@dataclass(frozen=True)
+class _SecondLook:
+    """Findings about what was made, and the fields that the servers don't have as they were sent; whether a look was taken, and
+    whether it was at all that was made.
+    """
+
+    findings: Diagnostics
+    unkept: tuple[Unkept, ...] = ()
+    complete: bool = False
+    taken: bool = False
+
+
 def _second_look(
     run: _Run,
     drivers: Mapping[str, Driver],
@@ -313,25 +328,23 @@ def _second_look(
     events: EventEmitter,
     prover: Prover | None,
     sinks: Sinks,
+    unkept: Sequence[Unkept],
     *,
     wanted: bool,
-) -> tuple[Diagnostics, bool]:
-    """Findings about what was made, and whether a second look was taken at all of it.
-
-    What the answers to the writes said counts only where no second look could be had.
-    """
-    done = [end for end in run.in_order if end.outcome.status is Status.DONE]
-    unkept = Diagnostics.of(found for end in done for found in end.unkept)
+) -> _SecondLook:
+    """Look again at what was made. What the answers to the writes said counts only where no second look could be had."""
+    made = [end for end in run.in_order if end.outcome.status is Status.DONE]
+    answered = Diagnostics.of(found for end in made for found in end.unkept)
     if not wanted or run.executor.stop.is_set():
-        return unkept.sorted(), False
-    events.emit(EventType.VERIFYING, f"Looking again at {_count(len(done), 'object')}.")
-    secrets = {end.outcome.change.address: end.secret for end in done if end.secret is not None}
-    seen = verify_changes([end.outcome.change for end in done], drivers, desired, facts, secrets)
-    seen += Diagnostics.of(_misdelivered(done, drivers, sinks))
+        return _SecondLook(answered.sorted())
+    events.emit(EventType.VERIFYING, f"Looking again at {_count(len(made), 'object')}.")
+    secrets = {end.outcome.change.address: end.secret for end in made if end.secret is not None}
+    seen, fields = look_again([end.outcome.change for end in made], drivers, desired, facts, secrets, unkept)
+    seen += Diagnostics.of(_misdelivered(made, drivers, sinks))
     unseen = {found.address for found in seen if found.rule == apply_findings.NOT_VERIFIED}
-    kept = Diagnostics.of(found for found in unkept if found.address in unseen)
-    proved = prove((end.outcome.change for end in done), desired.servers, prover) if prover else Diagnostics()
-    return (seen + kept + proved).sorted(), not unseen
+    kept = Diagnostics.of(found for found in answered if found.address in unseen)
+    proved = prove((end.outcome.change for end in made), desired.servers, prover) if prover else Diagnostics()
+    return _SecondLook((seen + kept + proved).sorted(), fields, complete=not unseen, taken=True)
 
 
 def _misdelivered(made: Sequence[ChangeResult], drivers: Mapping[str, Driver], sinks: Sinks) -> Iterator[Diagnostic]:
@@ -429,10 +442,10 @@ def _driver_of(drivers: Mapping[str, Driver], change: Change) -> Driver:
     return driver
 
 
-def _close(journal: Journal | None, *, interrupted: bool) -> None:
+def _close(journal: Journal | None, *, interrupted: bool, unkept: Sequence[Unkept]) -> None:
     if journal:
         try:
-            journal.end(interrupted=interrupted)
+            journal.end(interrupted=interrupted, unkept=unkept)
         except JournalFailed:
             return  # each outcome that isn't in the journal has a note about it
 

@@ -9,12 +9,11 @@ from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.core.errors import DeliveryFailed, LockLost, OAuthDeployError, ServerError, StalePlan
 from oauthdeploy.core.secrets import MASK, Secret
 from oauthdeploy.core.system_trouble import trouble_of
-from oauthdeploy.planning.changes import Action, Change, FieldChange, Risk
+from oauthdeploy.planning.changes import Action, Change, FieldChange
 from oauthdeploy.planning.normalize import same
-from oauthdeploy.planning.risk import Direction, effect_of
+from oauthdeploy.planning.unkept import NOT_KEPT, is_for_people
 
 BUG = "This is a bug in oauthdeploy."
-NOT_KEPT = "field-not-kept"
 NOT_IN_FORCE = "not-in-force"
 FIELDS_LOST = "fields-lost"
 NOT_VERIFIED = "not-verified"
@@ -153,7 +152,6 @@ def not_kept(change: Change, field: FieldChange) -> Diagnostic:
     A text or name for people that was stored in another form is a warning. Any other field decides who may do what, and one
     that still has the value from before the change has not changed at all: then the change has failed.
     """
-    effect = effect_of(change.address.kind, field)
     detail = f"{field.path}: sent {shown(field.after)}, the server has {shown(field.before)}."
     unchanged = any(one.path == field.path and same(one.before, field.before) for one in change.fields)
     if change.action is Action.UPDATE and unchanged:
@@ -164,7 +162,7 @@ def not_kept(change: Change, field: FieldChange) -> Diagnostic:
             fix="Check whether the server supports the value; then write one that it stores, or leave the field out.",
             address=str(change.address),
         )
-    if effect.direction is Direction.SIDEWAYS and effect.risk <= Risk.LOW:
+    if is_for_people(change.address.kind, field):
         return Diagnostic(
             NOT_KEPT,
             "The server did not store a field as it was sent",

@@ -14,7 +14,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
 from pathlib import Path
@@ -36,6 +36,7 @@ from oauthdeploy.planning.changes import Change
 from oauthdeploy.planning.outcome import Outcome
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.run_history import RunHistory, history_of
+from oauthdeploy.planning.unkept import Unkept
 
 VERSION: Final = 1
 """Version of the records; a reader refuses a greater one."""
@@ -145,9 +146,10 @@ class Journal:
         """Record how changes ended; `left` is what each server then had, where its answer contained it."""
         self._append(*(_outcome(outcome, left.get(outcome.change.address)) for outcome in outcomes))
 
-    def end(self, *, interrupted: bool) -> None:
-        """Record that the run is over."""
-        self._append({"type": "end", "interrupted": interrupted})
+    def end(self, *, interrupted: bool, unkept: Sequence[Unkept] = ()) -> None:
+        """Record that the run is over, and the fields that servers did not store as they were sent."""
+        more = {"unkept": [asdict(item) for item in unkept]} if unkept else {}
+        self._append({"type": "end", "interrupted": interrupted, **more})
 
     def close(self) -> None:
         """Close the file, and remove it where nothing was recorded: a run that wrote nothing must not pass for the last one.
@@ -270,6 +272,14 @@ def read_run_history(path: Path) -> RunHistory:
     """The history of the run that a journal records. Raises JournalFailed."""
     contents = read_journal(path)
     return history_of(contents.records, path=str(path), torn=contents.torn)
+
+
+def unkept_in(folder: Path, name: str) -> tuple[Unkept, ...]:
+    """The fields that servers had not stored as they were sent after the last run of a manifest; none where no journal tells."""
+    try:
+        return read_run_history(last_journal(folder, name)).unkept
+    except JournalFailed:
+        return ()
 
 
 def _damaged(path: Path, line: int, problem: str) -> JournalFailed:

@@ -19,6 +19,7 @@ from oauthdeploy.planning.diff import compare
 from oauthdeploy.planning.outcome import Status
 from oauthdeploy.planning.pending_revocations import REFUSED, TOKENS
 from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.unkept import Unkept, unkept_of
 from oauthdeploy.running import apply_findings
 from oauthdeploy.running.batch_executor import LateResult
 from oauthdeploy.running.read import read_wanted, wanted_of
@@ -43,10 +44,26 @@ def verify_changes(
     secrets: Mapping[Address, Secret] = MappingProxyType({}),
 ) -> Diagnostics:
     """The same for some changes of a plan; `secrets` were delivered, and are compared where the server tells its own."""
-    readback = _look(changes, drivers, desired, facts, whole=False)
+    return look_again(changes, drivers, desired, facts, secrets)[0]
+
+
+def look_again(
+    changes: Sequence[Change],
+    drivers: Mapping[str, Driver],
+    desired: DesiredState,
+    facts: Mapping[str, DriverFacts],
+    secrets: Mapping[Address, Secret] = MappingProxyType({}),
+    unkept: Sequence[Unkept] = (),
+) -> tuple[Diagnostics, tuple[Unkept, ...]]:
+    """The same, with the fields that the servers don't have as they were sent. `unkept` are those of earlier runs: what was not
+    sent because of them is no finding.
+    """
+    readback = _look(changes, drivers, desired, facts, whole=False, unkept=unkept)
     found = [item for change in changes for item in _findings(change, readback)]
     found += (item for change in changes for item in _other_secret(change, readback, secrets.get(change.address)))
-    return Diagnostics.of(found).sorted()
+    updates = [left for left in readback.left.values() if left.action is Action.UPDATE]
+    fields = tuple(unkept_of(left.address, field) for left in updates for field in left.fields)
+    return Diagnostics.of(found).sorted(), fields
 
 
 def _other_secret(change: Change, readback: _Readback, delivered: Secret | None) -> Iterator[Diagnostic]:
@@ -108,6 +125,7 @@ def _look(
     facts: Mapping[str, DriverFacts],
     *,
     whole: bool,
+    unkept: Sequence[Unkept] = (),
 ) -> _Readback:
     """Read the servers of the changes, and compare all of them at once: a cut-off has one moment on both sides."""
     touched = {change.address: change for change in changes}
@@ -125,7 +143,7 @@ def _look(
         except OAuthDeployError as error:
             trouble[server] = apply_findings.of_error(error, own[0])
     live = LiveState(states)
-    seen = compare(wanted_state, live, facts)
+    seen = compare(wanted_state, live, facts, unkept)
     left = {change.address: change for change in seen.changes if change.address in touched}
     not_returned = {found.address: found for found in seen.diagnostics if found.rule == "revocation-not-read"}
     return _Readback(live, left, not_returned, trouble)

@@ -39,6 +39,7 @@ from oauthdeploy.running.read import read_live
 from oauthdeploy.testing.proxy import Proxy, Seen
 from oauthdeploy.testing.secret_listener import Catcher, Ears
 from oauthdeploy.testing.site import Site
+from oauthdeploy.workflow.export import export_over
 from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.planner import plan_now
 
@@ -169,6 +170,20 @@ class Bench:
 
     def manifest(self, parts: Parts, *, credentials: Mapping[str, Any] | None = None, name: str = NAME) -> Manifest:
         """The manifest of some sections for this site. Raises Breach where the driver's own parts are not valid."""
+        manifest, found = load_manifest(self.request(parts, credentials=credentials, name=name), self.facts)
+        if manifest is None:
+            raise Breach(
+                "the manifest is refused: " + "; ".join(f"[{i.rule}] {i.detail or i.summary}" for i in found.errors)
+            )
+        for model in (*manifest.credentials.values(), *manifest.options.values()):
+            for whose, secret in _secrets_of(model):
+                self.ears.learn(whose, secret)
+        return manifest
+
+    def request(
+        self, parts: Parts, *, credentials: Mapping[str, Any] | None = None, name: str = NAME
+    ) -> ManifestRequest:
+        """The manifest of some sections for this site, still to be read."""
         site = self.site
         own = {"role": site.role.value, "driver": site.driver, "url": self.proxy.url, **site.entry}
         own.pop("tls", None)
@@ -184,22 +199,13 @@ class Bench:
             "servers": {site.server: {**own, **extra}, **others},
             **{key: value for key, value in parts.items() if key not in ("server", "others")},
         }
-        request = ManifestRequest(
+        return ManifestRequest(
             files=("-",),
             stdin=json.dumps(document, ensure_ascii=False),
             environ=self.environ,
             severities=_QUIET,
             allow_commands=False,
         )
-        manifest, found = load_manifest(request, self.facts)
-        if manifest is None:
-            raise Breach(
-                "the manifest is refused: " + "; ".join(f"[{i.rule}] {i.detail or i.summary}" for i in found.errors)
-            )
-        for model in (*manifest.credentials.values(), *manifest.options.values()):
-            for whose, secret in _secrets_of(model):
-                self.ears.learn(whose, secret)
-        return manifest
 
     @contextmanager
     def drivers(self, manifest: Manifest, *, read_only: bool) -> Iterator[dict[str, Driver]]:
@@ -317,7 +323,35 @@ class Bench:
         ran = self.apply(planned)
         _require_outcomes(ran)
         ran.rested = self.rest(parts, ran, name=name)
+        self.export_over(parts, name=name)
         return ran
+
+    def export_over(self, parts: Parts, *, name: str = NAME) -> None:
+        """Export over the manifest that the server fulfils: every written field stays, and the plan is empty. Raises Breach."""
+        request = self.request(parts, name=name)
+        before = self.manifest(parts, name=name)
+        with self.drivers(before, read_only=True) as drivers:
+            report = export_over(request, drivers, RunOptions(servers=(self.site.server,)), self.facts)
+            request = replace(
+                request,
+                stdin=report.files[0].text,
+                environ={**dict.fromkeys(report.variables, "unset"), **self.environ},
+            )
+            manifest, found = load_manifest(request, self.facts)
+            if manifest is None:
+                raise Breach(f"an export is no manifest: {found.errors}")
+            lost = [
+                f"{address}: {path}"
+                for address, value in before.desired.objects.items()
+                for path in flatten(value)
+                if address.server == self.site.server
+                and (address not in manifest.desired.objects or path not in flatten(manifest.desired.objects[address]))
+            ]
+            if lost:
+                raise Breach(f"an export over the manifest drops what it writes: {', '.join(lost[:5])}")
+            plan, _live, _reports = plan_now(manifest, drivers, RunOptions(), self.facts)
+        if not plan.is_empty:
+            raise Breach(f"a plan after an export over the manifest is not empty: {_told(plan)}")
 
     def rest(self, parts: Parts, ran: Ran | None = None, *, name: str = NAME) -> Planned:
         """Plan again with a fresh driver and expect nothing, by lists and by keys. Raises Breach."""

@@ -18,7 +18,7 @@ from oauthdeploy.planning.selection import is_selected
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.workflow.connections import connected, load
 from oauthdeploy.workflow.options import RunOptions
-from oauthdeploy.workflow.planner import plan_now
+from oauthdeploy.workflow.planner import known_unkept, plan_now
 from oauthdeploy.workflow.server_identity import require_own_baseline
 
 
@@ -41,7 +41,7 @@ def detect_drift(
     if baseline is not None:
         require_own_baseline(baseline.baseline, baseline.source.name, manifest, options)
     with connected(manifest, options, read_only=True) as drivers:
-        plan, live, _reports = plan_now(manifest, drivers, options)
+        plan, live, _reports = plan_now(manifest, drivers, options, unkept=known_unkept(manifest, options))
     names = Names(manifest.desired, live)
     report = classify(
         manifest.desired,

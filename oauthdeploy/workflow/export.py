@@ -20,7 +20,7 @@ from oauthdeploy.manifest.load import load_manifest
 from oauthdeploy.manifest.severities import is_structural
 from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.suggestions import did_you_mean
-from oauthdeploy.model.capabilities import table_for
+from oauthdeploy.model.capabilities import DriverFacts, table_for
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.state import LiveState
 from oauthdeploy.planning.changes import Action, Change
@@ -104,7 +104,22 @@ def export_manifest(
     sources, problems = read_sources(request)
     if problems:
         raise ManifestInvalid(Diagnostics.of(problems))
-    return _Export(request, options, wanted, sources).run()
+    made = _Export(request, options, wanted, sources, driver_facts())
+    with connected(made.manifest, made.options, read_only=True) as drivers:
+        return made.run(drivers)
+
+
+def export_over(
+    request: ManifestRequest,
+    drivers: Mapping[str, Driver],
+    options: RunOptions,
+    facts: Mapping[str, DriverFacts],
+) -> ExportReport:
+    """`export_manifest` through drivers that are open already; `facts` are by driver name."""
+    sources, problems = read_sources(request)
+    if problems:
+        raise ManifestInvalid(Diagnostics.of(problems))
+    return _Export(request, options, ExportOptions(), sources, facts).run(drivers)
 
 
 def _holds_secret(manifest: Manifest, text: str) -> bool:
@@ -144,10 +159,15 @@ def require_readable(manifest: Manifest, names: Iterable[str]) -> None:
             )
 
 
-def read_estate(manifest: Manifest, drivers: Mapping[str, Driver], kinds: Iterable[Kind]) -> Inventory:
+def read_estate(
+    manifest: Manifest,
+    drivers: Mapping[str, Driver],
+    kinds: Iterable[Kind],
+    facts: Mapping[str, DriverFacts] | None = None,
+) -> Inventory:
     """All objects of some kinds on the servers of `drivers`, read in parallel. Raises what `make_plan` raises."""
     reports = check_all(drivers)
-    facts, desired = driver_facts(), manifest.desired
+    facts, desired = driver_facts() if facts is None else facts, manifest.desired
     tables = {
         name: {**table_for(facts[entry.driver], entry.role), **(reports[name].capabilities if name in reports else {})}
         for name, entry in desired.servers.items()
@@ -174,30 +194,34 @@ class _Export:
     """One export: reads once, then writes, checks and leaves out until the plan is empty."""
 
     def __init__(
-        self, request: ManifestRequest, options: RunOptions, wanted: ExportOptions, sources: tuple[Source, ...]
+        self,
+        request: ManifestRequest,
+        options: RunOptions,
+        wanted: ExportOptions,
+        sources: tuple[Source, ...],
+        facts: Mapping[str, DriverFacts],
     ) -> None:
         self.request = request
         self.sources = sources
-        self.facts = driver_facts()
+        self.facts = facts
         self.manifest = self._load()
         self.wanted = wanted
         self.options = replace(options, servers=self._servers(options))
         self.left: set[Left] = set()
         self.omissions: list[Omission] = []
 
-    def run(self) -> ExportReport:
+    def run(self, drivers: Mapping[str, Driver]) -> ExportReport:
         """The export, checked."""
-        with connected(self.manifest, self.options, read_only=True) as drivers:
-            estate = read_estate(self.manifest, drivers, self.wanted.kinds)
-            for _ in range(_ROUNDS):
-                found = export(estate, self.wanted, self.left)
-                exported = write_export(self.sources, found, self.request.environment)
-                report = self._checked(drivers, exported, found)
-                if report is not None:
-                    texts = (file.text for file in report.files)
-                    shows = any(_holds_secret(self.manifest, text) for text in texts)
-                    seen = beyond(estate, estate.live.servers)
-                    return replace(report, holds_secret=shows, unread=self._unread(estate), beyond=seen)
+        estate = read_estate(self.manifest, drivers, self.wanted.kinds, self.facts)
+        for _ in range(_ROUNDS):
+            found = export(estate, self.wanted, self.left)
+            made = write_export(self.sources, found, self.request.environment)
+            report = self._checked(drivers, made, found)
+            if report is not None:
+                texts = (file.text for file in report.files)
+                shows = any(_holds_secret(self.manifest, text) for text in texts)
+                seen = beyond(estate, estate.live.servers)
+                return replace(report, holds_secret=shows, unread=self._unread(estate), beyond=seen)
         raise NotExported(
             "The servers hold objects that a manifest cannot express",
             detail="\n".join(f"{item.address}: {item.detail}" for item in findings_of(self.omissions[-5:])),
@@ -244,7 +268,7 @@ class _Export:
             if not self._leave_out(_unsayable(findings.errors)):
                 raise ManifestInvalid(findings)
             return None
-        plan, _live, reports = plan_now(narrowed(manifest, self.options), drivers, self.options)
+        plan, _live, reports = plan_now(narrowed(manifest, self.options), drivers, self.options, self.facts)
         if self._leave_out(self._undone(plan, reports)):
             return None
         kept = [replace(item, severity=Severity.WARNING) for item in rules]

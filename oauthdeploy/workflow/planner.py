@@ -21,11 +21,13 @@ from oauthdeploy.planning.recorded_cut_offs import guarded, marked
 from oauthdeploy.planning.safety import check_risk
 from oauthdeploy.planning.selection import is_selected, require_known, select
 from oauthdeploy.planning.surviving_tokens import asks_for_tokens
+from oauthdeploy.planning.unkept import Unkept
 from oauthdeploy.planning.unmanaged import kept_findings, weighed_kept
 from oauthdeploy.planning.unread import selected
 from oauthdeploy.running.audit import recorded_cut_offs
+from oauthdeploy.running.journal import JOURNALS, unkept_in
 from oauthdeploy.running.read import check_all, read_live, wanted_of, with_tokens
-from oauthdeploy.workflow.locking import audit_file
+from oauthdeploy.workflow.locking import audit_file, state_folder
 from oauthdeploy.workflow.options import RunOptions
 
 
@@ -34,16 +36,18 @@ def plan_now(
     drivers: Mapping[str, Driver],
     options: RunOptions,
     facts: Mapping[str, DriverFacts] | None = None,
+    unkept: Sequence[Unkept] = (),
 ) -> tuple[Plan, LiveState, Mapping[str, ServerReport]]:
     """Read the servers and plan. Returns the plan, the live state, and the reports of the servers about themselves.
 
-    `facts` are by driver name; None: those of the installed drivers.
+    `facts` are by driver name; None: those of the installed drivers. `unkept` are fields that earlier runs sent and a server did
+    not store (`known_unkept`).
     """
     desired = manifest.desired
     known = driver_facts() if facts is None else facts
     reports = check_all(drivers)
     live = read_live(drivers, desired)
-    plan = _build(manifest, drivers, reports, live, known)
+    plan = _build(manifest, drivers, reports, live, known, unkept)
     if token_servers := asks_for_tokens(plan.changes, desired, live):
         live = with_tokens(drivers, live, token_servers)
         plan = with_survivors(plan, desired, live, token_servers)
@@ -56,12 +60,20 @@ def plan_now(
     return _with_severities(plan, manifest, known), live, reports
 
 
+def known_unkept(manifest: Manifest, options: RunOptions) -> Sequence[Unkept]:
+    """The fields of the manifest's objects that the last run sent and a server did not store."""
+    addresses = {str(address) for address in manifest.desired.objects}
+    known = unkept_in(state_folder(manifest, options) / JOURNALS, manifest.desired.name)
+    return tuple(item for item in known if item.address in addresses)
+
+
 def _build(
     manifest: Manifest,
     drivers: Mapping[str, Driver],
     reports: Mapping[str, ServerReport],
     live: LiveState,
     facts: Mapping[str, DriverFacts],
+    unkept: Sequence[Unkept],
 ) -> Plan:
     """Compare and order. The pure steps get the drivers' knowledge as functions."""
 
@@ -88,6 +100,7 @@ def _build(
         batch_key=batch_key,
         writes=writes,
         lockouts=lockouts,
+        unkept=unkept,
     )
 
 

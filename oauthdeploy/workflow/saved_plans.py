@@ -34,7 +34,7 @@ from oauthdeploy.workflow.apply import planned
 from oauthdeploy.workflow.connections import connected, environment, narrowed, validate
 from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
 from oauthdeploy.workflow.options import RunOptions
-from oauthdeploy.workflow.planner import plan_now
+from oauthdeploy.workflow.planner import known_unkept, plan_now
 
 STDIN: Final = "-"
 _MOST_LINES: Final = 200
@@ -218,7 +218,7 @@ def check_saved(
     if any(item.subject.startswith("manifest, servers.") for item in moved):
         return Comparison(moved)
     with connected(manifest, options, read_only=True) as drivers:
-        plan, live, _reports = plan_now(manifest, drivers, options)
+        plan, live, _reports = plan_now(manifest, drivers, options, unkept=known_unkept(manifest, options))
     found = compare_plans(saved, plan, live)
     return Comparison((*moved, *found.moved), found.in_place, plan.unread)
 

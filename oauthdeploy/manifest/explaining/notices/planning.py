@@ -82,6 +82,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Write the value that you want.",
     ),
     (
+        "tried-again",
+        "warning",
+        "A field is sent again, because the server did not store it",
+        "The last apply sent the same value, and the server still has the one that it had then. The field is not in force, and "
+        "each apply sends it until it is.",
+        "Check whether the server supports the value; then write one that it stores, or leave the field out.",
+    ),
+    (
         "rename-ends-tokens",
         "warning",
         "The server cannot rename a client",

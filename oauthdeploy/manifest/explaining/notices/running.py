@@ -178,7 +178,8 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "field-not-kept",
         "warning",
         "The server did not store a field as it was sent",
-        "It dropped or rewrote the value, so the next plan would show the same change again.",
+        "It dropped or rewrote the value. The next apply sends it again; if two in a row have the same result, plans show this "
+        "finding and no change.",
         "Write the value as the server stores it, or leave the field out so that it is not managed.",
     ),
     (
