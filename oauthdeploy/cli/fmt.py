@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,7 +71,8 @@ def fmt(
     one line if it fits into 100 columns and contains no comment. One empty line separates sections. A comment moves with the
     line that it is next to or above; a comment at the top of the file stays there. Multi-line strings, anchors, references and
     significant quotes are kept. A mapping keeps its order if sorting would put an alias before its anchor, or move a comment
-    that ignores a rule next to another key. Line endings become LF.
+    that ignores a rule next to another key. Line endings become LF. The option `default_scopes` of a Keycloak client becomes the
+    field `as` of its associations, if all of these are in the given files and no comment is lost.
 
     A file that cannot be read is reported and left unchanged. Every result is read again and compared before it is written. Ten
     thousand clients take about five seconds.
@@ -104,13 +105,26 @@ def _draft(source: Source) -> tuple[list[Draft], list[Diagnostic]]:
     texts, found = read_sources(source.request())
     problems = list(found)
     drafts: list[Draft] = []
-    for text in texts:
-        formatted = format_source(text)
+    for text, spelled in zip(texts, _spelled_out(texts), strict=True):
+        formatted = format_source(spelled)
         if formatted.problems:
             problems += formatted.problems
             continue
         drafts.append(Draft(text, bytes_as_read(text.name, text.text), formatted.text))
     return drafts, problems
+
+
+def _spelled_out(texts: Sequence[Text]) -> Sequence[Text]:
+    """The files, with the options that only repeat what associations can say written there."""
+    if not any("options" in text.text for text in texts):
+        return texts
+    from oauthdeploy.drivers.registry import driver_facts
+    from oauthdeploy.manifest.editing.listed_scopes import with_ways_at_associations
+
+    known = driver_facts().values()
+    listing = [(facts.name, facts.default_scopes_option) for facts in known if facts.default_scopes_option]
+    named = [keys for keys in listing if any(keys[1] in text.text for text in texts)]
+    return with_ways_at_associations(texts, named)
 
 
 def _write(drafts: Iterable[Draft]) -> dict[str, OAuthDeployError]:

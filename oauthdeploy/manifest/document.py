@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, create_model, model_validator
 
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.fields import Flag, Model, Text, parse_integer
-from oauthdeploy.model.objects import Client, Revocation, Scope, Settings
+from oauthdeploy.model.objects import AS, AS_FIELD, Association, Client, Revocation, Scope, Settings
 from oauthdeploy.model.servers import Server
 from oauthdeploy.model.state import Policy
 
@@ -96,31 +96,44 @@ class ClientEntry(Client):
 
 def _end(*keys: str) -> dict[str, Any]:
     # Strict validators want to see what is required among the properties of the same schema.
-    properties: dict[str, Any] = {key: {} for key in keys}
-    return {"type": "object", "properties": properties, "required": list(keys), "maxProperties": len(keys)}
+    properties: dict[str, Any] = {key: {} for key in (*keys, AS)}
+    return {"type": "object", "properties": properties, "required": list(keys), "additionalProperties": False}
 
 
 _ENDS: dict[str, Any] = {"oneOf": [_end("client", "scopes"), _end("scope", "clients")]}
 
 
-class AssociationEntry(Model):
-    """Which scopes a client may request, written from either end."""
+class _Ends(Model):
+    client: Text | None = Field(None, description="The client; then its entries list all of its scopes.")
+    scopes: tuple[Text, ...] | None = Field(None, description="The scopes of the client.")
+    scope: Text | None = Field(None, description="The scope; then its entries list all of its clients.")
+    clients: tuple[Text, ...] | None = Field(None, description="The clients of the scope.")
+
+
+if TYPE_CHECKING:
+    _Entry = _Ends
+else:
+    _Entry = create_model("_Entry", __base__=_Ends, **{AS: AS_FIELD})
+
+
+class AssociationEntry(_Entry):
+    """Which scopes a client may request, written from either end; `as` applies to the whole entry."""
 
     model_config = ConfigDict(json_schema_extra=_ENDS)
-
-    client: Text | None = Field(None, description="The client; then scopes lists all of its scopes.")
-    scopes: tuple[Text, ...] | None = Field(None, description="The scopes of the client.")
-    scope: Text | None = Field(None, description="The scope; then clients lists all of its clients.")
-    clients: tuple[Text, ...] | None = Field(None, description="The clients of the scope.")
 
     @model_validator(mode="after")
     def _one_end(self) -> AssociationEntry:
         from_client = self.client is not None and self.scopes is not None
         from_scope = self.scope is not None and self.clients is not None
-        written = len(self.model_fields_set)
+        written = len(self.model_fields_set - {AS})
         if from_client == from_scope or written != 2:
             raise ValueError("write either {client: ..., scopes: [...]} or {scope: ..., clients: [...]}")
         return self
+
+    @property
+    def association(self) -> Association:
+        """What the entry says of each of its associations."""
+        return Association.made(getattr(self, AS)) if AS in self.model_fields_set else Association()
 
 
 class RevocationEntry(Revocation):

@@ -23,11 +23,22 @@ from oauthdeploy.manifest.trust_resolution import Party, trust_of
 from oauthdeploy.model.capabilities import Capability, DriverFacts, supports, table_for
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.identities import Identity, key_of
-from oauthdeploy.model.objects import OPENS, Association, Client, Object, Revocation, Scope, Settings, Side
+from oauthdeploy.model.objects import (
+    OPENS,
+    AssignedAs,
+    Association,
+    Client,
+    Object,
+    Revocation,
+    Scope,
+    Settings,
+    Side,
+)
 from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.model.state import DesiredState
 
 _ASSOCIATION = Association()
+_AS = {way: Association.made(way) for way in AssignedAs}
 _GUESSES: Final = 50_000
 """How many names are looked at for suggestions in one run: guessing takes time, and a thousand slips have one cause."""
 _Placeable = TypeVar("_Placeable", Settings, Scope, Client, Revocation)
@@ -151,6 +162,7 @@ class _Placer:
             "clients": dict.fromkeys([*(document.clients or ()), *known.get("clients", ())]),
         }
         self._holds: dict[str, dict[str, tuple[str, ...]]] = {"scopes": {}, "clients": {}}
+        self._default_scopes: dict[tuple[str, str], frozenset[str]] = {}
 
     def run(self) -> None:
         """Place everything."""
@@ -299,7 +311,7 @@ class _Placer:
             self._external(Kind.CLIENT, key, servers, path)
             self._describe(key, servers, Identity(entry.name or key, entry.version))
             return
-        whole = _plain(Client, entry)
+        whole = self._without_listed_defaults(key, _plain(Client, entry))
         bare = _less(whole, "secret") if "secret" in whole.model_fields_set else whole
         blocked, expired = self._blocked.get(key), self._once_blocked.get(key)
         objects, places = self.placed.objects, self.placed.places
@@ -314,6 +326,24 @@ class _Placer:
             places[address] = path
             if entry.moved_from is not None:
                 self.placed.moved[address] = entry.moved_from
+
+    def _without_listed_defaults(self, key: str, client: Client) -> Client:
+        """The client without the options that say of its associations what these can say; `_listed_as` looks there."""
+        options = client.options or {}
+        listing = {
+            name: option
+            for name in options
+            if name in self._drivers and (option := self._drivers[name].default_scopes_option) in options[name]
+        }
+        if not listing:
+            return client
+        for name, option in listing.items():
+            self._default_scopes[name, key] = frozenset(options[name][option] or ())
+        kept = {
+            name: {key: value for key, value in some.items() if key != listing.get(name)}
+            for name, some in options.items()
+        }
+        return _recast(Client, client.model_fields_set, {**client.__dict__, "options": kept})
 
     def _external(self, kind: Kind, name: str, servers: Iterable[str], path: Path) -> None:
         addresses = [Address(kind, name, server) for server in servers]
@@ -345,8 +375,8 @@ class _Placer:
         """The names and versions of the clients, by key."""
         return {key: Identity(entry.name, entry.version) for key, entry in (self.document.clients or {}).items()}
 
-    def _pairs(self) -> Iterator[tuple[str, str, Path, Path]]:
-        """Client, scope, and where each of the two is written."""
+    def _pairs(self) -> Iterator[tuple[str, str, Path, Path, Association]]:
+        """Client, scope, where each of the two is written, and what is said of the association."""
         for position, entry in enumerate(self.document.associations or ()):
             path: Path = ("associations", position)
             if entry.client is not None and entry.scopes is not None:
@@ -354,13 +384,13 @@ class _Placer:
                 if not entry.scopes:
                     self._check_reference("client", entry.client, (*path, "client"))
                 for index, scope in enumerate(entry.scopes):
-                    yield entry.client, scope, (*path, "client"), (*path, "scopes", index)
+                    yield entry.client, scope, (*path, "client"), (*path, "scopes", index), entry.association
             elif entry.scope is not None and entry.clients is not None:
                 self.placed.listed_scopes.add(entry.scope)
                 if not entry.clients:
                     self._check_reference("scope", entry.scope, (*path, "scope"))
                 for index, client in enumerate(entry.clients):
-                    yield client, entry.scope, (*path, "clients", index), (*path, "scope")
+                    yield client, entry.scope, (*path, "clients", index), (*path, "scope"), entry.association
 
     @property
     def issuing(self) -> tuple[str, ...]:
@@ -376,7 +406,7 @@ class _Placer:
     def _associations(self) -> None:
         clients, scopes = self._holds["clients"], self._holds["scopes"]
         associating = self.associating
-        for client, scope, client_path, scope_path in self._pairs():
+        for client, scope, client_path, scope_path, said in self._pairs():
             if client not in clients or scope not in scopes:
                 self._check_reference("client", client, client_path)
                 self._check_reference("scope", scope, scope_path)
@@ -385,8 +415,18 @@ class _Placer:
                 if server in clients[client] and server in scopes[scope]:
                     address = Address.association(client, scope, server)
                     path = scope_path if len(scope_path) > 3 else client_path
-                    self.placed.objects[address] = _ASSOCIATION
+                    if said.model_fields_set or address not in self.placed.objects:
+                        self.placed.objects[address] = self._listed_as(server, client, scope, said)
                     self.placed.places.setdefault(address, path)
+
+    def _listed_as(self, server: str, client: str, scope: str, said: Association) -> Association:
+        """An association with what an option of its client says of it, where the association itself says nothing."""
+        defaults = self._default_scopes.get((self._writable[server].driver, client))
+        if said.model_fields_set:
+            return said
+        if defaults is None:
+            return _ASSOCIATION
+        return _AS[AssignedAs.DEFAULT if scope in defaults else AssignedAs.OPTIONAL]
 
     def _check_reference(self, kind: str, name: str, path: Path) -> None:
         names = self._names[f"{kind}s"]

@@ -94,13 +94,13 @@ class Capability(StrEnum):
 def _questions() -> Iterator[str]:
     for capability in Capability:
         yield capability.value
-        for kind in (Kind.SETTINGS, Kind.SCOPE, Kind.CLIENT):
+        for kind in (Kind.SETTINGS, Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION):
             if capability == SECTIONS[kind]:
                 yield from (field_name(kind, path) for path in fields_of(kind))
 
 
 QUESTIONS: Final = tuple(_questions())
-"""All that a driver answers, by name: its capabilities, and the fields of settings, scopes and clients."""
+"""All that a driver answers, by name: its capabilities, and the fields of settings, scopes, clients and associations."""
 
 Capabilities = Mapping[str, Support]
 """Answers by the name of a capability or field."""

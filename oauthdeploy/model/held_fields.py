@@ -154,6 +154,7 @@ SECTIONS: Final[Mapping[Kind, str]] = {
     Kind.SETTINGS: "settings",
     Kind.SCOPE: "scopes",
     Kind.CLIENT: "clients",
+    Kind.ASSOCIATION: "associations",
     Kind.TRUST: "trust",
 }
 """The kinds whose fields drivers hold, by the word in front of a field's name."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from posixpath import normpath
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
@@ -240,8 +240,44 @@ class Client(Model):
     options: _Options | None = Field(None, description=_OPTIONS_SAY)
 
 
-class Association(Model):
-    """The permission of a client to ask for a scope; its address says it all."""
+class AssignedAs(StrEnum):
+    """How a client has a scope: every token has it, or those for which it is requested (RFC 6749 section 3.3)."""
+
+    DEFAULT = "default"
+    OPTIONAL = "optional"
+
+
+AS: Final = "as"
+"""The field of an association, a reserved word of Python."""
+
+AS_FIELD: Final[Any] = (
+    Annotated[AssignedAs, SafeAt(AssignedAs.OPTIONAL, severe=False)] | None,
+    Field(
+        None,
+        description="Whether every token of the client has the scope (default), or only a token for which it is requested "
+        "(optional), on servers that distinguish the two.",
+    ),
+)
+
+if TYPE_CHECKING:
+    _Assigned = Model
+else:
+    _Assigned = create_model("_Assigned", __base__=Model, **{AS: AS_FIELD})
+
+
+class Association(_Assigned):
+    """The permission of a client to ask for a scope; its address says whose and which. `as` says how the client has it."""
+
+    @classmethod
+    def made(cls, assigned_as: AssignedAs | None) -> Association:
+        """An association that is assigned so."""
+        return cls(**{AS: assigned_as})
+
+    @property
+    def assigned_as(self) -> AssignedAs | None:
+        """How the client has the scope; None where nothing is said of that."""
+        found: AssignedAs | None = getattr(self, AS)
+        return found
 
 
 Via = Literal["local", "remote", "external", "jwt"]

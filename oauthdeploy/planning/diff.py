@@ -14,7 +14,7 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.model.capabilities import Capability, DriverFacts, supports
 from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Model, Unparsed
-from oauthdeploy.model.objects import KIND_OF, Association, Client, Object
+from oauthdeploy.model.objects import KIND_OF, Client, Object
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Ownership
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason
 from oauthdeploy.planning.effective_grants import withhold_granted
@@ -109,7 +109,7 @@ def _compare_server(view: ServerView) -> Iterator[DiffItem]:
     if view.readable(Kind.ASSOCIATION):
         changes = {item.address: item for item in (*objects, *clients, *left) if isinstance(item, Change)}
         carried = _carried(view, changes, moved)
-        yield from _new_associations(view, carried)
+        yield from _associations(view, carried)
         deletes = {address: change for address, change in changes.items() if change.action is Action.DELETE}
         yield from unwanted_associations(view, carried, deletes)
 
@@ -297,10 +297,17 @@ def _carried(
     return carried
 
 
-def _new_associations(view: ServerView, carried: Mapping[Address, LiveItem]) -> Iterator[DiffItem]:
+def _associations(view: ServerView, carried: Mapping[Address, LiveItem]) -> Iterator[DiffItem]:
     for address, wanted in view.wanted.items():
-        if address.kind is Kind.ASSOCIATION and address not in carried:
-            yield view.change(address, Action.CREATE, Reason.MISSING, desired=wanted)
+        if address.kind is not Kind.ASSOCIATION:
+            continue
+        if address not in carried:
+            yield from _missing(view, address, wanted, Reason.MISSING)
+            continue
+        stands_at, live = carried[address]
+        # Under the former name of its client it is compared once that has its new name.
+        if stands_at == address:
+            yield from _existing(view, address, wanted, live)
 
 
 # -- one object -------------------------------------------------------------------------------------------------------
@@ -327,8 +334,6 @@ def compare_object(
     wanted: Object, live: LiveObject, facts: DriverFacts, *, skip: frozenset[str] = _NOTHING
 ) -> ObjectDifference:
     """Compare the written fields of `wanted` with a live object of the same kind; `skip` are dotted paths to leave out."""
-    if isinstance(wanted, Association):
-        return _SAME
     # The server may not return a secret, so equal objects are no proof that it is in place.
     quick = not live.incomparable and not live.unparsed and "secret" not in wanted.model_fields_set
     if quick and surely_fulfilled(wanted, live.value, skip):
@@ -367,8 +372,6 @@ def _field_differences(wanted: Object, live: LiveObject, facts: DriverFacts, ski
 
 def created_fields(wanted: Object, facts: DriverFacts) -> tuple[FieldChange, ...]:
     """Every written field of an object to create; a field that requests an unknown default is left out."""
-    if isinstance(wanted, Association):
-        return ()
     model = type(wanted)
     defaults = facts.defaults.get(KIND_OF[model], {})
     found: list[FieldChange] = []

@@ -26,6 +26,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import DeliveryFailed, JournalFailed, OAuthDeployError, SafetyStop, StalePlan
 from oauthdeploy.drivers.base import Driver, Prover
 from oauthdeploy.model.capabilities import DriverFacts
+from oauthdeploy.model.objects import AssignedAs, Association
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType, Outcome, Status
@@ -38,7 +39,7 @@ from oauthdeploy.running.batch_executor import BatchExecutor, ChangeResult, deli
 from oauthdeploy.running.circuit_breaker import Breaker
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.events import EventEmitter
-from oauthdeploy.running.journal import Journal
+from oauthdeploy.running.journal import Journal, TakenScopes
 from oauthdeploy.running.read import check_all, read_wanted, wanted_of
 from oauthdeploy.running.revocation_proof import prove
 from oauthdeploy.running.scheduler import Batch, Schedule, Skip
@@ -295,17 +296,17 @@ def _ends_client(change: Change) -> bool:
     return change.address.kind is Kind.CLIENT and change.action in (Action.DELETE, Action.REPLACE)
 
 
-def taken_by(changes: Sequence[Change], live: LiveState) -> Mapping[Address, Sequence[str]]:
+def taken_by(changes: Sequence[Change], live: LiveState) -> Mapping[Address, TakenScopes]:
     """The scopes of each client that is deleted or replaced: its associations are deleted too, without a change of their own."""
     ended_clients = {change.address for change in changes if _ends_client(change)}
-    found: dict[Address, list[str]] = {}
+    found: dict[Address, dict[str, AssignedAs | None]] = {}
     for server in sorted({address.server for address in ended_clients} & live.servers.keys()):
-        for address in live.servers[server].objects:
-            if address.kind is Kind.ASSOCIATION:
+        for address, there in live.servers[server].objects.items():
+            if isinstance(there.value, Association):
                 client = Address(Kind.CLIENT, address.client, server)
                 if client in ended_clients:
-                    found.setdefault(client, []).append(address.scope)
-    return {client: sorted(scopes) for client, scopes in found.items()}
+                    found.setdefault(client, {})[address.scope] = there.value.assigned_as
+    return found
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from oauthdeploy.planning.outcome import Outcome, Status
 from oauthdeploy.planning.pending_revocations import REFUSED
 from oauthdeploy.running import apply_findings
 from oauthdeploy.running.events import EventEmitter
-from oauthdeploy.running.journal import NOTHING, Journal
+from oauthdeploy.running.journal import NOTHING, Journal, TakenScopes
 from oauthdeploy.running.secret_sinks import Sinks
 
 
@@ -68,7 +68,7 @@ class BatchExecutor:
     now: Callable[[], datetime]
     fresh: Callable[[Change], Diagnostic | None]
     settle: Callable[[Sequence[Change]], Sequence[LateResult]]
-    taken: Mapping[Address, Sequence[str]] = field(default_factory=lambda: NOTHING)
+    taken: Mapping[Address, TakenScopes] = field(default_factory=lambda: NOTHING)
     whole: Mapping[Address, Change] = field(default_factory=lambda: NOTHING)
     holds_lock: Callable[[], bool] = lambda: True
     lost: threading.Event = field(default_factory=threading.Event)

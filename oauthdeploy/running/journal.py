@@ -32,6 +32,7 @@ from oauthdeploy.core.schemas import shape_problem
 from oauthdeploy.core.secrets import Secret, SourcedText
 from oauthdeploy.core.version import __version__
 from oauthdeploy.model.fields import Model, Unparsed
+from oauthdeploy.model.objects import AssignedAs
 from oauthdeploy.planning.changes import Change
 from oauthdeploy.planning.outcome import Outcome
 from oauthdeploy.planning.plan import Plan
@@ -47,6 +48,9 @@ SECRET_LOST: Final = "secret-lost"
 """The finding of a client whose secret a run did not deliver."""
 
 _NAME: Final = re.compile(r"(?P<name>.+)-(?P<time>\d{8}T\d{6}\.\d{6}Z)-(?P<pid>\d+)\.jsonl\Z")
+
+TakenScopes = Mapping[str, AssignedAs | None]
+"""The scopes that a client had, and how it had each, where the server tells that."""
 
 NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
 
@@ -135,12 +139,12 @@ class Journal:
         servers = {name: {**entry, "product": products.get(name, "")} for name, entry in known.items()}
         return {**self._about, **({"servers": servers} if servers else {})}
 
-    def intent(self, changes: Sequence[Change], taken: Mapping[Address, Sequence[str]] = NOTHING) -> None:
+    def intent(self, changes: Sequence[Change], taken: Mapping[Address, TakenScopes] = NOTHING) -> None:
         """Record that these changes are sent next, with the image of each object before and the fields asked for.
 
         `taken` are the scopes of clients that lose their associations with the change, though the plan doesn't list them.
         """
-        self._append(*(_intent(change, taken.get(change.live_address, ())) for change in changes))
+        self._append(*(_intent(change, taken.get(change.live_address, NOTHING)) for change in changes))
 
     def outcome(self, outcomes: Sequence[Outcome], left: Mapping[Address, Model | None] = NOTHING) -> None:
         """Record how changes ended; `left` is what each server then had, where its answer contained it."""
@@ -316,7 +320,8 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def _intent(change: Change, taken: Sequence[str]) -> Mapping[str, Any]:
+def _intent(change: Change, taken: TakenScopes) -> Mapping[str, Any]:
+    taken_as = {scope: way.value for scope, way in sorted(taken.items()) if way is not None}
     return {
         "type": "intent",
         "address": str(change.address),
@@ -330,7 +335,8 @@ def _intent(change: Change, taken: Sequence[str]) -> Mapping[str, Any]:
         "fields": [field.path for field in change.fields],
         "changed": [{"path": f.path, "before": plain(f.before), "after": plain(f.after)} for f in change.fields],
         **({"former": str(change.former)} if change.former is not None else {}),
-        **({"taken": list(taken)} if taken else {}),
+        **({"taken": sorted(taken)} if taken else {}),
+        **({"taken_as": taken_as} if taken_as else {}),
         **({"lost": list(change.lost)} if change.lost else {}),
     }
 

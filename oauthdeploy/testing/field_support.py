@@ -7,7 +7,7 @@ from typing import Any
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.drivers.registry import driver_facts
-from oauthdeploy.manifest.document import ClientEntry, Document, ScopeEntry, SettingsEntry
+from oauthdeploy.manifest.document import AssociationEntry, ClientEntry, Document, ScopeEntry, SettingsEntry
 from oauthdeploy.manifest.held_part import held_part
 from oauthdeploy.manifest.placement import place_objects
 from oauthdeploy.manifest.rules.context import RuleContext
@@ -27,6 +27,7 @@ KINDS = {
     Kind.SCOPE: Capability.SCOPES,
     Kind.CLIENT: Capability.CLIENTS,
     Kind.TRUST: Capability.TRUST,
+    Kind.ASSOCIATION: Capability.ASSOCIATIONS,
 }
 """The kinds whose fields a manifest writes, each with the capability of having such objects at all."""
 
@@ -124,6 +125,13 @@ def _documents(facts: DriverFacts, role: Role, kind: Kind, path: str) -> Iterato
             yield _document(own, scopes={"orders.read": ScopeEntry(**written)})
         case Kind.CLIENT:
             yield _document(own, clients={"web-shop": ClientEntry(**written)})
+        case Kind.ASSOCIATION:
+            yield _document(
+                own,
+                scopes={"orders.read": ScopeEntry()},
+                clients={"web-shop": ClientEntry()},
+                associations=(AssociationEntry(client="web-shop", scopes=("orders.read",), **written),),
+            )
         case _:
             other = {"role": Role.AUTHORIZATION, "driver": facts.name, "url": "https://login.example.com"}
             for trusted in (other, *({**other, "driver": "external", **more} for more in _TRUSTED)):

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.model.capabilities import DriverFacts, HeldField, table_for
-from oauthdeploy.model.objects import Association, Client, Scope
+from oauthdeploy.model.capabilities import DriverFacts, HeldField, no, table_for
+from oauthdeploy.model.objects import AS, AssignedAs, Association, Client, Scope
 from oauthdeploy.model.state import LiveObject, LiveState, ServerState
 from oauthdeploy.planning.changes import Risk
 from oauthdeploy.planning.drift.comparison import compare_servers
@@ -30,7 +30,7 @@ DEFAULTS: Mapping[Kind, Mapping[str, Any]] = {
         "enabled": True,
     }
 }
-FAKE = replace(facts(defaults=DEFAULTS)["fake"], default_scopes_option="main", protecting=frozenset({"strict"}))
+FAKE = replace(facts(defaults=DEFAULTS)["fake"], protecting=frozenset({"strict"}))
 SERVERS = {"as": authorization_server()}
 
 
@@ -102,14 +102,15 @@ def usual(*clients: str, **lacks: str) -> dict[Address, Any]:
     found: dict[Address, Any] = {scope(name): LiveObject(Scope(), built_in=True) for name in ("email", "phone")}
     for name in clients:
         gone = lacks.get(name, "")
-        found[client(name)] = LiveObject(Client(), lacks=frozenset({gone} - {""}), options={"main": ["email"]})
+        found[client(name)] = LiveObject(Client(), lacks=frozenset({gone} - {""}))
         for one in {"email", "phone"} - {gone}:
-            found[association(name, one)] = LiveObject(Association(), built_in=True)
+            way = AssignedAs.DEFAULT if one == "email" else AssignedAs.OPTIONAL
+            found[association(name, one)] = LiveObject(Association.made(way), built_in=True)
     return found
 
 
 def test_what_every_new_client_gets_goes_without_saying() -> None:
-    """Neither the server's own scopes nor their associations are written, and no option lists them."""
+    """Neither the server's own scopes nor their associations are written."""
     made = exported(usual("shop", "till"))
     assert (made.scopes, made.associations, made.omissions) == ((), {}, ())
     assert [(entry.values, entry.options) for entry in made.clients] == [({}, ()), ({}, ())]
@@ -119,9 +120,49 @@ def test_a_client_that_lost_a_scope_of_every_new_client_has_its_list_written() -
     """The scope becomes an external one, and every client gets the list of what it has of it, even an empty one."""
     made = exported(usual("shop", "till", till="email"))
     assert [(entry.name, dict(entry.values)) for entry in made.scopes] == [("email", {"external": True})]
-    assert made.associations == {"shop": ("email",), "till": ()}
-    options = {entry.name: {edit.keys: dict(edit.values) for edit in entry.options} for entry in made.clients}
-    assert options == {"shop": {("fake", "main"): {"as": ["email"]}}, "till": {}}
+    assert made.associations == {"shop": {"email": AssignedAs.DEFAULT}, "till": {}}
+
+
+WAYS = {
+    "nothing written": (None, {"shop": {"extra": AssignedAs.DEFAULT}}),
+    "the same": (Association.made(AssignedAs.DEFAULT), {}),
+    "the other": (Association.made(AssignedAs.OPTIONAL), {"shop": {"extra": AssignedAs.DEFAULT}}),
+    "a list that says nothing of it": (Association(), {"shop": {"extra": AssignedAs.DEFAULT}}),
+}
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_how_a_client_has_a_scope_is_written_where_the_manifest_says_another(
+    name: str,
+) -> None:
+    """A list without a word of it means the default, here optional; one that says what the server holds stays as it is."""
+    written, edits = WAYS[name]
+    held = {one: dict(some) for one, some in FAKE.fields[SERVERS["as"].role].items()}
+    held[Kind.ASSOCIATION] = {AS: HeldField(default=AssignedAs.OPTIONAL)}
+    driver = replace(FAKE, fields=dict.fromkeys(FAKE.fields, held))
+    there = {
+        client("shop"): Client(),
+        scope("extra"): Scope(),
+        association("shop", "extra"): Association.made(AssignedAs.DEFAULT),
+    }
+    others = {client("shop"): Client(), scope("extra"): Scope(), association("shop", "extra"): written}
+    known = {address: value for address, value in others.items() if value is not None}
+    assert export(inventory(there, driver, known), ExportOptions()).associations == edits
+
+
+def test_a_kind_of_association_that_a_server_cannot_hold_is_named() -> None:
+    """The list is written without it, and the export says what it leaves out."""
+    held = {one: dict(some) for one, some in FAKE.fields[SERVERS["as"].role].items()}
+    held[Kind.ASSOCIATION] = {AS: HeldField(no("one kind only"))}
+    driver = replace(FAKE, fields=dict.fromkeys(FAKE.fields, held))
+    there = {
+        client("shop"): Client(),
+        scope("extra"): Scope(),
+        association("shop", "extra"): Association.made(AssignedAs.DEFAULT),
+    }
+    made = exported(there, driver)
+    assert made.associations == {"shop": {"extra": None}}
+    assert [(one.address, one.field) for one in made.omissions] == [("association/shop:extra", "as")]
 
 
 def test_an_association_that_no_new_client_gets_is_written_with_its_scope() -> None:
@@ -131,7 +172,7 @@ def test_an_association_that_no_new_client_gets_is_written_with_its_scope() -> N
     there[association("shop", "extra")] = LiveObject(Association())
     made = exported(there)
     assert [(entry.name, dict(entry.values)) for entry in made.scopes] == [("extra", {"external": True})]
-    assert made.associations == {"shop": ("extra",)}
+    assert made.associations == {"shop": {"extra": None}}
 
 
 def test_what_no_manifest_can_hold_is_named_by_object_and_field() -> None:

@@ -124,7 +124,7 @@ def test_the_key_of_an_export_has_the_version_unless_it_is_the_first() -> None:
 
 def _step(address: Address, action: Action, identity: str) -> Step:
     value = None if action is Action.DELETE else live([scope("s")]).objects[scope("s")].value
-    return Step(address, action, None, None, value, {}, {}, (), (), identity, (), value, True)
+    return Step(address, action, None, None, value, {}, {}, (), (), identity, {}, value, True)
 
 
 def test_a_rollback_finds_the_client_of_an_association_by_its_id() -> None:

@@ -112,7 +112,7 @@ def test_another_value_on_either_side_is_planned(runs: Runs, changed: Callable[[
 
 
 def test_a_field_that_gives_rights_is_planned_until_it_is_in_force(runs: Runs) -> None:
-    """Each apply fails with it, each plan has it and says how often it was sent; once the server stores it, nobody speaks of it."""
+    """Each apply fails with it, and each plan says how often it was sent; once it is stored, nobody speaks of it."""
     runs.server.objects[SHOP] = Client(enabled=True)
     runs.server.keeps = lambda _address, value: value.model_copy(update={"enabled": True})
     wanted: dict[Address, Object] = {SHOP: Client(enabled=False)}

@@ -22,10 +22,9 @@ from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.facts import KeycloakCredentials, KeycloakOptions
 from oauthdeploy.drivers.keycloak.findings import Realm, find_all
 from oauthdeploy.drivers.keycloak.lockout import find_lockouts
-from oauthdeploy.drivers.keycloak.mapping import LiveClient, default_scopes
+from oauthdeploy.drivers.keycloak.mapping import LiveClient
 from oauthdeploy.drivers.keycloak.reading import (
     Reader,
-    associations_by_client,
     client_object,
     flow_aliases,
     has_flows,
@@ -104,7 +103,6 @@ class KeycloakDriver(Driver):
         with self._lock:
             self._owner = wanted.owner
             self._wanted = wanted.objects
-            self._associated = associations_by_client(wanted.objects)
             self._unlisted = unlisted_scopes(wanted)
             self._given = reader.known_given_scopes
             self._saml = frozenset(reader.saml)
@@ -209,18 +207,13 @@ class KeycloakDriver(Driver):
 
     def _writer(self) -> Writer:
         with self._lock:
-            wanted, associated, owner = self._wanted, self._associated, self._owner
-            realm, scopes, unlisted = self._realm, self._scopes, self._unlisted
-
-        def is_default(client_id: str, scope: str) -> bool:
-            desired = wanted.get(Address(Kind.CLIENT, client_id, self.name))
-            return isinstance(desired, Client) and scope in default_scopes(desired)
+            owner, realm, scopes, unlisted = self._owner, self._realm, self._scopes, self._unlisted
 
         def tell(live: LiveClient, desired: Client) -> LiveObject:
             flows = flow_aliases(self._admin) if has_flows(desired) else {}
-            return client_object(live, desired, flows, associated.get(live.client_id, frozenset()), owner)
+            return client_object(live, desired, flows, owner)
 
-        return Writer(self._admin, owner, tell, is_default, self._scope_id, realm, scopes, unlisted)
+        return Writer(self._admin, owner, tell, self._scope_id, realm, scopes, unlisted)
 
     def _scope_id(self, name: str) -> str | None:
         with self._lock:

@@ -60,8 +60,6 @@ def client_told(live: LiveClient, flows: Mapping[str, str]) -> Told:
     found.option("authentication_flows", "authenticationFlowBindingOverrides", lambda: read_flows(raw, flows))
     found.mappers(raw)
     found.attributes(raw, stock.CLIENT_ATTRIBUTES)
-    if live.default:
-        found.options["default_scopes"] = sorted(live.default)
     for key, usual in stock.CLIENT.items():
         if raw.get(key, usual) not in (usual, None):
             found.unheld[key] = NO_FIELD

@@ -33,7 +33,7 @@ from oauthdeploy.model.capabilities import (
 )
 from oauthdeploy.model.fields import Flag, Model, Text
 from oauthdeploy.model.held_fields import Unit
-from oauthdeploy.model.objects import Grant
+from oauthdeploy.model.objects import AS, Grant
 from oauthdeploy.model.servers import Role
 
 MASTER: Final = "master"
@@ -242,8 +242,8 @@ FACTS: Final = DriverFacts(
     side_effects=SIDE_EFFECTS,
     interruptions=(
         Interruption(
-            Kind.CLIENT,
-            "options.keycloak.default_scopes",
+            Kind.ASSOCIATION,
+            AS,
             "A scope that moves between the default and the optional scopes is unassigned in between: Keycloak ignores an "
             "assignment to the other list until then.",
         ),

@@ -24,7 +24,7 @@ from oauthdeploy.drivers.keycloak.policies import Rule
 from oauthdeploy.model.capabilities import HeldField, HeldFields, Limit, no, yes
 from oauthdeploy.model.fields import ClientLifetime
 from oauthdeploy.model.held_fields import Unit
-from oauthdeploy.model.objects import ClientType, Grant
+from oauthdeploy.model.objects import AS, AssignedAs, ClientType, Grant
 
 COLUMN: Final = 255
 """The length of most columns of Keycloak's database, in UTF-16 code units; a longer text is a 500."""
@@ -281,7 +281,49 @@ SETTINGS: Final[Table] = {
 """Read from a LiveRealm, written into a RealmDraft."""
 
 
-FIELDS: Final[HeldFields] = {Kind.SETTINGS: SETTINGS, Kind.SCOPE: SCOPE, Kind.CLIENT: CLIENT}
+# -- client scopes of clients --------------------------------------------------------------------------------------------
+
+LISTS: Final[Mapping[AssignedAs, str]] = {
+    AssignedAs.DEFAULT: "defaultClientScopes",
+    AssignedAs.OPTIONAL: "optionalClientScopes",
+}
+"""The two lists of client scopes in the JSON of a client."""
+
+
+class LiveAssociation(NamedTuple):
+    """A client as the server told it, and the name of one of its client scopes."""
+
+    raw: Mapping[str, Any]
+    scope: str
+
+
+def _assigned_as(live: LiveAssociation) -> AssignedAs:
+    default = live.scope in some_texts(live.raw, LISTS[AssignedAs.DEFAULT])
+    return AssignedAs.DEFAULT if default else AssignedAs.OPTIONAL
+
+
+def _put_assigned_as(draft: dict[str, Any], value: AssignedAs) -> None:
+    draft["list"] = LISTS[value]
+
+
+ASSOCIATION: Final[Table] = {
+    AS: WireField(
+        support=yes("as default or optional client scopes"),
+        keys=tuple(LISTS.values()),
+        read=_assigned_as,
+        write=_put_assigned_as,
+        default=AssignedAs.OPTIONAL,
+    )
+}
+"""Read from a LiveAssociation, written into a draft that names the list."""
+
+
+FIELDS: Final[HeldFields] = {
+    Kind.SETTINGS: SETTINGS,
+    Kind.SCOPE: SCOPE,
+    Kind.CLIENT: CLIENT,
+    Kind.ASSOCIATION: ASSOCIATION,
+}
 """What a realm holds of the model."""
 
 ATTRIBUTES: Final = frozenset(

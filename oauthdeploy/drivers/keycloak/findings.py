@@ -9,7 +9,6 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
 from oauthdeploy.drivers.base import Wanted
 from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES
-from oauthdeploy.drivers.keycloak.mapping import default_scopes
 from oauthdeploy.model.fields import Amount, managed, marked
 from oauthdeploy.model.objects import Client, Settings
 
@@ -37,7 +36,7 @@ def find_all(realm: Realm, wanted: Wanted) -> Sequence[Diagnostic]:
         if isinstance(value, Settings):
             found.extend(_settings(realm, address, value))
         elif isinstance(value, Client):
-            found.extend(_client(wanted, address, value))
+            found.extend(_client(address, value))
     return found
 
 
@@ -100,14 +99,5 @@ def _endless(address: Address, value: Settings | Client, place: Path) -> Iterato
         )
 
 
-def _client(wanted: Wanted, address: Address, value: Client) -> Iterator[Diagnostic]:
+def _client(address: Address, value: Client) -> Iterator[Diagnostic]:
     yield from _endless(address, value, ("clients", address.name))
-    for scope in sorted(default_scopes(value)):
-        if Address.association(address.name, scope, address.server) not in wanted.objects:
-            yield Diagnostic(
-                "default-scope-not-associated",
-                "A default scope is not associated with the client",
-                f"options.keycloak.default_scopes names '{scope}', which the client is not associated with.",
-                "Add the association, or remove the scope from the list.",
-                address=str(address),
-            )

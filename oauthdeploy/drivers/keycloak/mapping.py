@@ -187,11 +187,11 @@ def options_of(client: Client | None) -> tuple[Mapping[str, Any], KeycloakClient
 
 
 def with_options(
-    live: LiveClient, desired: Client | None, flows: Mapping[str, str], associated: Collection[str]
+    live: LiveClient, desired: Client | None, flows: Mapping[str, str]
 ) -> tuple[Client, Mapping[str, Unparsed]]:
     """A live client as the manifest has to see it: with those options that it writes, and all of it that can't be parsed.
 
-    `flows` are the aliases of authentication flows by id; `associated` the scopes that the manifest gives the client.
+    `flows` are the aliases of authentication flows by id.
     """
     written, wanted = options_of(desired)
     if not written:
@@ -199,10 +199,6 @@ def with_options(
 
     def have(name: str) -> Any:
         match name:
-            case "default_scopes":
-                # A scope that the client doesn't have yet comes the right way when it comes.
-                coming = set(wanted.default_scopes or ()) - set(live.scopes)
-                return tuple(sorted(set(live.default) & set(associated) | coming))
             case "protocol_mappers":
                 return read_mappers(live.raw)
             case "attributes":
@@ -254,7 +250,7 @@ def put_options(raw: dict[str, Any], desired: Client, names: Collection[str], fl
             continue
         value = getattr(wanted, name)
         match name:
-            case "default_scopes" | "device_authorization" | "ciba":
+            case "device_authorization" | "ciba":
                 continue
             case "protocol_mappers":
                 raw["protocolMappers"] = write_mappers(raw.get("protocolMappers"), value or {})
@@ -274,12 +270,6 @@ def _put_flows(raw: dict[str, Any], value: Any, written: Any, flow_id: Callable[
         alias = getattr(value, key) if value is not None else None
         bound[key] = flow_id(alias) if alias else ""
     raw["authenticationFlowBindingOverrides"] = bound
-
-
-def default_scopes(desired: Client | None) -> frozenset[str]:
-    """The scopes of a client that the manifest wants to be default ones."""
-    _written, wanted = options_of(desired)
-    return frozenset(wanted.default_scopes or ())
 
 
 def revision_in(raw: Mapping[str, Any]) -> int | None:

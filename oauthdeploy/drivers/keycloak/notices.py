@@ -42,11 +42,4 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Keycloak has no unlimited lifetime.",
         "Write a duration.",
     ),
-    (
-        "default-scope-not-associated",
-        "error",
-        "A default scope is not associated with the client",
-        "options.keycloak.default_scopes names scopes that the client gets without requesting them, so it must have them.",
-        "Add the association, or remove the scope from the list.",
-    ),
 )

@@ -120,7 +120,8 @@ class KeycloakClientOptions(Model):
 
     default_scopes: TextSet | None = Field(
         None,
-        description="The associated scopes that every token gets; the others are optional and must be requested.",
+        description="The scopes that the client has as default; it has the others as optional. The same as the field `as` of "
+        "associations.",
         examples=[["orders.read"]],
     )
     consent_required: Flag | None = Field(None, description="Ask users for consent.")

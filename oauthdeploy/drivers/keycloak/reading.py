@@ -15,12 +15,14 @@ from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import Forbidden, ServerError, Unauthorized, UnexpectedAnswer, Unreachable
 from oauthdeploy.drivers.base import Wanted
 from oauthdeploy.drivers.common_steps import at_once, parsed, warning_of
+from oauthdeploy.drivers.field_table import read_fields
 from oauthdeploy.drivers.json_values import fingerprint
 from oauthdeploy.drivers.keycloak import client as api
 from oauthdeploy.drivers.keycloak import scopes as scope_mapping
 from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.everything import client_told, is_given, lacking, scope_told, settings_told
 from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES
+from oauthdeploy.drivers.keycloak.fields import ASSOCIATION, LiveAssociation
 from oauthdeploy.drivers.keycloak.mapping import HOLDER, LiveClient, marks_of, options_of, read_client, with_options
 from oauthdeploy.drivers.keycloak.policies import Rule, enforced, entries, named_profiles
 from oauthdeploy.drivers.keycloak.revocation_state import live_revocation
@@ -251,7 +253,7 @@ class Reader:
         wanted = desired if isinstance(desired, Client) else None
         bound = self.wanted.whole and live.raw.get("authenticationFlowBindingOverrides")
         flows = self._flows if bound or has_flows(wanted) else {}
-        made = client_object(live, wanted, flows, self._associated(key), self.wanted.owner)
+        made = client_object(live, wanted, flows, self.wanted.owner)
         if self.wanted.whole:
             options, unheld = client_told(live, flows)
             made = replace(made, options=options, unheld=unheld, lacks=lacking(live, self.scopes))
@@ -266,13 +268,6 @@ class Reader:
     @cached_property
     def _flows(self) -> Mapping[str, str]:
         return flow_aliases(self.admin)
-
-    def _associated(self, client_id: str) -> frozenset[str]:
-        return self._associations_by_client.get(client_id, frozenset())
-
-    @cached_property
-    def _associations_by_client(self) -> Mapping[str, frozenset[str]]:
-        return associations_by_client(self.wanted.objects)
 
     def _associations(self, key: str, live: LiveClient) -> None:
         """Tell the associations of a client. A list that can't be parsed is no empty one, where the manifest names the client."""
@@ -335,14 +330,12 @@ def ownership_of(owner: str, ours: str) -> Ownership:
     return Ownership.OURS if owner == ours else Ownership.FOREIGN
 
 
-def client_object(
-    live: LiveClient, desired: Client | None, flows: Mapping[str, str], associated: Collection[str], ours: str
-) -> LiveObject:
-    """A live client as the manifest has to see it. `flows` are aliases by id, `associated` its desired scopes."""
+def client_object(live: LiveClient, desired: Client | None, flows: Mapping[str, str], ours: str) -> LiveObject:
+    """A live client as the manifest has to see it. `flows` are aliases by id."""
     written = options_of(desired)[0]
     if keeps_secrets(written):
         live = read_client(sealed(live.raw, written))
-    value, odd = with_options(live, desired, flows, associated)
+    value, odd = with_options(live, desired, flows)
     return LiveObject(
         value,
         live.uuid,
@@ -423,8 +416,9 @@ def with_all_of_scope(made: LiveObject, live: LiveScope, way: str) -> LiveObject
 
 def association_object(live: LiveClient, scope: str) -> LiveObject:
     """A live association; its mark tells a default one from an optional one."""
+    value = read_fields(ASSOCIATION, LiveAssociation(live.raw, scope)).build(Association)
     mark = fingerprint({"client": live.uuid, "scope": scope, "default": scope in live.default})
-    return LiveObject(Association(), live.uuid, mark)
+    return LiveObject(value, live.uuid, mark)
 
 
 def revocation_object(admin: AdminApi, name: str, value: Revocation, live: LiveClient | None) -> LiveObject:

@@ -24,12 +24,13 @@ from oauthdeploy.drivers.common_steps import (
     create_or_find,
     parsed,
 )
+from oauthdeploy.drivers.field_table import write_fields
 from oauthdeploy.drivers.json_wire import secrets_in
 from oauthdeploy.drivers.keycloak import client as api
 from oauthdeploy.drivers.keycloak.changed_fields import becomes_confidential, option_names, sends_secret
 from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES
-from oauthdeploy.drivers.keycloak.fields import CLIENT, SCOPE, SETTINGS
+from oauthdeploy.drivers.keycloak.fields import ASSOCIATION, CLIENT, LISTS, SCOPE, SETTINGS
 from oauthdeploy.drivers.keycloak.mapping import (
     OWNER,
     REVISION,
@@ -66,11 +67,11 @@ from oauthdeploy.drivers.keycloak.secret_claim import Claim
 from oauthdeploy.drivers.keycloak.secret_fields import sealed
 from oauthdeploy.drivers.keycloak.settings import draft_settings
 from oauthdeploy.drivers.untouched import lost_fields
-from oauthdeploy.model.objects import Association, Client, ClientSecret, ClientType, Scope, Settings
+from oauthdeploy.model.objects import AssignedAs, Client, ClientSecret, ClientType, Scope, Settings
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.changes import Action, Change
 
-SCOPE_LISTS: Final = ("defaultClientScopes", "optionalClientScopes")
+SCOPE_LISTS: Final = tuple(LISTS.values())
 SERVICE_ACCOUNT: Final = "service_account"
 _BESIDE_SETTINGS: Final = frozenset({"clientPolicies", "clientProfiles", "notBefore"})
 """What of a realm has requests of its own, or changes by itself."""
@@ -80,8 +81,8 @@ _BESIDE_SETTINGS: Final = frozenset({"clientPolicies", "clientProfiles", "notBef
 class Writer:
     """Carries out changes in one realm.
 
-    `owner` is the manifest's name, for marks. `tell` gives a live client as the manifest has to see it; `is_default` says
-    whether the manifest wants a scope of a client to be a default one; `scope_id` gives the id of a client scope by its name.
+    `owner` is the manifest's name, for marks. `tell` gives a live client as the manifest has to see it; `scope_id` gives the id
+    of a client scope by its name.
     `realm` and `scopes` (by name) are the JSON of the realm and of client scopes as they were read last. `unlisted` are scopes
     that a client of that client_id doesn't keep when it is made.
     """
@@ -89,7 +90,6 @@ class Writer:
     admin: AdminApi
     owner: str
     tell: Callable[[LiveClient, Client], LiveObject]
-    is_default: Callable[[str, str], bool]
     scope_id: Callable[[str], str | None]
     realm: Mapping[str, Any]
     scopes: Mapping[str, Mapping[str, Any]]
@@ -315,20 +315,9 @@ class Writer:
     def _put_update(self, change: Change, desired: Client, raw: Mapping[str, Any], body: Mapping[str, Any]) -> Applied:
         uuid = self._uuid(change)
         self.admin.put_client(uuid, body, raw)
-        self._default_scopes(change, desired, raw)
         live = self._look_at_client(change.address.name, uuid)
-        lost = lost_fields(sealed(raw), sealed(self._without_scopes(change, desired, body)), live.raw, VOLATILE)
+        lost = lost_fields(sealed(raw), sealed(_without_own(body)), live.raw, VOLATILE)
         return replace(self._applied(change, desired, live), lost=lost)
-
-    def _without_scopes(self, change: Change, desired: Client, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The body of an update without the client scopes that go with it: those that move to the other list, and that of a
-        service account, which comes and goes with its grant.
-        """
-        moved = frozenset((desired.options or {}).get("keycloak", {}).get("default_scopes") or ())
-        gone = {SERVICE_ACCOUNT} | (moved if "default_scopes" in option_names(change) else frozenset())
-        lists = {key: body.get(key) for key in SCOPE_LISTS}
-        kept = {key: [s for s in some if s not in gone] for key, some in lists.items() if isinstance(some, list)}
-        return {**body, **kept}
 
     def _put(self, body: dict[str, Any], change: Change, desired: Client) -> None:
         """Put what the change is about into the JSON of a client: options first, since grants look at them."""
@@ -347,20 +336,6 @@ class Writer:
                 fix="Correct options.keycloak.authentication_flows, or create the flow first.",
             )
         return str(found.get("id"))
-
-    def _default_scopes(self, change: Change, desired: Client, raw: Mapping[str, Any]) -> None:
-        """Move scopes that the client has from optional to default, and back. A scope given both ways would stay as it is."""
-        if "default_scopes" not in option_names(change):
-            return
-        live = parsed(self._server, "GET", api.CLIENT, lambda: read_client(raw))
-        client_id = change.address.name
-        told = self.tell(live, desired).value
-        assert isinstance(told, Client)
-        listed = frozenset((told.options or {}).get("keycloak", {}).get("default_scopes") or ())
-        for scope in live.scopes:
-            default = self.is_default(client_id, scope)
-            if (default and scope in live.optional) or (not default and scope in live.default and scope in listed):
-                self._assign(live.uuid, self._scope_id(scope), default=default)
 
     def _delete_client(self, change: Change) -> Applied:
         client_id = change.live_address.name
@@ -442,25 +417,27 @@ class Writer:
             if uuid is not None and scope in live.scopes:
                 self.admin.unassign(live.uuid, uuid)
             return
-        default = self.is_default(live.client_id, scope)
+        default = self._is_default(change, live)
         if scope not in (live.default if default else live.optional):
             uuid = self._scope_id(scope)
+            # A PUT of a scope that is assigned the other way answers 204 and does nothing (docs/servers.md, "Scopes of a
+            # client").
             if scope in live.scopes:
                 self.admin.unassign(live.uuid, uuid)
             self.admin.assign(live.uuid, uuid, default=default)
 
-    def _assign(self, client: str, scope: str, *, default: bool) -> None:
-        # A PUT of a scope that is assigned the other way answers 204 and does nothing (docs/servers.md, "Scopes of a
-        # client").
-        self.admin.unassign(client, scope)
-        self.admin.assign(client, scope, default=default)
+    def _is_default(self, change: Change, live: LiveClient) -> bool:
+        """Whether a scope is to be a default one: as the manifest says, else as it stands. A new one is optional."""
+        draft: dict[str, Any] = {}
+        write_fields(ASSOCIATION, changed_values(change, ASSOCIATION), draft)
+        return draft.get("list") == LISTS[AssignedAs.DEFAULT] if draft else change.address.scope in live.default
 
     def _association(self, change: Change, live: LiveClient) -> Applied:
         scope = change.address.scope
         if scope not in live.scopes:
             return Applied(change.address, None, live.uuid)
         made = association_object(live, scope)
-        return Applied(change.address, Association(), live.uuid, made.fingerprint)
+        return Applied(change.address, made.value, live.uuid, made.fingerprint)
 
     # -- marks -------------------------------------------------------------------------------------------------------
 
@@ -494,3 +471,10 @@ class Writer:
             server=self._server,
             fix="Remove state: absent; Keycloak's own objects are never deleted.",
         )
+
+
+def _without_own(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The body of an update without the client scope of a service account, which comes and goes with its grant."""
+    lists = {key: body.get(key) for key in SCOPE_LISTS}
+    kept = {key: [s for s in some if s != SERVICE_ACCOUNT] for key, some in lists.items() if isinstance(some, list)}
+    return {**body, **kept}

@@ -13,7 +13,7 @@ from oauthdeploy.drivers.field_table import WireField
 from oauthdeploy.drivers.json_values import NOT_RETURNED, Garbled
 from oauthdeploy.model.capabilities import HeldField, HeldFields, no, yes
 from oauthdeploy.model.held_fields import fields_of
-from oauthdeploy.model.objects import Via
+from oauthdeploy.model.objects import AS, Via
 
 BLOCKED: Final = "blocked"
 
@@ -112,6 +112,7 @@ FIELDS: Final[HeldFields] = {
         "tokens.refresh_count": _kept("tokens.refresh_count", support=_LIFETIMES, default=0),
         "enabled": WireField(read=lambda live: not live.blocked, write=_put_enabled, default=True),
     },
+    Kind.ASSOCIATION: {AS: HeldField(no("the authorization server decides which scopes a token has"))},
     Kind.TRUST: {
         **{path: _kept(path) for path in ("authorization_server", "via")},
         **{path: _kept(path, via=_INTROSPECTS) for path in ("endpoint", "user")},

@@ -19,7 +19,7 @@ from oauthdeploy.drivers.json_values import Garbled, a_flag, a_name, a_number, a
 from oauthdeploy.model.capabilities import HeldField, HeldFields, Limit, left_out, no, yes
 from oauthdeploy.model.fields import INT32_MAX, ClientLifetime
 from oauthdeploy.model.held_fields import fields_of
-from oauthdeploy.model.objects import ClientType, Grant, Scope, Side, TokenEndpointAuth, Via, needed_on
+from oauthdeploy.model.objects import AS, ClientType, Grant, Scope, Side, TokenEndpointAuth, Via, needed_on
 from oauthdeploy.model.servers import Role
 
 W = TypeVar("W", bound=StrEnum)
@@ -330,6 +330,7 @@ _RESOURCE: Final[HeldFields] = {
     Kind.SETTINGS: SETTINGS,
     Kind.SCOPE: SCOPE,
     Kind.CLIENT: CLIENT,
+    Kind.ASSOCIATION: {AS: HeldField(no("a client has a scope or lacks it; the server has no default scopes"))},
     Kind.TRUST: {**TRUST, **dict.fromkeys(("issuer", "jwks_uri", "audience"), HeldField(NO_JWTS))},
 }
 

@@ -25,6 +25,16 @@ class Drafts:
         """Whether something is written at a path in any file, also null."""
         return any(draft.has(path) for _source, draft in self._files)
 
+    def values(self, path: Path) -> list[Any]:
+        """What each file writes at a path, where it writes something there."""
+        return [draft.value(path) for _source, draft in self._files if draft.has(path)]
+
+    def overlays(self, client: str) -> bool:
+        """Whether an environment changes the client or the associations."""
+        environments = [entry for each in self.values(("environments",)) for entry in (each or {}).values()]
+        changes = [entry for entry in environments if isinstance(entry, dict)]
+        return any("associations" in entry or client in (entry.get("clients") or {}) for entry in changes)
+
     def put(self, path: Path, data: Any, *, braces: bool = False) -> None:
         """Write a value at a path of keys. Raises NotChangeable."""
         for draft in self._homes(path):

@@ -14,7 +14,8 @@ from oauthdeploy.manifest.editing.drafts import Drafts
 from oauthdeploy.manifest.editing.names import variable_name
 from oauthdeploy.manifest.source import Source
 from oauthdeploy.model.fields import format_duration
-from oauthdeploy.planning.export.values import EntryEdit, Export, Keys, OptionEdit, SettingsEdit
+from oauthdeploy.model.objects import AS, AssignedAs
+from oauthdeploy.planning.export.values import EntryEdit, Export, Keys, OptionEdit, Pairs, SettingsEdit
 from oauthdeploy.planning.normalize import OPTIONS
 
 IGNORED: Final = "as it was on the server when it was exported"
@@ -44,9 +45,12 @@ def write_export(sources: Sequence[Source], found: Export, environment: str | No
         for edit in edits:
             writer.entry(section, edit)
     gone = {edit.name for edit in found.clients if edit.gone}
-    for client, scopes in found.associations.items():
-        if client not in gone:
-            writer.associations(client, scopes)
+    for client, pairs in found.associations.items():
+        if client in gone:
+            continue
+        writer.associations(client, pairs)
+        for keys in found.listing:
+            writer.take_out(("clients", client, OPTIONS), keys)
     return Exported(writer.drafts.texts(), writer.variables)
 
 
@@ -80,8 +84,8 @@ class _Writer:
             for server, value in option.values.items():
                 own: Path = (*overrides, server, OPTIONS, *option.keys)
                 if option.gone:
-                    self._take_out((*overrides, server, OPTIONS), option.keys)
-                    self._take_out(("settings", OPTIONS), option.keys)
+                    self.take_out((*overrides, server, OPTIONS), option.keys)
+                    self.take_out(("settings", OPTIONS), option.keys)
                 elif option.alike and not self.drafts.has(self._where(own)):
                     self._write(common, written_value("", value))
                 else:
@@ -160,11 +164,11 @@ class _Writer:
     def _option(self, path: Path, edit: OptionEdit) -> None:
         """One place in the options of an entry: all of its servers hold the same there."""
         if edit.gone:
-            self._take_out(path, edit.keys)
+            self.take_out(path, edit.keys)
         else:
             self._write((*path, *edit.keys), written_value("", next(iter(edit.values.values()))))
 
-    def _take_out(self, path: Path, keys: Keys) -> None:
+    def take_out(self, path: Path, keys: Keys) -> None:
         """Remove the value, and the mappings that are then empty."""
         where = self._where((*path, *keys))
         self.drafts.remove(where)
@@ -177,27 +181,49 @@ class _Writer:
         self.variables[name] = f"secret of the client {key}"
         return Reference(f"${{env:{name}}}")
 
-    def associations(self, client: str, scopes: Iterable[str] | None) -> None:
-        """The list of a client: where it has one, else at the end; lists from the scopes' end say it no more."""
-        own: tuple[Draft, Path] | None = None
+    def associations(self, client: str, pairs: Pairs | None) -> None:
+        """The entries of a client: where it has some, else at the end; those from the scopes' end say it no more."""
+        own: list[tuple[Draft, Path, Mapping[str, Any]]] = []
         for draft, path, entry in self.drafts.entries("associations"):
             if not isinstance(entry, dict):
                 continue
             if entry.get("client") == client:
-                if own is not None:
-                    own[0].remove(own[1])
-                own = draft, path
+                own.append((draft, path, entry))
             elif client in (entry.get("clients") or ()):
                 names = entry["clients"]
                 for place in reversed([place for place, name in enumerate(names) if name == client]):
                     draft.remove((*path, "clients", place))
-        if own is None:
-            if scopes is not None:
-                self.drafts.append(("associations",), {"client": client, "scopes": list(scopes)}, braces=True)
-        elif scopes is None:
-            own[0].remove(own[1])
-        else:
-            own[0].put((*own[1], "scopes"), list(scopes))
+        wanted = _by_way(pairs) if pairs is not None else {}
+        taken: dict[int, str | None] = {}
+        # Its own first entry is the one to keep; an entry that says the same already is kept rather than another.
+        for match in (lambda entry, way: entry.get(AS) == way, lambda _entry, _way: True):
+            for place in reversed(range(len(own))):
+                left = [way for way in wanted if way not in taken.values() and match(own[place][2], way)]
+                if place not in taken and left:
+                    taken[place] = left[0]
+        for place, (draft, path, entry) in enumerate(own):
+            if place not in taken:
+                draft.remove(path)
+                continue
+            way = taken[place]
+            if set(entry.get("scopes") or ()) != set(wanted[way]) or entry.get("scopes") is None:
+                draft.put((*path, "scopes"), wanted[way])
+            if way is not None and entry.get(AS) != way:
+                draft.put((*path, AS), way)
+            elif way is None and AS in entry:
+                draft.remove((*path, AS))
+        for way in (way for way in wanted if way not in taken.values()):
+            said_as = {AS: way} if way is not None else {}
+            self.drafts.append(("associations",), {"client": client, "scopes": wanted[way], **said_as}, braces=True)
+
+
+def _by_way(pairs: Pairs) -> dict[str | None, list[str]]:
+    """The scopes of a client by how it has them; one empty list where it has none."""
+    found: dict[str | None, list[str]] = {}
+    for way in (*(str(way) for way in AssignedAs), None):
+        if scopes := [scope for scope, value in pairs.items() if (None if value is None else str(value)) == way]:
+            found[way] = scopes
+    return found or {None: []}
 
 
 def written_value(path: str, value: Any) -> Any:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from operator import itemgetter
 
-from oauthdeploy.core.addresses import Address
-from oauthdeploy.core.diagnostics import Severity
+from oauthdeploy.core.addresses import Address, Kind, object_address
+from oauthdeploy.core.diagnostics import Path, Severity
 from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, rule
 from oauthdeploy.manifest.rules.context import Pair, RuleContext
+from oauthdeploy.model.objects import AssignedAs
 
 
 def _pair_address(pair: Pair) -> str:
@@ -173,4 +174,126 @@ def moved_twice(context: RuleContext) -> Iterator[Finding]:
             yield client_finding(key, "moved_from", f"{other} is also renamed from {entry.moved_from}.")
 
 
-RULES: tuple[Rule, ...] = (absent_client, absent_scope, association_duplicate, moved_still_there, moved_twice)
+@rule(
+    "association-as-differs",
+    Severity.ERROR,
+    "An association is default and optional at once",
+    reason="A client has a scope in one way.",
+    source="oauthdeploy manifest, version 1: associations",
+    fix="Keep one of the two; the field as of associations says it for all servers.",
+    bad="""
+servers:
+  login:
+    role: authorization
+    driver: keycloak
+    url: https://login.example.com
+    credentials: {username: deployer, password: "${env:LOGIN_PASSWORD}"}
+    options: {realm: shop}
+scopes:
+  orders.read: {description: Read orders}
+clients:
+  mobile:
+    type: public
+    options: {keycloak: {default_scopes: []}}
+associations:
+  - {client: mobile, scopes: [orders.read], as: default}
+""",
+    good="""
+servers:
+  login:
+    role: authorization
+    driver: keycloak
+    url: https://login.example.com
+    credentials: {username: deployer, password: "${env:LOGIN_PASSWORD}"}
+    options: {realm: shop}
+scopes:
+  orders.read: {description: Read orders}
+  orders.write: {description: Change orders}
+clients:
+  mobile: {type: public}
+associations:
+  - {client: mobile, scopes: [orders.read], as: default}
+  - {client: mobile, scopes: [orders.write], as: optional}
+""",
+)
+def association_as_differs(context: RuleContext) -> Iterator[Finding]:
+    """Two entries, or an entry and the option of a driver that lists default scopes."""
+    entries = context.document.associations or ()
+    known: dict[tuple[str, str], AssignedAs] = {}
+    for key, _path, scopes in _listed_defaults(context):
+        for pair in context.pairs:
+            if pair.client == key:
+                known[key, pair.scope] = AssignedAs.DEFAULT if pair.scope in scopes else AssignedAs.OPTIONAL
+    for pair in context.pairs:
+        way = entries[int(pair.path[1])].association.assigned_as
+        if way is not None and known.setdefault((pair.client, pair.scope), way) is not way:
+            other = known[pair.client, pair.scope]
+            yield Finding(pair.path, f"{pair.scope} is {way} here and {other} elsewhere.", _pair_address(pair))
+
+
+def _listed_defaults(context: RuleContext) -> Iterator[tuple[str, Path, frozenset[str]]]:
+    """The options of clients that list their default scopes: whose, where, and what they list."""
+    for key, entry in context.clients:
+        for driver, options in (entry.options or {}).items():
+            option = context.drivers[driver].default_scopes_option if driver in context.drivers else ""
+            if option and option in options:
+                yield key, ("clients", key, "options", driver, option), frozenset(options[option] or ())
+
+
+@rule(
+    "default-scope-not-associated",
+    Severity.ERROR,
+    "A default scope is not associated with the client",
+    reason="The option says how a client has its scopes, and the client doesn't have this one.",
+    source="oauthdeploy manifest, version 1: associations",
+    fix="Add the association, or remove the scope from the list.",
+    bad="""
+servers:
+  login:
+    role: authorization
+    driver: keycloak
+    url: https://login.example.com
+    credentials: {username: deployer, password: "${env:LOGIN_PASSWORD}"}
+    options: {realm: shop}
+scopes:
+  orders.read: {description: Read orders}
+clients:
+  mobile:
+    type: public
+    options: {keycloak: {default_scopes: [orders.read]}}
+""",
+    good="""
+servers:
+  login:
+    role: authorization
+    driver: keycloak
+    url: https://login.example.com
+    credentials: {username: deployer, password: "${env:LOGIN_PASSWORD}"}
+    options: {realm: shop}
+scopes:
+  orders.read: {description: Read orders}
+clients:
+  mobile: {type: public}
+associations:
+  - {client: mobile, scopes: [orders.read], as: default}
+""",
+)
+def default_scope_not_associated(context: RuleContext) -> Iterator[Finding]:
+    """A scope in the list of an option, without an association."""
+    pairs = {(pair.client, pair.scope) for pair in context.pairs}
+    for key, path, scopes in _listed_defaults(context):
+        for scope in sorted(scopes):
+            if (key, scope) not in pairs:
+                detail = f"{path[-1]} names '{scope}', which the client is not associated with."
+                yield Finding(path, detail, object_address(Kind.CLIENT, key))
+
+
+RULES: tuple[Rule, ...] = (
+    absent_client,
+    absent_scope,
+    association_duplicate,
+    association_as_differs,
+    default_scope_not_associated,
+    moved_still_there,
+    moved_twice,
+)

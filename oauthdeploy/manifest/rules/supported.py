@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from oauthdeploy.core.addresses import Kind, object_address
+from oauthdeploy.core.addresses import Address, Kind, object_address
 from oauthdeploy.core.diagnostics import Path, Severity
 from oauthdeploy.manifest.rules.base import Finding, Rule, rule
 from oauthdeploy.manifest.rules.context import RuleContext
@@ -135,6 +135,10 @@ def _field_gaps(context: RuleContext, known: list[str], answer: Answer) -> Itera
             name = field_name(kind, field)
             servers = _servers(context, known, kind, name, _sides(kind, field), answer)
             yield from _written(context, servers, kind, pairs, field, name)
+    for field in fields_of(Kind.ASSOCIATION):
+        name = field_name(Kind.ASSOCIATION, field)
+        servers = _servers(context, known, Kind.ASSOCIATION, name, _sides(Kind.ASSOCIATION, field), answer)
+        yield from _of_associations(context, servers, field, name)
     for grant, capability in _GRANTS.items():
         servers = _servers(context, known, Kind.CLIENT, capability, _AUTHORIZATION, answer)
         yield from _written(context, servers, Kind.CLIENT, context.clients_with[grant], "grants", capability)
@@ -150,7 +154,8 @@ def _servers(
     context: RuleContext, known: list[str], kind: Kind, question: str, sides: frozenset[Side], answer: Answer
 ) -> list[tuple[str, Support]]:
     """The servers on the given sides that give the answer. Where no server with objects of the kind is on them, all count."""
-    holding = [name for name in known if (name, kind) in context.placed]
+    there = context.associating if kind is Kind.ASSOCIATION else {name for name, one in context.placed if one is kind}
+    holding = [name for name in known if name in there]
     concerned = [name for name in holding if context.servers[name].role.sides & sides] or holding
     return [(name, support) for name in concerned if (support := context.support(name, question)).answer is answer]
 
@@ -173,6 +178,21 @@ def _written(
                 written == field or _lacks(context, server, kind, written, field)
             ):
                 yield _Gap(path, object_address(kind, name), server, question, support)
+
+
+def _of_associations(
+    context: RuleContext, servers: list[tuple[str, Support]], field: str, question: str
+) -> Iterator[_Gap]:
+    """A field of associations, once for each entry and server."""
+    for index, entry in enumerate(context.document.associations or () if servers else ()):
+        if field not in entry.model_fields_set:
+            continue
+        for server, support in servers:
+            pairs = (pair for pair in context.pairs if pair.path[1] == index)
+            addresses = (Address.association(pair.client, pair.scope, server) for pair in pairs)
+            address = next((one for one in addresses if one in context.desired.objects), None)
+            if address is not None:
+                yield _Gap(("associations", index, field), str(address), server, question, support)
 
 
 def _lacks(context: RuleContext, server: str, kind: Kind, group: str, field: str) -> bool:

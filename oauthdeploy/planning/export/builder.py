@@ -20,17 +20,30 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.held_fields import SECTIONS, declared, field_name
-from oauthdeploy.model.objects import KIND_OF, MODEL_OF, OPENS, Client, ClientType, Side, Trust
+from oauthdeploy.model.objects import (
+    AS,
+    KIND_OF,
+    MODEL_OF,
+    OPENS,
+    AssignedAs,
+    Association,
+    Client,
+    ClientType,
+    Side,
+    Trust,
+)
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.export.client_matching import LiveClient, group_clients, keys_of
-from oauthdeploy.planning.export.driver_options import Associated, option_edits
+from oauthdeploy.planning.export.driver_options import option_edits
 from oauthdeploy.planning.export.settings import export_settings
 from oauthdeploy.planning.export.values import (
     EntryEdit,
     Export,
     ExportOptions,
+    Keys,
     Left,
     OptionEdit,
+    Pairs,
     SettingsEdit,
     can_be_written,
 )
@@ -54,7 +67,7 @@ class _Exporter:
         self.findings: list[Diagnostic] = []
         self.omissions: list[Omission] = []
         self._groups_of: Mapping[str, LiveClient] = {}
-        self._client_lists: Mapping[str, Mapping[str, set[str]]] = {}
+        self._client_lists: Mapping[str, Mapping[str, Pairs]] = {}
         self._named: dict[Kind, set[str]] = {kind: set() for kind in (Kind.SCOPE, Kind.CLIENT)}
         for address in inventory.desired.objects:
             if address.kind in self._named:
@@ -94,6 +107,7 @@ class _Exporter:
             clients=tuple(clients),
             settings=settings,
             associations=dict(self._associations(groups)) if Kind.ASSOCIATION in kinds else {},
+            listing=self._listing(),
             trusts=dict(self._trusts()) if Kind.TRUST in kinds else {},
             findings=Diagnostics.of(self.findings),
             omissions=tuple(sorted(set(self.omissions))),
@@ -271,8 +285,7 @@ class _Exporter:
         removed.
         """
         edits = []
-        associated = self._associated(name, sides) if kind is Kind.CLIENT else {}
-        for edit in option_edits(self.inventory, kind, name, sides, self.left, associated):
+        for edit in option_edits(self.inventory, kind, name, sides, self.left):
             if edit.gone:
                 self._report_dropped_option(object_address(kind, name), edit)
             elif not edit.alike:
@@ -286,23 +299,6 @@ class _Exporter:
                 )
             edits.append(edit if edit.alike else replace(edit, gone=True))
         return tuple(edits)
-
-    def _associated(self, name: str, sides: Mapping[str, LiveObject]) -> Associated:
-        """The associations that the written list of a client has and that its driver lists in an option."""
-        found = {}
-        for server, there in sides.items():
-            option = self.inventory.driver(server).default_scopes_option
-            if option:
-                scopes = there.options.get(option, ()) if self._lists(name) else ()
-                found[server] = option, tuple(scope for scope in scopes if scope in self._named[Kind.SCOPE])
-        return found
-
-    def _lists(self, client: str) -> bool:
-        """Whether the manifest will have a list of scopes for the client."""
-        have, groups = self._client_lists.get(client), self._groups_of.values()
-        if Kind.ASSOCIATION not in self.options.kinds or have is None:
-            return client in self.inventory.desired.listed_clients
-        return not self._unsayable(client, have, groups)
 
     def _unheld(self, address: str, sides: Mapping[str, LiveObject]) -> None:
         """Record what a manifest cannot hold of an object, and what the target of a copy does not support."""
@@ -384,65 +380,102 @@ class _Exporter:
 
     # -- associations and trust -------------------------------------------------------------------------------------
 
-    def _associations(self, groups: Iterable[LiveClient]) -> Iterator[tuple[str, tuple[str, ...] | None]]:
+    def _associations(self, groups: Iterable[LiveClient]) -> Iterator[tuple[str, Pairs | None]]:
         """The whole list of scopes of each client whose list is not written or does not match the servers."""
         inventory, source, target = self.inventory, self.options.source, self.options.target
         servers = [name for name in inventory.read(Kind.ASSOCIATION) if source in (None, name)]
         if not servers:
             return
         lists = self._client_lists
-        written: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        for address in inventory.desired.objects:
-            if address.kind is Kind.ASSOCIATION and address.server in (*servers, target):
-                written[address.client][address.server].add(address.scope)
+        written: dict[str, dict[str, dict[str, AssignedAs | None]]] = defaultdict(lambda: defaultdict(dict))
+        for address, value in inventory.desired.objects.items():
+            if isinstance(value, Association) and address.server in (*servers, target):
+                written[address.client][address.server][address.scope] = value.assigned_as
         for client in sorted(self._groups_of.keys() | lists.keys() | written.keys()):
             if client not in self._named[Kind.CLIENT] or (Kind.CLIENT, client) in self._external:
                 continue
             if not self.options.takes(client):
                 continue
-            have = lists.get(client) or {server: set() for server in servers}
+            have = lists.get(client) or {server: {} for server in servers}
             if self._is_written(client, have, written[client], groups):
                 continue
             problem = self._unsayable(client, have, groups)
             if problem:
                 self._omit(object_address(Kind.CLIENT, client), "scopes", problem)
             if not problem or client in inventory.desired.listed_clients:
-                yield client, None if problem else tuple(sorted(set().union(*have.values())))
+                yield client, None if problem else self._pairs_of(client, have)
+
+    def _pairs_of(self, client: str, have: Mapping[str, Pairs]) -> dict[str, AssignedAs | None]:
+        """The list of scopes of a client, with what one entry can say of how it has them."""
+        return {scope: self._way(client, scope, have) for scope in sorted(set().union(*have.values()))}
+
+    def _way(self, client: str, scope: str, have: Mapping[str, Pairs]) -> AssignedAs | None:
+        """How a client has a scope; None, with the reason among the omissions, where that can't be said for all servers."""
+        ways = {server: pairs[scope] for server, pairs in have.items() if scope in pairs and self._issues(server)}
+        if self.options.target is not None and ways:
+            ways[self.options.target] = next(iter(ways.values()))
+        default = [server for server, way in ways.items() if way is AssignedAs.DEFAULT]
+        unable = [server for server in ways if not self.inventory.can(server, field_name(Kind.ASSOCIATION, AS))]
+        address = f"{Kind.ASSOCIATION}/{Address.association(client, scope, '').name}"
+        if unable and default:
+            why = f"{', '.join(unable)} cannot hold it, and {default[0]} has {AssignedAs.DEFAULT}"
+            self._omit(address, AS, why)
+        elif len(set(ways.values())) > 1:
+            self._omit(address, AS, f"it is not the same on {', '.join(ways)}")
+        return None if unable or len(set(ways.values())) != 1 else next(iter(ways.values()))
+
+    def _issues(self, server: str) -> bool:
+        return Side.AUTHORIZATION in self.inventory.entry(server).role.sides
+
+    def _listing(self) -> tuple[Keys, ...]:
+        """The options that list some of the associations of a client."""
+        drivers = [self.inventory.driver(server) for server in self.inventory.live.servers]
+        return tuple(sorted({(one.name, one.default_scopes_option) for one in drivers if one.default_scopes_option}))
 
     def _is_written(
         self,
         client: str,
-        have: Mapping[str, set[str]],
-        written: Mapping[str, set[str]],
+        have: Mapping[str, Pairs],
+        written: Mapping[str, Pairs],
         groups: Iterable[LiveClient],
     ) -> bool:
         """Whether the manifest already lists the scopes that the servers have for a client; both mappings are by server."""
         scopes, target = set().union(*have.values()), self.options.target
-        if any(written[server] != have[server] for server in have):
+        if not all(self._same_pairs(written[server], pairs, server) for server, pairs in have.items()):
             return False
         if not scopes and client not in self.inventory.desired.listed_clients and self._lacks(client, groups):
             return False
-        return target is None or scopes == written[target]
+        return target is None or all(self._same_pairs(written[target], pairs, target) for pairs in have.values())
+
+    def _same_pairs(self, written: Pairs, have: Pairs, server: str) -> bool:
+        """Whether a list says what a server holds. Where it says nothing of how a client has a scope, that is the default."""
+        usual = self.inventory.default(server, Association, AS)
+        if written.keys() != have.keys():
+            return False
+        return all((way if way is not None else usual) in (have[scope], None) for scope, way in written.items())
 
     def _lacks(self, client: str, groups: Iterable[LiveClient]) -> bool:
         """Whether a client lacks a named scope that new clients get. Its list must then be written, even if it is empty."""
         mine = (there for group in groups if group.key == client for there in group.sides.values())
         return any(there.lacks & self._named[Kind.SCOPE] for there in mine)
 
-    def _live_scopes(self, keys: Mapping[tuple[str, str], str]) -> dict[str, dict[str, set[str]]]:
+    def _live_scopes(self, keys: Mapping[tuple[str, str], str]) -> Mapping[str, Mapping[str, Pairs]]:
         """The scopes of each client, by server, without those that every client gets and that the manifest does not name."""
         source = self.options.source
         servers = [name for name in self.inventory.read(Kind.ASSOCIATION) if source in (None, name)]
-        have: dict[str, dict[str, set[str]]] = defaultdict(lambda: {server: set() for server in servers})
+        have: dict[str, dict[str, dict[str, AssignedAs | None]]] = defaultdict(
+            lambda: {server: {} for server in servers}
+        )
         for server in servers:
             for address, there in self.inventory.live.servers[server].objects.items():
-                if address.kind is not Kind.ASSOCIATION:
+                if not isinstance(there.value, Association):
                     continue
                 if not there.built_in or address.scope in self._named[Kind.SCOPE]:
-                    have[keys.get((server, address.client), address.client)][server].add(address.scope)
+                    pairs = have[keys.get((server, address.client), address.client)][server]
+                    pairs[address.scope] = there.value.assigned_as
         return have
 
-    def _unsayable(self, client: str, have: Mapping[str, set[str]], groups: Iterable[LiveClient]) -> str:
+    def _unsayable(self, client: str, have: Mapping[str, Pairs], groups: Iterable[LiveClient]) -> str:
         """Why the scopes of a client cannot be one list; "" if they can."""
         scopes = set().union(*have.values())
         if (Kind.ASSOCIATION.value, client, "") in self.left:
@@ -452,7 +485,7 @@ class _Exporter:
         holding = {server for group in groups if group.key == client for server in group.sides}
         for server in have.keys() & holding:
             there = {a.name for a in self.inventory.live.servers[server].objects if a.kind is Kind.SCOPE}
-            if (scopes & there) != have[server]:
+            if (scopes & there) != have[server].keys():
                 return "it differs between servers that hold the same scopes"
         return ""
 

@@ -17,9 +17,6 @@ from oauthdeploy.planning.inventory import Inventory
 from oauthdeploy.planning.normalize import OPTIONS
 from oauthdeploy.planning.opaque_secrets import plain
 
-Associated = Mapping[str, tuple[str, tuple[str, ...]]]
-"""By server, the option that lists some associations of a client, and the associations to list there."""
-
 
 def option_edits(
     inventory: Inventory,
@@ -27,7 +24,6 @@ def option_edits(
     name: str,
     sides: Mapping[str, LiveObject],
     left: Collection[Left],
-    associated: Associated | None = None,
 ) -> tuple[OptionEdit, ...]:
     """The options to write, change or take out, so that the entry says what `sides`, the live objects by server, hold.
 
@@ -40,14 +36,7 @@ def option_edits(
         wanted = inventory.desired.objects.get(address)
         driver = inventory.driver(server).name
         asked = plain(options_for(wanted, driver)) if wanted is not None else {}
-        have, whole = dict(plain(options_for(there.value, driver))), dict(there.options)
-        if listing := (associated or {}).get(server):
-            key, scopes = listing
-            whole.pop(key, None)
-            if key in asked or scopes:
-                have[key] = whole[key] = list(scopes)
-            if set(asked.get(key) or ()) == set(scopes):
-                have[key] = asked.get(key)
+        have, whole = plain(options_for(there.value, driver)), there.options
         if not asked and not whole:
             continue
         managing.setdefault(driver, set()).add(server)

@@ -10,6 +10,7 @@ from typing import Any
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.model.objects import AssignedAs
 from oauthdeploy.planning.inventory import KINDS
 from oauthdeploy.planning.omissions import Omission
 
@@ -86,16 +87,22 @@ class SettingsEdit:
     options: tuple[OptionEdit, ...] = ()
 
 
+Pairs = Mapping[str, AssignedAs | None]
+"""The scopes of a client, and how it has each; None where nothing is to be said of that."""
+
+
 @dataclass(frozen=True)
 class Export:
     """All edits, by section. None in `associations` and `trusts` removes the entry; `associations` have the whole list of
-    scopes of a client. `omissions` are left out, by object and field; `findings` cover everything else.
+    scopes of a client. `listing` leads to the options, by driver and name, that such a list replaces. `omissions` are left out,
+    by object and field; `findings` cover everything else.
     """
 
     scopes: tuple[EntryEdit, ...] = ()
     clients: tuple[EntryEdit, ...] = ()
     settings: SettingsEdit = field(default_factory=SettingsEdit)
-    associations: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
+    associations: Mapping[str, Pairs | None] = field(default_factory=dict)
+    listing: tuple[Keys, ...] = ()
     trusts: Mapping[str, str | None] = field(default_factory=dict)
     findings: Diagnostics = field(default_factory=Diagnostics)
     omissions: tuple[Omission, ...] = ()

@@ -216,7 +216,9 @@ def _take_back(step: Step, base: DesiredState, names: _Names, draft: _Draft) -> 
             draft.moved[address] = step.address.name
     elif step.before is not None:
         draft.objects[address] = _restored_object(step, base)
-        draft.objects.update({Address.association(address.name, s, address.server): Association() for s in step.taken})
+        for scope, way in step.taken.items():
+            pair = Address.association(address.name, scope, address.server)
+            draft.objects[pair] = Association() if way is None else Association.made(way)
 
 
 def _blocked(step: Step) -> bool:

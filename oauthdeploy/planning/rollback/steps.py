@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from oauthdeploy.core.addresses import Address, AddressError, Kind
 from oauthdeploy.core.errors import JournalFailed
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.model.objects import MODEL_OF, Object
+from oauthdeploy.model.objects import MODEL_OF, AssignedAs, Object
 from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.normalize import OPTIONS, set_like
 
@@ -46,7 +46,7 @@ class Step:
     sealed: tuple[str, ...]
     unknown: tuple[str, ...]
     identity: str
-    taken: tuple[str, ...]
+    taken: Mapping[str, AssignedAs | None]
     wanted: Object | None
     made: bool
     unparsed: tuple[str, ...] = ()
@@ -125,7 +125,10 @@ def _step(record: Record) -> Step:
         sealed=tuple(sealed),
         unknown=tuple(unknown),
         identity=record.get("identity", ""),
-        taken=tuple(record.get("taken", ())),
+        taken={
+            scope: AssignedAs(way) if (way := record.get("taken_as", {}).get(scope)) else None
+            for scope in record.get("taken", ())
+        },
         wanted=_image(address.kind, record["after"]),
         made=False,
         unparsed=unparsed,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final, get_args
 
-from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.model.capabilities import Capability as Can
 from oauthdeploy.model.capabilities import Limit
@@ -30,7 +30,13 @@ from oauthdeploy.testing.scenarios.base import (
 )
 from oauthdeploy.testing.scenarios.kinds import simple_scope
 
-_KIND: Final = {Kind.SETTINGS: Can.SETTINGS, Kind.SCOPE: Can.SCOPES, Kind.CLIENT: Can.CLIENTS}
+_KIND: Final = {
+    Kind.SETTINGS: Can.SETTINGS,
+    Kind.SCOPE: Can.SCOPES,
+    Kind.CLIENT: Can.CLIENTS,
+    Kind.ASSOCIATION: Can.ASSOCIATIONS,
+}
+_PAIR: Final = Address.association("web-shop", "orders.read", "").name
 _SIGN: Final = "\U0001f511"
 """A character outside the basic plane: one for people, two UTF-16 code units, four bytes of UTF-8."""
 
@@ -45,6 +51,12 @@ def _parts(bench: Bench, kind: Kind, path: str, value: Any, name: str = "") -> P
             return {"settings": {"overrides": {bench.site.server: written}}}
         case Kind.SCOPE:
             return {"scopes": {name: simple_scope(bench, **written)}}
+        case Kind.ASSOCIATION:
+            return {
+                "scopes": {"orders.read": simple_scope(bench)},
+                "clients": {"web-shop": public()},
+                "associations": [{"client": "web-shop", "scopes": ["orders.read"], **written}],
+            }
         case _:
             return {"clients": {name: public(**written)}}
 
@@ -52,7 +64,7 @@ def _parts(bench: Bench, kind: Kind, path: str, value: Any, name: str = "") -> P
 def _address(kind: Kind, name: str = "") -> str:
     if kind is Kind.SETTINGS:
         return "settings"
-    return f"{kind}/{name or ('orders.read' if kind is Kind.SCOPE else 'web-shop')}"
+    return f"{kind}/{name or {Kind.SCOPE: 'orders.read', Kind.ASSOCIATION: _PAIR}.get(kind, 'web-shop')}"
 
 
 # -- round trips --------------------------------------------------------------------------------------------------------
@@ -229,7 +241,7 @@ def _register() -> None:
     for path in fields_of(Kind.TRUST):
         scenario(f"trust/{path}", Can.TRUST, proves=field_name(Kind.TRUST, path))(_trust_round_trip(path))
     for kind, able in _KIND.items():
-        if not kind.is_singleton:
+        if kind in (Kind.SCOPE, Kind.CLIENT):
             scenario(f"limits/{kind}s", able)(_try_limit(kind, ""))
         for path in filter(lambda path: _is_measured(kind, path), fields_of(kind)):
             name = field_name(kind, path)

@@ -8,18 +8,20 @@ import pytest
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.model.objects import Association
+from oauthdeploy.model.objects import AssignedAs, Association
 from oauthdeploy.planning.changes import Action
-from tests.drivers.keycloak.site import Site, client, converge, findings_of, scope
+from tests.drivers.keycloak.site import Site, client, converge, scope
 from tests.drivers.webmethods.site import at, link
 
 SECRET = Secret("a-good-long-secret", "env:S")
 SCOPES = {at(Kind.SCOPE, name): scope() for name in ("orders.read", "orders.write")}
 
 
-def shop(*default: str) -> Any:
-    options = {"options": {"keycloak": {"default_scopes": list(default)}}} if default else {}
-    return client(grants=["client_credentials"], secret={"value": SECRET}, **options)
+DEFAULT, OPTIONAL = (Association.made(way) for way in AssignedAs)
+
+
+def shop() -> Any:
+    return client(grants=["client_credentials"], secret={"value": SECRET})
 
 
 def assigned(site: Site, name: str = "shop") -> tuple[set[str], set[str]]:
@@ -29,16 +31,23 @@ def assigned(site: Site, name: str = "shop") -> tuple[set[str], set[str]]:
     return set(made["defaultClientScopes"]) & ours, set(made["optionalClientScopes"]) & ours
 
 
-def test_an_association_is_optional_unless_the_client_says_default(site: Site) -> None:
-    """And moves from one to the other, which Keycloak does only when it is taken away between."""
-    both = {link("shop", name): Association() for name in ("orders.read", "orders.write")}
+def test_an_association_is_optional_unless_it_says_default(site: Site) -> None:
+    """And moves from one to the other, which Keycloak does only when it is taken away between: what narrows comes last."""
+    read, write = link("shop", "orders.read"), link("shop", "orders.write")
     address = at(Kind.CLIENT, "shop")
-    converge(site, {**SCOPES, address: shop("orders.read"), **both})
+    converge(site, {**SCOPES, address: shop(), read: DEFAULT, write: Association()})
     assert assigned(site) == ({"orders.read"}, {"orders.write"})
     assert "orders.read" in site.realm.token("shop", SECRET.reveal()).json()["scope"].split()
-    road = converge(site, {**SCOPES, address: shop("orders.write"), **both})
-    assert [change.address for change in road.plan.changes] == [address]
+    road = converge(site, {**SCOPES, address: shop(), read: OPTIONAL, write: DEFAULT})
+    assert [(change.address, change.action) for change in road.plan.changes] == [
+        (write, Action.UPDATE),
+        (read, Action.UPDATE),
+    ]
     assert assigned(site) == ({"orders.write"}, {"orders.read"})
+    converge(site, {**SCOPES, address: shop(), read: Association(), write: Association()})
+    assert assigned(site) == ({"orders.write"}, {"orders.read"})
+    converge(site, {**SCOPES, address: shop(), read: OPTIONAL, write: OPTIONAL})
+    assert assigned(site) == (set(), {"orders.read", "orders.write"})
     wanted = {**SCOPES, address: shop(), link("shop", "orders.read"): Association()}
     road = converge(site, wanted, prune={"associations": "managed"}, listed=["shop"])
     assert [change.action for change in road.plan.changes] == [Action.DELETE]
@@ -89,10 +98,22 @@ def test_tokens_of_an_association_have_its_audience(site: Site) -> None:
     assert "orders.read" in told["scope"].split()
 
 
-def test_a_default_scope_without_an_association_is_told(site: Site) -> None:
-    """It would never be given."""
-    found = findings_of(site, {at(Kind.CLIENT, "shop"): shop("orders.read")})
-    assert [item.rule for item in found] == ["default-scope-not-associated"]
+def test_a_scope_that_somebody_moves_to_the_other_list_is_moved_back(site: Site) -> None:
+    """Either way it is drift: tokens have a scope that nobody requests, or lack one that everybody expects."""
+    read, write = link("shop", "orders.read"), link("shop", "orders.write")
+    wanted = {**SCOPES, at(Kind.CLIENT, "shop"): shop(), read: DEFAULT, write: OPTIONAL}
+    converge(site, wanted)
+    uuid = site.realm.client("shop")["id"]
+    ids = {one["name"]: one["id"] for one in site.realm.get("/client-scopes")}
+    for name, way in (("orders.read", "optional"), ("orders.write", "default")):
+        assert site.realm.call("DELETE", f"/clients/{uuid}/default-client-scopes/{ids[name]}").ok
+        assert site.realm.call("PUT", f"/clients/{uuid}/{way}-client-scopes/{ids[name]}").ok
+    road = converge(site, wanted)
+    assert {(c.address, c.action, *(f.path for f in c.fields)) for c in road.plan.changes} == {
+        (read, Action.UPDATE, "as"),
+        (write, Action.UPDATE, "as"),
+    }
+    assert assigned(site) == ({"orders.read"}, {"orders.write"})
 
 
 @pytest.mark.parametrize("way", ["default", "optional"])

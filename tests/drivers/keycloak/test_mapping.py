@@ -119,7 +119,7 @@ def test_a_grant_that_an_option_speaks_of_is_written_and_read_as_the_manifest_sa
     live = read_client(raw)
     wanted = grants | {AS_GRANTS[name] for name, on in written.items() if on}
     assert {*(live.value.grants or ())} - {Grant.REFRESH_TOKEN} == wanted
-    told, odd = with_options(live, desired, {}, ())
+    told, odd = with_options(live, desired, {})
     assert not odd
     assert {*(told.grants or ())} - {Grant.REFRESH_TOKEN} == grants
     assert (told.options or {}).get("keycloak", {}) == written

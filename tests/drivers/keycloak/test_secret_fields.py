@@ -78,7 +78,7 @@ WRITTEN = {
 def test_what_the_manifest_keeps_secret_is_compared_and_shown_on_neither_side() -> None:
     """Whatever its name: the change names the field, both sides are Secrets, and equal ones are no change."""
     desired = Client(options={"keycloak": WRITTEN})
-    live = client_object(read_client(BODY), desired, {}, (), "shop")
+    live = client_object(read_client(BODY), desired, {}, "shop")
     fields = compare_object(desired, live, FACTS).fields
     assert [field.path for field in fields] == [
         "options.keycloak.attributes.theme",
@@ -91,7 +91,7 @@ def test_what_the_manifest_keeps_secret_is_compared_and_shown_on_neither_side() 
         "attributes": {"theme": "canary-new"},
         "protocolMappers": [{**BODY["protocolMappers"][0], "config": {"url": "canary-url"}}],
     }
-    assert compare_object(desired, client_object(read_client(equal), desired, {}, (), "shop"), FACTS).fields == ()
+    assert compare_object(desired, client_object(read_client(equal), desired, {}, "shop"), FACTS).fields == ()
 
 
 def test_a_fingerprint_says_of_a_secret_only_that_it_is_there() -> None:
@@ -101,7 +101,7 @@ def test_a_fingerprint_says_of_a_secret_only_that_it_is_there() -> None:
     def mark(theme: str, key: str, wanted: Client | None = desired) -> str:
         mapper = {**BODY["protocolMappers"][0], "config": {"api.key": key}}
         raw = {**BODY, "attributes": {"theme": theme, "crm.password": key}, "protocolMappers": [mapper]}
-        return client_object(read_client(raw), wanted, {}, (), "shop").fingerprint
+        return client_object(read_client(raw), wanted, {}, "shop").fingerprint
 
     assert mark("one", "two") == mark("three", "four")
     assert mark("one", "two", None) == mark("one", "four", None)
@@ -122,5 +122,5 @@ def test_a_client_scope_keeps_secrets_as_a_client_does() -> None:
 def test_an_empty_secret_asks_for_nothing_and_is_fulfilled_by_nothing() -> None:
     """Keycloak drops an attribute that is empty, so it would differ for ever."""
     desired = Client(options={"keycloak": {"attributes": {"theme": Secret("", "${env:THEME}")}}})
-    live = client_object(read_client({**BODY, "attributes": {}}), desired, {}, (), "shop")
+    live = client_object(read_client({**BODY, "attributes": {}}), desired, {}, "shop")
     assert compare_object(desired, live, FACTS).fields == ()

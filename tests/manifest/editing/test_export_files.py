@@ -15,6 +15,7 @@ from oauthdeploy.manifest.editing.export_merge import write_export
 from oauthdeploy.manifest.locate import Locator
 from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.yaml_reader import read_tree
+from oauthdeploy.model.objects import AssignedAs
 from oauthdeploy.planning.export.values import EntryEdit, Export, OptionEdit, SettingsEdit
 
 OPTIONS = """\
@@ -111,7 +112,7 @@ def test_files_that_are_not_concerned_come_back_as_they_are() -> None:
     found = Export(
         clients=(EntryEdit("c", values={"type": "public"}),),
         scopes=(EntryEdit("s", values={"description": "S"}),),
-        associations={"c": ("s",)},
+        associations={"c": {"s": None}},
     )
     made = [source.text for source in write_export(sources, found).files]
     assert made == [
@@ -129,12 +130,62 @@ def test_a_list_from_either_end_is_found_in_every_file() -> None:
         Source("2.yaml", "associations:\n  - {client: c, scopes: [s]}\n"),
         Source("3.yaml", "associations:\n  - {client: c, scopes: [t]}\n"),
     ]
-    made = [source.text for source in write_export(sources, Export(associations={"c": ("s", "x")})).files]
+    found = Export(associations={"c": {"s": None, "x": None}})
+    made = [source.text for source in write_export(sources, found).files]
     assert made == [
         "associations:\n  - {scope: x, clients: [a]}\n",
         "associations:\n  - {client: c, scopes: [s, x]}\n",
         "associations: []\n",
     ]
+
+
+DEFAULT, OPTIONAL = AssignedAs.DEFAULT, AssignedAs.OPTIONAL
+LISTS = {
+    "nothing yet": ("{}\n", ["client: c, scopes: [d], as: default", "client: c, scopes: [o, p], as: optional"]),
+    "one without a word": (
+        "associations:\n  - {client: c, scopes: [d, o, p]}  # all\n",
+        ["client: c, scopes: [d], as: default", "client: c, scopes: [o, p], as: optional"],
+    ),
+    "one that is right": (
+        "associations:\n  - {client: c, scopes: [p, o], as: optional}\n",
+        ["client: c, scopes: [p, o], as: optional", "client: c, scopes: [d], as: default"],
+    ),
+    "both the wrong way": (
+        "associations:\n  - {client: c, scopes: [d], as: optional}\n  - {client: c, scopes: [o, p], as: default}\n",
+        ["client: c, scopes: [o, p], as: optional", "client: c, scopes: [d], as: default"],
+    ),
+    "from the scope's end": (
+        "associations:\n  - {scope: o, clients: [c, b], as: default}\n",
+        [
+            "scope: o, clients: [b], as: default",
+            "client: c, scopes: [d], as: default",
+            "client: c, scopes: [o, p], as: optional",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_client_has_one_entry_for_each_way_of_having_scopes(name: str) -> None:
+    """Entries that say so already stay to the byte, the others are changed where they stand; again it changes nothing."""
+    before, wanted = LISTS[name]
+    found = Export(
+        associations={"c": {"d": DEFAULT, "o": OPTIONAL, "p": OPTIONAL}}, listing=(("keycloak", "default_scopes"),)
+    )
+    (made,) = write_export([Source("1.yaml", before)], found).files
+    lines = [line.strip().split("  #")[0] for line in made.text.splitlines() if line.strip().startswith("- {")]
+    assert lines == [f"- {{{each}}}" for each in wanted]
+    assert write_export([made], found).files == (made,)
+
+
+def test_a_list_takes_the_place_of_the_option_that_said_the_same() -> None:
+    """Two places for one fact would contradict each other after the next change."""
+    text = "clients:\n  c:\n    type: public\n    options: {keycloak: {default_scopes: [d]}}\n"
+    found = Export(associations={"c": {"d": OPTIONAL}}, listing=(("keycloak", "default_scopes"),))
+    (made,) = write_export([Source("1.yaml", text)], found).files
+    assert made.text == (
+        "clients:\n  c:\n    type: public\n\nassociations:\n  - {client: c, scopes: [d], as: optional}\n"
+    )
 
 
 # -- whatever is written where ----------------------------------------------------------------------------------------

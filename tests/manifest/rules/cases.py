@@ -305,6 +305,22 @@ FIRES: dict[str, list[str]] = {
     "association-duplicate": [
         SCOPES + "\n" + app("type: public") + "associations: [{client: app, scopes: [read, write, read]}]\n",
     ],
+    "association-as-differs": [
+        servers(KEYCLOAK)
+        + "scopes: {read: {}}\n"
+        + app("type: public, options: {keycloak: {default_scopes: []}}")
+        + "associations: [{client: app, scopes: [read], as: default}]\n",
+        servers(KEYCLOAK)
+        + "scopes: {read: {}}\n"
+        + app("type: public")
+        + "associations: [{client: app, scopes: [read], as: default}, {client: app, scopes: [read], as: optional}]\n",
+    ],
+    "default-scope-not-associated": [
+        servers(KEYCLOAK)
+        + "scopes: {read: {}, write: {}}\n"
+        + app("type: public, options: {keycloak: {default_scopes: [read, write]}}")
+        + "associations: [{client: app, scopes: [read]}]\n",
+    ],
     "moved-from-still-there": [
         app("type: public, moved_from: app"),
         "clients: {new: {type: public, moved_from: old}, old: {state: absent}}\n",

@@ -307,6 +307,15 @@ SILENT: dict[str, list[str]] = {
         + app("type: public")
         + "associations: [{client: app, scopes: [read]}, {scope: write, clients: [app]}]\n",
     ],
+    "association-as-differs": [
+        servers(KEYCLOAK)
+        + "scopes: {read: {}}\n"
+        + app("type: public, options: {keycloak: {default_scopes: [read]}}")
+        + "associations: [{client: app, scopes: [read], as: default}, {scope: read, clients: [app]}]\n",
+    ],
+    "default-scope-not-associated": [
+        servers(KEYCLOAK) + app("type: public, options: {keycloak: {default_scopes: []}}"),
+    ],
     "moved-from-still-there": [app("type: public, moved_from: old"), app("type: public, moved_from: null")],
     "moved-from-twice": ["clients: {a: {type: public, moved_from: o}, b: {type: public, moved_from: p}}\n"],
     "revocation-does-nothing": [app("type: public") + "revocations: [{id: i, client: app, tokens: all}]\n"],
