@@ -11,7 +11,18 @@ import pytest
 import yaml
 
 from oauthdeploy.core.addresses import Kind, object_address
-from oauthdeploy.workflow import ExportReport, ManifestRequest, RunOptions, export_manifest, make_plan, run_plan
+from oauthdeploy.planning.drift.classification import DriftClass
+from oauthdeploy.planning.export.values import ExportOptions
+from oauthdeploy.workflow import (
+    ExportReport,
+    ManifestRequest,
+    RunOptions,
+    detect_drift,
+    export_manifest,
+    make_plan,
+    run_plan,
+)
+from tests.drivers.keycloak.hand_changes import hand_changes
 from tests.drivers.keycloak.realm_shapes import SHAPES, Shape
 from tests.servers.keycloak import Realm
 
@@ -186,3 +197,41 @@ def test_what_is_exported_is_the_same_realm_again(name: str, make_realm: Callabl
     assert not copied.changes, copied.changes
     unsaid = [one for one in lost(contents(source), contents(target)) if not is_said(report, one[0], one[1])]
     assert not unsaid, (unsaid, text)
+    with_the_hand(name, road, target, text)
+
+
+def with_the_hand(name: str, road: Road, realm: Realm, text: str) -> None:
+    """Five changes by hand of different kinds, of what an export with all defaults manages: drift names exactly these, and the
+    apply gives back the realm as it was, field by field.
+    """
+    witness = {"clientId": "witness", "publicClient": True, "redirectUris": ["https://witness.example.com/cb"]}
+    scope = realm.add("/client-scopes", {"name": "witness.read", "protocol": "openid-connect", "description": "Seen"})
+    uuid = realm.add("/clients", witness)
+    assert realm.call("PUT", f"/clients/{uuid}/default-client-scopes/{scope}").ok
+    report = export_manifest(road.request(text, realm), wanted=ExportOptions(full=True))
+    road.environ |= {key: "unset" for key in report.variables if key not in road.environ}
+    request = road.request(report.files[0].text)
+    plan, manifest = make_plan(request)
+    assert not plan.changes, plan.changes
+    before = contents(realm)
+    # A client that somebody deletes takes the roles of its service account along, and Keycloak's own objects stay.
+    known = {
+        a: value for a, value in manifest.desired.objects.items() if a.kind is not Kind.CLIENT or a.name not in BUILT_IN
+    }
+    changes = hand_changes(known, name, 5)
+    assert len(changes) == 5, changes
+    for change in changes:
+        change.make(realm)
+    drift, _manifest = detect_drift(request)
+    found = {
+        (item.address.without_server, path)
+        for item in drift.items
+        for path in ([field.path for field in item.fields] or [""] if item.kind is DriftClass.CHANGED else [""])
+        if item.counts
+    }
+    assert found == {one for change in changes for one in change.told}, [change.kind for change in changes]
+    repaired = run_plan(request, road.options())
+    assert repaired is not None
+    assert repaired.complete, repaired.outcomes
+    assert not repaired.verification, repaired.verification
+    assert list(lost(before, contents(realm))) == [], [change.kind for change in changes]
