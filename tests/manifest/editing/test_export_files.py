@@ -226,7 +226,7 @@ exports = st.builds(
     settings=st.builds(
         SettingsEdit, st.dictionaries(st.sampled_from(["require_https", "require_pkce"]), st.none() | st.booleans())
     ),
-    associations=st.dictionaries(names, st.none() | st.lists(names, unique=True).map(tuple)),
+    associations=st.dictionaries(names, st.none() | st.dictionaries(names, st.none() | st.sampled_from(AssignedAs))),
 )
 
 
