@@ -122,7 +122,9 @@ class Wanted:
     version, id) a document uses. `external` are objects of other manifests that must exist; they are read like `objects`.
     `whole` requests each object completely, also fields that the manifest does not write or cannot hold, for exports and
     comparisons: the last fields of `LiveObject`. `listed` are the clients whose list of scopes the manifest writes. They
-    keep no other scope that it names, so a driver creates them without those that their server would add.
+    keep no other scope that it names, so a driver creates them without those that their server would add. `cut_at`
+    are the times, in seconds since 1970, at which a `tokens: all` was carried out according to journals: it does not include
+    tokens issued at that time or later.
     """
 
     objects: Mapping[Address, Object]
@@ -136,6 +138,7 @@ class Wanted:
     external: frozenset[Address] = frozenset()
     whole: bool = False
     listed: frozenset[str] = frozenset()
+    cut_at: Mapping[Address, float] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,8 @@ class DesiredState:
     `listed_scopes`: those whose list the manifest writes. `associating` are the resource servers that keep associations too.
     `identities` say by what a server may know a client that isn't among the `objects` there, or what more is known of one
     that is. `external` are objects of other manifests that associations refer to: they must be there, and nothing of them is
-    changed. `whole` is false for a state that is only part of what a manifest wants, such as that of a rollback.
+    changed. `whole` is false for a state that is only part of what a manifest wants, such as that of a rollback. `cut_at` are the
+    moments of cut-offs that journals record (`LiveObject.cut_at`), for servers that keep none.
     """
 
     name: str
@@ -95,6 +96,7 @@ class DesiredState:
     identities: Mapping[Address, Identity] = field(default_factory=_frozen_map)
     external: frozenset[Address] = frozenset()
     whole: bool = True
+    cut_at: Mapping[Address, float] = field(default_factory=_frozen_map)
 
     def on(self, server: str) -> Mapping[Address, Object]:
         """The objects that belong on `server`."""
@@ -194,7 +196,8 @@ class ServerState:
     groups to whether they are enabled; None: not read, and `accounts_unread` says why where it was tried. `tokens` are the
     working tokens in the same way. `cut_offs` are the clients that the server marks as disabled by a revocation, by its own id of
     them (`LiveObject.identity`), with the revocation's name; of clients that were read, and of those that are not there.
-    `foreign` are objects of other protocols, which no manifest can hold, with the reason.
+    `foreign` are objects of other protocols, which no manifest can hold, with the reason. `makes_client_ids` says that the server
+    gives clients ids of its own: another server of its kind then knows the client of a token by name and version.
     """
 
     server: str
@@ -209,6 +212,7 @@ class ServerState:
     hidden: Mapping[Kind, Diagnostic] = field(default_factory=_frozen_map)
     cut_offs: Mapping[str, str] = field(default_factory=_frozen_map)
     foreign: Mapping[Address, str] = field(default_factory=_frozen_map)
+    makes_client_ids: bool = False
 
 
 @dataclass(frozen=True)

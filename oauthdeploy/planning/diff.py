@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
-from oauthdeploy.model.capabilities import Capability, DriverFacts, supports
+from oauthdeploy.model.capabilities import Capability, DriverFacts, Support, supports
 from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Model, Unparsed
 from oauthdeploy.model.objects import KIND_OF, Client, Object
+from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Ownership
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason
 from oauthdeploy.planning.effective_grants import withhold_granted
@@ -158,11 +159,11 @@ def _existing(view: ServerView, address: Address, wanted: Object, live: LiveObje
         action = Action.REPLACE if _needs_replacing(view, fields) else Action.UPDATE
         sends_secret = any(change.path == REVISION for change in fields)
         reason = Reason.SECRET_REVISION if sends_secret and len(fields) == 2 else Reason.DIFFERS
-        note = (
-            "The server cannot change the type: the client is replaced, and its tokens stop working."
-            if action.is_destructive
-            else ""
-        )
+        note = ""
+        if action.is_destructive:
+            note = "The server cannot change the type: the client is replaced, and its tokens stop working."
+        elif address.kind is Kind.CLIENT and view.knows_by_name and _NAMES & {field.path for field in fields}:
+            note = _KNOWN_BY_NAME
         yield view.change(address, action, reason, desired=wanted, live=live, fields=fields, note=note)
 
 
@@ -173,6 +174,10 @@ def _difference(view: ServerView, address: Address, wanted: Object, live: LiveOb
 
 
 _ENABLED: Final = frozenset({"enabled"})
+_NAMES: Final = frozenset({"name", "version"})
+_KNOWN_BY_NAME: Final = (
+    "The resource server knows the client by name and version, and refuses it until both have the new ones."
+)
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 
@@ -219,13 +224,15 @@ def _left_at_former_name(view: ServerView) -> Iterator[DiffItem]:
     """
     if not view.readable(Kind.CLIENT):
         return
-    can = supports(view.table, Capability.CLIENT_RENAME)
+    can = _can_rename(view)
     for address, name in sorted(view.desired.moved.items()):
         former = Address(address.kind, name, address.server)
         live = view.live.objects.get(former)
         if address not in view.wanted or address not in view.live.objects or former in view.wanted or live is None:
             continue
-        if live.ownership is not Ownership.OURS:
+        # Where there are no marks, moved_from alone says whose the client at the former name is.
+        marked = supports(view.table, Capability.MARKS)
+        if live.ownership is not Ownership.OURS and (can or marked):
             continue
         if not can:
             yield view.change(former, Action.DELETE, Reason.RENAMED, live=live, note=f"Its new name is {address}.")
@@ -242,10 +249,20 @@ def _left_at_former_name(view: ServerView) -> Iterator[DiffItem]:
         )
 
 
+def _can_rename(view: ServerView) -> Support | None:
+    """What the driver says of renaming a client, where it may be renamed in one step; None where it may not.
+
+    A resource server that knows clients by name refuses one while the other server has another name for it: so it gets the new
+    name beside the old one.
+    """
+    support = supports(view.table, Capability.CLIENT_RENAME)
+    return support if support and not (view.role is Role.RESOURCE and view.knows_by_name) else None
+
+
 def _renamed(view: ServerView, address: Address, wanted: Object, item: LiveItem) -> Iterator[DiffItem]:
     former, live = item
-    can = supports(view.table, Capability.CLIENT_RENAME)
-    if can:
+    can = _can_rename(view)
+    if can is not None:
         difference = _difference(view, address, wanted, live)
         yield from _side_findings(view, address, difference)
         yield view.change(
@@ -263,6 +280,8 @@ def _renamed(view: ServerView, address: Address, wanted: Object, item: LiveItem)
     # either.
     yield from _missing(view, address, wanted, Reason.RENAMED)
     yield view.change(former, Action.DELETE, Reason.RENAMED, live=live, note=f"Its new name is {address}.")
+    if supports(view.table, Capability.CLIENT_RENAME):
+        return  # the authorization server renames the client, and its tokens stay
     yield Diagnostic(
         "rename-ends-tokens",
         "The server cannot rename a client",

@@ -183,6 +183,7 @@ class _Graph:
         self._left = _left_by(changes)
         self._live_scopes = self._associated(changes, live)
         self._exchanges = Exchanges(changes, desired)
+        self._renamed = {change.former: change.address for change in changes if change.former is not None}
 
     def _associated(self, changes: Sequence[Change], live: LiveState) -> Mapping[Address, tuple[str, ...]]:
         """The live scopes of clients, for those that widen; without those that are deleted."""
@@ -323,6 +324,9 @@ class _Graph:
         trusted = self._trusted.get(server)
         if trusted is None:
             return
+        # Its tokens tell the former name until the authorization server has the new one.
+        if (new := self._renamed.get(Address(kind, address.name, trusted))) is not None:
+            yield new
         if server in self._peers.get(trusted, ()):
             yield from self._lookup(self._narrowing, kind, address.name, (trusted,))
         yield from self._pending(self._removed.get((trusted, kind, address.name), ()))

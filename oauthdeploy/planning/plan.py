@@ -133,7 +133,7 @@ def build_plan(
     with paused():
         comparison = compare(desired, live, facts, unkept)
         ordered = order(comparison.changes, desired, live, batch_key)
-        survivors = SurvivingTokens(desired, live)
+        survivors = SurvivingTokens(desired, live, facts)
         changes = tuple(_with_token_note(change, survivors) for change in ordered)
         found = Diagnostics.of(
             [*side_findings(desired, live, changes, facts), *name_conflicts(changes, desired, live, facts)]
@@ -174,9 +174,11 @@ def with_losses(plan: Plan, lost: Mapping[Address, Sequence[str]], reads: Mappin
     )
 
 
-def with_survivors(plan: Plan, desired: DesiredState, live: LiveState, servers: Collection[str]) -> Plan:
+def with_survivors(
+    plan: Plan, desired: DesiredState, live: LiveState, servers: Collection[str], facts: Mapping[str, DriverFacts]
+) -> Plan:
     """The plan with findings about surviving tokens, after the tokens of `servers` were read into `live`."""
-    survivors = SurvivingTokens(desired, live)
+    survivors = SurvivingTokens(desired, live, facts)
     return replace(
         plan,
         changes=tuple(
@@ -193,7 +195,7 @@ def with_survivors(plan: Plan, desired: DesiredState, live: LiveState, servers: 
 
 def _with_token_note(change: Change, survivors: SurvivingTokens) -> Change:
     note = survivors.note(change)
-    return replace(change, note=f"{change.note} {note}".strip()) if note else change
+    return replace(change, note=f"{change.note} {note}".strip()) if note and note not in change.note else change
 
 
 def _summaries(

@@ -72,6 +72,15 @@ class ServerView:
         """Whether the kind was read here."""
         return kind not in self.live.unreadable
 
+    @property
+    def knows_by_name(self) -> bool:
+        """Whether this resource server knows the client of a token by name and version: an id of the other server means nothing
+        here, or one of this server nothing there.
+        """
+        if self.issuer is None or self.desired.servers[self.issuer.server].driver != self.driver:
+            return False
+        return self.live.makes_client_ids or self.issuer.makes_client_ids
+
     def of_kind(self, kind: Kind) -> tuple[LiveItem, ...]:
         """The live objects of a kind, in the server's order; empty if the kind could not be read."""
         return self.by_kind.get(kind, ()) if self.readable(kind) else ()

@@ -17,14 +17,17 @@ from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.model.capabilities import Capability, DriverFacts, supports, table_for
 from oauthdeploy.model.fields import Amount, marked
 from oauthdeploy.model.objects import Client, IssuedBefore, Revocation, Side
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, LiveToken, ServerState, TokenCount
 from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.risk import Direction, effect_of
+from oauthdeploy.planning.server_view import trusted_by
 
 _OF_TOKENS: Final = marked(Client, Amount) | {"grants", "secret.value", "type"}
 _LIFETIME: Final = "access_token_lifetime"
+_ALL: Final = "all"
 _ENTRIES: Final = 3
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*\Z")
 _WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
@@ -68,6 +71,7 @@ class SurvivingTokens:
 
     desired: DesiredState
     live: LiveState
+    facts: Mapping[str, DriverFacts]
 
     def note(self, change: Change) -> str:
         """The note for a change after which tokens remain valid, with the revocation that ends them; "" if none are known.
@@ -78,7 +82,7 @@ class SurvivingTokens:
             return ""
         left = self._surviving(change, state)
         if left is None or not left.count.active:
-            return ""
+            return self._unlisted(change)
         tokens = left.count
         if change.address.kind is Kind.CLIENT and change.action is Action.DELETE:
             note = f"If the server keeps them, {_counted(tokens, 'lives', 'live')} {_until(tokens)}."
@@ -89,6 +93,44 @@ class SurvivingTokens:
         more = len(left.entries) - _ENTRIES
         rest = f" and likewise for {more} more client{'' if more == 1 else 's'}" if more > 0 else ""
         return f"{note} To end {'it' if tokens.active == 1 else 'them'}, paste under revocations: {entries}{rest}"
+
+    def _unlisted(self, change: Change) -> str:
+        """The same on an authorization server that doesn't list all tokens, so that nobody knows whether there are any."""
+        address = change.address
+        if not self._lists_some_only(address.server) or (
+            change.action is Action.DELETE and address.kind is Kind.CLIENT
+        ):
+            return ""
+        if address.kind is Kind.SETTINGS:
+            return "Tokens that clients have already stay valid until they expire; the server does not list them."
+        scope = address.scope if address.kind is Kind.ASSOCIATION else None
+        if address.kind is Kind.ASSOCIATION and self._is_refused_elsewhere(change):
+            return ""
+        if any(_ends_all(item, scope) for item in self._revocations.get((address.server, address.client), ())):
+            return ""
+        entry = _entry(address.client, self._selectable(address.server, scope), _ALL)
+        return (
+            "Tokens that the client has already stay valid until they expire; the server does not list them. To end them, paste "
+            f"under revocations: {entry}"
+        )
+
+    def _lists_some_only(self, server: str) -> bool:
+        entry = self.desired.servers[server]
+        facts = self.facts[entry.driver]
+        if Side.AUTHORIZATION not in entry.role.sides:
+            return False
+        return not supports(table_for(facts, entry.role), Capability.TOKENS_LIST)
+
+    def _selectable(self, server: str, scope: str | None) -> str | None:
+        """The scope, where the server can end the tokens of one scope."""
+        entry = self.desired.servers[server]
+        by_scope = supports(table_for(self.facts[entry.driver], entry.role), Capability.TOKENS_BY_SCOPE)
+        return scope if by_scope else None
+
+    def _is_refused_elsewhere(self, change: Change) -> bool:
+        """Whether every resource server that takes the tokens looks by itself whether the client may use the scope."""
+        trusting = [name for name in self.desired.servers if trusted_by(self.desired, name) == change.address.server]
+        return bool(trusting) and all(name in self.desired.associating for name in trusting)
 
     @cached_property
     def _revocations(self) -> Mapping[tuple[str, str], Sequence[Revocation]]:
@@ -119,7 +161,9 @@ class SurvivingTokens:
         if state.tokens is None:
             counted = client_object.tokens if client_object is not None else None
             whole = any(_ends_all(item, scope) for item in revoked)
-            return None if counted is None or whole else _SurvivorCount(counted, [_entry(address.client, scope, "all")])
+            if counted is None or whole:
+                return None
+            return _SurvivorCount(counted, [_entry(address.client, self._selectable(address.server, scope), _ALL)])
         if client_object is None or not client_object.identity:
             return None
         own = [
@@ -127,7 +171,8 @@ class SurvivingTokens:
             for token in self._tokens.get((address.server, client_object.identity), ())
             if (scope is None or scope in token.scopes) and not _is_revoked(token, revoked)
         ]
-        return _SurvivorCount(_count(own), [_entry(address.client, scope, _selection(change, scope, own))])
+        selection = _selection(change, scope, own)
+        return _SurvivorCount(_count(own), [_entry(address.client, self._selectable(address.server, scope), selection)])
 
     def _surviving_settings(self, state: ServerState) -> _SurvivorCount | None:
         """A shorter lifetime leaves the existing tokens of all clients without a lifetime of their own."""

@@ -17,6 +17,7 @@ from typing import Final
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.planning.changes import Change, FieldChange, Interim, Stage
+from oauthdeploy.planning.normalize import canonical_default
 
 _NARROWING: Final[Mapping[Stage, Stage]] = MappingProxyType(
     {
@@ -28,10 +29,12 @@ _NARROWING: Final[Mapping[Stage, Stage]] = MappingProxyType(
 
 def interim_of(change: Change, moving: Mapping[str, frozenset[str]], until: Iterable[Address]) -> Interim:
     """The first of two writes: `moving` are the entries, by field, that stay until the changes in `until` are made."""
+    assert change.desired is not None
     kept = []
     for field in change.fields:
         if staying := tuple(entry for entry in field.removed if str(entry) in moving.get(field.path, ())):
-            kept.append(FieldChange(field.path, field.before, (*field.after, *staying)))
+            both = canonical_default(type(change.desired), field.path, (*field.after, *staying))
+            kept.append(FieldChange(field.path, field.before, both))
     return Interim(tuple(kept), tuple(sorted(set(until))))
 
 

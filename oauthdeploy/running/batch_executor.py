@@ -145,7 +145,8 @@ class BatchExecutor:
         try:
             if self.journal:
                 left = {end.outcome.change.address: end.left for end in results}
-                self.journal.outcome([end.outcome for end in results], left)
+                moments = {end.outcome.change.address: end.cut_at for end in results}
+                self.journal.outcome([end.outcome for end in results], left, moments)
         except JournalFailed as error:
             # The change was made nevertheless; the report says so, and that the journal does not record it.
             return [_noted(end, f"Its end is not in the journal: {error.detail}") for end in results]

@@ -146,9 +146,21 @@ class Journal:
         """
         self._append(*(_intent(change, taken.get(change.live_address, NOTHING)) for change in changes))
 
-    def outcome(self, outcomes: Sequence[Outcome], left: Mapping[Address, Model | None] = NOTHING) -> None:
-        """Record how changes ended; `left` is what each server then had, where its answer contained it."""
-        self._append(*(_outcome(outcome, left.get(outcome.change.address)) for outcome in outcomes))
+    def outcome(
+        self,
+        outcomes: Sequence[Outcome],
+        left: Mapping[Address, Model | None] = NOTHING,
+        cut_at: Mapping[Address, float | None] = NOTHING,
+    ) -> None:
+        """Record how changes ended; `left` is what each server then had, where its answer contained it, and `cut_at` the moment
+        of a cut-off by the server's clock.
+        """
+        self._append(
+            *(
+                _outcome(outcome, left.get(outcome.change.address), cut_at.get(outcome.change.address))
+                for outcome in outcomes
+            )
+        )
 
     def end(self, *, interrupted: bool, unkept: Sequence[Unkept] = ()) -> None:
         """Record that the run is over, and the fields that servers did not store as they were sent."""
@@ -341,7 +353,7 @@ def _intent(change: Change, taken: TakenScopes) -> Mapping[str, Any]:
     }
 
 
-def _outcome(outcome: Outcome, left: Model | None) -> Mapping[str, Any]:
+def _outcome(outcome: Outcome, left: Model | None, cut_at: float | None) -> Mapping[str, Any]:
     return {
         "type": "outcome",
         "address": str(outcome.change.address),
@@ -352,6 +364,7 @@ def _outcome(outcome: Outcome, left: Model | None) -> Mapping[str, Any]:
         "note": outcome.note,
         "because": _because(outcome.because) if outcome.because else None,
         **({"left": plain(left)} if left is not None else {}),
+        **({"cut_at": cut_at} if cut_at is not None else {}),
     }
 
 

@@ -112,6 +112,7 @@ def wanted_of(desired: DesiredState, server: str, *, everything: bool = True) ->
         everything=everything,
         owner=desired.name,
         external=external,
+        cut_at=MappingProxyType({a: moment for a, moment in desired.cut_at.items() if a.server == server}),
         identities=_identities(desired, server, (*objects, *absent, *external), everything=everything),
     )
 

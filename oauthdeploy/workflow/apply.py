@@ -16,10 +16,10 @@ from oauthdeploy.planning.unread import Unread, unread_of
 from oauthdeploy.running.journal import JOURNALS
 from oauthdeploy.running.read import read_live
 from oauthdeploy.running.undelivered_secrets import lost_secrets
-from oauthdeploy.workflow.connections import connected, load
+from oauthdeploy.workflow.connections import connected, load, state_folder
 from oauthdeploy.workflow.cut_offs_first import cutting_off_first
 from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
-from oauthdeploy.workflow.locking import local_sinks, state_folder
+from oauthdeploy.workflow.locking import local_sinks
 from oauthdeploy.workflow.options import PingResult, RunOptions
 from oauthdeploy.workflow.planner import known_unkept, plan_now, with_findings
 

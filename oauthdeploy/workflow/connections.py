@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
+from oauthdeploy.core.delivery_bounds import STATE_FOLDER
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid, UsageError
 from oauthdeploy.drivers.base import Driver, Prover
@@ -15,6 +17,9 @@ from oauthdeploy.drivers.registry import driver_facts, driver_problems, open_dri
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.load import load_manifest
 from oauthdeploy.manifest.trust_resolution import Party
+from oauthdeploy.running.journal import JOURNALS
+from oauthdeploy.running.journaled_clients import journaled_identities
+from oauthdeploy.running.journaled_cut_offs import journaled_cut_offs
 from oauthdeploy.workflow.options import RunOptions
 
 
@@ -37,9 +42,25 @@ def load(request: ManifestRequest, options: RunOptions) -> Manifest:
     if manifest is None:
         raise ManifestInvalid(diagnostics)
     manifest = narrowed(manifest, options)
+    if not request.who_only:
+        manifest = _with_journals(manifest, options)
     if options.on_manifest is not None:
         options.on_manifest(manifest)
     return manifest
+
+
+def state_folder(manifest: Manifest, options: RunOptions) -> Path:
+    """The folder of journals and lock files."""
+    return options.state_dir or Path(manifest.base) / STATE_FOLDER
+
+
+def _with_journals(manifest: Manifest, options: RunOptions) -> Manifest:
+    """The manifest with what only journals know: when cut-offs were made, and by which ids servers know clients it renames."""
+    folder, desired = state_folder(manifest, options) / JOURNALS, manifest.desired
+    cut_at = journaled_cut_offs(folder, desired)
+    identities = {**desired.identities, **journaled_identities(folder, desired)}
+    known = replace(desired, cut_at=MappingProxyType(cut_at), identities=MappingProxyType(identities))
+    return replace(manifest, desired=known)
 
 
 def narrowed(manifest: Manifest, options: RunOptions) -> Manifest:

@@ -24,8 +24,8 @@ from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.journal import JOURNALS, Journal
 from oauthdeploy.running.precondition import Freshness
 from oauthdeploy.workflow.audit_trail import PlannedCutOffs
-from oauthdeploy.workflow.connections import connected, prover_of
-from oauthdeploy.workflow.locking import audit_file, local_sinks, locked, state_folder
+from oauthdeploy.workflow.connections import connected, prover_of, state_folder
+from oauthdeploy.workflow.locking import audit_file, local_sinks, locked
 from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.server_identity import identities
 

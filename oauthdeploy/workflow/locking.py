@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from oauthdeploy.core.delivery_bounds import STATE_FOLDER
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.model.objects import Client
@@ -17,7 +16,7 @@ from oauthdeploy.running.deliveries import FOLDER as DELIVERIES
 from oauthdeploy.running.deliveries import Deliveries
 from oauthdeploy.running.lock import Holder, force_unlock, lock, still_holds, who_holds
 from oauthdeploy.running.secret_sinks import LocalSinks, clear_leftovers
-from oauthdeploy.workflow.connections import load
+from oauthdeploy.workflow.connections import load, state_folder
 from oauthdeploy.workflow.options import RunOptions
 
 
@@ -25,11 +24,6 @@ class StateNotWritable(OAuthDeployError):
     """The folder of locks and journals cannot be used; without them nothing is written."""
 
     rule = "state-not-writable"
-
-
-def state_folder(manifest: Manifest, options: RunOptions) -> Path:
-    """The folder of journals and lock files."""
-    return options.state_dir or Path(manifest.base) / STATE_FOLDER
 
 
 def local_sinks(manifest: Manifest, options: RunOptions) -> LocalSinks:

@@ -26,8 +26,10 @@ from oauthdeploy.planning.unmanaged import kept_findings, weighed_kept
 from oauthdeploy.planning.unread import selected
 from oauthdeploy.running.audit import recorded_cut_offs
 from oauthdeploy.running.journal import JOURNALS, unkept_in
+from oauthdeploy.running.journaled_renewals import journaled_renewals
 from oauthdeploy.running.read import check_all, read_live, wanted_of, with_tokens
-from oauthdeploy.workflow.locking import audit_file, state_folder
+from oauthdeploy.workflow.connections import state_folder
+from oauthdeploy.workflow.locking import audit_file
 from oauthdeploy.workflow.options import RunOptions
 
 
@@ -50,8 +52,9 @@ def plan_now(
     plan = _build(manifest, drivers, reports, live, known, unkept)
     if token_servers := asks_for_tokens(plan.changes, desired, live):
         live = with_tokens(drivers, live, token_servers)
-        plan = with_survivors(plan, desired, live, token_servers)
+        plan = with_survivors(plan, desired, live, token_servers, known)
     plan = _with_losses(plan, drivers)
+    plan = _with_gaps(plan, manifest, options)
     plan = _with_server_findings(plan, desired, drivers, reports)
     plan = _selected(plan, desired, live, options)
     plan = _with_recorded_cut_offs(plan, manifest, live, options)
@@ -113,6 +116,20 @@ def _with_losses(plan: Plan, drivers: Mapping[str, Driver]) -> Plan:
             lost.update(drivers[name].losses([c for c in plan.changes if c.address.server == name and c.lost]))
         reads[name] = tally.requests
     return with_losses(plan, lost, reads) if reads else plan
+
+
+def _with_gaps(plan: Plan, manifest: Manifest, options: RunOptions) -> Plan:
+    """Say how long the renewal of a secret took last time, where there is a gap between the old one and the new."""
+    renewing = {c.address for c in plan.changes if any(field.path == "secret.revision" for field in c.fields)}
+    if not renewing:
+        return plan
+    took = journaled_renewals(state_folder(manifest, options) / JOURNALS, manifest.desired.name, renewing)
+
+    def told(change: Change) -> Change:
+        seconds = took.get(change.address)
+        return change if seconds is None else replace(change, note=f"{change.note} Last time it took {seconds:.1f} s.")
+
+    return replace(plan, changes=tuple(told(change) for change in plan.changes))
 
 
 def _with_server_findings(

@@ -43,9 +43,9 @@ from oauthdeploy.running.read import raise_all
 from oauthdeploy.running.revocation_proof import prove
 from oauthdeploy.workflow import execution
 from oauthdeploy.workflow.audit_trail import AuditTrail
-from oauthdeploy.workflow.connections import connected, load, prover_of
+from oauthdeploy.workflow.connections import connected, load, prover_of, state_folder
 from oauthdeploy.workflow.execution import Confirm, Job, Listener
-from oauthdeploy.workflow.locking import audit_file, state_folder
+from oauthdeploy.workflow.locking import audit_file
 from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.planner import plan_now
 from oauthdeploy.workflow.revocation_request import RevocationRequest

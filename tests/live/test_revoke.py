@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -281,6 +282,27 @@ def test_selected_tokens_end_and_the_client_goes_on(deployed: Pair) -> None:
     assert call(deployed, token(deployed)) == 200
     assert deployed.run("revoke", "nightly-batch", "--yes", "--scope", "orders.read").code == 0
     assert deployed.run("revoke", "nightly-batch", "--yes", "--block", "nobody").code == 64
+
+
+def test_all_tokens_end_once(deployed: Pair) -> None:
+    """A client that is not blocked has new tokens at once: the apply is verified, and later ones leave these alone."""
+    old = token(deployed)
+    manifest = deployed.folder / "oauthdeploy.yaml"
+    manifest.write_text(f"{manifest.read_text()}\nrevocations: [{{id: INC-8, client: nightly-batch, tokens: all}}]\n")
+    applied = deployed.run("apply", "--yes", "-o", "json")
+    assert (applied.code, applied.json["verification"]) == (0, [])
+    assert call(deployed, old) == 401
+    new = token(deployed)
+    again = deployed.run("plan", "--detailed-exitcode", "-o", "json")
+    assert (again.code, again.json["changes"]) == (0, [])
+    assert deployed.run("drift").code == 0
+    assert call(deployed, new) == 200
+    # Nobody knows of it without the journal; and `revoke` cuts off whatever was cut off before.
+    assert deployed.run("revoke", "nightly-batch", "--yes", "--block", "none", "--ticket", "INC-8").code == 0
+    assert call(deployed, new) == 401
+    token(deployed)
+    shutil.rmtree(deployed.folder / ".oauthdeploy")
+    assert deployed.run("plan", "--detailed-exitcode").code == 2
 
 
 @pytest.mark.parametrize("more", [(), ("--block", "resource"), ("--block", "none")], ids=lambda more: "-".join(more))

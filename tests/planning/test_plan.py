@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret, SourcedText
+from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Unparsed
 from oauthdeploy.model.objects import (
     Client,
@@ -32,6 +33,7 @@ from oauthdeploy.planning.json_documents import json_value
 from oauthdeploy.planning.plan import Plan, plan_document
 
 from .builders import (
+    ASSOCIATION,
     FULL,
     actions,
     association,
@@ -40,6 +42,7 @@ from .builders import (
     client,
     desired,
     empty,
+    facts,
     live,
     plan_of,
     revocation,
@@ -279,3 +282,25 @@ def test_an_empty_plan_says_so() -> None:
     assert sum(server.writes for server in plan.servers) == 0
     assert plan == replace(plan)
     assert actions(plan_of(desired(prune=FULL), live([client("x")])).changes) == {"client/x@as": "delete"}
+
+
+def test_a_server_that_lists_no_tokens_may_have_some_left() -> None:
+    """A narrowed association or lifetime says so, with the revocation that ends them; not where the resource server refuses."""
+    wanted = desired([client("a"), scope("s")], listed_clients=frozenset({"a"}))
+    wanted = replace(wanted, objects={**wanted.objects, settings(): Settings(access_token_lifetime=60)})
+    seen = live(
+        {
+            client("a"): Client(),
+            scope("s"): Scope(),
+            association("a", "s"): ASSOCIATION,
+            settings(): Settings(access_token_lifetime=600),
+        }
+    )
+    unlisted = facts(without=[Capability.TOKENS_LIST, Capability.TOKENS_BY_SCOPE])
+    notes = {str(one.address): one.note for one in plan_of(wanted, seen, facts=unlisted).changes}
+    assert "paste under revocations: - {id: end-a, client: a, tokens: all}" in notes["association/a:s@as"]
+    assert "stay valid until they expire" in notes["settings@as"]
+    assert all("stay valid" not in one.note for one in plan_of(wanted, seen).changes)
+    checking = replace(wanted, associating=frozenset({"rs"}))
+    notes = {str(one.address): one.note for one in plan_of(checking, seen, facts=unlisted).changes}
+    assert "stay valid" not in notes["association/a:s@as"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,6 +54,50 @@ def test_a_rename_that_was_cut_off_between_its_two_halves_is_finished() -> None:
     assert (str(change.address), change.action, change.reason) == ("client/old@as", Action.DELETE, Reason.RENAMED)
     other = {**ours, client("old"): marked(client("old"), **FOREIGN)}
     assert plan_of(wanted, live(other), facts=facts(without=[Capability.CLIENT_RENAME])).is_empty
+
+
+def known_by_name(state: LiveState) -> LiveState:
+    """The same, where the servers make client ids, which mean nothing elsewhere."""
+    return LiveState({name: replace(one, makes_client_ids=True) for name, one in state.servers.items()})
+
+
+def both_sides(name: str) -> list[Address]:
+    return [client(name), client(name, "rs")]
+
+
+def test_a_resource_server_that_knows_clients_by_name_gets_the_new_name_beside_the_old() -> None:
+    """It refuses a client whose name the other server changed first; the old one goes once that has been done."""
+    wanted = desired(both_sides("new"), moved=dict.fromkeys(both_sides("new"), "old"))
+    plan = plan_of(wanted, known_by_name(live(both_sides("old"))))
+    assert [(str(one.address), one.action) for one in plan.changes] == [
+        ("client/new@rs", Action.CREATE),
+        ("client/new@as", Action.UPDATE),
+        ("client/old@rs", Action.DELETE),
+    ]
+    create, rename, drop = plan.changes
+    assert create.address in rename.depends_on
+    assert rename.address in drop.depends_on
+    assert "rename-ends-tokens" not in {item.rule for item in plan.diagnostics}
+    known = plan_of(wanted, live(both_sides("old")))
+    assert {one.action for one in known.changes} == {Action.UPDATE}, "an id is the same on both sides"
+
+
+def test_the_old_name_is_dropped_by_the_next_run_where_one_was_cut_off() -> None:
+    """Without marks, moved_from says whose it is; a foreign mark says the contrary."""
+    wanted = desired(both_sides("new"), moved=dict.fromkeys(both_sides("new"), "old"))
+    seen = known_by_name(live([*both_sides("new"), client("old", "rs")]))
+    plan = plan_of(wanted, seen, facts=facts(without=[Capability.MARKS]))
+    assert [(str(one.address), one.action) for one in plan.changes] == [("client/old@rs", Action.DELETE)]
+    assert plan_of(wanted, seen).is_empty
+
+
+def test_a_new_name_in_one_step_is_announced_where_clients_are_known_by_name() -> None:
+    """The two servers differ in between."""
+    wanted = desired({client("a", "rs"): Client(name="B"), client("a"): Client(name="B")})
+    seen = known_by_name(live({client("a", "rs"): Client(name="A"), client("a"): Client(name="A")}))
+    notes = {str(one.address): one.note for one in plan_of(wanted, seen).changes}
+    assert "knows the client by name and version" in notes["client/a@rs"]
+    assert "knows the client" not in notes["client/a@as"]
 
 
 def marked(address: Address, **mark: object) -> LiveObject:

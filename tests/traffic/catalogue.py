@@ -76,6 +76,10 @@ def _cut_off(manifest: Manifest) -> None:
     manifest["revocations"] = [{"id": "INC-1", "client": "writer", "reason": "a leak", "tokens": "all"}]
 
 
+def _cut_off_user(manifest: Manifest) -> None:
+    manifest["revocations"] = [{"id": "INC-3", "client": "web", "reason": "a leak", "tokens": "all"}]
+
+
 def _block(manifest: Manifest) -> None:
     block = ["authorization", "resource"]
     manifest["revocations"] = [
@@ -92,6 +96,7 @@ def _delete_client(manifest: Manifest) -> None:
 def _second_server(manifest: Manifest, base: Manifest) -> None:
     manifest["servers"]["billing"] = base["spare"]["billing"]
     manifest["scopes"]["invoices.read"] = {
+        **base["scopes"]["orders.read"],
         "description": "Read invoices",
         "resources": ["invoices.v1:getInvoice"],
         "on": [base["spare"]["billing"]["authorization_server"], "billing"],
@@ -107,6 +112,9 @@ def _switch(manifest: Manifest, base: Manifest) -> None:
     for scope in manifest["scopes"].values():
         if "billing" not in scope["on"]:
             scope["on"] = [*scope["on"], "next"]
+    for client in manifest["clients"].values():
+        if "login" in client.get("on", ()):
+            client["on"] = ["login", "next"]
 
 
 def _exchange(manifest: Manifest) -> None:
@@ -116,7 +124,10 @@ def _exchange(manifest: Manifest) -> None:
 
 
 def _new_version(manifest: Manifest) -> None:
-    manifest["clients"]["reader"].update({"name": "Reader two", "version": "2"})
+    reader = manifest["clients"]["reader"]
+    reader["name"] = "Reader two"
+    if "version" in reader:
+        reader["version"] = "2"
 
 
 def _rename_client(manifest: Manifest) -> None:
@@ -144,6 +155,7 @@ def steps(base: Manifest, *, left_out: frozenset[str] = frozenset()) -> Iterator
         Step("move to a new scope", _move_to_new_scope),
         Step("lifetime", _lifetime),
         Step("cut off tokens", _cut_off),
+        Step("cut off a user's tokens", _cut_off_user),
         Step("block", _block),
         Step("delete client", _delete_client),
         Step("second resource server", lambda manifest: _second_server(manifest, base)),
@@ -164,6 +176,9 @@ def _back(manifest: Manifest, base: Manifest) -> None:
     """What the manifest said at first, of the servers that are there now."""
     start = copy.deepcopy({name: value for name, value in base.items() if name != "spare"})
     start["servers"] = manifest["servers"]
+    for client in start["clients"].values():
+        if "next" in start["servers"] and "on" in client:
+            client["on"] = ["login", "next"]
     if "billing" in start["servers"]:
         start["servers"]["billing"]["authorization_server"] = "login"
     if "editor" in manifest["clients"]:

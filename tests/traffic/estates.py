@@ -64,11 +64,19 @@ class Estate:
     def token_url(self, server: str) -> str:
         return f"{self.urls[server]}/invoke/pub.oauth/getToken"
 
+    def introspection_url(self, server: str) -> str | None:
+        """Where a client may ask about a token (RFC 7662), where that can say another thing than a resource server; else None."""
+
     def revoke_url(self, server: str) -> str | None:
         return f"{self.urls[server]}/invoke/pub.oauth/revokeToken"
 
-    def service_url(self, server: str, service: str) -> str:
-        return f"{self.urls[server]}/invoke/{service.replace(':', '/')}"
+    def call(self, server: str, service: str, token: str) -> tuple[str, Mapping[str, Any]]:
+        return f"{self.urls[server]}/invoke/{service.replace(':', '/')}", {
+            "headers": {"Authorization": f"Bearer {token}"}
+        }
+
+    def opens(self, status: int, said: Any) -> bool:
+        return status == 200
 
     def credentials(self, client: str, server: str) -> tuple[str, str] | None:
         unknown = None if self.own_ids else (client, SECRETS[_origin(client)])
@@ -127,7 +135,7 @@ def client_entry(key: str, *grants: str, own_ids: bool) -> dict[str, Any]:
 
 
 def manifest_of(
-    servers: Mapping[str, Any], spare: Mapping[str, Any], *, prune: str, own_ids: bool, limit: float | None
+    servers: Mapping[str, Any], spare: Mapping[str, Any], *, prune: str, own_ids: bool, limit: int | None
 ) -> Manifest:
     """The manifest of the start; `prune` is how far it deletes what it doesn't name."""
     every = {**servers, **spare}
@@ -165,16 +173,16 @@ def manifest_of(
 
 
 @contextmanager
-def embedded(folder: Path, *, own_ids: bool = False, limit: float | None = None) -> Iterator[Estate]:
+def embedded(folder: Path, *, own_ids: bool = False, limit: int | None = None) -> Iterator[Estate]:
     """Two authorization and two resource servers, of which a pair is in use at first."""
     names = {"login": "authorization", "next": "authorization", "orders": "resource", "billing": "resource"}
     urls: dict[str, str] = {}
     running = []
     try:
         for name, role in names.items():
-            urls[name], process = _serve(folder / name, name, role, own_ids=own_ids)
+            urls[name], process = serve(folder / name, name, role, own_ids=own_ids)
             running.append(process)
-        servers = {name: _entry(urls[name], role) for name, role in names.items()}
+        servers = {name: webmethods_entry(urls[name], role) for name, role in names.items()}
         spare = {name: servers.pop(name) for name in ("next", "billing")}
         manifest = manifest_of(servers, spare, prune="full", own_ids=own_ids, limit=limit)
         (folder / "manifest").mkdir()
@@ -192,7 +200,8 @@ def embedded(folder: Path, *, own_ids: bool = False, limit: float | None = None)
             process.stop()
 
 
-def _entry(url: str, role: str) -> dict[str, Any]:
+def webmethods_entry(url: str, role: str) -> dict[str, Any]:
+    """The server entry of an embedded server; a resource server trusts `login`."""
     entry: dict[str, Any] = {
         "role": role,
         "driver": "webmethods",
@@ -204,7 +213,8 @@ def _entry(url: str, role: str) -> dict[str, Any]:
     return {**entry, "introspection": {"username": "gateway", "password": "${env:DEPLOYER_PASSWORD}"}}
 
 
-def _serve(folder: Path, name: str, role: str, *, own_ids: bool) -> tuple[str, Running]:
+def serve(folder: Path, name: str, role: str, *, own_ids: bool) -> tuple[str, Running]:
+    """Start an embedded server; gives its address and its process."""
     folder.mkdir(parents=True)
     groups = {"deployer": ["Administrators"], "gateway": ["ResourceServers"]}
     people = [{"name": each, "password": PASSWORD, "groups": some} for each, some in groups.items()]
@@ -237,7 +247,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def embedded_own_ids(folder: Path, *, limit: float | None = None) -> AbstractContextManager[Estate]:
+def embedded_own_ids(folder: Path, *, limit: int | None = None) -> AbstractContextManager[Estate]:
     """The same, where the servers make the ids and secrets of clients."""
     return embedded(folder, own_ids=True, limit=limit)
 

@@ -6,13 +6,15 @@ It runs beside the apply in one event loop: dozens of requests wait at a time, w
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Protocol
 
-import httpx
+import aiohttp
 
 from tests.traffic.judge import Call, How, Question, Span
 
@@ -25,8 +27,11 @@ class Places(Protocol):
     def token_url(self, server: str) -> str:
         """The token endpoint of an authorization server."""
 
-    def service_url(self, server: str, service: str) -> str:
-        """The address of a protected service."""
+    def call(self, server: str, service: str, token: str) -> tuple[str, Mapping[str, Any]]:
+        """How a protected service is called with a token: the address, and the rest of a POST as aiohttp takes it."""
+
+    def opens(self, status: int, said: Any) -> bool:
+        """Whether the answer to a call is that of the service."""
 
     def revoke_url(self, server: str) -> str | None:
         """Where a client ends its own tokens (RFC 7009), so that a server that lists tokens doesn't drown in them."""
@@ -45,9 +50,18 @@ class Token:
     access: str
     issuer: str
     got: Span
+    """When it was asked for; of one that was refreshed, when the first of its line was."""
     refresh: str = ""
     end: tuple[str, tuple[str, str]] | None = None
     """Where it can be ended, and by whom."""
+
+
+@dataclass
+class Purse:
+    """Tokens that several questions are asked with, by authorization server, client and scope; and all that were got."""
+
+    kept: dict[tuple[str, str, str], Token] = field(default_factory=dict)
+    got: list[Token] = field(default_factory=list)
 
 
 @dataclass
@@ -62,11 +76,14 @@ class Traffic:
     """The clients: `issuers` gives the authorization servers of a resource server, in the order in which they are tried."""
 
     places: Places
-    http: httpx.AsyncClient
+    http: aiohttp.ClientSession
     issuers: Callable[[str], Sequence[str]]
-    questions: Sequence[Question] = ()
+    hopeless: Callable[[Question], bool] = lambda _question: False
+    """Whether a refusal can't be wrong, so that nobody need ask twice."""
     calls: list[Call] = field(default_factory=list)
     held: dict[Question, Token] = field(default_factory=dict)
+    requests: int = 0
+    _rounds: Sequence[Sequence[Question]] = ()
     _refreshing: set[Question] = field(default_factory=set)
     _next: int = 0
 
@@ -81,7 +98,18 @@ class Traffic:
                 except Refusal:
                     continue
             kept.append(question)
-        self.questions = kept
+
+        def asked_with(question: Question) -> tuple[Any, ...]:
+            own = question.how is not How.FRESH and question
+            return (
+                question.how,
+                question.clients,
+                question.scopes,
+                tuple(self.issuers(question.server)),
+                own and str(own),
+            )
+
+        self._rounds = [list(some) for _, some in groupby(sorted(kept, key=asked_with), key=asked_with)]
 
     @asynccontextmanager
     async def flowing(self, workers: int) -> AsyncIterator[None]:
@@ -103,60 +131,94 @@ class Traffic:
 
     async def _flow(self, over: asyncio.Event) -> None:
         while not over.is_set():
-            question = self.questions[self._next % len(self.questions)]
+            some = self._rounds[self._next % len(self._rounds)]
             self._next += 1
-            if question.how is How.REFRESHED and question in self._refreshing:
+            if some[0] in self._refreshing:
                 await asyncio.sleep(0.001)
                 continue
-            self._refreshing.add(question)
-            call = await self._ask(question)
-            self._refreshing.discard(question)
-            if call is not None:
-                self.calls.append(call)
+            if some[0].how is How.REFRESHED:
+                self._refreshing.add(some[0])
+            purse = Purse()
+            begin = time.monotonic()
+            for question in some:
+                call = await self._ask(question, purse, begin)
+                if call is not None:
+                    self.calls.append(call)
+            self._refreshing.discard(some[0])
+            for token in purse.got:
+                if token.end is not None:
+                    await self._post(token.end[0], data={"token": token.access}, auth=aiohttp.BasicAuth(*token.end[1]))
 
-    async def _ask(self, question: Question) -> Call | None:
-        """Try one client and scope after the other; None where nobody is known who could ask."""
-        begin = time.monotonic()
-        details = []
+    async def _ask(self, question: Question, purse: Purse, begin: float) -> Call | None:
+        """Try one client and scope after the other; None where nobody is known who could ask.
+
+        `begin` is when the first token in the purse may have been asked for. A client whose token is refused gets another.
+        """
+        details: list[str] = []
         got = Span(begin, begin)
-        issuer = self.held[question].issuer if question in self.held else None
-        async for attempt in self._tokens(question):
-            if isinstance(attempt, Refusal):
-                details.append(attempt.detail)
-                continue
-            got = attempt.got
-            status, said = await self._call(question, attempt)
-            end = time.monotonic()
-            if question.how is How.FRESH and attempt.end is not None:
-                await self._post(attempt.end[0], data={"token": attempt.access}, auth=attempt.end[1])
-            if status == 200:
-                return Call(question, Span(begin, end), got, True, issuer)
-            details.append(f"{status} {said}")
+        held = self.held.get(question)
+        if held is not None:
+            begin = time.monotonic()
+        tries = 1 if question.how is not How.FRESH or self.hopeless(question) else 2
+        for attempt in range(tries):
+            if attempt:
+                purse.kept.clear()
+            async for token in self._tokens(question, purse):
+                if isinstance(token, Refusal):
+                    details.append(token.detail)
+                    continue
+                got = token.got
+                status, said = await self._call(question, token)
+                if self.places.opens(status, said):
+                    issuer = None if held is None else held.issuer
+                    return Call(question, Span(begin, time.monotonic()), got, True, issuer)
+                details.append(f"{status} {said}")
         if not details:
             return None
+        issuer = None if held is None else held.issuer
         return Call(question, Span(begin, time.monotonic()), got, False, issuer, "; ".join(details))
 
-    async def _tokens(self, question: Question) -> AsyncIterator[Token | Refusal]:
-        if question.how is How.HELD:
-            yield self.held[question]
-            return
+    async def _tokens(self, question: Question, purse: Purse) -> AsyncIterator[Token | Refusal]:
         held = self.held.get(question)
-        for server in self.issuers(question.server) if held is None else (held.issuer,):
+        if held is not None:
+            yield await self._renewed(question, held) if question.how is How.REFRESHED else held
+            return
+        for server in self.issuers(question.server):
             for client in question.clients:
                 known = self.places.credentials(client, server)
                 for scope in question.scopes if known else ():
+                    if (kept := purse.kept.get((server, client, scope))) is not None:
+                        yield kept
+                        continue
                     form = {"grant_type": "client_credentials", "scope": scope}
-                    if question.how is How.REFRESHED:
-                        form = {"grant_type": "refresh_token", "refresh_token": held.refresh if held else ""}
                     assert known is not None
                     try:
                         token = await self._token_of(client, server, known, form, scope)
                     except Refusal as refusal:
                         yield refusal
                         continue
-                    if question.how is How.REFRESHED and token.refresh:
-                        self.held[question] = token
+                    purse.kept[server, client, scope] = token
+                    purse.got.append(token)
                     yield token
+
+    async def _renewed(self, question: Question, held: Token) -> Token | Refusal:
+        """A token for the refresh token that is held, which the new one takes the place of."""
+        refusal = Refusal("no client is known")
+        for client in question.clients:
+            known = self.places.credentials(client, held.issuer)
+            if known is None:
+                continue
+            form = {"grant_type": "refresh_token", "refresh_token": held.refresh}
+            try:
+                token = await self._token_of(client, held.issuer, known, form, question.scopes[0])
+            except Refusal as why:
+                refusal = why
+                continue
+            token.got = held.got
+            if token.refresh:
+                self.held[question] = token
+            return token
+        return refusal
 
     async def _first_token(self, question: Question) -> Token:
         for server in self.issuers(question.server):
@@ -186,7 +248,7 @@ class Traffic:
 
     async def _token(self, server: str, known: tuple[str, str], form: dict[str, str], scope: str) -> Token:
         begin = time.monotonic()
-        status, said = await self._post(self.places.token_url(server), data=form, auth=known)
+        status, said = await self._post(self.places.token_url(server), data=form, auth=aiohttp.BasicAuth(*known))
         if status != 200 or not isinstance(said, dict):
             raise Refusal(f"token {status} {said}")
         if scope not in str(said.get("scope", "")).split():
@@ -201,18 +263,20 @@ class Traffic:
         )
 
     async def _call(self, question: Question, token: Token) -> tuple[int, Any]:
-        url = self.places.service_url(question.server, question.service)
-        return await self._post(url, headers={"Authorization": f"Bearer {token.access}"})
+        url, options = self.places.call(question.server, question.service, token.access)
+        return await self._post(url, **options)
 
     async def _post(self, url: str, **options: Any) -> tuple[int, Any]:
+        self.requests += 1
         try:
-            answer = await self.http.post(url, **options)
-        except httpx.HTTPError as problem:
+            async with self.http.post(url, **options) as answer:
+                status, text = answer.status, await answer.text()
+        except (aiohttp.ClientError, TimeoutError) as problem:
             return 0, type(problem).__name__
         try:
-            body = answer.json()
+            body = json.loads(text)
         except ValueError:
-            body = answer.text[:200]
-        if answer.status_code != 200 and isinstance(body, dict):
+            body = text[:200]
+        if status != 200 and isinstance(body, dict):
             body = f"{body.get('error')}: {body.get('error_description')}"
-        return answer.status_code, body
+        return status, body

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import math
 import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import aiohttp
 
 from oauthdeploy.drivers.registry import driver_facts
 from tests.traffic.catalogue import Manifest, Step, steps
@@ -22,6 +24,8 @@ from tests.traffic.generator import Traffic
 from tests.traffic.judge import Call, How, Question, Span, Verdict, View, judge
 
 WORKERS = 8
+_WRITE = 0.1
+"""Seconds that a write takes at most, about."""
 _NATURAL = ("name", "version")
 Say = Callable[[str], None]
 _ALLOWED = ("--allow", "undoes-cut-off", "--allow", "empty-section")
@@ -68,6 +72,50 @@ class Row:
         return max((end - begin for begin, end in spans.values()), default=0.0) * 1000
 
 
+@dataclass(frozen=True)
+class Result:
+    """What a run of the catalogue came to."""
+
+    estate: str
+    limit: int | None
+    rows: Sequence[Row]
+    killed: int
+    requests: int
+    seconds: float
+
+    @property
+    def wrong_refusals(self) -> int:
+        return sum(row.count(Verdict.WRONG_REFUSAL) for row in self.rows)
+
+    @property
+    def wrong_grants(self) -> int:
+        return sum(row.count(Verdict.WRONG_GRANT) for row in self.rows)
+
+    def figures(self) -> dict[str, Any]:
+        """The figures as JSON; `longest_ms` is the longest time between two unannounced wrong answers to one question."""
+        calls = sum(row.calls for row in self.rows)
+        announced = Counter((one.change, str(one.verdict), one.announced) for row in self.rows for one in row.wrong)
+        return {
+            "estate": self.estate,
+            "limit": self.limit,
+            "calls": calls,
+            "during": sum(row.during for row in self.rows),
+            "requests": self.requests,
+            "killed": self.killed,
+            "wrong_refusals": self.wrong_refusals,
+            "wrong_grants": self.wrong_grants,
+            "longest_ms": max((row.longest for row in self.rows), default=0.0),
+            "announced": sum(row.announced for row in self.rows),
+            "seconds": round(self.seconds, 1),
+            "calls_per_second": round(calls / self.seconds, 1),
+            "exceptions": [
+                {"change": change, "verdict": verdict, "plan": said, "calls": count}
+                for (change, verdict, said), count in sorted(announced.items())
+                if said
+            ],
+        }
+
+
 def questions(old: Manifest, new: Manifest, *, renames_in_place: bool, own_ids: bool = False) -> Sequence[Question]:
     """What is asked during a change: of every client that either manifest has, by each scope, and by whichever scope opens it."""
     views = View(old), View(new)
@@ -81,7 +129,7 @@ def questions(old: Manifest, new: Manifest, *, renames_in_place: bool, own_ids: 
         hows = [How.REFRESHED] if "refresh_token" in entry["grants"] else [How.FRESH, How.HELD]
         mine = tuple(dict.fromkeys(scope for view in views for key in keys for scope in view.scopes_of(key)))
         single = keys if renames_in_place else (client,)
-        if own_ids and _is_made_anew(old["clients"].get(client), new["clients"].get(keys[-1])):
+        if own_ids and client not in moved and _is_made_anew(old["clients"].get(client), new["clients"].get(keys[-1])):
             hows = [how for how in hows if how is How.FRESH]
         if not mine or (renames_in_place and client in moved.values()):
             continue
@@ -96,7 +144,7 @@ def questions(old: Manifest, new: Manifest, *, renames_in_place: bool, own_ids: 
 
 def _is_made_anew(old: Manifest | None, new: Manifest | None) -> bool:
     """Whether servers that tell clients by name and version get another client; the tokens of the one before end with it."""
-    return old is not None and new is not None and any(old[path] != new[path] for path in _NATURAL)
+    return old is not None and new is not None and any(old.get(path) != new.get(path) for path in _NATURAL)
 
 
 @dataclass
@@ -105,14 +153,18 @@ class Run:
 
     estate: Estate
     traffic: Traffic
-    kill: bool = False
+    kill: str = "never"
+    """Which rounds of the catalogue have their applies killed half way: `never`, `every-other` or `always`."""
     around: int = 120
     """Calls before and after each change, and between a kill and the second apply."""
     only: Sequence[str] | None = None
     say: Say = lambda _line: None
     rows: dict[str, Row] = field(default_factory=dict)
     views: tuple[View, View] | None = None
-    _kills: int = 0
+    until: float = math.inf
+    """When to begin no further change, by the monotonic clock."""
+    round: int = 0
+    killed: int = 0
     _applied: Manifest = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -128,9 +180,17 @@ class Run:
         assert self.views is not None
         return [each for each in dict.fromkeys(view.issuer(server) for view in self.views) if each is not None]
 
+    def never_allowed(self, question: Question) -> bool:
+        """Whether neither manifest allows it."""
+        assert self.views is not None
+        return not any(view.allows(question) for view in self.views)
+
     async def once(self, base: Manifest) -> None:
         """Go through the catalogue; a step that is left out is made along with the next one."""
+        self.round += 1
         for step in steps(base, left_out=self.estate.left_out):
+            if time.monotonic() > self.until:
+                return
             if self.only is None or step.name in self.only:
                 await self.change(step)
             else:
@@ -155,26 +215,30 @@ class Run:
             span = Span(begin, time.monotonic())
             await traffic.more(self.around)
         self._judge(step, traffic.calls, span, said)
+        self.say(f"{step.name}: {len(traffic.calls)} calls, {self.calls} in all")
         self._applied = new
 
     async def _apply(self, step: Step) -> Mapping[str, Any]:
         plan = await self._command("plan", *_ALLOWED, "-o", "json")
-        if self.kill:
+        if self.kill == "always" or (self.kill == "every-other" and self.round % 2 == 0):
             killed = await self._killed(len(plan["changes"]))
-            await self.traffic.more(self.around)
             self.say(f"{step.name}: killed after {killed} of {len(plan['changes'])} changes")
-        await self._command(*_APPLY)
+            await self.traffic.more(self.around)
+            if killed and self.killed % 2:
+                await self._command(*_APPLY, "--resume")
+            await self._command(*_APPLY)
+            left = await self._command("plan", *_ALLOWED, "-o", "json")
+            assert not left["changes"], f"{step.name}: left to do after a kill and an apply: {left['changes']}"
+        else:
+            await self._command(*_APPLY)
         return plan
 
     async def _command(self, *arguments: str) -> Mapping[str, Any]:
         process = await self._start(*arguments)
         out, err = await process.communicate()
+        assert out, f"{arguments}: {process.returncode}\n{err.decode()}"
         document: Mapping[str, Any] = json.loads(out)
-        # A client that is not blocked has new tokens at once, which the second look can't tell from old ones.
-        left = {finding["rule"] for finding in document.get("verification", ())} == {"cut-off-incomplete"}
-        assert process.returncode in ((0, 4) if left else (0,)), (
-            f"{arguments}: {process.returncode}\n{out.decode()}\n{err.decode()}"
-        )
+        assert process.returncode == 0, f"{arguments}: {process.returncode}\n{out.decode()}\n{err.decode()}"
         return document
 
     async def _start(self, *arguments: str) -> asyncio.subprocess.Process:
@@ -190,8 +254,8 @@ class Run:
 
     async def _killed(self, changes: int) -> int:
         """Start an apply and kill it when some of its changes have been made; another number each time. Gives the number."""
-        self._kills += 1
-        after = self._kills % max(1, changes) if changes > 1 else 0
+        self.killed += 1
+        after = self.killed % max(1, changes) if changes > 1 else 0
         process = await self._start(*_APPLY[:-1], "ndjson")
         assert process.stdout is not None
         done = 0
@@ -199,6 +263,8 @@ class Run:
             event = json.loads(line)
             done = event.get("done", 0)
             if event["type"] not in ("version", "summary") and done >= after:
+                # Some way into the next write: a different one each time.
+                await asyncio.sleep(self.killed * 0.37 % 1 * _WRITE)
                 break
         if process.returncode is None:
             process.send_signal(signal.SIGKILL)
@@ -223,6 +289,8 @@ class Run:
 def announced(call: Call, verdict: Verdict, plan: Mapping[str, Any]) -> str:
     """The sentence of the plan that said so: tokens that stay valid, or what does not work while a change is made."""
     for change in plan.get("changes", ()):
+        if verdict is Verdict.WRONG_GRANT and _opens_for_a_while(change, call.question):
+            return str(change["note"])
         name = change["address"].partition("/")[2]
         about = any(name.startswith((f"{client}@", f"{client}:")) for client in call.question.clients)
         if not about and not change["address"].startswith("settings@"):
@@ -235,31 +303,56 @@ def announced(call: Call, verdict: Verdict, plan: Mapping[str, Any]) -> str:
     return ""
 
 
+def _opens_for_a_while(change: Mapping[str, Any], question: Question) -> bool:
+    """Whether the plan says at a scope of the question that it is also open to the client until the apply is through."""
+    kind, _, rest = change["address"].partition("/")
+    note = str(change.get("note", ""))
+    return (
+        kind == "scope"
+        and rest.rpartition("@")[0] in question.scopes
+        and "also open to" in note
+        and question.service in note
+        and any(client in note for client in question.clients)
+    )
+
+
 async def measure(
     estate: Estate,
+    limit: int | None = None,
     *,
     calls: int,
-    kill: bool = False,
+    kill: str = "never",
     around: int = 120,
     only: Sequence[str] | None = None,
     say: Say = lambda _line: None,
-) -> Sequence[Row]:
-    """Go through the catalogue, or some steps of it, until so many calls are judged; gives a row for each kind of change."""
+    seconds: float = math.inf,
+) -> Result:
+    """Go through the catalogue, or some steps of it, until so many calls are judged or so many seconds are over."""
     base = copy.deepcopy(estate.manifest)
-    limits = httpx.Limits(max_connections=WORKERS * 2, max_keepalive_connections=WORKERS * 2)
-    async with httpx.AsyncClient(timeout=60, limits=limits, trust_env=False, verify=estate.verify()) as http:
-        traffic = Traffic(estate, http, lambda server: run.issuers(server))
+    waiting = aiohttp.ClientTimeout(total=60)
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=waiting, cookie_jar=aiohttp.DummyCookieJar()) as http:
+        traffic = Traffic(
+            estate, http, lambda server: run.issuers(server), lambda question: run.never_allowed(question)
+        )
         run = Run(estate, traffic, kill, around, only, say)
         estate.write()
         await run._command("apply", "--yes", "-o", "json")
         estate.learn()
-        while run.calls < calls:
+        begin = time.monotonic()
+        run.until = begin + seconds
+        while run.calls < calls and time.monotonic() < run.until:
             await run.once(base)
-    return list(run.rows.values())
+    return Result(estate.name, limit, list(run.rows.values()), run.killed, traffic.requests, time.monotonic() - begin)
 
 
-def table(rows: Sequence[Row]) -> Iterator[str]:
-    """The rows as lines of text, with the sum."""
+def table(result: Result) -> Iterator[str]:
+    """The rows as lines of text, with the sum and the exceptions that the plans announced."""
+    figures = result.figures()
+    yield (
+        f"{result.estate}, limit {result.limit or 'none'}: {figures['calls']} calls ({result.requests} requests) in "
+        f"{result.seconds:.0f} s, {result.killed} applies killed"
+    )
     heads = ("change", "calls", "meanwhile", "wrong refusals", "wrong grants", "longest ms", "announced")
     yield "  ".join((heads[0].ljust(28), *heads[1:]))
     lines = [
@@ -272,14 +365,15 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
             row.longest,
             row.announced,
         )
-        for row in rows
+        for row in result.rows
     ]
-    sums = [sum(int(line[place]) for line in lines) for place in range(1, 5)]
-    total = ("all", *sums, max((line[5] for line in lines), default=0.0), sum(line[6] for line in lines))
-    for name, *numbers in (*lines, total):
+    names = ("calls", "during", "wrong_refusals", "wrong_grants", "longest_ms", "announced")
+    for name, *numbers in (*lines, ("all", *(figures[each] for each in names))):
         yield "  ".join(
             (
                 str(name).ljust(28),
                 *(f"{number:.0f}".rjust(len(head)) for number, head in zip(numbers, heads[1:], strict=True)),
             )
         )
+    for one in figures["exceptions"]:
+        yield f"announced, {one['calls']} times, {one['verdict']}, {one['change']}: {one['plan']}"

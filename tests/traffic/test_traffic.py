@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.traffic.estates import ESTATES
+from tests.traffic.keycloak_estates import ESTATES as KEYCLOAK
 from tests.traffic.measure import measure, table
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 SAMPLE = ("rename scope", "swap resources", "cut off tokens")
+KEYCLOAK_SAMPLE = ("cut off a user's tokens",)
 KILLED = ("rename scope", "swap resources")
 
 
@@ -22,13 +24,20 @@ KILLED = ("rename scope", "swap resources")
     [
         pytest.param("embedded", False, SAMPLE, id="embedded"),
         pytest.param("embedded", True, KILLED, id="embedded, killed half way"),
+        pytest.param("embedded-own-ids", False, ("rename client",), id="embedded with ids of its own"),
+        pytest.param("keycloak-opa", True, KEYCLOAK_SAMPLE, id="Keycloak with OPA, killed half way"),
+        pytest.param("keycloak-webmethods", False, KEYCLOAK_SAMPLE, id="Keycloak with webMethods"),
     ],
 )
-def test_no_answer_is_wrong(tmp_path: Path, estate: str, kill: bool, names: tuple[str, ...]) -> None:
+def test_no_answer_is_wrong(
+    tmp_path: Path, request: pytest.FixtureRequest, estate: str, kill: bool, names: tuple[str, ...]
+) -> None:
     """What both manifests allow works at any time, what both refuse never does, and after the apply the new one holds."""
-    with ESTATES[estate](tmp_path) as made:
-        rows = asyncio.run(measure(made, calls=1, kill=kill, around=40, only=names))
+    shared = {"keycloak": request.getfixturevalue("keycloak")} if estate in KEYCLOAK else {}
+    with {**ESTATES, **KEYCLOAK}[estate](tmp_path, **shared) as made:
+        result = asyncio.run(measure(made, calls=1, kill="always" if kill else "never", around=40, only=names))
+    rows = result.rows
     wrong = [one for row in rows for one in row.wrong if not one.announced]
-    assert not wrong, "\n".join([*table(rows), *(f"{one.change}: {one.verdict} of {one.call}" for one in wrong)])
+    assert not wrong, "\n".join([*table(result), *(f"{one.change}: {one.verdict} of {one.call}" for one in wrong)])
     assert [row.change for row in rows] == list(names)
     assert all(row.during for row in rows), "the apply saw no traffic"

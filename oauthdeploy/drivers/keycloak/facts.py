@@ -247,7 +247,12 @@ FACTS: Final = DriverFacts(
             "A scope that moves between the default and the optional scopes is unassigned in between: Keycloak ignores an "
             "assignment to the other list until then.",
         ),
-        Interruption(Kind.CLIENT, "secret.revision", "The old secret stops working before the new one is delivered."),
+        Interruption(
+            Kind.CLIENT,
+            "secret.revision",
+            "The old secret stops working before the new one is delivered, unless a client policy of the realm keeps the old one "
+            "(secret_rotation in the options of the settings).",
+        ),
     ),
     endpoints=endpoints,
     block_proof={Role.AUTHORIZATION: yes("a disabled client gets no tokens, and its tokens are inactive")},

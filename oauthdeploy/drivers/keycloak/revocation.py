@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from oauthdeploy.core.errors import ServerError
 from oauthdeploy.drivers.base import Applied
 from oauthdeploy.drivers.common_steps import at_once, blocks, deletes_tokens
 from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.mapping import BLOCKED, secret_in, whole
-from oauthdeploy.drivers.keycloak.revocation_state import mark_name, moment_of
+from oauthdeploy.drivers.keycloak.revocation_state import is_own, mark_name, moment_of
 from oauthdeploy.model.objects import IssuedBefore, Revocation, Side
 from oauthdeploy.planning.changes import Change
 
@@ -99,16 +99,23 @@ class Cutter:
             return []
         ended = shared = 0
         for offline in (False, True):
-            sessions = self.admin.sessions(uuid, offline=offline)
-            own = [str(one.get("id")) for one in sessions if set(one.get("clients") or {uuid: ""}) <= {uuid}]
+            own, others = self._own_sessions(uuid, offline=offline)
             at_once(self.admin.parallel, partial(self.admin.end_session, offline=offline), own)
-            ended, shared = ended + len(own), shared + len(sessions) - len(own)
+            ended, shared = ended + len(own), shared + others
+            # A refresh that was under way can bring a session back that was ended meanwhile.
+            again = self._own_sessions(uuid, offline=offline)[0] if own or others else []
+            at_once(self.admin.parallel, partial(self.admin.end_session, offline=offline), again)
         notes = [f"{ended} session{'' if ended == 1 else 's'} ended."] if ended else []
         if shared:
-            notes.append(
-                f"{shared} session{' shared with other clients stays' if shared == 1 else 's shared with other clients stay'}."
-            )
+            stay = " shared with other clients stays" if shared == 1 else "s shared with other clients stay"
+            notes.append(f"{shared} session{stay}: {_STILL_SIGNED_IN}")
         return notes
+
+    def _own_sessions(self, uuid: str, *, offline: bool) -> tuple[list[str], int]:
+        """The ids of the sessions that only this client takes part in, and the number of the others."""
+        sessions = self.admin.sessions(uuid, offline=offline)
+        own = [str(one.get("id")) for one in sessions if is_own(one, uuid)]
+        return own, len(sessions) - len(own)
 
     def _push(self, uuid: str) -> list[str]:
         """Tell the client's own server, where it has an admin URL; that it can't be told undoes nothing."""
@@ -118,6 +125,11 @@ class Cutter:
             return [f"The client could not be notified ({error.summary})."]
         failed = told.get("failedRequests") or ()
         return [f"{len(failed)} of the client's addresses could not be notified."] if failed else []
+
+
+_STILL_SIGNED_IN: Final = (
+    "whoever is signed in there gets new tokens for the client. Block it, or end these sessions, to prevent that."
+)
 
 
 def _after(now: int) -> int:
@@ -144,7 +156,8 @@ def count_cut_off(change: Change) -> int:
     told = 5 + int(desired.proof is not None)
     if isinstance(desired.tokens, IssuedBefore):
         return told
-    lists = 2 + (live.tokens.total if live.tokens is not None else 0)
+    sessions = live.tokens.total if live.tokens is not None else 0
+    lists = 2 + sessions + int(sessions > 0)
     # The first of two writes: to disable, or with a not-before of its own, which takes another look at the clock.
     first = 1 if blocks(change, SIDES) else 0 if live.blocked else 3
     return told + lists + first

@@ -136,7 +136,9 @@ class Writer:
         assert isinstance(change.desired, Scope)
         desired, names = change.desired, option_names(change)
         values = changed_values(change, SCOPE)
-        if change.action is Action.UPDATE:
+        # A realm comes with scopes of Keycloak's own: where it was made by this run, the plan could not know of them.
+        comes_along = change.action is Action.CREATE and name in BUILT_IN_SCOPES and self.scope_id(name) is not None
+        if change.action is Action.UPDATE or comes_along:
             live, note = self._update_scope(name, values, desired, names), ""
             changed: dict[str, Any] = {"protocolMappers": None} if names & {"audiences", "protocol_mappers"} else {}
             put_scope(changed, values, desired, names)

@@ -7,7 +7,7 @@ key at most, and the order of the manifest doesn't matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from oauthdeploy.drivers.json_values import Garbled
@@ -21,6 +21,8 @@ from oauthdeploy.model.objects import Client
 class Sought:
     """A client that a document names: its key, what the manifest asks of it, its former key, and what else is known of it.
 
+    `former_id` is the id that a client of the former key has, where that is known.
+
     `desired` is None for a client that is not wanted, such as one that shall go.
     """
 
@@ -28,6 +30,7 @@ class Sought:
     desired: Client | None = None
     former: str | None = None
     identity: Identity = field(default_factory=Identity)
+    former_id: str = ""
 
     @property
     def is_described(self) -> bool:
@@ -45,6 +48,13 @@ class Sought:
     def former_natural(self) -> tuple[str, str] | None:
         """Name and version before the move: the former key was the name, unless the manifest writes one."""
         return None if self.former is None else natural_key(self.former, self.desired)
+
+    @property
+    def named_by_former_key(self) -> tuple[str, str] | None:
+        """The same where the manifest writes a name that is new: the former key may have been the name all the same."""
+        if self.former is None or self.desired is None:
+            return None
+        return self.former, self.desired.version or DEFAULT_VERSION
 
 
 def natural_key(key: str, desired: Client | None) -> tuple[str, str]:
@@ -90,8 +100,10 @@ def match(lives: Sequence[LiveClient], sought: Iterable[Sought]) -> Mapping[str,
     settle(lambda one: one.identity.id, by_id, waiting)
     settle(lambda one: one.key, by_id, waiting)
     settle(lambda one: one.natural, by_name, wanted)
+    settle(lambda one: one.former_id, by_id, wanted, moved=True)
     settle(lambda one: one.former, by_id, wanted, moved=True)
     settle(lambda one: one.former_natural, by_name, wanted, moved=True)
+    settle(lambda one: one.named_by_former_key, by_name, wanted, moved=True)
     settle(lambda one: one.former, by_label, wanted, moved=True)
     settle(lambda one: one.natural, by_name, described)
     settle(lambda one: one.key, by_label, described)
@@ -100,6 +112,23 @@ def match(lives: Sequence[LiveClient], sought: Iterable[Sought]) -> Mapping[str,
         if one.key not in found and live is not None:
             found[one.key] = Match(live)
             taken.add(live.client_id)
+    return found
+
+
+def left_at_former_names(
+    lives: Sequence[LiveClient], sought: Iterable[Sought], taken: Container[str]
+) -> Mapping[str, str]:
+    """The former keys of clients that were made anew under their new names, by the ids of the clients that are left.
+
+    `taken` are the ids of the clients that keys of the manifest mean.
+    """
+    found = {}
+    for one in sought:
+        names = [name for name in (one.former_natural, one.named_by_former_key) if name is not None]
+        for live in lives if one.former is not None else ():
+            known = live.client_id == one.former_id or (live.name, live.version) in names
+            if known and live.client_id not in taken:
+                found[live.client_id] = str(one.former)
     return found
 
 

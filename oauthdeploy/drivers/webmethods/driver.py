@@ -46,6 +46,7 @@ class WebMethodsDriver(Driver):
         self._loaded: AdminApi | None = None
         self._ids: dict[str, str] = {}
         self._versions: dict[str, str] = {}
+        self._cut_at: dict[Address, float] = {}
         self._seen = False
 
     @property
@@ -87,6 +88,8 @@ class WebMethodsDriver(Driver):
 
     def read(self, wanted: Wanted) -> ServerState:
         """Read by lists, or by name where few objects are wanted and not everything."""
+        with self._lock:
+            wanted = replace(wanted, cut_at={**wanted.cut_at, **self._cut_at})
         with counting() as tally:
             reader = Reader(self.name, self._sides, self._admin, self._zone, wanted, self._known())
             reader.read()
@@ -143,11 +146,18 @@ class WebMethodsDriver(Driver):
                     made = writer.client(change)
                 case Kind.REVOCATION:
                     made = writer.revocation(change)
+                    self._remember(made)
                 case Kind.ASSOCIATION:
                     made = writer.associations([change])[0]
         if change.address.kind is Kind.CLIENT:
             self._learn(change.address.name, made.identity if made.value is not None else None)
         return replace(made, requests=tally.requests)
+
+    def _remember(self, made: Applied) -> None:
+        """The server keeps no record of a cut-off, so a second look has to be told when it was made."""
+        if made.cut_at is not None:
+            with self._lock:
+                self._cut_at[made.address] = made.cut_at
 
     def _learn(self, key: str, client_id: str | None) -> None:
         with self._lock:

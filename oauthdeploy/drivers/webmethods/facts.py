@@ -149,11 +149,6 @@ NAMES: Final[Mapping[Kind, Limit]] = {
     ),
 }
 
-_KNOWN_BY_NAME: Final = (
-    "If the servers make client ids, a resource server knows the client by name and version: it refuses the client until both "
-    "servers have the new ones."
-)
-
 FACTS: Final = DriverFacts(
     name="webmethods",
     title="webMethods Integration Server",
@@ -167,7 +162,6 @@ FACTS: Final = DriverFacts(
     side_effects=(SideEffect(Kind.CLIENT, "its tokens, and the id and secret that the server generated"),),
     interruptions=(
         Interruption(Kind.CLIENT, "secret.revision", "The old secret stops working before the new one is delivered."),
-        *(Interruption(Kind.CLIENT, field, _KNOWN_BY_NAME) for field in ("name", "version")),
     ),
     endpoints=endpoints,
     absence=yes("Administrators and read-only administrators see everything; others get 403 for everything"),

@@ -16,7 +16,7 @@ from oauthdeploy.drivers.common_steps import warning_of
 from oauthdeploy.drivers.json_values import fingerprint
 from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.client import AdminApi, TokenList
-from oauthdeploy.drivers.webmethods.client_matching import Match, Sought, find_loosely, match
+from oauthdeploy.drivers.webmethods.client_matching import Match, Sought, find_loosely, left_at_former_names, match
 from oauthdeploy.drivers.webmethods.mapping import LiveClient, in_spelling_of, read_settings
 from oauthdeploy.drivers.webmethods.tokens import count, selected
 from oauthdeploy.drivers.webmethods.trust import (
@@ -160,10 +160,13 @@ class Reader:
         self.versions.update({key: one.live.version for key, one in matched.items()})
         keys = {one.live.client_id: key for key, one in matched.items()}
         former = {one.key: one.former for one in sought if one.former and one.key in matched and matched[one.key].moved}
+        left = left_at_former_names(lives, sought, keys.keys())
         for live in lives:
             own = keys.get(live.client_id)
-            # A client that is still to be renamed stands at its former name.
-            key = self._label(live, sought) if own is None else former.get(own) or own
+            # A client that is still to be renamed stands at its former name, and so does one beside a client of the new name.
+            key = left.get(live.client_id) or self._label(live, sought)
+            if own is not None:
+                key = former.get(own) or own
             if Kind.CLIENT in self.wanted.kinds:
                 self._client(key, own, live)
             if Kind.ASSOCIATION in self.wanted.kinds and Kind.ASSOCIATION not in self.unreadable:
@@ -195,14 +198,23 @@ class Reader:
         for address, value in self.wanted.objects.items():
             if isinstance(value, Client):
                 former, identity = self.wanted.moved.get(address), known.get(address, _UNKNOWN)
-                found[address.name] = Sought(address.name, value, former, identity)
+                found[address.name] = Sought(address.name, value, former, identity, self._id_of(former))
         for address, identity in known.items():
-            found.setdefault(address.name, Sought(address.name, identity=identity))
+            # Of a former name nothing but the id is known: it is the renamed client's, which may have its new name by now.
+            if identity.is_written or address.name not in self.wanted.moved.values():
+                found.setdefault(address.name, Sought(address.name, identity=identity))
         others = {address.client for address in self.wanted.absent if address.kind in (Kind.CLIENT, Kind.ASSOCIATION)}
         others |= {address.client for address in self.wanted.objects if address.kind is Kind.ASSOCIATION}
         for key in others - found.keys():
             found[key] = Sought(key)
         return [found[key] for key in sorted(found)]
+
+    def _id_of(self, former: str | None) -> str:
+        """The id of the client that has, or had, a former name; "" where it isn't known."""
+        if former is None:
+            return ""
+        address = Address(Kind.CLIENT, former, self.server)
+        return self.known.get(former) or self.wanted.identities.get(address, _UNKNOWN).id
 
     def _lives(self, sought: Sequence[Sought]) -> Sequence[LiveClient]:
         few = not self.wanted.everything and len(sought) <= FEW
@@ -224,6 +236,8 @@ class Reader:
         if one.is_described:
             asks.append(lambda: self.admin.client_named(*one.natural))
         former, former_natural = one.former, one.former_natural
+        if one.former_id:
+            asks.append(lambda: self.admin.client(one.former_id))
         if former is not None and former_natural is not None:
             asks.append(lambda: self.admin.client(former))
             asks.append(lambda: self.admin.client_named(*former_natural))
@@ -266,18 +280,24 @@ class Reader:
                 tokens = TokenCount(active=0, total=0)
                 if live is not None:
                     listed = listed or self.admin.tokens()
-                    tokens = self._count(listed, live.client_id, value)
+                    tokens = self._count(listed, live.client_id, value, self.wanted.cut_at.get(address))
             if live is None:
                 self.objects[address] = LiveObject(value, fingerprint=fingerprint({"client": None}), tokens=tokens)
                 continue
             state = {"client": live.client_id, "enabled": live.enabled, "tokens": tokens.total if tokens else 0}
             self.objects[address] = LiveObject(
-                value, live.client_id, fingerprint(state), tokens=tokens, blocked=not live.enabled
+                value,
+                live.client_id,
+                fingerprint(state),
+                tokens=tokens,
+                blocked=not live.enabled,
+                cut_at=self.wanted.cut_at.get(address),
             )
 
-    def _count(self, listed: TokenList, client_id: str, revocation: Revocation) -> TokenCount:
+    def _count(self, listed: TokenList, client_id: str, revocation: Revocation, cut_at: float | None) -> TokenCount:
         def counted() -> TokenCount:
-            return count(selected(listed.tokens, client_id, revocation, self.zone), listed.now, self.zone)
+            meant = selected(listed.tokens, client_id, revocation, self.zone, cut_at)
+            return count(meant, listed.now, self.zone)
 
         return self.admin.parsed("GET", doc.TOKENS, counted)
 
@@ -320,4 +340,5 @@ def state_of(reader: Reader, requests: int) -> ServerState:
         requests,
         accounts=MappingProxyType(dict(reader.accounts)) if reader.wanted.accounts and unread is None else None,
         accounts_unread=unread,
+        makes_client_ids=not reader.admin.api.takes_client_id,
     )

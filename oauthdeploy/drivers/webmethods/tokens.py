@@ -125,8 +125,14 @@ def _placed(plain: datetime, written: str, zone: str | None) -> datetime:
     return next((place for place in places if place.tzname() == written), places[0])
 
 
-def selected(tokens: Iterable[Token], client_id: str, revocation: Revocation, zone: str | None) -> Sequence[Token]:
-    """The tokens that a revocation means. Raises Garbled where a token's time of issue is needed and can't be read."""
+def selected(
+    tokens: Iterable[Token], client_id: str, revocation: Revocation, zone: str | None, cut_at: float | None = None
+) -> Sequence[Token]:
+    """The tokens that a revocation means; those of `all` where it was carried out at `cut_at` (seconds since 1970): the ones from
+    before, and those that do not say when they were issued.
+
+    Raises Garbled where a token's time of issue is needed and can't be read.
+    """
     chosen = []
     for token in tokens:
         if token.client_id != client_id:
@@ -140,8 +146,16 @@ def selected(tokens: Iterable[Token], client_id: str, revocation: Revocation, zo
         bound = revocation.tokens
         if isinstance(bound, IssuedBefore) and parse_server_time(token.created, zone) >= bound.issued_before:
             continue
+        if bound == "all" and cut_at is not None and _is_from(token, cut_at, zone):
+            continue
         chosen.append(token)
     return chosen
+
+
+def _is_from(token: Token, moment: float, zone: str | None) -> bool:
+    """Whether a token was issued at a moment or later."""
+    issued = _issued(token, zone)
+    return issued is not None and issued.timestamp() >= moment
 
 
 def count(tokens: Sequence[Token], now: datetime | None, zone: str | None) -> TokenCount:

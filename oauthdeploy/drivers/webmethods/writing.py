@@ -27,7 +27,7 @@ from oauthdeploy.drivers.common_steps import (
 )
 from oauthdeploy.drivers.json_values import fingerprint
 from oauthdeploy.drivers.webmethods import openapi_document as doc
-from oauthdeploy.drivers.webmethods.client import AdminApi
+from oauthdeploy.drivers.webmethods.client import AdminApi, TokenList
 from oauthdeploy.drivers.webmethods.fields import CLIENT, DEFAULT_VERSION, SCOPE, SETTINGS
 from oauthdeploy.drivers.webmethods.mapping import (
     LiveClient,
@@ -325,22 +325,36 @@ class Writer:
         if blocks(change, self.sides):
             enabled = self.admin.patch_client(client_id, {"enabled": False}).enabled
         lost = self.admin.lost(doc.CLIENT, client_id)
-        note = ""
+        note, cut_at = "", None
         if deletes_tokens(change, self.sides):
-            gone = self._delete_tokens(client_id, desired)
+            gone, cut_at = self._delete_tokens(client_id, desired)
             note = f"{gone} token{'' if gone == 1 else 's'} deleted."
         state = {"client": client_id, "enabled": bool(enabled), "tokens": 0}
-        return Applied(change.address, desired, client_id, fingerprint(state), note=note, lost=lost)
+        mark = fingerprint(state)
+        return Applied(change.address, desired, client_id, mark, note=note, lost=lost, cut_at=cut_at)
 
-    def _delete_tokens(self, client_id: str, revocation: Revocation) -> int:
-        chosen = self._chosen_tokens(client_id, revocation)
+    def _delete_tokens(self, client_id: str, revocation: Revocation) -> tuple[int, float | None]:
+        """Delete what a revocation means; gives the number, and for `all` the second from which on tokens were left alone.
+
+        The list was made before its answer tells the time, so what was issued in between is not on it: a second list shows it.
+        """
+        listed = self.admin.tokens()
+        cut_at = None
+        if revocation.tokens == "all" and listed.now is not None:
+            cut_at = float(int(listed.now.timestamp()))
+        chosen = self._chosen_tokens(listed, client_id, revocation)
         answers = [*at_once(self.parallel, self.admin.delete_token, chosen)]
         # Whether deleting an access token takes its refresh token along is written nowhere for this API.
         before = {part for token in chosen for part in token.same_ids}
-        left = self._left_of(before, client_id, revocation)
-        if left:
+        again = self.admin.tokens()
+        left = self._left_of(again, before, client_id, revocation)
+        late = [] if cut_at is None else self._chosen_tokens(again, client_id, revocation, cut_at)
+        late = [token for token in late if not before & set(token.same_ids)]
+        if left or late:
             answers += at_once(self.parallel, self.admin.delete_refresh_token, left)
-            left = self._left_of(before, client_id, revocation)
+            answers += at_once(self.parallel, self.admin.delete_token, late)
+            before |= {part for token in late for part in token.same_ids}
+            left = self._left_of(self.admin.tokens(), before, client_id, revocation)
         if left:
             refused = next((answer for answer in answers if answer is not None), None)
             raise refused or ServerError(
@@ -350,14 +364,17 @@ class Writer:
                 path=doc.TOKENS,
                 fix="Apply again; if that does not help, delete the client.",
             )
-        return len(chosen)
+        return len(chosen) + len(late), cut_at
 
-    def _left_of(self, ids: set[str], client_id: str, revocation: Revocation) -> Sequence[Token]:
-        return [token for token in self._chosen_tokens(client_id, revocation) if ids & set(token.same_ids)]
+    def _left_of(self, listed: TokenList, ids: set[str], client_id: str, revocation: Revocation) -> Sequence[Token]:
+        return [token for token in self._chosen_tokens(listed, client_id, revocation) if ids & set(token.same_ids)]
 
-    def _chosen_tokens(self, client_id: str, revocation: Revocation) -> Sequence[Token]:
-        listed = self.admin.tokens()
-        return self.admin.parsed("GET", doc.TOKENS, lambda: selected(listed.tokens, client_id, revocation, self.zone))
+    def _chosen_tokens(
+        self, listed: TokenList, client_id: str, revocation: Revocation, cut_at: float | None = None
+    ) -> Sequence[Token]:
+        return self.admin.parsed(
+            "GET", doc.TOKENS, lambda: selected(listed.tokens, client_id, revocation, self.zone, cut_at)
+        )
 
 
 def _chosen(change: Change, alias: str) -> bool:

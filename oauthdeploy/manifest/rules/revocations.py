@@ -198,8 +198,8 @@ def revoked_and_absent(context: RuleContext) -> Iterator[Finding]:
     "revoked-and-granted",
     Severity.WARNING,
     "Client is revoked but still has scopes",
-    reason="Where the server keeps no record of a cut-off, tokens: all deletes all tokens at each apply, including those that "
-    "the client has since obtained with the scopes that this manifest grants.",
+    reason="webMethods keeps no record of a cut-off. Without the journal of the run that made it, tokens: all deletes all tokens "
+    "again, including those that the client has since obtained with the scopes that this manifest grants.",
     source="RFC 7009 section 2.1; oauthdeploy manifest, version 1: revocations",
     fix="Write tokens: {issued_before: ...} to keep new tokens, or block the client, or remove its associations.",
     bad="""
@@ -243,7 +243,8 @@ def revoked_and_granted(context: RuleContext) -> Iterator[Finding]:
                 index,
                 entry,
                 "tokens",
-                f"{entry.client} may request {scopes[0]}, but each apply deletes its new tokens.",
+                f"{entry.client} may request {scopes[0]}, but without the journal of this cut-off, each apply deletes its "
+                "new tokens.",
             )
 
 

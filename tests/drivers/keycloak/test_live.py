@@ -118,6 +118,20 @@ def test_a_realm_is_created_on_demand(keycloak: Keycloak) -> None:
     assert findings_of(site, objects) == []
 
 
+def test_a_realm_that_is_created_may_bring_scopes_of_the_manifest_along(keycloak: Keycloak) -> None:
+    """The plan creates them, since nothing is there; the server has them by then, and they become as the manifest says."""
+    site = Site(Realm(keycloak, f"brings-{id(keycloak)}"), options={"create_realm": True})
+    objects: Objects = {
+        at(Kind.CLIENT, "shop"): client(type="public"),
+        at(Kind.SCOPE, "offline_access"): scope(description="Stay signed in"),
+        link("shop", "offline_access"): Association(),
+    }
+    road = converge(site, objects)
+    assert {change.action for change in road.plan.changes} == {Action.CREATE}
+    (made,) = [one for one in site.realm.get("/client-scopes") if one["name"] == "offline_access"]
+    assert made["description"] == "Stay signed in"
+
+
 # -- rights --------------------------------------------------------------------------------------------------------------
 
 ESTATE: Objects = {

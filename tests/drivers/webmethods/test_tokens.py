@@ -88,6 +88,16 @@ def test_a_revocation_means_what_it_says(more: dict[str, Any], chosen: bool) -> 
     assert not selected([read_token(row(client_id="d"))], "c", revocation, None)
 
 
+@pytest.mark.parametrize(("later", "chosen"), [(1, True), (0, False), (-1, False)])
+def test_a_cut_off_that_was_made_means_the_tokens_from_before_it(later: int, chosen: bool) -> None:
+    """What was issued at that moment or later is none of it; what does not say when it was issued is."""
+    revocation = Revocation.model_validate({"client": "k", "tokens": "all"})
+    token = read_token(row())
+    moment = parse_server_time(token.created, None).timestamp() + later
+    assert bool(selected([token], "c", revocation, None, moment)) is chosen
+    assert selected([read_token(row(createdTime="yesterday"))], "c", revocation, None, moment)
+
+
 def test_a_time_that_is_not_needed_is_not_read() -> None:
     """`tokens: all` works whatever zone the server writes."""
     token = read_token(row(createdTime="yesterday"))

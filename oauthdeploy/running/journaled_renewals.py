@@ -1,0 +1,36 @@
+"""How long clients were without a valid secret when theirs was renewed last, by the journals."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.errors import JournalFailed
+from oauthdeploy.model.fields import parse_time
+from oauthdeploy.planning.run_history import End
+from oauthdeploy.running.journal import journals_in, read_run_history
+
+_RENEWED = "secret.revision"
+
+
+def journaled_renewals(folder: Path, name: str, clients: Collection[Address]) -> Mapping[Address, float]:
+    """By client, the seconds that its last renewal took: the old secret was replaced and the new one delivered in between.
+
+    `name` is the manifest's. A journal that can't be read is passed over.
+    """
+    sought, found = set(clients), dict[Address, float]()
+    for path in reversed(journals_in(folder, name)) if sought else ():
+        try:
+            if _RENEWED.encode() not in path.read_bytes():
+                continue
+            entries = read_run_history(path).entries
+        except (OSError, JournalFailed):
+            continue
+        for entry in entries:
+            if entry.address in sought and entry.end is End.DONE and _RENEWED in entry.fields:
+                found[entry.address] = (parse_time(entry.ended) - parse_time(entry.sent)).total_seconds()
+        sought -= found.keys()
+        if not sought:
+            break
+    return found
