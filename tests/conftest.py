@@ -69,3 +69,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="tests/faults: every fault at every request of an apply, not a sample (takes some hours)",
     )
+    parser.addoption(
+        "--faults-json",
+        default=None,
+        metavar="FILE",
+        help="tests/faults: where the figures are written as JSON",
+    )

@@ -1,61 +1,72 @@
-"""The sites that proofs run on, made once, and the count of faults at the end."""
+"""The sites that proofs run on, made once, and the figures of all proofs at the end."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.faults.proof import Bench
-from tests.faults.site import Site
+from tests.faults.figures import table, totals
+from tests.faults.keycloak_opa import KeycloakOpaSite
+from tests.faults.proof import Bench, Result
+from tests.faults.site import EmbeddedSite, Site
+from tests.servers.plugin import RUN, shared_keycloak, usable
 
-_COUNTS = pytest.StashKey[dict[str, int]]()
+_RESULTS = pytest.StashKey[list[Result]]()
 
-BenchFor = Callable[[bool], Bench]
+BenchFor = Callable[[str], Bench]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_COUNTS] = {"tried": 0, "survived": 0}
+    config.stash[_RESULTS] = []
+
+
+def _site(estate: str, home: Path, config: pytest.Config) -> Site:
+    if estate == "keycloak-opa":
+        return KeycloakOpaSite(home, start_keycloak=lambda: usable(lambda: shared_keycloak(config.stash[RUN])))
+    return EmbeddedSite(home, accepts=estate == "embedded")
 
 
 @pytest.fixture(scope="session")
 def bench_for(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[BenchFor]:
-    """Gives the bench whose servers accept client ids, or the one whose servers make them."""
-    benches: dict[bool, Bench] = {}
+    """Gives the bench of an estate: servers that accept client ids, that make them, or Keycloak and OPA."""
+    benches: dict[str, Bench] = {}
 
-    def bench(accepts: bool) -> Bench:
-        if accepts not in benches:
-            site = Site(tmp_path_factory.mktemp("faults"), accepts)
-            benches[accepts] = Bench(site)
+    def bench(estate: str) -> Bench:
+        if estate not in benches:
+            site = _site(estate, tmp_path_factory.mktemp("faults"), pytestconfig)
             site.open()
-        return benches[accepts]
+            benches[estate] = Bench(site)
+        return benches[estate]
 
     yield bench
     for made in benches.values():
         made.site.close()
-        _add(pytestconfig, {"tried": made.tried, "survived": made.survived})
-
-
-def _add(config: pytest.Config, more: dict[str, int]) -> None:
-    for word, number in more.items():
-        config.stash[_COUNTS][word] += number
+        pytestconfig.stash[_RESULTS] += made.results
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand the counts of a worker of pytest-xdist to the process that tells them."""
+    """Hand the results of a worker of pytest-xdist to the process that tells them."""
     output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["faults"] = session.config.stash[_COUNTS]
+        output["faults"] = [(item.estate, item.fault, list(item.breaches)) for item in session.config.stash[_RESULTS]]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    _add(node.config, getattr(node, "workeroutput", {}).get("faults", {}))
+    found = getattr(node, "workeroutput", {}).get("faults", ())
+    node.config.stash[_RESULTS] += [Result(*item) for item in found]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Tell how many faults were tried, and how many an apply survived."""
-    counts = config.stash[_COUNTS]
-    if counts["tried"]:
-        terminalreporter.write_line(f"Faults tried: {counts['tried']}, survived: {counts['survived']}.")
+    """Print the figures as a table, and write them as JSON where `--faults-json` asks for it."""
+    results = config.stash[_RESULTS]
+    if not results:
+        return
+    for line in table(results):
+        terminalreporter.write_line(line)
+    if file := config.getoption("faults_json"):
+        Path(file).write_text(json.dumps(totals(results), indent=2) + "\n", encoding="utf-8")

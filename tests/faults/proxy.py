@@ -11,10 +11,11 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -44,6 +45,11 @@ class Fault(Enum):
     GARBAGE = "garbage after"
     PORTAL = "HTML page before"
     PAGE_AFTER = "HTML page after"
+    NO_SECRET = "answer without its secret"
+    MASKED_SECRET = "answer with a masked secret"
+    NOT_KEPT = "a field that the server drops"
+    NOT_SHOWN = "an answer that lacks a field"
+    STALE = "a stale read"
     KILL_BEFORE = "kill -9 before"
     KILL_AFTER = "kill -9 after"
     TERMINATE_BEFORE = "SIGTERM before"
@@ -59,6 +65,8 @@ SIGNALS: Final = {
     Fault.INTERRUPT_AFTER: signal.SIGINT,
 }
 NETWORK_FAULTS: Final = tuple(fault for fault in Fault if fault not in SIGNALS)
+CONTENT_FAULTS: Final = (Fault.NO_SECRET, Fault.MASKED_SECRET, Fault.NOT_KEPT, Fault.NOT_SHOWN, Fault.STALE)
+"""The connection is as it should be, and what it brings isn't. Not every request can meet each of them."""
 SILENT: Final = frozenset({Fault.HANG_BEFORE, Fault.HANG_AFTER, Fault.ACT_LATE})
 """No answer comes until the client has given up."""
 _NOT_FORWARDED: Final = frozenset(
@@ -74,6 +82,7 @@ _NOT_FORWARDED: Final = frozenset(
         Fault.KILL_BEFORE,
     }
 )
+_PASSED_ON: Final = ("content-type", "date", "location")
 _PAGE: Final = b"<!doctype html><title>Sign in</title><p>Please sign in.</p>"
 
 
@@ -91,14 +100,19 @@ class Trap:
 
 @dataclass(frozen=True)
 class Seen:
-    """One request that arrived."""
+    """One request that arrived, and which faults of content it could meet."""
 
     method: str
     path: str
+    open_to: frozenset[Fault] = frozenset()
 
     @property
     def writes(self) -> bool:
-        return self.method not in _SAFE
+        """Whether it may change something; a sign-in of Keycloak's is a POST and changes nothing."""
+        return self.method not in _SAFE and not self.path.endswith("/openid-connect/token")
+
+    def can_meet(self, fault: Fault) -> bool:
+        return fault not in CONTENT_FAULTS or fault in self.open_to
 
 
 class Proxy:
@@ -112,6 +126,8 @@ class Proxy:
         self.struck: Seen | None = None
         self.victim: int | None = None
         self.victim_known = threading.Event()
+        self.answers: dict[str, bytes] = {}
+        """The last answer to each GET, by path."""
         self._trap: Trap | None = None
         self._count = 0
         self._busy = 0
@@ -129,7 +145,7 @@ class Proxy:
         self.quiet()
         self._drop_connections()
         with self._lock:
-            self.seen, self.struck = [], None
+            self.seen, self.struck, self.answers = [], None, {}
             self._trap, self._count = trap, 0
             self.victim = None
             self.victim_known.clear()
@@ -278,12 +294,15 @@ class _Handler(BaseHTTPRequestHandler):
             if len(body) < length:  # the client died on the way; a server would wait for the rest
                 self.close_connection = True
                 return
-            self.owner.note(Seen(self.command, self.path), fault)
             self._answer(number, fault, body)
         finally:
             self.owner.leave()
 
     def _answer(self, number: int, fault: Fault | None, body: bytes) -> None:
+        if fault is None or fault in CONTENT_FAULTS:
+            self._pass_on(number, fault, body)
+            return
+        self.owner.note(Seen(self.command, self.path), fault)
         if fault in SIGNALS:
             self._signal_around(fault, body)
             return
@@ -292,14 +311,31 @@ class _Handler(BaseHTTPRequestHandler):
             self._forward(body)
             self._reset()
             return
-        status, headers, answer = (0, {}, b"") if fault in _NOT_FORWARDED else self._forward(body)
-        if fault is None:
-            last = self.owner.ends_with(number)
-            self._send(status, headers, answer, close=last)
-            if last:
-                self.owner.go_away(self.connection)
-            return
+        _, _, answer = (0, {}, b"") if fault in _NOT_FORWARDED else self._forward(body)
         self._spoil(fault, answer)
+
+    def _pass_on(self, number: int, fault: Fault | None, body: bytes) -> None:
+        """Forward, with what a fault of content makes of the request or the answer."""
+        reads = self.command == "GET"
+        sent = without_field(body, number) if fault is Fault.NOT_KEPT and not reads else body
+        status, headers, answer = self._forward(sent)
+        before = self.owner.answers.get(self.path) if reads else None
+        if reads and status == HTTPStatus.OK:
+            self.owner.answers[self.path] = answer
+        variants = {
+            Fault.NO_SECRET: without_secret(answer),
+            Fault.MASKED_SECRET: with_masked_secret(answer),
+            Fault.NOT_SHOWN: without_field(answer, number),
+            Fault.STALE: answer if before is None else before,
+        }
+        could = {kind for kind, variant in variants.items() if variant != answer}
+        if not reads and without_field(body, number) != body:
+            could.add(Fault.NOT_KEPT)
+        self.owner.note(Seen(self.command, self.path, frozenset(could)), fault if fault in could else None)
+        last = self.owner.ends_with(number)
+        self._send(status, headers, variants.get(fault, answer) if fault else answer, close=last)
+        if last:
+            self.owner.go_away(self.connection)
 
     def _spoil(self, fault: Fault, answer: bytes) -> None:
         kind = {"Content-Type": "application/json"}
@@ -345,20 +381,16 @@ class _Handler(BaseHTTPRequestHandler):
         select.select([self.connection], [], [], 5.0 if number is signal.SIGKILL else 0.1)
 
     def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
+        headers = {
+            name: value for name, value in self.headers.items() if name.lower() not in ("connection", "content-length")
+        }
         self.upstream.request(self.command, self.path, body or None, headers)
         response = self.upstream.getresponse()
         answer = response.read()
-        kept = {name: value for name, value in response.getheaders() if name.lower() in ("content-type", "date")}
-        if self.command != "GET":
-            self._remember_secret(answer)
-        return response.status, kept, answer
-
-    def _remember_secret(self, answer: bytes) -> None:
+        kept = {name: value for name, value in response.getheaders() if name.lower() in _PASSED_ON}
         with suppress(ValueError):
-            found = json.loads(answer)
-            if isinstance(found, dict) and found.get("client_secret"):
-                self.owner.secrets.add(str(found["client_secret"]))
+            self.owner.secrets.update(found for _, _, found in _secrets_in(json.loads(answer)))
+        return response.status, kept, answer
 
     def _send(
         self, status: int, headers: dict[str, str], body: bytes, *, claimed: int | None = None, close: bool = False
@@ -394,3 +426,82 @@ class _Handler(BaseHTTPRequestHandler):
             with self.owner._lock:
                 self.owner._open.discard(self.connection)
             os.close(self.connection.detach())
+
+
+# -- content -----------------------------------------------------------------------------------------------------------
+
+_SECRETS: Final = frozenset({"client_secret", "secret", "access_token", "refresh_token"})
+_MASK: Final = "**********"
+"""How Keycloak writes a secret that it doesn't tell."""
+_KEYS: Final = frozenset({"name", "version", "clientId", "client_id", "id", "realm", "protocol", "op", "path", "key"})
+"""What names an object or says which sort of object it is: no server forgets it and answers that all went well."""
+
+
+def without_secret(answer: bytes) -> bytes:
+    """A JSON answer without the secrets in it; any other as it is."""
+
+    def remove(holder: dict[str, Any], key: str) -> None:
+        del holder[key]
+
+    return _with_secrets_changed(answer, remove)
+
+
+def with_masked_secret(answer: bytes) -> bytes:
+    """A JSON answer with asterisks for the secrets in it; any other as it is."""
+
+    def mask(holder: dict[str, Any], key: str) -> None:
+        holder[key] = _MASK
+
+    return _with_secrets_changed(answer, mask)
+
+
+def _with_secrets_changed(answer: bytes, change: Callable[[dict[str, Any], str], None]) -> bytes:
+    with suppress(ValueError):
+        body = json.loads(answer)
+        if found := list(_secrets_in(body)):
+            for holder, key, _ in found:
+                change(holder, key)
+            return json.dumps(body).encode()
+    return answer
+
+
+def _secrets_in(body: Any) -> Iterator[tuple[dict[str, Any], str, str]]:
+    """Each secret of a document, with what holds it."""
+    if isinstance(body, list):
+        for item in body:
+            yield from _secrets_in(item)
+    if not isinstance(body, dict):
+        return
+    for key, value in body.items():
+        # A credential of Keycloak is {"type": "secret", "value": "..."}.
+        secret = key in _SECRETS or (key == "value" and body.get("type") == "secret")
+        if secret and isinstance(value, str) and value and value != _MASK:
+            yield body, key, value
+        else:
+            yield from _secrets_in(value)
+
+
+def without_field(text: bytes, turn: int) -> bytes:
+    """A JSON document without one of its fields, another one at each turn; anything else as it is."""
+    with suppress(ValueError):
+        body = json.loads(text)
+        if fields := list(_fields_in(body)):
+            holder, key = fields[turn % len(fields)]
+            del holder[key]
+            return json.dumps(body).encode()
+    return text
+
+
+def _fields_in(body: Any) -> Iterator[tuple[dict[str, Any], str]]:
+    """Each field of a document that is no key, with what holds it: the innermost ones."""
+    if isinstance(body, list):
+        for item in body:
+            yield from _fields_in(item)
+    if not isinstance(body, dict):
+        return
+    for key, value in body.items():
+        inner = list(_fields_in(value))
+        if inner:
+            yield from inner
+        elif key not in _KEYS and not isinstance(value, dict):
+            yield body, key

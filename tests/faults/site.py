@@ -1,4 +1,4 @@
-"""Two live servers behind proxies, set back to a known state in no time, and the command line run against them."""
+"""Two live servers behind proxies, and the command line run against them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from unittest import mock
 
 import requests
@@ -22,7 +23,7 @@ from sqlalchemy import event
 from oauthdeploy.cli.entrypoint import run
 from oauthdeploy.server import RunningServer, SeedUser, ServerConfig, passwords, start
 from oauthdeploy.server.app import state_of
-from tests.faults.manifests import ALLOWED, MANIFESTS, PATIENT, prior_manifest
+from tests.faults.manifests import ALLOWED, GENERATED, MANIFESTS, PATIENT, prior_manifest
 from tests.faults.proxy import Proxy, Seen, Trap
 
 PASSWORDS: Final = {
@@ -38,16 +39,17 @@ _PEOPLE: Final = ("alice", "bob", "batch", "robot", "auditor")
 
 @dataclass(frozen=True)
 class Setting:
-    """What a proof is made in: what the servers hold before, whether they accept client ids, how the tool is limited."""
+    """What a proof is made in: what the servers are and hold before, and how the tool is limited."""
 
     scenario: str
-    accepts: bool
+    estate: str
+    """One of ESTATES."""
     retries: int
     parallel: int = 1
 
     def __str__(self) -> str:
-        ids = "own-ids" if self.accepts else "server-ids"
-        return f"{self.scenario}-{ids}-{self.retries}-retries" + (f"-{self.parallel}-wide" if self.parallel > 1 else "")
+        wide = f"-{self.parallel}-wide" if self.parallel > 1 else ""
+        return f"{self.scenario}-{self.estate}-{self.retries}-retries{wide}"
 
 
 @dataclass(frozen=True)
@@ -65,16 +67,135 @@ class Ran:
 
 
 @dataclass
-class Site:
-    """Two embedded servers, `login` and `orders`, each behind a proxy; one for each way of naming clients."""
+class Site(ABC):
+    """Two servers, `login` and `orders`, each behind a proxy, and the command line run against them."""
 
     home: Path
-    accepts: bool
-    servers: dict[str, RunningServer] = field(default_factory=dict)
+    accepts: bool = True
+    """Whether the servers take ids and secrets that others choose."""
     proxies: dict[str, Proxy] = field(default_factory=dict)
     tokens: set[str] = field(default_factory=set)
+    cases: int = 0
+
+    passwords: Mapping[str, str] = field(default_factory=lambda: PASSWORDS)
+    """The environment variables of the manifests that are secret."""
+    updates_by: ClassVar[str] = "PATCH"
+    """The method with which `login` is told of a change."""
+
+    @abstractmethod
+    def open(self) -> None:
+        """Start the servers and the proxies."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop all of them."""
+
+    @abstractmethod
+    def reset(self, scenario: str) -> None:
+        """Give both servers the state that a scenario begins with."""
+
+    @abstractmethod
+    def manifest(self, setting: Setting, timeout: int = PATIENT) -> str:
+        """The manifest of a setting; `timeout` in seconds is how long an answer may take."""
+
+    @abstractmethod
+    def holdings(self) -> Mapping[str, Mapping[str, Any]]:
+        """All that both servers hold, without what they make up themselves: ids and times."""
+
+    @abstractmethod
+    def names(self) -> Sequence[str]:
+        """What each object of both servers is called there, once for each object."""
+
+    @abstractmethod
+    def generated(self, scenario: str) -> Sequence[str]:
+        """The clients whose secret is made by the server in a scenario."""
+
+    @abstractmethod
+    def remove_client(self, client: str) -> None:
+        """Delete a client from `login` by hand."""
+
+    @abstractmethod
+    def token(self, client_id: str, secret: str) -> str:
+        """A token by client credentials; fails where the server gives none."""
+
+    def credentials(self, folder: Path, client: str) -> tuple[str, str]:
+        """Id and secret of a client, as its owner would find them."""
+        delivered = delivered_to(folder, client)
+        if delivered.exists():
+            found = json.loads(delivered.read_text())
+            return found["client_id"], found["client_secret"]
+        return client, PASSWORDS["BATCH_SECRET"]
+
+    def keeps_own_secret(self, scenario: str) -> bool:
+        """Whether `batch` has a secret of the manifest's in a scenario."""
+        return self.accepts and scenario == "empty"
+
+    # -- runs --------------------------------------------------------------------------------------------------------
+
+    def folder(self, name: str, manifest: str) -> Path:
+        """A new folder with a manifest in it."""
+        self.cases += 1
+        folder = self.home / "cases" / f"{self.cases}-{name}"
+        folder.mkdir(parents=True)
+        (folder / "oauthdeploy.yaml").write_text(manifest)
+        return folder
+
+    def apply(self, folder: Path) -> Ran:
+        """`oauthdeploy apply --yes` in this process."""
+        out, err = io.StringIO(), io.StringIO()
+        environment = mock.patch.dict(os.environ, self.environment(), clear=True)
+        with environment, redirect_stdout(out), redirect_stderr(err):
+            code = run(_arguments(folder))
+        return _ran(code, out.getvalue(), err.getvalue(), folder)
+
+    @contextmanager
+    def process(self, folder: Path) -> Iterator[subprocess.Popen[str]]:
+        """`oauthdeploy apply --yes` as a process of its own."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "oauthdeploy", *_arguments(folder)],
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            for proxy in self.proxies.values():
+                proxy.aim(process.pid)
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+    def environment(self) -> dict[str, str]:
+        inherited = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "TMPDIR", "LANG")}
+        urls = {f"{name.upper()}_URL": proxy.url for name, proxy in self.proxies.items()}
+        return {**inherited, **urls, **self.passwords, "NO_COLOR": "1"}
+
+    def arm(self, server: str, trap: Trap) -> None:
+        self.proxies[server].arm(trap)
+
+    def calm(self) -> None:
+        """Wait until nothing is on its way, and take all traps away."""
+        for proxy in self.proxies.values():
+            proxy.arm()
+
+    def seen(self) -> dict[str, Sequence[Seen]]:
+        return {name: tuple(proxy.seen) for name, proxy in self.proxies.items()}
+
+    @property
+    def canaries(self) -> set[str]:
+        """Every secret that the tool may have come to know."""
+        made = {secret for proxy in self.proxies.values() for secret in proxy.secrets}
+        return {*self.passwords.values(), *made, *self.tokens}
+
+
+@dataclass
+class EmbeddedSite(Site):
+    """Two embedded servers, set back to a known state in no time; one site for each way of naming clients."""
+
+    servers: dict[str, RunningServer] = field(default_factory=dict)
     _snapshots: dict[str, dict[str, Path]] = field(default_factory=dict)
-    _cases: int = 0
     _quick: Any = field(default_factory=lambda: mock.patch.object(passwords, "METHOD", "pbkdf2:sha256:1"))
 
     def open(self) -> None:
@@ -153,19 +274,29 @@ class Site:
         assert answer.status_code < 400, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
-    def client_id(self, server: str, name: str) -> str | None:
-        clients = self.admin(server, "GET", "/admin/oauth/client?expand=true")["clients"]
-        return next((client["client_id"] for client in clients if client["name"] == name), None)
+    def names(self) -> Sequence[str]:
+        found = []
+        for server in SERVERS:
+            clients = self.admin(server, "GET", "/admin/oauth/client?expand=true")["clients"]
+            scopes = self.admin(server, "GET", "/admin/oauth/scope?expand=true")["scopes"]
+            found += [f"client {item['name']} ({item['version']}) of {server}" for item in clients]
+            found += [f"scope {item['name']} of {server}" for item in scopes]
+        return found
+
+    def manifest(self, setting: Setting, timeout: int = PATIENT) -> str:
+        make = MANIFESTS[setting.scenario]
+        return make(accepts=self.accepts, timeout=timeout, retries=setting.retries, parallel=setting.parallel)
+
+    def generated(self, scenario: str) -> Sequence[str]:
+        both = GENERATED[scenario]
+        return both if self.accepts or scenario != "empty" else (*both, "batch")
+
+    def remove_client(self, client: str) -> None:
+        clients = self.admin("login", "GET", "/admin/oauth/client?expand=true")["clients"]
+        (found,) = [item["client_id"] for item in clients if item["name"] == client.capitalize()]
+        self.admin("login", "DELETE", f"/admin/oauth/client/{found}")
 
     # -- clients -----------------------------------------------------------------------------------------------------
-
-    def credentials(self, folder: Path, client: str) -> tuple[str, str]:
-        """Id and secret of a client, as its owner would find them."""
-        delivered = delivered_to(folder, client)
-        if delivered.exists():
-            found = json.loads(delivered.read_text())
-            return found["client_id"], found["client_secret"]
-        return client, PASSWORDS["BATCH_SECRET"]
 
     def token(self, client_id: str, secret: str) -> str:
         answer = requests.post(
@@ -176,70 +307,6 @@ class Site:
         )
         assert answer.status_code == 200, answer.text
         return str(answer.json()["access_token"])
-
-    # -- runs --------------------------------------------------------------------------------------------------------
-
-    def folder(self, name: str, manifest: str) -> Path:
-        """A new folder with a manifest in it."""
-        self._cases += 1
-        folder = self.home / "cases" / f"{self._cases}-{name}"
-        folder.mkdir(parents=True)
-        (folder / "oauthdeploy.yaml").write_text(manifest)
-        return folder
-
-    def manifest(self, setting: Setting, timeout: int = PATIENT) -> str:
-        """The manifest of a setting; `timeout` in seconds is how long an answer may take."""
-        make = MANIFESTS[setting.scenario]
-        return make(accepts=self.accepts, timeout=timeout, retries=setting.retries, parallel=setting.parallel)
-
-    def apply(self, folder: Path) -> Ran:
-        """`oauthdeploy apply --yes` in this process."""
-        out, err = io.StringIO(), io.StringIO()
-        environment = mock.patch.dict(os.environ, self.environment(), clear=True)
-        with environment, redirect_stdout(out), redirect_stderr(err):
-            code = run(_arguments(folder))
-        return _ran(code, out.getvalue(), err.getvalue(), folder)
-
-    @contextmanager
-    def process(self, folder: Path) -> Iterator[subprocess.Popen[str]]:
-        """`oauthdeploy apply --yes` as a process of its own."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "oauthdeploy", *_arguments(folder)],
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            for proxy in self.proxies.values():
-                proxy.aim(process.pid)
-            yield process
-        finally:
-            process.kill()
-            process.communicate()
-
-    def environment(self) -> dict[str, str]:
-        inherited = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "TMPDIR", "LANG")}
-        urls = {f"{name.upper()}_URL": proxy.url for name, proxy in self.proxies.items()}
-        return {**inherited, **urls, **PASSWORDS, "NO_COLOR": "1"}
-
-    def arm(self, server: str, trap: Trap) -> None:
-        self.proxies[server].arm(trap)
-
-    def calm(self) -> None:
-        """Wait until nothing is on its way, and take all traps away."""
-        for proxy in self.proxies.values():
-            proxy.arm()
-
-    def seen(self) -> dict[str, Sequence[Seen]]:
-        return {name: tuple(proxy.seen) for name, proxy in self.proxies.items()}
-
-    @property
-    def canaries(self) -> set[str]:
-        """Every secret that the tool may have come to know."""
-        made = {secret for proxy in self.proxies.values() for secret in proxy.secrets}
-        return {*PASSWORDS.values(), *made, *self.tokens}
 
 
 def delivered_to(folder: Path, client: str) -> Path:

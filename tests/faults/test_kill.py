@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.live, pytest.mark.skipif(sys.platform == "win32", reas
 
 KILLS = (Fault.KILL_BEFORE, Fault.KILL_AFTER)
 SIGNALS = (Fault.TERMINATE_BEFORE, Fault.TERMINATE_AFTER, Fault.INTERRUPT_AFTER)
-SETTINGS = [Setting("empty", False, 1), Setting("change", True, 1, parallel=4)]
+SETTINGS = [Setting("empty", "embedded-own-ids", 1), Setting("change", "embedded", 1, parallel=4)]
 SOME: dict[tuple[Fault, Setting], Sequence[tuple[Mark, str]]] = {
     (Fault.KILL_BEFORE, SETTINGS[0]): [(Mark.FIRST_WRITE, "orders")],
     (Fault.KILL_AFTER, SETTINGS[0]): [(Mark.CREATE, "login"), (Mark.LAST, "orders")],
@@ -30,7 +30,7 @@ SOME: dict[tuple[Fault, Setting], Sequence[tuple[Mark, str]]] = {
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
 def test_kill_9(bench_for: BenchFor, setting: Setting, fault: Fault, pytestconfig: pytest.Config) -> None:
     """No lock stands in the way, open intents are what may have happened, and a secret that went down is told of."""
-    bench = bench_for(setting.accepts)
+    bench = bench_for(setting.estate)
     places = [(server, bench.marked(setting, server, mark)) for mark, server in SOME[fault, setting]]
     if pytestconfig.getoption("all_faults"):
         places = [(server, place) for server in SERVERS for place in bench.positions(setting, server)]
@@ -42,7 +42,7 @@ def test_kill_9(bench_for: BenchFor, setting: Setting, fault: Fault, pytestconfi
 def test_a_signal_ends_the_run_in_order(bench_for: BenchFor, fault: Fault, pytestconfig: pytest.Config) -> None:
     """Before the first write 130 and no journal, in the middle 4 and a journal that is closed; never a lock left behind."""
     setting = SETTINGS[0]
-    bench = bench_for(setting.accepts)
+    bench = bench_for(setting.estate)
     first, create = (bench.marked(setting, "login", mark) for mark in (Mark.FIRST_WRITE, Mark.CREATE))
     before, during = [2], [create]
     if pytestconfig.getoption("all_faults"):
