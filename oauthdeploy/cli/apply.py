@@ -258,10 +258,10 @@ def _unsure(report: ApplyReport) -> PartialApply | None:
             detail=f"Findings of the verification: {len(report.verification.errors)}.",
             fix="See the findings in the report.",
         )
-    if any(item.rule == NOT_VERIFIED for item in report.verification):
+    if unsure := [item for item in report.verification if item.rule == NOT_VERIFIED]:
         return PartialApply(
             "All changes were made, but not all could be verified",
-            detail="The servers confirmed the changes, but reading them again failed.",
+            detail="\n".join(f"{item.address}: {item.detail or item.summary}" for item in unsure[:5]),
             fix="Run plan: if it is empty, everything was applied. Use --no-verify to skip verification.",
         )
     if dead := [item.detail for item in report.plan.diagnostics if item.rule == NOT_LIVE]:

@@ -136,6 +136,12 @@ def _end(
             f"warning: {lasting.rstrip('.')}. Where the manifest enables the client, the next apply undoes the cut-off: "
             "write the revocation, or enabled: false, by hand."
         )
+    if lasting and done.in_memory:
+        one = len(done.in_memory) == 1
+        notes.append(
+            f"warning: {', '.join(done.in_memory)} {'keeps its' if one else 'keep their'} objects in memory, so a restart ends "
+            f"the cut-off there. An apply with {done.audit} makes it again; to be safe, write the revocation into the manifest."
+        )
     output.emit(
         {"text": lambda look: render_revoke(record, look, notes), "json": as_json(lambda: audit_document(record))},
         on_screen=lambda look: "\n" * shown + render_revoke(record, look, notes),

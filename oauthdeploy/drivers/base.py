@@ -43,7 +43,7 @@ from oauthdeploy.drivers.examination import Examination, WriteProbe
 from oauthdeploy.model.capabilities import Capabilities, DriverFacts
 from oauthdeploy.model.fields import Model, Unparsed
 from oauthdeploy.model.identities import Identity
-from oauthdeploy.model.objects import Object
+from oauthdeploy.model.objects import Object, Trust
 from oauthdeploy.model.servers import Server
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveToken, ServerState
 from oauthdeploy.planning.changes import Change, Lockout
@@ -144,7 +144,8 @@ class Wanted:
 @dataclass(frozen=True)
 class ServerReport:
     """The result of `check`: the product and its version, the account of this tool, findings, and the capabilities for which
-    this server differs from the driver's table.
+    this server differs from the driver's table. `in_memory`: the server keeps its objects only in memory and loses them in a
+    restart.
     """
 
     product: str
@@ -152,6 +153,7 @@ class ServerReport:
     account: str
     capabilities: Capabilities = field(default_factory=lambda: MappingProxyType({}))
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
+    in_memory: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,13 @@ class Prover(Protocol):
         settings.
 
         Raises ServerError.
+        """
+
+    def introspects(self, trust: Trust) -> bool | None:
+        """Whether the account or client of a trust may introspect at its endpoint (RFC 7662 section 2.1), by asking for a
+        token that nobody has issued; None where the manifest does not have its secret.
+
+        Raises ServerError, and UnexpectedAnswer where the answer is not one about an inactive token.
         """
 
     def is_taken(self, url: str, token: Secret) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from oauthdeploy.core.errors import Forbidden, ServerError, Unauthorized, Unexpe
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.http import BasicAuth, BearerAuth, open_client
 from oauthdeploy.drivers.json_wire import FORM
+from oauthdeploy.model.objects import Trust
 from oauthdeploy.model.servers import Role, Server
 
 
@@ -34,6 +36,28 @@ class HttpProver:
         auth = _introspector(entry)
         if not endpoint or auth is None:
             return None
+        return self._introspected(server, entry, endpoint, auth, token)
+
+    def introspects(self, trust: Trust) -> bool | None:
+        """See `Prover`. The client goes before the account, as in the policy of the example."""
+        name, secret = trust.client_id, trust.client_secret
+        if not name:
+            name, secret = trust.username, trust.password
+        server = trust.authorization_server
+        if not name or secret is None or not trust.endpoint:
+            return None
+        entry = self._servers[server]
+        token = Secret(secrets.token_urlsafe(32), "a token that nobody has issued")
+        try:
+            active = self._introspected(server, entry, trust.endpoint, BasicAuth(name, secret), token)
+        except (Unauthorized, Forbidden):
+            return False
+        if active:
+            raise _not_about_tokens(server, _split(trust.endpoint)[1], None)
+        return True
+
+    def _introspected(self, server: str, entry: Server, endpoint: str, auth: AuthBase, token: Secret) -> bool:
+        """What an introspection endpoint says of a token. Raises ServerError."""
         base, path = _split(endpoint)
         entry_at_base = entry.model_copy(update={"url": base})
         client = open_client(server, entry_at_base, auth, read_only=False, base=self._base, post_only=path)
@@ -47,14 +71,7 @@ class HttpProver:
         if active in ("true", "false"):
             active = active == "true"
         if not isinstance(active, bool):
-            raise UnexpectedAnswer(
-                f"The introspection endpoint of '{server}' does not say whether a token is active",
-                server=server,
-                method="POST",
-                path=path,
-                status=answer.status,
-                fix="Check introspection.endpoint: its answer must follow RFC 7662.",
-            )
+            raise _not_about_tokens(server, path, answer.status)
         return active
 
     def is_taken(self, url: str, token: Secret) -> bool:
@@ -81,6 +98,17 @@ class HttpProver:
             if server.url and _split(server.url)[0].lower() == base.lower():
                 return name, server.model_copy(update={"url": base})
         return base, Server(role=Role.RESOURCE, driver="external", url=base)
+
+
+def _not_about_tokens(server: str, path: str, status: int | None) -> UnexpectedAnswer:
+    return UnexpectedAnswer(
+        f"The introspection endpoint of '{server}' does not say whether a token is active",
+        server=server,
+        method="POST",
+        path=path,
+        status=status,
+        fix="Check introspection.endpoint: its answer must follow RFC 7662.",
+    )
 
 
 def _split(url: str) -> tuple[str, str]:

@@ -187,7 +187,8 @@ class DriverFacts:
     `Driver.lockouts` finds such changes. `block_proof` answers per role whether reading the server again proves that a cut-off
     works; what isn't named there proves nothing. `default_scopes_option` is the option of a client that lists some of its
     associations, `protecting` are the options without which an object is weaker, and `beyond` says what else such a server holds
-    that no export and no comparison looks at.
+    that no export and no comparison looks at. `stores_trust`: the server itself introspects nothing and only keeps for its
+    policies where and as whom to ask, so that a stored trust proves nothing.
     """
 
     name: str
@@ -216,6 +217,7 @@ class DriverFacts:
     default_scopes_option: str = ""
     beyond: str = ""
     protecting: frozenset[str] = frozenset()
+    stores_trust: bool = False
 
     @cached_property
     def defaults(self) -> Mapping[Kind, Mapping[str, Any]]:

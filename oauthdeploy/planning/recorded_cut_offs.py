@@ -12,7 +12,7 @@ from typing import Final
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
-from oauthdeploy.model.objects import Client
+from oauthdeploy.model.objects import Client, Revocation
 from oauthdeploy.model.state import LiveState
 from oauthdeploy.planning.changes import Action, Change, Risk
 from oauthdeploy.planning.plan import Plan
@@ -26,7 +26,8 @@ class RecordedCutOff:
     """A client that was disabled on a server, by the key or name of the request and by the server's own id.
 
     `record` describes the record: its ticket or id, and the time. `name` is that of the revocation. `stands` is true if the
-    server itself has the record and keeps the client disabled until it is enabled.
+    server itself has the record and keeps the client disabled until it is enabled. `blocks` is false if only tokens were ended;
+    `tokens` names them, as issued before the moment of the record, and is None if there were none.
     """
 
     server: str
@@ -35,6 +36,8 @@ class RecordedCutOff:
     record: str
     name: str = ""
     stands: bool = False
+    blocks: bool = True
+    tokens: Revocation | None = None
 
     def is_about(self, change: Change) -> bool:
         """Whether the change is about that client."""
@@ -58,7 +61,7 @@ def guarded(plan: Plan, recorded: Iterable[RecordedCutOff]) -> Plan:
         change.address: cut
         for cut in recorded
         for change in plan.changes
-        if cut.is_about(change) and _gives_back(change, cut)
+        if cut.blocks and cut.is_about(change) and _gives_back(change, cut)
     }
     if not undone:
         return plan

@@ -19,6 +19,7 @@ from oauthdeploy.core.disclosure import KNOWN
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.core.files import make_folder, sync_folder, write_all
 from oauthdeploy.core.schemas import shape_problem
+from oauthdeploy.model.objects import Revocation
 from oauthdeploy.planning.recorded_cut_offs import RecordedCutOff
 from oauthdeploy.planning.revocation.audit_schema import AuditRecord
 from oauthdeploy.running.events import without_nulls
@@ -99,7 +100,8 @@ def recorded_cut_offs(path: Path, *, named: bool = False) -> tuple[tuple[Recorde
             key = (cut.server, cut.client, cut.name)
             if record["type"] == "lifted":
                 in_force = {k: one for k, one in in_force.items() if not _is_lifted(one, cut)}
-            else:
+            elif cut.blocks or key not in in_force or not in_force[key].blocks:
+                # The tokens of a cut-off that is made once more; its block is recorded already.
                 in_force.pop(key, None)
                 in_force[key] = cut
     return tuple(in_force.values()), Diagnostics.of(problems)
@@ -125,13 +127,27 @@ def _cut_offs_of(record: Mapping[str, Any]) -> Iterator[RecordedCutOff]:
     """The cut-offs of clients that a record (which follows the schema) says were made, or lifted."""
     if record["type"] == "started":
         return
-    blocked = {item["id"]: item["client"] for item in record["asked"] if item.get("block")}
+    asked = {item["id"]: item for item in record["asked"]}
     for server in record.get("servers", ()):
         name = server["revocation"]
-        if name in blocked and server["state"] in ("cut-off", "nothing-to-do", "lifted"):
+        if name in asked and server["state"] in ("cut-off", "nothing-to-do", "lifted"):
+            item = asked[name]
             identity = server.get("found", {}).get("identity", "")
             label = f"{record.get('ticket') or name}, {record['at'][:10]}"
-            yield RecordedCutOff(server["server"], blocked[name], identity, label, name)
+            blocks, tokens = bool(item.get("block")), _tokens_of(item, record["at"])
+            if blocks or tokens is not None:
+                yield RecordedCutOff(
+                    server["server"], item["client"], identity, label, name, blocks=blocks, tokens=tokens
+                )
+
+
+def _tokens_of(item: Mapping[str, Any], at: str) -> Revocation | None:
+    """The tokens that were to end, as those that were issued until the record was made; None where there were none."""
+    if not item.get("tokens") or item.get("handles"):
+        return None
+    selection = {key: item[key] for key in ("owner", "scope") if item.get(key)}
+    moment = {"issued_before": item.get("issued_before") or at}
+    return Revocation.model_validate({"client": item["client"], "tokens": moment, **selection})
 
 
 def _opened(path: Path) -> int:

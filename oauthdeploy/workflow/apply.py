@@ -19,9 +19,10 @@ from oauthdeploy.running.undelivered_secrets import lost_secrets
 from oauthdeploy.workflow.connections import connected, load, state_folder
 from oauthdeploy.workflow.cut_offs_first import cutting_off_first
 from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
+from oauthdeploy.workflow.forgotten_cut_offs import plan_with_cut_offs
 from oauthdeploy.workflow.locking import local_sinks
 from oauthdeploy.workflow.options import PingResult, RunOptions
-from oauthdeploy.workflow.planner import known_unkept, plan_now, with_findings
+from oauthdeploy.workflow.planner import with_findings
 
 
 def make_plan(request: ManifestRequest, options: RunOptions | None = None) -> tuple[Plan, Manifest]:
@@ -70,10 +71,11 @@ def run_plan(
 
 def planned(manifest: Manifest, readers: Mapping[str, Driver], options: RunOptions) -> Job:
     """The plan of the whole manifest, with findings about secrets that earlier runs did not deliver."""
-    plan, live, _reports = plan_now(manifest, readers, options, unkept=known_unkept(manifest, options))
+    remembered = plan_with_cut_offs(manifest, readers, options)
+    plan, live = remembered.plan, remembered.live
     journals = state_folder(manifest, options) / JOURNALS
     lost = lost_secrets(journals, manifest.desired, live, plan, sinks=local_sinks(manifest, options))
-    return Job(with_findings(plan, lost, manifest), manifest, live)
+    return Job(with_findings(plan, lost, manifest), remembered.manifest, live)
 
 
 def ping(request: ManifestRequest, options: RunOptions | None = None) -> tuple[PingResult, ...]:

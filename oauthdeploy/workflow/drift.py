@@ -17,8 +17,8 @@ from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.selection import is_selected
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.workflow.connections import connected, load
+from oauthdeploy.workflow.forgotten_cut_offs import plan_with_cut_offs
 from oauthdeploy.workflow.options import RunOptions
-from oauthdeploy.workflow.planner import known_unkept, plan_now
 from oauthdeploy.workflow.server_identity import require_own_baseline
 
 
@@ -41,7 +41,8 @@ def detect_drift(
     if baseline is not None:
         require_own_baseline(baseline.baseline, baseline.source.name, manifest, options)
     with connected(manifest, options, read_only=True) as drivers:
-        plan, live, _reports = plan_now(manifest, drivers, options, unkept=known_unkept(manifest, options))
+        remembered = plan_with_cut_offs(manifest, drivers, options)
+    plan, live, manifest = remembered.plan, remembered.live, remembered.manifest
     names = Names(manifest.desired, live)
     report = classify(
         manifest.desired,

@@ -20,9 +20,11 @@ from oauthdeploy.model.state import LiveState
 from oauthdeploy.planning.outcome import ApplyReport, Event
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.running.apply import apply_plan, require_safety
+from oauthdeploy.running.apply_findings import NOT_VERIFIED
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.journal import JOURNALS, Journal
 from oauthdeploy.running.precondition import Freshness
+from oauthdeploy.running.trust_proof import prove_trusts
 from oauthdeploy.workflow.audit_trail import PlannedCutOffs
 from oauthdeploy.workflow.connections import connected, prover_of, state_folder
 from oauthdeploy.workflow.locking import audit_file, local_sinks, locked
@@ -93,7 +95,8 @@ def carry_out(
         # A plan without changes is refused too: it is no success if a required object cannot exist.
         _require_no_errors(plan)
     if plan.is_empty:
-        return ApplyReport(plan=plan, outcomes=(), verified=options.verify, in_place=job.in_place)
+        report = ApplyReport(plan=plan, outcomes=(), verified=options.verify, in_place=job.in_place)
+        return _with_proved_trusts(report, job, options)
     if confirm is not None and not confirm(plan):
         return None
     require_safety(plan, options.allow)
@@ -129,7 +132,20 @@ def carry_out(
             raise
     if cut_offs is not None:
         cut_offs.record_end(report)
-    return replace(report, in_place=job.in_place)
+    return _with_proved_trusts(replace(report, in_place=job.in_place), job, options)
+
+
+def _with_proved_trusts(report: ApplyReport, job: Job, options: RunOptions) -> ApplyReport:
+    """The report with what introspections show, of a run that was neither to skip verification nor cut short."""
+    if job.urgent or report.interrupted or not options.verify or not report.complete:
+        return report
+    found = prove_trusts(job.manifest.desired, driver_facts(), prover_of(job.manifest), options.servers)
+    unproved = any(item.rule == NOT_VERIFIED for item in found)
+    return replace(
+        report,
+        verification=(report.verification + found).sorted(),
+        verified=report.verified and not unproved,
+    )
 
 
 def _require_no_errors(plan: Plan) -> None:

@@ -57,12 +57,15 @@ JOURNALS: Final = "revocations"
 
 @dataclass(frozen=True)
 class Observation:
-    """A planned cut-off: what was read, and the plan. `down` are the servers that did not respond, each with its error."""
+    """A planned cut-off: what was read, and the plan. `down` are the servers that did not respond, each with its error;
+    `in_memory` are those that lose the cut-off when they restart.
+    """
 
     asked: CutOff
     plan: Plan
     live: LiveState
     down: Mapping[str, OAuthDeployError]
+    in_memory: tuple[str, ...] = ()
 
     @property
     def found(self) -> bool:
@@ -73,7 +76,7 @@ class Observation:
 @dataclass(frozen=True)
 class Revoked:
     """A finished cut-off: its audit record, the report of its apply (None if there was nothing to do), the errors of skipped
-    servers, the audit file, and who was applying the manifest meanwhile.
+    servers, the audit file, who was applying the manifest meanwhile, and which servers lose the cut-off when they restart.
     """
 
     record: AuditRecord
@@ -82,6 +85,7 @@ class Revoked:
     down: Mapping[str, OAuthDeployError]
     audit: Path
     holder: Holder | None = None
+    in_memory: tuple[str, ...] = ()
 
 
 def plan_revocation(
@@ -142,7 +146,7 @@ def revoke(
     record = trail.finished(servers, report, watch.seconds)
     targets = [server.url for server in manifest.desired.servers.values() if server.url]
     holder = who_holds(folder, manifest.desired.name, targets)
-    return Revoked(record, observation.plan, report, observation.down, trail.path, holder)
+    return Revoked(record, observation.plan, report, observation.down, trail.path, holder, observation.in_memory)
 
 
 # -- reading and cutting off --------------------------------------------------------------------------------------------------
@@ -202,8 +206,11 @@ def observe(
         part = replace(manifest, desired=here.desired, severities=severities, is_ignored=lambda _finding: False)
         try:
             with connected(part, replace(options, servers=tuple(sorted(left))), read_only=True) as drivers:
-                plan, live, _reports = plan_now(part, drivers, options)
-            return Observation(request, cut_off_plan(plan, request, down), live, MappingProxyType(down))
+                plan, live, reports = plan_now(part, drivers, options)
+            in_memory = {address.server for address in here.addresses if reports[address.server].in_memory}
+            return Observation(
+                request, cut_off_plan(plan, request, down), live, MappingProxyType(down), tuple(sorted(in_memory))
+            )
         except (ServerError, ServersFailed) as error:
             down |= by_server(error, left)
 

@@ -89,6 +89,7 @@ def launch(
     files: Mapping[str, str] | None = None,
     bundle: Path | None = None,
     bearer: bool = False,
+    authorize: bool = False,
     tls: bool = False,
     mtls: bool = False,
     config: str = "",
@@ -96,7 +97,8 @@ def launch(
     """Start an OPA on a free port; its log and other files are in `folder`.
 
     `files` (name to content) are loaded as policies and data; `bundle` is a folder or archive that is loaded as one;
-    `bearer` lets in only who has a token (the reader's is the writer's with `-reader` at its end); `tls` serves https,
+    `bearer` lets in only who has a token (the reader's is the writer's with `-reader` at its end);
+    `authorize` lets a policy `system.authz` among the files decide; `tls` serves https,
     `mtls` lets in only clients with a certificate; `config` is its configuration in YAML. Raises
     Unobtainable and NotStarted.
     """
@@ -108,7 +110,9 @@ def launch(
     if bearer:
         made.token = secrets.token_urlsafe(16)
         loaded["authz.rego"] = AUTHORIZE.format(writer=made.token, reader=f"{made.token}-reader")
-        command += ["--authentication=token", "--authorization=basic"]
+        command += ["--authentication=token"]
+    if bearer or authorize:
+        command += ["--authorization=basic"]
     if tls or mtls:
         command += _certificates(folder, made, mtls)
     if bundle:

@@ -161,9 +161,17 @@ reasons contains "client is blocked" if client in object.keys(config.blocked)
 reasons contains sprintf("token was cut off by %s", [id]) if {
 	some id, cut in config.issued_before[client]
 	not issued_after(cut)
-	object.get(cut, "owner", null) in ({null} | names)
-	object.get(cut, "scope", null) in ({null} | token_scopes)
+	may_be_about(cut, "owner", names)
+	may_be_about(cut, "scope", token_scopes)
 }
+
+# A cut-off of one owner or scope spares the tokens of others. A token that names none could be one of them, and a cut-off
+# whose owner or scope is no text could mean anybody.
+may_be_about(cut, key, _) if not is_string(object.get(cut, key, null))
+
+may_be_about(cut, key, known) if cut[key] in known
+
+may_be_about(_, _, known) if count(known) == 0
 
 # A token that does not say when it was issued, or a cut-off without a time, counts as cut off.
 issued_after(cut) if {
@@ -172,7 +180,7 @@ issued_after(cut) if {
 }
 
 # Every name of the resource owner.
-names := {claims[key] | some key in ["sub", "username", "preferred_username"]}
+names := {claims[key] | some key in ["sub", "username", "preferred_username"]; is_string(claims[key])}
 
 # -- the resource ----------------------------------------------------------------------------------------------------
 

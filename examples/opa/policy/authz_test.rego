@@ -147,6 +147,24 @@ test_a_cut_off_may_be_of_an_owner_or_a_scope if {
 	}
 }
 
+test_an_owner_of_another_type_may_be_anybody if {
+	known := object.union(config, {"issued_before": {"web-shop": {"I": {"owner": "bob", "before": issued + 1}}}})
+	decide(claims, call, known).allow
+	refused(object.remove(claims, ["sub"]), call, known, "token was cut off by I")
+	every odd in [true, false, null, 1, ["alice"], {"bob": 1}] {
+		refused(object.union(claims, {"sub": odd}), call, known, "token was cut off by I")
+	}
+}
+
+test_a_cut_off_of_an_owner_or_scope_of_another_type_spares_nobody if {
+	every key in ["owner", "scope"] {
+		every odd in [true, false, null, 1, ["bob"], {"bob": 1}] {
+			known := object.union(config, {"issued_before": {"web-shop": {"I": {key: odd, "before": issued + 1}}}})
+			refused(claims, call, known, "token was cut off by I")
+		}
+	}
+}
+
 test_expired_or_early_or_endless_token_is_refused if {
 	refused(object.union(claims, {"exp": issued + 60}), call, config, "token is not authentic")
 	refused(object.remove(claims, ["exp"]), call, config, "token is not authentic")

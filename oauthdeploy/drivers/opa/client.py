@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from oauthdeploy.core.errors import Conflict, Forbidden, NotFound, Rejected, ServerError, Unauthorized, UnexpectedAnswer
@@ -11,6 +11,7 @@ from oauthdeploy.drivers.http import AdminClient, Answer
 PATCH: Final = "application/json-patch+json"
 CONFIG: Final = "/v1/config"
 BUNDLES: Final = "/v1/data/system/bundles"
+POLICIES: Final = "/v1/policies"
 _POLICY: Final = "OPA's policy system.authz decides who may do what; "
 
 
@@ -75,13 +76,35 @@ class DataApi:
             found[name] = [root for root in roots if isinstance(root, str)] if isinstance(roots, list) else [""]
         return found
 
+    def rules(self) -> Sequence[str]:
+        """The places of all rules below /v1/data, such as `orders/authz/allow`; none where policies may not be read."""
+        found = self._result(POLICIES)
+        policies = found if isinstance(found, list) else []
+        return sorted({place for policy in policies if isinstance(policy, Mapping) for place in _rules_in(policy)})
+
+    def in_the_way(self) -> str:
+        """The place above the document that holds a value and no object, so that nothing can stand below it; empty: none does."""
+        steps = self.route.split("/")[3:]
+        for length in range(1, len(steps)):
+            place = "/".join(steps[:length])
+            found = self._result(f"/v1/data/{place}")
+            if found is None:
+                return ""
+            if not isinstance(found, Mapping):
+                return place
+        return ""
+
     def _optional(self, route: str) -> Mapping[str, Any]:
+        found = self._result(route)
+        return found if isinstance(found, Mapping) else {}
+
+    def _result(self, route: str) -> Any:
+        """What an answer holds as its result; None where there is none, or where it may not be read."""
         try:
             body = self.http.get(route).body
         except (Unauthorized, Forbidden, NotFound, Rejected):
-            return {}
-        found = body.get("result") if isinstance(body, Mapping) else None
-        return found if isinstance(found, Mapping) else {}
+            return None
+        return body.get("result") if isinstance(body, Mapping) else None
 
     def _garbled(self, why: str, answer: Answer) -> ServerError:
         return UnexpectedAnswer(
@@ -119,12 +142,37 @@ def _as(kind: type[ServerError], error: ServerError, what: str, fix: str) -> Ser
     )
 
 
+def _rules_in(policy: Mapping[str, Any]) -> Iterator[str]:
+    """The places of the rules of one policy, as far as they are fixed (REST API reference, "Policy API": `ast`)."""
+    tree = policy.get("ast")
+    if not isinstance(tree, Mapping):
+        return
+    package = tree.get("package")
+    above = _fixed(package.get("path") if isinstance(package, Mapping) else None)[1:]
+    rules = tree.get("rules")
+    for rule in rules if isinstance(rules, list) else ():
+        head = rule.get("head") if isinstance(rule, Mapping) else None
+        if isinstance(head, Mapping):
+            yield "/".join((*above, *_fixed(head.get("ref"))))
+
+
+def _fixed(terms: Any) -> Sequence[str]:
+    """The steps of a reference up to the first that is computed. Its first one is a variable by its form."""
+    found: list[str] = []
+    for place, term in enumerate(terms if isinstance(terms, list) else ()):
+        is_fixed = isinstance(term, Mapping) and (place == 0 or term.get("type") == "string")
+        if not is_fixed:
+            break
+        found.append(str(term.get("value")))
+    return found
+
+
 def owners_of(path: str, bundles: Mapping[str, Sequence[str]]) -> Sequence[str]:
     """The bundles that own a part of the path, or all of it."""
-    steps = path.split("/")
+    return sorted(name for name, roots in bundles.items() if any(overlap(path, root) for root in roots))
 
-    def overlaps(root: str) -> bool:
-        parts = [part for part in root.split("/") if part]
-        return all(one == other for one, other in zip(steps, parts, strict=False))
 
-    return sorted(name for name, roots in bundles.items() if any(overlaps(root) for root in roots))
+def overlap(one: str, other: str) -> bool:
+    """Whether one of two places is the other, or stands above it."""
+    steps, others = ([step for step in place.split("/") if step] for place in (one, other))
+    return all(step == also for step, also in zip(steps, others, strict=False))

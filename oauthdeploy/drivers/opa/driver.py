@@ -17,7 +17,7 @@ from oauthdeploy.drivers.common_steps import OVERLOADED, parsed, warning_of, wri
 from oauthdeploy.drivers.examination import Examination
 from oauthdeploy.drivers.json_values import Garbled
 from oauthdeploy.drivers.opa import examination, mapping
-from oauthdeploy.drivers.opa.client import DataApi, owners_of
+from oauthdeploy.drivers.opa.client import DataApi, overlap, owners_of
 from oauthdeploy.drivers.opa.facts import OpaCredentials, OpaOptions
 from oauthdeploy.drivers.opa.fields import Draft
 from oauthdeploy.drivers.opa.mapping import Document, Moved
@@ -46,19 +46,24 @@ class OpaDriver(Driver):
         self._writing = threading.Lock()
         self._owner = ""
         self._owned: Sequence[str] = ()
+        self._rules: Sequence[str] = ()
+        self._blocked_at = ""
 
     def check(self) -> ServerReport:
         """Read the document, since that is what is needed; what OPA says of itself may be out of reach, and is left out then."""
-        self._api.document()
+        document, _answer = self._api.document()
         config = self._api.config()
         labels = config.get("labels")
         version = labels.get("version") if isinstance(labels, Mapping) else None
         self._owned = owners_of(self._path, self._api.bundles())
+        self._rules = [rule for rule in self._api.rules() if overlap(self._path, rule)]
+        self._blocked_at = self._api.in_the_way() if document is None else ""
         return ServerReport(
             product="Open Policy Agent",
             version=version if isinstance(version, str) else "",
             account="",
             diagnostics=Diagnostics.of(self._findings(config)),
+            in_memory=self._in_memory(config),
         )
 
     def examine(self) -> Examination:
@@ -66,13 +71,17 @@ class OpaDriver(Driver):
         report = self.check()
         return examination.examine(self._api, f"{report.product} {report.version}".strip())
 
+    def _in_memory(self, config: Mapping[str, Any]) -> bool:
+        """Whether a restart takes the document away: neither a bundle nor the disk has it."""
+        storage = config.get("storage")
+        return not self._owned and not (isinstance(storage, Mapping) and "disk" in storage)
+
     def _findings(self, config: Mapping[str, Any]) -> Sequence[Diagnostic]:
         if self._owned:
             detail = f"The bundle {', '.join(self._owned)} owns {self._path} on '{self.name}', so it can only be read."
             fix = "Deliver the document in that bundle; oauthdeploy bundle writes it."
             return [Diagnostic("opa-path-in-bundle", "Policy data comes from a bundle", detail, fix, Severity.INFO)]
-        storage = config.get("storage")
-        if isinstance(storage, Mapping) and "disk" in storage:
+        if not self._in_memory(config):
             return []
         return [
             Diagnostic(
@@ -85,8 +94,14 @@ class OpaDriver(Driver):
         ]
 
     def refusals(self, changes: Sequence[Change]) -> Sequence[Diagnostic]:
-        """A document that a bundle owns can't be written."""
-        if not self._owned or not changes:
+        """A document that a bundle owns can't be written, nor one where rules or another value stand."""
+        if not changes:
+            return ()
+        if self._rules:
+            return [self._rules_found(Severity.ERROR, str(changes[0].address))]
+        if self._blocked_at:
+            return [self._value_found(str(changes[0].address))]
+        if not self._owned:
             return ()
         return [
             Diagnostic(
@@ -98,6 +113,30 @@ class OpaDriver(Driver):
                 path=("servers", self.name, "options", "path"),
             )
         ]
+
+    def _rules_found(self, severity: Severity, address: str = "") -> Diagnostic:
+        shown = ", ".join(rule.replace("/", ".") for rule in self._rules[:3])
+        more = f" and {len(self._rules) - 3} more" if len(self._rules) > 3 else ""
+        return Diagnostic(
+            "opa-rules-at-path",
+            "Rules of a policy stand where the policy data belongs",
+            f"'{self.name}' has rules at {self._path}, above it or below it: data.{shown}{more}. OPA returns their values as if "
+            "they were data, and rejects writes there.",
+            "Give the policy a package elsewhere, or choose another options.path.",
+            severity,
+            address,
+            ("servers", self.name, "options", "path"),
+        )
+
+    def _value_found(self, address: str) -> Diagnostic:
+        return Diagnostic(
+            "opa-value-above-path",
+            "The policy data has no place, because a value stands above it",
+            f"{self._blocked_at} on '{self.name}' is not an object, so nothing can stand at {self._path}.",
+            "Delete that value through OPA's API, or choose another options.path.",
+            address=address,
+            path=("servers", self.name, "options", "path"),
+        )
 
     def unsupported(self, wanted: Wanted, report: ServerReport) -> Sequence[Diagnostic]:  # noqa: ARG002
         """An introspection secret, which policies don't receive, and a trust without the name to introspect with."""
@@ -148,6 +187,9 @@ class OpaDriver(Driver):
         return self._state(wanted)
 
     def _state(self, wanted: Wanted) -> ServerState:
+        if self._rules:
+            # What rules say looks like data, and is not ours to delete.
+            return ServerState(self.name, {}, dict.fromkeys(wanted.kinds, self._rules_found(Severity.WARNING)), 0)
         with counting() as tally:
             try:
                 document = self._api.document()[0] or {}

@@ -122,4 +122,5 @@ FACTS: Final = DriverFacts(
     proved_against="Open Policy Agent 1.22",
     absence=yes("the document is read in one request, which system.authz allows or refuses as a whole"),
     located_by=("path",),
+    stores_trust=True,
 )

@@ -30,6 +30,21 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Write the document into that bundle (`oauthdeploy bundle`), or choose another options.path.",
     ),
     (
+        "opa-rules-at-path",
+        "error",
+        "Rules of a policy stand where the policy data belongs",
+        "Open Policy Agent returns the values of rules as if they were data, and rejects writes there. So nothing there is "
+        "compared or deleted.",
+        "Give the policy a package elsewhere, or choose another options.path.",
+    ),
+    (
+        "opa-value-above-path",
+        "error",
+        "The policy data has no place, because a value stands above it",
+        "A document can only stand below an object: with a text at oauth, nothing can stand at oauth/orders.",
+        "Delete that value through the API of Open Policy Agent, or choose another options.path.",
+    ),
+    (
         "opa-secret-not-stored",
         "info",
         "The introspection secret is not written to OPA",

@@ -162,6 +162,65 @@ def url_twice(context: RuleContext) -> Iterator[Finding]:
 
 
 @rule(
+    "server-paths-nested",
+    Severity.ERROR,
+    "The place of one entry is inside that of another",
+    reason="Each entry owns everything at its place, so the outer one deletes what the inner one writes, and the inner one "
+    "changes the outer one's objects.",
+    source="oauthdeploy manifest, version 1: servers",
+    fix="Write places beside each other, such as oauth/orders and oauth/billing.",
+    bad="""
+servers:
+  login: {role: authorization, driver: webmethods, url: "https://is.example.com:5543"}
+  orders:
+    role: resource
+    driver: opa
+    url: https://opa.example.com:8181
+    options: {path: oauth}
+    authorization_server: login
+  billing:
+    role: resource
+    driver: opa
+    url: https://opa.example.com:8181
+    options: {path: oauth/billing}
+    authorization_server: login
+""",
+    good="""
+servers:
+  login: {role: authorization, driver: webmethods, url: "https://is.example.com:5543"}
+  orders:
+    role: resource
+    driver: opa
+    url: https://opa.example.com:8181
+    options: {path: oauth/orders}
+    authorization_server: login
+  billing:
+    role: resource
+    driver: opa
+    url: https://opa.example.com:8181
+    options: {path: oauth/billing}
+    authorization_server: login
+""",
+)
+def paths_nested(context: RuleContext) -> Iterator[Finding]:
+    """The same driver and address, and a path that begins with the whole of another."""
+    places = {
+        name: place
+        for name, entry in context.servers.items()
+        if (place := _place(context, entry.driver, entry.url, entry.options, {}))
+    }
+    for inner, place in places.items():
+        for outer, above in places.items():
+            if place[:2] == above[:2] and any(
+                one.startswith(f"{other}/") for one, other in zip(place[2:], above[2:], strict=True)
+            ):
+                yield Finding(
+                    ("servers", inner, "options"),
+                    f"{' '.join(place[2:])} of {inner} is inside {' '.join(above[2:])} of {outer}.",
+                )
+
+
+@rule(
     "tls-not-verified",
     Severity.WARNING,
     "Server certificate is not verified",
@@ -353,6 +412,7 @@ RULES: tuple[Rule, ...] = (
     url_invalid,
     url_not_https,
     url_twice,
+    paths_nested,
     environments_share_server,
     tls_not_verified,
     field_without_use,

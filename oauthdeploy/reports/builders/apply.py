@@ -117,7 +117,7 @@ def _facts(report: ApplyReport) -> Iterator[str]:
     if report.outcomes and report.verified and not weighty:
         yield "Verified: the servers were read again and hold what was applied."
     elif report.outcomes and not report.verified:
-        yield "Not verified: the servers were not read again."
+        yield f"Not verified: {'the findings say what is not known' if weighty else 'the servers were not read again'}."
     for item in report.verification:
         if item.severity is Severity.INFO:
             yield f"{visible(item.address)}: {visible(item.summary)}: {visible(item.detail)}"

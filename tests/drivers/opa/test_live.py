@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from oauthdeploy.drivers.opa.mapping import SECTIONS
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.model.objects import Object
 from oauthdeploy.model.state import Ownership
-from oauthdeploy.planning.changes import Action, Stage
+from oauthdeploy.planning.changes import Action, Change, Reason, Stage
 from oauthdeploy.running.verify import verify_changes
 from tests.drivers.opa.site import (
     KINDS,
@@ -464,11 +465,72 @@ def test_a_bundle_beside_our_path_is_no_hindrance(start_opa: Callable[..., Opa],
         assert [item.rule for item in driver.check().diagnostics] == ["opa-data-in-memory"]
 
 
-def test_a_policy_at_our_path_is_named_as_the_likely_cause(start_opa: Callable[..., Opa]) -> None:
-    """OPA tells the values of rules as if they were data, and has no document that could be patched."""
-    site = Site(start_opa(files={"rules.rego": "package oauth.orders\n\nallow := true\n"}))
-    with site.driver() as driver, pytest.raises(Conflict) as caught:
-        driver.apply(plan_of(driver, site.desired({at(Kind.CLIENT, "a"): client()})).changes)
+RULES = {
+    "at the path": "package oauth.orders\n\nallow := true\n",
+    "below it": 'package oauth.orders.clients\n\nweb := {"owner": "payments"}\n',
+    "by a rule of a package above": 'package oauth\n\norders.clients.web := {"owner": "payments"}\n',
+    "by a rule with a computed end": 'package oauth\n\norders.clients[name] := {} if some name in ["a", "b"]\n',
+}
+
+
+@pytest.mark.parametrize("policy", RULES.values(), ids=list(RULES))
+def test_rules_at_our_path_are_found_by_a_plan_and_never_deleted(start_opa: Callable[..., Opa], policy: str) -> None:
+    """OPA tells the values of rules as if they were data; nothing is read of them, and a plan with changes is refused."""
+    site = Site(start_opa(files={"rules.rego": policy}))
+    with site.driver(read_only=True) as driver:
+        driver.check()
+        state = read(driver, site.desired({}, prune={"clients": "full"}))
+        assert not state.objects
+        assert {found.rule for found in state.unreadable.values()} == {"opa-rules-at-path"}
+        assert state.unreadable.keys() == KINDS
+        (finding,) = driver.refusals([_create(site)])
+    assert (finding.rule, finding.severity) == ("opa-rules-at-path", Severity.ERROR)
+
+
+def _create(site: Site) -> Change:
+    return Change(at(Kind.CLIENT, "a"), Action.CREATE, Reason.MISSING, Stage.WIDEN_RESOURCE, desired=client())
+
+
+def test_rules_elsewhere_are_no_hindrance(start_opa: Callable[..., Opa]) -> None:
+    """A package beside the path, and one above it with rules of other names."""
+    beside = {"a.rego": "package oauth.orders2\n\nallow := true\n", "b.rego": "package oauth\n\nallow := true\n"}
+    site = Site(start_opa(files=beside))
+    with site.driver() as driver:
+        driver.check()
+    converge(site, ESTATE)
+
+
+@pytest.mark.parametrize("value", ["text", 7, ["list"], True])
+def test_a_value_above_our_path_is_found_by_a_plan(opa: Opa, value: Any) -> None:
+    """Below a text no document can stand: the plan says so, and not only the write."""
+    site = Site(opa)
+    assert opa.call("PUT", "/v1/data/oauth", value).status_code == 204
+    with site.driver(read_only=True) as driver:
+        driver.check()
+        assert not driver.refusals(())
+        (finding,) = driver.refusals([_create(site)])
+    assert finding.rule == "opa-value-above-path"
+    assert "oauth on 'orders'" in finding.detail
+
+
+def test_a_policy_whose_rules_may_not_be_listed_is_named_as_the_likely_cause(start_opa: Callable[..., Opa]) -> None:
+    """Where the list of policies can't be had, the refused write is what tells."""
+    authz = """package system.authz
+
+import rego.v1
+
+default allow := false
+
+allow if not lists_policies
+
+lists_policies if input.path[1] == "policies"
+"""
+    rules = "package oauth.orders\n\nallow := true\n"
+    site = Site(start_opa(files={"rules.rego": rules, "authz.rego": authz}, authorize=True))
+    with site.driver() as driver:
+        driver.check()
+        with pytest.raises(Conflict) as caught:
+            driver.apply([_create(site)])
     assert "no policy has its package at options.path" in caught.value.fix
 
 

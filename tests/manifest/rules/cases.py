@@ -126,6 +126,13 @@ FIRES: dict[str, list[str]] = {
     "server-url-twice": [
         servers(AS, "again: {role: authorization, driver: webmethods, url: 'https://AS.example.com/'}"),
     ],
+    "server-paths-nested": [
+        servers(
+            AS,
+            "a: {role: resource, driver: opa, url: 'https://o', authorization_server: login, options: {path: ov/clients}}",
+            "b: {role: resource, driver: opa, url: 'https://O:443/', authorization_server: login, options: {path: ov}}",
+        ),
+    ],
     "tls-not-verified": [
         servers("login: {role: authorization, driver: webmethods, url: 'https://127.0.0.1', tls: {verify: false}}")
     ],

@@ -110,6 +110,14 @@ GLEWLWYD = _driver(
     Phrase,
     clients__description=untested("kept as data"),
 )
+
+
+class Place(Model):
+    """Where on a server."""
+
+    path: str = ""
+
+
 OPA = replace(
     _driver(
         "opa",
@@ -121,6 +129,8 @@ OPA = replace(
         clients__enabled=untested(),
     ),
     names={Kind.TRUST: Limit("[a-z]+", 8, "up to eight small letters")},
+    options=Place,
+    located_by=("path",),
 )
 
 

@@ -134,6 +134,18 @@ SILENT: dict[str, list[str]] = {
         servers(AS, "again: {role: authorization, driver: webmethods, url: 'https://as.example.com:8443'}"),
         servers(AS, "again: {role: authorization, driver: glewlwyd, url: 'https://as.example.com'}"),
     ],
+    "server-paths-nested": [
+        servers(
+            AS,
+            "a: {role: resource, driver: opa, url: 'https://o', authorization_server: login, options: {path: ov}}",
+            "b: {role: resource, driver: opa, url: 'https://o', authorization_server: login, options: {path: ov2/clients}}",
+        ),
+        servers(
+            AS,
+            "a: {role: resource, driver: opa, url: 'https://o', authorization_server: login, options: {path: ov}}",
+            "b: {role: resource, driver: opa, url: 'https://o2', authorization_server: login, options: {path: ov/clients}}",
+        ),
+    ],
     "tls-not-verified": [
         servers("login: {role: authorization, driver: webmethods, url: 'https://a', tls: {verify: true}}")
     ],

@@ -87,6 +87,13 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Try a token of the client with --proof-token and --proof-url.",
     ),
     (
+        "cut-off-forgotten",
+        "warning",
+        "A server has lost a cut-off, and the plan makes it again",
+        "The audit file has the cut-off, and the server, which keeps its objects in memory alone, no longer has it.",
+        "Write the cut-off into the manifest: a revocation, or enabled: false for the client.",
+    ),
+    (
         "state-not-writable",
         "error",
         "The folder for locks and journals can't be written",
@@ -204,6 +211,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "A change could not be verified",
         "It was made, but reading the object again, or testing with a token, failed.",
         "Make a plan: it is empty if the change took effect.",
+    ),
+    (
+        "introspection-refused",
+        "error",
+        "The authorization server refuses introspection",
+        "The manifest's client or account for introspection was tried with a token that nobody has issued, and was not let in. "
+        "The resource server would refuse every token.",
+        "Correct introspection of the authorization server's entry, or give the account the right to introspect there.",
     ),
     (
         "cut-off-proved",
