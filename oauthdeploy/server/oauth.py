@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote_plus
+
 from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestError, OAuth2Error
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
@@ -20,7 +22,7 @@ from oauthdeploy.server.protocol import (
     OAuthServer,
     ParsedRequest,
     body_request,
-    client_by_secret,
+    client_and_cost,
 )
 from oauthdeploy.server.scope_contents import opens
 from oauthdeploy.server.state import NOT_FOR_PRODUCTION, State, basic_credentials
@@ -44,8 +46,13 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]  # Authlib has
             InvalidClientError: there are no credentials, wrong ones, or those of an ordinary user.
         """
         state = self.server.state
-        caller = client_by_secret(state, request.flask_request) or privileged_user(state)
+        credentials = basic_credentials(request.flask_request)
+        client, has_paid = client_and_cost(state, credentials) if credentials else (None, True)
+        caller = client or (introspecting_user(state, credentials) if credentials else None)
         if caller is None:
+            if credentials and not has_paid:
+                # An unknown client costs as much as a wrong secret.
+                state.checker.check(None, credentials[1])
             raise InvalidClientError("Introspection needs the credentials of a resource server.", status_code=401)
         return caller
 
@@ -111,6 +118,19 @@ def token_parameter(request: ParsedRequest) -> str:
     if not value:
         raise InvalidRequestError("The parameter token is missing.")
     return value
+
+
+def introspecting_user(state: State, credentials: tuple[str, str]) -> Identity | None:
+    """The administrator or resource server of a header's two parts, as they are or form-encoded (RFC 6749 section 2.3.1).
+
+    HTTP alone sends a user's name and password as they are (RFC 7617); OAuth clients encode both.
+    """
+    decoded = (unquote_plus(credentials[0]), unquote_plus(credentials[1]))
+    for name, password in dict.fromkeys((credentials, decoded)):
+        identity = log_in(state.store, state.checker, name, password)
+        if identity is not None and identity.groups & {ADMINISTRATORS, RESOURCE_SERVERS}:
+            return identity
+    return None
 
 
 def privileged_user(state: State, *groups: str) -> Identity | None:

@@ -7,7 +7,7 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer as FlaskAuthorizationServer
 from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Payload, OAuth2Request
@@ -26,7 +26,7 @@ from werkzeug.datastructures import MultiDict
 
 from oauthdeploy.server import token_store
 from oauthdeploy.server.models import CONFIDENTIAL, PUBLIC, Client
-from oauthdeploy.server.passwords import digest, generate_secret
+from oauthdeploy.server.passwords import digest, generate_secret, is_quick
 from oauthdeploy.server.state import State, basic_credentials, now
 from oauthdeploy.server.store import Identity, get_settings, identify, scopes_of
 
@@ -179,13 +179,26 @@ def client_by_secret(state: State, request: Request) -> OAuthClient | None:
     credentials = basic_credentials(request)
     if credentials is None:
         return None
-    client_id, secret = (unquote(part) for part in credentials)
+    client, has_paid = client_and_cost(state, credentials)
+    if client is None and not has_paid:
+        state.checker.check(None, credentials[1])
+    return client
+
+
+def client_and_cost(state: State, credentials: tuple[str, str]) -> tuple[OAuthClient | None, bool]:
+    """The same for the two parts of a header, and whether the check was a slow one.
+
+    A caller that refuses must let every refusal cost the same, so that time does not tell which client ids exist.
+    """
+    # Both parts are form-encoded, where + is a blank (RFC 6749 section 2.3.1 and appendix B).
+    client_id, secret = (unquote_plus(part) for part in credentials)
     with state.store.read() as session:
         row = session.get(Client, client_id)
         client = load_client(session, client_id)
     if row is None or row.secret_hash is None or client is None or not client.confidential:
-        return None
-    return client if state.checker.check(row.secret_hash, secret) else None
+        return None, False
+    is_right = state.checker.check(row.secret_hash, secret)
+    return (client if is_right else None), not is_quick(row.secret_hash)
 
 
 def sign_in(identity: Identity) -> None:

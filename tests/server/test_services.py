@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote_plus
 
 import pytest
+import requests
+from werkzeug.security import check_password_hash
+
+from oauthdeploy.server import SeedUser, ServerConfig, passwords, start
 
 from .kit import ADMIN, ALICE, CALLBACK, READER, RESOURCE, Kit, code_for
 
@@ -21,6 +28,58 @@ def test_who_may_introspect(tolerant: Kit) -> None:
         assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
         assert response.headers["WWW-Authenticate"].startswith("Basic realm=")
     assert tolerant.service("introspectToken", token=token).status_code == 401
+
+
+@pytest.mark.parametrize("service", ["getToken", "introspectToken", "revokeToken"])
+def test_an_unknown_client_costs_as_much_as_a_wrong_secret(
+    tolerant: Kit, monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    """Each refusal does the same number of slow hashes, whether the client is unknown, disabled, or its secret made or chosen."""
+    slow: list[str] = []
+    check = check_password_hash
+
+    def counted(form: str, given: str) -> bool:
+        slow.append(form)
+        return check(form, given)
+
+    monkeypatch.setattr(passwords, "check_password_hash", counted)
+    made = tolerant.machine(tolerant.scope("a"))
+    disabled = tolerant.machine(tolerant.scope("a"))
+    path = f"/oauth/client/{disabled['client_id']}"
+    assert tolerant.admin("PATCH", path, {"enabled": False}).status_code == 200
+    refused = [(made["client_id"], "wrong"), ("nobody", "wrong"), (disabled["client_id"], disabled["client_secret"])]
+    costs = []
+    for caller in refused:
+        slow.clear()
+        answer = tolerant.service_as(caller, service, token="t", grant_type="client_credentials")
+        assert answer.status_code == 401
+        costs.append(len(slow))
+    assert costs[0] > 0
+    assert costs == costs[:1] * len(refused)
+
+
+def test_basic_credentials_are_form_decoded(tmp_path: Path) -> None:
+    """+ is a blank (RFC 6749 section 2.3.1 and appendix B), for clients and for accounts that introspect."""
+    account = ("orders rs", "p@ss/w0rd +%:ä")
+    admin = SeedUser(*ADMIN, ("Administrators",))
+    config = ServerConfig(
+        role="authorization", data_dir=tmp_path, users=(admin, SeedUser(*account, ("ResourceServers",)))
+    )
+    with start(config) as server:
+        settings = f"{server.url}/admin/oauth/globalsetting/"
+        assert requests.patch(settings, json={"requireHTTPS": False}, auth=ADMIN, timeout=10).ok
+        encoded = (quote_plus(account[0]), quote_plus(account[1]))
+        for caller, status in (
+            (encoded, 200),
+            (account, 200),
+            ((encoded[0], quote_plus(account[1] + "x")), 401),
+            ((quote_plus("orders+rs"), encoded[1]), 401),
+        ):
+            url = f"{server.url}/invoke/pub.oauth/introspectToken"
+            name, password = (part.encode() for part in caller)
+            header = b64encode(name + b":" + password).decode()
+            answer = requests.post(url, data={"token": "t"}, headers={"Authorization": f"Basic {header}"}, timeout=10)
+            assert answer.status_code == status, caller
 
 
 def test_what_introspection_says(tolerant: Kit) -> None:
