@@ -158,7 +158,7 @@ class Traffic:
         got = Span(begin, begin)
         held = self.held.get(question)
         if held is not None:
-            begin = time.monotonic()
+            begin, got = time.monotonic(), held.got
         tries = 1 if question.how is not How.FRESH or self.hopeless(question) else 2
         for attempt in range(tries):
             if attempt:
