@@ -39,7 +39,6 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import Unsupported
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers.examination import Examination, WriteProbe
 from oauthdeploy.model.capabilities import Capabilities, DriverFacts
 from oauthdeploy.model.fields import Model, Unparsed
 from oauthdeploy.model.identities import Identity
@@ -51,6 +50,7 @@ from oauthdeploy.planning.changes import Change, Lockout
 if TYPE_CHECKING:
     from requests.auth import AuthBase
 
+    from oauthdeploy.drivers.examination import Examination, WriteProbe
     from oauthdeploy.drivers.http import AdminClient
 
 API_VERSION = 1

@@ -80,33 +80,43 @@ _OTHER: Final = "The delivered secret of a client is not the live one"
 _NOT_CHECKED: Final = "The delivered secret of a client could not be checked"
 
 
+def _problem(rule: str, summary: str, detail: str) -> _Trouble:
+    return rule, summary, detail
+
+
 def _trouble(address: Address, target: DeliverTo, live: LiveObject, owed: str, sinks: LocalSinks) -> _Trouble | None:
     """What is wrong with the delivery of a client; None where its secret is there, and is the live one where that is told."""
     told = told_secret(live.value)
     try:
         client_id, found = sinks.in_file(target) if target.file is not None else ("", sinks.delivered(target))
     except NotReadable as error:
-        return (SECRET_LOST, _LOST, owed) if owed else ("secret-not-checked", _NOT_CHECKED, error.detail)
+        return (
+            _problem(SECRET_LOST, _LOST, owed) if owed else _problem("secret-not-checked", _NOT_CHECKED, error.detail)
+        )
     except DeliveryFailed as error:
         if owed:
-            return SECRET_LOST, _LOST, owed
-        return "secret-not-there", _NOT_THERE, f"{error.detail} {_again(address, told)}"
+            return _problem(SECRET_LOST, _LOST, owed)
+        return _problem("secret-not-there", _NOT_THERE, f"{error.detail} {_again(address, told)}")
     if found is not None and told is not None:
         words = f"{_place(target)} holds another secret than {address} has.{_renewed(live)}"
-        return None if found == told else (NOT_LIVE, _OTHER, words)
+        return None if found == told else _problem(NOT_LIVE, _OTHER, words)
     if owed:
-        return SECRET_LOST, _LOST, owed
+        return _problem(SECRET_LOST, _LOST, owed)
     if found is not None:
         names = {live.client_id, live.identity, address.name}
         if client_id and client_id not in names:
-            return "secret-not-there", _NOT_THERE, f"{_place(target)} holds the secret of the client {client_id}."
+            return _problem(
+                "secret-not-there", _NOT_THERE, f"{_place(target)} holds the secret of the client {client_id}."
+            )
         return None
     recorded = sinks.deliveries.of(address)
     if recorded is None or recorded.place != sinks.recorded(target):
-        return "secret-not-there", _NOT_THERE, f"No delivery to {_place(target)} is recorded. {_again(address, told)}"
+        return _problem(
+            "secret-not-there", _NOT_THERE, f"No delivery to {_place(target)} is recorded. {_again(address, told)}"
+        )
     if told is not None and not recorded.is_of(told):
         words = f"{address} has another secret than the one delivered at {recorded.at}.{_renewed(live)}"
-        return NOT_LIVE, _OTHER, words
+        return _problem(NOT_LIVE, _OTHER, words)
     return None
 
 

@@ -81,8 +81,9 @@ def _raised(tree: ast.Module) -> Iterator[ast.expr]:
                 yield from (keyword.value for keyword in node.keywords if keyword.arg == "rule")
         elif isinstance(node, ast.ClassDef):
             for inner in node.body:
-                if isinstance(inner, ast.Assign) and getattr(inner.targets[0], "id", "") == "rule":
-                    yield inner.value
+                target = inner.targets[0] if isinstance(inner, ast.Assign) else getattr(inner, "target", None)
+                if getattr(target, "id", "") == "rule" and (value := getattr(inner, "value", None)) is not None:
+                    yield value
 
 
 def _texts(value: ast.expr) -> Iterator[str]:
