@@ -60,13 +60,13 @@ def read_redirect_uri(text: str) -> RedirectUri:
     return RedirectUri(text, scheme, host, "@" in parts.netloc, "#" in text, problem)
 
 
+_SCHEME_AND_HOST: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(//[^/?#]*)?")
+
+
 def equivalent(text: str) -> str:
     """A form that is equal for URIs that differ only in the case of scheme and host (RFC 3986 section 6.2.2.1)."""
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return text
-    return parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower()).geturl()
+    found = _SCHEME_AND_HOST.match(text)
+    return text if found is None else found[0].lower() + text[found.end() :]
 
 
 def server_url_problem(text: str) -> str:
