@@ -350,6 +350,15 @@ class Bench:
             if lost:
                 raise Breach(f"an export over the manifest drops what it writes: {', '.join(lost[:5])}")
             plan, _live, _reports = plan_now(manifest, drivers, RunOptions(), self.facts)
+        # Nobody knows the secrets of clients that only the export has brought into the manifest.
+        plan = replace(
+            plan,
+            changes=tuple(
+                change
+                for change in plan.changes
+                if change.address in before.desired.objects or any(f.path != "secret.value" for f in change.fields)
+            ),
+        )
         if not plan.is_empty:
             raise Breach(f"a plan after an export over the manifest is not empty: {_told(plan)}")
 
