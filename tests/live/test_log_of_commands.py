@@ -74,6 +74,7 @@ def test_no_command_prints_a_command(wicked: Pair) -> None:
         ("plan", "--out", "p.json"),
         ("show", "p.json"),
         ("ping",),
+        ("doctor", "login"),
         ("export",),
         ("export", "-o", "json=e.json", "--write"),
         ("adopt", "--yes"),
