@@ -213,7 +213,7 @@ class _Graph:
             return tuple(sorted(self._on_new_issuer(change)))
         else:
             return ()
-        needed += self._exchanges.before(change, narrowing=stage in _NARROWING)
+        needed += sorted(self._exchanges.before(change, narrowing=stage in _NARROWING))
         # If the cut-off fails, nothing that lets the client do more may follow.
         if self._cut_offs and address.kind in (Kind.CLIENT, Kind.ASSOCIATION):
             needed += sorted(self._cut_offs.get((address.server, address.client), ()))

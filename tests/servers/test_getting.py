@@ -228,7 +228,10 @@ def test_what_the_first_worker_met_the_others_meet_too(tmp_path: Path) -> None:
     for kind in (Unobtainable, NotStarted):
         run = Run(tmp_path / kind.__name__, os.getpid())
         run.folder.mkdir()
-        with patch.object(keycloak, "launch", side_effect=kind("as it happened")) as launch:
+        with (
+            patch.object(keycloak, "standing", return_value=None),
+            patch.object(keycloak, "launch", side_effect=kind("as it happened")) as launch,
+        ):
             for _ in range(2):
                 with pytest.raises(kind, match="as it happened"):
                     shared_keycloak(run)

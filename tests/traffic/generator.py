@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -147,7 +148,7 @@ class Traffic:
             self._refreshing.discard(some[0])
             for token in purse.got:
                 if token.end is not None:
-                    await self._post(token.end[0], data={"token": token.access}, auth=aiohttp.BasicAuth(*token.end[1]))
+                    await self._post(token.end[0], data={"token": token.access}, headers=basic(*token.end[1]))
 
     async def _ask(self, question: Question, purse: Purse, begin: float) -> Call | None:
         """Try one client and scope after the other; None where nobody is known who could ask.
@@ -248,7 +249,7 @@ class Traffic:
 
     async def _token(self, server: str, known: tuple[str, str], form: dict[str, str], scope: str) -> Token:
         begin = time.monotonic()
-        status, said = await self._post(self.places.token_url(server), data=form, auth=aiohttp.BasicAuth(*known))
+        status, said = await self._post(self.places.token_url(server), data=form, headers=basic(*known))
         if status != 200 or not isinstance(said, dict):
             raise Refusal(f"token {status} {said}")
         if scope not in str(said.get("scope", "")).split():
@@ -280,3 +281,8 @@ class Traffic:
         if status != 200 and isinstance(body, dict):
             body = f"{body.get('error')}: {body.get('error_description')}"
         return status, body
+
+
+def basic(name: str, password: str) -> dict[str, str]:
+    """The header of HTTP Basic in UTF-8 (RFC 7617)."""
+    return {"Authorization": f"Basic {b64encode(f'{name}:{password}'.encode()).decode()}"}
