@@ -245,6 +245,7 @@ def _unsure(report: ApplyReport) -> PartialApply | None:
     from oauthdeploy.planning.revocation.request import LEFT_OUT
     from oauthdeploy.planning.unread import not_known
     from oauthdeploy.running.apply_findings import NOT_LIVE, NOT_VERIFIED
+    from oauthdeploy.running.undelivered_secrets import RENEWED_BY
 
     if left_out := [item.detail for item in report.plan.diagnostics if item.rule == LEFT_OUT]:
         return PartialApply(
@@ -264,7 +265,9 @@ def _unsure(report: ApplyReport) -> PartialApply | None:
             detail="\n".join(f"{item.address}: {item.detail or item.summary}" for item in unsure[:5]),
             fix="Run plan: if it is empty, everything was applied. Use --no-verify to skip verification.",
         )
-    if dead := [item.detail for item in report.plan.diagnostics if item.rule == NOT_LIVE]:
+    # Two machines that both raise a revision must not both end with 0. A secret that somebody changed at the server is a warning.
+    found = report.plan.diagnostics
+    if dead := [item.detail for item in found if item.rule == NOT_LIVE and RENEWED_BY in item.detail]:
         return PartialApply(
             "A delivered secret is not the live one, so its client can't sign in",
             detail="\n".join(dead),

@@ -77,6 +77,8 @@ _Trouble = tuple[str, str, str]
 _LOST: Final = "The secret of a client was probably lost"
 _NOT_THERE: Final = "The delivered secret of a client is not there"
 _OTHER: Final = "The delivered secret of a client is not the live one"
+RENEWED_BY: Final = "It was renewed by"
+"""How a finding says that another run, and not somebody at the server, made the secret that is live."""
 _NOT_CHECKED: Final = "The delivered secret of a client could not be checked"
 
 
@@ -121,7 +123,7 @@ def _trouble(address: Address, target: DeliverTo, live: LiveObject, owed: str, s
 
 
 def _renewed(live: LiveObject) -> str:
-    return f" It was renewed by {live.renewed_by}." if live.renewed_by else ""
+    return f" {RENEWED_BY} {live.renewed_by}." if live.renewed_by else ""
 
 
 def _again(address: Address, told: Secret | None) -> str:

@@ -123,7 +123,7 @@ class _Writer:
         if section == "clients":
             self.associations(name, None)
             return
-        for draft, path, entry in reversed(list(self.drafts.entries("associations"))):
+        for draft, path, entry in list(self.drafts.entries("associations")):
             if isinstance(entry, dict) and entry.get("scope") == name:
                 draft.remove(path)
             elif isinstance(entry, dict) and name in (scopes := entry.get("scopes") or ()):
