@@ -22,7 +22,7 @@ from oauthdeploy.cli.options import (
 )
 from oauthdeploy.cli.output import Output, ReportNotWritten
 from oauthdeploy.cli.reporting import FORMS, view_of
-from oauthdeploy.core.errors import LockLost, OAuthDeployError, PartialApply, StalePlan, UsageError
+from oauthdeploy.core.errors import LockLost, OAuthDeployError, PartialApply, RenewedElsewhere, StalePlan, UsageError
 from oauthdeploy.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -244,8 +244,7 @@ def _unsure(report: ApplyReport) -> PartialApply | None:
     """What keeps a run that made all changes of its plan from being done: None where nothing does."""
     from oauthdeploy.planning.revocation.request import LEFT_OUT
     from oauthdeploy.planning.unread import not_known
-    from oauthdeploy.running.apply_findings import NOT_LIVE, NOT_VERIFIED
-    from oauthdeploy.running.undelivered_secrets import RENEWED_BY
+    from oauthdeploy.running.apply_findings import NOT_VERIFIED
 
     if left_out := [item.detail for item in report.plan.diagnostics if item.rule == LEFT_OUT]:
         return PartialApply(
@@ -266,12 +265,11 @@ def _unsure(report: ApplyReport) -> PartialApply | None:
             fix="Run plan: if it is empty, everything was applied. Use --no-verify to skip verification.",
         )
     # Two machines that both raise a revision must not both end with 0. A secret that somebody changed at the server is a warning.
-    found = report.plan.diagnostics
-    if dead := [item.detail for item in found if item.rule == NOT_LIVE and RENEWED_BY in item.detail]:
+    if dead := [item.detail for item in report.plan.diagnostics if item.rule == RenewedElsewhere.rule]:
         return PartialApply(
             "A delivered secret is not the live one, so its client can't sign in",
             detail="\n".join(dead),
-            fix=f"Raise secret.revision, or add --ignore {NOT_LIVE} where another machine keeps the secret.",
+            fix=f"Raise secret.revision, or add --ignore {RenewedElsewhere.rule} where another machine keeps the secret.",
         )
     if unread := report.plan.unread:
         return PartialApply(

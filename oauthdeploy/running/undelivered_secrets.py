@@ -9,7 +9,7 @@ from typing import Final
 from oauthdeploy.core.addresses import Address, AddressError, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.core.diagnostics import Path as Place
-from oauthdeploy.core.errors import DeliveryFailed, JournalFailed
+from oauthdeploy.core.errors import DeliveryFailed, JournalFailed, RenewedElsewhere
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.fields import parse_time
 from oauthdeploy.model.objects import Client, DeliverTo, Side
@@ -77,8 +77,6 @@ _Trouble = tuple[str, str, str]
 _LOST: Final = "The secret of a client was probably lost"
 _NOT_THERE: Final = "The delivered secret of a client is not there"
 _OTHER: Final = "The delivered secret of a client is not the live one"
-RENEWED_BY: Final = "It was renewed by"
-"""How a finding says that another run, and not somebody at the server, made the secret that is live."""
 _NOT_CHECKED: Final = "The delivered secret of a client could not be checked"
 
 
@@ -100,8 +98,9 @@ def _trouble(address: Address, target: DeliverTo, live: LiveObject, owed: str, s
             return _problem(SECRET_LOST, _LOST, owed)
         return _problem("secret-not-there", _NOT_THERE, f"{error.detail} {_again(address, told)}")
     if found is not None and told is not None:
-        words = f"{_place(target)} holds another secret than {address} has.{_renewed(live)}"
-        return None if found == told else _problem(NOT_LIVE, _OTHER, words)
+        return (
+            None if found == told else _other_live(live, f"{_place(target)} holds another secret than {address} has.")
+        )
     if owed:
         return _problem(SECRET_LOST, _LOST, owed)
     if found is not None:
@@ -117,13 +116,15 @@ def _trouble(address: Address, target: DeliverTo, live: LiveObject, owed: str, s
             "secret-not-there", _NOT_THERE, f"No delivery to {_place(target)} is recorded. {_again(address, told)}"
         )
     if told is not None and not recorded.is_of(told):
-        words = f"{address} has another secret than the one delivered at {recorded.at}.{_renewed(live)}"
-        return _problem(NOT_LIVE, _OTHER, words)
+        return _other_live(live, f"{address} has another secret than the one delivered at {recorded.at}.")
     return None
 
 
-def _renewed(live: LiveObject) -> str:
-    return f" {RENEWED_BY} {live.renewed_by}." if live.renewed_by else ""
+def _other_live(live: LiveObject, words: str) -> _Trouble:
+    """Another secret is live: that of another run, as the server's mark says, or one that somebody made at the server."""
+    if live.renewed_by:
+        return _problem(RenewedElsewhere.rule, _OTHER, f"{words} It was renewed by {live.renewed_by}.")
+    return _problem(NOT_LIVE, _OTHER, words)
 
 
 def _again(address: Address, told: Secret | None) -> str:

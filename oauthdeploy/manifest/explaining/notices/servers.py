@@ -57,7 +57,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "error",
         "Another run renews the secret of a client",
         "Two runs, on machines or in folders of their own, renew the same secret. One of them has done so since the plan was "
-        "made, or is doing so now.",
+        "made, or is doing so now. In a plan, it means that the secret delivered here is no longer the live one.",
         "Let one machine apply at a time. Plan again, and raise secret.revision if this machine needs its own delivery.",
     ),
     (
