@@ -1,1 +1,1 @@
-"""Where the pure steps meet the servers."""
+"""Reads and writes the servers: apply, verify, journal, lock and secret sinks."""

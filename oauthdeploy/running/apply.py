@@ -1,9 +1,9 @@
-"""Apply a plan: read again, make its changes in order, and report what happened.
+"""Applies a plan: reads again, makes its changes in order, and reports what happened.
 
     check safety -> probe every server -> read again: is the plan still valid? -> write, stage by stage -> verify
 
-Nothing is written before every server has answered. One thread schedules; each server has workers of its own, as many as
-its limits allow. What is reported comes from the servers' answers, never from the plan.
+Nothing is written before every server has responded. One thread schedules; each server has its own workers, as many as its
+limits allow. Reports are based on the servers' responses, never on the plan.
 """
 
 from __future__ import annotations
@@ -66,17 +66,17 @@ def apply_plan(
     holds_lock: Callable[[], bool] = lambda: True,
     now: Callable[[], datetime] = utc_now,
 ) -> ApplyReport:
-    """Make the changes of the plan and say how each ended.
+    """Make the changes of the plan and return the outcome of each.
 
-    `drivers` are open for writing, by server name; `facts` by driver name. `on_event` is called from several threads, one
-    call at a time. Secrets that servers make go to `sinks` (default: files; relative paths start from `base`, default the
+    `drivers` are open for writing, by server name; `facts` by driver name. `on_event` is called from several threads, one call
+    at a time. Secrets that servers generate go to `sinks` (default: files; relative paths start from `base`, default the
     working folder). Setting `stop`, Ctrl-C or SIGTERM finish the requests in flight and skip the rest. `allowed` names the
-    safety rules that are lifted. `fresh` looks at an object just before its write and gives a finding where it has moved.
-    `prover` tries the tokens by which revocations are proved. `holds_lock` is asked before each write; a run that has lost its
-    lock stops as an interrupted one does. `now` is the clock that durations are taken from.
+    safety rules that are lifted. `fresh` reads an object just before its write and returns a finding if it has changed.
+    `prover` tries the tokens that prove revocations. `holds_lock` is called before each write; a run that has lost its lock
+    stops like an interrupted one. `now` is the clock for durations.
 
-    Raises, with nothing written: SafetyStop; the servers' own errors, or ServersFailed; StalePlan; DeliveryFailed for a
-    secret that has nowhere to go; JournalFailed; OAuthDeployError for a plan without an order. Later troubles are outcomes.
+    Raises, with nothing written: SafetyStop; the servers' own errors, or ServersFailed; StalePlan; DeliveryFailed for a secret
+    that cannot be delivered; JournalFailed; OAuthDeployError for a plan with circular dependencies. Later errors are outcomes.
     """
     started = now()
     stop = stop or threading.Event()
@@ -136,7 +136,7 @@ _Inbox = queue.SimpleQueue[tuple[Batch, Sequence[ChangeResult]]]
 
 @dataclass
 class _Run:
-    """The writing: batches out to the workers, their ends back to the schedule."""
+    """Gives batches to the workers, and their outcomes back to the schedule."""
 
     changes: Sequence[Change]
     schedule: Schedule
@@ -149,18 +149,18 @@ class _Run:
 
     @property
     def in_order(self) -> Sequence[ChangeResult]:
-        """The ends in the order of the plan."""
+        """The outcomes, in the order of the plan."""
         return [self.ended[place] for place in sorted(self.ended)]
 
     def go(self) -> None:
-        """Make every change that can be made; returns when each has its end."""
+        """Make every change that can be made; returns when each has an outcome."""
         inbox: _Inbox = queue.SimpleQueue()
         pools: dict[str, ThreadPoolExecutor] = {}
         with ExitStack() as stack:
             try:
                 self._drive(inbox, pools, stack)
             except BaseException:
-                # Whatever throws us out: batches that wait in a pool must not start while the pools close.
+                # On any exception, batches that wait in a pool must not start while the pools close.
                 self.executor.stop.set()
                 raise
 
@@ -176,7 +176,9 @@ class _Run:
             self._take_in(*inbox.get())
 
     def join_halves(self, changes: Sequence[Change]) -> None:
-        """Make one end of those of the two writes of a change; `changes` are those of the plan, which the first steps are."""
+        """Merge the outcomes of the two writes of a change into one. `changes` are those of the plan, which the first steps are
+        part of.
+        """
         seconds = {step.address: place for place, step in enumerate(self.changes) if place >= len(changes)}
         for place, change in enumerate(changes):
             if change.address in seconds:
@@ -212,7 +214,7 @@ class _Run:
         inbox.put((batch, results))
 
     def _aligned(self, end: ChangeResult) -> ChangeResult:
-        """After a cut-off on an authorization server, give its moment to the resource servers that were cut off before."""
+        """After a cut-off on an authorization server, send its time to the resource servers that were cut off before it."""
         if end.cut_at is None:
             return end
         self.last_cut = time.monotonic()
@@ -223,8 +225,8 @@ class _Run:
     def outlast_cut_offs(self) -> None:
         """Wait until the second of the last cut-off is over.
 
-        Tokens tell their time of issue in whole seconds (RFC 7519 section 2), so those from the rest of that second are refused:
-        what a client gets once the run has returned must work.
+        The issue time of a token is in whole seconds (RFC 7519 section 2), so tokens from the rest of that second are refused.
+        A token that the client gets after the run has returned must work.
         """
         if self.last_cut is not None:
             self.executor.stop.wait(max(0.0, self.last_cut + 1 - time.monotonic()))
@@ -257,7 +259,7 @@ _HALF: Final = "The first of its two writes was made: the object still has what 
 
 
 def _joined(change: Change, first: ChangeResult, second: ChangeResult) -> ChangeResult:
-    """The end of a change that is made in two writes: that of the second, where the first was made."""
+    """The outcome of a change that is made in two writes: that of the second write, if the first was made."""
     if first.outcome.status is not Status.DONE:
         return replace(first, outcome=replace(first.outcome, change=change))
     outcome = replace(
@@ -277,14 +279,14 @@ def _skipped(change: Change, because: Diagnostic) -> ChangeResult:
 
 
 def _read_before_writing(plan: Plan, drivers: Mapping[str, Driver], desired: DesiredState, sinks: Sinks) -> LiveState:
-    """Everything that can be found out before the first write: places for secrets, servers, what has moved."""
+    """Everything that can be checked before the first write: places for secrets, servers, and objects that have changed."""
     _check_sinks(plan.changes, drivers, sinks)
     check_all(drivers)
     touched = {change.address.server for change in plan.changes}
     wanted = {name: wanted_of(desired, name) for name in touched}
     for name in {change.address.server for change in plan.changes if _ends_client(change)}:
         if desired.keeps_associations(name):
-            # Deleting a client deletes its associations; they must be in the journal, or a rollback could not restore them.
+            # Deleting a client deletes its associations. They must be in the journal, or a rollback could not restore them.
             wanted[name] = replace(wanted[name], kinds=wanted[name].kinds | {Kind.ASSOCIATION})
     # Drivers may need what they read here for the writes that follow.
     live = read_wanted({name: driver for name, driver in drivers.items() if name in touched}, wanted)
@@ -311,8 +313,8 @@ def taken_by(changes: Sequence[Change], live: LiveState) -> Mapping[Address, Tak
 
 @dataclass(frozen=True)
 class _SecondLook:
-    """Findings about what was made, and the fields that the servers don't have as they were sent; whether a look was taken, and
-    whether it was at all that was made.
+    """Findings about what was made, and the fields that the servers did not store as they were sent; whether the objects were
+    read again, and whether all of them were.
     """
 
     findings: Diagnostics
@@ -333,7 +335,7 @@ def _second_look(
     *,
     wanted: bool,
 ) -> _SecondLook:
-    """Look again at what was made. What the answers to the writes said counts only where no second look could be had."""
+    """Read again what was made. The responses to the writes count only if no second read was possible."""
     made = [end for end in run.in_order if end.outcome.status is Status.DONE]
     answered = Diagnostics.of(found for end in made for found in end.unkept)
     if not wanted or run.executor.stop.is_set():
@@ -349,7 +351,7 @@ def _second_look(
 
 
 def _misdelivered(made: Sequence[ChangeResult], drivers: Mapping[str, Driver], sinks: Sinks) -> Iterator[Diagnostic]:
-    """Deliveries after which another secret stands at their place, or none."""
+    """Deliveries whose place now has another secret, or none."""
     for end in made:
         change = end.outcome.change
         target = deliver_target(change, drivers[change.address.server])
@@ -365,7 +367,7 @@ def _misdelivered(made: Sequence[ChangeResult], drivers: Mapping[str, Driver], s
 
 
 def require_safety(plan: Plan, allowed: Collection[str]) -> tuple[str, ...]:
-    """Refuse a plan that trips a rule; gives the rules that it trips and that were lifted by name."""
+    """Refuse a plan that breaks a safety rule. Returns the rules that it breaks and that were lifted by name."""
     tripped = {stop.rule for stop in plan.stops}
     unlifted = sorted(tripped - set(allowed))
     if unlifted:
@@ -378,7 +380,7 @@ def require_safety(plan: Plan, allowed: Collection[str]) -> tuple[str, ...]:
 
 
 def _require_freshness(plan: Plan, live: LiveState) -> None:
-    """Every object that will be written must be as it was when the plan was made.
+    """Check that every object to be written is as it was when the plan was made.
 
     Revocations are left out: tokens come and go while a server works, and a cut-off must not wait for that to end.
     """
@@ -397,7 +399,7 @@ def _require_freshness(plan: Plan, live: LiveState) -> None:
 
 
 def _moved(change: Change, plan: Plan, live: LiveState) -> Iterator[str]:
-    """What is no longer as the change expects it, in words. A rename expects nothing at the new name."""
+    """What differs from what the change expects, in words. A rename expects nothing at the new name."""
     expected = {change.address: ""}
     if change.live is not None:
         planned = plan.fingerprints.get(str(change.live_address), change.live.fingerprint)
@@ -416,7 +418,7 @@ def _moved(change: Change, plan: Plan, live: LiveState) -> Iterator[str]:
 
 
 def _check_sinks(changes: Sequence[Change], drivers: Mapping[str, Driver], sinks: Sinks) -> None:
-    """Every secret that may be made must have a place of its own, before anything is made."""
+    """Check before the first write that every secret that may be generated has its own place."""
     by_sink: dict[str, Change] = {}
     for change in changes:
         target = deliver_target(change, drivers[change.address.server])
@@ -448,7 +450,7 @@ def _close(journal: Journal | None, *, interrupted: bool, unkept: Sequence[Unkep
         try:
             journal.end(interrupted=interrupted, unkept=unkept)
         except JournalFailed:
-            return  # each outcome that isn't in the journal has a note about it
+            return  # Each outcome that is not in the journal has a note about it.
 
 
 def _state(outcome: Outcome) -> str:

@@ -26,7 +26,7 @@ NEW_SECRET = (
 
 
 def of_error(error: OAuthDeployError, change: Change) -> Diagnostic:
-    """Why a change failed, from the error that stopped it."""
+    """Why a change failed, from its error."""
     detail = error.detail
     if isinstance(error, ServerError):
         detail = f"{error.server}: {detail}" if detail else error.server
@@ -34,14 +34,14 @@ def of_error(error: OAuthDeployError, change: Change) -> Diagnostic:
 
 
 def of_exception(error: BaseException, problem: str, change: Change) -> Diagnostic:
-    """Why a change failed that ended with an exception: the machine's trouble by its name, anything else as a bug."""
+    """Why a change failed with an exception: a problem of the machine by its name, anything else as a bug."""
     if trouble := trouble_of(error):
         return about(change, trouble.rule, trouble.summary, trouble.detail, f"{trouble.fix} Then run plan again.")
     return of_bug(f"{type(error).__name__} {problem}", change)
 
 
 def of_bug(problem: str, change: Change) -> Diagnostic:
-    """Why a change failed that met a fault of our own or of a driver. `problem` holds no value of the manifest."""
+    """Why a change failed because of a bug in oauthdeploy or in a driver. `problem` contains no value of the manifest."""
     return about(
         change,
         "internal-error",
@@ -52,7 +52,7 @@ def of_bug(problem: str, change: Change) -> Diagnostic:
 
 
 def skipped(change: Change, cause: Change, how: str) -> Diagnostic:
-    """Why a change was not tried: what it waits for did not come to be."""
+    """Why a change was not tried: a change that it depends on was not made."""
     return about(
         change,
         "dependency-failed",
@@ -82,7 +82,7 @@ def interrupted(change: Change) -> Diagnostic:
 
 
 def stale(change: Change, detail: str) -> Diagnostic:
-    """Why a change was not made: its object is not as it was when the plan was made."""
+    """Why a change was not made: its object has changed since the plan was made."""
     return about(
         change,
         STALE,
@@ -116,12 +116,12 @@ def not_delivered(error: DeliveryFailed, change: Change) -> Diagnostic:
 
 
 def not_live(change: Change, detail: str) -> Diagnostic:
-    """The secret that was delivered is not the one that the server accepts, or not the one that stands where it was delivered."""
+    """The delivered secret is not the one that the server accepts, or not the one at the place of delivery."""
     return about(change, NOT_LIVE, "The delivered secret of a client is not the live one", detail, NEW_SECRET)
 
 
 def fields_lost(change: Change, lost: Sequence[str]) -> Diagnostic:
-    """The change was made, and took along what it was not about."""
+    """The change was made, and removed something else as well."""
     return about(
         change,
         FIELDS_LOST,
@@ -134,9 +134,9 @@ def fields_lost(change: Change, lost: Sequence[str]) -> Diagnostic:
 def no_answer(
     error: OAuthDeployError, change: Change, seen: str, *, secret_lost: bool, perhaps: bool = False
 ) -> Diagnostic:
-    """The answer to a write got lost; `seen` says what a look at the server showed.
+    """The response to a write was lost; `seen` says what reading the server showed.
 
-    `secret_lost`: a secret was in it; `perhaps`: if the change was made at all.
+    `secret_lost`: the response contained a secret; `perhaps`: it is unknown whether the change was made.
     """
     found = of_error(error, change)
     detail = f"{found.detail}; {seen}" if found.detail else seen
@@ -147,10 +147,10 @@ def no_answer(
 
 
 def not_kept(change: Change, field: FieldChange) -> Diagnostic:
-    """A field that the server dropped or wrote in its own way: `before` is what it has, `after` what was sent.
+    """A field that the server dropped or stored in its own way: `before` is what it has, `after` what was sent.
 
-    A text or name for people that was stored in another form is a warning. Any other field decides who may do what, and one
-    that still has the value from before the change has not changed at all: then the change has failed.
+    A text or name for people that was stored in another form is a warning. Any other field decides who may do what. If it still
+    has the value from before the change, the change had no effect and has failed.
     """
     detail = f"{field.path}: sent {shown(field.after)}, the server has {shown(field.before)}."
     unchanged = any(one.path == field.path and same(one.before, field.before) for one in change.fields)
@@ -181,7 +181,7 @@ def not_kept(change: Change, field: FieldChange) -> Diagnostic:
 
 
 def shown(value: Any) -> str:
-    """A value for a sentence; a secret as its mask."""
+    """A value for a sentence; secrets are masked."""
     if value is None:
         return "nothing"
     if isinstance(value, Secret):
@@ -192,7 +192,7 @@ def shown(value: Any) -> str:
 
 
 def cut_off_incomplete(change: Change, detail: str) -> Diagnostic:
-    """A cut-off that was reported as made, and that does not hold."""
+    """A cut-off that was reported as made, but is not effective."""
     fix = "Apply again. If the client still gets or uses tokens, block it on both sides."
     return about(change, "cut-off-incomplete", "A client is not cut off completely", detail, fix)
 

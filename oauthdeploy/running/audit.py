@@ -1,7 +1,7 @@
-"""The audit trail of cut-offs: who cut off whom, why, what was found and what was done, one JSON document a line.
+"""The audit trail of cut-offs: who cut off whom, why, what was found and what was done, one JSON document per line.
 
-A record is appended and synced before anything is written to a server, and another one when it is over; both carry one `id`.
-A first record without a second is a cut-off that was killed. Nothing is ever changed or removed. No record holds a token or a
+A record is appended and synced before anything is written to a server, and a second one at the end; both have the same `id`. A
+first record without a second is a cut-off that was killed. Records are never changed or removed, and contain no token and no
 secret.
 """
 
@@ -32,18 +32,18 @@ FILE_NAME: Final = "audit.jsonl"
 
 
 class AuditFailed(OAuthDeployError):
-    """The audit record can't be written. Before the first write to a server: nothing was done."""
+    """The audit record cannot be written. Before the first write to a server, this means that nothing was done."""
 
     rule = "audit-not-written"
 
 
 def audit_document(record: AuditRecord) -> dict[str, Any]:
-    """The record as JSON; what is not known is left out."""
+    """The record as JSON; unknown values are left out."""
     return record.model_dump(mode="json", exclude_none=True)
 
 
 def require_writable(path: Path) -> None:
-    """See that records can be appended to `path`, and leave no file where none was. Raises AuditFailed."""
+    """Check that records can be appended to `path`; creates no file. Raises AuditFailed."""
     try:
         new = not path.exists()
         os.close(_opened(path))
@@ -60,7 +60,7 @@ def append(path: Path, record: AuditRecord) -> None:
         descriptor = _opened(path)
         try:
             if sys.platform != "win32":
-                # Two that append at a time take turns, so that no line is torn.
+                # Two processes that append at the same time take turns, so that no line is torn.
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             write_all(descriptor, line.encode())
             os.fsync(descriptor)
@@ -72,10 +72,10 @@ def append(path: Path, record: AuditRecord) -> None:
 
 
 def recorded_cut_offs(path: Path, *, named: bool = False) -> tuple[tuple[RecordedCutOff, ...], Diagnostics]:
-    """The clients that the trail says are disabled, the latest record last, and a warning for each line that could not be read.
+    """The clients that are disabled according to the trail, the latest record last, and a warning for each unreadable line.
 
-    An audit file is written by more than one release, and it must not keep anybody from planning: a line may have keys that
-    this release doesn't know. A missing file is a warning only if the user `named` it.
+    Several releases write one audit file, and it must never block a plan, so a line may have keys that this release does not
+    know. A missing file is a warning only if the user `named` it.
     """
     try:
         data = path.read_bytes()
@@ -101,7 +101,7 @@ def recorded_cut_offs(path: Path, *, named: bool = False) -> tuple[tuple[Recorde
             if record["type"] == "lifted":
                 in_force = {k: one for k, one in in_force.items() if not _is_lifted(one, cut)}
             elif cut.blocks or key not in in_force or not in_force[key].blocks:
-                # The tokens of a cut-off that is made once more; its block is recorded already.
+                # The tokens of a repeated cut-off; its block is recorded already.
                 in_force.pop(key, None)
                 in_force[key] = cut
     return tuple(in_force.values()), Diagnostics.of(problems)
@@ -124,7 +124,7 @@ def _unread(path: Path, why: str, line: int | None = None) -> Diagnostic:
 
 
 def _cut_offs_of(record: Mapping[str, Any]) -> Iterator[RecordedCutOff]:
-    """The cut-offs of clients that a record (which follows the schema) says were made, or lifted."""
+    """The cut-offs of clients that were made or lifted according to a record (which follows the schema)."""
     if record["type"] == "started":
         return
     asked = {item["id"]: item for item in record["asked"]}
@@ -142,7 +142,7 @@ def _cut_offs_of(record: Mapping[str, Any]) -> Iterator[RecordedCutOff]:
 
 
 def _tokens_of(item: Mapping[str, Any], at: str) -> Revocation | None:
-    """The tokens that were to end, as those that were issued until the record was made; None where there were none."""
+    """The tokens that the cut-off ended, as those issued before the record was made; None if there were none."""
     if not item.get("tokens") or item.get("handles"):
         return None
     selection = {key: item[key] for key in ("owner", "scope") if item.get(key)}

@@ -27,10 +27,10 @@ from oauthdeploy.running.secret_sinks import Sinks
 
 @dataclass(frozen=True)
 class ChangeResult:
-    """How one change ended, what the server did not keep of it, and where its secret was delivered ("" if there was none).
+    """The outcome of one change, what the server did not keep of it, and where its secret was delivered ("" if there was none).
 
-    `left` is what the server then had, if its response shows it. `cut_at` is the moment of a cut-off (`Applied.cut_at`).
-    `secret` is the one that was delivered.
+    `left` is what the server then had, if its response shows it. `cut_at` is the time of a cut-off (`Applied.cut_at`). `secret`
+    is the delivered secret.
     """
 
     outcome: Outcome
@@ -51,13 +51,13 @@ class LateResult:
 
 @dataclass(frozen=True)
 class BatchExecutor:
-    """Carries batches to their servers. Safe to use from several threads.
+    """Sends batches to their servers. Safe to use from several threads.
 
-    `fresh` looks at one object just before its write and gives a finding where it has moved since the plan was made; None
-    where all is as planned. `settle` looks what became of changes whose answer got lost. `now` is the clock. `taken` are the
-    scopes that clients lose by their change, for the journal. `whole` are, by address, the changes that are made in two writes:
-    the journal tells of each write as of the whole change, so that it can be taken back at any time. `holds_lock` is asked before
-    each write; where it says no, `lost` and `stop` are set.
+    `fresh` reads an object just before its write and returns a finding if it has changed since the plan was made, else None.
+    `settle` finds out what became of changes whose response was lost. `now` is the clock. `taken` are the scopes that clients
+    lose by their change, for the journal. `whole` are, by address, the changes that are made in two writes: the journal records
+    each write as the whole change, so that it can be rolled back at any time. `holds_lock` is called before each write; if it
+    returns False, `lost` and `stop` are set.
     """
 
     drivers: Mapping[str, Driver]
@@ -74,7 +74,7 @@ class BatchExecutor:
     lost: threading.Event = field(default_factory=threading.Event)
 
     def carry(self, changes: Sequence[Change]) -> Sequence[ChangeResult]:
-        """Make the changes, which all belong to one server and one request; gives their ends in the same order."""
+        """Make the changes, which all belong to one server and one request. Returns their outcomes in the same order."""
         if not self.stop.is_set() and not self.holds_lock():
             self.lost.set()
             self.stop.set()
@@ -95,9 +95,11 @@ class BatchExecutor:
         return apply_findings.lock_lost(change) if self.lost.is_set() else apply_findings.interrupted(change)
 
     def align(self, change: Change, cut_at: float) -> Diagnostic | None:
-        """Give a resource server that has been cut off the moment at which its authorization server was; a finding if it fails.
+        """Send to a resource server that was cut off the time at which its authorization server was cut off. Returns a finding
+        if that fails.
 
-        The change is in the journal as made. Where this write is lost, the next plan sees two moments and aligns them.
+        The journal already records the change as made. If this write is lost, the next plan sees the two different times and
+        aligns them.
         """
         aligned = replace(change, cut_at=cut_at, fields=tuple(f for f in change.fields if f.path == REFUSED))
         try:
@@ -109,7 +111,9 @@ class BatchExecutor:
         return None
 
     def _held_back(self, change: Change, held_back: Mapping[Address, ChangeResult]) -> ChangeResult | None:
-        """The end of a change that must not be sent: it has moved, or it needs one that has; None where it may go."""
+        """The outcome of a change that must not be sent, because its object, or that of a change that it needs, has changed;
+        None if it may be sent.
+        """
         for address in change.depends_on:
             if address in held_back:
                 because = apply_findings.skipped(change, held_back[address].outcome.change, "failed")
@@ -126,7 +130,7 @@ class BatchExecutor:
     def _write(self, changes: Sequence[Change]) -> Sequence[ChangeResult]:
         """Journal, send, deliver, journal."""
         try:
-            # On disk before the request goes: a run that is killed must be able to say what may have been sent.
+            # On disk before the request is sent: after a kill, the journal must show what may have been sent.
             if self.journal:
                 self.journal.intent([self.whole.get(change.address, change) for change in changes], self.taken)
         except JournalFailed as error:
@@ -136,7 +140,7 @@ class BatchExecutor:
             ]
         for change in changes:
             self.events.started(change)
-        # Sending delivers the secret as well, and only then an outcome is recorded: an intent without one may be a
+        # Sending includes delivering the secret, and the outcome is recorded only after that: an intent without one may be a
         # lost secret.
         started = self.now()
         results = self._send(changes)
@@ -148,7 +152,7 @@ class BatchExecutor:
                 moments = {end.outcome.change.address: end.cut_at for end in results}
                 self.journal.outcome([end.outcome for end in results], left, moments)
         except JournalFailed as error:
-            # The change was made nevertheless; the report says so, and that the journal does not record it.
+            # The change was made nevertheless; the report says that the journal does not record it.
             return [_noted(end, f"Its end is not in the journal: {error.detail}") for end in results]
         return results
 
@@ -173,7 +177,7 @@ class BatchExecutor:
         return [self._kept(change, answer) for change, answer in zip(changes, answers, strict=True)]
 
     def _settled(self, changes: Sequence[Change], error: ServerError) -> Sequence[ChangeResult]:
-        """An answer was lost: reading the server decides what is reported."""
+        """A response was lost: reading the server decides what is reported."""
         results = []
         for change, settled in zip(changes, self.settle(changes), strict=True):
             if settled.status is Status.DONE and not may_make_secret(change):
@@ -188,7 +192,7 @@ class BatchExecutor:
         return results
 
     def _kept(self, change: Change, answer: Applied) -> ChangeResult:
-        """Hand over the secret that came with the answer, and compare what was left behind with what was asked."""
+        """Deliver the secret from the response, and compare what the server now has with what was sent."""
         note, delivered = answer.note, ""
         secret: Secret | None = None
         target = deliver_target(change, self.drivers[change.address.server])
@@ -223,7 +227,7 @@ _DROPPED: Final = (
 
 
 def _told(answer: Applied) -> Secret:
-    """The secret that came with an answer. Raises DeliveryFailed for none, and for a mask in its place."""
+    """The secret in a response. Raises DeliveryFailed if there is none, or a mask in its place."""
     if not answer.secret or is_masked(answer.secret.reveal()):
         shows = "holds no secret" if not answer.secret else "shows a mask in the place of the secret"
         raise DeliveryFailed(
@@ -234,10 +238,10 @@ def _told(answer: Applied) -> Secret:
 
 
 def deliver_target(change: Change, driver: Driver) -> DeliverTo | None:
-    """Where a secret that the server makes with this change goes; None where it goes nowhere.
+    """Where a secret that the server generates with this change goes; None if nowhere.
 
-    Clients show their secret to the authorization server alone, so one that a mere resource server makes is of no use and
-    must not take the other's place.
+    Clients present their secret only to the authorization server. A secret from a server that is only a resource server is
+    useless and must not replace the other one.
     """
     if Side.AUTHORIZATION not in driver.connection.server.role.sides:
         return None
@@ -247,7 +251,7 @@ def deliver_target(change: Change, driver: Driver) -> DeliverTo | None:
 
 
 def may_make_secret(change: Change) -> bool:
-    """Whether the server may make a secret with this change: a new client, or a new secret for one."""
+    """Whether the server may generate a secret with this change: a new client, or a new secret for one."""
     if not isinstance(change.desired, Client) or change.desired.secret is None or not change.desired.secret.generate:
         return False
     return change.action is not Action.UPDATE or any(
@@ -259,7 +263,7 @@ def may_make_secret(change: Change) -> bool:
 def unkept(change: Change, answer: Applied) -> Sequence[Diagnostic]:
     """Compare what a server says it has with what was sent, field by field.
 
-    Only fields of which the answer speaks are compared; a second look at the server finds what it left out.
+    Only fields in the response are compared; reading the server again finds what it left out.
     """
     left = answer.value
     if change.desired is None or left is None or type(left) is not type(change.desired):
@@ -272,7 +276,7 @@ def unkept(change: Change, answer: Applied) -> Sequence[Diagnostic]:
     ]
     for path in sorted(paths & wanted.keys() & have.keys()):
         value = wanted[path]
-        # null asks for the server's default, which only the server knows; no server returns a secret reliably.
+        # null requests the server's default, which only the server knows; no server returns a secret reliably.
         if value is None or value is KNOWN_AFTER_APPLY or isinstance(value, Secret) or is_instruction(path):
             continue
         kept = () if have[path] is None and isinstance(value, tuple) else have[path]
@@ -282,7 +286,7 @@ def unkept(change: Change, answer: Applied) -> Sequence[Diagnostic]:
 
 
 def _failed(change: Change, because: Diagnostic, status: int | None = None) -> ChangeResult:
-    # An error with a status is an answer, so a request was sent; for other errors this is unknown.
+    # An error with a status is a response, so a request was sent; for other errors this is unknown.
     return ChangeResult(Outcome(change, Status.FAILED, because, requests=int(status is not None)))
 
 

@@ -1,4 +1,4 @@
-"""The circuit breaker: a server that keeps failing is left alone for the rest of the run."""
+"""The circuit breaker: a server that keeps failing gets no more requests in this run."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from oauthdeploy.core.errors import ServerError, Unreachable
 from oauthdeploy.planning.outcome import Outcome, Status
 
 GIVE_UP_AFTER: Final = 5
-"""Changes of one server that fail one after the other, unreachable or with a 5xx, before the rest of its changes are skipped.
+"""The number of consecutive changes of a server that fail (unreachable or 5xx) before the rest of its changes are skipped.
 
-Each of them was tried as often as `limits.retries` allows, so that a short trouble doesn't lead here.
+Each of them was retried up to `limits.retries` times, so a short outage does not reach this number.
 """
 
 _OF_THE_SERVER: Final = frozenset({Unreachable.rule, ServerError.rule})
 
 
 class Breaker:
-    """Counts the failures of each server in a row. Safe to use from several threads."""
+    """Counts the consecutive failures of each server. Safe to use from several threads."""
 
     def __init__(self, limit: int = GIVE_UP_AFTER) -> None:
         self._limit = limit
@@ -29,11 +29,11 @@ class Breaker:
         self._lock = threading.Lock()
 
     def has_given_up(self, server: str) -> bool:
-        """Whether the server is left alone."""
+        """Whether the server gets no more requests."""
         return server in self._given_up
 
     def note(self, outcomes: Iterable[Outcome]) -> None:
-        """Take the ends of changes that were tried, as soon as they are known."""
+        """Count the outcomes of changes that were tried, as soon as they are known."""
         with self._lock:
             for outcome in outcomes:
                 self._note(outcome)

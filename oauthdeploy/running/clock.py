@@ -1,4 +1,4 @@
-"""The clock of the machine, which callers may replace by one of their own."""
+"""The clock of the machine, which callers may replace."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The record of deliveries: which place holds the secret of which client, and how to recognize that secret again.
+"""The record of deliveries: which place has the secret of which client, and how to recognize that secret again.
 
-One file for each client of a server in `deliveries/` of the state folder, replaced with each delivery. It is the mark by which a
-run tells its own files from those of others, and by which a later plan sees that a program got a secret that is not the live one
-any more. It holds no secret: a salted digest (PBKDF2, RFC 8018) of one that a server made from random data.
+Each client of a server has one file in `deliveries/` of the state folder, replaced at each delivery. From it, a run knows its
+own files from those of others, and a later plan knows that a program received a secret that is no longer the live one. The file
+contains no secret, only a salted digest (PBKDF2, RFC 8018) of one that a server generated from random data.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ROUNDS: Final = 10_000
 
 @dataclass(frozen=True)
 class Delivery:
-    """A delivery that was made: of which client (with its server's address), to which place, when (RFC 3339)."""
+    """A delivery: of which client (with its server's address), to which place, and when (RFC 3339)."""
 
     manifest: str
     address: str
@@ -46,24 +46,24 @@ class Delivery:
         return f"{self.address} of {self.manifest} ({self.url})"
 
     def is_of(self, secret: Secret) -> bool:
-        """Whether this secret was delivered."""
+        """Whether this is the delivered secret."""
         return hmac.compare_digest(self.digest, _digest(secret, self.salt))
 
 
 @dataclass(frozen=True)
 class Deliveries:
-    """The records in `folder` (None: none are kept), as a manifest sees them; `urls` are its servers' addresses by name."""
+    """The records in `folder` (None: none are kept) for one manifest; `urls` are its servers' addresses by name."""
 
     folder: Path | None = None
     manifest: str = ""
     urls: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def of(self, address: Address) -> Delivery | None:
-        """The last delivery of a client; None where none is recorded, or the record can't be read."""
+        """The last delivery of a client; None if none is recorded or the record cannot be read."""
         return None if self.folder is None else _read(self._file(self.folder, address))
 
     def other_owner(self, address: Address, place: str) -> Delivery | None:
-        """The delivery of another client to this place; None where there is none."""
+        """The delivery of another client to this place; None if there is none."""
         if self.folder is None:
             return None
         mine = self._file(self.folder, address)
@@ -75,7 +75,7 @@ class Deliveries:
         return None
 
     def record(self, address: Address, place: str, secret: Secret, at: str) -> None:
-        """Write down a delivery, on disk when this returns. Raises OSError."""
+        """Record a delivery; on disk when this returns. Raises OSError."""
         if self.folder is None:
             return
         salt = os.urandom(16).hex()

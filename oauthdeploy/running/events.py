@@ -1,7 +1,7 @@
 """The events of a running apply: the emitter that counts them, and their NDJSON form with its published schema.
 
-A stream of `apply -o ndjson` is one line that says what it is, a line for each event as it happens, and one line that says
-how it ended, also where it ended before the first event.
+A stream of `apply -o ndjson` is a version line, a line for each event as it happens, and a summary line, even if the run ended
+before the first event.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _DONE: Final = {
 
 
 class EventDocument(Model):
-    """One line of `apply -o ndjson`: one thing that happened, with a sentence for people."""
+    """One line of `apply -o ndjson`: one event, with a sentence for people."""
 
     version: int = Field(VERSION, description="Version of this document.", ge=VERSION, le=VERSION)
     type: EventType = Field(description="What happened.")
@@ -60,7 +60,7 @@ class EventDocument(Model):
 
 
 class VersionDocument(Model):
-    """The first line of the stream: what it is."""
+    """The first line of the stream."""
 
     version: int = Field(VERSION, description="Version of these documents.", ge=VERSION, le=VERSION)
     type: Literal["version"] = Field("version", description="Always version.")
@@ -69,7 +69,7 @@ class VersionDocument(Model):
 
 
 class ErrorDocument(Model):
-    """What ended the run."""
+    """The error that ended the run."""
 
     rule: str = Field(description="Stable id.")
     summary: str = Field(description="What happened.")
@@ -78,7 +78,7 @@ class ErrorDocument(Model):
 
 
 class SummaryDocument(Model):
-    """The last line of the stream: how the run ended."""
+    """The last line of the stream: the outcome of the run."""
 
     version: int = Field(VERSION, description="Version of these documents.", ge=VERSION, le=VERSION)
     type: Literal["summary"] = Field("summary", description="Always summary.")
@@ -105,7 +105,7 @@ def version_document() -> dict[str, Any]:
 def summary_document(
     report: ApplyReport | None, exit_code: int, error: OAuthDeployError | None = None
 ) -> dict[str, Any]:
-    """The last line of a stream. `report` is None where nothing was tried; `error` is what ended the run, if something did."""
+    """The last line of a stream. `report` is None if nothing was tried; `error` is what ended the run, if anything."""
     ends = Counter(outcome.status for outcome in report.outcomes) if report else Counter[Status]()
     document = SummaryDocument(
         version=VERSION,
@@ -130,7 +130,7 @@ def summary_document(
 
 
 def event_document(event: Event, *, at: datetime | None = None) -> dict[str, Any]:
-    """The event as a JSON document; `at` is the moment to note, where the caller has a clock. What is not known is left out."""
+    """The event as a JSON document; `at` is the time to record, if the caller has a clock. Unknown values are left out."""
     document = EventDocument(
         version=VERSION,
         type=event.type,
@@ -162,7 +162,7 @@ def event_schema() -> dict[str, Any]:
 
 
 def without_nulls(part: Mapping[str, Any]) -> dict[str, Any]:
-    """A definition whose properties don't offer null."""
+    """A definition whose properties do not allow null."""
     if "properties" not in part:
         return dict(part)
     offered = part["properties"]
@@ -175,7 +175,7 @@ def without_nulls(part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_null(part: Mapping[str, Any]) -> dict[str, Any]:
-    """What is not known is left out of a document, never null, so the schema doesn't offer null."""
+    """Unknown values are left out of a document and never null, so the schema does not allow null."""
     out = {key: value for key, value in part.items() if key not in ("default", "title")}
     choices = [choice for choice in out.pop("anyOf", ()) if choice != {"type": "null"}]
     return {**choices[0], **out} if choices else out
@@ -184,7 +184,7 @@ def _without_null(part: Mapping[str, Any]) -> dict[str, Any]:
 class EventEmitter:
     """Counts the changes that have ended and passes events to the listener, one call at a time, from any thread.
 
-    A listener that raises is not called again: a broken progress line must not stop an apply half-way.
+    A listener that raises is not called again: a broken progress line must not stop an apply halfway.
     """
 
     def __init__(self, listener: Callable[[Event], None] | None, total: int) -> None:
@@ -198,11 +198,11 @@ class EventEmitter:
         self._emit(Event(type_, message, done=self._done, total=self._total))
 
     def started(self, change: Change) -> None:
-        """Emit that the change is being made."""
+        """Emit that a change starts."""
         self._about(EventType.CHANGE_STARTED, f"{_DOING[change.action]} {change.address}.", change)
 
     def finish_change(self, outcome: Outcome) -> None:
-        """Count the change and emit how it ended."""
+        """Count the change and emit its outcome."""
         change, because = outcome.change, outcome.because
         with self._lock:
             self._done += 1

@@ -1,8 +1,8 @@
-"""The journal of an apply: what was about to be sent and what came of it, on disk before anything goes on.
+"""The journal of an apply: what was about to be sent and what came of it, on disk before anything else happens.
 
-One JSON document a line (`schemas/journal.v1.schema.json`), appended and synced: a `run` record first, an `intent` before
-each write, an `outcome` after each answer, an `end` when the run ended by itself. An intent without an outcome is a change of
-which nobody knows the end. A secret stands there as its origin, never as its value.
+One JSON document per line (`schemas/journal.v1.schema.json`), appended and synced: a `run` record first, an `intent` before
+each write, an `outcome` after each response, and an `end` if the run was not killed. An intent without an outcome is a change
+whose outcome is unknown. Secrets are recorded by their origin, never by their value.
 """
 
 from __future__ import annotations
@@ -40,29 +40,29 @@ from oauthdeploy.planning.run_history import RunHistory, history_of
 from oauthdeploy.planning.unkept import Unkept
 
 VERSION: Final = 1
-"""Version of the records; a reader refuses a greater one."""
+"""The version of the records; a reader refuses a higher one."""
 
 JOURNALS: Final = "journal"
-"""The folder of journals in it."""
+"""The folder of journals in the state folder."""
 SECRET_LOST: Final = "secret-lost"
-"""The finding of a client whose secret a run did not deliver."""
+"""The rule id of the finding about a client whose secret a run did not deliver."""
 
 _NAME: Final = re.compile(r"(?P<name>.+)-(?P<time>\d{8}T\d{6}\.\d{6}Z)-(?P<pid>\d+)\.jsonl\Z")
 
 TakenScopes = Mapping[str, AssignedAs | None]
-"""The scopes that a client had, and how it had each, where the server tells that."""
+"""The scopes of a client, and how it has each, if the server says so."""
 
 NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
 
 
 def _undelivered(plan: Plan) -> Mapping[str, Any]:
-    """The clients whose secrets earlier runs have lost, so that the next run knows of them too."""
+    """The clients whose secrets earlier runs lost, for the next run."""
     found = sorted(item.address for item in plan.diagnostics if item.rule == SECRET_LOST and item.address)
     return {"undelivered": found} if found else {}
 
 
 class Journal:
-    """An open journal; a context manager. Methods may be called from several threads and return when the disk has it."""
+    """An open journal; a context manager. Methods may be called from several threads, and return when the record is on disk."""
 
     def __init__(
         self,
@@ -97,17 +97,17 @@ class Journal:
         undoes: str = "",
         about: Mapping[str, Any] = NOTHING,
     ) -> Self:
-        """Start the journal `<name>-<time>-<pid>.jsonl` in `folder`, which is made when it isn't there.
+        """Start the journal `<name>-<time>-<pid>.jsonl` in `folder`, which is created if it does not exist.
 
-        `resumes` and `undoes` name the journal of the run that this one goes on with, or takes back; `about`
-        says which servers it is about: `environment`, and `servers` by name. Raises JournalFailed.
+        `resumes` and `undoes` name the journal of the run that this one continues or undoes; `about` names its `environment`
+        and `servers`. Raises JournalFailed.
         """
         time = now().astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         path = folder / f"{quote(name, safe='')}-{time}-{os.getpid() if pid is None else pid}.jsonl"
         try:
             make_folder(folder)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-            # fsync of a file doesn't save its name in the folder (fsync(2)).
+            # fsync of a file does not sync its name in the folder (fsync(2)).
             sync_folder(folder)
         except OSError as error:
             raise _not_written(path, error) from None
@@ -140,9 +140,9 @@ class Journal:
         return {**self._about, **({"servers": servers} if servers else {})}
 
     def intent(self, changes: Sequence[Change], taken: Mapping[Address, TakenScopes] = NOTHING) -> None:
-        """Record that these changes are sent next, with the image of each object before and the fields asked for.
+        """Record that these changes are sent next, with each object as it was and the fields to write.
 
-        `taken` are the scopes of clients that lose their associations with the change, though the plan doesn't list them.
+        `taken` are the scopes of clients that lose their associations with the change without being in the plan.
         """
         self._append(*(_intent(change, taken.get(change.live_address, NOTHING)) for change in changes))
 
@@ -152,8 +152,8 @@ class Journal:
         left: Mapping[Address, Model | None] = NOTHING,
         cut_at: Mapping[Address, float | None] = NOTHING,
     ) -> None:
-        """Record how changes ended; `left` is what each server then had, where its answer contained it, and `cut_at` the moment
-        of a cut-off by the server's clock.
+        """Record the outcomes of changes. `left` is what each server then had, if its response contained it; `cut_at` is the
+        time of a cut-off by the server's clock.
         """
         self._append(
             *(
@@ -168,9 +168,9 @@ class Journal:
         self._append({"type": "end", "interrupted": interrupted, **more})
 
     def close(self) -> None:
-        """Close the file, and remove it where nothing was recorded: a run that wrote nothing must not pass for the last one.
+        """Close the file, and remove it if it has no records: a run that wrote nothing must not count as the last one.
 
-        Closing twice is closing once.
+        Closing twice has no effect.
         """
         if self._descriptor < 0:
             return
@@ -198,19 +198,19 @@ class Journal:
             + "\n"
             for record in records
         )
-        # Servers can send half of a surrogate pair, which UTF-8 can't hold.
+        # Servers can send half of a surrogate pair, which UTF-8 cannot encode.
         data = lines.encode("utf-8", "backslashreplace")
         try:
             with self._write_lock:
                 if self._broken:
                     raise OSError("an earlier record could not be written")
-                # Text after a half-written line would be unreadable, so the first failure is the last write.
+                # Text after a half-written line would be unreadable, so nothing is written after the first failure.
                 self._broken = True
                 write_all(self._descriptor, data)
                 self._broken = False
                 self._written += 1
                 position = self._written
-            # Whoever gets here first syncs for all whose records were written by then; the others find theirs done.
+            # The first thread to get here syncs for all whose records were written by then; the others find theirs synced.
             with self._sync_lock:
                 if self._synced < position:
                     with self._write_lock:
@@ -230,7 +230,7 @@ class JournalContents:
 
 
 def read_journal(path: Path) -> JournalContents:
-    """Read a journal; an incomplete last line is left out. Raises JournalFailed for any other damage."""
+    """Read a journal, without an incomplete last line. Raises JournalFailed for any other damage."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -259,7 +259,7 @@ def read_journal(path: Path) -> JournalContents:
 
 
 def journals_in(folder: Path, name: str | None = None) -> tuple[Path, ...]:
-    """The journals in `folder`, the oldest first; of the manifest `name` alone where one is given."""
+    """The journals in `folder`, oldest first; with `name`, only those of that manifest."""
     wanted = None if name is None else quote(name, safe="")
     found = [
         (match["time"], int(match["pid"]), path)
@@ -270,9 +270,9 @@ def journals_in(folder: Path, name: str | None = None) -> tuple[Path, ...]:
 
 
 def last_journal(folder: Path, name: str) -> Path:
-    """The journal of the last apply of the manifest `name`. Raises JournalFailed where there is none.
+    """The journal of the last apply of the manifest `name`. Raises JournalFailed if there is none.
 
-    An empty one is of a run that was killed before it wrote anything; it is passed over.
+    An empty journal is skipped: its run was killed before it wrote anything.
     """
     found = [path for path in journals_in(folder, name) if path.stat().st_size]
     if not found:
@@ -291,7 +291,7 @@ def read_run_history(path: Path) -> RunHistory:
 
 
 def unkept_in(folder: Path, name: str) -> tuple[Unkept, ...]:
-    """The fields that servers had not stored as they were sent after the last run of a manifest; none where no journal tells."""
+    """The fields that servers had not stored as they were sent after the last run of a manifest; none if no journal says so."""
     try:
         return read_run_history(last_journal(folder, name)).unkept
     except JournalFailed:
@@ -305,7 +305,7 @@ def _damaged(path: Path, line: int, problem: str) -> JournalFailed:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: fields that were written, secrets as `{"secret": origin}`, what can't be parsed as
+    """A value as JSON: only fields that were written, secrets as `{"secret": origin}`, values that cannot be parsed as
     `{"unparsed": text}`, times in RFC 3339.
     """
     if isinstance(value, Secret):

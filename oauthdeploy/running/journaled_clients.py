@@ -1,7 +1,7 @@
-"""By which id a server knows a client that is renamed, by the journals: for servers that make ids and keep no mark.
+"""The ids of renamed clients, from the journals, for servers that generate ids and store no mark.
 
-Such a server tells a client by its name and version. Where a manifest changes the key and the name at once, nothing that it says
-leads to the client, but the run that created it recorded the id.
+Such a server identifies a client by its name and version. If a manifest changes the key and the name at once, nothing on the
+server leads to the client, but the run that created it recorded the id.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from oauthdeploy.running.journal import journals_in, read_journal
 
 
 def journaled_identities(folder: Path, desired: DesiredState) -> Mapping[Address, Identity]:
-    """The id of each client of a manifest's `moved_from`, by its former address, as the last journal that names it has it.
+    """The id of each client of a manifest's `moved_from`, by its former address, from the last journal that names it.
 
-    A journal that can't be read is passed over.
+    Journals that cannot be read are skipped.
     """
     former = {Address(address.kind, name, address.server) for address, name in desired.moved.items()}
     sought = {str(address) for address in former - desired.objects.keys() - desired.identities.keys()}
@@ -36,7 +36,7 @@ def journaled_identities(folder: Path, desired: DesiredState) -> Mapping[Address
 
 
 def _identities(path: Path, sought: set[str]) -> Mapping[str, str]:
-    """The ids that a journal has of clients; "" of one that was deleted."""
+    """The ids of clients in a journal; "" for a deleted one."""
     try:
         data = path.read_bytes()
         if not any(address.encode() in data for address in sought):

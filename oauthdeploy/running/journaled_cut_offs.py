@@ -1,7 +1,7 @@
-"""When earlier runs cut clients off, by their journals: for servers that keep no record of it.
+"""When earlier runs cut clients off, from their journals, for servers that keep no record of it.
 
-A server that lists its tokens, such as an Integration Server, has nothing in which to note that a `tokens: all` was carried out.
-Without its moment, each apply would delete the tokens that the client has obtained since.
+A server that lists its tokens, such as an Integration Server, has no place to record that a `tokens: all` was carried out.
+Without its time, each apply would delete the tokens that the client has obtained since.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _MARK = b'"cut_at":'
 
 
 def journaled_cut_offs(folder: Path, desired: DesiredState) -> dict[Address, float]:
-    """The moment of each `tokens: all` of a manifest that a journal in `folder` records, in seconds since 1970.
+    """The time of each `tokens: all` of a manifest that a journal in `folder` records, in seconds since 1970.
 
-    A revocation counts as carried out if it asked for the same then. A journal that can't be read is passed over: the tokens are
+    A revocation counts as carried out if it had the same content then. A journal that cannot be read is skipped; the tokens are
     then deleted once more.
     """
     sought = {
@@ -63,6 +63,6 @@ def _moments(path: Path, sought: Mapping[str, Any]) -> Mapping[str, float]:
 
 
 def _selection(written: Any) -> Any:
-    """What a revocation cuts off; why, and until when it is kept, doesn't matter."""
+    """What a revocation cuts off, without its reason and its expiry."""
     names = ("client", "tokens", "owner", "scope", "handles")
     return [written.get(name) for name in names] if isinstance(written, Mapping) else None

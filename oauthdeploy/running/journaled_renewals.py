@@ -1,4 +1,4 @@
-"""How long clients were without a valid secret when theirs was renewed last, by the journals."""
+"""How long clients were without a valid secret at their last renewal, from the journals."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _RENEWED = "secret.revision"
 
 
 def journaled_renewals(folder: Path, name: str, clients: Collection[Address]) -> Mapping[Address, float]:
-    """By client, the seconds that its last renewal took: the old secret was replaced and the new one delivered in between.
+    """The seconds that the last renewal of each client took, from replacing the old secret to delivering the new one.
 
-    `name` is the manifest's. A journal that can't be read is passed over.
+    `name` is the manifest's. Journals that cannot be read are skipped.
     """
     sought, found = set(clients), dict[Address, float]()
     for path in reversed(journals_in(folder, name)) if sought else ():

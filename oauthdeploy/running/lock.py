@@ -1,10 +1,10 @@
-"""The lock of a manifest on its servers: one apply at a time, and everyone can see whose.
+"""The lock of a manifest on its servers: one apply at a time, with a visible holder.
 
-It is a file `<name>-<digest of the targets>.lock` that is made in one step or not at all. It says who holds it, since when,
-and until when; the holder renews it while it works, and looks before each write whether it is still its own: a process that
-was stopped for long, or whose lock was forced, must not write beside the next holder. A lock is stale, and is taken over, when
-its time is up or when its process is gone from this very machine. All who look at the file and change it take turns by a lock
-on the folder (flock), so that two who find the same stale lock don't both get it.
+It is a file `<name>-<digest of the targets>.lock`, created in one step. It records who holds it, since when, and until when.
+The holder renews it while it works, and checks before each write that it still holds it: a process that was stopped for long,
+or whose lock was forced, must not write beside the next holder. A lock is stale, and can be taken over, when it has expired or
+when its process on this machine is gone. All who read and change the file take turns with a lock on the folder (flock), so that
+two who find the same stale lock do not both get it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if sys.platform != "win32":
     import fcntl
 
 LEASE_SECONDS: Final = 900
-"""How long a lock is good for without being renewed; it is renewed three times in that time."""
+"""How long a lock is valid without being renewed; it is renewed three times in that time."""
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 
@@ -45,8 +45,8 @@ _LONGEST_PAUSE: Final = 5.0
 class Holder:
     """Who holds a lock: account, host, process, since and until when; `token` distinguishes two locks of one process.
 
-    `machine` tells where a process id means the same process: the boot of the machine, the namespace of process ids, and when the
-    process was started. Two containers can have the same host name and the same process ids. "" where the system doesn't tell.
+    `machine` says where a process id means the same process: the boot of the machine, the namespace of process ids, and the
+    start time of the process. Two containers can have the same host name and the same process ids. "" if unknown.
     """
 
     owner: str
@@ -76,10 +76,10 @@ def lock(
 ) -> Iterator[Holder]:
     """Hold the lock of manifest `name` on `targets` (the servers' addresses) while the block runs.
 
-    Waits up to `timeout` seconds for another's, looking again after 0.1 s, then twice as long each time up to 5 s, by
-    `pause(seconds)`; setting `stop` ends the wait. The lock is good for `lease` seconds and is renewed until the block
-    ends; it is released on the way out of the block, also by an exception, SIGTERM or SIGHUP. Raises LockBusy, and
-    OSError where the folder can't be used.
+    Waits up to `timeout` seconds for another holder, checking again after 0.1 s, then twice as long each time up to 5 s, with
+    `pause(seconds)`; setting `stop` ends the wait. The lock is valid for `lease` seconds and is renewed until the block ends.
+    It is released when the block ends, also by an exception, SIGTERM or SIGHUP. Raises LockBusy, and OSError if the folder
+    cannot be used.
     """
     path = _path(folder, name, targets)
     make_folder(folder)
@@ -113,7 +113,7 @@ def still_holds(
     lease: float = LEASE_SECONDS,
     now: Callable[[], datetime] = utc_now,
 ) -> bool:
-    """Whether the lock is still the holder's; one whose time is half over is renewed."""
+    """Whether `holder` still holds the lock; renews it if more than half of its time is over."""
     path = _path(folder, name, targets)
     try:
         with _turn(folder):
@@ -134,7 +134,7 @@ def still_holds(
 def force_unlock(folder: Path, name: str, targets: Iterable[str] = (), *, only: str | None = None) -> Holder | None:
     """Remove the lock and return its holder; None if the lock was free.
 
-    With `only`, a holder's token, the lock stays where it is another's by now. Raises OSError.
+    With `only`, a holder's token, the lock is removed only if that holder still holds it. Raises OSError.
     """
     path = _path(folder, name, targets)
     if not folder.is_dir():
@@ -179,15 +179,15 @@ def _acquire(
 
 
 def _keep(path: Path, holder: Holder, lease: float, now: Callable[[], datetime], done: threading.Event) -> None:
-    """Renew the lock until `done`. A renewal that fails is tried again at the next one."""
-    # Two renewals may fail before the time is up.
+    """Renew the lock until `done`. A failed renewal is retried at the next one."""
+    # Two renewals may fail before the lock expires.
     while not done.wait(lease / 3):
         with suppress(OSError):
             renew(path, holder, lease=lease, now=now)
 
 
 def renew(path: Path, holder: Holder, *, lease: float = LEASE_SECONDS, now: Callable[[], datetime] = utc_now) -> bool:
-    """Move the end of a lock that is still `holder`'s; False where it was taken away. Raises OSError."""
+    """Extend a lock that `holder` still holds; False if it was taken away. Raises OSError."""
     with _turn(path.parent):
         current = _read(path)
         if current is None or current.token != holder.token:
@@ -201,7 +201,7 @@ def _renewed(path: Path, current: Holder, lease: float, moment: datetime) -> Non
 
 
 def _release(path: Path, holder: Holder) -> None:
-    """Remove the lock where it is still ours: it may have been forced and taken by another."""
+    """Remove the lock if it is still ours: it may have been forced and taken by another."""
     with suppress(FileNotFoundError), _turn(path.parent):
         current = _read(path)
         if current is not None and current.token == holder.token:
@@ -210,9 +210,9 @@ def _release(path: Path, holder: Holder) -> None:
 
 @contextmanager
 def _turn(folder: Path) -> Iterator[None]:
-    """Alone with the lock files of the folder; the system ends the turn of a process that dies."""
+    """Exclusive access to the lock files of the folder; the system releases it if the process dies."""
     if sys.platform == "win32":
-        # The file is still made in one step there; only taking over a stale one is not guarded.
+        # Without flock, the file is still created in one step; only taking over a stale lock is not guarded.
         yield
     else:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -231,7 +231,7 @@ def _new_holder(lease: float, moment: datetime) -> Holder:
 
 
 def _create(path: Path, holder: Holder) -> bool:
-    """Create the file unless it exists; give whether it was created."""
+    """Create the file unless it exists; returns whether it was created."""
     try:
         create_file(path, _record(holder), mode=0o600)
     except FileExistsError:
@@ -245,7 +245,9 @@ def _record(holder: Holder) -> bytes:
 
 
 def _read(path: Path) -> Holder | None:
-    """Who the file names; None where there is no file. One that can't be read is held by an unknown since its last write."""
+    """The holder that the file names; None if there is no file. An unreadable file is held by an unknown holder since its last
+    write.
+    """
     try:
         text = path.read_bytes()
         written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
@@ -270,7 +272,7 @@ def _read(path: Path) -> Holder | None:
 def _is_stale(holder: Holder, moment: datetime) -> bool:
     if holder.expires <= moment:
         return True
-    # A process id means something on its own host, boot and namespace only.
+    # A process id is meaningful only on its own host, boot and namespace.
     if holder.host != socket.gethostname() or holder.machine != machine():
         return False
     return not is_running(holder.pid) or bool(holder.started and holder.started != started(holder.pid))

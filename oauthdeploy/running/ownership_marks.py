@@ -1,4 +1,4 @@
-"""Write marks of ownership, journalled like any other write."""
+"""Writes marks of ownership, journaled like any other write."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def write_marks(
     *,
     holds_lock: Callable[[], bool] = lambda: True,
 ) -> tuple[Outcome, ...]:
-    """Mark the live objects of the changes of `plan`, one after the other; what fails stops nothing else, a lost lock the rest.
+    """Mark the live objects of the changes of `plan`, one after the other. A failure stops nothing else; a lost lock stops the
+    rest.
 
     Raises JournalFailed before anything is written that could not be recorded.
     """

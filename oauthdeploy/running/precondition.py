@@ -1,13 +1,13 @@
-"""One more look at each object just before its write: is it still as it was when the plan was made?
+"""One more read of each object just before its write: is it still as it was when the plan was made?
 
-    plan made ──► whole look ──► ... other writes ... ──► this look ──► write
+plan made ──► full read ──► ... other writes ... ──► this read ──► write
 
-A whole look opens every apply. In a long apply it grows old, so an object that is going to be changed or deleted is read
-again by its key once that look is older than `GOOD_FOR` seconds. For a saved plan every object is read again, since what
-was approved must be what is written.
+Every apply starts with a full read. In a long apply that gets old, so an object that is about to be changed or deleted is read
+again by its key once the full read is older than `GOOD_FOR` seconds. For a saved plan every object is read again, since what is
+written must be what was approved.
 
-What this very apply does to an object is no reason to stop: after a write of our own to an object, or to one that servers
-keep together with it, only the fields that are about to be changed are compared.
+The writes of this apply are no reason to stop: after a write to an object, or to one that servers store together with it, only
+the fields that are about to be changed are compared.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from oauthdeploy.running import apply_findings
 from oauthdeploy.running.apply_findings import shown
 
 GOOD_FOR: Final = 5.0
-"""Seconds for which the look at the start of an apply is young enough for objects that nobody reviewed one by one."""
+"""How many seconds the read at the start of an apply is good for, for objects that nobody reviewed one by one."""
 
 _Key = tuple[str, str, str]
 
 
 class Freshness:
-    """To be handed to `apply_plan` as `fresh`. Safe to call from several threads.
+    """The `fresh` of `apply_plan`. Safe to call from several threads.
 
-    With `always` every object is read again (a saved plan); without it only what is changed or deleted late in the run.
-    `clock` gives seconds.
+    With `always` every object is read again (a saved plan); without it, only what is changed or deleted late in the run.
+    `clock` returns seconds.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Freshness:
         self._batches: dict[Address, tuple[Change, ...]] = _batches(plan.changes, drivers)
 
     def __call__(self, change: Change) -> Diagnostic | None:
-        """What has moved about the object of a change that is written next; None where nothing has.
+        """What has changed about the object of the change that is written next; None if nothing.
 
         Raises what reading raises.
         """
@@ -90,13 +90,13 @@ class Freshness:
         return not young and change.action is not Action.CREATE
 
     def _look(self, change: Change) -> Diagnostic | None:
-        """Read the objects of the whole batch, which is written in one request, and answer for all of it."""
+        """Read the objects of the whole batch, which is written in one request, and check all of them."""
         batch = self._batches[change.address]
-        if batch[0].stage is not change.stage:  # the second write to an object, with which nothing else travels
+        if batch[0].stage is not change.stage:  # The second write to an object, which is never batched.
             batch = (change,)
         state = self._drivers[change.address.server].read_again(batch, self._wanted(batch))
         with self._lock:
-            # Our own writes to a neighbour may have come in between, so who wrote is asked after the reading.
+            # This run may have written a neighbor in between, so the writes are checked after the read.
             touched = set(self._ours)
             for member in batch:
                 self._ours.update(_keys(member))
@@ -150,7 +150,7 @@ class Freshness:
 
 
 def _batches(changes: Sequence[Change], drivers: Mapping[str, Driver]) -> dict[Address, tuple[Change, ...]]:
-    """Each change's batch: what travels in one request with it."""
+    """The batch of each change: the changes that travel in one request with it."""
     together: dict[tuple[str, int, str], list[Change]] = {}
     for change in changes:
         driver = drivers.get(change.address.server)
@@ -172,7 +172,7 @@ def _fields_moved(change: Change, found: LiveObject) -> Iterator[str]:
 
 
 def _keys(change: Change) -> Iterable[_Key]:
-    """What a write to the object may touch: servers keep associations and blocks with the client, and trust in the settings."""
+    """What a write to the object may affect: servers store associations and blocks with the client, and trust in the settings."""
     address = change.address
     server, kind = address.server, address.kind
     if kind in (Kind.SETTINGS, Kind.TRUST):

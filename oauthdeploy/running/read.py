@@ -1,4 +1,4 @@
-"""Read live: every server at once, each asked only for what the manifest makes necessary."""
+"""Reads live state from all servers in parallel, only what the manifest requires."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from oauthdeploy.planning.unread import needed_kinds, pruned_kinds
 T = TypeVar("T")
 
 _MOST_AT_ONCE = 32
-"""Servers asked at the same time; each answer is waited for in a thread of its own."""
+"""The number of servers read at the same time, each in its own thread."""
 
 
 def check_all(drivers: Mapping[str, Driver]) -> Mapping[str, ServerReport]:
-    """Ask every server who it is and whether it lets us in, all at once; gives the reports by server name.
+    """Check in parallel who every server is and whether it accepts the credentials. Returns the reports by server name.
 
     Raises the error of the server that failed, or ServersFailed with the errors of all that did.
     """
@@ -34,26 +34,26 @@ def check_all(drivers: Mapping[str, Driver]) -> Mapping[str, ServerReport]:
 
 
 def read_live(drivers: Mapping[str, Driver], desired: DesiredState, *, everything: bool = True) -> LiveState:
-    """Read what the servers hold of the kinds that the manifest names, all servers at once.
+    """Read the kinds that the manifest names, from all servers in parallel.
 
-    Without `everything` a driver may read by key, unless pruning has to see all. Accounts that both sides must have are
-    looked for too. Raises what `check_all` raises.
+    Without `everything` a driver may read by key, unless pruning has to see all. Also reads the accounts that both sides must
+    have. Raises what `check_all` raises.
     """
     return read_wanted(drivers, {name: _to_compare(desired, name, everything) for name in drivers})
 
 
 def _to_compare(desired: DesiredState, server: str, everything: bool) -> Wanted:
-    """What the plan needs of a server, and what the check of both sides needs besides."""
+    """What to read from a server for the plan and for the check of both sides."""
     wanted = wanted_of(desired, server, everything=everything)
     entry = desired.servers[server]
-    # Whom a resource server trusts may be anybody where it is not written: that is worth a look.
+    # A resource server whose trust the manifest does not set may trust anyone, so it is worth reading.
     unsaid = bool(wanted.kinds) and entry.role is Role.RESOURCE and entry.authorization_server is None
     kinds = wanted.kinds | {Kind.TRUST} if unsaid else wanted.kinds
     return replace(wanted, kinds=kinds, accounts=accounts_of(desired, server))
 
 
 def read_wanted(drivers: Mapping[str, Driver], wanted: Mapping[str, Wanted]) -> LiveState:
-    """Read from each server what `wanted` says for it; a server of which nothing is wanted is not asked.
+    """Read from each server what `wanted` says for it; a server that is not in it gets no request.
 
     Raises what `check_all` raises.
     """
@@ -74,7 +74,7 @@ def read_wanted(drivers: Mapping[str, Driver], wanted: Mapping[str, Wanted]) -> 
 
 
 def with_tokens(drivers: Mapping[str, Driver], live: LiveState, servers: Collection[str]) -> LiveState:
-    """The same with the working tokens of some servers, where they list them; what can't be read says why.
+    """The same with the working tokens of some servers that list them, and the reason for what cannot be read.
 
     Raises Unreachable and Unauthorized, and ServersFailed for several of them.
     """
@@ -97,7 +97,7 @@ def with_tokens(drivers: Mapping[str, Driver], live: LiveState, servers: Collect
 
 
 def wanted_of(desired: DesiredState, server: str, *, everything: bool = True) -> Wanted:
-    """What has to be read from `server`: the kinds that the manifest names for it, and those that they can't do without."""
+    """What has to be read from `server`: the kinds that the manifest names for it, and those that they depend on."""
     objects = desired.on(server)
     absent = frozenset(address for address in desired.absent if address.server == server)
     external = frozenset(address for address in desired.external if address.server == server)
@@ -120,7 +120,7 @@ def wanted_of(desired: DesiredState, server: str, *, everything: bool = True) ->
 def _identities(
     desired: DesiredState, server: str, named: Collection[Address], *, everything: bool
 ) -> Mapping[Address, Identity]:
-    """What is known of the clients of a server: of all, or of those that the read is about."""
+    """The known identities of the clients of a server: all, or those that the read is about."""
     known = {address: identity for address, identity in desired.identities.items() if address.server == server}
     if known and not everything:
         clients = {a.client for a in named if a.kind in (Kind.CLIENT, Kind.ASSOCIATION)}
@@ -132,7 +132,7 @@ def _identities(
 def ask_each(
     drivers: Mapping[str, Driver], ask: Callable[[Driver], T]
 ) -> tuple[Mapping[str, T], Mapping[str, OAuthDeployError]]:
-    """Ask all drivers at once and wait for all; gives the answers and the errors by server name."""
+    """Call all drivers in parallel and wait for all. Returns the results and the errors by server name."""
     answers: dict[str, T] = {}
     failed: dict[str, OAuthDeployError] = {}
     names = sorted(drivers)
@@ -153,7 +153,7 @@ def raise_all(errors: Collection[OAuthDeployError]) -> NoReturn:
 
 
 def _ask_all(drivers: Mapping[str, Driver], ask: Callable[[Driver], T]) -> Mapping[str, T]:
-    """Ask all drivers at once and wait for all, so that every server in trouble is named."""
+    """Call all drivers in parallel and wait for all, so that every failing server is named."""
     answers, failed = ask_each(drivers, ask)
     if failed:
         raise_all(failed.values())

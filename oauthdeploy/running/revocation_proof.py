@@ -1,4 +1,4 @@
-"""Proving cut-offs by tokens: what a server's own list says is one thing, a token that is refused is another."""
+"""Proves cut-offs with tokens: a refused token is better evidence than the server's own list."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from oauthdeploy.running import apply_findings
 
 
 def prove(changes: Iterable[Change], servers: Mapping[str, Server], prover: Prover) -> Diagnostics:
-    """Try the token of each revocation that was carried out and has one: at each authorization server that took part, and at
+    """Try the token of each revocation that was carried out and has one, at each authorization server that took part and at
     each address.
 
-    Gives a finding for each trial: information where the token is dead, an error where it works, a warning where nobody
-    could tell.
+    Returns a finding for each trial: information if the token is refused, an error if it works, a warning if that cannot be
+    found out.
     """
     entries: dict[str, list[Change]] = {}
     for change in changes:
@@ -63,7 +63,7 @@ def _proof_of(change: Change) -> RevocationProof | None:
 
 
 def _try(change: Change, works: Callable[[], bool | None], where: str, does: str) -> Diagnostic | None:
-    """What one trial shows; None where it can't be made."""
+    """What one trial shows; None if it cannot be made."""
     try:
         answer = works()
     except OAuthDeployError as error:

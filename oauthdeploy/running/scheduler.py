@@ -1,4 +1,4 @@
-"""The order in which the changes of a plan start: a small machine without threads, clocks or servers.
+"""The order in which the changes of a plan start; no threads, clocks or servers.
 
     stage 1 |  a ──► b      c   |  stage 2 |  d ──► f  |
             |  (c beside both)  |          |  e ──┘    |
@@ -47,14 +47,14 @@ class Skip:
 
 
 class Schedule:
-    """Tells which batches may start; is told which changes have ended.
+    """Decides which batches may start, from the changes that have ended.
 
-    `take` gives batches to start, `resolve` takes one change's end, and `abandon` gives up all that has not started. Every
-    change is given out, skipped or abandoned exactly once. Not thread-safe: one thread asks and tells.
+    `take` returns batches to start, `resolve` records the end of one change, and `abandon` gives up all that has not started.
+    Every change is returned, skipped or abandoned exactly once. Not thread-safe: call it from one thread.
     """
 
     def __init__(self, changes: Sequence[Change], batch_key: Callable[[Change], str]) -> None:
-        """Raises OAuthDeployError when the dependencies form a circle or point to a later stage."""
+        """Raises OAuthDeployError if dependencies are circular or point to a later stage."""
         self._changes = changes
         self._needs = _needs(changes)
         self._rank = _checked_order(changes, self._needs)
@@ -74,14 +74,14 @@ class Schedule:
         self._left_in: dict[Stage, int] = defaultdict(int)
         for change in changes:
             self._left_in[change.stage] += 1
-        # Batches that may have become ready since the last look.
+        # Batches that may have become ready since the last call.
         self._fresh: dict[Stage, set[_BatchId]] = defaultdict(set)
         for batch in self._members:
             self._fresh[batch[1]].add(batch)
 
     @property
     def finished(self) -> bool:
-        """True where every change has ended."""
+        """True if every change has ended."""
         return not self._pending and not self._running
 
     def take(self) -> list[Batch]:
@@ -102,7 +102,7 @@ class Schedule:
         return started
 
     def _is_in_the_way(self, batch: _BatchId) -> bool:
-        """Whether a client of the batch is being written elsewhere, or its associations are."""
+        """Whether a client of the batch, or its associations, are being written by another batch."""
         for place in self._members[batch]:
             address = self._changes[place].address
             rivals = {Kind.CLIENT: (Kind.CLIENT, Kind.ASSOCIATION), Kind.ASSOCIATION: (Kind.CLIENT,)}.get(
@@ -118,14 +118,14 @@ class Schedule:
             self._at_work[address.server, address.client, address.kind] += by
 
     def resolve(self, place: int, *, done: bool) -> list[Skip]:
-        """Take the end of a running change. Where it was not done, gives what is skipped because of it, causes first."""
+        """Record the end of a running change. If it was not done, returns what is skipped because of it, causes first."""
         self._running.remove(place)
         self._count_work(place, -1)
         self._ended(place)
         return [] if done else self._without([place])
 
     def give_up(self, server: str) -> tuple[list[int], list[Skip]]:
-        """Give up every change of one server that has not started, and what depends on those elsewhere; causes first."""
+        """Give up every change of one server that has not started, and what depends on those on other servers; causes first."""
         places = [place for place in sorted(self._pending) if self._changes[place].address.server == server]
         for place in places:
             del self._pending[place]
@@ -135,7 +135,7 @@ class Schedule:
         return places, self._without(places)
 
     def _without(self, places: Sequence[int]) -> list[Skip]:
-        """Take out what depends on changes that were not made."""
+        """Remove what depends on changes that were not made."""
         skipped: list[Skip] = []
         waiting = deque(places)
         while waiting:
@@ -151,7 +151,7 @@ class Schedule:
         return skipped
 
     def abandon(self) -> list[int]:
-        """Give up every change that has not started; gives their positions."""
+        """Give up every change that has not started; returns their positions."""
         places = sorted(self._pending)
         self._pending.clear()
         for place in places:
@@ -175,7 +175,7 @@ class Schedule:
         return Batch(batch[0], batch[1], batch[2], places)
 
     def _split(self) -> _BatchId:
-        """Take out of the first batch that has any the members that wait for nothing, as a batch of their own."""
+        """From the first batch that has any, split off the members that wait for nothing as a separate batch."""
         stage = self._stage()
         free = [p for p, needs in self._pending.items() if not needs and self._changes[p].stage is stage]
         batch = self._batch_of[min(free)]
@@ -203,7 +203,7 @@ class Schedule:
 
 
 def _needs(changes: Sequence[Change]) -> list[set[int]]:
-    """For each change the positions of those that it waits for. What is not in the plan is not waited for; of a change that is
+    """For each change, the positions of those that it waits for. Dependencies that are not in the plan are ignored. Of a change
     made in two writes, the first one gives what others wait for.
     """
     places: dict[Address, int] = {}
@@ -216,7 +216,7 @@ def _needs(changes: Sequence[Change]) -> list[set[int]]:
 
 
 def _checked_order(changes: Sequence[Change], needs: Sequence[set[int]]) -> Sequence[int]:
-    """Each change's rank in the order of the plan, but after what it needs."""
+    """The position of each change in the plan, but after what it needs."""
     for place, needed in enumerate(needs):
         for need in needed:
             if changes[need].stage > changes[place].stage:

@@ -1,4 +1,4 @@
-"""Secret sinks: where a secret that a server made goes, once, before it is forgotten."""
+"""Secret sinks: where a server-made secret is delivered, once, before it is forgotten."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.deliveries import Deliveries
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_./+=:@%,-]*\Z")
-"""What dotenv readers and POSIX shells all take without quotes."""
+"""The characters that dotenv readers and POSIX shells all accept without quotes."""
 _MOST_BYTES: Final = 1_048_576
-"""How much of a file is read to find a delivered secret."""
+"""The number of bytes read of a file to find a delivered secret."""
 COMMAND_SECONDS: Final = 60.0
-"""How long a program that takes a secret may run."""
+"""The seconds that a program that receives a secret may run."""
 
 
 class Sinks(Protocol):
-    """What an apply needs of the outside to hand secrets over."""
+    """What an apply needs for delivering secrets."""
 
     def check(self, target: DeliverTo, address: Address) -> None:
-        """Find out before anything is sent whether `target` can take the secret of a client. Raises DeliveryFailed."""
+        """Check before anything is sent that `target` can receive the secret of a client. Raises DeliveryFailed."""
 
     def deliver(self, secret: Secret, target: DeliverTo, address: Address, *, client_id: str) -> str:
-        """Hand the secret over and give the place for the report. Raises DeliveryFailed."""
+        """Deliver the secret; returns the place for the report. Raises DeliveryFailed."""
 
     def delivered(self, target: DeliverTo) -> Secret | None:
-        """What stands at the place of delivery; None where nobody can look. Raises DeliveryFailed where no secret is there."""
+        """The secret at the place of delivery; None if it cannot be read back. Raises DeliveryFailed if there is none."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,8 @@ class LocalSinks:
     now: Callable[[], datetime] = utc_now
 
     def check(self, target: DeliverTo, address: Address) -> None:
-        """Find out whether the file may and can be written (its folder is made), the program is there, or the keyring can store.
-
-        Raises DeliveryFailed.
+        """Check that the file may and can be written (creates its folder), the program exists, or the keyring can store. Raises
+        DeliveryFailed.
         """
         if target.command is not None:
             check_command(target.command, base=self.bounds.base)
@@ -73,7 +72,7 @@ class LocalSinks:
             self._check_file(target, address)
 
     def refusal(self, target: DeliverTo, address: Address) -> str:
-        """Why a file can't take the secret of a client, without a change to anything; "" where it can, and for other targets."""
+        """Why a file cannot receive the secret of a client; "" if it can, and for other targets. Changes nothing."""
         if target.file is None:
             return ""
         refused = self.bounds.refusal(target.file)
@@ -90,8 +89,8 @@ class LocalSinks:
         """Check again, then write the file, run the program, or store in the keyring. Raises DeliveryFailed."""
         self.check(target, address)
         base = self.bounds.base
-        # Before the secret is written: a run that is killed in between must know its own file again. A record that can't be
-        # written costs the next plan a doubt, and must not cost the secret.
+        # Recorded before the secret is written: a run that is killed in between must recognize its own file. A record that
+        # cannot be written only makes the next plan doubt the delivery, and must not cost the secret.
         with suppress(OSError):
             moment = self.now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
             self.deliveries.record(address, self.recorded(target), secret, moment)
@@ -102,7 +101,7 @@ class LocalSinks:
         return write_file(secret, target, self.bounds.place(target.file or ""), client_id=client_id)
 
     def delivered(self, target: DeliverTo) -> Secret | None:
-        """Read the file or the keyring entry; None for a program. Raises DeliveryFailed where no secret is there."""
+        """Read the file or the keyring entry; None for a program. Raises DeliveryFailed if there is no secret."""
         if target.keyring is not None:
             found = _in_keyring(check_keyring(target.keyring), target.keyring)
             if not found:
@@ -111,7 +110,7 @@ class LocalSinks:
         return None if target.file is None else self.in_file(target)[1]
 
     def in_file(self, target: DeliverTo) -> tuple[str, Secret]:
-        """The client_id and the secret that stand in the file of a delivery. Raises DeliveryFailed where they don't."""
+        """The client_id and the secret in a delivered file. Raises DeliveryFailed if it has none."""
         path = Path(os.path.normpath(self.bounds.base / (target.file or "")))
         try:
             if not stat.S_ISREG(path.stat().st_mode):
@@ -137,7 +136,7 @@ class LocalSinks:
             make_folder(path.parent)
         except (OSError, ValueError) as error:
             raise _file_failed(path, getattr(error, "strerror", None) or "it is not a usable path") from None
-        # What was made just now, or by somebody else since, may lead elsewhere.
+        # The path may have changed since it was checked, and lead elsewhere.
         refused = self.bounds.refusal(file)
         if refused is not None:
             raise _file_failed(path, refused.reason)
@@ -147,7 +146,9 @@ class LocalSinks:
             self._require_ours(target, address, str(path))
 
     def _require_ours(self, target: DeliverTo, address: Address, place: str) -> None:
-        """Refuse to replace what no record of this client's deliveries names, unless that is asked for. Raises DeliveryFailed."""
+        """Refuse to replace what no record of this client's deliveries names, unless overwriting is allowed. Raises
+        DeliveryFailed.
+        """
         if self.overwrite:
             return
         recorded = self.recorded(target)
@@ -163,7 +164,7 @@ class LocalSinks:
         )
 
     def recorded(self, target: DeliverTo) -> str:
-        """The place as records name it: for a file from the manifest's folder on, so that the folder may move."""
+        """The place as records name it; a file relative to the manifest's folder, so that the folder may move."""
         if target.file is not None:
             root = os.path.realpath(self.bounds.base)
             return f"file {os.path.relpath(self.bounds.place(target.file), root)}".replace(os.sep, "/")
@@ -171,7 +172,7 @@ class LocalSinks:
 
 
 class NotReadable(DeliveryFailed):
-    """A file of delivery is there, and this account may not read it."""
+    """The delivered file exists, but this account may not read it."""
 
     def __init__(self, path: Path, error: OSError | ValueError) -> None:
         reason = getattr(error, "strerror", None) or "it is not a usable path"
@@ -181,10 +182,10 @@ class NotReadable(DeliveryFailed):
 
 
 def write_file(secret: Secret, target: DeliverTo, path: Path, *, client_id: str) -> str:
-    """Write client_id and secret to `path`, as dotenv or JSON, and give it for the report.
+    """Write client_id and secret to `path`, as dotenv or JSON; returns the path for the report.
 
-    The file has mode 0600 from its first byte on and is replaced in one step: a reader sees the old file or the new one.
-    Raises DeliveryFailed; its text never holds the secret.
+    The file has mode 0600 from its first byte on and is replaced in one step: a reader sees the old file or the new one. Raises
+    DeliveryFailed, whose text never contains the secret.
     """
     content = _content(secret, target, client_id, path)
     try:
@@ -195,9 +196,10 @@ def write_file(secret: Secret, target: DeliverTo, path: Path, *, client_id: str)
 
 
 def clear_leftovers(targets: Iterable[DeliverTo], *, base: Path) -> None:
-    """Remove what a run that was killed in the middle of `deliver` left beside the files of `targets`: it may hold a secret.
+    """Remove the temporary files that a run killed in the middle of `deliver` left beside the files of `targets`: they may
+    contain secrets.
 
-    What another process writes just now stays, and so does what this account can't remove.
+    Files that another process is writing now stay, and so do those that this account cannot remove.
     """
     remove_leftovers(Path(os.path.normpath(base / target.file)) for target in targets if target.file)
 
@@ -216,7 +218,7 @@ def _content(secret: Secret, target: DeliverTo, client_id: str, path: Path) -> b
 
 
 def _dotenv(value: str) -> str | None:
-    """Write a value so that dotenv readers and shells read the same; None where there is no such way."""
+    """Write a value so that dotenv readers and shells read the same; None if that is impossible."""
     if _BARE.match(value):
         return value
     if not value.isprintable():
@@ -227,7 +229,7 @@ def _dotenv(value: str) -> str | None:
 
 
 def _values(data: bytes, form: str) -> dict[str, str]:
-    """The values of a delivered file, by name in small letters; nothing where it has another form."""
+    """The values of a delivered file, by name in lower case; none if it has another format."""
     try:
         text = data.decode()
         if form == "json":
@@ -256,7 +258,7 @@ def _file_failed(path: Path, reason: str) -> DeliveryFailed:
 
 
 def check_command(command: Sequence[str], *, base: Path) -> str:
-    """Find the program of a command, and give its path. A name with a slash starts from `base`. Raises DeliveryFailed."""
+    """The path of a command's program. A name with a slash is relative to `base`. Raises DeliveryFailed."""
     program = command[0]
     place = str(base / program) if os.path.dirname(program) else program
     found = shutil.which(place)
@@ -268,10 +270,10 @@ def check_command(command: Sequence[str], *, base: Path) -> str:
 def run_command(
     secret: Secret, command: Sequence[str], *, base: Path, client_id: str, seconds: float = COMMAND_SECONDS
 ) -> str:
-    """Run the command in `base` with client_id and secret as one JSON object on its standard input; gives its name.
+    """Run the command in `base` with client_id and secret as one JSON object on its standard input; returns its name.
 
-    No shell takes part, and nothing that the program says is shown: it could say the secret. Raises DeliveryFailed where it
-    can't be started, takes longer than `seconds`, or ends with another code than 0.
+    No shell is involved, and the program's output is not shown, since it could contain the secret. Raises DeliveryFailed if it
+    cannot be started, takes longer than `seconds`, or exits with a code other than 0.
     """
     program = check_command(command, base=base)
     given = json.dumps({"client_id": client_id, "client_secret": secret.reveal()}).encode()
@@ -285,7 +287,7 @@ def run_command(
             cwd=base,
             timeout=seconds,
             check=False,
-            # Ctrl-C asks us for an orderly end; it must not cut the delivery short.
+            # Ctrl-C requests an orderly end; it must not cut the delivery short.
             start_new_session=True,
         )
     except subprocess.TimeoutExpired:
@@ -299,7 +301,7 @@ def run_command(
 
 
 def check_keyring(entry: str) -> Any:
-    """Find the keyring's library and a backend that can store; gives the library. Raises DeliveryFailed."""
+    """The keyring library, if a backend can store. Raises DeliveryFailed."""
     place = f"keyring {entry}"
     try:
         library: Any = importlib.import_module("keyring")
@@ -318,7 +320,7 @@ _KEYRING_FIX: Final = "Set up a keyring backend, or deliver to a file or a comma
 
 
 def put_in_keyring(secret: Secret, entry: str) -> str:
-    """Store the secret at `service/name`; gives the place for the report. Raises DeliveryFailed."""
+    """Store the secret at `service/name`; returns the place for the report. Raises DeliveryFailed."""
     library = check_keyring(entry)
     service, _, name = entry.rpartition("/")
     try:
@@ -329,7 +331,7 @@ def put_in_keyring(secret: Secret, entry: str) -> str:
 
 
 def _in_keyring(library: Any, entry: str) -> str | None:
-    """What the keyring has at an entry; None for nothing. Raises DeliveryFailed where it can't be read."""
+    """The entry in the keyring; None if there is none. Raises DeliveryFailed if it cannot be read."""
     service, _, name = entry.rpartition("/")
     try:
         found: str | None = library.get_password(service, name)

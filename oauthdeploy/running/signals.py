@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, turned into an orderly end wherever the program has not arranged for one itself."""
+"""Turns Ctrl-C and SIGTERM into an orderly end, unless the embedding program handles them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _ENDING: Final = tuple(
 
 
 class _Unwind:
-    """Leaves by an exception, so that every `finally` on the way runs; 128 + number is what shells expect."""
+    """Exits by an exception, so that every `finally` runs; 128 + number is what shells expect."""
 
     def __call__(self, number: int, _frame: FrameType | None) -> NoReturn:
         raise SystemExit(128 + number)
 
 
 class _Stop:
-    """Asks for an orderly end: requests in flight finish, the rest is left."""
+    """Requests an orderly end: requests in flight finish, the rest is skipped."""
 
     def __init__(self, stop: threading.Event) -> None:
         self.stop = stop
@@ -35,13 +35,13 @@ class _Stop:
 
 
 class Handling(ABC):
-    """While this holds, signals that end a program go to `handle`, whoever had them before; what is ignored stays so, as nohup
-    asks. For the program itself: what is used as a library leaves others' handlers alone.
+    """In the block, signals that end a program go to `handle`, whoever handled them before; ignored signals stay ignored, as
+    nohup requires. Only for the program itself: as a library, oauthdeploy leaves others' handlers alone.
     """
 
     @abstractmethod
     def handle(self) -> None:
-        """What a signal does; called in the main thread, between two steps of whatever it is doing."""
+        """Handles a signal; called in the main thread, between any two of its steps."""
 
     def __enter__(self) -> Self:
         self._held = _handled(_ENDING, lambda _number, _frame: self.handle(), lambda handler: handler != signal.SIG_IGN)
@@ -56,14 +56,14 @@ class Handling(ABC):
 
 @contextmanager
 def unwinding() -> Iterator[None]:
-    """While this holds, SIGTERM and SIGHUP raise SystemExit instead of ending the process on the spot."""
+    """In the block, SIGTERM and SIGHUP raise SystemExit instead of ending the process at once."""
     with _handled(tuple(number for number in _ENDING if number != signal.SIGINT), _Unwind()):
         yield
 
 
 @contextmanager
 def deferred(stop: threading.Event) -> Iterator[None]:
-    """While this holds, Ctrl-C, SIGTERM and SIGHUP set `stop` and nothing else."""
+    """In the block, Ctrl-C, SIGTERM and SIGHUP only set `stop`."""
     with _handled(_ENDING, _Stop(stop)):
         yield
 
@@ -77,9 +77,9 @@ def _is_nobodys(handler: Any) -> bool:
 def _handled(
     numbers: tuple[signal.Signals, ...], handler: Handler, takes: Callable[[Any], bool] = _is_nobodys
 ) -> Iterator[None]:
-    """Install `handler` in the place of those that it `takes`.
+    """Install `handler` in place of those for which `takes` is true.
 
-    Signals reach the main thread alone, so that elsewhere there is nothing to install.
+    Only the main thread receives signals, so in other threads there is nothing to install.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -88,7 +88,7 @@ def _handled(
     try:
         for number in numbers:
             installed = signal.getsignal(number)
-            # None was installed by something that isn't Python, and couldn't be put back.
+            # None means a handler that was not installed from Python, which could not be restored.
             if installed is not None and takes(installed):
                 former[number] = signal.signal(number, handler)
         yield

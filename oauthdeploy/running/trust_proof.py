@@ -1,4 +1,4 @@
-"""Proving trust: what a resource server keeps of it is one thing, an introspection that is answered is another."""
+"""Proves trust: an introspection that succeeds is better evidence than the resource server's stored settings."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def prove_trusts(
 ) -> Diagnostics:
     """Introspect once for each trust that a resource server only stores for others to use (`DriverFacts.stores_trust`).
 
-    `facts` are by driver name; `servers` are those of the run, empty: all. Gives an error where the account is refused, and a
-    warning where nobody can tell.
+    `facts` are by driver name; `servers` are those of the run, empty: all. Returns an error if the account is refused, and a
+    warning if that cannot be found out.
     """
     return Diagnostics.of(
         found

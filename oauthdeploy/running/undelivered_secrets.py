@@ -1,4 +1,4 @@
-"""Secrets that a server made and that are not where they were to be delivered: the run was cut off, or the file is gone."""
+"""Server-made secrets that are not where they were to be delivered: the run was cut short, or the file is gone."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ from oauthdeploy.running.secret_sinks import LocalSinks, NotReadable
 from oauthdeploy.running.verify import told_secret
 
 _NOT_DELIVERED: Final = "secret-not-delivered"
-"""Why a change failed whose secret the server made, and that nothing took."""
+"""Why a change failed whose secret the server generated but that could not be delivered."""
 
 
 def lost_secrets(
     folder: Path, desired: DesiredState, live: LiveState, plan: Plan, *, sinks: LocalSinks
 ) -> Iterator[Diagnostic]:
-    """A warning for each existing client whose secret the server made and that is not where the manifest has it delivered.
+    """A warning for each existing client whose secret the server generated and that is not where the manifest wants it
+    delivered.
 
-    `folder` holds the journals; `sinks` look at the places. A client that gets another secret by `plan` is skipped, but for a
-    warning where that can't be delivered. A journal that can't be read is a warning by itself, and does not stop an apply.
+    `folder` has the journals; `sinks` read the places. A client that gets another secret by `plan` is skipped, except for a
+    warning if that cannot be delivered. A journal that cannot be read is a warning itself, and does not stop an apply.
     """
     awaited = {
         address: target
@@ -73,7 +74,7 @@ def lost_secrets(
 
 
 _Trouble = tuple[str, str, str]
-"""The id of a finding, its summary, and its detail."""
+"""The rule id of a finding, its summary, and its detail."""
 _LOST: Final = "The secret of a client was probably lost"
 _NOT_THERE: Final = "The delivered secret of a client is not there"
 _OTHER: Final = "The delivered secret of a client is not the live one"
@@ -85,7 +86,7 @@ def _problem(rule: str, summary: str, detail: str) -> _Trouble:
 
 
 def _trouble(address: Address, target: DeliverTo, live: LiveObject, owed: str, sinks: LocalSinks) -> _Trouble | None:
-    """What is wrong with the delivery of a client; None where its secret is there, and is the live one where that is told."""
+    """What is wrong with the delivery of a client; None if its secret is there and, as far as that is known, is the live one."""
     told = told_secret(live.value)
     try:
         client_id, found = sinks.in_file(target) if target.file is not None else ("", sinks.delivered(target))
@@ -121,7 +122,7 @@ def _trouble(address: Address, target: DeliverTo, live: LiveObject, owed: str, s
 
 
 def _other_live(live: LiveObject, words: str) -> _Trouble:
-    """Another secret is live: that of another run, as the server's mark says, or one that somebody made at the server."""
+    """Another secret is live: that of another run, according to the server's mark, or one that somebody created at the server."""
     if live.renewed_by:
         return _problem(RenewedElsewhere.rule, _OTHER, f"{words} It was renewed by {live.renewed_by}.")
     return _problem(NOT_LIVE, _OTHER, words)
@@ -142,9 +143,9 @@ def _warning(rule: str, summary: str, detail: str, address: Address, place: Plac
 
 
 def _owed(folder: Path, name: str, awaited: Mapping[Address, DeliverTo], base: Path) -> Mapping[Address, str]:
-    """What the last run didn't deliver, and what it had taken over from the runs before it; each with the reason in words.
+    """What the last run did not deliver, and what it had inherited from the runs before it, each with the reason in words.
 
-    Raises JournalFailed where the journal can't be read.
+    Raises JournalFailed if the journal cannot be read.
     """
     try:
         path = last_journal(folder, name)
@@ -180,7 +181,7 @@ def _taken_over(story: RunHistory) -> Iterator[tuple[Address, str]]:
 
 
 def _asked(entry: Entry) -> bool:
-    """Whether the change made the server make a secret."""
+    """Whether the change made the server generate a secret."""
     return entry.action is not Action.UPDATE or any(
         path.startswith("secret") or path == "type" for path in entry.fields
     )
@@ -193,7 +194,7 @@ def _target(client: object) -> DeliverTo | None:
 
 
 def _is_younger(target: DeliverTo, since: str, base: Path) -> bool:
-    """Whether the file of delivery exists and is newer than a moment; for other targets this is unknown."""
+    """Whether the delivered file exists and is newer than a given time; unknown for other targets."""
     if target.file is None:
         return False
     try:

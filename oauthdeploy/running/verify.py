@@ -1,4 +1,4 @@
-"""Verification: read again what was written, and compare it with the manifest once more."""
+"""Verification: reads again what was written, and compares it with the manifest once more."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def verify(
 ) -> Diagnostics:
     """Read what the plan touched and compare it with the manifest again; `facts` are by driver name.
 
-    Gives a finding for each field that is not as asked, each object that is still or not there, and each cut-off that isn't
-    complete. What can't be read is a `not-verified` finding, not an error.
+    Returns a finding for each field that differs, each object that should not exist or is missing, and each cut-off that is not
+    complete. What cannot be read is a `not-verified` finding, not an error.
     """
     return verify_changes(plan.changes, drivers, desired, facts)
 
@@ -43,7 +43,7 @@ def verify_changes(
     facts: Mapping[str, DriverFacts],
     secrets: Mapping[Address, Secret] = MappingProxyType({}),
 ) -> Diagnostics:
-    """The same for some changes of a plan; `secrets` were delivered, and are compared where the server tells its own."""
+    """The same for some changes of a plan; `secrets` are the delivered ones, compared if the server returns its own."""
     return look_again(changes, drivers, desired, facts, secrets)[0]
 
 
@@ -55,8 +55,8 @@ def look_again(
     secrets: Mapping[Address, Secret] = MappingProxyType({}),
     unkept: Sequence[Unkept] = (),
 ) -> tuple[Diagnostics, tuple[Unkept, ...]]:
-    """The same, with the fields that the servers don't have as they were sent. `unkept` are those of earlier runs: what was not
-    sent because of them is no finding.
+    """The same, with the fields that the servers did not store as they were sent. `unkept` are those of earlier runs: what was
+    not sent because of them is no finding.
     """
     readback = _look(changes, drivers, desired, facts, whole=False, unkept=unkept)
     found = [item for change in changes for item in _findings(change, readback)]
@@ -67,7 +67,7 @@ def look_again(
 
 
 def _other_secret(change: Change, readback: _Readback, delivered: Secret | None) -> Iterator[Diagnostic]:
-    """A finding where the server tells another secret than the one that was delivered."""
+    """A finding if the server returns another secret than the delivered one."""
     live = readback.live.objects.get(change.address)
     told = told_secret(live.value) if live is not None else None
     if delivered is not None and told is not None and told != delivered:
@@ -75,7 +75,7 @@ def _other_secret(change: Change, readback: _Readback, delivered: Secret | None)
 
 
 def told_secret(value: object) -> Secret | None:
-    """The secret of a live client, where its server tells it."""
+    """The secret of a live client, if its server returns it."""
     return value.secret.value if isinstance(value, Client) and value.secret is not None else None
 
 
@@ -85,18 +85,18 @@ def settle(
     desired: DesiredState,
     facts: Mapping[str, DriverFacts],
 ) -> Sequence[LateResult]:
-    """Look what became of changes of one server whose answer got lost; gives one result for each, in order."""
-    # A driver may remember what it read for the writes that follow, so it is asked for all that it was asked before.
+    """Find out what became of changes of one server whose response was lost. Returns one result for each, in order."""
+    # A driver may remember what it read for the writes that follow, so everything that was read before is read again.
     readback = _look(changes, drivers, desired, facts, whole=True)
     return [_settled(change, readback) for change in changes]
 
 
 @dataclass(frozen=True)
 class _Readback:
-    """What a second read showed: the live state, and the changes that remain, by address.
+    """The result of a second read: the live state, and the changes that remain, by address.
 
-    `not_returned` are findings, by written address, about what the server did not return; `trouble` says, by server, why nothing
-    could be read.
+    `not_returned` are findings, by written address, about what the server did not return; `trouble` says, by server, why
+    nothing could be read.
     """
 
     live: LiveState
@@ -105,14 +105,14 @@ class _Readback:
     trouble: Mapping[str, Diagnostic] = field(default_factory=dict)
 
     def unreadable(self, address: Address) -> str:
-        """Why the object couldn't be looked at; empty where it could."""
+        """Why the object could not be read; empty if it could."""
         state = self.live.servers.get(address.server)
         unread = self.trouble.get(address.server) or (state.unreadable.get(address.kind) if state else None)
         found = unread or self.not_returned.get(str(address))
         return (f"{found.summary}: {found.detail}" if found.detail else found.summary) if found else ""
 
     def still_to_do(self, change: Change) -> bool:
-        """Whether what the change was to bring about is not so."""
+        """Whether the change is not in effect."""
         if change.action is Action.DELETE:
             return change.address in self.live.objects
         return change.address in self.left
@@ -127,7 +127,7 @@ def _look(
     whole: bool,
     unkept: Sequence[Unkept] = (),
 ) -> _Readback:
-    """Read the servers of the changes, and compare all of them at once: a cut-off has one moment on both sides."""
+    """Read the servers of the changes, and compare all of them at once: a cut-off has one time on both sides."""
     touched = {change.address: change for change in changes}
     deleted = frozenset(address for address, change in touched.items() if change.action is Action.DELETE)
     wanted_state = replace(desired, absent=desired.absent | deleted)
@@ -150,7 +150,7 @@ def _look(
 
 
 def _kinds(changes: Sequence[Change], wanted: Wanted) -> frozenset[Kind]:
-    """The kinds of the changes, and clients where those are kept with the client."""
+    """The kinds of the changes, and clients for kinds that are stored with the client."""
     kinds = {change.address.kind for change in changes}
     return frozenset(kinds | (wanted.kinds & {Kind.CLIENT} if kinds & {Kind.ASSOCIATION, Kind.REVOCATION} else set()))
 
@@ -164,7 +164,7 @@ def _settled(change: Change, readback: _Readback) -> LateResult:
 
 
 def _findings(change: Change, readback: _Readback) -> Sequence[Diagnostic]:
-    """What is not as asked after a change that was reported as made."""
+    """What differs from the manifest after a change that was reported as made."""
     address = change.address
     if why := readback.unreadable(address):
         return [
@@ -190,7 +190,7 @@ def _findings(change: Change, readback: _Readback) -> Sequence[Diagnostic]:
 
 
 def _cut_off(change: Change, field: FieldChange) -> Diagnostic:
-    """A cut-off is complete when no token that it names is active and the client is disabled where it is to be."""
+    """A cut-off is complete when no token that it names is active and the client is disabled where the manifest says so."""
     if field.path == TOKENS:
         left = f"{field.before} active {'token is' if field.before == 1 else 'tokens are'} left."
         return apply_findings.cut_off_incomplete(change, left)
