@@ -1,1 +1,1 @@
-"""Types shared by every other part; imports nothing else of this project."""
+"""Types that all other packages use; imports nothing else of the project."""

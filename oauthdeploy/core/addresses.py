@@ -1,4 +1,4 @@
-"""The one name of an object: `kind/name@server`, used in plans, errors, reports and `--target`."""
+"""The address of an object, `kind/name@server`, used in plans, errors, reports and `--target`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 
 class Kind(StrEnum):
-    """The kinds of object that an OAuth estate is made of, in the order in which reports list them."""
+    """The kinds of objects, in the order in which reports list them."""
 
     TRUST = "trust"
     SETTINGS = "settings"
@@ -21,12 +21,12 @@ class Kind(StrEnum):
 
     @property
     def rank(self) -> int:
-        """The place of the kind in every listing."""
+        """The position of the kind in every listing."""
         return _RANK[self]
 
     @property
     def is_singleton(self) -> bool:
-        """True where a server holds exactly one object of the kind, so that it needs no name."""
+        """True if a server has exactly one object of the kind, so that it needs no name."""
         return self in _SINGLETONS
 
 
@@ -35,14 +35,14 @@ _SINGLETONS = frozenset({Kind.TRUST, Kind.SETTINGS})
 
 
 class AddressError(ValueError):
-    """A text is not an address; the message says what an address looks like."""
+    """A string is not an address; the message says what an address looks like."""
 
 
 def _quote_name(name: str, *, also: str = "") -> str:
-    """Escape `%`, control characters and the characters of `also`; all else stays readable."""
+    """Escape `%`, control characters and the characters of `also`; everything else stays readable."""
     if name.isprintable() and not any(c in name for c in "%" + also):
         return name
-    # Servers can send lone surrogates in JSON; they must not end in an encoding error.
+    # Servers can send lone surrogates in JSON; they must not cause an encoding error.
     return "".join(
         quote(c, safe="", errors="surrogatepass") if c in "%" + also or not c.isprintable() else c for c in name
     )
@@ -57,10 +57,10 @@ def _unquote_name(text: str) -> str:
 
 @dataclass(frozen=True)
 class Address:
-    """`kind/name@server`; `settings@server` and `trust@server` for what a server holds once.
+    """`kind/name@server`; `settings@server` and `trust@server` for kinds of which a server has exactly one object.
 
-    The name of an association is `client:scope`. Names keep every character: `%`, control characters and,
-    in the client of an association, `:` are percent-encoded in the written form, so that it round-trips.
+    The name of an association is `client:scope`. Names keep every character: `%`, control characters and, in the client of an
+    association, `:` are percent-encoded in the written form, so that it round-trips.
     """
 
     kind: Kind
@@ -69,12 +69,12 @@ class Address:
 
     @classmethod
     def association(cls, client: str, scope: str, server: str) -> Self:
-        """The address of the permission of `client` to ask for `scope` at `server`."""
+        """The address of the permission of `client` to request `scope` at `server`."""
         return cls(Kind.ASSOCIATION, f"{_quote_name(client, also=':')}:{scope}", server)
 
     @classmethod
     def singleton(cls, kind: Kind, server: str) -> Self:
-        """The address of the one object of `kind` that `server` holds."""
+        """The address of the one object of `kind` on `server`."""
         return cls(kind, "", server)
 
     @classmethod
@@ -104,7 +104,7 @@ class Address:
 
     @property
     def client(self) -> str:
-        """The client that the object is about. Raises ValueError for kinds that are about none."""
+        """The client of the object. Raises ValueError for kinds without one."""
         if self.kind is Kind.CLIENT:
             return self.name
         if self.kind is Kind.ASSOCIATION:
@@ -113,7 +113,7 @@ class Address:
 
     @property
     def scope(self) -> str:
-        """The scope that the object is about. Raises ValueError for kinds that are about none."""
+        """The scope of the object. Raises ValueError for kinds without one."""
         if self.kind is Kind.SCOPE:
             return self.name
         if self.kind is Kind.ASSOCIATION:
@@ -122,11 +122,11 @@ class Address:
 
     @cached_property
     def sort_key(self) -> tuple[int, str, str]:
-        """Kind, then name, then server: the two sides of one object stand together."""
+        """Kind, then name, then server: the two sides of one object are adjacent."""
         return (self.kind.rank, self.name, self.server)
 
     def __hash__(self) -> int:
-        # Addresses are keys by the hundred thousand, and hashing the kind would cost more than hashing the two names.
+        # Hundreds of thousands of addresses are keys, and hashing the kind would cost more than hashing the two names.
         return hash((self.name, self.server))
 
     def __lt__(self, other: Address) -> bool:

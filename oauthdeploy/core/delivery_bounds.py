@@ -1,7 +1,7 @@
-"""Where the secrets that servers make may be written as files.
+"""Where server-made secrets may be written as files.
 
-Whoever edits a manifest names the file. It must neither replace what belongs to the manifest, the state folder or version
-control, nor leave the folder of the manifest, unless the operator allows another one.
+Whoever edits a manifest names the file. It must not replace anything that belongs to the manifest, the state folder or version
+control, nor be outside the folder of the manifest, unless the operator allows another one.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ OWN_FILE: Final = "delivery-over-own-file"
 NOT_A_FILE: Final = "delivery-not-a-file"
 
 STATE_FOLDER: Final = ".oauthdeploy"
-"""The folder beside a manifest for what runs leave behind: journals, locks, the audit trail."""
+"""The folder beside a manifest for what runs leave: journals, locks, the audit trail."""
 _OWN_FOLDERS: Final = frozenset({STATE_FOLDER, ".git"})
 _YAML: Final = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a file can't take a secret: the id of the rule, and the reason in words that complete "FILE: ..."."""
+    """Why a file cannot receive a secret: the rule id, and the reason in words that complete "FILE: ..."."""
 
     rule: str
     reason: str
@@ -37,9 +37,9 @@ class Refusal:
 class DeliveryBounds:
     """What a delivery may write.
 
-    Relative names start from `base`, the manifest's folder. `allowed` are other folders that the operator allows. `own_files` are
-    the files that the manifest consists of or reads, `own_folders` those of locks, journals and audit records. `sources` are the
-    folders and globs that the manifest is read from: a new file there would become a part of it.
+    Relative names start from `base`, the manifest's folder. `allowed` are other folders that the operator allows. `own_files`
+    are the files that the manifest consists of or reads, `own_folders` those of locks, journals and audit records. `sources`
+    are the folders and globs that the manifest is read from: a new file there would become part of it.
     """
 
     base: Path = Path()
@@ -49,12 +49,12 @@ class DeliveryBounds:
     sources: tuple[str, ...] = ()
 
     def place(self, file: str) -> Path:
-        """The file as it is written, with the links of its folder resolved. Raises OSError and ValueError for no usable path."""
+        """The file path with the links of its folder resolved. Raises OSError and ValueError for an unusable path."""
         path = Path(os.path.normpath(Path(os.path.realpath(self.base)) / file))
         return Path(os.path.realpath(path.parent)) / path.name
 
     def refusal(self, file: str) -> Refusal | None:
-        """Why `file` may not be written; None where it may. Looks at what stands there, and changes nothing."""
+        """Why `file` may not be written; None if it may. Only looks at what exists, and changes nothing."""
         if not file or file.endswith(("/", os.sep)) or os.path.basename(os.path.normpath(file)) in ("", ".", ".."):
             return Refusal(NOT_A_FILE, "it names a folder, not a file")
         try:
@@ -73,7 +73,7 @@ class DeliveryBounds:
                 yield Refusal(OUTSIDE, f"a symbolic link leads out of {root}")
             else:
                 yield Refusal(OUTSIDE, f"it is outside {root}")
-        # Where file names have no case, `.GIT` is the same folder.
+        # On a case-insensitive file system, `.GIT` is the same folder.
         inner = path.relative_to(root) if path.is_relative_to(root) else path
         if _OWN_FOLDERS & {part.lower() for part in inner.parts}:
             yield Refusal(OWN_FILE, "its folder belongs to oauthdeploy or to version control")
@@ -101,7 +101,7 @@ class DeliveryBounds:
 
 
 def _matches(path: Path, pattern: str) -> bool:
-    """Whether a glob finds the file; `**` stands for anything."""
+    """Whether a glob matches the file; `**` stands for anything."""
     parts = Path(os.path.abspath(pattern)).parts
     fixed = next((place for place, part in enumerate(parts) if glob.has_magic(part)), len(parts))
     wanted = (*Path(os.path.realpath(os.path.join(*parts[:fixed]))).parts, *parts[fixed:])
@@ -111,7 +111,7 @@ def _matches(path: Path, pattern: str) -> bool:
 
 
 def _is_same(path: Path, own: Path) -> bool:
-    """Whether two names lead to one file: by its path, by a link, or by letters of another case."""
+    """Whether two names lead to the same file: by path, by a link, or by case."""
     try:
         return os.path.realpath(path) == os.path.realpath(own) or path.samefile(own)
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What is wrong, where, why, and how to put it right: one value for every finding of every step."""
+"""A finding: what is wrong, where, why, and how to fix it; the one type for the findings of every step."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 MAX_FINDINGS = 1000
-"""How many findings are kept and shown; the rest is counted."""
+"""How many findings are kept and shown; the rest are counted."""
 REST = "more-findings"
-"""The rule of the finding that stands for those that were left out."""
+"""The rule id of the finding that counts those left out."""
 
 Path = tuple[str | int, ...]
 """The path from the top of a document to a value: keys and list positions."""
 
 
 class Severity(StrEnum):
-    """How much a finding weighs: an error stops, a warning is shown, information is for the interested."""
+    """How severe a finding is: an error stops the run, a warning is shown, information is only shown on request."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -33,8 +33,8 @@ class Severity(StrEnum):
 class SourceSpan:
     """A place in a file. Lines and columns count from 1.
 
-    `text` is the source line for showing, or the part of it around the place; secrets are masked in it, so the place may stand
-    elsewhere in it than at its column: `caret` is its place in `text`, from 1 (0: at the column).
+    `text` is the source line, or the part of it around the place. Secrets are masked in it, which can move the place: `caret`
+    is its column in `text`, from 1 (0: same as the column).
     """
 
     file: str
@@ -48,7 +48,7 @@ class SourceSpan:
 
 
 def path_text(path: Path) -> str:
-    """Write a path as people do: `clients.web-shop.redirect_uris[0]`."""
+    """Write a path for people: `clients.web-shop.redirect_uris[0]`."""
     out = ""
     for part in path:
         if isinstance(part, int):
@@ -63,8 +63,8 @@ class Diagnostic:
     """One finding.
 
     `rule` is a stable id; `summary` is fixed for the rule; `detail` holds the names and the reason; `fix` says what to do.
-    `address` is the written form of an object's address, where the finding is about one. `path` leads to the value in the
-    manifest; `span` is its place in a file, found from the path when there is a report to make.
+    `address` is the written form of an object's address, if the finding is about one. `path` leads to the value in the
+    manifest; `span` is its place in a file, located from the path only for a report.
     """
 
     rule: str
@@ -82,14 +82,14 @@ class Diagnostic:
 
     @property
     def sort_key(self) -> tuple[str, int, int, str, str, str]:
-        """By place; what has no place comes first, by address."""
+        """By place; findings without one come first, by address."""
         place = ("", 0, 0) if self.span is None else (self.span.file, self.span.line, self.span.column)
         return (*place, self.address, self.rule, self.detail)
 
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """An ordered collection of findings; a value, so that steps hand it on instead of writing to it.
+    """An immutable, ordered collection of findings.
 
     `beyond` counts what `first` left out: rule, severity, number.
     """
@@ -107,9 +107,9 @@ class Diagnostics:
         return Diagnostics(tuple(sorted(dict.fromkeys(self.items), key=lambda item: item.sort_key)), self.beyond)
 
     def first(self, limit: int = MAX_FINDINGS) -> Diagnostics:
-        """At most `limit` findings in their order, then one that counts the rest by rule.
+        """At most `limit` findings in their order, then one that counts the rest by rule id.
 
-        Errors are kept before warnings and those before information, since a warning must not hide what stops.
+        Errors are kept before warnings, and warnings before information.
         """
         if len(self.items) <= limit:
             return self
@@ -131,18 +131,18 @@ class Diagnostics:
         return Diagnostics((*kept, last), self.beyond + counted)
 
     def count(self, severity: Severity) -> int:
-        """How many findings of a severity there are, with those that were left out."""
+        """The number of findings of a severity, including those that were left out."""
         shown = sum(item.severity is severity and item.rule != REST for item in self.items)
         return shown + sum(number for _, weight, number in self.beyond if weight is severity)
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
-        """The findings that stop."""
+        """The findings that stop the run."""
         return tuple(item for item in self.items if item.severity is Severity.ERROR)
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
-        """The findings that are shown and don't stop."""
+        """The findings that are shown but do not stop the run."""
         return tuple(item for item in self.items if item.severity is Severity.WARNING)
 
     def __add__(self, other: Diagnostics) -> Diagnostics:

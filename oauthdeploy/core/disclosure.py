@@ -1,7 +1,7 @@
-"""The last check of what is about to be written: no known secret leaves the program, and an address that came from outside the
-manifest is shown as the reference that it came from.
+"""The last check of all output: no known secret leaves the program, and an address from outside the manifest is shown as its
+reference.
 
-Secrets are a type, so nothing here should ever find one; what it does find is a bug, and is replaced and reported as one.
+Secrets have their own type, so this should never find one. If it does, it masks the secret and reports a bug.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any, Final
 from urllib.parse import quote, quote_plus, urlsplit
 
 SHORTEST: Final = 6
-"""Characters from which on a secret is looked for; shorter ones stand in ordinary words."""
+"""The shortest length of a secret that is searched for; shorter ones occur in ordinary words."""
 MOST: Final = 20_000
-"""Values that are remembered; the oldest are forgotten first, so that a long run doesn't grow."""
+"""How many values are remembered; the oldest are forgotten first, so that a long run needs no more memory."""
 MASK: Final = "***"
 
 _REFERENCE: Final = re.compile(r"\$\{[a-z]+:[^{}]*\}\Z")
 _PUNCTUATION: Final = re.compile(r"[!-/:-@\[-`{-~]")
-"""What Markdown takes a backslash before (CommonMark 2.4)."""
+"""The characters that a backslash escapes in Markdown (CommonMark 2.4)."""
 _LOWER_ESCAPE: Final = re.compile("%[0-9A-F]{2}")
 _PLAIN_WORD: Final = re.compile(r"[a-z]{1,12}\Z|[0-9]{1,7}\Z", re.IGNORECASE)
 
@@ -40,20 +40,20 @@ class Disclosure:
         self._kept_back = 0
 
     def add_secret(self, text: str) -> None:
-        """Remember a secret. Texts under `SHORTEST` characters are left out, and references that were not looked up."""
+        """Remember a secret, unless it is shorter than `SHORTEST` or a reference that was not resolved."""
         if len(text) >= SHORTEST and self._replacements.get(text) != MASK and not _REFERENCE.match(text):
             self._add(text, MASK)
 
     def add_reference(self, text: str, reference: str) -> None:
         """Remember a value of a server's connection, and the reference (`${env:LOGIN_URL}`) that is shown for it.
 
-        A value that is a secret, too, stays one.
+        A value that is also a secret stays a secret.
         """
         if len(text) >= SHORTEST and self._replacements.get(text) != MASK:
             self._add(text, reference)
 
     def forget(self) -> None:
-        """Begin anew: nothing is known."""
+        """Forget everything."""
         with self._lock:
             self._replacements.clear()
             self._new.clear()
@@ -61,13 +61,13 @@ class Disclosure:
             self._kept_back = 0
 
     def take_kept_back(self) -> int:
-        """How many secrets `clean_values` has kept out of files since the last call: a bug of ours to be told to the user."""
+        """How many secrets `clean_values` has masked in files since the last call; the user is informed, since each is a bug."""
         with self._lock:
             found, self._kept_back = self._kept_back, 0
         return found
 
     def clean_values(self, value: Any) -> Any:
-        """A document of JSON values with *** for the secrets in its texts; its keys and its addresses stay."""
+        """A document of JSON values with *** for the secrets in its strings; keys and addresses stay as they are."""
         text = json.dumps(value, ensure_ascii=False, default=str)
         if not self.clean(text, references=False)[1]:
             return value
@@ -80,14 +80,14 @@ class Disclosure:
             return [self._cleaned(inner) for inner in value]
         if not isinstance(value, str):
             return value
-        # As a value between quotes, where a plain word counts too.
+        # As a quoted value, where even an ordinary word counts.
         clean, hits = self.clean(f'"{value}"', references=False)
         with self._lock:
             self._kept_back += hits
         return clean[1:-1]
 
     def clean(self, text: str, *, references: bool = True) -> tuple[str, int]:
-        """Give `text` with references for connection values and *** for secrets, and how many secrets were in it.
+        """Return `text` with references for connection values and *** for secrets, and the number of secrets in it.
 
         `references`: False leaves connection values as they are.
         """
@@ -99,11 +99,11 @@ class Disclosure:
         if not references:
             found = {needle: shown for needle, shown in found.items() if shown == MASK}
         hits = 0
-        # The longest first: a secret may hold another one, and a URL its own host.
+        # Longest first: a secret may contain another one, and a URL its own host.
         for needle in sorted(found, key=len, reverse=True):
             shown = found[needle]
             if shown == MASK and _PLAIN_WORD.match(needle):
-                # A password such as `manage` is also a word of our own sentences: it is one only where a value stands.
+                # A password such as `manage` is also a word of our own sentences, so it is masked only where it is a value.
                 text, count = re.subn(rf"(?<=[\"'`=]){re.escape(needle)}(?=[\"'`,;&<\s]|$)", MASK, text)
             else:
                 count = text.count(needle)
@@ -123,7 +123,7 @@ class Disclosure:
                 self._new = list(self._replacements)
 
     def _heads(self) -> dict[str, dict[str, str]]:
-        """What is looked for by its first characters. Spellings are made only once somebody writes."""
+        """The values to search for, by their first characters. Their spellings are built only when something is written."""
         with self._lock:
             new, self._new = self._new, []
             for text in new:
@@ -136,7 +136,7 @@ class Disclosure:
 
 
 def _encodings(secret: str) -> Iterator[str]:
-    """A secret as the formats of our outputs and of HTTP would write it; what is too short by itself is left out."""
+    """A secret in the spellings of our output formats and of HTTP; spellings that are too short are left out."""
     data = secret.encode("utf-8", "surrogatepass")
     texts = {
         secret,
@@ -144,7 +144,7 @@ def _encodings(secret: str) -> Iterator[str]:
         json.dumps(secret, ensure_ascii=False)[1:-1],
         html.escape(secret),
         html.escape(secret, quote=False),
-        # An attribute in XML (XML 1.0 section 2.4) may keep the apostrophe, and a text the quotes.
+        # An attribute in XML (XML 1.0 section 2.4) may keep the apostrophe, and character data the quotes.
         html.escape(secret).replace("&#x27;", "'"),
         quote(data, safe=""),
         quote(data),
@@ -156,8 +156,8 @@ def _encodings(secret: str) -> Iterator[str]:
     texts |= {_LOWER_ESCAPE.sub(lambda found: found[0].lower(), text) for text in texts if "%" in text}
     yield from texts
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        # As a part of something longer, such as the credentials of Basic (RFC 7617), it begins at any of three places in a
-        # group, and only the characters that hold nothing but the secret are always the same.
+        # Inside something longer, such as the credentials of Basic (RFC 7617), Base64 can start at any of three positions in a
+        # group, and only the characters that encode nothing but the secret are always the same.
         for offset in range(3):
             encoded = encode(b"\0" * offset + data).decode()
             needle = encoded[-(-offset * 8 // 6) : (offset + len(data)) * 8 // 6]
@@ -173,10 +173,10 @@ def _spellings_of_address(value: str) -> Iterator[str]:
         return
     if parts.scheme and parts.netloc:
         yield value.rstrip("/")
-        # Only with a port or a dot: `localhost` alone stands in too many sentences.
+        # Only with a port or a dot: `localhost` alone occurs in too many sentences.
         if len(parts.netloc) >= SHORTEST and (":" in parts.netloc or "." in parts.netloc):
             yield parts.netloc
 
 
 KNOWN: Final = Disclosure()
-"""Of this process: what is secret for one manifest must not be shown by another one's error either."""
+"""For the whole process: a secret of one manifest must not appear in an error about another one either."""

@@ -15,8 +15,8 @@ OAuthDeployError                     1
 │   └── Unsupported                  8   the server answers, but lacks what the plan needs
 ├── ServersFailed                  1/8   several servers at once; 8 if any member's is; holds all members
 ├── WriteRefused                     1   a write on the read-only transport: a bug in oauthdeploy
-├── DeliveryFailed                   1   a server-made secret couldn't be handed over
-├── JournalFailed                    1   the journal couldn't be written or read
+├── DeliveryFailed                   1   a server-made secret could not be handed over
+├── JournalFailed                    1   the journal could not be written or read
 ├── PartialApply                     4
 ├── SafetyStop                       5
 ├── StalePlan                        6
@@ -34,7 +34,7 @@ from oauthdeploy.core.exit_codes import ExitCode
 
 
 class OAuthDeployError(Exception):
-    """The root: what the entry point catches. `summary` says what, `detail` why, `fix` what to do."""
+    """The root, which the entry point catches. `summary` says what, `detail` why, `fix` what to do."""
 
     exit_code: ExitCode = ExitCode.ERROR
     rule = "error"
@@ -47,14 +47,14 @@ class OAuthDeployError(Exception):
 
 
 class UsageError(OAuthDeployError):
-    """The command line asks for something that can't be."""
+    """The command line is wrong."""
 
     exit_code = ExitCode.USAGE
     rule = "usage"
 
 
 class ManifestInvalid(OAuthDeployError):
-    """The manifest, or another file in its words (`what`), has errors; `diagnostics` holds all of them, warnings too."""
+    """The manifest, or another file in its format (`what`), has errors; `diagnostics` has all of them, and the warnings."""
 
     exit_code = ExitCode.MANIFEST_INVALID
     rule = "manifest-invalid"
@@ -65,11 +65,11 @@ class ManifestInvalid(OAuthDeployError):
 
 
 class ServerError(OAuthDeployError):
-    """A server did not carry out a request. `words` are the server's own, already free of secrets and cut to length.
+    """A server did not carry out a request. `words` are the server's own, without secrets and shortened.
 
-    `uncertain` is true where a write was sent and nobody knows whether the server carried it out.
+    `uncertain` is true for a write that was sent and may have been carried out.
 
-    One that ends a command answered a read, so something is not known; a write that fails is the outcome of its change.
+    A command that ends with this error could not read something; a write that fails is the outcome of its change.
     """
 
     exit_code = ExitCode.UNREACHABLE
@@ -102,13 +102,13 @@ class ServerError(OAuthDeployError):
 
 
 class Unreachable(ServerError):
-    """No answer came: connection refused or reset, name unknown, time out, TLS failed."""
+    """No response: connection refused or reset, unknown name, timeout, or TLS failure."""
 
     rule = "server-unreachable"
 
 
 class Unauthorized(ServerError):
-    """401: the server doesn't accept the credentials."""
+    """401: the server does not accept the credentials."""
 
     rule = "credentials-refused"
 
@@ -120,27 +120,27 @@ class Forbidden(ServerError):
 
 
 class NotFound(ServerError):
-    """404: the object isn't there."""
+    """404: the object does not exist."""
 
     rule = "not-found"
 
 
 class Conflict(ServerError):
-    """409: it exists already, or something still uses it."""
+    """409: the object exists already, or is in use."""
 
     exit_code = ExitCode.ERROR
     rule = "conflict"
 
 
 class RenewedElsewhere(ServerError):
-    """Another run renews the same client's secret, or has done so since the plan was made."""
+    """Another run is renewing the same client's secret, or has done so since the plan was made."""
 
     exit_code = ExitCode.ERROR
     rule = "secret-renewed-elsewhere"
 
 
 class Rejected(ServerError):
-    """Another 4xx: the server understood and declined."""
+    """Another 4xx: the server understood and declined the request."""
 
     rule = "request-rejected"
 
@@ -152,7 +152,7 @@ class UnexpectedAnswer(ServerError):
 
 
 class Unsupported(ServerError):
-    """The server works, but doesn't offer what the plan needs."""
+    """The server works, but does not support what the plan needs."""
 
     rule = "server-lacks-api"
 
@@ -160,7 +160,7 @@ class Unsupported(ServerError):
 class ServersFailed(OAuthDeployError):
     """Several servers failed in one step. `members` are their errors, in the order of the servers' names.
 
-    The exit code is 8 where any member's is, so that "a server is down" is never hidden by another server's trouble.
+    The exit code is 8 if any member's is, so that another server's error never hides that a server is down.
     """
 
     rule = "servers-failed"
@@ -184,7 +184,7 @@ class WriteRefused(OAuthDeployError):
 
 
 class DeliveryFailed(OAuthDeployError):
-    """A secret that the server made could not be handed to its sink."""
+    """A server-made secret could not be delivered."""
 
     rule = "secret-not-delivered"
 
@@ -196,7 +196,7 @@ class JournalFailed(OAuthDeployError):
 
 
 class PartialApply(OAuthDeployError):
-    """Some changes were made and some were not."""
+    """Some changes were made, and some were not."""
 
     exit_code = ExitCode.PARTIAL
     rule = "partial-apply"
@@ -217,7 +217,7 @@ class StalePlan(OAuthDeployError):
 
 
 class NotKnown(OAuthDeployError):
-    """What a command is about can't be read, so that nobody knows whether it holds or is there."""
+    """What a command is about cannot be read, so it is unknown."""
 
     exit_code = ExitCode.UNREACHABLE
     rule = "not-known"
@@ -231,7 +231,7 @@ class LockBusy(OAuthDeployError):
 
 
 class LockLost(OAuthDeployError):
-    """The lock was taken away while the run was applying, so it has stopped."""
+    """The lock was taken away during the apply, so the run has stopped."""
 
     exit_code = ExitCode.LOCK_BUSY
     rule = "lock-lost"

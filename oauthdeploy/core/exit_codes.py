@@ -1,4 +1,4 @@
-"""The exit codes of every command: the only place that names their numbers."""
+"""The exit codes of every command; nothing else defines their numbers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Self
 
 
 class ExitCode(IntEnum):
-    """What a command leaves with. Scripts depend on the numbers: they never change."""
+    """The exit code of a command. Scripts depend on the numbers, so they never change."""
 
     brief: str
     meaning: str
 
     def __new__(cls, number: int, brief: str, meaning: str) -> Self:
-        """Make a member of its number, its meaning in a few words, and its meaning."""
+        """Create a member from its number, a short meaning, and its meaning."""
         member = int.__new__(cls, number)
         member._value_ = number
         member.brief = brief

@@ -1,4 +1,4 @@
-"""The few file operations that must not be half done, not even by a power cut."""
+"""File operations that are never half done, not even after a power failure."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if sys.platform != "win32":
     import fcntl
 
 _BESIDE: Final = re.compile(r"(\..+)\.[0-9a-f]{32}")
-"""The name of a file that is being written and is not yet in its place."""
+"""The name of a file that is still being written and not yet in its place."""
 _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 
 
 def replace_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Write `data` at `path` in one step: readers see the old file or the new one, and it is on disk when this returns.
 
-    The file has `mode` from its first byte on; None: the mode and, where the system allows, the owner of the file that stands
-    there, or what the umask gives a new one. Raises OSError, and then `path` is as it was.
+    The file has `mode` from its first byte on. None: the mode and, if the system allows it, the owner of the existing file, or
+    the umask's mode for a new one. Raises OSError; then `path` is unchanged.
     """
     standing = None
     if mode is None:
@@ -52,7 +52,7 @@ def replace_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
 
 
 def create_file(path: Path, data: bytes, *, mode: int = 0o666) -> None:
-    """Make a file that isn't there yet; whole and on disk when this returns. Raises FileExistsError and other OSErrors."""
+    """Create a new file; complete and on disk when this returns. Raises FileExistsError and other OSErrors."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         write_all(descriptor, data)
@@ -67,9 +67,9 @@ def create_file(path: Path, data: bytes, *, mode: int = 0o666) -> None:
 
 
 def remove_leftovers(paths: Iterable[Path]) -> None:
-    """Remove what a process that was killed in the middle of `replace_file` left beside `paths`.
+    """Remove the temporary files that a process killed in the middle of `replace_file` left beside `paths`.
 
-    What another process writes just now stays, and so does what this account can't remove.
+    Files that another process is writing now stay, and so do those that this account cannot remove.
     """
     wanted: dict[Path, set[str]] = defaultdict(set)
     for path in paths:
@@ -83,23 +83,23 @@ def remove_leftovers(paths: Iterable[Path]) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` and those above it, for the owner alone; what is there already is left as it is. Raises OSError."""
+    """Create `folder` and its parents, for the owner alone; existing folders are left as they are. Raises OSError."""
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     for place in reversed(missing):
         place.mkdir(mode=0o700, exist_ok=True)
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write every byte, however few the system takes at a time. Raises OSError."""
+    """Write every byte, however few the system accepts at a time. Raises OSError."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a new or renamed entry of `folder` last through a power cut. Raises OSError.
+    """Make a new or renamed entry of `folder` survive a power failure. Raises OSError.
 
-    Does nothing where the system can't open a folder (Windows keeps entries by itself).
+    Does nothing if the system cannot open folders (Windows syncs entries by itself).
     """
     if not hasattr(os, "O_DIRECTORY"):
         return
@@ -123,7 +123,9 @@ def _hidden(path: Path) -> str:
 
 
 def _occupy(descriptor: int) -> None:
-    """Say that somebody writes this file, for as long as it is open. Windows removes no open file anyway. Raises OSError."""
+    """Mark the file as being written, for as long as it is open; unnecessary on Windows, which removes no open file. Raises
+    OSError.
+    """
     if sys.platform != "win32":
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 

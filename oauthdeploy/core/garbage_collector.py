@@ -1,4 +1,4 @@
-"""Python's cycle collector, kept still where it would find nothing."""
+"""Pauses Python's cycle collector where it would find nothing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def paused(wanted: bool = True) -> Iterator[None]:
-    """Keep the collector from running in the block, if `wanted` and if it runs at all.
+    """Pause the collector in the block, if `wanted` and if it is running.
 
-    For steps that make very many live objects and no cycles among them: looking for some doubles their time.
+    For steps that create very many live objects without cycles: searching them for cycles doubles their time.
     """
     if not wanted or not gc.isenabled():
         yield
@@ -21,7 +21,7 @@ def paused(wanted: bool = True) -> Iterator[None]:
         yield
     finally:
         if not gc.get_freeze_count():
-            # Moves what was made to the oldest generation; as the youngest, it would be searched at once, and in vain.
+            # Moves the new objects to the oldest generation; in the youngest, they would be searched at once, in vain.
             gc.freeze()
             gc.unfreeze()
         gc.enable()

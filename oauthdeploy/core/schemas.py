@@ -1,4 +1,4 @@
-"""The JSON Schemas that the project publishes, and the check of a document that is read back against its schema."""
+"""The published JSON Schemas, and validation of documents that are read back."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCHEMAS: Final = {
         "record": 1,
     }.items()
 }
-"""The file of each schema, by the first number of its format version."""
+"""The file of each schema, by major format version."""
 
 _CLASSES: Final = {"string": str, "boolean": bool, "integer": int, "null": NoneType}
 _ANNOTATIONS: Final = frozenset({"title", "description", "examples"})
@@ -44,9 +44,9 @@ class SchemaMissing(OAuthDeployError):
 
 
 def schema_text(name: str) -> str:
-    """A schema as it is published. Raises SchemaMissing."""
+    """A published schema. Raises SchemaMissing."""
     package = files("oauthdeploy")
-    # Beside the sources in a checkout, inside the package where it is installed.
+    # Beside the sources in a checkout, inside the package when installed.
     for place in (package / "schemas" / SCHEMAS[name], package / ".." / "schemas" / SCHEMAS[name]):
         if place.is_file():
             return place.read_text(encoding="utf-8")
@@ -58,22 +58,21 @@ def schema_text(name: str) -> str:
 
 
 def shape_problem(name: str, document: Any, additions: bool = False) -> str:
-    """The first place where the document breaks its schema, as a JSON path, and how; "" where it follows the schema.
+    """The first place where the document violates its schema, as a JSON path, and how; "" if it is valid.
 
-    No value of the document is quoted. `additions` allows keys that the schema doesn't know: for a document of a newer
-    release.
+    No value of the document is quoted. `additions` allows keys that are not in the schema, for documents of newer releases.
     """
     error = next(_validator(name, additions).iter_errors(document), None)
     if error is None:
         return ""
     while error.context:
-        # Of several forms that are allowed, the one of which the document follows most.
+        # Of several alternatives, the one that the document matches best.
         error = max(error.context, key=lambda inner: len(inner.path))
     return f"{error.json_path}: {_what(error)}"
 
 
 def _what(error: Any) -> str:
-    """What is wrong, in the words of the schema: the messages of jsonschema quote the value."""
+    """What is wrong, in the schema's terms: the messages of jsonschema would quote the value."""
     wanted = error.validator_value
     match error.validator:
         case "required":
@@ -109,7 +108,7 @@ def _validator(name: str, additions: bool) -> Any:
 
 
 def _inlined(schema: Any, definitions: Mapping[str, Any], additions: bool) -> Any:
-    """The schema with its definitions in the places of their names; with `additions` without refusals of unknown keys."""
+    """The schema with its definitions inlined; with `additions`, without `additionalProperties: false`."""
     if isinstance(schema, list):
         return [_inlined(part, definitions, additions) for part in schema]
     if not isinstance(schema, dict):
@@ -124,7 +123,7 @@ def _inlined(schema: Any, definitions: Mapping[str, Any], additions: bool) -> An
 
 
 def _properties(validator: Any, properties: Mapping[str, Any], instance: Any, _schema: Any) -> Iterator[Any]:
-    """The keyword `properties`, without a call for each text and number that is right: most values are."""
+    """The keyword `properties`, without a call for each valid string and number, which most values are."""
     if isinstance(instance, dict):
         for name, part in properties.items():
             if name in instance and not _is_right(instance[name], part):
@@ -132,7 +131,7 @@ def _properties(validator: Any, properties: Mapping[str, Any], instance: Any, _s
 
 
 def _is_right(value: Any, schema: Any) -> bool:
-    """True for a text, number, boolean or null that the schema allows; False also where that takes more to say."""
+    """True for a string, number, boolean or null that the schema allows; False if it does not, or if that takes more to check."""
     if not isinstance(schema, dict) or value.__class__ not in _CLASSES.values():
         return False
     for keyword, wanted in schema.items():

@@ -1,4 +1,4 @@
-"""Secrets are a type: a value that no output can show, with the place that it came from, which every output may."""
+"""Secrets have their own type: a value that no output can show, with its origin, which every output may show."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _AS_ORIGIN = core_schema.plain_serializer_function_ser_schema(
 
 
 class Secret:
-    """A secret text and its origin. Printing, formatting, comparing by order and pickling never give the text.
+    """A secret string and its origin. Printing, formatting, ordering and pickling never reveal the string.
 
     `origin` names the source (`env:WEB_SHOP_SECRET`, `file:/run/secrets/x`, `manifest`) and may be shown.
     """
 
     __slots__ = ("_origin", "_text")
 
-    # pydantic asks a value for this where its field is of any type: there, too, a dump holds the origin.
+    # pydantic uses this for fields of any type, so that their dumps contain the origin as well.
     __pydantic_serializer__: ClassVar[SchemaSerializer] = SchemaSerializer(
         core_schema.any_schema(serialization=_AS_ORIGIN)
     )
@@ -45,11 +45,11 @@ class Secret:
         return self._origin
 
     def reveal(self) -> str:
-        """The text itself. Only a driver about to send it, and a sink about to store it, may call this."""
+        """The string itself. Only a driver about to send it, and a sink about to store it, may call this."""
         return self._text
 
     def fingerprint(self, key: bytes) -> str:
-        """A keyed digest (HMAC-SHA-256, RFC 2104) for comparing inside one run; `key` must be random and unsaved."""
+        """A keyed digest (HMAC-SHA-256, RFC 2104) for comparisons within one run; `key` must be random and never saved."""
         return hmac.new(key, _bytes(self._text), hashlib.sha256).hexdigest()
 
     def __eq__(self, other: object) -> bool:
@@ -86,7 +86,7 @@ class Secret:
 
     @classmethod
     def guessed(cls, text: str, origin: str) -> Secret:
-        """A text that only its place makes look like a secret: it is hidden there, and outputs are not searched for it."""
+        """A string that looks secret only because of its field: it is masked there, but not searched for in outputs."""
         secret = cls.__new__(cls)
         secret._text = text
         secret._origin = origin
@@ -94,7 +94,7 @@ class Secret:
 
     @classmethod
     def written(cls, text: str) -> Secret:
-        """The secret that a text of the manifest is. Raises ValueError for one that UTF-8 can't hold."""
+        """The secret from a string of the manifest. Raises ValueError if it cannot be encoded as UTF-8."""
         plain = str.__str__(text)
         if _SURROGATE.search(plain):
             raise ValueError("a secret is a text in UTF-8, and its source gives bytes that are none")
@@ -102,12 +102,12 @@ class Secret:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Take a Secret or a text, and name nothing of the value when it is neither."""
+        """Accept a Secret or a string; the error for anything else does not show the value."""
 
         def accept(value: Any) -> Secret:
             if isinstance(value, Secret):
                 return value
-            # No message holds the value, so nothing of it is named.
+            # No message contains the value.
             if not isinstance(value, str):
                 raise ValueError("a secret is a text")
             return cls.written(value)
@@ -124,11 +124,11 @@ def _bytes(text: str) -> bytes:
 
 
 class SourcedText(str):
-    """A text of the manifest after `${...}` was replaced: a plain text that still knows where it came from.
+    """A string of the manifest after `${...}` was replaced, with its origin.
 
-    `origin` is the reference as it was written (`${env:LOGIN_PASSWORD}`), never the value. `sensitive` is true where the
-    value is secret by its origin (the environment, a file, a keyring, a command, a sensitive variable): such a text may only
-    reach a Secret. It is false for a value of a server's connection, which every output shows as its reference.
+    `origin` is the reference as it was written (`${env:LOGIN_PASSWORD}`), never the value. `sensitive` is true if the origin
+    makes the value secret (the environment, a file, a keyring, a command, a sensitive variable): such a string may only become
+    a Secret. It is false for a value of a server's connection, which every output shows as its reference.
     """
 
     origin: str
@@ -137,7 +137,7 @@ class SourcedText(str):
     __slots__ = ("origin", "sensitive")
 
     def __new__(cls, text: str, origin: str, *, sensitive: bool = False) -> SourcedText:
-        """`text` after replacement, the reference it came from, and whether that source keeps secrets."""
+        """`text` after replacement, its reference, and whether that source keeps secrets."""
         instance = super().__new__(cls, text)
         instance.origin = origin
         instance.sensitive = sensitive
@@ -145,11 +145,11 @@ class SourcedText(str):
 
     @property
     def may_be_secret(self) -> bool:
-        """False only for what variables alone gave that aren't sensitive: whoever declared them says that they may be shown."""
+        """False only if all variables used are not sensitive: whoever declared them says that they may be shown."""
         return self.sensitive or not _VARIABLES.match(self.origin)
 
     def __repr__(self) -> str:
-        # Masked whatever the source: until its field is known, any of them may be a password.
+        # Masked whatever the source: until its field is known, it may be a password.
         return f"SourcedText({MASK}, origin={self.origin!r})"
 
     def __reduce_ex__(self, _protocol: Any) -> NoReturn:
@@ -172,10 +172,10 @@ _FLAGS: Final = frozenset({"true", "false", ""})
 
 @lru_cache(maxsize=4096)
 def names_secret(name: str) -> bool:
-    """Whether a name says that its value is a secret: what the name ends in is one.
+    """Whether a name says that its value is a secret, by how it ends.
 
     `crm.password`, `apiKey` and `client.secret.rotated` do; `access.token.lifespan`, `client.secret.creation.time` and
-    `use.refresh.tokens` speak about one. A salt is one that the provider keeps (OpenID Connect Core 1.0 section 8.1).
+    `use.refresh.tokens` only describe one. A salt is a secret that the provider keeps (OpenID Connect Core 1.0 section 8.1).
     """
     words = [word.lower() for word in _WORDS.findall(name)]
     while words and (words[-1] in _TRAILING or words[-1].isdigit()):
@@ -186,7 +186,7 @@ def names_secret(name: str) -> bool:
 
 
 def is_named_secret(name: str, value: str) -> bool:
-    """Whether a text under a name is a secret by that name; a flag and an empty text are none."""
+    """Whether the value of a name is a secret because of that name; flags and empty strings are not."""
     return value not in _FLAGS and names_secret(name)
 
 
@@ -194,5 +194,5 @@ _MASK_SIGNS = re.compile(r"[*\u2022\u25cf\u2026]{3,}|\A[<(\[]?(?:redacted|masked
 
 
 def is_masked(text: str) -> bool:
-    """Whether what a server shows in the place of a secret is a mask, such as `********` or `abc***`."""
+    """Whether a server returned a mask, such as `********` or `abc***`, in place of a secret."""
     return _MASK_SIGNS.search(text) is not None

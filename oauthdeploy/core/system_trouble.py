@@ -1,4 +1,4 @@
-"""Errors that are the machine's trouble and not a bug: no space, memory, threads or file descriptors, or a file in the way."""
+"""Errors of the machine that are not bugs: no space, memory, threads or file descriptors, or a file in the way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RULE: Final = "system-trouble"
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _OPEN: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _NO_THREAD: Final = "can't start new thread"
-"""What CPython says (Modules/_threadmodule.c)."""
+"""CPython's message (Modules/_threadmodule.c)."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Trouble:
 
 
 def trouble_of(error: BaseException) -> Trouble | None:
-    """The trouble behind an error; None where it is none, and so a bug.
+    """The machine's problem behind an error; None if there is none, which means a bug.
 
-    A library may wrap what the system said, so for what is scarce the errors that led to this one count too.
+    A library may wrap the system's error, so for exhausted resources the causes of the error count as well.
     """
     seen: BaseException | None = error
     while seen is not None:

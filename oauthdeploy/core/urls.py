@@ -1,4 +1,4 @@
-"""One address, one spelling: what RFC 3986 section 6.2 calls equivalent is equal here."""
+"""One spelling for each URL: what RFC 3986 section 6.2 calls equivalent becomes equal."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]\Z")
 
 
 def normalized_url(url: str) -> str:
-    """The address in one spelling, without a name and password, query or fragment: small letters in scheme and host, no default
-    port, no dot segments, no slash at the end, escapes only where they are needed. What is no address is given back as it is.
+    """The URL in one spelling, without user information, query or fragment: scheme and host in lower case, no default port, no
+    dot segments, no trailing slash, escapes only if needed. A string that is not a URL is returned unchanged.
     """
     try:
         parts = urlsplit(url.strip())
@@ -39,6 +39,6 @@ def _path(path: str) -> str:
 
 
 def _least(escape: re.Match[str]) -> str:
-    """An escape of a character that needs none is the character; others are in capitals."""
+    """Decodes an unnecessary escape, and writes others in upper case."""
     character = unquote(escape[0])
     return character if _UNRESERVED.match(character) else escape[0].upper()

@@ -1,1 +1,1 @@
-"""What an OAuth estate is, as frozen values; knows no YAML and no HTTP."""
+"""The OAuth objects as frozen values; knows no YAML and no HTTP."""

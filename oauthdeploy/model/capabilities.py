@@ -1,4 +1,4 @@
-"""What a driver can do, as data with three answers; validation, skips of the contract suite and the docs all read it."""
+"""What drivers can do, as data with three answers, for validation, skips of the contract suite and the docs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ __all__ = [
 
 
 class Capability(StrEnum):
-    """What a driver can do or not, besides holding fields (`held_fields`); answered for the side on which it is used."""
+    """What a driver may be able to do, apart from holding fields (`held_fields`), per side on which it is used."""
 
     SETTINGS = "settings"
     SCOPES = "scopes"
@@ -100,7 +100,7 @@ def _questions() -> Iterator[str]:
 
 
 QUESTIONS: Final = tuple(_questions())
-"""All that a driver answers, by name: its capabilities, and the fields of settings, scopes, clients and associations."""
+"""All answers of a driver, by name: its capabilities, and the fields of settings, scopes, clients and associations."""
 
 Capabilities = Mapping[str, Support]
 """Answers by the name of a capability or field."""
@@ -108,10 +108,10 @@ Capabilities = Mapping[str, Support]
 
 @dataclass(frozen=True)
 class SideEffect:
-    """What goes for good along with a change of an object, though the change doesn't name it.
+    """What a change of an object permanently removes without naming it.
 
-    `field` is the dotted path whose change has the effect, where the entry `gone` is taken out of it; "": the deletion of the
-    object. `what` says it of the object: `its sessions`.
+    `field` is the dotted path whose change has the effect if the entry `gone` is removed from it; "": the deletion of the
+    object. `what` says what is lost: `its sessions`.
     """
 
     kind: Kind
@@ -122,7 +122,7 @@ class SideEffect:
 
 @dataclass(frozen=True)
 class Interruption:
-    """What doesn't work for a moment while a field changes, because no order of requests avoids it on that server.
+    """What does not work for a moment while a field changes, because no order of requests avoids it on that server.
 
     `field` is the dotted path of the field, in updates of objects of the `kind`; `what` is a sentence for the plan.
     """
@@ -133,7 +133,7 @@ class Interruption:
 
 
 def supports(table: Capabilities, question: str) -> Support:
-    """Look an answer up; what a driver doesn't mention, it can't do."""
+    """Look up an answer; what a driver does not mention, it does not support."""
     return table.get(question, no("the driver doesn't support it"))
 
 
@@ -150,10 +150,10 @@ def _none() -> Mapping[Any, Any]:
 
 @dataclass(frozen=True)
 class Endpoints:
-    """What an authorization server calls itself, where its keys are and where it is asked: metadata of RFC 8414 section 2.
+    """What an authorization server calls itself, and the URLs of its keys and endpoints: metadata of RFC 8414 section 2.
 
-    Whole addresses; empty where nothing is known. `introspection`, `token` and `revocation` are RFC 8414's
-    `introspection_endpoint`, `token_endpoint` and `revocation_endpoint`.
+    Absolute URLs; empty if unknown. `introspection`, `token` and `revocation` are RFC 8414's `introspection_endpoint`,
+    `token_endpoint` and `revocation_endpoint`.
     """
 
     issuer: str = ""
@@ -164,7 +164,7 @@ class Endpoints:
 
 
 def no_endpoints(_url: str, _options: Model) -> Endpoints:
-    """The endpoints of servers of which nothing is known but their address."""
+    """The endpoints of servers of which only the URL is known."""
     return Endpoints()
 
 
@@ -173,22 +173,21 @@ class DriverFacts:
     """Everything that is known of a driver without a server, as data.
 
     `credentials` and `options` are the models of those two parts of a server entry; `settings_options`, `scope_options` and
-    `client_options` of `options.<driver>` of settings, a scope and a client (None: it takes none). `capabilities` answers per
-    role, and so do `fields`: what is held of the model; a field that isn't named there isn't held. `names` are the limits of
-    names in addresses, by kind. `writable` is false for a driver that only describes a server that is trusted. `endpoints`
-    tells from the url and the validated options of a server entry where that server is asked as an authorization server,
-    without asking it; it must take any text as url. `unique` are the fields, by kind, whose values together only one object
-    of a server can have, besides its key. `side_effects` are what goes for good along with a change,
-    `interruptions` what does not work while it is made. `notices` explain the findings that are this driver's own.
-    `proved_against` names the real server of its tests. `absence` answers whether an empty or partial answer proves that what
-    it lacks isn't there: no where a server leaves out what the account may not see, and the note says how the driver finds out.
-    `located_by` are the options that tell two places on one server apart, such as a realm. `lockouts`
-    answers whether a manifest can change what the driver's own sign-in depends on, and the note says what, or why not;
-    `Driver.lockouts` finds such changes. `block_proof` answers per role whether reading the server again proves that a cut-off
-    works; what isn't named there proves nothing. `default_scopes_option` is the option of a client that lists some of its
-    associations, `protecting` are the options without which an object is weaker, and `beyond` says what else such a server holds
-    that no export and no comparison looks at. `stores_trust`: the server itself introspects nothing and only keeps for its
-    policies where and as whom to ask, so that a stored trust proves nothing.
+    `client_options` of `options.<driver>` of settings, a scope and a client (None: it has none). `capabilities` answers per
+    role, and so do `fields`, the fields of the model that the driver holds: one that is not named is not held. `names` are the
+    limits of names in addresses, by kind. `writable` is false for a driver that only describes a trusted server. `endpoints`
+    derives the URLs of an authorization server from the url and the validated options of its entry, without a request; it must
+    accept any string as url. `unique` are the fields, by kind, whose combined values only one object of a server can have,
+    besides its key. `side_effects` are what a change permanently removes, `interruptions` what does not work during it.
+    `notices` explain the driver's own findings. `proved_against` names the real server of its tests. `absence` answers whether
+    an empty or partial response proves that what it lacks does not exist: no if a server leaves out what the account may not
+    see, and the note says how the driver finds out. `located_by` are the options that distinguish two places on one server,
+    such as a realm. `lockouts` answers whether a manifest can change what the driver's own sign-in depends on, and the note
+    says what, or why not; `Driver.lockouts` finds such changes. `block_proof` answers per role whether reading the server again
+    proves that a cut-off works; what is not named proves nothing. `default_scopes_option` is the option of a client that lists
+    some of its associations, `protecting` are the options without which an object is weaker, and `beyond` says what such a
+    server also has that no export and no comparison covers. `stores_trust`: the server itself introspects nothing, and only
+    stores for its policies where and with which account to introspect, so that a stored trust proves nothing.
     """
 
     name: str
@@ -221,7 +220,7 @@ class DriverFacts:
 
     @cached_property
     def defaults(self) -> Mapping[Kind, Mapping[str, Any]]:
-        """The server's defaults by kind and dotted path, as far as they are known: what null asks for."""
+        """The server's defaults by kind and dotted path, as far as they are known; null requests them."""
         found: dict[Kind, dict[str, Any]] = {}
         for kinds in self.fields.values():
             for kind, declarations in kinds.items():
@@ -232,7 +231,7 @@ class DriverFacts:
 
     @cached_property
     def tables(self) -> Mapping[Role, Capabilities]:
-        """The answers to all questions by role. A driver that gives none for `both` can what it can on either side."""
+        """The answers to all questions by role. A driver without answers for `both` can do there what it can on either side."""
         return {role: self._table(role) for role in Role}
 
     def _table(self, role: Role) -> Capabilities:
@@ -249,7 +248,7 @@ class DriverFacts:
         return {**able, **rows}
 
     def held_field(self, role: Role, kind: Kind, path: str) -> HeldField:
-        """What is declared of a field in a role; of both roles, where nothing is declared for both, what one side holds."""
+        """What is declared of a field in a role; if nothing is declared for `both`, what one side holds."""
         if role in self.fields or role is not Role.BOTH:
             return declared(self.fields.get(role, {}), kind, path)
         sides = [declared(self.fields.get(side, {}), kind, path) for side in (Role.AUTHORIZATION, Role.RESOURCE)]
@@ -269,7 +268,7 @@ class DriverFacts:
         return replace(self, capabilities={**self.capabilities, role: able}, fields={**self.fields, role: fields})
 
     def own_options(self, kind: Kind) -> type[Model] | None:
-        """The model of the driver's own options of a kind of object; None where it takes none."""
+        """The model of the driver's own options of a kind of object; None if it has none."""
         known = {Kind.SETTINGS: self.settings_options, Kind.SCOPE: self.scope_options, Kind.CLIENT: self.client_options}
         return known.get(kind)
 

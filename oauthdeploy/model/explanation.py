@@ -1,4 +1,4 @@
-"""What `explain` says, as values: made from the manifest's models, shown by the reports."""
+"""What `explain` says, as values, for the reports to render."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostics, SourceSpan
 
 SAFETY: Final = "safety stop"
-"""The group of the ids that --allow lifts."""
+"""The group of the rule ids that --allow lifts."""
 
 
 DRIVER: Final = "driver"
-"""The word in front of a driver's name in the group of its own findings."""
+"""The word before a driver's name in the group of its own findings."""
 
 Notice = tuple[str, str, str, str, str]
 """What is true of every case of a finding or error: id, severity, title, reason, fix."""
@@ -22,11 +22,11 @@ Notice = tuple[str, str, str, str, str]
 
 @dataclass(frozen=True)
 class RuleFacts:
-    """One rule of the catalogue in words, or another id that a finding or an error can have.
+    """The description of a manifest rule, or of another id of a finding or error.
 
-    `group` says what raises it: "" for a rule of the manifest, which alone has `source`, `bad` and `good`, parts of a manifest.
-    `severity` is what a finding weighs by default; that of a `structural` rule can't be changed. `links` are the addresses of the
-    RFC sections that `source` names, in its order. `looks_at` names the fields on which the two examples differ.
+    `group` says what raises it: "" for a manifest rule. Only manifest rules have `source`, and `bad` and `good`, which are
+    parts of a manifest. `severity` is the default; that of a `structural` rule cannot be changed. `links` are the URLs of the
+    RFC sections that `source` names, in its order. `looks_at` names the fields in which the two examples differ.
     """
 
     id: str
@@ -56,13 +56,13 @@ class DriverAnswer:
 
 @dataclass(frozen=True)
 class FieldFacts:
-    """One field of the manifest's language.
+    """One field of a manifest.
 
-    `path` leaves out names and list positions: `clients.redirect_uris`. `types` are the forms that a value can have, in words;
-    `values` the words among them. `default` is what the tool uses when the field isn't written, as text (None: nothing).
-    `server_defaults` are what null asks for, as driver and text. `unset`, `null` and `empty` say what each of the three means;
-    `empty` is "" where a value can't be empty. `keys` are the fields inside, with what they are. `rules` are ids and titles.
-    `driver` names the driver whose own field it is; "" for a field of the language itself.
+    `path` leaves out names and list positions: `clients.redirect_uris`. `types` describes the forms of a value; `values` are
+    its keywords. `default` is what oauthdeploy uses if the field is not written (None: nothing). `server_defaults` are what
+    null requests, as driver and value. `unset`, `null` and `empty` say what each of the three means; `empty` is "" if a value
+    cannot be empty. `keys` are the fields inside, with their descriptions. `rules` are ids and titles. `driver` names the
+    driver that the field belongs to; "" for a field of all drivers.
     """
 
     path: str
@@ -87,8 +87,8 @@ class FieldFacts:
 class Origin:
     """Where a written value comes from.
 
-    `span` is its place; `overlay` the environment's entry that holds it, such as `environments.prod`, or "". `references` say for
-    each `${...}` in it what gave the text, such as `variable tier (--var)`; never the text itself.
+    `span` is its place; `overlay` the environment's entry that contains it, such as `environments.prod`, or "". `references`
+    say for each `${...}` where the value came from, such as `variable tier (--var)`; never the value itself.
     """
 
     span: SourceSpan | None
@@ -97,7 +97,7 @@ class Origin:
 
 
 class Managed(StrEnum):
-    """What the manifest asks of a field."""
+    """What the manifest sets in a field."""
 
     VALUE = "value"
     SERVER_DEFAULT = "server-default"
@@ -106,7 +106,7 @@ class Managed(StrEnum):
 
 @dataclass(frozen=True)
 class Away:
-    """A server that doesn't get something, and why."""
+    """A server that does not get something, and why."""
 
     server: str
     why: str
@@ -114,10 +114,10 @@ class Away:
 
 @dataclass(frozen=True)
 class FieldStanding:
-    """One field of an object as it falls on `servers`; a field with different values on different servers stands several times.
+    """One field of an object on `servers`; a field with different values on different servers appears several times.
 
-    `value` is in the model's words (a secret is a Secret). `defaults` are the servers' own, by driver. `because` is said where
-    the value isn't what is written for the object itself.
+    `value` is in the model's form (a secret is a Secret). `defaults` are the servers' own, by driver. `because` is set if the
+    value is not what is written for the object itself.
     """
 
     path: str
@@ -132,7 +132,7 @@ class FieldStanding:
 
 @dataclass(frozen=True)
 class ServerStanding:
-    """Whether an object stands on a server, and if not why."""
+    """Whether an object belongs on a server, and if not, why."""
 
     server: str
     role: str
@@ -143,7 +143,7 @@ class ServerStanding:
 
 @dataclass(frozen=True)
 class Related:
-    """Something else of the manifest that bears on an object: an address without server, in which way, and its place."""
+    """Another part of the manifest that affects an object: an address without server, in which way, and its place."""
 
     address: str
     how: str
@@ -152,7 +152,9 @@ class Related:
 
 @dataclass(frozen=True)
 class ObjectFacts:
-    """One object of a manifest. `server` is "" where the question was about all servers; `absent` where it shall go."""
+    """One object of a manifest. `server` is "" if the question was about all servers; `absent` is true if the object is to be
+    removed.
+    """
 
     kind: Kind
     name: str

@@ -1,7 +1,7 @@
-"""What a field can say: not managed, the server's default, or a value; and the types that values have.
+"""Field values: not managed, the server's default, or a value; and the types of values.
 
-A field that was not written is not in `model_fields_set`: it is not managed, never compared, never changed. A field that
-holds None asks for the server's default. An empty list is an empty list.
+A field that was not written is not in `model_fields_set`: it is not managed, never compared, never changed. A field that is
+None requests the server's default. An empty list is an empty list.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ INT32_MAX: Final = 2**31 - 1
 
 
 class Model(BaseModel):
-    """The base of every object: frozen, strict about keys, with the difference between unset and null kept."""
+    """The base of every object: frozen, strict about keys, and distinguishing unset from null."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True, defer_build=True
@@ -30,22 +30,22 @@ class Model(BaseModel):
 
 @dataclass(frozen=True)
 class SetLike:
-    """Marks a list whose order means nothing: compared and shown sorted, each entry once."""
+    """Marks a list whose order has no meaning: compared and shown sorted, each entry once."""
 
 
 @dataclass(frozen=True)
 class WriteOnly:
-    """Marks a field that servers take and may never give back."""
+    """Marks a field that servers accept and may never return."""
 
 
 @dataclass(frozen=True)
 class NaturalKey:
-    """Marks a field by which a server tells objects apart when it makes the ids itself."""
+    """Marks a field by which a server that generates ids identifies its objects."""
 
 
 @dataclass(frozen=True)
 class Needed:
-    """Marks a field that must be held on other sides of OAuth than the authorization side alone, which is the rule."""
+    """Marks a field that must be held on other sides of OAuth than the authorization side alone, the default."""
 
     authorization: bool = True
     resource: bool = True
@@ -53,17 +53,17 @@ class Needed:
 
 @dataclass(frozen=True)
 class ForPeople:
-    """Marks a field that is written for people: no server decides by it."""
+    """Marks a field that is written for people and that no server acts on."""
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """Marks a field that tells the tool what to do and is no state of a server."""
+    """Marks a field that instructs oauthdeploy and is not part of a server's state."""
 
 
 @dataclass(frozen=True)
 class SafeAt:
-    """Marks a choice with one safe value: any other opens something, and where that is `severe`, too much."""
+    """Marks a choice with one safe value: any other opens something, and if `severe`, too much."""
 
     value: Any
     severe: bool = True
@@ -71,7 +71,7 @@ class SafeAt:
 
 @dataclass(frozen=True)
 class Opens:
-    """Marks a list each of whose entries opens something; those for which `severe` is true, too much."""
+    """Marks a list each of whose entries opens something; those for which `severe` returns true, too much."""
 
     severe: Callable[[Any], bool] = lambda _entry: False
 
@@ -84,7 +84,7 @@ class Amount:
 
 
 class KnownAfterApply:
-    """Stands for a value that the server will make."""
+    """The placeholder for a value that the server will generate."""
 
     def __repr__(self) -> str:
         return "(known after apply)"
@@ -95,10 +95,10 @@ KNOWN_AFTER_APPLY: Final = KnownAfterApply()
 
 @dataclass(frozen=True)
 class Unparsed:
-    """Stands for a value that a server holds in a field and the model has no place for, such as a lifetime of `5m` seconds.
+    """The placeholder for a server's value that the model cannot represent, such as a lifetime of `5m` seconds.
 
-    `text` shows it as it is: as JSON, on one line, cut to a bounded length, a secret as its mask. It equals no value that a
-    manifest can write, so it is a difference wherever its field is managed.
+    `text` shows it as it is: as JSON, on one line, shortened, secrets masked. It equals no value that a manifest can write, so
+    it is a difference wherever its field is managed.
     """
 
     text: str
@@ -108,7 +108,7 @@ class Unparsed:
 
 
 def managed(value: Model, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Give the fields that were written, as `(dotted path, value)`; nested models are entered, None is kept."""
+    """Yield the fields that were written, as `(dotted path, value)`; nested models are entered, None is kept."""
     for name in type(value).model_fields:
         if name not in value.model_fields_set:
             continue
@@ -131,7 +131,7 @@ def marked(model: type[Model], mark: type) -> frozenset[str]:
 
 
 def leaves(model: type[Model]) -> Iterator[str]:
-    """The dotted paths of the fields of `model` that hold no fields of their own."""
+    """The dotted paths of the fields of `model` that have no fields inside."""
     for name, info in model.model_fields.items():
         inner = list(_models_in(info.annotation))
         if not inner:
@@ -141,7 +141,7 @@ def leaves(model: type[Model]) -> Iterator[str]:
 
 
 def inner_model(model: type[Model], name: str) -> type[Model]:
-    """The model of a field that groups others. Raises KeyError where the field is none."""
+    """The model of a field that groups others. Raises KeyError if the field groups none."""
     found = next(_models_in(model.model_fields[name].annotation), None)
     if found is None:
         raise KeyError(name)
@@ -149,7 +149,7 @@ def inner_model(model: type[Model], name: str) -> type[Model]:
 
 
 def field_at(model: type[Model], path: str) -> FieldInfo:
-    """The field of `model` at a dotted path. Raises KeyError where there is none."""
+    """The field of `model` at a dotted path. Raises KeyError if there is none."""
     name, _, rest = path.partition(".")
     info = model.model_fields[name]
     if not rest:
@@ -161,7 +161,7 @@ def field_at(model: type[Model], path: str) -> FieldInfo:
 
 
 def metadata_of(info: FieldInfo) -> tuple[Any, ...]:
-    """The marks of a field, wherever in its type they stand."""
+    """The marks of a field, anywhere in its type."""
     return (*info.metadata, *_metadata_in(info.annotation))
 
 
@@ -197,7 +197,7 @@ def _boolean(value: Any) -> Any:
 
 
 Flag = Annotated[bool, BeforeValidator(_boolean, json_schema_input_type=bool)]
-"""true or false, as YAML 1.2 spells them; `yes`, `no`, `on` and `off` are texts there and refused here."""
+"""true or false, as YAML 1.2 spells them; `yes`, `no`, `on` and `off` are strings in YAML 1.2, and refused."""
 
 # -- numbers ----------------------------------------------------------------------------------------------------------
 
@@ -205,7 +205,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,18}\Z")
 
 
 def parse_integer(value: Any) -> int:
-    """Read a whole number from a number or a text of digits. Raises ValueError."""
+    """Parse a whole number from a number or a string of digits. Raises ValueError."""
     if isinstance(value, bool):
         raise ValueError("write a whole number")
     if isinstance(value, int):
@@ -217,11 +217,11 @@ def parse_integer(value: Any) -> int:
 
 _Natural = Annotated[int, Field(ge=0)]
 _Positive = Annotated[int, Field(ge=1)]
-# The bounds stand before the reader: behind it they would hold, but not reach the JSON Schema.
+# The bounds come before the validator: after it they would apply, but not reach the JSON Schema.
 Natural = Annotated[_Natural, BeforeValidator(parse_integer, json_schema_input_type=_Natural)]
-"""A whole number from 0 on."""
+"""A whole number of at least 0."""
 Positive = Annotated[_Positive, BeforeValidator(parse_integer, json_schema_input_type=_Positive)]
-"""A whole number from 1 on."""
+"""A whole number of at least 1."""
 
 # -- durations --------------------------------------------------------------------------------------------------------
 
@@ -234,7 +234,7 @@ _DURATION_HELP = "write a duration such as 90s, 10m, 12h, 30d, PT1H, or whole se
 
 
 def parse_duration(value: Any) -> int:
-    """Read a duration and give whole seconds. Takes `90s 10m 12h 30d`, ISO 8601 (`PT1H`, `P30D`, `P2W`), or seconds.
+    """Parse a duration into whole seconds: `90s 10m 12h 30d`, ISO 8601 (`PT1H`, `P30D`, `P2W`), or seconds.
 
     Raises ValueError. Years and months of ISO 8601 are refused: they have no fixed length.
     """
@@ -258,7 +258,7 @@ def parse_duration(value: Any) -> int:
 
 
 def format_duration(seconds: int) -> str:
-    """Write whole seconds in the largest unit that divides them: `3600` gives `1h`."""
+    """Format whole seconds in the largest unit that divides them: `3600` becomes `1h`."""
     for unit in ("d", "h", "m"):
         size = _UNITS[unit]
         if seconds and seconds % size == 0:
@@ -311,7 +311,7 @@ ClientLifetime = Annotated[
     _schema_with(_DURATION_SCHEMA, "inherit", "never"),
     Amount(endless="never"),
 ]
-"""Whole seconds, `never`, or `inherit` for the lifetime that the server's settings give."""
+"""Whole seconds, `never`, or `inherit` for the lifetime in the server's settings."""
 
 RefreshCount = Annotated[
     int | Literal["unlimited"],
@@ -319,13 +319,13 @@ RefreshCount = Annotated[
     _schema_with({"anyOf": [{"type": "integer", "minimum": 0, "maximum": INT32_MAX}]}, "unlimited"),
     Amount(endless="unlimited"),
 ]
-"""How many times an access token can be refreshed; 0 gives no refresh token."""
+"""How many times an access token can be refreshed; with 0, no refresh token is issued."""
 
 # -- times ------------------------------------------------------------------------------------------------------------
 
 
 def parse_time(value: Any) -> datetime:
-    """Read an RFC 3339 time with a zone and give it in UTC. Raises ValueError."""
+    """Parse an RFC 3339 time with a time zone, into UTC. Raises ValueError."""
     if isinstance(value, datetime):
         moment = value
     elif isinstance(value, str):
@@ -343,7 +343,7 @@ def parse_time(value: Any) -> datetime:
 
 
 def parse_date(value: Any) -> date:
-    """Read a date such as 2027-01-31. Raises ValueError."""
+    """Parse a date such as 2027-01-31. Raises ValueError."""
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     if isinstance(value, str) and re.match(r"\d{4}-\d{2}-\d{2}\Z", value):
@@ -375,10 +375,10 @@ def _plain(value: Any) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(_plain, json_schema_input_type=str)]
-"""A text that may be shown; a value from a secret source is refused."""
+"""A string that may be shown; a value from a secret source is refused."""
 
 TextSet = Annotated[tuple[Text, ...], SetLike(), Field(json_schema_extra={"uniqueItems": True})]
-"""A list of texts whose order means nothing."""
+"""A list of strings whose order has no meaning."""
 
 
 def _sealed(texts: Any) -> Any:
@@ -395,7 +395,7 @@ def _is_secret(name: Any, value: Any) -> bool:
 
 SecretsAmongTexts = BeforeValidator(_sealed)
 """For a mapping of a server's own names to texts, of which the server alone knows what they mean: a Secret is made of what
-comes from outside the manifest (a variable that isn't sensitive may be shown), and of what has the name of a secret.
+comes from outside the manifest (a variable that is not sensitive may be shown), and of what has the name of a secret.
 """
 
 

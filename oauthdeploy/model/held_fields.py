@@ -1,7 +1,7 @@
-"""What a driver holds of the model's fields, as data: whether, within which limits, and the reason where it doesn't.
+"""What a driver holds of the model's fields, as data: whether, within which limits, and the reason where it does not.
 
-A field that a driver doesn't name isn't held: so a field that is added to the model is refused by name on every server until a
-driver says that it holds it.
+A field that a driver does not name is not held: so a field that is added to the model is refused by name on every server until
+a driver says that it holds it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def yes(note: str = "") -> Support:
 
 
 def no(note: str) -> Support:
-    """Can't be done there; the note says why."""
+    """Cannot be done there; the note says why."""
     return Support(Answer.NO, note)
 
 
@@ -81,7 +81,7 @@ _LENGTHS: Final[Mapping[Unit, Callable[[str], int]]] = {
 class Limit:
     """What a server accepts of a text, of each text of a list, or of a number.
 
-    A text matches `pattern` as a whole and isn't longer than `max_length`, counted in `unit`; a number lies between `minimum`
+    A text matches `pattern` as a whole and is not longer than `max_length`, counted in `unit`; a number lies between `minimum`
     and `maximum`, both included. `words` say the rule of the pattern.
     """
 
@@ -131,8 +131,8 @@ def shortened(text: str) -> str:
 class HeldField:
     """What a driver answers about one field of one kind: whether it holds it, within which limit, and the server's default.
 
-    `default` is what null asks for, in the model's words; None where it isn't known. `key_stands_in` says that the object's key
-    is sent where the field isn't written, so the limit is the key's too. `via` are, for a field of a trust, the values of
+    `default` is what null asks for, in the model's words; None where it is not known. `key_stands_in` says that the object's
+    key is sent where the field is not written, so the limit is the key's too. `via` are, for a field of a trust, the values of
     `Trust.via` with which the driver uses the field; None: all of them.
     """
 
@@ -148,7 +148,7 @@ class HeldField:
 
 
 HeldFields = Mapping[Kind, Mapping[str, HeldField]]
-"""By kind and dotted path; a group of fields such as `tokens` answers for those in it that aren't named."""
+"""By kind and dotted path; a group of fields such as `tokens` answers for those in it that are not named."""
 
 SECTIONS: Final[Mapping[Kind, str]] = {
     Kind.SETTINGS: "settings",
@@ -172,17 +172,17 @@ def field_name(kind: Kind, path: str) -> str:
 
 @cache
 def fields_of(kind: Kind) -> tuple[str, ...]:
-    """The dotted paths of the fields of a kind that a driver holds or doesn't, in the order of the model."""
+    """The dotted paths of the fields of a kind that a driver holds or does not, in the order of the model."""
     return tuple(held_paths(MODEL_OF[kind]))
 
 
 def held_paths(model: type[Model]) -> Iterator[str]:
-    """The dotted paths of a model that a driver holds or doesn't."""
+    """The dotted paths of a model that a driver holds or does not."""
     return (path for path in leaves(model) if path.partition(".")[0] not in _APART)
 
 
 def declared(fields: HeldFields, kind: Kind, path: str) -> HeldField:
-    """What a driver declares of a field: by its path, or by the nearest group around it; else it doesn't hold it."""
+    """What a driver declares of a field: by its path, or by the nearest group around it; else it does not hold it."""
     known, around = fields.get(kind, {}), path
     while around:
         if around in known:

@@ -1,4 +1,4 @@
-"""A server entry: which side it stands on, which driver speaks to it, within which limits."""
+"""A server entry: its role, its driver, and its limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oauthdeploy.model.objects import Side
 
 
 class Role(StrEnum):
-    """What a server is in OAuth."""
+    """The role of a server in OAuth."""
 
     AUTHORIZATION = "authorization"
     RESOURCE = "resource"
@@ -22,7 +22,7 @@ class Role(StrEnum):
 
     @property
     def sides(self) -> frozenset[Side]:
-        """The sides that the server stands on."""
+        """The sides of the server."""
         return frozenset(Side) if self is Role.BOTH else frozenset({Side(self.value)})
 
 
@@ -48,7 +48,7 @@ class Tls(Model):
 
 
 class Proxy(Model):
-    """The proxy between us and a server."""
+    """The proxy for requests to a server."""
 
     url: Text = Field(description="Address of the proxy.", examples=["http://proxy.example.com:3128"])
     username: Text | None = Field(None, description="Account at the proxy.", pattern="^[^:]+$")
@@ -58,7 +58,7 @@ class Proxy(Model):
 
 
 class Limits(Model):
-    """How hard a server may be pressed, and how long it is waited for."""
+    """Limits on the load of a server, and on the time to wait for it."""
 
     parallel: Positive = Field(
         8, le=256, json_schema_extra={"maximum": 256}, description="The number of simultaneous requests."
@@ -93,7 +93,7 @@ class Limits(Model):
 
 
 class Introspection(Model):
-    """How resource servers ask this authorization server about tokens (RFC 7662)."""
+    """How resource servers introspect tokens at this authorization server (RFC 7662)."""
 
     endpoint: Text | None = Field(None, description="Introspection endpoint; default: the driver's own for the url.")
     client_id: Text | None = Field(None, description="Client that introspects.")
@@ -107,9 +107,9 @@ class Introspection(Model):
 
     @property
     def sign_in(self) -> tuple[str, str] | None:
-        """The names of the two fields with which oauthdeploy itself introspects; None where no pair is complete.
+        """The names of the two fields with which oauthdeploy itself introspects; None if no pair is complete.
 
-        The account goes first: where both are written, the client belongs to the resource servers.
+        The account comes first: if both are written, the client belongs to the resource servers.
         """
         pairs = (("username", "password"), ("client_id", "client_secret"))
         return next((pair for pair in pairs if all(getattr(self, name) is not None for name in pair)), None)

@@ -1,4 +1,4 @@
-"""Desired and live state: addresses and the objects that stand there."""
+"""Desired and live state: addresses and their objects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _frozen_map() -> Mapping[Any, Any]:
 
 
 class Prune(StrEnum):
-    """What may be deleted that the manifest doesn't name: nothing, what is ours, or everything."""
+    """What may be deleted if the manifest does not name it: nothing, what this manifest owns, or everything."""
 
     NONE = "none"
     MANAGED = "managed"
@@ -44,7 +44,7 @@ class PrunePolicy(Model):
 
 
 class PolicyLimits(Model):
-    """How much of a population one apply may touch: a share such as 30%, or a count."""
+    """How many objects one apply may change: a share such as 30%, or a count."""
 
     max_deletes: Text = Field(
         "30%", pattern=r"^[0-9]+%?$", description="The maximum of deletes, as a share or a count."
@@ -71,15 +71,15 @@ class Policy(Model):
 
 @dataclass(frozen=True)
 class DesiredState:
-    """What the manifest asks for, spread over the servers.
+    """What the manifest wants, per server.
 
-    `absent` holds explicit removals, `moved` the former names of renamed objects, `places` the way to each object in the
-    manifest. An association is pruned (policy `managed`) when its client is in `listed_clients` or its scope in
-    `listed_scopes`: those whose list the manifest writes. `associating` are the resource servers that keep associations too.
-    `identities` say by what a server may know a client that isn't among the `objects` there, or what more is known of one
-    that is. `external` are objects of other manifests that associations refer to: they must be there, and nothing of them is
-    changed. `whole` is false for a state that is only part of what a manifest wants, such as that of a rollback. `cut_at` are the
-    moments of cut-offs that journals record (`LiveObject.cut_at`), for servers that keep none.
+    `absent` are explicit removals, `moved` the former names of renamed objects, `places` the path to each object in the
+    manifest. An association is pruned (policy `managed`) if its client is in `listed_clients` or its scope in `listed_scopes`,
+    that is, if the manifest writes their list. `associating` are the resource servers that keep associations too. `identities`
+    are what is known of the identity of clients, both of those that are not among the `objects` of a server and of those that
+    are. `external` are objects of other manifests that associations refer to: they must exist, and are not changed. `whole` is
+    false for a state that is only part of what a manifest wants, such as that of a rollback. `cut_at` are the times of cut-offs
+    that journals record (`LiveObject.cut_at`), for servers that keep none.
     """
 
     name: str
@@ -103,12 +103,12 @@ class DesiredState:
         return {address: value for address, value in self.objects.items() if address.server == server}
 
     def keeps_associations(self, server: str) -> bool:
-        """Whether associations stand on `server`: on every authorization server, and on resource servers that keep them."""
+        """Whether `server` keeps associations: every authorization server, and some resource servers."""
         return Side.AUTHORIZATION in self.servers[server].role.sides or server in self.associating
 
 
 class Ownership(StrEnum):
-    """Whose mark a live object carries."""
+    """Whose mark a live object has."""
 
     OURS = "ours"
     FOREIGN = "foreign"
@@ -117,7 +117,9 @@ class Ownership(StrEnum):
 
 @dataclass(frozen=True)
 class TokenCount:
-    """Live tokens that a selection matches; `until` is when the last of them ends, None where one never does or none is there."""
+    """Live tokens that match a selection; `until` is when the last of them expires, None if one never does or if there are
+    none.
+    """
 
     active: int
     total: int
@@ -127,25 +129,24 @@ class TokenCount:
 
 @dataclass(frozen=True)
 class LiveObject:
-    """What a server holds at an address, in the manifest's words.
+    """What a server has at an address, in the manifest's terms.
 
-    `identity` is the server's own id (a client_id, a UUID); `fingerprint` is a digest of everything the server said about
-    the object except secrets and volatile fields, so that a later change is seen; `incomparable` names the dotted fields that the
-    server won't tell (write-only), which are therefore never compared. `client_id` is that of a client, where the server
-    tells it (RFC 6749 section 2.2). For a revocation, `value` is the revocation itself, `tokens` what is still to delete,
-    `blocked` whether the client is disabled (None: the client isn't there), and `refused` whether a resource server refuses the
-    tokens (None: it isn't asked to). `cut_at` is the moment of a carried-out `tokens: all`, in seconds since 1970: the server
-    accepts no token of the client that was issued before it. None where the server keeps no such moment.
+    `identity` is the server's own id (a client_id, a UUID); `fingerprint` is a digest of everything that the server returned
+    about the object except secrets and volatile fields, so that a later change is noticed; `incomparable` names the dotted
+    fields that the server does not return (write-only), which are therefore never compared. `client_id` is that of a client, if
+    the server returns it (RFC 6749 section 2.2). For a revocation, `value` is the revocation itself, `tokens` what is still to
+    be deleted, `blocked` whether the client is disabled (None: the client does not exist), and `refused` whether a resource
+    server refuses the tokens (None: it does not have to). `cut_at` is the time of a carried-out `tokens: all`, in seconds since
+    1970: the server accepts no token of the client that was issued before it. None if the server keeps no such time. `revision`
+    is the secret.revision in our mark on a client; None without such a mark. `renewed_by` says who renewed the secret last and
+    when, from such a mark.
 
-    `revision` is the secret.revision that our mark on a client records; None where there is no mark that could tell.
-    `renewed_by` says who renewed the secret last and when, by such a mark.
+    `unparsed` has by dotted path the server's values that the model cannot represent: the field is unset in `value`. A driver's
+    own option is in it as a whole, by its name.
 
-    `unparsed` holds by dotted path what the server has in a field that the model can't: the field is unset in `value`, and a
-    driver's own option stands there as a whole, by its name.
-
-    The rest is told where all of an object is asked for (`Wanted.whole`). `options` are the driver's own options that differ from
-    those of an object that is made now, whatever the manifest writes. `unheld` names what no manifest can hold of the object, by
-    the server's own names, with the reason. `built_in` marks what the server makes by itself: a scope of its own, or an
+    The rest is only read if all of an object is wanted (`Wanted.whole`). `options` are the driver's own options that differ
+    from those of a newly created object, whatever the manifest writes. `unheld` names what no manifest can represent of the
+    object, by the server's own names, with the reason. `built_in` marks what the server creates by itself: its own scope, or an
     association that every new client gets; `lacks` are the scopes of which a client has lost that association.
     """
 
@@ -171,11 +172,11 @@ class LiveObject:
 
 @dataclass(frozen=True)
 class LiveToken:
-    """A token that works: the id of its client (`LiveObject.identity`), its scopes, when it was issued, when it ends.
+    """A working token: the id of its client (`LiveObject.identity`), its scopes, and when it was issued and expires.
 
-    `issued` is None where the server does not say; `until` is None where the token never ends or can be refreshed, or where the
-    server does not say. `owner` is its resource owner. `handle` tells it apart from others in a list and opens nothing; ""
-    where there is none. `refreshes` is how often it can still be refreshed, -1 for without limit; None: not at all, or not told.
+    `issued` is None if the server does not return it; `until` is None if the token never expires or can be refreshed, or if the
+    server does not return it. `owner` is its resource owner. `handle` identifies it in a list and gives no access; "" if there
+    is none. `refreshes` is how often it can still be refreshed, -1 for without limit; None: not at all, or unknown.
     """
 
     client: str
@@ -189,15 +190,15 @@ class LiveToken:
 
 @dataclass(frozen=True)
 class ServerState:
-    """What one driver read: objects, and for each kind that it couldn't read the reason. `requests` were sent for it.
+    """What one driver read: objects, and for each unreadable kind the reason. `requests` is the number of requests sent.
 
-    `hidden` says of a kind that objects which the manifest doesn't name may be hidden from the account; all that it names were
-    found. `complete` are the kinds of which every object was asked for; None: nobody says. `accounts` maps names of users and
-    groups to whether they are enabled; None: not read, and `accounts_unread` says why where it was tried. `tokens` are the
-    working tokens in the same way. `cut_offs` are the clients that the server marks as disabled by a revocation, by its own id of
-    them (`LiveObject.identity`), with the revocation's name; of clients that were read, and of those that are not there.
-    `foreign` are objects of other protocols, which no manifest can hold, with the reason. `makes_client_ids` says that the server
-    gives clients ids of its own: another server of its kind then knows the client of a token by name and version.
+    `hidden` are kinds of which the account may not see every object that the manifest does not name; all that it names were
+    found. `complete` are the kinds that were read completely; None: unknown. `accounts` maps names of users and groups to
+    whether they are enabled; None: not read, and `accounts_unread` says why if it was tried. `tokens` are the working tokens in
+    the same way. `cut_offs` are the clients that the server marks as disabled by a revocation, by the server's id
+    (`LiveObject.identity`), with the revocation's name; including clients that do not exist. `foreign` are objects of other
+    protocols, which no manifest can represent, with the reason. `makes_client_ids` says that the server generates the ids of
+    clients: another server of its kind then knows the client of a token by name and version.
     """
 
     server: str
@@ -217,7 +218,7 @@ class ServerState:
 
 @dataclass(frozen=True)
 class LiveState:
-    """What all servers hold."""
+    """The live state of all servers."""
 
     servers: Mapping[str, ServerState]
 
@@ -227,6 +228,6 @@ class LiveState:
         return {address: value for state in self.servers.values() for address, value in state.objects.items()}
 
     def readable(self, server: str, kind: Kind) -> bool:
-        """False where the kind couldn't be read there: then nothing is created, changed or deleted of it."""
+        """False if the kind could not be read there: then none of its objects is created, changed or deleted."""
         state = self.servers.get(server)
         return state is not None and kind not in state.unreadable
