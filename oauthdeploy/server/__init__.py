@@ -1,8 +1,8 @@
 """The embedded servers: an OAuth authorization server and resource server with an admin API.
 
-They speak the OAuth part of the Administrator API of webMethods Integration Server 10.11 and real OAuth
-2.0, and exist for the demo, for tests, and for people without an Integration Server at hand. They are no
-production servers, and say so. Nothing here imports the rest of oauthdeploy.
+They speak the OAuth part of the Administrator API of webMethods Integration Server 10.11 and real OAuth 2.0, and exist for the
+demo, for tests, and for people without an Integration Server. They are not production servers, and say so. Nothing here imports
+the rest of oauthdeploy.
 
     >>> from oauthdeploy.server import SeedUser, ServerConfig, start
     >>> with start(ServerConfig(role="both", data_dir=path, users=(admin,))) as running:

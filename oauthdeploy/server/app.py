@@ -1,4 +1,4 @@
-"""The WSGI application: state, admin API, OAuth endpoints, protected services, and how errors look."""
+"""The WSGI application: state, admin API, OAuth endpoints, protected services, and error responses."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ log = logging.getLogger(__name__)
 
 
 def create_app(config: ServerConfig) -> Flask:
-    """The application of one server, on the data directory of `config`, which is made if needed.
+    """The application of one server, on the data directory of `config`, which is created if needed.
 
     The data directory is opened, seeded and ready when this returns; `close_app` closes it.
 
     Raises:
-        ConfigError: the seed or the certificate file can't be used.
+        ConfigError: the seed or the certificate file cannot be used.
     """
     seed = load_seed(config)
     config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -123,7 +123,7 @@ def _guard() -> Response | None:
     if request.path == PREFIX or request.path.startswith(PREFIX + "/"):
         refusal = guard_admin(current_state())
         if refusal is None and isinstance(request.routing_exception, RequestRedirect):
-            # The router would lead to the other form of a path, whose slash is literal.
+            # The router would redirect to the other form of a path, whose slash is literal.
             raise NotFound()
         return refusal
     if request.path.startswith(_OAUTH_PATHS) and current_state().config.is_authorization_server:
@@ -175,7 +175,7 @@ def _error(status: int, message: str) -> Response:
 
 
 class _WholePath:
-    """Gives the application the path with every escape decoded once.
+    """Passes the application the path with every escape decoded once.
 
     The WSGI server leaves `%2F` as it is, which makes the scope names `a/b` and `a%2Fb` look the same.
     """

@@ -26,7 +26,7 @@ ADMINISTRATOR_PASSWORD_FILE = "administrator.password"
 class SeedUser:
     """A user that exists once the server runs.
 
-    A user who is there already is left alone, but for the password, which follows the seed.
+    An existing user is left alone, except for the password, which follows the seed.
     """
 
     name: str
@@ -40,13 +40,13 @@ class ServerConfig:
 
     Args:
         role: which endpoints are served. The admin API is served on every role.
-        data_dir: directory for the database, keys and certificates; made if it isn't there.
+        data_dir: directory for the database, keys and certificates; created if it does not exist.
         host: address to listen on.
         port: TCP port, 0 for a free one.
-        strict: take and give only the literal shapes of the published OpenAPI document.
+        strict: accept and return only the literal shapes of the published OpenAPI document.
         profile: how the server answers where the documents are silent.
         accept_client_id: let a client's creator choose `client_id` and `client_secret`.
-        tls: serve HTTPS with a certificate made for this data directory.
+        tls: serve HTTPS with a certificate generated for this data directory.
         seed_file: TOML or JSON file (by suffix) with `users` and `services`.
         users: further users to seed.
         services: names (`folder.path:service`) of the protected services; None means that every name exists.
@@ -77,7 +77,7 @@ class ServerConfig:
 
     @property
     def answers(self) -> Profile:
-        """How the server answers open questions: as the profile says, then as its mode implies."""
+        """The server's answers to open questions: from the profile, then from its mode."""
         return effective(self.profile, strict=self.strict)
 
     @property
@@ -103,7 +103,7 @@ def load_seed(config: ServerConfig) -> Seed:
     """Read the seed file, if any, and add what the configuration names.
 
     Raises:
-        ConfigError: the file can't be read, has another shape, or names an unset environment variable.
+        ConfigError: the file cannot be read, has another shape, or names an unset environment variable.
     """
     users: list[SeedUser] = []
     services = None if config.services is None else list(config.services)

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class ConfigError(ValueError):
-    """A configuration, seed or profile with which no server can start."""
+    """A configuration, seed or profile with which a server cannot start."""

@@ -22,7 +22,7 @@ from oauthdeploy.server.state import State, now
 from oauthdeploy.server.store import get_settings, identify, log_in
 
 NEVER_ENDS = 2**53
-"""The moment at which a code expires that never does; JSON and SQLite hold it exactly."""
+"""The expiry time of a code that never expires; JSON and SQLite represent it exactly."""
 
 CHALLENGE_METHODS = ("S256", "plain")
 
@@ -51,8 +51,8 @@ def check_redirect_uri(request: ParsedRequest, client: OAuthClient) -> str:
     """The redirect URI of an authorization request.
 
     Raises:
-        InvalidRequestError: it isn't registered, or isn't named by a client that has several. This is never
-            told to the redirect URI itself.
+        InvalidRequestError: it is not registered, or is not named by a client that has several. This error is never
+            sent to the redirect URI itself.
     """
     requested = request.payload.redirect_uri
     if requested is not None and not client.check_redirect_uri(requested):
@@ -166,8 +166,8 @@ class PasswordGrant(grants.ResourceOwnerPasswordCredentialsGrant):  # type: igno
 class RefreshTokenGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Authlib has no types
     """RFC 6749 section 6. Each use gives a new refresh token, until the refresh count is used up.
 
-    A refresh token that was exchanged before is refused, and ends the tokens it led to. A refresh keeps what
-    was granted, less the scopes that the client has lost since.
+    A refresh token that was exchanged before is refused, and ends the tokens that came from it. A refresh keeps what was
+    granted, except for scopes that the client has lost since.
     """
 
     TOKEN_ENDPOINT_AUTH_METHODS = (BASIC, SESSION, "none")
@@ -192,7 +192,7 @@ class RefreshTokenGrant(grants.RefreshTokenGrant):  # type: ignore[misc]  # Auth
             raise InvalidScopeError()
 
     def issue_token(self, _user: str, refresh_token: token_store.RefreshToken) -> dict[str, object]:
-        """The new token answer."""
+        """The new token response."""
         client: OAuthClient = self.request.client
         requested = self.request.payload.scope
         scope = requested if requested and requested.split() else client.still_allowed(refresh_token.granted_scope)
@@ -223,7 +223,7 @@ def enabled_owner(state: State, name: str) -> str | None:
 
 
 class Pkce(CodeChallenge):  # type: ignore[misc]  # Authlib has no types
-    """RFC 7636, required of public clients while the setting `requirePKCE` is on, and used by whoever sends it."""
+    """RFC 7636; required for public clients if the setting `requirePKCE` is on, optional otherwise."""
 
     def __init__(self, state: State) -> None:
         super().__init__(required=False)

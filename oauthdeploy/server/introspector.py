@@ -1,4 +1,4 @@
-"""Asking the trusted authorization server about a token: this server itself, a remote one, or an external one."""
+"""Introspects a token at the trusted authorization server: this server itself, a remote one, or an external one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Claims:
-    """What the trusted authorization server says of an active token."""
+    """What the trusted authorization server says about an active token."""
 
     trust: Trust
     client_id: str | None
@@ -30,12 +30,12 @@ class Claims:
 
 
 def examine(state: State, token: str, service: str) -> Claims | None:
-    """What the trusted authorization server says of a token now; None if it isn't active. Nothing is cached.
+    """What the trusted authorization server says about a token now; None if it is not active. Nothing is cached.
 
-    `service` is the path of the request that the token came with; a remote Integration Server is told of it.
+    `service` is the path of the request that the token came with; it is sent to a remote Integration Server.
 
     Raises:
-        TrustUnavailable: it couldn't be asked.
+        TrustUnavailable: the server could not be reached.
     """
     with state.store.read() as session:
         alias = get_settings(session).auth_server_alias
@@ -63,7 +63,7 @@ def examine(state: State, token: str, service: str) -> Claims | None:
 
 
 def _claims(trust: Trust, answer: dict[str, object], default_scope: str) -> Claims | None:
-    # The documented service answers `active` as text, RFC 7662 as a boolean.
+    # The documented service returns `active` as a string, RFC 7662 as a boolean.
     if answer.get("active") not in (True, "true"):
         return None
     owner = _text(answer.get("owner_id")) or _text(answer.get("username")) or _text(answer.get("sub"))

@@ -1,4 +1,4 @@
-"""The tables. Times are whole seconds since the epoch; tokens, codes and secrets are there as hashes only."""
+"""The tables. Times are whole seconds since the epoch; tokens, codes and secrets are stored only as hashes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Settings(Base):
 
 
 class Scope(Base):
-    """A scope and what it opens on a resource server."""
+    """A scope and what it gives access to on a resource server."""
 
     __tablename__ = "scope"
     name: Mapped[str] = mapped_column(primary_key=True)
@@ -72,7 +72,7 @@ class ClientScope(Base):
 
 
 class ExternalServer(Base):
-    """An external authorization server, asked by introspection."""
+    """An external authorization server, queried by introspection."""
 
     __tablename__ = "external_server"
     name: Mapped[str] = mapped_column(primary_key=True)
@@ -114,7 +114,7 @@ class User(Base):
 
 
 class ClientAccount(Base):
-    """The user account that stands for a confidential client, made and removed with it."""
+    """The user account of a confidential client, created and removed with it."""
 
     __tablename__ = "client_account"
     user: Mapped[str] = mapped_column(ForeignKey("user.name", ondelete="CASCADE"), primary_key=True)
@@ -146,8 +146,8 @@ class Code(Base):
 class Token(Base):
     """An access token with its refresh token, if any. A refresh renews the row and keeps its ids.
 
-    `scope` is what the access token opens; `granted_scope` what the owner granted, which a refresh may narrow
-    but never widen. `remaining` is -1 for unlimited, and None without a refresh token from the start.
+    `scope` is what the access token gives access to; `granted_scope` what the owner granted, which a refresh may narrow but
+    never widen. `remaining` is -1 for unlimited, and None without a refresh token from the start.
     """
 
     __tablename__ = "token"
@@ -170,7 +170,7 @@ class Token(Base):
 
 
 class SpentRefreshToken(Base):
-    """A refresh token that was exchanged already; seeing it again means that somebody else has a copy."""
+    """A refresh token that was already exchanged; if it is used again, somebody else has a copy."""
 
     __tablename__ = "spent_refresh_token"
     hash: Mapped[str] = mapped_column(primary_key=True)

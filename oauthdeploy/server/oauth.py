@@ -57,11 +57,11 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]  # Authlib has
         return caller
 
     def authenticate_token(self, request: ParsedRequest, _client: object) -> str:
-        """The token's value; a hint isn't needed to find it."""
+        """The token's value; a hint is not needed to find it."""
         return token_parameter(request)
 
     def create_introspection_payload(self, token: str) -> dict[str, object]:
-        """What is answered about the token."""
+        """The introspection response about the token."""
         state = self.server.state
         found = token_store.introspect(state, token)
         if state.profile.scope_check == "both" and found["active"] and not opens_here(state, found):
@@ -95,9 +95,9 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]  # Authlib has no ty
 
 
 def opens_here(state: State, found: dict[str, object]) -> bool:
-    """Whether a scope of an active token opens the service that the asking server names in `request_uri`.
+    """Whether a scope of an active token gives access to the service that the calling server names in `request_uri`.
 
-    How a server that checks this learns of the service is not documented; an internal service takes the request URI.
+    How a server that checks this learns of the service is not documented; an internal service accepts the request URI.
     """
     folder, slash, service = request.form.get("request_uri", "").removeprefix("/invoke/").partition("/")
     granted = str(found.get("scope", "")).split()
@@ -121,9 +121,9 @@ def token_parameter(request: ParsedRequest) -> str:
 
 
 def introspecting_user(state: State, credentials: tuple[str, str]) -> Identity | None:
-    """The administrator or resource server of a header's two parts, as they are or form-encoded (RFC 6749 section 2.3.1).
+    """The administrator or resource server of a header's two parts, taken literally or form-decoded (RFC 6749 section 2.3.1).
 
-    HTTP alone sends a user's name and password as they are (RFC 7617); OAuth clients encode both.
+    HTTP Basic itself sends a user's name and password unencoded (RFC 7617); OAuth clients encode both.
     """
     decoded = (unquote_plus(credentials[0]), unquote_plus(credentials[1]))
     for name, password in dict.fromkeys((credentials, decoded)):
@@ -189,7 +189,7 @@ def register(app: Flask, state: State) -> OAuthServer:
 
 
 def require_https(state: State) -> Response | None:
-    """Refuse plain HTTP while the setting `requireHTTPS` is on. Headers of proxies are not believed."""
+    """Refuse plain HTTP while the setting `requireHTTPS` is on. Headers of proxies are not trusted."""
     if request.is_secure:
         return None
     with state.store.read() as session:
@@ -198,14 +198,14 @@ def require_https(state: State) -> Response | None:
 
 
 def oauth_problem(status: int, error: str, description: str) -> Response:
-    """An error answer in the form of RFC 6749 section 5.2."""
+    """An error response in the form of RFC 6749 section 5.2."""
     response = jsonify({"error": error, "error_description": description})
     response.status_code = status
     return response
 
 
 def server_metadata(state: State) -> dict[str, object]:
-    """The metadata of RFC 8414 section 2, with what this server really does."""
+    """The metadata of RFC 8414 section 2, with what this server supports."""
     issuer = state.issuer_of(request)
     with state.store.read() as session:
         scopes = list(session.scalars(select(Scope.name).order_by(Scope.name)))

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.0 document of the admin API, generated from the operations and fields that are really served."""
+"""The OpenAPI 3.0 document of the admin API, generated from the operations and fields."""
 
 from __future__ import annotations
 

@@ -13,13 +13,13 @@ import certifi
 import requests
 from requests.adapters import HTTPAdapter
 
-#: Seconds to wait for a connection, and again for a whole answer.
+#: Seconds to wait for a connection, and again for a whole response.
 TIMEOUT = 5.0
 _LONGEST_ANSWER = 64 * 1024
 
 
 class TrustUnavailable(Exception):
-    """The authorization server couldn't be asked, so nothing is known about the token."""
+    """The authorization server could not be reached, so the state of the token is unknown."""
 
 
 class Outbound:
@@ -39,14 +39,14 @@ class Outbound:
         self._session.close()
 
     def ask(self, url: str, credentials: tuple[str, str], token: str, service: str = "") -> dict[str, object]:
-        """The answer of an introspection endpoint (RFC 7662 section 2.1).
+        """The response of an introspection endpoint (RFC 7662 section 2.1).
 
         Raises:
-            TrustUnavailable: it can't be reached, rejects the credentials, or answers with something else.
+            TrustUnavailable: it cannot be reached, rejects the credentials, or returns something else.
         """
         form = {"token": token, "token_type_hint": "access_token", **({"request_uri": service} if service else {})}
         try:
-            # One more try: a kept connection may have been closed by the other side meanwhile.
+            # One more try: the other side may have closed a kept-alive connection meanwhile.
             try:
                 return self._post(url, credentials, form)
             except requests.ConnectionError as problem:
@@ -86,7 +86,7 @@ class Outbound:
 
 
 def _content(response: requests.Response, deadline: float) -> bytes:
-    """The body, byte by byte: a larger piece could be waited for without end by a server that drips."""
+    """The body, byte by byte: a server that sends slowly could delay a larger read forever."""
     content = bytearray()
     for piece in response.iter_content(1):
         content += piece

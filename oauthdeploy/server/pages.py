@@ -1,4 +1,4 @@
-"""What people see: sign-in, approval, errors, and the start page. No scripts, nothing from elsewhere."""
+"""The pages for people: sign-in, approval, errors, and the start page. No scripts, and no external resources."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CARRIED = ("response_type", "client_id", "redirect_uri", "state", "code_challen
 
 
 def register_start_page(app: Flask, state: State) -> None:
-    """Serve `/`: what this server is, and what it isn't."""
+    """Serve `/`: what this server is, and what it is not."""
 
     @app.get("/")
     def start_page() -> Response:
@@ -105,7 +105,7 @@ def refuse(state: State, server: OAuthServer, parsed: ParsedRequest, error: OAut
 def sent_back(state: State, response: Response) -> Response:
     """A redirect to the client with the issuer (RFC 9207 section 2), in the fragment if the response is there.
 
-    Status 303, so that the form's content isn't posted on.
+    Status 303, so that the form's content is not posted on.
     """
     location = response.headers.get("Location")
     if location is None:

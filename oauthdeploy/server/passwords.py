@@ -1,7 +1,7 @@
 """Store and check passwords, client secrets and tokens, only as hashes.
 
-Generated values have at least 128 bits of entropy, so one SHA-256 keeps them. Values that people choose are
-kept by scrypt, with a memo of successful checks so that HTTP Basic on every request stays fast.
+Generated values have at least 128 bits of entropy, so one SHA-256 is enough. Values that people choose are hashed by scrypt,
+with a cache of successful checks so that HTTP Basic on every request stays fast.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections import OrderedDict
 
 from werkzeug.security import check_password_hash, generate_password_hash
 
-#: How chosen secrets are hashed, in Werkzeug's notation; without numbers it takes its own, slow, parameters.
+#: How chosen secrets are hashed, in Werkzeug's notation; without numbers, Werkzeug uses its own slow parameters.
 METHOD = "scrypt"
 
 _QUICK = "sha256:"
 
-#: Stands in for the password of an unknown user, so that checking it takes as long; it is never right.
+#: Stands in for the password of an unknown user, so that checking it takes as long; it never matches.
 _NOBODY = (
     "scrypt:32768:8:1$PTBjf2DHoF1WVQgg$d45c746cf895f13ce9faafa47aeed80b1b6bfbc582a7cee3e56222b057b2a3cf"
     "a91280c7fc9dc04768ba5eb397121542ef099f4317e3c7445d28ab97a1132e42"
@@ -27,7 +27,7 @@ _NOBODY = (
 
 
 def digest(value: str) -> str:
-    """The SHA-256 of a token, code or generated secret, as 64 hex digits; what the database holds of it."""
+    """The SHA-256 of a token, code or generated secret, as 64 hex digits; this is what the database has."""
     return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -47,7 +47,7 @@ def hash_generated(secret: str) -> str:
 
 
 def is_quick(stored: str) -> bool:
-    """Whether a stored form is that of a generated secret, which costs next to nothing to check."""
+    """Whether a stored form is that of a generated secret, which is fast to check."""
     return stored.startswith(_QUICK)
 
 
@@ -59,8 +59,8 @@ def hash_chosen(secret: str) -> str:
 class SecretChecker:
     """Checks secrets against their stored form; one for each process.
 
-    A successful slow check is remembered as an HMAC, under a key that never leaves the process, of the
-    stored form and the secret. A changed password has another stored form, so its memory is void at once.
+    A successful slow check is remembered as an HMAC, under a key that never leaves the process, of the stored form and the
+    secret. A changed password has another stored form, so its cached result is void at once.
     """
 
     def __init__(self, capacity: int = 4096) -> None:
@@ -73,7 +73,7 @@ class SecretChecker:
     def check(self, stored: str | None, given: str) -> bool:
         """Whether `given` is the secret behind `stored`.
 
-        Nothing stored (an unknown user) costs as much time as a wrong password, and is never right.
+        Nothing stored (an unknown user) takes as much time as a wrong password, and never matches.
         """
         if stored is not None and is_quick(stored):
             return hmac.compare_digest(stored, hash_generated(given))

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Put `content` at `path`, whole or not at all, readable by the owner only (mode 0600)."""
+    """Write `content` to `path` in one step, readable by the owner only (mode 0600)."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -22,7 +22,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 class Vault:
-    """Encrypts secrets that must be sent on to another server, and so can't be hashed.
+    """Encrypts secrets that must be sent on to another server, and so cannot be hashed.
 
     The key lies beside the database in `vault.key`; it protects copies of the database, not the directory.
     """
@@ -33,11 +33,11 @@ class Vault:
         self._fernet = Fernet(key_file.read_bytes())
 
     def seal(self, secret: str | None) -> str | None:
-        """Encrypt a secret; nothing stays nothing."""
+        """Encrypt a secret; an empty one stays empty."""
         return None if secret is None else self._fernet.encrypt(secret.encode()).decode("ascii")
 
     def open(self, sealed: str | None) -> str | None:
-        """Decrypt what `seal` gave.
+        """Decrypt what `seal` returned.
 
         Raises:
             ValueError: it was sealed with another key.

@@ -1,7 +1,7 @@
 """How a server answers where the guides of Integration Server are silent: one switch for each open question.
 
 No page documents which status stands behind `4XX`, whether a PATCH keeps what it does not name, or how a list looks. A profile
-chooses one possible answer, so that a program can be tried against every one of them.
+chooses one possible answer, so that a program can be tested against each of them.
 """
 
 from __future__ import annotations
@@ -104,11 +104,11 @@ STRICT: Final[Mapping[str, object]] = {
     "client_accounts": True,
     "aliases": "guide",
 }
-"""What `--strict` chooses where a profile says nothing: as the documents have it."""
+"""What `--strict` chooses if a profile says nothing: the documented answers."""
 
 
 def effective(profile: Profile, *, strict: bool) -> Profile:
-    """The profile that a server plays: what is written in `profile`, then what its mode implies."""
+    """The profile of a server: what `profile` says, then what its mode implies."""
     written = profile.model_dump(exclude_unset=True)
     return Profile.model_validate({**(STRICT if strict else {}), **written})
 

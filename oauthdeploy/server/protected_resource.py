@@ -24,7 +24,7 @@ _REALM = "oauthdeploy"
 class Refusal(Exception):
     """A refused request.
 
-    `error` is a code of RFC 6750 section 3.1, None when no token was sent, or another word where that has none.
+    `error` is a code of RFC 6750 section 3.1, None if no token was sent, or another word if RFC 6750 defines none.
     """
 
     def __init__(self, status: int, error: str | None, description: str, scope: str = "") -> None:
@@ -65,8 +65,8 @@ def check(state: State, folder: str, service: str) -> Claims:
     """Check a request to a service: its token, client, resource owner and scope, in this order.
 
     Raises:
-        Refusal: one of them doesn't fit.
-        TrustUnavailable: the authorization server couldn't be asked.
+        Refusal: one of them does not match.
+        TrustUnavailable: the authorization server could not be reached.
     """
     claims = examine(state, bearer_token(), f"/invoke/{folder}/{service}")
     if claims is None:
@@ -82,7 +82,7 @@ def bearer_token() -> str:
     """The token in the Authorization header; no other place is read.
 
     Raises:
-        Refusal: there is none, or it isn't one.
+        Refusal: there is none, or it is malformed.
     """
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":

@@ -1,4 +1,4 @@
-"""Requests, clients and the authorization server in the terms of Authlib."""
+"""Requests, clients and the authorization server, as Authlib defines them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class _Payload(OAuth2Payload):  # type: ignore[misc]  # Authlib has no types
 class ParsedRequest(OAuth2Request):  # type: ignore[misc]  # Authlib has no types
     """An OAuth request with its parameters from one place only: the query, or the body.
 
-    Authlib wants HTTPS; here the setting `requireHTTPS` decides, before a request gets this far.
+    Authlib requires HTTPS; here the setting `requireHTTPS` decides, before a request gets this far.
     """
 
     def __init__(self, request: Request, values: MultiDict[str, str]) -> None:
@@ -151,7 +151,7 @@ class OAuthClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
 
 
 def load_client(session: Session, client_id: str) -> OAuthClient | None:
-    """The client with this id, unless it doesn't exist or is disabled."""
+    """The client with this id, unless it does not exist or is disabled."""
     row = session.get(Client, client_id)
     if row is None or not row.enabled:
         return None
@@ -175,7 +175,7 @@ def load_client(session: Session, client_id: str) -> OAuthClient | None:
 
 
 def client_by_secret(state: State, request: Request) -> OAuthClient | None:
-    """The confidential, enabled client whose id and secret are in the HTTP Basic header (RFC 6749 section 2.3.1)."""
+    """The confidential, enabled client with the id and secret of the HTTP Basic header (RFC 6749 section 2.3.1)."""
     credentials = basic_credentials(request)
     if credentials is None:
         return None
@@ -188,9 +188,9 @@ def client_by_secret(state: State, request: Request) -> OAuthClient | None:
 def client_and_cost(state: State, credentials: tuple[str, str]) -> tuple[OAuthClient | None, bool]:
     """The same for the two parts of a header, and whether the check was a slow one.
 
-    A caller that refuses must let every refusal cost the same, so that time does not tell which client ids exist.
+    Every refusal must take the same time, so that timing does not reveal which client ids exist.
     """
-    # Both parts are form-encoded, where + is a blank (RFC 6749 section 2.3.1 and appendix B).
+    # Both parts are form-encoded, where + is a space (RFC 6749 section 2.3.1 and appendix B).
     client_id, secret = (unquote_plus(part) for part in credentials)
     with state.store.read() as session:
         row = session.get(Client, client_id)
@@ -225,11 +225,10 @@ def signed_in(state: State) -> Identity | None:
 class OAuthServer(FlaskAuthorizationServer):  # type: ignore[misc]  # Authlib has no types
     """Authlib's authorization server on our store.
 
-    Token endpoint authentication follows the setting `tokenEndpointAuth`. `credentials` wants HTTP Basic of a
-    confidential client. `session` also accepts, in place of missing credentials, the sign-in session of the
-    user account that stands for the client, the account whose name is the client_id. All that is public of it is
-    that the setting means to accept an existing session, and that a confidential client corresponds to a user
-    account; nothing more is inferred.
+    Token endpoint authentication follows the setting `tokenEndpointAuth`. `credentials` requires HTTP Basic of a confidential
+    client. `session` also accepts, in place of missing credentials, the sign-in session of the user account that stands for the
+    client, the account whose name is the client_id. All that is documented is that the setting accepts an existing session, and
+    that a confidential client corresponds to a user account; nothing more is inferred.
     """
 
     def __init__(self, state: State) -> None:
@@ -269,7 +268,7 @@ class OAuthServer(FlaskAuthorizationServer):  # type: ignore[misc]  # Authlib ha
         return request
 
     def get_authorization_grant(self, request: ParsedRequest) -> Any:
-        """The grant of the response type. Authlib's own error for unknown ones can't contain every text."""
+        """The grant of the response type. Authlib's own error for unknown ones cannot contain every string."""
         if request.payload.response_type not in RESPONSE_TYPES:
             missing = not request.payload.response_type
             raise OAuth2Error(
@@ -361,7 +360,7 @@ class OAuthServer(FlaskAuthorizationServer):  # type: ignore[misc]  # Authlib ha
 
 
 class _NamedError(UnsupportedGrantTypeError):  # type: ignore[misc]  # Authlib has no types
-    """An error where Authlib expects an unsupported grant type."""
+    """The error if Authlib finds no supported grant type."""
 
     def __init__(self, error: str, description: str) -> None:
         super().__init__("")

@@ -11,9 +11,9 @@ _STATUSES = {"missing": (404, 400, 500), "duplicate": (409, 400)}
 
 
 def profile_of_record(path: Path) -> Profile:
-    """The profile with which the embedded server answers as the recorded one did.
+    """The profile with which the embedded server responds like the recorded one.
 
-    What the record does not know keeps its default; a status that the server can't play becomes the nearest of its class.
+    What is not in the record keeps its default; a status that the server cannot return becomes the nearest of its class.
 
     Raises ConfigError.
     """

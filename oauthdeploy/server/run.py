@@ -55,9 +55,9 @@ class RunningServer:
             timeout=30,
             shutdown_timeout=_SHUTDOWN_SECONDS,
         )
-        # The application answers 413 in JSON beyond MAX_BODY; far beyond it the connection isn't read any more.
+        # The application answers 413 in JSON beyond MAX_BODY; far beyond it the connection is not read any more.
         self._server.max_request_body_size = 8 * MAX_BODY
-        # How often, in seconds, the server looks whether it should stop.
+        # How often, in seconds, the server checks whether it should stop.
         self._server.expiration_interval = 0.1
         self._server.max_request_header_size = 64 * 1024
         if config.tls:
@@ -73,7 +73,7 @@ class RunningServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop taking connections, let the requests in flight finish, and close the database."""
+        """Accept no more connections, let the requests in flight finish, and close the database."""
         if self._stopped:
             return
         self._stopped = True
@@ -91,7 +91,7 @@ class RunningServer:
 
 
 class _Request(HTTPRequest):
-    """A request whose target can't be parsed is a bad request; cheroot alone would call it its own failure."""
+    """A request whose target cannot be parsed is a bad request; cheroot alone would report a server error."""
 
     def read_request_line(self) -> bool:
         try:
@@ -106,13 +106,13 @@ class _Connection(HTTPConnection):
 
 
 class _QuietServer(Server):
-    """A cheroot server that talks to the log instead of the standard error stream."""
+    """A cheroot server that logs instead of writing to standard error."""
 
     ConnectionClass = _Connection
 
     @staticmethod
     def bind_socket(socket_: socket.socket, bind_addr: tuple[str, int]) -> socket.socket:
-        """Bind a socket, and close it when that fails, which cheroot leaves to the garbage collector."""
+        """Bind a socket, and close it if that fails, which cheroot leaves to the garbage collector."""
         try:
             bound: socket.socket = Server.bind_socket(socket_, bind_addr)  # type: ignore[no-untyped-call]
         except OSError:
@@ -132,11 +132,11 @@ def _url(config: ServerConfig, port: int) -> str:
 
 
 def start(config: ServerConfig) -> RunningServer:
-    """Start a server in the background of this process; it answers when this returns.
+    """Start a server in the background of this process; it accepts requests when this returns.
 
     Raises:
-        ConfigError: the configuration or seed can't be used.
-        OSError: the address can't be bound, or the data directory not written.
+        ConfigError: the configuration or seed cannot be used.
+        OSError: the address cannot be bound, or the data directory not written.
     """
     app = create_app(config)
     try:
@@ -153,7 +153,7 @@ def serve(config: ServerConfig, on_ready: Callable[[RunningServer], None] | None
 
     Args:
         config: what to serve.
-        on_ready: called once with the running server, when it answers.
+        on_ready: called once with the running server, when it accepts requests.
 
     Raises:
         ConfigError, OSError: as `start`.
@@ -168,7 +168,7 @@ def serve(config: ServerConfig, on_ready: Callable[[RunningServer], None] | None
         try:
             if on_ready is not None:
                 on_ready(running)
-            # A wait without end isn't interrupted by signals on every platform.
+            # A wait without a timeout is not interrupted by signals on every platform.
             while not asked_to_stop.wait(0.5):
                 pass
         finally:

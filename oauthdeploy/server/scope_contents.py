@@ -1,4 +1,4 @@
-"""Which services a scope opens."""
+"""Which services a scope gives access to."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from oauthdeploy.server.models import Scope
 def opens(scope: Scope, folder: str, service: str, method: str) -> bool:
     """Whether a scope gives access to a service with a request of this method.
 
-    It does if it names the service, its folder, or a folder above. Or if it has a URL template
-    `<METHOD>_<namespace>/<resource>` for this method whose part after the method is `<folder>/<service>`, segment by
-    segment; a segment in braces fits every text.
+    It does if it names the service, its folder, or a folder above, or if it has a URL template
+    `<METHOD>_<namespace>/<resource>` for this method whose part after the method is `<folder>/<service>`, segment by segment; a
+    segment in braces matches any value.
     """
     whole = f"{folder}:{service}"
     if any(whole == entry or whole.startswith((entry + ".", entry + ":")) for entry in scope.resources):

@@ -40,12 +40,12 @@ class State:
 
     @property
     def strict(self) -> bool:
-        """Whether only the document's literal shapes are taken."""
+        """Whether only the document's literal shapes are accepted."""
         return self.config.strict
 
     @cached_property
     def profile(self) -> Profile:
-        """How open questions are answered."""
+        """The server's answers to open questions."""
         return self.config.answers
 
     def issuer_of(self, request: Request) -> str:
@@ -73,7 +73,7 @@ def now() -> int:
 
 
 def basic_credentials(request: Request) -> tuple[str, str] | None:
-    """User name and password of an HTTP Basic header (RFC 7617), or None when there are none to read."""
+    """User name and password of an HTTP Basic header (RFC 7617), or None if there are none."""
     scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None

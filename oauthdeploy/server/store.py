@@ -31,7 +31,7 @@ _WRITE = "oauthdeploy_write"
 
 @dataclass(frozen=True)
 class Identity:
-    """A user whose password was right, with the groups the user is in.
+    """A user with a correct password, and the user's groups.
 
     `stamp` changes with the password, so that a session can end with it.
     """
@@ -42,10 +42,10 @@ class Identity:
 
 
 class Store:
-    """One SQLite database: WAL, every commit on disk before it is answered, foreign keys enforced.
+    """One SQLite database: WAL, every commit on disk before the response, foreign keys enforced.
 
-    Reads see one snapshot. Writes take the write lock at their start, so a rule that was checked inside of
-    one still holds when it commits.
+    Reads see one snapshot. Writes take the write lock at their start, so a rule that was checked inside one still holds when it
+    commits.
     """
 
     def __init__(self, path: Path, threads: int) -> None:
@@ -74,7 +74,7 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session that commits when its block ends, and leaves nothing behind when the block raises."""
+        """A session that commits when its block ends, and rolls back if the block raises."""
         with self._write_lock, Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
@@ -165,10 +165,10 @@ def log_in(store: Store, checker: SecretChecker, name: str, password: str) -> Id
 
 
 def seed_users(store: Store, checker: SecretChecker, users: tuple[SeedUser, ...], data_dir: Path) -> None:
-    """Create the users that aren't there, and see to it that somebody is an administrator.
+    """Create missing users, and ensure that there is an administrator.
 
-    A user who exists keeps groups and state; the password follows the seed. With no administrator at all,
-    `Administrator` is created with a generated password, which is written to the data directory.
+    An existing user keeps groups and state; the password follows the seed. If there is no administrator, `Administrator` is
+    created with a generated password, which is written to the data directory.
 
     Raises:
         ConfigError: nobody is an administrator and the name `Administrator` is taken.

@@ -1,4 +1,4 @@
-"""Certificates of `tls`: one authority for each data directory, made once and kept."""
+"""Certificates for `tls`: one authority for each data directory, generated once and kept."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Certificates:
 
 
 def ensure_certificates(data_dir: Path, host: str) -> Certificates:
-    """The certificates of a data directory, made when they aren't there or don't name `host`.
+    """The certificates of a data directory, generated if they do not exist or do not name `host`.
 
     The authority stays the same, so clients that trust it keep working. Private files have mode 0600.
     """

@@ -164,10 +164,10 @@ def find_token(session: Session, value: str) -> Token | None:
 def introspect(state: State, value: str) -> dict[str, object]:
     """The introspection response about a token (RFC 7662 section 2.2).
 
-    Of an active access token: token_type, scope, client_id, owner_id, iat and exp (left out if it never ends), and
-    as extensions of this server `client_name` and `client_version`, by which a resource server finds the
-    client in its own registrations, where the id may be another. Of an active refresh token: active, only.
-    Tokens of a disabled client are inactive.
+    For an active access token: token_type, scope, client_id, owner_id, iat and exp (left out if it never ends), and as
+    extensions of this server `client_name` and `client_version`, by which a resource server finds the client in its own
+    registrations, where the id may be another. For an active refresh token: only active. Tokens of a disabled client are
+    inactive.
     """
     inactive: dict[str, object] = {"active": False}
     with state.store.read() as session:
@@ -191,14 +191,14 @@ def introspect(state: State, value: str) -> dict[str, object]:
         answer["exp"] = token.expires_at
     if state.profile.introspection == "documented":
         if client.type == PUBLIC:
-            # It has no account, so the server that issued the token did not note who asked for it.
+            # It has no account, so the server that issued the token did not note who requested it.
             del answer["client_id"]
         return answer
     return {**answer, "client_name": client.name, "client_version": client.version}
 
 
 def shown_introspection(state: State, answer: dict[str, object]) -> dict[str, object]:
-    """An introspection response as it is sent: the documented service answers `active` as text."""
+    """An introspection response as it is sent: the documented service returns `active` as a string."""
     if state.profile.introspection != "documented":
         return answer
     return {**answer, "active": "true" if answer["active"] else "false"}

@@ -1,6 +1,6 @@
-"""The contract suite: the same stories told about every driver, on its real server.
+"""The contract suite: the same scenarios for every driver, on its real server.
 
-A driver's author writes a `Site` (how its server is started, emptied and asked) and a subclass of `ContractSuite`;
+A driver's author writes a `Site` (how its server is started, emptied and queried) and a subclass of `ContractSuite`;
 `docs/writing-a-driver.md` shows how. Needs pytest (extra `testing`).
 """
 

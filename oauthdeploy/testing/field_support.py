@@ -1,4 +1,4 @@
-"""The promise about fields, without a server: a driver holds a field, or a manifest that writes it is refused by name."""
+"""Checks without a server that a driver holds each field, or that a manifest that writes it is refused by name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KINDS = {
     Kind.TRUST: Capability.TRUST,
     Kind.ASSOCIATION: Capability.ASSOCIATIONS,
 }
-"""The kinds whose fields a manifest writes, each with the capability of having such objects at all."""
+"""The kinds whose fields a manifest writes, each with the capability to hold such objects at all."""
 
 _SERVER = "server"
 _NO_OPTIONS = Model()
@@ -37,11 +37,11 @@ _TRUSTED: tuple[Mapping[str, Any], ...] = (
     {"introspection": {"endpoint": "https://login.example.com/introspect", "client_id": "rs"}},
     {"issuer": "https://login.example.com", "jwks_uri": "https://login.example.com/keys"},
 )
-"""What an authorization server says of itself that is asked about tokens, and one whose tokens are verified by its keys."""
+"""The entries of an authorization server that introspects tokens, and of one whose tokens are verified with its keys."""
 
 
 def broken_promises(facts: DriverFacts) -> list[str]:
-    """The fields, by role, that a driver neither holds with a scenario that shows it nor has refused by name."""
+    """The fields, by role, that a driver neither holds with a scenario that shows it nor refuses by name."""
     return [problem for role in sorted(facts.roles) if facts.writable for problem in _in_role(facts, role)]
 
 
@@ -69,7 +69,7 @@ def _in_role(facts: DriverFacts, role: Role) -> Iterator[str]:
 
 
 def _without_use(facts: DriverFacts, role: Role, path: str) -> Iterator[str]:
-    """The ways of checking tokens with which a field of a trust is dropped, and no finding says so."""
+    """The ways of checking tokens for which a field of a trust is dropped without a finding."""
     declared = facts.held_field(role, Kind.TRUST, path)
     for document in _documents(facts, role, Kind.TRUST, path):
         context = _context(document, facts)
@@ -95,7 +95,7 @@ def _context(document: Document, facts: DriverFacts) -> RuleContext:
 
 
 def outcomes(facts: DriverFacts, role: Role, kind: Kind, path: str) -> Iterator[tuple[bool, bool]]:
-    """For each manifest that writes a field: whether it is refused by name, and whether the driver would be given it."""
+    """For each manifest that writes a field: whether it is refused by name, and whether the driver would receive the field."""
     for document in _documents(facts, role, kind, path):
         context = _context(document, facts)
         desired = context.desired
@@ -113,7 +113,7 @@ def outcomes(facts: DriverFacts, role: Role, kind: Kind, path: str) -> Iterator[
 
 
 def _documents(facts: DriverFacts, role: Role, kind: Kind, path: str) -> Iterator[Document]:
-    """Manifests in which a field is written for one server. A trust is written by two entries, one way after the other."""
+    """Manifests that write a field for one server. A trust takes two entries, and one manifest for each way."""
     head, _, inside = path.partition(".")
     value = two_values(kind, path)[0]
     written: dict[str, Any] = {head: {inside: value} if inside else value}

@@ -1,4 +1,4 @@
-"""The road from a manifest to a live server, with everything looked at on the way: what scenarios are told with."""
+"""From a manifest to a live server, with every step checked; scenarios are written with these functions."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ NAME: Final = "contract"
 
 
 class Breach(AssertionError):
-    """The driver did not do what the interface asks of it."""
+    """The driver violated the interface."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,13 @@ class Planned:
 
     @property
     def actions(self) -> dict[str, str]:
-        """What is planned, by address without its server."""
+        """What is planned, by address without the server."""
         return {change.address.without_server: change.action.value for change in self.plan.changes}
 
 
 @dataclass
 class Batch:
-    """One call of `Driver.apply`: what it was given, what it gave back, and the requests that the server saw meanwhile."""
+    """One call of `Driver.apply`: its arguments, its result, and the requests that the server received meanwhile."""
 
     changes: Sequence[Change]
     applied: Sequence[Applied]
@@ -82,7 +82,7 @@ class Batch:
 
 @dataclass
 class Ran:
-    """An apply: its plan, its report, what the driver was asked and gave."""
+    """An apply: its plan, its report, and the calls of the driver."""
 
     planned: Planned
     report: ApplyReport
@@ -91,18 +91,18 @@ class Ran:
 
     @property
     def after(self) -> Planned:
-        """The plan that was made afterwards and had nothing to do."""
+        """The plan that was made afterwards, and was empty."""
         assert self.rested is not None
         return self.rested
 
     def applied(self, address: str) -> Applied:
-        """What the driver left behind at an address (without its server)."""
+        """What the driver returned for an address (without the server)."""
         return next(one for batch in self.batches for one in batch.applied if one.address.without_server == address)
 
 
 class Bench:
-    """One site behind a proxy, for one scenario. `opened` are capabilities that are taken for a yes whatever `table` says, which
-    is what the server offers as far as the driver says.
+    """One site behind a proxy, for one scenario. `opened` are capabilities that count as supported whatever `table` says, which
+    is what the server supports according to the driver.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class Bench:
 
     @cached_property
     def info(self) -> DriverInfo:
-        """The driver, with the table that this scenario goes by, and with sign-ins made known to the proxy."""
+        """The driver with this scenario's table, and with sign-ins registered at the proxy."""
         info = self.site.info
         facts = info.facts.answering(self.site.role, dict.fromkeys(self._opened, yes()))
         sign_in = info.sign_in
@@ -161,7 +161,7 @@ class Bench:
 
     @property
     def facts(self) -> dict[str, DriverFacts]:
-        """The facts of this driver, and of those that its other entries name."""
+        """The facts of this driver, and of those of its other entries."""
         from oauthdeploy.drivers.registry import driver_facts
 
         known = driver_facts()
@@ -169,7 +169,7 @@ class Bench:
         return {**{name: known[name] for name in used}, self.site.driver: self.info.facts}
 
     def manifest(self, parts: Parts, *, credentials: Mapping[str, Any] | None = None, name: str = NAME) -> Manifest:
-        """The manifest of some sections for this site. Raises Breach where the driver's own parts are not valid."""
+        """The manifest of some sections for this site. Raises Breach if the driver's own parts are not valid."""
         manifest, found = load_manifest(self.request(parts, credentials=credentials, name=name), self.facts)
         if manifest is None:
             raise Breach(
@@ -183,7 +183,7 @@ class Bench:
     def request(
         self, parts: Parts, *, credentials: Mapping[str, Any] | None = None, name: str = NAME
     ) -> ManifestRequest:
-        """The manifest of some sections for this site, still to be read."""
+        """The manifest of some sections for this site, not yet read."""
         site = self.site
         own = {"role": site.role.value, "driver": site.driver, "url": self.proxy.url, **site.entry}
         own.pop("tls", None)
@@ -226,14 +226,14 @@ class Bench:
             driver.close()
 
     def report(self) -> ServerReport:
-        """What the server says of itself through the driver."""
+        """The server's report about itself, through the driver."""
         with self.drivers(self.manifest({}), read_only=True) as drivers:
             return drivers[self.site.server].check()
 
-    # -- the road ------------------------------------------------------------------------------------------------------
+    # -- plan and apply ------------------------------------------------------------------------------------------------
 
     def plan(self, parts: Parts, *, credentials: Mapping[str, Any] | None = None, name: str = NAME) -> Planned:
-        """Plan on a connection that can't write, and see that nothing was written all the same."""
+        """Plan on a connection that cannot write, and check that nothing was written."""
         manifest = self.manifest(parts, credentials=credentials, name=name)
         first = len(self.proxy.seen())
         try:
@@ -252,7 +252,7 @@ class Bench:
         return Planned(plan, live, manifest, requests)
 
     def apply(self, planned: Planned) -> Ran:
-        """Apply a plan, and hold each answer of the driver against what was planned."""
+        """Apply a plan, and check each result of the driver against the plan."""
         manifest = planned.manifest
         if errors := planned.plan.diagnostics.errors:
             raise Breach("the plan can't be carried out: " + "; ".join(item.detail or item.summary for item in errors))
@@ -300,9 +300,9 @@ class Bench:
         driver.apply = apply  # type: ignore[method-assign]
 
     def step(self, title: str, parts: Parts, expect: Mapping[str, str] | None = None, *, name: str = NAME) -> Ran:
-        """One step of a story: plan, see that the plan is what is expected, apply, and plan again three ways.
+        """One step of a scenario: plan, check the plan, apply, and plan again in three ways.
 
-        `expect` maps addresses without their server to actions; None: something must be planned. Raises Breach.
+        `expect` maps addresses without the server to actions; None: something must be planned. Raises Breach.
         """
         self.story.append(title)
         planned = self.plan(parts, name=name)
@@ -313,13 +313,15 @@ class Bench:
         return self.carry_out(parts, planned, name=name)
 
     def settle(self, title: str, parts: Parts) -> Planned:
-        """Make the server as the manifest says, whatever that takes, and come to rest. Raises Breach."""
+        """Bring the server to the state of the manifest, whatever that takes, and check that a second plan is empty. Raises
+        Breach.
+        """
         self.story.append(title)
         planned = self.plan(parts)
         return planned if planned.plan.is_empty else self.carry_out(parts, planned).after
 
     def carry_out(self, parts: Parts, planned: Planned, *, name: str = NAME) -> Ran:
-        """Apply a plan as a step does, and come to rest. Raises Breach."""
+        """Apply a plan as a step does, and check that a second plan is empty. Raises Breach."""
         ran = self.apply(planned)
         _require_outcomes(ran)
         ran.rested = self.rest(parts, ran, name=name)
@@ -327,7 +329,7 @@ class Bench:
         return ran
 
     def export_over(self, parts: Parts, *, name: str = NAME) -> None:
-        """Export over the manifest that the server fulfils: every written field stays, and the plan is empty. Raises Breach."""
+        """Export over a manifest that the server matches: every written field stays, and the plan is empty. Raises Breach."""
         request = self.request(parts, name=name)
         before = self.manifest(parts, name=name)
         with self.drivers(before, read_only=True) as drivers:
@@ -350,7 +352,7 @@ class Bench:
             if lost:
                 raise Breach(f"an export over the manifest drops what it writes: {', '.join(lost[:5])}")
             plan, _live, _reports = plan_now(manifest, drivers, RunOptions(), self.facts)
-        # Nobody knows the secrets of clients that only the export has brought into the manifest.
+        # The secrets of clients that only the export added to the manifest are unknown.
         plan = replace(
             plan,
             changes=tuple(
@@ -363,7 +365,7 @@ class Bench:
             raise Breach(f"a plan after an export over the manifest is not empty: {_told(plan)}")
 
     def rest(self, parts: Parts, ran: Ran | None = None, *, name: str = NAME) -> Planned:
-        """Plan again with a fresh driver and expect nothing, by lists and by keys. Raises Breach."""
+        """Plan again with a fresh driver, by lists and by keys, and expect nothing. Raises Breach."""
         again = self.plan(parts, name=name)
         if not again.plan.is_empty:
             raise Breach(f"a second plan is not empty: {_told(again.plan)}")
@@ -379,24 +381,24 @@ class Bench:
         return again
 
     def address(self, text: str) -> Address:
-        """The address on this server of one that is written without."""
+        """The address on this server of one that is written without a server."""
         return Address.parse(f"{text}@{self.site.server}")
 
     def live(self, planned: Planned, address: str) -> LiveObject:
-        """The live object at an address without its server. Raises Breach where there is none."""
+        """The live object at an address without the server. Raises Breach if there is none."""
         found = planned.live.objects.get(self.address(address))
         if found is None:
             raise Breach(f"{address} is not there")
         return found
 
     def secret(self, name: str, text: str) -> str:
-        """Put a secret into the environment and give the reference to it."""
+        """Put a secret into the environment and return its reference."""
         self.environ[name] = text
         self.ears.learn(f"the secret of the variable {name}", text)
         return f"${{env:{name}}}"
 
     def finish(self) -> None:
-        """See that nothing was said since the last look that must not be. Raises Breach."""
+        """Check that no secret has been disclosed since the last check. Raises Breach."""
         self._require_silence()
 
     def _require_silence(self) -> None:
@@ -404,7 +406,7 @@ class Bench:
             raise Breach(f"a secret was said: {leaks[0]}")
 
 
-# -- what must hold ---------------------------------------------------------------------------------------------------
+# -- invariants -------------------------------------------------------------------------------------------------------
 
 
 def _told(plan: Plan) -> str:
@@ -438,7 +440,7 @@ def _require_outcomes(ran: Ran) -> None:
 
 
 def _require_answers(ran: Ran, live: LiveState) -> None:
-    """What the driver said it left behind is what stands there: each field of which both tell."""
+    """What the driver returned is what the server has: each field that is in both."""
     last = {one.address: one for batch in ran.batches for one in batch.applied}
     for address, one in last.items():
         found = live.objects.get(address)
@@ -474,7 +476,7 @@ def _secrets_of(model: Model) -> Iterator[tuple[str, Secret]]:
 
 
 def answered(report: ServerReport, facts: DriverFacts, site: Site) -> Capabilities:
-    """The table of a server: what the driver found there, and its general one for what it doesn't mention."""
+    """The table of a server: what the driver found there, and its general one for everything else."""
     table = table_for(facts, site.role)
     questions = (*QUESTIONS, *(field_name(Kind.TRUST, path) for path in fields_of(Kind.TRUST)))
     return {question: report.capabilities.get(question, supports(table, question)) for question in questions}

@@ -1,4 +1,4 @@
-"""Results as data, and the page that shows them: what each driver can do, and what a run of the suite showed."""
+"""Results as data, and the page that shows them: what each driver declares, and what a run of the suite showed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WORDS: Final[Mapping[Result, str]] = {
 
 @dataclass(frozen=True)
 class SiteResults:
-    """What a run showed on one site. `server` is the product with its version, as the server calls itself."""
+    """The results of a run on one site. `server` is the product with its version, as the server reports it."""
 
     name: str
     driver: str
@@ -64,7 +64,7 @@ class SiteResults:
 
     @classmethod
     def from_text(cls, name: str, text: str) -> SiteResults:
-        """The inverse of `to_text`. Raises ValueError for what is no such document."""
+        """The inverse of `to_text`. Raises ValueError for any other document."""
         found: dict[str, Any] = json.loads(text)
         if found.get("format") != FORMAT:
             raise ValueError(f"{name} holds no results of the contract suite")

@@ -1,4 +1,4 @@
-"""Between driver and server: a proxy on loopback that sees every request, and spoils those that a scenario chooses."""
+"""A loopback proxy between driver and server that sees every request, and spoils those that a scenario chooses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "conte
 
 @dataclass(frozen=True)
 class Seen:
-    """One request that arrived; `path` has its query."""
+    """One request that arrived; `path` includes the query."""
 
     method: str
     path: str
@@ -40,7 +40,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Fault:
-    """What is answered in the place of the server. With `after` the server has acted before; `drop` breaks the connection."""
+    """The response in place of the server's. With `after`, the server has acted before; `drop` breaks the connection."""
 
     name: str
     status: int = 500
@@ -51,15 +51,15 @@ class Fault:
 
 
 Choose = Callable[[Seen], Fault | None]
-"""Says of each request what is to become of it; None: nothing."""
+"""Decides what happens to each request; None: nothing."""
 
 
 Alter = Callable[[Seen, Any], Any]
-"""Gives what a client gets to see of a JSON answer of the server."""
+"""Returns what the client receives instead of a JSON response of the server."""
 
 
 class Proxy:
-    """Listens on a port of its own and forwards to `target`, whose certificate `context` verifies where it speaks TLS."""
+    """Listens on its own port and forwards to `target`; with TLS, `context` verifies the certificate."""
 
     def __init__(self, target: str, context: ssl.SSLContext | None = None) -> None:
         parts = urlsplit(target)
@@ -83,22 +83,22 @@ class Proxy:
         self._thread.join()
 
     def excuse(self, path: str) -> None:
-        """A path below the server's address to which a POST is a sign-in: neither counted nor spoilt."""
+        """A path below the server's address where a POST is a sign-in: neither counted nor spoilt."""
         with self._lock:
             self._signing_in.add(self._base + path)
 
     def spoil(self, choose: Choose | None) -> None:
-        """Let `choose` decide about each request from now on; None: all go through."""
+        """Let `choose` decide about each request from now on; None: all are forwarded."""
         with self._lock:
             self._choose = choose
 
     def alter(self, change: Alter | None) -> None:
-        """Let `change` rewrite each JSON answer of the server from now on, sign-ins left out; None: all stay as they are."""
+        """Let `change` rewrite each JSON response of the server from now on, except sign-ins; None: none is changed."""
         with self._lock:
             self._alter = change
 
     def altered(self, seen: Seen, headers: Sequence[tuple[str, str]], answer: bytes) -> bytes:
-        """An answer as the client gets to see it."""
+        """A response as the client receives it."""
         with self._lock:
             change = None if seen.bare in self._signing_in else self._alter
         kinds = [value for name, value in headers if name.lower() == "content-type"]
@@ -111,12 +111,12 @@ class Proxy:
         return json.dumps(change(seen, body)).encode()
 
     def seen(self, since: int = 0) -> tuple[Seen, ...]:
-        """The requests so far, sign-ins left out, from number `since` on."""
+        """The requests so far without sign-ins, from number `since` on."""
         with self._lock:
             return tuple(self._seen[since:])
 
     def arrived(self, seen: Seen) -> Fault | None:
-        """Note a request and say what is to become of it."""
+        """Record a request and return what happens to it."""
         with self._lock:
             if seen.method == "POST" and seen.bare in self._signing_in:
                 return None
@@ -125,7 +125,7 @@ class Proxy:
 
 
 def once(fault: Fault, number: int, *, writes: bool) -> Choose:
-    """Spoil the request of this number (from 1) among those that write, or that read."""
+    """Spoil the request of this number (from 1) among those that write, or those that read."""
     return _Counted(fault, number, writes=writes, lasting=False)
 
 
@@ -157,7 +157,7 @@ class _Listener(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that broke is one end's business."""
+        """A broken connection ends only itself."""
 
 
 def _server(owner: Proxy) -> ThreadingHTTPServer:
@@ -177,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def setup(self) -> None:
-        """One connection to the server for each that a client opens."""
+        """One connection to the server for each client connection."""
         super().setup()
         host, port = self.proxy.target
         context = self.proxy.context
@@ -214,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._upstream.request(self.command, self.path, body or None, headers)
             response = self._upstream.getresponse()
         except (http.client.RemoteDisconnected, ConnectionError):
-            # A kept connection that the server has closed meanwhile: it has not seen the request.
+            # The server has closed a kept-alive connection meanwhile, so it has not seen the request.
             self._upstream.close()
             self._upstream.request(self.command, self.path, body or None, headers)
             response = self._upstream.getresponse()

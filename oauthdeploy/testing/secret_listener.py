@@ -1,4 +1,4 @@
-"""Everything that is said during a scenario, and every secret that must not be in it."""
+"""Collects everything that is output during a scenario, and every secret that must not be in it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WIDE = Look(None, verbose=True)
 
 
 class Ears(logging.Handler):
-    """Collects what was said, and the secrets that are known so far; a logging handler for the driver's own words."""
+    """Collects the output, and the secrets known so far; as a logging handler, also the driver's log."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -36,11 +36,11 @@ class Ears(logging.Handler):
         self.secrets: dict[str, str] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hear a log record."""
+        """Collect a log record."""
         self.said.append((f"log {record.name}", record.getMessage()))
 
     def learn(self, whose: str, secret: Secret | str) -> None:
-        """A secret that must not be said; texts so short that they may stand anywhere are left out."""
+        """A secret that must not be disclosed; strings so short that they may occur anywhere are ignored."""
         text = secret.reveal() if isinstance(secret, Secret) else secret
         if len(text) >= 6:
             self.secrets[text] = whose
@@ -54,7 +54,7 @@ class Ears(logging.Handler):
         ]
 
     def hear_report(self, report: ApplyReport, journal: str) -> None:
-        """All forms of what an apply did, its journal included."""
+        """All forms of the result of an apply, including its journal."""
         self.said += [
             ("repr of the report", repr(report)),
             ("journal", journal),
@@ -62,12 +62,12 @@ class Ears(logging.Handler):
         ]
 
     def hear_error(self, error: OAuthDeployError) -> None:
-        """An error as people see it."""
+        """An error as users see it."""
         found = getattr(error, "diagnostics", Diagnostics())
         self.said.append(("error", "\n".join([repr(error), str(error), error.detail, error.fix, repr(found)])))
 
     def leaks(self) -> Iterator[str]:
-        """Where a secret was said, as it is or in the forms that URLs and HTTP Basic give it; never the secret itself."""
+        """Where a secret is disclosed, in clear or as encoded in URLs and HTTP Basic; never the secret itself."""
         forms = {form: whose for text, whose in self.secrets.items() for form in _forms(text)}
         for place, text in self.said:
             for form, whose in forms.items():
@@ -88,7 +88,7 @@ def _forms(text: str) -> set[str]:
 
 
 class Catcher:
-    """Takes the secrets that servers make, in the place of files."""
+    """A secret sink that keeps the secrets in memory instead of files."""
 
     def __init__(self, ears: Ears) -> None:
         self._ears = ears
@@ -98,7 +98,7 @@ class Catcher:
         """Everything can be delivered."""
 
     def delivered(self, target: DeliverTo) -> Secret | None:
-        """Nobody else writes here."""
+        """Nothing else writes here."""
 
     def deliver(self, secret: Secret, target: DeliverTo, address: Address, *, client_id: str) -> str:
         """Keep client_id and secret under the place that the manifest names."""

@@ -1,4 +1,4 @@
-"""What the author of a driver gives the suite: a server that can be emptied, and ways to change it behind the driver's back."""
+"""What the author of a driver provides to the suite: a server that can be emptied, and ways to change it without the driver."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from oauthdeploy.model.servers import Role
 
 
 class Site(ABC):
-    """One real server with throw-away data, for one run of the suite.
+    """One real server with throwaway data, for one run of the suite.
 
-    Only `driver`, `role`, `url`, `entry` and `reset` must be given. Every other method is a hook that gives None (or nothing)
+    Only `driver`, `role`, `url`, `entry` and `reset` are required. Every other method is a hook that returns None (or nothing)
     by default; scenarios that need it are then reported as having no hook, which proves nothing.
     """
 
@@ -24,24 +24,25 @@ class Site(ABC):
     """The driver's name in manifests."""
 
     role: Role = Role.BOTH
-    """The side that the server stands on here."""
+    """The role of the server at this site."""
 
     title: str = ""
-    """How the results call the site where a driver has several, such as `strict`."""
+    """The name of the site in the results, if a driver has several, such as `strict`."""
 
     server_version: str = ""
-    """What the server is called in the results, where it does not report product and version itself."""
+    """The name of the server in the results, if it does not report product and version itself."""
 
     others: Mapping[str, Mapping[str, Any]] = {}
-    """More server entries for the manifest, which `trusted` may name; the suite never writes there."""
+    """More server entries for the manifest, which `trusted` may name; the suite never writes to them."""
 
     samples: Mapping[str, Sequence[Any]] = {}
-    """Values that this server accepts where it doesn't take the suite's own, by path: two different ones for each of
-    `settings.access_token_lifetime`, `scopes.resources`, `clients.tokens` and so on."""
+    """Values that this server accepts if it does not accept the suite's own, by path: two different ones for each of
+    `settings.access_token_lifetime`, `scopes.resources`, `clients.tokens` and so on.
+    """
 
     @property
     def info(self) -> DriverInfo:
-        """The driver; by default the one that is registered under its name."""
+        """The driver; by default the registered one of that name."""
         return get_driver(self.driver)
 
     @property
@@ -52,11 +53,11 @@ class Site(ABC):
     @property
     @abstractmethod
     def entry(self) -> Mapping[str, Any]:
-        """The rest of the server entry as a manifest has it: credentials, options, limits. No role, driver or url."""
+        """The rest of the server entry in the manifest: credentials, options, limits. No role, driver or url."""
 
     @abstractmethod
     def reset(self) -> None:
-        """Take away everything that a scenario left, so that the next one finds what a new server has."""
+        """Remove everything that a scenario left, so that the next one finds the state of a new server."""
 
     # -- accounts ------------------------------------------------------------------------------------------------------
 
@@ -65,11 +66,11 @@ class Site(ABC):
         return None
 
     def reader_credentials(self) -> Mapping[str, Any] | None:
-        """Credentials with which everything can be read and nothing can be written."""
+        """Credentials that can read everything and write nothing."""
         return None
 
     def narrow_credentials(self) -> Mapping[str, Any] | None:
-        """Credentials with which the server leaves out of its lists what the account may not see, clients and scopes among it."""
+        """Credentials for which the server leaves out of its lists what the account may not see, including clients and scopes."""
         return None
 
     def account(self) -> str | None:
@@ -77,50 +78,52 @@ class Site(ABC):
         return None
 
     def lockout(self) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
-        """Two manifests' parts: one with which the driver has access, and one that would end it. The second is never applied."""
+        """Sections of two manifests: one with which the driver has access, and one that would end it. The second is never
+        applied.
+        """
         return None
 
     # -- tokens --------------------------------------------------------------------------------------------------------
 
     def signs_in(self, client_id: str, secret: str) -> bool | None:
-        """Whether the token endpoint accepts this client with this secret; asked from the client's place."""
+        """Whether the token endpoint accepts this client with this secret, requested from the client's place."""
         return None
 
     def token(self, client_id: str, secret: str, *, scope: str = "", owner: str = "") -> str | None:
-        """An access token of the client, for a scope, and for a resource owner where `owner` (see `account`) is given."""
+        """An access token of the client, for a scope; for a resource owner if `owner` (see `account`) is given."""
         return None
 
     def is_active(self, token: str) -> bool | None:
-        """Whether the server still takes the token for good (RFC 7662)."""
+        """Whether the server still accepts the token (RFC 7662)."""
         return None
 
     def refuses(self, client_id: str, issued: datetime, *, scope: str = "", owner: str = "") -> bool | None:
-        """Whether the resource server refuses a token that a client was given at a moment, with a scope and of an owner."""
+        """Whether the resource server refuses a token of a client, issued at a given time, with a scope and of an owner."""
         return None
 
-    # -- behind the driver's back --------------------------------------------------------------------------------------
+    # -- without the driver --------------------------------------------------------------------------------------------
 
     def scribble(self, kind: Kind, identity: str, name: str) -> bool:
-        """Set by hand every field of an object that the server takes and the driver doesn't manage. False: nothing was done.
+        """Set by hand every field of an object that the server accepts and the driver does not manage. False: nothing was done.
 
         `identity` is what the driver reported as `LiveObject.identity`, `name` the object's name in the manifest.
         """
         return False
 
     def photograph(self, kind: Kind, identity: str, name: str) -> Mapping[str, Any] | None:
-        """Everything that the server returns about an object, without what changes by itself (times of the last change)."""
+        """Everything that the server returns about an object, except what changes by itself (times of the last change)."""
         return None
 
     def native_fields(self, kind: Kind) -> frozenset[str]:
-        """The keys of `photograph` in which the description of a client or scope, or the lifetime of access tokens in the
-        settings, stands.
+        """The keys of `photograph` that have the description of a client or scope, or the lifetime of access tokens in the
+        settings.
         """
         return frozenset({"description"})
 
     # -- trust ---------------------------------------------------------------------------------------------------------
 
     def trusted(self, via: str) -> str | None:
-        """The server entry (of `others`, or `server` for itself) that makes a trust `via` local, remote, external or jwt."""
+        """The server entry (of `others`, or `server` for itself) that creates a trust `via` local, remote, external or jwt."""
         return None
 
     @property
@@ -130,5 +133,5 @@ class Site(ABC):
 
     @property
     def name(self) -> str:
-        """What results are filed under: driver, role and title."""
+        """The key of the results: driver, role and title."""
         return "-".join(part for part in (self.driver, self.role.value, *self.title.split()) if part)

@@ -23,26 +23,26 @@ class ContractSuite:
                 with AcmeSite.started() as site:
                     yield site
 
-    A scenario that the driver declares it can't do is skipped, with the driver's own note; so is one that needs a hook which
-    the site doesn't have. A yes that fails and a no that works are failures: the table is wrong, or the driver is.
+    A scenario that the driver declares as not supported is skipped, with the driver's note, and so is one that needs a hook
+    that the site does not have. A yes that fails and a no that works are failures: either the table or the driver is wrong.
     """
 
     @pytest.fixture(scope="class")
     @classmethod
     def site(cls) -> Iterator[Site]:
-        """The server to run on. To be overridden."""
+        """The server to run on. Override it."""
         pytest.fail("give the class a fixture `site` that yields an oauthdeploy.testing.Site", pytrace=False)
 
     def record_verdict(self, site: Site, verdict: Verdict) -> None:
-        """Called with each verdict before it decides about the test. Does nothing; override it to keep results."""
+        """Called with each verdict before the test passes or fails. Does nothing; override it to keep results."""
 
     def test_every_field_is_held_or_refused(self, site: Site) -> None:
-        """A field of the model is held, with a scenario that shows it, or a manifest that writes it is refused by name."""
+        """Every field of the model is held, with a scenario that shows it, or a manifest that writes it is refused by name."""
         assert broken_promises(site.info.facts) == []
 
     @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=[name.replace(" ", "-") for name in SCENARIOS])
     def test_contract(self, scenario: Scenario, site: Site, tmp_path: Path) -> None:
-        """The driver does what the interface asks of it, scenario by scenario."""
+        """The driver follows the interface, scenario by scenario."""
         verdict = judge(scenario, site, tmp_path)
         self.record_verdict(site, verdict)
         if not verdict.good:

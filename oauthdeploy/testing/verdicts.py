@@ -1,4 +1,4 @@
-"""Tell a scenario, and say what came of it."""
+"""Runs a scenario and returns the verdict."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from oauthdeploy.testing.site import Site
 
 
 class Result(StrEnum):
-    """What came of a scenario."""
+    """The result of a scenario."""
 
     WORKS = "works"
     FAILS = "fails"
     NO = "no"
-    """Declared no; it was tried all the same and didn't work."""
+    """Declared no; it was tried all the same and did not work."""
     WRONG_YES = "wrong yes"
     WRONG_NO = "wrong no"
     UNTESTED_WORKS = "untested, works"
@@ -28,18 +28,18 @@ class Result(StrEnum):
     LEFT_OUT = "left out"
     """Declared no by choice; nothing was tried."""
     NOT_OFFERED = "not offered"
-    """It needs what the server is declared not to have."""
+    """It needs what the server is declared not to support."""
     NO_HOOK = "no hook"
-    """The site can't do what the scenario needs behind the driver's back; nothing is proved."""
+    """The site cannot do what the scenario needs without the driver; nothing is proved."""
 
 
 BAD = frozenset({Result.FAILS, Result.WRONG_YES, Result.WRONG_NO})
-"""Results that a driver's author has to do something about."""
+"""Results that a driver's author has to act on."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of one scenario, why, how many requests the server saw, and what the server calls itself."""
+    """The result of one scenario, why, how many requests the server received, and the product it reports."""
 
     scenario: str
     result: Result
@@ -54,7 +54,7 @@ class Verdict:
 
 
 def judge(scenario: Scenario, site: Site, folder: Path) -> Verdict:
-    """Tell one scenario on a site that was emptied before; `folder` is for journals."""
+    """Run one scenario on a site that was emptied before; `folder` is for journals."""
     site.reset()
     with Bench(site, folder) as bench:
         report = bench.report()
@@ -76,7 +76,7 @@ def judge(scenario: Scenario, site: Site, folder: Path) -> Verdict:
         except NotDeclared as problem:
             return Verdict(scenario.name, Result.NOT_OFFERED, str(problem), len(bench.proxy.seen()), server)
         except NoHook as problem:
-            # What is declared no and can't be tried is taken for a no.
+            # What is declared no and cannot be tried counts as a no.
             result = Result.NO if opened else Result.NO_HOOK
             why = f"the site has no hook: {problem}"
             return Verdict(scenario.name, result, why, len(bench.proxy.seen()), server)
@@ -99,7 +99,7 @@ def _result(declared: Support | None, trouble: Exception | None) -> Result:
 
 
 def _story(bench: Bench, trouble: Exception | None) -> str:
-    """What went wrong, the steps so far, and the requests before it."""
+    """What went wrong, the steps so far, and the last requests before it."""
     if trouble is None:
         return ""
     steps = "\n".join(f"  {number}. {title}" for number, title in enumerate(bench.story, 1))

@@ -1,4 +1,4 @@
-"""The frame around the admin resources: who may do what, JSON in and out, and the list of what is served."""
+"""The framework of the admin resources: authorization, JSON in and out, and the list of operations."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Operation:
 
 
 class Api:
-    """Registers the operations of the admin API on an application, and remembers them for the document."""
+    """Registers the operations of the admin API on an application, and keeps them for the OpenAPI document."""
 
     def __init__(self, app: Flask, state: State) -> None:
         self.state = state
@@ -154,7 +154,7 @@ def admin_error(error: AdminError) -> Response:
 
 
 def path_tail(value: str, known: Callable[[str], bool], strict: bool) -> str:
-    """A name from the end of a path; in tolerant mode without a slash that isn't part of any name."""
+    """A name from the end of a path; in tolerant mode without a slash that is not part of any name."""
     if not strict and value.endswith("/") and not known(value):
         return value.rstrip("/")
     return value

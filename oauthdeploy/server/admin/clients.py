@@ -172,7 +172,7 @@ def get(session: Session, client_id: str) -> Client:
 
 
 def answer(state: State, client: Client, scopes: Sequence[str], secret: str | None = None) -> dict[str, object]:
-    """A client as ClientOut; the profile says how its secret is shown, beyond the moment when the server generates it."""
+    """A client as ClientOut; the profile says how its secret is shown after the response in which the server generates it."""
     sealed = {"registration_access_token": state.vault.open(client.registration_access_token)}
     result = answer_fields(client, [field for field in FIELDS if field.name != "scopes"], sealed)
     result["version"] = _shown_version(state, client)
@@ -248,9 +248,9 @@ def check_rules(client: Client) -> None:
 
 
 def set_account(state: State, session: Session, client: Client) -> None:
-    """Make, update or remove the user account of a confidential client (guide, Configuring OAuth: client types).
+    """Create, update or remove the user account of a confidential client (guide, Configuring OAuth: client types).
 
-    Its name is the client_id and its password the secret. An account that somebody else made is left alone.
+    Its name is the client_id and its password the secret. An account that was created otherwise is left alone.
     """
     session.flush()
     user, own = session.get(User, client.client_id), session.get(ClientAccount, client.client_id)

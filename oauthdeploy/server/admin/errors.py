@@ -6,8 +6,8 @@ from __future__ import annotations
 class AdminError(Exception):
     """A refused request; the message goes to the client as `{"message": ...}`.
 
-    The status codes behind the published `4XX` aren't public. Chosen here: 400 invalid, 401 and 403,
-    404 missing, 409 duplicate or in use.
+    The status codes behind the published `4XX` are not public. Chosen here: 400 invalid, 401 and 403, 404 missing, 409
+    duplicate or in use.
     """
 
     def __init__(self, status: int, message: str) -> None:
@@ -22,7 +22,7 @@ def invalid(message: str) -> AdminError:
 
 
 def missing(what: str, name: str) -> AdminError:
-    """The object that the path names doesn't exist."""
+    """The object that the path names does not exist."""
     return AdminError(404, f"There is no {what} {shown(name)}.")
 
 

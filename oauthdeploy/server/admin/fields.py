@@ -1,4 +1,4 @@
-"""The fields of the admin API's objects, declared once: bodies are checked by them and the document shows them."""
+"""The fields of the admin API's objects, declared once: bodies are validated by them, and the document shows them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def read_body(request: Request, *, merge_patch: bool = False) -> dict[str, objec
     """The JSON object in a request.
 
     Raises:
-        AdminError: 400 for another content type, or a body that is no JSON object.
+        AdminError: 400 for another content type, or a body that is not a JSON object.
     """
     allowed = ["application/json"] + (["application/merge-patch+json"] if merge_patch else [])
     if request.mimetype not in allowed:
@@ -108,7 +108,8 @@ def read_fields(
 def patch_of(
     profile: Profile, body: Mapping[str, object], key: Mapping[str, object], *, partial: bool
 ) -> tuple[Mapping[str, object], bool]:
-    """The body of a PUT, or of a PATCH (`partial`), and whether fields that it does not name keep their values.
+    """The body of a PUT, or of a PATCH (`partial`), and whether fields that it does not name keep their values (of a PATCH, the
+    profile decides).
 
     Of a PATCH the profile says whether they do.
 

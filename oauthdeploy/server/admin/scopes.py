@@ -1,4 +1,4 @@
-"""`/admin/oauth/scope`: the scopes, with the folders, services and URL templates that each opens."""
+"""`/admin/oauth/scope`: the scopes, with the folders, services and URL templates that each gives access to."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ FIELDS = (
 def register(api: Api) -> None:
     """Serve scopes: list, create, read, replace, update, delete.
 
-    The published document has a wrapper, `{"scopeInputData": Scope}`, in the bodies of create and replace,
-    and an answer with it. Strict mode takes and gives just that. Tolerant mode takes a bare scope as well, and
-    answers in the form it was asked in.
+    The published document has a wrapper, `{"scopeInputData": Scope}`, in the bodies of create and replace, and an answer with
+    it. Strict mode accepts and returns only that. Tolerant mode also accepts a bare scope, and responds in the form of the
+    request.
     """
     state = api.state
 
@@ -143,8 +143,8 @@ def wrap(scope: dict[str, object], wrapped: bool) -> dict[str, object]:
 def check(state: State, values: Mapping[str, Value]) -> list[str]:
     """Check a scope against its rules (guide, Adding a Scope).
 
-    A folder or service that doesn't exist here is refused in strict mode. Releases from 10.5 on only warn,
-    and so does tolerant mode.
+    A folder or service that does not exist here is refused in strict mode. Releases from 10.5 on only warn, and so does
+    tolerant mode.
 
     Returns:
         the warnings.

@@ -1,4 +1,4 @@
-"""The forms that a response can take where its form is not documented. Pure."""
+"""Response formats, where the format is not documented. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NOT_IN_PARTIAL_ITEMS = (list, bool)
 
 
 def reshaped(profile: Profile, result: Any, expanded: bool) -> Any:
-    """A response in the form that the profile gives it; an OpenAPI document stays as it is.
+    """A response in the format of the profile; an OpenAPI document stays as it is.
 
     `expanded` says that it is a list of whole objects.
     """
@@ -35,13 +35,13 @@ def _partial(value: Any) -> Any:
 
 
 def _valued(profile: Profile, value: Any, depth: int = 0) -> Any:
-    """Numbers, flags and empty values inside of objects."""
+    """Numbers, flags and empty values inside objects."""
     match value:
         case dict():
             made = {key: _valued(profile, inner, depth + 1) for key, inner in value.items()}
             if profile.versions == "text" and isinstance(made.get("version"), int):
                 made["version"] = str(made["version"])
-            # The list in the answer to a list request stays a list, however empty.
+            # The list in the response to a list request stays a list, even if it is empty.
             if profile.empty == "shown" or (depth == 0 and _is_list(value)):
                 return made
             if profile.empty == "null":

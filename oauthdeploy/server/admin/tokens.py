@@ -1,4 +1,4 @@
-"""`/admin/oauth/token`: the tokens that were issued, by opaque ids; the tokens themselves are known to nobody."""
+"""`/admin/oauth/token`: the issued tokens, by opaque ids; the token values are not stored."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def register(api: Api) -> None:
 
 
 def rows_of(profile: Profile, token: Token, client: Client) -> list[dict[str, object]]:
-    """The rows that show a token and its refresh token in a list, in the form that the profile gives them."""
+    """The rows of a token and its refresh token in a list, in the format of the profile."""
     whole: dict[str, object] = dict(answer(token, client))
     if access_is_gone(token):
         whole["accessTokenId"] = ""
@@ -112,7 +112,7 @@ def _listed(rows: list[dict[str, object]]) -> object:
 
 
 def end(profile: Profile, session: Session, token: Token, *, refresh: bool) -> None:
-    """End a token by its access token or its refresh token, and the other one too where the profile says so."""
+    """End a token by its access token or its refresh token, and also the other one if the profile says so."""
     alone = profile.token_deletion == "single"
     if alone and refresh and not access_is_gone(token):
         token.refresh_id = token.refresh_hash = None
@@ -129,7 +129,7 @@ GONE = "gone:"
 
 
 def access_is_gone(token: Token) -> bool:
-    """Whether the access token was deleted while its refresh token was left."""
+    """Whether the access token was deleted but its refresh token was not."""
     return token.access_hash.startswith(GONE)
 
 
@@ -172,7 +172,7 @@ def answer(token: Token, client: Client) -> dict[str, str]:
 
 
 def shown_time(moment: int | None) -> str:
-    """A moment as `yyyy-MM-dd HH:mm:ss z`, in UTC; empty for never."""
+    """A time as `yyyy-MM-dd HH:mm:ss z`, in UTC; empty for never."""
     if moment is None:
         return ""
     try:

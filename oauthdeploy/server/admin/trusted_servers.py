@@ -56,8 +56,7 @@ Row = TypeVar("Row", ExternalServer, RemoteServer)
 class _Family(Generic[Row]):
     """What external and remote servers share: an alias, and a secret that is written but never returned.
 
-    Reading the whole object and writing it back must not lose the secret, which isn't in the answer: a replace
-    without it keeps it.
+    Reading an object and writing it back must not lose the secret, which is not in the response: a replace without it keeps it.
     """
 
     def __init__(

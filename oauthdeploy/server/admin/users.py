@@ -1,4 +1,4 @@
-"""`/admin/user` and `/admin/group`: who is there, to read only. Users come from the seed."""
+"""`/admin/user` and `/admin/group`: users and groups, read-only. Users come from the seed."""
 
 from __future__ import annotations
 

@@ -31,11 +31,11 @@ GROUPS: Final = {
     "writing": "Errors while writing",
     "vanished": "Deleted in the meantime",
 }
-"""The parts of the story and their titles, in its order."""
+"""The groups of scenarios and their titles, in order."""
 
 SCENARIOS: Final[dict[str, Scenario]] = {
     name: told for group in GROUPS for name, told in _TOLD.items() if told.group == group
 }
-"""All scenarios by name, in the order of the story."""
+"""All scenarios by name, in order."""
 
 __all__ = ["GROUPS", "SCENARIOS", "NoHook", "NotDeclared", "Scenario"]

@@ -1,4 +1,4 @@
-"""Answers that say less than there is, or something else: what a driver makes of them, and what it must never make of them."""
+"""Incomplete and unexpected responses: what a driver makes of them, and what it never may."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MASKED: Final = "********"
 
 
 def _everywhere(value: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
-    """The same JSON with each of its objects changed, from the inside out."""
+    """The same JSON with `change` applied to each of its objects, innermost first."""
     if isinstance(value, dict):
         return change({key: _everywhere(inner, change) for key, inner in value.items()})
     if isinstance(value, list):
@@ -30,7 +30,7 @@ def _everywhere(value: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) 
 
 
 def _described(description: str | None, address: str) -> dict[str, Any]:
-    """A manifest of one client whose description is written, or isn't, with another redirect URI each time."""
+    """A manifest of one client, with or without a description, and with another redirect URI each time."""
     more = {} if description is None else {"description": description}
     return {"clients": {"web-shop": public(redirect_uris=[address], **more), "other": public(description="sound")}}
 
@@ -97,14 +97,14 @@ def filtered_list(bench: Bench) -> None:
 
 @scenario("answers/odd value", Can.CLIENTS, "clients.description")
 def odd_value(bench: Bench) -> None:
-    """A value that can't be parsed is a difference of its field if that is managed, gets corrected, and hides nothing else"""
+    """A value that cannot be parsed is a difference of its field if that is managed, gets corrected, and hides nothing else"""
     managed = _described(_MARK, "https://shop.example.com/cb")
     bench.settle("a description", managed)
 
     first = len(bench.proxy.seen())
 
     def odd(_seen: Seen, body: Any) -> Any:
-        """Until something is written."""
+        """Stops everything once something is written."""
         if any(seen.writes for seen in bench.proxy.seen(first)):
             return body
         return _everywhere(body, lambda one: {**one, "description": _ODD} if one.get("description") == _MARK else one)
@@ -123,7 +123,7 @@ def odd_value(bench: Bench) -> None:
 
 
 def _require_odd(left_alone: Planned, planned: Planned) -> None:
-    """An odd description is left alone where it isn't managed, and is the one difference where it is."""
+    """An unexpected description is left alone if it is not managed, and is the only difference if it is."""
     if left_alone.actions or _unread(left_alone):
         raise Breach(f"an odd value that isn't managed plans {left_alone.actions} and hides {_unread(left_alone)}")
     if _unread(planned) or planned.actions != {"client/web-shop": "update"}:
@@ -212,7 +212,7 @@ def echoed_secret(bench: Bench) -> None:
 
 
 def _apply_masked(bench: Bench, parts: Mapping[str, Any]) -> Ran:
-    """Plan, and apply while every answer shows a mask as the secret of each client."""
+    """Plan, and apply while every response shows a mask as the secret of each client."""
 
     def masked(_seen: Seen, body: Any) -> Any:
         def change(one: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a scenario is, and the short ways in which stories are told."""
+"""What a scenario is, and helpers for writing scenarios."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Tell = Callable[[Bench], None]
 
 
 class NoHook(Exception):
-    """The site has no hook for what the scenario must do behind the driver's back."""
+    """The site has no hook for what the scenario must do without the driver."""
 
 
 class NotDeclared(Exception):
-    """The driver declares nothing that the scenario could hold against the server."""
+    """The driver declares nothing that the scenario could check against the server."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One story about a driver. It is told where every capability of `needs` is offered; where `proves` is declared no, it is
-    told all the same, to see whether the no is one.
+    """One scenario for a driver. It runs if every capability of `needs` is supported. If `proves` is declared as not supported,
+    it runs all the same, to check that.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Scenario:
 
     @property
     def group(self) -> str:
-        """The part of the story that it belongs to."""
+        """The group that it belongs to."""
         return self.name.partition("/")[0]
 
 
@@ -46,7 +46,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {}
 
 
 def scenario(name: str, *needs: str, proves: str | None = None) -> Callable[[Tell], Tell]:
-    """Make a function a scenario; its docstring is the title."""
+    """Turn a function into a scenario; its docstring is the title."""
 
     def register(tell: Tell) -> Tell:
         title = (tell.__doc__ or "").strip().partition("\n")[0]
@@ -57,12 +57,12 @@ def scenario(name: str, *needs: str, proves: str | None = None) -> Callable[[Tel
 
 
 def can(bench: Bench, capability: str) -> bool:
-    """Whether the server offers it, as far as the driver says."""
+    """Whether the server supports it, according to the driver."""
     return bool(bench.table[capability])
 
 
 def sample(bench: Bench, path: str, first: Any, second: Any) -> tuple[Any, Any]:
-    """Two values for a path: the site's own where it has some."""
+    """Two values for a path: the site's own if it has some."""
     given = bench.site.samples.get(path)
     return (given[0], given[1]) if given else (first, second)
 
@@ -78,7 +78,7 @@ def public(**more: Any) -> dict[str, Any]:
 
 
 def confidential(bench: Bench, key: str, **more: Any) -> dict[str, Any]:
-    """A client for client credentials, with a secret that the server makes or takes, where it has clients sign in at all."""
+    """A client for client credentials, with a secret from server or manifest, if clients sign in at this server at all."""
     fields: dict[str, Any] = {"type": "confidential", "grants": ["client_credentials"], "redirect_uris": [], **more}
     if Side.AUTHORIZATION in bench.site.role.sides:
         if can(bench, Capability.CLIENT_SECRET_GENERATE):
@@ -89,7 +89,7 @@ def confidential(bench: Bench, key: str, **more: Any) -> dict[str, Any]:
 
 
 def credentials(bench: Bench, key: str, planned: Planned) -> tuple[str, str]:
-    """Id and secret of a `confidential` client, as its owner has them."""
+    """The id and secret of a `confidential` client, as delivered."""
     caught = bench.secrets.caught.get(f"{key}.json")
     if caught is not None:
         return caught
@@ -114,11 +114,11 @@ def active(bench: Bench, bearer: str) -> bool:
     return found
 
 
-# -- telling ----------------------------------------------------------------------------------------------------------
+# -- steps ------------------------------------------------------------------------------------------------------------
 
 
 def hold(bench: Bench, planned: Planned, address: str, values: Mapping[str, Any]) -> None:
-    """See that fields of a live object (dotted paths) are as they must be. Raises Breach."""
+    """Check that fields of a live object (dotted paths) have these values. Raises Breach."""
     have = flatten(bench.live(planned, address).value)
     for path, value in values.items():
         if isinstance(value, Secret):
@@ -130,7 +130,7 @@ def hold(bench: Bench, planned: Planned, address: str, values: Mapping[str, Any]
 
 
 def require_written(bench: Bench, planned: Planned, address: str, path: str) -> None:
-    """See that a field of a live object is as the manifest writes it. Raises Breach where either has none."""
+    """Check that a field of a live object is as in the manifest. Raises Breach if either has none."""
     want = flatten(planned.manifest.desired.objects[bench.address(address)])
     if path not in want:
         raise Breach(f"{address}: the manifest's {path} doesn't reach this server")
@@ -140,7 +140,7 @@ def require_written(bench: Bench, planned: Planned, address: str, path: str) -> 
 def back_and_forth(
     bench: Bench, what: str, address: str, path: str, parts: Callable[[Any], Parts], values: Any
 ) -> None:
-    """Give a field one value, then the other, then the first again; after each step nothing is left to do."""
+    """Give a field one value, then the other, then the first again; each time, a second plan must be empty."""
     first, second = values[:2]
     require_written(bench, bench.settle(f"{what} is {first}", parts(first)), address, path)
     for value in (second, first):

@@ -1,4 +1,4 @@
-"""How a driver behaves: what it leaves alone, what it sends and how much, what it does when it is refused."""
+"""How a driver behaves: what it leaves alone, what and how much it sends, and what it does when refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oauthdeploy.testing.scenarios.kinds import simple_scope
 
 
 def estate(bench: Bench, clients: int = 2, scopes: int = 2, **more: Any) -> dict[str, Any]:
-    """Some of every kind that the server holds."""
+    """Some objects of every kind that the server holds."""
     parts: dict[str, Any] = {}
     if can(bench, Can.SCOPES):
         parts["scopes"] = {f"scope-{number}": simple_scope(bench) for number in range(scopes)}
@@ -26,11 +26,11 @@ def estate(bench: Bench, clients: int = 2, scopes: int = 2, **more: Any) -> dict
     return {**parts, **more}
 
 
-# -- what is left alone -----------------------------------------------------------------------------------------------
+# -- unmanaged values -------------------------------------------------------------------------------------------------
 
 
 def _require_unmanaged(bench: Bench, kind: Kind, name: str, before: Parts, after: Parts, address: str) -> None:
-    """Set everything by hand, change one field by the manifest, and see that nothing else has changed."""
+    """Set everything by hand, change one field by the manifest, and check that nothing else has changed."""
     planned = bench.settle("a first state", before)
     identity = bench.live(planned, address).identity
     if not bench.site.scribble(kind, identity, name):
@@ -80,7 +80,7 @@ def unmanaged_settings(bench: Bench) -> None:
     _require_unmanaged(bench, Kind.SETTINGS, "", parts("20m"), parts("30m"), "settings")
 
 
-# -- what is sent -----------------------------------------------------------------------------------------------------
+# -- requests ---------------------------------------------------------------------------------------------------------
 
 
 @scenario("requests/promised")
@@ -132,7 +132,7 @@ def requests_pages(bench: Bench) -> None:
         raise Breach(f"three clients take {small} requests, thirty take {large}")
 
 
-# -- what happens when it is refused ----------------------------------------------------------------------------------
+# -- refusals ---------------------------------------------------------------------------------------------------------
 
 
 @scenario("refused/credentials")
@@ -173,7 +173,7 @@ def reader(bench: Bench) -> None:
 
 @scenario("refused/planning driver")
 def planning_driver(bench: Bench) -> None:
-    """A driver opened for planning can't write: its attempts are stopped before they are sent"""
+    """A driver opened for planning cannot write: its attempts are stopped before they are sent"""
     parts = estate(bench)
     planned = bench.plan(parts)
     first = len(bench.proxy.seen())

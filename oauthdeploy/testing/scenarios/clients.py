@@ -1,4 +1,4 @@
-"""Clients and their secrets: made, changed, renamed, replaced, disabled, pruned; given, made by the server, rotated."""
+"""Clients and their secrets: created, changed, renamed, replaced, disabled, pruned; set, generated, rotated."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _client_field(bench: Bench, field: str, first: Any, second: Any, path: str =
 
 
 def _natural_key(bench: Bench, field: str, first: Any, second: Any) -> None:
-    """A field by which a server tells clients apart where it makes their ids itself: there another value is another client."""
+    """A field by which a server that generates ids identifies its clients: there, another value means another client."""
     if can(bench, Can.CLIENT_ID_CHOICE):
         _client_field(bench, field, first, second)
         return
@@ -131,7 +131,7 @@ def client_enabled(bench: Bench) -> None:
 
 @scenario("clients/grants", Can.CLIENTS, proves="clients.grants")
 def client_grants(bench: Bench) -> None:
-    """A client may use another grant, then no longer; the order of grants doesn't matter"""
+    """A client may use another grant, then no longer; the order of grants does not matter"""
 
     def parts(*grants: str) -> Parts:
         return {"clients": {"web-shop": confidential(bench, "web-shop", grants=grants, redirect_uris=[CALLBACK])}}
@@ -234,7 +234,7 @@ def client_replace(bench: Bench) -> None:
 
 @scenario("clients/prune", Can.CLIENTS)
 def clients_pruned(bench: Bench) -> None:
-    """Clients that the manifest doesn't name are kept unless it prunes all"""
+    """Clients that the manifest does not name are kept unless it prunes all"""
     kept = {"web-shop": public()}
     both = {"clients": {**kept, "stray": public()}}
     bench.step("two clients", both, {"client/web-shop": "create", "client/stray": "create"})
@@ -279,7 +279,7 @@ def secret_given(bench: Bench) -> None:
 
 @scenario("secrets/read", Can.CLIENTS, Can.CLIENT_SECRET_CHOICE, proves=Can.CLIENT_SECRET_READ)
 def secret_read(bench: Bench) -> None:
-    """The server returns a secret, so it is compared: another secret is a difference, the same one isn't"""
+    """The server returns a secret, so it is compared: another secret is a difference, the same one is not"""
     secret = {"value": bench.secret("GIVEN", "first-secret-9d2e41")}
     parts = {"clients": {"batch": {**confidential(bench, "batch"), "secret": secret}}}
     planned = bench.step("a client with a given secret", parts, {"client/batch": "create"}).after

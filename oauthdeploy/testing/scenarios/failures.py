@@ -1,4 +1,4 @@
-"""Servers in trouble: what is refused, garbled, broken off or gone between driver and server, at each request."""
+"""Failing servers: each request refused, garbled, cut off or lost between driver and server."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from oauthdeploy.testing.scenarios.behaviour import estate
 _GARBAGE: Final = b'{"\xff\x00 [[[ garbage'
 _PAGE: Final = b"<!doctype html><title>Sign in</title><p>Please sign in.</p>"
 _AT_MOST: Final = 12
-"""Requests of one plan that are spoilt, each in a plan of its own."""
+"""How many requests of one plan are spoilt, each in its own plan."""
 
 
 def _places(count: int, most: int) -> Sequence[int]:
-    """Numbers from 1 to `count`, no more than `most`, spread over all of them."""
+    """Numbers from 1 to `count`, at most `most`, evenly spread."""
     if count <= most:
         return range(1, count + 1)
     return sorted({1 + round(step * (count - 1) / (most - 1)) for step in range(most)})
@@ -30,7 +30,7 @@ def _places(count: int, most: int) -> Sequence[int]:
 
 
 def _read_through(bench: Bench, fault: Fault, *allowed: str) -> None:
-    """Spoil each request of a plan in turn, for good: an error of ours, or a plan that does nothing rash."""
+    """Spoil each request of a plan in turn, permanently: the plan ends in an error of `core.errors`, or plans nothing rash."""
     parts = estate(bench)
     undisturbed = bench.settle("a state to read", parts)
     for place in _places(len(undisturbed.requests), _AT_MOST):
@@ -118,7 +118,7 @@ def read_429(bench: Bench) -> None:
 
 
 def _two_states(bench: Bench) -> tuple[Parts, Parts]:
-    """Two states of one server; on the way from the first to the second something is made, changed and deleted."""
+    """Two states of one server; going from the first to the second creates, changes and deletes something."""
     first = estate(bench)
     second: dict[str, Any] = {**first}
     if "scopes" in first:
@@ -136,7 +136,7 @@ def _two_states(bench: Bench) -> tuple[Parts, Parts]:
 
 
 def _write_through(bench: Bench, *faults: Fault, lasting: bool = True) -> None:
-    """Spoil writes on the way between two states, there and back: what is told is true, and one more apply makes it good."""
+    """Spoil writes between two states, there and back: the report is true, and one more apply corrects everything."""
     states = _two_states(bench)
     if not states[0]:
         raise NoHook("scopes or clients")
@@ -159,7 +159,7 @@ def _write_through(bench: Bench, *faults: Fault, lasting: bool = True) -> None:
 
 
 def _population(planned: Planned) -> list[str]:
-    """What the server holds, by kind: also what the manifest doesn't name, so that nothing is there twice."""
+    """What the server has, by kind, including what the manifest does not name, so that duplicates are noticed."""
     return sorted(address.kind.value for state in planned.live.servers.values() for address in state.objects)
 
 
@@ -169,7 +169,7 @@ def _disturb(bench: Bench, fault: Fault, choose: Any, parts: Parts) -> None:
     try:
         report = bench.apply(planned).report
     except OAuthDeployError:
-        # A look before the first write that failed: nothing was written.
+        # A read before the first write failed: nothing was written.
         return
     finally:
         bench.proxy.spoil(None)
@@ -178,7 +178,7 @@ def _disturb(bench: Bench, fault: Fault, choose: Any, parts: Parts) -> None:
 
 
 def _untrue(report: ApplyReport, after: Planned) -> Iterator[str]:
-    """What a report says that isn't so, by a plan that was made afterwards."""
+    """What is wrong in a report, according to a plan that was made afterwards."""
     left = {change.address for change in after.plan.changes}
     looked = {item.address for item in report.verification}
     for outcome in report.outcomes:
@@ -233,11 +233,11 @@ def write_429(bench: Bench) -> None:
             bench.proxy.spoil(None)
 
 
-# -- gone meanwhile ---------------------------------------------------------------------------------------------------
+# -- deleted in the meantime ------------------------------------------------------------------------------------------
 
 
 def _vanish(bench: Bench, before: Parts, absent: Parts, after: Parts) -> None:
-    """Plan a change, take its object away by another hand, and let the driver carry the change out."""
+    """Plan a change, delete its object without the driver, and let the driver carry the change out."""
     bench.settle("an object", before)
     planned = bench.plan(after)
     with bench.drivers(planned.manifest, read_only=False) as drivers:
@@ -245,7 +245,7 @@ def _vanish(bench: Bench, before: Parts, absent: Parts, after: Parts) -> None:
         driver.check()
         (change,) = planned.plan.changes
         wanted = planned.manifest.desired
-        # What read learned must not be what apply relies on for good.
+        # The driver must not rely forever on what it learned while reading.
         from oauthdeploy.running.read import read_live
 
         read_live(drivers, wanted)

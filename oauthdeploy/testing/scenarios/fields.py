@@ -1,4 +1,6 @@
-"""A round trip and a limit for every field of the model, from what the driver declares: a new one needs no story of its own."""
+"""A round trip and a limit for every field of the model, from what the driver declares; a new field needs no scenario of its
+own.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ _KIND: Final = {
 }
 _PAIR: Final = Address.association("web-shop", "orders.read", "").name
 _SIGN: Final = "\U0001f511"
-"""A character outside the basic plane: one for people, two UTF-16 code units, four bytes of UTF-8."""
+"""A character outside the basic multilingual plane: one character, two UTF-16 code units, four bytes of UTF-8."""
 
 
 def _parts(bench: Bench, kind: Kind, path: str, value: Any, name: str = "") -> Parts:
@@ -71,7 +73,7 @@ def _address(kind: Kind, name: str = "") -> str:
 
 
 def two_values(kind: Kind, path: str) -> tuple[Any, Any]:
-    """Two different values that a field can have: its examples, where it gives two, or values of its type."""
+    """Two different values for a field: its examples if it gives two, otherwise values of its type."""
     info = field_at(MODEL_OF[kind], path)
     examples = list(info.examples or ())
     if len(examples) > 1:
@@ -116,15 +118,15 @@ WAYS: Final[Mapping[str, Can]] = {
     "remote": Can.TRUST_REMOTE,
     "local": Can.TRUST,
 }
-"""The ways in which a resource server finds out about tokens."""
+"""The ways in which a resource server checks tokens."""
 
 _OF_RESOURCE: Final = frozenset({"authorization_server", "audience"})
-"""The fields of a trust that the entry of the resource server says."""
+"""The fields of a trust that are written in the entry of the resource server."""
 
 
 def trust_entries(path: str, value: Any, trusted: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """What the entry of a resource server and that of the server it trusts (`trusted`) say, so that a field of the trust has
-    the value; None where no manifest can say it.
+    """What the entries of a resource server and of the server it trusts (`trusted`) must say so that a field of the trust has
+    the value; None if no manifest can say it.
     """
     if path in _OF_RESOURCE:
         return {path: value}, {}
@@ -167,12 +169,12 @@ def _trust_round_trip(path: str) -> Tell:
 
 
 def _is_measured(kind: Kind, path: str) -> bool:
-    """Whether a field holds texts or numbers, which can be too long or too large."""
+    """Whether a field has strings or numbers, which can be too long or too large."""
     return bool({str, int} & set(_types(field_at(MODEL_OF[kind], path).annotation)))
 
 
 def _limit(bench: Bench, kind: Kind, path: str) -> Limit:
-    """The limit that the driver declares. Raises NotDeclared where it declares none."""
+    """The limit that the driver declares. Raises NotDeclared if it declares none."""
     facts, role = bench.info.facts, bench.site.role
     found = facts.held_field(role, kind, path).limit if path else facts.names.get(kind)
     if found is None or (found.max_length is None and found.maximum is None):
@@ -181,7 +183,9 @@ def _limit(bench: Bench, kind: Kind, path: str) -> Limit:
 
 
 def edge_values(limit: Limit, start: str) -> Iterator[tuple[Any, Any]]:
-    """Values at a limit, each with one just beyond; texts begin with `start`, in plain letters and where they may in others."""
+    """Values at a limit, each with one just beyond it; strings begin with `start`, in ASCII and, if allowed, in other
+    characters.
+    """
     if limit.maximum is not None:
         yield limit.maximum, limit.maximum + 1
     if limit.max_length is None:
@@ -219,7 +223,9 @@ def _try_limit(kind: Kind, path: str) -> Tell:
 
 
 def _refused(bench: Bench, kept: Parts, parts: Parts) -> bool:
-    """Whether an apply of `parts` beside `kept` ends in an error of the server, or in another value than the written one."""
+    """Whether an apply of `parts` beside `kept` ends in an error of the server, or stores a value that differs from the written
+    one.
+    """
     both = {
         section: {**kept.get(section, {}), **content} if section != "settings" else content
         for section, content in parts.items()

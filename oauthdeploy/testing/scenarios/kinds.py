@@ -1,4 +1,4 @@
-"""Settings, scopes and associations: made, changed, deleted, pruned."""
+"""Settings, scopes and associations: created, changed, deleted, pruned."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oauthdeploy.testing.scenarios.base import (
     scenario,
 )
 
-# -- arrival ----------------------------------------------------------------------------------------------------------
+# -- first contact ----------------------------------------------------------------------------------------------------
 
 
 @scenario("arrival/nothing to do")
@@ -36,7 +36,7 @@ def nothing(bench: Bench) -> None:
 
 def _setting(bench: Bench, field: str, first: Any, second: Any) -> None:
     def parts(value: Any) -> Parts:
-        # Settings belong to the authorization side; a resource server is given its own.
+        # Settings belong to the authorization side; a resource server gets its own.
         written = {field: value}
         return {"settings": {"overrides": {bench.site.server: written}}}
 
@@ -112,7 +112,7 @@ def any_setting(bench: Bench) -> None:
 
 
 def simple_scope(bench: Bench, **more: Any) -> dict[str, Any]:
-    """A scope as simple as the server lets it be."""
+    """A scope with as little as the server allows."""
     fields: dict[str, Any] = {}
     if can(bench, "scopes.resources"):
         fields["resources"] = [sample(bench, "scopes.resources", ["orders.v1"], [])[0][0]]
@@ -192,7 +192,7 @@ def external_scope(bench: Bench) -> None:
 
 @scenario("scopes/prune", Can.SCOPES)
 def scopes_pruned(bench: Bench) -> None:
-    """Scopes that the manifest doesn't name are kept unless it prunes all"""
+    """Scopes that the manifest does not name are kept unless it prunes all"""
     kept = {"orders.read": simple_scope(bench)}
     both = {"scopes": {**kept, "stray": simple_scope(bench)}}
     bench.step("two scopes", both, {"scope/orders.read": "create", "scope/stray": "create"})

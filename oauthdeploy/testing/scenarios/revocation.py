@@ -79,7 +79,7 @@ _BATCH = "batch"
 def _with_tokens(
     bench: Bench, *scopes: str, grants: tuple[str, ...] = ("client_credentials",)
 ) -> tuple[Parts, Planned]:
-    """A client that gets tokens, and one beside it that must not be touched."""
+    """A client that gets tokens, and another one that must not be affected."""
     parts: dict[str, Any] = {
         "clients": {
             _BATCH: confidential(bench, _BATCH, grants=list(grants)),
@@ -87,7 +87,7 @@ def _with_tokens(
         }
     }
     if not scopes and can(bench, Can.SCOPES) and can(bench, Can.ASSOCIATIONS):
-        # Many servers issue no token to a client that may ask for no scope.
+        # Many servers issue no token to a client that may request no scope.
         scopes = ("orders.read",)
     if scopes:
         parts["scopes"] = {name: simple_scope(bench) for name in scopes}
