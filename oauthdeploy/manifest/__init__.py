@@ -1,1 +1,1 @@
-"""The edge to the files: YAML in, desired state and diagnostics out."""
+"""Reads and writes manifests: YAML in, desired state and findings out."""

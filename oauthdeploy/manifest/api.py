@@ -1,4 +1,4 @@
-"""What the manifest edge gives to the rest: a request in, a manifest and findings out."""
+"""The interface of reading manifests: a request in, a manifest and findings out."""
 
 from __future__ import annotations
 
@@ -22,17 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ManifestRequest:
-    """Which manifest to read, and with what.
+    """Which manifest to read, and how.
 
     `files` are paths, folders, globs or `-`; `stdin` is the text for `-`. `environment` names the overlay (`--env`).
-    `variables` are `--var`, `var_files` `--var-file`. `environ` is the process environment: only names that the manifest writes
-    are looked up in it, besides `OAUTHDEPLOY_VAR_*`. `allow_commands` lets references to commands run (`--allow-commands`);
-    `allow_env` are the names or globs of environment variables that it may read (None: any), `allow_files` folders, beside its
-    own, from which files may be read into fields that aren't secret, and `allow_delivery` folders, beside its own, to which
-    secrets may be delivered. `severities` maps rule ids to `error`, `warning` or `ignore`. `who_only` reads no more than who
-    the servers and clients are, so that nothing else in the manifest, an unset secret or a slip somewhere, stands between an
-    incident and its cut-off. `unset_env` stands for environment variables that are not set and have no default; "" is none:
-    they are errors. `today` is the day (UTC) by which revocations expire.
+    `variables` are `--var`, `var_files` `--var-file`. `environ` is the process environment: only names that the manifest uses
+    and `OAUTHDEPLOY_VAR_*` are looked up in it. `allow_commands` lets references run commands (`--allow-commands`); `allow_env`
+    are the names or globs of environment variables that the manifest may read (None: any), `allow_files` other folders from
+    which files may be read into fields that are not secret, and `allow_delivery` other folders to which secrets may be
+    delivered. `severities` maps rule ids to `error`, `warning` or `ignore`. `who_only` reads only the identities of servers and
+    clients, so that no unset secret or other error in the manifest delays a cut-off. `unset_env` replaces environment variables
+    that are not set and have no default; with "", they are errors. `today` is the date (UTC) by which revocations expire.
     """
 
     files: tuple[str, ...] = ("oauthdeploy.yaml",)
@@ -53,13 +52,13 @@ class ManifestRequest:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest that can be worked with.
+    """A manifest without errors.
 
-    `base` is the folder that relative paths start from; `locate` finds the place of a path in the files; `trace` tells where
-    the value at a path comes from, None where nothing is written there. `credentials` and `options` are the drivers' own
-    parts of each server entry, validated by their models, by server name. `environment` is the one that was merged in, and
-    `severities` are those that were asked for. `void` are the findings about what is written and has no effect; `is_ignored`
-    tells whether a comment beside its line ignores a finding that has its place. `bounds` say which files may take secrets.
+    `base` is the folder that relative paths start from; `locate` finds the place of a path in the files; `trace` returns where
+    the value at a path comes from, None if nothing is written there. `credentials` and `options` are the drivers' own parts of
+    each server entry, validated by their models, by server name. `environment` is the one that was merged in, and `severities`
+    are the requested ones. `void` are the findings about what is written and has no effect; `is_ignored` says whether a comment
+    on its line ignores a finding that has its place. `bounds` say which files may receive secrets.
     """
 
     document: Document
@@ -78,10 +77,10 @@ class Manifest:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) over the composed document, without secrets' values: what a saved plan is bound to."""
+        """SHA-256 (hex) of the composed document without secret values; a saved plan is bound to it."""
         return manifest_digest(self.document, self.credentials, self.options)
 
     @cached_property
     def part_digests(self) -> Mapping[str, str]:
-        """The same for each written section and, as `servers.NAME`, each server entry: which part of it has changed."""
+        """The same for each written section and, as `servers.NAME`, each server entry, to find out which part has changed."""
         return part_digests(self.document, self.credentials, self.options)

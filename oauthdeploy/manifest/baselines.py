@@ -1,4 +1,4 @@
-"""Baseline files: read with the messages of a manifest, written with their comments kept."""
+"""Baseline files: read with the error messages of a manifest, written with comments preserved."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ FILL_IN: Final = "# fill in owner and reason; until then the file is refused"
 
 @dataclass(frozen=True)
 class BaselineFile:
-    """A baseline and the text that it was read from."""
+    """A baseline and its text."""
 
     source: Source
     baseline: Baseline
 
     def place(self, position: int) -> str:
-        """Where an entry stands, as `file:line`."""
+        """The place of an entry, as `file:line`."""
         span = Locator((self.source,)).find(("accepted", position))
         return f"{span.file}:{span.line}" if span is not None else ""
 
 
 def read_baseline(name: str) -> BaselineFile:
-    """Read a file. Raises ManifestInvalid with every problem: file, line, column, and what was probably meant."""
+    """Read a file. Raises ManifestInvalid with every problem: file, line, column, and suggestion."""
     read = read_text(name)
     if isinstance(read, Diagnostic):
         raise ManifestInvalid(Diagnostics((read,)), what="baseline")
@@ -50,7 +50,7 @@ def read_baseline(name: str) -> BaselineFile:
 
 
 def parse_baseline(source: Source) -> BaselineFile:
-    """The same from a text."""
+    """The same from a string."""
     data, problems = read_tree(source)
     found = list(problems)
     if not found and not isinstance(data, dict):
@@ -67,7 +67,7 @@ def parse_baseline(source: Source) -> BaselineFile:
             found += problems_of(error, data, Baseline)
     locator = Locator((source,))
     placed = (locator.place(item) for item in found)
-    # What is missing at the top has no place of its own.
+    # What is missing at the top level has no place.
     findings = [item if item.span is not None else item.at(source.span(1, 1)) for item in placed]
     raise ManifestInvalid(Diagnostics.of(findings).sorted(), what="baseline")
 
@@ -78,10 +78,10 @@ def with_entries(
     servers: Mapping[str, BaselineServer] = MappingProxyType({}),
     environment: str | None = None,
 ) -> str:
-    """The text of a baseline (None: a new one) with more entries at its end; every comment and entry that is there stays.
+    """The text of a baseline (None: a new one) with more entries at its end; existing comments and entries stay.
 
-    With `servers`, it says that it is about them and about this environment of the manifest. Where an owner or a reason is empty,
-    a comment says so; the reader refuses such a file. The text is in canonical form. Raises NotChangeable.
+    With `servers`, it records which servers and which environment of the manifest it is about. A comment marks each empty owner
+    or reason; the reader refuses such a file. The text is in canonical form. Raises NotChangeable.
     """
     draft = Draft(source or Source("baseline", NEW))
     if servers:
@@ -107,7 +107,7 @@ def _references(texts: Mapping[str, str | None]) -> dict[str, Reference]:
 
 
 def _plain(entry: BaselineEntry) -> dict[str, Any]:
-    """The entry as it is written. A baseline knows no references, so `${` is nothing special in it."""
+    """The entry as YAML. A baseline has no references, so `${` is not special in it."""
     fields: dict[str, Any] = {"address": Reference(entry.address), "class": entry.class_.value}
     if entry.fields:
         fields["fields"] = [Reference(path) for path in entry.fields]
@@ -118,7 +118,7 @@ def _plain(entry: BaselineEntry) -> dict[str, Any]:
 def baseline_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of the file, for editors."""
     raw = own_schema(Baseline)
-    # null is no value of these keys, and an editor must not offer it.
+    # null is not a valid value of these keys, and an editor must not offer it.
     for field in (raw["$defs"]["BaselineEntry"]["properties"]["fields"], raw["properties"]["servers"]):
         (given,) = (member for member in field.pop("anyOf") if member["type"] != "null")
         field.pop("default", None)
@@ -128,5 +128,5 @@ def baseline_schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """The schema as it is committed and printed."""
+    """The schema as committed and printed."""
     return json.dumps(baseline_schema(), indent=2, ensure_ascii=False) + "\n"

@@ -1,7 +1,7 @@
-"""From the composed tree to a `Document`: pydantic once over the whole, and the parts that are wrong cut out.
+"""From the composed tree to a `Document`: one pydantic call for all of it, without the parts that are wrong.
 
-A wrong field must not hide what else is wrong. So after the first findings the wrong fields are taken out (or the whole object,
-where it can't do without) and the rest is validated again: references and OAuth rules are then checked on what is left.
+A wrong field must not hide other problems. So after the first findings, the wrong fields (or whole objects, if a field is
+required) are removed and the rest is validated again; references and OAuth rules are then checked on the rest.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ STAND_INS: Mapping[Path, Any] = {
     ("servers",): {"unknown": {"role": "both", "driver": "unknown"}},
 }
 _SERVER_STAND_INS = {"role": "both", "driver": "unknown"}
-"""What stands for a required part that is wrong, so that the rest can be looked at; findings about it are left out."""
+"""Placeholders for required parts that are wrong, so that the rest can be checked; findings about them are dropped."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """What could be built (None when nothing could) and the findings.
+    """What could be built (None if nothing) and the findings.
 
-    `damaged` are the paths that were taken out; `positions` tell, for list sections that lost entries, where the entries that
-    are left stood before.
+    `damaged` are the paths that were removed; `positions` are, for list sections that lost entries, the original positions of
+    the remaining ones.
     """
 
     document: Document | None
@@ -52,7 +52,7 @@ class Built:
         return path
 
     def is_damaged(self, path: Path) -> bool:
-        """True where something in or around the value was taken out, so that a finding about it may be wrong."""
+        """True if something in or around the value was removed, so that a finding about it may be wrong."""
         return path in self._around or any(path[:end] in self.damaged for end in range(len(path) + 1))
 
     @cached_property
@@ -61,7 +61,7 @@ class Built:
 
 
 def build_document(tree: dict[str, Any]) -> Built:
-    """Validate the composed tree. The tree is not changed."""
+    """Validate the composed tree, without changing it."""
     try:
         return Built(Document.model_validate(tree))
     except ValidationError as error:
@@ -69,7 +69,7 @@ def build_document(tree: dict[str, Any]) -> Built:
         if count <= _MOST:
             problems = problems_of(error, tree, Document)
             wrong = _to_cut(error, tree)
-    if count > _MOST:  # out here the complaints are gone, and there may be hundreds of megabytes of them
+    if count > _MOST:  # Outside the except block, the errors are freed; they can take hundreds of megabytes.
         return Built(None, _beginning(tree, count))
     rest: Any = tree
     damaged: set[Path] = set()
@@ -83,7 +83,7 @@ def build_document(tree: dict[str, Any]) -> Built:
         try:
             document = Document.model_validate(rest)
         except ValidationError as error:
-            # What is left of an object may not do without what was cut, so a later round cuts objects, then sections.
+            # The rest of an object may require what was cut, so a later round cuts objects, then sections.
             wrong = {path[:2] if len(path) > 2 else path[:1] for path in _to_cut(error, rest)}
         else:
             return Built(document, tuple(problems), frozenset(damaged), positions)
@@ -91,7 +91,7 @@ def build_document(tree: dict[str, Any]) -> Built:
 
 
 def _repaired(tree: Any, wrong: set[Path]) -> Any:
-    """The tree without the wrong values, with stand-ins for those that it cannot do without."""
+    """The tree without the wrong values, with placeholders for required ones."""
     rest = _without(tree, wrong)
     for path in wrong:
         if (stand_in := _stand_in(path)) is not None:
@@ -106,7 +106,7 @@ def _drop_positions(positions: dict[str, list[int]], wrong: set[Path]) -> None:
 
 
 def _beginning(tree: dict[str, Any], count: int) -> tuple[Diagnostic, ...]:
-    """The problems at the start of each section of a tree that has more of them than can be held, and their number."""
+    """The problems at the start of each section of a tree with too many of them, and their number."""
     findings = [
         Diagnostic(
             "too-large",
@@ -132,7 +132,7 @@ def _start(section: Any) -> Any:
 
 
 def _fields(value: Any) -> Any:
-    """The first of the keys of an object; honest ones have all of theirs."""
+    """The first keys of an object; valid objects have no more."""
     return dict(islice(value.items(), _KEYS)) if isinstance(value, dict) else value
 
 
@@ -148,7 +148,7 @@ def _to_cut(error: ValidationError, tree: Any) -> set[Path]:
         path = real_path(item, tree)
         if item["type"] == "missing" and _stand_in(path) is None:
             path = path[:-1]
-        # Without one of its entries a list inside an object would say something else, so it goes as a whole.
+        # A list inside an object would mean something else without one of its entries, so all of it is removed.
         ends = [depth for depth, part in enumerate(path) if isinstance(part, int) and depth > 1]
         found.add(path[: ends[0]] if ends else path)
     return found
@@ -161,7 +161,7 @@ def _stand_in(path: Path) -> Any:
 
 
 def _set(tree: Any, path: Path, value: Any) -> Any:
-    """A copy of nested mappings with one more entry; unchanged where the way to it doesn't exist."""
+    """A copy of nested mappings with one more entry; unchanged if the path does not exist."""
     if not isinstance(tree, dict):
         return tree
     if len(path) == 1:
@@ -170,7 +170,7 @@ def _set(tree: Any, path: Path, value: Any) -> Any:
 
 
 def _without(tree: Any, paths: set[Path]) -> Any:
-    """A copy of the tree without the values at the paths; what isn't on a path is shared."""
+    """A copy of the tree without the values at the paths; everything else is shared."""
     below: dict[str | int, set[Path]] = {}
     for path in paths:
         below.setdefault(path[0], set()).add(path[1:])

@@ -1,9 +1,9 @@
-"""Several files into one document, and the overlay of an environment on it.
+"""Merges several files into one document, and applies the overlay of an environment.
 
-Files are put together section by section. Objects (a server, a scope, a client, a variable) are whole: two files may say the
-same about one, but not different things. Settings, the policy and environments go together key by key. Associations and resource
-owners add up; revocations add up by their id. An overlay is a JSON Merge Patch (RFC 7396): null in it removes a key, which makes
-the field unmanaged, while null in the document itself asks for the server's default.
+Files are merged section by section. Objects (a server, a scope, a client, a variable) are atomic: two files may define the same
+one, but not differently. Settings, the policy and environments are merged key by key. Associations and resource owners are
+concatenated, and revocations by their id. An overlay is a JSON Merge Patch (RFC 7396): null in it removes a key, which makes
+the field unmanaged, while null in the document itself requests the server's default.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ WHAT: Final = {"servers": "server", "scopes": "scope", "clients": "client", "var
 
 @dataclass
 class Composition:
-    """What the files say together: the tree, and for list sections where each entry came from."""
+    """The merged files: the tree, and for list sections the origin of each entry."""
 
     tree: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
 
 def merge_files(trees: Iterable[dict[str, Any]], locator: Locator) -> tuple[Composition, list[Diagnostic]]:
-    """Put the trees of several files together, in their order. The trees are not changed."""
+    """Merge the trees of several files, in their order. The trees are not changed."""
     merger = _Merger(locator)
     for number, tree in enumerate(trees):
         merger.add(number, tree)
@@ -41,7 +41,7 @@ def merge_files(trees: Iterable[dict[str, Any]], locator: Locator) -> tuple[Comp
 
 
 class _Merger:
-    """Adds file after file and remembers which one said what."""
+    """Adds file after file, and remembers the origin of each part."""
 
     def __init__(self, locator: Locator) -> None:
         self.made = Composition()
@@ -65,7 +65,7 @@ class _Merger:
     def _add_map(
         self, number: int, path: Path, holder: dict[str, Any], name: str, value: dict[str, Any], *, depth: int
     ) -> None:
-        """Add a mapping whose entries are single things `depth` levels down."""
+        """Add a mapping whose atomic entries are `depth` levels down."""
         if name not in holder:
             holder[name] = {}
         elif not isinstance(holder[name], dict):
@@ -112,7 +112,7 @@ class _Merger:
             origins.append((number, position))
 
     def _is_new(self, number: int, position: int, entry: Any) -> bool:
-        """False for a cut-off whose id is already there; a finding where the two differ or stand in one file."""
+        """False for a cut-off whose id exists already; a finding if the two differ or are in the same file."""
         name = entry.get("id") if isinstance(entry, dict) else None
         if not isinstance(name, str):
             return True
@@ -169,7 +169,7 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def apply_environment(tree: dict[str, Any], name: str | None) -> tuple[dict[str, Any], list[Diagnostic]]:
-    """Lay the overlay of an environment over the document; without a name nothing changes."""
+    """Apply the overlay of an environment to the document; without a name, nothing changes."""
     if name is None:
         return tree, []
     overlays = tree.get("environments")
@@ -201,7 +201,7 @@ def apply_environment(tree: dict[str, Any], name: str | None) -> tuple[dict[str,
 
 
 def server_sections(tree: dict[str, Any]) -> dict[str, Any]:
-    """A copy of what says where servers are, in the document and in each overlay, as it is written: references stay."""
+    """A copy of what identifies servers, in the document and in each overlay, with references unresolved."""
 
     def some(part: dict[str, Any]) -> dict[str, Any]:
         return {name: deepcopy(part[name]) for name in ("variables", "servers") if name in part}

@@ -1,4 +1,4 @@
-"""The digest of a manifest: what a saved plan is bound to. Equal meaning gives equal digests; secrets count by origin only."""
+"""The digest of a manifest, to which a saved plan is bound. Equal meaning gives equal digests; secrets count by origin only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oauthdeploy.model.fields import Model
 
 _BIG = ("clients", "scopes")
 _NO_MEANING = ("variables", "environments")
-"""What is gone once the document is composed: its values stand where they are used."""
+"""Sections that no longer exist after composition: their values are where they are used."""
 
 
 def manifest_digest(document: Document, credentials: Mapping[str, Model], options: Mapping[str, Model]) -> str:
@@ -26,8 +26,8 @@ def part_digests(
 ) -> Mapping[str, str]:
     """SHA-256 (hex) of each written section, and of each server entry as `servers.NAME`.
 
-    Taken over canonical JSON: sorted keys, written fields only, secrets as their origin. The big sections are added entry
-    by entry, so that no second copy of them is made.
+    Computed from canonical JSON: sorted keys, written fields only, secrets as their origin. The large sections are added entry
+    by entry, to avoid a second copy of them.
     """
     found: dict[str, str] = {}
     for name in sorted(document.model_fields_set.difference(_BIG, _NO_MEANING, {"servers"})):
@@ -58,7 +58,7 @@ def _sha256(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON data, without any secret's text."""
+    """A value as JSON data, without secrets."""
     if isinstance(value, Secret):
         return {"secret": value.origin}
     if isinstance(value, SourcedText):

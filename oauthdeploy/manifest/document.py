@@ -1,4 +1,4 @@
-"""The manifest as it is written (version 1): the domain's objects plus where they belong and how they are composed."""
+"""The manifest as it is written (version 1): the OAuth objects, where they belong, and how they are composed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oauthdeploy.model.servers import Server
 from oauthdeploy.model.state import Policy
 
 ServerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
-"""A server's name stands behind the @ of every address."""
+"""The pattern of a server's name, which follows the @ of every address."""
 
 Version = Annotated[Literal[1], BeforeValidator(parse_integer, json_schema_input_type=int)]
 """The version of the manifest language."""
@@ -25,14 +25,14 @@ VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]
 
 
 class Presence(StrEnum):
-    """Whether an object shall be there."""
+    """Whether an object must exist."""
 
     PRESENT = "present"
     ABSENT = "absent"
 
 
 class VariableType(StrEnum):
-    """What the text of a variable must parse as."""
+    """The type that the value of a variable must have."""
 
     STRING = "string"
     INTEGER = "integer"
@@ -47,7 +47,7 @@ def _default(value: Any) -> Any:
 
 
 class Variable(Model):
-    """A value that differs from run to run or from environment to environment."""
+    """A value that differs between runs or environments."""
 
     type: VariableType = Field(VariableType.STRING, description="What the value must be.")
     default: Annotated[Any, BeforeValidator(_default, json_schema_input_type=str | None)] = Field(
@@ -95,7 +95,7 @@ class ClientEntry(Client):
 
 
 def _end(*keys: str) -> dict[str, Any]:
-    # Strict validators want to see what is required among the properties of the same schema.
+    # Strict validators require that required keys are among the properties of the same schema.
     properties: dict[str, Any] = {key: {} for key in (*keys, AS)}
     return {"type": "object", "properties": properties, "required": list(keys), "additionalProperties": False}
 
@@ -132,7 +132,7 @@ class AssociationEntry(_Entry):
 
     @property
     def association(self) -> Association:
-        """What the entry says of each of its associations."""
+        """What the entry says about each of its associations."""
         return Association.made(getattr(self, AS)) if AS in self.model_fields_set else Association()
 
 
@@ -142,7 +142,7 @@ class RevocationEntry(Revocation):
     id: Text = Field(description="The name of the entry.", examples=["INC-2041"], min_length=1)
 
     def is_expired(self, today: date | None) -> bool:
-        """Whether its last day is over, so that it cuts nobody off any more."""
+        """Whether its last day has passed, so that it no longer cuts anyone off."""
         return today is not None and self.expires is not None and self.expires < today
 
 

@@ -1,4 +1,4 @@
-"""The parts of a manifest that belong to a driver: sign-in, options, and its own options of settings, scopes and clients."""
+"""The parts of a manifest that belong to a driver: credentials, options, and its own options of settings, scopes and clients."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from oauthdeploy.model.servers import Server
 
 @dataclass
 class DriverParts:
-    """The document with secrets in their own type, the validated models by server name, and the findings."""
+    """The document with its secrets as Secrets, the validated models by server name, and the findings."""
 
     document: Document
     credentials: dict[str, Model] = field(default_factory=dict)
@@ -77,7 +77,7 @@ def _validate(raw: Any, model: type[Model], path: Path, problems: list[Diagnosti
 
 
 def _guarded(value: Model | None) -> dict[str, Any]:
-    """The written fields of a validated part: its secrets are of their own type now. Empty for a part that is wrong."""
+    """The written fields of a validated part, with secrets as Secrets. Empty for an invalid part."""
     return {} if value is None else {name: getattr(value, name) for name in value.model_fields_set}
 
 
@@ -86,13 +86,13 @@ _Entry = TypeVar("_Entry", ClientEntry, ScopeEntry, Settings, SettingsEntry)
 
 @dataclass(frozen=True)
 class _Options:
-    """Checks what objects say under `options`, each driver's part with that driver's model."""
+    """Validates the `options` of objects, each driver's part with that driver's model."""
 
     drivers: Mapping[str, DriverFacts]
     problems: list[Diagnostic]
 
     def checked(self, document: Document) -> dict[str, Any]:
-        """The sections of a document in which some object has options, with these checked."""
+        """The sections of a document in which some object has options, with these validated."""
         values: dict[str, Any] = {}
         for section, kind in (("scopes", Kind.SCOPE), ("clients", Kind.CLIENT)):
             entries: Mapping[str, Any] = getattr(document, section) or {}
@@ -139,7 +139,7 @@ class _Options:
 
 
 def _keep_secrets(raw: Any, value: Any) -> Any:
-    """The options as they are written, with the driver's secrets in their own type, however deep they lie in `value`."""
+    """The options as they are written, with the driver's secrets as Secrets, at any depth of `value`."""
     if isinstance(value, Secret):
         return value
     if isinstance(raw, Mapping) and isinstance(value, Model):
@@ -153,7 +153,7 @@ def _keep_secrets(raw: Any, value: Any) -> Any:
 
 
 def misplaced_secrets(document: Document, secrets: Iterable[tuple[Path, str]]) -> Iterator[Diagnostic]:
-    """A finding for every secret (path and origin) that did not end in a field for secrets, whatever it was parsed as."""
+    """A finding for every secret (path and origin) that is not in a field for secrets, whatever it was parsed as."""
     for path, origin in secrets:
         value = _value_at(document, path)
         if value is not None and not isinstance(value, Secret):
@@ -164,8 +164,8 @@ _VARIABLE: Final = re.compile(r"\$\{var:([^{}]*)\}")
 
 
 def shown_and_secret(document: Document, uses: Iterable[tuple[Path, str]]) -> Iterator[Diagnostic]:
-    """A finding for every variable that gives a secret and is shown too; `uses` are the places (path and origin) of the values
-    of variables that the manifest doesn't keep secret.
+    """A finding for every variable that supplies both a secret and a shown value. `uses` are the places (path and origin) of
+    the values of variables that the manifest declares as not sensitive.
     """
     secret: dict[str, Path] = {}
     shown: list[tuple[str, Path]] = []

@@ -1,4 +1,4 @@
-"""What a value may be read from on this machine, within bounds: a file, and what a command writes."""
+"""Reads values from this machine, within limits: from a file, or from the output of a command."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from threading import Thread
 
 
 def read_value_file(path: Path, limit: int) -> bytes:
-    """Read a file; one byte more than `limit` where it holds more. Raises OSError, and ValueError for a name that is none.
+    """Read a file, at most one byte more than `limit`. Raises OSError, and ValueError for an invalid name.
 
-    A named pipe without a writer is an error at once: opening it in the ordinary way would wait for ever.
+    A named pipe without a writer is an error at once: opening it in the ordinary way would wait forever.
     """
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
     with open(handle, "rb") as file:
@@ -27,13 +27,13 @@ def read_value_file(path: Path, limit: int) -> bytes:
 def run_command(
     words: Sequence[str], folder: Path, environ: Mapping[str, str], seconds: float, limit: int
 ) -> tuple[int, bytes]:
-    """Run a program without a shell and without input. Gives its status and output, at most one byte more than `limit`.
+    """Run a program without a shell and without input. Returns its status and output, at most one byte more than `limit`.
 
-    It is ended when it takes longer than `seconds` (TimeoutError) or writes more than `limit`. What it says on standard error
-    goes nowhere, since that may hold the secret; a terminal is still its own, for those that ask for a PIN. Raises OSError
-    where it can't be run and ValueError for words that no command can hold.
+    It is killed if it takes longer than `seconds` (TimeoutError) or writes more than `limit`. Its standard error is discarded,
+    since it may contain the secret; it keeps its terminal, for programs that prompt for a PIN. Raises OSError if it cannot be
+    run, and ValueError for arguments that no command can have.
     """
-    import subprocess  # rarely needed, and slow to import
+    import subprocess  # Rarely needed, and slow to import.
 
     process = subprocess.Popen(
         words,
@@ -48,7 +48,7 @@ def run_command(
     until = time.monotonic() + seconds
     got: list[bytes] = []
 
-    # In a thread, since something that the program left behind may keep the pipe open for ever.
+    # In a thread, since a process that the program started may keep the pipe open forever.
     def read() -> None:
         with stream:
             got.append(stream.read(limit + 1))

@@ -1,7 +1,7 @@
-"""The desired state without what its servers don't hold: a driver is never given a field that it doesn't declare.
+"""The desired state without what its servers do not hold: a driver never receives a field that it does not declare.
 
-The rules have named each such field by then. Most are errors; what is left is a field that only the other side needs, or one
-whose finding the user has ignored.
+The rules have reported each such field by then. Most are errors; the others are fields that only the other side needs, or whose
+finding the user ignores.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from oauthdeploy.model.state import DesiredState
 
 
 def held_part(desired: DesiredState, drivers: Mapping[str, DriverFacts]) -> DesiredState:
-    """What of the desired state its servers hold. Objects stay, however little of them is held."""
+    """The part of the desired state that its servers hold. Objects stay, however little of them is held."""
     missing = {
         (name, kind): gaps
         for name, server in desired.servers.items()
@@ -45,7 +45,7 @@ def _gaps(table: Capabilities, kind: Kind) -> frozenset[str]:
 
 
 def _unused(facts: DriverFacts | None, role: Role, via: Via) -> frozenset[str]:
-    """The fields of a trust that a driver doesn't use where tokens are checked that way."""
+    """The fields of a trust that a driver does not use with that way of checking tokens."""
     if facts is None:
         return frozenset()
     return frozenset(
@@ -59,7 +59,7 @@ def _heads(gaps: frozenset[str]) -> frozenset[str]:
 
 
 def _less(value: Any, gaps: frozenset[str], kind: Kind) -> Any:
-    """The same object with those fields not written; of a group, null asks for null in each field that is held."""
+    """The same object without those fields; a group that is null becomes null in each field that is held."""
     written: dict[str, Any] = {name: getattr(value, name) for name in type(value).model_fields}
     fields = set(value.model_fields_set)
     for name in fields & _heads(gaps):

@@ -1,4 +1,4 @@
-"""Who the servers and clients of a manifest are, and nothing of what is asked of them."""
+"""The identities of the servers and clients of a manifest, without anything else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OF_CLIENT: Final = frozenset({"name", "version", "on", "moved_from"})
 def who_is_who(tree: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a composed tree that identifies servers and clients.
 
-    Anything that is not a mapping is left to the reader, which reports it.
+    Anything that is not a mapping is left for the loader to report.
     """
     sections = {section: value for section, value in tree.items() if section in _SECTIONS}
     clients = tree.get("clients")

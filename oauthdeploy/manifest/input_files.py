@@ -1,4 +1,4 @@
-"""From what the user names (files, folders, globs, standard input) to texts; every refusal is a finding."""
+"""From the user's arguments (files, folders, globs, standard input) to texts; every refusal is a finding."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ENCODINGS = (
     (b"\xfe\xff", "UTF-16"),
 )
 _UNMARKED = ((re.compile(rb"[^\0]\0[^\0]\0"), "UTF-16"), (re.compile(rb"\0[^\0]\0[^\0]"), "UTF-16"))
-"""How a text of ASCII characters starts in UTF-16 without a mark."""
+"""How ASCII text in UTF-16 without a byte order mark starts."""
 
 
 def read_sources(request: ManifestRequest) -> tuple[tuple[Source, ...], tuple[Diagnostic, ...]]:
@@ -43,7 +43,7 @@ def read_sources(request: ManifestRequest) -> tuple[tuple[Source, ...], tuple[Di
 
 
 def base_folder(request: ManifestRequest) -> str:
-    """The folder that relative paths in the manifest start from: that of the first file named, or the current one."""
+    """The folder that relative paths in the manifest start from: that of the first named file, or the current one."""
     for name in request.files:
         if name == STDIN:
             continue
@@ -56,7 +56,7 @@ def base_folder(request: ManifestRequest) -> str:
 
 
 def read_text(name: str, limit: int = MAX_BYTES) -> Source | Diagnostic:
-    """Read one UTF-8 file of at most `limit` bytes, or say why not. A byte order mark is dropped."""
+    """Read one UTF-8 file of at most `limit` bytes, or return a finding. A byte order mark is dropped."""
     try:
         with Path(name).open("rb") as file:
             data = file.read(limit + 1)
@@ -99,7 +99,7 @@ def _unreadable(name: str, detail: str, fix: str) -> Diagnostic:
 
 
 def _names(files: Iterable[str], problems: list[Diagnostic]) -> Iterator[str]:
-    """Spread folders (their .yaml and .yml files in any case, not those of folders inside) and globs, each in sorted order."""
+    """Expand folders (their .yaml and .yml files in any case, without subfolders) and globs, each in sorted order."""
     for name in files:
         if name == STDIN or not name:
             yield name or "."

@@ -1,13 +1,13 @@
-"""`${...}` in values: where a text comes from the environment, a variable, a file, a keyring or a command.
+"""`${...}` in values: text from the environment, a variable, a file, a keyring or a command.
 
     ${env:NAME}  ${env:NAME:-default}  ${var:NAME}  ${file:PATH}  ${keyring:service/name}  ${command:program argument}
 
-`$${` is a literal `${`. The default of `${env:NAME:-default}` holds when the variable is unset or empty, as in a shell. There is
-nothing else: no nesting, no functions, no references in keys. A text without a reference stays a plain `str`; any other becomes
-a `SourcedText` that remembers the references (without their defaults), never their values.
+`$${` is a literal `${`. The default of `${env:NAME:-default}` applies if the variable is unset or empty, as in a shell. There
+is no nesting, there are no functions, and no references in keys. A string without a reference stays a plain `str`; any other
+becomes a `SourcedText` that remembers the references (without their defaults), never their values.
 
-Secrecy follows the origin of a value, not the field where it stands: what comes from outside the manifest is secret, unless a
-variable brings it that the manifest doesn't keep secret, or it belongs to the connection of a server.
+A value is secret because of its origin, not because of its field: everything from outside the manifest is secret, unless it
+comes from a variable that the manifest declares as not sensitive, or belongs to the connection of a server.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from oauthdeploy.manifest.suggestions import did_you_mean
 COMMAND_SECONDS: Final = 30
 MAX_FILE_BYTES: Final = 1024 * 1024
 MAX_MADE: Final = 64 * 1024 * 1024
-"""Characters that all references of a manifest may bring together: as much as its files may hold."""
+"""The total length of all references' values in a manifest: the same as the limit of its files."""
 SOURCES: Final = ("env", "var", "file", "keyring", "command")
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -39,7 +39,7 @@ _TOKEN = re.compile(r"\$\$\{|\$\{")
 
 
 class Unresolved(Exception):
-    """A reference has no value. The message holds names, never values."""
+    """A reference has no value. The message contains names, never values."""
 
     def __init__(self, rule: str, summary: str, detail: str, fix: str) -> None:
         super().__init__(summary)
@@ -58,17 +58,18 @@ def _malformed(detail: str, fix: str) -> Unresolved:
 
 
 Found = tuple[str, bool]
-"""A text, and whether it is secret by its origin."""
+"""A string, and whether its origin makes it secret."""
 
 CONNECTION: Final = frozenset(
     {"url", "tls", "credentials", "options", "introspection", "limits", "proxy", "issuer", "jwks_uri"}
 )
 """The parts of a server entry that say how to reach the server: values from outside are allowed there, and outputs show the
-reference."""
+reference.
+"""
 
 
 def is_connection(path: Path) -> bool:
-    """Whether a path of the composed manifest is about how to reach a server: addresses that prove a cut-off are, too."""
+    """Whether a path of the composed manifest is about how to reach a server, including URLs that prove a cut-off."""
     if path[:1] == ("revocations",):
         return path[2:4] == ("proof", "urls")
     return path[:1] == ("servers",) and len(path) > 2 and path[2] in CONNECTION
@@ -76,12 +77,12 @@ def is_connection(path: Path) -> bool:
 
 @dataclass
 class Resolver:
-    """Looks references up; `variables` gives the value of a variable or raises Unresolved. Each is looked up once.
+    """Looks references up; `variables` returns the value of a variable or raises Unresolved. Each is looked up once.
 
-    `unset_env` stands for environment variables that are not set and have no default; "" is none. `allow_env` are the names or
-    globs of the environment variables that may be read (None: any); `allow_files` the folders beside `base` from which a file
-    may be read into a field that isn't a secret. `written` are the texts of the manifest's files. `files` are
-    those that references named.
+    `unset_env` replaces environment variables that are not set and have no default, unless it is "". `allow_env` are the names
+    or globs of the environment variables that may be read (None: any); `allow_files` the folders other than `base` from which a
+    file may be read into a field that is not secret. `written` are the texts of the manifest's files. `files` are those that
+    references named.
     """
 
     environ: Mapping[str, str]
@@ -97,9 +98,9 @@ class Resolver:
     _made: int = field(default=0, repr=False)
 
     def text(self, written: str, path: Path = (), *, public: bool = False) -> str:
-        """Replace the references in a text that stands at `path` of the manifest. Raises Unresolved.
+        """Replace the references in a string at `path` of the manifest. Raises Unresolved.
 
-        `public`: the manifest says that everybody may read what comes of it.
+        `public`: the manifest declares that everyone may read the result.
         """
         parts: list[str] = []
         origins: list[str] = []
@@ -122,7 +123,7 @@ class Resolver:
                     "A reference is inside another one.", "Use a single reference, or a variable for the inner one."
                 )
             if body.startswith("file:") and not is_secret_path(path):
-                # Before it is read: the error must not say whether such a file exists.
+                # Before the file is read: the error must not reveal whether it exists.
                 self._require_allowed_file(body)
             text, secret = self._lookup(body)
             self._made += len(text)
@@ -139,7 +140,8 @@ class Resolver:
                 secret = False
             elif secret and is_connection(path) and not is_secret_path(path):
                 secret = False
-                # What the manifest says itself, as its own name, hides nothing, and addresses of objects must stay readable.
+                # What the manifest itself contains, such as its own name, is not secret, and addresses of objects must stay
+                # readable.
                 if not self._is_default(body) and not any(text in source for source in self.written):
                     KNOWN.add_reference(text, origins[-1])
             elif secret and not self._is_default(body):
@@ -151,7 +153,7 @@ class Resolver:
         return SourcedText(joined, "".join(origins), sensitive=sensitive) if origins else joined
 
     def _is_default(self, body: str) -> bool:
-        """Whether a reference gives what the manifest itself has written as its default."""
+        """Whether a reference has the value that the manifest itself gives as its default."""
         source, _, rest = body.partition(":")
         name, has_default, _default = rest.partition(":-")
         return source == "env" and bool(has_default) and not self.environ.get(name)
@@ -161,7 +163,7 @@ class Resolver:
         try:
             place = (self.base / rest).resolve()
         except (OSError, ValueError):
-            return  # such a name is refused when the file is read
+            return  # Such a name is refused when the file is read.
         if not any(place.is_relative_to(folder.resolve()) for folder in (self.base, *self.allow_files)):
             raise Unresolved(
                 "file-not-allowed",
@@ -317,7 +319,7 @@ class Resolver:
         if len(output) > MAX_FILE_BYTES:
             raise Unresolved("too-large", "A value is too large", f"{program} wrote more than 1 MiB.", "Write less.")
         if status != 0:
-            # Its output may hold the secret, so only the status is told.
+            # Its output may contain the secret, so only the status is reported.
             raise _failed(f"{program} ended with status {status}.")
         return text
 
@@ -337,10 +339,10 @@ def interpolate(
 ) -> tuple[list[Diagnostic], list[tuple[Path, str]], list[tuple[Path, str]]]:
     """Replace the references in all values of `tree`, in place; sections in `skip` stay as they are.
 
-    Gives the findings, the places (path and origin) of values that are secret by their origin, and those of the values that
-    variables give which the manifest doesn't keep secret.
+    Returns the findings, the places (path and origin) of values whose origin makes them secret, and those of values from
+    variables that the manifest declares as not sensitive.
 
-    A value whose reference has no value becomes an `Unknown`, so that it is reported once and not a second time by its type.
+    A value whose reference has no value becomes an `Unknown`, so that it is not reported a second time for its type.
     """
     walk = _Walk(resolver)
     walk.visit(tree, [(section, value) for section, value in tree.items() if section not in skip])
@@ -348,15 +350,15 @@ def interpolate(
 
 
 class _Walk:
-    """Goes through a tree, replaces its references, and notes what it met."""
+    """Walks a tree, replaces its references, and collects the findings."""
 
     def __init__(self, resolver: Resolver) -> None:
         self.problems: list[Diagnostic] = []
         self.secrets: list[tuple[Path, str]] = []
         self.public: list[tuple[Path, str]] = []
         self._resolver = resolver
-        # Aliases share lists and mappings; each is replaced once, or `$${` would be read twice, and its secrets are noted at
-        # every place. The tree keeps them all alive.
+        # Aliases share lists and mappings; each is replaced once, or `$${` would be replaced twice, and its secrets are
+        # recorded at every place. The tree keeps them all alive.
         self._holds_secrets: dict[int, bool] = {}
         self._way: list[str | int] = []
 
@@ -400,7 +402,7 @@ class _Walk:
 
 
 class Unknown:
-    """Stands where a value couldn't be found; the finding about it is already made."""
+    """The placeholder for a value that could not be found and is reported already."""
 
     def __repr__(self) -> str:
         return "(unknown)"

@@ -1,4 +1,4 @@
-"""A mapping with more keys than any object has: the file is no manifest, and a finding for each key would help nobody."""
+"""The limit of keys in a mapping: a file with more is not a manifest, and a finding for each key would be useless."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from oauthdeploy.manifest.secret_paths import mask_broken_line
 from oauthdeploy.manifest.source import Source
 
 MAX_KEYS: Final = 10_000
-"""Keys of one object or section. Sections whose keys are names (servers, scopes, clients, variables) may have any number."""
+"""The limit of keys in one object or section. Sections whose keys are names (servers, scopes, clients, variables) are exempt.
+"""
 
 
 def too_wide(tree: Any, source: Source) -> Diagnostic | None:
-    """The finding about the first mapping of a file that is too wide; None where none is."""
+    """The finding about the first mapping of a file that has too many keys; None if there is none."""
     for path, keys in _widths(tree, ()):
         if keys > MAX_KEYS:
             where = path_text(path) or "The top of the file"
@@ -30,7 +31,7 @@ def too_wide(tree: Any, source: Source) -> Diagnostic | None:
 
 
 def _widths(tree: Any, around: Path) -> Iterator[tuple[Path, int]]:
-    """Where keys are fields and not names: how many there are."""
+    """The number of keys that are fields, not names."""
     if not isinstance(tree, Mapping):
         return
     yield around, len(tree)

@@ -1,4 +1,4 @@
-"""The manifest edge's one entry: from a request to a manifest and every finding, in one pass."""
+"""The single entry point for reading manifests: from a request to a manifest and every finding, in one pass."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ _NOT_INTERPOLATED: Final = frozenset({"variables", "environments", "version"})
 def load_manifest(
     request: ManifestRequest, drivers: Mapping[str, DriverFacts], texts: tuple[Source, ...] | None = None
 ) -> tuple[Manifest | None, Diagnostics]:
-    """Read, compose, check and place a manifest. `drivers` are the known drivers by name; `texts` stand for the files of the
-    request where they are given.
+    """Read, compose, check and place a manifest. `drivers` are the known drivers by name; `texts`, if given, replace the files
+    of the request.
 
-    Gives the manifest (None when there are errors) and all findings of all files, sorted by place. Raises nothing for
-    any input: whatever is wrong is a finding.
+    Returns the manifest (None if there are errors) and all findings of all files, sorted by place. Never raises: every problem
+    with the input is a finding.
     """
     sources, problems = (texts, ()) if texts is not None else read_sources(request)
     with paused(sum(len(source.text) for source in sources) > BIG):
@@ -67,7 +67,7 @@ def _load(
     locator = Locator([source for source in sources if source.name not in hopeless])
     problems += found
     if not sources or len(trees) < len(sources):
-        # What a broken file would have said is not known, so nothing is said about what is missing.
+        # A broken file may contain what seems to be missing, so nothing missing is reported.
         return None, _finish(problems, request, locator, sources, drivers)
     composition, found = merge_files(trees, locator)
     problems += found
@@ -132,7 +132,7 @@ def _load(
 
 
 def _read_all(sources: Iterable[Source]) -> tuple[list[dict[str, Any]], list[Diagnostic], set[str]]:
-    """The trees, the findings, and the names of the files that are given up, whose one finding has its place already."""
+    """The trees, the findings, and the names of the unreadable files, whose one finding has its place already."""
     trees: list[dict[str, Any]] = []
     problems: list[Diagnostic] = []
     hopeless: set[str] = set()
@@ -160,7 +160,7 @@ def _not_a_mapping(source: Source) -> Diagnostic:
 
 
 def _commands(document: Document) -> Iterator[Diagnostic]:
-    """Sinks that would run a command: whoever can edit a manifest must not run programs where it is applied."""
+    """Sinks that would run a command: whoever can edit a manifest must not be able to run programs where it is applied."""
     for key, client in (document.clients or {}).items():
         target = client.secret.deliver_to if client.secret is not None else None
         if target is not None and target.command is not None:
@@ -177,7 +177,7 @@ def _commands(document: Document) -> Iterator[Diagnostic]:
 def _bounds(
     request: ManifestRequest, sources: Iterable[Source], base: FilePath, resolver: Resolver, document: Document
 ) -> DeliveryBounds:
-    """Which files may take secrets: none of those that the manifest consists of or reads."""
+    """Which files may receive secrets: none that the manifest consists of or reads."""
     tls = [entry.tls for entry in document.servers.values()]
     read = [name for one in tls for name in (one.ca_file, one.client_cert, one.client_key) if name]
     written = [*(source.name for source in sources), *request.files, *request.var_files]
@@ -190,7 +190,7 @@ def _bounds(
 
 
 def _deliveries(document: Document, bounds: DeliveryBounds) -> Iterator[Diagnostic]:
-    """Files of delivery that may not be written; a later check, before the run, sees what came in between."""
+    """Delivery files that may not be written; a check before the run finds later changes."""
     for key, client in (document.clients or {}).items():
         target = client.secret.deliver_to if client.secret is not None else None
         refusal = bounds.refusal(target.file) if target is not None and target.file is not None else None
@@ -225,7 +225,7 @@ def _version_problem(tree: dict[str, Any]) -> Diagnostic | None:
 
 
 def _guard(tree: dict[str, Any]) -> None:
-    """Give secrets that no model describes their own type, so that no representation of the document shows them."""
+    """Turn secrets that no model describes into Secrets, so that no representation of the document shows them."""
     variables = tree.get("variables")
     if isinstance(variables, dict):
         tree["variables"] = {name: _guarded_variable(name, entry) for name, entry in variables.items()}
@@ -234,7 +234,7 @@ def _guard(tree: dict[str, Any]) -> None:
 
 
 def _guarded_variable(name: str, entry: Any) -> Any:
-    """The declaration without the values that it would show, where it is sensitive."""
+    """The declaration, without values if it is sensitive."""
     if not isinstance(entry, dict) or entry.get("sensitive") not in ("true", "True", "TRUE"):
         return entry
     guarded = dict(entry)
@@ -302,7 +302,7 @@ def _finish(
     sources: Iterable[Source],
     drivers: Mapping[str, DriverFacts],
 ) -> Diagnostics:
-    """Weigh, place, leave out what comments ignore, sort, and cut off what nobody would read."""
+    """Set severities and places, drop what comments ignore, sort, and cap the number."""
     weighed = apply_severities(problems, request.severities, drivers)
     placed = [locator.point(item) for item in weighed]
     placed = [_with_lines(item, locator) for item in placed]
@@ -311,13 +311,13 @@ def _finish(
 
 
 def _with_lines(item: Diagnostic, locator: Locator) -> Diagnostic:
-    """The finding with the lines to remove, where it asks for that."""
+    """The finding with the lines to remove, if it requires that."""
     lines = locator.lines(item.path) if item.rule == EXPIRED else ""
     return replace(item, detail=f"{item.detail} Remove {lines}.") if lines else item
 
 
 def _titled(item: Diagnostic) -> Diagnostic:
-    """The finding under its rule's title and with its object's address: one rule has one summary, whoever finds it."""
+    """The finding with its rule's title and its object's address: one rule has one summary, whatever raises it."""
     rule = CATALOGUE.get(item.rule)
     summary = item.summary if rule is None else rule.title
     address = item.address or address_of(item.path)

@@ -1,4 +1,4 @@
-"""From a path in the composed manifest to the place in a file; works only when somebody asks."""
+"""From a path in the composed manifest to its place in a file, computed only on request."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from oauthdeploy.manifest.source import BIG, Source
 from oauthdeploy.manifest.yaml_reader import Node, read_nodes
 
 KEY_RULES = frozenset({"unknown-key", "missing-key", "duplicate-key", "conflicting-definition"})
-"""Findings about a key as such: they point at the key, not at its value."""
+"""Findings about a key: they point at the key, not at its value."""
 
 COMMENT_RULES = frozenset({"unused-ignore", "ignore-without-reason"})
-"""Findings about a comment: its line is quoted whole."""
+"""Findings about a comment: its line is quoted completely."""
 
 AROUND = 500
-"""How much of a line, to both sides of a place, is kept for showing."""
+"""How much of a line before and after a place is kept for showing."""
 
 Masks = Mapping[int, list[tuple[int, int]]]
-"""By line: from which column to which (just past) a secret stands."""
+"""By line: the columns of secrets, from and to (exclusive)."""
 
 Origins = Mapping[str, Sequence[tuple[int, int]]]
-"""For a list section that was put together from several files: file and position there, by position in the whole."""
+"""For a list section merged from several files: file and position there, by position in the merged list."""
 
 
 class Index:
-    """One file with the positions of everything in it, which are read when they are first asked for."""
+    """One file with the positions of everything in it, which are read on first use."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -38,13 +38,15 @@ class Index:
 
     @cached_property
     def node(self) -> Node | None:
-        """The top node; None for a file that is empty or broken."""
+        """The root node; None for a file that is empty or broken."""
         with paused(len(self.source.text) > BIG):
             return read_nodes(self.source)[0]
 
     @cached_property
     def _masks(self) -> Masks:
-        """What must not be shown, by line. It costs more than reading the positions, and only lines that are shown need it."""
+        """What must not be shown, by line. Computed only for lines that are shown, since it costs more than reading the
+        positions.
+        """
         return {} if self.node is None else _masks(self.node, self.source)
 
     def line(self, number: int) -> str:
@@ -54,7 +56,7 @@ class Index:
         return mask_columns(self.source.line(number), self._masks.get(number, []))
 
     def span(self, line: int, column: int) -> SourceSpan:
-        """A place with what may be shown of its line: the part around it, since a manifest may be one long line."""
+        """A place with the part of its line around it that may be shown, since a manifest may be one long line."""
         if self.node is None:
             text = self.broken_line(line)
             start = max(0, min(column - 1, len(text)) - AROUND)
@@ -77,7 +79,7 @@ class Index:
         return _walk(self.node, path, key=key)
 
     def at(self, path: Path) -> Node | None:
-        """The value at the path; None where the file does not have it."""
+        """The value at the path; None if the file does not have it."""
         node = self.node
         for part in path:
             value = None if node is None else node.value
@@ -91,7 +93,7 @@ class Index:
 
 
 def _walk(node: Node, path: Path, *, key: bool) -> tuple[int, tuple[int, int]]:
-    """How many steps of the path exist below the node, and the place of the last; the node's own where none does."""
+    """How many steps of the path exist below the node, and the place of the last; the node's own if none does."""
     place = (node.line, node.column)
     for depth, part in enumerate(path):
         value = node.value
@@ -108,7 +110,7 @@ def _walk(node: Node, path: Path, *, key: bool) -> tuple[int, tuple[int, int]]:
 
 
 def _last_line(node: Node, source: Source) -> int:
-    """The last line on which something of a value is written: a text in a block ends where the next thing begins."""
+    """The last line of a value: a block scalar ends where the next entry begins."""
     value = node.value
     if not isinstance(value, dict | list) or not value:
         last = max(node.line, node.end_line if node.end_column > 1 else node.end_line - 1)
@@ -122,7 +124,7 @@ def _last_line(node: Node, source: Source) -> int:
 
 
 def _masks(top: Node, source: Source) -> Masks:
-    """Where secrets stand in a text whose top node is `top`."""
+    """The places of secrets in a text with the root node `top`."""
     found: dict[int, list[tuple[int, int]]] = {}
     for node in secret_nodes(top):
         for line in range(node.line, node.end_line + 1):
@@ -148,13 +150,13 @@ class Locator:
         self._environment = environment
 
     def composed(self, origins: Origins | None, environment: str | None) -> Locator:
-        """A locator of the same files, put together, with what this one has read."""
+        """A locator of the same files, merged, that reuses what this one has read."""
         locator = Locator((), origins, environment)
         locator._indexes, locator._by_name = self._indexes, self._by_name
         return locator
 
     def locate(self, path: Path) -> SourceSpan | None:
-        """The place of the value at the path, or of the nearest thing around it; None where no file has any of it."""
+        """The place of the value at the path, or of the nearest thing around it; None if no file has any of it."""
         return self.find(path)
 
     def find(self, path: Path, *, key: bool = False) -> SourceSpan | None:
@@ -174,9 +176,9 @@ class Locator:
         return None if best is None else best[1:]
 
     def exact(self, path: Path) -> tuple[SourceSpan, Node, bool] | None:
-        """The place of the value at the path, the value as it is written, and whether it stands in the overlay.
+        """The place of the value at the path, the written value, and whether it is in the overlay.
 
-        None where no file has it.
+        None if no file has it.
         """
         for index, way, hidden in self._ways(path):
             depth, (line, column) = index.find(way, key=False)
@@ -186,7 +188,7 @@ class Locator:
         return None
 
     def lines(self, path: Path) -> str:
-        """The lines on which the value at the path is written, as `file:12` or `file:12-15`; "" where no file has it."""
+        """The lines of the value at the path, as `file:12` or `file:12-15`; "" if no file has it."""
         found = self.exact(path)
         if found is None:
             return ""
@@ -195,11 +197,11 @@ class Locator:
         return f"{span.file}:{span.line}" + (f"-{last}" if last > span.line else "")
 
     def place(self, item: Diagnostic) -> Diagnostic:
-        """The finding with its place, and without secrets in the source line that it quotes."""
+        """The finding with its place, and with secrets masked in its source line."""
         return self.quote(self.point(item))
 
     def point(self, item: Diagnostic) -> Diagnostic:
-        """The finding with its place, and no source line: `quote` gives it one."""
+        """The finding with its place, without a source line; see `quote`."""
         if item.span is not None:
             return item if item.span.file not in self._by_name else item.at(replace(item.span, text="", caret=0))
         found = self._nearest(item.path, key=item.rule in KEY_RULES)
@@ -209,7 +211,7 @@ class Locator:
         return item.at(SourceSpan(index.source.name, line, column))
 
     def quote(self, item: Diagnostic) -> Diagnostic:
-        """The finding with the source line at its place, without secrets."""
+        """The finding with the source line at its place, with secrets masked."""
         index = None if item.span is None else self._by_name.get(item.span.file)
         if item.span is None or index is None:
             return item
@@ -230,7 +232,7 @@ class Locator:
         return index.span(1, 1)
 
     def _ways(self, path: Path) -> list[tuple[Index, Path, int]]:
-        """Where to look: file, path there, and how many of its steps don't count. The overlay is looked at first."""
+        """Where to look: file, path there, and how many of its steps do not count. The overlay comes first."""
         ways: list[tuple[Index, Path, int]] = []
         if self._environment is not None:
             overlay: Path = ("environments", self._environment)

@@ -1,4 +1,4 @@
-"""Where the values of a manifest come from: its secrets, and the variables of a run. Names and places, never secrets."""
+"""The origins of a manifest's secrets and of a run's variables. Names and places, never secrets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NO_SECRETS: Final = frozenset({"variables", "environments"})
 
 
 def secret_sources(manifest: Manifest, environ: Mapping[str, str]) -> tuple[SecretSource, ...]:
-    """Every secret of the manifest by its place, sorted."""
+    """Every secret of the manifest by its path, sorted."""
     found = []
     for path, secret in _secrets(manifest):
         unset = tuple(sorted({name for name in _ENV.findall(secret.origin) if not environ.get(name)}))
@@ -29,7 +29,7 @@ def secret_sources(manifest: Manifest, environ: Mapping[str, str]) -> tuple[Secr
 
 
 def variable_sources(manifest: Manifest, request: ManifestRequest) -> tuple[VariableSource, ...]:
-    """Where each declared variable has its value from, sorted. Variables without a value are left out."""
+    """The origin of the value of each declared variable, sorted. Variables without a value are left out."""
     hidden = {name for _, secret in _secrets(manifest) for name in _VAR.findall(secret.origin)}
     in_files = {name: file for file in request.var_files for name in read_var_file(file).values}
     found = []
@@ -64,6 +64,6 @@ def _inside(value: Any, path: Path) -> Iterator[tuple[Path, Secret]]:
 
 def _each(items: Iterable[tuple[Any, Any]], path: Path) -> Iterator[tuple[Path, Secret]]:
     for key, inner in items:
-        # Most values are texts, and there may be a million of them.
+        # Most values are strings, and there may be a million of them.
         if inner.__class__ is not str:
             yield from _inside(inner, (*path, key))

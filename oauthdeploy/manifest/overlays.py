@@ -1,4 +1,4 @@
-"""The overlays that were not chosen: looked at too, so that a slip in `prod` shows before the day it is deployed.
+"""Checks the overlays that were not chosen, so that a mistake in `prod` is found before its deployment.
 
 Only their shape is checked, on the objects that they touch; their references need values of another environment.
 """
@@ -19,7 +19,7 @@ from oauthdeploy.manifest.problems import problems_of
 
 
 def check_overlays(tree: dict[str, Any], chosen: str | None) -> Iterator[Diagnostic]:
-    """Give the mistakes of shape in the overlays of a composed, not yet interpolated tree, except in the chosen one."""
+    """Return the mistakes of shape in the overlays of a composed tree before interpolation, except in the chosen one."""
     overlays = tree.get("environments")
     for name, patch in overlays.items() if isinstance(overlays, dict) else ():
         if name == chosen or not isinstance(patch, dict):
@@ -36,7 +36,9 @@ def check_overlays(tree: dict[str, Any], chosen: str | None) -> Iterator[Diagnos
 
 
 def _touched(merged: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
-    """The sections that the patch changes, cut to the objects that it changes, and stand-ins for what a document needs."""
+    """The sections that the patch changes, reduced to the objects that it changes, with placeholders for what a document
+    requires.
+    """
     part: dict[str, Any] = {str(path[0]): value for path, value in STAND_INS.items()}
     for section, change in patch.items():
         if section in ("environments", "version") or section not in merged:
@@ -51,7 +53,7 @@ def _touched(merged: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
 
 
 def _says(patch: Any, item: Diagnostic) -> bool:
-    """True where the patch itself says what the finding is about; the document's own mistakes are reported once, there."""
+    """True if the finding is about the patch itself; the document's own mistakes are reported once, there."""
     path = item.path[:-1] if item.rule == "missing-key" else item.path
     for step in path:
         if isinstance(patch, list):

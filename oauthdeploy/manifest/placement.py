@@ -1,10 +1,10 @@
-"""From the document to the desired state: which object stands on which server, and in which form.
+"""From the document to the desired state: which object belongs on which server, and in which form.
 
-Settings fall on every server with an authorization side; overrides add to them and can put settings on resource servers too.
-Scopes fall on every server; what they open belongs to the resource side. Clients fall on every server that can hold them; their
-secret belongs to the authorization side. Associations are the authorization side's, and fall on resource servers too that can
-hold them. Token deletions are the authorization side's; resource servers that can are told to refuse those tokens. Trust is
-the resource side's. Nothing falls on a server whose driver doesn't write.
+Settings go to every server with an authorization side; overrides add to them and can set settings of resource servers too.
+Scopes go to every server; what they give access to belongs to the resource side. Clients go to every server that can hold them;
+their secret belongs to the authorization side. Associations go to the authorization side, and to resource servers that can hold
+them. Tokens are deleted on the authorization side; resource servers that can are configured to refuse those tokens. Trust
+belongs to the resource side. Nothing goes to a server whose driver does not write.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from oauthdeploy.model.state import DesiredState
 _ASSOCIATION = Association()
 _AS = {way: Association.made(way) for way in AssignedAs}
 _GUESSES: Final = 50_000
-"""How many names are looked at for suggestions in one run: guessing takes time, and a thousand slips have one cause."""
+"""How many names are compared for suggestions in one run: comparing takes time, and a thousand mistakes have one cause."""
 _Placeable = TypeVar("_Placeable", Settings, Scope, Client, Revocation)
 
 
@@ -52,7 +52,7 @@ def _fields(model: type[Model]) -> frozenset[str]:
 def _recast(model: type[_Placeable], written: set[str], values: dict[str, Any]) -> _Placeable:
     """A `model` with all its `values`, which are valid already, and the names of those that are written.
 
-    What `model_construct` does, at a fifth of its price: it is done for every client on every server.
+    Does the same as `model_construct` in a fifth of the time: it is called for every client on every server.
     """
     copy = model.__new__(model)
     copy.__setstate__(
@@ -74,12 +74,12 @@ def _plain(model: type[_Placeable], entry: Model) -> _Placeable:
 
 
 def _less(value: _Placeable, *names: str) -> _Placeable:
-    """The same object with some fields not written."""
+    """The same object without some fields."""
     return _recast(type(value), value.model_fields_set.difference(names), {**value.__dict__, **dict.fromkeys(names)})
 
 
 def _joined(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of an override, key by key upon those of the settings that it overrides."""
+    """The options of an override, merged key by key into those of the settings that it overrides."""
     common, options = base.get("options"), own.get("options")
     if not common or not options:
         return {}
@@ -94,9 +94,9 @@ def place_objects(
     *,
     today: date | None = None,
 ) -> tuple[DesiredState, tuple[Diagnostic, ...]]:
-    """Spread the objects over the servers. `options` are the drivers' validated options by server; those that are wrong are
-    not there. `known` adds names (by section) that are written but couldn't be built. Revocations that have expired by `today`
-    are left out; what they blocked is neither blocked again nor enabled.
+    """Spread the objects over the servers. `options` are the drivers' validated options by server, without invalid ones.
+    `known` adds names (by section) that are written but could not be built. Revocations that have expired by `today` are left
+    out; what they blocked is neither blocked again nor enabled.
     """
     placer = _Placer(document, drivers, options, known or {}, today)
     placer.run()
@@ -121,7 +121,7 @@ def place_objects(
 
 @dataclass
 class _Placed:
-    """The collections that a desired state is made of, while they grow."""
+    """The collections of a desired state under construction."""
 
     objects: dict[Address, Object] = field(default_factory=dict)
     places: dict[Address, Path] = field(default_factory=dict)
@@ -133,13 +133,13 @@ class _Placed:
     external: set[Address] = field(default_factory=set)
 
     def put(self, address: Address, value: Object, path: Path) -> None:
-        """An object and where it is written."""
+        """An object and its path in the document."""
         self.objects[address] = value
         self.places[address] = path
 
 
 class _Placer:
-    """Places kind after kind; associations come last, since they need to know who is where."""
+    """Places kind after kind; associations come last, since they need to know which objects are where."""
 
     def __init__(
         self,
@@ -192,7 +192,7 @@ class _Placer:
         return {side: tuple(n for n, server in self._writable.items() if side in server.role.sides) for side in Side}
 
     def _able(self, capability: Capability) -> tuple[str, ...]:
-        """The servers whose driver doesn't say no for their role."""
+        """The servers whose driver does not answer no for their role."""
         return tuple(name for name, server in self._writable.items() if self._can(server, capability))
 
     def _can(self, server: Server, capability: Capability) -> bool:
@@ -212,7 +212,7 @@ class _Placer:
     def _chosen(
         self, on: tuple[str, ...] | None, default: tuple[str, ...], path: Path, address: str
     ) -> tuple[str, ...]:
-        """The servers of an `on`, checked, or the default."""
+        """The servers of an `on`, validated, or the default."""
         if on is None:
             return default
         for position, name in enumerate(on):
@@ -304,7 +304,7 @@ class _Placer:
             self._describe(key, self._for_clients, Identity(entry.name, entry.version))
             return
         if entry.on is not None:
-            # A server where the client isn't wanted may have it all the same, and calls it by its name and version.
+            # A server where the client is not wanted may have it all the same, and identifies it by its name and version.
             self._describe(key, set(self._for_clients).difference(servers), Identity(entry.name or key, entry.version))
         self._holds["clients"][key] = servers
         if entry.external:
@@ -328,7 +328,7 @@ class _Placer:
                 self.placed.moved[address] = entry.moved_from
 
     def _without_listed_defaults(self, key: str, client: Client) -> Client:
-        """The client without the options that say of its associations what these can say; `_listed_as` looks there."""
+        """The client without the options that describe its associations; `_listed_as` reads them."""
         options = client.options or {}
         listing = {
             name: option
@@ -376,7 +376,7 @@ class _Placer:
         return {key: Identity(entry.name, entry.version) for key, entry in (self.document.clients or {}).items()}
 
     def _pairs(self) -> Iterator[tuple[str, str, Path, Path, Association]]:
-        """Client, scope, where each of the two is written, and what is said of the association."""
+        """Client, scope, the paths of both, and how the client has the scope."""
         for position, entry in enumerate(self.document.associations or ()):
             path: Path = ("associations", position)
             if entry.client is not None and entry.scopes is not None:
@@ -394,12 +394,12 @@ class _Placer:
 
     @property
     def issuing(self) -> tuple[str, ...]:
-        """The servers that grant what is associated."""
+        """The authorization servers for the associations."""
         return self._sides[Side.AUTHORIZATION]
 
     @property
     def associating(self) -> tuple[str, ...]:
-        """The servers on which associations stand. One that grants needs them; that it can't hold them is a finding."""
+        """The servers that hold associations. An authorization server needs them; if it cannot hold them, that is a finding."""
         able = self._able(Capability.ASSOCIATIONS)
         return tuple(name for name in self._writable if name in self.issuing or name in able)
 
@@ -420,7 +420,7 @@ class _Placer:
                     self.placed.places.setdefault(address, path)
 
     def _listed_as(self, server: str, client: str, scope: str, said: Association) -> Association:
-        """An association with what an option of its client says of it, where the association itself says nothing."""
+        """An association, completed by an option of its client where the association itself says nothing."""
         defaults = self._default_scopes.get((self._writable[server].driver, client))
         if said.model_fields_set:
             return said
@@ -482,7 +482,7 @@ class _Placer:
         self._problem("unknown-reference", "A name is not defined", detail, fix, path, address)
 
     def _guess(self, kind: str, name: str, known: Collection[str]) -> str:
-        """The fix: what was probably meant, as long as looking for it stays cheap."""
+        """The fix: a suggestion, as long as finding one stays cheap."""
         self._guesses -= len(known)
         if self._guesses > 0:
             return did_you_mean(name, known, what=f"{kind.capitalize()}s are")

@@ -1,4 +1,4 @@
-"""Pydantic's complaints in the manifest's words: rule, place, what is wrong and how to put it right."""
+"""Translates pydantic's errors into findings: rule, place, what is wrong and how to fix it."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ _WANTED = {
 
 
 def problems_of(error: ValidationError, tree: Any, model: type[Model], prefix: Path = ()) -> list[Diagnostic]:
-    """Every complaint about `tree` (validated as `model`) as a finding; several about one value become one."""
+    """Every error about `tree` (validated as `model`) as a finding; several about one value become one."""
     found: dict[tuple[Path, str], list[ErrorDetails]] = {}
     for item in error.errors(include_url=False):
         path = real_path(item, tree)
         group = "" if item["type"] not in ("missing", "extra_forbidden") else item["type"]
         found.setdefault((path, group), []).append(item)
-    # Where something inside is wrong, the complaints of a union's other branches about the whole add nothing.
+    # If something inside is wrong, the errors of a union's other branches about the whole add nothing.
     around = {path[:end] for path, _ in found for end in range(1, len(path))}
     findings: list[Diagnostic] = []
     for (path, _), items in found.items():
         if items[0]["input"] is not UNKNOWN and path not in around:
-            # Of thousands most are only counted, and looking for what was meant costs more than all the rest.
+            # Of thousands of errors, most are only counted, and finding suggestions costs more than everything else.
             findings.append(_finding(path, items, tree, model, prefix, guess=len(findings) < 2 * MAX_FINDINGS))
     return findings
 
 
 def real_path(item: ErrorDetails, tree: Any) -> Path:
-    """The way to the value, without the labels that pydantic adds for unions and keys."""
+    """The path of the value, without the labels that pydantic adds for unions and keys."""
     path: list[str | int] = []
     here = tree
     for part in item["loc"]:
@@ -83,7 +83,7 @@ def _finding(
 
 
 def _meant_key(written: str, around: Path, tree: Any, model: type[Model]) -> str:
-    """Which key may have been meant; rather one that isn't written yet."""
+    """The key that may have been meant; preferably one that is not written yet."""
     known = _keys_at(model, around)
     present = _value_at(tree, around)
     free = [key for key in known if not isinstance(present, Mapping) or key not in present]
@@ -113,7 +113,7 @@ def _wrong_value(items: list[ErrorDetails], path: Path, address: str, descriptio
 
 
 def secret_in_plain_field(path: Path, origin: str) -> Diagnostic:
-    """The finding about a secret where everybody could read it."""
+    """The finding about a secret where everyone could read it."""
     return Diagnostic(
         "secret-in-plain-field",
         "A secret is in a field that is shown",
@@ -158,13 +158,13 @@ def _complaint(item: ErrorDetails) -> str:
 
 
 def address_of(path: Path) -> str:
-    """The address, as far as the place in the manifest tells it: `client/web-shop`; empty where no object is meant."""
+    """The address, as far as the path in the manifest determines it: `client/web-shop`; empty if no object is meant."""
     if len(path) >= 2 and path[0] in _KINDS and isinstance(path[1], str):
         return object_address(_KINDS[str(path[0])], path[1])
     return ""
 
 
-# -- what the model knows at a place ------------------------------------------------------------------------------------
+# -- the model at a path ------------------------------------------------------------------------------------------------
 
 
 def _keys_at(model: type[Model], path: Path) -> list[str]:
@@ -175,7 +175,7 @@ def _keys_at(model: type[Model], path: Path) -> list[str]:
 
 
 def _description(model: type[Model], path: Path) -> str:
-    """What the field at the path is for, from its description; empty where there is none."""
+    """What the field at the path is for, from its description; empty if there is none."""
     if not path or not isinstance(path[-1], str):
         return ""
     for inner in models_at(model, path[:-1]):
@@ -186,7 +186,7 @@ def _description(model: type[Model], path: Path) -> str:
 
 
 def models_at(model: type[Model], path: Path) -> list[type[Model]]:
-    """The models that a value at the path may be."""
+    """The models that a value at the path may have."""
     annotations: list[Any] = [model]
     for part in path:
         following: list[Any] = []

@@ -1,4 +1,4 @@
-"""The JSON Schema (2020-12) of the manifest, made from its models, for editors, pipelines and SchemaStore."""
+"""The JSON Schema (2020-12) of the manifest, generated from its models, for editors, pipelines and SchemaStore."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oauthdeploy.manifest.document import Document
 from oauthdeploy.model.fields import Model
 
 SCHEMA_ID: Final = "https://www.schemastore.org/oauthdeploy.v1.json"
-"""A web address, as SchemaStore asks of every schema's id."""
+"""A web address, as SchemaStore requires of every schema's id."""
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _REFERENCE: Final = {
@@ -26,25 +26,25 @@ _REFERENCE: Final = {
 }
 _ANNOTATIONS: Final = ("title", "description", "default", "examples", "deprecated")
 _BOUNDS: Final = {"ge": "minimum", "le": "maximum"}
-"""Bounds that pydantic leaves in its own words, where they stand around a union."""
+"""Limits that pydantic leaves in its own terms, if they are around a union."""
 
 _SCALARS: Final = ("string", "number", "boolean")
 _LITERAL: Final = frozenset({"Variable", "VariableType"})
-"""Declarations of variables are read before references are replaced, so they hold none."""
+"""Declarations of variables are read before references are replaced, so they cannot contain any."""
 
 
 class _Generator(GenerateJsonSchema):
-    """Describes what a value must be after it was read, so that bounds and patterns show; how it is written comes later."""
+    """Describes values as they are after validation, so that limits and patterns are included; written forms are added later."""
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
-        """The schema of the inner type, with its bounds, where pydantic would show the bare type of the input."""
+        """The schema of the inner type, with its limits, where pydantic would show only the type of the input."""
         return self.generate_inner(schema["schema"])
 
 
 def manifest_schema() -> dict[str, Any]:
-    """The schema as data. Every value that isn't a free text may be a reference, too.
+    """The schema as data. Every value that is not a free string may also be a reference.
 
-    `servers` is required of the whole manifest, but not of each of its files, so the schema doesn't ask for it.
+    `servers` is required of the whole manifest, but not of each of its files, so the schema does not require it.
     """
     raw = Document.model_json_schema(mode="validation", ref_template="#/$defs/{model}", schema_generator=_Generator)
     definitions = raw.pop("$defs")
@@ -64,17 +64,17 @@ def manifest_schema() -> dict[str, Any]:
 
 
 def own_schema(model: type[Model]) -> dict[str, Any]:
-    """The schema of a part that belongs to a driver, in the same words."""
+    """The schema of a driver's part, in the same form."""
     return model.model_json_schema(mode="validation", ref_template="#/$defs/{model}", schema_generator=_Generator)
 
 
 def schema_text() -> str:
-    """The schema as it is committed and printed."""
+    """The schema as committed and printed."""
     return json.dumps(manifest_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _transform(schema: dict[str, Any]) -> dict[str, Any]:
-    """One schema with references allowed wherever the type isn't a free text."""
+    """One schema with references allowed wherever the type is not a free string."""
     schema = _without_default(schema)
     if "anyOf" in schema:
         members = [_inner(member) for member in schema["anyOf"]]
@@ -90,13 +90,13 @@ def _transform(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _inner(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema whose parts are transformed, but not itself."""
+    """A schema with transformed parts."""
     if schema.get("type") == "object":
         return _object(schema)
     if schema.get("type") == "array":
         return {**schema, "items": _transform(schema["items"])}
     if schema.get("type") == "string" and not _is_strict(schema):
-        # Editors read `version: 1` as a number; the manifest's reader keeps it as the text that it is.
+        # Editors read `version: 1` as a number; the manifest's reader keeps it as a string.
         return {**schema, "type": ["string", "number"]}
     return schema
 
@@ -114,7 +114,7 @@ def _object(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_strict(schema: dict[str, Any]) -> bool:
-    """True for a scalar that not every text is."""
+    """True for a scalar type that does not accept every string."""
     if "enum" in schema or "const" in schema:
         return True
     kind = schema.get("type")
@@ -124,17 +124,19 @@ def _is_strict(schema: dict[str, Any]) -> bool:
 
 
 def _takes_digits(schema: dict[str, Any]) -> bool:
-    """True for a patterned text that may be all digits: editors take those for numbers."""
+    """True for a string with a pattern that may be all digits: editors take those for numbers."""
     return schema.get("type") == "string" and "pattern" in schema and bool(re.search(schema["pattern"], "30"))
 
 
 def _without_default(schema: dict[str, Any]) -> dict[str, Any]:
-    """Without `default: null`: null asks for the server's default, while a field that isn't written is not managed."""
+    """Without `default: null`: null requests the server's default, while a field that is not written is not managed."""
     return {key: value for key, value in schema.items() if not (key == "default" and value is None)}
 
 
 def _plain_types(node: Any) -> Any:
-    """The same with one type in each schema, alternatives as `anyOf`: Ajv's strict mode, SchemaStore's gate, asks for it."""
+    """The same with one type in each schema and alternatives as `anyOf`, as Ajv's strict mode, which SchemaStore uses,
+    requires.
+    """
     if isinstance(node, list):
         return [_plain_types(inner) for inner in node]
     if not isinstance(node, dict):
@@ -149,7 +151,7 @@ def _plain_part(key: str, value: Any) -> Any:
 
 
 def _with_bounds(schema: dict[str, Any]) -> dict[str, Any]:
-    """Bounds in words of Python moved to the integers that they limit, in words of JSON Schema."""
+    """Limits in pydantic's terms, moved to the integers that they limit, in JSON Schema's terms."""
     bounds = {_BOUNDS[word]: schema.pop(word) for word in _BOUNDS if word in schema}
     for part in schema.get("anyOf", [schema]):
         if part.get("type") == "integer":
@@ -158,7 +160,7 @@ def _with_bounds(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_branches(schema: dict[str, Any]) -> dict[str, Any]:
-    """Several types as one branch each; the other keywords belong to texts."""
+    """Several types as one branch each; the other keywords apply to strings."""
     if not isinstance(schema.get("type"), list):
         return schema
     notes: dict[str, Any] = {key: schema[key] for key in _ANNOTATIONS if key in schema}

@@ -1,6 +1,6 @@
-"""Which written values are secret, told by their place: so that a quoted source line or a message never shows one.
+"""Which written values are secret, by their paths, so that a quoted source line or a message never shows one.
 
-Before a manifest is known to be valid there are no types to ask, so names decide, and they decide on the safe side.
+Before a manifest is valid there are no types to rely on, so names decide; in doubt, a value is secret.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PAIR = re.compile(r"""(["']?)([A-Za-z_][A-Za-z0-9_.-]*)\1\s*:\s+(?=\S)""")
 
 @lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
-    """True for a key whose value is likely a secret, also when it is misspelt."""
+    """True for a key whose value is probably secret, even if the key is misspelt."""
     if name in _HARMLESS:
         return False
     return (
@@ -40,7 +40,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def is_secret_path(path: Path) -> bool:
-    """True where a value written at the path may be a secret."""
+    """True if a value written at the path may be secret."""
     last = next((part for part in reversed(path) if isinstance(part, str)), "")
     if last in _HARMLESS or (len(path) > 1 and path[0] == "clients" and path[2:3] == ("grants",)):
         return False
@@ -51,8 +51,8 @@ def is_secret_path(path: Path) -> bool:
 
 
 def secret_nodes(node: Node, path: Path = (), seen: frozenset[int] = frozenset()) -> Iterator[Node]:
-    """The scalars that are written literally where secrets stand. References are not secret and stay readable."""
-    # Iterators, not lists: one list may have millions of entries, and each would wait with a path of its own.
+    """The literal scalars at secret paths. References are not secret and stay readable."""
+    # Iterators, not lists: one list may have millions of entries, and each would have its own path in memory.
     stack: list[Iterator[tuple[Node, Path]]] = [iter([(node, path)])]
     visited: set[int] = set(seen)
     while stack:
@@ -82,14 +82,14 @@ def _below(way: Path, children: Iterable[tuple[str | int, Node]]) -> Iterator[tu
 
 
 def mask_columns(text: str, ranges: list[tuple[int, int]]) -> str:
-    """Replace the given stretches (columns from 1, the end just past) of a line."""
+    """Replace the given stretches of a line (columns from 1, the end exclusive)."""
     for start, end in sorted(ranges, reverse=True):
         text = text[: start - 1] + MASK + text[end - 1 :]
     return text
 
 
 def mask_around(text: str, ranges: list[tuple[int, int]], column: int, around: int) -> tuple[str, int]:
-    """The part of a line around a column, without the given stretches (as above, in order), and where the column is in it."""
+    """The part of a line around a column, without the given stretches (as above, in order), and the column's position in it."""
     place = column - 1
     here, end = max(0, place - around), min(len(text), place + around)
     masked = ""
@@ -110,7 +110,7 @@ def mask_around(text: str, ranges: list[tuple[int, int]], column: int, around: i
 
 
 def mask_broken_line(lines: Sequence[str], number: int) -> str:
-    """A line of a file that couldn't be parsed (number from 1), without what may be a secret."""
+    """A line of a file that could not be parsed (number from 1), without what may be secret."""
     text = lines[number - 1] if 0 < number <= len(lines) else ""
     for match in _PAIR.finditer(text):
         if is_secret_name(match[2]):
@@ -121,7 +121,7 @@ def mask_broken_line(lines: Sequence[str], number: int) -> str:
 
 
 def _inside_secret(lines: Sequence[str], number: int) -> bool:
-    """True where a line without a key of its own goes on with a value whose key names a secret."""
+    """True if a line without a key continues a value whose key names a secret."""
     text = lines[number - 1] if 0 < number <= len(lines) else ""
     if _PAIR.search(text) or text.rstrip().endswith(":"):
         return False

@@ -1,4 +1,4 @@
-"""What a finding weighs: `--error`, `--warn`, `--ignore`, and `# oauthdeploy: ignore[rule-id] reason` beside a line."""
+"""The severities of findings: `--error`, `--warn`, `--ignore`, and `# oauthdeploy: ignore[rule-id] reason` beside a line."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from oauthdeploy.model.explanation import DRIVER, SAFETY
 _MARK = "oauthdeploy: ignore"
 _COMMENT = re.compile(r"(?:^|(?<=\s))#\s*oauthdeploy: ignore(?:\[([^\]\n]*)\])?(.*)$")
 _OF_PLANS = ("planning", "servers")
-"""The groups of findings that are weighed once there is a plan."""
+"""The groups of findings whose severity is set once there is a plan."""
 _NO_DRIVERS: Mapping[str, DriverFacts] = MappingProxyType({})
 _WEIGHTS: Mapping[str, Severity | None] = {"error": Severity.ERROR, "warning": Severity.WARNING, "ignore": None}
 
 
 def is_structural(rule: str) -> bool:
-    """True for the rules of reading itself: nothing can be done with a manifest that breaks one, so they always count."""
+    """True for the rules of reading itself: nothing can be done with a manifest that violates one, so they always count."""
     return rule in CATALOGUE and CATALOGUE[rule].structural
 
 
 def _group(rule: str, drivers: Mapping[str, DriverFacts]) -> str | None:
-    """The group of a finding that is no rule of the manifest; None where there is none of the name."""
-    # Imported late: the texts are needed only where somebody names such a finding.
+    """The group of a finding that is not a manifest rule; None if there is none with the name."""
+    # Imported late: the texts are needed only if somebody names such a finding.
     from oauthdeploy.manifest.explaining.notices import all_notices
 
     facts = all_notices(drivers).get(rule)
@@ -49,12 +49,12 @@ def _changeable() -> list[str]:
 
 @lru_cache(maxsize=256)
 def _meant(rule: str) -> str:
-    """The fix for a rule that isn't known; kept, since one slip may stand in thousands of comments."""
+    """The fix for an unknown rule; cached, since one mistake may be in thousands of comments."""
     return did_you_mean(rule, _changeable(), what="Rules are")
 
 
 def unchangeable(rule: str, drivers: Mapping[str, DriverFacts]) -> tuple[str, str] | None:
-    """Why the severity of a rule can't be changed, and what to do; None where it can. Drivers have findings of their own."""
+    """Why the severity of a rule cannot be changed, and what to do; None if it can. Drivers have their own findings."""
     if is_structural(rule):
         return (
             f"The rule '{rule}' is part of reading a manifest; its severity can't be changed.",
@@ -73,11 +73,11 @@ def unchangeable(rule: str, drivers: Mapping[str, DriverFacts]) -> tuple[str, st
 
 
 _LIFTABLE = ("changed-since", "manifest-changed", "server-moved", "servers-not-recorded")
-"""Rules of runs that `--allow` lifts besides the safety stops."""
+"""Rules of runs that `--allow` lifts in addition to the safety rules."""
 
 
 def not_liftable(rule: str, drivers: Mapping[str, DriverFacts]) -> str:
-    """Why `--allow` can't lift a rule; "" where it can. A driver's lockouts may have rules of their own."""
+    """Why `--allow` cannot lift a rule; "" if it can. A driver's lockouts may have their own rules."""
     from oauthdeploy.manifest.explaining.notices import all_notices
 
     groups = {one: facts.group for one, facts in all_notices(drivers).items()}
@@ -92,7 +92,7 @@ def not_liftable(rule: str, drivers: Mapping[str, DriverFacts]) -> str:
 def apply_severities(
     items: Iterable[Diagnostic], wanted: Mapping[str, str], drivers: Mapping[str, DriverFacts] = _NO_DRIVERS
 ) -> list[Diagnostic]:
-    """Give the findings their severity. An id that isn't known, or can't be changed, is a finding itself."""
+    """Set the severity of the findings. An id that is unknown, or whose severity cannot be changed, is a finding itself."""
     kept: list[Diagnostic] = []
     for rule, word in wanted.items():
         if word not in _WEIGHTS:
@@ -107,7 +107,7 @@ def apply_severities(
 def weighed(
     items: Iterable[Diagnostic], wanted: Mapping[str, str], drivers: Mapping[str, DriverFacts]
 ) -> Iterable[Diagnostic]:
-    """The findings with the severities that were asked for, without those that are ignored."""
+    """The findings with the requested severities, without those that are ignored."""
     weights = {
         rule: _WEIGHTS[word] for rule, word in wanted.items() if word in _WEIGHTS and not unchangeable(rule, drivers)
     }
@@ -127,7 +127,7 @@ def _problem(rule: str, detail: str, fix: str) -> Diagnostic:
 
 @dataclass(frozen=True)
 class _Ignore:
-    """One comment: the file, the line that it stands in, the line that it speaks of, its rules and its reason."""
+    """One comment: the file, its line, the line that it applies to, its rules and its reason."""
 
     source: Source
     line: int
@@ -156,8 +156,8 @@ class Comments:
     def applied(
         self, items: Iterable[Diagnostic], drivers: Mapping[str, DriverFacts] = _NO_DRIVERS
     ) -> list[Diagnostic]:
-        """Leave out what they ignore of the findings of a manifest. A comment without reason, for an unknown rule, or of no use
-        is a finding; whether one for a finding of plans is of use is known when there is a plan.
+        """Remove what they ignore from the findings of a manifest. A comment without a reason, for an unknown rule, or without
+        effect is a finding; whether one for a finding of plans has an effect is only known when there is a plan.
         """
         if not self._all:
             return list(items)
@@ -211,7 +211,7 @@ def _comments(source: Source) -> Iterable[_Ignore]:
 
 
 def _targets(source: Source, numbers: list[int]) -> dict[int, int]:
-    """For each line, the next one that is no comment: comments may stand above each other."""
+    """For each line, the next one that is not a comment: comments may be stacked."""
     targets: dict[int, int] = {}
     for number in reversed(numbers):
         following = number + 1
@@ -222,7 +222,7 @@ def _targets(source: Source, numbers: list[int]) -> dict[int, int]:
 
 
 def _inside_texts(source: Source, places: list[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Those of the places that are part of a text, where a # starts no comment; all of them where the file is broken."""
+    """Those of the places that are part of a string, where a # starts no comment; all of them if the file is broken."""
     inside: set[tuple[int, int]] = set()
     waiting = sorted(places, reverse=True)
     try:

@@ -12,12 +12,12 @@ from typing import Any, Final, overload
 from oauthdeploy.core.diagnostics import SourceSpan
 
 BIG: Final = 256 * 1024
-"""Characters from which reading keeps the cycle collector still."""
+"""The number of characters from which the cycle collector is paused while reading."""
 LINE_BREAK: Final = re.compile(r"\r\n|\n|\r")
 
 
 class Lines(Sequence[str]):
-    """The lines of a text, without their ends; only where they start is kept."""
+    """The lines of a text, without their ends; only their starting positions are stored."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -36,7 +36,7 @@ class Lines(Sequence[str]):
             return [self[number] for number in range(*index.indices(len(self)))]
         place = range(len(self))[index]
         end = self._starts[place + 1] if place + 1 < len(self) else len(self._text)
-        # A line holds no line end, so nothing but its own is taken off.
+        # A line contains no line end, so only its own is removed.
         return self._text[self._starts[place] : end].rstrip("\r\n")
 
 
@@ -53,7 +53,7 @@ class Source:
         return Lines(self.text)
 
     def line(self, number: int) -> str:
-        """The line of that number, counted from 1; empty past the end."""
+        """The line of that number, counted from 1; empty after the last line."""
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
 
     def span(self, line: int, column: int) -> SourceSpan:

@@ -1,4 +1,4 @@
-"""Small helps for messages: suggestions and lists of names."""
+"""Suggestions and lists of names for messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def closest(word: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Collection[str], *, what: str) -> str:
-    """A fix: the word that was meant, or the words that there are (at most ten)."""
+    """A fix: the word that was meant, or the known words (at most ten)."""
     guess = closest(word, known)
     if guess is not None:
         return f"Did you mean '{guess}'?"
@@ -23,12 +23,12 @@ def did_you_mean(word: str, known: Collection[str], *, what: str) -> str:
 
 
 def listed(words: Iterable[str], most: int = 10) -> str:
-    """Words in their order, cut to `most` with the count of the rest."""
+    """Words in their order, cut to `most` with the number of the rest."""
     items = list(words)
     shown = ", ".join(items[:most])
     return f"{shown} and {len(items) - most} more" if len(items) > most else shown
 
 
 def shortened(text: str, most: int = 60) -> str:
-    """A text cut to `most` characters, with dots for the rest."""
+    """A string cut to `most` characters, with dots for the rest."""
     return text if len(text) <= most else f"{text[: most - 3]}..."

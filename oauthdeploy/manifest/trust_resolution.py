@@ -1,4 +1,4 @@
-"""Whom a resource server believes about tokens, and how: from two server entries to one `Trust`."""
+"""Which authorization server a resource server trusts, and how: from two server entries to one `Trust`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from oauthdeploy.model.servers import Introspection, Server
 FROM_INTROSPECTION: Final = tuple(
     name for name in Introspection.model_fields if name in Trust.model_fields and name != "endpoint"
 )
-"""The fields of a trust that the entry of the trusted server says under `introspection`; the endpoint has a default."""
+"""The fields of a trust from `introspection` of the trusted server's entry; the endpoint has a default."""
 
 
 @dataclass(frozen=True)
 class Party:
-    """A server entry by its name, what is known of its driver, and its validated options; None: unknown, or wrong."""
+    """A server entry by its name, the facts of its driver, and its validated options; None: unknown, or invalid."""
 
     name: str
     entry: Server
@@ -28,7 +28,7 @@ class Party:
 
     @property
     def endpoints(self) -> Endpoints:
-        """What the entry says of itself as an authorization server, and for the rest what its driver knows for its url."""
+        """The authorization server's metadata: what the entry says, and otherwise what its driver derives from the url."""
         entry, known = self.entry, Endpoints()
         if entry.url and self.facts is not None and self.options is not None:
             known = self.facts.endpoints(entry.url, self.options)
@@ -41,9 +41,9 @@ class Party:
 
 
 def trust_of(resource: Party, target: Party) -> Trust | Diagnostic | None:
-    """The trust of a resource server in an authorization server; a finding where an address is missing.
+    """The trust of a resource server in an authorization server; a finding if an address is missing.
 
-    None where the options of the target, of which the addresses are made, are wrong: that is a finding already.
+    None if the options of the target, from which the addresses are derived, are invalid: that is a finding already.
     """
     if resource.name == target.name:
         return Trust(authorization_server=target.name, via="local")
@@ -69,10 +69,10 @@ def trust_of(resource: Party, target: Party) -> Trust | Diagnostic | None:
 
 
 def _via(resource: Party, target: Party, known: Endpoints) -> Via:
-    """How a resource server finds out about a token.
+    """How a resource server checks tokens.
 
-    Who names a client to introspect with wants introspection. A server that can verifies JWTs itself, where issuer and keys
-    of the other are known. One of the same kind is asked by its base address, and any other by introspection.
+    An entry that names a client for introspection is introspected. A server that can verify JWTs itself does so if issuer and
+    keys of the other are known. One of the same kind is reached at its base address, and any other is introspected.
     """
     introspection = target.entry.introspection
     if introspection is not None and introspection.client_id is not None:
@@ -89,7 +89,7 @@ def _verifies(resource: Party) -> bool:
 
 
 def _missing(resource: Party, target: Party) -> Diagnostic:
-    """What follows from a base address isn't asked for by itself."""
+    """What is derived from a base address is not requested by itself."""
     described = target.facts is not None and (not target.facts.writable or target.entry.url is not None)
     way: Path = ("introspection", "endpoint") if described else ("url",)
     fix = f"Write the {'introspection endpoint' if described else 'base address'} of '{target.name}'."

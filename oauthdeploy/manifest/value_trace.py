@@ -1,4 +1,4 @@
-"""Where a value of the composed manifest was written, and what gave each `${...}` in it: for `explain`, never the value."""
+"""Where a value of the composed manifest was written, and the origin of each `${...}` in it: for `explain`, never the value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REFERENCE: Final = re.compile(r"\$\$\{|\$\{([^{}]*)\}")
 
 @dataclass(frozen=True)
 class Tracer:
-    """Answers for one manifest; called with a path, it gives the origin of what is written there, None where nothing is."""
+    """Traces values of one manifest: called with a path, it returns the origin of what is written there, None if nothing is."""
 
     locator: Locator
     variables: Variables
@@ -28,7 +28,7 @@ class Tracer:
     environment: str | None = None
 
     def __call__(self, path: Path) -> Origin | None:
-        """The origin of the value at the path, which must be written as such."""
+        """The origin of the value at the path, which must be written itself."""
         from oauthdeploy.model.explanation import Origin
 
         found = self.locator.exact(path)

@@ -1,4 +1,4 @@
-"""Files of values (`--var-file`): YAML, JSON, or lines NAME=value; what is wrong in one is told with its place there."""
+"""Variable files (`--var-file`): YAML, JSON, or lines NAME=value; problems are reported with their place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Place = tuple[int, int]
 
 @dataclass
 class VarFile:
-    """What a file gives: values by name, where each name stands, and what is wrong with the file."""
+    """The content of a file: values by name, the place of each name, and the problems."""
 
     name: str
     values: dict[str, str] = field(default_factory=dict, repr=False)
@@ -33,16 +33,16 @@ class VarFile:
     problems: list[Diagnostic] = field(default_factory=list)
 
     def span(self, name: str) -> SourceSpan:
-        """Where the value's name stands; the line is not quoted, since it may hold a secret."""
+        """The place of the value's name; the line is not quoted, since it may contain a secret."""
         return SourceSpan(self.name, *self.places.get(name, (1, 1)))
 
     def wrong(self, detail: str, line: int = 1, column: int = 1) -> None:
-        """Note what is not written right."""
+        """Record a problem with the format."""
         summary, span = "A variable file is not valid", SourceSpan(self.name, line, column)
         self.problems.append(Diagnostic("wrong-value", summary, detail, "Correct the file.", span=span))
 
     def repeated(self, name: str, line: int = 1, column: int = 1) -> None:
-        """Note a name that is given twice."""
+        """Record a name that is set twice."""
         detail, span = f"'{name}' is given more than once.", SourceSpan(self.name, line, column)
         self.problems.append(
             Diagnostic("duplicate-key", "A key is written twice", detail, "Keep one of the two.", span=span)
@@ -50,7 +50,7 @@ class VarFile:
 
 
 def read_var_file(name: str) -> VarFile:
-    """Read a file of values: YAML (.yaml, .yml), JSON (.json), or lines NAME=value (anything else)."""
+    """Read a file of values: YAML (.yaml, .yml), JSON (.json), or lines NAME=value (any other suffix)."""
     var_file = VarFile(name)
     source = read_text(name)
     if isinstance(source, Diagnostic):
@@ -110,7 +110,7 @@ def _take(data: Any, source: Source, var_file: VarFile) -> None:
 
 
 def _places(source: Source) -> dict[str, Place]:
-    """Where the names of a YAML file stand, or of a JSON file, which is YAML but for oddities; empty for those."""
+    """The places of the names in a YAML file, or in a JSON file, which is nearly always YAML; empty for the rest."""
     node, _ = read_nodes(source)
     entries = node.value if node is not None else None
     return {key: (line, column) for key, (line, column, _) in entries.items()} if isinstance(entries, dict) else {}
@@ -119,7 +119,7 @@ def _places(source: Source) -> dict[str, Place]:
 def read_dotenv(source: Source, var_file: VarFile) -> None:
     """Lines NAME=value, with quotes, comments and `export`.
 
-    Read here and not by python-dotenv: that logs and skips a line it can't parse, and a skipped line would pass in silence.
+    python-dotenv is not used: it logs and skips lines that it cannot parse, so that an error would go unnoticed.
     """
     places: dict[str, Place] = {}
     var_file.places = places

@@ -1,4 +1,4 @@
-"""Variables: their declarations in the manifest, and where their values come from.
+"""Variables: their declarations in the manifest, and the origins of their values.
 
 A value is taken from `--var`, else `--var-file` (a later file wins), else `OAUTHDEPLOY_VAR_name`, else the default.
 """
@@ -22,7 +22,7 @@ ENVIRON_PREFIX: Final = "OAUTHDEPLOY_VAR_"
 
 
 class Variables:
-    """The variables of one run. Values are checked when they are used, so that an unused one needs none."""
+    """The variables of one run. Values are checked when they are used, so that an unused variable needs none."""
 
     def __init__(
         self,
@@ -36,10 +36,10 @@ class Variables:
         self._environ = environ
         self._givers = givers or {}
         self.resolve_default: Callable[[str, bool], str] = lambda text, _secret: text
-        """Replaces the references in a variable's default; set by whoever has a resolver. Raises Unresolved."""
+        """Replaces the references in a variable's default; set by the resolver. Raises Unresolved."""
 
     def source(self, name: str) -> str:
-        """What gives a variable its value, in the order in which `value` looks: a flag, a file, an environment variable, or
+        """The origin of a variable's value, in the order in which `value` looks: a flag, a file, an environment variable, or
         its default.
         """
         if name in self._given:
@@ -107,7 +107,7 @@ def _check(name: str, variable: Variable, text: str) -> None:
 
 
 def declared_variables(section: Any) -> dict[str, Variable]:
-    """The declarations that are well formed; the others are reported with the rest of the document."""
+    """The valid declarations; the others are reported with the rest of the document."""
     found: dict[str, Variable] = {}
     for name, entry in section.items() if isinstance(section, dict) else ():
         try:
@@ -118,7 +118,7 @@ def declared_variables(section: Any) -> dict[str, Variable]:
 
 
 def collect_variables(request: ManifestRequest, declared: Mapping[str, Variable]) -> tuple[Variables, list[Diagnostic]]:
-    """Gather the values that the request brings. Unknown names in --var are errors, in a --var-file warnings."""
+    """Collect the values of the request. Unknown names in --var are errors, in a --var-file warnings."""
     problems: list[Diagnostic] = []
     given: dict[str, str] = {}
     givers: dict[str, str] = {}

@@ -1,13 +1,13 @@
-"""Reads YAML 1.2: raw texts, None, lists and dicts, or the findings that say why not; on request, nodes with positions.
+"""Reads YAML 1.2 into strings, None, lists and dicts, or into findings; on request, into nodes with positions.
 
-libyaml (through PyYAML) gives the events; nothing resolves types, so `007` stays a text and only the plain scalars that
-YAML 1.2's core schema calls null (`null`, `Null`, `NULL`, `~` and nothing) become None. It was chosen by measurement over
-rapidyaml: reading 4 MB into Python objects took 1.0 s of CPU against 1.6 s, every failure is an exception with a place
-(rapidyaml writes to the process's stderr and can't be told not to), and a tab after a colon, a NUL or a bad byte are never
-misread. libyaml and YAML 1.2 differ in the line breaks U+0085, U+2028 and U+2029; those characters are refused as such.
+libyaml (through PyYAML) produces the events. No types are resolved: `007` stays a string, and only the plain scalars that YAML
+1.2's core schema calls null (`null`, `Null`, `NULL`, `~` and nothing) become None. It was chosen over rapidyaml by measurement:
+reading 4 MB into Python objects took 1.0 s of CPU against 1.6 s, every failure is an exception with a place (rapidyaml writes
+to the process's stderr, which cannot be turned off), and a tab after a colon, a NUL or an invalid byte is never misread.
+libyaml and YAML 1.2 differ in the line breaks U+0085, U+2028 and U+2029; those characters are refused.
 
-A file without mistakes is read once, and no position is kept. At the first mistake reading starts again with positions, to
-name every problem of the file with its place.
+A file without mistakes is read once, without positions. At the first mistake, reading starts again with positions, to report
+every problem of the file with its place.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from oauthdeploy.manifest.yaml_syntax import MAX_DEPTH, forbidden_character, syn
 NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 MAX_CONTAINERS: Final = 2_000_000
 MAX_VALUES: Final = 3_000_000
-"""Texts, lists and mappings in one file: half as many again as in a manifest of 100,000 clients."""
+"""The limit of strings, lists and mappings in one file: one and a half times as many as in a manifest of 100,000 clients."""
 MAX_PROBLEMS: Final = 10_000
 _NO_KEYS: Final = NULLS | {"<<"}
 _NAME_ENDS: Final = frozenset(" \t\r\n,[]{}")
@@ -43,9 +43,9 @@ _SHARED: Final = 10_000
 
 
 class Node:
-    """A value and where it stands (from 1; `end_*` is just past it). Mappings keep each key's place.
+    """A value and its position (from 1; `end_*` is exclusive). Mappings have the position of each key.
 
-    There may be millions, so each is as small as it can be.
+    There may be millions, so each is as small as possible.
     """
 
     __slots__ = ("column", "end_column", "end_line", "line", "value")
@@ -60,7 +60,7 @@ class Node:
 
 
 class Mapping(Node):
-    """A mapping. `repeated` are the values that were refused for their keys: no data, but what they hold may be secret."""
+    """A mapping. `repeated` are the values that were refused because of their keys: not data, but they may be secret."""
 
     __slots__ = ("repeated",)
 
@@ -70,9 +70,9 @@ class Mapping(Node):
 
 
 def read_tree(source: Source) -> tuple[Any, tuple[Diagnostic, ...]]:
-    """Read one YAML document. Gives the raw data (None for an empty file, too) and findings.
+    """Read one YAML document. Returns the raw data (None also for an empty file) and findings.
 
-    With findings the data is what could still be read; after a syntax error it is None.
+    If there are findings, the data is what could still be read; after a syntax error it is None.
     """
     if problem := forbidden_character(source):
         return None, (problem,)
@@ -86,7 +86,7 @@ def read_tree(source: Source) -> tuple[Any, tuple[Diagnostic, ...]]:
 
 
 def read_nodes(source: Source) -> tuple[Node | None, tuple[Diagnostic, ...]]:
-    """Read a file with positions. Gives the top node (None when the file is empty or broken) and every finding."""
+    """Read a file with positions. Returns the root node (None if the file is empty or broken) and every finding."""
     reader = _Reader(source, positions=True)
     try:
         return reader.read(), tuple(reader.problems)
@@ -97,7 +97,7 @@ def read_nodes(source: Source) -> tuple[Node | None, tuple[Diagnostic, ...]]:
 
 
 def scalar_ranges(source: Source) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Start and end (line, column from 1) of every scalar, in order; for telling comments from texts."""
+    """Start and end (line, column from 1) of every scalar, in order; to distinguish comments from strings."""
     get = event_source(source.text).get_event
     while not isinstance(event := get(), DocumentEndEvent | StreamEndEvent):
         if isinstance(event, ScalarEvent):
@@ -107,13 +107,13 @@ def scalar_ranges(source: Source) -> Iterator[tuple[tuple[int, int], tuple[int, 
 
 
 def event_source(text: str) -> Any:
-    """A parser with `get_event`: libyaml's, or PyYAML's own where it was built without libyaml (slower, same events)."""
+    """A parser with `get_event`: libyaml's, or PyYAML's own if it was built without libyaml (slower, same events)."""
     loader: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
     return loader(text)
 
 
 def _data_of(top: Node | None) -> Any:
-    """The raw data of a node; shared nodes give shared data."""
+    """The raw data of a node; shared nodes become shared data."""
     data: dict[int, Any] = {}
 
     def build(node: Node) -> Any:
@@ -131,18 +131,18 @@ def _data_of(top: Node | None) -> Any:
 
 
 class _Problem(Exception):
-    """Something is wrong with a file that is read without positions."""
+    """Raised for a problem in a file that is read without positions."""
 
 
 class _TooMuch(Exception):
-    """Reading on would take too much memory; the finding is already noted."""
+    """Reading on would take too much memory; the finding is already recorded."""
 
 
 class _Reader:
-    """One pass over the events of a file: to nodes where positions are wanted, otherwise to raw data.
+    """One pass over the events of a file: to nodes if positions are required, otherwise to raw data.
 
-    Python runs the two loops (`_entries` and `_items`) half a million times for a big file, so what nearly every value is, a
-    text without tag and anchor, is read in them without a call.
+    Python runs the two loops (`_entries` and `_items`) half a million times for a large file, so the most frequent value, a
+    string without tag and anchor, is handled in them without a call.
     """
 
     def __init__(self, source: Source, *, positions: bool) -> None:
@@ -152,10 +152,10 @@ class _Reader:
         self._get = event_source(source.text).get_event
         self._count = count(1).__next__
         self._containers = 0
-        self._expanded = 0  # lists and mappings that aliases add
-        self._anchors: dict[str, tuple[Any, int, int]] = {}  # the value, its lists and mappings, how deep it goes
+        self._expanded = 0  # Lists and mappings that aliases add.
+        self._anchors: dict[str, tuple[Any, int, int]] = {}  # The value, its lists and mappings, and its depth.
         self._open: set[str] = set()
-        self._deepest: list[int] = []  # for each anchored value that is being read, how deep it goes
+        self._deepest: list[int] = []  # For each anchored value that is being read, its depth.
         self._names: dict[str, str] = {}
         self._texts: dict[str, str] = {}
 
@@ -191,7 +191,7 @@ class _Reader:
     # -- the two loops ------------------------------------------------------------------------------------------------
 
     def _entries(self, depth: int) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
-        """The entries of a mapping up to its end, and those that are refused for their keys."""
+        """The entries of a mapping up to its end, and those that are refused because of their keys."""
         get, share, counted, positions = self._get, self._names.setdefault, self._count, self._positions
         entries: dict[str, Any] = {}
         refused: list[tuple[str, Any]] = []
@@ -260,7 +260,7 @@ class _Reader:
         return self._scalar(event, value) if self._positions else value
 
     def _scalar(self, event: Any, text: str | None) -> Node:
-        """A node with the text, as one object for all places that hold it, as far as the first ten thousand texts go."""
+        """A node with the string, as one object for all places that have it, for the first ten thousand strings."""
         if text is not None:
             texts = self._texts
             text = texts.setdefault(text, text) if len(texts) < _SHARED else texts.get(text, text)
@@ -320,7 +320,7 @@ class _Reader:
         return str(event.value)
 
     def _refuse(self, event: Any, key: str | None, entries: dict[str, Any]) -> None:
-        """Note that a key is written twice. Without a key, what is wrong with it is noted already."""
+        """Record a duplicate key. Without a key, the problem with it is recorded already."""
         if key is None:
             return
         line, column = entries[key][:2] if self._positions else (0, 0)
@@ -335,9 +335,9 @@ class _Reader:
     # -- anchors and aliases ------------------------------------------------------------------------------------------
 
     def _anchor(self, event: Any) -> str | None:
-        """The name of an anchor or alias; None, and a finding, where readers disagree on where the name ends."""
+        """The name of an anchor or alias; None, and a finding, if readers disagree on where the name ends."""
         anchor: str | None = event.anchor
-        # libyaml ends some names where YAML 1.2 goes on with them, as in `&https://x`.
+        # libyaml ends some names where YAML 1.2 continues them, as in `&https://x`.
         if anchor is not None and getattr(event, "tag", None) is None:
             text, past = self.source.text, event.start_mark.index + 1 + len(anchor)
             if past < len(text) and text[past] not in _NAME_ENDS:
@@ -359,7 +359,7 @@ class _Reader:
         self._deepest.append(depth)
 
     def _reach(self, depth: int) -> None:
-        """Note for each anchor that is being read how deep its value goes."""
+        """Record the depth of the value for each anchor that is being read."""
         self._deepest = [max(depth, before) for before in self._deepest]
 
     def _alias(self, event: Any, depth: int) -> Any:
@@ -380,7 +380,7 @@ class _Reader:
         if depth + height > MAX_DEPTH:
             self._too_much(event, f"With *{event.anchor} expanded, values are nested more than {MAX_DEPTH} deep.")
         self._reach(depth + height)
-        # Enough for any honest file, and linear in its size.
+        # Enough for any valid file, and linear in its size.
         if self._expanded > 10_000 + 10 * self._containers:
             self._too_much(event, "Aliases expand the file to many times its size.")
         return value

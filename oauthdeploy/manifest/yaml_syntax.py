@@ -1,4 +1,4 @@
-"""What is wrong with a text that is not YAML, in our words and with the fix for the mistakes that people make."""
+"""Explains syntax errors of YAML, with fixes for common mistakes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REFERENCE: Final = re.compile(r"\$\{[^{}]*\}|\$\{[^{}\s,\]]*")
 
 
 def forbidden_character(source: Source) -> Diagnostic | None:
-    """The first character that YAML forbids, or on which readers disagree; None where there is none."""
+    """The first character that YAML forbids, or about which readers disagree; None if there is none."""
     match = _FORBIDDEN.search(source.text)
     if match is None:
         return None
@@ -32,7 +32,7 @@ def forbidden_character(source: Source) -> Diagnostic | None:
 
 
 def syntax_problem(source: Source, error: yaml.YAMLError) -> Diagnostic:
-    """Turn the parser's complaint into a finding in our words, with the fix for the mistakes that people make."""
+    """Turn the parser's error into a finding, with fixes for common mistakes."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
     what = str(getattr(error, "problem", None) or "the file can't be parsed")
@@ -41,7 +41,7 @@ def syntax_problem(source: Source, error: yaml.YAMLError) -> Diagnostic:
     fix = "Check quotes, brackets and indentation here and in the line above."
     text = source.line(line)
     if "maximum nesting depth" in what:
-        # libyaml's own limit (since 0.2.6), which it reaches while it looks for the end of a key.
+        # libyaml's own limit (since 0.2.6), which it reaches while it searches for the end of a key.
         detail, fix = f"Values are nested more than {MAX_DEPTH} deep.", "Write flatter values."
         span = source.span(line, column)
         return Diagnostic("too-large", "The manifest is too large", detail, fix, span=span)

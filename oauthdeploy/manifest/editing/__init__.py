@@ -1,4 +1,4 @@
-"""Writing manifests: the formatter, and the first manifest of a new estate."""
+"""Writes manifests: the formatter, edits, and the first manifest."""
 
 from __future__ import annotations
 

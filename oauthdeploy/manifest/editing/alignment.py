@@ -1,4 +1,4 @@
-"""Which lines of two texts are the same lines, in time that grows with the texts and not with their square."""
+"""Finds the common lines of two texts in linear time, where difflib alone takes quadratic time."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from itertools import pairwise
 from typing import Any, Final
 
 _SMALL: Final = 250_000
-"""Pairs of lines up to which difflib compares them; its time grows with their number."""
+"""The number of pairs of lines up to which difflib compares them; its time grows with it."""
 
 _Stretch = tuple[int, int, int, int]
 
 
 class Alignment(difflib.SequenceMatcher[Any]):
-    """difflib's matcher for long texts: lines that both have once are taken for the same, and difflib sees to what is between.
+    """difflib's matcher for long texts: lines that occur once in both are matched, and difflib compares what is between them.
 
-    That is the patience diff of Bram Cohen. A long stretch without such lines counts as replaced.
+    This is the patience diff of Bram Cohen. A long stretch without such lines counts as replaced.
     """
 
     def __init__(self, old: Sequence[Hashable], new: Sequence[Hashable]) -> None:
@@ -27,7 +27,7 @@ class Alignment(difflib.SequenceMatcher[Any]):
         self._old, self._new = old, new
 
     def get_matching_blocks(self) -> list[Match]:
-        """The stretches that are the same, as difflib gives them: in order, never adjacent, an empty one at the end."""
+        """The matching stretches, in difflib's form: in order, never adjacent, an empty one at the end."""
         blocks: list[Match] = []
         for old, new, size in sorted(_blocks(self._old, self._new)):
             if blocks and blocks[-1].a + blocks[-1].size == old and blocks[-1].b + blocks[-1].size == new:
@@ -55,12 +55,13 @@ def _blocks(old: Sequence[Hashable], new: Sequence[Hashable]) -> Iterator[tuple[
 
 
 def _anchors(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[tuple[int, int]]:
-    """The longest run of lines that both have once, in the order of both: their places."""
+    """The longest common sequence of lines that occur once in both: their positions."""
     once = {line for line, times in Counter(old).items() if times == 1}
     places = {line: place for place, line in enumerate(new) if line in once}
     twice = {line for line, times in Counter(new).items() if times > 1}
     pairs = [(place, places[line]) for place, line in enumerate(old) if line in places and line not in twice]
-    # The longest increasing run of the places in `new`: ends[n] is the smallest place that a run of n + 1 can end with.
+    # The longest increasing subsequence of the positions in `new`: ends[n] is the smallest position that a sequence of n + 1
+    # can end with.
     ends: list[int] = []
     runs: list[int] = []
     before: list[int] = []

@@ -1,7 +1,7 @@
-"""Changes to a manifest as it is written: values put in, replaced and taken out by their paths, with all comments kept.
+"""Edits a manifest's text: adds, replaces and removes values by their paths, preserving all comments.
 
-Data is what a caller means: texts, truths, whole numbers, None, lists and mappings. Texts are written so that they stay texts;
-a `Reference` is written as it is, and in all others `${` is made two plain characters.
+Callers pass data: strings, booleans, whole numbers, None, lists and mappings. Strings are written so that they stay strings; a
+`Reference` is written as it is, and `${` is escaped in all others.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from oauthdeploy.manifest.yaml_reader import read_tree
 
 
 class NotChangeable(OAuthDeployError):
-    """A file can't be changed without changing more than was asked for."""
+    """A file cannot be changed without side effects."""
 
     rule = "file-not-changed"
 
 
 class Reference(str):
-    """A text that holds a reference, such as `${env:NAME}`; it is written as it is."""
+    """A string that contains a reference, such as `${env:NAME}`; it is written as it is."""
 
     __slots__ = ()
 
 
 def as_node(data: Any, *, braces: bool = False) -> Value:
-    """Data as it is written. Mappings inside mappings stand in braces where they fit; `braces`: the outer one too."""
+    """Data as nodes. Mappings inside mappings are written in braces if they fit; `braces`: the outer one too."""
     if isinstance(data, Mapping):
         node = collection(mapping=True, flow=braces)
         node.value = [(Scalar(name), as_node(inner, braces=True)) for name, inner in data.items()]
@@ -49,7 +49,7 @@ def as_node(data: Any, *, braces: bool = False) -> Value:
 
 
 def raw_of(data: Any) -> Any:
-    """Data as the loader reads it back: every scalar its text."""
+    """Data as the loader reads it: every scalar as its text."""
     if isinstance(data, Mapping):
         return {str(name): raw_of(inner) for name, inner in data.items()}
     if isinstance(data, list | tuple):
@@ -62,7 +62,7 @@ def raw_of(data: Any) -> Any:
 
 
 class Draft:
-    """A file while it is changed. Every change is made to the tree and to the data that must come out in the end."""
+    """A file that is being changed. Every change is made both to the tree and to the data that the result must contain."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -74,7 +74,7 @@ class Draft:
         self.changed = False
 
     def has(self, path: Path) -> bool:
-        """Whether something is written at a path, also null."""
+        """Whether something is written at a path, including null."""
         holder = _at(self._data, path[:-1]) if len(path) > 1 else self._data
         if isinstance(holder, dict):
             return path[-1] in holder
@@ -85,7 +85,7 @@ class Draft:
         return _at(self._data, path)
 
     def put(self, path: Path, data: Any, *, braces: bool = False) -> None:
-        """Write a value at a path of keys, replacing the present value. Missing mappings on the path are created."""
+        """Write a value at a path of keys, replacing any present value and creating missing mappings on the path."""
         raw = raw_of(data)
         holder, place = self._place(path)
         if _same(_at(self._data, path), raw):
@@ -96,7 +96,7 @@ class Draft:
         self.changed = True
 
     def append(self, path: Path, data: Any, *, braces: bool = False, above: Iterable[str] = ()) -> None:
-        """Add an entry to the end of a list, with comments above it; an empty or missing list is made."""
+        """Add an entry to the end of a list, with comments above it; an empty or missing list is created."""
         holder, place = self._place(path)
         if not isinstance(_value(holder, place), CollectionNode):
             _replace(holder, place, collection(mapping=False))
@@ -107,7 +107,7 @@ class Draft:
         self.changed = True
 
     def remove(self, path: Path) -> None:
-        """Take out an entry of a mapping or a list, with its comments."""
+        """Remove an entry of a mapping or a list, with its comments."""
         if not self.has(path):
             return
         holder, place = self._place(path)
@@ -118,18 +118,18 @@ class Draft:
 
     @property
     def root(self) -> Value:
-        """The whole, as it is now."""
+        """The whole tree, as it is now."""
         return _value(self._whole, 0)
 
     def text(self) -> str:
-        """The canonical text, proved. Raises NotChangeable."""
+        """The canonical text, verified. Raises NotChangeable."""
         self._tree.root = self.root
         edited = canonical_text(self._tree)
         self.prove(edited)
         return edited
 
     def prove(self, edited: str) -> None:
-        """Raise NotChangeable unless a text reads as what was asked for, and has all comments but those that were taken out."""
+        """Raise NotChangeable unless a text parses to the intended data and has all comments except the removed ones."""
         again, problems = read_tree(Source(self._source.name, edited))
         if problems or again != self._data:
             raise self._refused("what it says elsewhere would change, as with an anchor that is used twice")
@@ -144,7 +144,7 @@ class Draft:
         )
 
     def _place(self, path: Path) -> tuple[CollectionNode, int]:
-        """Where an entry is in its list or mapping. It is made where it lacks; mappings on the way become blocks."""
+        """The position of an entry in its list or mapping. Missing entries are created; mappings on the path become blocks."""
         holder, place = self._whole, 0
         for depth, part in enumerate(path):
             node = _value(holder, place)
@@ -159,7 +159,7 @@ class Draft:
             if part not in names:
                 if not names and depth < 2:
                     node.flow_style = False
-                # A name that somebody gave gets quotes where one could misread it.
+                # A user-chosen name is quoted if it could be misread.
                 node.value.append((Scalar(part, '"' if depth == 1 else None), Scalar("")))
                 names.append(part)
             holder, place = node, names.index(part)
@@ -171,7 +171,7 @@ def _value(holder: CollectionNode, place: int) -> Value:
 
 
 def _replace(holder: CollectionNode, place: int, node: Value) -> None:
-    """Put a value where another one is. The comments of the entry stay."""
+    """Replace a value. The comments of the entry stay."""
     key, before = entries(holder)[place]
     if key is None and before.comment is not None:
         node.comment = replace(before.comment, tail=())

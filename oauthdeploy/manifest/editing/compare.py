@@ -14,9 +14,9 @@ _CONTEXT = 3
 
 
 def unified_diff(before: Source, after: Source) -> Iterator[str]:
-    """The lines of the diff, without line ends. Secrets that are written out are masked, so it is for reading, not for `patch`.
+    """The lines of the diff, without line ends. Literal secrets are masked, so the diff is for reading, not for `patch`.
 
-    A line whose end alone changes is shown too: a carriage return as `\\r`, a missing last line end as diff says it.
+    A line that differs only in its end is shown too: a carriage return as `\\r`, a missing last line end as in diff.
     """
     old, new = _lines(before.text), _lines(after.text)
     matcher = Alignment(old, new)
@@ -35,7 +35,7 @@ def unified_diff(before: Source, after: Source) -> Iterator[str]:
 
 
 def _lines(text: str) -> list[tuple[str, str]]:
-    """The lines with their ends."""
+    """The lines, including their ends."""
     found = [(match[1], match[2]) for match in _LINE.finditer(text)]
     return found[:-1] if found and found[-1] == ("", "") else found
 

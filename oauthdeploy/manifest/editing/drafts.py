@@ -1,4 +1,4 @@
-"""The files of one manifest while they are changed together: each change goes into the files that it concerns, and no other."""
+"""The files of one manifest during an edit: each change goes only to the files that it concerns."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from oauthdeploy.manifest.source import Source
 
 
 class Drafts:
-    """The files, in the order in which they are put together.
+    """The files, in the order in which they are merged.
 
-    What is written already is changed where it stands: in each file that says it, since files may say the same. What is new goes
-    to the file that has most of the way to it: that of its object, else the last one with its section, else the first.
+    Existing values are changed in every file that has them, since files may repeat each other. New values go to the file with
+    the longest part of their path: that of the object, else the last one with its section, else the first.
     """
 
     def __init__(self, sources: Iterable[Source]) -> None:
         self._files = tuple((source, Draft(source)) for source in sources)
 
     def has(self, path: Path) -> bool:
-        """Whether something is written at a path in any file, also null."""
+        """Whether something is written at a path in any file, including null."""
         return any(draft.has(path) for _source, draft in self._files)
 
     def values(self, path: Path) -> list[Any]:
-        """What each file writes at a path, where it writes something there."""
+        """What each file writes at a path, if anything."""
         return [draft.value(path) for _source, draft in self._files if draft.has(path)]
 
     def overlays(self, client: str) -> bool:
@@ -47,13 +47,13 @@ class Drafts:
                 draft.remove(path)
 
     def tidy(self, path: Path) -> None:
-        """Take out a mapping in which nothing is left."""
+        """Remove a mapping that has become empty."""
         for _source, draft in self._files:
             if draft.value(path) == {}:
                 draft.remove(path)
 
     def entries(self, section: str) -> Iterator[tuple[Draft, Path, Any]]:
-        """The entries of a list that all files add to, from the last to the first: each with its file and its path there."""
+        """The entries of a list that all files add to, from the last to the first, each with its file and its path in it."""
         for _source, draft in reversed(self._files):
             found = draft.value((section,))
             entries = found if isinstance(found, list) else []
@@ -65,7 +65,7 @@ class Drafts:
         self._homes(path)[0].append(path, data, braces=braces)
 
     def texts(self) -> tuple[Source, ...]:
-        """Every file as it is to be: those that nothing was changed in, to the byte. Raises NotChangeable."""
+        """The result for every file; unchanged files to the byte. Raises NotChangeable."""
         return tuple(Source(source.name, draft.text()) if draft.changed else source for source, draft in self._files)
 
     def _homes(self, path: Path) -> list[Draft]:
@@ -73,7 +73,7 @@ class Drafts:
         for end in range(len(path), 0, -1):
             having = [draft for draft in drafts if draft.has(path[:end])]
             if having:
-                # An object is one thing: the files that say it must say the same of it.
+                # An object is atomic: all files that define it must define it equally.
                 whole = end == len(path) or (end > 1 and path[0] in OBJECT_SECTIONS)
                 return having if whole else having[-1:]
         return drafts[:1]

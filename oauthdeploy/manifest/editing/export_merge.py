@@ -1,4 +1,4 @@
-"""An export into a manifest: what the servers hold is put into the text, and what is written there already stays as it is."""
+"""Merges an export into a manifest: adds what the servers have, and leaves existing text as it is."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from oauthdeploy.planning.export.values import EntryEdit, Export, Keys, OptionEd
 from oauthdeploy.planning.normalize import OPTIONS
 
 IGNORED: Final = "as it was on the server when it was exported"
-"""The reason in a comment that ignores what a rule says about a live object."""
+"""The reason in a comment that ignores a rule's finding about a live object."""
 
 _VARIABLE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)")
 
 
 @dataclass(frozen=True)
 class Exported:
-    """The files as they are to be, in their order, and the environment variables that new entries read, with their purpose."""
+    """The resulting files, in their order, and the environment variables that new entries read, with their purpose."""
 
     files: tuple[Source, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_export(sources: Sequence[Source], found: Export, environment: str | None = None) -> Exported:
-    """Put an export into the files of a manifest. Values go into the overlay of `environment` where that writes them.
+    """Merge an export into the files of a manifest. Values go into the overlay of `environment` if it sets them.
 
-    Files that it doesn't concern come back as they are. Raises NotChangeable.
+    Files that it does not concern are returned unchanged. Raises NotChangeable.
     """
     writer = _Writer(sources, environment)
     for server, trusted in found.trusts.items():
@@ -64,14 +64,14 @@ class _Writer:
         self._overlay: Path = ("environments", environment) if environment is not None else ()
 
     def put(self, path: Path, value: Any) -> None:
-        """Write a value, or take it out for None."""
+        """Write a value, or remove it if it is None."""
         if value is not None:
             self._write(path, value)
         else:
             self.drafts.remove(self._where(path))
 
     def settings(self, edit: SettingsEdit) -> None:
-        """The settings: what all share, then what is one server's."""
+        """The settings: what all servers share, then what is specific to one."""
         overrides: Path = ("settings", "overrides")
         for path, value in edit.common.items():
             self.put(("settings", path), written_value(path, value))
@@ -93,7 +93,7 @@ class _Writer:
         self.drafts.tidy(overrides)
 
     def _where(self, path: Path) -> Path:
-        """The path in the overlay, where that writes it."""
+        """The path in the overlay, if it sets the value."""
         overlay = (*self._overlay, *path)
         return overlay if self._overlay and self.drafts.has(overlay) else path
 
@@ -119,7 +119,7 @@ class _Writer:
             self._change(path, edit, values)
 
     def _forget(self, section: str, name: str) -> None:
-        """Take a client or scope that goes out of the associations: a manifest may not name what it does not have."""
+        """Remove a client or scope that is deleted from the associations: a manifest may not name what it does not have."""
         if section == "clients":
             self.associations(name, None)
             return
@@ -131,7 +131,7 @@ class _Writer:
                     draft.remove((*path, "scopes", place))
 
     def _values(self, edit: EntryEdit) -> dict[str, Any]:
-        """What an edit writes, as it stands in a manifest."""
+        """What an edit writes, as a manifest has it."""
         values: dict[str, Any] = {}
         for dotted, value in edit.values.items():
             _nest(values, dotted, written_value(dotted, value))
@@ -144,7 +144,7 @@ class _Writer:
         return values
 
     def _change(self, path: Path, edit: EntryEdit, values: Mapping[str, Any]) -> None:
-        """Change an entry that is there."""
+        """Change an existing entry."""
         if not edit.absent:
             self.put((*path, "state"), None)
         if edit.everywhere:
@@ -162,14 +162,14 @@ class _Writer:
             self._option((*path, OPTIONS), option)
 
     def _option(self, path: Path, edit: OptionEdit) -> None:
-        """One place in the options of an entry: all of its servers hold the same there."""
+        """One place in the options of an entry, with the same value for all of its servers."""
         if edit.gone:
             self.take_out(path, edit.keys)
         else:
             self._write((*path, *edit.keys), written_value("", next(iter(edit.values.values()))))
 
     def take_out(self, path: Path, keys: Keys) -> None:
-        """Remove the value, and the mappings that are then empty."""
+        """Remove the value, and the mappings that then are empty."""
         where = self._where((*path, *keys))
         self.drafts.remove(where)
         for end in range(len(where) - 1, len(where) - len(keys) - 2, -1):
@@ -182,7 +182,7 @@ class _Writer:
         return Reference(f"${{env:{name}}}")
 
     def associations(self, client: str, pairs: Pairs | None) -> None:
-        """The entries of a client: where it has some, else at the end; those from the scopes' end say it no more."""
+        """The entries of a client: in place of its existing ones, else at the end; they are removed from entries by scope."""
         own: list[tuple[Draft, Path, Mapping[str, Any]]] = []
         for draft, path, entry in self.drafts.entries("associations"):
             if not isinstance(entry, dict):
@@ -195,7 +195,7 @@ class _Writer:
                     draft.remove((*path, "clients", place))
         wanted = _by_way(pairs) if pairs is not None else {}
         taken: dict[int, str | None] = {}
-        # Its own first entry is the one to keep; an entry that says the same already is kept rather than another.
+        # The client's own first entry is kept, preferably one that already says the same.
         for match in (lambda entry, way: entry.get(AS) == way, lambda _entry, _way: True):
             for place in reversed(range(len(own))):
                 left = [way for way in wanted if way not in taken.values() and match(own[place][2], way)]
@@ -218,7 +218,7 @@ class _Writer:
 
 
 def _by_way(pairs: Pairs) -> dict[str | None, list[str]]:
-    """The scopes of a client by how it has them; one empty list where it has none."""
+    """The scopes of a client by how it has them; one empty list if it has none."""
     found: dict[str | None, list[str]] = {}
     for way in (*(str(way) for way in AssignedAs), None):
         if scopes := [scope for scope, value in pairs.items() if (None if value is None else str(value)) == way]:
@@ -227,7 +227,7 @@ def _by_way(pairs: Pairs) -> dict[str | None, list[str]]:
 
 
 def written_value(path: str, value: Any) -> Any:
-    """A value of the model as a manifest says it: durations with their unit, words of the model as texts."""
+    """A model value as a manifest has it: durations with their unit, keywords as strings."""
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, list | tuple):
@@ -254,7 +254,7 @@ def _nest_keys(values: dict[str, Any], keys: Keys, value: Any) -> None:
 
 
 def with_ignores(source: Source, findings: Iterable[Diagnostic]) -> Source:
-    """The file with a comment above each line of it that findings speak of, which ignores their rules there."""
+    """The file with a comment above each line that has findings, to ignore their rules there."""
     by_line: dict[int, set[str]] = {}
     for item in findings:
         if item.span is not None and item.span.file == source.name:

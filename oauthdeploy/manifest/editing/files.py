@@ -1,4 +1,4 @@
-"""Replacing a manifest on disk: in one step, with its rights, and only if it is still what was read."""
+"""Replaces a manifest on disk: in one step, with its permissions, and only if it is still what was read."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from oauthdeploy.core.errors import OAuthDeployError
 
 
 class FileNotWritten(OAuthDeployError):
-    """A manifest could not be written; what was there is untouched."""
+    """A manifest could not be written; the existing file is untouched."""
 
     rule = "file-not-written"
 
 
 def replace_file(name: str, before: bytes, after: bytes) -> None:
-    """Write `after` in the place of `before`: readers see the one or the other, never a part.
+    """Write `after` in place of `before`: readers see one or the other, never a part.
 
-    The file keeps its mode, and its owner where the system allows. Where `name` is a symbolic link, the file that it leads to is
-    replaced. Raises FileNotWritten: no regular file, write-protected, changed since it was read, no room.
+    The file keeps its mode and, if the system allows it, its owner. If `name` is a symbolic link, its target is replaced.
+    Raises FileNotWritten: not a regular file, write-protected, changed since it was read, or no space.
     """
     try:
         path = Path(name).resolve(strict=True)
@@ -39,9 +39,9 @@ def replace_file(name: str, before: bytes, after: bytes) -> None:
 
 
 def replace_files(edits: Iterable[tuple[str, bytes, bytes]]) -> None:
-    """`replace_file` for several, each a name, what it held and what it is to hold: where one can't be written, none is.
+    """`replace_file` for several files, each a name, its old and its new content: if one cannot be written, none is.
 
-    Raises FileNotWritten, which names those that could not be put back.
+    Raises FileNotWritten, which names those that could not be restored.
     """
     written: list[tuple[str, bytes, bytes]] = []
     try:
@@ -61,16 +61,16 @@ def replace_files(edits: Iterable[tuple[str, bytes, bytes]]) -> None:
 
 
 def bytes_as_read(name: str, text: str) -> bytes:
-    """The bytes of the file that `text` was read from: with the byte order mark that reading leaves out, if it has one."""
+    """The bytes of the file that `text` was read from, including the byte order mark that reading drops."""
     data = text.encode("utf-8")
-    with suppress(OSError):  # gone since it was read; writing will say so
+    with suppress(OSError):  # Deleted since it was read; writing reports that.
         if Path(name).read_bytes() == BOM_UTF8 + data:
             return BOM_UTF8 + data
     return data
 
 
 def create_file(name: str, data: bytes) -> None:
-    """Make a file that isn't there yet. Raises FileExistsError, and FileNotWritten for anything else that is in the way."""
+    """Create a new file. Raises FileExistsError, and FileNotWritten for other errors."""
     try:
         files.create_file(Path(name), data)
     except FileExistsError:

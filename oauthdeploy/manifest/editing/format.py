@@ -1,8 +1,8 @@
-"""The canonical form of a manifest: one order, one style, every comment kept, and never another meaning.
+"""The canonical form of a manifest: one order, one style, every comment preserved, and the same meaning.
 
-Keys that the model knows stand in the order of its fields; servers, scopes, clients, variables and environments in that of their
-author. What is written is read again before it is given out: the loader must find the same data in it, every comment must be
-there once, and comments that silence findings must speak of the same values.
+Keys of the model are in the order of its fields; servers, scopes, clients, variables and environments keep their author's
+order. The result is verified before it is returned: it must parse to the same data, contain every comment once, and comments
+that ignore findings must still apply to the same values.
 """
 
 from __future__ import annotations
@@ -24,49 +24,49 @@ from oauthdeploy.manifest.source import BIG, Source
 from oauthdeploy.manifest.yaml_reader import Node, read_nodes, read_tree
 
 _HEADER_KEYS = frozenset({"version", "name"})
-"""A comment right above one of these, at the top of a file, speaks of the whole file."""
+"""A comment right above one of these, at the top of a file, is about the whole file."""
 
 _FILE_MARKS = ("yaml-language-server", "vim:", "-*-", "SPDX-")
 
 
 @dataclass(frozen=True)
 class Formatted:
-    """The canonical text of a file, or the findings that say why there is none (then `text` is what came in)."""
+    """The canonical text of a file, or the findings that explain why there is none (then `text` is the original)."""
 
     text: str
     problems: tuple[Diagnostic, ...] = ()
 
 
 def format_source(source: Source) -> Formatted:
-    """Give the canonical form of a file. Its line ends become LF.
+    """Return the canonical form of a file. Its line ends become LF.
 
-    A file that the loader can't read (not YAML, a key twice, tags, several documents) gives the loader's findings.
+    For a file that the loader cannot read (not YAML, a duplicate key, tags, several documents), returns the loader's findings.
     """
     with paused(len(source.text) > BIG):
         data, problems = read_tree(source)
         if problems:
             return Formatted(source.text, tuple(_masked(item, source) for item in problems))
         text = canonical_text(read_text(with_lf(source.text)))
-        # A text that stays as it is needs no proof that it says the same.
+        # A text that does not change needs no verification.
         problem = None if text == source.text else _difference(source, data, text)
         return Formatted(text) if problem is None else Formatted(source.text, (problem,))
 
 
 def _masked(item: Diagnostic, source: Source) -> Diagnostic:
-    """The finding, without secrets in the line that it quotes; names decide, since the file can't be read as a whole."""
+    """The finding, with secrets masked in its source line; by key names, since the file cannot be parsed."""
     if item.span is None:
         return item
     return item.at(replace(item.span, text=mask_broken_line(source.lines, item.span.line)))
 
 
 def canonical_text(tree: Text) -> str:
-    """The canonical text of a tree. The tree is put in order on the way."""
+    """The canonical text of a tree; sorts the tree."""
     settle((None, tree.root))
     return write_text(tree, _ordered(tree))
 
 
 def _ordered(tree: Text) -> tuple[str, ...]:
-    """Put the tree in order, and take out the lines at the top of the file that stay there. Gives those lines."""
+    """Sort the tree, and remove the lines at the top of the file that stay there. Returns those lines."""
     before = entries(tree.root)[:1]
     put_in_order(tree.root)
     if not before or entries(tree.root)[:1] == before:
@@ -80,7 +80,7 @@ def _ordered(tree: Text) -> tuple[str, ...]:
 
 
 def _header_end(above: Sequence[str], key: str) -> int:
-    """How many of the lines above the first key belong to the file: all before an empty line, and those that say so."""
+    """How many of the lines above the first key belong to the file: all before an empty line, and header comments."""
     end = max((number + 1 for number, line in enumerate(above) if not line), default=0)
     end = max(end, *(number + 1 for number, line in enumerate(above) if any(mark in line for mark in _FILE_MARKS)), 0)
     if key in _HEADER_KEYS:
@@ -89,11 +89,11 @@ def _header_end(above: Sequence[str], key: str) -> int:
     return end
 
 
-# -- the proof ----------------------------------------------------------------------------------------------------------
+# -- verification -------------------------------------------------------------------------------------------------------
 
 
 def _difference(source: Source, data: Any, text: str) -> Diagnostic | None:
-    """What the new text says differently; None where it says the same."""
+    """How the meaning of the new text differs; None if it does not."""
     formatted = Source(source.name, text)
     again, problems = read_tree(formatted)
     if problems or again != data:
@@ -118,7 +118,7 @@ def with_lf(text: str) -> str:
 
 
 def _displaced(before: Source, after: Source) -> Diagnostic | None:
-    """The first silencing comment that speaks of other values in `after` than in `before`, as a finding."""
+    """A finding about the first ignore comment that applies to other values in `after` than in `before`."""
     left = Counter(_targets(after).values())
     for (line, column), target in _targets(before).items():
         if not left[target]:
@@ -134,7 +134,7 @@ def _displaced(before: Source, after: Source) -> Diagnostic | None:
 
 
 def _targets(source: Source) -> Mapping[tuple[int, int], tuple[str, frozenset[Path]]]:
-    """The place of each silencing comment; its text and the paths of the values that a finding would place on its line."""
+    """The place of each ignore comment; its text and the paths of the values that a finding would place on its line."""
     places = _places(read_nodes(source)[0])
     text = "\n".join(source.lines)
     found: dict[tuple[int, int], tuple[str, frozenset[Path]]] = {}
@@ -152,7 +152,7 @@ def _targets(source: Source) -> Mapping[tuple[int, int], tuple[str, frozenset[Pa
 
 
 def _places(top: Node | None) -> Mapping[int, set[Path]]:
-    """The paths of values by the line that a finding about them points at: a text's own, else that of its key."""
+    """The paths of values by the line that a finding about them points at: that of a string itself, else that of its key."""
     places: dict[int, set[Path]] = {}
     stack: list[tuple[Node, Path]] = [] if top is None else [(top, ())]
     while stack:

@@ -1,8 +1,8 @@
-"""Putting an entry into a list of a file that people wrote: every other byte stays as it is.
+"""Inserts an entry into a list of a handwritten file; every other byte stays as it is.
 
-The place is found by the positions of ruamel.yaml's nodes, and the lines are put in as text: a round trip would write the whole
-file anew (docs/decisions/comments-on-ruamel-nodes.md). The result is proved as that of any change: it says what was asked for,
-and no comment is gone.
+The place comes from the positions of ruamel.yaml's nodes, and the lines are inserted as text: a round trip would rewrite the
+whole file (docs/decisions/comments-on-ruamel-nodes.md). The result is verified like any other edit: it parses to the intended
+data, and no comment is lost.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.yaml_reader import read_tree
 
 Entry = Mapping[str, "str | Sequence[str] | Mapping[str, str]"]
-"""A mapping of plain values; nested lists and mappings are written in brackets where they fit."""
+"""A mapping of plain values; nested lists and mappings are written in brackets if they fit."""
 
 _SECTIONS: Final = tuple(Document.model_fields)
 
 
 class NotInserted(OAuthDeployError):
-    """An entry could not be put into a file; the file is as it was."""
+    """An entry could not be inserted into a file; the file is unchanged."""
 
     rule = "file-not-edited"
 
 
 def insert_entry(source: Source, path: Path, entry: Entry) -> str:
-    """The text of `source` with `entry` at the end of the list at `path`, which is made where the top of the file lacks it.
+    """The text of `source` with `entry` at the end of the list at `path`, which is created if the top level of the file lacks
+    it.
 
     Line ends are kept. Raises NotInserted.
     """
@@ -70,7 +71,7 @@ def block_lines(entry: Entry, indent: int) -> list[str]:
     return write_text(Text(root), ()).splitlines()[indent // 2 :]
 
 
-# -- where it goes ------------------------------------------------------------------------------------------------------
+# -- position -----------------------------------------------------------------------------------------------------------
 
 
 def _at(root: Value, path: Path) -> tuple[Scalar, Value] | None:
@@ -99,7 +100,7 @@ def _with_item(lines: list[str], key: Scalar, node: Value, entry: Entry) -> list
 
 
 def _in_flow(lines: list[str], node: SequenceNode, entry: Entry, indent: int) -> list[str] | None:
-    """A list in brackets: an empty one becomes a block, another one gets the entry in front of its closing bracket."""
+    """A list in brackets: an empty one becomes a block, in another one the entry goes before the closing bracket."""
     row, column = node.end_mark.line, node.end_mark.column - 1
     if node.value:
         before = lines[row][:column].rstrip()
@@ -116,7 +117,7 @@ def _in_flow(lines: list[str], node: SequenceNode, entry: Entry, indent: int) ->
 
 
 def _last_line(node: Value) -> int:
-    """The number of the last line that a value is written on: only the content of a block shows where it ends."""
+    """The number of the last line of a value: only the content of a block shows where it ends."""
     if is_block(node):
         key, last = entries(node)[-1]
         return max(_last_line(last), 0 if key is None else key.start_mark.line + 1)
@@ -125,7 +126,7 @@ def _last_line(node: Value) -> int:
 
 
 def _with_section(lines: list[str], root: Value, path: Path, entry: Entry) -> list[str] | None:
-    """A new section at the top of the file, in the order of the reference."""
+    """A new section at the top level of the file, in the order of the reference."""
     if len(path) != 1 or not isinstance(root, MappingNode) or root.flow_style:
         return None
     section = str(path[0])

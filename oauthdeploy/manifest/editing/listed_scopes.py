@@ -1,4 +1,4 @@
-"""The list of default scopes among the options of a client, written as what it means: `as` at the client's associations."""
+"""Converts the list of default scopes in the options of a client to `as` at the client's associations."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from oauthdeploy.planning.normalize import OPTIONS
 
 
 def with_ways_at_associations(sources: Sequence[Source], listing: Iterable[Keys]) -> tuple[Source, ...]:
-    """The files of one manifest with `as` at associations, in place of the options that `listing` leads to by driver and name.
+    """The files of one manifest with `as` at associations, in place of the options that `listing` returns by driver and name.
 
-    A list stays where it is if the client's associations are not one plain list in these files that has all of its scopes, if an
-    environment changes either of them, or if a comment would be lost.
+    A list stays where it is if the client's associations are not one plain list in these files that has all of its scopes, if
+    an environment changes either of them, or if a comment would be lost.
     """
     found = tuple(sources)
     options = tuple(listing)
@@ -31,7 +31,7 @@ def with_ways_at_associations(sources: Sequence[Source], listing: Iterable[Keys]
 
 
 def _clients(sources: Iterable[Source]) -> list[str]:
-    """The keys of the clients that write options; none where a file can't be read."""
+    """The keys of the clients with options; none if a file cannot be read."""
     found: dict[str, None] = {}
     for source in sources:
         data, problems = read_tree(source)
@@ -75,7 +75,7 @@ def _rewritten(sources: tuple[Source, ...], client: str, keys: Keys) -> tuple[So
 
 
 def _plain_list(drafts: Drafts, client: str) -> tuple[Draft, Path, list[str]] | None:
-    """The one entry that lists the scopes of a client, where nothing else speaks of them."""
+    """The entry that lists the scopes of a client, if it is the only one."""
     found: list[tuple[Draft, Path, Any]] = []
     for draft, path, entry in drafts.entries("associations"):
         if not isinstance(entry, dict):

@@ -1,7 +1,7 @@
-"""A manifest as it may be printed into the log of a build server: no line of it is a command there, and it says the same.
+"""Escapes a manifest for the log of a build server: no line of it is a command there, and its meaning is unchanged.
 
-Reads YAML tokens (libyaml) only where the text holds such a mark at all. A value that holds one is written in double quotes with
-an escape, a comment gets a blank in between.
+YAML tokens (libyaml) are read only if the text contains such a mark. A value with a mark is written in double quotes with an
+escape; in a comment, a space is inserted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ESCAPED_HASH: Final = "\\x23"
 
 
 def log_safe(text: str) -> str:
-    """The text with every mark of `core/log_commands.py` broken; unchanged where it has none, or is no YAML.
+    """The text with every mark of `core/log_commands.py` broken; unchanged if it has none, or is not YAML.
 
     The YAML of the result has the same values. Raises nothing.
     """
@@ -32,7 +32,7 @@ def log_safe(text: str) -> str:
     parts: list[str] = []
     end = 0
     for start, stop, made in spans:
-        # Between values there are keys without marks, punctuation and comments.
+        # Between values there are keys without marks, indicators and comments.
         parts += (disarmed(text[end:start]), made)
         end = stop
     parts.append(disarmed(text[end:]))
@@ -40,13 +40,13 @@ def log_safe(text: str) -> str:
 
 
 def _marked_scalars(text: str) -> Iterator[tuple[int, int, str]]:
-    """Where values stand that hold a mark, and how to write them; in order."""
+    """The positions of values with a mark, and how to write them; in order."""
     for token in yaml.scan(text, Loader=yaml.SafeLoader):
         if not isinstance(token, yaml.ScalarToken):
             continue
         start, stop = token.start_mark.index, token.end_mark.index
         source = text[start:stop]
-        # At the start of a line too: where the value stands there is not yet known to be the start of a text.
+        # Also for marks at the start of a line: the value may start a line, which is not known here.
         line_start = text.rfind("\n", 0, start) + 1
         if disarmed(text[line_start:start] + source) == text[line_start:start] + source:
             continue

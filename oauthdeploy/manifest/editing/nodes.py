@@ -1,6 +1,6 @@
-"""A manifest as it is written: ruamel.yaml's nodes, with the comments that belong to each entry in their comment slot.
+"""The syntax tree of a manifest: ruamel.yaml's nodes, with the comments of each entry in their comment slot.
 
-An entry is the key of a mapping with its value, or the item of a list. Its notes are on the key, or on the item.
+An entry is a key of a mapping with its value, or an item of a list. Its notes are on the key, or on the item.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, Seq
 from ruamel.yaml.tag import Tag
 
 IGNORE_MARK: Final = "oauthdeploy: ignore"
-"""What a comment that silences a finding begins with; such a comment speaks of the line that it stands beside or above."""
+"""The prefix of a comment that ignores a finding; such a comment applies to the line that it is beside or above."""
 
 ALIAS: Final = "*"
-"""The style of a scalar that stands for an alias, by the anchor's name: one node can't hold the notes of two places."""
+"""The style of a scalar that represents an alias, by the anchor's name: one node cannot have the notes of two places."""
 
 _ANY_TAG: Final = Tag(suffix=None)
 
@@ -26,9 +26,9 @@ Entry = tuple["Scalar | None", Value]
 
 @dataclass(slots=True)
 class Notes:
-    """Comments, from their #, and "" for an empty line.
+    """Comments, starting with #, and "" for an empty line.
 
-    `above`, `beside` and `below` (further in) are an entry's; `tail` are the lines after the last entry of a collection.
+    `above`, `beside` and `below` (indented further) are an entry's; `tail` are the lines after the last entry of a collection.
     """
 
     above: tuple[str, ...] = ()
@@ -37,12 +37,12 @@ class Notes:
     tail: tuple[str, ...] = ()
 
     def own(self) -> Iterator[str]:
-        """The comments of the entry itself, not of what is in it."""
+        """The comments of the entry itself, without those inside it."""
         return (line for lines in (self.above, self.beside, self.below) for line in lines if line)
 
     @property
     def ignore(self) -> bool:
-        """True where one of them silences a finding."""
+        """True if one of them ignores a finding."""
         return any(IGNORE_MARK in line for line in self.own())
 
 
@@ -60,12 +60,12 @@ class Scalar(ScalarNode):
 
     @property
     def empty(self) -> bool:
-        """True where nothing at all is written: YAML reads it as null."""
+        """True if nothing is written at all: YAML reads it as null."""
         return not self.style and not self.value
 
     @property
     def block(self) -> bool:
-        """True for literal and folded texts, `|` and `>`."""
+        """True for literal and folded scalars, `|` and `>`."""
         return self.style in ("|", ">")
 
 
@@ -75,14 +75,14 @@ def collection(*, mapping: bool, flow: bool = False, start: Any = None) -> Colle
 
 
 def notes(node: Node) -> Notes:
-    """The notes of a node, for adding to them."""
+    """The notes of a node, to add to."""
     if node.comment is None:
         node.comment = Notes()
     return node.comment  # type: ignore[no-any-return]
 
 
 def notes_of(node: Node) -> Notes:
-    """The notes of a node, for reading."""
+    """The notes of a node, read-only."""
     return node.comment or _NONE
 
 
@@ -104,7 +104,7 @@ def is_block(node: Node) -> bool:
 
 
 def settle(entry: Entry) -> None:
-    """Leave at most one comment on the line of each entry: there is room for the last one, and the others go above."""
+    """Leave at most one comment beside each entry: the last one, since there is no room for more; the others go above."""
     stack = [entry]
     while stack:
         entry = stack.pop()

@@ -1,4 +1,4 @@
-"""The canonical order of keys: that of the fields in the manifest's model. What the user named keeps the user's order."""
+"""The canonical order of keys: that of the fields in the manifest's model. User-chosen names keep their order."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from oauthdeploy.manifest.problems import models_at
 
 
 def put_in_order(root: Value) -> None:
-    """Sort the keys of every object that the model knows, in place. Keys that it doesn't know come last, as they stood.
+    """Sort the keys of every object that the model knows, in place. Unknown keys come last, in their order.
 
-    A mapping keeps its order where another one would change what the file says: an alias would come before its anchor, or a
-    comment that silences a finding on the first line of a list's entry would stand beside another key.
+    A mapping keeps its order if sorting would change the meaning: if an alias would come before its anchor, or a comment that
+    ignores a finding on the first line of a list's entry would be beside another key.
     """
     anchors = Counter(name for name, anchor in _marks(root) if anchor)
     repeated = frozenset(name for name, times in anchors.items() if times > 1)
@@ -39,12 +39,12 @@ def _visit(node: Value, path: Path, repeated: frozenset[str] | None, *, in_list:
 
 
 def _pinned(node: MappingNode) -> bool:
-    """True for an entry of a list, written as a block, one of whose comments silences findings."""
+    """True for an entry of a block list with a comment that ignores findings."""
     return not node.flow_style and any(notes_of(each).ignore for each in (node, *(key for key, _value in node.value)))
 
 
 def _pattern(path: Path) -> Path:
-    """The path with a star for the names that users choose, and as if an overlay were the document that it changes."""
+    """The path with a star for user-chosen names, and without the prefix of an overlay."""
     if path[:1] == ("environments",):
         if len(path) < 2:
             return path
@@ -56,17 +56,17 @@ def _pattern(path: Path) -> Path:
 
 @lru_cache(maxsize=4096)
 def _ranks(path: Path) -> Mapping[str, int]:
-    """The place of each known key at the path; none where the model knows no keys there."""
+    """The position of each known key at the path; empty if the model knows no keys there."""
     names: list[str] = []
     for model in models_at(Document, path):
         names += [name for name in model.model_fields if name not in names]
-    # A subclass has its own fields last, but what a thing is called comes first.
+    # A subclass has its own fields last, but the name of an object comes first.
     names.sort(key=lambda name: name != "id")
     return {name: place for place, name in enumerate(names)}
 
 
 def _sort(node: MappingNode, ranks: Mapping[str, int], repeated: frozenset[str] | None) -> None:
-    """Sort one mapping. `repeated` are the anchors that are defined more than once; None where the file has no anchors."""
+    """Sort one mapping. `repeated` are the anchors that are defined more than once; None if the file has no anchors."""
     last = len(ranks)
     ordered = sorted(node.value, key=lambda entry: ranks.get(entry[0].value, last))
     if repeated is None or _keeps_aliases(ordered, repeated):
@@ -89,7 +89,7 @@ def _marks(node: Value) -> list[tuple[str, bool]]:
 
 
 def _keeps_aliases(ordered: list[Entry], repeated: frozenset[str]) -> bool:
-    """True where every alias still follows its anchor."""
+    """True if every alias still follows its anchor."""
     marks = [_marks(value) for _key, value in ordered]
     if sum(any(name in repeated for name, _ in found) for found in marks) > 1:
         return False

@@ -1,7 +1,8 @@
-"""From a text to ruamel.yaml's nodes with every comment in its place.
+"""Parses a text into ruamel.yaml's nodes, with every comment in its place.
 
-A comment beside a value belongs to it. A comment on a line of its own belongs to the entry below it, unless it stands further in
-than that entry: then it ends the block that it is aligned with. One that silences a finding belongs to what is right below it.
+A comment beside a value belongs to it. A comment on its own line belongs to the entry below it, unless it is indented further
+than that entry: then it ends the block that it is aligned with. A comment that ignores a finding belongs to what is right below
+it.
 
 The events are libyaml's: ruamel.yaml's own scanner loses comments between brackets and takes seven times as long (see
 docs/decisions/comments-on-ruamel-nodes.md). Between two values, every # begins a comment: there are only indicators, comments
@@ -50,7 +51,7 @@ _BLOCK_HEADER: Final = re.compile(r"[|>][+-]?([1-9]?)[+-]?[ \t]*(#[^\n]*)?(?:\n|
 
 @dataclass(slots=True)
 class Text:
-    """A whole file. `header` stands above `---`, with the directive; `start` is beside it, and None where there is none."""
+    """A whole file. `header` is above `---`, with the directive; `start` is beside it, and None if there is none."""
 
     root: Value
     header: Sequence[str] = ()
@@ -66,7 +67,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Trivia:
-    """A comment, or "" for an empty line. `own`: nothing else stands on its line."""
+    """A comment, or "" for an empty line. `own`: nothing else is on its line."""
 
     index: int
     column: int
@@ -75,7 +76,7 @@ class Trivia:
 
 
 def read_text(text: str) -> Text:
-    """Read a text with LF line ends that the loader has accepted."""
+    """Parse a text with LF line ends that the loader has accepted."""
     return _Reader(text).read()
 
 
@@ -85,7 +86,7 @@ def comments_of(text: str) -> Counter[str]:
 
 
 class _Reader:
-    """Walks over the events; `at` is the place up to which comments have been handed out."""
+    """Walks the events; `at` is the position up to which comments have been assigned."""
 
     def __init__(self, text: str) -> None:
         self._trivia: list[Trivia] = []
@@ -112,19 +113,19 @@ class _Reader:
     # -- comments -----------------------------------------------------------------------------------------------------
 
     def _before(self, end: int) -> list[Trivia]:
-        """The comments and empty lines up to a place."""
+        """The comments and empty lines up to a position."""
         start, text = self._at, self._text
         if end <= start:
             return []
         self._at = end
         between = text[start:end]
-        # Most values stand one space or one line apart.
+        # Most values are one space or one line apart.
         if "#" not in between and between.count("\n") <= (start > 0 and text[start - 1] != "\n"):
             return []
         return [self._note(match.start(), match[0]) for match in _TRIVIA.finditer(text, start, end)]
 
     def _beside(self) -> list[str]:
-        """The comment on the line where the last value ends. (A block text ends with its line.)"""
+        """The comment on the line where the last value ends. (A block scalar ends with its line.)"""
         match = None if self._text.endswith("\n", 0, self._at) else _BESIDE.match(self._text, self._at)
         if match is None:
             return []
@@ -172,10 +173,10 @@ class _Reader:
         return node
 
     def _lead_in(self, event: Any) -> Iterator[Trivia]:
-        """What stands before a value, and between its anchor and itself."""
+        """What is before a value, and between its anchor and itself."""
         start = event.start_mark.index
         if event.__class__ is ScalarEvent and not event.value and not event.style and not event.anchor:
-            # What isn't written is at the place of its mark, or of whatever follows.
+            # An empty value is at the position of its indicator, or of whatever follows.
             if "\n" not in self._text[self._at : start] and "#" not in self._text[self._at : start]:
                 self._at = max(self._at, start)
             return
@@ -186,7 +187,7 @@ class _Reader:
                 yield from self._before(self._past(self._at))
 
     def _past(self, index: int) -> int:
-        """The place of what follows after comments."""
+        """The position of what follows after comments."""
         match = _LEAD_IN.match(self._text, index)
         return index if match is None else match.end()
 
@@ -202,7 +203,7 @@ class _Reader:
         return node
 
     def _block(self, node: CollectionNode, above: list[str]) -> None:
-        """The entries of a block; `above` stands above the first one."""
+        """The entries of a block; `above` is above the first one."""
         mapping = isinstance(node, MappingNode)
         while (event := self._next()).__class__ not in _ENDS:
             above += self._above(node, self._before(event.start_mark.index if mapping else self._dash()))
@@ -214,7 +215,7 @@ class _Reader:
             above = []
 
     def _dash(self) -> int:
-        """The place of the next dash, or the one here: comments before it stand above an item, and those after it beside."""
+        """The position of the next dash, or the current one: comments before it are above an item, and those after it beside."""
         place = self._past(self._at)
         return place if self._text.startswith("-", place) else self._at
 
@@ -231,7 +232,7 @@ class _Reader:
         return int(start - self._text.rfind("\n", 0, start) - 1)
 
     def _flow(self, node: CollectionNode, head: list[str]) -> None:
-        """The entries between brackets. Comments after an entry are its own; those on lines of their own stand above the next."""
+        """The entries between brackets. Comments after an entry belong to it; those on their own lines are above the next."""
         mapping = isinstance(node, MappingNode)
         above: list[str] = []
         while True:
@@ -254,13 +255,13 @@ class _Reader:
             above = []
         if above:
             notes(node).tail += (*above,)
-        # `[a: b]` is a list with a mapping of one entry in it, which has no bracket of its own.
+        # `[a: b]` is a list that contains a mapping with one entry, without brackets.
         bracket = self._text[event.start_mark.index : event.end_mark.index] in ("]", "}")
         node.end_mark = event.end_mark if bracket else node.start_mark
         self._at = max(self._at, event.end_mark.index)
 
     def _block_text(self, node: Scalar, beside: list[str]) -> None:
-        """The lines of a literal text are its value's; a folded one keeps the lines of its author."""
+        """The lines of a literal scalar are its value; a folded one keeps its author's lines."""
         header = _BLOCK_HEADER.match(self._text, self._at)
         if header is None:
             raise AssertionError("a block text without a header. This is a bug in oauthdeploy.")
@@ -278,24 +279,24 @@ class _Reader:
             while lines and not (lines[-1] or keep):
                 lines.pop()
             if not first or header[1]:
-                node.style = '"'  # the first line doesn't show how far the others are indented
-        # Empty lines that don't count stand between this entry and the next one.
+                node.style = '"'  # The first line does not show how far the others are indented.
+        # Empty lines that are not part of the scalar are between this entry and the next one.
         self._at = min(end, header.end() + sum(len(line) + 1 for line in raw[: len(lines)]))
         chomping = "+" if keep else "-" if lines and not value.endswith("\n") else ""
         node.lines = [f"{node.style}{hint}{chomping}", *lines] if node.block else ()
 
 
 def _trimmed(line: str) -> str:
-    """Without spaces at the end, which YAML folds away, unless a backslash keeps the first of them."""
+    """Without trailing spaces, which YAML folds away, unless a backslash keeps the first of them."""
     short = line.rstrip(" \t")
     return line if short.endswith("\\") else short
 
 
 def _hand_out(last: Entry, column: int, items: list[Trivia], column_of: Callable[[CollectionNode], int]) -> list[str]:
-    """Give the lines after `last`, an entry of a block at `column`, to what they are aligned with.
+    """Assign the lines after `last`, an entry of a block at `column`, to what they are aligned with.
 
-    Gives those that are not further in than the block: they stand above what follows. Lines keep their order, so what comes
-    after a line that belongs further out is never put further in.
+    Returns those that are not indented further than the block: they are above what follows. Lines keep their order, so a line
+    after one that belongs to an outer block is never assigned to an inner one.
     """
     levels: list[tuple[int, Value, str]] = []
     entry, at = last, column
@@ -307,7 +308,7 @@ def _hand_out(last: Entry, column: int, items: list[Trivia], column_of: Callable
         levels.append((at + 1, owner(entry), "below"))
     levels = [level for level in levels if level[0] > column]
     waiting: list[str] = []
-    # Nothing follows the end of a file.
+    # Nothing follows at the end of a file.
     speaking = _first_speaking(items) if column >= 0 else len(items)
     for number, item in enumerate(items):
         if number == speaking:
@@ -326,7 +327,7 @@ def _hand_out(last: Entry, column: int, items: list[Trivia], column_of: Callable
 
 
 def _first_speaking(items: Sequence[Trivia]) -> int:
-    """Where the comments begin that go with what follows, however they are aligned: one that silences a finding there."""
+    """Where the comments begin that belong to what follows regardless of indentation: at one that ignores a finding there."""
     found = len(items)
     for number in range(len(items) - 1, -1, -1):
         if not items[number].text:

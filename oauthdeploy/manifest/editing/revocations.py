@@ -1,4 +1,4 @@
-"""Writing a cut-off that was made into the manifest, so that the next run doesn't undo it."""
+"""Writes a cut-off that was made into the manifest, so that the next run does not undo it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SECTION = "revocations"
 class Addition:
     """The new content of a file: `after` in place of `before`, with the revocation under `key`.
 
-    `already` names the entry that says it all already; then nothing is to be written.
+    `already` names the entry that says all of it already; then nothing is written.
     """
 
     file: str
@@ -48,10 +48,10 @@ class _File:
 
 
 def add_revocation(request: ManifestRequest, key: str, revocation: Revocation) -> Addition:
-    """Find the file and the place for a revocation, and give the file's text with it; nothing is written here.
+    """Find the file and the place for a revocation, and return the file's text with it; writes nothing.
 
-    The place is the list of the environment where that has one of its own, else the last file with revocations, else the file
-    that has the client, else the first one. `key` gets a number where another entry has it. Raises NotInserted.
+    The place is the list of the environment if it has its own, else the last file with revocations, else the file that has the
+    client, else the first one. `key` gets a number if another entry has it. Raises NotInserted.
     """
     files = list(_read(request))
     path, file = _place(request, files, revocation.client)
@@ -67,7 +67,7 @@ def add_revocation(request: ManifestRequest, key: str, revocation: Revocation) -
 
 
 def entry_of(key: str, revocation: Revocation) -> Entry:
-    """The entry as the manifest has it, in the order of the reference."""
+    """The entry as in a manifest, in the order of the reference."""
     found: dict[str, Any] = {"id": key, "client": revocation.client}
     if revocation.reason:
         found["reason"] = " ".join(revocation.reason.split())
@@ -86,7 +86,7 @@ def entry_of(key: str, revocation: Revocation) -> Entry:
 
 
 def entry_text(key: str, revocation: Revocation) -> str:
-    """The entry as YAML, for people who put it in by hand."""
+    """The entry as YAML, for people who insert it by hand."""
     return "\n".join(block_lines(entry_of(key, revocation), 2))
 
 
@@ -125,7 +125,7 @@ def _entries(value: Any) -> Sequence[Any]:
 
 
 def _covers(entry: dict[str, Any], revocation: Revocation) -> bool:
-    """Whether an entry of the manifest asks for all that the revocation asks for; what it says by reference isn't counted on."""
+    """Whether an entry of the manifest covers all of the revocation; values from references do not count."""
     same = entry.get("client") == raw_of(revocation.client) and all(
         entry.get(name) == raw_of(value) for name, value in (("owner", revocation.owner), ("scope", revocation.scope))
     )

@@ -1,4 +1,4 @@
-"""How a text is written: plain where YAML 1.2 allows it and every reader sees a text, else in double quotes."""
+"""How a string is written: plain if YAML 1.2 allows it and every reader sees a string, else in double quotes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _TYPED = re.compile(
     r"|[-+]?\.(?i:inf)|\.(?i:nan)"
     r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9:.]+[ \t]*(?:Z|[-+][0-9:]+)?"
 )
-"""Plain texts that some reader of YAML 1.1 or 1.2 takes for something else: null, a truth, a number, a time, a merge key."""
+"""Plain scalars that some reader of YAML 1.1 or 1.2 takes for something else: null, a boolean, a number, a time, a merge key.
+"""
 
 _START = r"(?![-.]{3})(?:[^\s\-?:,\[\]{}#&*!|>'\"%@`]|-(?=[A-Za-z0-9.]))"
 _PLAIN = re.compile(_START)
@@ -24,12 +25,12 @@ _ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\
 
 
 def is_typed(text: str) -> bool:
-    """True where quotes carry a meaning: the plain text would be something else for one reader or another."""
+    """True if the quotes have a meaning: some reader would take the plain scalar for something else."""
     return text == "" or _TYPED.fullmatch(text) is not None
 
 
 def can_be_plain(text: str, *, flow: bool) -> bool:
-    """True where the text may stand without quotes (`flow`: between brackets) and means the same everywhere.
+    """True if the string may be written without quotes (`flow`: between brackets) and means the same everywhere.
 
     Between brackets a question mark is refused too: YAML 1.2 allows it, and readers of YAML 1.1 stumble over it.
     """
@@ -39,7 +40,7 @@ def can_be_plain(text: str, *, flow: bool) -> bool:
 
 
 def quoted(text: str) -> str:
-    """The text in double quotes; what can't be seen is written as an escape."""
+    """The string in double quotes; invisible characters are escaped."""
     return f'"{"".join(_ESCAPES.get(sign) or (sign if sign.isprintable() else _escape(sign)) for sign in text)}"'
 
 
@@ -51,12 +52,12 @@ def _escape(sign: str) -> str:
 
 
 def written(text: str, *, flow: bool = False) -> str:
-    """A text as a manifest says it, whatever it holds: for values that come from people."""
+    """A string as a manifest has it, whatever it contains: for user input."""
     return text if can_be_plain(text, flow=flow) and not is_typed(text) else quoted(text)
 
 
 def inline(scalar: Scalar, *, flow: bool) -> str:
-    """The scalar on one line. Its quotes are kept or left out so that no reader sees another type than before."""
+    """The scalar on one line. Quotes are kept or removed so that no reader sees another type than before."""
     text = scalar.value
     if scalar.style == ALIAS:
         return f"*{text}"
@@ -64,5 +65,5 @@ def inline(scalar: Scalar, *, flow: bool) -> str:
         return written(text, flow=flow)
     if text in NULLS:
         return "null"
-    # What some reader takes for a number or a truth stays that.
+    # What some reader takes for a number or a boolean stays that.
     return text if is_typed(text) or can_be_plain(text, flow=flow) else quoted(text)

@@ -1,7 +1,7 @@
-"""The first manifest of an estate: each section with a comment on what it is for, in canonical form from the start.
+"""The first manifest for a set of servers: each section with a comment on its purpose, in canonical form.
 
-Nothing that people type is put into the text but through `scalars.written`, so that no name can become anything but a name,
-and `${` in it is no reference.
+All user input goes through `scalars.written`, so that a name cannot become anything but a name, and `${` in it is not a
+reference.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from oauthdeploy.model.fields import Model
 from oauthdeploy.model.servers import Role
 
 EXTERNAL: Final = "external"
-"""The driver of an authorization server that is trusted and never written to."""
+"""The driver for an authorization server that is trusted and never written to."""
 
 SCHEMA_FILE: Final = "manifest.v1.schema.json"
 _LOGIN: Final = "login"
@@ -33,10 +33,10 @@ _NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(?=[A-Za-z][A-Za-z0-9+.-]*://
 
 @dataclass(frozen=True)
 class Answers:
-    """What a new manifest is made from.
+    """The answers from which a new manifest is generated.
 
     `authorization` is the address of the authorization server: its base URL, or for the driver `external` its introspection
-    endpoint. `resources` are base URLs of resource servers, each with a name before it where one is wanted: `orders=https://...`.
+    endpoint. `resources` are base URLs of resource servers, each optionally with a name: `orders=https://...`.
     """
 
     name: str
@@ -50,16 +50,16 @@ class Answers:
 
 @dataclass(frozen=True)
 class Starter:
-    """A new manifest: its text, and the environment variables that it reads, each with what it is for."""
+    """A new manifest: its text, and the environment variables that it reads, each with its purpose."""
 
     text: str
     variables: Mapping[str, str]
 
 
 def write_starter(answers: Answers, drivers: Mapping[str, DriverFacts]) -> Starter:
-    """Put a manifest together. `drivers` are the known drivers by name, those of the answers among them.
+    """Generate a manifest. `drivers` are the known drivers by name, including those of the answers.
 
-    Only what the drivers can hold is written. Whether the names are ones that they accept is left to the loader.
+    Only what the drivers can hold is written. Whether they accept the names is left to the loader.
     """
     draft = _Draft(answers, drivers)
     text = "".join(f"{line}\n" for line in draft.lines())
@@ -70,7 +70,7 @@ def write_starter(answers: Answers, drivers: Mapping[str, DriverFacts]) -> Start
 
 
 class _Draft:
-    """Collects the lines section by section, and the variables on the way."""
+    """Collects the lines section by section, and the variables used."""
 
     def __init__(self, answers: Answers, drivers: Mapping[str, DriverFacts]) -> None:
         self.answers = answers
@@ -100,7 +100,7 @@ class _Draft:
     # -- servers ----------------------------------------------------------------------------------------------------
 
     def _named_resources(self) -> list[tuple[str, str]]:
-        """Each resource server with a name of its own: the one given, else the first part of its host's name."""
+        """Each resource server with its name: the given one, else the first label of its host name."""
         used = {_LOGIN}
         found = []
         for written_url in self.answers.resources:
@@ -132,7 +132,7 @@ class _Draft:
             yield from self._introspection()
 
     def _introspection(self) -> Iterator[str]:
-        """How resource servers ask about tokens: by an account where both sides are of one kind, else as a client.
+        """How resource servers introspect tokens: with an account if both sides are of one kind, else as a client.
 
         Those that verify tokens themselves need no introspection.
         """
@@ -173,7 +173,7 @@ class _Draft:
             yield f"    authorization_server: {_LOGIN}  # whom it asks about tokens"
 
     def _parts(self, server: str, driver: str) -> Iterator[str]:
-        """Credentials and options, as far as the driver's models ask for them."""
+        """Credentials and options, as far as the driver's models require them."""
         facts = self._drivers[driver]
         for part, model in (("credentials", facts.credentials), ("options", facts.options)):
             values = [f"{name}: {self._value(server, name, model)}" for name in _needed(model)]
@@ -244,12 +244,12 @@ class _Draft:
 
 
 def _said(text: str, *, flow: bool = False) -> str:
-    """A text as a value, in which `${` is nothing but two characters. (Keys are never looked through for references.)"""
+    """A string as a value, in which `${` is escaped. (References are never looked up in keys.)"""
     return written(text.replace("${", "$${"), flow=flow)
 
 
 def _needed(model: type[Model]) -> list[str]:
-    """The fields without which the model takes nothing; where that is not enough, also a user's or a client's sign-in."""
+    """The required fields of the model; if they are not enough, also the credentials of a user or a client."""
     needed = [name for name, info in model.model_fields.items() if info.is_required()]
     for more in ((), ("username", "password"), ("client_id", "client_secret"), ("token",)):
         names = [name for name in model.model_fields if name in needed or name in more]
@@ -278,7 +278,7 @@ def _is_secret(annotation: Any) -> bool:
 
 
 def _host_name(url: str) -> str:
-    """A server's name from its address: the first part of the host's name; `resource` for an IP address."""
+    """A server's name from its URL: the first label of the host name; `resource` for an IP address."""
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:
@@ -287,7 +287,7 @@ def _host_name(url: str) -> str:
     return name if name and not name.isdigit() and name != "localhost" else "resource"
 
 
-# -- what the sections say ----------------------------------------------------------------------------------------------
+# -- texts of the sections ----------------------------------------------------------------------------------------------
 
 _HEAD: Final = (
     "# OAuth on the servers of this estate, as it should be: `oauthdeploy plan` shows what would change, `oauthdeploy apply`",

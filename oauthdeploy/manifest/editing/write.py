@@ -1,8 +1,8 @@
-"""From nodes, in order and with their comments settled, to the one canonical text, which ruamel.yaml's emitter writes.
+"""Writes sorted nodes with assigned comments as canonical text, with ruamel.yaml's emitter.
 
 Two spaces of indentation, also for lists in mappings; one empty line between sections and at most one elsewhere; comments two
-spaces behind what they stand beside. A list of plain values stands in brackets where it fits into the line; a mapping stays in
-braces where its author wrote it so and it fits; what holds a comment is a block.
+spaces after what they are beside. A list of plain values is in brackets if it fits into the line; a mapping stays in braces if
+its author wrote it so and it fits; anything with a comment inside is a block.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from oauthdeploy.manifest.editing.read import Text
 from oauthdeploy.manifest.editing.scalars import inline
 
 WIDTH: Final = 100
-"""Columns that a list or mapping in brackets may reach to. Texts are never broken, nor are comments."""
+"""The column that a list or mapping in brackets may reach. Strings are never broken, nor are comments."""
 
 _LONGEST_KEY: Final = 1000
-"""YAML wants a longer key to be marked with a question mark."""
+"""YAML requires a question mark before a longer key."""
 
 _NO_TAG: Final = (True, True, True)
 
@@ -33,7 +33,7 @@ _NO_TAG: Final = (True, True, True)
 def write_text(text: Text, header: Iterable[str]) -> str:
     """Write a file; `header` are the lines at its top that belong to no entry."""
     root, about = text.root, notes_of(text.root)
-    root.anchor = None  # of no use: an alias of the whole could only stand inside it
+    root.anchor = None  # Useless: an alias of the whole document could only be inside it.
     top: list[str] = []
     if text.directives or text.start is not None:
         top += [*text.header, *text.directives, "  ".join(["---", *(text.start or ())])]
@@ -54,12 +54,12 @@ def write_text(text: Text, header: Iterable[str]) -> str:
 
 
 class _Emitter(Emitter):
-    """ruamel.yaml's emitter. Texts come to it as they are to be written, and a list is two columns in at any depth."""
+    """ruamel.yaml's emitter. It receives scalars as they are to be written, and indents lists by two columns at any depth."""
 
     MAX_SIMPLE_KEY_LENGTH = _LONGEST_KEY + 1
 
     def expect_block_sequence(self) -> None:
-        # After a comment beside the key of a list, the emitter would leave out the end of a later line.
+        # After a comment beside the key of a list, the emitter would omit the end of a later line.
         self.no_newline = False
         self.indention = self.indention or self.column == 0
         self.increase_indent(flow=False, sequence=True)
@@ -77,7 +77,7 @@ class _Emitter(Emitter):
 
 
 class _Writer:
-    """Gives nodes to the emitter. `sealed`: what was written last ends in empty lines that count, so none may be added."""
+    """Passes nodes to the emitter. `sealed`: the last output ends in significant empty lines, so none may be added."""
 
     def __init__(self) -> None:
         self._out = io.StringIO()
@@ -85,7 +85,7 @@ class _Writer:
         self.sealed = False
 
     def block(self, root: CollectionNode, *, first: bool) -> str:
-        """The text of a file's list or mapping. Its sections stand apart from each other; no empty line comes `first`."""
+        """The text of a file's list or mapping. Sections are separated by empty lines, except before the `first`."""
         before: Entry | None = None
         for entry in entries(root):
             if before is not None and (_is_section(entry) or _is_section(before)):
@@ -100,7 +100,7 @@ class _Writer:
         return self._out.getvalue()
 
     def lone(self, root: Value, beside: Sequence[str]) -> str:
-        """The text of a file that is one value, or holds comments only."""
+        """The text of a file that is one scalar, or contains only comments."""
         if isinstance(root, Scalar) and root.empty:
             return "".join(f"{comment}\n" for comment in beside)
         text = self._leaf(root, 0, None, "", beside)
@@ -110,7 +110,7 @@ class _Writer:
     # -- comments -----------------------------------------------------------------------------------------------------
 
     def lines(self, lines: Iterable[str], *, first: bool = False) -> list[str]:
-        """Comments on lines of their own, with single empty lines; none come `first`, nor where they would count."""
+        """Comments on their own lines, with single empty lines; none at the very `first`, nor where they would be significant."""
         found = _single_blanks(lines)
         if found and not found[0] and (first or self.sealed):
             found.pop(0)
@@ -121,7 +121,7 @@ class _Writer:
         return [_token(line, column if line else 0) for line in self.lines(lines, first=first)]
 
     def _after(self, beside: Sequence[str], below: Iterable[str], column: int) -> CommentToken | None:
-        """What stands behind a value and under it. (The emitter puts one space before a comment.)"""
+        """What is beside a value and below it. (The emitter puts one space before a comment.)"""
         lines = self.lines(below)
         if not beside and not lines:
             return None
@@ -140,7 +140,7 @@ class _Writer:
         first: bool = True,
         pinned: bool = False,
     ) -> None:
-        """A list or mapping on lines of its own."""
+        """A block list or mapping."""
         mapping = isinstance(node, MappingNode)
         start = events.MappingStartEvent if mapping else events.SequenceStartEvent
         end = events.MappingEndEvent if mapping else events.SequenceEndEvent
@@ -151,7 +151,7 @@ class _Writer:
         self._emit(end(comment=[None, self._above(tail, indent)]))
 
     def _entry(self, entry: Entry, indent: int, *, first: bool, pinned: bool) -> None:
-        """One entry. `pinned`: a comment that silences findings speaks of its line, so values stay on theirs."""
+        """One entry. `pinned`: a comment that ignores findings applies to its line, so values stay on theirs."""
         key, value = entry
         about = notes_of(owner(entry))
         above = self._above(about.above, indent, first=first)
@@ -164,7 +164,7 @@ class _Writer:
         pinned = pinned or about.ignore
         if isinstance(value, CollectionNode) and value.value and not _fits(value, len(sign) + indent, pinned):
             after = self._after(about.beside, (), 0)
-            # In a list, the first line is that of the dash where nothing is between.
+            # In a list, the first line is that of the dash if nothing is in between.
             joined = key is None and not (value.anchor or after or any(notes_of(owner(entries(value)[0])).above))
             tail = (*notes_of(value).tail, *about.below)
             self._collection(value, indent + 2, _slot(after, above), tail, pinned=pinned and joined)
@@ -177,7 +177,7 @@ class _Writer:
         self.sealed = isinstance(value, Scalar) and literal and value.lines[0].endswith("+")
 
     def _leaf(self, value: Value, indent: int, key: Scalar | None, sign: str, beside: Sequence[str]) -> str:
-        """A value that begins on the line of its key or dash; a file that is one value has neither."""
+        """A value that begins on the line of its key or dash; a file that is one scalar has neither."""
         if isinstance(value, CollectionNode):
             return flow_text(value) or ""
         if value.empty and key is not None:
@@ -186,7 +186,7 @@ class _Writer:
             head = "".join(f"  {comment}" for comment in beside)
             return _over_lines([value.lines[0] + head, *value.lines[1:]], indent)
         text = inline(value, flow=False)
-        # A file that is one text keeps no lines: at the left margin they could be marks of YAML's own.
+        # A file that is one scalar keeps no lines: at the left margin they could be YAML's own indicators.
         if sign and value.lines:
             column = indent + len(sign) + len(_anchor(value)) + 1
             if "\n" in value.value or column + len(text) > WIDTH:
@@ -195,7 +195,7 @@ class _Writer:
 
 
 def flow_text(value: Value) -> str | None:
-    """The value on one line in brackets, without its own anchor; None where it holds a comment or a text of several lines."""
+    """The value on one line in brackets, without its own anchor; None if it contains a comment or a multi-line scalar."""
     if isinstance(value, Scalar):
         several = value.block or (value.lines and "\n" in value.value)
         return None if several else inline(value, flow=True)
@@ -217,7 +217,7 @@ def flow_text(value: Value) -> str | None:
 
 
 def _fits(value: CollectionNode, column: int, pinned: bool) -> bool:
-    """True where the value is to stand in brackets on the line of its key, which ends at `column`."""
+    """True if the value is to be in brackets on the line of its key, which ends at `column`."""
     if pinned and not (value.flow_style and value.start_mark and value.start_mark.line < value.end_mark.line):
         return bool(value.flow_style)
     plain = not any(isinstance(inner, CollectionNode) and inner.value for _key, inner in entries(value))
@@ -228,7 +228,7 @@ def _fits(value: CollectionNode, column: int, pinned: bool) -> bool:
 
 
 def _over_lines(lines: Sequence[str], indent: int) -> str:
-    """A text broken where its author broke it."""
+    """A scalar broken where its author broke it."""
     return "\n".join([lines[0], *(" " * (indent + 2) + line if line else "" for line in lines[1:])])
 
 
@@ -237,7 +237,7 @@ def _anchor(value: Value) -> str:
 
 
 def _is_section(entry: Entry) -> bool:
-    """True for what stands apart at the top of a file: anything but a text on one line."""
+    """True for a top-level entry that is set apart by empty lines: anything but a one-line scalar."""
     value = entry[1]
     short = isinstance(value, Scalar) and value.style != ALIAS and not value.lines
     return not short or bool(notes_of(owner(entry)).below)
@@ -252,7 +252,7 @@ def _single_blanks(lines: Iterable[str]) -> list[str]:
 
 
 def _slot(after: CommentToken | None, above: list[CommentToken]) -> Any:
-    """Comments as an event has them."""
+    """Comments in the form of an event."""
     return [after, above or None] if after or above else None
 
 

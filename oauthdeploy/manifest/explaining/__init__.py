@@ -1,1 +1,1 @@
-"""What the manifest's language and a manifest mean, for `explain`: rules, fields and objects as values without any form."""
+"""For `explain`: the meaning of rules, fields and objects, as values to be rendered."""

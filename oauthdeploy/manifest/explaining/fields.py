@@ -1,7 +1,7 @@
-"""Every field of the language in words, read from the models' own JSON Schema: there is no second list of fields.
+"""Describes every field of a manifest, from the models' own JSON Schema: there is no second list of fields.
 
-A path leaves out what the user chooses (names of objects, list positions): `clients.redirect_uris`, `associations.scopes`. The
-parts of a server entry that belong to a driver stand under the same paths once for each driver.
+A path leaves out user-chosen names and list positions: `clients.redirect_uris`, `associations.scopes`. The driver-specific
+parts of a server entry are under the same paths, once for each driver.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from oauthdeploy.model.objects import MODEL_OF
 from oauthdeploy.model.servers import Server
 
 _KINDS: Final = {"settings": Kind.SETTINGS, "scopes": Kind.SCOPE, "clients": Kind.CLIENT}
-"""The sections whose fields are managed: compared with the servers when they are written."""
+"""The sections whose fields are managed: compared with the servers if they are written."""
 
 NOT_MANAGED: Final = "not managed: never compared, never changed"
 FieldBook = Mapping[str, tuple[FieldFacts, ...]]
@@ -32,7 +32,7 @@ FieldBook = Mapping[str, tuple[FieldFacts, ...]]
 
 
 def all_fields(drivers: Mapping[str, DriverFacts]) -> FieldBook:
-    """Every field by its path, in the order of the language. `drivers` are the known drivers by name."""
+    """Every field by its path, in the order of the model. `drivers` are the known drivers by name."""
     found: dict[str, list[FieldFacts]] = {}
     for facts in _walk(_Reader(manifest_schema()), drivers):
         found.setdefault(facts.path, []).append(facts)
@@ -50,8 +50,8 @@ def all_fields(drivers: Mapping[str, DriverFacts]) -> FieldBook:
 
 
 def find_field(book: FieldBook, written: str) -> str | None:
-    """The path of the field that was meant by `written`, which may hold names of objects and positions, may lead through an
-    environment, or may be the end of one path alone; None where there is no such field.
+    """The path of the field that `written` means, which may contain names of objects and positions, may go through an
+    environment, or may be the end of a single path; None if there is no such field.
     """
     parts = re.sub(r"\[\d*\]", "", written).split(".")
     if parts[0] == "environments" and len(parts) > 2:
@@ -60,7 +60,7 @@ def find_field(book: FieldBook, written: str) -> str | None:
     if path in book:
         return path
     found = {""}
-    # A part that is no field may be a name that the user chose, or a piece of one, since names can hold dots.
+    # A part that is not a field may be a user-chosen name, or a piece of one, since names can contain dots.
     for part in parts:
         found |= {way for before in found if (way := f"{before}.{part}".lstrip(".")) in book}
     ways = [way for way in found if way.endswith(f".{parts[-1]}") and way.startswith(f"{parts[0]}.")]
@@ -71,7 +71,7 @@ def find_field(book: FieldBook, written: str) -> str | None:
 
 
 def near_fields(book: FieldBook, written: str) -> tuple[str, ...]:
-    """The fields that were perhaps meant: the one that is spelt most alike, and those that end so."""
+    """Suggestions for a field: the one with the most similar spelling, and those that end with the same words."""
     guess = closest(written, book)
     last = written.rpartition(".")[2]
     endings = [path for path in book if path.endswith(f".{last}")]
@@ -106,7 +106,7 @@ def _own(part: str, driver: str, model: type[Model] | None) -> Iterator[FieldFac
 
 
 def _fields(reader: _Reader, schema: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
-    """Every property below a schema: its path, its schema, and whether it must be written."""
+    """Every property below a schema: its path, its schema, and whether it is required."""
     for parent in reader.shape(schema).objects:
         required = parent.get("required", ())
         for name, inner in parent.get("properties", {}).items():
@@ -223,7 +223,7 @@ def _plain(field: str, value: Any) -> str:
 
 
 def _rules(path: str) -> Iterator[tuple[str, str]]:
-    """The rules that turn on a field, on one around it (other than its section), or on one inside it."""
+    """The rules about a field, about one around it (other than its section), or about one inside it."""
     for rule in all_rules().values():
         for name in rule.looks_at:
             around = "." in name and path.startswith(f"{name}.")

@@ -1,4 +1,4 @@
-"""One object of a manifest in words: each field's value and where it comes from, on which servers it stands and on which not."""
+"""Explains one object of a manifest: the value and origin of each field, and the servers that have it and those that do not."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from oauthdeploy.model.servers import Role
 
 @dataclass(frozen=True)
 class ObjectBook:
-    """The objects of a manifest, ready to be explained. `drivers` are the known drivers by name."""
+    """The objects of a manifest, prepared for explanation. `drivers` are the known drivers by name."""
 
     manifest: Manifest
     drivers: Mapping[str, DriverFacts]
@@ -46,18 +46,18 @@ class ObjectBook:
 
     @cached_property
     def _nowhere(self) -> set[str]:
-        """Objects that are written and fall on no server."""
+        """Objects that are written but belong on no server."""
         document = self.manifest.document
         scopes = {object_address(Kind.SCOPE, name) for name in document.scopes or ()}
         clients = {object_address(Kind.CLIENT, name) for name in document.clients or ()}
         return scopes | clients | {object_address(Kind.REVOCATION, entry.id) for entry in document.revocations or ()}
 
     def explain(self, written: str, findings: Diagnostics) -> ObjectFacts | None:
-        """The object at an address (`kind/name@server`, or without the server for all of them); None where there is none.
+        """The object at an address (`kind/name@server`, or without the server for all of them); None if there is none.
 
-        `findings` are those of the manifest. Raises AddressError for what is no address.
+        `findings` are those of the manifest. Raises AddressError for anything else.
         """
-        # A name may hold an @ itself: only what names a server of the manifest is a server.
+        # A name may contain an @: only the name of a server of the manifest counts as a server.
         server = written.rpartition("@")[2] if "@" in written else ""
         server = server if server in self.manifest.document.servers else ""
         given = Address.parse(written if server else f"{written}@-")
@@ -72,7 +72,7 @@ class ObjectBook:
         return self._facts(given, server, on, findings)
 
     def _is_elsewhere(self, given: Address, server: str) -> bool:
-        """True for an object of the manifest that a server of the manifest doesn't hold: also worth an answer."""
+        """True for an object of the manifest that one of its servers does not have: that is an answer too."""
         return bool(server) and (given.kind.is_singleton or given.without_server in self.addresses)
 
     def _facts(self, given: Address, server: str, on: Mapping[str, Object], findings: Diagnostics) -> ObjectFacts:
@@ -110,7 +110,7 @@ class ObjectBook:
         why = "" if stands else why_away(self.manifest.document, self.drivers, given, name)
         return ServerStanding(name, entry.role.value, entry.driver, stands, why)
 
-    # -- where it is written ------------------------------------------------------------------------------------------
+    # -- place in the manifest ----------------------------------------------------------------------------------------
 
     def _path(self, given: Address) -> Path:
         places = self.manifest.desired.places
@@ -135,7 +135,7 @@ class ObjectBook:
         return None
 
     def _field_path(self, given: Address, server: str, field: str) -> tuple[Path, str]:
-        """Where the value of a field on a server is written, and the reason where that isn't the object itself."""
+        """Where the value of a field on a server is written, and the reason if that is not the object itself."""
         parts = tuple(field.split("."))
         document = self.manifest.document
         if given.kind is Kind.SETTINGS:
@@ -169,10 +169,10 @@ class ObjectBook:
                 return position, entry
         return None
 
-    # -- its fields ---------------------------------------------------------------------------------------------------
+    # -- fields -------------------------------------------------------------------------------------------------------
 
     def _fields(self, given: Address, on: Mapping[str, Object], entry: Model | None) -> Iterator[FieldStanding]:
-        """Every field that a server could hold: with its value, or not managed."""
+        """Every field that a server could hold, with its value or as not managed."""
         values = {server: dict(managed(value)) for server, value in on.items()}
         written = dict(_own_fields(given.kind, entry))
         for name in MODEL_OF[given.kind].model_fields:
@@ -219,7 +219,7 @@ class ObjectBook:
             )
 
     def _why_not(self, given: Address, server: str, written: bool) -> str:
-        """Why a server that holds the object isn't given a field of it."""
+        """Why a server that has the object does not get a field of it."""
         role = self.manifest.document.servers[server].role
         if given.kind is Kind.SETTINGS:
             return "settings fall on authorization servers, and it isn't written for this server under overrides"
@@ -232,7 +232,7 @@ class ObjectBook:
         known = ((name, self.drivers[name].defaults.get(kind, {})) for name in sorted(names & self.drivers.keys()))
         return tuple((name, table[path]) for name, table in known if path in table)
 
-    # -- what else bears on it ----------------------------------------------------------------------------------------
+    # -- related parts ------------------------------------------------------------------------------------------------
 
     def _related(self, given: Address) -> Iterator[Related]:
         document, trace = self.manifest.document, self.manifest.trace
@@ -260,14 +260,14 @@ class ObjectBook:
 
 
 def _own_fields(kind: Kind, entry: Model | None) -> Iterator[tuple[str, Any]]:
-    """What is written for an object itself, of the fields that servers hold."""
+    """What is written for an object itself, only the fields that servers hold."""
     known = MODEL_OF[kind].model_fields
     if entry is not None:
         yield from ((path, value) for path, value in managed(entry) if path.partition(".")[0] in known)
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equality that tells true from 1 and compares secrets by their origin only."""
+    """Equality that distinguishes true from 1 and compares secrets by their origin only."""
     if isinstance(one, Secret) and isinstance(other, Secret):
         return one.origin == other.origin
     return type(one) is type(other) and bool(one == other)

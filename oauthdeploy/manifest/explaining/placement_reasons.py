@@ -1,4 +1,4 @@
-"""Why an object of the manifest doesn't stand on a server: what placement decides, in words."""
+"""Explains why an object of the manifest does not belong on a server, according to placement."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oauthdeploy.model.objects import Side
 
 
 def why_away(document: Document, drivers: Mapping[str, DriverFacts], address: Address, server: str) -> str:
-    """The reason why the object at `address` isn't on `server`, which is a server of the manifest that doesn't hold it."""
+    """The reason why the object at `address` is not on `server`, a server of the manifest that does not have it."""
     entry = document.servers[server]
     facts = drivers.get(entry.driver)
     if facts is not None and not facts.writable:
@@ -32,7 +32,7 @@ def why_away(document: Document, drivers: Mapping[str, DriverFacts], address: Ad
 
 
 def _holder(document: Document, drivers: Mapping[str, DriverFacts], kind: Kind, name: str, server: str) -> str:
-    """Why a scope or client isn't on a server; "" where it is."""
+    """Why a scope or client is not on a server; "" if it is."""
     entries = document.scopes if kind is Kind.SCOPE else document.clients
     entry = (entries or {}).get(name)
     on = getattr(entry, "on", None)

@@ -1,4 +1,4 @@
-"""The rules in words, and which fields each of them is about."""
+"""Describes the rules, and the fields that each is about."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _facts(rule: Rule) -> RuleFacts:
 
 
 def _links(source: str) -> Iterator[str]:
-    """The addresses of the RFC sections that a source names."""
+    """The URLs of the RFC sections that a source names."""
     for match in _RFC.finditer(source):
         page = f"https://www.rfc-editor.org/rfc/rfc{match[1]}"
         sections = _SECTION.findall(match[2])
@@ -50,7 +50,7 @@ def _links(source: str) -> Iterator[str]:
 
 
 def _looks_at(rule: Rule) -> tuple[str, ...]:
-    """The fields on which the rule's two examples differ. An object that only one of them has counts as its section."""
+    """The fields in which the rule's two examples differ. An object that only one of them has counts as its section."""
     bad, good = (read_tree(Source("-", text))[0] for text in (rule.bad, rule.good))
     return tuple(sorted({name for path in _differences(bad, good, ()) if (name := field_of(path))}))
 
@@ -71,11 +71,11 @@ def _differences(one: Any, other: Any, path: Path) -> Iterator[Path]:
 
 
 def field_of(path: Path) -> str:
-    """The field at a path of a manifest, without names and list positions: `clients.redirect_uris`. What has a dot in it is a
-    name that a server gave, and no key of ours.
+    """The field at a path of a manifest, without names and list positions: `clients.redirect_uris`. A part with a dot in it is
+    a server's name for something, not a key of the manifest.
     """
     names = [part for part in path if isinstance(part, str)]
-    if names[:1] == ["environments"]:  # an overlay has the fields of the manifest, and its own are in its name
+    if names[:1] == ["environments"]:  # An overlay has the fields of the manifest, and its own under its name.
         return "environments"
     if names and names[0] in OBJECT_SECTIONS:
         del names[1:2]

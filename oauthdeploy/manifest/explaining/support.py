@@ -1,4 +1,4 @@
-"""Which capabilities of the drivers bear on a field, and what the drivers answer."""
+"""Which capabilities of the drivers concern a field, and the drivers' answers."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ BEYOND_NAMES: Final[Mapping[str, tuple[Capability, ...]]] = {
     "policy.prune": (Capability.MARKS,),
     "name": (Capability.MARKS, Capability.LEASE),
 }
-"""Capabilities that aren't named after the field that they are about; all others are."""
+"""Capabilities that are not named after the field that they concern; all others are."""
 
 
 def questions_about(path: str) -> tuple[str, ...]:
-    """The capabilities and fields that decide about a field: the nearest one named after it or after what is around it, those
-    named after its values, and those of other names.
+    """The capabilities and fields that decide about a field: the nearest one named after it or after a field around it, those
+    named after its values, and those with other names.
     """
     around = path.replace("settings.overrides.", "settings.")
     named: list[str] = []
@@ -54,7 +54,7 @@ def questions_about(path: str) -> tuple[str, ...]:
 
 
 def answers(path: str, drivers: Mapping[str, DriverFacts]) -> tuple[DriverAnswer, ...]:
-    """What each driver answers about a field; roles with the same answer stand together."""
+    """What each driver answers about a field; roles with the same answer are merged."""
     return tuple(
         answer
         for question in questions_about(path)

@@ -1,4 +1,4 @@
-"""The forms of a value in words, from its JSON Schema."""
+"""Describes the types of a value in words, from its JSON Schema."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _FORMATS: Final = {"date-time": "a time", "date": "a date"}
 
 @dataclass(frozen=True)
 class Shape:
-    """What a schema says: its forms in words, the single words that it takes, the mappings with known keys in it, examples of
-    its type, and whether null may stand there.
+    """The description of a schema: its types in words, its keywords, the mappings with known keys in it, examples, and whether
+    null is allowed.
     """
 
     words: tuple[str, ...]
@@ -43,7 +43,7 @@ class Shape:
 
 
 def shape_of(schema: Schema, definitions: Schema) -> Shape:
-    """Read a schema; `definitions` are what its references lead to."""
+    """Read a schema; `definitions` resolve its references."""
     branches = list(_branches(schema, definitions))
     types = {branch.get("type") for branch in branches}
     return Shape(
@@ -65,13 +65,13 @@ def _unique(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def _repeats_a_text(branch: Schema, branches: Sequence[Schema]) -> bool:
-    """Whether a number is only the form in which editors read a text of digits, which another branch allows."""
+    """Whether a number is only how editors read a string of digits, which another branch allows."""
     is_number = branch.get("type") == "integer" and "maximum" not in branch
     return is_number and any(other.get("type") == "string" and "pattern" in other for other in branches)
 
 
 def _branches(schema: Schema, definitions: Schema) -> Iterator[Schema]:
-    """The alternatives of a schema, references followed; that any value may be a reference ${...} is left out."""
+    """The alternatives of a schema, with references resolved, but without the one that any value may be a reference ${...}."""
     reference = schema.get("$ref")
     if reference == REFERENCE:
         return
@@ -95,7 +95,7 @@ def _objects(branch: Schema, definitions: Schema) -> Iterator[Schema]:
 
 
 def _inner(branch: Schema) -> Iterator[Schema]:
-    """What stands inside a list or behind the names of a mapping."""
+    """The schema of a list's items or of a mapping's values."""
     for part in (
         branch.get("items"),
         branch.get("additionalProperties"),
@@ -149,7 +149,7 @@ def _text(branch: Schema) -> str:
 
 
 def _bounds(branch: Schema) -> str:
-    # Where a bound stands beside null, pydantic writes it as `ge` and `le`.
+    # If a bound is beside null, pydantic writes it as `ge` and `le`.
     low, high = branch.get("minimum", branch.get("ge")), branch.get("maximum", branch.get("le"))
     if low is not None and high is not None:
         return f" from {low} to {high}"

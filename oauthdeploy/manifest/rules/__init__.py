@@ -1,4 +1,4 @@
-"""The OAuth meaning of a manifest: one small function and one stable id for each rule."""
+"""The semantic checks of a manifest: one small function and one stable id for each rule."""
 
 from __future__ import annotations
 
@@ -53,6 +53,6 @@ CATALOGUE: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in sort
 
 
 def check_all(context: RuleContext) -> Iterator[Diagnostic]:
-    """Give the findings of all rules, rule by rule; each has a path into the composed document and no place in a file."""
+    """Return the findings of all rules, rule by rule; each has a path into the composed document and no place in a file."""
     for rule in _RULES:
         yield from rule.diagnose(context)

@@ -1,4 +1,4 @@
-"""What a rule is: a record that explains itself, and for most rules a small function that finds breaches."""
+"""What a rule is: a description, and for most rules a small function that finds violations."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from oauthdeploy.manifest.rules.context import RuleContext
 
 @dataclass(frozen=True)
 class Finding:
-    """One breach of a rule.
+    """One violation of a rule.
 
     `path` leads to the value in the composed document, `detail` says what is wrong with the names in it, `address` is the
-    object's, and `fix` replaces the rule's own advice where the finding knows a better one.
+    object's, and `fix` replaces the rule's own advice if the finding has better.
     """
 
     path: Path
@@ -31,11 +31,11 @@ Check = Callable[[RuleContext], Iterator[Finding]]
 class Rule:
     """One rule of the catalogue.
 
-    `id` never changes; `severity` is what a finding weighs until the user says otherwise. `title` is the summary of every
-    finding, `reason` says why the rule is there, `source` where that is written, `fix` what to do. `bad` and `good` are
-    parts of a manifest: the first breaks this rule, the second keeps it. `check` is None for a `structural` rule: the
-    loader raises it while it reads, and its severity can't be changed, since nothing can be done with such a manifest.
-    `void`: it finds what has no effect, and is told in plans too: a plan without changes would pass for all that is written.
+    `id` never changes; `severity` is the default. `title` is the summary of every finding, `reason` says why the rule exists,
+    `source` where that is written, `fix` what to do. `bad` and `good` are parts of a manifest: the first violates this rule,
+    the second does not. `check` is None for a `structural` rule: the loader raises it while it reads, and its severity cannot
+    be changed, since nothing can be done with such a manifest. `void`: the rule finds what has no effect, and plans show it
+    too: an empty plan would otherwise seem to cover everything that is written.
     """
 
     id: str
@@ -51,7 +51,7 @@ class Rule:
     void: bool = False
 
     def diagnose(self, context: RuleContext) -> Iterator[Diagnostic]:
-        """Give the rule's findings in `context` as diagnostics without a place in a file."""
+        """Yield the rule's findings in `context` as diagnostics without a place in a file."""
         if self.check is None:
             return
         for found in self.check(context):
@@ -78,7 +78,7 @@ def rule(
     good: str,
     void: bool = False,
 ) -> Callable[[Check], Rule]:
-    """Make a `Rule` of the function that stands below; the texts are those of `Rule`."""
+    """Make a `Rule` of the decorated function; the arguments are those of `Rule`."""
 
     def make(check: Check) -> Rule:
         return Rule(id, severity, title, reason, source, fix, bad.strip("\n"), good.strip("\n"), check, void=void)
@@ -87,6 +87,6 @@ def rule(
 
 
 def client_finding(key: str, field: str, detail: str, fix: str = "") -> Finding:
-    """A finding about a field of a client (dotted, as `tokens.refresh_count`; empty: the client as a whole)."""
+    """A finding about a field of a client (dotted, as `tokens.refresh_count`; empty: the whole client)."""
     path: Path = ("clients", key, *(field.split(".") if field else ()))
     return Finding(path, detail, object_address(Kind.CLIENT, key), fix)

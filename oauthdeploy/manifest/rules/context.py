@@ -1,4 +1,4 @@
-"""What every rule is given: the manifest, the state that it asks for, the drivers, and look-ups made once."""
+"""The context that every rule receives: the manifest, its desired state, the drivers, and look-ups that are made once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from oauthdeploy.model.state import DesiredState
 
 
 class Pair(NamedTuple):
-    """A client and a scope that an association joins; `path` leads to the written name that completes the pair."""
+    """A client and a scope that an association connects; `path` leads to the written name that completes the pair."""
 
     client: str
     scope: str
@@ -28,15 +28,15 @@ class Pair(NamedTuple):
 
 
 LONGEST_ACCESS: Final = 86_400
-"""A day, in seconds: no access token should live longer."""
+"""A day, in seconds: the longest advised lifetime of an access token."""
 
 LONGEST_CODE: Final = 600
-"""Ten minutes, in seconds: no authorization code should live longer (RFC 6749 section 4.1.2)."""
+"""Ten minutes, in seconds: the longest advised lifetime of an authorization code (RFC 6749 section 4.1.2)."""
 
 
 @dataclass(frozen=True)
 class RedirectUse:
-    """A redirect URI that is more than a plain https address, and where it stands."""
+    """A redirect URI that is more than a plain https address, and its path."""
 
     client: str
     entry: ClientEntry
@@ -45,13 +45,13 @@ class RedirectUse:
 
     @property
     def path(self) -> Path:
-        """The way to the URI."""
+        """The path of the URI."""
         return ("clients", self.client, "redirect_uris", self.index)
 
 
 @dataclass(frozen=True)
 class LifetimeUse:
-    """A lifetime that is more than a number of seconds within the advised bounds, and where it stands."""
+    """A lifetime that is not simply a number of seconds within the advised limits, and its path."""
 
     path: Path
     address: str
@@ -61,7 +61,7 @@ class LifetimeUse:
 
 @dataclass(frozen=True)
 class SettingUse:
-    """A setting as it falls on some servers: its value and the place where it is written."""
+    """A setting on some servers: its value and its path."""
 
     path: Path
     value: Any
@@ -86,12 +86,12 @@ class _Clients:
 
 @dataclass(frozen=True)
 class RuleContext:
-    """A manifest that could be read: `document` as it is written, `desired` as it falls on the servers, `drivers` by name.
+    """A manifest that could be read: `document` as it is written, `desired` as placed on the servers, `drivers` by name.
 
-    `composed` says where servers are, as it is written, for each environment; `today` is the day by which entries expire (None:
-    none does).
+    `composed` has what identifies servers, as it is written, for each environment; `today` is the date by which entries expire
+    (None: none does).
 
-    The look-ups are made on first use and kept, so that all rules together stay linear in the manifest.
+    The look-ups are made on first use and cached, so that all rules together stay linear in the manifest.
     """
 
     document: Document
@@ -106,12 +106,12 @@ class RuleContext:
         return self.document.servers
 
     def facts(self, server: str) -> DriverFacts | None:
-        """What is known of the driver of `server`; None where server or driver is unknown (the loader reports that)."""
+        """The facts of the driver of `server`; None if server or driver is unknown (the loader reports that)."""
         entry = self.servers.get(server)
         return None if entry is None else self.drivers.get(entry.driver)
 
     def support(self, server: str, question: str, side: Side | None = None) -> Support:
-        """What the driver of `server` answers for its role, or for one side of a server that may stand on both."""
+        """What the driver of `server` answers for its role, or for one side of a server with both."""
         facts = self.facts(server)
         if facts is None:
             return Support(Answer.UNTESTED, "the driver is not known")
@@ -136,22 +136,22 @@ class RuleContext:
         return tuple(name for name, entry in self.servers.items() if Side.RESOURCE in entry.role.sides)
 
     def trusted_by(self, server: str) -> str | None:
-        """The server whose tokens `server` accepts; a server with both roles trusts itself until it says otherwise."""
+        """The server whose tokens `server` accepts; a server with both roles trusts itself by default."""
         entry = self.servers[server]
         if entry.authorization_server is None and entry.role is Role.BOTH:
             return server
         return entry.authorization_server
 
     def is_loopback(self, server: str) -> bool:
-        """True where the server is reached on this very machine, so that no network sees what is sent."""
+        """True if the server is on this machine, so that requests to it cross no network."""
         url = self.servers[server].url
         return url is not None and is_loopback_url(url)
 
-    # -- objects as they are written ----------------------------------------------------------------------------------
+    # -- the document -------------------------------------------------------------------------------------------------
 
     @cached_property
     def _clients(self) -> _Clients:
-        """The clients, sorted in one pass by what is written for them: many rules are about few clients."""
+        """The clients, grouped in one pass by what is written for them: many rules are about few clients."""
         clients = _Clients()
         written = [(name, clients.written[name]) for name in _SORTED_BY]
         grants = {id(grant): clients.grants[grant] for grant in Grant}
@@ -162,7 +162,7 @@ class RuleContext:
                 clients.absent.append(pair[0])
                 continue
             if "external" in fields and entry.external:
-                # What another manifest says of it is judged there.
+                # Another manifest is checked with the fields that it sets.
                 continue
             clients.present.append(pair)
             for name, pairs in written:
@@ -176,39 +176,39 @@ class RuleContext:
 
     @cached_property
     def clients(self) -> tuple[ClientPair, ...]:
-        """The clients that shall be there, each with its key."""
+        """The clients that must exist, each with its key."""
         return tuple(self._clients.present)
 
     @cached_property
     def absent_clients(self) -> frozenset[str]:
-        """The clients that shall go."""
+        """The clients that are to be removed."""
         return frozenset(self._clients.absent)
 
     @property
     def clients_with(self) -> Mapping[Grant, Sequence[ClientPair]]:
-        """The clients by the grants that are written for them."""
+        """The clients by their written grants."""
         return self._clients.grants
 
     def clients_that_write(self, field: str) -> Sequence[ClientPair]:
-        """The clients for which `on`, `secret`, `tokens` or `moved_from` is written, be it null."""
+        """The clients with `on`, `secret`, `tokens` or `moved_from`, including null."""
         return self._clients.written[field]
 
     @cached_property
     def scopes(self) -> tuple[tuple[str, ScopeEntry], ...]:
-        """The scopes of this manifest that shall be there."""
+        """The scopes of this manifest that must exist."""
         entries = self.document.scopes or {}
         present = ((name, entry) for name, entry in entries.items() if entry.state is Presence.PRESENT)
         return tuple((name, entry) for name, entry in present if not entry.external)
 
     @cached_property
     def absent_scopes(self) -> frozenset[str]:
-        """The scopes that shall go."""
+        """The scopes that are to be removed."""
         entries = self.document.scopes or {}
         return frozenset(name for name, entry in entries.items() if entry.state is Presence.ABSENT)
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
-        """Every pair that the associations write, in their order, repetitions included."""
+        """Every pair of the associations, in their order, including repetitions."""
         found: list[Pair] = []
         for index, entry in enumerate(self.document.associations or ()):
             if entry.client is not None:
@@ -221,7 +221,7 @@ class RuleContext:
 
     @cached_property
     def redirects(self) -> tuple[RedirectUse, ...]:
-        """The redirect URIs that are worth a look: all but plain https addresses."""
+        """The redirect URIs that rules check: all but plain https addresses."""
         found: list[RedirectUse] = []
         plain = PLAIN_HTTPS.match
         for key, entry in self.clients:
@@ -232,7 +232,7 @@ class RuleContext:
 
     @cached_property
     def lifetimes(self) -> tuple[LifetimeUse, ...]:
-        """The lifetimes that are worth a look, of servers and of clients: never, zero, and what is longer than advised."""
+        """The lifetimes that rules check, of servers and of clients: never, zero, and longer than advised."""
         found: list[LifetimeUse] = []
         for path, settings in self.written_settings:
             address = f"settings@{path[2]}" if len(path) == 3 else "settings"
@@ -253,7 +253,7 @@ class RuleContext:
 
     @cached_property
     def written_settings(self) -> tuple[tuple[Path, Settings], ...]:
-        """The settings of all and those of single servers, each with its place."""
+        """The settings of all servers and of single ones, each with its path."""
         settings = self.document.settings
         if settings is None:
             return ()
@@ -262,7 +262,7 @@ class RuleContext:
         return base + tuple((("settings", "overrides", name), entry) for name, entry in overrides.items())
 
     def setting(self, field: str) -> Iterator[SettingUse]:
-        """Give each written value of a setting with the servers on which it falls; resource servers only by override."""
+        """Yield each written value of a setting with its servers; resource servers only by override."""
         settings = self.document.settings
         if settings is None:
             return
@@ -278,11 +278,11 @@ class RuleContext:
             if field in entry.model_fields_set and name in self.servers:
                 yield SettingUse(("settings", "overrides", name, field), getattr(entry, field), (name,))
 
-    # -- objects as they fall on the servers --------------------------------------------------------------------------
+    # -- the desired state --------------------------------------------------------------------------------------------
 
     @cached_property
     def placed(self) -> Mapping[tuple[str, Kind], tuple[tuple[Address, Object], ...]]:
-        """The desired objects by server and kind; associations, of which there are many, are left out."""
+        """The desired objects by server and kind, without associations, of which there are many."""
         # By the identity of the kind: hashing an enum member is a Python call, and there are many objects.
         found: dict[int, defaultdict[str, list[tuple[Address, Object]]]] = {
             id(kind): defaultdict(list) for kind in Kind
@@ -294,7 +294,7 @@ class RuleContext:
 
     @cached_property
     def associating(self) -> frozenset[str]:
-        """The servers on which associations shall stand."""
+        """The servers that must have associations."""
         return frozenset([address.server for address in self.desired.objects if address.kind is Kind.ASSOCIATION])
 
     @cached_property
@@ -303,15 +303,15 @@ class RuleContext:
         return {key: frozenset([address.name for address, _ in values]) for key, values in self.placed.items()}
 
     def names(self, server: str, kind: Kind) -> frozenset[str]:
-        """The names of the objects of a kind, other than associations, that shall stand on `server`."""
+        """The names of the desired objects of a kind on `server`; not for associations."""
         return self.names_on.get((server, kind), frozenset())
 
     def holds(self, server: str, kind: Kind, name: str) -> bool:
-        """True where the object, which is no association, shall stand on `server`."""
+        """True if the object, which is not an association, must be on `server`."""
         return name in self.names(server, kind)
 
     def place(self, address: Address) -> Path:
-        """The way to an object in the document."""
+        """The path of an object in the document."""
         return self.desired.places.get(address, ())
 
 
@@ -322,5 +322,5 @@ def _is_unusual(value: int | str | None, longest: int) -> bool:
 
 
 def client_name(key: str, client: Client) -> str:
-    """The name that a client has on its servers: what is written, or its key."""
+    """The name of a client on its servers: the written one, or its key."""
     return client.name if client.name is not None else key

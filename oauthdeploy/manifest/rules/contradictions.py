@@ -1,4 +1,4 @@
-"""Entries that can't both be meant: absent and in use, renamed and kept, joined twice."""
+"""Entries that contradict each other: absent and in use, renamed and kept, associated twice."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ associations:
 """,
 )
 def absent_client(context: RuleContext) -> Iterator[Finding]:
-    """An association of a client that shall go."""
+    """An association of a client that is to be removed."""
     for pair in context.pairs if context.absent_clients else ():
         if pair.client in context.absent_clients:
             detail = f"{pair.client} is marked absent, but it is associated with {pair.scope}."
@@ -74,7 +74,7 @@ associations:
 """,
 )
 def absent_scope(context: RuleContext) -> Iterator[Finding]:
-    """An association of a scope that shall go."""
+    """An association of a scope that is to be removed."""
     for pair in context.pairs if context.absent_scopes else ():
         if pair.scope in context.absent_scopes:
             detail = f"{pair.scope} is marked absent, but {pair.client} may request it."
@@ -107,7 +107,7 @@ associations:
 """,
 )
 def association_duplicate(context: RuleContext) -> Iterator[Finding]:
-    """The same client and scope, from either end."""
+    """The same client and scope, written from either end."""
     if len(set(map(itemgetter(0, 1), context.pairs))) == len(context.pairs):
         return
     seen: set[tuple[str, str]] = set()
@@ -138,7 +138,7 @@ clients:
 """,
 )
 def moved_still_there(context: RuleContext) -> Iterator[Finding]:
-    """moved_from names a key of the manifest, the client's own included."""
+    """moved_from names a key of the manifest, including the client's own."""
     entries = context.document.clients or {}
     for key, entry in context.clients_that_write("moved_from"):
         if entry.moved_from is not None and entry.moved_from in entries:
@@ -232,7 +232,7 @@ def association_as_differs(context: RuleContext) -> Iterator[Finding]:
 
 
 def _listed_defaults(context: RuleContext) -> Iterator[tuple[str, Path, frozenset[str]]]:
-    """The options of clients that list their default scopes: whose, where, and what they list."""
+    """The options of clients that list their default scopes: the client, the path, and the listed scopes."""
     for key, entry in context.clients:
         for driver, options in (entry.options or {}).items():
             option = context.drivers[driver].default_scopes_option if driver in context.drivers else ""

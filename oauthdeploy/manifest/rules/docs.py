@@ -1,4 +1,4 @@
-"""The documentation page of the rules, made of the catalogue itself."""
+"""The documentation page of the rules, generated from the catalogue."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _HEAD = """# Rules of the manifest
 `oauthdeploy validate` checks a manifest against these rules without sending any request. All findings come in one run,
 each with file, line, column, what is wrong, why, and how to fix it.
 
-- An **error** makes the manifest invalid (exit code 3). A **warning** is shown but doesn't fail the command. **Info** is for the
-  interested.
+- An **error** makes the manifest invalid (exit code 3). A **warning** is shown but does not fail the command. **Info** is
+  only for information.
 - `--error ID`, `--warn ID` and `--ignore ID` change a rule's severity.
 - `# oauthdeploy: ignore[rule-id] reason` at the end of a line silences one finding; the reason is required.
 - A *structural* rule is part of reading: nothing can be done with a manifest that breaks it, so its severity is fixed.
@@ -28,7 +28,7 @@ server `orders` that trusts it; the `credentials` of servers are left out.
 
 
 def rules_page() -> str:
-    """Give the whole page as Markdown: a table of all rules, then a section for each."""
+    """Return the whole page as Markdown: a table of all rules, then a section for each."""
     rules = list(CATALOGUE.values())
     table = ["| rule | severity | finding |", "|---|---|---|", *(_row(rule) for rule in rules)]
     return "\n".join([_HEAD, *table, "", *(line for rule in rules for line in _section(rule))]).rstrip("\n") + "\n"
@@ -67,5 +67,5 @@ def _example(word: str, text: str) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Text in which Markdown's own signs stand for themselves."""
+    """Text with Markdown's special characters escaped."""
     return "".join(f"\\{character}" if character in "\\`*_{}[]<>#|" else character for character in text)

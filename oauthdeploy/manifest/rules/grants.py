@@ -1,4 +1,4 @@
-"""Grants: which ways to a token fit which client."""
+"""Grants: which grants suit which client."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ clients:
 """,
 )
 def password(context: RuleContext) -> Iterator[Finding]:
-    """password on any other client; on public ones it is an error already."""
+    """password on any other client; on public ones it is an error."""
     for key, entry in context.clients_with[Grant.PASSWORD]:
         if entry.type is not ClientType.PUBLIC:
             yield client_finding(key, "grants", f"{key} sees the passwords of its users.")
@@ -149,7 +149,7 @@ clients:
 """,
 )
 def grants_empty(context: RuleContext) -> Iterator[Finding]:
-    """An empty list of grants on a client that is not switched off."""
+    """An empty list of grants on a client that is not disabled."""
     for key, entry in context.clients:
         if entry.grants is not None and not entry.grants and entry.enabled is not False:
             yield client_finding(key, "grants", f"{key} can't get any token.")
@@ -275,7 +275,7 @@ clients:
 """,
 )
 def count_without_refresh(context: RuleContext) -> Iterator[Finding]:
-    """A count above 0 beside a written list of grants without refresh_token."""
+    """A count above 0 beside a list of grants without refresh_token."""
     for key, entry in context.clients_that_write("tokens"):
         if entry.tokens is None or not entry.tokens.refresh_count:
             continue
@@ -306,7 +306,7 @@ clients:
 """,
 )
 def type_missing(context: RuleContext) -> Iterator[Finding]:
-    """No type on a client that is registered here, not merely switched or described."""
+    """No type on a client that is registered here, rather than only enabled, disabled or described."""
     for key, entry in context.clients:
         written = entry.model_fields_set
         if "type" not in written and not written.isdisjoint(("grants", "redirect_uris", "secret")):

@@ -1,4 +1,4 @@
-"""Lifetimes of codes and tokens, and how often they can be renewed."""
+"""Lifetimes of codes and tokens, and how often tokens can be refreshed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ settings:
 """,
 )
 def access_long(context: RuleContext) -> Iterator[Finding]:
-    """More than 24 hours, as long as it is in range."""
+    """More than 24 hours, within the valid range."""
     for use in context.lifetimes:
         if isinstance(use.value, int) and use.longest == LONGEST_ACCESS < use.value <= INT32_MAX:
             yield Finding(use.path, f"A leaked token stays valid for up to {format_duration(use.value)}.", use.address)
@@ -74,7 +74,7 @@ settings:
 """,
 )
 def code_long(context: RuleContext) -> Iterator[Finding]:
-    """never, or more than ten minutes, as long as it is in range."""
+    """never, or more than ten minutes, within the valid range."""
     for use in context.lifetimes:
         if use.value == "never" and use.longest == LONGEST_CODE:
             yield Finding(use.path, "Codes never expire; the maximum is ten minutes.", use.address)
@@ -101,7 +101,7 @@ settings:
 """,
 )
 def zero(context: RuleContext) -> Iterator[Finding]:
-    """A lifetime of no seconds."""
+    """A lifetime of zero seconds."""
     for use in context.lifetimes:
         if use.value == 0:
             yield Finding(use.path, "The lifetime is 0 seconds.", use.address)

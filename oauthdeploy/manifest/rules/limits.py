@@ -1,4 +1,4 @@
-"""Names and values that a server doesn't accept, by the limits that its driver declares."""
+"""Names and values that a server does not accept, according to the limits that its driver declares."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Alike:
     servers: tuple[str, ...]
 
     def limited(self, kind: Kind, *, names: bool) -> Iterator[tuple[str, HeldField, Limit]]:
-        """The held fields of a kind that have a limit: those that are names, or the others."""
+        """The held fields of a kind that have a limit: either the names, or the others."""
         for path in _WITH_LIMITS if kind is Kind.CLIENT else fields_of(kind):
             declared = self.facts.held_field(self.role, kind, path)
             if (
@@ -87,14 +87,14 @@ clients:
 """,
 )
 def name_not_accepted(context: RuleContext) -> Iterator[Finding]:
-    """A key, or a field by which servers tell objects apart, that breaks a limit; one finding for each server."""
+    """A key, or a field that identifies objects on servers, that exceeds a limit; one finding for each server."""
     for alike in _alike(context):
         for kind, limit in alike.facts.names.items():
             if kind is Kind.TRUST:
                 yield from _trusted(context, alike, limit)
                 continue
             for key, _ in _entries(context, kind):
-                # What no scope may be called has a rule of its own.
+                # Characters that no scope name may have are found by another rule.
                 if kind is Kind.SCOPE and not SCOPE_TOKEN.match(key):
                     continue
                 if problem := limit.breach(key):
@@ -110,7 +110,7 @@ def name_not_accepted(context: RuleContext) -> Iterator[Finding]:
 
 
 def _trusted(context: RuleContext, alike: _Alike, limit: Limit) -> Iterator[Finding]:
-    """The names of authorization servers, which a resource server keeps as its own name for them."""
+    """The names of authorization servers, which a resource server stores under the same names."""
     for server in alike.servers:
         name = context.servers[server].authorization_server
         if name is not None and name != server and (problem := limit.breach(name)):
@@ -154,7 +154,7 @@ clients:
 """,
 )
 def value_not_accepted(context: RuleContext) -> Iterator[Finding]:
-    """A value of any other field that breaks a limit; one finding for each server, at the entry of a list."""
+    """A value of any other field that exceeds a limit; one finding for each server, at the entry of a list."""
     for alike in _alike(context):
         for kind in (Kind.SCOPE, Kind.CLIENT):
             for path, _, limit in alike.limited(kind, names=False):
@@ -179,7 +179,7 @@ def _value_at(entry: Model, way: Iterable[str]) -> Any:
 
 
 def _breaches(value: Any, limit: Limit) -> Iterator[tuple[Path, str]]:
-    """The places in a value that break a limit, and how."""
+    """The places in a value that exceed a limit, and how."""
     if isinstance(value, tuple):
         for index, one in enumerate(value):
             if problem := limit.breach(one):

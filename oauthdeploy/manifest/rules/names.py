@@ -1,4 +1,4 @@
-"""Names that OAuth or a server doesn't take."""
+"""Names that OAuth or a server does not accept."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ clients:
 """,
 )
 def name_twice(context: RuleContext) -> Iterator[Finding]:
-    """The same name and version on a server that tells clients apart by them; one finding for each pair."""
+    """The same name and version on a server that identifies clients by them; one finding for each pair."""
     if len({entry.name or key for key, entry in context.clients}) == len(context.clients):
         return
     reported: set[tuple[str, str]] = set()
@@ -99,7 +99,7 @@ def name_twice(context: RuleContext) -> Iterator[Finding]:
 
 
 def _by_name(context: RuleContext, server: str) -> bool:
-    """True where a server has versions of clients, or makes the ids itself: then names are all that tells clients apart."""
+    """True if a server has versions of clients, or generates their ids: then it identifies clients by name."""
     versions = context.support(server, "clients.version").answer is not Answer.NO
     return versions or context.support(server, Capability.CLIENT_ID_CHOICE).answer is Answer.NO
 
@@ -156,7 +156,7 @@ clients:
 """,
 )
 def external_with_fields(context: RuleContext) -> Iterator[Finding]:
-    """More than says which object is meant, and where."""
+    """More than what identifies the object and its servers."""
     for name, scope in (context.document.scopes or {}).items():
         if scope.external and (more := sorted(scope.model_fields_set - {"external", "on"})):
             yield _external(("scopes", name), object_address(Kind.SCOPE, name), more)

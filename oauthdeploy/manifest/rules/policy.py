@@ -1,4 +1,4 @@
-"""The policy of a manifest: protection that protects nothing, limits that limit nothing."""
+"""The policy of a manifest: patterns that protect nothing, limits that limit nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ policy:
 """,
 )
 def pattern_invalid(context: RuleContext) -> Iterator[Finding]:
-    """A pattern whose first part is no kind."""
+    """A pattern whose first part is not a kind."""
     for index, pattern in enumerate(context.document.policy.protect):
         if not kinds_of(pattern):
             yield Finding(("policy", "protect", index), f"'{pattern}' doesn't start with a kind of object.")
@@ -63,7 +63,7 @@ policy:
     void=True,
 )
 def matches_nothing(context: RuleContext) -> Iterator[Finding]:
-    """A sound pattern that no object of the manifest matches."""
+    """A valid pattern that matches no object of the manifest."""
     for index, pattern in enumerate(context.document.policy.protect):
         kinds = kinds_of(pattern)
         if kinds and not _matches(context, pattern, kinds):
@@ -71,7 +71,7 @@ def matches_nothing(context: RuleContext) -> Iterator[Finding]:
 
 
 def _matches(context: RuleContext, pattern: str, kinds: list[Kind]) -> bool:
-    """True where an address matches, with or without its server. The usual pattern, `kind/name*`, looks at names alone."""
+    """True if an address matches, with or without its server. The usual pattern, `kind/name*`, is compared with names only."""
     whole = re.compile(translate(pattern)).match
     _, slash, name = pattern.partition("/")
     for kind in kinds:
@@ -138,7 +138,9 @@ policy:
 """,
 )
 def full_unprotected(context: RuleContext) -> Iterator[Finding]:
-    """prune: full for a kind of which nothing is protected. A name that the manifest doesn't have may be that of nothing."""
+    """prune: full for a kind without any protected object. A pattern that matches nothing in the manifest may match nothing at
+    all.
+    """
     policy = context.document.policy
     protected = {
         kind
@@ -181,7 +183,7 @@ policy:
     void=True,
 )
 def without_marks(context: RuleContext) -> Iterator[Finding]:
-    """prune: managed for clients or scopes, on servers whose driver can't mark an object."""
+    """prune: managed for clients or scopes, on servers whose driver cannot store ownership marks."""
     known = [name for name in context.servers if context.writable(name) and context.facts(name) is not None]
     bare = [name for name in known if context.support(name, Capability.MARKS).answer is Answer.NO]
     for field in ("clients", "scopes"):

@@ -1,4 +1,4 @@
-"""Lists of redirect URIs: whether they fit the client's grants."""
+"""Lists of redirect URIs: whether they match the client's grants."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ clients:
 """,
 )
 def unused(context: RuleContext) -> Iterator[Finding]:
-    """Redirect URIs beside a written list of grants in which nothing redirects."""
+    """Redirect URIs beside a list of grants of which none redirects."""
     for key, entry in context.clients:
         grants = entry.grants
         if not entry.redirect_uris or grants is None:
@@ -155,7 +155,7 @@ def unused(context: RuleContext) -> Iterator[Finding]:
 
 
 def _first(grants: tuple[Grant, ...] | None) -> Grant | None:
-    """The grant that a finding names, so that two of them make one finding."""
+    """The grant that a finding names, so that two grants make one finding."""
     return next((grant for grant in _REDIRECTING if grant in (grants or ())), None)
 
 

@@ -1,4 +1,4 @@
-"""Redirect URIs: where authorization codes and tokens go, and so the first thing that an attacker bends."""
+"""Redirect URIs: where authorization codes and tokens go, and the first thing that an attacker tries to change."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ clients:
 """,
 )
 def malformed(context: RuleContext) -> Iterator[Finding]:
-    """Redirect URIs that can't be read as absolute URIs."""
+    """Redirect URIs that are not absolute URIs."""
     for use in context.redirects:
         if use.uri.problem:
             yield _found(use, f'"{use.uri.text}" is not an absolute URI: {use.uri.problem}.')
@@ -77,7 +77,7 @@ clients:
 """,
 )
 def not_https(context: RuleContext) -> Iterator[Finding]:
-    """Plain http to anything but this machine."""
+    """Plain http to another machine."""
     for use in _sound(context):
         uri = use.uri
         if uri.scheme == "http" and not uri.is_loopback and uri.host != "localhost":
@@ -134,7 +134,7 @@ clients:
 """,
 )
 def wildcard(context: RuleContext) -> Iterator[Finding]:
-    """A star anywhere in the URI."""
+    """An asterisk anywhere in the URI."""
     for use in _sound(context):
         if "*" in use.uri.text:
             yield _found(use, f'"{use.uri.text}" may match more than the client\'s own pages.')
@@ -161,7 +161,7 @@ clients:
 """,
 )
 def fragment(context: RuleContext) -> Iterator[Finding]:
-    """A fragment, also an empty one."""
+    """A fragment, including an empty one."""
     for use in _sound(context):
         if use.uri.fragment:
             yield _found(use, f'"{use.uri.text}" has a fragment.')
@@ -188,7 +188,7 @@ clients:
 """,
 )
 def userinfo(context: RuleContext) -> Iterator[Finding]:
-    """A user name or password before the host; the detail doesn't repeat it."""
+    """A user name or password before the host; the detail does not repeat it."""
     for use in _sound(context):
         if use.uri.userinfo:
             yield _found(use, f'The redirect URI points to "{use.uri.host}" and has a user name before the host.')
@@ -215,7 +215,7 @@ clients:
 """,
 )
 def dangerous_scheme(context: RuleContext) -> Iterator[Finding]:
-    """Schemes that no client can receive an answer by."""
+    """Schemes on which no client can receive a response."""
     for use in _sound(context):
         if use.uri.scheme in _DANGEROUS:
             yield _found(use, f'"{use.uri.scheme}:" can\'t safely receive the response of an authorization server.')

@@ -1,4 +1,4 @@
-"""Cut-offs that do nothing, contradict another entry, or hit more than they should."""
+"""Revocations that do nothing, contradict another entry, or affect more than they should."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ EXPIRED: Final = "revocation-expired"
 
 
 def _entries(context: RuleContext) -> Iterator[tuple[int, RevocationEntry]]:
-    """The entries that cut somebody off, each with its client's key: one may name it by its label."""
+    """The entries that have not expired, each with its client's key: an entry may name the client by its label."""
     if not context.document.revocations:
-        # A manifest of many clients seldom has any, and every rule of this module asks.
+        # Few manifests with many clients have any, and every rule of this module uses this.
         return
     clients = {key: Identity(entry.name, entry.version) for key, entry in (context.document.clients or {}).items()}
     for index, entry in enumerate(context.document.revocations):
@@ -124,7 +124,7 @@ revocations:
     void=True,
 )
 def without_server(context: RuleContext) -> Iterator[Finding]:
-    """A side that is to be cut off, and that no server of the manifest is on for this client."""
+    """A side to cut off for which no server of the manifest has this client."""
     for index, entry in _entries(context):
         for side in dict.fromkeys(entry.block or ()):
             if not _reached(context, entry, side):
@@ -188,7 +188,7 @@ clients:
 """,
 )
 def revoked_and_absent(context: RuleContext) -> Iterator[Finding]:
-    """A revocation of a client that shall go."""
+    """A revocation of a client that is to be removed."""
     for index, entry in _entries(context):
         if entry.client in context.absent_clients:
             yield _found(index, entry, "client", f"{entry.client} is marked absent, so its tokens are deleted with it.")
@@ -224,7 +224,7 @@ revocations:
 """,
 )
 def revoked_and_granted(context: RuleContext) -> Iterator[Finding]:
-    """tokens: all for a client that is not blocked and may ask for a scope that the revocation covers."""
+    """tokens: all for a client that is not blocked and may request a scope that the revocation covers."""
     revoked = {entry.client for _, entry in _entries(context) if entry.tokens == "all"}
     if not revoked:
         return
@@ -306,7 +306,9 @@ revocations:
 """,
 )
 def redundant(context: RuleContext) -> Iterator[Finding]:
-    """The tokens of one entry are among those of another. The widest entry of each selection is kept, so cost is linear."""
+    """The tokens of one entry are among those of another. Only the widest entry of each selection is kept, so the cost is
+    linear.
+    """
     widest: dict[tuple[str, str | None, str | None, tuple[str, ...] | None], tuple[int, RevocationEntry]] = {}
     for index, entry in _entries(context):
         if entry.tokens is None:
@@ -329,7 +331,7 @@ def redundant(context: RuleContext) -> Iterator[Finding]:
 
 
 def _until(entry: RevocationEntry) -> float:
-    """Up to when tokens are deleted, in seconds since 1970."""
+    """The time before which tokens are deleted, in seconds since 1970."""
     return entry.tokens.issued_before.timestamp() if isinstance(entry.tokens, IssuedBefore) else float("inf")
 
 

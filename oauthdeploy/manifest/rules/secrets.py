@@ -1,4 +1,4 @@
-"""Secrets: where they come from, who gets them, and who must not have one."""
+"""Secrets: where they come from, where they are delivered, and which clients must not have one."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def _is_secret(annotation: Any) -> bool:
 
 
 def _written_in(value: Any) -> bool:
-    """True for a text that stands in the manifest itself."""
+    """True for a string that is written in the manifest itself."""
     if isinstance(value, Secret):
         return value.origin == "manifest"
     return isinstance(value, str) and not isinstance(value, SourcedText)
 
 
 def _driver_secrets(values: Mapping[str, Any], model: type[Model] | None, path: Path) -> Iterator[tuple[Path, Any]]:
-    """The secrets in a part of a server entry that only its driver's model understands."""
+    """The secrets in a part of a server entry that is described by its driver's model."""
     for name, info in model.model_fields.items() if model is not None else ():
         if _is_secret(info.annotation):
             key = name if name in values else info.alias or name
@@ -37,7 +37,7 @@ def _driver_secrets(values: Mapping[str, Any], model: type[Model] | None, path: 
 
 
 def _secrets(context: RuleContext) -> Iterator[tuple[Path, Any]]:
-    """Every secret: its place and its value."""
+    """Every secret: its path and its value."""
     for name, entry in context.servers.items():
         facts = context.facts(name)
         base: Path = ("servers", name)
@@ -77,7 +77,7 @@ def _in_options(context: RuleContext) -> Iterator[tuple[Path, Any]]:
 
 
 def _address(context: RuleContext, path: Path) -> str:
-    """The address of the object that holds the secret at a path; "" for servers and settings, which are no such objects."""
+    """The address of the object that has the secret at a path; "" for servers and settings, which have none."""
     match path:
         case ("clients", str(key), *_):
             return object_address(Kind.CLIENT, key)
@@ -120,7 +120,7 @@ clients:
 """,
 )
 def in_manifest(context: RuleContext) -> Iterator[Finding]:
-    """A secret that is no reference; among a driver's own options one that is by its type or its name."""
+    """A secret that is not a reference; in a driver's own options, one that is secret by its type or its name."""
     for path, value in chain(_secrets(context), _in_options(context)):
         if value is not None and _written_in(value):
             yield Finding(path, "The secret is written here instead of a reference to it.", _address(context, path))
@@ -204,7 +204,7 @@ clients:
 """,
 )
 def not_received(context: RuleContext) -> Iterator[Finding]:
-    """A confidential client without a secret where an authorization server makes one."""
+    """A confidential client without a secret, on an authorization server that generates one."""
     making = {
         name: context.names(name, Kind.CLIENT)
         for name in context.authorization_servers
@@ -248,7 +248,7 @@ clients:
     void=True,
 )
 def revision_without_effect(context: RuleContext) -> Iterator[Finding]:
-    """A revision on an authorization server that keeps no marks, or takes no secret for a client that is there."""
+    """A revision on an authorization server that stores no marks, or accepts no secret for an existing client."""
     bare = [
         name
         for name in context.authorization_servers
@@ -289,7 +289,7 @@ clients:
     void=True,
 )
 def without_source(context: RuleContext) -> Iterator[Finding]:
-    """A secret entry that gives none."""
+    """A secret entry that sets neither."""
     for key, entry in context.clients_that_write("secret"):
         if entry.secret is not None and entry.secret.value is None and not entry.secret.generate:
             yield client_finding(key, "secret", f"The secret of {key} has no source.")
@@ -339,7 +339,7 @@ def file_shared(context: RuleContext) -> Iterator[Finding]:
 
 
 def _refused(context: RuleContext, capability: Capability, wanted: str) -> Iterator[tuple[str, str, str]]:
-    """Clients whose kind of secret a server can't do: the client, the server, the driver's note."""
+    """Clients whose kind of secret a server does not support: the client, the server, the driver's note."""
     notes = {
         name: answer.note
         for name in context.authorization_servers
@@ -386,7 +386,7 @@ clients:
 """,
 )
 def value_not_supported(context: RuleContext) -> Iterator[Finding]:
-    """secret.value on a server that takes none."""
+    """secret.value on a server that accepts none."""
     for key, server, note in _refused(context, Capability.CLIENT_SECRET_CHOICE, "value"):
         yield client_finding(key, "secret.value", f"{server} doesn't accept a secret: {note}.")
 
@@ -422,7 +422,7 @@ clients:
 """,
 )
 def generate_not_supported(context: RuleContext) -> Iterator[Finding]:
-    """secret.generate on a server that makes none."""
+    """secret.generate on a server that generates none."""
     for key, server, note in _refused(context, Capability.CLIENT_SECRET_GENERATE, "generate"):
         yield client_finding(key, "secret.generate", f"{server} doesn't generate secrets: {note}.")
 

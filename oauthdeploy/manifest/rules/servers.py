@@ -25,7 +25,7 @@ _FIELDS_OF: Final = {
 
 
 def _asked(context: RuleContext, server: str) -> bool:
-    """True where a resource server asks `server` by its address: the loader then says that it is missing."""
+    """True if a resource server uses the address of `server`: the loader then reports that it is missing."""
     return any(
         other != server and context.trusted_by(other) == server and not context.holds(other, Kind.TRUST, "")
         for other in context.resource_servers
@@ -54,7 +54,7 @@ servers:
 """,
 )
 def url_missing(context: RuleContext) -> Iterator[Finding]:
-    """No url where the driver speaks to the server."""
+    """No url for a driver that connects to the server."""
     for name, entry in context.servers.items():
         facts = context.facts(name)
         if entry.url is None and facts is not None and facts.writable and not _asked(context, name):
@@ -85,7 +85,7 @@ servers:
 """,
 )
 def url_invalid(context: RuleContext) -> Iterator[Finding]:
-    """A url that is no base address; the detail doesn't repeat it, since it may hold a password."""
+    """A url that is not a base address; the detail does not repeat it, since it may contain a password."""
     for name, entry in context.servers.items():
         problem = server_url_problem(entry.url) if entry.url is not None else ""
         if problem:
@@ -203,7 +203,7 @@ servers:
 """,
 )
 def paths_nested(context: RuleContext) -> Iterator[Finding]:
-    """The same driver and address, and a path that begins with the whole of another."""
+    """The same driver and address, and a path that starts with the whole path of another entry."""
     places = {
         name: place
         for name, entry in context.servers.items()
@@ -281,7 +281,7 @@ servers:
     void=True,
 )
 def field_without_use(context: RuleContext) -> Iterator[Finding]:
-    """A key of the other side, an audience where tokens are introspected, and what no trusting resource server uses."""
+    """A key of the other side, an audience although tokens are introspected, and keys that no trusting resource server uses."""
     for name, entry in context.servers.items():
         for side, fields in _FIELDS_OF.items():
             for field in fields:
@@ -298,9 +298,9 @@ def field_without_use(context: RuleContext) -> Iterator[Finding]:
 
 
 def _unused_for_trust(context: RuleContext, server: str, entry: Server) -> Iterator[Finding]:
-    """What an authorization server says of itself and no resource server of the manifest that trusts it uses.
+    """Keys of an authorization server that no resource server of the manifest that trusts it uses.
 
-    Nothing where none of them trusts it: its resource servers are then in another manifest.
+    Nothing if none of them trusts it: its resource servers are then in another manifest.
     """
     trusting = _trusting(context, server)
     if not trusting:
@@ -314,7 +314,7 @@ def _unused_for_trust(context: RuleContext, server: str, entry: Server) -> Itera
 
 
 def _trusting(context: RuleContext, server: str) -> list[tuple[str, Via]]:
-    """The resource servers that trust a server, each with the way in which it checks tokens."""
+    """The resource servers that trust a server, each with its way of checking tokens."""
     trusts = ((name, value) for name in context.servers for _, value in context.placed.get((name, Kind.TRUST), ()))
     return [
         (name, value.via) for name, value in trusts if isinstance(value, Trust) and value.authorization_server == server
@@ -322,7 +322,7 @@ def _trusting(context: RuleContext, server: str) -> list[tuple[str, Via]]:
 
 
 def _written_for_trust(entry: Server) -> Iterator[tuple[str, ...]]:
-    """The keys of an authorization server's entry from which a trust is made, as far as they are written."""
+    """The written keys of an authorization server's entry that define how it is trusted."""
     yield from ((key,) for key in ("issuer", "jwks_uri") if getattr(entry, key) is not None)
     written = entry.introspection
     if written is not None:
@@ -332,7 +332,7 @@ def _written_for_trust(entry: Server) -> Iterator[tuple[str, ...]]:
 def _used_by_proofs(context: RuleContext, entry: Server, trusting: list[tuple[str, Via]]) -> set[str]:
     """The keys of introspection with which the proof of a cut-off tries a token.
 
-    They count where the manifest has a proof, and where no resource server introspects: then they can be for nothing else, and
+    They count if the manifest has a proof, and if no resource server introspects: then they can have no other purpose, and
     `oauthdeploy revoke --proof-token` uses them.
     """
     sign_in = entry.introspection.sign_in if entry.introspection is not None else None
@@ -374,7 +374,7 @@ environments:
 """,
 )
 def environments_share_server(context: RuleContext) -> Iterator[Finding]:
-    """One place, by address and realm or path, in two environments. An address from outside the manifest isn't known here."""
+    """The same place, by address and realm or path, in two environments. Addresses from outside the manifest are not compared."""
     overlays = context.composed.get("environments")
     seen: dict[tuple[str, ...], tuple[str, str]] = {}
     for environment in overlays if isinstance(overlays, dict) else ():
@@ -394,7 +394,7 @@ def environments_share_server(context: RuleContext) -> Iterator[Finding]:
 
 
 def _place(context: RuleContext, driver: Any, url: Any, options: Any, values: Mapping[str, str]) -> tuple[str, ...]:
-    """Driver, address, and what tells places on one server apart; nothing where a part of it isn't known."""
+    """Driver, address, and the options that distinguish places on one server; nothing if a part of it is unknown."""
     facts = context.drivers.get(str(driver))
     if not isinstance(url, str) or facts is None or not facts.writable:
         return ()

@@ -1,4 +1,4 @@
-"""Settings of the authorization servers that weaken what they protect."""
+"""Settings of the authorization servers that weaken security."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _default(context: RuleContext, server: str, field: str) -> object:
-    """What null means on `server`; None where nobody knows."""
+    """What null means on `server`; None if unknown."""
     facts = context.facts(server)
     return None if facts is None else facts.defaults.get(Kind.SETTINGS, {}).get(field)
 
@@ -81,7 +81,7 @@ settings:
 """,
 )
 def https_not_required_here(context: RuleContext) -> Iterator[Finding]:
-    """require_https: false where all servers concerned are on this machine."""
+    """require_https: false if all servers concerned are on this machine."""
     for use in context.setting("require_https"):
         if use.value is False and use.servers and all(context.is_loopback(name) for name in use.servers):
             yield Finding(use.path, "OAuth requests over plain HTTP are accepted on this machine.", _address(use))

@@ -1,4 +1,4 @@
-"""Rules across the two sides: scopes, clients and associations must meet on both."""
+"""Rules across the two sides: scopes, clients and associations must be on both."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ scopes:
 """,
 )
 def opens_nothing(context: RuleContext) -> Iterator[Finding]:
-    """Neither resources nor url_templates on a scope that a resource server holds."""
+    """Neither resources nor url_templates on a scope of a resource server."""
     opening = [
         name
         for name in context.resource_servers
@@ -109,7 +109,7 @@ scopes:
 """,
 )
 def not_on_resource_server(context: RuleContext) -> Iterator[Finding]:
-    """A scope on an authorization server only, where resource servers trust that server."""
+    """A scope only on an authorization server, although resource servers trust that server."""
     trusting = {name: _trusting(context, name, Capability.SCOPES) for name in context.authorization_servers}
     for name, entry in context.scopes:
         if entry.on is None:
@@ -151,9 +151,9 @@ associations:
 """,
 )
 def not_obtainable(context: RuleContext) -> Iterator[Finding]:
-    """A scope on a resource server without an association, where associations are written at all.
+    """A scope on a resource server without an association, if the manifest has any associations.
 
-    Clients of an external authorization server are not known here, so a scope on its resource servers may be in use.
+    Clients of an external authorization server are unknown, so a scope on its resource servers may be in use.
     """
     if context.document.associations is None:
         return
@@ -199,7 +199,7 @@ associations:
     void=True,
 )
 def no_server(context: RuleContext) -> Iterator[Finding]:
-    """A pair of present objects that meet on no server with associations; only an `on` can cause that."""
+    """A client and a scope, both present, that share no server with associations; only an `on` can cause that."""
     clients = {key for key, entry in context.clients_that_write("on") if entry.on is not None}
     scopes = {name for name, entry in context.scopes if entry.on is not None}
     if not clients and not scopes:
@@ -239,7 +239,7 @@ clients:
 """,
 )
 def client_missing(context: RuleContext) -> Iterator[Finding]:
-    """A client with an `on` that leaves out a resource server which trusts its authorization server."""
+    """A client with an `on` that leaves out a resource server that trusts its authorization server."""
     trusting = {name: _trusting(context, name, Capability.CLIENTS) for name in context.authorization_servers}
     for key, entry in context.clients_that_write("on"):
         if entry.on is None:
@@ -310,7 +310,7 @@ resource_owners: [alice, batch]
 """,
 )
 def account_missing(context: RuleContext) -> Iterator[Finding]:
-    """resource_owners is written without the client's key, and a resource server trusts a server of its own kind."""
+    """resource_owners without the client's key, although a resource server trusts a server of its own kind."""
     if context.document.resource_owners is None:
         return
     owners = frozenset(context.document.resource_owners)
@@ -356,7 +356,7 @@ resource_owners: [alice]
     void=True,
 )
 def owners_unchecked(context: RuleContext) -> Iterator[Finding]:
-    """resource_owners where no two servers share accounts, or on a server whose driver can't read accounts."""
+    """resource_owners although no two servers share accounts, or on a server whose driver cannot read accounts."""
     if not context.document.resource_owners or not context.servers:
         return
     sharing = _sharing_accounts(context)

@@ -1,4 +1,4 @@
-"""Rules that the loader raises while it reads. They have no function here; their severity can't be changed."""
+"""Rules that the loader raises while it reads. They have no function here; their severity cannot be changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the drivers' capability tables answer to each thing that is written: found before any request."""
+"""Compares everything that is written with the drivers' capability tables, before any request."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TRUST: Final = {
 
 @dataclass(frozen=True)
 class _Gap:
-    """Something written that a server doesn't surely hold."""
+    """Something written that a server does not surely hold."""
 
     path: Path
     address: str
@@ -49,7 +49,7 @@ class _Gap:
 
 
 def _gaps(context: RuleContext, answer: Answer) -> Iterator[_Gap]:
-    """Everything written to which a driver answers with `answer`."""
+    """Everything written that a driver answers with `answer`."""
     known = [name for name in context.servers if context.writable(name) and context.facts(name) is not None]
     for server in known:
         for path, address, capability in _asked(context, server):
@@ -60,7 +60,7 @@ def _gaps(context: RuleContext, answer: Answer) -> Iterator[_Gap]:
 
 
 def _asked(context: RuleContext, server: str) -> Iterator[tuple[Path, str, str]]:
-    """What is asked of a server by settings, associations, trust, revocations and renames."""
+    """What settings, associations, trust, revocations and renames require of a server."""
     for address, value in context.placed.get((server, Kind.SETTINGS), ()):
         if isinstance(value, Settings):
             yield from _settings_asked(context, server, str(address), value)
@@ -97,7 +97,7 @@ def _settings_asked(
 
 
 def _trust_asked(context: RuleContext, server: str, address: str, value: Trust) -> Iterator[tuple[Path, str, str]]:
-    """The fields of a trust. Where the way of asking itself isn't offered, that says it all."""
+    """The fields of a trust. If the way of checking tokens is not supported, only that is reported."""
     if not context.support(server, _TRUST.get(value.via, Capability.TRUST)):
         return
     for field in fields_of(Kind.TRUST):
@@ -125,7 +125,7 @@ def _revocation_asked(value: Revocation, role: Role) -> Iterator[tuple[str, Capa
 
 
 def _field_gaps(context: RuleContext, known: list[str], answer: Answer) -> Iterator[_Gap]:
-    """Fields of scopes and clients. The tables are asked once for each server, so that no gap costs nothing."""
+    """Fields of scopes and clients. The tables are read once for each server, so that objects without gaps cost nothing."""
     entries: tuple[tuple[Kind, Iterable[tuple[str, Model]]], ...] = (
         (Kind.SCOPE, context.scopes),
         (Kind.CLIENT, context.clients),
@@ -146,14 +146,14 @@ def _field_gaps(context: RuleContext, known: list[str], answer: Answer) -> Itera
 
 @cache
 def _sides(kind: Kind, field: str) -> frozenset[Side]:
-    """The sides that a field must be held on; what the other side can't hold of it, it doesn't need."""
+    """The sides that a field must be held on; what the other side cannot hold, it does not need."""
     return needed_on(MODEL_OF[kind], field)
 
 
 def _servers(
     context: RuleContext, known: list[str], kind: Kind, question: str, sides: frozenset[Side], answer: Answer
 ) -> list[tuple[str, Support]]:
-    """The servers on the given sides that give the answer. Where no server with objects of the kind is on them, all count."""
+    """The servers on the given sides that give the answer. If no server with objects of the kind is on them, all count."""
     there = context.associating if kind is Kind.ASSOCIATION else {name for name, one in context.placed if one is kind}
     holding = [name for name in known if name in there]
     concerned = [name for name in holding if context.servers[name].role.sides & sides] or holding
@@ -196,13 +196,13 @@ def _of_associations(
 
 
 def _lacks(context: RuleContext, server: str, kind: Kind, group: str, field: str) -> bool:
-    """Whether a server holds nothing of a group of fields; said once, of the first of them."""
+    """Whether a server holds nothing of a group of fields; reported once, for the first of them."""
     inside = [path for path in fields_of(kind) if path.startswith(f"{group}.")]
     return inside[0] == field and not any(context.support(server, field_name(kind, path)) for path in inside)
 
 
 def _says(entry: Model, field: str) -> str:
-    """As much of a field's dotted path as is written: less than all of it where null is written for the group around it."""
+    """The written part of a field's dotted path: not all of it if the group around it is null."""
     name, _, inside = field.partition(".")
     if name not in entry.model_fields_set:
         return ""
@@ -326,7 +326,7 @@ scopes:
 """,
 )
 def cannot_hold(context: RuleContext) -> Iterator[Finding]:
-    """on names a server whose driver has no objects of the kind."""
+    """on names a server whose driver does not support the kind."""
     for kind, capability, entries in (
         (Kind.SCOPE, Capability.SCOPES, context.scopes),
         (Kind.CLIENT, Capability.CLIENTS, context.clients),
@@ -370,7 +370,7 @@ clients:
 """,
 )
 def section_without_server(context: RuleContext) -> Iterator[Finding]:
-    """Scopes or clients where every driver says no, and settings of servers that are never written to."""
+    """Scopes or clients although every driver says no, and settings of servers that are never written to."""
     writable = [name for name in context.servers if context.writable(name)]
     for kind, capability, entries in (
         (Kind.SCOPE, Capability.SCOPES, context.document.scopes),

@@ -1,4 +1,4 @@
-"""Whom a resource server believes about tokens, and over which ways it learns that."""
+"""Which server a resource server trusts, and how it checks tokens."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ servers:
 """,
 )
 def keys_not_https(context: RuleContext) -> Iterator[Finding]:
-    """http to another machine as the address of keys; what a driver makes of the url is the finding of the url."""
+    """http to another machine as the address of keys; if it comes from the url, the url has its own finding."""
     for name, entry in context.servers.items():
         if entry.jwks_uri is not None and is_plain_http(entry.jwks_uri):
             yield Finding(("servers", name, "jwks_uri"), f"The keys of {name} cross the network unprotected.")
@@ -101,7 +101,7 @@ servers:
 """,
 )
 def metadata_invalid(context: RuleContext) -> Iterator[Finding]:
-    """An issuer or jwks_uri that is no such address; the detail doesn't repeat it, since it may hold a password."""
+    """An issuer or jwks_uri that is not such an address; the detail does not repeat it, since it may contain a password."""
     for name, entry in context.servers.items():
         if entry.issuer is not None and (problem := server_url_problem(entry.issuer)):
             yield Finding(("servers", name, "issuer"), f"The issuer {name} can't be used: {problem}.")
@@ -181,7 +181,7 @@ servers:
 """,
 )
 def not_trusted(context: RuleContext) -> Iterator[Finding]:
-    """An authorization server that nobody names, where the manifest has resource servers at all."""
+    """An authorization server that no entry names, if the manifest has any resource servers."""
     trusted = {context.trusted_by(name) for name in context.resource_servers}
     for name, entry in context.servers.items():
         if entry.role is Role.AUTHORIZATION and context.resource_servers and name not in trusted:

@@ -1,4 +1,4 @@
-"""How rules read addresses: redirect URIs with all their oddities, and base addresses of servers."""
+"""How rules parse addresses: redirect URIs of all kinds, and base addresses of servers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 PLAIN_HTTPS: Final = re.compile(
     r"https://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[1-9][0-9]{0,3})?(?:/[A-Za-z0-9._~/-]*)?\Z"
 )
-"""Redirect URIs that no rule has anything to say about; most are of this kind, so they are not taken apart."""
+"""Redirect URIs that no rule reports anything about; most are of this kind, so they are not parsed."""
 
 _URI_CHARACTERS: Final = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*\Z")
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -20,7 +20,7 @@ _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
 @dataclass(frozen=True)
 class RedirectUri:
-    """A redirect URI taken apart. `problem` says why it is no absolute URI (RFC 3986 section 4.3), or is empty."""
+    """A parsed redirect URI. `problem` says why it is not an absolute URI (RFC 3986 section 4.3), or is empty."""
 
     text: str
     scheme: str
@@ -41,7 +41,7 @@ class RedirectUri:
 
 
 def read_redirect_uri(text: str) -> RedirectUri:
-    """Take a redirect URI apart; a text that is none gives a `problem`, never an error."""
+    """Parse a redirect URI; an invalid one has a `problem` and never raises an error."""
     match = _SCHEME.match(text)
     scheme = match[1].lower() if match else ""
     if match is None:
@@ -64,13 +64,13 @@ _SCHEME_AND_HOST: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(//[^/?#]*)?")
 
 
 def equivalent(text: str) -> str:
-    """A form that is equal for URIs that differ only in the case of scheme and host (RFC 3986 section 6.2.2.1)."""
+    """A normal form: equal for URIs that differ only in the case of scheme and host (RFC 3986 section 6.2.2.1)."""
     found = _SCHEME_AND_HOST.match(text)
     return text if found is None else found[0].lower() + text[found.end() :]
 
 
 def server_url_problem(text: str) -> str:
-    """Say why a text can't be the base address of a server, or give an empty text."""
+    """Why a string cannot be the base address of a server; empty if it can."""
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
@@ -90,7 +90,7 @@ def server_url_problem(text: str) -> str:
 
 
 def is_plain_http(text: str) -> bool:
-    """True for an http address that goes over a network."""
+    """True for an http address of another machine."""
     return text.lower().startswith("http://") and not is_loopback_url(text)
 
 

@@ -1,7 +1,7 @@
-"""What the program can say besides the rules of the manifest: findings of plans, servers and runs, and its own errors.
+"""What the program reports besides the rules of the manifest: findings of plans, servers and runs, and its own errors.
 
-A rule of the manifest stands beside the function that finds its breaches. These are raised all over the program, with the names
-and numbers of the case at hand; here stands what is true of every case. A test holds that each id the program raises is here.
+A rule of the manifest is described beside its check. These findings are raised all over the program, with the names and numbers
+of the case; here is what is true of every case. A test checks that each id in the program is described here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _GROUPS: Final[tuple[tuple[str, tuple[Notice, ...]], ...]] = (
 
 
 def all_notices(drivers: Mapping[str, DriverFacts]) -> Mapping[str, RuleFacts]:
-    """Every id with its explanation, group by group; each of the known drivers is a group of its own."""
+    """Every id with its explanation, group by group; each known driver is a group of its own."""
     own = ((f"{DRIVER} {name}", facts.notices) for name, facts in sorted(drivers.items()))
     return {facts.id: facts for facts in _facts((*_GROUPS, *own))}
 

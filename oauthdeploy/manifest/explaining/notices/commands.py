@@ -1,4 +1,4 @@
-"""Errors of the commands themselves: wrong usage, and files that can't be read or written."""
+"""Errors of the commands themselves: wrong usage, and files that cannot be read or written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings about a plan, about the two sides, and about what is taken over, exported or taken back."""
+"""Findings about plans, about the two sides, and about adoption, export and rollback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a report as findings, in JUnit and SARIF: each difference or change is one."""
+"""Rows of a report as findings, in JUnit and SARIF: each difference or change is one finding."""
 
 from __future__ import annotations
 

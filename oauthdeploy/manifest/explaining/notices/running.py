@@ -1,4 +1,4 @@
-"""What a run says while it changes servers, and afterwards."""
+"""Findings of a run while it changes servers, and afterwards."""
 
 from __future__ import annotations
 

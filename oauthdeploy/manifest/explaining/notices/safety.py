@@ -1,4 +1,4 @@
-"""Safety stops: what keeps `apply` from writing until it is named in `--allow`."""
+"""Safety rules: what stops `apply` from writing until it is named in `--allow`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of the way to a server, whatever it is; what one driver alone finds stands with that driver."""
+"""Errors of requests to any server; findings of one driver are described by that driver."""
 
 from __future__ import annotations
 
