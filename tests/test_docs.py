@@ -170,3 +170,21 @@ def test_contributing_begins_with_the_tasks() -> None:
     beginning = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("```")[2].partition("```")[0]
     assert re.findall(r"bin/poe (\w+)", beginning) == ["fast", "lint", "docs", "test", "bench", "faults", "traffic"]
     assert set(tasks) == {"fast", "lint", "docs", "test", "bench", "faults", "traffic"}
+
+
+def test_the_readme_of_the_package_leads_to_one_repository() -> None:
+    """On a package index, links and pictures lead to the repository that the project names, and none to a file beside them."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)
+    address = project["project"]["urls"]["Homepage"]
+    assert all(url.startswith(address) for url in project["project"]["urls"].values())
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for change in project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(change["pattern"], change["replacement"], text)
+    raw = address.replace("//github.com/", "//raw.githubusercontent.com/")
+    targets = _LINK.findall(_FENCE.sub("", text))
+    assert targets
+    assert [target for target in targets if not target.startswith((f"{address}/", f"{raw}/", "#"))] == []
+    pictures = re.findall(r"!\[[^\]]*\]\((\S+)\)", text)
+    assert pictures
+    assert all(picture.startswith(f"{raw}/") for picture in pictures)

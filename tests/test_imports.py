@@ -37,7 +37,7 @@ MAY_IMPORT = {
         "cli",
         "server",
     },
-    "server": {"server"},
+    "server": {"core", "server"},
     "testing": {"core", "model", "planning", "manifest", "drivers", "running", "reports", "workflow", "testing"},
 }
 PLANNING = [
@@ -250,6 +250,15 @@ def test_running_knows_only_the_interface_of_drivers() -> None:
             parts = name.split(".")
             if parts[:2] == ["oauthdeploy", "drivers"] and len(parts) > 2:
                 assert parts[2] == "base", f"{path.name} imports {name}"
+
+
+def test_the_embedded_server_takes_from_the_rest_only_the_message_about_a_missing_extra() -> None:
+    """The server shares no code with the drivers that are tested on it."""
+    for path in (ROOT / "server").rglob("*.py"):
+        foreign = {name for name in imports(path) if name.startswith("oauthdeploy.core")}
+        assert not foreign or (
+            path.name == "__init__.py" and all(name.startswith("oauthdeploy.core.extras") for name in foreign)
+        )
 
 
 def test_only_serve_and_demo_import_the_embedded_server() -> None:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from importlib import import_module
 from importlib.resources import files
 from io import StringIO
 from pathlib import Path
@@ -29,6 +30,7 @@ from oauthdeploy.cli.entrypoint import run
 from oauthdeploy.cli.streams import screen_width
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.core.exit_codes import ExitCode
+from oauthdeploy.core.extras import needs_extra
 
 if TYPE_CHECKING:
     import requests
@@ -94,14 +96,10 @@ def expect(condition: bool, what: str, found: object) -> None:
 @contextmanager
 def estate() -> Iterator[Estate]:
     """Start both servers with throw-away data; stop them and remove the data at the end."""
-    try:
+    with needs_extra("demo", "`oauthdeploy demo`"):
+        # The client too: it is needed in the middle of the tour, which is too late to say that it isn't there.
+        import_module("requests_oauthlib")
         from oauthdeploy.server import SeedUser, ServerConfig, start
-    except ImportError as error:
-        raise DemoFailed(
-            "The demo needs the embedded servers",
-            detail=f"The package {error.name} is not installed.",
-            fix="pip install 'oauthdeploy[demo]'",
-        ) from None
     passwords = {name: secrets.token_urlsafe(18) for name in ("login", "orders", "introspection", "owner", "batch")}
     owners = tuple(SeedUser(name, passwords["owner"]) for name in ("alice", "bob", "nightly-batch"))
     with ExitStack() as stack:

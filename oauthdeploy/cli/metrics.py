@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from oauthdeploy.core.errors import OAuthDeployError, UsageError
+from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.core.extras import needs_extra
 from oauthdeploy.planning.drift.classification import DriftClass
 
 if TYPE_CHECKING:
@@ -29,15 +30,11 @@ class MetricsFailed(OAuthDeployError):
 
 
 class Metrics:
-    """Keeps the last look and serves what is measured of it. Raises UsageError where the library isn't installed."""
+    """Keeps the last look and serves what is measured of it. Raises ExtraMissing where the library isn't installed."""
 
     def __init__(self) -> None:
-        try:
+        with needs_extra("metrics", "`oauthdeploy drift` with metrics"):
             from prometheus_client import CollectorRegistry
-        except ImportError:
-            raise UsageError(
-                "Metrics need the package prometheus_client", fix="Install oauthdeploy[metrics]."
-            ) from None
         self._last: DriftRound | None = None
         self._rounds: Counter[str] = Counter()
         self._name = ""

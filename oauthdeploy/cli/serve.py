@@ -10,6 +10,7 @@ import click
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import Sink, option, sink_option
 from oauthdeploy.core.errors import OAuthDeployError, UsageError
+from oauthdeploy.core.extras import needs_extra
 
 if TYPE_CHECKING:
     from oauthdeploy.server import RunningServer, SeedUser
@@ -128,15 +129,9 @@ def serve(
     It implements the OAuth part of the Administrator API of webMethods Integration Server, and real OAuth. It is not meant for
     production. Press Ctrl-C to stop it.
     """
-    try:
+    with needs_extra("server", "`oauthdeploy serve`"):
         from oauthdeploy.server import ConfigError, Profile, ServerConfig, load_profile, profile_of_record
         from oauthdeploy.server import serve as run
-    except ImportError as error:
-        raise ServerNotStarted(
-            "The embedded server is not installed",
-            detail=f"The package {error.name} is missing.",
-            fix="pip install 'oauthdeploy[server]'",
-        ) from None
     if profile is not None and replay is not None:
         raise UsageError("--profile and --replay exclude each other", fix="Give one of them.")
     try:

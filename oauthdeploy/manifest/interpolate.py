@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.core.disclosure import KNOWN
+from oauthdeploy.core.extras import ExtraMissing, needs_extra
 from oauthdeploy.core.secrets import SourcedText
 from oauthdeploy.manifest.external_values import read_value_file, run_command
 from oauthdeploy.manifest.secret_paths import is_secret_path
@@ -264,14 +265,10 @@ class Resolver:
         if not slash or not service or not name:
             raise _malformed(f"${{keyring:{rest}}} doesn't name an entry.", "Write ${keyring:service/name}.")
         try:
-            keyring = importlib.import_module("keyring")
-        except ImportError:
-            raise Unresolved(
-                "undefined-variable",
-                "A value is not defined",
-                "Reading a keyring needs the Python package keyring, which is not installed.",
-                "Install oauthdeploy[keyring].",
-            ) from None
+            with needs_extra("keyring", "${keyring:...}"):
+                keyring = importlib.import_module("keyring")
+        except ExtraMissing as error:
+            raise Unresolved("undefined-variable", "A value is not defined", f"{error.summary}.", error.fix) from None
         try:
             value = keyring.get_password(service, name)
         except Exception as error:  # noqa: BLE001 - backends raise what they like; the user needs the entry's name

@@ -92,6 +92,10 @@ class Sheet:
         for line in wrap(whole, width, max(0, min(hang, width - _LEAST))):
             self._append(line)
 
+    def add_unbroken(self, *spans: Span | str, hang: int = 0) -> None:  # noqa: ARG002 - called in place of `add`
+        """Add a line that is not wrapped, however long it is."""
+        self._append([_clean((span, "") if isinstance(span, str) else span) for span in spans])
+
     def ends(self, left: Sequence[Span], right: Span, *, hang: int = 0) -> None:
         """Add a line with a text at its right end, or below it at `hang` if there is no room."""
         left, right = [_clean(span) for span in left], _clean(right)

@@ -73,7 +73,9 @@ def add_diagnostic(sheet: Sheet, item: Diagnostic, *, indent: int = 0) -> None:
         _add_source(sheet, item.span, inner, item.severity)
     for text in (item.detail, item.fix):
         for line in text.split("\n") if text else ():
-            sheet.add(inner, visible(line), hang=indent + 2)
+            # Indented lines are for copying (a command, YAML): a line break in them would change what they mean.
+            add = sheet.add_unbroken if line.startswith("  ") else sheet.add
+            add(inner, visible(line), hang=indent + 2)
 
 
 def _add_head(sheet: Sheet, severity: Severity, summary: str, rule: str, start: str = "") -> None:

@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.delivery_bounds import DeliveryBounds
 from oauthdeploy.core.errors import DeliveryFailed
+from oauthdeploy.core.extras import ExtraMissing, needs_extra
 from oauthdeploy.core.files import make_folder, remove_leftovers, replace_file
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import DeliverTo
@@ -304,9 +305,10 @@ def check_keyring(entry: str) -> Any:
     """The keyring library, if a backend can store. Raises DeliveryFailed."""
     place = f"keyring {entry}"
     try:
-        library: Any = importlib.import_module("keyring")
-    except ImportError:
-        raise _failed(place, "the Python package keyring is not installed", "Install oauthdeploy[keyring].") from None
+        with needs_extra("keyring", "deliver_to.keyring"):
+            library: Any = importlib.import_module("keyring")
+    except ExtraMissing as error:
+        raise _failed(place, error.summary, error.fix) from None
     try:
         usable = library.get_keyring().priority > 0
     except Exception as error:  # noqa: BLE001  (backends raise what they like, and their words could hold anything)

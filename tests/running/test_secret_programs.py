@@ -140,7 +140,7 @@ def test_a_keyring_that_can_not_store_is_found_out_before(tmp_path: Path, monkey
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(DeliveryFailed) as missing:
         LocalSinks(DeliveryBounds(tmp_path)).check(DeliverTo(keyring="s/n"), CLIENT)
-    assert "oauthdeploy[keyring]" in missing.value.fix
+    assert "[keyring]" in missing.value.fix
 
 
 def test_a_keyring_that_refuses_tells_nothing_of_the_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

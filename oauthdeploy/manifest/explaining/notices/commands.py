@@ -144,11 +144,18 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Install oauthdeploy again.",
     ),
     (
+        "extra-missing",
+        "error",
+        "A part of the package is not installed",
+        "The command or module needs Python packages that only an extra of the package brings.",
+        "Run the command in the message. It adds the extra to this installation.",
+    ),
+    (
         "server-not-started",
         "error",
         "The embedded server can't be started",
-        "Its port is in use, its folder can't be used, or its extra isn't installed.",
-        "The message says which; `pip install 'oauthdeploy[server]'` installs the extra.",
+        "Its port is in use, or its folder can't be used.",
+        "Choose another port or folder; the message says which.",
     ),
     (
         "demo-failed",
@@ -161,7 +168,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "metrics-failed",
         "error",
         "Metrics can't be served",
-        "The address is in use, or the extra isn't installed.",
-        "Choose another address; `pip install 'oauthdeploy[metrics]'` installs the extra.",
+        "The address is in use.",
+        "Choose another address.",
     ),
 )
