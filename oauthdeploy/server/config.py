@@ -52,7 +52,7 @@ class ServerConfig:
         services: names (`folder.path:service`) of the protected services; None means that every name exists.
         ca_file: PEM file with certificate authorities to trust, besides the public ones, for introspection
             calls to other servers.
-        threads: number of worker threads.
+        threads: number of requests that are processed at the same time.
     """
 
     role: Role

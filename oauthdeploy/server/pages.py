@@ -86,13 +86,13 @@ def register(app: Flask, state: State, server: OAuthServer) -> None:
             return refuse(state, server, parsed, error)
         approved = request.form.get("approved") == "true"
         response = server.create_authorization_response(parsed, user.name if approved else None, grant)
-        return sent_back(state, response)
+        return sent_back(state, parsed, response)
 
 
 def refuse(state: State, server: OAuthServer, parsed: ParsedRequest, error: OAuth2Error) -> AnyResponse:
     """An authorization request that failed: the error goes to the redirect URI if that is trusted, otherwise to a page."""
     if error.redirect_uri:
-        return sent_back(state, server.handle_error_response(parsed, error))
+        return sent_back(state, parsed, server.handle_error_response(parsed, error))
     return page(
         "error.html",
         400,
@@ -102,20 +102,22 @@ def refuse(state: State, server: OAuthServer, parsed: ParsedRequest, error: OAut
     )
 
 
-def sent_back(state: State, response: Response) -> Response:
+def sent_back(state: State, parsed: ParsedRequest, response: Response) -> Response:
     """A redirect to the client with the issuer (RFC 9207 section 2), in the fragment if the response is there.
 
-    Status 303, so that the form's content is not posted on.
+    Status 303, so that the form's content is not posted on. A `state` without a value is returned too (RFC 6749 section
+    4.1.2: if it was present in the request), which Authlib leaves out.
     """
     location = response.headers.get("Location")
     if location is None:
         return response
     parts = urlsplit(location)
-    issuer = urlencode({"iss": state.issuer_of(request)})
+    empty = {"state": ""} if parsed.args.get("state") == "" else {}
+    more = urlencode({**empty, "iss": state.issuer_of(request)})
     if parts.fragment:
-        parts = parts._replace(fragment=f"{parts.fragment}&{issuer}")
+        parts = parts._replace(fragment=f"{parts.fragment}&{more}")
     else:
-        parts = parts._replace(query=f"{parts.query}&{issuer}")
+        parts = parts._replace(query=f"{parts.query}&{more}")
     response.headers["Location"] = urlunsplit(parts)
     response.status_code = 303
     response.headers["Referrer-Policy"] = "no-referrer"

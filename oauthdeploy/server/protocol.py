@@ -7,7 +7,7 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, urlsplit
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer as FlaskAuthorizationServer
 from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Payload, OAuth2Request
@@ -33,6 +33,8 @@ from oauthdeploy.server.store import Identity, get_settings, identify, scopes_of
 BASIC = "client_secret_basic"
 SESSION = "session"
 RESPONSE_TYPES = ("code", "token")
+#: The hosts of loopback redirect URIs; `localhost` may lead elsewhere (RFC 8252 section 8.3).
+LOOPBACK = ("127.0.0.1", "[::1]")
 #: How long a browser stays signed in, in seconds.
 SESSION_SECONDS = 8 * 3600
 GRANT_TYPES = ("authorization_code", "client_credentials", "password", "refresh_token")
@@ -78,14 +80,20 @@ def body_request(request: Request) -> ParsedRequest:
     """The request with the parameters of its body: a form, or a JSON object of strings as API Gateway sends it.
 
     Raises:
-        InvalidRequestError: the body is neither, or names a parameter twice (RFC 6749 section 3.2).
+        InvalidRequestError: the body is neither, names a parameter twice (RFC 6749 section 3.2), or holds credentials
+            beside those of the header (RFC 6749 section 2.3).
     """
     values: MultiDict[str, str] = MultiDict(request.form)
     if request.is_json:
         values = MultiDict(_json_strings(request))
     if any(len(values.getlist(name)) > 1 for name in values):
         raise InvalidRequestError("A parameter is there more than once.")
+    if request.headers.get("Authorization") and not values.keys().isdisjoint(_BODY_CREDENTIALS):
+        raise InvalidRequestError("The client authenticates by the header and by the body; use one of them.")
     return ParsedRequest(request, values)
+
+
+_BODY_CREDENTIALS = ("client_secret", "client_assertion")
 
 
 def _json_strings(request: Request) -> dict[str, str]:
@@ -134,8 +142,12 @@ class OAuthClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
         return " ".join(name for name in scope.split() if name in self.scopes) or None
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
-        """Whether the URI is registered, character by character (RFC 9700 section 2.1)."""
-        return redirect_uri in self.redirect_uris
+        """Whether the URI is registered, character by character (RFC 9700 section 2.1), but for the port of a loopback
+        address, which a native app only knows at run time (RFC 8252 section 7.3).
+        """
+        return redirect_uri in self.redirect_uris or any(
+            redirect_uri == _with_port_of(redirect_uri, registered) for registered in self.redirect_uris
+        )
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         """Confidential clients authenticate by HTTP Basic or an accepted session, public ones not at all."""
@@ -148,6 +160,20 @@ class OAuthClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
     def check_grant_type(self, grant_type: str) -> bool:
         """Whether the client may use this grant; a refresh needs a refresh count other than 0."""
         return self.refresh_count != 0 if grant_type == "refresh_token" else grant_type in self.grants
+
+
+def _with_port_of(requested: str, registered: str) -> str | None:
+    """A registered loopback redirect URI with the port of the requested one; None for any other URI."""
+    try:
+        wanted, known = urlsplit(requested), urlsplit(registered)
+        port = "" if wanted.port is None else f":{wanted.port}"
+        known_port = "" if known.port is None else f":{known.port}"
+    except ValueError:
+        return None
+    host = known.netloc.removesuffix(known_port)
+    if known.scheme != "http" or host not in LOOPBACK:
+        return None
+    return registered.replace(f"//{known.netloc}", f"//{host}{port}", 1)
 
 
 def load_client(session: Session, client_id: str) -> OAuthClient | None:

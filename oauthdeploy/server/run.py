@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import signal
-import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
 
-from cheroot.server import HTTPConnection, HTTPRequest
-from cheroot.ssl.builtin import BuiltinSSLAdapter
-from cheroot.wsgi import Server
 from flask import Flask
 
 from oauthdeploy.server.app import MAX_BODY, close_app, create_app, state_of
 from oauthdeploy.server.config import ADMINISTRATOR_PASSWORD_FILE, ServerConfig
+from oauthdeploy.server.connections import ApplicationServer, LateTls
 from oauthdeploy.server.tls import ensure_certificates
 
 #: Value of the `Server` header.
@@ -24,8 +20,6 @@ SERVER_NAME = "oauthdeploy-embedded (not for production)"
 
 _WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - replaced, not bound to
 _SHUTDOWN_SECONDS = 10
-
-log = logging.getLogger(__name__)
 
 
 class RunningServer:
@@ -46,13 +40,13 @@ class RunningServer:
         self.ca_file: Path | None = None
         password_file = config.data_dir / ADMINISTRATOR_PASSWORD_FILE
         self.administrator_password_file = password_file if password_file.exists() else None
-        self._server = _QuietServer(
+        self._server = ApplicationServer(
             (config.host, config.port),
             app,
-            numthreads=config.threads,
+            config.threads,
+            MAX_BODY,
             server_name=SERVER_NAME,
             request_queue_size=128,
-            timeout=30,
             shutdown_timeout=_SHUTDOWN_SECONDS,
         )
         # The application answers 413 in JSON beyond MAX_BODY; far beyond it the connection is not read any more.
@@ -62,7 +56,7 @@ class RunningServer:
         self._server.max_request_header_size = 64 * 1024
         if config.tls:
             files = ensure_certificates(config.data_dir, config.host)
-            self._server.ssl_adapter = BuiltinSSLAdapter(str(files.certificate), str(files.key))
+            self._server.ssl_adapter = LateTls(str(files.certificate), str(files.key))
             self.ca_file = files.ca_file
         self._server.prepare()
         self.url = _url(config, self._server.bind_addr[1])
@@ -88,40 +82,6 @@ class RunningServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
-
-
-class _Request(HTTPRequest):
-    """A request whose target cannot be parsed is a bad request; cheroot alone would report a server error."""
-
-    def read_request_line(self) -> bool:
-        try:
-            return bool(super().read_request_line())  # type: ignore[no-untyped-call]
-        except ValueError:
-            self.simple_response("400 Bad Request", "Malformed Request-URI")
-            return False
-
-
-class _Connection(HTTPConnection):
-    RequestHandlerClass = _Request
-
-
-class _QuietServer(Server):
-    """A cheroot server that logs instead of writing to standard error."""
-
-    ConnectionClass = _Connection
-
-    @staticmethod
-    def bind_socket(socket_: socket.socket, bind_addr: tuple[str, int]) -> socket.socket:
-        """Bind a socket, and close it if that fails, which cheroot leaves to the garbage collector."""
-        try:
-            bound: socket.socket = Server.bind_socket(socket_, bind_addr)  # type: ignore[no-untyped-call]
-        except OSError:
-            socket_.close()
-            raise
-        return bound
-
-    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
-        log.log(level, "%s", msg, exc_info=traceback)
 
 
 def _url(config: ServerConfig, port: int) -> str:

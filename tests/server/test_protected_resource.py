@@ -237,7 +237,7 @@ def test_an_authorization_server_that_cannot_be_asked(launch: Launch) -> None:
     change(password="wrong")
     refused("refuses this server's credentials")
     change(password=RESOURCE[1], ssl="no")
-    refused("can't be reached")
+    refused("answered with status 400")
     change(ssl="yes", port=1)
     refused("can't be reached")
     change(port=pair.remote["port"])

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.manifest.language_server import program as language_server
 from tests.reports import drawing, published
+from tests.server.clients import programs
 from tests.servers import actionlint, keycloak, opa
 from tests.servers.obtain import Unobtainable, say
 
@@ -28,6 +29,8 @@ SERVERS: Mapping[str, Callable[[], Path]] = {
     "Mermaid": drawing.mermaid,
     "Graphviz": drawing.graphviz,
     "YAML language server": language_server.program,
+    "OAuth clients in JavaScript": programs.from_npm,
+    "OAuth client in Go": programs.in_go,
 }
 
 

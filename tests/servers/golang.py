@@ -12,7 +12,12 @@ OLDEST = (1, 26)
 TOOLCHAIN = "v0.0.1-go1.26.8"
 """The Go that builds where the installed one is older; a module too, so the proxy serves it."""
 
-GO = Tool("go", "Building OPA and actionlint", "1.15 or newer (an old one fetches a newer one by itself)", "golang-go")
+GO = Tool(
+    "go",
+    "Building OPA, actionlint and an OAuth client",
+    "1.15 or newer (an old one fetches a newer one by itself)",
+    "golang-go",
+)
 ENVIRONMENT = {"GOTOOLCHAIN": "local", "GOFLAGS": "", "CGO_ENABLED": "0"}
 
 
@@ -44,6 +49,12 @@ class Program:
         if found != (self.version, self.sum):
             raise Unobtainable(f"{self.name} is not the pinned module: {found}, expected {(self.version, self.sum)}.")
         built.rename(target)
+
+
+def build(source: Path, target: Path) -> None:
+    """Build the main package in the folder `source`, whose go.sum pins what it needs. Raises Unobtainable."""
+    say(f"Building {target.name} with modules of the Go module proxy")
+    run([_new_enough(), "build", "-C", source, "-trimpath", "-mod=readonly", "-o", target], ENVIRONMENT)
 
 
 def _new_enough() -> Path:

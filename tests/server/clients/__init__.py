@@ -1,0 +1,1 @@
+"""OAuth clients that others wrote, each driven by a few lines in its own language."""
