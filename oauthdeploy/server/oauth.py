@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote_plus
-
 from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestError, OAuth2Error
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
@@ -23,6 +21,7 @@ from oauthdeploy.server.protocol import (
     ParsedRequest,
     body_request,
     client_and_cost,
+    spellings,
 )
 from oauthdeploy.server.scope_contents import opens
 from oauthdeploy.server.state import NOT_FOR_PRODUCTION, State, basic_credentials
@@ -125,8 +124,7 @@ def introspecting_user(state: State, credentials: tuple[str, str]) -> Identity |
 
     HTTP Basic itself sends a user's name and password unencoded (RFC 7617); OAuth clients encode both.
     """
-    decoded = (unquote_plus(credentials[0]), unquote_plus(credentials[1]))
-    for name, password in dict.fromkeys((credentials, decoded)):
+    for name, password in spellings(credentials):
         identity = log_in(state.store, state.checker, name, password)
         if identity is not None and identity.groups & {ADMINISTRATORS, RESOURCE_SERVERS}:
             return identity

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
@@ -33,8 +34,9 @@ from oauthdeploy.server.store import Identity, get_settings, identify, scopes_of
 BASIC = "client_secret_basic"
 SESSION = "session"
 RESPONSE_TYPES = ("code", "token")
-#: The hosts of loopback redirect URIs; `localhost` may lead elsewhere (RFC 8252 section 8.3).
-LOOPBACK = ("127.0.0.1", "[::1]")
+#: The host of loopback redirect URIs. `localhost` may lead elsewhere (RFC 8252 section 8.3), and Integration Server refuses
+#: the brackets of an IPv6 address.
+LOOPBACK = "127.0.0.1"
 #: How long a browser stays signed in, in seconds.
 SESSION_SECONDS = 8 * 3600
 GRANT_TYPES = ("authorization_code", "client_credentials", "password", "refresh_token")
@@ -171,7 +173,7 @@ def _with_port_of(requested: str, registered: str) -> str | None:
     except ValueError:
         return None
     host = known.netloc.removesuffix(known_port)
-    if known.scheme != "http" or host not in LOOPBACK:
+    if known.scheme != "http" or host != LOOPBACK:
         return None
     return registered.replace(f"//{known.netloc}", f"//{host}{port}", 1)
 
@@ -216,15 +218,25 @@ def client_and_cost(state: State, credentials: tuple[str, str]) -> tuple[OAuthCl
 
     Every refusal must take the same time, so that timing does not reveal which client ids exist.
     """
-    # Both parts are form-encoded, where + is a space (RFC 6749 section 2.3.1 and appendix B).
-    client_id, secret = (unquote_plus(part) for part in credentials)
-    with state.store.read() as session:
-        row = session.get(Client, client_id)
-        client = load_client(session, client_id)
-    if row is None or row.secret_hash is None or client is None or not client.confidential:
-        return None, False
-    is_right = state.checker.check(row.secret_hash, secret)
-    return (client if is_right else None), not is_quick(row.secret_hash)
+    has_paid = False
+    for client_id, secret in spellings(credentials):
+        with state.store.read() as session:
+            row = session.get(Client, client_id)
+            client = load_client(session, client_id)
+        if row is None or row.secret_hash is None or client is None or not client.confidential:
+            continue
+        if state.checker.check(row.secret_hash, secret):
+            return client, not is_quick(row.secret_hash)
+        has_paid = has_paid or not is_quick(row.secret_hash)
+    return None, has_paid
+
+
+def spellings(credentials: tuple[str, str]) -> Iterable[tuple[str, str]]:
+    """What the two parts of a Basic header can mean: form-encoded, where + is a space (RFC 6749 section 2.3.1 and appendix
+    B), or as they are (RFC 7617), which many clients send nevertheless.
+    """
+    decoded = (unquote_plus(credentials[0]), unquote_plus(credentials[1]))
+    return dict.fromkeys((decoded, credentials))
 
 
 def sign_in(identity: Identity) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import parse_qs, quote_plus, urlsplit
 
 import pytest
 from oauthlib.oauth2 import (
@@ -338,6 +339,88 @@ def test_confidential_clients_authenticate_by_basic_only(secure: Kit, web: Json,
         assert response.status_code == 401
         assert response.json()["error"] == "invalid_client"
         assert response.headers["WWW-Authenticate"].startswith("Basic realm=")
+
+
+@pytest.mark.parametrize("service", ["getToken", "introspectToken", "revokeToken"])
+@pytest.mark.parametrize("extra", [{"client_secret": "x"}, {"client_assertion": "x"}], ids=["secret", "assertion"])
+def test_a_client_authenticates_once(secure: Kit, web: Json, service: str, extra: dict[str, str]) -> None:
+    """Credentials in the body beside those of the header are refused, right or wrong (RFC 6749 section 2.3)."""
+    form = {"grant_type": "client_credentials", "token": "x"}
+    response = secure.service_as(web, service, **form, **extra)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("encode", [quote_plus, str], ids=["form-encoded", "as it is"])
+def test_credentials_may_be_form_encoded(launch: Any, encode: Callable[[str], str]) -> None:
+    """Id and secret in a Basic header are form-encoded (RFC 6749 section 2.3.1); many clients send them as they are."""
+    kit = launch(accept_client_id=True)
+    secret = "50% + p@ss/w0rd"
+    client = kit.machine(kit.scope("orders"), client_id="a.b@c", client_secret=secret)
+    response = kit.service_as((encode("a.b@c"), encode(secret)), "getToken", grant_type="client_credentials")
+    assert response.status_code == 200, response.text
+    wrong = kit.service_as((client["client_id"], encode(f"{secret}x")), "getToken", grant_type="client_credentials")
+    assert wrong.status_code == 401
+
+
+LOOPBACK = ("http://127.0.0.1/cb?a=b", "http://127.0.0.1:8000/native")
+
+
+@pytest.mark.parametrize(
+    "requested", ["http://127.0.0.1:51004/cb?a=b", "http://127.0.0.1:3/native", "http://127.0.0.1/native", *LOOPBACK]
+)
+def test_a_loopback_redirect_uri_takes_any_port(secure: Kit, requested: str) -> None:
+    """The port of a loopback redirect URI is only known at run time (RFC 8252 section 7.3); the code leads to a token."""
+    client = secure.client(secure.scope("orders"), authorizationCodeGrant=True, redirect_uris=list(LOOPBACK))
+    code = code_for(secure, client, redirect_uri=requested)
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": requested}
+    assert secure.service_as(client, "getToken", **form).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "requested",
+    [
+        "http://127.0.0.1:51004/other",
+        "http://127.0.0.1:51004/cb",
+        "https://127.0.0.1:51004/cb?a=b",
+        "http://localhost:51004/cb?a=b",
+        "http://127.0.0.1:51004@evil.example/cb?a=b",
+        "http://127.0.0.1.evil.example:80/cb?a=b",
+        "http://127.0.0.1:99999/cb?a=b",
+        "http://app.example:8443/cb",
+    ],
+)
+def test_nothing_but_the_port_may_differ(secure: Kit, requested: str) -> None:
+    """Another path, query, scheme or host is another redirect URI, and the ports of other hosts count."""
+    uris = [*LOOPBACK, "http://localhost/cb?a=b", "http://app.example/cb"]
+    client = secure.client(secure.scope("orders"), authorizationCodeGrant=True, redirect_uris=uris)
+    with Browser(secure) as browser:
+        page = browser.authorize(response_type="code", client_id=client["client_id"], redirect_uri=requested)
+    assert page.status_code == 400
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_an_empty_state_is_returned(secure: Kit, web: Json, approved: bool) -> None:
+    """A state that is present is returned, also an empty one (RFC 6749 section 4.1.2)."""
+    request = {"response_type": "code", "client_id": web["client_id"], "state": ""}
+    with Browser(secure) as browser:
+        location = browser.approve(request, approved=approved).headers["Location"]
+        refused = browser.authorize(**{**request, "scope": "unknown"}).headers["Location"]
+    for url in (location, refused):
+        assert parse_qs(urlsplit(url).query, keep_blank_values=True)["state"] == [""]
+    with Browser(secure) as browser:
+        del request["state"]
+        assert "state" not in browser.approve(request).headers["Location"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/invoke/pub.oauth/getToken", "/invoke/pub.oauth/introspectToken", "/.well-known/oauth-authorization-server"],
+)
+def test_a_wrong_method_is_told_the_right_ones(secure: Kit, path: str) -> None:
+    """405 has `Allow` (RFC 9110 section 15.5.6)."""
+    response = secure.http.request("DELETE", f"{secure.url}{path}")
+    assert response.status_code == 405
+    assert response.headers["Allow"]
 
 
 def test_a_disabled_client_gets_nothing(secure: Kit, web: Json) -> None:

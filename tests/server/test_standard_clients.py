@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,18 +20,26 @@ from tests.servers.plugin import usable
 from .clients.programs import NODE, in_go, script
 from .kit import ALICE, CALLBACK, Browser, Json, Kit, unique
 
-SECRET = "p@ss w/0rd+50%:é"
+SECRET = "p@ss w/0rd+50%:~"
 """What a client that doesn't form-encode its credentials (RFC 6749 section 2.3.1), or a server that doesn't decode them, gets
 wrong.
 """
 
 
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
+    """A server over TLS whose administrators choose ids and secrets."""
+    folder = tmp_path_factory.mktemp("standard")
+    with Kit(folder, tls=True, https_required=True, accept_client_id=True) as running:
+        yield running
+
+
 @pytest.fixture
-def registration(secure: Kit) -> Json:
+def registration(kit: Kit) -> Json:
     """A confidential client with the grants of the flows, and a scope that opens a service."""
-    return secure.client(
-        secure.scope("orders"),
-        client_id=unique("a client+id"),
+    return kit.client(
+        kit.scope("orders"),
+        client_id=unique("web~shop@example"),
         client_secret=SECRET,
         authorizationCodeGrant=True,
         clientCredentialsGrant=True,
@@ -132,16 +140,16 @@ CLIENTS: Mapping[str, Callable[[Kit, Json, Path], Json]] = {
 
 @pytest.mark.parametrize("run", CLIENTS.values(), ids=CLIENTS)
 def test_a_standard_client(
-    secure: Kit, registration: Json, tmp_path: Path, run: Callable[[Kit, Json, Path], Json]
+    kit: Kit, registration: Json, tmp_path: Path, run: Callable[[Kit, Json, Path], Json]
 ) -> None:
     """It gets a token by a code, another by a refresh, ends it where it knows revocation, and understands an error."""
-    got = run(secure, registration, tmp_path)
+    got = run(kit, registration, tmp_path)
     assert got["first"] != got["second"]
     assert got["error"] == "invalid_client"
-    assert not secure.active(got["first"])
+    assert not kit.active(got["first"])
     if run is with_go:
-        assert secure.active(got["second"])
+        assert kit.active(got["second"])
     else:
-        assert not secure.active(got["second"])
+        assert not kit.active(got["second"])
     if "active" in got:
         assert got["active"] == [True, False]

@@ -6,10 +6,12 @@ const { issuer, clientId, clientSecret, redirectUri, scope } = configuration
 const auth = {
   tokenHost: issuer,
   tokenPath: '/invoke/pub.oauth/getToken',
-  authorizePath: '/invoke/pub.oauth/authorize',
   revokePath: '/invoke/pub.oauth/revokeToken',
 }
-const client = new AuthorizationCode({ client: { id: clientId, secret: clientSecret }, auth })
+const client = new AuthorizationCode({
+  client: { id: clientId, secret: clientSecret },
+  auth: { ...auth, authorizePath: '/invoke/pub.oauth/authorize' },
+})
 const callback = await follow(client.authorizeURL({ redirect_uri: redirectUri, scope, state: 'a state' }))
 const code = callback.searchParams.get('code')
 const first = await client.getToken({ code, redirect_uri: redirectUri })
