@@ -10,24 +10,25 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-UV = Path(sys.executable).with_name("uv")
+UV: Path = Path(sys.executable).with_name("uv")
 PIP_AUDIT = "pip-audit==2.9.0"
 SECONDS = 300
 
 
 def locked(into: Path) -> Path:
     """The locked dependencies of everything that is installed or tested, as a requirements file."""
-    export = [UV, "export", "--quiet", "--frozen", "--all-extras", "--no-emit-project", "--output-file", into]
-    subprocess.run(export, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    export = ["export", "--quiet", "--frozen", "--all-extras", "--no-emit-project", "--output-file"]
+    subprocess.run([str(UV), *export, str(into)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return into
 
 
 def ask(service: str, requirements: Path) -> list[dict[str, Any]]:
     """What an advisory service says of each package; nothing where it cannot be reached."""
-    command = [UV, "tool", "run", "--quiet", PIP_AUDIT, "--disable-pip", "--require-hashes", "--progress-spinner", "off"]
-    options = ["--format", "json", "--vulnerability-service", service, "--requirement", requirements]
+    tool = [str(UV), "tool", "run", "--quiet", PIP_AUDIT]
+    options = ["--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json"]
+    command = [*tool, *options, "--vulnerability-service", service, "--requirement", str(requirements)]
     try:
-        done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
         found: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
     except (subprocess.TimeoutExpired, ValueError, KeyError):
         return []
@@ -49,7 +50,9 @@ def main() -> int:
             f"{one['name']} {one['version']}: {vulnerability['id']}, fixed in {', '.join(vulnerability['fix_versions']) or '-'}\n"
             for vulnerability in one["vulns"]
         )
-    sys.stdout.write(f"{len(audited)} packages audited, {len(known) - len(audited)} without advisory data, {len(hit)} vulnerable.\n")
+    sys.stdout.write(
+        f"{len(audited)} packages audited, {len(known) - len(audited)} without advisory data, {len(hit)} vulnerable.\n"
+    )
     return int(bool(hit))
 
 

@@ -23,7 +23,8 @@ NOT_SHIPPED = ("dev",)
 
 def run(command: list[str | Path], **options: Any) -> bytes:
     """Run a step and return its output. Raises CalledProcessError."""
-    return subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, **options).stdout
+    done = subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, **options)
+    return bytes(done.stdout)
 
 
 def build(into: Path, *, umask: int, timezone: str) -> dict[str, bytes]:
