@@ -9,6 +9,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.core.errors import DeliveryFailed, LockLost, OAuthDeployError, ServerError, StalePlan
 from oauthdeploy.core.secrets import MASK, Secret
 from oauthdeploy.core.system_trouble import trouble_of
+from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.changes import Action, Change, FieldChange
 from oauthdeploy.planning.normalize import same
 from oauthdeploy.planning.unkept import NOT_KEPT, is_for_people
@@ -177,6 +178,21 @@ def not_kept(change: Change, field: FieldChange) -> Diagnostic:
         detail=detail,
         fix="Check whether the server supports the value; then write one that it stores, or leave the field out.",
         address=str(change.address),
+    )
+
+
+def mark_not_kept(change: Change, live: LiveObject | None) -> Diagnostic:
+    """A mark that the server accepted, and that the object does not have; `live` is the object now."""
+    detail = f"{change.live_address} does not exist any more."
+    if live is not None:
+        owner = f"the mark of '{live.owner}'" if live.owner else "no mark"
+        detail = f"{change.live_address} has {owner}."
+    return about(
+        change,
+        NOT_IN_FORCE,
+        "A field is not in force, because the server did not store it as it was sent",
+        detail,
+        "Check whether somebody else is changing the object, and run adopt again.",
     )
 
 

@@ -92,7 +92,14 @@ def adopt(
                     detail=f"{change.live_address} is no longer as it was shown.",
                     fix="Nothing was written. Run adopt again.",
                 )
-        outcomes = write_marks(found.plan, drivers, journal, lifted, holds_lock=holds_lock)
+        outcomes = write_marks(
+            found.plan,
+            drivers,
+            journal,
+            lifted,
+            holds_lock=holds_lock,
+            look=lambda: read_live(drivers, manifest.desired),
+        )
         return AdoptReport(found, outcomes, lifted, str(journal.path), unread)
 
 

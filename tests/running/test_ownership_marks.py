@@ -47,7 +47,7 @@ class MarkingDriver(MemoryDriver):
 
 
 def marked(
-    folder: Path, drivers: Mapping[str, Driver]
+    folder: Path, drivers: Mapping[str, Driver], *, look: bool = True
 ) -> tuple[LiveState, list[tuple[str, Status]], list[Mapping[str, object]]]:
     """Adopt both clients of `login`; gives what is live then, the outcomes, and the journal's records."""
     objects = {at("client/a@login"): Client(name="n"), at("client/b@login"): Client(name="n")}
@@ -56,7 +56,9 @@ def marked(
     plan = build_plan(desired, live, {"memory": FACTS})
     found = adoption(desired, live, plan, {"memory": FACTS})
     with Journal.create(folder, desired.name, now=lambda: datetime.now(UTC)) as journal:
-        outcomes = write_marks(found.plan, drivers, journal)
+        outcomes = write_marks(
+            found.plan, drivers, journal, look=(lambda: read_live(drivers, desired)) if look else None
+        )
         records = [json.loads(line) for line in journal.path.read_text().splitlines()]
     ended = [(str(outcome.change.address), outcome.status) for outcome in outcomes]
     return read_live(drivers, desired), ended, records
@@ -85,3 +87,19 @@ def test_a_driver_that_can_not_mark_fails_each_and_goes_on(tmp_path: Path) -> No
     _live, ended, _records = marked(tmp_path, {"login": MemoryDriver("login", server, role=Role.AUTHORIZATION)})
     assert ended == [("client/a@login", Status.FAILED), ("client/b@login", Status.FAILED)]
     assert server.batches == []
+
+
+class ForgettingDriver(MarkingDriver):
+    """Its server accepts a mark and drops it."""
+
+    def mark(self, address: Address, live: LiveObject, owner: str) -> Applied:
+        return Applied(address, live.value, live.identity, live.fingerprint)
+
+
+def test_a_mark_that_the_server_drops_has_failed(tmp_path: Path) -> None:
+    """What was accepted and isn't there afterwards is no success: the outcome says so, and so does the journal."""
+    driver = ForgettingDriver("login", store(), {at("client/a@login"): "somebody-else"})
+    _live, ended, records = marked(tmp_path, {"login": driver})
+    assert ended == [("client/a@login", Status.FAILED), ("client/b@login", Status.FAILED)]
+    last = {record["address"]: record["status"] for record in records if record["type"] == "outcome"}
+    assert last == {"client/a@login": "failed", "client/b@login": "failed"}
