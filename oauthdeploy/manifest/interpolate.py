@@ -392,17 +392,19 @@ class _Walk:
             replacement = self._resolver.text(written, path)
         except Unresolved as problem:
             self.problems.append(problem.diagnostic(path))
-            return UNKNOWN
+            return Unknown(written)
         if isinstance(replacement, SourcedText):
             (self.secrets if replacement.sensitive else self.public).append((path, replacement.origin))
         return replacement
 
 
 class Unknown:
-    """The placeholder for a value that could not be found and is reported already."""
+    """The placeholder for a value that could not be found and is reported already; `written` is the text that asked for it."""
+
+    __slots__ = ("written",)
+
+    def __init__(self, written: str) -> None:
+        self.written = written
 
     def __repr__(self) -> str:
         return "(unknown)"
-
-
-UNKNOWN: Final = Unknown()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args, get_origin
+from dataclasses import replace
+from typing import Any, Final, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -12,9 +13,11 @@ from pydantic_core import ErrorDetails
 from oauthdeploy.core.addresses import Kind, object_address
 from oauthdeploy.core.diagnostics import MAX_FINDINGS, Diagnostic, Path, path_text
 from oauthdeploy.core.secrets import SourcedText
-from oauthdeploy.manifest.interpolate import UNKNOWN
+from oauthdeploy.manifest.document import Document
+from oauthdeploy.manifest.interpolate import Unknown
 from oauthdeploy.manifest.secret_paths import is_secret_path
 from oauthdeploy.manifest.suggestions import closest, did_you_mean, listed, shortened
+from oauthdeploy.manifest.translations import meant_by
 from oauthdeploy.model.fields import Model
 
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'")
@@ -43,10 +46,16 @@ def problems_of(error: ValidationError, tree: Any, model: type[Model], prefix: P
     around = {path[:end] for path, _ in found for end in range(1, len(path))}
     findings: list[Diagnostic] = []
     for (path, _), items in found.items():
-        if items[0]["input"] is not UNKNOWN and path not in around:
+        unresolved = isinstance(items[0]["input"], Unknown) and not _is_misplaced(path, items[0]["type"])
+        if not unresolved and path not in around:
             # Of thousands of errors, most are only counted, and finding suggestions costs more than everything else.
             findings.append(_finding(path, items, tree, model, prefix, guess=len(findings) < 2 * MAX_FINDINGS))
     return findings
+
+
+def _is_misplaced(path: Path, kind: str) -> bool:
+    """True if the finding holds whatever the value is: about the key, or about a secret that is not a mapping."""
+    return kind == "extra_forbidden" or (len(path) == 3 and path[0] == "clients" and path[2] == "secret")
 
 
 def real_path(item: ErrorDetails, tree: Any) -> Path:
@@ -75,11 +84,36 @@ def _finding(
         detail = f"'{last}' is required in {around}."
         fix = _description(model, path) or f"Write {last}."
         return Diagnostic("missing-key", "A required key is missing", detail, fix, address=address, path=whole)
+    meant = (
+        meant_by(path, tree)
+        if guess and model is Document and (kind == "extra_forbidden" or _is_reshaped(path, items))
+        else None
+    )
     if kind == "extra_forbidden":
-        fix = _meant_key(last, path[:-1], tree, model) if guess else "Remove it, or correct its name."
+        fix = (
+            meant.fix
+            if meant
+            else _meant_key(last, path[:-1], tree, model)
+            if guess
+            else "Remove it, or correct its name."
+        )
         detail = f"'{last}' is not a key of {path_text(whole[:-1]) or 'a manifest'}."
         return Diagnostic("unknown-key", "A key is not known", detail, fix, address=address, path=whole)
-    return _wrong_value(items, whole, address, _description(model, path))
+    found = _wrong_value(items, whole, address, _description(model, path))
+    return replace(found, fix=meant.fix) if meant and found.rule == "wrong-value" else found
+
+
+_LISTS: Final = frozenset({"redirect_uris", "grants", "contacts", "on", "resources"})
+
+
+def _is_reshaped(path: Path, items: list[ErrorDetails]) -> bool:
+    """True if the value has the shape of something else that is easily written in its place: a text for a list, a list for a
+    mapping.
+    """
+    value = items[0]["input"]
+    if len(path) == 3:
+        return isinstance(value, str | Unknown) and path[2] in (*_LISTS, "secret")
+    return len(path) == 1 or (len(path) == 2 and path[0] == "associations")
 
 
 def _meant_key(written: str, around: Path, tree: Any, model: type[Model]) -> str:

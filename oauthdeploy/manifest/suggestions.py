@@ -19,7 +19,7 @@ def did_you_mean(word: str, known: Collection[str], *, what: str) -> str:
     guess = closest(word, known)
     if guess is not None:
         return f"Did you mean '{guess}'?"
-    return f"{what}: {listed(known)}." if known else f"{what}: none."
+    return f"{what}: {', '.join(known)}." if known else f"{what}: none."
 
 
 def listed(words: Iterable[str], most: int = 10) -> str:

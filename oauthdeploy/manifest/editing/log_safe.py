@@ -13,7 +13,7 @@ from typing import Final
 import yaml
 
 from oauthdeploy.core.log_commands import disarmed
-from oauthdeploy.manifest.editing.scalars import quoted
+from oauthdeploy.manifest.scalars import quoted
 
 _ESCAPED_HASH: Final = "\\x23"
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.editing.format import format_source
 from oauthdeploy.manifest.editing.names import free_name, variable_name
-from oauthdeploy.manifest.editing.scalars import written
+from oauthdeploy.manifest.scalars import written
 from oauthdeploy.manifest.source import Source
 from oauthdeploy.model.capabilities import Capability, DriverFacts, supports, table_for
 from oauthdeploy.model.fields import Model

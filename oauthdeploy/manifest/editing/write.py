@@ -19,7 +19,8 @@ from ruamel.yaml.tokens import CommentToken
 
 from oauthdeploy.manifest.editing.nodes import ALIAS, Entry, Scalar, Value, entries, notes, notes_of, owner
 from oauthdeploy.manifest.editing.read import Text
-from oauthdeploy.manifest.editing.scalars import inline
+from oauthdeploy.manifest.scalars import can_be_plain, is_typed, quoted, written
+from oauthdeploy.manifest.yaml_reader import NULLS
 
 WIDTH: Final = 100
 """The column that a list or mapping in brackets may reach. Strings are never broken, nor are comments."""
@@ -258,3 +259,16 @@ def _slot(after: CommentToken | None, above: list[CommentToken]) -> Any:
 
 def _token(text: str, column: int) -> CommentToken:
     return CommentToken(f"{text}\n", CommentMark(column))
+
+
+def inline(scalar: Scalar, *, flow: bool) -> str:
+    """The scalar on one line. Quotes are kept or removed so that no reader sees another type than before."""
+    text = scalar.value
+    if scalar.style == ALIAS:
+        return f"*{text}"
+    if scalar.style:
+        return written(text, flow=flow)
+    if text in NULLS:
+        return "null"
+    # What some reader takes for a number or a boolean stays that.
+    return text if is_typed(text) or can_be_plain(text, flow=flow) else quoted(text)

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oauthdeploy.manifest.editing.log_safe import log_safe
-from oauthdeploy.manifest.editing.scalars import written
+from oauthdeploy.manifest.scalars import written
 from tests.reports.test_log_commands import COMMANDS, commands_in, hostile
 
 TEXTS = hostile.map(lambda text: "".join(char for char in text if char.isprintable() or char in "\n\t"))

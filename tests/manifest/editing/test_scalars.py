@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oauthdeploy.manifest.editing.scalars import quoted, written
+from oauthdeploy.manifest.scalars import quoted, written
 from tests.manifest.support import second_opinion
 from tests.manifest.test_yaml_reader import TEXTS
 

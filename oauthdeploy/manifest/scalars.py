@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from oauthdeploy.manifest.editing.nodes import ALIAS, Scalar
-from oauthdeploy.manifest.yaml_reader import NULLS
-
 _TYPED = re.compile(
     r"~|null|Null|NULL|=|<<"
     r"|(?i:y|yes|n|no|true|false|on|off)"
@@ -54,16 +51,3 @@ def _escape(sign: str) -> str:
 def written(text: str, *, flow: bool = False) -> str:
     """A string as a manifest has it, whatever it contains: for user input."""
     return text if can_be_plain(text, flow=flow) and not is_typed(text) else quoted(text)
-
-
-def inline(scalar: Scalar, *, flow: bool) -> str:
-    """The scalar on one line. Quotes are kept or removed so that no reader sees another type than before."""
-    text = scalar.value
-    if scalar.style == ALIAS:
-        return f"*{text}"
-    if scalar.style:
-        return written(text, flow=flow)
-    if text in NULLS:
-        return "null"
-    # What some reader takes for a number or a boolean stays that.
-    return text if is_typed(text) or can_be_plain(text, flow=flow) else quoted(text)
