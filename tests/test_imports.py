@@ -66,6 +66,7 @@ PLANNING = [
     "accounts",
     "cross_side",
     "name_conflicts",
+    "possible_renames",
     "plan",
     "recorded_cut_offs",
     "planfile.decoding",

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from oauthdeploy.cli import streams
+from oauthdeploy.cli import guesses, streams
 from oauthdeploy.cli.flags import meant
 from oauthdeploy.core.exit_codes import ExitCode
 
@@ -88,9 +88,13 @@ class Commands(click.Group):
         """Find the command of the arguments; say what was probably meant where there is none."""
         name = args[0]
         if not name.startswith("-") and not ctx.resilient_parsing and ALIASES.get(name, name) not in COMMANDS:
-            raise click.UsageError(f"There is no command '{name}'.{meant(name, [*COMMANDS, *ALIASES])}", ctx)
+            there_is = guesses.COMMANDS.get(name.lower())
+            hint = f"\n{there_is}" if there_is else meant(name, [*COMMANDS, *ALIASES])
+            raise click.UsageError(f"There is no command '{name}'.{hint}", ctx)
         found, command, rest = super().resolve_command(ctx, args)
         if command is not None and not ctx.resilient_parsing:
+            if said := guesses.foreign_flag(command, rest):
+                raise click.UsageError(said, click.Context(command, parent=ctx, info_name=found))
             for line in misspelt_variables(command, os.environ):
                 streams.write_talk(f"warning: {line}\n")
         return found, command, rest

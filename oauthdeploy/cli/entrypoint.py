@@ -83,7 +83,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _usage(error: click.UsageError) -> int:
     command = error.ctx.command_path if error.ctx is not None else NAME
-    _say_error(error.format_message(), "usage", f"Run `{command} --help` to see the usage.")
+    summary, *details = error.format_message().splitlines()
+    _say_error(summary, "usage", *details, f"Run `{command} --help` to see the usage.")
     return ExitCode.USAGE
 
 

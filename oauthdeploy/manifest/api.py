@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from oauthdeploy.core.delivery_bounds import DeliveryBounds
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, SourceSpan
@@ -18,6 +18,9 @@ from oauthdeploy.model.state import DesiredState
 
 if TYPE_CHECKING:
     from oauthdeploy.model.explanation import Origin
+
+DEFAULT_FILE: Final = "oauthdeploy.yaml"
+"""The manifest that is read if none is named."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class ManifestRequest:
     that are not set and have no default; with "", they are errors. `today` is the date (UTC) by which revocations expire.
     """
 
-    files: tuple[str, ...] = ("oauthdeploy.yaml",)
+    files: tuple[str, ...] = (DEFAULT_FILE,)
     stdin: str | None = None
     environment: str | None = None
     variables: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

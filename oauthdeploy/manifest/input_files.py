@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from oauthdeploy.core.diagnostics import Diagnostic
-from oauthdeploy.manifest.api import ManifestRequest
+from oauthdeploy.manifest.api import DEFAULT_FILE, ManifestRequest
 from oauthdeploy.manifest.source import Source
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 STDIN: Final = "-"
 _SUFFIXES = (".yaml", ".yml")
+_SHOWN: Final = 3
+"""How many files of a folder without a manifest are named."""
 _ENCODINGS = (
     (b"\xff\xfe\x00\x00", "UTF-32"),
     (b"\x00\x00\xfe\xff", "UTF-32"),
@@ -61,8 +63,7 @@ def read_text(name: str, limit: int = MAX_BYTES) -> Source | Diagnostic:
         with Path(name).open("rb") as file:
             data = file.read(limit + 1)
     except FileNotFoundError:
-        fix = "Check the name, or name the manifest with -f FILE."
-        return _unreadable(name, "The file does not exist.", fix)
+        return _unreadable(name, "The file does not exist.", _instead_of(name))
     except IsADirectoryError:
         return _unreadable(name, "It is a folder.", "Name a file.")
     except (OSError, ValueError) as error:
@@ -77,6 +78,25 @@ def read_text(name: str, limit: int = MAX_BYTES) -> Source | Diagnostic:
             "Split the estate into several manifests.",
         )
     return _decode(name, data)
+
+
+def _instead_of(name: str) -> str:
+    """What to do about a file that is not there; for the manifest that is looked for by default, what lies near it."""
+    if name != DEFAULT_FILE:
+        return "Check the name, or name the manifest with -f FILE."
+    here = sorted(entry.name for entry in Path().iterdir() if _is_yaml(entry))
+    above = [folder for folder in Path.cwd().parents if (folder / DEFAULT_FILE).is_file()]
+    fix = "`oauthdeploy init` writes a first manifest; -f FILE names another one."
+    if here:
+        shown = ", ".join(here[:_SHOWN]) + (" ..." if len(here) > _SHOWN else "")
+        fix += f" This folder has {shown}: -f . reads all YAML files of the folder."
+    elif above:
+        fix += f" There is one in a folder above: -f {os.path.relpath(above[0] / DEFAULT_FILE)}"
+    return fix
+
+
+def _is_yaml(entry: Path) -> bool:
+    return entry.name.lower().endswith(_SUFFIXES) and not entry.name.startswith(".") and entry.is_file()
 
 
 def _decode(name: str, data: bytes) -> Source | Diagnostic:

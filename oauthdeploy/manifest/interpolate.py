@@ -226,7 +226,8 @@ class Resolver:
                 "undefined-variable",
                 "A value is not defined",
                 f"The environment variable {name} is not set.",
-                f"Set {name}, or give a default: ${{env:{name}:-...}}.",
+                f"Set {name}, or give a default: ${{env:{name}:-...}}. To check a manifest without its secrets, run "
+                "`oauthdeploy validate --allow-unset`.",
             )
         return value, True
 

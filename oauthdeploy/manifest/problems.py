@@ -161,6 +161,8 @@ def secret_in_plain_field(path: Path, origin: str) -> Diagnostic:
 def _shown(value: Any, path: Path) -> str:
     if value is None:
         return "null"
+    if isinstance(value, Unknown):
+        return f"what {value.written} gives" if value.written.startswith("${") else "not a text of its own"
     if isinstance(value, SourcedText):
         return f"what {value.origin} gives"
     if isinstance(value, str):

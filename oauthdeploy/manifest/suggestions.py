@@ -15,7 +15,7 @@ def closest(word: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Collection[str], *, what: str) -> str:
-    """A fix: the word that was meant, or the known words (at most ten)."""
+    """A fix: the word that was meant, or all known words."""
     guess = closest(word, known)
     if guess is not None:
         return f"Did you mean '{guess}'?"

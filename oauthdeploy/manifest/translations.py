@@ -292,7 +292,7 @@ _CLIENTS: Final[Mapping[str, Translation]] = {
     **_each(("clientid", "id"), _client_id),
     **_each(("secret", "clientsecret", "password"), _secret),
     **_each(("overrides", "environments", "perserver", "env"), _per_server),
-    **_each(("enabled", "disabled", "active", "isenabled"), _enabled),
+    **_each(("disabled", "active", "isenabled"), _enabled),
     **_each(
         ("accesstokenlifespan", "accesstokenlifetime", "accesstokenvalidity", "accesstokenttl", "tokenlifetime"),
         _lifetime,

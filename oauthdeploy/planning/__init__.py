@@ -9,7 +9,7 @@ These modules are the core, in the order in which they run:
     effective_grants  opaque_secrets  diff                        desired and live -> changes
     exchanges  two_writes  ordering  safety  surviving_tokens     changes -> ordered changes and safety stops
     server_pairs  accounts  cross_side                            differences between the two sides
-    name_conflicts  plan                                          changes -> plan
+    name_conflicts  possible_renames  plan                        changes -> plan
     recorded_cut_offs                                             changes that would undo a recorded cut-off
     run_history  selection                                        a journal as values; part of a plan
     adoption  outcome  inventory  omissions                       marks to write; results; known objects; what is left out

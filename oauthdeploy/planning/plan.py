@@ -20,6 +20,7 @@ from oauthdeploy.planning.diff import compare
 from oauthdeploy.planning.json_documents import Document, change_document, diagnostic_documents
 from oauthdeploy.planning.name_conflicts import name_conflicts
 from oauthdeploy.planning.ordering import order, own_batch
+from oauthdeploy.planning.possible_renames import possible_renames
 from oauthdeploy.planning.safety import check_safety
 from oauthdeploy.planning.side_effects import in_words
 from oauthdeploy.planning.surviving_tokens import SurvivingTokens, unread_tokens
@@ -135,8 +136,16 @@ def build_plan(
         ordered = order(comparison.changes, desired, live, batch_key)
         survivors = SurvivingTokens(desired, live, facts)
         changes = tuple(_with_token_note(change, survivors) for change in ordered)
+        conflicts = list(name_conflicts(changes, desired, live, facts))
+        taken = {item.address for item in conflicts}
+        renames = possible_renames(changes, comparison.kept, desired, live, facts)
         found = Diagnostics.of(
-            [*side_findings(desired, live, changes, facts), *name_conflicts(changes, desired, live, facts)]
+            [
+                *side_findings(desired, live, changes, facts),
+                *conflicts,
+                # A name that is taken is told with the same fix.
+                *(item for item in renames if item.address not in taken),
+            ]
         )
         return Plan(
             name=desired.name,

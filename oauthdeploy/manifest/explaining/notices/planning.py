@@ -114,6 +114,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Keep that object under its new key with moved_from, choose another name, or delete it in an apply of its own.",
     ),
     (
+        "possible-rename",
+        "warning",
+        "A new client looks like one that goes",
+        "The manifest has a new client, and no longer has, or removes, one with the same type, redirect URIs, grants and "
+        "description. If it was renamed, its tokens would end, and an id and secret that the server made would change.",
+        "If it is the same client, write moved_from with its former key. Otherwise leave the manifest as it is.",
+    ),
+    (
         "selection-matches-nothing",
         "info",
         "A selection matches no change",
