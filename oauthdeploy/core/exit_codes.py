@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
         return member
 
     DONE = 0, "done or nothing to do", "done, or nothing to do"
-    ERROR = 1, "error", "an error that has no code of its own"
+    ERROR = 1, "error", "any other error"
     CHANGES = (
         2,
         "changes or drift present",
@@ -35,7 +35,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = (
         8,
         "server unreachable, or something managed not readable",
-        "a server can't be reached, refuses the credentials, or something that the manifest manages can't be read",
+        "a server cannot be reached, refuses the credentials, or something that the manifest manages cannot be read",
     )
     USAGE = 64, "wrong usage", "wrong usage of the command line"
     INTERRUPTED = 130, "interrupted", "ended by Ctrl-C before anything was written"

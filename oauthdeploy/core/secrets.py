@@ -76,7 +76,7 @@ class Secret:
         raise TypeError("a Secret is not pickled or copied into a file")
 
     def __getstate__(self) -> NoReturn:
-        raise TypeError("a Secret gives its state to nobody")
+        raise TypeError("a Secret does not expose its state")
 
     def __copy__(self) -> Secret:
         return self
@@ -97,7 +97,7 @@ class Secret:
         """The secret from a string of the manifest. Raises ValueError if it cannot be encoded as UTF-8."""
         plain = str.__str__(text)
         if _SURROGATE.search(plain):
-            raise ValueError("a secret is a text in UTF-8, and its source gives bytes that are none")
+            raise ValueError("a secret must be UTF-8 text, and its source has other bytes")
         return cls(plain, text.origin if isinstance(text, SourcedText) else "manifest")
 
     @classmethod
@@ -109,7 +109,7 @@ class Secret:
                 return value
             # No message contains the value.
             if not isinstance(value, str):
-                raise ValueError("a secret is a text")
+                raise ValueError("a secret must be a string")
             return cls.written(value)
 
         return core_schema.no_info_plain_validator_function(
@@ -153,7 +153,7 @@ class SourcedText(str):
         return f"SourcedText({MASK}, origin={self.origin!r})"
 
     def __reduce_ex__(self, _protocol: Any) -> NoReturn:
-        raise TypeError("a text from outside the manifest may be secret and is not pickled")
+        raise TypeError("a string from outside the manifest may be secret and is not pickled")
 
     def __copy__(self) -> SourcedText:
         return self

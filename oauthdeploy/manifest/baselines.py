@@ -25,7 +25,7 @@ SCHEMA_ID: Final = "urn:oauthdeploy:schema:baseline:v1"
 NEW: Final = (
     "# Known drift: what `oauthdeploy drift --baseline` accepts, with owner, reason and last day.\nversion: 1\n"
 )
-FILL_IN: Final = "# fill in owner and reason; until then the file is refused"
+FILL_IN: Final = "# fill in owner and reason; until then, the file is refused"
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,7 @@ def apply_environment(tree: dict[str, Any], name: str | None) -> tuple[dict[str,
         Diagnostic(
             "unknown-key",
             "A key is not known",
-            f"An environment can't change '{section}'.",
+            f"An environment cannot change '{section}'.",
             "Change it in the document.",
             path=("environments", name, section),
         )

@@ -46,7 +46,7 @@ def check_driver_parts(document: Document, drivers: Mapping[str, DriverFacts]) -
             continue
         if server.role not in facts.roles:
             roles = ", ".join(sorted(facts.roles))
-            detail = f"The driver '{server.driver}' doesn't support the role '{server.role}'."
+            detail = f"The driver '{server.driver}' does not support the role '{server.role}'."
             item = Diagnostic("not-allowed-value", "A value is not allowed", detail, f"Its roles are: {roles}.")
             parts.problems.append(_at(item, ("servers", name, "role")))
         update: dict[str, Any] = {}

@@ -115,7 +115,7 @@ def _decode(name: str, data: bytes) -> Source | Diagnostic:
 
 
 def _unreadable(name: str, detail: str, fix: str) -> Diagnostic:
-    return Diagnostic("file-unreadable", "A file can't be read", f"{name}: {detail}", fix)
+    return Diagnostic("file-unreadable", "A file cannot be read", f"{name}: {detail}", fix)
 
 
 def _names(files: Iterable[str], problems: list[Diagnostic]) -> Iterator[str]:

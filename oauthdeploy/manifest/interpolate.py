@@ -190,7 +190,7 @@ class Resolver:
         if not colon or source not in SOURCES:
             if _NAME.match(body):
                 fix = f"Write ${{env:{body}}} for an environment variable or ${{var:{body}}} for a variable."
-                raise _malformed(f"${{{body}}} doesn't say where the value comes from.", fix)
+                raise _malformed(f"${{{body}}} does not say where the value comes from.", fix)
             name = source if _NAME.match(source) else "the reference"
             raise _malformed(f"'{name}' is not a source of values.", did_you_mean(source, SOURCES, what="Sources are"))
         if not rest:
@@ -247,7 +247,7 @@ class Resolver:
             reason = error.strerror if isinstance(error, OSError) else "the name is not valid"
             raise Unresolved(
                 "file-unreadable",
-                "A file can't be read",
+                "A file cannot be read",
                 f"{rest}: {reason}.",
                 "Paths are relative to the manifest's folder; check the path and the permissions.",
             ) from None
@@ -257,14 +257,14 @@ class Resolver:
             text = data.decode("utf-8")
         except UnicodeDecodeError:
             raise Unresolved(
-                "file-unreadable", "A file can't be read", f"{rest} is not UTF-8.", "Save it as UTF-8."
+                "file-unreadable", "A file cannot be read", f"{rest} is not UTF-8.", "Save it as UTF-8."
             ) from None
         return _without_newline(text), True
 
     def _from_keyring(self, rest: str) -> Found:
         service, slash, name = rest.rpartition("/")
         if not slash or not service or not name:
-            raise _malformed(f"${{keyring:{rest}}} doesn't name an entry.", "Write ${keyring:service/name}.")
+            raise _malformed(f"${{keyring:{rest}}} does not name an entry.", "Write ${keyring:service/name}.")
         try:
             with needs_extra("keyring", "${keyring:...}"):
                 keyring = importlib.import_module("keyring")
@@ -273,7 +273,7 @@ class Resolver:
         try:
             value = keyring.get_password(service, name)
         except Exception as error:  # noqa: BLE001 - backends raise what they like; the user needs the entry's name
-            detail = f"The keyring couldn't be read for {service}/{name}: {type(error).__name__}."
+            detail = f"The keyring could not be read for {service}/{name}: {type(error).__name__}."
             raise Unresolved(
                 "undefined-variable", "A value is not defined", detail, "Unlock the keyring, or choose its backend."
             ) from None
@@ -297,7 +297,7 @@ class Resolver:
         try:
             words = shlex.split(rest)
         except ValueError:
-            raise _malformed("The command's quotes don't match.", "Check its quotes; no shell is involved.") from None
+            raise _malformed("The command's quotes do not match.", "Check its quotes; no shell is involved.") from None
         if not words:
             raise _malformed("The command is empty.", "Write a program and its arguments.")
         return _without_newline(self._run(words)), True
@@ -313,7 +313,7 @@ class Resolver:
             raise _failed(f"{program} wrote output that is not UTF-8.") from None
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it has characters that are not allowed"
-            raise _failed(f"{program} can't be run: {reason}.") from None
+            raise _failed(f"{program} cannot be run: {reason}.") from None
         if len(output) > MAX_FILE_BYTES:
             raise Unresolved("too-large", "A value is too large", f"{program} wrote more than 1 MiB.", "Write less.")
         if status != 0:

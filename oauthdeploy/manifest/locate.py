@@ -248,4 +248,4 @@ class Locator:
         return ways
 
     def __reduce__(self) -> Any:
-        raise TypeError("a manifest's text may hold secrets and is not pickled")
+        raise TypeError("a manifest's text may contain secrets and is not pickled")

@@ -167,7 +167,7 @@ def _shown(value: Any, path: Path) -> str:
         return f"what {value.origin} gives"
     if isinstance(value, str):
         if is_secret_path(path):
-            return "a text (not shown)"
+            return "a string (not shown)"
         return f"'{shortened(value)}'"
     if isinstance(value, list | tuple):
         return "a list"

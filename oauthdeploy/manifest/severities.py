@@ -57,7 +57,7 @@ def unchangeable(rule: str, drivers: Mapping[str, DriverFacts]) -> tuple[str, st
     """Why the severity of a rule cannot be changed, and what to do; None if it can. Drivers have their own findings."""
     if is_structural(rule):
         return (
-            f"The rule '{rule}' is part of reading a manifest; its severity can't be changed.",
+            f"The rule '{rule}' is part of reading a manifest; its severity cannot be changed.",
             "Correct what it reports.",
         )
     if rule in CATALOGUE:
@@ -68,8 +68,8 @@ def unchangeable(rule: str, drivers: Mapping[str, DriverFacts]) -> tuple[str, st
     if group in _OF_PLANS or group.startswith(DRIVER):
         return None
     if group == SAFETY:
-        return f"The rule '{rule}' is a safety stop, which can't be ignored.", f"Lift it for one run: --allow {rule}"
-    return f"The rule '{rule}' says what happened in a run; its severity can't be changed.", "See to what it reports."
+        return f"The rule '{rule}' is a safety stop, which cannot be ignored.", f"Lift it for one run: --allow {rule}"
+    return f"The rule '{rule}' says what happened in a run; its severity cannot be changed.", "Fix what it reports."
 
 
 _LIFTABLE = ("changed-since", "manifest-changed", "server-moved", "servers-not-recorded")
@@ -85,7 +85,7 @@ def not_liftable(rule: str, drivers: Mapping[str, DriverFacts]) -> str:
     if rule in able:
         return ""
     if rule in groups or rule in CATALOGUE:
-        return f"The rule '{rule}' is no safety stop; --allow lifts nothing of it."
+        return f"The rule '{rule}' is not a safety stop, so --allow cannot lift it."
     return f"There is no safety stop '{rule}'. {did_you_mean(rule, able, what='Safety stops are')}"
 
 
@@ -97,7 +97,7 @@ def apply_severities(
     for rule, word in wanted.items():
         if word not in _WEIGHTS:
             fix = did_you_mean(word, list(_WEIGHTS), what="Severities are")
-            kept.append(_problem("not-allowed-value", f"'{word}' is no severity for the rule '{rule}'.", fix))
+            kept.append(_problem("not-allowed-value", f"'{word}' is not a severity for the rule '{rule}'.", fix))
         elif problem := unchangeable(rule, drivers):
             known = is_structural(rule) or not problem[0].startswith("There is no")
             kept.append(_problem("not-allowed-value" if known else "unknown-reference", *problem))
@@ -119,7 +119,7 @@ def weighed(
 
 
 def _problem(rule: str, detail: str, fix: str) -> Diagnostic:
-    return Diagnostic(rule, "A severity can't be set", detail, fix)
+    return Diagnostic(rule, "A severity cannot be set", detail, fix)
 
 
 # -- comments ---------------------------------------------------------------------------------------------------------
@@ -238,7 +238,7 @@ def _inside_texts(source: Source, places: list[tuple[int, int]]) -> set[tuple[in
 
 def _unused(ignore: _Ignore, rule: str, drivers: Mapping[str, DriverFacts]) -> Iterator[Diagnostic]:
     if is_structural(rule):
-        yield _comment_problem(ignore, "unused-ignore", f"The rule '{rule}' can't be ignored.")
+        yield _comment_problem(ignore, "unused-ignore", f"The rule '{rule}' cannot be ignored.")
     elif rule in CATALOGUE:
         yield _comment_problem(
             ignore, "unused-ignore", f"Nothing here breaks the rule '{rule}'.", "Remove the comment."

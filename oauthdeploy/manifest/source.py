@@ -66,4 +66,4 @@ class Source:
         return self.span(len(before), len(before[-1]) + 1)
 
     def __reduce__(self) -> Any:
-        raise TypeError("a manifest's text may hold secrets and is not pickled")
+        raise TypeError("a manifest's text may contain secrets and is not pickled")

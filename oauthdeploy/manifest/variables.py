@@ -102,7 +102,7 @@ def _check(name: str, variable: Variable, text: str) -> None:
             fix = "Use one of the values that its declaration allows."
         if not variable.sensitive and (guess := closest(text, variable.allowed)):
             fix = f"Did you mean '{guess}'? {fix}"
-        detail = f"The variable '{name}' doesn't allow {shown}."
+        detail = f"The variable '{name}' does not allow {shown}."
         raise Unresolved("not-allowed-value", "The value of a variable is not allowed", detail, fix)
 
 
@@ -145,7 +145,7 @@ def _unknown(
 ) -> Diagnostic:
     return Diagnostic(
         "undefined-variable",
-        "A value is given for a variable that the manifest doesn't declare",
+        "A value is given for a variable that the manifest does not declare",
         f"{where} gives '{name}'.",
         did_you_mean(name, declared, what="Variables are"),
         severity,

@@ -371,7 +371,7 @@ class _Reader:
                 "yaml-syntax",
                 "The file is not valid YAML",
                 event,
-                f"The alias *{event.anchor} names an anchor that isn't defined above it.",
+                f"The alias *{event.anchor} names an anchor that is not defined above it.",
                 f"Define it with &{event.anchor}, or quote a string that starts with *.",
             )
             return self._made(event, None)

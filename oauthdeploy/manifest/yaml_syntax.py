@@ -35,7 +35,7 @@ def syntax_problem(source: Source, error: yaml.YAMLError) -> Diagnostic:
     """Turn the parser's error into a finding, with fixes for common mistakes."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-    what = str(getattr(error, "problem", None) or "the file can't be parsed")
+    what = str(getattr(error, "problem", None) or "the file cannot be parsed")
     context = getattr(error, "context", None)
     detail = f"{what[0].upper()}{what[1:]}{f' ({context})' if context else ''}."
     fix = "Check quotes, brackets and indentation here and in the line above."
@@ -51,7 +51,7 @@ def syntax_problem(source: Source, error: yaml.YAMLError) -> Diagnostic:
         fix = f'Write "{written}" with the quotes.'
         column = start + 1
     elif "\t" in text[: max(column, 1)]:
-        fix = "YAML doesn't allow tabs for indentation: use spaces."
+        fix = "YAML does not allow tabs for indentation: use spaces."
     elif "cannot start any token" in what:
         fix = "Put the value in quotes."
     return Diagnostic("yaml-syntax", "The file is not valid YAML", detail, fix, span=source.span(line, column))

@@ -134,7 +134,7 @@ class Interruption:
 
 def supports(table: Capabilities, question: str) -> Support:
     """Look up an answer; what a driver does not mention, it does not support."""
-    return table.get(question, no("the driver doesn't support it"))
+    return table.get(question, no("the driver does not support it"))
 
 
 class Granularity(StrEnum):

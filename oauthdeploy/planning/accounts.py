@@ -129,7 +129,7 @@ def unread_accounts(desired: DesiredState, live: LiveState, facts: Mapping[str, 
         pair = next(pair for pair in _issuing(desired) if name in pair)
         yield unchecked_finding(
             str(Address.singleton(Kind.TRUST, pair[0])),
-            f"The users of {name} couldn't be read, so nobody knows whether {pair[0]} and {pair[1]} both have "
+            f"The users of {name} could not be read, so nobody knows whether {pair[0]} and {pair[1]} both have "
             f"{_names(wanted)}. {why}.",
             f"Let oauthdeploy read the users of {name}, or check them by hand.",
         )

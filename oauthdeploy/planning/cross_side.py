@@ -135,7 +135,7 @@ def _object_findings(sides: ServerPair) -> Iterator[Diagnostic]:
         for server in unread:
             yield unchecked_finding(
                 str(Address(kind, "*", server)),
-                f"The {kind}s of {server} couldn't be read, so nobody knows whether {sides.resource} and "
+                f"The {kind}s of {server} could not be read, so nobody knows whether {sides.resource} and "
                 f"{sides.trusted} have the same ones. {sides.live.servers[server].unreadable[kind].summary}.",
                 "Let oauthdeploy read them.",
             )
@@ -176,7 +176,7 @@ def _one_sided(sides: ServerPair, kind: Kind) -> Iterator[Diagnostic]:
         yield Diagnostic(
             f"{kind}-on-one-side",
             f"{_ONE[kind]} is on one side only",
-            detail=f"{having} has the {kind} '{name}', and {lacking} doesn't. {_WHY[kind, having == sides.trusted]}",
+            detail=f"{having} has the {kind} '{name}', and {lacking} does not. {_WHY[kind, having == sides.trusted]}",
             fix=f"Add it to the manifest for both servers, or delete it on {having}.",
             severity=Severity.WARNING if usual else Severity.INFO,
             address=str(Address(kind, name, lacking)),
@@ -240,7 +240,7 @@ def _client_differences(sides: ServerPair) -> Iterator[Diagnostic]:
                 CLIENT_ID_DIFFERS,
                 "A client has two different ids",
                 detail=f"The client_id of '{name}' is '{ids[0]}' on {sides.resource} and '{ids[1]}' on "
-                f"{sides.trusted}. A token carries the second, so {sides.resource} doesn't find the client by it, and "
+                f"{sides.trusted}. A token carries the second, so {sides.resource} does not find the client by it, and "
                 "blocking it there may have no effect.",
                 fix=f"Cut the client off on {sides.trusted}. Where a server takes client ids, delete the client on "
                 f"{sides.resource} and apply: it is created with its key as its id.",
@@ -288,7 +288,7 @@ def _trust(desired: DesiredState, live: LiveState, name: str, after: StateAfterP
     if not live.readable(name, Kind.TRUST):
         yield unchecked_finding(
             str(address),
-            f"Whom {name} trusts couldn't be read, so nobody knows whether it asks '{wanted or 'nobody'}' about tokens. "
+            f"Whom {name} trusts could not be read, so nobody knows whether it asks '{wanted or 'nobody'}' about tokens. "
             f"{live.servers[name].unreadable[Kind.TRUST].summary}.",
             "Let oauthdeploy read the settings of the server.",
         )
@@ -339,7 +339,7 @@ def _pair(
     first, second = (live.servers[side.server].objects.get(side) for side in (address, other))
     if (first is None) != (second is None):
         lacking, having = (address, other) if first is None else (other, address)
-        detail = f"{having.server} has it, and {lacking.server} doesn't."
+        detail = f"{having.server} has it, and {lacking.server} does not."
         yield Disagreement(lacking, detail, desired.places.get(lacking, ()))
     elif first is not None and second is not None:
         states = enabled_of(first.value), enabled_of(second.value)

@@ -192,7 +192,7 @@ def _side_findings(view: ServerView, address: Address, difference: ObjectDiffere
         yield Diagnostic(
             "no-default-known",
             "The server's default is unknown",
-            detail=f"{path} asks for the server's default, and the driver '{view.driver}' doesn't know it.",
+            detail=f"{path} asks for the server's default, and the driver '{view.driver}' does not know it.",
             fix="Write the value that you want.",
             severity=Severity.WARNING,
             address=str(address),

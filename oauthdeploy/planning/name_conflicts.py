@@ -73,7 +73,7 @@ def _conflict(change: Change, holder: Address, fields: Sequence[str], values: Se
     return Diagnostic(
         NAME_TAKEN,
         "The name is already in use",
-        f"{holder} has {shown}, and {change.address.server} lets only one {holder.kind} have that: {change.address} can't be "
+        f"{holder} has {shown}, and {change.address.server} lets only one {holder.kind} have that: {change.address} cannot be "
         f"{'made' if change.action is Action.CREATE else 'called so'}.",
         fix,
         address=str(change.address),

@@ -18,7 +18,7 @@ from oauthdeploy.planning.unmanaged import Kept
 POSSIBLE_RENAME = "possible-rename"
 
 _COMPARED = ("type", "redirect_uris", "grants", "description", "contacts")
-"""Fields in which two clients can be alike. Names differ in a rename, and secrets can't be compared."""
+"""Fields in which two clients can be alike. Names differ in a rename, and secrets cannot be compared."""
 _ENOUGH = 2
 
 

@@ -369,7 +369,7 @@ def _unguarded(server: str, kind: Kind, why: str) -> Diagnostic:
     return Diagnostic(
         "unreadable-guard",
         "A safety check could not be made",
-        detail=f"The {kind}s of {server} couldn't be read: {why}.",
+        detail=f"The {kind}s of {server} could not be read: {why}.",
         fix="Let oauthdeploy read them, or override the rule once with --allow unreadable-guard.",
     )
 

@@ -95,7 +95,7 @@ class SurvivingTokens:
         return f"{note} To end {'it' if tokens.active == 1 else 'them'}, paste under revocations: {entries}{rest}"
 
     def _unlisted(self, change: Change) -> str:
-        """The same on an authorization server that doesn't list all tokens, so that nobody knows whether there are any."""
+        """The same on an authorization server that does not list all tokens, so that nobody knows whether there are any."""
         address = change.address
         if not self._lists_some_only(address.server) or (
             change.action is Action.DELETE and address.kind is Kind.CLIENT

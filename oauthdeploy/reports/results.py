@@ -95,7 +95,7 @@ def _end_finding(item: Item, end: End) -> Diagnostic | None:
 
 
 def reason_of(because: Diagnostic | None) -> str:
-    """Why a change failed or was not tried: `The server doesn't allow the request. POST ... [permission-denied]`."""
+    """Why a change failed or was not tried: `The server does not allow the request. POST ... [permission-denied]`."""
     if because is None:
         return ""
     return f"{'. '.join(part for part in (because.summary, because.detail) if part)} [{because.rule}]"

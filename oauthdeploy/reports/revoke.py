@@ -12,7 +12,7 @@ _STATES = {
     "cut-off": ("cut off", "good"),
     "nothing-to-do": ("was already cut off", "good"),
     "client-not-there": ("has no such client", "faint"),
-    "not-offered": ("CAN'T", "error"),
+    "not-offered": ("Cannot", "error"),
     "failed": ("FAILED", "error"),
     "unreachable": ("UNREACHABLE", "error"),
 }

@@ -255,7 +255,7 @@ class _Run:
         self.executor.events.finish_change(self.ended[place].outcome)
 
 
-_HALF: Final = "The first of its two writes was made: the object still has what it is to lose."
+_HALF: Final = "Only the first of its two writes was made, so the object still has what it was to lose."
 
 
 def _joined(change: Change, first: ChangeResult, second: ChangeResult) -> ChangeResult:
@@ -340,7 +340,7 @@ def _second_look(
     answered = Diagnostics.of(found for end in made for found in end.unkept)
     if not wanted or run.executor.stop.is_set():
         return _SecondLook(answered.sorted())
-    events.emit(EventType.VERIFYING, f"Looking again at {_count(len(made), 'object')}.")
+    events.emit(EventType.VERIFYING, f"Reading again {_count(len(made), 'object')}.")
     secrets = {end.outcome.change.address: end.secret for end in made if end.secret is not None}
     seen, fields = look_again([end.outcome.change for end in made], drivers, desired, facts, secrets, unkept)
     seen += Diagnostics.of(_misdelivered(made, drivers, sinks))
@@ -363,7 +363,7 @@ def _misdelivered(made: Sequence[ChangeResult], drivers: Mapping[str, Driver], s
             yield apply_findings.not_live(change, error.detail)
         else:
             if found is not None and found != end.secret:
-                yield apply_findings.not_live(change, "Another secret stands there than the one that was delivered.")
+                yield apply_findings.not_live(change, "The place now has another secret than the delivered one.")
 
 
 def require_safety(plan: Plan, allowed: Collection[str]) -> tuple[str, ...]:
@@ -412,7 +412,7 @@ def _moved(change: Change, plan: Plan, live: LiveState) -> Iterator[str]:
         elif found is None and should_stand:
             yield f"{address} is gone."
         elif found is not None and not should_stand:
-            yield f"{address} is there now."
+            yield f"{address} exists now."
         elif found is not None and found.fingerprint != planned:
             yield f"{address} has changed."
 
@@ -428,9 +428,9 @@ def _check_sinks(changes: Sequence[Change], drivers: Mapping[str, Driver], sinks
         other = by_sink.setdefault(target.own_place, change) if target.own_place else change
         if other is not change:
             raise DeliveryFailed(
-                "Two secrets go to one place",
+                "Two secrets are delivered to the same place",
                 detail=f"{other.address} and {change.address} both deliver to {target.own_place}.",
-                fix="Give each a deliver_to of its own. Nothing was written.",
+                fix="Give each its own deliver_to. Nothing was written.",
             )
 
 
@@ -456,7 +456,7 @@ def _close(journal: Journal | None, *, interrupted: bool, unkept: Sequence[Unkep
 def _state(outcome: Outcome) -> str:
     if outcome.status is Status.SKIPPED:
         return "was skipped"
-    return "failed" if outcome.status is Status.FAILED else "has an unknown end"
+    return "failed" if outcome.status is Status.FAILED else "has an unknown outcome"
 
 
 def _summary(outcomes: Sequence[Outcome], *, interrupted: bool) -> str:

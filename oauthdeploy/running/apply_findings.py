@@ -21,8 +21,8 @@ NOT_VERIFIED = "not-verified"
 NOT_LIVE = "secret-not-live"
 STALE = StalePlan.rule
 NEW_SECRET = (
-    "To get a new secret, raise secret.revision and apply again where the server can make one; elsewhere take the secret "
-    "from the server's own admin page, or delete the client and apply again."
+    "To get a new secret, raise secret.revision and apply again if the server can generate one; otherwise, take the secret "
+    "from the server's admin page, or delete the client and apply again."
 )
 
 
@@ -58,8 +58,8 @@ def skipped(change: Change, cause: Change, how: str) -> Diagnostic:
         change,
         "dependency-failed",
         "Not tried, because a change that it depends on was not made",
-        f"It waits for {cause.address}, which {how}.",
-        f"Put {cause.address} right and apply again.",
+        f"It depends on {cause.address}, which {how}.",
+        f"Fix {cause.address} and apply again.",
         Severity.WARNING,
     )
 
@@ -70,8 +70,8 @@ def lock_lost(change: Change) -> Diagnostic:
         change,
         LockLost.rule,
         "Not tried, because the run has lost its lock",
-        "The lock was forced, or its time was over while the process was stopped.",
-        "See who applies now, then make a new plan.",
+        "The lock was removed, or it expired while the process was suspended.",
+        "Check whether another run is active, then make a new plan.",
     )
 
 
@@ -111,7 +111,7 @@ def not_delivered(error: DeliveryFailed, change: Change) -> Diagnostic:
         change,
         error.rule,
         error.summary,
-        f"{error.detail} The change was made on {change.address.server}, but the secret that the server made is lost.",
+        f"{error.detail} The change was made on {change.address.server}, but the secret that the server generated is lost.",
         f"{error.fix} {NEW_SECRET}",
     )
 
@@ -128,7 +128,7 @@ def fields_lost(change: Change, lost: Sequence[str]) -> Diagnostic:
         FIELDS_LOST,
         "A change removed something that it was not meant to touch",
         f"{change.address.server} no longer holds {', '.join(lost)}, and the change was not meant to touch it.",
-        "Put it back: the journal has the object as it was, and rollback writes the fields that a manifest can write.",
+        "Restore it: the journal has the object as it was, and rollback writes the fields that a manifest can write.",
     )
 
 
@@ -143,7 +143,7 @@ def no_answer(
     detail = f"{found.detail}; {seen}" if found.detail else seen
     if secret_lost:
         if_made = "If the change was made, the" if perhaps else "The"
-        detail += f" {if_made} secret that the server made was in the lost answer."
+        detail += f" {if_made} secret that the server generated was in the lost response."
     return about(change, found.rule, found.summary, detail, NEW_SECRET if secret_lost else "Apply again.")
 
 

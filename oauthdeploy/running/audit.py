@@ -50,7 +50,7 @@ def require_writable(path: Path) -> None:
         if new:
             path.unlink()
     except OSError as error:
-        raise _failed(path, error, "Nothing was done. Name a file that can be written with --audit FILE.") from None
+        raise _failed(path, error, "Nothing was done. Name a writable file with --audit FILE.") from None
 
 
 def append(path: Path, record: AuditRecord) -> None:
@@ -116,7 +116,7 @@ def _unread(path: Path, why: str, line: int | None = None) -> Diagnostic:
     return Diagnostic(
         "audit-unread",
         "The audit file could not be read",
-        detail=f"{path}: {why}. The plan was not checked for whether it gives back what a cut-off recorded there took away.",
+        detail=f"{path}: {why}. The plan was not checked for undoing the cut-offs recorded there.",
         fix="Restore the file as it was, or name another with --audit FILE.",
         severity=Severity.WARNING,
         span=SourceSpan(str(path), line, 1) if line is not None else None,
@@ -156,7 +156,7 @@ def _opened(path: Path) -> int:
 
 
 def _failed(path: Path, error: OSError, fix: str) -> AuditFailed:
-    return AuditFailed("The audit record can't be written", detail=f"{path}: {error.strerror or error}.", fix=fix)
+    return AuditFailed("The audit record cannot be written", detail=f"{path}: {error.strerror or error}.", fix=fix)
 
 
 def audit_schema() -> dict[str, Any]:

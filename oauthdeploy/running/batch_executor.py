@@ -106,7 +106,7 @@ class BatchExecutor:
             self.drivers[change.address.server].apply([aligned])
         except Exception as error:  # noqa: BLE001  (the authorization server's cut-off is made, whatever happens here)
             why = error.summary if isinstance(error, OAuthDeployError) else type(error).__name__
-            detail = f"It refuses tokens by a moment of its own, not by the authorization server's: {why}."
+            detail = f"It refuses tokens by its own time of the cut-off, not by the authorization server's: {why}."
             return apply_findings.cut_off_incomplete(change, detail)
         return None
 
@@ -153,7 +153,7 @@ class BatchExecutor:
                 self.journal.outcome([end.outcome for end in results], left, moments)
         except JournalFailed as error:
             # The change was made nevertheless; the report says that the journal does not record it.
-            return [_noted(end, f"Its end is not in the journal: {error.detail}") for end in results]
+            return [_noted(end, f"Its outcome is not in the journal: {error.detail}") for end in results]
         return results
 
     def _send(self, changes: Sequence[Change]) -> Sequence[ChangeResult]:
@@ -170,9 +170,7 @@ class BatchExecutor:
             where = f"in {type(driver).__name__}.apply"
             return [_failed(change, apply_findings.of_exception(error, where, change)) for change in changes]
         if [answer.address for answer in answers] != [change.address for change in changes]:
-            problem = (
-                f"{type(driver).__name__}.apply told of {len(answers)} objects that are not the {len(changes)} asked"
-            )
+            problem = f"{type(driver).__name__}.apply returned {len(answers)} objects that are not the {len(changes)} requested"
             return [ChangeResult(Outcome(c, Status.UNKNOWN, apply_findings.of_bug(problem, c))) for c in changes]
         return [self._kept(change, answer) for change, answer in zip(changes, answers, strict=True)]
 
@@ -181,7 +179,7 @@ class BatchExecutor:
         results = []
         for change, settled in zip(changes, self.settle(changes), strict=True):
             if settled.status is Status.DONE and not may_make_secret(change):
-                note = f"The answer was lost ({error.summary}); {settled.words}"
+                note = f"The response was lost ({error.summary}); {settled.words}"
                 results.append(ChangeResult(Outcome(change, Status.DONE, note=note)))
                 continue
             perhaps = settled.status is Status.UNKNOWN
@@ -221,18 +219,18 @@ class BatchExecutor:
 
 
 _DROPPED: Final = (
-    "The server made a secret that has nowhere to go; it was dropped. Where it is needed, write generate: true and deliver_to "
-    "in the manifest."
+    "The server generated a secret that is delivered nowhere; it was dropped. If you need it, write generate: true and "
+    "deliver_to in the manifest."
 )
 
 
 def _told(answer: Applied) -> Secret:
     """The secret in a response. Raises DeliveryFailed if there is none, or a mask in its place."""
     if not answer.secret or is_masked(answer.secret.reveal()):
-        shows = "holds no secret" if not answer.secret else "shows a mask in the place of the secret"
+        shows = "contains no secret" if not answer.secret else "contains a mask instead of the secret"
         raise DeliveryFailed(
-            "A secret that the server was to make is not in its answer",
-            detail=f"The answer {shows}, and what was delivered before is left as it is.",
+            "The generated secret is not in the server's response",
+            detail=f"The response {shows}. The secret that was delivered before is unchanged.",
         )
     return answer.secret
 

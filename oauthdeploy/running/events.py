@@ -49,13 +49,13 @@ class EventDocument(Model):
 
     version: int = Field(VERSION, description="Version of this document.", ge=VERSION, le=VERSION)
     type: EventType = Field(description="What happened.")
-    message: str = Field(description="The same in a sentence for people.")
+    message: str = Field(description="The event in a sentence for people.")
     at: datetime | None = Field(None, description="Time of the record, in UTC.")
     address: str | None = Field(None, description="The object, as kind/name@server.")
     kind: Kind | None = Field(None, description="The kind of the object.")
     action: Action | None = Field(None, description="What is done to it.")
     server: str | None = Field(None, description="The server entry of the manifest.")
-    done: int = Field(description="Changes that have ended, well or not.", ge=0)
+    done: int = Field(description="Changes that have ended, whatever the outcome.", ge=0)
     total: int = Field(description="Changes of the plan.", ge=0)
 
 
@@ -82,19 +82,19 @@ class SummaryDocument(Model):
 
     version: int = Field(VERSION, description="Version of these documents.", ge=VERSION, le=VERSION)
     type: Literal["summary"] = Field("summary", description="Always summary.")
-    exit_code: int = Field(description="What the command leaves with.", ge=0, le=255)
+    exit_code: int = Field(description="The exit code of the command.", ge=0, le=255)
     complete: bool = Field(description="Whether every change of the plan was made.")
     interrupted: bool = Field(description="Whether the run was interrupted.")
     verified: bool = Field(description="Whether the servers were read again afterwards.")
     done: int = Field(description="Changes that were made.", ge=0)
     failed: int = Field(description="Changes that failed.", ge=0)
     skipped: int = Field(description="Changes that were not tried.", ge=0)
-    unknown: int = Field(description="Changes whose answer never came, and a look didn't settle it.", ge=0)
+    unknown: int = Field(description="Changes whose response was lost and whose outcome could not be read.", ge=0)
     in_place: int = Field(description="Changes of a saved plan that were made already.", ge=0)
-    findings: int = Field(description="Findings of the look at the servers afterwards.", ge=0)
+    findings: int = Field(description="Findings of the verification.", ge=0)
     journal: str | None = Field(None, description="The journal of the run.")
     seconds: float = Field(description="How long the changes took.", ge=0)
-    error: ErrorDocument | None = Field(None, description="What ended the run before its end.")
+    error: ErrorDocument | None = Field(None, description="The error that ended the run.")
 
 
 def version_document() -> dict[str, Any]:
@@ -212,7 +212,7 @@ class EventEmitter:
         elif outcome.status is Status.SKIPPED:
             self._about(EventType.CHANGE_SKIPPED, f"Skipped {change.address}. {_why(because)}", change)
         else:
-            state = "Failed" if outcome.status is Status.FAILED else "Of unknown end"
+            state = "Failed" if outcome.status is Status.FAILED else "Unknown outcome"
             self._about(EventType.CHANGE_FAILED, f"{state}: {change.address}. {_why(because)}", change)
 
     def _about(self, type_: EventType, message: str, change: Change) -> None:

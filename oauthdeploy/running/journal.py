@@ -235,7 +235,7 @@ def read_journal(path: Path) -> JournalContents:
         data = path.read_bytes()
     except OSError as error:
         raise JournalFailed(
-            "The journal can't be read", detail=f"{path}: {error.strerror}", fix="Check the path and its permissions."
+            "The journal cannot be read", detail=f"{path}: {error.strerror}", fix="Check the path and its permissions."
         ) from None
     whole, _, rest = data.rpartition(b"\n")
     records = []
@@ -374,7 +374,7 @@ def _because(found: Diagnostic) -> Mapping[str, str]:
 
 def _not_written(path: Path, error: OSError) -> JournalFailed:
     return JournalFailed(
-        "The journal can't be written",
+        "The journal cannot be written",
         detail=f"{path}: {error.strerror or error}",
         fix="Make the folder writable and free some space, or name another with --state-dir; without a journal nothing is sent.",
     )

@@ -142,11 +142,11 @@ class Freshness:
             yield "its new name is taken"
         if change.live is None:
             if found is not None:
-                yield "it is there now"
+                yield "it exists now"
         elif found is None:
             yield "it is gone"
         elif found.fingerprint != self._plan.fingerprints.get(str(change.live_address), change.live.fingerprint):
-            yield from list(_fields_moved(change, found)) or ["it has changed in something that the plan doesn't touch"]
+            yield from list(_fields_moved(change, found)) or ["it has changed in a field that the plan does not change"]
 
 
 def _batches(changes: Sequence[Change], drivers: Mapping[str, Driver]) -> dict[Address, tuple[Change, ...]]:

@@ -46,7 +46,7 @@ def _prove(changes: Sequence[Change], servers: Mapping[str, Server], prover: Pro
     on_resource = [change for change in changes if Side.RESOURCE in servers[change.address.server].role.sides]
     change = (on_resource or changes)[0]
     for url in proof.urls or ():
-        found = _try(change, partial(prover.is_taken, url, proof.token), url, "takes the token")
+        found = _try(change, partial(prover.is_taken, url, proof.token), url, "accepts the token")
         tried = tried or found is not None
         yield from () if found is None else (found,)
     if not tried:

@@ -241,5 +241,7 @@ def _checked_order(changes: Sequence[Change], needs: Sequence[set[int]]) -> Sequ
 
 def _no_order(detail: str) -> OAuthDeployError:
     return OAuthDeployError(
-        "The plan has no order of work", detail=detail, fix="Nothing was written. This is a bug in oauthdeploy."
+        "The changes of the plan cannot be ordered",
+        detail=detail,
+        fix="Nothing was written. This is a bug in oauthdeploy.",
     )

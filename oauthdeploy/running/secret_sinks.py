@@ -124,7 +124,7 @@ class LocalSinks:
             raise NotReadable(path, error) from None
         values = _values(data, target.format)
         if not values.get("client_secret"):
-            raise _file_failed(path, "it holds no client_secret")
+            raise _file_failed(path, "it contains no client_secret")
         return values.get("client_id", ""), Secret(values["client_secret"], f"file:{target.file}")
 
     def _check_file(self, target: DeliverTo, address: Address) -> None:
@@ -157,9 +157,9 @@ class LocalSinks:
         if mine is not None and mine.place == recorded:
             return
         other = self.deliveries.other_owner(address, recorded)
-        reason = f"it holds the secret of {other.whose}" if other else "it exists, and oauthdeploy did not write it"
+        reason = f"it contains the secret of {other.whose}" if other else "it exists, and oauthdeploy did not write it"
         raise DeliveryFailed(
-            "The secret can't be delivered over something that is not oauthdeploy's own",
+            "The delivery would replace something that oauthdeploy did not write",
             detail=f"{place}: {reason}.",
             fix="Move it away, name another place in deliver_to, or run with --overwrite to replace it.",
         )
@@ -178,7 +178,7 @@ class NotReadable(DeliveryFailed):
     def __init__(self, path: Path, error: OSError | ValueError) -> None:
         reason = getattr(error, "strerror", None) or "it is not a usable path"
         super().__init__(
-            "The delivered secret can't be read", detail=f"{path}: {reason}.", fix="Check the permissions of the file."
+            "The delivered secret cannot be read", detail=f"{path}: {reason}.", fix="Check the permissions of the file."
         )
 
 
@@ -213,7 +213,7 @@ def _content(secret: Secret, target: DeliverTo, client_id: str, path: Path) -> b
     for name, value in values.items():
         written = _dotenv(value)
         if written is None:
-            raise _file_failed(path, f"the {name} has characters that dotenv files can't hold; use format: json")
+            raise _file_failed(path, f"the {name} has characters that dotenv files cannot represent; use format: json")
         lines.append(f"{name.upper()}={written}\n")
     return "".join(lines).encode()
 
@@ -249,7 +249,7 @@ def _unquoted(value: str) -> str:
 
 def _file_failed(path: Path, reason: str) -> DeliveryFailed:
     return DeliveryFailed(
-        "The secret can't be delivered",
+        "The secret cannot be delivered",
         detail=f"{path}: {reason}.",
         fix="Name a file in deliver_to that this account may write.",
     )
@@ -264,7 +264,7 @@ def check_command(command: Sequence[str], *, base: Path) -> str:
     place = str(base / program) if os.path.dirname(program) else program
     found = shutil.which(place)
     if found is None:
-        raise _failed(program, "no such program exists that this account may run", "Name an existing program.")
+        raise _failed(program, "there is no such program that this account may run", "Name an existing program.")
     return os.path.abspath(found)
 
 
@@ -294,10 +294,10 @@ def run_command(
     except subprocess.TimeoutExpired:
         raise _failed(command[0], f"it did not end in {seconds:g} s", fix) from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it can't be started"
+        reason = getattr(error, "strerror", None) or "it cannot be started"
         raise _failed(command[0], reason, fix) from None
     if done.returncode != 0:
-        raise _failed(command[0], f"it ended with {done.returncode}", fix)
+        raise _failed(command[0], f"it exited with {done.returncode}", fix)
     return f"command {command[0]}"
 
 
@@ -314,7 +314,7 @@ def check_keyring(entry: str) -> Any:
     except Exception as error:  # noqa: BLE001  (backends raise what they like, and their words could hold anything)
         raise _failed(place, f"no backend can be used ({type(error).__name__})", _KEYRING_FIX) from None
     if not usable:
-        raise _failed(place, "this account has no keyring that can store", _KEYRING_FIX)
+        raise _failed(place, "this account has no keyring that can store secrets", _KEYRING_FIX)
     return library
 
 
@@ -338,9 +338,9 @@ def _in_keyring(library: Any, entry: str) -> str | None:
     try:
         found: str | None = library.get_password(service, name)
     except Exception as error:  # noqa: BLE001  (as above)
-        raise _failed(f"keyring {entry}", f"it can't be read ({type(error).__name__})", _KEYRING_FIX) from None
+        raise _failed(f"keyring {entry}", f"it cannot be read ({type(error).__name__})", _KEYRING_FIX) from None
     return found
 
 
 def _failed(place: str, reason: str, fix: str) -> DeliveryFailed:
-    return DeliveryFailed("The secret can't be delivered", detail=f"{place}: {reason}.", fix=fix)
+    return DeliveryFailed("The secret cannot be delivered", detail=f"{place}: {reason}.", fix=fix)

@@ -46,9 +46,7 @@ def _try(address: Address, trust: Trust, desired: DesiredState, prover: Prover) 
         yield _finding(address, desired, f"{server}: {error.summary}.", error.fix)
         return
     if answer is None:
-        yield _finding(
-            address, desired, f"The manifest has no name and secret with which to introspect at '{server}'.", fix
-        )
+        yield _finding(address, desired, f"The manifest has no credentials for introspection at '{server}'.", fix)
     elif not answer:
         yield Diagnostic(
             REFUSED,

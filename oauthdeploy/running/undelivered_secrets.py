@@ -48,9 +48,9 @@ def lost_secrets(
         if words := sinks.refusal(awaited[address], address):
             yield Diagnostic(
                 "delivery-not-possible",
-                "A secret that the plan makes can't be delivered",
+                "A secret that the plan generates cannot be delivered",
                 words,
-                "Move away what stands there, name another place in deliver_to, or apply with --overwrite to replace it.",
+                "Move away what is there, name another place in deliver_to, or apply with --overwrite to replace it.",
                 Severity.WARNING,
                 str(address),
                 desired.places.get(address, ()),
@@ -63,8 +63,8 @@ def lost_secrets(
         yield Diagnostic(
             "journal-unread",
             "The journal of the last run could not be read",
-            detail=f"{error.detail} Whether that run lost a client's secret is not known.",
-            fix="Restore the file as it was. If you can't, check that the clients of that run can sign in, and delete the file.",
+            detail=f"{error.detail} It is not known whether that run lost a client's secret.",
+            fix="Restore the file as it was. If you cannot, check that the clients of that run can sign in, and delete the file.",
             severity=Severity.WARNING,
         )
     for address, target in sorted(awaited.items()):
@@ -100,7 +100,9 @@ def _trouble(address: Address, target: DeliverTo, live: LiveObject, owed: str, s
         return _problem("secret-not-there", _NOT_THERE, f"{error.detail} {_again(address, told)}")
     if found is not None and told is not None:
         return (
-            None if found == told else _other_live(live, f"{_place(target)} holds another secret than {address} has.")
+            None
+            if found == told
+            else _other_live(live, f"{_place(target)} contains another secret than {address} has.")
         )
     if owed:
         return _problem(SECRET_LOST, _LOST, owed)
@@ -108,7 +110,7 @@ def _trouble(address: Address, target: DeliverTo, live: LiveObject, owed: str, s
         names = {live.client_id, live.identity, address.name}
         if client_id and client_id not in names:
             return _problem(
-                "secret-not-there", _NOT_THERE, f"{_place(target)} holds the secret of the client {client_id}."
+                "secret-not-there", _NOT_THERE, f"{_place(target)} contains the secret of the client {client_id}."
             )
         return None
     recorded = sinks.deliveries.of(address)
@@ -160,8 +162,8 @@ def _owed(folder: Path, name: str, awaited: Mapping[Address, DeliverTo], base: P
             found.pop(entry.address, None)
         elif entry.end in (End.OPEN, End.UNKNOWN) or (entry.because or {}).get("rule") == _NOT_DELIVERED:
             found[entry.address] = (
-                f"{entry.address} was sent by a run that did not record its delivery ({story.path}). The client is there; "
-                "nothing says that the secret that the server made then was delivered."
+                f"{entry.address} was sent by a run that did not record its delivery ({story.path}). The client exists, but "
+                "nothing shows that the secret that the server generated then was delivered."
             )
     since = {entry.address: entry.sent for entry in story.entries}
     return {
@@ -177,7 +179,10 @@ def _taken_over(story: RunHistory) -> Iterator[tuple[Address, str]]:
             address = Address.parse(written)
         except AddressError:
             continue
-        yield address, f"A run before the last one made {address}, and its secret was never delivered ({story.path})."
+        yield (
+            address,
+            f"A run before the last one created {address}, and its secret was never delivered ({story.path}).",
+        )
 
 
 def _asked(entry: Entry) -> bool:

@@ -71,7 +71,7 @@ def _other_secret(change: Change, readback: _Readback, delivered: Secret | None)
     live = readback.live.objects.get(change.address)
     told = told_secret(live.value) if live is not None else None
     if delivered is not None and told is not None and told != delivered:
-        yield apply_findings.not_live(change, "Somebody else gave the client another secret since.")
+        yield apply_findings.not_live(change, "Somebody else has given the client another secret since.")
 
 
 def told_secret(value: object) -> Secret | None:

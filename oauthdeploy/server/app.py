@@ -47,7 +47,7 @@ def create_app(config: ServerConfig) -> Flask:
     try:
         outbound = Outbound(config.ca_file)
     except OSError as problem:
-        raise ConfigError(f"The certificates in {config.ca_file} can't be read: {problem}") from problem
+        raise ConfigError(f"The certificates in {config.ca_file} cannot be read: {problem}") from problem
     checker = SecretChecker()
     vault = Vault(config.data_dir / "vault.key")
     store = Store(config.data_dir / "server.db", config.threads)

@@ -123,7 +123,7 @@ def load_seed(config: ServerConfig) -> Seed:
         if not user.name or not user.password:
             raise ConfigError("A seeded user needs a name and a password.")
         if ":" in user.name:
-            raise ConfigError(f"The user name {user.name!r} holds a colon, which HTTP Basic can't carry.")
+            raise ConfigError(f"The user name {user.name!r} contains a colon, which HTTP Basic cannot carry.")
     return Seed(tuple(users), None if services is None else tuple(dict.fromkeys(services)))
 
 
@@ -156,6 +156,6 @@ def _password(value: object, where: str) -> str:
     if isinstance(value, dict) and set(value) == {"env"} and isinstance(value["env"], str):
         password = os.environ.get(value["env"])
         if not password:
-            raise ConfigError(f"{where}: the environment variable {value['env']} isn't set.")
+            raise ConfigError(f"{where}: the environment variable {value['env']} is not set.")
         return password
     raise ConfigError(f'{where}: password must be a string or {{env = "NAME"}}.')

@@ -89,7 +89,7 @@ class LateTls(BuiltinSSLAdapter):
 
 
 class _Request(HTTPRequest):
-    """A request whose target can't be parsed is a bad request; cheroot alone would call it its own failure."""
+    """A request whose target cannot be parsed is a bad request; cheroot alone would call it its own failure."""
 
     def read_request_line(self) -> bool:
         try:
@@ -135,7 +135,7 @@ class _Connection(HTTPConnection):
 
 
 class _GrowingPool(ThreadPool):
-    """Adds a thread while all of them are busy, so that those that wait for clients don't hold up others."""
+    """Adds a thread while all of them are busy, so that those that wait for clients do not hold up others."""
 
     _threads: list[WorkerThread]
     _queue: Queue[HTTPConnection]

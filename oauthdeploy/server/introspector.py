@@ -59,7 +59,7 @@ def examine(state: State, token: str, service: str) -> Claims | None:
     except TrustUnavailable as problem:
         log.warning("Introspection at %s failed: %s", alias, problem)
         raise TrustUnavailable(f"Authorization server '{alias}': {problem}.") from problem
-    raise TrustUnavailable(f"Authorization server '{alias}' isn't defined.")
+    raise TrustUnavailable(f"Authorization server '{alias}' is not defined.")
 
 
 def _claims(trust: Trust, answer: dict[str, object], default_scope: str) -> Claims | None:

@@ -89,7 +89,7 @@ def _reference(schema: str) -> Json:
 
 def _schemas(state: State) -> Json:
     written = {**_object(scopes.FIELDS, state), "description": "A scope."}
-    warnings: Json = {"warnings": {**_array(_text()), "description": "Folders and services that don't exist here."}}
+    warnings: Json = {"warnings": {**_array(_text()), "description": "Folders and services that do not exist here."}}
     schemas: Json = {
         "Error": {"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}},
         "Link": _plain({"name": _text(), "url": _text()}),

@@ -54,11 +54,11 @@ class Outbound:
                     raise
                 return self._post(url, credentials, form)
         except requests.Timeout as problem:
-            raise TrustUnavailable("the authorization server didn't answer in time") from problem
+            raise TrustUnavailable("the authorization server did not respond in time") from problem
         except requests.exceptions.SSLError as problem:
-            raise TrustUnavailable("the certificate of the authorization server isn't trusted") from problem
+            raise TrustUnavailable("the certificate of the authorization server is not trusted") from problem
         except (requests.RequestException, UnicodeError) as problem:
-            raise TrustUnavailable("the authorization server can't be reached") from problem
+            raise TrustUnavailable("the authorization server cannot be reached") from problem
 
     def _post(self, url: str, credentials: tuple[str, str], form: dict[str, str]) -> dict[str, object]:
         deadline = time.monotonic() + TIMEOUT
@@ -79,9 +79,9 @@ class Outbound:
         try:
             answer = json.loads(content)
         except (ValueError, RecursionError) as problem:
-            raise TrustUnavailable("the authorization server's answer isn't JSON") from problem
+            raise TrustUnavailable("the authorization server's response is not JSON") from problem
         if not isinstance(answer, dict) or len(content) > _LONGEST_ANSWER:
-            raise TrustUnavailable("the authorization server's answer isn't an introspection")
+            raise TrustUnavailable("the authorization server's response is not an introspection response")
         return answer
 
 
@@ -91,7 +91,7 @@ def _content(response: requests.Response, deadline: float) -> bytes:
     for piece in response.iter_content(1):
         content += piece
         if time.monotonic() > deadline:
-            raise requests.ReadTimeout("The answer takes too long.")
+            raise requests.ReadTimeout("The response takes too long.")
         if len(content) > _LONGEST_ANSWER:
             break
     return bytes(content)

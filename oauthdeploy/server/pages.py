@@ -96,7 +96,7 @@ def refuse(state: State, server: OAuthServer, parsed: ParsedRequest, error: OAut
     return page(
         "error.html",
         400,
-        title="This request can't be authorized",
+        title="This request cannot be authorized",
         detail=error.get_error_description() or error.error,
         code=error.error,
     )

@@ -47,4 +47,4 @@ class Vault:
         try:
             return self._fernet.decrypt(sealed.encode("ascii")).decode()
         except InvalidToken as problem:
-            raise ValueError("A stored secret can't be opened with the key of this data directory.") from problem
+            raise ValueError("A stored secret cannot be opened with the key of this data directory.") from problem

@@ -25,14 +25,14 @@ class Profile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     expand: Literal["honored", "ignored"] = Field(
-        "honored", description="Whether ?expand=true gives whole objects. Ignored: lists hold names and URLs only."
+        "honored", description="Whether ?expand=true returns whole objects. Ignored: lists contain names and URLs only."
     )
     list_shape: Literal["named", "array", "with_ids"] = Field(
         "named",
         description="named: an object with the list under its plural; array: the list alone; with_ids: ids before it.",
     )
     list_items: Literal["whole", "partial"] = Field(
-        "whole", description="Whether an expanded list holds whole objects, or leaves out their arrays and flags."
+        "whole", description="Whether an expanded list contains whole objects, or leaves out their arrays and flags."
     )
     links: Literal["relative", "absolute"] = Field(
         "relative", description="Form of a URL in a list. The guide's example is absolute, with a slash at the end."
@@ -48,7 +48,7 @@ class Profile(BaseModel):
     )
     secret_at_creation: bool = Field(
         True,
-        description="Whether the response that creates a client holds its secret; otherwise no response ever does, unless "
+        description="Whether the response that creates a client contains its secret; otherwise no response ever does, unless "
         "secrets is clear.",
     )
     patch: Literal["merges", "clears", "replaces"] = Field(
@@ -69,7 +69,7 @@ class Profile(BaseModel):
     )
     token_rows: Literal["pairs", "separate"] = Field(
         "pairs",
-        description="Whether one row shows an access token with its refresh token, or each has a row of its own.",
+        description="Whether one row shows an access token with its refresh token, or each has its own row.",
     )
     token_deletion: Literal["pair", "single"] = Field(
         "pair", description="Whether deleting one of an access token and its refresh token deletes the other too."
@@ -84,17 +84,17 @@ class Profile(BaseModel):
     )
     scope_check: Literal["resource", "both"] = Field(
         "resource",
-        description="Who checks that a scope opens the service: the resource server alone, or the authorization server as well.",
+        description="Who checks a scope's access to the service: the resource server alone, or the authorization server as well.",
     )
     resource_clients: Literal["registered", "any"] = Field(
         "registered", description="Whether a resource server refuses tokens of clients that it does not know."
     )
     client_accounts: bool = Field(
-        False, description="Whether each confidential client gets a user account of the name of its client_id."
+        False, description="Whether each confidential client gets a user account named after its client_id."
     )
     aliases: Literal["any", "guide"] = Field(
         "any",
-        description="guide: the names of remote server aliases may hold none of the characters that the guide forbids.",
+        description="guide: the names of remote server aliases may contain none of the characters that the guide forbids.",
     )
 
 
@@ -136,7 +136,7 @@ def read_document(path: Path, what: str) -> Mapping[str, object]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
-        raise ConfigError(f"The {what} file {path} can't be read: {problem}") from problem
+        raise ConfigError(f"The {what} file {path} cannot be read: {problem}") from problem
     try:
         if path.suffix.lower() == ".toml":
             return tomllib.loads(text)
@@ -145,9 +145,9 @@ def read_document(path: Path, what: str) -> Mapping[str, object]:
         else:
             raise ConfigError(f"The {what} file {path} must end in .toml or .json.")
     except (tomllib.TOMLDecodeError, json.JSONDecodeError) as problem:
-        raise ConfigError(f"The {what} file {path} can't be parsed: {problem}") from problem
+        raise ConfigError(f"The {what} file {path} cannot be parsed: {problem}") from problem
     if not isinstance(document, dict):
-        raise ConfigError(f"The {what} file {path} must hold an object.")
+        raise ConfigError(f"The {what} file {path} must contain an object.")
     return document
 
 

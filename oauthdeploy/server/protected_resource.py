@@ -88,7 +88,7 @@ def bearer_token() -> str:
     if scheme.lower() != "bearer":
         raise Refusal(401, None, "A bearer token is required in the Authorization header.")
     if not _TOKEN.fullmatch(value.strip()):
-        raise Refusal(400, "invalid_request", "The Authorization header holds no bearer token.")
+        raise Refusal(400, "invalid_request", "The Authorization header contains no bearer token.")
     if "access_token" in request.values:
         raise Refusal(400, "invalid_request", "The token was sent in more than one way.")
     return value.strip()
@@ -124,7 +124,10 @@ def check_scope(session: Session, claims: Claims, folder: str, service: str) -> 
     opening = [scope.name for scope in session.scalars(select(Scope)) if opens(scope, folder, service, request.method)]
     if granted.isdisjoint(opening):
         raise Refusal(
-            403, "insufficient_scope", "The token's scope does not open this service.", " ".join(sorted(opening))
+            403,
+            "insufficient_scope",
+            "The token's scope does not give access to this service.",
+            " ".join(sorted(opening)),
         )
 
 

@@ -89,7 +89,7 @@ def body_request(request: Request) -> ParsedRequest:
     if request.is_json:
         values = MultiDict(_json_strings(request))
     if any(len(values.getlist(name)) > 1 for name in values):
-        raise InvalidRequestError("A parameter is there more than once.")
+        raise InvalidRequestError("A parameter is repeated.")
     if request.headers.get("Authorization") and not values.keys().isdisjoint(_BODY_CREDENTIALS):
         raise InvalidRequestError("The client authenticates by the header and by the body; use one of them.")
     return ParsedRequest(request, values)

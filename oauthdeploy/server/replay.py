@@ -22,11 +22,11 @@ def profile_of_record(path: Path) -> Profile:
         raise ConfigError(f"{path} is not a record of oauthdeploy doctor.")
     if document.get("driver") != "webmethods":
         raise ConfigError(
-            f"{path} is a record of another kind of server; the embedded server plays Integration Server."
+            f"{path} is a record of another kind of server; the embedded server emulates Integration Server."
         )
     facts = document.get("facts")
     if not isinstance(facts, dict):
-        raise ConfigError(f"{path} holds no facts.")
+        raise ConfigError(f"{path} contains no facts.")
     switches = {key: value for key, value in facts.items() if key in Profile.model_fields}
     for key, playable in _STATUSES.items():
         status = switches.get(key)

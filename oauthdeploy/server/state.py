@@ -18,7 +18,7 @@ from oauthdeploy.server.profile import Profile
 from oauthdeploy.server.store import Store
 
 EXTENSION = "oauthdeploy.server"
-NOT_FOR_PRODUCTION = "This is the embedded server of oauthdeploy, for demos and tests. It is no production server."
+NOT_FOR_PRODUCTION = "This is the embedded server of oauthdeploy, for demos and tests. It is not a production server."
 
 
 @dataclass

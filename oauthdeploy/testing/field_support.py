@@ -61,11 +61,11 @@ def _in_role(facts: DriverFacts, role: Role) -> Iterator[str]:
                 if support and refused:
                     yield f"{role}: {name} is declared as held, and refused"
                 if support and not given and (kind is Kind.TRUST or role.sides & needed_on(MODEL_OF[kind], path)):
-                    yield f"{role}: {name} is declared as held, and the driver is never given it"
+                    yield f"{role}: {name} is declared as held, and the driver never receives it"
                 if not support and not refused:
-                    yield f"{role}: {name} isn't held, and a manifest that writes it is not refused"
+                    yield f"{role}: {name} is not held, and a manifest that writes it is not refused"
                 elif not support and given:
-                    yield f"{role}: {name} isn't held, and the driver is given it"
+                    yield f"{role}: {name} is not held, and the driver receives it"
 
 
 def _without_use(facts: DriverFacts, role: Role, path: str) -> Iterator[str]:
@@ -78,9 +78,9 @@ def _without_use(facts: DriverFacts, role: Role, path: str) -> Iterator[str]:
             continue
         named = {item.path[-1] for item in field_without_use.diagnose(context) if item.path}
         if path not in _given(context, trust) and declared.support and path not in named:
-            yield f"{role}: trust.{path} has no use via {trust.via}, and a manifest that writes it is not told"
+            yield f"{role}: trust.{path} has no use via {trust.via}, and a manifest that writes it gets no finding"
         elif path in _given(context, trust) and not declared.is_used_via(trust.via):
-            yield f"{role}: trust.{path} has no use via {trust.via}, and the driver is given it"
+            yield f"{role}: trust.{path} has no use via {trust.via}, and the driver receives it"
 
 
 def _given(context: RuleContext, trust: Trust) -> Collection[str]:
@@ -106,9 +106,9 @@ def outcomes(facts: DriverFacts, role: Role, kind: Kind, path: str) -> Iterator[
                 continue
             if not facts.held_field(role, kind, path).is_used_via(trust.via):
                 continue
-            if any(f"{_SERVER} doesn't offer {WAYS[trust.via]}" in detail for detail in found):
+            if any(f"{_SERVER} does not offer {WAYS[trust.via]}" in detail for detail in found):
                 continue
-        refused = any(f"{_SERVER} doesn't offer {field_name(kind, path)}" in detail for detail in found)
+        refused = any(f"{_SERVER} does not offer {field_name(kind, path)}" in detail for detail in found)
         yield refused, any(path in flatten(value) for value in held_part(desired, context.drivers).objects.values())
 
 

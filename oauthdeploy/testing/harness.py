@@ -255,7 +255,7 @@ class Bench:
         """Apply a plan, and check each result of the driver against the plan."""
         manifest = planned.manifest
         if errors := planned.plan.diagnostics.errors:
-            raise Breach("the plan can't be carried out: " + "; ".join(item.detail or item.summary for item in errors))
+            raise Breach("the plan cannot be carried out: " + "; ".join(item.detail or item.summary for item in errors))
         batches: list[Batch] = []
         with (
             self.drivers(manifest, read_only=False) as drivers,
@@ -284,7 +284,7 @@ class Bench:
                 if one.secret is not None:
                     self.ears.learn(f"the secret of {one.address}", one.secret)
         self.ears.hear_report(report, journal.path.read_text(encoding="utf-8"))
-        self.ears.said.append(("repr of what the driver left", repr(batches)))
+        self.ears.said.append(("repr of what the driver returned", repr(batches)))
         self._require_silence()
         return Ran(planned, report, batches)
 
@@ -307,7 +307,7 @@ class Bench:
         self.story.append(title)
         planned = self.plan(parts, name=name)
         if expect is None and planned.plan.is_empty:
-            raise Breach("there is nothing to do, though the server can't be as the manifest says")
+            raise Breach("nothing is planned, although the server cannot match the manifest")
         if expect is not None and planned.actions != dict(expect):
             raise Breach(f"planned {planned.actions}, expected {dict(expect)}")
         return self.carry_out(parts, planned, name=name)
@@ -341,7 +341,7 @@ class Bench:
             )
             manifest, found = load_manifest(request, self.facts)
             if manifest is None:
-                raise Breach(f"an export is no manifest: {found.errors}")
+                raise Breach(f"an export is not a valid manifest: {found.errors}")
             lost = [
                 f"{address}: {path}"
                 for address, value in before.desired.objects.items()
@@ -371,7 +371,7 @@ class Bench:
             raise Breach(f"a second plan is not empty: {_told(again.plan)}")
         unread = [item for state in again.live.servers.values() for item in state.unreadable.values()]
         if unread:
-            raise Breach(f"a kind can't be read: {unread[0].summary}: {unread[0].detail}")
+            raise Breach(f"a kind cannot be read: {unread[0].summary}: {unread[0].detail}")
         desired = again.manifest.desired
         with self.drivers(again.manifest, read_only=True) as drivers:
             by_key = read_live(drivers, desired, everything=False)
@@ -388,7 +388,7 @@ class Bench:
         """The live object at an address without the server. Raises Breach if there is none."""
         found = planned.live.objects.get(self.address(address))
         if found is None:
-            raise Breach(f"{address} is not there")
+            raise Breach(f"{address} does not exist")
         return found
 
     def secret(self, name: str, text: str) -> str:
@@ -403,7 +403,7 @@ class Bench:
 
     def _require_silence(self) -> None:
         if leaks := list(self.ears.leaks()):
-            raise Breach(f"a secret was said: {leaks[0]}")
+            raise Breach(f"a secret was disclosed: {leaks[0]}")
 
 
 # -- invariants -------------------------------------------------------------------------------------------------------
@@ -423,20 +423,18 @@ def _require_outcomes(ran: Ran) -> None:
             words = f"{cause.summary}: {cause.detail}" if cause else ""
             raise Breach(f"{outcome.change.action} {outcome.change.address} {outcome.status}: {words}")
     for item in ran.report.verification:
-        raise Breach(f"a second look finds: {item.address}: {item.summary}: {item.detail}")
+        raise Breach(f"verification finds: {item.address}: {item.summary}: {item.detail}")
     if not ran.report.verified:
-        raise Breach("what was made could not be looked at again")
+        raise Breach("what was made could not be read again")
     for batch in ran.batches:
         for change, one in zip(batch.changes, batch.applied, strict=True):
             is_delete = change.action.value == "delete"
             if is_delete and one.value is not None:
-                raise Breach(f"{change.address} was deleted, and the driver gives back an object")
+                raise Breach(f"{change.address} was deleted, and the driver returns an object")
             if not is_delete and one.value is None:
-                raise Breach(f"{change.address} was {change.action}d, and the driver gives back no object")
+                raise Breach(f"{change.address} was {change.action}d, and the driver returns no object")
             if found := unkept(change, one):
-                raise Breach(
-                    f"what the driver gives back is not what was planned: {found[0].summary}: {found[0].detail}"
-                )
+                raise Breach(f"what the driver returns is not what was planned: {found[0].summary}: {found[0].detail}")
 
 
 def _require_answers(ran: Ran, live: LiveState) -> None:
@@ -452,10 +450,10 @@ def _require_answers(ran: Ran, live: LiveState) -> None:
                 continue
             if not same(returned[path], read_back[path]):
                 raise Breach(
-                    f"{address}: the driver said that {path} is {returned[path]!r}, and it is {read_back[path]!r}"
+                    f"{address}: the driver returned {returned[path]!r} for {path}, and the server has {read_back[path]!r}"
                 )
         if one.identity and found.identity and one.identity != found.identity:
-            raise Breach(f"{address}: the driver said that its id is another than it is")
+            raise Breach(f"{address}: the driver returned another id than the server has")
 
 
 def _require_equal(desired: DesiredState, lists: LiveState, keys: LiveState) -> None:
@@ -463,7 +461,7 @@ def _require_equal(desired: DesiredState, lists: LiveState, keys: LiveState) -> 
         if address.kind is Kind.REVOCATION:
             continue
         if lists.objects.get(address) != keys.objects.get(address):
-            raise Breach(f"{address} is another when it is read by its key than in the list")
+            raise Breach(f"{address} differs between reading by its key and reading the list")
 
 
 def _secrets_of(model: Model) -> Iterator[tuple[str, Secret]]:

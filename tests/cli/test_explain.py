@@ -45,7 +45,7 @@ def test_a_field_is_explained_without_a_manifest(oauthdeploy: Runner) -> None:
     found = oauthdeploy("explain", "clients.web-shop.redirect_uris")
     assert (found.code, found.err) == (0, "")
     assert found.out.startswith("clients.redirect_uris\n  Where authorization responses may be sent.\n")
-    for said in ("a list of texts", "not managed: never compared", "webmethods", "redirect-uri-not-https"):
+    for said in ("a list of strings", "not managed: never compared", "webmethods", "redirect-uri-not-https"):
         assert said in found.out
     own = oauthdeploy("explain", "servers.credentials.password").out
     assert "servers.credentials.password  of the driver webmethods" in own.splitlines()

@@ -186,7 +186,7 @@ def test_a_file_that_has_changed_meanwhile_is_not_overwritten(tmp_path: Path) ->
     """What somebody saved between reading and writing is not lost."""
     path = tmp_path / "x.yaml"
     path.write_bytes(b"new")
-    with pytest.raises(FileNotWritten, match="can't be written") as caught:
+    with pytest.raises(FileNotWritten, match="cannot be written") as caught:
         replace_file(str(path), b"old", b"formatted")
     assert "changed" in caught.value.detail
     assert path.read_bytes() == b"new"

@@ -77,7 +77,7 @@ def test_what_is_not_declared_and_not_refused_is_told() -> None:
 
     forgetful = Forgetful(**{name: getattr(FACTS, name) for name in FACTS.__dataclass_fields__})
     assert broken_promises(forgetful) == [
-        f"{role}: clients.contacts isn't held, and a manifest that writes it is not refused" for role in sorted(Role)
+        f"{role}: clients.contacts is not held, and a manifest that writes it is not refused" for role in sorted(Role)
     ]
 
 
@@ -101,7 +101,7 @@ def test_a_field_of_a_trust_that_a_driver_does_not_declare_is_refused_by_name() 
 
     forgetful = Forgetful(**{name: getattr(FACTS, name) for name in FACTS.__dataclass_fields__})
     assert set(broken_promises(forgetful)) == {
-        f"{role}: trust.default_scope isn't held, and a manifest that writes it is not refused"
+        f"{role}: trust.default_scope is not held, and a manifest that writes it is not refused"
         for role in (Role.RESOURCE, Role.BOTH)
     }
 
@@ -117,7 +117,7 @@ def test_the_walk_goes_over_every_way_of_checking_tokens(monkeypatch: pytest.Mon
     monkeypatch.setattr(field_support, "field_without_use", replace(field_without_use, check=None))
     found = broken_promises(DRIVERS["webmethods"])
     for field, via in (("user", "remote"), ("username", "external"), ("password", "external")):
-        assert f"resource: trust.{field} has no use via {via}, and a manifest that writes it is not told" in found
+        assert f"resource: trust.{field} has no use via {via}, and a manifest that writes it gets no finding" in found
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ LOST: Final = "secret"
 LEFT_OUT: Final = "[server-left-out]"
 UNREAD: Final = "Some objects that the manifest manages could not be read"
 """How an apply that made all its changes says that it planned nothing for what a server would not show."""
-UNSEEN: Final = "couldn't be read"
+UNSEEN: Final = "could not be read"
 """How a plan says it; an apply that failed for another reason ends with that reason."""
 
 

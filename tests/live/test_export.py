@@ -161,7 +161,7 @@ def test_a_part_can_be_selected(bare: Pair) -> None:
     assert changes_of(bare, one) == []
     both = bare.run("export", "-f", "bare.yaml", "--name", "web-*", "--kind=client", "--kind=association")
     assert "associations:" not in both.out
-    assert "the manifest doesn't name orders.read, orders.write" in " ".join(both.err.split())
+    assert "the manifest does not name orders.read, orders.write" in " ".join(both.err.split())
 
 
 def test_what_differs_between_servers_is_left_unmanaged_and_said(bare: Pair) -> None:
@@ -338,7 +338,7 @@ def test_what_is_defined_on_one_server_is_deployed_to_the_other(make_pair: PairF
     flags = ("-f", "bare.yaml", "--from", "login", "--to", "orders")
     result = pair.run("export", *flags)
     assert result.code == 0, result.err
-    assert "orders has it, and login doesn't; it stays" in " ".join(result.err.split())
+    assert "orders has it, and login does not; it stays" in " ".join(result.err.split())
     assert changes_of(pair, result.out) == [
         ("update", "scope/a@orders"),
         ("create", "scope/b@orders"),

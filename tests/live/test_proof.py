@@ -60,7 +60,7 @@ def test_a_dead_token_proves_the_cut_off_on_both_sides(pair: Pair) -> None:
     assert token not in done.out + done.err
     assert [item["detail"].rpartition("/")[2] for item in done.json["verification"]] == [
         "login no longer calls the token active.",
-        "daily no longer takes the token.",
+        "daily no longer accepts the token.",
     ]
     again = pair.run("apply", "--yes", *BOTH, env={"LEAKED_TOKEN": token})
     assert "No changes" in again.out
@@ -88,7 +88,7 @@ def test_a_token_that_still_works_is_an_incomplete_cut_off(pair: Pair) -> None:
     assert done.code == 4, done.out + done.err
     assert {item["detail"] for item in done.json["verification"]} == {
         "login still calls the token active.",
-        f"{pair.orders.url}/invoke/reports/daily still takes the token.",
+        f"{pair.orders.url}/invoke/reports/daily still accepts the token.",
     }
 
 

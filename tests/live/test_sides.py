@@ -52,7 +52,7 @@ def test_what_nobody_wrote_is_compared_too(pair: Pair) -> None:
     for command in ("plan", "validate --online"):
         (stray,) = found(pair, "scope-on-one-side", *command.split())
         assert stray["address"] == "scope/stray@orders"
-        assert "login has the scope 'stray', and orders doesn't" in stray["detail"]
+        assert "login has the scope 'stray', and orders does not" in stray["detail"]
         assert stray["fix"]
         (enabled,) = found(pair, "client-enabled-on-one-side", *command.split())
         assert enabled["address"] == "client/web-shop@orders"
@@ -145,7 +145,7 @@ def test_a_check_that_can_not_be_made_says_so(pair: Pair) -> None:
         ("scope/*@orders", "warning"),
         ("trust@orders", "warning"),
     ]
-    assert "couldn't be read" in said[0]["detail"]
+    assert "could not be read" in said[0]["detail"]
     assert "users of orders" in said[1]["detail"]
     assert "'alice', 'bob', 'nightly-batch'" in said[1]["detail"]
     assert pair.run("plan", "--detailed-exitcode").code == 8

@@ -70,13 +70,13 @@ def test_a_managed_field_of_a_client_is_told_in_full() -> None:
     """Type, default of the server, drivers and rules, as they are in the models, the facts and the catalogue."""
     (field,) = BOOK["settings.access_token_lifetime"]
     assert field.types == ("never", "a duration: 90s, 10m, 12h, 30d, PT1H, or whole seconds")
-    assert (field.unset, field.null) == (NOT_MANAGED, "asks for the server's default")
+    assert (field.unset, field.null) == (NOT_MANAGED, "requests the server's default")
     assert dict(field.server_defaults) == {"keycloak": "5m", "webmethods": "1h"}
     support = {answer.driver: (answer.capability, answer.answer) for answer in field.support}
     assert support["keycloak"] == support["webmethods"] == ("settings.access_token_lifetime", "yes")
     assert "access-token-never-expires" in dict(field.rules)
     (uris,) = BOOK["clients.redirect_uris"]
-    assert uris.notes == ("the order means nothing",)
+    assert uris.notes == ("the order has no meaning",)
     assert uris.empty
     (timeout,) = BOOK["servers.limits.timeout"]
     assert (timeout.default, timeout.unset, timeout.null) == ("30s", "30s", "refused")
@@ -291,7 +291,7 @@ def test_every_object_is_explained_and_every_absence_has_a_reason(tmp_path: Path
     [
         ("trust@login", "an authorization server does not introspect tokens elsewhere"),
         ("trust@stock", "no authorization_server is written for it"),
-        ("settings@stock", "settings fall on authorization servers"),
+        ("settings@stock", "settings apply to authorization servers"),
         ("client/off@orders", "its `on` names login only"),
         ("association/web:read@orders", "keeps no associations on a resource server"),
     ],

@@ -144,7 +144,7 @@ def test_commands_run_without_a_shell_when_they_are_allowed(tmp_path: Path) -> N
     ("command", "part"),
     [
         ("false", "ended with status 1"),
-        ("no-such-program-xyz", "can't be run"),
+        ("no-such-program-xyz", "cannot be run"),
         ("'a", "quotes"),
         ("printf \\\\377", "not UTF-8"),
     ],

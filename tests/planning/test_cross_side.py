@@ -65,7 +65,7 @@ def test_associations_of_both_sides_are_compared() -> None:
     wanted = desired([*ends, association("x", "s"), association("x", "s", "rs")], associating=keeping)
     assert "association-on-one-side" not in dict(rules(wanted, seen))
     told = [(item.address, item.detail) for item in disagreements(wanted, seen)]
-    assert told == [(association("x", "s", "rs"), "as has it, and rs doesn't.")]
+    assert told == [(association("x", "s", "rs"), "as has it, and rs does not.")]
 
 
 def test_a_block_is_no_disagreement() -> None:

@@ -255,7 +255,7 @@ STOP = Diagnostic(
 )
 REFUSED = Diagnostic(
     "permission-denied",
-    "The server doesn't allow the request",
+    "The server does not allow the request",
     detail="POST /admin/oauth/client answered 403: Access Denied",
     fix="Give the account the right to administer OAuth.",
     address="client/nightly-batch@login",

@@ -335,7 +335,7 @@ def test_a_secret_in_a_lost_answer_is_a_failure_with_a_way_back(estate: Estate) 
     report = estate.apply(plan_of(create(SHOP, generated("shop.env"))))
     assert statuses(report) == {str(SHOP): "failed"}
     found = because(report, str(SHOP))
-    assert "lost answer" in found.detail
+    assert "lost response" in found.detail
     assert "secret.revision" in found.fix
 
 
@@ -395,7 +395,7 @@ def test_an_object_that_appeared_or_can_no_longer_be_read_makes_the_plan_stale(e
     estate.orders.unreadable[Kind.SCOPE] = Diagnostic("unreadable", "Forbidden")
     with pytest.raises(StalePlan) as caught:
         estate.apply(two_sides())
-    assert "scope/write@login is there now" in caught.value.detail
+    assert "scope/write@login exists now" in caught.value.detail
     assert "scope/read@orders can no longer be read" in caught.value.detail
     assert estate.writes == []
 
@@ -416,7 +416,7 @@ def test_a_rename_expects_the_object_at_its_former_name_and_nothing_at_the_new_o
     estate.login.objects = {at("client/old@login"): value, SHOP: value}
     with pytest.raises(StalePlan) as caught:
         estate.apply(renamed(value))
-    assert caught.value.detail == f"{SHOP} is there now."
+    assert caught.value.detail == f"{SHOP} exists now."
     assert estate.writes == []
 
 
@@ -503,7 +503,7 @@ def test_a_failed_delivery_is_a_failed_change_that_says_the_way_back(estate: Est
             return None
 
         def deliver(self, secret: Secret, target: DeliverTo, address: Address, *, client_id: str) -> str:
-            raise DeliveryFailed("The secret can't be delivered", detail="disk full.", fix="Free some space.")
+            raise DeliveryFailed("The secret cannot be delivered", detail="disk full.", fix="Free some space.")
 
     estate.login.secrets = {"shop": CANARY}
     needing = create(WRITE_AS, Scope(), needs=[SHOP])
@@ -511,7 +511,7 @@ def test_a_failed_delivery_is_a_failed_change_that_says_the_way_back(estate: Est
     assert statuses(report) == {str(SHOP): "failed", str(WRITE_AS): "skipped"}
     found = because(report, str(SHOP))
     assert found.rule == "secret-not-delivered"
-    assert "the secret that the server made is lost" in found.detail
+    assert "the secret that the server generated is lost" in found.detail
     assert found.fix.startswith("Free some space. To get a new secret, raise secret.revision")
     assert report.outcomes[0].identity == "id-shop"
     assert CANARY not in repr(report)

@@ -118,7 +118,7 @@ def test_a_trail_that_can_not_be_written_is_known_before(tmp_path: Path) -> None
     require_writable(path)
     assert not path.exists()
     path.write_text("")
-    with pytest.raises(AuditFailed, match="can't be written"):
+    with pytest.raises(AuditFailed, match="cannot be written"):
         require_writable(path / "more.jsonl")
     assert os.listdir(tmp_path) == ["audit.jsonl"]
 

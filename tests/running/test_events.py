@@ -113,7 +113,7 @@ def test_each_end_has_its_own_sentence() -> None:
         "Creating scope/read@login.",
         "Created scope/read@login. By hand.",
         f"Failed: scope/read@login. {reason}",
-        f"Of unknown end: scope/read@login. {reason}",
+        f"Unknown outcome: scope/read@login. {reason}",
         f"Skipped scope/read@login. {reason}",
     ]
     assert [event.done for event in told] == [0, 1, 2, 3, 4]

@@ -38,7 +38,7 @@ def test_its_name_says_manifest_time_and_process(tmp_path: Path) -> None:
     with Journal.create(tmp_path / "a" / "journal", "shop/eu", now=Clock(), pid=42) as journal:
         assert journal.path.name == "shop%2Feu-20261120T120000.000000Z-42.jsonl"
         assert stat.S_IMODE(journal.path.stat().st_mode) == 0o600
-        with pytest.raises(JournalFailed, match="can't be written"):
+        with pytest.raises(JournalFailed, match="cannot be written"):
             Journal.create(tmp_path / "a" / "journal", "shop/eu", now=Clock(), pid=42)
 
 

@@ -84,10 +84,10 @@ def by_hand(server: MemoryServer, address: Address, value: Object | None) -> Cal
         (
             update(SECOND, OLD, NEW, "description"),
             Scope(description="old", url_templates=("x",)),
-            "It has changed in something that the plan doesn't touch.",
+            "It has changed in a field that the plan does not change.",
         ),
-        (delete(SECOND, OLD), HAND, "It has changed in something that the plan doesn't touch."),
-        (create(SECOND, NEW), HAND, "It is there now."),
+        (delete(SECOND, OLD), HAND, "It has changed in a field that the plan does not change."),
+        (create(SECOND, NEW), HAND, "It exists now."),
     ],
 )
 def test_what_moves_in_the_middle_of_an_apply_is_not_written(second: Change, hand: Object | None, said: str) -> None:

@@ -186,7 +186,7 @@ def test_waiting_for_a_later_stage_is_refused() -> None:
         create(first, Scope(), stage=Stage.WIDEN_RESOURCE, needs=[second]),
         create(second, Scope(), stage=Stage.NARROW_RESOURCE),
     )
-    with pytest.raises(OAuthDeployError, match="no order"):
+    with pytest.raises(OAuthDeployError, match="cannot be ordered"):
         Schedule(changes, lambda change: str(change.address))
 
 

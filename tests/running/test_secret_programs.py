@@ -52,7 +52,7 @@ def test_a_command_that_fails_is_a_failed_delivery_and_its_words_stay_unseen(
     code = "import sys; text = sys.stdin.read(); print(text); print(text, file=sys.stderr); sys.exit(3)"
     with pytest.raises(DeliveryFailed) as caught:
         run_command(SECRET, python(code), base=tmp_path, client_id="shop")
-    assert "ended with 3" in caught.value.detail
+    assert "exited with 3" in caught.value.detail
     seen = capfd.readouterr()
     assert CANARY not in caught.value.detail + caught.value.fix + seen.out + seen.err
 

@@ -142,7 +142,7 @@ def test_a_symbolic_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> No
     outside.mkdir()
     (base / "out").symlink_to(outside)
     (base / "in").symlink_to(base / "real")
-    with pytest.raises(DeliveryFailed, match="can't be delivered") as caught:
+    with pytest.raises(DeliveryFailed, match="cannot be delivered") as caught:
         deliver(SECRET, DeliverTo(file="out/s.env"), base=base, client_id="x")
     assert "symbolic link" in caught.value.detail
     assert names(outside) == []

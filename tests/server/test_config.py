@@ -58,9 +58,9 @@ def test_no_seed_means_every_service(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
-        ("seed.toml", "users = [", "can't be parsed"),
-        ("seed.json", "{", "can't be parsed"),
-        ("seed.json", "[]", "must hold an object"),
+        ("seed.toml", "users = [", "cannot be parsed"),
+        ("seed.json", "{", "cannot be parsed"),
+        ("seed.json", "[]", "must contain an object"),
         ("seed.yaml", "", "must end in"),
         ("seed.json", '{"user": []}', "unknown key 'user'"),
         ("seed.json", '{"users": {}}', "users must be a list"),
@@ -83,7 +83,7 @@ def test_broken_seeds_are_named(tmp_path: Path, name: str, text: str, reason: st
 
 def test_a_missing_seed_file(tmp_path: Path) -> None:
     """It is an error, not an empty seed."""
-    with pytest.raises(ConfigError, match="can't be read"):
+    with pytest.raises(ConfigError, match="cannot be read"):
         load_seed(ServerConfig(role="both", data_dir=tmp_path, seed_file=tmp_path / "none.toml"))
 
 

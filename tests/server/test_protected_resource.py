@@ -239,11 +239,11 @@ def test_an_authorization_server_that_cannot_be_asked(launch: Launch) -> None:
     change(password=RESOURCE[1], ssl="no")
     refused("answered with status 400")
     change(ssl="yes", port=1)
-    refused("can't be reached")
+    refused("cannot be reached")
     change(port=pair.remote["port"])
     assert pair.orders.call("orders:list", token).status_code == 200
     pair.login.stop()
-    refused("can't be reached")
+    refused("cannot be reached")
 
 
 def test_certificates_are_verified(launch: Launch) -> None:

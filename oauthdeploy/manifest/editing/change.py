@@ -132,15 +132,15 @@ class Draft:
         """Raise NotChangeable unless a text parses to the intended data and has all comments except the removed ones."""
         again, problems = read_tree(Source(self._source.name, edited))
         if problems or again != self._data:
-            raise self._refused("what it says elsewhere would change, as with an anchor that is used twice")
+            raise self._refused("other values would change, as with an anchor that is used twice")
         if self._tree.comments - self._lost - comments_of(edited):
             raise self._refused("a comment would be lost")
 
     def _refused(self, why: str) -> NotChangeable:
         return NotChangeable(
-            "A file can't be changed without changing more than was asked for",
-            detail=f"{self._source.name} is left as it is: {why}.",
-            fix="Write the values out instead of using anchors, or write to standard output and take over what you need.",
+            "A manifest cannot be changed in place",
+            detail=f"{self._source.name} is unchanged: {why}.",
+            fix="Write the values out instead of using anchors, or write to standard output and copy what you need.",
         )
 
     def _place(self, path: Path) -> tuple[CollectionNode, int]:
@@ -151,7 +151,7 @@ class Draft:
             if isinstance(node, Scalar) and node.empty:
                 _replace(holder, place, node := collection(mapping=True))
             if not isinstance(node, CollectionNode):
-                raise self._refused(f"{path_text(path[:depth])} is an alias or no mapping")
+                raise self._refused(f"{path_text(path[:depth])} is an alias or not a mapping")
             if isinstance(part, int):
                 holder, place = node, part
                 continue

@@ -27,7 +27,7 @@ def replace_file(name: str, before: bytes, after: bytes) -> None:
     try:
         path = Path(name).resolve(strict=True)
         if not path.is_file():
-            raise _refused(name, "It is no regular file.", "Name a file, or use - for standard input.")
+            raise _refused(name, "It is not a regular file.", "Name a file, or use - for standard input.")
         if not os.access(path, os.W_OK):
             raise _refused(name, "It is write-protected.", "Change its mode first.")
         if path.read_bytes() != before:
@@ -35,7 +35,7 @@ def replace_file(name: str, before: bytes, after: bytes) -> None:
         files.replace_file(path, after)
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise _refused(name, f"{reason}.", "Check the folder's rights and the room on the disk.") from None
+        raise _refused(name, f"{reason}.", "Check the folder's permissions and the free space.") from None
 
 
 def replace_files(edits: Iterable[tuple[str, bytes, bytes]]) -> None:
@@ -56,7 +56,7 @@ def replace_files(edits: Iterable[tuple[str, bytes, bytes]]) -> None:
             except FileNotWritten:
                 left.append(name)
         if left:
-            error.detail += f" Already written, and not to be put back: {', '.join(left)}."
+            error.detail += f" Already written, and not restored: {', '.join(left)}."
         raise
 
 
@@ -80,4 +80,4 @@ def create_file(name: str, data: bytes) -> None:
 
 
 def _refused(name: str, detail: str, fix: str) -> FileNotWritten:
-    return FileNotWritten("A file can't be written", detail=f"{name}: {detail}", fix=fix)
+    return FileNotWritten("A file cannot be written", detail=f"{name}: {detail}", fix=fix)

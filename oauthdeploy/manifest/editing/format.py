@@ -106,8 +106,8 @@ def _difference(source: Source, data: Any, text: str) -> Diagnostic | None:
 def _refused(source: Source, why: str) -> Diagnostic:
     return Diagnostic(
         "not-formatted",
-        "The file can't be formatted without changing it",
-        f"{source.name} is left as it is: {why}.",
+        "The file cannot be formatted without changing it",
+        f"{source.name} is unchanged: {why}.",
         "This is a bug in oauthdeploy; please report it with an example of the file, without its secrets.",
     )
 
@@ -124,7 +124,7 @@ def _displaced(before: Source, after: Source) -> Diagnostic | None:
         if not left[target]:
             return Diagnostic(
                 "ignore-ambiguous",
-                "A comment that ignores a finding can't stay on its line",
+                "A comment that ignores a finding cannot stay on its line",
                 "The line that it speaks of would hold other values in the canonical form, so the file is left as it is.",
                 "Put the value on its own line, with the comment at the end of that line.",
                 span=Locator((before,)).place(Diagnostic("", "", span=before.span(line, column))).span,

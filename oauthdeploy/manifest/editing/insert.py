@@ -43,20 +43,20 @@ def insert_entry(source: Source, path: Path, entry: Entry) -> str:
     """
     data, problems = read_tree(source)
     if problems or not isinstance(data, dict):
-        raise _refused(source, "it can't be read as a manifest", entry)
+        raise _refused(source, "it cannot be read as a manifest", entry)
     draft = Draft(source)
     found = _at(draft.root, path)
     lines = list(source.lines)
     inserted = _with_section(lines, draft.root, path, entry) if found is None else _with_item(lines, *found, entry)
     if inserted is None:
-        raise _refused(source, "its list is written in a form that can't be added to without rewriting it", entry)
+        raise _refused(source, "its list is written in a form that cannot be added to without rewriting it", entry)
     eol = "\r\n" if "\r\n" in source.text else "\n"
     text = eol.join(inserted).removesuffix(eol) + eol
     try:
         draft.append(path, entry)
         draft.prove(text)
     except NotChangeable:
-        raise _refused(source, "its form doesn't allow for it", entry) from None
+        raise _refused(source, "its form does not allow for it", entry) from None
     return text
 
 
@@ -148,7 +148,7 @@ def _with_section(lines: list[str], root: Value, path: Path, entry: Entry) -> li
 def _refused(source: Source, why: str, entry: Entry) -> NotInserted:
     lines = "\n".join(block_lines(entry, 2))
     return NotInserted(
-        "The entry can't be put into the file",
+        "The entry cannot be put into the file",
         detail=f"{source.name}: {why}.",
-        fix=f"Put it in by hand:\n{lines}",
+        fix=f"Insert it by hand:\n{lines}",
     )

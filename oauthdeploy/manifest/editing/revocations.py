@@ -93,7 +93,7 @@ def entry_text(key: str, revocation: Revocation) -> str:
 def _read(request: ManifestRequest) -> Iterator[_File]:
     if STDIN in request.files:
         raise NotInserted(
-            "The entry can't be put into the manifest",
+            "An entry cannot be added to the manifest",
             detail="The manifest came from standard input.",
             fix="Name its files with -f.",
         )
@@ -104,7 +104,7 @@ def _read(request: ManifestRequest) -> Iterator[_File]:
         if isinstance(tree, dict):
             yield _File(source, tree)
     if problems:
-        raise NotInserted("The manifest can't be read again", detail=problems[0].detail, fix=problems[0].fix)
+        raise NotInserted("The manifest cannot be read again", detail=problems[0].detail, fix=problems[0].fix)
 
 
 def _place(request: ManifestRequest, files: Sequence[_File], client: str) -> tuple[Path, _File]:

@@ -346,7 +346,7 @@ _LATER: Final = (
 )
 _POLICY: Final = (
     "",
-    "# What stands between a plan and the servers: nothing is deleted that this file doesn't name, and never much at once.",
+    "# What stands between a plan and the servers: nothing is deleted that this file does not name, and never much at once.",
     "policy:",
     "  prune: {clients: none, scopes: none, associations: managed}",
     "  limits: {max_deletes: 30%, max_updates: 60%}",

@@ -172,36 +172,36 @@ def _default(schema: Mapping[str, Any], shape: Shape) -> str | None:
 def _notes(section: str, kind: Kind | None, field: str, shape: Shape) -> Iterator[str]:
     model: type[Model] | None = Server if section == "servers" else MODEL_OF[kind] if kind is not None else None
     if shape.is_set:
-        yield "the order means nothing"
+        yield "the order has no meaning"
     if model is not None and field in marked(model, WriteOnly):
-        yield "write-only: servers take it and may never give it back, so it can't be compared"
+        yield "write-only: servers accept it but may never return it, so it cannot be compared"
     if model is not None and field in marked(model, NaturalKey):
-        yield "servers that make ids themselves tell objects apart by it"
+        yield "servers that generate ids identify objects by it"
 
 
 def _unset(required: bool, managed: bool, section: str, default: str | None, shape: Shape) -> str:
     if required:
-        return "an error: it must be written"
+        return "an error: it is required"
     if default is not None:
         return default
     if managed:
         return NOT_MANAGED
     if shape.words == (OWN_KEYS,) and not shape.nullable:
         return "the defaults of its keys"
-    return "nothing of it is managed" if section in (*_KINDS, "associations", "revocations") else "there is none"
+    return "nothing in it is managed" if section in (*_KINDS, "associations", "revocations") else "there is none"
 
 
 def _null(shape: Shape, managed: bool, required: bool) -> str:
     if not shape.nullable or required:
         return "refused"
-    return "asks for the server's default" if managed else "the same as not written"
+    return "requests the server's default" if managed else "the same as not written"
 
 
 def _empty(shape: Shape, managed: bool) -> str:
     if shape.is_list:
-        return "a value of its own: nothing is to stand there" if managed else "an empty list"
+        return "a value: the list must be empty" if managed else "an empty list"
     if shape.is_text and managed:
-        return "a text without characters, and a value of its own"
+        return "an empty string, which is a value"
     return ""
 
 

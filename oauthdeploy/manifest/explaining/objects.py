@@ -222,9 +222,9 @@ class ObjectBook:
         """Why a server that has the object does not get a field of it."""
         role = self.manifest.document.servers[server].role
         if given.kind is Kind.SETTINGS:
-            return "settings fall on authorization servers, and it isn't written for this server under overrides"
+            return "settings apply to authorization servers, and it is not written for this server under overrides"
         if given.kind is Kind.CLIENT and not written:
-            return "it isn't written, and the client isn't blocked on this side"
+            return "it is not written, and the client is not blocked on this side"
         return f"it belongs to the {'authorization' if role is Role.RESOURCE else 'resource'} side"
 
     def _defaults(self, kind: Kind, path: str, servers: Any) -> tuple[tuple[str, Any], ...]:
@@ -248,7 +248,7 @@ class ObjectBook:
                         if given.kind is Kind.CLIENT
                         else Address(Kind.CLIENT, client, "")
                     )
-                    how = "it may request" if given.kind is Kind.CLIENT else "may be asked for by"
+                    how = "it may request" if given.kind is Kind.CLIENT else "may be requested by"
                     yield Related(other.without_server, how, trace(path))
         for position, entry in enumerate(document.revocations or ()):
             if given.kind is Kind.CLIENT and entry.client == given.name:

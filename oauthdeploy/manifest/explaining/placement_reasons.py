@@ -15,11 +15,11 @@ def why_away(document: Document, drivers: Mapping[str, DriverFacts], address: Ad
     entry = document.servers[server]
     facts = drivers.get(entry.driver)
     if facts is not None and not facts.writable:
-        return f"the driver {entry.driver} only describes a server that is trusted; nothing is written there"
+        return f"the driver {entry.driver} only describes a trusted server; nothing is written to it"
     if address.kind is Kind.SETTINGS:
         if document.settings is None:
             return "no settings are written"
-        return "settings fall on authorization servers; a resource server gets those of its own entry under overrides"
+        return "settings apply to authorization servers; a resource server gets those of its own entry under overrides"
     if address.kind is Kind.TRUST:
         if Side.RESOURCE not in entry.role.sides:
             return "an authorization server does not introspect tokens elsewhere"
@@ -54,8 +54,8 @@ def _association(document: Document, drivers: Mapping[str, DriverFacts], address
             return f"the driver {facts.name} keeps no associations on a resource server: {answer.note}"
     for kind, name in ((Kind.CLIENT, address.client), (Kind.SCOPE, address.scope)):
         if why := _holder(document, drivers, kind, name, server):
-            return f"{kind}/{name} isn't there: {why}"
-    return "one of its two ends is to be absent"
+            return f"{kind}/{name} is not there: {why}"
+    return "its client or scope is to be absent"
 
 
 def _revocation(document: Document, drivers: Mapping[str, DriverFacts], name: str, server: str) -> str:
@@ -65,9 +65,11 @@ def _revocation(document: Document, drivers: Mapping[str, DriverFacts], name: st
     if entry.client in (document.clients or {}) and (
         why := _holder(document, drivers, Kind.CLIENT, entry.client, server)
     ):
-        return f"client/{entry.client} isn't there: {why}"
+        return f"client/{entry.client} is not there: {why}"
     sides = document.servers[server].role.sides
     blocked = [side for side in entry.block or () if side in sides]
     if entry.tokens is not None and Side.AUTHORIZATION not in sides and not blocked:
-        return "tokens are deleted on the authorization side, this one can't be told to refuse them, and doesn't block the client"
-    return "the client isn't blocked on this side" if not blocked else "the client is to be absent there"
+        return (
+            "tokens are deleted on the authorization side; this server cannot refuse them, and no block applies to it"
+        )
+    return "the client is not blocked on this side" if not blocked else "the client is to be absent there"

@@ -144,8 +144,8 @@ def _text(branch: Schema) -> str:
         return f"{_FORMATS[branch['format']]} such as {examples[0]}" if examples else _FORMATS[branch["format"]]
     if "pattern" in branch:
         longest = f", of at most {branch['maxLength']} characters" if "maxLength" in branch else ""
-        return f"a text that matches {branch['pattern']}{longest}"
-    return "a text" if "type" in branch else "anything"
+        return f"a string that matches {branch['pattern']}{longest}"
+    return "a string" if "type" in branch else "anything"
 
 
 def _bounds(branch: Schema) -> str:
@@ -169,6 +169,6 @@ def _plural(word: str) -> str:
     if word.startswith("one of "):
         return f"({word.removeprefix('one of ')})"
     head, space, rest = word.removeprefix("a ").partition(" ")
-    if word.startswith("a ") and head in ("text", "mapping", "list"):
+    if word.startswith("a ") and head in ("string", "mapping", "list"):
         return f"{head}s{space}{rest.replace('that matches', 'that match')}"
     return word

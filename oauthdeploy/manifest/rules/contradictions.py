@@ -53,7 +53,7 @@ def absent_client(context: RuleContext) -> Iterator[Finding]:
     "absent-scope-in-use",
     Severity.ERROR,
     "Scope is marked absent but still in use",
-    reason="A scope that a client may request can't be removed: the server refuses, and the apply fails halfway.",
+    reason="A scope that a client may request cannot be removed: the server refuses, and the apply fails halfway.",
     source="webMethods Integration Server, Deleting Scopes",
     fix="Remove the scope from the associations, or remove state: absent.",
     bad="""
@@ -244,7 +244,7 @@ def _listed_defaults(context: RuleContext) -> Iterator[tuple[str, Path, frozense
     "default-scope-not-associated",
     Severity.ERROR,
     "A default scope is not associated with the client",
-    reason="The option says how a client has its scopes, and the client doesn't have this one.",
+    reason="The option says how a client has its scopes, and the client does not have this one.",
     source="oauthdeploy manifest, version 1: associations",
     fix="Add the association, or remove the scope from the list.",
     bad="""

@@ -36,7 +36,7 @@ def client_credentials_on_public(context: RuleContext) -> Iterator[Finding]:
     """client_credentials beside type: public."""
     for key, entry in context.clients_with[Grant.CLIENT_CREDENTIALS]:
         if entry.type is ClientType.PUBLIC:
-            yield client_finding(key, "grants", f"{key} is public and can't authenticate.")
+            yield client_finding(key, "grants", f"{key} is public and cannot authenticate.")
 
 
 @rule(
@@ -72,7 +72,7 @@ def password_on_public(context: RuleContext) -> Iterator[Finding]:
     "password-grant",
     Severity.WARNING,
     "Client has the password grant",
-    reason="It gives users' passwords to the client and doesn't support a second factor. OAuth 2.1 removes it.",
+    reason="It gives users' passwords to the client and does not support a second factor. OAuth 2.1 removes it.",
     source="RFC 9700 section 2.4; OAuth 2.1 draft, section 10",
     fix="Use authorization_code with PKCE for people, client_credentials for machines.",
     bad="""
@@ -152,7 +152,7 @@ def grants_empty(context: RuleContext) -> Iterator[Finding]:
     """An empty list of grants on a client that is not disabled."""
     for key, entry in context.clients:
         if entry.grants is not None and not entry.grants and entry.enabled is not False:
-            yield client_finding(key, "grants", f"{key} can't get any token.")
+            yield client_finding(key, "grants", f"{key} cannot get any token.")
 
 
 @rule(
@@ -253,8 +253,8 @@ def refresh_without_count(context: RuleContext) -> Iterator[Finding]:
     "refresh-count-without-grant",
     Severity.WARNING,
     "A refresh count is set, but refresh tokens are not granted",
-    reason="Most servers don't accept a refresh token without the grant. On a server where only the count "
-    "matters, the client gets refresh tokens that its grants don't show.",
+    reason="Most servers do not accept a refresh token without the grant. On a server where only the count "
+    "matters, the client gets refresh tokens that its grants do not show.",
     source="RFC 6749 section 6",
     fix="Add refresh_token to the grants, or write refresh_count: 0.",
     bad="""

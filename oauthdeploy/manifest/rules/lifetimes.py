@@ -15,7 +15,7 @@ from oauthdeploy.model.objects import ClientType
     "access-token-never-expires",
     Severity.WARNING,
     "Access tokens never expire",
-    reason="Anyone who finds a leaked token can use it until it is deleted, and you can't tell which one to delete.",
+    reason="Anyone who finds a leaked token can use it until it is deleted, and you cannot tell which one to delete.",
     source="RFC 6749 section 10.3; RFC 6750 section 5.3",
     fix="Write a lifetime such as 1h, and grant refresh tokens to clients that need access for longer.",
     bad="""

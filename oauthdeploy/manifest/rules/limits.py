@@ -62,13 +62,13 @@ def _entries(context: RuleContext, kind: Kind) -> Iterable[tuple[str, Model]]:
 def _findings(context: RuleContext, alike: _Alike, kind: Kind, key: str, path: Path, problem: str) -> Iterator[Finding]:
     for server in alike.servers:
         if context.holds(server, kind, key):
-            yield Finding(path, f"{server} doesn't accept it: {problem}.", str(Address(kind, key, server)))
+            yield Finding(path, f"{server} does not accept it: {problem}.", str(Address(kind, key, server)))
 
 
 @rule(
     "name-not-accepted",
     Severity.ERROR,
-    "Server doesn't accept this name",
+    "Server does not accept this name",
     reason="Each server has its own rules for names; a server refuses a name that breaks them, and the apply "
     "fails halfway.",
     source="oauthdeploy drivers: rules for names; webMethods Integration Server, Registering Clients and Defining Scopes",
@@ -121,7 +121,7 @@ def _trusted(context: RuleContext, alike: _Alike, limit: Limit) -> Iterator[Find
 @rule(
     "value-not-accepted",
     Severity.ERROR,
-    "Server doesn't accept this value",
+    "Server does not accept this value",
     reason="The value is longer or larger than the server can store, or has characters that it refuses. Every "
     "apply would fail on it.",
     source="oauthdeploy drivers: limits of fields; tried on Keycloak 26.7",

@@ -18,8 +18,8 @@ from oauthdeploy.planning.protection import kinds_of
 @rule(
     "protect-pattern-invalid",
     Severity.WARNING,
-    "Protect pattern can't match any address",
-    reason="A pattern that doesn't start with a kind of object protects nothing, although it looks as if it did.",
+    "Protect pattern cannot match any address",
+    reason="A pattern that does not start with a kind of object protects nothing, although it looks as if it did.",
     source="oauthdeploy manifest, version 1: policy",
     fix="Write kind/name, such as client/admin-*; kinds are settings, scope, client, association, revocation, trust.",
     bad="""
@@ -37,7 +37,7 @@ def pattern_invalid(context: RuleContext) -> Iterator[Finding]:
     """A pattern whose first part is not a kind."""
     for index, pattern in enumerate(context.document.policy.protect):
         if not kinds_of(pattern):
-            yield Finding(("policy", "protect", index), f"'{pattern}' doesn't start with a kind of object.")
+            yield Finding(("policy", "protect", index), f"'{pattern}' does not start with a kind of object.")
 
 
 @rule(
@@ -150,7 +150,7 @@ def full_unprotected(context: RuleContext) -> Iterator[Finding]:
     }
     for field, kind in (("clients", Kind.CLIENT), ("scopes", Kind.SCOPE), ("associations", Kind.ASSOCIATION)):
         if getattr(policy.prune, field) is Prune.FULL and kind not in protected:
-            yield Finding(("policy", "prune", field), f"All {field} that the manifest doesn't name are deleted.")
+            yield Finding(("policy", "prune", field), f"All {field} that the manifest does not name are deleted.")
 
 
 def _is_glob(pattern: str) -> bool:
@@ -160,8 +160,8 @@ def _is_glob(pattern: str) -> bool:
 @rule(
     "prune-without-marks",
     Severity.WARNING,
-    "Pruning has no effect on a server that can't store ownership marks",
-    reason="managed deletes only objects with this manifest's ownership mark. On a server that can't store marks, "
+    "Pruning has no effect on a server that cannot store ownership marks",
+    reason="managed deletes only objects with this manifest's ownership mark. On a server that cannot store marks, "
     "no object has one.",
     source="oauthdeploy drivers: capability tables",
     fix="Write state: absent for each object to delete, or use full with policy.protect.",
@@ -190,7 +190,7 @@ def without_marks(context: RuleContext) -> Iterator[Finding]:
         if bare and getattr(context.document.policy.prune, field) is Prune.MANAGED:
             names = ", ".join(bare)
             yield Finding(
-                ("policy", "prune", field), f"No {field} are pruned on {names}, which can't store ownership marks."
+                ("policy", "prune", field), f"No {field} are pruned on {names}, which cannot store ownership marks."
             )
 
 

@@ -35,7 +35,7 @@ def _custom(context: RuleContext) -> Iterator[RedirectUse]:
     "matches, or matches something that you did not intend.",
     source="RFC 6749 section 3.1.2; RFC 3986 section 4.3",
     fix="Write the whole address, such as https://shop.example.com/callback; percent-encode characters that a URI "
-    "can't contain.",
+    "cannot contain.",
     bad="""
 clients:
   web-shop:
@@ -280,7 +280,7 @@ def scheme_without_dot(context: RuleContext) -> Iterator[Finding]:
     "redirect-uri-scheme-on-confidential",
     Severity.WARNING,
     "Confidential client has the redirect URI of a native app",
-    reason="A private-use scheme belongs to an app on the user's device, and such an app can't keep a secret.",
+    reason="A private-use scheme belongs to an app on the user's device, and such an app cannot keep a secret.",
     source="RFC 8252 sections 7.1 and 8.4; RFC 6749 section 2.1",
     fix="Make the client public, or use an https address of its server.",
     bad="""

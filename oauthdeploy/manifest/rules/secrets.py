@@ -131,7 +131,7 @@ def in_manifest(context: RuleContext) -> Iterator[Finding]:
     Severity.ERROR,
     "Secret is empty",
     reason="With an empty secret, anyone who knows the name can sign in. It usually means that a variable of the "
-    "pipeline isn't set.",
+    "pipeline is not set.",
     source="RFC 6749 sections 2.3.1 and 10.1",
     fix="Set the variable, or fill the file, that the reference names.",
     bad="""
@@ -180,7 +180,7 @@ def on_public(context: RuleContext) -> Iterator[Finding]:
     """A secret beside type: public."""
     for key, entry in context.clients_that_write("secret"):
         if entry.secret is not None and entry.type is ClientType.PUBLIC:
-            yield client_finding(key, "secret", f"{key} is public and can't keep a secret.")
+            yield client_finding(key, "secret", f"{key} is public and cannot keep a secret.")
 
 
 @rule(
@@ -188,7 +188,7 @@ def on_public(context: RuleContext) -> Iterator[Finding]:
     Severity.WARNING,
     "Nobody receives the client's secret",
     reason="The server generates a secret for a new confidential client and shows it only once. Unless the "
-    "manifest says where to deliver it, the secret is lost and the client can't sign in.",
+    "manifest says where to deliver it, the secret is lost and the client cannot sign in.",
     source="RFC 6749 section 2.3.1; RFC 7591 section 3.2.1",
     fix="Write secret: {generate: true, deliver_to: {file: ...}}, or give the secret with secret: {value: ...}.",
     bad="""
@@ -223,7 +223,7 @@ def not_received(context: RuleContext) -> Iterator[Finding]:
     Severity.WARNING,
     "Raising the revision has no effect",
     reason="To renew a secret, the server must store a mark on the client and accept a new secret for an existing "
-    "client. A server that can't do both silently keeps the old secret.",
+    "client. A server that cannot do both silently keeps the old secret.",
     source="oauthdeploy drivers: capability tables",
     fix="Remove revision. To renew the secret there, do it manually or replace the client.",
     bad="""
@@ -358,8 +358,8 @@ def _refused(context: RuleContext, capability: Capability, wanted: str) -> Itera
     "secret-value-not-supported",
     Severity.ERROR,
     "Server generates its own secrets",
-    reason="Such a server doesn't accept a secret from the manifest: it would ignore the value, and the client "
-    "couldn't sign in.",
+    reason="Such a server does not accept a secret from the manifest: it would ignore the value, and the client "
+    "could not sign in.",
     source="oauthdeploy drivers: capability tables",
     fix="Write secret: {generate: true, deliver_to: {file: ...}}.",
     bad="""
@@ -388,13 +388,13 @@ clients:
 def value_not_supported(context: RuleContext) -> Iterator[Finding]:
     """secret.value on a server that accepts none."""
     for key, server, note in _refused(context, Capability.CLIENT_SECRET_CHOICE, "value"):
-        yield client_finding(key, "secret.value", f"{server} doesn't accept a secret: {note}.")
+        yield client_finding(key, "secret.value", f"{server} does not accept a secret: {note}.")
 
 
 @rule(
     "secret-generate-not-supported",
     Severity.ERROR,
-    "Server doesn't generate secrets",
+    "Server does not generate secrets",
     reason="Such a server needs a secret from the manifest, so generate would leave the client without one.",
     source="oauthdeploy drivers: capability tables",
     fix='Write secret: {value: "${env:NAME}"}.',
@@ -424,7 +424,7 @@ clients:
 def generate_not_supported(context: RuleContext) -> Iterator[Finding]:
     """secret.generate on a server that generates none."""
     for key, server, note in _refused(context, Capability.CLIENT_SECRET_GENERATE, "generate"):
-        yield client_finding(key, "secret.generate", f"{server} doesn't generate secrets: {note}.")
+        yield client_finding(key, "secret.generate", f"{server} does not generate secrets: {note}.")
 
 
 RULES: tuple[Rule, ...] = (

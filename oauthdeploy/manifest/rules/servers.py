@@ -64,7 +64,7 @@ def url_missing(context: RuleContext) -> Iterator[Finding]:
 @rule(
     "server-url-invalid",
     Severity.ERROR,
-    "Server address can't be used",
+    "Server address cannot be used",
     reason="oauthdeploy appends the paths of the admin API to the address, so it must be a plain https or http "
     "address. A user name and password in it would end up in logs.",
     source="RFC 3986 sections 3 and 3.2.1",
@@ -89,7 +89,7 @@ def url_invalid(context: RuleContext) -> Iterator[Finding]:
     for name, entry in context.servers.items():
         problem = server_url_problem(entry.url) if entry.url is not None else ""
         if problem:
-            yield Finding(("servers", name, "url"), f"The address of {name} can't be used: {problem}.")
+            yield Finding(("servers", name, "url"), f"The address of {name} cannot be used: {problem}.")
 
 
 @rule(
@@ -286,12 +286,12 @@ def field_without_use(context: RuleContext) -> Iterator[Finding]:
         for side, fields in _FIELDS_OF.items():
             for field in fields:
                 if getattr(entry, field) is not None and side not in entry.role.sides:
-                    yield Finding(("servers", name, field), f"{name} doesn't have the role {side}.")
+                    yield Finding(("servers", name, field), f"{name} does not have the role {side}.")
         if entry.audience is not None and Side.RESOURCE in entry.role.sides:
             trusts = [value for _, value in context.placed.get((name, Kind.TRUST), ()) if isinstance(value, Trust)]
             if any(trust.via != "jwt" for trust in trusts):
                 yield Finding(
-                    ("servers", name, "audience"), f"{name} introspects tokens and doesn't verify them itself."
+                    ("servers", name, "audience"), f"{name} introspects tokens and does not verify them itself."
                 )
         if Side.AUTHORIZATION in entry.role.sides:
             yield from _unused_for_trust(context, name, entry)

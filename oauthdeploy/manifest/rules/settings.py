@@ -57,7 +57,7 @@ def https_not_required(context: RuleContext) -> Iterator[Finding]:
     "https-not-required-on-loopback",
     Severity.INFO,
     "HTTPS is not required on this machine",
-    reason="Traffic that never leaves the machine can't be intercepted, but the same setting on a real server "
+    reason="Traffic that never leaves the machine cannot be intercepted, but the same setting on a real server "
     "would be a vulnerability.",
     source="RFC 6749 sections 3.1 and 3.2",
     fix="Write require_https: true before the manifest is used for another server.",

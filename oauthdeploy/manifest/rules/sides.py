@@ -316,7 +316,7 @@ def account_missing(context: RuleContext) -> Iterator[Finding]:
     owners = frozenset(context.document.resource_owners)
     for key, _ in context.clients_with[Grant.CLIENT_CREDENTIALS] if _sharing_accounts(context) else ():
         if key not in owners:
-            yield client_finding(key, "grants", f"resource_owners doesn't list the account {key}.")
+            yield client_finding(key, "grants", f"resource_owners does not list the account {key}.")
 
 
 @rule(

@@ -26,7 +26,7 @@ _FILES = (
     _structural(
         "yaml-syntax",
         "The file is not YAML",
-        reason="The file can't be parsed. Inside {} and [], a reference ${env:NAME} needs quotes, because braces "
+        reason="The file cannot be parsed. Inside {} and [], a reference ${env:NAME} needs quotes, because braces "
         "have a meaning in YAML.",
         source="YAML 1.2.2",
         fix="Correct the line; put quotes around ${...} inside {} and [].",
@@ -77,7 +77,7 @@ clients:
     _structural(
         "duplicate-key",
         "A key is written twice",
-        reason="YAML requires unique keys. Parsers that don't check keep one of the two, and you can't tell which.",
+        reason="YAML requires unique keys. Parsers that do not check keep one of the two, and you cannot tell which.",
         source="YAML 1.2.2 section 3.2.1.1",
         fix="Remove or rename one of them.",
         bad="""
@@ -106,7 +106,7 @@ clients:
     ),
     _structural(
         "file-unreadable",
-        "A file can't be read",
+        "A file cannot be read",
         reason="A part of the manifest, or a value that it refers to, is missing. A plan without it would be wrong.",
         fix="Check the path, which is relative to the manifest's folder, and the permissions.",
         bad="""
@@ -420,7 +420,7 @@ clients:
         "env-not-allowed",
         "The manifest reads an environment variable that is not allowed",
         reason="The flag --allow-env limits which environment variables a manifest may read, so that an edit "
-        "can't read others.",
+        "cannot read others.",
         source="CWE-526",
         fix="Remove the reference, or add the name to --allow-env.",
         bad="""

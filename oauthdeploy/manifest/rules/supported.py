@@ -45,7 +45,7 @@ class _Gap:
 
     def __str__(self) -> str:
         note = f": {self.support.note}" if self.support.note else ""
-        return f"{self.server} doesn't offer {self.capability}{note}."
+        return f"{self.server} does not offer {self.capability}{note}."
 
 
 def _gaps(context: RuleContext, answer: Answer) -> Iterator[_Gap]:
@@ -216,7 +216,7 @@ def _says(entry: Model, field: str) -> str:
 @rule(
     "not-supported",
     Severity.ERROR,
-    "Server doesn't support this",
+    "Server does not support this",
     reason="The driver's capability table says no. The value would be lost, and every plan would show it again.",
     source="oauthdeploy drivers: capability tables",
     fix="Remove it, exclude the server with on, or write the setting under overrides for the servers that support it.",
@@ -294,7 +294,7 @@ def untested(context: RuleContext) -> Iterator[Finding]:
 @rule(
     "on-server-cannot-hold",
     Severity.ERROR,
-    "Server doesn't support this kind of object",
+    "Server does not support this kind of object",
     reason="The driver's capability table says no for the whole kind, so nothing can be planned there.",
     source="oauthdeploy drivers: capability tables",
     fix="Remove the server from on.",
@@ -339,7 +339,7 @@ def cannot_hold(context: RuleContext) -> Iterator[Finding]:
         for name, entry in entries if unable else ():
             for index, server in enumerate(getattr(entry, "on", None) or ()):
                 if server in unable:
-                    detail = f"{server} doesn't support {kind}s: {unable[server]}."
+                    detail = f"{server} does not support {kind}s: {unable[server]}."
                     yield Finding((f"{kind}s", name, "on", index), detail, object_address(kind, name))
 
 

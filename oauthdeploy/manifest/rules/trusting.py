@@ -77,7 +77,7 @@ def keys_not_https(context: RuleContext) -> Iterator[Finding]:
 @rule(
     "metadata-invalid",
     Severity.ERROR,
-    "Issuer or address of keys can't be used",
+    "Issuer or address of keys cannot be used",
     reason="A token is accepted if its iss is exactly the issuer and a key from that address verifies its "
     "signature. An issuer is an address without query and fragment.",
     source="RFC 8414 section 2: issuer, jwks_uri; RFC 9068 section 4",
@@ -104,16 +104,18 @@ def metadata_invalid(context: RuleContext) -> Iterator[Finding]:
     """An issuer or jwks_uri that is not such an address; the detail does not repeat it, since it may contain a password."""
     for name, entry in context.servers.items():
         if entry.issuer is not None and (problem := server_url_problem(entry.issuer)):
-            yield Finding(("servers", name, "issuer"), f"The issuer {name} can't be used: {problem}.")
+            yield Finding(("servers", name, "issuer"), f"The issuer {name} cannot be used: {problem}.")
         if entry.jwks_uri is not None and (problem := server_url_problem(entry.jwks_uri.partition("?")[0])):
-            yield Finding(("servers", name, "jwks_uri"), f"The address of the keys of {name} can't be used: {problem}.")
+            yield Finding(
+                ("servers", name, "jwks_uri"), f"The address of the keys of {name} cannot be used: {problem}."
+            )
 
 
 @rule(
     "resource-server-trusts-nobody",
     Severity.WARNING,
     "Resource server names no authorization server",
-    reason="Which server it trusts is then not managed, and the two sides can't be checked against each other.",
+    reason="Which server it trusts is then not managed, and the two sides cannot be checked against each other.",
     source="RFC 6749 section 1.1; webMethods Integration Server, Configuring OAuth Settings",
     fix="Set authorization_server to the name of a server entry.",
     bad="""

@@ -47,7 +47,7 @@ def read_redirect_uri(text: str) -> RedirectUri:
     if match is None:
         return RedirectUri(text, scheme, problem="it has no scheme, so it is not absolute")
     if not _URI_CHARACTERS.match(text):
-        return RedirectUri(text, scheme, problem="it has characters that a URI can't contain")
+        return RedirectUri(text, scheme, problem="it has characters that a URI cannot contain")
     if _BAD_ESCAPE.search(text):
         return RedirectUri(text, scheme, problem="it has a % that is not followed by two hexadecimal digits")
     try:
@@ -77,7 +77,7 @@ def server_url_problem(text: str) -> str:
     except ValueError:
         return "its host or port is malformed"
     if parts.scheme.lower() not in ("http", "https"):
-        return "it doesn't start with https://"
+        return "it does not start with https://"
     if not host:
         return "it has no host"
     if any(character.isspace() or not character.isprintable() for character in text):

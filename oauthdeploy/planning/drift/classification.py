@@ -186,7 +186,7 @@ def _disagreements(
 
 def _stray(kept: Kept) -> DriftItem:
     reason = (
-        "Orphaned: this manifest made it, and no longer names it" if kept.orphaned else "The manifest doesn't name it"
+        "Orphaned: this manifest made it, and no longer names it" if kept.orphaned else "The manifest does not name it"
     )
     detail = f"{reason}, and {kept.address.server} has it. An apply leaves it alone."
     return DriftItem(DriftClass.UNEXPECTED, kept.address, detail, orphaned=kept.orphaned)
@@ -205,7 +205,7 @@ def _item_of(change: Change) -> DriftItem:
             why = (
                 "The manifest declares it absent"
                 if change.reason is Reason.MARKED_ABSENT
-                else "The manifest doesn't name it"
+                else "The manifest does not name it"
             )
             kind, detail = DriftClass.UNEXPECTED, f"{why}, and {server} has it."
         case Action.UPDATE | Action.REPLACE:

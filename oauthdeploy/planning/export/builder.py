@@ -229,7 +229,7 @@ class _Exporter:
         if self.options.mirror:
             yield EntryEdit(name, absent=True, on=(target,))
             return
-        why = f"{target} has it, and {self.options.source} doesn't; it stays."
+        why = f"{target} has it, and {self.options.source} does not; it stays."
         self._report(
             "export-only-on-target", str(Address(kind, name, target)), why, "Pass --mirror to mark it as absent."
         )
@@ -410,7 +410,7 @@ class _Exporter:
         return {scope: self._way(client, scope, have) for scope in sorted(set().union(*have.values()))}
 
     def _way(self, client: str, scope: str, have: Mapping[str, Pairs]) -> AssignedAs | None:
-        """How a client has a scope; None, with the reason among the omissions, where that can't be said for all servers."""
+        """How a client has a scope; None, with the reason among the omissions, where that cannot be said for all servers."""
         ways = {server: pairs[scope] for server, pairs in have.items() if scope in pairs and self._issues(server)}
         if self.options.target is not None and ways:
             ways[self.options.target] = next(iter(ways.values()))
@@ -481,7 +481,7 @@ class _Exporter:
         if (Kind.ASSOCIATION.value, client, "") in self.left:
             return "a manifest cannot express its list of scopes"
         if unnamed := sorted(scopes - self._named[Kind.SCOPE]):
-            return f"the manifest doesn't name {', '.join(unnamed)}"
+            return f"the manifest does not name {', '.join(unnamed)}"
         holding = {server for group in groups if group.key == client for server in group.sides}
         for server in have.keys() & holding:
             there = {a.name for a in self.inventory.live.servers[server].objects if a.kind is Kind.SCOPE}

@@ -46,7 +46,7 @@ CLASSES: Final = {
     DriftClass.CANNOT_COMPARE: State(
         "cannot-compare",
         "?",
-        "can't be compared",
+        "cannot be compared",
         "Cannot be compared: the servers do not return these values",
         "faint",
         real=False,

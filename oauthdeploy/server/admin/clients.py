@@ -154,7 +154,7 @@ def register(api: Api) -> None:
             given_id = values.pop("client_id", None)
             given_secret = cast("str | None", values.pop("client_secret", None))
             if given_id not in (None, client_id):
-                raise invalid("Field 'client_id' can't be changed.")
+                raise invalid("Field 'client_id' cannot be changed.")
             scopes = apply(state, session, client, values)
             new_secret = set_secret(state, client, given_secret)
             set_account(state, session, client)
@@ -233,10 +233,12 @@ def check_rules(client: Client) -> None:
     check_name("version", client.version, FORBIDDEN_IN_NAMES)
     for uri in client.redirect_uris:
         if not _URI_START.match(uri):
-            raise invalid("Field 'redirect_uris' must hold URIs that start with http:// or https:// and a host.")
+            raise invalid("Field 'redirect_uris' must contain URIs that start with http:// or https:// and a host.")
         bad = next((c for c in uri if c in FORBIDDEN_IN_URIS or c.isspace() or not c.isprintable()), None)
         if bad is not None or len(uri) > 2048:
-            raise invalid(f"Field 'redirect_uris' holds a URI that is too long or contains one of {FORBIDDEN_IN_URIS}")
+            raise invalid(
+                f"Field 'redirect_uris' contains a URI that is too long or contains one of {FORBIDDEN_IN_URIS}"
+            )
     if (client.authorization_code_grant or client.implicit_grant) and not client.redirect_uris:
         raise invalid("Field 'redirect_uris' is required with the authorization code or implicit grant.")
     if client.type == PUBLIC and (client.client_credentials_grant or client.password_grant):

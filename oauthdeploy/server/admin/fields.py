@@ -188,7 +188,7 @@ def _text(name: str, raw: object) -> str:
     if not isinstance(raw, str):
         raise invalid(f"Field '{name}' must be a string.")
     if any((character < " " and character not in "\t\r\n") or "\ud800" <= character <= "\udfff" for character in raw):
-        raise invalid(f"Field '{name}' holds characters that are not text.")
+        raise invalid(f"Field '{name}' contains characters that are not text.")
     return raw
 
 

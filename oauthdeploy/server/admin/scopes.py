@@ -25,7 +25,7 @@ _RESOURCE = re.compile(r'[^\s:.,"\\/]+(\.[^\s:.,"\\/]+)*(:[^\s:.,"\\/]+)?')
 _TEMPLATE = re.compile(r"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)_[^\s/]+(/\S*)?")
 
 FIELDS = (
-    Field("name", "name", "text", "Unique name of ASCII characters 33 to 126; can't be changed.", required=True),
+    Field("name", "name", "text", "Unique name of ASCII characters 33 to 126; cannot be changed.", required=True),
     Field("description", "description", "text", "What the scope is for."),
     Field("FoldersAndServices", "resources", "texts", "Folders (a.b) and services (a.b:svc) that the scope opens."),
     Field("urlTemplates", "url_templates", "texts", "<METHOD>_<namespace>/<resource template>, for REST resources."),
@@ -99,7 +99,7 @@ def register(api: Api) -> None:
             scope = get(state, session, name)
             values = read_fields({"name": scope.name, **body}, FIELDS, strict=state.strict, partial=partial)
             if values.pop("name") != scope.name:
-                raise invalid("Field 'name' can't be changed.")
+                raise invalid("Field 'name' cannot be changed.")
             warnings = check(state, values)
             for attribute, value in values.items():
                 setattr(scope, attribute, value)
@@ -156,16 +156,20 @@ def check(state: State, values: Mapping[str, Value]) -> list[str]:
         name = cast("str", values["name"])
         check_name("name", name, FORBIDDEN, LONGEST)
         if any(not 33 <= ord(character) <= 126 for character in name):
-            raise invalid("Field 'name' must hold ASCII characters from 33 to 126 only.")
+            raise invalid("Field 'name' must contain only ASCII characters from 33 to 126.")
         if name in (".", ".."):
-            raise invalid("Field 'name' can't be a dot segment, which no URL path can carry.")
+            raise invalid("Field 'name' cannot be a dot segment, which no URL path can carry.")
     resources = cast("list[str]", values.get("resources") or [])
     for entry in resources:
         if not _RESOURCE.fullmatch(entry):
-            raise invalid(f"Field 'FoldersAndServices' holds {shown(entry)}, which is neither folder nor service.")
+            raise invalid(
+                f"Field 'FoldersAndServices' contains {shown(entry)}, which is neither a folder nor a service."
+            )
     for entry in cast("list[str]", values.get("url_templates") or []):
         if not _TEMPLATE.fullmatch(entry):
-            raise invalid(f"Field 'urlTemplates' holds {shown(entry)}, which is no <METHOD>_<namespace>/<template>.")
+            raise invalid(
+                f"Field 'urlTemplates' contains {shown(entry)}, which is not a <METHOD>_<namespace>/<template>."
+            )
     warnings = [f"{entry} does not exist on this server." for entry in resources if not state.knows_resource(entry)]
     if warnings and state.strict:
         raise AdminError(400, f"Field 'FoldersAndServices': {warnings[0]}")

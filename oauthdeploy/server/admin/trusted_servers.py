@@ -24,7 +24,7 @@ FORBIDDEN_IN_ALIASES = '#-&@^!%*:$./\\`;,~+=)(|}{][><"'
 MASK = "********"
 
 EXTERNAL_FIELDS = (
-    Field("name", "name", "text", "Alias; can't be changed.", required=True),
+    Field("name", "name", "text", "Alias; cannot be changed.", required=True),
     Field("introspectionEndpoint", "introspection_endpoint", "text", "URL of RFC 7662 introspection.", required=True),
     Field("clientId", "client_id", "text", "This server's client id there.", required=True),
     Field("clientSecret", "client_secret", "text", "Its secret; never answered.", required=True, write_only=True),
@@ -35,7 +35,7 @@ EXTERNAL_FIELDS = (
     Field("defaultScope", "default_scope", "text", "Scope of a token whose introspection names none."),
 )
 REMOTE_FIELDS = (
-    Field("alias", "alias", "text", "Alias; can't be changed.", required=True),
+    Field("alias", "alias", "text", "Alias; cannot be changed.", required=True),
     Field("host", "host", "text", "Host name or address.", required=True),
     Field("port", "port", "integer", "TCP port.", minimum=1, required=True, loose="digits"),
     Field("user", "user", "text", "User on the remote server.", required=True),
@@ -121,7 +121,7 @@ class _Family(Generic[Row]):
             named = {member: value for member, value in body.items() if value is not None or member not in known}
             values = read_fields({**known, **named}, self.fields, strict=self.state.strict, partial=partial)
             if values.pop(self.key.attribute) != name:
-                raise invalid(f"Field '{self.key.name}' can't be changed.")
+                raise invalid(f"Field '{self.key.name}' cannot be changed.")
             self.check(values)
             for attribute, value in self.sealed(values).items():
                 setattr(row, attribute, value)
@@ -219,7 +219,7 @@ def _register(
     def update(name: str) -> object:
         return family.change(name, partial=True)
 
-    @api.operation("DELETE", item, summary=f"Delete one {family.what} that isn't in use", tag=tag, status=204)
+    @api.operation("DELETE", item, summary=f"Delete one {family.what} that is not in use", tag=tag, status=204)
     def delete(name: str) -> object:
         family.delete(name)
         return None

@@ -45,7 +45,7 @@ def own_access(bench: Bench) -> None:
     """A change that ends the driver's own access to the server is a safety stop, or the driver says why there can be none"""
     lockouts = bench.site.info.facts.lockouts
     if lockouts.answer is Answer.UNTESTED or not lockouts.note:
-        raise Breach("the facts don't answer whether a manifest can end the driver's own access (lockouts)")
+        raise Breach("the facts do not answer whether a manifest can end the driver's own access (lockouts)")
     if lockouts.answer is Answer.NO:
         return
     states = bench.site.lockout()
@@ -66,7 +66,7 @@ def filtered_list(bench: Bench) -> None:
     """With an account that may not see everything, nothing is created or deleted, and nothing is reported as done"""
     absence = bench.site.info.facts.absence
     if absence.answer is Answer.UNTESTED or not absence.note:
-        raise Breach("the facts don't answer whether an empty or partial answer is proof of absence (absence)")
+        raise Breach("the facts do not answer whether an empty or partial answer is proof of absence (absence)")
     narrow = bench.site.narrow_credentials()
     if narrow is None:
         if absence.answer is Answer.YES:
@@ -91,7 +91,7 @@ def filtered_list(bench: Bench) -> None:
         if planned.plan.changes:
             raise Breach(f"{title}: what the account may not see is planned as {planned.actions}")
         if not _unread(planned):
-            raise Breach(f"{title}: nothing says that the account may not see everything")
+            raise Breach(f"{title}: nothing reports that the account may not see everything")
     bench.rest(parts)
 
 
@@ -118,19 +118,19 @@ def odd_value(bench: Bench) -> None:
     finally:
         bench.proxy.alter(None)
     if any(outcome.status is not Status.DONE for outcome in ran.report.outcomes):
-        raise Breach("an odd value can't be put right")
+        raise Breach("an odd value cannot be put right")
     bench.rest(managed)
 
 
 def _require_odd(left_alone: Planned, planned: Planned) -> None:
     """An unexpected description is left alone if it is not managed, and is the only difference if it is."""
     if left_alone.actions or _unread(left_alone):
-        raise Breach(f"an odd value that isn't managed plans {left_alone.actions} and hides {_unread(left_alone)}")
+        raise Breach(f"an odd value that is not managed plans {left_alone.actions} and hides {_unread(left_alone)}")
     if _unread(planned) or planned.actions != {"client/web-shop": "update"}:
         raise Breach(f"an odd value plans {planned.actions} and hides {_unread(planned)}")
     (field,) = planned.plan.changes[0].fields
     if field.path != "description" or not isinstance(field.before, Unparsed) or "17" not in field.before.text:
-        raise Breach(f"an odd value is told as {field.path}: {field.before}")
+        raise Breach(f"an odd value is reported as {field.path}: {field.before}")
 
 
 @scenario("answers/link-only items")
@@ -185,7 +185,9 @@ def lossy_write(bench: Bench) -> None:
     (outcome,) = ran.report.outcomes
     rule = outcome.because.rule if outcome.because else "nothing"
     if outcome.status is not Status.FAILED or rule != "fields-lost":
-        raise Breach(f"a description that vanished with a change of redirect URIs is told as {outcome.status} ({rule})")
+        raise Breach(
+            f"a description that vanished with a change of redirect URIs is reported as {outcome.status} ({rule})"
+        )
     assert outcome.because is not None
     if "description" not in outcome.because.detail:
         raise Breach("what was lost is not named")
@@ -208,7 +210,7 @@ def echoed_secret(bench: Bench) -> None:
     again = _apply_masked(bench, {"clients": {**described["clients"], "new": confidential(bench, "new")}})
     rules = {outcome.status: outcome.because.rule if outcome.because else "" for outcome in again.report.outcomes}
     if rules != {Status.FAILED: "secret-not-delivered"} or "new.json" in bench.secrets.caught:
-        raise Breach(f"a mask in the place of a new secret is told as {rules}")
+        raise Breach(f"a mask in the place of a new secret is reported as {rules}")
 
 
 def _apply_masked(bench: Bench, parts: Mapping[str, Any]) -> Ran:
@@ -227,6 +229,6 @@ def _apply_masked(bench: Bench, parts: Mapping[str, Any]) -> Ran:
     try:
         return bench.apply(planned)
     except OAuthDeployError as error:
-        raise Breach(f"a masked secret is told as {type(error).__name__}: {error.summary}") from None
+        raise Breach(f"a masked secret is reported as {type(error).__name__}: {error.summary}") from None
     finally:
         bench.proxy.alter(None)

@@ -124,7 +124,7 @@ def hold(bench: Bench, planned: Planned, address: str, values: Mapping[str, Any]
         if isinstance(value, Secret):
             continue
         if path not in have:
-            raise Breach(f"{address}: the server says nothing of {path}")
+            raise Breach(f"{address}: the server returns nothing for {path}")
         if not same(have[path], value):
             raise Breach(f"{address}: {path} is {have[path]!r}, and should be {value!r}")
 
@@ -133,7 +133,7 @@ def require_written(bench: Bench, planned: Planned, address: str, path: str) -> 
     """Check that a field of a live object is as in the manifest. Raises Breach if either has none."""
     want = flatten(planned.manifest.desired.objects[bench.address(address)])
     if path not in want:
-        raise Breach(f"{address}: the manifest's {path} doesn't reach this server")
+        raise Breach(f"{address}: the manifest's {path} does not reach this server")
     hold(bench, planned, address, {path: want[path]})
 
 

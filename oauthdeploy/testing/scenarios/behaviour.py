@@ -40,7 +40,7 @@ def _require_unmanaged(bench: Bench, kind: Kind, name: str, before: Parts, after
         raise NoHook(f"photograph({kind.value})")
     planned = bench.plan(before)
     if not planned.plan.is_empty:
-        raise Breach(f"fields that the manifest doesn't manage are planned to change: {planned.actions}")
+        raise Breach(f"fields that the manifest does not manage are planned to change: {planned.actions}")
     bench.step("one field changes", after, {address: "update"})
     found = bench.site.photograph(kind, bench.live(bench.plan(after), address).identity, name) or {}
     changed = _differences(drawn, found) - bench.site.native_fields(kind)
@@ -111,7 +111,7 @@ def requests_promised(bench: Bench) -> None:
                 raise Breach(f"{first}: the driver reports {reported} requests, and the server saw {batch.requests}")
             if batch.promised != batch.requests:
                 raise Breach(
-                    f"{first}: the plan promises {batch.promised} requests, and the server saw {batch.requests}"
+                    f"{first}: the plan announces {batch.promised} requests, and the server saw {batch.requests}"
                 )
         if promised > len(planned.requests):
             raise Breach(
@@ -163,10 +163,10 @@ def reader(bench: Bench) -> None:
     ran = bench.apply(planned)
     for outcome in ran.report.outcomes:
         if outcome.status is Status.DONE:
-            raise Breach(f"{outcome.change.address} was made by an account that may only read")
+            raise Breach(f"{outcome.change.address} was created by an account that may only read")
         rule = outcome.because.rule if outcome.because else "nothing"
         if rule not in ("permission-denied", "dependency-failed", "server-gave-up"):
-            raise Breach(f"a write that is forbidden is told as {rule}")
+            raise Breach(f"a write that is forbidden is reported as {rule}")
     if bench.plan(parts).actions != planned.actions:
         raise Breach("something was changed by an account that may only read")
 
@@ -186,8 +186,8 @@ def planning_driver(bench: Bench) -> None:
         except WriteRefused:
             pass
         except ServerError as error:
-            raise Breach(f"the refusal to write is told as {type(error).__name__}") from None
+            raise Breach(f"the refusal to write is reported as {type(error).__name__}") from None
         else:
-            raise Breach("a driver that was opened for planning says that it wrote")
+            raise Breach("a driver that was opened for planning reports that it wrote")
     if wrote := [str(seen) for seen in bench.proxy.seen(first) if seen.writes]:
         raise Breach(f"a driver that was opened for planning sent {wrote[0]}")

@@ -252,7 +252,7 @@ def _signs_in(bench: Bench, client: str, secret: str, *, wanted: bool = True) ->
     if found is None:
         raise NoHook("signs_in")
     if found is not wanted:
-        raise Breach("the secret doesn't work" if wanted else "a secret that should work no longer still does")
+        raise Breach("the secret does not work" if wanted else "a secret that should work no longer still does")
 
 
 @scenario("secrets/generated", Can.CLIENTS, proves=Can.CLIENT_SECRET_GENERATE)
@@ -262,7 +262,7 @@ def secret_generated(bench: Bench) -> None:
     parts = {"clients": {"batch": {**confidential(bench, "batch"), "secret": secret}}}
     bench.step("a client with a secret of the server's", parts, {"client/batch": "create"})
     if "batch.json" not in bench.secrets.caught:
-        raise Breach("no secret was handed over")
+        raise Breach("no secret was delivered")
     _signs_in(bench, *bench.secrets.caught["batch.json"])
 
 

@@ -41,7 +41,7 @@ def _read_through(bench: Bench, fault: Fault, *allowed: str) -> None:
             continue
         except OAuthDeployError as error:
             raise Breach(
-                f"{fault.name} at request {place} is told as {type(error).__name__}: {error.summary}"
+                f"{fault.name} at request {place} is reported as {type(error).__name__}: {error.summary}"
             ) from None
         finally:
             bench.proxy.spoil(None)
@@ -187,9 +187,9 @@ def _untrue(report: ApplyReport, after: Planned) -> Iterator[str]:
         if rule == "internal-error":
             yield f"{address}: {outcome.because.detail if outcome.because else ''}"
         if outcome.status is Status.DONE and address in left and str(address) not in looked:
-            yield f"{address} is said to be done, and isn't"
+            yield f"{address} is reported as done, and is not"
         if outcome.status in (Status.FAILED, Status.UNKNOWN) and not rule:
-            yield f"{address} {outcome.status.value}, and nobody says why"
+            yield f"{address} {outcome.status.value}, without a reason"
 
 
 @scenario("writing/refused")
@@ -255,7 +255,7 @@ def _vanish(bench: Bench, before: Parts, absent: Parts, after: Parts) -> None:
         except ServerError:
             applied = None
         except Exception as error:  # noqa: BLE001 - whatever a driver of others may raise is the finding
-            raise Breach(f"a vanished object is told as {type(error).__name__}") from None
+            raise Breach(f"a vanished object is reported as {type(error).__name__}") from None
     if applied is not None and applied.value is not None:
         bench.rest(after)
     bench.settle("one more apply", after)

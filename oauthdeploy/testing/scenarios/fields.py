@@ -214,7 +214,7 @@ def _try_limit(kind: Kind, path: str) -> Tell:
             if path:
                 require_written(bench, planned, _address(kind, names[0]), path)
             if not _refused(bench, kept, _parts(bench, kind, path, outside, names[1])):
-                raise Breach("the server takes more than the driver declares")
+                raise Breach("the server accepts more than the driver declares")
             bench.rest(kept)
 
     what = path or "names"

@@ -175,7 +175,7 @@ def external_scope(bench: Bench) -> None:
     theirs = {"scopes": {"orders.read": {"external": True}}}
     found = [item.rule for item in bench.plan(theirs).plan.diagnostics.errors]
     if found != ["external-missing"]:
-        raise Breach(f"the scope isn't there, and the plan's errors are {found}")
+        raise Breach(f"the scope is not there, and the plan's errors are {found}")
     bench.settle("its owner makes it", {"scopes": {"orders.read": {}}})
     planned = bench.plan(theirs).plan
     if not planned.is_empty or planned.diagnostics.errors:

@@ -262,7 +262,7 @@ def marks(bench: Bench) -> None:
     address: Address = bench.address("client/web-shop")
     pruning: Parts = {"policy": {"prune": {"clients": "managed"}}}
     if bench.plan(pruning, name="another").actions.get("client/web-shop") == "delete":
-        raise Breach("another manifest would prune a client that isn't its own")
+        raise Breach("another manifest would prune a client that is not its own")
     other = bench.manifest(parts, name="another")
     with bench.drivers(other, read_only=False) as drivers:
         driver = drivers[bench.site.server]
@@ -291,4 +291,4 @@ def accounts(bench: Bench) -> None:
     if state.accounts is None:
         raise Breach("no accounts were read")
     if state.accounts.get(known) is not True or "nobody-of-this-name" in state.accounts:
-        raise Breach("the accounts are not those that there are")
+        raise Breach("the accounts are not those of the server")

@@ -40,7 +40,7 @@ def test_every_question_has_an_answer_with_a_reason_for_a_no() -> None:
     """What isn't in the table would be a no without a reason."""
     for capability in QUESTIONS:
         answer = supports(FACTS.tables[Role.RESOURCE], capability)
-        assert "doesn't support it" not in answer.note or capability.startswith("settings."), capability
+        assert "does not support it" not in answer.note or capability.startswith("settings."), capability
         assert answer.note or answer.answer is Answer.YES
 
 

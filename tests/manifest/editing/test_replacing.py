@@ -16,7 +16,7 @@ def test_where_one_can_not_be_written_none_is(tmp_path: Path) -> None:
     first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
     first.write_bytes(b"a")
     second.write_bytes(b"theirs")
-    with pytest.raises(FileNotWritten, match="can't be written") as caught:
+    with pytest.raises(FileNotWritten, match="cannot be written") as caught:
         replace_files([(str(first), b"a", b"A"), (str(second), b"b", b"B")])
     assert "b.yaml: It was changed" in caught.value.detail
     assert (first.read_bytes(), second.read_bytes()) == (b"a", b"theirs")
@@ -37,7 +37,7 @@ def test_a_file_that_can_not_be_put_back_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotWritten) as caught:
         replace_files(files())
     assert "c.yaml" in caught.value.detail
-    assert caught.value.detail.endswith(f"not to be put back: {first}.")
+    assert caught.value.detail.endswith(f"not restored: {first}.")
     assert (first.read_bytes(), second.read_bytes()) == (b"theirs", b"old")
 
 

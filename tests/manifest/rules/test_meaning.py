@@ -59,7 +59,7 @@ def test_untested_is_said_once_for_each_server() -> None:
 def test_not_supported_names_server_capability_and_note() -> None:
     """The finding says who can't do what, and why."""
     (found,) = of(servers(AS, RFC7591) + app("type: public, enabled: false"), "not-supported")
-    assert found.detail == "reg doesn't offer clients.enabled: RFC 7592 can't switch a client off."
+    assert found.detail == "reg does not offer clients.enabled: RFC 7592 can't switch a client off."
     assert found.path == ("clients", "app", "enabled")
 
 

@@ -31,8 +31,8 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "output-not-written",
         "error",
-        "A report can't be written",
-        "The file given with -o or --out can't be created, or the disk is full.",
+        "A report cannot be written",
+        "The file given with -o or --out cannot be created, or the disk is full.",
         "Choose a file in an existing, writable folder.",
     ),
     (
@@ -46,14 +46,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "plan-edited",
         "error",
         "The plan file was edited",
-        "Its content is not what its digest says, so it isn't what was reviewed.",
+        "Its content is not what its digest says, so it is not what was reviewed.",
         "Use the file exactly as saved, or make and review a new plan.",
     ),
     (
         "not-known",
         "error",
         "A saved plan cannot be checked",
-        "Something that the plan is about can't be read, so nobody knows whether the plan still holds. SARIF reports have "
+        "Something that the plan is about cannot be read, so nobody knows whether the plan still holds. SARIF reports have "
         "it as a notification for each kind that could not be read.",
         "Give the account permission to read it, or repair the server; then apply the plan again.",
     ),
@@ -74,8 +74,8 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "not-exported",
         "error",
-        "The servers can't be exported",
-        "The state that was read can't be expressed as a manifest whose plan is empty.",
+        "The servers cannot be exported",
+        "The state that was read cannot be expressed as a manifest whose plan is empty.",
         "The message names the obstacle.",
     ),
     (
@@ -102,7 +102,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "file-not-written",
         "error",
-        "A manifest can't be written",
+        "A manifest cannot be written",
         "It is write-protected, is not a regular file, was changed since it was read, or the disk is full. The "
         "file was not changed.",
         "Fix the problem with the file, then run the command again.",
@@ -110,28 +110,28 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "file-not-changed",
         "error",
-        "A manifest can't be changed in place",
-        "The change can't be made without altering handwritten content around it.",
+        "A manifest cannot be changed in place",
+        "The change cannot be made without altering handwritten content around it.",
         "Make the change by hand.",
     ),
     (
         "file-not-edited",
         "error",
-        "An entry can't be added to the manifest",
+        "An entry cannot be added to the manifest",
         "Adding it would change other parts of the manifest, or the manifest came from standard input.",
         "Write the entry by hand; the message shows it.",
     ),
     (
         "not-formatted",
         "error",
-        "The file can't be formatted without changing it",
+        "The file cannot be formatted without changing it",
         "Each result is parsed and compared with the original. This one would differ, so the file was not changed.",
         "This is a bug in oauthdeploy; please report it with an example of the file, without its secrets.",
     ),
     (
         "ignore-ambiguous",
         "error",
-        "A comment that ignores a finding can't stay on its line",
+        "A comment that ignores a finding cannot stay on its line",
         "In the formatted file, the line would contain other values, so the comment would ignore other findings. "
         "The file was not changed.",
         "Put the value on its own line, with the comment at the end of that line.",
@@ -153,15 +153,15 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "server-not-started",
         "error",
-        "The embedded server can't be started",
-        "Its port is in use, or its folder can't be used.",
+        "The embedded server cannot be started",
+        "Its port is in use, or its folder cannot be used.",
         "Choose another port or folder; the message says which.",
     ),
     (
         "demo-failed",
         "error",
-        "The demo can't continue",
-        "A step didn't give the expected result, usually because a port is in use.",
+        "The demo cannot continue",
+        "A step did not give the expected result, usually because a port is in use.",
         "Run it again; the message says what happened.",
     ),
     (

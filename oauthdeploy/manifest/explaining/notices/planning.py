@@ -28,7 +28,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "warning",
         "The audit file could not be read",
         "It says which clients were cut off, so that no run gives them access again unnoticed. It is missing where --audit names "
-        "it, or something in it can't be read.",
+        "it, or something in it cannot be read.",
         "Restore the file as it was, or name another with --audit FILE.",
     ),
     (
@@ -37,7 +37,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "The manifest made something that it no longer names",
         "The server has it with this manifest's mark, but its entry is gone from the manifest, and policy.prune does not cover "
         "it. It keeps working, and no apply changes or deletes it. It counts as drift: exit code 2 of drift and of "
-        "plan --detailed-exitcode. Servers without marks can't tell; there it is reported as unexpected.",
+        "plan --detailed-exitcode. On servers without marks, it is reported as unexpected.",
         "To delete one, write it with state: absent; to delete all, set policy.prune to managed. To keep one, write it into the "
         "manifest again.",
     ),
@@ -63,7 +63,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "server-not-read",
         "warning",
         "A server was not read",
-        "The run excluded it, or it couldn't be read completely. Objects whose state is unknown are neither "
+        "The run excluded it, or it could not be read completely. Objects whose state is unknown are neither "
         "created nor deleted.",
         "Include the server in the run, or fix the server.",
     ),
@@ -78,7 +78,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "no-default-known",
         "warning",
         "The server's default is unknown",
-        "null asks for the server's default, and the driver doesn't know what that is on this server.",
+        "null requests the server's default, and the driver does not know what that is on this server.",
         "Write the value that you want.",
     ),
     (
@@ -111,7 +111,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "The name is already in use",
         "Another object on the server has the name, and the server allows it only once. Objects are created "
         "before others are deleted, so this is a conflict even if the plan deletes that object.",
-        "Keep that object under its new key with moved_from, choose another name, or delete it in an apply of its own.",
+        "Keep that object under its new key with moved_from, choose another name, or delete it in a separate apply.",
     ),
     (
         "possible-rename",
@@ -140,14 +140,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "exclude-shielded",
         "info",
         "Left out by --exclude",
-        "The change depends on an excluded change, so it can't be made either.",
+        "The change depends on an excluded change, so it cannot be made either.",
         "Nothing, if it can wait; otherwise exclude less.",
     ),
     (
         "revocation-client-absent",
         "info",
         "Nothing to block",
-        "A revocation blocks a client that the server doesn't have, so there is nothing to do there.",
+        "A revocation blocks a client that the server does not have, so there is nothing to do there.",
         "Nothing; check the name if the client should be there.",
     ),
     (
@@ -183,7 +183,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "client-on-one-side",
         "warning",
         "A client is on one side only",
-        "A client that is missing on one side gets no tokens, or can't be blocked where its tokens are used.",
+        "A client that is missing on one side gets no tokens, or cannot be blocked where its tokens are used.",
         "Add it to the manifest for both servers, or delete it on the server that has it.",
     ),
     (
@@ -205,7 +205,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "warning",
         "A client has two different ids",
         "A token carries the id of the authorization server. A resource server that knows the client by another "
-        "id doesn't find it, and blocking it there may have no effect.",
+        "id does not find it, and blocking it there may have no effect.",
         "Cut the client off on the authorization server. If the server accepts client ids, delete the client on "
         "the resource server and apply.",
     ),
@@ -213,7 +213,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "trust-elsewhere",
         "warning",
         "A resource server trusts another server",
-        "The resource server accepts tokens of a server that the manifest doesn't name as trusted.",
+        "The resource server accepts tokens of a server that the manifest does not name as trusted.",
         "Apply the plan if it changes the trust; otherwise correct authorization_server.",
     ),
     (
@@ -227,7 +227,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "cross-side-unchecked",
         "info",
         "The two sides could not be compared",
-        "One side was left out of the run or couldn't be read, so the two sides were not compared.",
+        "One side was left out of the run or could not be read, so the two sides were not compared.",
         "Include both servers in the run, or compare them by hand.",
     ),
     (
@@ -262,7 +262,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "export-left-out",
         "warning",
         "The export leaves something out",
-        "The server holds something that a manifest can't say, or that isn't managed.",
+        "The server holds something that a manifest cannot say, or that is not managed.",
         "It stays unmanaged; add it by hand if you need it.",
     ),
     (
@@ -305,7 +305,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "warning",
         "Some changes cannot be rolled back",
         "A rollback cannot restore deleted tokens or ids and secrets that a server generated, nor remove what "
-        "the server doesn't let go.",
+        "the server does not allow to be removed.",
         "The finding says what to do by hand.",
     ),
     (

@@ -9,7 +9,7 @@ from oauthdeploy.model.explanation import Notice
 _PLANNED: Final = {
     "create": ("The plan creates an object", "The manifest wants it, and the server does not have it."),
     "update": ("The plan changes an object", "The server has it with other values than the manifest."),
-    "replace": ("The plan replaces an object", "A field differs that the server can't change in place."),
+    "replace": ("The plan replaces an object", "A field differs that the server cannot change in place."),
     "delete": ("The plan deletes an object", "The manifest says absent, or policy.prune asks for it to go."),
     "disable": ("The plan disables a client", "A revocation blocks it, or the manifest says enabled: false."),
     "revoke": ("The plan revokes tokens", "A revocation in the manifest requires it."),
@@ -42,13 +42,13 @@ _FOUND: Final = {
     "cannot-compare": (
         "info",
         "A value cannot be compared",
-        "The server does not return secrets, so the value can't be compared with the manifest. This is never drift.",
+        "The server does not return secrets, so the value cannot be compared with the manifest. This is never drift.",
         "Nothing; raise secret.revision to send it again.",
     ),
     "unreadable": (
         "warning",
         "A part of the server could not be read",
-        "What isn't known is neither drift nor in order.",
+        "What is not known is neither drift nor in order.",
         "Let oauthdeploy read it.",
     ),
     "accepted": (
@@ -69,8 +69,8 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "more-findings",
         "error",
         "Not all findings are shown",
-        "The first thousand findings are kept, errors before warnings; the rest is counted by rule, so numbers and exit code "
-        "stay true. It weighs as much as the heaviest of those that it stands for.",
+        "The first thousand findings are kept, errors before warnings; the rest are counted by rule, so numbers and exit code "
+        "stay true. Its severity is the highest of those that it counts.",
         "Fix the findings above and run the command again.",
     ),
     *(
@@ -93,7 +93,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "change-unknown",
         "error",
         "It is unknown whether a change was made",
-        "The request was sent and its answer never came, and a look at the server didn't settle it.",
+        "The request was sent, its response was lost, and reading the server did not show the outcome.",
         "Make a plan: it shows what is left to do.",
     ),
     (

@@ -47,7 +47,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "journal-failed",
         "error",
-        "The journal can't be written or read",
+        "The journal cannot be written or read",
         "Each change is recorded before it is sent, so that you can always tell what was done.",
         "Check the folder's permissions and free space, or choose another with --state-dir.",
     ),
@@ -57,7 +57,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "The journal of the last run could not be read",
         "The journal shows whether a run was interrupted after a server generated a client's secret and before "
         "the secret was delivered.",
-        "Restore the file as it was. If you can't, check that the clients of that run can sign in, and delete the file.",
+        "Restore the file as it was. If you cannot, check that the clients of that run can sign in, and delete the file.",
     ),
     (
         "server-moved",
@@ -73,7 +73,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "servers-not-recorded",
         "error",
         "A journal or a baseline does not say which servers it is about",
-        "Servers of the same name in another environment can't be distinguished from its own, so nothing in it "
+        "Servers of the same name in another environment cannot be distinguished from its own, so nothing in it "
         "is used.",
         "Add the servers to a baseline with `oauthdeploy drift --baseline FILE --write-baseline`. If a journal "
         "belongs to the servers of the manifest, pass --allow servers-not-recorded.",
@@ -96,14 +96,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "state-not-writable",
         "error",
-        "The folder for locks and journals can't be written",
+        "The folder for locks and journals cannot be written",
         "A run that writes takes a lock and keeps a journal first. A manifest's folder may be read-only, as a ConfigMap is.",
         "Name another folder with --state-dir.",
     ),
     (
         "audit-not-written",
         "error",
-        "The audit record can't be written",
+        "The audit record cannot be written",
         "A run that requires an audit record does not start without one.",
         "Check the file or service that receives the record.",
     ),
@@ -149,8 +149,8 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "delivery-not-possible",
         "warning",
-        "A secret that the plan makes can't be delivered",
-        "Something stands at the place of delivery that oauthdeploy did not write. apply stops there before it writes anything.",
+        "A secret that the plan generates cannot be delivered",
+        "The place of delivery has something that oauthdeploy did not write. apply stops before it writes anything.",
         "Move it away, name another place in secret.deliver_to, or run with --overwrite.",
     ),
     (
@@ -178,7 +178,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "server-gave-up",
         "warning",
         "Not tried, because the server kept failing",
-        "After several failures in a row the server is left alone for the rest of the run.",
+        "After several failures in a row, the server gets no more requests in this run.",
         "Repair the server, then apply again.",
     ),
     (
@@ -216,7 +216,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "introspection-refused",
         "error",
         "The authorization server refuses introspection",
-        "The manifest's client or account for introspection was tried with a token that nobody has issued, and was not let in. "
+        "The manifest's client or account for introspection was tried with a token that nobody has issued, and was refused. "
         "The resource server would refuse every token.",
         "Correct introspection of the authorization server's entry, or give the account the right to introspect there.",
     ),
@@ -238,14 +238,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "cut-off-not-offered",
         "warning",
         "A server does not support this way of cutting off",
-        "Its driver can't do what was asked, such as deleting tokens on a server that holds none.",
+        "Its driver cannot do what was asked, such as deleting tokens on a server that holds none.",
         "Do it by hand on that server, or select the tokens in another way.",
     ),
     (
         "server-left-out",
         "warning",
         "A server was skipped, so the client is not cut off there",
-        "It couldn't be reached, and a cut-off must not wait for it.",
+        "It could not be reached, and a cut-off must not wait for it.",
         "Run the same command again when the server responds, or cut the client off there by hand.",
     ),
     (

@@ -37,7 +37,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "A protect pattern matches nothing, and the plan would prune",
         "A pattern of policy.protect that matches no object may be meant for an object that would be deleted: a "
         "client that is not in the manifest is addressed by its label, such as client/Web Shop (1).",
-        "Write the pattern with the label or id that the plan shows, or remove it if you don't need it.",
+        "Write the pattern with the label or id that the plan shows, or remove it if you do not need it.",
     ),
     (
         "foreign-ownership",
@@ -84,7 +84,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "unreadable-guard",
         "error",
         "A safety check could not be made",
-        "A safety rule needs objects that the server didn't let oauthdeploy read, so the rule can't be checked.",
+        "A safety rule needs objects that the server did not let oauthdeploy read, so the rule cannot be checked.",
         "Let oauthdeploy read them.",
     ),
     (

@@ -10,7 +10,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "server-unreachable",
         "error",
-        "A server can't be reached",
+        "A server cannot be reached",
         "There was no response: the name is unknown, the connection was refused or broken, TLS failed, or the "
         "request timed out.",
         "Check url, tls and proxy in the server's entry; `oauthdeploy ping` tests them without changing anything.",
@@ -19,13 +19,13 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "credentials-refused",
         "error",
         "The server rejected the credentials",
-        "It answered 401: it doesn't know the account or client, or the secret is wrong.",
+        "It answered 401: it does not know the account or client, or the secret is wrong.",
         "Check the credentials of the server's entry and where they come from.",
     ),
     (
         "permission-denied",
         "error",
-        "The server doesn't allow the request",
+        "The server does not allow the request",
         "It answered 403: the credentials are valid, but not allowed to make this request.",
         "Give the account the permission that the message names.",
     ),
@@ -86,7 +86,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "servers-failed",
         "error",
         "Several servers failed",
-        "The message lists the reason for each server. The exit code is 8 if oauthdeploy couldn't reach or sign "
+        "The message lists the reason for each server. The exit code is 8 if oauthdeploy could not reach or sign "
         "in to one of them.",
         "Fix each of them.",
     ),
@@ -94,14 +94,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "server-lacks-api",
         "error",
         "The server lacks what the plan needs",
-        "It responds, but its version or edition doesn't have that part of the API.",
+        "It responds, but its version or edition does not have that part of the API.",
         "Update the server, or leave that part out of the manifest.",
     ),
     (
         "server-lacks-setting",
         "error",
         "The server does not have a setting",
-        "Its version doesn't know the setting, so it can't be given the value.",
+        "Its version does not know the setting, so it cannot be given the value.",
         "Leave the setting out for this server, or update the server.",
     ),
     (
@@ -136,7 +136,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "tls-file-unusable",
         "error",
         "A file for TLS can't be used",
-        "It is missing, can't be read, or isn't a certificate or key in PEM form.",
+        "It is missing, cannot be read, or is not a certificate or key in PEM form.",
         "Give the path of a readable PEM file, relative to the manifest's folder.",
     ),
     (
@@ -144,13 +144,13 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "error",
         "A driver cannot be used",
         "There is no driver of that name, or the package that offers it fails to load.",
-        "Install, update or remove the package that offers it; `oauthdeploy drivers` lists what is there.",
+        "Install, update or remove the package that offers it; `oauthdeploy drivers` lists the installed drivers.",
     ),
     (
         "write-refused",
         "error",
         "A write was attempted on a read-only connection",
-        "plan, drift, ping, export and validate can't write: the request was stopped before anything was sent.",
+        "plan, drift, ping, export and validate cannot write: the request was stopped before anything was sent.",
         "This is a bug in oauthdeploy or in a driver; please report it.",
     ),
 )
