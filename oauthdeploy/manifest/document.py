@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, crea
 
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.fields import Flag, Model, Text, parse_integer
-from oauthdeploy.model.objects import AS, AS_FIELD, Association, Client, Revocation, Scope, Settings
+from oauthdeploy.model.objects import AS, AS_FIELD, Association, Client, Revocation, Scope, ScopeContents, Settings
 from oauthdeploy.model.servers import Server
 from oauthdeploy.model.state import Policy
 
@@ -71,6 +71,9 @@ class ScopeEntry(Scope):
 
     state: Presence = Field(Presence.PRESENT, description="absent removes the scope.")
     on: tuple[ServerName, ...] | None = Field(None, description="Servers that have it; default: every server.")
+    overrides: Mapping[ServerName, ScopeContents] | None = Field(
+        None, description="What it gives access to on single servers, by server name, where that differs."
+    )
     external: Flag = Field(
         False,
         description="Another manifest owns the scope: it must exist, and is never created, changed or deleted.",

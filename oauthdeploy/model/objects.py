@@ -94,20 +94,32 @@ class Settings(Model):
     options: _Options | None = Field(None, description=_OPTIONS_SAY)
 
 
-class Scope(Model):
-    """A scope: the name that clients request, and on a resource server what it gives access to."""
+class ScopeDescription(Model):
+    """What a scope is for people."""
 
     description: Annotated[Text, ForPeople()] | None = Field(None, description="What the scope allows, for people.")
+
+
+class ScopeContents(Model):
+    """What a scope gives access to."""
+
     resources: Annotated[TextSet, Opens(), Needed(authorization=False)] | None = Field(
         None,
-        description="What the scope gives access to on a resource server, by the names that the server uses.",
+        description="What the scope gives access to on a resource server, by the names that the server uses. An authorization "
+        "server that stores it too gets the same.",
         examples=[["orders.v1", "orders.v1:getOrder"]],
     )
     url_templates: Annotated[TextSet, Opens(), Needed(authorization=False)] | None = Field(
         None,
-        description="REST resources that the scope gives access to on a resource server, as the server writes them.",
+        description="REST resources that the scope gives access to on a resource server, as the server writes them. An "
+        "authorization server that stores them too gets the same.",
         examples=[["GET_orders.v1/orders"]],
     )
+
+
+class Scope(ScopeContents, ScopeDescription):
+    """A scope: the name that clients request, and what it gives access to on servers that store that."""
+
     options: _Options | None = Field(None, description=_OPTIONS_SAY)
 
 
@@ -399,5 +411,5 @@ def needed_on(model: type[Model], path: str) -> frozenset[Side]:
     return frozenset({Side.AUTHORIZATION})
 
 
-OPENS: Final = frozenset(path for path in Scope.model_fields if needed_on(Scope, path) == {Side.RESOURCE})
-"""What a scope gives access to, which only the resource side holds."""
+OPENS: Final = frozenset(ScopeContents.model_fields)
+"""What a scope opens: the resource side needs it, and an authorization server may store it too."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.model.held_fields import SECTIONS, field_name
-from oauthdeploy.model.objects import KIND_OF, OPENS
+from oauthdeploy.model.objects import KIND_OF, OPENS, Side
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.changes import Action, FieldChange, Risk
 from oauthdeploy.planning.inventory import Inventory
@@ -43,7 +43,8 @@ def lost_between(inventory: Inventory, source: str, target: str, address: str, i
     kind, driver = KIND_OF[type(item.value)], inventory.driver(source)
     defaults = driver.defaults.get(kind, {})
     for path, value in flatten(item.value).items() if kind in SECTIONS else ():
-        if path.startswith("secret.") or path in OPENS or not inventory.can(source, field_name(kind, path)):
+        opens = path in OPENS and Side.RESOURCE not in inventory.entry(target).role.sides
+        if path.startswith("secret.") or opens or not inventory.can(source, field_name(kind, path)):
             continue
         usual = live_value(type(item.value), path, None, defaults)
         support = inventory.tables[target].get(field_name(kind, path))

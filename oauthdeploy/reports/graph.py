@@ -147,14 +147,15 @@ class _Maker:
 
     @cached_property
     def _scopes(self) -> Mapping[str, Scope]:
-        """The scopes; if their forms differ, the one with resources, which is that of a resource server."""
-        found: dict[str, Scope] = {}
+        """The scopes; if their forms differ, the one of a resource server with the most fields."""
+        found: dict[str, tuple[tuple[bool, int], Scope]] = {}
         for address, value in self.desired.objects.items():
-            if isinstance(value, Scope) and len(value.model_fields_set) >= len(
-                found.get(address.name, Scope()).model_fields_set
-            ):
-                found[address.name] = value
-        return found
+            if isinstance(value, Scope):
+                opens = Side.RESOURCE in self.desired.servers[address.server].role.sides
+                rank = (opens, len(value.model_fields_set))
+                if address.name not in found or rank >= found[address.name][0]:
+                    found[address.name] = rank, value
+        return {name: value for name, (_rank, value) in found.items()}
 
     @cached_property
     def _revocations(self) -> Mapping[str, Mapping[str, list[tuple[str, Revocation]]]]:

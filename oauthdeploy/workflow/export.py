@@ -346,7 +346,9 @@ def _unsayable(errors: Iterable[Diagnostic]) -> Iterator[tuple[Left, str]]:
         why = f"{item.detail or item.summary} [{item.rule}]"
         if len(path) >= 2 and path[0] in _SECTIONS:
             kind = _SECTIONS[str(path[0])]
-            field_path = ".".join(str(part) for part in path[2:] if isinstance(part, str))
+            field_path = ".".join(
+                str(part) for part in path[4 if path[2:3] == ("overrides",) else 2 :] if isinstance(part, str)
+            )
             yield (kind.value, str(path[1]), "" if field_path in ("on", "state") else field_path), why
         elif len(path) >= 4 and path[:2] == ("settings", "overrides"):
             yield (Kind.SETTINGS.value, str(path[2]), str(path[3])), why

@@ -169,10 +169,12 @@ def test_what_differs_between_servers_is_left_unmanaged_and_said(bare: Pair) -> 
     bare.admin(bare.login, "PATCH", "/admin/oauth/client/web-shop", {"enabled": False})
     bare.admin(bare.orders, "PATCH", "/admin/oauth/globalsetting/", {"accessTokenLifetimeSeconds": -1})
     bare.admin(bare.orders, "POST", "/admin/oauth/scope", {"name": "local", "FoldersAndServices": ["a"]})
+    bare.admin(bare.login, "PATCH", "/admin/oauth/scope/orders.read", {"FoldersAndServices": ["b"]})
     result = bare.run("export", "-f", "bare.yaml")
     assert "enabled is not the same on login, orders" in result.err
     assert "  overrides:\n    orders:\n      access_token_lifetime: never\n" in result.out
     assert "  local:\n    resources: [a]\n    on: [orders]\n" in result.out
+    assert "    overrides: {login: {resources: [b]}}\n" in result.out
     assert "enabled" not in result.out
     assert changes_of(bare, result.out) == []
 

@@ -56,14 +56,44 @@ def test_no_settings_written_means_no_settings_object(tmp_path: Path) -> None:
 
 
 def test_scopes_fall_on_every_server_that_has_scopes(tmp_path: Path) -> None:
-    """On a pure authorization server only the description counts; what a scope opens belongs to the resource side."""
+    """What a scope opens falls on every server that stores it, on the authorization side too."""
     manifest = good(THREE + "scopes:\n  r: {description: d, resources: [a], url_templates: []}\n", tmp_path)
     assert addresses(manifest, Kind.SCOPE) == ["scope/r@both", "scope/r@login", "scope/r@orders"]
-    assert dict(managed(at(manifest, "scope/r@login"))) == {"description": "d"}  # type: ignore[arg-type]
-    for server in ("both", "orders"):
+    for server in ("both", "login", "orders"):
         scope = at(manifest, f"scope/r@{server}")
         assert type(scope) is Scope
         assert dict(managed(scope)) == {"description": "d", "resources": ("a",), "url_templates": ()}
+
+
+def test_an_override_replaces_what_a_scope_opens_on_one_server(tmp_path: Path) -> None:
+    """Field by field, with null for the server's default; other servers keep the entry's own values."""
+    overrides = "overrides: {login: {resources: []}, both: {url_templates: null}}"
+    manifest = good(THREE + f"scopes:\n  r: {{description: d, resources: [a], {overrides}}}\n", tmp_path)
+    found = {name: dict(managed(at(manifest, f"scope/r@{name}"))) for name in ("orders", "login", "both")}  # type: ignore[arg-type]
+    assert found == {
+        "orders": {"description": "d", "resources": ("a",)},
+        "login": {"description": "d", "resources": ()},
+        "both": {"description": "d", "resources": ("a",), "url_templates": None},
+    }
+
+
+@pytest.mark.parametrize(
+    ("scope", "rule", "place"),
+    [
+        ("{overrides: {logni: {resources: []}}}", "unknown-reference", ("scopes", "r", "overrides", "logni")),
+        (
+            "{on: [orders], overrides: {login: {resources: []}}}",
+            "not-allowed-value",
+            ("scopes", "r", "overrides", "login"),
+        ),
+    ],
+)
+def test_an_override_names_a_server_that_has_the_scope(
+    tmp_path: Path, scope: str, rule: str, place: tuple[str, ...]
+) -> None:
+    """A misspelled server, or one that the scope is not on, is an error at its place."""
+    found = bad(THREE + f"scopes:\n  r: {scope}\n", tmp_path)
+    assert (rule, place) in [(item.rule, item.path) for item in found if item.severity is Severity.ERROR]
 
 
 def test_clients_fall_on_every_server_that_holds_clients(tmp_path: Path) -> None:

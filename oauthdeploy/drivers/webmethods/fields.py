@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.drivers.field_table import Table, WireField, at, if_present, once_each
 from oauthdeploy.drivers.json_values import Garbled, a_flag, a_name, a_number, a_text, some_texts
-from oauthdeploy.model.capabilities import HeldField, HeldFields, Limit, left_out, no, yes
+from oauthdeploy.model.capabilities import HeldField, HeldFields, Limit, no, yes
 from oauthdeploy.model.fields import INT32_MAX, ClientLifetime
 from oauthdeploy.model.held_fields import fields_of
-from oauthdeploy.model.objects import AS, ClientType, Grant, Scope, Side, TokenEndpointAuth, Via, needed_on
+from oauthdeploy.model.objects import AS, ClientType, Grant, TokenEndpointAuth, Via
 from oauthdeploy.model.servers import Role
 
 W = TypeVar("W", bound=StrEnum)
@@ -324,8 +324,6 @@ NO_JWTS: Final = no("an Integration Server introspects every token; it does not 
 
 # -- by role ----------------------------------------------------------------------------------------------------------
 
-_ELSEWHERE: Final = HeldField(left_out("what a scope protects is stored on the resource server"))
-
 _RESOURCE: Final[HeldFields] = {
     Kind.SETTINGS: SETTINGS,
     Kind.SCOPE: SCOPE,
@@ -337,9 +335,6 @@ _RESOURCE: Final[HeldFields] = {
 FIELDS: Final[Mapping[Role, HeldFields]] = {
     Role.AUTHORIZATION: {
         **_RESOURCE,
-        Kind.SCOPE: {
-            path: entry if Side.AUTHORIZATION in needed_on(Scope, path) else _ELSEWHERE for path, entry in SCOPE.items()
-        },
         Kind.TRUST: dict.fromkeys(fields_of(Kind.TRUST), HeldField(ASKS_NOBODY)),
     },
     Role.RESOURCE: _RESOURCE,

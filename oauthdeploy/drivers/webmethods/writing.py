@@ -8,12 +8,13 @@ they are written.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address
-from oauthdeploy.core.errors import NotFound, ServerError, UnexpectedAnswer, Unsupported
+from oauthdeploy.core.errors import NotFound, Rejected, ServerError, UnexpectedAnswer, Unsupported
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Applied
 from oauthdeploy.drivers.common_steps import (
@@ -141,15 +142,35 @@ class Writer:
             return Applied(change.address, None, name, note="" if there else GONE)
         assert isinstance(change.desired, Scope)
         body = write_scope(changed_values(change, SCOPE))
-        if change.action is Action.UPDATE:
-            live, note = self.admin.patch_scope(name, body), ""
-        else:
-            if change.action is Action.REPLACE:
-                self.admin.delete_scope(name)
-            live, found = create_or_find(lambda: self._create_scope(name, body), lambda: self.admin.scope(name))
-            note = ADOPTED if found else ""
+        if change.action is Action.REPLACE:
+            self.admin.delete_scope(name)
+        with self._advice_on_contents(body):
+            if change.action is Action.UPDATE:
+                live, note = self.admin.patch_scope(name, body), ""
+            else:
+                live, found = create_or_find(lambda: self._create_scope(name, body), lambda: self.admin.scope(name))
+                note = ADOPTED if found else ""
         lost = self.admin.lost(doc.SCOPE, name)
         return Applied(change.address, live.value, name, live.fingerprint, note=note, unparsed=live.unparsed, lost=lost)
+
+    @contextmanager
+    def _advice_on_contents(self, body: Mapping[str, Any]) -> Iterator[None]:
+        """Help of releases up to 10.3 and of 10.11 says that a scope is only stored if its folders and services exist."""
+        try:
+            yield
+        except Rejected as refused:
+            if not body.get("FoldersAndServices") or refused.fix:
+                raise
+            raise Rejected(
+                refused.summary,
+                server=refused.server,
+                method=refused.method,
+                path=refused.path,
+                status=refused.status,
+                words=refused.words,
+                fix=f"If '{self.server}' lacks the folders and services of the scope, install their package, or write "
+                f"overrides: {{{self.server}: {{resources: []}}}} in the scope.",
+            ) from None
 
     def _create_scope(self, name: str, body: Mapping[str, Any]) -> LiveScope:
         live = self.admin.create_scope(name, body) or self.admin.scope(name)

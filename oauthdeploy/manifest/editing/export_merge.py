@@ -111,6 +111,10 @@ class _Writer:
             return
         values = self._values(edit)
         if not self.drafts.has(path):
+            for server, fields in edit.overrides.items():
+                given = {name: written_value(name, value) for name, value in fields.items() if value is not None}
+                if given:
+                    values.setdefault("overrides", {})[server] = given
             for option in edit.options:
                 if not option.gone:
                     _nest_keys(values, (OPTIONS, *option.keys), written_value("", next(iter(option.values.values()))))
@@ -143,6 +147,14 @@ class _Writer:
             values["on"] = list(edit.on)
         return values
 
+    def _override(self, path: Path, edit: EntryEdit) -> None:
+        """What an entry says of single servers."""
+        for server, fields in edit.overrides.items():
+            for name, value in fields.items():
+                self.put((*path, server, name), written_value(name, value))
+            self.drafts.tidy((*path, server))
+        self.drafts.tidy(path)
+
     def _change(self, path: Path, edit: EntryEdit, values: Mapping[str, Any]) -> None:
         """Change an existing entry."""
         if not edit.absent:
@@ -158,6 +170,7 @@ class _Writer:
                     self.put((*path, name, inner), each)
             else:
                 self.put((*path, name), value)
+        self._override((*path, "overrides"), edit)
         for option in edit.options:
             self._option((*path, OPTIONS), option)
 

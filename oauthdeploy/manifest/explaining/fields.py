@@ -119,7 +119,7 @@ def _facts(
     path: str, schema: Mapping[str, Any], shape: Shape, required: bool, drivers: Mapping[str, DriverFacts]
 ) -> FieldFacts:
     section, _, rest = path.partition(".")
-    field = rest.removeprefix("overrides.") if section == "settings" else rest
+    field = rest.removeprefix("overrides.") if section in ("settings", "scopes") else rest
     kind = _KINDS.get(section)
     managed = kind is not None and _has(MODEL_OF[kind], field)
     default = _default(schema, shape)

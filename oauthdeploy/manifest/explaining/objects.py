@@ -144,6 +144,10 @@ class ObjectBook:
             return (("settings", "overrides", server, *parts) if own else ("settings", *parts)), ""
         if given.kind is Kind.TRUST:
             return self._trust_path(server, field)
+        if given.kind is Kind.SCOPE:
+            overrides = document.scopes[given.name].overrides if document.scopes else None
+            if parts[0] in getattr((overrides or {}).get(server), "model_fields_set", ()):
+                return ("scopes", given.name, "overrides", server, *parts), ""
         if given.kind is Kind.CLIENT and field == "enabled":
             blocking = self._blocking(given.name, document.servers[server].role)
             if blocking is not None:

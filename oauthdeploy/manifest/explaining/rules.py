@@ -79,6 +79,6 @@ def field_of(path: Path) -> str:
         return "environments"
     if names and names[0] in OBJECT_SECTIONS:
         del names[1:2]
-    if names[:2] == ["settings", "overrides"]:
+    if names[1:2] == ["overrides"]:
         del names[1:3]
     return ".".join(takewhile(lambda name: "." not in name, names))

@@ -44,7 +44,7 @@ def questions_about(path: str) -> tuple[str, ...]:
     """The capabilities and fields that decide about a field: the nearest one named after it or after a field around it, those
     named after its values, and those with other names.
     """
-    around = path.replace("settings.overrides.", "settings.")
+    around = path.replace(".overrides.", ".")
     named: list[str] = []
     while around and not named:
         named += [question for question in QUESTIONS if question == around]

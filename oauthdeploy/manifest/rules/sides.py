@@ -9,7 +9,7 @@ from oauthdeploy.core.diagnostics import Severity
 from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, rule
 from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.model.capabilities import Answer, Capability
-from oauthdeploy.model.objects import Grant, Trust
+from oauthdeploy.model.objects import Grant, ScopeContents, Trust
 
 
 def _scope_finding(name: str, field: str, detail: str) -> Finding:
@@ -52,6 +52,10 @@ def description_missing(context: RuleContext) -> Iterator[Finding]:
             yield _scope_finding(name, "", f"{name} has no description of what it allows.")
 
 
+def _opens(own: ScopeContents | None) -> bool:
+    return own is not None and bool(own.resources or own.url_templates)
+
+
 @rule(
     "scope-opens-nothing",
     Severity.WARNING,
@@ -81,7 +85,11 @@ def opens_nothing(context: RuleContext) -> Iterator[Finding]:
     ]
     for name, entry in context.scopes:
         if not entry.resources and not entry.url_templates:
-            server = next((one for one in opening if context.holds(one, Kind.SCOPE, name)), None)
+            overrides = entry.overrides or {}
+            server = next(
+                (one for one in opening if context.holds(one, Kind.SCOPE, name) and not _opens(overrides.get(one))),
+                None,
+            )
             if server is not None:
                 yield _scope_finding(name, "", f"{name} lists nothing that it gives access to on {server}.")
 

@@ -135,6 +135,7 @@ def _field_gaps(context: RuleContext, known: list[str], answer: Answer) -> Itera
             name = field_name(kind, field)
             servers = _servers(context, known, kind, name, _sides(kind, field), answer)
             yield from _written(context, servers, kind, pairs, field, name)
+    yield from _overridden(context, answer)
     for field in fields_of(Kind.ASSOCIATION):
         name = field_name(Kind.ASSOCIATION, field)
         servers = _servers(context, known, Kind.ASSOCIATION, name, _sides(Kind.ASSOCIATION, field), answer)
@@ -178,6 +179,17 @@ def _written(
                 written == field or _lacks(context, server, kind, written, field)
             ):
                 yield _Gap(path, object_address(kind, name), server, question, support)
+
+
+def _overridden(context: RuleContext, answer: Answer) -> Iterator[_Gap]:
+    """What scopes override on single servers."""
+    for name, entry in context.scopes:
+        for server, own in (entry.overrides or {}).items():
+            for field in own.model_fields_set if context.holds(server, Kind.SCOPE, name) else ():
+                question = field_name(Kind.SCOPE, field)
+                if (support := context.support(server, question)).answer is answer:
+                    path: Path = ("scopes", name, "overrides", server, field)
+                    yield _Gap(path, object_address(Kind.SCOPE, name), server, question, support)
 
 
 def _of_associations(

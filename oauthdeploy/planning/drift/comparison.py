@@ -14,6 +14,7 @@ from typing import Any, Final
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostics, Path
 from oauthdeploy.model.capabilities import Capability
+from oauthdeploy.model.held_fields import field_name
 from oauthdeploy.model.objects import OPENS, Object, Side
 from oauthdeploy.model.state import DesiredState, LiveObject
 from oauthdeploy.planning.changes import FieldChange
@@ -159,8 +160,7 @@ def _live_differences(
     model = type(left[1].value)
     flat = [flatten(item.value) for _, item in (left, right)]
     incomparable = left[1].incomparable | right[1].incomparable | write_only(model)
-    if Side.RESOURCE not in _shared_sides(inventory, left[0], right[0]):
-        incomparable |= OPENS
+    incomparable |= _undetermined(inventory, kind, (left, right))
     if _alike(inventory):
         yield from _option_differences(inventory.driver(left[0]).name, left[1].options, right[1].options)
     for path in dict.fromkeys([*flat[0], *flat[1]]):
@@ -172,6 +172,19 @@ def _live_differences(
         )
         if not (same(before, after) or same(after, before)):
             yield FieldChange(path, before, after)
+
+
+def _undetermined(inventory: Inventory, kind: Kind, sides: Iterable[tuple[str, LiveObject]]) -> frozenset[str]:
+    """What a scope opens, where a server does not store it, or is an authorization server that stores nothing."""
+    if kind is not Kind.SCOPE:
+        return frozenset()
+    return frozenset(
+        path
+        for path in OPENS
+        for server, item in sides
+        if not inventory.can(server, field_name(kind, path))
+        or (Side.RESOURCE not in inventory.entry(server).role.sides and not getattr(item.value, path))
+    )
 
 
 def _alike(inventory: Inventory) -> bool:

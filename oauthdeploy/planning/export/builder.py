@@ -1,9 +1,9 @@
 """Builds the edits with which a manifest has an empty plan against its live servers. Pure.
 
 Only values that are not a server's default are written, and a value that several servers share is written once. Differences
-between servers become `settings.overrides` and `on`. An entry of scopes or clients has one value for each field, so a field
-that differs is left unmanaged and reported in a finding, as is everything else that a manifest cannot express. Entries that
-the servers fulfil already are not rewritten.
+between servers become `overrides` of settings and of what scopes open, and `on`. An entry of scopes or clients has one value
+for every other field, so a field that differs is left unmanaged and reported in a finding, as is everything else that a
+manifest cannot express. Entries that the servers fulfil already are not rewritten.
 
 With a source and a target, the edits declare the source's values on both.
 """
@@ -33,8 +33,10 @@ from oauthdeploy.model.objects import (
     Trust,
 )
 from oauthdeploy.model.state import LiveObject
+from oauthdeploy.planning.export.client_ids import changed_ids
 from oauthdeploy.planning.export.client_matching import LiveClient, group_clients, keys_of
 from oauthdeploy.planning.export.driver_options import option_edits
+from oauthdeploy.planning.export.scope_contents import Contents, contents_of
 from oauthdeploy.planning.export.settings import export_settings
 from oauthdeploy.planning.export.values import (
     EntryEdit,
@@ -90,6 +92,10 @@ class _Exporter:
         self._groups_of = {group.key: group for group in groups}
         self._client_lists = self._live_scopes(keys_of(groups))
         clients = list(self._clients(groups)) if Kind.CLIENT in kinds else []
+        source, target = self.options.source, self.options.target
+        if Kind.CLIENT in kinds and source is not None and target is not None:
+            taken = [group for group in groups if self.options.takes(group.key)]
+            self.findings += changed_ids(self.inventory, source, target, taken)
         settings = (
             export_settings(self.inventory, self.options, self.left) if Kind.SETTINGS in kinds else SettingsEdit()
         )
@@ -145,10 +151,18 @@ class _Exporter:
         return frozenset(found)
 
     def _groups(self) -> tuple[LiveClient, ...]:
-        chooses = {name for name in self.inventory.tables if self.inventory.can(name, Capability.CLIENT_ID_CHOICE)}
+        live = self.inventory.live.servers
+        chooses = {
+            name
+            for name in self.inventory.tables
+            if self.inventory.can(name, Capability.CLIENT_ID_CHOICE)
+            and not (name in live and live[name].makes_client_ids)
+        }
+        source, target = self.options.source, self.options.target
+        kept_from = source if source is not None and target in chooses else None
         sides = self.inventory.read(Kind.CLIENT)
         ordered = sorted(sides, key=lambda name: Side.AUTHORIZATION not in self.inventory.entry(name).role.sides)
-        return group_clients(self.inventory.desired, self.inventory.live, ordered, chooses)
+        return group_clients(self.inventory.desired, self.inventory.live, ordered, chooses, kept_from)
 
     def _clients(self, groups: Iterable[LiveClient]) -> Iterator[EntryEdit]:
         known = {group.key: group for group in groups}
@@ -206,13 +220,19 @@ class _Exporter:
         """The entry with its fields, its servers (`where`) and its options; nothing if the manifest has it like that."""
         self._named[kind].add(name)
         values, dropped = self._fields(kind, name, there, target)
+        contents = (
+            contents_of(self.inventory, self.options, name, there, self.left) if kind is Kind.SCOPE else Contents()
+        )
+        for path in contents.unwritable:
+            self._omit(object_address(kind, name), path, UNWRITABLE)
         self._unheld(object_address(kind, name), there)
         new = not placed
         everywhere = where == self.inventory.holders(kind)
         moved = set(where) != set(placed)
         edit = EntryEdit(
             name,
-            values=values,
+            values={**values, **contents.values},
+            overrides=dict(contents.overrides),
             dropped=tuple(dropped),
             on=None if everywhere or not moved else where,
             everywhere=everywhere and moved and not new,
@@ -248,6 +268,8 @@ class _Exporter:
         values: dict[str, Any] = {}
         dropped = [path for path in self._unparsed(object_address(kind, name), sides) if path in managed]
         for path in _open_paths(model, managed, wrong, sides.values()):
+            if kind is Kind.SCOPE and path in OPENS:
+                continue
             live = {
                 server: live_value(model, path, have.get(path), self.inventory.driver(server).defaults.get(kind, {}))
                 for server, have in flat.items()
@@ -276,7 +298,7 @@ class _Exporter:
             )
             return True
         if not can_be_written(value):
-            self._omit(object_address(kind, name), path, "it holds characters that YAML cannot represent")
+            self._omit(object_address(kind, name), path, UNWRITABLE)
             return True
         return (kind.value, name, path) in self.left
 
@@ -327,19 +349,9 @@ class _Exporter:
     def _is_comparable(self, path: str, server: str, there: LiveObject) -> bool:
         """Whether the field of an object on a server can be compared there."""
         kind = KIND_OF[type(there.value)]
-        # The resources of a scope are read from an authorization server too, for the server that is to open them
-        # (`_only_issues`).
         ends = (server, *([self.options.target] if self.options.target is not None else ()))
         held = kind not in SECTIONS or all(self.inventory.can(end, field_name(kind, path)) for end in ends)
-        if not held and path not in OPENS:
-            return False
-        if path in there.incomparable or (path in OPENS and self._only_issues(server)):
-            return False
-        return path in flatten(there.value)
-
-    def _only_issues(self, server: str) -> bool:
-        # Resources have no effect on an authorization server, but another server may be meant to open them.
-        return Side.RESOURCE not in self.inventory.entry(server).role.sides and self.options.source is None
+        return held and path not in there.incomparable and path in flatten(there.value)
 
     def _worth_writing(
         self,
@@ -357,8 +369,7 @@ class _Exporter:
             have = flatten(target.value).get(path)
             default = self.inventory.default(self.options.target, model, path)
             if not same(have if have is not None else default, value):
-                # A source without resources does not determine those of its target.
-                return path not in OPENS or bool(value)
+                return True
         if self.options.full:
             return True
         return not all(same(self.inventory.default(server, model, path), value) for server in told)
@@ -526,6 +537,8 @@ def _open_paths(
         if not fulfilled and path not in left_alone and not path.startswith("secret."):
             yield path
 
+
+UNWRITABLE: Final = "it holds characters that YAML cannot represent"
 
 _SUMMARIES: Final = {
     "export-unreadable": "A kind could not be read",

@@ -34,9 +34,16 @@ class LiveClient:
 
 
 def group_clients(
-    desired: DesiredState, live: LiveState, servers: Iterable[str], chooses_id: Container[str]
+    desired: DesiredState,
+    live: LiveState,
+    servers: Iterable[str],
+    chooses_id: Container[str],
+    kept_from: str | None = None,
 ) -> tuple[LiveClient, ...]:
-    """The clients of some servers, by key. On the servers in `chooses_id`, a client's key can be its id."""
+    """The clients of some servers, by key. On the servers in `chooses_id`, a client's key can be its id.
+
+    The ids of the server `kept_from` become keys even if a machine made them, so that a copy keeps them.
+    """
     named = {
         address.name
         for address in (*desired.objects, *desired.absent, *desired.external)
@@ -60,7 +67,7 @@ def group_clients(
         found.former[server] = address.name
         for one in identities:
             known.setdefault(one, found)
-    _name(groups, named, chooses_id)
+    _name(groups, named, chooses_id, kept_from)
     return tuple(sorted(groups, key=lambda group: group.key))
 
 
@@ -87,12 +94,12 @@ def _natural_key(address: Address, there: LiveObject) -> tuple[str, str] | None:
     return value.name, value.version
 
 
-def _name(groups: list[LiveClient], named: set[str], chooses_id: Container[str]) -> None:
+def _name(groups: list[LiveClient], named: set[str], chooses_id: Container[str], kept_from: str | None) -> None:
     """Give a unique key to every group without one."""
     ids = {there.client_id: group for group in groups for there in group.sides.values() if there.client_id}
     labels = {name: group for group in groups for name in group.former.values()}
     taken = set(named)
-    waiting = [(group, _wanted_key(group, chooses_id)) for group in groups if not group.key]
+    waiting = [(group, _wanted_key(group, chooses_id, kept_from)) for group in groups if not group.key]
     # Keys with no alternative are assigned first, the rest in the order of the first name on a server.
     for group, (wish, _) in sorted(
         waiting, key=lambda item: (not item[1][1], item[1][0], sorted(item[0].former.items()))
@@ -105,8 +112,10 @@ def _name(groups: list[LiveClient], named: set[str], chooses_id: Container[str])
         group.key = key
 
 
-def _wanted_key(group: LiveClient, chooses_id: Container[str]) -> tuple[str, bool]:
+def _wanted_key(group: LiveClient, chooses_id: Container[str], kept_from: str | None) -> tuple[str, bool]:
     """The key that a client should have, and whether it must be that one."""
+    if kept_from in group.sides and len(group.sides) == 1 and group.sides[kept_from].client_id:
+        return group.sides[kept_from].client_id, False
     for server, there in group.sides.items():
         if group.former[server] == there.client_id:
             return there.client_id, True

@@ -63,8 +63,9 @@ class OptionEdit:
 
 @dataclass(frozen=True)
 class EntryEdit:
-    """An edit of one entry of scopes or clients: values by dotted path, paths to remove, its servers (None: unchanged, or
-    all), whether it gets a secret by reference, its changed options, and whether it is removed (`gone`) or declared absent.
+    """An edit of one entry of scopes or clients: values by dotted path, overrides by server and path (None removes one), paths
+    to remove, its servers (None: unchanged, or all), whether it gets a secret by reference, its changed options, and whether it
+    is removed (`gone`) or declared absent.
     """
 
     name: str
@@ -76,6 +77,7 @@ class EntryEdit:
     options: tuple[OptionEdit, ...] = ()
     gone: bool = False
     absent: bool = False
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

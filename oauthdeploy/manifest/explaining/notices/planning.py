@@ -259,6 +259,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Give the account permission to read it, or leave it unmanaged.",
     ),
     (
+        "export-client-id-changes",
+        "warning",
+        "Clients do not keep their client_id",
+        "The target of a copy generates client ids, or gets the keys of the manifest as ids. Applications are configured with "
+        "the client_id, and tokens carry it.",
+        "Configure the applications with the new ids, or rename the keys to the ids where the target accepts them.",
+    ),
+    (
         "export-left-out",
         "warning",
         "The export leaves something out",

@@ -1,0 +1,61 @@
+"""Objects made of the entries of a manifest, and copies of them that differ in some fields. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, TypeVar
+
+from oauthdeploy.model.fields import Model
+from oauthdeploy.model.objects import Client, Revocation, Scope, ScopeContents, Settings
+
+_Placeable = TypeVar("_Placeable", Settings, Scope, Client, Revocation)
+
+
+@cache
+def fields_in(model: type[Model]) -> frozenset[str]:
+    """The names of the fields of a model."""
+    return frozenset(model.model_fields)
+
+
+def recast(model: type[_Placeable], written: set[str], values: dict[str, Any]) -> _Placeable:
+    """A `model` with all its `values`, which are valid already, and the names of those that are written.
+
+    What `model_construct` does, at a fifth of its price: it is done for every client on every server.
+    """
+    copy = model.__new__(model)
+    copy.__setstate__(
+        {
+            "__dict__": values,
+            "__pydantic_fields_set__": written,
+            "__pydantic_extra__": None,
+            "__pydantic_private__": None,
+        }
+    )
+    return copy
+
+
+def plain_object(model: type[_Placeable], entry: Model) -> _Placeable:
+    """The object in an entry of the manifest, without what the entry says about where it belongs."""
+    fields = fields_in(model)
+    values = {name: value for name, value in entry.__dict__.items() if name in fields}
+    return recast(model, entry.model_fields_set & fields, values)
+
+
+def overlaid(scope: Scope, own: ScopeContents) -> Scope:
+    """The scope with what one server has in place of it."""
+    written = {name: getattr(own, name) for name in own.model_fields_set}
+    return recast(Scope, scope.model_fields_set | written.keys(), {**scope.__dict__, **written})
+
+
+def without(value: _Placeable, *names: str) -> _Placeable:
+    """The same object with some fields not written."""
+    return recast(type(value), value.model_fields_set.difference(names), {**value.__dict__, **dict.fromkeys(names)})
+
+
+def joined_options(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an override, key by key upon those of the settings that it overrides."""
+    common, options = base.get("options"), own.get("options")
+    if not common or not options:
+        return {}
+    return {"options": {**common, **{driver: {**common.get(driver, {}), **some} for driver, some in options.items()}}}
