@@ -248,7 +248,13 @@ def findings_page() -> str:
         "their own.",
     ]
     for group, notices in groupby(all_notices(driver_facts()).values(), lambda facts: facts.group):
-        lines += ["", f"## {_heading(group)}", "", "| id | severity | what | why | what to do |", "|---|---|---|---|---|"]
+        lines += [
+            "",
+            f"## {_heading(group)}",
+            "",
+            "| id | severity | what | why | what to do |",
+            "|---|---|---|---|---|",
+        ]
         for one in notices:
             texts = " | ".join(cell(text) for text in (one.title, one.reason, one.fix))
             lines.append(f"| {code(one.id)} | {one.severity} | {texts} |")

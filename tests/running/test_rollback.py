@@ -192,10 +192,6 @@ CLIENT = at("client/c@login")
 ASSOCIATION = at("association/c:s@login")
 
 
-def pair_with(folder: Path, **login: Object) -> Pair:
-    return Pair(folder, {at(name): value for name, value in login.items()}, {})
-
-
 def test_what_somebody_changed_since_is_left_alone_and_named(tmp_path: Path) -> None:
     """An object that is not as the run left it is not touched; --allow changed-since takes it back all the same."""
     pair = Pair(tmp_path, {SCOPE: Scope(description="old")}, {})

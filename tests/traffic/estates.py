@@ -64,9 +64,6 @@ class Estate:
     def token_url(self, server: str) -> str:
         return f"{self.urls[server]}/invoke/pub.oauth/getToken"
 
-    def introspection_url(self, server: str) -> str | None:
-        """Where a client may ask about a token (RFC 7662), where that can say another thing than a resource server; else None."""
-
     def revoke_url(self, server: str) -> str | None:
         return f"{self.urls[server]}/invoke/pub.oauth/revokeToken"
 

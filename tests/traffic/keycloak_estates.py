@@ -34,9 +34,6 @@ class KeycloakEstate(Estate):
     def token_url(self, server: str) -> str:
         return f"{self.realms[server]}/protocol/openid-connect/token"
 
-    def introspection_url(self, server: str) -> str | None:
-        return f"{self.token_url(server)}/introspect"
-
     def revoke_url(self, server: str) -> str | None:
         """Nowhere: a token of client credentials has no session, so the server keeps nothing of it."""
         return None

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Response, jsonify, request
 
 from oauthdeploy.server.admin.errors import AdminError
 from oauthdeploy.server.admin.shapes import reshaped
 from oauthdeploy.server.config import ADMINISTRATORS, READ_ONLY_ADMINISTRATORS
 from oauthdeploy.server.state import State, basic_credentials, current_state
-from oauthdeploy.server.store import Identity, log_in
+from oauthdeploy.server.store import log_in
 
 PREFIX = "/admin"
 DOCUMENT_PATH = "/admin/swagger/integrationServer"
@@ -110,13 +110,6 @@ def link(name: str, key: str, collection: str) -> dict[str, object]:
     return {"name": name, "url": f"{base}/{quote(key, safe='')}{end}"}
 
 
-def current_user() -> Identity:
-    """The user of this admin request."""
-    identity = g.admin_user
-    assert isinstance(identity, Identity)
-    return identity
-
-
 def guard_admin(state: State) -> Response | None:
     """Accept or refuse a request to `/admin` (guide, Controlling Access).
 
@@ -128,7 +121,6 @@ def guard_admin(state: State) -> Response | None:
         response = problem(401, "A user name and password are required.")
         response.headers["WWW-Authenticate"] = 'Basic realm="oauthdeploy", charset="UTF-8"'
         return response
-    g.admin_user = identity
     reading = request.method in _READING
     if ADMINISTRATORS in identity.groups:
         return None
