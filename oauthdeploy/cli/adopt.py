@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oauthdeploy.cli import streams
+from oauthdeploy.cli import complete, streams
 from oauthdeploy.cli.apply import leave_unchanged
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Reach, Source, manifest_options, output_options, reach_options
 from oauthdeploy.cli.output import Output, as_json
@@ -20,8 +21,14 @@ if TYPE_CHECKING:
     from oauthdeploy.planning.adoption import Adoption
 
 
-@click.command()
-@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
+@command(
+    examples=(
+        ("oauthdeploy adopt", "take over what the manifest names"),
+        ("oauthdeploy adopt client/web-shop@login", "take over one client"),
+    ),
+    main=("file", "environment", "server", "yes"),
+)
+@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...", shell_complete=complete.addresses)
 @manifest_options
 @reach_options
 @option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Don't ask.")

@@ -12,37 +12,51 @@ import click
 
 from oauthdeploy.cli import guesses, streams
 from oauthdeploy.cli.flags import meant
-from oauthdeploy.core.exit_codes import ExitCode
 
 COMMANDS = {
     "init": "Write a first manifest, with a comment on each section.",
     "validate": "Check the manifest without contacting any server.",
     "plan": "Show what would change on which server, in which order, and why.",
-    "apply": "Change the servers to match the manifest: plan, ask, write, verify.",
+    "apply": "Change the servers to match the manifest.",
     "drift": "Report how the servers differ from the manifest, by class.",
     "revoke": "Cut off a client now, on every server at once, and verify it.",
     "tokens": "List live tokens, or delete them.",
     "compare": "Show the differences between two live servers, or between two environments of the manifest.",
-    "export": "Write the objects of live servers into a manifest whose plan is empty.",
+    "export": "Write the objects of live servers into a manifest.",
     "adopt": "Take over objects that already exist on the servers.",
     "show": "Show a plan that `plan --out PLANFILE` saved.",
-    "journal": "Show what an apply did, change by change, as recorded in its journal.",
+    "journal": "Show what an apply did, change by change.",
     "rollback": "Undo the changes recorded in a journal.",
     "force-unlock": "Remove a lock whose run has died.",
     "doctor": "Compare the answers of a server with what its driver expects.",
     "ping": "Show each server's product, version and account, and check that sign-in works.",
     "serve": "Start an embedded OAuth server for evaluation and tests.",
-    "demo": "Run a tour on two real servers: deploy, use, find drift, repair, cut off.",
+    "demo": "Run a tour on two real servers.",
     "bundle": "Write the policy data of a server as a bundle, without contacting the server.",
     "graph": "Draw the clients, scopes and servers of the manifest.",
     "fmt": "Rewrite manifests in canonical form, keeping their meaning and every comment.",
     "explain": "Explain a rule, a field of the manifest, or one of your objects.",
     "drivers": "List the drivers, where they come from, and what each can do.",
     "schema": "Print the JSON Schema of a document: the manifest, or one that a command prints.",
+    "help": "Explain a command with all its options, or a topic.",
     "completion": "Print the completion script for a shell.",
     "version": "Print the version.",
 }
 """Name and short help; the command is the attribute of that name in the module `oauthdeploy.cli.NAME`, with _ for -."""
+
+FIRST = (
+    "init",
+    "validate",
+    "plan",
+    "apply",
+    "drift",
+    "revoke",
+    "export",
+    "explain",
+    "demo",
+    "help",
+)
+"""The commands that the help explains in a line each."""
 
 ALIASES = {"diff": "plan", "preview": "plan", "dump": "export"}
 
@@ -100,12 +114,20 @@ class Commands(click.Group):
         return found, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """List the commands without importing them."""
+        """List the commands without importing them: those of the first days with a text, the rest by name."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-        aliases = ", ".join(f"{alias} is {name}" for alias, name in ALIASES.items())
-        with formatter.section("Other names"):
-            formatter.write_text(aliases)
+            formatter.write_dl([(name, COMMANDS[name]) for name in FIRST])
+        with formatter.section("More commands"):
+            formatter.write_text(", ".join(name for name in COMMANDS if name not in FIRST))
+        formatter.write_paragraph()
+        formatter.write_text(f"Also: {', '.join(f'{alias} is {name}' for alias, name in ALIASES.items())}.")
+        formatter.write_text(
+            "`oauthdeploy help` with a command, `commands`, `environment` or `exit-codes` explains it."
+        )
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Only the commands: the two flags of the program are those that everybody tries."""
+        self.format_commands(ctx, formatter)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """Names that begin so, without importing them."""
@@ -126,12 +148,9 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool)
 @click.command(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog=f"Exit codes: {', '.join(f'{code:d} {code.brief}' for code in ExitCode)}.",
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
 )
 def app() -> None:
-    """Keep the OAuth settings, clients, scopes, associations and revocations of authorization servers and resource servers
-    in line with one manifest.
-    """
+    """Keep OAuth settings, clients, scopes and revocations of servers in line with one manifest."""

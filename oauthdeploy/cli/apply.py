@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oauthdeploy.cli import streams
+from oauthdeploy.cli import complete, streams
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import (
     Reach,
@@ -37,7 +38,13 @@ LAST = "last"
 """`--resume` without a journal."""
 
 
-@click.command()
+@command(
+    examples=(
+        ("oauthdeploy apply", "plan, ask, and make the changes"),
+        ("oauthdeploy apply change.plan.json", "make the changes of a reviewed plan"),
+    ),
+    main=("file", "environment", "target", "yes", "allow", "resume", "sinks"),
+)
 @click.argument("planfile", type=click.Path(dir_okay=False, path_type=Path), metavar="[PLANFILE]", required=False)
 @manifest_options
 @reach_options
@@ -67,6 +74,7 @@ LAST = "last"
 )
 @option(
     "--resume",
+    shell_complete=complete.journals,
     env="RESUME",
     is_flag=False,
     flag_value=LAST,

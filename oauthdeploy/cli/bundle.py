@@ -6,14 +6,21 @@ from pathlib import Path
 
 import click
 
-from oauthdeploy.cli import streams
+from oauthdeploy.cli import complete, streams
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import option
 from oauthdeploy.cli.options import Source, manifest_options
 from oauthdeploy.cli.output import write_file
 
 
-@click.command()
-@click.argument("server", required=False)
+@command(
+    examples=(
+        ("oauthdeploy bundle orders --out bundle.tar.gz", "the data of one server"),
+        ("oauthdeploy bundle --out - | tar tz", "list what is in it"),
+    ),
+    main=("out", "file", "environment"),
+)
+@click.argument("server", required=False, shell_complete=complete.servers)
 @option(
     "--out",
     env="OUT",

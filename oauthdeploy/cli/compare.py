@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from oauthdeploy.cli import complete
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import leave
 from oauthdeploy.cli.options import Pressure, Source, output_options, parallel_options, several_environments
 from oauthdeploy.cli.output import Output, say_unread
@@ -11,8 +13,14 @@ from oauthdeploy.cli.reporting import FORMS, view_of
 from oauthdeploy.core.exit_codes import ExitCode
 
 
-@click.command()
-@click.argument("sides", nargs=-1, metavar="[A B]")
+@command(
+    examples=(
+        ("oauthdeploy compare test prod", "two servers of the manifest"),
+        ("oauthdeploy compare --env test --env prod", "two environments"),
+    ),
+    main=("file", "environments", "sinks"),
+)
+@click.argument("sides", nargs=-1, metavar="[A B]", shell_complete=complete.servers)
 @several_environments
 @parallel_options
 @output_options(*FORMS)

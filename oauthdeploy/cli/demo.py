@@ -26,6 +26,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import click
 
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.entrypoint import run
 from oauthdeploy.cli.streams import screen_width
 from oauthdeploy.core.errors import OAuthDeployError
@@ -399,16 +400,19 @@ def _keep(here: Estate, say: Narrator) -> None:
         click.echo("\n   Stopped.")
 
 
-@click.command()
-@click.option(
-    "--keep", is_flag=True, envvar="OAUTHDEPLOY_KEEP", show_envvar=True, help="Keep the servers running afterwards."
+@command(
+    examples=(
+        ("oauthdeploy demo", "run the tour"),
+        ("oauthdeploy demo --servers", "start two empty servers to try things on"),
+    ),
+    main=("keep", "servers"),
 )
+@click.option("--keep", is_flag=True, envvar="OAUTHDEPLOY_KEEP", help="Keep the servers running afterwards.")
 @click.option(
     "--servers",
     "only_servers",
     is_flag=True,
     envvar="OAUTHDEPLOY_SERVERS",
-    show_envvar=True,
     help="Start the two empty servers and run no steps.",
 )
 def demo(keep: bool, only_servers: bool) -> None:

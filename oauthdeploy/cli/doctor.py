@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from oauthdeploy.cli import streams
+from oauthdeploy.cli import complete, streams
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Servers, Source, manifest_options, output_options, server_options
 from oauthdeploy.cli.output import Output, as_json
@@ -14,8 +15,14 @@ from oauthdeploy.core.errors import UsageError
 from oauthdeploy.core.exit_codes import ExitCode
 
 
-@click.command()
-@click.argument("name", metavar="[SERVER]", required=False)
+@command(
+    examples=(
+        ("oauthdeploy doctor login", "compare a server's answers with the driver"),
+        ("oauthdeploy doctor login -o json=record.json", "write a record without values"),
+    ),
+    main=("file", "write_probe", "compare", "sinks"),
+)
+@click.argument("name", metavar="[SERVER]", required=False, shell_complete=complete.servers)
 @option(
     "--write-probe",
     env="WRITE_PROBE",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oauthdeploy.cli import streams
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Reach, Source, bundle, duration, manifest_options, output_options, reach_options
 from oauthdeploy.cli.output import Output, say_unread
@@ -144,7 +145,13 @@ _watch_flags = (
 )
 
 
-@click.command()
+@command(
+    examples=(
+        ("oauthdeploy drift", "compare the servers with the manifest"),
+        ("oauthdeploy drift --watch 10m", "look again every ten minutes"),
+    ),
+    main=("file", "environment", "baseline", "watch", "sinks"),
+)
 @manifest_options
 @reach_options
 @bundle(Known, "known", _known_flags)

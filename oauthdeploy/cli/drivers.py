@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from oauthdeploy.cli import complete
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import meant
 from oauthdeploy.cli.options import output_options
 from oauthdeploy.cli.output import Output, as_json
@@ -14,8 +16,14 @@ if TYPE_CHECKING:
     from oauthdeploy.reports.drivers import DriverCard
 
 
-@click.command()
-@click.argument("name", required=False)
+@command(
+    examples=(
+        ("oauthdeploy drivers", "list the drivers"),
+        ("oauthdeploy drivers keycloak", "what one can do"),
+    ),
+    main=("sinks",),
+)
+@click.argument("name", required=False, shell_complete=complete.drivers)
 @output_options("text", "json")
 def drivers(name: str | None, output: Output) -> None:
     """List the drivers, where they come from, and what each can do.

@@ -50,9 +50,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         from oauthdeploy.cli.app import app
 
         if instruction := os.environ.get(COMPLETE):
-            from click.shell_completion import shell_complete
-
-            return shell_complete(app, {}, NAME, COMPLETE, instruction)
+            return _complete(app, instruction)
         with app.make_context(NAME, list(sys.argv[1:] if arguments is None else arguments)) as context:
             app.invoke(context)
     except click.exceptions.Exit as end:
@@ -79,6 +77,19 @@ def _run(arguments: Sequence[str] | None) -> int:
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for users
         return _failure(error)
     return ExitCode.DONE
+
+
+def _complete(app: click.Command, instruction: str) -> int:
+    """Answer a shell's completion script."""
+    from click.shell_completion import shell_complete
+
+    from oauthdeploy.cli.shells import completion_of
+
+    try:
+        completion_of(instruction.partition("_")[0])
+    except LookupError:
+        return ExitCode.ERROR
+    return shell_complete(app, {}, NAME, COMPLETE, instruction)
 
 
 def _usage(error: click.UsageError) -> int:

@@ -6,14 +6,22 @@ from collections.abc import Iterable
 
 import click
 
+from oauthdeploy.cli import complete
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.options import Source, manifest_options, output_options
 from oauthdeploy.cli.output import Output, as_json
 from oauthdeploy.core.addresses import AddressError
 from oauthdeploy.core.errors import ManifestInvalid, UsageError
 
 
-@click.command()
-@click.argument("subject", metavar="ADDRESS|FIELD|RULE")
+@command(
+    examples=(
+        ("oauthdeploy explain clients.redirect_uris", "a field"),
+        ("oauthdeploy explain client/web-shop@login", "where the values of an object come from"),
+    ),
+    main=("file", "environment", "sinks"),
+)
+@click.argument("subject", metavar="ADDRESS|FIELD|RULE", shell_complete=complete.subjects)
 @manifest_options
 @output_options("text", "json")
 def explain(subject: str, source: Source, output: Output) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oauthdeploy.cli import streams
+from oauthdeploy.cli import complete, streams
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import (
     Servers,
@@ -81,10 +82,18 @@ _selection_flags = (
         "--from",
         "source_server",
         env="EXPORT_FROM",
+        shell_complete=complete.servers,
         metavar="SERVER",
         help="Server to copy from, for --to SERVER.",
     ),
-    option("--to", "target_server", env="EXPORT_TO", metavar="SERVER", help="Server that is to match --from SERVER."),
+    option(
+        "--to",
+        "target_server",
+        env="EXPORT_TO",
+        metavar="SERVER",
+        shell_complete=complete.servers,
+        help="Server that is to match --from SERVER.",
+    ),
     option(
         "--mirror",
         env="EXPORT_MIRROR",
@@ -101,7 +110,13 @@ _selection_flags = (
 )
 
 
-@click.command()
+@command(
+    examples=(
+        ("oauthdeploy export > live.yaml", "write what the servers hold"),
+        ("oauthdeploy export --write", "write it into the manifest"),
+    ),
+    main=("file", "server", "source_server", "target_server", "write"),
+)
 @manifest_options
 @server_options
 @bundle(Selection, "selection", _selection_flags)

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import click
 
+from oauthdeploy.cli import complete
+
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
@@ -27,8 +29,8 @@ class Flag(click.Option):
 
 
 def option(*names: str, env: str, help: str, **more: Any) -> Decorator:
-    """A flag with its variable OAUTHDEPLOY_<env> in its help; the command line wins over the variable."""
-    return click.option(*names, cls=Flag, envvar=f"OAUTHDEPLOY_{env}", show_envvar=True, help=help, **more)
+    """A flag with its variable OAUTHDEPLOY_<env>; the command line wins over the variable."""
+    return click.option(*names, cls=Flag, envvar=f"OAUTHDEPLOY_{env}", help=help, **more)
 
 
 class Sink(NamedTuple):
@@ -74,8 +76,9 @@ def sink_option(*formats: str) -> Decorator:
         env="OUTPUT",
         multiple=True,
         metavar="FORMAT[=FILE]",
+        shell_complete=complete.formats(formats),
         callback=lambda _ctx, _parameter, values: parse_sinks(values, formats),
-        help=f"Report format ({', '.join(formats)}), to standard output or to a file. Repeatable.  [default: text]",
+        help=f"{', '.join(formats)}; to standard output or to a file. Repeatable.  [default: text]",
     )
 
 

@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from oauthdeploy.cli import streams
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Source
 from oauthdeploy.cli.output import Output
@@ -37,7 +38,13 @@ class Draft:
         return self.before != self.after.encode("utf-8")
 
 
-@click.command()
+@command(
+    examples=(
+        ("oauthdeploy fmt", "format oauthdeploy.yaml"),
+        ("oauthdeploy fmt --check .", "for pipelines: exit with 1 if a file would change"),
+    ),
+    main=("check", "diff"),
+)
 @click.argument("paths", nargs=-1, type=click.Path(allow_dash=True, readable=False))
 @option(
     "-f",

@@ -7,9 +7,8 @@ from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from oauthdeploy.cli import streams
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Source, manifest_options, output_options, state_option
 from oauthdeploy.cli.output import Output, as_json
@@ -20,7 +19,14 @@ if TYPE_CHECKING:
     from oauthdeploy.running.lock import Holder
 
 
-@click.command("force-unlock")
+@command(
+    "force-unlock",
+    examples=(
+        ("oauthdeploy force-unlock", "show who holds the lock, and ask"),
+        ("oauthdeploy force-unlock --yes", "remove it without asking"),
+    ),
+    main=("file", "yes", "state_dir"),
+)
 @manifest_options
 @option("--yes", "yes", env="YES", is_flag=True, help="Don't ask.")
 @option("--no-input", env="NO_INPUT", is_flag=True, help="Never ask, even on a terminal.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from oauthdeploy.cli import streams
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import Sink, option
 from oauthdeploy.cli.options import Source, manifest_options
 from oauthdeploy.cli.output import Output, write_file
@@ -45,7 +46,13 @@ def read_sink(form: str | None, value: str | None) -> Sink:
     return Sink(name, None if not equals or file == "-" else file)
 
 
-@click.command()
+@command(
+    examples=(
+        ("oauthdeploy graph > estate.mmd", "as Mermaid"),
+        ("oauthdeploy graph -o svg=estate.svg", "as a picture"),
+    ),
+    main=("file", "form", "target", "sinks"),
+)
 @manifest_options
 @option("--format", "form", env="FORMAT", type=click.Choice(FORMATS), help="Output format.  [default: mermaid]")
 @option(

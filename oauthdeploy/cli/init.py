@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oauthdeploy.cli import streams
+from oauthdeploy.cli import complete, streams
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import option
 from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError
 
@@ -44,13 +45,23 @@ class Wanted:
     scope: tuple[str, ...]
 
 
-@click.command()
+@command(
+    examples=(
+        ("oauthdeploy init", "ask, and write oauthdeploy.yaml"),
+        (
+            "oauthdeploy init --authorization-driver keycloak --authorization-url https://login.example.com --no-input",
+            "write it without a question",
+        ),
+    ),
+    main=("name", "authorization_url", "authorization_driver", "resource_url", "client", "scope", "force", "no_input"),
+)
 @click.argument("path", default=DEFAULT, type=click.Path(allow_dash=True, readable=False))
 @option("--name", env="INIT_NAME", metavar="NAME", help="Name of the manifest.  [default: the folder's]")
 @option("--authorization-url", env="INIT_AUTHORIZATION_URL", metavar="URL", help="Address of the authorization server.")
 @option(
     "--authorization-driver",
     env="INIT_AUTHORIZATION_DRIVER",
+    shell_complete=complete.drivers,
     metavar="DRIVER",
     help="Driver of the authorization server; external for a server that is only trusted.  [default: webmethods]",
 )
@@ -70,6 +81,7 @@ class Wanted:
 @option(
     "--resource-driver",
     env="INIT_RESOURCE_DRIVER",
+    shell_complete=complete.drivers,
     metavar="DRIVER",
     help="Driver of the resource servers.  [default: webmethods]",
 )

@@ -6,14 +6,28 @@ from pathlib import Path
 
 import click
 
+from oauthdeploy.cli import complete
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import option
 from oauthdeploy.cli.options import output_options, state_option
 from oauthdeploy.cli.output import Output, as_json
 from oauthdeploy.core.errors import JournalFailed, UsageError
 
 
-@click.command()
-@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path), metavar="[FILE]")
+@command(
+    examples=(
+        ("oauthdeploy journal", "what the last run did"),
+        ("oauthdeploy journal --list", "all runs"),
+    ),
+    main=("manifest", "all_", "sinks"),
+)
+@click.argument(
+    "file",
+    required=False,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="[FILE]",
+    shell_complete=complete.journals,
+)
 @option(
     "-f",
     "--file",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oauthdeploy.cli import streams
+from oauthdeploy.cli import complete, streams
 from oauthdeploy.cli.flags import Command, Decorator, option, sink_option
 from oauthdeploy.cli.output import Output
 
@@ -142,7 +142,14 @@ _manifest_flags = (
         metavar="FILE",
         help="Manifest file, folder or glob; - for standard input. Repeatable; files are merged.  [default: oauthdeploy.yaml]",
     ),
-    option("--env", "environment", env="ENV", metavar="NAME", help="Environment of the manifest to use."),
+    option(
+        "--env",
+        "environment",
+        env="ENV",
+        metavar="NAME",
+        shell_complete=complete.environments,
+        help="Environment of the manifest to use.",
+    ),
     option(
         "--var",
         env="VAR",
@@ -184,12 +191,29 @@ _manifest_flags = (
         help="Allow secret.deliver_to to write files to this folder too. Repeatable.",
     ),
     option(
-        "--error", env="ERROR", multiple=True, metavar="RULE", help="Treat a rule's findings as errors. Repeatable."
+        "--error",
+        env="ERROR",
+        multiple=True,
+        metavar="RULE",
+        shell_complete=complete.rules,
+        help="Treat a rule's findings as errors. Repeatable.",
     ),
     option(
-        "--warn", env="WARN", multiple=True, metavar="RULE", help="Treat a rule's findings as warnings. Repeatable."
+        "--warn",
+        env="WARN",
+        multiple=True,
+        metavar="RULE",
+        shell_complete=complete.rules,
+        help="Treat a rule's findings as warnings. Repeatable.",
     ),
-    option("--ignore", env="IGNORE", multiple=True, metavar="RULE", help="Ignore a rule's findings. Repeatable."),
+    option(
+        "--ignore",
+        env="IGNORE",
+        multiple=True,
+        metavar="RULE",
+        shell_complete=complete.rules,
+        help="Ignore a rule's findings. Repeatable.",
+    ),
 )
 
 manifest_options: Decorator = bundle(Source, "source", _manifest_flags)
@@ -201,6 +225,7 @@ _two_environments = option(
     "--env",
     "environments",
     env="ENV",
+    shell_complete=complete.environments,
     multiple=True,
     metavar="NAME",
     help="Environment of the manifest; give it twice to compare two, - for none.",
@@ -280,6 +305,7 @@ def _liftable(_ctx: click.Context, _parameter: click.Parameter, values: tuple[st
 allow_option = option(
     "--allow",
     env="ALLOW",
+    shell_complete=complete.stops,
     multiple=True,
     callback=_liftable,
     metavar="RULE",
@@ -311,7 +337,12 @@ def _trace(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
 
 
 _server_flag = option(
-    "--server", env="SERVER", multiple=True, metavar="NAME", help="Use only this server of the manifest. Repeatable."
+    "--server",
+    env="SERVER",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete.servers,
+    help="Use only this server of the manifest. Repeatable.",
 )
 _parallelism_flag = option(
     "--parallelism",
@@ -347,6 +378,7 @@ _reach_flags = (
     option(
         "--target",
         env="TARGET",
+        shell_complete=complete.addresses,
         multiple=True,
         metavar="ADDRESS",
         help="Include only these addresses (globs) and what they depend on. Repeatable.",
@@ -354,6 +386,7 @@ _reach_flags = (
     option(
         "--exclude",
         env="EXCLUDE",
+        shell_complete=complete.addresses,
         multiple=True,
         metavar="ADDRESS",
         help="Exclude these addresses (globs) and what depends on them. Repeatable.",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from oauthdeploy.cli import streams
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import leave
 from oauthdeploy.cli.options import Servers, Source, manifest_options, output_options, server_options
 from oauthdeploy.cli.output import Output, as_json, say_unread
@@ -17,7 +16,13 @@ if TYPE_CHECKING:
     from oauthdeploy.workflow import PingResult
 
 
-@click.command()
+@command(
+    examples=(
+        ("oauthdeploy ping", "check that each server answers"),
+        ("oauthdeploy ping --server login -v", "check one, with details"),
+    ),
+    main=("file", "environment", "server", "sinks"),
+)
 @manifest_options
 @server_options
 @output_options("text", "json")

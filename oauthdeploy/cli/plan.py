@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Reach, Source, manifest_options, output_options, overwrite_option, reach_options
 from oauthdeploy.cli.output import Output, say_unread, write_file
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
     from oauthdeploy.planning.plan import Plan
 
 
-@click.command()
+@command(
+    examples=(
+        ("oauthdeploy plan", "show what would change"),
+        ("oauthdeploy plan --out change.plan.json", "save it for review"),
+    ),
+    main=("file", "environment", "target", "out", "detailed_exitcode", "sinks"),
+)
 @manifest_options
 @reach_options
 @overwrite_option

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from oauthdeploy.cli import complete
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import option
 from oauthdeploy.cli.incident import Incident, carry_out, incident_options
 from oauthdeploy.cli.options import Servers, Source, manifest_options, output_options, server_options
@@ -90,8 +92,14 @@ def _proof(token: Secret | None, urls: tuple[str, ...]) -> RevocationProof | Non
         ) from None
 
 
-@click.command()
-@click.argument("client")
+@command(
+    examples=(
+        ('oauthdeploy revoke web-shop --reason "leaked secret" --ticket INC-7 --write', "cut it off, and record it"),
+        ("oauthdeploy revoke web-shop --block resource", "block it on the resource servers only"),
+    ),
+    main=("file", "block", "reason", "write", "yes"),
+)
+@click.argument("client", shell_complete=complete.clients)
 @manifest_options
 @server_options
 @option("--owner", env="OWNER", metavar="NAME", help="Select only tokens of this resource owner.")

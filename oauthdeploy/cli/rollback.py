@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from oauthdeploy.cli import complete
 from oauthdeploy.cli.apply import Question, emit_report, leave_unchanged, not_as_planned, say_error
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import (
     Reach,
@@ -31,8 +33,16 @@ NOTHING: Final = "Nothing to undo."
 _MOST: Final = 20
 
 
-@click.command()
-@click.argument("journal", type=click.Path(dir_okay=False, path_type=Path), metavar="JOURNAL")
+@command(
+    examples=(
+        ("oauthdeploy rollback JOURNAL --plan", "show what would be undone"),
+        ("oauthdeploy rollback JOURNAL", "undo the changes of the run"),
+    ),
+    main=("file", "only_plan", "target", "yes"),
+)
+@click.argument(
+    "journal", type=click.Path(dir_okay=False, path_type=Path), metavar="JOURNAL", shell_complete=complete.journals
+)
 @manifest_options
 @reach_options
 @overwrite_option

@@ -5,10 +5,17 @@ from __future__ import annotations
 import click
 
 from oauthdeploy.cli import streams
+from oauthdeploy.cli.command import command
 from oauthdeploy.core.schemas import SCHEMAS, schema_text
 
 
-@click.command()
+@command(
+    examples=(
+        ("oauthdeploy schema > manifest.v1.schema.json", "for editors"),
+        ("oauthdeploy schema plan", "the schema of `plan -o json`"),
+    ),
+    main=(),
+)
 @click.argument("name", type=click.Choice(list(SCHEMAS)), default="manifest")
 def schema(name: str) -> None:
     """Print the JSON Schema of a document: the manifest, or one that a command prints.

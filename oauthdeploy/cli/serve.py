@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oauthdeploy.cli import streams
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import Sink, option, sink_option
 from oauthdeploy.core.errors import OAuthDeployError, UsageError
 from oauthdeploy.core.extras import needs_extra
@@ -24,7 +25,13 @@ class ServerNotStarted(OAuthDeployError):
     rule = "server-not-started"
 
 
-@click.command()
+@command(
+    examples=(
+        ("oauthdeploy serve --role both", "start an empty server on port 5555"),
+        ("oauthdeploy serve --role authorization --tls --data ./login", "with HTTPS, and keep its data"),
+    ),
+    main=("role", "port", "data", "tls", "accept_client_id"),
+)
 @option(
     "--role",
     env="ROLE",

@@ -7,13 +7,20 @@ from pathlib import Path
 
 import click
 
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Servers, Source, manifest_options, output_options, server_options
 from oauthdeploy.cli.output import Output, as_json, say_unread
 from oauthdeploy.core.exit_codes import ExitCode
 
 
-@click.command()
+@command(
+    examples=(
+        ("oauthdeploy show change.plan.json", "show the plan"),
+        ("oauthdeploy show change.plan.json --check", "list what has changed since"),
+    ),
+    main=("check", "file", "sinks"),
+)
 @click.argument("planfile", type=click.Path(dir_okay=False, path_type=Path), metavar="PLANFILE")
 @option(
     "--check",

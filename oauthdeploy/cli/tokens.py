@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from oauthdeploy.cli import complete
 from oauthdeploy.cli.apply import say_error
+from oauthdeploy.cli.command import TaskCommand
 from oauthdeploy.cli.flags import Command, leave, option
 from oauthdeploy.cli.incident import Incident, carry_out, incident_options
 from oauthdeploy.cli.options import Servers, Source, manifest_options, output_options, server_options
@@ -25,10 +27,20 @@ def _selection_options(function: Command) -> Command:
     for flag in reversed(
         (
             option(
-                "--client", env="CLIENT", metavar="NAME", help="Select only tokens of this client: its key or its id."
+                "--client",
+                env="CLIENT",
+                metavar="NAME",
+                shell_complete=complete.clients,
+                help="Select only tokens of this client: its key or its id.",
             ),
             option("--owner", env="OWNER", metavar="NAME", help="Select only tokens of this resource owner."),
-            option("--scope", env="SCOPE", metavar="NAME", help="Select only tokens with this scope."),
+            option(
+                "--scope",
+                env="SCOPE",
+                metavar="NAME",
+                shell_complete=complete.scopes,
+                help="Select only tokens with this scope.",
+            ),
             option(
                 "--issued-before",
                 env="ISSUED_BEFORE",
@@ -55,7 +67,15 @@ def tokens() -> None:
     """List live tokens, or delete them. Token values are never shown."""
 
 
-@tokens.command("list")
+@tokens.command(
+    "list",
+    cls=TaskCommand,
+    examples=(
+        ("oauthdeploy tokens list --client web-shop", "the tokens of one client"),
+        ("oauthdeploy tokens list -o json", "all tokens, for scripts"),
+    ),
+    main=("file", "server", "client", "owner", "limit", "sinks"),
+)
 @manifest_options
 @server_options
 @_selection_options
@@ -95,7 +115,15 @@ def list_(
     leave(ExitCode.PARTIAL if found.down else ExitCode.DONE)
 
 
-@tokens.command("delete")
+@tokens.command(
+    "delete",
+    cls=TaskCommand,
+    examples=(
+        ("oauthdeploy tokens delete --client web-shop", "delete the tokens of one client"),
+        ("oauthdeploy tokens delete --owner alice --yes", "delete those of one user, without asking"),
+    ),
+    main=("file", "client", "owner", "everything", "yes"),
+)
 @manifest_options
 @server_options
 @_selection_options

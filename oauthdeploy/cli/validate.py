@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import click
-
 from oauthdeploy.cli import streams
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Source, manifest_options, output_options
 from oauthdeploy.cli.output import Output, say_unread
@@ -22,7 +21,13 @@ STAND_IN = "https://unset.invalid"
 """An address (RFC 2606 section 2), since most variables without a secret are addresses, and good as any other text."""
 
 
-@click.command()
+@command(
+    examples=(
+        ("oauthdeploy validate", "check the manifest of this folder"),
+        ("oauthdeploy validate -f prod.yaml --allow-unset", "check another one, without its secrets"),
+    ),
+    main=("file", "environment", "online", "allow_unset", "ignore", "sinks"),
+)
 @manifest_options
 @option(
     "--online",

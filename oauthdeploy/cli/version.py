@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import click
-
 from oauthdeploy.cli import streams
+from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import Sink, sink_option
 from oauthdeploy.core.version import __version__
 
@@ -25,7 +24,13 @@ _LIBRARIES = (
 )
 
 
-@click.command()
+@command(
+    examples=(
+        ("oauthdeploy version", "the version"),
+        ("oauthdeploy version -o json", "with Python and libraries, for bug reports"),
+    ),
+    main=("sinks",),
+)
 @sink_option("text", "json")
 def version(sinks: tuple[Sink, ...]) -> None:
     """Print the version; with -o json also those of Python and the libraries, for a bug report."""

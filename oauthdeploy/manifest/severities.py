@@ -40,7 +40,8 @@ def _group(rule: str, drivers: Mapping[str, DriverFacts]) -> str | None:
     return facts.group if facts is not None else None
 
 
-def _changeable() -> list[str]:
+def changeable() -> list[str]:
+    """The rules whose severity a manifest and the command line can change."""
     from oauthdeploy.manifest.explaining.notices import all_notices
 
     of_plans = [rule for rule, facts in all_notices({}).items() if facts.group in _OF_PLANS]
@@ -50,7 +51,7 @@ def _changeable() -> list[str]:
 @lru_cache(maxsize=256)
 def _meant(rule: str) -> str:
     """The fix for an unknown rule; cached, since one mistake may be in thousands of comments."""
-    return did_you_mean(rule, _changeable(), what="Rules are")
+    return did_you_mean(rule, changeable(), what="Rules are")
 
 
 def unchangeable(rule: str, drivers: Mapping[str, DriverFacts]) -> tuple[str, str] | None:
@@ -76,15 +77,22 @@ _LIFTABLE = ("changed-since", "manifest-changed", "server-moved", "servers-not-r
 """Rules of runs that `--allow` lifts in addition to the safety rules."""
 
 
-def not_liftable(rule: str, drivers: Mapping[str, DriverFacts]) -> str:
-    """Why `--allow` cannot lift a rule; "" if it can. A driver's lockouts may have their own rules."""
+def liftable(drivers: Mapping[str, DriverFacts]) -> list[str]:
+    """The rules that `--allow` can lift. A driver's lockouts may have their own."""
     from oauthdeploy.manifest.explaining.notices import all_notices
 
     groups = {one: facts.group for one, facts in all_notices(drivers).items()}
-    able = [one for one, group in groups.items() if group == SAFETY or group.startswith(DRIVER) or one in _LIFTABLE]
+    return [one for one, group in groups.items() if group == SAFETY or group.startswith(DRIVER) or one in _LIFTABLE]
+
+
+def not_liftable(rule: str, drivers: Mapping[str, DriverFacts]) -> str:
+    """Why `--allow` cannot lift a rule; "" if it can."""
+    from oauthdeploy.manifest.explaining.notices import all_notices
+
+    able = liftable(drivers)
     if rule in able:
         return ""
-    if rule in groups or rule in CATALOGUE:
+    if rule in all_notices(drivers) or rule in CATALOGUE:
         return f"The rule '{rule}' is not a safety stop, so --allow cannot lift it."
     return f"There is no safety stop '{rule}'. {did_you_mean(rule, able, what='Safety stops are')}"
 

@@ -270,9 +270,9 @@ def test_completion_prints_a_script_and_completes(oauthdeploy: Runner, shell: st
     found = oauthdeploy("completion", shell)
     assert found.code == 0
     assert "_OAUTHDEPLOY_COMPLETE" in found.out
-    asked = {**os.environ, "_OAUTHDEPLOY_COMPLETE": "bash_complete", "COMP_CWORD": "1", "COMP_WORDS": "oauthdeploy va"}
+    asked = {**os.environ, "_OAUTHDEPLOY_COMPLETE": "bash_complete", "COMP_LINE": "oauthdeploy va"}
     assert process(env=asked).out == "plain,validate\n"
-    asked |= {"COMP_CWORD": "2", "COMP_WORDS": "oauthdeploy plan --det"}
+    asked |= {"COMP_LINE": "oauthdeploy plan --det"}
     assert process(env=asked).out == "plain,--detailed-exitcode\n"
 
 

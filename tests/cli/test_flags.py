@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections import defaultdict
 
 import click
@@ -9,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from oauthdeploy.cli.app import ALIASES, COMMANDS, app
+from oauthdeploy.cli.command import TaskCommand
 from oauthdeploy.cli.flags import Flag
 
 CONTEXT = click.Context(app)
@@ -31,16 +34,56 @@ def test_every_flag_has_help_and_a_variable(name: str) -> None:
         assert option.help, option.opts
         assert isinstance(option.envvar, str), option.opts
         assert option.envvar.startswith("OAUTHDEPLOY_")
-        assert option.show_envvar
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_of_a_command_shows_its_variables(name: str) -> None:
-    """`--help` is where people look."""
-    shown = CliRunner().invoke(app, [name, "--help"], terminal_width=200)
+def test_one_place_lists_the_variables_of_all_flags() -> None:
+    """`help environment`, so that no help has to repeat them."""
+    shown = CliRunner().invoke(app, ["help", "environment"], terminal_width=200)
     assert shown.exit_code == 0
-    for option in options(name):
-        assert f"env var: {option.envvar}" in shown.output
+    for name in COMMANDS:
+        for option in options(name):
+            assert f" {option.envvar} " in shown.output
+
+
+def every_command() -> list[list[str]]:
+    inner = [
+        [name, each] for name in COMMANDS if isinstance(found := command(name), click.Group) for each in found.commands
+    ]
+    return [[], *([name] for name in COMMANDS), *inner]
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_the_help_of_a_command_fits_a_screen(words: list[str]) -> None:
+    """Purpose, two examples, the flags that matter, the names of the rest: within 24 lines of 80 columns, none torn."""
+    lines = CliRunner().invoke(app, [*words, "--help"], terminal_width=80).output.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert not any("env var" in line for line in lines)
+    found = command(words[0]) if words else app
+    if len(words) == 2 and isinstance(found, click.Group):
+        found = found.commands[words[1]]
+    if isinstance(found, click.Group):
+        return
+    assert isinstance(found, TaskCommand)
+    assert len(found.examples) == 2
+    assert all(line.startswith(("oauthdeploy ", "source <(oauthdeploy ")) for line, _ in found.examples)
+    text = "\n".join(lines)
+    full = CliRunner().invoke(app, ["help", *words], terminal_width=200).output
+    for option in (param for param in found.params if isinstance(param, click.Option)):
+        assert option.opts[-1] in text, "named at least"
+        assert option.opts[-1] in full
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_the_examples_of_a_help_are_parsed(words: list[str]) -> None:
+    """Whoever copies one meets no unknown flag and no missing argument."""
+    found = command(words[0]) if words else app
+    if len(words) == 2 and isinstance(found, click.Group):
+        found = found.commands[words[1]]
+    for line, _ in found.examples if isinstance(found, TaskCommand) else ():
+        inside = re.sub(r"^source <\((.*)\)$", r"\1", line)
+        arguments = shlex.split(re.split(r" [|>] ", inside)[0])[1 + len(words) :]
+        found.make_context(words[-1], arguments, resilient_parsing=False)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -55,7 +98,9 @@ def test_the_help_lists_every_command_and_its_other_names() -> None:
     """Nothing is hidden."""
     shown = CliRunner().invoke(app, ["--help"]).output
     for name in (*COMMANDS, *ALIASES):
-        assert f" {name} " in shown
+        assert re.search(rf"(^|[\s]){name}([\s,.]|$)", shown), name
+    every = CliRunner().invoke(app, ["help", "commands"]).output
+    assert all(f"{name} " in every for name in (*COMMANDS, *ALIASES))
 
 
 def test_aliases_are_the_command() -> None:
