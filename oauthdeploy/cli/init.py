@@ -48,10 +48,7 @@ class Wanted:
 @command(
     examples=(
         ("oauthdeploy init", "ask, and write oauthdeploy.yaml"),
-        (
-            "oauthdeploy init --authorization-driver keycloak --authorization-url https://login.example.com --no-input",
-            "write it without a question",
-        ),
+        ("oauthdeploy init --client web-shop --scope orders.read", "with a client and a scope"),
     ),
     main=("name", "authorization_url", "authorization_driver", "resource_url", "client", "scope", "force", "no_input"),
 )

@@ -284,5 +284,5 @@ def test_every_schema_is_printed_as_it_is_published(oauthdeploy: Runner) -> None
         found = oauthdeploy("schema", name)
         assert (found.code, found.out) == (0, path.read_text(encoding="utf-8"))
     assert oauthdeploy("schema").out == oauthdeploy("schema", "manifest").out
-    assert oauthdeploy("schema", "--help").out.count("\n") > len(names)
+    assert oauthdeploy("help", "schema").out.count("\n") > len(names)
     assert names.keys() == SCHEMAS.keys()
