@@ -53,8 +53,8 @@ def commands_page() -> str:
     """Every command with its flags and variables, as `--help` has them."""
     lines = ["# Commands", "", _NOTE, ""]
     lines += [
-        "`oauthdeploy help COMMAND` says the same, and `oauthdeploy COMMAND --help` the most important part. `-f` and the flags of",
-        "a selection go with most commands.",
+        "`oauthdeploy help COMMAND` says the same, and `oauthdeploy COMMAND --help` the most important part. `-f` and the flags",
+        "of a selection go with most commands.",
         "",
         "A repeatable flag takes one value from each line of its variable; spaces, commas and colons are parts of a value.",
         "",
