@@ -84,13 +84,20 @@ class Wanted:
 )
 @option("--client", env="INIT_CLIENT", multiple=True, metavar="NAME", help="Client to start with. Repeatable.")
 @option("--scope", env="INIT_SCOPE", multiple=True, metavar="NAME", help="Scope to start with. Repeatable.")
+@option(
+    "--existing",
+    env="INIT_EXISTING",
+    is_flag=True,
+    help="The servers hold clients and scopes already: start from these, which `export --write` then reads.",
+)
 @option("--force", env="FORCE", is_flag=True, help="Replace an existing file.")
 @option("--no-input", env="NO_INPUT", is_flag=True, help="Never ask, even on a terminal.")
-def init(path: str, force: bool, no_input: bool, **flags: object) -> None:
+def init(path: str, existing: bool, force: bool, no_input: bool, **flags: object) -> None:
     """Write a first manifest, with a comment on each section.
 
     PATH is the file, or a folder for it; - is standard output. On a terminal, asks for values that no flag gives. The manifest
-    is valid and in canonical form; the names of the environment variables for its secrets are printed at the end.
+    is valid and in canonical form, and would change no existing server. The names of the environment variables for accounts and
+    secrets are printed at the end, and the next command.
 
     Exit codes: 1 if the file already exists, 3 if a driver does not accept a name, 64 if a value is missing.
     """
@@ -100,12 +107,13 @@ def init(path: str, force: bool, no_input: bool, **flags: object) -> None:
     file = str(Path(path) / DEFAULT) if path != STDOUT and Path(path).is_dir() else path
     _refuse_existing(file, force=force)
     interactive = not no_input and streams.is_terminal(sys.stdin)
-    answers = _answers(Wanted(**flags), interactive, default_name(file))  # type: ignore[arg-type]
+    wanted = Wanted(**flags)  # type: ignore[arg-type]
+    answers, existing = _answers(wanted, interactive, default_name(file), existing=existing)
     drivers = driver_facts()
     starter = write_starter(answers, drivers)
     _prove(starter)
     _write(file, starter.text, force=force)
-    streams.write_talk(_next_steps(file, starter))
+    streams.write_talk(_next_steps(file, starter, existing=existing))
 
 
 def default_name(file: str) -> str:
@@ -117,7 +125,7 @@ def default_name(file: str) -> str:
 # -- answers ------------------------------------------------------------------------------------------------------------
 
 
-def _answers(wanted: Wanted, interactive: bool, name: str) -> Answers:
+def _answers(wanted: Wanted, interactive: bool, name: str, *, existing: bool) -> tuple[Answers, bool]:
     """What the manifest is made from: flags, then questions, then defaults. Raises click.UsageError."""
     from oauthdeploy.manifest.editing.starter import EXTERNAL, Answers
 
@@ -141,15 +149,20 @@ def _answers(wanted: Wanted, interactive: bool, name: str) -> Answers:
     resource_driver = wanted.resource_driver
     if resources and resource_driver is None:
         resource_driver = found("Driver of the resource servers", other, check_resource_driver)
-    return Answers(
+    ask = interactive and not (wanted.client or wanted.scope)
+    existing = existing or (
+        ask and _confirm("Do the servers hold clients and scopes already that you want to start from?")
+    )
+    answers = Answers(
         name=check_name(name),
         authorization=check_url(address),
         authorization_driver=check_authorization(driver),
         resources=tuple(check_resource(url) for url in resources),
         resource_driver=check_resource_driver(resource_driver or "webmethods"),
-        clients=_once(wanted.client or _several(interactive, "Name of a client", check_text)),
-        scopes=_once(wanted.scope or _several(interactive, "Name of a scope", check_text)),
+        clients=_once(wanted.client or _several(interactive and not existing, "Name of a client", check_text)),
+        scopes=_once(wanted.scope or _several(interactive and not existing, "Name of a scope", check_text)),
     )
+    return answers, existing
 
 
 Check = Callable[[str], str]
@@ -158,6 +171,10 @@ Check = Callable[[str], str]
 def _ask(question: str, default: str | None, check: Check) -> str:
     answer: str = click.prompt(question, default=default, value_proc=check, err=True, show_default=bool(default))
     return answer
+
+
+def _confirm(question: str) -> bool:
+    return click.confirm(question, default=False, err=True)
 
 
 def _no_question(_question: str, default: str, _check: Check) -> str:
@@ -296,19 +313,25 @@ def _write(file: str, text: str, *, force: bool) -> None:
             _refuse_existing(file, force=False)
 
 
-def _next_steps(file: str, starter: Starter) -> str:
-    """What to do now, as lines that can be copied."""
+def _next_steps(file: str, starter: Starter, *, existing: bool) -> str:
+    """What to do now, as lines that can be copied; the last one is the next command."""
     from oauthdeploy.manifest.editing.starter import SCHEMA_FILE
 
     schema = SCHEMA_FILE if file == STDOUT else str(Path(file).parent / SCHEMA_FILE)
     where = {STDOUT: " -f FILE", DEFAULT: ""}.get(file, f" -f {shlex.quote(file)}")
-    steps = [(f"export {name}=...", purpose) for name, purpose in starter.variables.items()]
-    steps += [
+    start = "" if file == STDOUT else f"Written: {file}\n\n"
+    before = [(f"export {name}=...", purpose) for name, purpose in starter.variables.items()]
+    before += [
         (f"oauthdeploy schema > {shlex.quote(schema)}", "lets editors complete and explain keys"),
         (f"oauthdeploy validate{where}", "checks the manifest without contacting any server"),
-        (f"oauthdeploy plan{where}", "shows what would change, and changes nothing"),
     ]
-    width = max(len(command) for command, _ in steps)
-    lines = [f"  {command:<{width}}  # {purpose}" for command, purpose in steps]
-    start = "" if file == STDOUT else f"Written: {file}\n\n"
-    return f"{start}Next:\n" + "".join(f"{line}\n" for line in lines)
+    if existing:
+        then = (f"oauthdeploy export --write{where}", "writes what the servers hold into it, and changes no server")
+    else:
+        before.append(
+            (f"oauthdeploy export --write{where}", "if the servers hold something already: writes it into the file")
+        )
+        then = (f"oauthdeploy plan{where}", "shows what would change, and changes nothing")
+    width = max(len(command) for command, _ in (*before, then))
+    lines = [f"  {command:<{width}}  # {purpose}\n" for command, purpose in before]
+    return f"{start}First:\n{''.join(lines)}\nNext:\n  {then[0]:<{width}}  # {then[1]}\n"

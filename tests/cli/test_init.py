@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.cli.conftest import Runner, process
 
@@ -16,7 +17,10 @@ FLAGS = (
     "--resource-url", "orders=https://orders.example.com:5543", "--client", "web-shop", "--client", "no",
     "--scope", "orders.read",
 )  # fmt: skip
-VARIABLES = ("LOGIN_PASSWORD", "LOGIN_INTROSPECTION_PASSWORD", "ORDERS_PASSWORD")
+VARIABLES = (
+    "LOGIN_USERNAME", "LOGIN_PASSWORD", "LOGIN_INTROSPECTION_USERNAME", "LOGIN_INTROSPECTION_PASSWORD", "ORDERS_USERNAME",
+    "ORDERS_PASSWORD",
+)  # fmt: skip
 
 
 def test_the_manifest_validates_and_is_in_canonical_form(
@@ -37,13 +41,17 @@ def test_the_manifest_validates_and_is_in_canonical_form(
 
 
 def test_the_next_steps_can_be_copied(oauthdeploy: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each line after `Next:` is a command that works as it stands, also for awkward file names."""
+    """Each line is a command that works as it stands, also for awkward file names; the last one is the next to type."""
     (tmp_path / "my estate").mkdir()
     done = oauthdeploy("init", "my estate", *FLAGS)
     assert done.code == 0
-    commands = [shlex.split(line, comments=True) for line in done.err.partition("Next:\n")[2].splitlines()]
-    assert [words[:2] for words in commands[-3:]] == [["oauthdeploy", word] for word in ("schema", "validate", "plan")]
+    first, _, following = done.err.partition("First:\n")[2].partition("\nNext:\n")
+    commands = [shlex.split(line, comments=True) for line in first.splitlines()]
+    assert [words[:2] for words in commands[-3:]] == [
+        ["oauthdeploy", word] for word in ("schema", "validate", "export")
+    ]
     assert commands[-3][2:] == [">", "my estate/manifest.v1.schema.json"]
+    assert shlex.split(following, comments=True) == ["oauthdeploy", "plan", "-f", "my estate/oauthdeploy.yaml"]
     for name in VARIABLES:
         monkeypatch.setenv(name, "x")
     assert oauthdeploy(*commands[-2][1:]).code == 0
@@ -132,10 +140,10 @@ def test_an_external_server_is_only_trusted(
     assert done.code == 0, done.err
     text = (tmp_path / "oauthdeploy.yaml").read_text(encoding="utf-8")
     assert "driver: external" in text
-    assert "settings:\n" not in text
+    assert "# settings:\n" not in text
     assert "associations:\n" not in text
-    monkeypatch.setenv("LOGIN_CLIENT_SECRET", "x")
-    monkeypatch.setenv("RS_PASSWORD", "x")
+    for name in ("LOGIN_CLIENT_ID", "LOGIN_CLIENT_SECRET", "RS_USERNAME", "RS_PASSWORD"):
+        monkeypatch.setenv(name, "x")
     assert oauthdeploy("validate").code == 0
 
 
@@ -157,7 +165,7 @@ def test_the_name_comes_from_the_folder(oauthdeploy: Runner, tmp_path: Path) -> 
     assert "\nname: My-Estate-\n" in (folder / "oauthdeploy.yaml").read_text(encoding="utf-8")
 
 
-TYPED = "bad name\nshop\nnope\nwebmethods\nftp://x\nhttps://login.example.com\nrs=https://rs.example\n\n\nweb\n\norders.read\n\n"
+TYPED = "bad name\nshop\nnope\nwebmethods\nftp://x\nhttps://login.example.com\nrs=https://rs.example\n\n\nn\nweb\n\norders.read\n\n"
 
 
 def test_a_person_is_asked_and_asked_again(
@@ -190,3 +198,29 @@ def test_a_driver_of_one_side_alone_is_no_default_for_the_other(oauthdeploy: Run
     assert (done.code, done.out) == (0, "")
     text = (tmp_path / "oauthdeploy.yaml").read_text(encoding="utf-8")
     assert text.index("driver: keycloak") < text.index("driver: webmethods")
+
+
+def test_nothing_is_invented_that_would_be_tried_on_a_server(oauthdeploy: Runner, tmp_path: Path) -> None:
+    """No account and no setting: accounts come from variables, settings are a comment."""
+    for driver in ("webmethods", "keycloak"):
+        oauthdeploy("init", *FLAGS, "--authorization-driver", driver, "--force")
+        text = (tmp_path / "oauthdeploy.yaml").read_text(encoding="utf-8")
+        tree = yaml.safe_load(text)
+        assert "settings" not in tree
+        assert "# settings:" in text
+        for server in tree["servers"].values():
+            assert all(value.startswith("${env:") for value in server["credentials"].values())
+            assert all(value.startswith("${env:") for value in server.get("introspection", {}).values())
+
+
+def test_who_has_servers_is_led_to_export(oauthdeploy: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a flag and by an answer; then nobody is asked for clients, which the servers know."""
+    done = oauthdeploy("init", "--no-input", "--authorization-url", "https://x.example", "--existing")
+    assert done.err.splitlines()[-1].startswith("  oauthdeploy export --write ")
+    answers = iter(["shop", "webmethods", "https://login.example.com", "", "y"])
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _prompt="": next(answers))
+    monkeypatch.setattr("oauthdeploy.cli.streams.is_terminal", lambda stream: stream is sys.stdin)
+    done = oauthdeploy("init", "--force")
+    assert done.code == 0
+    assert done.err.splitlines()[-1].startswith("  oauthdeploy export --write ")
+    assert next(answers, None) is None

@@ -122,7 +122,8 @@ class _Draft:
         if self._external:
             secret = self._reference(_LOGIN, "client_secret", f"secret of the client that asks {_LOGIN} about tokens")
             endpoint = _said(answers.authorization, flow=True)
-            yield f"    introspection: {{endpoint: {endpoint}, client_id: oauth-rs, client_secret: {secret}}}"
+            client = self._reference(_LOGIN, "client_id", f"client that asks {_LOGIN} about tokens")
+            yield f"    introspection: {{endpoint: {endpoint}, client_id: {client}, client_secret: {secret}}}"
             return
         yield f"    url: {_said(answers.authorization)}"
         yield from self._parts(_LOGIN, answers.authorization_driver)
@@ -158,7 +159,8 @@ class _Draft:
             field,
             f"{field.replace('_', ' ')} of the {login_kind} that asks {_LOGIN} about tokens",
         )
-        yield f"    introspection: {{{name}: oauth-rs, {field}: {secret}}}"
+        account = self._reference(f"{_LOGIN}_introspection", name, f"{login_kind} that asks {_LOGIN} about tokens")
+        yield f"    introspection: {{{name}: {account}, {field}: {secret}}}"
 
     def _resource_server(self, name: str, url: str) -> Iterator[str]:
         driver = self.answers.resource_driver
@@ -176,16 +178,19 @@ class _Draft:
         """Credentials and options, as far as the driver's models require them."""
         facts = self._drivers[driver]
         for part, model in (("credentials", facts.credentials), ("options", facts.options)):
-            values = [f"{name}: {self._value(server, name, model)}" for name in _needed(model)]
+            values = [f"{name}: {self._value(server, part, name, model)}" for name in _needed(model)]
             if values:
-                yield f"    {part}: {{{', '.join(values)}}}"
+                replace = "  # replace" if part == "options" else ""
+                yield f"    {part}: {{{', '.join(values)}}}{replace}"
 
-    def _value(self, server: str, name: str, model: type[Model]) -> str:
+    def _value(self, server: str, part: str, name: str, model: type[Model]) -> str:
         info = model.model_fields[name]
-        if _is_secret(info.annotation):
-            return self._reference(server, name, f"{name.replace('_', ' ')} of {server}")
+        if part == "credentials":
+            # No account is invented: it would be tried on a live server.
+            words = "account" if name == "username" else name.replace("_", " ")
+            return self._reference(server, name, f"{words} of {server}")
         examples = [example for example in info.examples or () if isinstance(example, str)]
-        return written("deployer" if name == "username" else examples[0] if examples else name, flow=True)
+        return written(examples[0] if examples else name, flow=True)
 
     def _reference(self, server: str, name: str, purpose: str) -> str:
         variable = variable_name(f"{server}_{name}", self.variables, what="SERVER")
@@ -197,7 +202,8 @@ class _Draft:
     def _settings(self) -> Iterator[str]:
         known = [line for capability, line in _SETTINGS if supports(self._table, capability)]
         if known:
-            yield from ("", *_SETTINGS_SAY, "settings:", *(f"  {line}" for line in known))
+            # Only as a comment: a value here would change a server that is in use.
+            yield from ("", *_SETTINGS_SAY, "# settings:", *(f"#   {line}" for line in known))
 
     def _scopes(self) -> Iterator[str]:
         yield from ("", *_SCOPES_SAY)
@@ -294,7 +300,8 @@ _HEAD: Final = (
     "# changes it. What is not written here is not managed: it is never compared and never changed.",
 )
 _SERVERS: Final = (
-    "# The servers, with names of your choice. Secrets come from environment variables and never stand in this file.",
+    "# The servers, with names of your choice. Accounts and secrets come from environment variables; an account may also be",
+    "# written here, a secret never.",
 )
 _SETTINGS_SAY: Final = (
     "# The OAuth settings of the authorization server. Under overrides: {SERVER: {...}} they can differ.",
