@@ -380,7 +380,7 @@ class _Placer:
     def _associations(self) -> None:
         clients, scopes = self._holds["clients"], self._holds["scopes"]
         associating = self.associating
-        for client, scope, client_path, scope_path, said in self._pairs():
+        for client, scope, client_path, scope_path, association in self._pairs():
             if client not in clients or scope not in scopes:
                 self._check_reference("client", client, client_path)
                 self._check_reference("scope", scope, scope_path)
@@ -389,15 +389,15 @@ class _Placer:
                 if server in clients[client] and server in scopes[scope]:
                     address = Address.association(client, scope, server)
                     path = scope_path if len(scope_path) > 3 else client_path
-                    if said.model_fields_set or address not in self.placed.objects:
-                        self.placed.objects[address] = self._listed_as(server, client, scope, said)
+                    if association.model_fields_set or address not in self.placed.objects:
+                        self.placed.objects[address] = self._listed_as(server, client, scope, association)
                     self.placed.places.setdefault(address, path)
 
-    def _listed_as(self, server: str, client: str, scope: str, said: Association) -> Association:
+    def _listed_as(self, server: str, client: str, scope: str, association: Association) -> Association:
         """An association, completed by an option of its client where the association itself says nothing."""
         defaults = self._default_scopes.get((self._writable[server].driver, client))
-        if said.model_fields_set:
-            return said
+        if association.model_fields_set:
+            return association
         if defaults is None:
             return _ASSOCIATION
         return _AS[AssignedAs.DEFAULT if scope in defaults else AssignedAs.OPTIONAL]

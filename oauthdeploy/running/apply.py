@@ -103,7 +103,7 @@ def apply_plan(
             now,
             fresh,
             lambda some: settle(some, drivers, desired, facts),
-            taken_by(plan.changes, live),
+            scopes_lost_by(plan.changes, live),
             {change.address: change for change in plan.changes if change.interim},
             holds_lock,
         )
@@ -111,18 +111,18 @@ def apply_plan(
         run.go()
         run.join_halves(plan.changes)
         run.outlast_cut_offs()
-        look = _second_look(run, drivers, desired, facts, events, prover, sinks, plan.unkept, wanted=verify)
+        verification = _verify(run, drivers, desired, facts, events, prover, sinks, plan.unkept, wanted=verify)
     outcomes = tuple(run.ended[place].outcome for place in range(len(plan.changes)))
     interrupted = any(o.because is not None and o.because.rule == "interrupted" for o in outcomes)
     made = [outcome.change for outcome in outcomes if outcome.status is Status.DONE]
-    unkept = tuple(remembered(plan.unkept, made if look.taken else (), look.unkept))
+    unkept = tuple(remembered(plan.unkept, made if verification.read_again else (), verification.unkept))
     _close(journal, interrupted=interrupted or executor.lost.is_set(), unkept=unkept)
     events.emit(EventType.FINISHED, _summary(outcomes, interrupted=interrupted))
     return ApplyReport(
         plan,
         outcomes,
-        look.findings,
-        look.complete,
+        verification.findings,
+        verification.complete,
         MappingProxyType({str(e.outcome.change.address): e.delivered for e in run.in_order if e.delivered}),
         lifted,
         interrupted,
@@ -298,21 +298,21 @@ def _ends_client(change: Change) -> bool:
     return change.address.kind is Kind.CLIENT and change.action in (Action.DELETE, Action.REPLACE)
 
 
-def taken_by(changes: Sequence[Change], live: LiveState) -> Mapping[Address, TakenScopes]:
+def scopes_lost_by(changes: Sequence[Change], live: LiveState) -> Mapping[Address, TakenScopes]:
     """The scopes of each client that is deleted or replaced: its associations are deleted too, without a change of their own."""
     ended_clients = {change.address for change in changes if _ends_client(change)}
     found: dict[Address, dict[str, AssignedAs | None]] = {}
     for server in sorted({address.server for address in ended_clients} & live.servers.keys()):
-        for address, there in live.servers[server].objects.items():
-            if isinstance(there.value, Association):
+        for address, live_object in live.servers[server].objects.items():
+            if isinstance(live_object.value, Association):
                 client = Address(Kind.CLIENT, address.client, server)
                 if client in ended_clients:
-                    found.setdefault(client, {})[address.scope] = there.value.assigned_as
+                    found.setdefault(client, {})[address.scope] = live_object.value.assigned_as
     return found
 
 
 @dataclass(frozen=True)
-class _SecondLook:
+class _Verification:
     """Findings about what was made, and the fields that the servers did not store as they were sent; whether the objects were
     read again, and whether all of them were.
     """
@@ -320,10 +320,10 @@ class _SecondLook:
     findings: Diagnostics
     unkept: tuple[Unkept, ...] = ()
     complete: bool = False
-    taken: bool = False
+    read_again: bool = False
 
 
-def _second_look(
+def _verify(
     run: _Run,
     drivers: Mapping[str, Driver],
     desired: DesiredState,
@@ -334,12 +334,12 @@ def _second_look(
     unkept: Sequence[Unkept],
     *,
     wanted: bool,
-) -> _SecondLook:
+) -> _Verification:
     """Read again what was made. The responses to the writes count only if no second read was possible."""
     made = [end for end in run.in_order if end.outcome.status is Status.DONE]
     answered = Diagnostics.of(found for end in made for found in end.unkept)
     if not wanted or run.executor.stop.is_set():
-        return _SecondLook(answered.sorted())
+        return _Verification(answered.sorted())
     events.emit(EventType.VERIFYING, f"Reading again {_count(len(made), 'object')}.")
     secrets = {end.outcome.change.address: end.secret for end in made if end.secret is not None}
     seen, fields = look_again([end.outcome.change for end in made], drivers, desired, facts, secrets, unkept)
@@ -347,7 +347,7 @@ def _second_look(
     unseen = {found.address for found in seen if found.rule == apply_findings.NOT_VERIFIED}
     kept = Diagnostics.of(found for found in answered if found.address in unseen)
     proved = prove((end.outcome.change for end in made), desired.servers, prover) if prover else Diagnostics()
-    return _SecondLook((seen + kept + proved).sorted(), fields, complete=not unseen, taken=True)
+    return _Verification((seen + kept + proved).sorted(), fields, complete=not unseen, read_again=True)
 
 
 def _misdelivered(made: Sequence[ChangeResult], drivers: Mapping[str, Driver], sinks: Sinks) -> Iterator[Diagnostic]:

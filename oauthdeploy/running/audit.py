@@ -127,11 +127,11 @@ def _cut_offs_of(record: Mapping[str, Any]) -> Iterator[RecordedCutOff]:
     """The cut-offs of clients that were made or lifted according to a record (which follows the schema)."""
     if record["type"] == "started":
         return
-    asked = {item["id"]: item for item in record["asked"]}
+    requested = {item["id"]: item for item in record["asked"]}
     for server in record.get("servers", ()):
         name = server["revocation"]
-        if name in asked and server["state"] in ("cut-off", "nothing-to-do", "lifted"):
-            item = asked[name]
+        if name in requested and server["state"] in ("cut-off", "nothing-to-do", "lifted"):
+            item = requested[name]
             identity = server.get("found", {}).get("identity", "")
             label = f"{record.get('ticket') or name}, {record['at'][:10]}"
             blocks, tokens = bool(item.get("block")), _tokens_of(item, record["at"])

@@ -29,14 +29,14 @@ from oauthdeploy.running.secret_sinks import Sinks
 class ChangeResult:
     """The outcome of one change, what the server did not keep of it, and where its secret was delivered ("" if there was none).
 
-    `left` is what the server then had, if its response shows it. `cut_at` is the time of a cut-off (`Applied.cut_at`). `secret`
+    `live` is what the server then had, if its response shows it. `cut_at` is the time of a cut-off (`Applied.cut_at`). `secret`
     is the delivered secret.
     """
 
     outcome: Outcome
     unkept: tuple[Diagnostic, ...] = ()
     delivered: str = ""
-    left: Model | None = None
+    live: Model | None = None
     cut_at: float | None = None
     secret: Secret | None = None
 
@@ -54,10 +54,10 @@ class BatchExecutor:
     """Sends batches to their servers. Safe to use from several threads.
 
     `fresh` reads an object just before its write and returns a finding if it has changed since the plan was made, else None.
-    `settle` finds out what became of changes whose response was lost. `now` is the clock. `taken` are the scopes that clients
-    lose by their change, for the journal. `whole` are, by address, the changes that are made in two writes: the journal records
-    each write as the whole change, so that it can be rolled back at any time. `holds_lock` is called before each write; if it
-    returns False, `lost` and `stop` are set.
+    `settle` finds out what became of changes whose response was lost. `now` is the clock. `lost_scopes` are the scopes that
+    clients lose by their change, for the journal. `two_writes` are, by address, the changes that are made in two writes: the
+    journal records each write as the whole change, so that it can be rolled back at any time. `holds_lock` is called before
+    each write; if it returns False, `lost` and `stop` are set.
     """
 
     drivers: Mapping[str, Driver]
@@ -68,8 +68,8 @@ class BatchExecutor:
     now: Callable[[], datetime]
     fresh: Callable[[Change], Diagnostic | None]
     settle: Callable[[Sequence[Change]], Sequence[LateResult]]
-    taken: Mapping[Address, TakenScopes] = field(default_factory=lambda: NOTHING)
-    whole: Mapping[Address, Change] = field(default_factory=lambda: NOTHING)
+    lost_scopes: Mapping[Address, TakenScopes] = field(default_factory=lambda: NOTHING)
+    two_writes: Mapping[Address, Change] = field(default_factory=lambda: NOTHING)
     holds_lock: Callable[[], bool] = lambda: True
     lost: threading.Event = field(default_factory=threading.Event)
 
@@ -132,7 +132,9 @@ class BatchExecutor:
         try:
             # On disk before the request is sent: after a kill, the journal must show what may have been sent.
             if self.journal:
-                self.journal.intent([self.whole.get(change.address, change) for change in changes], self.taken)
+                self.journal.intent(
+                    [self.two_writes.get(change.address, change) for change in changes], self.lost_scopes
+                )
         except JournalFailed as error:
             return [
                 ChangeResult(Outcome(change, Status.FAILED, apply_findings.of_error(error, change)))
@@ -148,9 +150,9 @@ class BatchExecutor:
         results = [replace(end, outcome=replace(end.outcome, seconds=seconds)) for end in results]
         try:
             if self.journal:
-                left = {end.outcome.change.address: end.left for end in results}
+                live = {end.outcome.change.address: end.live for end in results}
                 moments = {end.outcome.change.address: end.cut_at for end in results}
-                self.journal.outcome([end.outcome for end in results], left, moments)
+                self.journal.outcome([end.outcome for end in results], live, moments)
         except JournalFailed as error:
             # The change was made nevertheless; the report says that the journal does not record it.
             return [_noted(end, f"Its outcome is not in the journal: {error.detail}") for end in results]
@@ -162,7 +164,7 @@ class BatchExecutor:
             answers = driver.apply(changes)
         except ServerError as error:
             if error.uncertain:
-                return self._settled(changes, error)
+                return self._after_loss(changes, error)
             return [_failed(change, apply_findings.of_error(error, change), error.status) for change in changes]
         except OAuthDeployError as error:
             return [_failed(change, apply_findings.of_error(error, change)) for change in changes]
@@ -174,18 +176,18 @@ class BatchExecutor:
             return [ChangeResult(Outcome(c, Status.UNKNOWN, apply_findings.of_bug(problem, c))) for c in changes]
         return [self._kept(change, answer) for change, answer in zip(changes, answers, strict=True)]
 
-    def _settled(self, changes: Sequence[Change], error: ServerError) -> Sequence[ChangeResult]:
+    def _after_loss(self, changes: Sequence[Change], error: ServerError) -> Sequence[ChangeResult]:
         """A response was lost: reading the server decides what is reported."""
         results = []
-        for change, settled in zip(changes, self.settle(changes), strict=True):
-            if settled.status is Status.DONE and not may_make_secret(change):
-                note = f"The response was lost ({error.summary}); {settled.words}"
+        for change, late in zip(changes, self.settle(changes), strict=True):
+            if late.status is Status.DONE and not may_make_secret(change):
+                note = f"The response was lost ({error.summary}); {late.words}"
                 results.append(ChangeResult(Outcome(change, Status.DONE, note=note)))
                 continue
-            perhaps = settled.status is Status.UNKNOWN
-            lost = settled.status is Status.DONE or (perhaps and may_make_secret(change))
-            status = Status.FAILED if settled.status is Status.DONE else settled.status
-            because = apply_findings.no_answer(error, change, settled.words, secret_lost=lost, perhaps=perhaps)
+            perhaps = late.status is Status.UNKNOWN
+            lost = late.status is Status.DONE or (perhaps and may_make_secret(change))
+            status = Status.FAILED if late.status is Status.DONE else late.status
+            because = apply_findings.no_answer(error, change, late.words, secret_lost=lost, perhaps=perhaps)
             results.append(ChangeResult(Outcome(change, status, because)))
         return results
 
@@ -197,7 +199,7 @@ class BatchExecutor:
         because: Diagnostic | None = None
         if target is not None and may_make_secret(change):
             try:
-                secret = _told(answer)
+                secret = _generated_secret(answer)
                 client_id = answer.client_id or answer.identity or change.address.name
                 delivered = self.sinks.deliver(secret, target, change.address, client_id=client_id)
             except DeliveryFailed as error:
@@ -209,7 +211,7 @@ class BatchExecutor:
         status = Status.DONE if because is None else Status.FAILED
         outcome = Outcome(change, status, because, note, answer.identity, answer.requests)
         if because is not None:
-            return ChangeResult(outcome, delivered=delivered, left=answer.value)
+            return ChangeResult(outcome, delivered=delivered, live=answer.value)
         return ChangeResult(outcome, tuple(unkept(change, answer)), delivered, answer.value, answer.cut_at, secret)
 
     def _is_needed(self, change: Change) -> bool:
@@ -224,7 +226,7 @@ _DROPPED: Final = (
 )
 
 
-def _told(answer: Applied) -> Secret:
+def _generated_secret(answer: Applied) -> Secret:
     """The secret in a response. Raises DeliveryFailed if there is none, or a mask in its place."""
     if not answer.secret or is_masked(answer.secret.reveal()):
         shows = "contains no secret" if not answer.secret else "contains a mask instead of the secret"
@@ -263,10 +265,10 @@ def unkept(change: Change, answer: Applied) -> Sequence[Diagnostic]:
 
     Only fields in the response are compared; reading the server again finds what it left out.
     """
-    left = answer.value
-    if change.desired is None or left is None or type(left) is not type(change.desired):
+    live = answer.value
+    if change.desired is None or live is None or type(live) is not type(change.desired):
         return ()
-    wanted, have = wanted_fields(change.desired), flatten(left)
+    wanted, have = wanted_fields(change.desired), flatten(live)
     paths = {field.path for field in change.fields} if change.action is Action.UPDATE else set(wanted)
     found = [
         apply_findings.not_kept(change, FieldChange(path, answer.unparsed[path], wanted.get(path)))

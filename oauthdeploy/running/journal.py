@@ -139,25 +139,25 @@ class Journal:
         servers = {name: {**entry, "product": products.get(name, "")} for name, entry in known.items()}
         return {**self._about, **({"servers": servers} if servers else {})}
 
-    def intent(self, changes: Sequence[Change], taken: Mapping[Address, TakenScopes] = NOTHING) -> None:
+    def intent(self, changes: Sequence[Change], lost_scopes: Mapping[Address, TakenScopes] = NOTHING) -> None:
         """Record that these changes are sent next, with each object as it was and the fields to write.
 
-        `taken` are the scopes of clients that lose their associations with the change without being in the plan.
+        `lost_scopes` are the scopes of clients that lose their associations with the change without being in the plan.
         """
-        self._append(*(_intent(change, taken.get(change.live_address, NOTHING)) for change in changes))
+        self._append(*(_intent(change, lost_scopes.get(change.live_address, NOTHING)) for change in changes))
 
     def outcome(
         self,
         outcomes: Sequence[Outcome],
-        left: Mapping[Address, Model | None] = NOTHING,
+        live: Mapping[Address, Model | None] = NOTHING,
         cut_at: Mapping[Address, float | None] = NOTHING,
     ) -> None:
-        """Record the outcomes of changes. `left` is what each server then had, if its response contained it; `cut_at` is the
+        """Record the outcomes of changes. `live` is what each server then had, if its response contained it; `cut_at` is the
         time of a cut-off by the server's clock.
         """
         self._append(
             *(
-                _outcome(outcome, left.get(outcome.change.address), cut_at.get(outcome.change.address))
+                _outcome(outcome, live.get(outcome.change.address), cut_at.get(outcome.change.address))
                 for outcome in outcomes
             )
         )
@@ -237,9 +237,9 @@ def read_journal(path: Path) -> JournalContents:
         raise JournalFailed(
             "The journal cannot be read", detail=f"{path}: {error.strerror}", fix="Check the path and its permissions."
         ) from None
-    whole, _, rest = data.rpartition(b"\n")
+    complete, _, rest = data.rpartition(b"\n")
     records = []
-    for number, line in enumerate(whole.split(b"\n") if whole else (), start=1):
+    for number, line in enumerate(complete.split(b"\n") if complete else (), start=1):
         try:
             record = json.loads(line)
         except ValueError:
@@ -332,8 +332,8 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def _intent(change: Change, taken: TakenScopes) -> Mapping[str, Any]:
-    taken_as = {scope: way.value for scope, way in sorted(taken.items()) if way is not None}
+def _intent(change: Change, lost_scopes: TakenScopes) -> Mapping[str, Any]:
+    lost_as = {scope: way.value for scope, way in sorted(lost_scopes.items()) if way is not None}
     return {
         "type": "intent",
         "address": str(change.address),
@@ -347,13 +347,13 @@ def _intent(change: Change, taken: TakenScopes) -> Mapping[str, Any]:
         "fields": [field.path for field in change.fields],
         "changed": [{"path": f.path, "before": plain(f.before), "after": plain(f.after)} for f in change.fields],
         **({"former": str(change.former)} if change.former is not None else {}),
-        **({"taken": sorted(taken)} if taken else {}),
-        **({"taken_as": taken_as} if taken_as else {}),
+        **({"taken": sorted(lost_scopes)} if lost_scopes else {}),
+        **({"taken_as": lost_as} if lost_as else {}),
         **({"lost": list(change.lost)} if change.lost else {}),
     }
 
 
-def _outcome(outcome: Outcome, left: Model | None, cut_at: float | None) -> Mapping[str, Any]:
+def _outcome(outcome: Outcome, live: Model | None, cut_at: float | None) -> Mapping[str, Any]:
     return {
         "type": "outcome",
         "address": str(outcome.change.address),
@@ -363,7 +363,7 @@ def _outcome(outcome: Outcome, left: Model | None, cut_at: float | None) -> Mapp
         "requests": outcome.requests,
         "note": outcome.note,
         "because": _because(outcome.because) if outcome.because else None,
-        **({"left": plain(left)} if left is not None else {}),
+        **({"left": plain(live)} if live is not None else {}),
         **({"cut_at": cut_at} if cut_at is not None else {}),
     }
 

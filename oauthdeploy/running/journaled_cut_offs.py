@@ -47,16 +47,16 @@ def _moments(path: Path, sought: Mapping[str, Any]) -> Mapping[str, float]:
         records = read_journal(path).records
     except (OSError, JournalFailed):
         return {}
-    asked: dict[str, Any] = {}
+    requested: dict[str, Any] = {}
     found: dict[str, float] = {}
     for record in records:
         address = str(record.get("address"))
         if address not in sought:
             continue
         if record["type"] == "intent":
-            asked[address] = record["after"]
+            requested[address] = record["after"]
         elif record.get("status") == Status.DONE.value and "cut_at" in record:
-            if _selection(asked.get(address)) != _selection(sought[address]):
+            if _selection(requested.get(address)) != _selection(sought[address]):
                 continue
             found[address] = float(record["cut_at"])
     return found

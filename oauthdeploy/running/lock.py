@@ -120,12 +120,12 @@ def still_holds(
             current = _read(path)
             if current is None or current.token != holder.token:
                 return False
-            left = (current.expires - now()).total_seconds()
-            if left < lease / 2:
+            remaining = (current.expires - now()).total_seconds()
+            if remaining < lease / 2:
                 try:
                     _renewed(path, current, lease, now())
                 except OSError:
-                    return left > 0
+                    return remaining > 0
     except OSError:
         return False
     return True
@@ -171,10 +171,10 @@ def _acquire(
                 if _create(path, holder):
                     return holder
                 current = _read(path)
-        left = (until - now()).total_seconds()
-        if left <= 0 or stop.is_set():
+        remaining = (until - now()).total_seconds()
+        if remaining <= 0 or stop.is_set():
             raise _busy(path, current)
-        pause(min(wait, left))
+        pause(min(wait, remaining))
         wait = min(wait * 2, _LONGEST_PAUSE)
 
 

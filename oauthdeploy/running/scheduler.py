@@ -89,8 +89,8 @@ class Schedule:
         stage = self._stage()
         if stage is None:
             return []
-        looked = self._fresh.pop(stage, set())
-        ready = [batch for batch in looked if self._members.get(batch) and self._is_ready(batch)]
+        candidates = self._fresh.pop(stage, set())
+        ready = [batch for batch in candidates if self._members.get(batch) and self._is_ready(batch)]
         if not ready and not self._running:
             ready = [self._split()]
         started = []
@@ -121,7 +121,7 @@ class Schedule:
         """Record the end of a running change. If it was not done, returns what is skipped because of it, causes first."""
         self._running.remove(place)
         self._count_work(place, -1)
-        self._ended(place)
+        self._finish(place)
         return [] if done else self._without([place])
 
     def give_up(self, server: str) -> tuple[list[int], list[Skip]]:
@@ -131,7 +131,7 @@ class Schedule:
             del self._pending[place]
         for place in places:
             self._leave_batch(place)
-            self._ended(place)
+            self._finish(place)
         return places, self._without(places)
 
     def _without(self, places: Sequence[int]) -> list[Skip]:
@@ -147,7 +147,7 @@ class Schedule:
                     waiting.append(other)
         for skip in skipped:
             self._leave_batch(skip.place)
-            self._ended(skip.place)
+            self._finish(skip.place)
         return skipped
 
     def abandon(self) -> list[int]:
@@ -156,11 +156,11 @@ class Schedule:
         self._pending.clear()
         for place in places:
             self._leave_batch(place)
-            self._ended(place)
+            self._finish(place)
         return places
 
     def _stage(self) -> Stage | None:
-        return min((stage for stage, left in self._left_in.items() if left), default=None)
+        return min((stage for stage, remaining in self._left_in.items() if remaining), default=None)
 
     def _is_ready(self, batch: _BatchId) -> bool:
         members = self._members[batch]
@@ -194,7 +194,7 @@ class Schedule:
         self._members[batch].discard(place)
         self._fresh[batch[1]].add(batch)
 
-    def _ended(self, place: int) -> None:
+    def _finish(self, place: int) -> None:
         self._left_in[self._changes[place].stage] -= 1
         for other in self._dependants[place]:
             if other in self._pending:

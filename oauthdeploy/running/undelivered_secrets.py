@@ -21,7 +21,7 @@ from oauthdeploy.running.apply_findings import NEW_SECRET, NOT_LIVE
 from oauthdeploy.running.batch_executor import may_make_secret
 from oauthdeploy.running.journal import SECRET_LOST, last_journal, read_run_history
 from oauthdeploy.running.secret_sinks import LocalSinks, NotReadable
-from oauthdeploy.running.verify import told_secret
+from oauthdeploy.running.verify import returned_secret
 
 _NOT_DELIVERED: Final = "secret-not-delivered"
 """Why a change failed whose secret the server generated but that could not be delivered."""
@@ -87,7 +87,7 @@ def _problem(rule: str, summary: str, detail: str) -> _Trouble:
 
 def _trouble(address: Address, target: DeliverTo, live: LiveObject, owed: str, sinks: LocalSinks) -> _Trouble | None:
     """What is wrong with the delivery of a client; None if its secret is there and, as far as that is known, is the live one."""
-    told = told_secret(live.value)
+    returned = returned_secret(live.value)
     try:
         client_id, found = sinks.in_file(target) if target.file is not None else ("", sinks.delivered(target))
     except NotReadable as error:
@@ -97,11 +97,11 @@ def _trouble(address: Address, target: DeliverTo, live: LiveObject, owed: str, s
     except DeliveryFailed as error:
         if owed:
             return _problem(SECRET_LOST, _LOST, owed)
-        return _problem("secret-not-there", _NOT_THERE, f"{error.detail} {_again(address, told)}")
-    if found is not None and told is not None:
+        return _problem("secret-not-there", _NOT_THERE, f"{error.detail} {_again(address, returned)}")
+    if found is not None and returned is not None:
         return (
             None
-            if found == told
+            if found == returned
             else _other_live(live, f"{_place(target)} contains another secret than {address} has.")
         )
     if owed:
@@ -116,9 +116,9 @@ def _trouble(address: Address, target: DeliverTo, live: LiveObject, owed: str, s
     recorded = sinks.deliveries.of(address)
     if recorded is None or recorded.place != sinks.recorded(target):
         return _problem(
-            "secret-not-there", _NOT_THERE, f"No delivery to {_place(target)} is recorded. {_again(address, told)}"
+            "secret-not-there", _NOT_THERE, f"No delivery to {_place(target)} is recorded. {_again(address, returned)}"
         )
-    if told is not None and not recorded.is_of(told):
+    if returned is not None and not recorded.is_of(returned):
         return _other_live(live, f"{address} has another secret than the one delivered at {recorded.at}.")
     return None
 
@@ -130,9 +130,11 @@ def _other_live(live: LiveObject, words: str) -> _Trouble:
     return _problem(NOT_LIVE, _OTHER, words)
 
 
-def _again(address: Address, told: Secret | None) -> str:
+def _again(address: Address, returned: Secret | None) -> str:
     return (
-        f"{address} exists, and its server does not return the secret again." if told is None else f"{address} exists."
+        f"{address} exists, and its server does not return the secret again."
+        if returned is None
+        else f"{address} exists."
     )
 
 
@@ -156,7 +158,7 @@ def _owed(folder: Path, name: str, awaited: Mapping[Address, DeliverTo], base: P
     story = read_run_history(path)
     found = dict(_taken_over(story))
     for entry in story.entries:
-        if entry.address.kind is not Kind.CLIENT or not _asked(entry):
+        if entry.address.kind is not Kind.CLIENT or not _generates_secret(entry):
             continue
         if entry.end is End.DONE:
             found.pop(entry.address, None)
@@ -185,7 +187,7 @@ def _taken_over(story: RunHistory) -> Iterator[tuple[Address, str]]:
         )
 
 
-def _asked(entry: Entry) -> bool:
+def _generates_secret(entry: Entry) -> bool:
     """Whether the change made the server generate a secret."""
     return entry.action is not Action.UPDATE or any(
         path.startswith("secret") or path == "type" for path in entry.fields

@@ -58,23 +58,23 @@ def look_again(
     """The same, with the fields that the servers did not store as they were sent. `unkept` are those of earlier runs: what was
     not sent because of them is no finding.
     """
-    readback = _look(changes, drivers, desired, facts, whole=False, unkept=unkept)
+    readback = _read_back(changes, drivers, desired, facts, everything=False, unkept=unkept)
     found = [item for change in changes for item in _findings(change, readback)]
     found += (item for change in changes for item in _other_secret(change, readback, secrets.get(change.address)))
-    updates = [left for left in readback.left.values() if left.action is Action.UPDATE]
-    fields = tuple(unkept_of(left.address, field) for left in updates for field in left.fields)
+    updates = [remaining for remaining in readback.remaining.values() if remaining.action is Action.UPDATE]
+    fields = tuple(unkept_of(remaining.address, field) for remaining in updates for field in remaining.fields)
     return Diagnostics.of(found).sorted(), fields
 
 
 def _other_secret(change: Change, readback: _Readback, delivered: Secret | None) -> Iterator[Diagnostic]:
     """A finding if the server returns another secret than the delivered one."""
     live = readback.live.objects.get(change.address)
-    told = told_secret(live.value) if live is not None else None
-    if delivered is not None and told is not None and told != delivered:
+    returned = returned_secret(live.value) if live is not None else None
+    if delivered is not None and returned is not None and returned != delivered:
         yield apply_findings.not_live(change, "Somebody else has given the client another secret since.")
 
 
-def told_secret(value: object) -> Secret | None:
+def returned_secret(value: object) -> Secret | None:
     """The secret of a live client, if its server returns it."""
     return value.secret.value if isinstance(value, Client) and value.secret is not None else None
 
@@ -87,8 +87,8 @@ def settle(
 ) -> Sequence[LateResult]:
     """Find out what became of changes of one server whose response was lost. Returns one result for each, in order."""
     # A driver may remember what it read for the writes that follow, so everything that was read before is read again.
-    readback = _look(changes, drivers, desired, facts, whole=True)
-    return [_settled(change, readback) for change in changes]
+    readback = _read_back(changes, drivers, desired, facts, everything=True)
+    return [_late_result(change, readback) for change in changes]
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class _Readback:
     """
 
     live: LiveState
-    left: Mapping[Address, Change]
+    remaining: Mapping[Address, Change]
     not_returned: Mapping[str, Diagnostic] = field(default_factory=dict)
     trouble: Mapping[str, Diagnostic] = field(default_factory=dict)
 
@@ -115,16 +115,16 @@ class _Readback:
         """Whether the change is not in effect."""
         if change.action is Action.DELETE:
             return change.address in self.live.objects
-        return change.address in self.left
+        return change.address in self.remaining
 
 
-def _look(
+def _read_back(
     changes: Sequence[Change],
     drivers: Mapping[str, Driver],
     desired: DesiredState,
     facts: Mapping[str, DriverFacts],
     *,
-    whole: bool,
+    everything: bool,
     unkept: Sequence[Unkept] = (),
 ) -> _Readback:
     """Read the servers of the changes, and compare all of them at once: a cut-off has one time on both sides."""
@@ -135,8 +135,8 @@ def _look(
     trouble: dict[str, Diagnostic] = {}
     for server in sorted({address.server for address in touched}):
         own = [change for address, change in touched.items() if address.server == server]
-        wanted = wanted_of(wanted_state, server, everything=whole)
-        if not whole:
+        wanted = wanted_of(wanted_state, server, everything=everything)
+        if not everything:
             wanted = replace(wanted, kinds=_kinds(own, wanted))
         try:
             states |= read_wanted({server: drivers[server]}, {server: wanted}).servers
@@ -144,9 +144,9 @@ def _look(
             trouble[server] = apply_findings.of_error(error, own[0])
     live = LiveState(states)
     seen = compare(wanted_state, live, facts, unkept)
-    left = {change.address: change for change in seen.changes if change.address in touched}
+    remaining = {change.address: change for change in seen.changes if change.address in touched}
     not_returned = {found.address: found for found in seen.diagnostics if found.rule == "revocation-not-read"}
-    return _Readback(live, left, not_returned, trouble)
+    return _Readback(live, remaining, not_returned, trouble)
 
 
 def _kinds(changes: Sequence[Change], wanted: Wanted) -> frozenset[Kind]:
@@ -155,7 +155,7 @@ def _kinds(changes: Sequence[Change], wanted: Wanted) -> frozenset[Kind]:
     return frozenset(kinds | (wanted.kinds & {Kind.CLIENT} if kinds & {Kind.ASSOCIATION, Kind.REVOCATION} else set()))
 
 
-def _settled(change: Change, readback: _Readback) -> LateResult:
+def _late_result(change: Change, readback: _Readback) -> LateResult:
     if why := readback.unreadable(change.address):
         return LateResult(Status.UNKNOWN, f"reading the server did not settle it: {why}.")
     if readback.still_to_do(change):
@@ -174,14 +174,14 @@ def _findings(change: Change, readback: _Readback) -> Sequence[Diagnostic]:
         ]
     if not readback.still_to_do(change):
         return ()
-    left = readback.left.get(address)
-    if left is not None and isinstance(change.desired, Revocation):
-        return [_cut_off(change, field) for field in left.fields]
-    if left is not None and left.action is Action.UPDATE:
-        return [apply_findings.not_kept(change, field) for field in left.fields]
+    remaining = readback.remaining.get(address)
+    if remaining is not None and isinstance(change.desired, Revocation):
+        return [_cut_off(change, field) for field in remaining.fields]
+    if remaining is not None and remaining.action is Action.UPDATE:
+        return [apply_findings.not_kept(change, field) for field in remaining.fields]
     if change.action is Action.DELETE:
         detail = "It still exists, or exists again."
-    elif left is not None and left.action is Action.CREATE:
+    elif remaining is not None and remaining.action is Action.CREATE:
         detail = "It does not exist."
     else:
         detail = "The server has it in a form that can only be replaced."
@@ -192,8 +192,8 @@ def _findings(change: Change, readback: _Readback) -> Sequence[Diagnostic]:
 def _cut_off(change: Change, field: FieldChange) -> Diagnostic:
     """A cut-off is complete when no token that it names is active and the client is disabled where the manifest says so."""
     if field.path == TOKENS:
-        left = f"{field.before} active {'token is' if field.before == 1 else 'tokens are'} left."
-        return apply_findings.cut_off_incomplete(change, left)
+        remaining = f"{field.before} active {'token is' if field.before == 1 else 'tokens are'} left."
+        return apply_findings.cut_off_incomplete(change, remaining)
     if field.path == REFUSED:
         return apply_findings.cut_off_incomplete(change, "Tokens from before the cut-off are still accepted.")
     return apply_findings.cut_off_incomplete(change, "The client is still enabled.")

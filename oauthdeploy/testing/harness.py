@@ -362,13 +362,13 @@ class Bench:
             ),
         )
         if not plan.is_empty:
-            raise Breach(f"a plan after an export over the manifest is not empty: {_told(plan)}")
+            raise Breach(f"a plan after an export over the manifest is not empty: {_summary(plan)}")
 
     def rest(self, parts: Parts, ran: Ran | None = None, *, name: str = NAME) -> Planned:
         """Plan again with a fresh driver, by lists and by keys, and expect nothing. Raises Breach."""
         again = self.plan(parts, name=name)
         if not again.plan.is_empty:
-            raise Breach(f"a second plan is not empty: {_told(again.plan)}")
+            raise Breach(f"a second plan is not empty: {_summary(again.plan)}")
         unread = [item for state in again.live.servers.values() for item in state.unreadable.values()]
         if unread:
             raise Breach(f"a kind cannot be read: {unread[0].summary}: {unread[0].detail}")
@@ -409,7 +409,7 @@ class Bench:
 # -- invariants -------------------------------------------------------------------------------------------------------
 
 
-def _told(plan: Plan) -> str:
+def _summary(plan: Plan) -> str:
     return "; ".join(
         f"{change.action.symbol} {change.address} ({', '.join(item.path for item in change.fields)})"
         for change in plan.changes[:5]

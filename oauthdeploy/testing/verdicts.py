@@ -71,7 +71,7 @@ def judge(scenario: Scenario, site: Site, folder: Path) -> Verdict:
     with Bench(site, folder, opened, table) as bench:
         trouble: Exception | None = None
         try:
-            scenario.tell(bench)
+            scenario.run(bench)
             bench.finish()
         except NotDeclared as problem:
             return Verdict(scenario.name, Result.NOT_OFFERED, str(problem), len(bench.proxy.seen()), server)
@@ -82,7 +82,7 @@ def judge(scenario: Scenario, site: Site, folder: Path) -> Verdict:
             return Verdict(scenario.name, result, why, len(bench.proxy.seen()), server)
         except Exception as problem:  # noqa: BLE001 - whatever a driver of others may raise is the verdict
             trouble = problem
-        history = _story(bench, trouble)
+        history = _log(bench, trouble)
         return Verdict(scenario.name, _result(declared, trouble), history, len(bench.proxy.seen()), server)
 
 
@@ -98,7 +98,7 @@ def _result(declared: Support | None, trouble: Exception | None) -> Result:
             return Result.UNTESTED_WORKS if trouble is None else Result.UNTESTED_FAILS
 
 
-def _story(bench: Bench, trouble: Exception | None) -> str:
+def _log(bench: Bench, trouble: Exception | None) -> str:
     """What went wrong, the steps so far, and the last requests before it."""
     if trouble is None:
         return ""

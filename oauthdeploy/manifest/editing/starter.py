@@ -121,11 +121,11 @@ class _Draft:
         yield f"    driver: {written(answers.authorization_driver)}"
         if self._external:
             secret = self._reference(_LOGIN, "client_secret", f"secret of the client that asks {_LOGIN} about tokens")
-            endpoint = _said(answers.authorization, flow=True)
+            endpoint = _scalar(answers.authorization, flow=True)
             client = self._reference(_LOGIN, "client_id", f"client that asks {_LOGIN} about tokens")
             yield f"    introspection: {{endpoint: {endpoint}, client_id: {client}, client_secret: {secret}}}"
             return
-        yield f"    url: {_said(answers.authorization)}"
+        yield f"    url: {_scalar(answers.authorization)}"
         yield from self._parts(_LOGIN, answers.authorization_driver)
         if both:
             yield f"    authorization_server: {_LOGIN}  # it is asked about its own tokens"
@@ -168,7 +168,7 @@ class _Draft:
             f"  {written(name)}:",
             "    role: resource",
             f"    driver: {written(driver)}",
-            f"    url: {_said(url)}",
+            f"    url: {_scalar(url)}",
         )
         yield from self._parts(name, driver)
         if supports(table_for(self._drivers[driver], Role.RESOURCE), Capability.TRUST):
@@ -213,7 +213,7 @@ class _Draft:
         yield "scopes:"
         for scope in self.answers.scopes:
             yield f"  {written(scope)}:"
-            yield f"    description: {_said(f'What {scope} allows')}"
+            yield f"    description: {_scalar(f'What {scope} allows')}"
             if self._resources:
                 yield "    # resources: [orders.v1, orders.v1:getOrder]  # the folders and services that it opens"
 
@@ -244,12 +244,12 @@ class _Draft:
             yield from _ASSOCIATIONS_EXAMPLE
             return
         yield "associations:"
-        scopes = ", ".join(_said(scope, flow=True) for scope in self.answers.scopes)
+        scopes = ", ".join(_scalar(scope, flow=True) for scope in self.answers.scopes)
         for client in self.answers.clients:
-            yield f"  - {{client: {_said(client, flow=True)}, scopes: [{scopes}]}}"
+            yield f"  - {{client: {_scalar(client, flow=True)}, scopes: [{scopes}]}}"
 
 
-def _said(text: str, *, flow: bool = False) -> str:
+def _scalar(text: str, *, flow: bool = False) -> str:
     """A string as a value, in which `${` is escaped. (References are never looked up in keys.)"""
     return written(text.replace("${", "$${"), flow=flow)
 

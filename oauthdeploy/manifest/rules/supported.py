@@ -155,8 +155,8 @@ def _servers(
     context: RuleContext, known: list[str], kind: Kind, question: str, sides: frozenset[Side], answer: Answer
 ) -> list[tuple[str, Support]]:
     """The servers on the given sides that give the answer. If no server with objects of the kind is on them, all count."""
-    there = context.associating if kind is Kind.ASSOCIATION else {name for name, one in context.placed if one is kind}
-    holding = [name for name in known if name in there]
+    having = context.associating if kind is Kind.ASSOCIATION else {name for name, one in context.placed if one is kind}
+    holding = [name for name in known if name in having]
     concerned = [name for name in holding if context.servers[name].role.sides & sides] or holding
     return [(name, support) for name in concerned if (support := context.support(name, question)).answer is answer]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from oauthdeploy.testing.scenarios import answers, behaviour, clients, failures, fields, kinds, revocation
-from oauthdeploy.testing.scenarios.base import SCENARIOS as _TOLD
+from oauthdeploy.testing.scenarios.base import SCENARIOS as _REGISTERED
 from oauthdeploy.testing.scenarios.base import NoHook, NotDeclared, Scenario
 
 _PARTS: Final = (kinds, clients, revocation, behaviour, answers, failures, fields)
@@ -34,7 +34,7 @@ GROUPS: Final = {
 """The groups of scenarios and their titles, in order."""
 
 SCENARIOS: Final[dict[str, Scenario]] = {
-    name: told for group in GROUPS for name, told in _TOLD.items() if told.group == group
+    name: one for group in GROUPS for name, one in _REGISTERED.items() if one.group == group
 }
 """All scenarios by name, in order."""
 

@@ -12,7 +12,7 @@ from oauthdeploy.model.objects import Side
 from oauthdeploy.planning.normalize import flatten, same
 from oauthdeploy.testing.harness import Bench, Breach, Parts, Planned
 
-Tell = Callable[[Bench], None]
+Run = Callable[[Bench], None]
 
 
 class NoHook(Exception):
@@ -31,7 +31,7 @@ class Scenario:
 
     name: str
     title: str
-    tell: Tell
+    run: Run
     needs: frozenset[str]
     proves: str | None
 
@@ -45,13 +45,13 @@ SCENARIOS: Final[dict[str, Scenario]] = {}
 """All scenarios by name, from easy to hard."""
 
 
-def scenario(name: str, *needs: str, proves: str | None = None) -> Callable[[Tell], Tell]:
+def scenario(name: str, *needs: str, proves: str | None = None) -> Callable[[Run], Run]:
     """Turn a function into a scenario; its docstring is the title."""
 
-    def register(tell: Tell) -> Tell:
-        title = (tell.__doc__ or "").strip().partition("\n")[0]
-        SCENARIOS[name] = Scenario(name, title, tell, frozenset(needs), proves)
-        return tell
+    def register(run: Run) -> Run:
+        title = (run.__doc__ or "").strip().partition("\n")[0]
+        SCENARIOS[name] = Scenario(name, title, run, frozenset(needs), proves)
+        return run
 
     return register
 

@@ -22,7 +22,7 @@ from oauthdeploy.testing.scenarios.base import (
     SCENARIOS,
     NoHook,
     NotDeclared,
-    Tell,
+    Run,
     back_and_forth,
     can,
     public,
@@ -100,14 +100,14 @@ def _types(annotation: Any) -> Iterator[type]:
         yield from _types(inner)
 
 
-def _round_trip(kind: Kind, path: str) -> Tell:
-    def tell(bench: Bench) -> None:
+def _round_trip(kind: Kind, path: str) -> Run:
+    def run(bench: Bench) -> None:
         first, second = sample(bench, field_name(kind, path), *two_values(kind, path))
         address = _address(kind)
         back_and_forth(bench, path, address, path, lambda value: _parts(bench, kind, path, value), (first, second))
 
-    tell.__doc__ = f"{path} has one value, then another, and the first again"
-    return tell
+    run.__doc__ = f"{path} has one value, then another, and the first again"
+    return run
 
 
 # -- trust --------------------------------------------------------------------------------------------------------------
@@ -135,8 +135,8 @@ def trust_entries(path: str, value: Any, trusted: Mapping[str, Any]) -> tuple[di
     return ({}, {path: value}) if path in Server.model_fields else None
 
 
-def _trust_round_trip(path: str) -> Tell:
-    def tell(bench: Bench) -> None:
+def _trust_round_trip(path: str) -> Run:
+    def run(bench: Bench) -> None:
         targets = {way: bench.site.trusted(way) for way, able in WAYS.items() if can(bench, able)}
         known = list(dict.fromkeys(target for target in targets.values() if target is not None))
         if path in ("authorization_server", "via"):
@@ -161,8 +161,8 @@ def _trust_round_trip(path: str) -> Tell:
             return
         raise NoHook(f"trusted, in a way to which {path} matters and in which the server tells it")
 
-    tell.__doc__ = f"The trust's {path} has one value, then another, and the first again"
-    return tell
+    run.__doc__ = f"The trust's {path} has one value, then another, and the first again"
+    return run
 
 
 # -- limits -------------------------------------------------------------------------------------------------------------
@@ -200,8 +200,8 @@ def edge_values(limit: Limit, start: str) -> Iterator[tuple[Any, Any]]:
             return
 
 
-def _try_limit(kind: Kind, path: str) -> Tell:
-    def tell(bench: Bench) -> None:
+def _try_limit(kind: Kind, path: str) -> Run:
+    def run(bench: Bench) -> None:
         limit = _limit(bench, kind, path)
         first = sample(bench, field_name(kind, path), *two_values(kind, path))[0] if path else "k"
         listed = isinstance(first, list)
@@ -218,8 +218,8 @@ def _try_limit(kind: Kind, path: str) -> Tell:
             bench.rest(kept)
 
     what = path or "names"
-    tell.__doc__ = f"The server takes {what} at the declared limit, and refuses the next longer or larger value"
-    return tell
+    run.__doc__ = f"The server takes {what} at the declared limit, and refuses the next longer or larger value"
+    return run
 
 
 def _refused(bench: Bench, kept: Parts, parts: Parts) -> bool:
