@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from oauthdeploy.cli import complete, streams
 from oauthdeploy.cli.command import command
@@ -146,6 +147,10 @@ def export(source: Source, servers: Servers, selection: Selection, write: bool, 
     from oauthdeploy import workflow
     from oauthdeploy.planning.unread import not_known
 
+    context = click.get_current_context()
+    if not write and context.get_parameter_source("sinks") is ParameterSource.ENVIRONMENT:
+        # The variable is meant for reports, and standard output is for the manifest.
+        output = replace(output, sinks=tuple(sink for sink in output.sinks if sink.file is not None))
     if not write and not output.text_on_stdout:
         raise click.UsageError("Standard output is for the manifest: add --write, or name a file with -o json=FILE.")
     if write and source.takes_stdin:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import click
+from click.core import ParameterSource
 
 from oauthdeploy.cli import complete
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
+
+
+REPORT_FORMATS: Final = ("text", "json", "ndjson", "markdown", "html", "junit", "sarif")
+"""Every format of a report; a command has some of them."""
 
 
 class Flag(click.Option):
@@ -67,6 +72,19 @@ def meant(word: str, known: Iterable[str]) -> str:
     return f" Did you mean '{near[0]}'?" if near else ""
 
 
+def from_environment(ctx: click.Context, parameter: click.Parameter) -> bool:
+    """Whether the value comes from the flag's variable, which is set for all commands and not for this one."""
+    return parameter.name is not None and ctx.get_parameter_source(parameter.name) is ParameterSource.ENVIRONMENT
+
+
+def _sinks(ctx: click.Context, parameter: click.Parameter, values: Sequence[str], formats: Sequence[str]) -> Any:
+    """The sinks. A format of other commands in the variable is none of this command's, and no mistake either."""
+    if from_environment(ctx, parameter):
+        others = set(REPORT_FORMATS) - set(formats)
+        values = tuple(value for value in values if value.partition("=")[0] not in others)
+    return parse_sinks(values, formats)
+
+
 def sink_option(*formats: str) -> Decorator:
     """`-o FORMAT[=FILE]` for a command that has these formats; the command gets the sinks as `sinks`."""
     return option(
@@ -77,7 +95,7 @@ def sink_option(*formats: str) -> Decorator:
         multiple=True,
         metavar="FORMAT[=FILE]",
         shell_complete=complete.formats(formats),
-        callback=lambda _ctx, _parameter, values: parse_sinks(values, formats),
+        callback=lambda ctx, parameter, values: _sinks(ctx, parameter, values, formats),
         help=f"{', '.join(formats)}; to standard output or to a file. Repeatable.  [default: text]",
     )
 

@@ -9,7 +9,7 @@ import click
 
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.command import command
-from oauthdeploy.cli.flags import Sink, option
+from oauthdeploy.cli.flags import REPORT_FORMATS, Sink, from_environment, option
 from oauthdeploy.cli.options import Source, manifest_options
 from oauthdeploy.cli.output import Output, write_file
 from oauthdeploy.core.errors import ManifestInvalid, UsageError
@@ -23,7 +23,7 @@ MOST_NODES: Final = 1000
 
 FORMATS: Final = ("mermaid", "dot", "svg")
 _SUFFIXES: Final = {".mmd": "mermaid", ".mermaid": "mermaid", ".dot": "dot", ".gv": "dot", ".svg": "svg"}
-_REPORTS: Final = frozenset({"text", "json", "ndjson", "markdown", "html", "junit", "sarif"})
+_REPORTS: Final = frozenset(REPORT_FORMATS)
 """Formats of other commands: surely not meant as the name of a file."""
 
 
@@ -44,6 +44,12 @@ def read_sink(form: str | None, value: str | None) -> Sink:
     if equals and not file:
         raise click.UsageError(f"'{value}' names no file; write {name}=FILE, or {name} for standard output.")
     return Sink(name, None if not equals or file == "-" else file)
+
+
+def _own_output(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """The value, unless the variable has a format of other commands."""
+    foreign = value is not None and value.partition("=")[0] in _REPORTS
+    return None if foreign and from_environment(ctx, parameter) else value
 
 
 @command(
@@ -67,6 +73,7 @@ def read_sink(form: str | None, value: str | None) -> Sink:
     "--output",
     "output",
     env="OUTPUT",
+    callback=_own_output,
     metavar="FILE",
     help="File to write, or FORMAT[=FILE] as for other commands; its ending gives the format.  [default: standard output]",
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from oauthdeploy.cli.flags import REPORT_FORMATS
 from oauthdeploy.reports.console import Look
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ Renderer = Callable[[Look], str]
 Renderers = Mapping[str, Renderer]
 """How a command writes itself in each of its formats."""
 
-FORMS: Final = ("text", "json", "ndjson", "markdown", "html", "junit", "sarif")
+FORMS: Final = REPORT_FORMATS
 
 
 def view_of(manifest: Manifest | None) -> ManifestView:

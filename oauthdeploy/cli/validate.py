@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import click
+from click.core import ParameterSource
+
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import leave, option
@@ -28,6 +31,7 @@ STAND_IN = "https://unset.invalid"
     ),
     main=("file", "environment", "online", "allow_unset", "ignore", "sinks"),
 )
+@click.argument("paths", nargs=-1, type=click.Path(readable=False))
 @manifest_options
 @option(
     "--online",
@@ -42,11 +46,32 @@ STAND_IN = "https://unset.invalid"
     help="Accept unset environment variables, for example where no secrets are available; placeholders are used.",
 )
 @output_options(*FORMS)
-def validate(source: Source, online: bool, allow_unset: bool, output: Output) -> None:
+@click.pass_context
+def validate(
+    context: click.Context,
+    paths: tuple[str, ...],
+    source: Source,
+    online: bool,
+    allow_unset: bool,
+    output: Output,
+) -> None:
     """Check the manifest without contacting any server; with --online, check it against the servers too.
 
-    Reports every problem in one run, with its place, the reason and the fix. Exit code 3 if there is an error.
+    PATHS are manifests, each checked by itself, as pre-commit names them; the files of -f are one manifest together. Reports
+    every problem in one run, with its place, the reason and the fix. Exit code 3 if there is an error.
     """
+    if online and allow_unset:
+        raise UsageError("--online and --allow-unset cannot be combined", fix="Leave one of them out.")
+    if paths and source.file and context.get_parameter_source("file") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("Name the manifests either as PATHS or with -f, not both.")
+    if len(paths) > 1 and any(sink.file or sink.format != "text" for sink in output.sinks):
+        raise click.UsageError("A report is about one manifest. Name one of the PATHS, or leave -o out.")
+    sources = [replace(source, file=(path,)) for path in paths] or [source]
+    leave(max(_validate(each, online, allow_unset, output) for each in sources))
+
+
+def _validate(source: Source, online: bool, allow_unset: bool, output: Output) -> int:
+    """Check one manifest and give the exit code."""
     from oauthdeploy import workflow
     from oauthdeploy.reports.builders.validation import validation_report
     from oauthdeploy.reports.diagnostics import render_diagnostics
@@ -54,8 +79,6 @@ def validate(source: Source, online: bool, allow_unset: bool, output: Output) ->
 
     request = source.request()
     if allow_unset:
-        if online:
-            raise UsageError("--online and --allow-unset cannot be combined", fix="Leave one of them out.")
         request = replace(request, unset_env=STAND_IN)
     manifest, diagnostics = workflow.validate(request)
     unread: tuple[Unread, ...] = ()
@@ -73,6 +96,6 @@ def validate(source: Source, online: bool, allow_unset: bool, output: Output) ->
     if not valid:
         if output.text_on_stdout:
             streams.write_talk(f"\n{render_last(report, output.talk_look())}")
-        leave(ExitCode.UNREACHABLE if unread else ExitCode.MANIFEST_INVALID)
+        return ExitCode.UNREACHABLE if unread else ExitCode.MANIFEST_INVALID
     say_unread(unread, output)
-    leave(ExitCode.UNREACHABLE if unread else ExitCode.DONE)
+    return ExitCode.UNREACHABLE if unread else ExitCode.DONE

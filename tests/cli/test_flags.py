@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from oauthdeploy.cli.app import ALIASES, COMMANDS, app
 from oauthdeploy.cli.command import TaskCommand
-from oauthdeploy.cli.flags import Flag
+from oauthdeploy.cli.flags import REPORT_FORMATS, Flag
+from oauthdeploy.core.errors import ManifestInvalid
 
 CONTEXT = click.Context(app)
 
@@ -155,3 +156,42 @@ def test_every_repeatable_flag_separates_by_lines(name: str) -> None:
     """One rule for all of them; whoever adds a flag gets it from `flags.option`."""
     for option in options(name):
         assert not option.multiple or isinstance(option, Flag), option.opts
+
+
+@pytest.mark.parametrize("words", [each for each in every_command() if each], ids=" ".join)
+@pytest.mark.parametrize("form", REPORT_FORMATS)
+def test_a_format_in_the_environment_breaks_no_command(
+    words: list[str], form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable is set once for a pipeline; a command that has no such format reports as it does without."""
+    found = command(words[0])
+    if len(words) == 2 and isinstance(found, click.Group):
+        found = found.commands[words[1]]
+    monkeypatch.setenv("OAUTHDEPLOY_OUTPUT", f"{form}\n{form}=report.{form}" if words != ["graph"] else form)
+    context = None if _needs(found) else found.make_context(words[-1], [])
+    option = next((param for param in found.params if param.name == "sinks"), None)
+    if context is not None and option is not None:
+        assert {sink.format for sink in context.params["sinks"]} <= {form}
+
+
+def _needs(found: click.Command) -> bool:
+    """Whether the command can't be called without an argument."""
+    return any(param.required for param in found.params) or isinstance(found, click.Group)
+
+
+def test_a_misspelt_format_in_the_environment_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only formats of other commands are let pass."""
+    monkeypatch.setenv("OAUTHDEPLOY_OUTPUT", "jsn")
+    with pytest.raises(click.BadParameter, match="Did you mean 'json'"):
+        command("ping").make_context("ping", [])
+
+
+def test_an_export_prints_its_manifest_whatever_the_environment_wants_reports_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Standard output is for the manifest: the variable means reports, the flag would be a mistake."""
+    monkeypatch.setenv("OAUTHDEPLOY_OUTPUT", "json")
+    with pytest.raises(ManifestInvalid):  # there is none, and it is looked for
+        command("export").main(["-f", "none.yaml"], standalone_mode=False)
+    with pytest.raises(click.UsageError, match="Standard output is for the manifest"):
+        command("export").main(["-o", "json"], standalone_mode=False)

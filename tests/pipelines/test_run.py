@@ -214,17 +214,22 @@ def test_argo_cd_applies_within_a_sync(host: Host, shop: Estate, tmp_path: Path)
 # -- pre-commit ---------------------------------------------------------------------------------------------------------
 
 
-def test_pre_commit_formats_and_validates_without_any_secret(tmp_path: Path) -> None:
-    """pre-commit runs the hooks of this repository on a commit: a file out of form is written anew, a mistake is refused."""
+def test_pre_commit_formats_and_validates_every_manifest_of_a_repository(tmp_path: Path) -> None:
+    """pre-commit runs the hooks of this repository on a commit, without any secret, in a repository with two manifests in folders
+    of their own: each is found and checked by itself, a file out of form is written anew, and a mistake is refused.
+    """
     hooks = [{**hook, "language": "system"} for hook in documents(ROOT / ".pre-commit-hooks.yaml")[0]]
     (tmp_path / ".pre-commit-config.yaml").write_text(json.dumps({"repos": [{"repo": "local", "hooks": hooks}]}))
-    manifest = tmp_path / "oauthdeploy.yaml"
+    manifests = [tmp_path / "shop" / "oauthdeploy.yaml", tmp_path / "teams" / "bank" / "oauthdeploy.yml"]
+    for manifest in manifests:
+        manifest.parent.mkdir(parents=True)
     good = (EXAMPLES / "quickstart" / "oauthdeploy.yaml").read_text(encoding="utf-8")
     kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
     env = {**kept, "PATH": f"{BIN}:{os.environ['PATH']}", "GIT_CONFIG_GLOBAL": os.devnull}
 
-    def commit(text: str) -> tuple[int, str]:
-        manifest.write_text(text, encoding="utf-8")
+    def commit(*texts: str) -> tuple[int, str]:
+        for manifest, text in zip(manifests, texts, strict=True):
+            manifest.write_text(text, encoding="utf-8")
         subprocess.run(["git", "add", "-A"], cwd=tmp_path, env=env, check=True)
         done = subprocess.run(
             [BIN / "pre-commit", "run"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=100, check=False
@@ -232,11 +237,17 @@ def test_pre_commit_formats_and_validates_without_any_secret(tmp_path: Path) -> 
         return done.returncode, done.stdout + done.stderr
 
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, env=env, check=True)
-    assert commit(good)[0] == 0
-    code, output = commit(good.replace("  require_https: true", "  require_https:    true"))
+    other = good.replace("\nname: ", "\nname: bank-")
+    code, output = commit(good, other)
+    assert code == 0, output
+    assert output.count("Passed") == 2, output
+    code, output = commit(good, other.replace("  require_https: true", "  require_https:    true"))
     assert code == 1
     assert "oauthdeploy fmt" in output
-    assert manifest.read_text(encoding="utf-8") == good
-    code, output = commit(good.replace("type: public", "type: publik"))
+    assert manifests[1].read_text(encoding="utf-8") == other
+    code, output = commit(good.replace("type: public", "type: publik"), other.replace("grants:", "grantz:"))
     assert code == 1
+    assert "shop/oauthdeploy.yaml" in output
     assert "not-allowed-value" in output
+    assert "teams/bank/oauthdeploy.yml" in output
+    assert "unknown-key" in output
