@@ -63,11 +63,16 @@ def cheap_hashing() -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--all-faults`: try every fault at every request instead of a fair sample."""
+    """`--all-faults`: try every fault at every request instead of a fair sample; `--all-realms`: copy every realm."""
     parser.addoption(
         "--all-faults",
         action="store_true",
         help="tests/faults: every fault at every request of an apply, not a sample (takes some hours)",
+    )
+    parser.addoption(
+        "--all-realms",
+        action="store_true",
+        help="tests/drivers/keycloak/test_realms.py: every realm, not a sample (takes some minutes)",
     )
     parser.addoption(
         "--faults-json",

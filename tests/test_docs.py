@@ -169,9 +169,9 @@ def test_contributing_begins_with_the_tasks() -> None:
     tasks = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["poe"]["tasks"]
     beginning = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("```")[2].partition("```")[0]
     assert re.findall(r"bin/poe (\w+)", beginning) == [
-        *("fast", "lint", "docs", "site", "test", "bench", "faults", "traffic")
+        *("fast", "lint", "docs", "site", "test", "bench", "faults", "realms", "traffic")
     ]
-    assert set(tasks) == {"fast", "lint", "docs", "site", "test", "bench", "faults", "traffic"}
+    assert set(tasks) == {"fast", "lint", "docs", "site", "test", "bench", "faults", "realms", "traffic"}
 
 
 def test_the_readme_of_the_package_leads_to_one_repository() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from pydantic import Field
 
@@ -127,6 +127,29 @@ class TokenCount:
     endless: bool = False
 
 
+class _Untold:
+    """Stands for a value that is not told."""
+
+    def __repr__(self) -> str:
+        return "UNTOLD"
+
+
+UNTOLD: Final = _Untold()
+
+
+@dataclass(frozen=True)
+class Unheld:
+    """What a server holds and no manifest can: why, its `value` as it may be shown, and the `usual` one, where it is absent.
+
+    UNTOLD where the value is secret or can't be compared. Two values of the same field on servers of one driver mean the same
+    where they are equal.
+    """
+
+    why: str
+    value: Any = UNTOLD
+    usual: Any = None
+
+
 @dataclass(frozen=True)
 class LiveObject:
     """What a server has at an address, in the manifest's terms.
@@ -146,7 +169,7 @@ class LiveObject:
 
     The rest is only read if all of an object is wanted (`Wanted.whole`). `options` are the driver's own options that differ
     from those of a newly created object, whatever the manifest writes. `unheld` names what no manifest can represent of the
-    object, by the server's own names, with the reason. `built_in` marks what the server creates by itself: its own scope, or an
+    object, by the server's own names. `built_in` marks what the server creates by itself: its own scope, or an
     association that every new client gets; `lacks` are the scopes of which a client has lost that association.
     """
 
@@ -165,7 +188,7 @@ class LiveObject:
     renewed_by: str = ""
     unparsed: Mapping[str, Unparsed] = field(default_factory=_frozen_map)
     options: Mapping[str, Any] = field(default_factory=_frozen_map)
-    unheld: Mapping[str, str] = field(default_factory=_frozen_map)
+    unheld: Mapping[str, Unheld] = field(default_factory=_frozen_map)
     built_in: bool = False
     lacks: frozenset[str] = frozenset()
 
@@ -197,8 +220,9 @@ class ServerState:
     whether they are enabled; None: not read, and `accounts_unread` says why if it was tried. `tokens` are the working tokens in
     the same way. `cut_offs` are the clients that the server marks as disabled by a revocation, by the server's id
     (`LiveObject.identity`), with the revocation's name; including clients that do not exist. `foreign` are objects of other
-    protocols, which no manifest can represent, with the reason. `makes_client_ids` says that the server generates the ids of
-    clients: another server of its kind then knows the client of a token by name and version.
+    protocols, which no manifest can represent. `changed_stock` are the fields that differ from what the server itself created,
+    of its own objects; "" for one that is gone. `makes_client_ids` says that the server generates the ids of clients: another
+    server of its kind then knows the client of a token by name and version.
     """
 
     server: str
@@ -212,7 +236,8 @@ class ServerState:
     tokens_unread: Diagnostic | None = None
     hidden: Mapping[Kind, Diagnostic] = field(default_factory=_frozen_map)
     cut_offs: Mapping[str, str] = field(default_factory=_frozen_map)
-    foreign: Mapping[Address, str] = field(default_factory=_frozen_map)
+    foreign: Mapping[Address, Unheld] = field(default_factory=_frozen_map)
+    changed_stock: Mapping[Address, Mapping[str, Unheld]] = field(default_factory=_frozen_map)
     makes_client_ids: bool = False
 
 

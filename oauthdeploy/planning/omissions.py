@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from oauthdeploy.core.addresses import Address, object_address
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.model.held_fields import SECTIONS, field_name
 from oauthdeploy.model.objects import KIND_OF, OPENS, Side
-from oauthdeploy.model.state import LiveObject
+from oauthdeploy.model.state import LiveObject, ServerState
 from oauthdeploy.planning.changes import Action, FieldChange, Risk
 from oauthdeploy.planning.inventory import Inventory
 from oauthdeploy.planning.normalize import OPTIONS, flatten, live_value, same
@@ -35,7 +36,14 @@ class Omission:
 
 def unheld(server: str, address: str, item: LiveObject) -> Iterator[Omission]:
     """The parts of a live object that a manifest cannot hold."""
-    return (Omission(address, key, f"{why} ({server})") for key, why in sorted(item.unheld.items()))
+    return (Omission(address, key, f"{one.why} ({server})") for key, one in sorted(item.unheld.items()))
+
+
+def changed_stock(state: ServerState, address: Address) -> Iterator[Omission]:
+    """The fields in which an object that a server makes by itself is otherwise there."""
+    named = object_address(address.kind, address.name)
+    found = state.changed_stock.get(address, {})
+    return (Omission(named, key, f"{one.why} ({state.server})") for key, one in sorted(found.items()))
 
 
 def lost_between(inventory: Inventory, source: str, target: str, address: str, item: LiveObject) -> Iterator[Omission]:

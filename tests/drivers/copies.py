@@ -36,10 +36,11 @@ class Hand:
 
 @dataclass(frozen=True)
 class End:
-    """A server: its entry in a manifest, and what it holds by its own API."""
+    """A server: its entry in a manifest, what it holds by its own API, and entries of servers that it trusts."""
 
     entry: Mapping[str, Any]
     contents: Callable[[], Contents]
+    others: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def differences(one: Contents, other: Contents) -> list[tuple[str, Any, Any]]:
@@ -50,10 +51,11 @@ def differences(one: Contents, other: Contents) -> list[tuple[str, Any, Any]]:
 
 @dataclass
 class Copy:
-    """A folder with a manifest of one server, named `one`."""
+    """A folder with a manifest of one server, named `one`, and what exports left out, by object and field."""
 
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
+    omitted: set[tuple[str, str]] = field(default_factory=set)
 
     def request(self, text: str) -> ManifestRequest:
         path = self.folder / "oauthdeploy.yaml"
@@ -61,7 +63,7 @@ class Copy:
         return ManifestRequest(files=(str(path),), environ=self.environ)
 
     def entry(self, end: End) -> str:
-        return json.dumps({"version": 1, "name": "copy", "servers": {"one": end.entry}})
+        return json.dumps({"version": 1, "name": "copy", "servers": {"one": end.entry, **end.others}})
 
     def options(self) -> RunOptions:
         return RunOptions(
@@ -72,6 +74,7 @@ class Copy:
         """The text of an export into a manifest, which is valid, plans empty, and gives the same bytes when it is made again."""
         report = export_manifest(self.request(text), wanted=ExportOptions(full=full))
         made = report.files[0].text
+        self.omitted |= {(one.address, one.field) for one in report.omissions}
         self.environ |= dict.fromkeys(report.variables, "unset")
         assert not validate(self.request(made))[1].errors
         self.require_rest(made)

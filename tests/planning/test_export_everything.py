@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.model.capabilities import DriverFacts, HeldField, no, table_for
+from oauthdeploy.model.capabilities import DriverFacts, HeldField, Limit, no, table_for
 from oauthdeploy.model.objects import AS, AssignedAs, Association, Client, Scope
-from oauthdeploy.model.state import LiveObject, LiveState, ServerState
+from oauthdeploy.model.state import LiveObject, LiveState, ServerState, Unheld
 from oauthdeploy.planning.changes import Risk
 from oauthdeploy.planning.drift.comparison import compare_servers
 from oauthdeploy.planning.export.builder import export
@@ -177,10 +177,10 @@ def test_an_association_that_no_new_client_gets_is_written_with_its_scope() -> N
 
 def test_what_no_manifest_can_hold_is_named_by_object_and_field() -> None:
     """Objects of other protocols, fields without a place, and names that can't be written."""
-    there = {client("shop"): LiveObject(Client(), unheld={"nodes": "no field"}), scope("\ud800"): Scope()}
+    there = {client("shop"): LiveObject(Client(), unheld={"nodes": Unheld("no field")}), scope("\ud800"): Scope()}
     found = inventory(there)
     state = found.live.servers["as"]
-    foreign = ServerState("as", state.objects, foreign={client("sp"): "it is an object of SAML"})
+    foreign = ServerState("as", state.objects, foreign={client("sp"): Unheld("it is an object of SAML")})
     made = export(replace(found, live=LiveState({"as": foreign})), ExportOptions())
     assert {(one.address, one.field) for one in made.omissions} == {
         ("client/shop", "nodes"),
@@ -258,3 +258,80 @@ def test_omissions_are_told_once_for_each_object_and_reason() -> None:
     some = [Omission("client/a", name, "no field for it") for name in ("x", "y")]
     (found,) = findings_of(some)
     assert found.detail == "x, y: no field for it."
+
+
+def two_servers(left: Mapping[str, Unheld], right: Mapping[str, Unheld], **states: Any) -> Inventory:
+    """Two servers of one driver with a client each, of which no manifest holds those fields; `states` are more of a state."""
+    servers = {"as": authorization_server(), "bs": authorization_server()}
+    there = {
+        client("shop", server): LiveObject(Client(), client_id="shop", unheld=unheld)
+        for server, unheld in (("as", left), ("bs", right))
+    }
+    found = live(there, servers=servers)
+    made = {name: replace(state, **states.get(name, {})) for name, state in found.servers.items()}
+    tables = {name: table_for(FAKE, entry.role) for name, entry in servers.items()}
+    return Inventory(desired({}, servers=servers), LiveState(made), {"fake": FAKE}, tables)
+
+
+def test_a_comparison_tells_what_no_manifest_holds_only_where_it_differs_or_is_unknown() -> None:
+    """Equal values are neither a difference nor left out; where one side has none, the usual value counts; a sealed one is
+    unknown, whatever it is.
+    """
+    why = "no field"
+    equal = {"nodes": Unheld(why, 3)}
+    made = compare_servers(two_servers(equal, equal), "as", "bs")
+    assert (made.items, made.omissions) == ((), ())
+    other = {"nodes": Unheld(why, 4), "events": Unheld(why, True, False), "key": Unheld(why)}
+    made = compare_servers(two_servers({**equal, "key": Unheld(why)}, other), "as", "bs")
+    (item,) = made.items
+    assert {(one.path, one.before, one.after) for one in item.fields} == {("nodes", 3, 4), ("events", False, True)}
+    assert {(one.address, one.field) for one in made.omissions} == {
+        ("client/shop@as", "key"),
+        ("client/shop@bs", "key"),
+    }
+    assert made.different
+
+
+def test_a_comparison_of_objects_of_other_protocols_and_of_the_servers_own() -> None:
+    """An object that one side lacks is a difference, equal ones are nothing, others are not compared; what of the server's own
+    objects isn't as it makes them is a difference where the other side has it otherwise.
+    """
+
+    def side(server: str, mark: str, **changed: Unheld) -> Mapping[str, Any]:
+        foreign = {client(name, server): Unheld("SAML", text) for name, text in (("equal", "1"), ("other", mark))}
+        only = {client("only", server): Unheld("SAML", "1")} if server == "as" else {}
+        return {"foreign": {**foreign, **only}, "changed_stock": {scope("email", server): changed}}
+
+    sides = {
+        "as": side("as", "2", same=Unheld("own", 1, 0), way=Unheld("own", "none", "default")),
+        "bs": side("bs", "3", same=Unheld("own", 1, 0), salt=Unheld("own")),
+    }
+    made = compare_servers(two_servers({}, {}, **sides), "as", "bs")
+    assert {
+        (str(one.address), tuple((field.path, field.before, field.after) for field in one.fields)) for one in made.items
+    } == {
+        ("client/only@as", ()),
+        ("scope/email@bs", (("way", "none", "default"),)),
+    }
+    assert {(one.address, one.field) for one in made.omissions} == {
+        ("client/other@as", ""),
+        ("client/other@bs", ""),
+        ("scope/email@bs", "salt"),
+    }
+
+
+def test_a_name_that_the_server_gives_to_no_new_object_is_left_out() -> None:
+    """The others are exported; the list of scopes of a client names those that it can."""
+    names = {Kind.SCOPE: Limit(r"[a-z]+", words="small letters")}
+    there = {
+        **{scope(name): Scope() for name in ("read", "Odd name")},
+        client("shop"): LiveObject(Client()),
+        **{association("shop", name): LiveObject(Association()) for name in ("read", "Odd name")},
+    }
+    made = exported(there, replace(FAKE, names=names))
+    assert [entry.name for entry in made.scopes] == ["read"]
+    assert made.associations == {"shop": {"read": None}}
+    assert {(one.address, one.field) for one in made.omissions} == {
+        ("scope/Odd name", ""),
+        ("association/shop:Odd name", ""),
+    }

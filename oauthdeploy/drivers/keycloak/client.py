@@ -9,7 +9,7 @@ from oauthdeploy.core.errors import Conflict, Forbidden, NotFound, Rejected, Ser
 from oauthdeploy.core.secrets import Secret, is_masked
 from oauthdeploy.drivers.common_steps import at_once, create_or_find, parsed
 from oauthdeploy.drivers.http import AdminClient, Answer
-from oauthdeploy.drivers.json_values import Garbled, a_number, an_object
+from oauthdeploy.drivers.json_values import Garbled, a_name, a_number, an_object
 from oauthdeploy.drivers.json_wire import FORM, Route
 from oauthdeploy.drivers.keycloak.options import MARK
 from oauthdeploy.drivers.keycloak.secret_fields import sent_back
@@ -222,9 +222,15 @@ class AdminApi:
             self._delete(path, scope)
 
     def realm_scopes(self) -> tuple[frozenset[str], frozenset[str]]:
-        """The names of the scopes that new clients get as default ones and as optional ones."""
+        """The names of the scopes that new clients get as default ones and as optional ones. Raises UnexpectedAnswer."""
         defaults, optionals = (self._list(path) for path in (REALM_DEFAULTS, REALM_OPTIONALS))
-        return tuple(frozenset(str(one.get("name")) for one in found) for found in (defaults, optionals))  # type: ignore[return-value]
+
+        def names(found: Sequence[Json]) -> frozenset[str]:
+            return parsed(
+                self.http.server, "GET", REALM_DEFAULTS, lambda: frozenset(a_name(one, "name") for one in found)
+            )
+
+        return names(defaults), names(optionals)
 
     def assign(self, uuid: str, scope: str, *, default: bool) -> None:
         """Give a client a client scope. One that it has the other way stays as it is: unassign it before."""

@@ -105,7 +105,7 @@ class KeycloakDriver(Driver):
             self._wanted = wanted.objects
             self._unlisted = unlisted_scopes(wanted)
             self._given = reader.known_given_scopes
-            self._saml = frozenset(reader.saml)
+            self._saml = frozenset(reader.foreign)
             self._realm = reader.realm or {}
             named = {address.name for address in wanted.objects if address.kind is Kind.SCOPE}
             self._scopes = {name: live.raw for name, live in reader.scopes.items() if name in named}

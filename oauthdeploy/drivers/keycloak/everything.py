@@ -5,36 +5,60 @@ For exports and comparisons. Values are in the manifest's words; what can't be r
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from oauthdeploy.core.secrets import Secret
+from pydantic import ValidationError
+
+from oauthdeploy.core.secrets import Secret, is_masked, is_named_secret
 from oauthdeploy.drivers.field_table import WireField
 from oauthdeploy.drivers.json_values import Garbled, a_flag
 from oauthdeploy.drivers.keycloak import stock
 from oauthdeploy.drivers.keycloak.field_map import CLIENT as CLIENT_OPTIONS
 from oauthdeploy.drivers.keycloak.field_map import SCOPE as SCOPE_OPTIONS
 from oauthdeploy.drivers.keycloak.field_map import SETTINGS as SETTINGS_OPTIONS
-from oauthdeploy.drivers.keycloak.field_map import Place, read_mappers
-from oauthdeploy.drivers.keycloak.fields import BEARER_ONLY, FLAGS, SSL, Enforced, attributes_of
+from oauthdeploy.drivers.keycloak.field_map import Place, own_audiences, read_mappers, without_audiences
+from oauthdeploy.drivers.keycloak.fields import (
+    BEARER_ONLY,
+    FLAGS,
+    LISTS,
+    REFRESH,
+    SSL,
+    Enforced,
+    attributes_of,
+    is_on,
+    serves_users,
+)
 from oauthdeploy.drivers.keycloak.fields import SETTINGS as SETTINGS_FIELDS
 from oauthdeploy.drivers.keycloak.mapping import LiveClient, read_flows
-from oauthdeploy.drivers.keycloak.options import MARK, TAKEN
+from oauthdeploy.drivers.keycloak.options import (
+    CLIENT_TAKEN,
+    MARK,
+    SCOPE_TAKEN,
+    KeycloakClientOptions,
+    KeycloakScopeOptions,
+    KeycloakSettingsOptions,
+)
 from oauthdeploy.drivers.keycloak.policies import entries
 from oauthdeploy.drivers.keycloak.scopes import NONE, LiveScope
 from oauthdeploy.drivers.keycloak.settings import OFFLINE, POLICIES, read_option
 from oauthdeploy.model.fields import Model
-from oauthdeploy.model.objects import Grant
+from oauthdeploy.model.objects import AssignedAs, Grant
+from oauthdeploy.model.state import UNTOLD, Unheld
 
-Told = tuple[Mapping[str, Any], Mapping[str, str]]
-"""The options of an object that aren't defaults, and what can't be held of it, with the reason."""
+Told = tuple[Mapping[str, Any], Mapping[str, Unheld]]
+"""The options of an object that aren't defaults, and what can't be held of it."""
 
 NO_FIELD: Final = "a manifest has no field for it"
 UNREADABLE: Final = "its value is not one that the option can have"
 SECRET: Final = "it may be a secret"
 RECEIVES_ONLY: Final = "grants: [] makes a client that only receives tokens, without this flag"
+IDLE: Final = "it means nothing with the grants that the client has"
+CUT_OFF: Final = "it is a cut-off, which is no state"
+NO_PROTOCOL: Final = "it has none, and a new one has openid-connect"
 
 _KEPT_BY_SERVER: Final = ("client.secret.", MARK)
 _HELD_OF_REALM: Final = frozenset(
@@ -48,33 +72,48 @@ _HELD_OF_REALM: Final = frozenset(
 """Fields of a realm that settings hold, or that name it."""
 OWN_POLICY: Final = "oauthdeploy-"
 """The client policies that fields of the settings lay down begin so."""
+_OF_MAPPER: Final = frozenset({"id", "name", "protocolMapper", "config"})
 _SHOWN_BY_DEFAULT: Final = frozenset({"include_in_token_scope", "display_on_consent_screen"})
 """Options of a client scope that Keycloak takes for true where they are absent."""
 
 
-def client_told(live: LiveClient, flows: Mapping[str, str]) -> Told:
-    """All of a client; `flows` are the aliases of authentication flows by id."""
-    found = _Found()
+def client_told(live: LiveClient, flows: Mapping[str, str], there: Collection[str]) -> Told:
+    """All of a client; `flows` are the aliases of authentication flows by id, `there` the client scopes of the realm."""
+    found = _Found(KeycloakClientOptions)
     raw = live.raw
     found.places(raw, CLIENT_OPTIONS, {"web_origins": _origins(live.value.redirect_uris or ())})
     found.option("authentication_flows", "authenticationFlowBindingOverrides", lambda: read_flows(raw, flows))
     found.mappers(raw)
-    found.attributes(raw, stock.CLIENT_ATTRIBUTES)
+    found.attributes(raw, stock.CLIENT_ATTRIBUTES, CLIENT_TAKEN)
     for key, usual in stock.CLIENT.items():
         if raw.get(key, usual) not in (usual, None):
-            found.unheld[key] = NO_FIELD
+            found.lost(key, NO_FIELD, raw[key])
+    for way, key in LISTS.items():
+        given = (scope for scope, is_default in _given(live).items() if is_default is (way is AssignedAs.DEFAULT))
+        if there and (missing := sorted(scope for scope in given if scope not in there)):
+            found.unheld[key] = Unheld(
+                f"a copy gets {', '.join(missing)} as well, which this realm does not have", missing
+            )
+    if live.not_before:
+        found.lost("notBefore", CUT_OFF, live.not_before)
     if a_flag(raw, BEARER_ONLY, False):
-        found.unheld[BEARER_ONLY] = RECEIVES_ONLY
-        found.unheld.update({flag: RECEIVES_ONLY for flag in FLAGS.values() if a_flag(raw, flag, False)})
+        for flag in (BEARER_ONLY, *(flag for flag in FLAGS.values() if a_flag(raw, flag, False))):
+            found.lost(flag, RECEIVES_ONLY, True)
+    elif not is_on(attributes_of(raw), REFRESH, True) and not serves_users(raw):
+        found.lost(f"attributes.{REFRESH}", IDLE, "false")
     return found.told()
 
 
 def scope_told(live: LiveScope, new_clients: str) -> Told:
     """All of a client scope; `new_clients` is how new clients get it."""
-    found = _Found()
+    found = _Found(KeycloakScopeOptions)
     found.places(live.raw, SCOPE_OPTIONS, dict.fromkeys(_SHOWN_BY_DEFAULT, True))
     found.mappers(live.raw)
-    found.attributes(live.raw, {})
+    if audiences := found.own_audiences(live.raw):
+        found.options["audiences"] = list(audiences)
+    found.attributes(live.raw, {}, SCOPE_TAKEN)
+    if not live.raw.get("protocol"):
+        found.lost("protocol", NO_PROTOCOL, "")
     if new_clients != NONE:
         found.options["new_clients"] = new_clients
     return found.told()
@@ -82,7 +121,7 @@ def scope_told(live: LiveScope, new_clients: str) -> Told:
 
 def settings_told(raw: Mapping[str, Any], enforced: Enforced) -> Told:
     """All of the settings of a realm."""
-    found = _Found()
+    found = _Found(KeycloakSettingsOptions)
     found.places(raw, {name: place for name, place in SETTINGS_OPTIONS.items() if place.key != SSL}, {})
     if raw.get(SSL) == "none":
         # The other two words are those of require_https.
@@ -94,11 +133,14 @@ def settings_told(raw: Mapping[str, Any], enforced: Enforced) -> Told:
     for key, value in stock.flat({key: value for key, value in raw.items() if key != "defaultRole"}):
         usual = stock.REALM.get(key)
         if key.removeprefix("attributes.") not in _HELD_OF_REALM and value != usual and (value or usual):
-            found.unheld[key] = NO_FIELD
-    policies = {str(one.get("name")) for one in entries(raw.get("clientPolicies", {}), "policies")}
-    for name in sorted(policies):
-        if not name.startswith(OWN_POLICY):
-            found.unheld[f"clientPolicies.{name}"] = NO_FIELD
+            found.lost(key, NO_FIELD, value, usual)
+    if raw.get("notBefore"):
+        found.lost("notBefore", CUT_OFF, raw["notBefore"])
+    for section, listed in (("clientPolicies", "policies"), ("clientProfiles", "profiles")):
+        for one in entries(raw.get(section, {}), listed):
+            called = str(one.get("name"))
+            if not called.startswith(OWN_POLICY):
+                found.lost(f"{section}.{called}", NO_FIELD, one)
     return found.told()
 
 
@@ -126,28 +168,44 @@ def _origins(redirect_uris: Iterable[str]) -> tuple[str, ...]:
 
 
 class _Found:
-    """Collects options and what can't be held."""
+    """Collects options of a `model` and what can't be held."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: type[Model]) -> None:
+        self.model = model
         self.options: dict[str, Any] = {}
-        self.unheld: dict[str, str] = {}
+        self.unheld: dict[str, Unheld] = {}
 
     def told(self) -> Told:
         return self.options, self.unheld
+
+    def lost(self, key: str, why: str, value: Any, usual: Any = None) -> None:
+        """What can't be held; `value` is told unless it may be secret."""
+        self.unheld[key] = Unheld(why, UNTOLD if _may_be_secret(key, value) else _shown(value), _shown(usual))
 
     def option(self, name: str, key: str, read: Callable[[], Any], usual: Any = None) -> None:
         """One option, where it isn't what a new object has."""
         try:
             value = read()
-        except Garbled:
-            self.unheld[key] = UNREADABLE
+        except Garbled as problem:
+            self.lost(key, UNREADABLE, problem.value)
             return
         if isinstance(value, Model):
             value = {field: inner for field, inner in value.model_dump(mode="json").items() if inner is not None}
         if isinstance(value, Secret):
-            self.unheld[key] = SECRET
+            self.unheld[key] = Unheld(SECRET)
         elif value != usual and not (_is_nothing(value) and _is_nothing(usual)):
-            self.options[name] = list(value) if isinstance(value, tuple) else value
+            written = list(value) if isinstance(value, tuple) else value
+            if self._takes(name, written):
+                self.options[name] = written
+            else:
+                self.lost(key, UNREADABLE, value)
+
+    def _takes(self, name: str, value: Any) -> bool:
+        try:
+            self.model.model_validate({name: value})
+        except ValidationError:
+            return False
+        return True
 
     def places(self, raw: Mapping[str, Any], places: Mapping[str, Place], usual: Mapping[str, Any]) -> None:
         """The options that are one value at one place; `usual` are those of a new object that aren't the place's default."""
@@ -166,24 +224,40 @@ class _Found:
         try:
             listed = read_mappers(raw)
         except Garbled:
-            self.unheld["protocolMappers"] = UNREADABLE
+            self.lost("protocolMappers", UNREADABLE, raw.get("protocolMappers"))
             return
         made: dict[str, Any] = {}
         for name, mapper in listed.items():
             config = {key: text for key, text in mapper.config.items() if not isinstance(text, Secret)}
-            self.unheld.update({f"protocolMappers.{name}.{key}": SECRET for key in mapper.config if key not in config})
+            self.unheld |= {
+                f"protocolMappers.{name}.{key}": Unheld(SECRET) for key in mapper.config if key not in config
+            }
             made[name] = {"type": mapper.type, "config": config}
         if made:
             self.options["protocol_mappers"] = made
+        for one in raw.get("protocolMappers") or ():
+            for key, value in one.items():
+                if key not in _OF_MAPPER and value not in (None, "", False, stock.MAPPER.get(key)):
+                    self.lost(f"protocolMappers.{one['name']}.{key}", NO_FIELD, value, stock.MAPPER.get(key))
 
-    def attributes(self, raw: Mapping[str, Any], usual: Mapping[str, str]) -> None:
-        """The attributes that no other field holds."""
+    def own_audiences(self, raw: Mapping[str, Any]) -> tuple[str, ...]:
+        """The audiences whose mappers the option of that name makes; these are no mappers beside it."""
+        if "protocol_mappers" not in self.options:
+            return ()
+        audiences = own_audiences(raw)
+        if not (rest := without_audiences(self.options.pop("protocol_mappers"), audiences)):
+            return audiences
+        self.options["protocol_mappers"] = rest
+        return audiences
+
+    def attributes(self, raw: Mapping[str, Any], usual: Mapping[str, str], taken: Collection[str]) -> None:
+        """The attributes that no other field holds; `taken` are those that one does."""
         made: dict[str, str] = {}
         for key, text in attributes_of(raw).items():
-            if key in TAKEN or key.startswith(_KEPT_BY_SERVER) or usual.get(key) == text or not text:
+            if key in taken or key.startswith(_KEPT_BY_SERVER) or usual.get(key) == text or not text:
                 continue
             if isinstance(text, Secret):
-                self.unheld[f"attributes.{key}"] = SECRET
+                self.unheld[f"attributes.{key}"] = Unheld(SECRET)
             else:
                 made[key] = text
         if made:
@@ -191,4 +265,21 @@ class _Found:
 
 
 def _is_nothing(value: Any) -> bool:
-    return value in (None, "", False, ()) or value == {}
+    return value is None or value is False or value in ("", ()) or value == {}
+
+
+def _may_be_secret(key: str, value: Any) -> bool:
+    """Whether a value, or one in it, is secret by its name or hidden by the server."""
+    if isinstance(value, Mapping):
+        return any(_may_be_secret(str(name), one) for name, one in value.items())
+    if isinstance(value, list | tuple):
+        return any(_may_be_secret(key, one) for one in value)
+    if isinstance(value, str):
+        return is_masked(value) or is_named_secret(key.rpartition(".")[2], value)
+    return isinstance(value, Secret)
+
+
+def _shown(value: Any) -> Any:
+    """A value as it is shown: JSON where it is, or has in it, an object."""
+    listed = value if isinstance(value, list | tuple) else (value,)
+    return json.dumps(value, sort_keys=True) if any(isinstance(one, Mapping) for one in listed) else value

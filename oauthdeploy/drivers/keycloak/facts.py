@@ -273,6 +273,5 @@ FACTS: Final = DriverFacts(
         }
     ),
     default_scopes_option="default_scopes",
-    beyond="users, groups, roles and who has them, identity providers, authentication flows, authorization services, keys, and "
-    "changes of Keycloak's own clients and client scopes",
+    beyond="users, groups, roles and who has them, identity providers, authentication flows, authorization services and keys",
 )

@@ -21,11 +21,14 @@ class Codec:
     write: Callable[[Any], Any]
 
 
+_JOINT: Final = "##"
+
+
 def _read_flag(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    if value in ("true", "false"):
-        return bool(value == "true")
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
     raise Garbled("expected true or false", value)
 
 
@@ -42,6 +45,14 @@ def _read_number(value: Any) -> int:
     return int(text)
 
 
+def _read_joined(value: Any) -> tuple[str, ...]:
+    """The texts between ##, in their order; empty ones are none."""
+    texts = tuple(dict.fromkeys(text for text in _read_text(value).split(_JOINT) if text))
+    if not texts:
+        raise Garbled("expected a text", value)
+    return texts
+
+
 def _read_texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise Garbled("expected a list of strings", value)
@@ -55,7 +66,7 @@ NUMBER: Final = Codec(_read_number, int)
 NUMBER_TEXT: Final = Codec(_read_number, str)
 LOWER: Final = Codec(lambda value: _read_text(value).lower(), str)
 TEXTS: Final = Codec(_read_texts, lambda value: list(dict.fromkeys(value)))
-JOINED: Final = Codec(lambda value: _read_texts(_read_text(value).split("##")), lambda value: "##".join(value))
+JOINED: Final = Codec(_read_joined, _JOINT.join)
 
 
 @dataclass(frozen=True)
@@ -278,9 +289,29 @@ def audience_mappers(raw: Mapping[str, Any], wanted: Iterable[str]) -> dict[str,
         for name, mapper in read_mappers(raw).items()
         if _adds(mapper) and not asked & {mapper.config.get(key) for key in _AUDIENCE_KEYS}
     }
+    return {**gone, **{_audience_name(one): _audience_mapper(one) for one in sorted(asked - have)}}
+
+
+def own_audiences(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """The audiences of an object, where each is put into access tokens by a mapper as `audience_mappers` makes it; else none.
+
+    Raises Garbled.
+    """
+    mappers, found = read_mappers(raw), read_audiences(raw)
+    adding = {name: mapper for name, mapper in mappers.items() if _adds(mapper)}
+    return found if adding == {_audience_name(one): _audience_mapper(one) for one in found} else ()
+
+
+def without_audiences(mappers: Mapping[str, Any], audiences: Iterable[str]) -> dict[str, Any]:
+    """The mappers of an object but those that `audience_mappers` makes."""
+    names = {_audience_name(one) for one in audiences}
+    return {name: mapper for name, mapper in mappers.items() if name not in names}
+
+
+def _audience_name(audience: str) -> str:
+    return f"audience {audience}"
+
+
+def _audience_mapper(audience: str) -> Mapper:
     config = {"access.token.claim": "true", "id.token.claim": "false", "introspection.token.claim": "true"}
-    new = {
-        f"audience {one}": Mapper(type=AUDIENCE, config={"included.custom.audience": one, **config})
-        for one in sorted(asked - have)
-    }
-    return {**gone, **new}
+    return Mapper(type=AUDIENCE, config={"included.custom.audience": audience, **config})

@@ -117,23 +117,28 @@ def live_grants(raw: Mapping[str, Any]) -> tuple[Grant, ...]:
         return ()
     attributes = attributes_of(raw)
     grants = [grant for grant, flag in FLAGS.items() if a_flag(raw, flag, False)]
-    grants += [grant for grant, key in SWITCHES.items() if attributes.get(key) == "true"]
+    grants += [grant for grant, key in SWITCHES.items() if is_on(attributes, key)]
     return (*grants, *([Grant.REFRESH_TOKEN] if _refreshes(raw) else []))
 
 
 def _refreshes(raw: Mapping[str, Any]) -> bool:
     """Whether a client gets refresh tokens: by a grant of users, or for client credentials where that is switched on."""
     attributes = attributes_of(raw)
-    for_users = _serves_users(raw) and attributes.get(REFRESH) != "false"
-    return for_users or (a_flag(raw, FLAGS[Grant.CLIENT_CREDENTIALS], False) and attributes.get(CC_REFRESH) == "true")
+    for_users = serves_users(raw) and is_on(attributes, REFRESH, True)
+    return for_users or (a_flag(raw, FLAGS[Grant.CLIENT_CREDENTIALS], False) and is_on(attributes, CC_REFRESH))
 
 
-def _serves_users(raw: Mapping[str, Any]) -> bool:
+def is_on(attributes: Mapping[str, Any], key: str, default: bool = False) -> bool:
+    """An attribute as Keycloak reads it: any text but "true", in upper or lower case, is false."""
+    text = attributes.get(key)
+    return default if text in (None, "") else str(text).lower() == "true"
+
+
+def serves_users(raw: Mapping[str, Any]) -> bool:
     """Whether a client has a grant that comes with refresh tokens unless they are switched off."""
     attributes = attributes_of(raw)
     flags = (FLAGS[Grant.AUTHORIZATION_CODE], FLAGS[Grant.PASSWORD])
-    switches = (attributes.get(DEVICE), attributes.get(CIBA))
-    return any(a_flag(raw, flag, False) for flag in flags) or "true" in switches
+    return any(a_flag(raw, flag, False) for flag in flags) or any(is_on(attributes, key) for key in (DEVICE, CIBA))
 
 
 def _put_grants(body: dict[str, Any], value: tuple[Grant, ...]) -> None:
@@ -152,8 +157,13 @@ def _put_grants(body: dict[str, Any], value: tuple[Grant, ...]) -> None:
     if _refreshes(body) == wanted:
         return
     if not wanted:
-        attributes.update({key: "false" for key in (REFRESH, CC_REFRESH) if key == REFRESH or key in attributes})
-    elif _serves_users(body):
+        # What means nothing with these grants is left as it is.
+        issuing = {
+            REFRESH: serves_users(body),
+            CC_REFRESH: Grant.CLIENT_CREDENTIALS in value and CC_REFRESH in attributes,
+        }
+        attributes.update({key: "false" for key, issues in issuing.items() if issues})
+    elif serves_users(body):
         attributes[REFRESH] = "true"
     else:
         attributes[CC_REFRESH] = "true"

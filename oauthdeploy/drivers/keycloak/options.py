@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field
@@ -62,24 +62,23 @@ SCOPE_ATTRIBUTES: Final[Mapping[str, str]] = {
 }
 """The options of a client scope that are attributes."""
 
-TAKEN: Final = frozenset(
-    {
-        *CLIENT_ATTRIBUTES.values(),
-        *SCOPE_ATTRIBUTES.values(),
-        *ATTRIBUTES,
-        "client.secret.creation.time",
-    }
-)
-"""Attributes that other fields set, or that the server keeps for itself."""
+CLIENT_TAKEN: Final = frozenset({*CLIENT_ATTRIBUTES.values(), *ATTRIBUTES, "client.secret.creation.time"})
+"""Attributes of a client that other fields set, or that the server keeps for itself."""
+
+SCOPE_TAKEN: Final = frozenset(SCOPE_ATTRIBUTES.values())
+"""Attributes of a client scope that other fields set."""
 
 
-def _attributes(value: Mapping[str, str | Secret | None]) -> Mapping[str, str | Secret | None]:
-    for key in value:
-        if key.startswith(MARK):
-            raise ValueError(f"attributes that begin with {MARK} are reserved for oauthdeploy")
-        if key in TAKEN:
-            raise ValueError(f"the attribute {key} has a field of its own; use that")
-    return value
+def _without(taken: Collection[str]) -> AfterValidator:
+    def check(value: Mapping[str, str | Secret | None]) -> Mapping[str, str | Secret | None]:
+        for key in value:
+            if key.startswith(MARK):
+                raise ValueError(f"attributes that begin with {MARK} are reserved for oauthdeploy")
+            if key in taken:
+                raise ValueError(f"the attribute {key} has a field of its own; use that")
+        return value
+
+    return AfterValidator(check)
 
 
 def _short_values(value: Mapping[str, str | Secret | None]) -> Mapping[str, str | Secret | None]:
@@ -90,7 +89,7 @@ def _short_values(value: Mapping[str, str | Secret | None]) -> Mapping[str, str 
     return value
 
 
-Attributes = Annotated[Mapping[ShortText, FreeText | None], SecretsAmongTexts, AfterValidator(_attributes)]
+Attributes = Annotated[Mapping[ShortText, FreeText | None], SecretsAmongTexts]
 
 
 class Mapper(Model):
@@ -174,7 +173,7 @@ class KeycloakClientOptions(Model):
         None,
         description="Protocol mappers by name; null removes one; those you leave out stay unchanged.",
     )
-    attributes: Attributes | None = Field(
+    attributes: Annotated[Attributes, _without(CLIENT_TAKEN)] | None = Field(
         None,
         description="Other attributes by Keycloak's names; null removes one; those you leave out stay unchanged.",
         examples=[{"login_theme": "shop"}],
@@ -204,7 +203,7 @@ class KeycloakScopeOptions(Model):
         None,
         description="Protocol mappers by name; null removes one; those you leave out stay unchanged.",
     )
-    attributes: Annotated[Attributes, AfterValidator(_short_values)] | None = Field(
+    attributes: Annotated[Attributes, _without(SCOPE_TAKEN), AfterValidator(_short_values)] | None = Field(
         None, description="Other attributes by Keycloak's names; those you leave out stay unchanged."
     )
 

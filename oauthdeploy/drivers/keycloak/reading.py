@@ -18,6 +18,7 @@ from oauthdeploy.drivers.common_steps import at_once, parsed, warning_of
 from oauthdeploy.drivers.field_table import read_fields
 from oauthdeploy.drivers.json_values import fingerprint
 from oauthdeploy.drivers.keycloak import client as api
+from oauthdeploy.drivers.keycloak import fresh
 from oauthdeploy.drivers.keycloak import scopes as scope_mapping
 from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.everything import client_told, is_given, lacking, scope_told, settings_told
@@ -32,7 +33,7 @@ from oauthdeploy.drivers.keycloak.settings import is_whole, read_settings, setti
 from oauthdeploy.drivers.keycloak.stock import LISTS as STOCK_LISTS
 from oauthdeploy.drivers.keycloak.visibility import Sight, filtered
 from oauthdeploy.model.objects import Association, Client, Object, Revocation, Scope, Settings
-from oauthdeploy.model.state import LiveObject, Ownership, ServerState
+from oauthdeploy.model.state import LiveObject, Ownership, ServerState, Unheld
 
 BUILT_IN_CLIENT: Final = "realm-management"
 BUILT_IN_SCOPE: Final = "basic"
@@ -65,7 +66,8 @@ class Reader:
     scopes: dict[str, LiveScope] = field(default_factory=dict)
     accounts: dict[str, bool] = field(default_factory=dict)
     accounts_unread: list[Diagnostic] = field(default_factory=list)
-    saml: set[Address] = field(default_factory=set)
+    foreign: dict[Address, Mapping[str, Any]] = field(default_factory=dict)
+    changed_stock: dict[Address, Mapping[str, Unheld]] = field(default_factory=dict)
 
     def read(self) -> None:
         """Fill the collections. Raises Unreachable and Unauthorized."""
@@ -142,15 +144,40 @@ class Reader:
             return
         for live in found:
             address = Address(Kind.SCOPE, live.name, self.server)
+            if self.wanted.whole and live.name in fresh.objects(fresh.SCOPES):
+                ways = (
+                    (self._way(live.name), scope_mapping.way_to_new_clients(live.name, STOCK_LISTS))
+                    if live.openid
+                    else None
+                )
+                self._stock(address, live.raw, fresh.SCOPES, ways)
             if not live.openid:
-                self.saml.add(address)
+                self.foreign[address] = live.raw
             elif self._told_scope(live):
                 desired = self.wanted.objects.get(address)
                 wanted = desired if isinstance(desired, Scope) else None
-                asked = self.wanted.whole or asks_for_new_clients(wanted)
+                asked = self.wanted.whole or scope_mapping.asks_for_new_clients(wanted)
                 way = self._way(live.name) if asked else scope_mapping.NONE
                 made = scope_object(live, wanted, way, self.wanted.owner)
                 self.objects[address] = with_all_of_scope(made, live, way) if self.wanted.whole else made
+        if self.wanted.whole:
+            self._missing(Kind.SCOPE, fresh.SCOPES, self.scopes)
+
+    def _missing(self, kind: Kind, section: str, there: Collection[str]) -> None:
+        """What Keycloak makes itself and the realm doesn't have any more."""
+        for name in fresh.objects(section).keys() - set(there):
+            self.changed_stock[Address(kind, name, self.server)] = {"": Unheld(fresh.MISSING, "missing", "there")}
+
+    def _stock(
+        self, address: Address, raw: Mapping[str, Any], section: str, ways: tuple[str, str] | None = None
+    ) -> None:
+        """What of an object that Keycloak makes itself is otherwise; `ways` are how new clients get a scope, and do usually."""
+        given = self._realm_scopes if self.scopes else None
+        found = dict(fresh.changed(raw, section, address.name, self.admin.realm_name, given))
+        if ways is not None and ways[0] != ways[1]:
+            found["new_clients"] = Unheld(fresh.CHANGED, *ways)
+        if found:
+            self.changed_stock[address] = found
 
     def _raw_scopes(self) -> Sequence[Mapping[str, Any]]:
         """All of them in one request; only those that the manifest speaks of, where they are few and their ids are known."""
@@ -188,7 +215,7 @@ class Reader:
         return self.admin.realm_scopes()
 
     def _way(self, scope: str) -> str:
-        return way_to_new_clients(scope, self._realm_scopes)
+        return scope_mapping.way_to_new_clients(scope, self._realm_scopes)
 
     # -- clients and what hangs on them --------------------------------------------------------------------------------
 
@@ -205,15 +232,19 @@ class Reader:
         for live in lives:
             key = self._key(live)
             if not live.openid:
-                self.saml.add(Address(Kind.CLIENT, key, self.server))
+                self.foreign[Address(Kind.CLIENT, key, self.server)] = live.raw
                 continue
             if live.client_id in BUILT_IN_CLIENTS and key not in self._named_clients:
+                if self.wanted.whole:
+                    self._stock(Address(Kind.CLIENT, key, self.server), live.raw, fresh.CLIENTS)
                 continue
             if Kind.CLIENT in self.wanted.kinds:
                 self._client(key, live)
             if Kind.ASSOCIATION in self.wanted.kinds and Kind.ASSOCIATION not in self.unreadable:
                 with self._reading(Kind.ASSOCIATION):
                     self._associations(key, live)
+        if self.wanted.whole:
+            self._missing(Kind.CLIENT, fresh.CLIENTS, self.clients)
         if Kind.REVOCATION in self.wanted.kinds:
             with self._reading(Kind.REVOCATION):
                 self._revocations()
@@ -255,7 +286,7 @@ class Reader:
         flows = self._flows if bound or has_flows(wanted) else {}
         made = client_object(live, wanted, flows, self.wanted.owner)
         if self.wanted.whole:
-            options, unheld = client_told(live, flows)
+            options, unheld = client_told(live, flows, self.scopes)
             made = replace(made, options=options, unheld=unheld, lacks=lacking(live, self.scopes))
         self.objects[address] = made
 
@@ -375,19 +406,6 @@ def unlisted_scopes(wanted: Wanted) -> Mapping[str, frozenset[str]]:
     return {client: frozenset(named - given.get(client, frozenset())) for client in wanted.listed}
 
 
-def asks_for_new_clients(desired: Scope | None) -> bool:
-    """Whether the manifest says how new clients get a scope."""
-    return "new_clients" in scope_mapping.options_of(desired)[0]
-
-
-def way_to_new_clients(scope: str, realm_scopes: tuple[frozenset[str], frozenset[str]]) -> str:
-    """How new clients get a scope, by the realm's default and optional ones."""
-    defaults, optionals = realm_scopes
-    if scope in defaults:
-        return scope_mapping.DEFAULT
-    return scope_mapping.OPTIONAL if scope in optionals else scope_mapping.NONE
-
-
 def scope_object(live: LiveScope, desired: Scope | None, new_clients: str, ours: str) -> LiveObject:
     """A live client scope as the manifest has to see it; `new_clients` is how new clients get it."""
     written = scope_mapping.options_of(desired)[0]
@@ -405,13 +423,11 @@ def scope_object(live: LiveScope, desired: Scope | None, new_clients: str, ours:
 
 
 def with_all_of_scope(made: LiveObject, live: LiveScope, way: str) -> LiveObject:
-    """The same with all of the client scope; of Keycloak's own, what new clients get of it alone is looked at."""
+    """The same with all of the client scope; Keycloak's own are looked at apart (`fresh`)."""
+    if live.name in BUILT_IN_SCOPES:
+        return replace(made, built_in=True)
     options, unheld = scope_told(live, way)
-    if live.name not in BUILT_IN_SCOPES:
-        return replace(made, options=options, unheld=unheld)
-    usual = way_to_new_clients(live.name, STOCK_LISTS)
-    changed = {"new_clients": f"new clients get it as {way}, on a fresh realm as {usual}"} if way != usual else {}
-    return replace(made, built_in=True, unheld=changed)
+    return replace(made, options=options, unheld=unheld)
 
 
 def association_object(live: LiveClient, scope: str) -> LiveObject:
@@ -479,8 +495,7 @@ def state_of(reader: Reader, requests: int) -> ServerState:
         accounts=MappingProxyType(dict(reader.accounts)) if reader.wanted.accounts and unread is None else None,
         accounts_unread=unread,
         hidden=MappingProxyType(dict(reader.hidden)),
-        foreign=MappingProxyType(
-            dict.fromkeys(sorted(reader.saml), "it is an object of SAML") if reader.wanted.whole else {}
-        ),
+        foreign=MappingProxyType(fresh.foreign_told(reader.foreign) if reader.wanted.whole else {}),
+        changed_stock=MappingProxyType(dict(reader.changed_stock)),
         cut_offs=MappingProxyType({one.uuid: one.cut_off for one in reader.clients.values() if one.cut_off}),
     )

@@ -70,6 +70,19 @@ def options_of(scope: Scope | None) -> tuple[Mapping[str, Any], KeycloakScopeOpt
     return written, KeycloakScopeOptions.model_validate(dict(written)) if written else _NO_OPTIONS
 
 
+def asks_for_new_clients(desired: Scope | None) -> bool:
+    """Whether the manifest says how new clients get a scope."""
+    return "new_clients" in options_of(desired)[0]
+
+
+def way_to_new_clients(scope: str, realm_scopes: tuple[frozenset[str], frozenset[str]]) -> str:
+    """How new clients get a scope, by the realm's default and optional ones."""
+    defaults, optionals = realm_scopes
+    if scope in defaults:
+        return DEFAULT
+    return OPTIONAL if scope in optionals else NONE
+
+
 def with_options(live: LiveScope, desired: Scope | None, new_clients: str) -> tuple[Scope, Mapping[str, Unparsed]]:
     """A live client scope as the manifest has to see it, and what of it cannot be parsed.
 

@@ -28,6 +28,9 @@ CLIENT: Final[Mapping[str, Any]] = {
 }
 """Fields of a client that no manifest can hold."""
 
+MAPPER: Final[Mapping[str, Any]] = {"protocol": "openid-connect"}
+"""Fields of a protocol mapper that no manifest can hold."""
+
 CLIENT_ATTRIBUTES: Final[Mapping[str, str]] = {
     "backchannel.logout.revoke.offline.tokens": "false",
     "backchannel.logout.session.required": "true",

@@ -46,22 +46,22 @@ from oauthdeploy.drivers.keycloak.mapping import (
 )
 from oauthdeploy.drivers.keycloak.policies import Rule, entries, switched
 from oauthdeploy.drivers.keycloak.reading import (
-    asks_for_new_clients,
     association_object,
     scope_object,
     settings_of,
-    way_to_new_clients,
 )
 from oauthdeploy.drivers.keycloak.scopes import (
     DEFAULT,
     NONE,
     LiveScope,
+    asks_for_new_clients,
     mappers_to_change,
     merged,
     new_scope,
     options_of,
     put_scope,
     read_scope,
+    way_to_new_clients,
 )
 from oauthdeploy.drivers.keycloak.secret_claim import Claim
 from oauthdeploy.drivers.keycloak.secret_fields import sealed

@@ -29,8 +29,8 @@ from oauthdeploy.drivers.webmethods.trust import (
     remote_trust,
 )
 from oauthdeploy.model.identities import Identity
-from oauthdeploy.model.objects import Association, Client, Revocation, Side, Trust
-from oauthdeploy.model.state import LiveObject, ServerState, TokenCount
+from oauthdeploy.model.objects import Association, Client, Revocation, Scope, Side, Trust
+from oauthdeploy.model.state import LiveObject, ServerState, TokenCount, Unheld
 
 SECRET_FIELDS: Final = frozenset({"secret.value"})
 """The fields of a client that the server never returns."""
@@ -41,6 +41,8 @@ FEW: Final = 8
 FEW_USERS: Final = 2
 """The same for users: a directory behind a server can make its list long."""
 
+OPENS_NOTHING: Final = "what a scope opens is stored on the resource server"
+ISSUES_NONE: Final = "associations are kept on the authorization server"
 _UNKNOWN: Final = Identity()
 
 
@@ -148,7 +150,16 @@ class Reader:
             found = list(self.admin.scopes())
         for live in found:
             address = Address(Kind.SCOPE, live.name, self.server)
-            self.objects[address] = LiveObject(live.value, live.name, live.fingerprint, unparsed=live.unparsed)
+            self.objects[address] = LiveObject(
+                live.value, live.name, live.fingerprint, unparsed=live.unparsed, unheld=self._opens(live.value)
+            )
+
+    def _opens(self, value: Scope) -> Mapping[str, Unheld]:
+        """What a scope opens, where that is told and means nothing: on a server that only issues tokens."""
+        if not self.wanted.whole or Side.RESOURCE in self.sides:
+            return {}
+        written = {"resources": value.resources, "url_templates": value.url_templates}
+        return {path: Unheld(OPENS_NOTHING, list(entries)) for path, entries in written.items() if entries}
 
     # -- clients and what hangs on them --------------------------------------------------------------------------------
 
@@ -266,7 +277,14 @@ class Reader:
             incomparable=SECRET_FIELDS,
             client_id=live.client_id,
             unparsed=live.unparsed,
+            unheld=self._associated(live),
         )
+
+    def _associated(self, live: LiveClient) -> Mapping[str, Unheld]:
+        """The scopes of a client, where no token has them: on a server that issues none."""
+        if not self.wanted.whole or Side.AUTHORIZATION in self.sides or not live.scopes:
+            return {}
+        return {"scopes": Unheld(ISSUES_NONE, sorted(live.scopes))}
 
     def _revocations(self, matched: Mapping[str, Match], lives: Sequence[LiveClient]) -> None:
         listed: TokenList | None = None

@@ -7,16 +7,16 @@ the object.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostics, Path
 from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.held_fields import field_name
-from oauthdeploy.model.objects import OPENS, Object, Side
-from oauthdeploy.model.state import DesiredState, LiveObject
+from oauthdeploy.model.objects import KIND_OF, OPENS, Object, Side
+from oauthdeploy.model.state import UNTOLD, DesiredState, LiveObject, Unheld
 from oauthdeploy.planning.changes import FieldChange
 from oauthdeploy.planning.drift.classification import DriftClass, DriftItem, in_order
 from oauthdeploy.planning.export.client_matching import group_clients, keys_of
@@ -59,6 +59,8 @@ def compare_servers(
     servers do not return, are left out, and so are fields that only one of the servers supports.
     """
     items: list[DriftItem] = []
+    omissions: list[Omission] = []
+    compared: list[Kind] = []
     lost: dict[str, list[Kind]] = {left: [], right: []}
     keys = _keys(inventory, left, right)
     for kind in _COMPARED:
@@ -72,14 +74,19 @@ def compare_servers(
         for name in {*unread, *hidden}:
             lost[name].append(kind)
         if not unread:
-            items += _pairs(inventory, kind, left, right, keys)
+            pairs = _matched(inventory, kind, left, right, keys)
+            items += _pairs(inventory, kind, left, right, pairs)
+            omissions += _not_compared(inventory, left, right, pairs)
+            compared.append(kind)
+    items += _foreign_items(inventory, left, right, compared)
+    omissions += _foreign_unknown(inventory, left, right, compared)
     return SidesCompared(
         left,
         right,
         in_order(items),
         servers,
         unread=unread_among(inventory.live, lost),
-        omissions=tuple(sorted({*_not_compared(inventory, left, right), *_not_compared(inventory, right, left)})),
+        omissions=tuple(sorted(set(omissions))),
         beyond="; ".join(filter(None, ("secrets", beyond(inventory, (left, right))))),
     )
 
@@ -97,17 +104,71 @@ def compare_desired(left: str, one: DesiredState, right: str, other: DesiredStat
     return SidesCompared(left, right, in_order(items))
 
 
-def _not_compared(inventory: Inventory, server: str, other: str) -> Iterator[Omission]:
-    """What one of two servers holds and the other does not support, or a manifest cannot express."""
-    state = inventory.live.servers[server]
-    for address, why in state.foreign.items():
-        yield Omission(str(address), "", why)
-    for address, item in state.objects.items():
-        if address.kind in _COMPARED and not item.built_in:
-            yield from unheld(server, str(address), item)
-            yield from lost_between(inventory, server, other, str(address), item)
+Pairs = Mapping[str, tuple[LiveObject | None, LiveObject | None]]
+"""The objects of a kind on both sides, by their names."""
+
+
+def _not_compared(inventory: Inventory, left: str, right: str, pairs: Pairs) -> Iterator[Omission]:
+    """What can't be compared of the objects that both sides have: one of them does not support or return it, or it is unknown
+    whether a field that no manifest holds is equal.
+    """
+    for name, (on_left, on_right) in pairs.items():
+        if on_left is None or on_right is None or on_left.built_in:
+            continue
+        for server, other, item, opposite in ((left, right, on_left, on_right), (right, left, on_right, on_left)):
+            address = str(Address(KIND_OF[type(item.value)], name, server))
+            open_ones = {
+                key: one for key, one in item.unheld.items() if not _is_known(inventory, one, opposite.unheld.get(key))
+            }
+            yield from unheld(server, address, replace(item, unheld=open_ones))
+            yield from lost_between(inventory, server, other, address, item)
             for path in item.incomparable:
-                yield Omission(str(address), path, f"{server} does not return it")
+                yield Omission(address, path, f"{server} does not return it")
+
+
+def _is_known(inventory: Inventory, one: Unheld, other: Unheld | None) -> bool:
+    """Whether the values of a field that no manifest holds can be compared; where it is absent, it is the usual one."""
+    return _alike(inventory) and one.value is not UNTOLD and (other is None or other.value is not UNTOLD)
+
+
+def _unheld_differences(left: Mapping[str, Unheld], right: Mapping[str, Unheld]) -> Iterator[FieldChange]:
+    """The fields that no manifest holds and that are known to differ."""
+    for key in sorted(left.keys() | right.keys()):
+        one, other = left.get(key), right.get(key)
+        before = one.value if one is not None else other.usual if other is not None else None
+        after = other.value if other is not None else one.usual if one is not None else None
+        if before is not UNTOLD and after is not UNTOLD and before != after:
+            yield FieldChange(key, before, after)
+
+
+def _foreign_items(inventory: Inventory, left: str, right: str, kinds: Collection[Kind]) -> Iterator[DriftItem]:
+    """Objects of other protocols that one side lacks, and what differs of those that servers of one driver make themselves."""
+    one, other = inventory.live.servers[left], inventory.live.servers[right]
+    if not _alike(inventory):
+        return
+    for kind, name in sorted({(a.kind, a.name) for a in (*one.foreign, *other.foreign) if a.kind in kinds}):
+        sides = [Address(kind, name, server) in state.foreign for server, state in ((left, one), (right, other))]
+        if sides != [True, True]:
+            found = DriftClass.MISSING if sides[0] else DriftClass.UNEXPECTED
+            yield DriftItem(found, Address(kind, name, left if sides[0] else right), "")
+    for kind, name in sorted({(a.kind, a.name) for a in (*one.changed_stock, *other.changed_stock) if a.kind in kinds}):
+        before, after = (state.changed_stock.get(Address(kind, name, state.server), {}) for state in (one, other))
+        yield from _changed(Address(kind, name, right), _unheld_differences(before, after), ())
+
+
+def _foreign_unknown(inventory: Inventory, left: str, right: str, kinds: Collection[Kind]) -> Iterator[Omission]:
+    """Objects of other protocols of which it isn't known that they are equal."""
+    for server, opposite in ((left, right), (right, left)):
+        there = inventory.live.servers[opposite].foreign
+        for address, one in inventory.live.servers[server].foreign.items():
+            same_there = there.get(Address(address.kind, address.name, opposite))
+            if address.kind not in kinds or (_alike(inventory) and same_there is None):
+                continue
+            if same_there is None or one.value is UNTOLD or one.value != same_there.value:
+                yield Omission(str(address), "", one.why)
+        for address, fields in inventory.live.servers[server].changed_stock.items():
+            if address.kind in kinds and _alike(inventory):
+                yield from (Omission(str(address), key, one.why) for key, one in fields.items() if one.value is UNTOLD)
 
 
 # -- live -------------------------------------------------------------------------------------------------------------
@@ -118,12 +179,13 @@ def _keys(inventory: Inventory, left: str, right: str) -> Mapping[tuple[str, str
     return keys_of(group_clients(inventory.desired, inventory.live, (left, right), chooses))
 
 
-def _pairs(
-    inventory: Inventory, kind: Kind, left: str, right: str, keys: Mapping[tuple[str, str], str]
-) -> Iterator[DriftItem]:
+def _matched(inventory: Inventory, kind: Kind, left: str, right: str, keys: Mapping[tuple[str, str], str]) -> Pairs:
     sides = [_objects_by_name(inventory, kind, name, keys) for name in (left, right)]
-    for name in sorted(sides[0].keys() | sides[1].keys()):
-        on_left, on_right = sides[0].get(name), sides[1].get(name)
+    return {name: (sides[0].get(name), sides[1].get(name)) for name in sorted(sides[0].keys() | sides[1].keys())}
+
+
+def _pairs(inventory: Inventory, kind: Kind, left: str, right: str, pairs: Pairs) -> Iterator[DriftItem]:
+    for name, (on_left, on_right) in pairs.items():
         if on_left is None or on_right is None:
             missing = on_right is None
             having = left if missing else right
@@ -163,6 +225,7 @@ def _live_differences(
     incomparable |= _undetermined(inventory, kind, (left, right))
     if _alike(inventory):
         yield from _option_differences(inventory.driver(left[0]).name, left[1].options, right[1].options)
+        yield from _unheld_differences(left[1].unheld, right[1].unheld)
     for path in dict.fromkeys([*flat[0], *flat[1]]):
         if path in incomparable or not all(path in side for side in flat):
             continue

@@ -51,7 +51,7 @@ from oauthdeploy.planning.export.values import (
 )
 from oauthdeploy.planning.inventory import Inventory
 from oauthdeploy.planning.normalize import OPTIONS, flatten, live_value, same, write_only
-from oauthdeploy.planning.omissions import Omission, lost_between, unheld
+from oauthdeploy.planning.omissions import Omission, changed_stock, lost_between, unheld
 
 
 def export(inventory: Inventory, options: ExportOptions, left: Collection[Left] = ()) -> Export:
@@ -68,6 +68,7 @@ class _Exporter:
         self.left = left
         self.findings: list[Diagnostic] = []
         self.omissions: list[Omission] = []
+        self._odd_scopes: set[str] = set()
         self._groups_of: Mapping[str, LiveClient] = {}
         self._client_lists: Mapping[str, Mapping[str, Pairs]] = {}
         self._named: dict[Kind, set[str]] = {kind: set() for kind in (Kind.SCOPE, Kind.CLIENT)}
@@ -84,9 +85,14 @@ class _Exporter:
         for server, state in sorted(self.inventory.live.servers.items()):
             for kind, why in (*state.unreadable.items(), *state.hidden.items()):
                 self._report("export-unreadable", f"{kind}@{server}", f"{why.summary}. {why.detail}".strip(), why.fix)
-            for address, reason in sorted(state.foreign.items()):
+            for address, found in sorted(state.foreign.items()):
                 if address.kind in kinds and self.options.takes(address.name):
-                    self._omit(object_address(address.kind, address.name), "", reason)
+                    self._omit(object_address(address.kind, address.name), "", found.why)
+            for address in state.changed_stock:
+                external = (address.kind, address.name) in self._external
+                named = address.name in self._named.get(address.kind, ()) and not external
+                if address.kind in kinds and self.options.takes(address.name) and not named:
+                    self.omissions += changed_stock(state, address)
         groups = self._groups()
         scopes = list(self._scopes(groups)) if Kind.SCOPE in kinds else []
         self._groups_of = {group.key: group for group in groups}
@@ -135,7 +141,6 @@ class _Exporter:
             if name in self._named[Kind.SCOPE] or not all(there.built_in for there in sides.values()):
                 yield from self._entry(Kind.SCOPE, name, sides)
                 continue
-            self._unheld(object_address(Kind.SCOPE, name), sides)
             if name in needed:
                 self._named[Kind.SCOPE].add(name)
                 everywhere = set(sides) == set(self.inventory.holders(Kind.SCOPE))
@@ -182,6 +187,11 @@ class _Exporter:
             if name not in self._named[kind]:
                 self._omit(object_address(kind, name), "", "a manifest cannot express its name")
             return
+        if name not in self._named[kind] and (breach := self._name_breach(kind, name, sides)):
+            self._omit(object_address(kind, name), "", f"no new one can have its name: {breach}")
+            if kind is Kind.SCOPE:
+                self._odd_scopes.add(name)
+            return
         source, target = self.options.source, self.options.target
         there = dict(sides)
         if source is not None and target is not None:
@@ -199,6 +209,11 @@ class _Exporter:
                 "export-gone", object_address(kind, name), "No server has it any more, so its entry is removed.", ""
             )
             yield EntryEdit(name, gone=True)
+
+    def _name_breach(self, kind: Kind, name: str, servers: Iterable[str]) -> str:
+        """Why a server that has an object of this name makes no other of it; "" where it does."""
+        limits = (self.inventory.driver(server).names.get(kind) for server in servers)
+        return next((breach for limit in limits if limit is not None and (breach := limit.breach(name))), "")
 
     def _servers_of(self, kind: Kind, there: Collection[str], placed: Collection[str]) -> tuple[str, ...]:
         """The servers of an entry: those that have it, the target, and those of the manifest that were not read."""
@@ -326,7 +341,9 @@ class _Exporter:
         """Record what a manifest cannot hold of an object, and what the target of a copy does not support."""
         source, target = self.options.source, self.options.target
         for server, there in sorted(sides.items()):
-            self.omissions += unheld(server, address, there)
+            # What a scope opens goes to the target of a copy, which may act on it.
+            kept = OPENS if target is not None else frozenset()
+            self.omissions += (one for one in unheld(server, address, there) if one.field not in kept)
             if server == source and target is not None:
                 self.omissions += lost_between(self.inventory, server, target, address, there)
 
@@ -402,6 +419,7 @@ class _Exporter:
         for address, value in inventory.desired.objects.items():
             if isinstance(value, Association) and address.server in (*servers, target):
                 written[address.client][address.server][address.scope] = value.assigned_as
+        lists = {client: self._nameable(client, sides) for client, sides in lists.items()}
         for client in sorted(self._groups_of.keys() | lists.keys() | written.keys()):
             if client not in self._named[Kind.CLIENT] or (Kind.CLIENT, client) in self._external:
                 continue
@@ -415,6 +433,15 @@ class _Exporter:
                 self._omit(object_address(Kind.CLIENT, client), "scopes", problem)
             if not problem or client in inventory.desired.listed_clients:
                 yield client, None if problem else self._pairs_of(client, have)
+
+    def _nameable(self, client: str, sides: Mapping[str, Pairs]) -> Mapping[str, Pairs]:
+        """The scopes of a client, by server, without those that are left out because of their names."""
+        odd = {scope for pairs in sides.values() for scope in pairs if scope in self._odd_scopes}
+        for scope in sorted(odd) if client in self._named[Kind.CLIENT] else ():
+            self._omit(f"{Kind.ASSOCIATION}/{Address.association(client, scope, '').name}", "", "its scope is left out")
+        return {
+            server: {scope: way for scope, way in pairs.items() if scope not in odd} for server, pairs in sides.items()
+        }
 
     def _pairs_of(self, client: str, have: Mapping[str, Pairs]) -> dict[str, AssignedAs | None]:
         """The list of scopes of a client, with what one entry can say of how it has them."""

@@ -46,7 +46,7 @@ def _mapper(name: str, kind: str, /, **config: str) -> Mapping[str, Any]:
 
 
 def _web(client_id: str = "web", /, **more: Any) -> Mapping[str, Any]:
-    return _client(client_id, standardFlowEnabled=True, redirectUris=[CALLBACK], **more)
+    return _client(client_id, **{"standardFlowEnabled": True, "redirectUris": [CALLBACK], **more})
 
 
 _AUDIENCE: Final = {"included.custom.audience": "orders", "access.token.claim": "true", "id.token.claim": "false"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,9 @@ from oauthdeploy.workflow import (
     run_plan,
 )
 from tests.drivers.keycloak.hand_changes import hand_changes
+from tests.drivers.keycloak.imported_realms import REALMS
 from tests.drivers.keycloak.realm_shapes import SHAPES, Shape
-from tests.servers.keycloak import Realm
+from tests.servers.keycloak import Keycloak, Realm, make_realm
 
 BUILT_IN: set[str] = {
     "account",
@@ -33,20 +36,6 @@ BUILT_IN: set[str] = {
     "broker",
     "realm-management",
     "security-admin-console",
-}
-STOCK_SCOPES: set[str] = {
-    "acr",
-    "address",
-    "basic",
-    "email",
-    "microprofile-jwt",
-    "offline_access",
-    "organization",
-    "phone",
-    "profile",
-    "roles",
-    "service_account",
-    "web-origins",
 }
 AS_ABSENT = {
     "attributes.backchannel.logout.session.required": "true",
@@ -57,48 +46,67 @@ AS_ABSENT = {
     "attributes.include.in.token.scope": "true",
     "attributes.oauth2.device.authorization.grant.enabled": "false",
     "attributes.oidc.ciba.grant.enabled": "false",
+    "attributes.standard.token.exchange.enabled": "false",
+    "attributes.client_credentials.use_refresh_token": "false",
+    "attributes.require.pushed.authorization.requests": "false",
+    "attributes.tls.client.certificate.bound.access.tokens": "false",
+    "attributes.dpop.bound.access.tokens": "false",
 }
 """Attributes that Keycloak writes by itself and that mean the same as none."""
+FLAGS = {"attributes.use.refresh.tokens", *(key for key in AS_ABSENT if key.endswith(".enabled"))}
+"""Attributes of which Keycloak takes any text but "true", in upper or lower case, for false."""
 PASSING = ("attributes.client.secret.", "attributes.oauthdeploy.")
+PARTS = ("attributes", "authenticationFlowBindingOverrides", "browserSecurityHeaders", "smtpServer")
+NAMED_PARTS = ("protocolMappers", "policies", "profiles")
 
 
 def flat(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON of an object, field by field, without ids, times, marks and what says nothing."""
+    """The JSON of an object, field by field, without ids, marks and what says nothing."""
     found: dict[str, Any] = {}
     for key, value in raw.items():
-        if key in ("attributes", "authenticationFlowBindingOverrides"):
-            found |= {f"{key}.{inner}": each for inner, each in value.items()}
+        if key in PARTS:
+            found |= {f"{key}.{inner}": each for inner, each in (value or {}).items()}
+        elif key in ("clientPolicies", "clientProfiles"):
+            found |= {f"{key}.{one['name']}": one for some in (value or {}).values() for one in some}
         elif key == "protocolMappers":
-            found |= {f"{key}.{one['name']}": {**one, "id": ""} for one in value}
+            for one in value:
+                found |= {f"{key}.{one['name']}.{inner}": each for inner, each in one.items() if inner != "id"}
         elif key not in ("id", "access", "access_token"):
             found[key] = sorted(value) if isinstance(value, list) and all(isinstance(x, str) for x in value) else value
+    found |= {
+        key: str(found[key]).lower() if str(found[key]).lower() == "true" else "false" for key in FLAGS & found.keys()
+    }
     return {
         key: value
         for key, value in found.items()
-        if not key.startswith(PASSING) and value not in ("", None) and AS_ABSENT.get(key) != value
+        if not key.startswith(PASSING)
+        and ".oauthdeploy-" not in key
+        and value not in ("", None, [], {})
+        and AS_ABSENT.get(key) != value
     }
 
 
 def contents(realm: Realm) -> dict[str, dict[str, Any]]:
-    """Every object of a realm that isn't Keycloak's own, by address and field."""
+    """Every object of a realm, Keycloak's own too, by address and field."""
     lists = {key: realm.get(f"/default-{key}-client-scopes") for key in ("default", "optional")}
-    settings = {k: v for k, v in realm.get().items() if k not in ("id", "realm", "attributes", "defaultRole")}
-    found: dict[str, dict[str, Any]] = {"settings": flat({k: json.dumps(v) for k, v in settings.items()})}
+    settings = {key: value for key, value in realm.get().items() if key not in ("id", "realm", "defaultRole")}
+    found: dict[str, dict[str, Any]] = {"settings": flat(settings)}
     for raw in realm.get("/client-scopes"):
-        if raw["protocol"] == "openid-connect":
+        if raw.get("protocol") != "saml":
             raw["new_clients"] = [key for key, some in lists.items() if raw["name"] in {one["name"] for one in some}]
-        if raw["name"] not in STOCK_SCOPES and raw["protocol"] == "openid-connect":
-            found[f"scope/{raw['name']}"] = flat(raw)
-        elif raw["protocol"] == "openid-connect":
-            found[f"scope/{raw['name']}"] = {"new_clients": raw["new_clients"]}
-        elif raw["name"] not in ("role_list", "saml_organization", "AuthnContextClassRef"):
-            found[f"scope/{raw['name']}"] = flat(raw)
+        found[f"scope/{raw['name']}"] = flat(raw)
     flows = {one["id"]: one["alias"] for one in realm.get("/authentication/flows")}
     for raw in realm.get("/clients"):
         bound = raw["authenticationFlowBindingOverrides"]
-        raw["authenticationFlowBindingOverrides"] = {key: flows[uuid] for key, uuid in bound.items()}
-        if raw["clientId"] not in BUILT_IN:
-            found[f"client/{raw['clientId']}"] = flat(raw)
+        raw["authenticationFlowBindingOverrides"] = {key: flows.get(uuid, uuid) for key, uuid in bound.items()}
+        if raw["clientId"] in BUILT_IN:
+            raw = json.loads(json.dumps(raw).replace(f"/{realm.name}/", "/realm/"))
+            for key, some in lists.items():
+                # Keycloak's own clients have what the realm gives to its clients.
+                if set(raw[f"{key}ClientScopes"]) <= {one["name"] for one in some}:
+                    del raw[f"{key}ClientScopes"]
+            raw["secret"] = raw.get("secret") and "set"
+        found[f"client/{raw['clientId']}"] = flat(raw)
     return found
 
 
@@ -165,22 +173,97 @@ class Road:
         )
 
 
+FIELD_OF = {"attributes.access.token.lifespan": "tokens.access_lifetime", "secret": "secret.value"}
+"""Fields that an export names in the words of the manifest."""
+
+
 def is_said(report: ExportReport, address: str, key: str) -> bool:
     """Whether an export names a field of an object, or all of it, among what it leaves out."""
-    key = {"attributes.access.token.lifespan": "tokens.access_lifetime"}.get(key, key)
     kind, _, called = address.partition("/")
     name = object_address(Kind(kind), called) if called else f"{address}@login"
-    return any(one.address == name and one.field in ("", key) for one in report.omissions)
+    said = {one.field for one in report.omissions if one.address == name}
+    return bool(said & {"", key, FIELD_OF.get(key, key)}) or any(
+        # A mapper is named as a whole, and a secret in its config by its key.
+        key.startswith(f"{one}.") or (key.startswith("protocolMappers.") and one.startswith(key.removesuffix("config")))
+        for one in said
+        if one
+    )
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_what_is_exported_is_the_same_realm_again(name: str, make_realm: Callable[..., Realm], tmp_path: Path) -> None:
+@dataclass
+class Spare:
+    """A realm that is emptied again and again, since Keycloak takes long to make one."""
+
+    make_realm: Callable[..., Realm]
+    realm: Realm | None = None
+    fresh: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    lists: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def take(self) -> Realm:
+        """The realm, as it was when it was fresh."""
+        if self.realm is not None and self._emptied(self.realm):
+            return self.realm
+        self.realm = self.make_realm()
+        self.fresh, self.settings = contents(self.realm), self.realm.get()
+        self.lists = {key: self._list(self.realm, key) for key in ("default", "optional")}
+        return self.realm
+
+    def _list(self, realm: Realm, key: str) -> frozenset[str]:
+        return frozenset(one["id"] for one in realm.get(f"/default-{key}-client-scopes"))
+
+    def _emptied(self, realm: Realm) -> bool:
+        for raw in realm.get("/clients"):
+            if raw["clientId"] not in BUILT_IN:
+                realm.call("DELETE", f"/clients/{raw['id']}")
+        for raw in realm.get("/client-scopes"):
+            if f"scope/{raw['name']}" not in self.fresh:
+                realm.call("DELETE", f"/client-scopes/{raw['id']}")
+        realm.call("PUT", "", self.settings)
+        for key, before in self.lists.items():
+            now = self._list(realm, key)
+            for method, some in (("PUT", before - now), ("DELETE", now - before)):
+                for uuid in some:
+                    realm.call(method, f"/default-{key}-client-scopes/{uuid}")
+        return contents(realm) == self.fresh
+
+
+@pytest.fixture(scope="module")
+def held() -> list[Spare]:
+    """What the tests of this module share."""
+    return []
+
+
+@pytest.fixture
+def spares(held: list[Spare], keycloak: Keycloak) -> tuple[Spare, Spare]:
+    """A realm to export and one to build."""
+    while len(held) < 2:
+        held.append(Spare(partial(make_realm, keycloak)))
+    return held[0], held[1]
+
+
+def made_as(name: str, spare: Spare) -> Realm:
+    """A realm of that name: imported as a whole, or built by single requests."""
+    if name in REALMS:
+        return spare.make_realm(**REALMS[name])
+    shape = SHAPES[name]
+    realm = spare.make_realm(**shape.settings) if shape.settings else spare.take()
+    build(realm, shape)
+    return realm
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every realm with --all-realms, else every fourth of each kind."""
+    if "name" in metafunc.fixturenames:
+        step = 1 if metafunc.config.getoption("--all-realms") else 4
+        metafunc.parametrize("name", [*list(SHAPES)[::step], *list(REALMS)[::step]])
+
+
+def test_what_is_exported_is_the_same_realm_again(name: str, spares: tuple[Spare, Spare], tmp_path: Path) -> None:
     """The manifest plans empty where it comes from, builds an equal realm elsewhere, and plans empty there; whatever isn't the
     same is named by the export. An export over it gives the same bytes.
     """
-    shape = SHAPES[name]
-    source = make_realm(**shape.settings)
-    build(source, shape)
+    source = made_as(name, spares[0])
     road = Road(tmp_path, source)
     report = export_manifest(road.request(yaml.safe_dump(road.document, sort_keys=False)))
     text = report.files[0].text
@@ -190,9 +273,9 @@ def test_what_is_exported_is_the_same_realm_again(name: str, make_realm: Callabl
     assert not plan.changes, plan.changes
     again = export_manifest(road.request(text))
     assert again.files[0].text == text
-    target = make_realm()
+    target = spares[1].take()
     made = run_plan(road.request(text, target), road.options())
-    assert made is not None
+    assert made is None or (made.complete and not made.verification), made
     copied, _manifest = make_plan(road.request(text, target))
     assert not copied.changes, copied.changes
     unsaid = [one for one in lost(contents(source), contents(target)) if not is_said(report, one[0], one[1])]

@@ -15,6 +15,23 @@ from tests.drivers.copies import Contents, Copy, End, Hand
 from tests.drivers.webmethods.site import ADMIN, Site, start_site
 
 MADE_BY_SERVER = {"client_id", "client_secret", "registrationAccessToken"}
+IDLE = {"authorization": {"FoldersAndServices", "urlTemplates"}, "resource": {"scopes"}, "both": set[str]()}
+"""What a server holds and doesn't act on in a role, so that an export leaves it out by name."""
+OPENING = {("scope/orders.read", "resources"), ("scope/orders.write", "url_templates")}
+
+
+TRUSTED = "partner"
+PARTNER: Mapping[str, Any] = {
+    "role": "authorization",
+    "driver": "external",
+    "introspection": {
+        "endpoint": "https://idp.partner.example/introspect",
+        "client_id": "orders-rs",
+        "client_secret": "${env:RS_SECRET}",
+        "user": "Default",
+    },
+}
+"""The server that a resource server trusts."""
 
 
 def _client(name: str, /, **more: Any) -> Mapping[str, Any]:
@@ -62,7 +79,6 @@ CLIENTS: Mapping[str, Sequence[Mapping[str, Any]]] = {
         _client("none", scopes=[]),
     ),
 }
-TEXTS = ("name", "description")
 SETTINGS = {
     "requirePKCE": True,
     "authCodeLifetimeSeconds": 61,
@@ -71,7 +87,7 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="module", params=["authorization", "both"])
+@pytest.fixture(scope="module", params=["authorization", "both", "resource"])
 def sites(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site]]:
     made = [
         start_site(tmp_path_factory.mktemp("data"), strict=True, takes_ids=False, role=request.param) for _ in range(2)
@@ -85,14 +101,17 @@ def contents(site: Site) -> Contents:
     """Everything by the Administrator API; clients by name and version, since the server makes their ids."""
     found = {"settings": site.raw("GET", "/oauth/globalsetting", status=200)}
     for raw in site.raw("GET", "/oauth/scope?expand=true", status=200)["scopes"]:
-        found[f"scope {raw['name']}"] = _plain(raw)
+        found[f"scope {raw['name']}"] = _plain(raw, site.role)
     for raw in site.raw("GET", "/oauth/client?expand=true", status=200)["clients"]:
-        found[f"client {raw['name']} {raw['version']}"] = _plain(raw)
+        found[f"client {raw['name']} {raw['version']}"] = _plain(raw, site.role)
+    for raw in site.raw("GET", "/oauth/externalserver?expand=true", status=200)["externalServers"]:
+        found[f"external server {raw['name']}"] = _plain(raw, site.role)
     return found
 
 
-def _plain(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    kept = {key: value for key, value in raw.items() if key not in MADE_BY_SERVER and value not in ("", None)}
+def _plain(raw: Mapping[str, Any], role: str) -> Mapping[str, Any]:
+    out = MADE_BY_SERVER | IDLE[role]
+    kept = {key: value for key, value in raw.items() if key not in out and value not in ("", None)}
     return {key: sorted(value) if isinstance(value, list) else value for key, value in kept.items()}
 
 
@@ -105,6 +124,9 @@ def end(site: Site) -> End:
     }
     if site.role == "both":
         entry["authorization_server"] = "one"
+    if site.role == "resource":
+        entry["authorization_server"] = TRUSTED
+        return End(entry, partial(contents, site), {TRUSTED: PARTNER})
     return End(entry, partial(contents, site))
 
 
@@ -114,14 +136,18 @@ def test_what_is_exported_is_the_same_server_again(name: str, sites: tuple[Site,
     source, target = sites
     for site in sites:
         site.clear()
+    copy = Copy(tmp_path, {"PASSWORD": ADMIN[1], "RS_SECRET": "a-good-long-secret"})
+    if source.role == "resource":
+        # The trust comes by a manifest, since its account on the server and its secret are made for it.
+        copy.applied(copy.entry(end(source)))
     source.raw("PATCH", "/oauth/globalsetting/", SETTINGS, status=200)
     for raw in SCOPES:
-        kept = {key: value for key, value in raw.items() if source.role != "authorization" or key in TEXTS}
-        source.raw("POST", "/oauth/scope", {"scopeInputData": kept}, status=201)
+        source.raw("POST", "/oauth/scope", {"scopeInputData": raw}, status=201)
     for raw in CLIENTS[name]:
         source.raw("POST", "/oauth/client", raw, status=201)
-    copy = Copy(tmp_path, {"PASSWORD": ADMIN[1]})
     text = copy.round_trip(end(source), end(target))
+    scoped = {(f"client/{raw['name']}", "scopes") for raw in CLIENTS[name] if raw.get("scopes")}
+    assert copy.omitted == {"authorization": OPENING, "resource": scoped, "both": set()}[source.role]
     copy.hand_changes(text, end(target), partial(hands, target))
 
 
