@@ -128,7 +128,7 @@ def _not_compared(inventory: Inventory, left: str, right: str, pairs: Pairs) -> 
 
 def _is_known(inventory: Inventory, one: Unheld, other: Unheld | None) -> bool:
     """Whether the values of a field that no manifest holds can be compared; where it is absent, it is the usual one."""
-    return _alike(inventory) and one.value is not UNTOLD and (other is None or other.value is not UNTOLD)
+    return _twins(inventory) and one.value is not UNTOLD and (other is None or other.value is not UNTOLD)
 
 
 def _unheld_differences(left: Mapping[str, Unheld], right: Mapping[str, Unheld]) -> Iterator[FieldChange]:
@@ -225,6 +225,7 @@ def _live_differences(
     incomparable |= _undetermined(inventory, kind, (left, right))
     if _alike(inventory):
         yield from _option_differences(inventory.driver(left[0]).name, left[1].options, right[1].options)
+    if _twins(inventory):
         yield from _unheld_differences(left[1].unheld, right[1].unheld)
     for path in dict.fromkeys([*flat[0], *flat[1]]):
         if path in incomparable or not all(path in side for side in flat):
@@ -253,6 +254,11 @@ def _undetermined(inventory: Inventory, kind: Kind, sides: Iterable[tuple[str, L
 def _alike(inventory: Inventory) -> bool:
     """Whether both servers have the same driver, so that its own objects and options mean the same on both."""
     return len({inventory.driver(name).name for name in inventory.live.servers}) == 1
+
+
+def _twins(inventory: Inventory) -> bool:
+    """Whether both servers have the same driver and role, so that a manifest holds the same of both."""
+    return _alike(inventory) and len({inventory.entry(name).role for name in inventory.live.servers}) == 1
 
 
 def _option_differences(driver: str, left: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[FieldChange]:
