@@ -40,7 +40,7 @@ class Pace:
         with self._lock:
             now = self._clock()
             turn = max(now, self._next)
-            # The turn is booked under the lock and waited for outside it, so that those who wait don't hold up those
+            # The turn is booked under the lock and waited for outside it, so that those who wait do not hold up those
             # who book.
             self._next = turn + self._gap
         if turn > now:

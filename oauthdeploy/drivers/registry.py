@@ -266,7 +266,7 @@ def connect(
             detail=f"The driver '{server.driver}' only describes a server that is trusted.",
             fix="This is a bug in oauthdeploy; please report it.",
         )
-    # Imported late: it brings the HTTP library, which offline commands don't need.
+    # Imported late: it brings the HTTP library, which offline commands do not need.
     from oauthdeploy.drivers.http import open_client
 
     own_credentials = _validated(name, "credentials", info.facts.credentials, credentials)

@@ -99,7 +99,7 @@ class TokenAuth(RenewingAuth):
         return token
 
     def _ask(self) -> tuple[Secret, float | None]:
-        """The token, and how long it is good for in seconds (None: it doesn't say)."""
+        """The token, and how long it is good for in seconds (None: it does not say)."""
         try:
             answer = self._http.request("POST", self._path, self._form, content_type=FORM, repeatable=True)
         except ServerError as error:

@@ -18,10 +18,10 @@ MOST: Final = 20
 def lost_fields(
     before: Any, sent: Mapping[str, Any], after: Any, without: Collection[str] = frozenset()
 ) -> tuple[str, ...]:
-    """The fields of `before` that were not `sent` with another value and that `after` doesn't hold any more.
+    """The fields of `before` that were not `sent` with another value and that `after` does not hold any more.
 
-    All three are JSON objects of one server; `without` are keys, at any depth, that change by themselves. Entries of a list
-    are told by their text or their name. Numbers and flags may come as texts; what was empty can't get lost.
+    All three are JSON objects of one server; `without` are keys, at any depth, that change by themselves. Entries of a list are
+    told by their text or their name. Numbers and flags may come as texts; what was empty cannot get lost.
     """
     if not isinstance(before, Mapping) or not isinstance(after, Mapping):
         return ()

@@ -1,4 +1,4 @@
-"""The `keycloak` driver: a realm of Keycloak 26, by its admin REST API."""
+"""The `keycloak` driver: a realm of Keycloak 26, through its admin REST API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _open(connection: Connection) -> Driver:
-    # Imported late: it brings the HTTP library, which `validate` and `version` don't need.
+    # Imported late: it loads the HTTP library, which `validate` and `version` do not need.
     from oauthdeploy.drivers.keycloak.driver import KeycloakDriver
 
     return KeycloakDriver(connection)

@@ -15,7 +15,7 @@ from oauthdeploy.drivers.keycloak.options import MARK
 from oauthdeploy.drivers.keycloak.secret_fields import sent_back
 
 PAGE: Final = 200
-"""So many objects are asked for in one page."""
+"""The number of objects in one page."""
 
 REALMS: Final = "/admin/realms"
 REALM: Final = "/admin/realms/{}"
@@ -65,7 +65,7 @@ class AdminApi:
     # -- the realm ---------------------------------------------------------------------------------------------------
 
     def realm(self) -> Json | None:
-        """GET the realm; None where it isn't there."""
+        """GET the realm; None if it does not exist."""
         return self._one(REALM)
 
     def create_realm(self) -> None:
@@ -73,11 +73,11 @@ class AdminApi:
         self.http.request("POST", REALMS, {"realm": self.realm_name, "enabled": True})
 
     def put_realm(self, body: Json) -> None:
-        """PUT some fields of the realm; a field that is left out stays."""
+        """PUT some fields of the realm; fields that are left out stay."""
         self._send("PUT", REALM, body=body)
 
     def profiles(self, *, everywhere: bool = False) -> Json:
-        """GET the client profiles; with `everywhere` those that every realm has too, as `globalProfiles`."""
+        """GET the client profiles; with `everywhere`, including those of every realm, as `globalProfiles`."""
         return self._object(PROFILES, params={"include-global-profiles": str(everywhere).lower()})
 
     def put_profiles(self, profiles: Sequence[Json]) -> None:
@@ -99,16 +99,16 @@ class AdminApi:
     # -- clients -----------------------------------------------------------------------------------------------------
 
     def clients(self) -> Sequence[Json]:
-        """Every client, by pages; a client that moved from one page to the next meanwhile is told once."""
+        """Every client, by pages; a client that moves from one page to the next meanwhile is returned once."""
         return self._pages(CLIENTS)
 
     def client_called(self, client_id: str) -> Json | None:
-        """The client of a client_id; None where it isn't there."""
+        """The client with a client_id; None if there is none."""
         found = self._list(CLIENTS, params={"clientId": client_id})
         return next((one for one in found if one.get("clientId") == client_id), None)
 
     def client(self, uuid: str) -> Json | None:
-        """GET a client; None where it isn't there."""
+        """GET a client; None if it does not exist."""
         return self._one(CLIENT, uuid)
 
     def create_client(self, body: Json) -> str:
@@ -116,10 +116,10 @@ class AdminApi:
         return self._send("POST", CLIENTS, body=body).made
 
     def put_client(self, uuid: str, body: Json, read: Json) -> None:
-        """PUT a client: the whole of it, as it was `read` and with what changes; only that is traced.
+        """PUT a client: all of it, as it was `read`, with the changes; only the changes are traced.
 
-        The secret and our marks go along only where they change: what is left out stays (docs/servers.md, "Keycloak 26.7"), and
-        what was read may be another machine's by now.
+        The secret and our marks are only sent if they change: what is left out stays (docs/servers.md, "Keycloak 26.7"), and
+        what was read may have been replaced by another machine since.
         """
         body = dict(body)
         if body.get("secret") == read.get("secret"):
@@ -130,11 +130,11 @@ class AdminApi:
         self._send("PUT", CLIENT, uuid, body=sent_back(body, read))
 
     def delete_client(self, uuid: str) -> bool:
-        """DELETE a client; False where it wasn't there."""
+        """DELETE a client; False if it did not exist."""
         return self._delete(CLIENT, uuid)
 
     def new_secret(self, uuid: str) -> Secret | None:
-        """Let the server generate a secret for a client, and give it; None where the answer has none, or a mask.
+        """Let the server generate a secret for a client, and return it; None if the response has none, or a mask.
 
         The client's JSON then has it, and the last one generated is valid.
         """
@@ -146,11 +146,11 @@ class AdminApi:
         return secret
 
     def client_role(self, uuid: str, name: str) -> Json | None:
-        """A role of a client, by its name; None where there is none."""
+        """A role of a client, by its name; None if there is none."""
         return self._one(CLIENT_ROLE, uuid, name)
 
     def create_role(self, uuid: str, body: Json) -> bool:
-        """POST a role of a client; False where one of that name is there already."""
+        """POST a role of a client; False if one of that name exists already."""
         try:
             self._send("POST", CLIENT_ROLES, uuid, body=body)
         except Conflict:
@@ -158,15 +158,15 @@ class AdminApi:
         except ServerError as error:
             if not error.uncertain:
                 raise
-            # Whether it was made, and by whom, is seen by the look that follows.
+            # The read that follows shows whether it was created, and by whom.
         return True
 
     def delete_role(self, role: str) -> bool:
-        """DELETE a role by its id; False where it wasn't there."""
+        """DELETE a role by its id; False if it did not exist."""
         return bool(role) and self._delete(ROLE_BY_ID, role)
 
     def may_view_clients(self) -> bool:
-        """Whether the account may view all clients, told by a request that asks for that right alone."""
+        """Whether the account may view all clients, according to a request that requires exactly that permission."""
         try:
             self._list(INITIAL_ACCESS)
         except (Forbidden, NotFound):
@@ -180,7 +180,7 @@ class AdminApi:
         return self._list(SCOPES)
 
     def scope(self, uuid: str) -> Json | None:
-        """GET a client scope; None where it isn't there."""
+        """GET a client scope; None if it does not exist."""
         return self._one(SCOPE, uuid)
 
     def create_scope(self, body: Json) -> str:
@@ -188,15 +188,15 @@ class AdminApi:
         return self._send("POST", SCOPES, body=body).made
 
     def put_scope(self, uuid: str, body: Json) -> None:
-        """PUT a client scope; what is left out of it, its mappers among it, stays."""
+        """PUT a client scope; what is left out, including its mappers, stays."""
         self._send("PUT", SCOPE, uuid, body=body)
 
     def delete_scope(self, uuid: str) -> bool:
-        """DELETE a client scope; False where it wasn't there."""
+        """DELETE a client scope; False if it did not exist."""
         return self._delete(SCOPE, uuid)
 
     def put_mapper(self, scope: str, mapper: Json) -> None:
-        """POST a protocol mapper of a client scope, or PUT the one whose id it has."""
+        """POST a protocol mapper of a client scope, or PUT it if it has an id."""
         if "id" in mapper:
             self._send("PUT", MAPPER, scope, str(mapper["id"]), body=mapper)
             return
@@ -213,16 +213,16 @@ class AdminApi:
         self._delete(MAPPER, scope, mapper)
 
     def give_to_new_clients(self, scope: str, *, default: bool) -> None:
-        """Let new clients have a client scope, as a default one or as an optional one; take it from the other list before."""
+        """Let new clients get a client scope, as a default or an optional one; remove it from the other list first."""
         self._send("PUT", NEW_DEFAULT if default else NEW_OPTIONAL, scope)
 
     def keep_from_new_clients(self, scope: str) -> None:
-        """Let new clients have a client scope no longer, whichever way they got it."""
+        """Let new clients no longer get a client scope, from either list."""
         for path in (NEW_DEFAULT, NEW_OPTIONAL):
             self._delete(path, scope)
 
     def realm_scopes(self) -> tuple[frozenset[str], frozenset[str]]:
-        """The names of the scopes that new clients get as default ones and as optional ones. Raises UnexpectedAnswer."""
+        """The names of the scopes that new clients get as default and as optional scopes. Raises UnexpectedAnswer."""
         defaults, optionals = (self._list(path) for path in (REALM_DEFAULTS, REALM_OPTIONALS))
 
         def names(found: Sequence[Json]) -> frozenset[str]:
@@ -233,11 +233,11 @@ class AdminApi:
         return names(defaults), names(optionals)
 
     def assign(self, uuid: str, scope: str, *, default: bool) -> None:
-        """Give a client a client scope. One that it has the other way stays as it is: unassign it before."""
+        """Assign a client scope to a client. If the client has it in the other list, nothing changes: unassign it first."""
         self._send("PUT", DEFAULT_SCOPE if default else OPTIONAL_SCOPE, uuid, scope)
 
     def unassign(self, uuid: str, scope: str) -> None:
-        """Take a client scope from a client, whichever way it has it; a scope that is gone is as good as taken."""
+        """Unassign a client scope from a client, from either list; a deleted scope counts as unassigned."""
         self._delete(OPTIONAL_SCOPE, uuid, scope)
 
     # -- sessions ----------------------------------------------------------------------------------------------------
@@ -251,24 +251,26 @@ class AdminApi:
         return self._list(SESSION_STATS)
 
     def end_session(self, session: str, *, offline: bool) -> bool:
-        """End a session at every client; False where it had ended."""
+        """End a session at every client; False if it had ended."""
         return self._delete(SESSION, session, params={"isOffline": str(offline).lower()})
 
     def push_revocation(self, uuid: str) -> Json:
-        """Tell a client that has an admin URL of its not-before; gives the addresses that took it and those that failed."""
+        """Notify a client that has an admin URL of its not-before; returns the addresses that accepted it and those that
+        failed.
+        """
         answer = self._send("POST", PUSH, uuid, repeatable=True)
         return parsed(self.http.server, "POST", PUSH, lambda: an_object(answer.body or {}, "an answer"))
 
     def revoke(self, token: Secret, client_id: str, secret: Secret | None) -> None:
-        """Revoke one token in the name of its client (RFC 7009, section 2.1)."""
+        """Revoke one token in the name of its client (RFC 7009 section 2.1)."""
         form = {"token": token, "client_id": client_id} | ({"client_secret": secret} if secret is not None else {})
         self.http.request("POST", self._route(REVOKE), form, content_type=FORM, repeatable=True)
 
     def clock(self) -> int:
         """The server's clock, in seconds since 1970.
 
-        No answer carries a Date and only a master administrator may read the time. But an initial access token tells when it was
-        made: one that nobody gets to see is made for a second, and deleted.
+        No response has a Date header, and only a master administrator may read the time. But an initial access token shows when
+        it was created: one is created for a second, seen by nobody, and deleted.
         """
         answer = self._send("POST", INITIAL_ACCESS, body={"count": 1, "expiration": 1}, repeatable=True)
 
@@ -283,20 +285,20 @@ class AdminApi:
     # -- users -------------------------------------------------------------------------------------------------------
 
     def user(self, name: str) -> Json | None:
-        """The user of a name; None where there is none."""
+        """The user with a name; None if there is none."""
         params = {"username": name, "exact": "true", "briefRepresentation": "true"}
         found = self._list(USERS, params=params)
         return next((one for one in found if str(one.get("username", "")).lower() == name.lower()), None)
 
     def service_account(self, uuid: str) -> Json | None:
-        """The user behind a client's client credentials; None where it has none."""
+        """The user behind a client's client credentials; None if it has none."""
         return self._one(SERVICE_ACCOUNT, uuid)
 
     def role_mappings(self, user: str) -> Json | None:
-        """The roles that a user was given, of the realm and of clients; None where there is no such user."""
+        """The roles assigned to a user, of the realm and of clients; None if there is no such user."""
         return self._one(ROLE_MAPPINGS, user)
 
-    # -- how all of them work ----------------------------------------------------------------------------------------
+    # -- shared ------------------------------------------------------------------------------------------------------
 
     def _route(self, path: str, *segments: str) -> Route:
         try:
@@ -341,7 +343,7 @@ class AdminApi:
         return parsed(self.http.server, "GET", path, read)
 
     def _pages(self, path: str, *segments: str) -> Sequence[Json]:
-        """All pages. How many there are is not told, so they are asked for in growing groups, until one is not full."""
+        """All pages. Their number is unknown, so they are requested in growing groups, until one is not full."""
         found: dict[str, Json] = {}
         begun, group = 0, 1
         while True:

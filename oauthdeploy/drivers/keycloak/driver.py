@@ -1,4 +1,4 @@
-"""The driver: who the server is, what stands in the realm, and the way of each change to the requests that make it."""
+"""The driver: the identity of the server, the contents of the realm, and the requests for each change."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from oauthdeploy.planning.changes import Action, Change, Lockout
 
 
 class KeycloakDriver(Driver):
-    """A realm of Keycloak by its admin REST API."""
+    """A realm of Keycloak, through its admin REST API."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -67,12 +67,12 @@ class KeycloakDriver(Driver):
         self._scopes: Mapping[str, Mapping[str, Any]] = {}
 
     def examine(self) -> Examination:
-        """Look at the realm, its clients and scopes, and at names that nobody has."""
+        """Look at the realm, its clients and scopes, and at names that do not exist."""
         report = self.check()
         return examination.examine(self._admin, f"{report.product} {report.version}".strip())
 
     def check(self) -> ServerReport:
-        """Ask for the realm: that shows whether the address, the account and the realm are right."""
+        """Read the realm: that shows whether the address, the account and the realm are right."""
         if self._admin.realm() is None and not self._options.create_realm:
             raise self._no_realm()
         return ServerReport(
@@ -83,7 +83,7 @@ class KeycloakDriver(Driver):
 
     @property
     def _account(self) -> str:
-        """Who signs in. In another realm it is nobody whom this realm's clients could be."""
+        """Who signs in. An account of another realm cannot be one of this realm's clients."""
         own = self._credentials.realm == self._options.realm
         return self._credentials.account if own else f"{self._credentials.account} (realm {self._credentials.realm})"
 
@@ -98,7 +98,7 @@ class KeycloakDriver(Driver):
         )
 
     def read(self, wanted: Wanted) -> ServerState:
-        """Read by pages, or by client_id where few clients are wanted and not everything."""
+        """Read by pages, or by client_id if few clients are wanted and not everything."""
         state, reader = self._read(wanted)
         with self._lock:
             self._owner = wanted.owner
@@ -115,14 +115,14 @@ class KeycloakDriver(Driver):
         return state
 
     def read_again(self, changes: Sequence[Change], wanted: Wanted) -> ServerState | None:  # noqa: ARG002
-        """Read by client_id, and a client scope by the id that it had."""
+        """Read by client_id, and client scopes by their last known id."""
         with self._lock:
             wanted = replace(wanted, owner=self._owner)
             there = self._realm_there
         return self._read(wanted, look=Kind.SETTINGS in wanted.kinds or not there)[0]
 
     def _read(self, wanted: Wanted, *, look: bool = True) -> tuple[ServerState, Reader]:
-        """Read; without `look` the realm is known to be there, and nothing of it is asked."""
+        """Read; without `look`, the realm is known to exist and is not read."""
         with self._lock:
             ids = dict(self._scope_ids)
         with counting() as tally:
@@ -134,7 +134,7 @@ class KeycloakDriver(Driver):
         return state_of(reader, tally.requests), reader
 
     def _sight_of(self, realm: Mapping[str, Any] | None) -> Sight:
-        """What the account may see; whether the realm has fine-grained permissions is known from an earlier look too."""
+        """What the account may see; whether the realm has fine-grained permissions may be known from an earlier read."""
         with self._lock:
             known = self._permissions
         told = (realm or {}).get("adminPermissionsEnabled", known)
@@ -150,7 +150,7 @@ class KeycloakDriver(Driver):
         )
 
     def read_tokens(self) -> tuple[Sequence[LiveToken], int] | None:
-        """The sessions of users, online and offline, of every client that has some; tokens without a session are not listed."""
+        """The sessions of users, online and offline, of every client that has any; tokens without a session are not listed."""
         with counting() as tally:
             realm = self._admin.realm()
             busy = parsed(self.name, "GET", api.SESSION_STATS, lambda: busy_clients(self._admin.session_stats()))
@@ -198,7 +198,7 @@ class KeycloakDriver(Driver):
         return replace(made, requests=tally.requests)
 
     def _make_realm(self) -> None:
-        """Make the realm before the first write, where it isn't there and may be made."""
+        """Create the realm before the first write, if it does not exist and may be created."""
         with self._making:
             if not self._realm_there:
                 if self._options.create_realm and self._admin.realm() is None:
@@ -241,13 +241,13 @@ class KeycloakDriver(Driver):
         return Applied(address, found.value, live.identity, found.fingerprint, requests=tally.requests)
 
     def batch_key(self, change: Change) -> str:
-        """The associations of one client are given and taken together."""
+        """The associations of one client are assigned and unassigned together."""
         if change.address.kind is Kind.ASSOCIATION:
             return f"scopes of {change.address.client}"
         return str(change.address)
 
     def writes(self, changes: Sequence[Change]) -> int:
-        """Requests that `apply` sends for a batch, those that look before and after the write included."""
+        """The requests that `apply` sends for a batch, including reads before and after the write."""
         if not changes:
             return 0
         if changes[0].address.kind is Kind.ASSOCIATION:
@@ -255,23 +255,25 @@ class KeycloakDriver(Driver):
         return sum(count_cut_off(c) if c.address.kind is Kind.REVOCATION else self._count(c) for c in changes)
 
     def _count(self, change: Change) -> int:
-        """The requests of one change; a new client has to lose each scope that the realm gives it and its list leaves out."""
+        """The requests of one change; from a new client, each scope is unassigned that the realm gives it and its list leaves
+        out.
+        """
         with self._lock:
             unlisted, given = self._unlisted, self._given
         made = change.address.kind is Kind.CLIENT and change.action in (Action.CREATE, Action.REPLACE)
         return count_writes(change) + (len(unlisted.get(change.address.name, frozenset()) & given) if made else 0)
 
     def losses(self, changes: Sequence[Change]) -> Mapping[Address, Sequence[str]]:
-        """The roles of the service accounts that go."""
+        """The roles of the service accounts that are deleted."""
         return lost_roles(self._admin, changes)
 
     def lockouts(self, changes: Sequence[Change]) -> Sequence[Lockout]:
-        """What ends the own sign-in: in the managed realm by much, in another one by HTTPS alone."""
+        """What ends the driver's own sign-in: in the managed realm many changes, in another realm only HTTPS."""
         url = self.connection.server.url or ""
         return list(find_lockouts(changes, self._credentials, self._options, url))
 
     def unsupported(self, wanted: Wanted, report: ServerReport) -> Sequence[Diagnostic]:  # noqa: ARG002
-        """What a realm can't hold, beyond the table."""
+        """What a realm cannot hold, beyond the table."""
         url = self.connection.server.url or ""
         with self._lock:
             realm = Realm(self.name, url, self._options.realm, self._to_be_made, self._saml)

@@ -1,6 +1,7 @@
-"""All of an object, whatever a manifest writes: the options that aren't Keycloak's defaults, and what no manifest can hold. Pure.
+"""All of an object, whatever a manifest writes: options that differ from Keycloak's defaults, and what no manifest can
+represent. Pure.
 
-For exports and comparisons. Values are in the manifest's words; what can't be read as an option is among what can't be held.
+For exports and comparisons. Values are in the manifest's form; options that cannot be parsed count as not representable.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ from oauthdeploy.model.objects import AssignedAs, Grant
 from oauthdeploy.model.state import UNTOLD, Unheld
 
 Told = tuple[Mapping[str, Any], Mapping[str, Unheld]]
-"""The options of an object that aren't defaults, and what can't be held of it."""
+"""The options of an object that differ from the defaults, and what cannot be represented."""
 
 NO_FIELD: Final = "a manifest has no field for it"
 UNREADABLE: Final = "its value is not one that the option can have"
@@ -69,12 +70,12 @@ _HELD_OF_REALM: Final = frozenset(
         *("id", "realm", "notBefore"),
     }
 )
-"""Fields of a realm that settings hold, or that name it."""
+"""The fields of a realm that settings cover, or that name it."""
 OWN_POLICY: Final = "oauthdeploy-"
-"""The client policies that fields of the settings lay down begin so."""
+"""The prefix of client policies that represent fields of the settings."""
 _OF_MAPPER: Final = frozenset({"id", "name", "protocolMapper", "config"})
 _SHOWN_BY_DEFAULT: Final = frozenset({"include_in_token_scope", "display_on_consent_screen"})
-"""Options of a client scope that Keycloak takes for true where they are absent."""
+"""The options of a client scope that Keycloak takes for true if they are absent."""
 
 
 def client_told(live: LiveClient, flows: Mapping[str, str], there: Collection[str]) -> Told:
@@ -124,7 +125,7 @@ def settings_told(raw: Mapping[str, Any], enforced: Enforced) -> Told:
     found = _Found(KeycloakSettingsOptions)
     found.places(raw, {name: place for name, place in SETTINGS_OPTIONS.items() if place.key != SSL}, {})
     if raw.get(SSL) == "none":
-        # The other two words are those of require_https.
+        # The other two values are those of require_https.
         found.options["ssl_required"] = "none"
     for name in (*POLICIES, "offline_session_max"):
         found.option(
@@ -145,13 +146,13 @@ def settings_told(raw: Mapping[str, Any], enforced: Enforced) -> Told:
 
 
 def lacking(live: LiveClient, there: Collection[str]) -> frozenset[str]:
-    """The client scopes of `there` that every new client gets, and that a client doesn't have so."""
+    """The client scopes of `there` that every new client gets, and that a client does not have in the same way."""
     usual = {scope for scope in _given(live) if scope in there}
     return frozenset(scope for scope in usual if not is_given(live, scope))
 
 
 def is_given(live: LiveClient, scope: str) -> bool:
-    """Whether a client has a scope as every new client does."""
+    """Whether a client has a scope in the same way as every new client."""
     given = _given(live)
     return scope in given and scope in (live.default if given[scope] else live.optional)
 
@@ -162,13 +163,13 @@ def _given(live: LiveClient) -> Mapping[str, bool]:
 
 
 def _origins(redirect_uris: Iterable[str]) -> tuple[str, ...]:
-    """What Keycloak makes of the redirect URIs of a new client whose origins it isn't told."""
+    """What Keycloak derives from the redirect URIs of a new client without origins."""
     parts = (urlsplit(uri) for uri in redirect_uris if uri.startswith("http"))
     return tuple(sorted({f"{part.scheme}://{part.netloc}" for part in parts}))
 
 
 class _Found:
-    """Collects options of a `model` and what can't be held."""
+    """Collects options of a `model`, and what cannot be represented."""
 
     def __init__(self, model: type[Model]) -> None:
         self.model = model
@@ -179,11 +180,11 @@ class _Found:
         return self.options, self.unheld
 
     def lost(self, key: str, why: str, value: Any, usual: Any = None) -> None:
-        """What can't be held; `value` is told unless it may be secret."""
+        """Record what cannot be represented; `value` is shown unless it may be secret."""
         self.unheld[key] = Unheld(why, UNTOLD if _may_be_secret(key, value) else _shown(value), _shown(usual))
 
     def option(self, name: str, key: str, read: Callable[[], Any], usual: Any = None) -> None:
-        """One option, where it isn't what a new object has."""
+        """One option, if it differs from that of a new object."""
         try:
             value = read()
         except Garbled as problem:
@@ -208,7 +209,7 @@ class _Found:
         return True
 
     def places(self, raw: Mapping[str, Any], places: Mapping[str, Place], usual: Mapping[str, Any]) -> None:
-        """The options that are one value at one place; `usual` are those of a new object that aren't the place's default."""
+        """The options with one value in one place; `usual` are those of a new object that differ from the place's default."""
         for name, place in places.items():
             default = usual.get(name, place.default)
             key = f"attributes.{place.key}" if place.attribute else place.key

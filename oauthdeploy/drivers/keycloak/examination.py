@@ -1,4 +1,4 @@
-"""What a realm answers where the driver relies on it."""
+"""How a realm responds where the driver relies on it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from oauthdeploy.drivers.keycloak import client as api
 
 NOBODY: Final = "oauthdeploy-doctor-nobody"
 OPEN: Final = frozenset({"attributes", "config", "access", "authenticationFlowBindingOverrides", "registeredNodes"})
-"""Objects whose keys somebody chose."""
+"""Objects with user-chosen keys."""
 
 NEEDED: Final[Mapping[str, frozenset[str]]] = {
     "realm": frozenset({"realm", "enabled", "accessTokenLifespan", "accessCodeLifespan", "attributes"}),
     "clients": frozenset({"id", "clientId", "enabled", "publicClient", "redirectUris", "attributes"}),
     "scopes": frozenset({"id", "name", "protocol"}),
 }
-"""The fields without which the driver can't work, by the answer that must hold them."""
+"""The fields that the driver cannot do without, by the response that must have them."""
 
 
 def examine(admin: api.AdminApi, product: str) -> Examination:
-    """Look at the realm, its clients and scopes, and at names that nobody has. Reads only."""
+    """Look at the realm, its clients and scopes, and at names that do not exist. Reads only."""
     seen: list[Observation] = []
     bodies: dict[str, Any] = {}
     asked = (

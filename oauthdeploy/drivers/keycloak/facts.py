@@ -1,4 +1,4 @@
-"""What is known of Keycloak without asking one.
+"""What is known of Keycloak without a server.
 
 Source: the admin REST API of Keycloak 26.7 and the Server Administration Guide; each line was tried on a real 26.7.3.
 """
@@ -42,7 +42,7 @@ MASTER: Final = "master"
 BUILT_IN_CLIENTS: Final = frozenset(
     {"account", "account-console", "admin-cli", "broker", "realm-management", "security-admin-console"}
 )
-"""The clients that Keycloak makes with a realm and needs itself."""
+"""The clients that Keycloak creates in every realm and needs itself."""
 
 BUILT_IN_SCOPES: Final = frozenset(
     {
@@ -60,7 +60,7 @@ BUILT_IN_SCOPES: Final = frozenset(
         "web-origins",
     }
 )
-"""The OpenID Connect client scopes that Keycloak makes with a realm."""
+"""The OpenID Connect client scopes that Keycloak creates in every realm."""
 
 
 def _realm(name: str) -> str:
@@ -120,7 +120,7 @@ class KeycloakCredentials(Model):
 
     @property
     def form(self) -> Mapping[str, str | Secret]:
-        """The token request (RFC 6749, sections 4.3.2 and 4.4.2)."""
+        """The token request (RFC 6749 sections 4.3.2 and 4.4.2)."""
         found: dict[str, str | Secret] = {"client_id": self.client_id or "admin-cli"}
         if self.client_secret is not None:
             found["client_secret"] = self.client_secret
@@ -130,7 +130,7 @@ class KeycloakCredentials(Model):
 
 
 class KeycloakOptions(Model):
-    """Which realm of the Keycloak is meant."""
+    """Which realm of the server is managed."""
 
     realm: Annotated[Text, AfterValidator(_managed_realm)] = Field(
         min_length=1,
@@ -208,11 +208,11 @@ SIDE_EFFECTS: Final = (
     ),
     SideEffect(Kind.SCOPE, "its mappers and role mappings outside the manifest, and its assignments to other clients"),
 )
-"""Tried on a real server: what is made again after that is new and has none of it."""
+"""Tried on a real server: what is created again has none of it."""
 
 
 def endpoints(url: str, options: Model) -> Endpoints:
-    """What a realm says at /.well-known/openid-configuration, without asking."""
+    """What a realm returns at /.well-known/openid-configuration, derived without a request."""
     realm = getattr(options, "realm", "")
     if not realm:
         return Endpoints()

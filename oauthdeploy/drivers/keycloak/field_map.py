@@ -1,4 +1,4 @@
-"""Where options stand in Keycloak's JSON, and the way there and back. Pure."""
+"""Where options are in Keycloak's JSON, and the conversion in both directions. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oauthdeploy.model.fields import Model, Unparsed
 
 @dataclass(frozen=True)
 class Codec:
-    """From a value of Keycloak's JSON to one of an option and back. Raises Garbled for what is none."""
+    """From a value of Keycloak's JSON to that of an option and back. Raises Garbled for an invalid value."""
 
     read: Callable[[Any], Any]
     write: Callable[[Any], Any]
@@ -71,7 +71,7 @@ JOINED: Final = Codec(_read_joined, _JOINT.join)
 
 @dataclass(frozen=True)
 class Place:
-    """Where an option stands: a field or an attribute of Keycloak's JSON, how it is written, and what null asks for."""
+    """Where an option is: a field or an attribute of Keycloak's JSON, how it is written, and its default."""
 
     key: str
     codec: Codec
@@ -79,12 +79,12 @@ class Place:
     attribute: bool = False
 
     def read(self, raw: Mapping[str, Any]) -> Any:
-        """The option's value in the JSON of an object; its default where nothing is there. Raises Garbled."""
+        """The option's value in the JSON of an object; its default if there is none. Raises Garbled."""
         value = _attributes_in(raw).get(self.key) if self.attribute else raw.get(self.key)
         return self.default if value is None or value == "" else self.codec.read(value)
 
     def write(self, raw: dict[str, Any], value: Any) -> None:
-        """Put a value into the JSON of an object. An attribute is removed by an empty text."""
+        """Put a value into the JSON of an object. An empty string removes an attribute."""
         value = self.default if value is None else value
         if self.attribute:
             raw["attributes"] = {**kept_attributes(raw), self.key: "" if value is None else self.codec.write(value)}
@@ -100,7 +100,7 @@ def _attributes_in(raw: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def kept_attributes(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The attributes of an object that is going to be changed; what is not an object of attributes is not worth keeping."""
+    """The attributes of an object to be changed; anything other than an object of attributes is replaced."""
     found = raw.get("attributes")
     return found if isinstance(found, Mapping) else {}
 
@@ -132,10 +132,10 @@ CLIENT: Final[Mapping[str, Place]] = {
         },
     ),
 }
-"""The options of a client that are one value at one place."""
+"""The options of a client with one value in one place."""
 
 SCOPE: Final[Mapping[str, Place]] = _attributes(SCOPE_ATTRIBUTES, {"consent_text": TEXT, "order": NUMBER_TEXT})
-"""The options of a client scope that are one value at one place."""
+"""The options of a client scope with one value in one place."""
 
 SETTINGS: Final[Mapping[str, Place]] = {
     "display_name": Place("displayName", TEXT, default=""),
@@ -151,7 +151,7 @@ SETTINGS: Final[Mapping[str, Place]] = {
     "client_session_max": Place("clientSessionMaxLifespan", NUMBER, default=0),
     "offline_session_idle": Place("offlineSessionIdleTimeout", NUMBER, default=2592000),
 }
-"""The options of settings that are one value at one place."""
+"""The options of settings with one value in one place."""
 
 
 # -- told as the manifest has it ----------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ SETTINGS: Final[Mapping[str, Place]] = {
 def told_options(
     written: Mapping[str, Any], wanted: Model, live: Callable[[str], Any], places: Mapping[str, Place]
 ) -> tuple[dict[str, Any], dict[str, Unparsed]]:
-    """`told` for each written option by itself, and those that can't be parsed, by their dotted path in the model."""
+    """`told` for each written option separately, and those that cannot be parsed, by their dotted path in the model."""
     values: dict[str, Any] = {}
     odd: dict[str, Unparsed] = {}
     for name, raw in written.items():
@@ -174,10 +174,10 @@ def told_options(
 def told(
     written: Mapping[str, Any], wanted: Model, live: Callable[[str], Any], places: Mapping[str, Place]
 ) -> dict[str, Any]:
-    """The live values of the written options, as the manifest has to see them: in its own spelling where they are equal.
+    """The live values of the written options in the manifest's form: with its own spelling if they are equal.
 
-    `written` are the options as written, `wanted` the same as a model, `live` gives the value that stands there by name, in
-    the model's types. null asks for the default of the option's place. Raises Garbled.
+    `written` are the options as written, `wanted` the same as a model, and `live` returns the live value by name, in the
+    model's types. null requests the default of the option's place. Raises Garbled.
     """
 
     def asked(name: str) -> Any:
@@ -229,8 +229,8 @@ def read_mappers(raw: Mapping[str, Any]) -> dict[str, Mapper]:
 def write_mappers(standing: Any, wanted: Mapping[str, Mapper | None]) -> list[Any]:
     """The desired mappers of an object: `standing` as read, changed by `wanted`; None removes one.
 
-    What a mapper has beside its type and config (its id) is kept; a mapper of another type is made anew, and one without a
-    name is left out.
+    A mapper keeps what it has besides its type and config (its id). A mapper whose type changes is created anew, and one
+    without a name is left out.
     """
     listed = standing if isinstance(standing, list | tuple) else ()
     kept = {one["name"]: one for one in listed if isinstance(one, Mapping) and isinstance(one.get("name"), str)}
@@ -270,7 +270,7 @@ _AUDIENCE_KEYS: Final = ("included.client.audience", "included.custom.audience")
 
 
 def read_audiences(raw: Mapping[str, Any]) -> tuple[str, ...]:
-    """The audiences that the mappers of an object put into access tokens, whoever made them."""
+    """The audiences that the mappers of an object add to access tokens, whoever created them."""
     found = [mapper.config.get(key) for mapper in read_mappers(raw).values() if _adds(mapper) for key in _AUDIENCE_KEYS]
     return tuple(sorted({one for one in found if one and isinstance(one, str)}))
 
@@ -280,8 +280,8 @@ def _adds(mapper: Mapper) -> bool:
 
 
 def audience_mappers(raw: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, Mapper | None]:
-    """The mappers to add, and as None those to take away, so that an object puts `wanted` into access tokens."""
-    # A mapper that can't be parsed adds no audience that anybody knows of, and is no reason not to write the others.
+    """The mappers to add, and as None those to remove, so that an object adds `wanted` to access tokens."""
+    # A mapper that cannot be parsed adds an unknown audience, which is no reason not to write the others.
     raw = {"protocolMappers": [one for one in _listed(raw) if _is_sound(one)]}
     have, asked = set(read_audiences(raw)), set(wanted)
     gone = {

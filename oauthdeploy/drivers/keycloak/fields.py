@@ -1,4 +1,5 @@
-"""The model's fields in Keycloak's JSON, each once: what a realm holds of it, its limit, its default, and the way there and back.
+"""The model's fields in Keycloak's JSON, each once: what a realm holds of it, its limit, its default, and the conversion in
+both directions.
 
 Source: the admin REST API of Keycloak 26.7; each line was tried on a real 26.7.3. Pure.
 """
@@ -27,13 +28,13 @@ from oauthdeploy.model.held_fields import Unit
 from oauthdeploy.model.objects import AS, AssignedAs, ClientType, Grant
 
 COLUMN: Final = 255
-"""The length of most columns of Keycloak's database, in UTF-16 code units; a longer text is a 500."""
+"""The length of most columns of Keycloak's database, in UTF-16 code units; a longer string is answered 500."""
 
 _COLUMN: Final = Limit(max_length=COLUMN, unit=Unit.UTF16)
-"""A column of Keycloak's database; a longer text is a 500. H2, on which this was tried, counts as Java does."""
+"""A column of Keycloak's database; a longer string is answered 500. H2, on which this was tried, counts like Java."""
 
 _REDIRECT: Final = Limit(r"[^/?]*(//[^/?]*)?[^\[\]?]*(\?.*)?", COLUMN, "without [ or ] in its path", Unit.UTF16)
-"""Keycloak parses redirect URIs as Java does (RFC 2396). What no server should take has rules of its own."""
+"""Keycloak parses redirect URIs like Java (RFC 2396). Rules of their own cover what no server should accept."""
 
 REFRESH: Final = "use.refresh.tokens"
 CC_REFRESH: Final = "client_credentials.use_refresh_token"
@@ -51,21 +52,21 @@ FLAGS: Final[Mapping[Grant, str]] = {
     Grant.CLIENT_CREDENTIALS: "serviceAccountsEnabled",
     Grant.PASSWORD: "directAccessGrantsEnabled",
 }
-"""The grants that have a flag of their own. Refreshing has none: it goes with the grants of users."""
+"""The grants with their own flag. Refreshing has none: it comes with the grants of users."""
 
 SWITCHES: Final[Mapping[Grant, str]] = {
     Grant.DEVICE_CODE: DEVICE,
     Grant.CIBA: CIBA,
     Grant.TOKEN_EXCHANGE: EXCHANGE,
 }
-"""The grants that an attribute switches on."""
+"""The grants that an attribute enables."""
 
 
 # -- attributes of clients and client scopes ----------------------------------------------------------------------------
 
 
 def texts_of(values: Mapping[Any, Any]) -> dict[str, Any]:
-    """Attributes or a mapper's config as texts, without those that are null; a Secret stays one."""
+    """Attributes or a mapper's config as strings, without null ones; a Secret stays a Secret."""
     return {
         str(key): value if isinstance(value, Secret) else str(value)
         for key, value in values.items()
@@ -74,7 +75,7 @@ def texts_of(values: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def attributes_of(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The attributes of an object: texts, and Secrets where it is sealed. Raises Garbled."""
+    """The attributes of an object: strings, and Secrets where they are secret. Raises Garbled."""
     return texts_of(an_object(raw.get("attributes") or {}, "attributes"))
 
 
@@ -84,7 +85,7 @@ def attribute(
     encode: Callable[[Any], str] = str,
     **declared: Any,
 ) -> WireField:
-    """A field that is an attribute; an empty text removes it. `declared` is what else a HeldField says."""
+    """A field that is an attribute; an empty string removes it. `declared` is what else a HeldField has."""
 
     def write(body: dict[str, Any], value: Any) -> None:
         body.setdefault("attributes", {})[name] = encode(value)
@@ -113,7 +114,7 @@ def _put_type(body: dict[str, Any], value: ClientType) -> None:
 def live_grants(raw: Mapping[str, Any]) -> tuple[Grant, ...]:
     """The grants of a client, from its flags and attributes. Raises Garbled."""
     if a_flag(raw, BEARER_ONLY, False):
-        # Keycloak refuses every grant to such a client, whatever its other flags say.
+        # Keycloak refuses every grant to a bearer-only client, whatever its other flags are.
         return ()
     attributes = attributes_of(raw)
     grants = [grant for grant, flag in FLAGS.items() if a_flag(raw, flag, False)]
@@ -122,7 +123,7 @@ def live_grants(raw: Mapping[str, Any]) -> tuple[Grant, ...]:
 
 
 def _refreshes(raw: Mapping[str, Any]) -> bool:
-    """Whether a client gets refresh tokens: by a grant of users, or for client credentials where that is switched on."""
+    """Whether a client gets refresh tokens: by a grant of users, or for client credentials if that is enabled."""
     attributes = attributes_of(raw)
     for_users = serves_users(raw) and is_on(attributes, REFRESH, True)
     return for_users or (a_flag(raw, FLAGS[Grant.CLIENT_CREDENTIALS], False) and is_on(attributes, CC_REFRESH))
@@ -142,7 +143,7 @@ def serves_users(raw: Mapping[str, Any]) -> bool:
 
 
 def _put_grants(body: dict[str, Any], value: tuple[Grant, ...]) -> None:
-    """The flags, then refresh tokens, which depend on them; no attribute that says so already is touched."""
+    """The flags, then refresh tokens, which depend on them; attributes that are right already are not touched."""
     body.update({flag: grant in value for grant, flag in FLAGS.items()})
     body[BEARER_ONLY] = False
     attributes: dict[str, Any] = body["attributes"]
@@ -219,16 +220,16 @@ SCOPE: Final[Table] = {
 SSL: Final = "sslRequired"
 ALL: Final = "all"
 OUTSIDE: Final = "external"
-"""HTTPS is required of all but private addresses: Keycloak's default."""
+"""HTTPS is required for all but private addresses: Keycloak's default."""
 
 PKCE: Final = Rule("oauthdeploy-require-pkce", "pkce-enforcer", "public", {"auto-configure": True})
 
 Enforced = Callable[[Rule], Mapping[str, Any] | None]
-"""The configuration by which a rule is laid on the clients that it is for; None where it isn't."""
+"""The configuration with which a rule applies to the clients that it is for; None if it does not apply."""
 
 
 class LiveRealm(NamedTuple):
-    """A realm as the server told it; `managed` are the fields that the manifest writes (None: all)."""
+    """A realm as the server returned it; `managed` are the fields that the manifest writes (None: all)."""
 
     raw: Mapping[str, Any]
     enforced: Enforced
@@ -264,7 +265,7 @@ def _put_https(draft: RealmDraft, value: bool) -> None:
 
 
 def _policy(path: str, rule: Rule, **declared: Any) -> WireField:
-    """A setting that is a client policy: told where the manifest writes it, since looking for it may take another request."""
+    """A setting that is a client policy: only returned if the manifest writes it, since finding it may take another request."""
 
     def read(realm: LiveRealm) -> Any:
         return realm.enforced(rule) is not None if realm.managed is None or path in realm.managed else NOT_RETURNED
@@ -301,7 +302,7 @@ LISTS: Final[Mapping[AssignedAs, str]] = {
 
 
 class LiveAssociation(NamedTuple):
-    """A client as the server told it, and the name of one of its client scopes."""
+    """A client as the server returned it, and the name of one of its client scopes."""
 
     raw: Mapping[str, Any]
     scope: str
@@ -344,4 +345,4 @@ ATTRIBUTES: Final = frozenset(
     for key in entry.keys
     if key.startswith(_ATTRIBUTE)
 )
-"""The attributes that hold fields of the model."""
+"""The attributes that represent fields of the model."""

@@ -1,4 +1,4 @@
-"""What a realm can't hold of a manifest, found before anything is written to it."""
+"""What a realm cannot hold of a manifest, found before anything is written to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oauthdeploy.model.objects import Client, Settings
 
 @dataclass(frozen=True)
 class Realm:
-    """The realm in question: the server's name and address, whether it is still to be made, and what in it is SAML's."""
+    """The realm: the server's name and address, whether the realm is still to be created, and which of its objects are SAML's."""
 
     server: str
     url: str

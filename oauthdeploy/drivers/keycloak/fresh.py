@@ -63,9 +63,9 @@ def told(raw: Mapping[str, Any], realm: str) -> dict[str, Any]:
 def changed(
     raw: Mapping[str, Any], section: str, name: str, realm: str, given: Lists | None = None
 ) -> Mapping[str, Unheld]:
-    """What of an object that Keycloak makes itself isn't as on a fresh realm, by dotted path.
+    """What of an object that Keycloak makes itself is not as on a fresh realm, by dotted path.
 
-    `given` are the default and the optional client scopes that the realm gives to its clients; None: they aren't known.
+    `given` are the default and the optional client scopes that the realm gives to its clients; None: they are not known.
     """
     have, usual = told(raw, realm), dict(objects(section)[name])
     for key, scopes in zip(_LISTS, given or (None, None), strict=True):

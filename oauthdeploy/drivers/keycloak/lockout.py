@@ -1,7 +1,7 @@
-"""What the driver's own sign-in depends on: the changes of a realm after which it could not come back. Pure.
+"""What the driver's own sign-in depends on: the changes of a realm that would end its access. Pure.
 
-A client or a user of the managed realm signs in at that realm's token endpoint, and its rights are roles in the token. So the
-client, how it proves itself, its grant, its scopes and their mappers, and the realm's rules all count. An account of another
+A client or a user of the managed realm signs in at that realm's token endpoint, and its permissions are roles in the token. So
+the client, its authentication, its grant, its scopes and their mappers, and the realm's rules all count. An account of another
 realm needs none of these.
 """
 
@@ -21,10 +21,10 @@ from oauthdeploy.planning.changes import Action, Change, FieldChange, Lockout
 
 HTTPS_RULE: Final = "https-required-over-http"
 _ROLES: Final = "realm-management"
-"""The client whose roles are the rights to manage a realm."""
+"""The client whose roles are the permissions to manage a realm."""
 
 _CARRYING: Final = frozenset({"basic", "roles", "service_account"})
-"""The client scopes whose mappers put an account and its roles into a token."""
+"""The client scopes whose mappers add an account and its roles to a token."""
 
 _HARMLESS: Final = frozenset(
     {
@@ -55,7 +55,7 @@ _HARMLESS: Final = frozenset(
         ),
     }
 )
-"""Fields of a client that a sign-in by client credentials or by password doesn't depend on."""
+"""Fields of a client that a sign-in by client credentials or by password does not depend on."""
 
 
 def find_lockouts(
@@ -84,7 +84,7 @@ class _SignIn:
         return Grant.CLIENT_CREDENTIALS if self.credentials.username is None else Grant.PASSWORD
 
     def ended_by(self, change: Change) -> Iterator[str]:
-        """Why the sign-in would end with the change; nothing where it wouldn't."""
+        """Why the sign-in would end with the change; nothing if it would not."""
         kind = change.address.kind
         if kind is Kind.SETTINGS:
             yield from (why for field in change.fields if (why := self._of_rule(field)))
@@ -148,7 +148,7 @@ def _of_settings(change: Change, url: str, *, own: bool) -> Iterator[str]:
 
 
 def _is_public(url: str) -> bool:
-    """Whether the host is an address that is not private; of a name nobody can say from here."""
+    """Whether the host is an address that is not private; unknown for names."""
     try:
         return ip_address(urlsplit(url).hostname or "").is_global
     except ValueError:

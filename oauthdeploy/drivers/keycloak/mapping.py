@@ -1,4 +1,4 @@
-"""From Keycloak's JSON to the model and back; pure."""
+"""Conversion between Keycloak's JSON and the model; pure."""
 
 from __future__ import annotations
 
@@ -51,22 +51,22 @@ VOLATILE: Final = frozenset(
         "client.secret.rotated.expiration.time",
     }
 )
-"""What is secret, changes by itself, or has an address of its own, and so has no part in a client's fingerprint."""
+"""What is secret, changes by itself, or has its own address, and so is not part of a client's fingerprint."""
 
 
 def is_openid(raw: Mapping[str, Any]) -> bool:
-    """Whether a client or a client scope is of OAuth; SAML's are none of ours."""
+    """Whether a client or a client scope is one of OAuth; SAML's are not managed."""
     return raw.get("protocol") in (None, "", OPENID)
 
 
 def marks_of(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The attributes of an object for a look at our own marks: none where they can't be parsed."""
+    """The attributes of an object for reading our own marks: none if they cannot be parsed."""
     found = raw.get("attributes")
     return texts_of(found) if isinstance(found, Mapping) else {}
 
 
 def digest(raw: Mapping[str, Any]) -> str:
-    """The fingerprint of a client or client scope, whatever the order of its mappers."""
+    """The fingerprint of a client or client scope, regardless of the order of its mappers."""
     mappers = raw.get("protocolMappers")
     if not isinstance(mappers, list):
         return fingerprint(raw, VOLATILE)
@@ -79,12 +79,12 @@ def digest(raw: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class LiveClient:
-    """A client as the server told it.
+    """A client as the server returned it.
 
-    `default` and `optional` are the names of its client scopes; `owner` is the manifest in its mark, `revision` that of the
-    secret which the mark records. `not_before` is in seconds since 1970, 0 for none. `unparsed` is what the model has no place
-    for, by dotted path. `scopes_unparsed` says that a list of client scopes is among it: then `default` and `optional` don't
-    hold them all.
+    `default` and `optional` are the names of its client scopes; `owner` is the manifest in its mark, `revision` the secret's
+    revision in the mark. `not_before` is in seconds since 1970, 0 for none. `unparsed` is what the model cannot represent, by
+    dotted path. `scopes_unparsed` says that this includes a list of client scopes: then `default` and `optional` are
+    incomplete.
     """
 
     uuid: str
@@ -108,7 +108,7 @@ class LiveClient:
 
     @property
     def cut_off(self) -> str:
-        """The revocation that disabled the client, by our mark; "" where it is enabled, or disabled otherwise."""
+        """The revocation that disabled the client, according to our mark; "" if it is enabled, or disabled otherwise."""
         return str(marks_of(self.raw).get(BLOCKED, "")) if self.value.enabled is False else ""
 
     @property
@@ -118,7 +118,7 @@ class LiveClient:
 
 
 def read_client(raw: Mapping[str, Any]) -> LiveClient:
-    """Raises Garbled where the client can't be told from others."""
+    """Raises Garbled if the client cannot be identified."""
     raw = sealed(an_object(raw, "a client"))
     if raw.keys() <= _IDENTITY:
         raise Garbled("a client has no field but its name")
@@ -150,9 +150,9 @@ _IDENTITY: Final = frozenset({"id", "clientId", "name", "url"})
 
 
 def new_client(client_id: str, owner: str) -> dict[str, Any]:
-    """What a client is made of before the manifest has its say: Keycloak's defaults, said aloud, and our mark.
+    """The base of a new client, before the manifest's fields: Keycloak's defaults made explicit, and our mark.
 
-    A client that comes with a root URL and without these is made public, with the password grant and every address below that
+    A client that comes with a root URL and without these becomes public, with the password grant and every address below that
     URL as a redirect URI.
     """
     return {
@@ -189,7 +189,7 @@ def options_of(client: Client | None) -> tuple[Mapping[str, Any], KeycloakClient
 def with_options(
     live: LiveClient, desired: Client | None, flows: Mapping[str, str]
 ) -> tuple[Client, Mapping[str, Unparsed]]:
-    """A live client as the manifest has to see it: with those options that it writes, and all of it that can't be parsed.
+    """A live client in the manifest's form: with the options that it writes, and everything that cannot be parsed.
 
     `flows` are the aliases of authentication flows by id.
     """
@@ -213,7 +213,7 @@ def with_options(
     values, odd = told_options(written, wanted, have, OPTIONS)
     shown: dict[str, Any] = {"options": {"keycloak": values}}
     if live.value.grants is not None:
-        # What an option says of a grant is compared there.
+        # What an option says about a grant is compared there.
         spoken = {AS_GRANTS[name] for name in AS_GRANTS.keys() & written.keys()}
         spoken -= set((desired.grants if desired is not None else None) or ())
         shown["grants"] = tuple(grant for grant in live.value.grants if grant not in spoken)
@@ -221,7 +221,7 @@ def with_options(
 
 
 def grants_to_put(raw: Mapping[str, Any], desired: Client, values: Mapping[str, Any], names: Collection[str]) -> Any:
-    """The grants to write: those that change in `values`, with those that options speak of; None where neither changes."""
+    """The grants to write: those that change in `values`, with those that options set; None if neither changes."""
     written, wanted = options_of(desired)
     spoken = {grant: bool(getattr(wanted, name)) for name, grant in AS_GRANTS.items() if name in written}
     if "grants" not in values and not AS_GRANTS.keys() & names:
@@ -243,7 +243,7 @@ def read_flows(raw: Mapping[str, Any], flows: Mapping[str, str]) -> Flows:
 
 
 def put_options(raw: dict[str, Any], desired: Client, names: Collection[str], flow_id: Callable[[str], str]) -> None:
-    """Put the options of those names into the JSON of a client; `flow_id` gives the id of a flow by its alias."""
+    """Put the options with those names into the JSON of a client; `flow_id` returns the id of a flow by its alias."""
     written, wanted = options_of(desired)
     for name in written:
         if name not in names:
@@ -273,27 +273,27 @@ def _put_flows(raw: dict[str, Any], value: Any, written: Any, flow_id: Callable[
 
 
 def revision_in(raw: Mapping[str, Any]) -> int | None:
-    """The revision of the secret that our mark on a client records; None where there is none."""
+    """The revision of the secret in our mark on a client; None if there is none."""
     revision = str(marks_of(raw).get(REVISION, ""))
     return int(revision) if revision.isascii() and revision.isdigit() and len(revision) < 10 else None
 
 
 def secret_in(raw: Mapping[str, Any]) -> Secret | None:
-    """The secret in the JSON of a client; None where it has none, or where the server does not return it."""
+    """The secret in the JSON of a client; None if it has none, or if the server does not return it."""
     told = raw.get("secret")
     secret = told.reveal() if isinstance(told, Secret) else a_text(raw, "secret")
     return Secret(secret, "server") if secret and not is_masked(secret) else None
 
 
 def whole(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """A client as it was read, made ready to be changed and sent back: its own copy, without what the server only shows."""
+    """A client as it was read, prepared for changes and sending: a copy without read-only fields."""
     copy = {key: value for key, value in raw.items() if key != "access"}
     copy["attributes"] = dict(kept_attributes(raw))
     return copy
 
 
 def sessions_since(sessions: Sequence[Mapping[str, Any]], moment: int) -> Sequence[Mapping[str, Any]]:
-    """The sessions of a client whose last token for it is not older than `moment`, in seconds since 1970."""
+    """The sessions of a client whose last token for it is not more recent than `moment`, in seconds since 1970."""
     return [one for one in sessions if a_number(one, "lastAccess", 0, 0) // 1000 >= moment]
 
 

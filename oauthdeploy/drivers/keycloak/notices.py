@@ -1,4 +1,4 @@
-"""What this driver finds about a realm, in words that are true of every case."""
+"""This driver's findings about a realm, in general terms."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ ShortText = Annotated[Text, _within(COLUMN)]
 ShortTexts = Annotated[TextSet, _within(COLUMN)]
 
 MARK: Final = "oauthdeploy."
-"""Attributes that begin so are the driver's own."""
+"""The prefix of attributes that are the driver's own."""
 
 CLIENT_ATTRIBUTES: Final[Mapping[str, str]] = {
     "post_logout_redirect_uris": "post.logout.redirect.uris",
@@ -93,7 +93,7 @@ Attributes = Annotated[Mapping[ShortText, FreeText | None], SecretsAmongTexts]
 
 
 class Mapper(Model):
-    """A protocol mapper: what it does, and how. Keys of config that are not written are not managed."""
+    """A protocol mapper: its type and its configuration. Keys of config that are not written are not managed."""
 
     type: Text = Field(min_length=1, description="The mapper's type.", examples=["oidc-audience-mapper"])
     config: Annotated[Mapping[ShortText, FreeText], SecretsAmongTexts] = Field(
@@ -104,18 +104,18 @@ class Mapper(Model):
 
 
 class Flows(Model):
-    """Authentication flows that take the place of the realm's; null gives it back to the realm."""
+    """Authentication flows that override the realm's; null restores the realm's."""
 
     browser: Text | None = Field(None, description="The alias of the browser flow.")
     direct_grant: Text | None = Field(None, description="The alias of the flow for the password grant.")
 
 
 AS_GRANTS: Final = {"device_authorization": Grant.DEVICE_CODE, "ciba": Grant.CIBA}
-"""Options that say of a client what its grants can say."""
+"""Options that describe a client in a way that its grants can describe too."""
 
 
 class KeycloakClientOptions(Model):
-    """What Keycloak knows of a client beyond the manifest. null asks for Keycloak's default."""
+    """What Keycloak has for a client beyond the manifest. null requests Keycloak's default."""
 
     default_scopes: TextSet | None = Field(
         None,
@@ -181,7 +181,7 @@ class KeycloakClientOptions(Model):
 
 
 class KeycloakScopeOptions(Model):
-    """What Keycloak knows of a client scope beyond the manifest. null asks for Keycloak's default."""
+    """What Keycloak has for a client scope beyond the manifest. null requests Keycloak's default."""
 
     include_in_token_scope: Flag | None = Field(None, description="Include the scope in the scope claim of tokens.")
     display_on_consent_screen: Flag | None = Field(None, description="Show the scope on the consent screen.")
@@ -209,7 +209,7 @@ class KeycloakScopeOptions(Model):
 
 
 class SecretRotation(Model):
-    """How confidential clients get new secrets: the feature client-secret-rotation of Keycloak must be on."""
+    """How confidential clients get new secrets; requires Keycloak's feature client-secret-rotation."""
 
     every: Duration = Field(description="How long a secret is valid.", examples=["90d"])
     keep_old: Duration = Field(description="How long the former secret stays valid after a rotation.", examples=["2d"])
@@ -219,7 +219,7 @@ class SecretRotation(Model):
 
 
 class KeycloakSettingsOptions(Model):
-    """What a realm can be told beyond the manifest's settings. null asks for Keycloak's default."""
+    """What Keycloak has for a realm beyond the manifest's settings. null requests Keycloak's default."""
 
     display_name: ShortText | None = Field(None, description="The realm's display name.")
     ssl_required: Literal["all", "external", "none"] | None = Field(

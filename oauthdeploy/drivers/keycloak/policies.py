@@ -1,7 +1,7 @@
-"""Client policies: rules that a realm lays on many clients at once, such as PKCE for all public clients. Pure.
+"""Client policies: rules of a realm for many clients at once, such as PKCE for all public clients. Pure.
 
-Keycloak keeps two lists: profiles, which say what is enforced (executors), and policies, which say for whom (conditions) and
-name profiles. Each rule of ours is a profile and a policy of one name that begins with `oauthdeploy-`; those of others are
+Keycloak has two lists: profiles, which say what is enforced (executors), and policies, which say for whom (conditions) and name
+profiles. Each of our rules is a profile and a policy of the same name, which begins with `oauthdeploy-`; those of others are
 read and never written.
 """
 
@@ -18,7 +18,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Rule:
-    """What is enforced (the executor), and on which clients: `access_type` of them, or all where it is empty."""
+    """What is enforced (the executor), and on which clients: those with an `access_type`, or all if it is empty."""
 
     name: str
     executor: str
@@ -52,7 +52,7 @@ class Rule:
 
 
 def entries(document: Any, key: str) -> Sequence[Json]:
-    """A list of the two: `profiles`, `globalProfiles` or `policies`. Raises Garbled."""
+    """One of the lists: `profiles`, `globalProfiles` or `policies`. Raises Garbled."""
     found = document.get(key, []) if isinstance(document, Mapping) else None
     if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
         raise Garbled(f"there is no list of {key}")
@@ -65,7 +65,7 @@ def named_profiles(policies: Iterable[Json]) -> frozenset[str]:
 
 
 def enforced(rule: Rule, profiles: Iterable[Json], policies: Iterable[Json]) -> Mapping[str, Any] | None:
-    """The configuration by which some policy, ours or another, lays the rule on all the clients that it is for, or None."""
+    """The configuration with which some policy, ours or another, applies the rule to all the clients that it is for, or None."""
     able = {str(one.get("name")): found for one in profiles if (found := _executor(one, rule.executor)) is not None}
     for one in policies:
         if one.get("enabled") and _covers(one, rule.access_type):
@@ -84,7 +84,7 @@ def _executor(profile: Json, executor: str) -> Mapping[str, Any] | None:
 
 
 def _covers(policy: Json, access_type: str) -> bool:
-    """Whether every condition of a policy lets all clients of the access type through."""
+    """Whether every condition of a policy matches all clients of the access type."""
     return all(_lets_through(one, access_type) for one in policy.get("conditions") or ()) and bool(
         policy.get("conditions")
     )
@@ -103,6 +103,6 @@ def _lets_through(condition: Any, access_type: str) -> bool:
 
 
 def switched(rule: Rule, existing: Iterable[Json], *, on: bool, what: str) -> list[Json]:
-    """A list of the two with our entry of the rule, or without it; `what` is `profile` or `policy`."""
+    """One of the lists with our entry of the rule, or without it; `what` is `profile` or `policy`."""
     kept = [one for one in existing if one.get("name") != rule.name]
     return [*kept, getattr(rule, what)] if on else kept

@@ -1,4 +1,4 @@
-"""Read a realm: Keycloak's JSON, the manifest's wishes, and what stands there in the manifest's words."""
+"""Reads a realm: Keycloak's JSON becomes live objects in the manifest's form."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ BUILT_IN_CLIENT: Final = "realm-management"
 BUILT_IN_SCOPE: Final = "basic"
 
 FEW: Final = 8
-"""So many clients are asked for one by one; for more of them pages are cheaper."""
+"""The number of clients that are read one by one; for more of them, pages are cheaper."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""The form of an id that Keycloak makes."""
+"""The form of an id that Keycloak generates."""
 
 
 @dataclass(frozen=True)
 class Reader:
     """One reading of one realm.
 
-    `realm` is its JSON, None where it is still to be made; `scope_ids` are the ids of client scopes by name, from earlier
+    `realm` is its JSON, None if it is still to be created; `scope_ids` are the ids of client scopes by name, from earlier
     readings. `sight` is what the account may see.
     """
 
@@ -90,7 +90,7 @@ class Reader:
 
     @contextmanager
     def _reading(self, *kinds: Kind) -> Iterator[None]:
-        """What can't be read is said of its kinds, and the rest goes on."""
+        """What cannot be read is recorded for its kinds, and reading continues."""
         try:
             yield
         except (Unreachable, Unauthorized):
@@ -102,10 +102,10 @@ class Reader:
                     del self.objects[address]
 
     def _is_hidden(self, kinds: Iterable[Kind], named: Collection[str], found: Collection[str], built_in: str) -> bool:
-        """Whether a name that wasn't found may be hidden from the account: then nobody may act on its absence.
+        """Whether a name that was not found may be hidden from the account: then its absence proves nothing.
 
-        Where every name was found, only what the manifest doesn't name may be hidden, and that is said. A whole list without
-        `built_in`, which every realm has, was filtered.
+        If every name was found, only objects that the manifest does not name may be hidden, and that is recorded. A complete
+        list without `built_in`, which every realm has, was filtered.
         """
         missing = tuple(sorted(set(named) - set(found)))
         whole = self.wanted.everything and built_in in found
@@ -116,7 +116,7 @@ class Reader:
         return bool(missing)
 
     def _nothing(self) -> None:
-        """A realm that isn't there holds nothing; a revocation is fulfilled, since there is nobody to cut off."""
+        """A realm that does not exist is empty; a revocation is fulfilled, since there is no client to cut off."""
         for address, value in self.wanted.objects.items():
             if isinstance(value, Revocation):
                 self.objects[address] = live_revocation(value, None, (), fingerprint({"client": None}))
@@ -164,7 +164,7 @@ class Reader:
             self._missing(Kind.SCOPE, fresh.SCOPES, self.scopes)
 
     def _missing(self, kind: Kind, section: str, there: Collection[str]) -> None:
-        """What Keycloak makes itself and the realm doesn't have any more."""
+        """What Keycloak makes itself and the realm does not have any more."""
         for name in fresh.objects(section).keys() - set(there):
             self.changed_stock[Address(kind, name, self.server)] = {"": Unheld(fresh.MISSING, "missing", "there")}
 
@@ -180,7 +180,7 @@ class Reader:
             self.changed_stock[address] = found
 
     def _raw_scopes(self) -> Sequence[Mapping[str, Any]]:
-        """All of them in one request; only those that the manifest speaks of, where they are few and their ids are known."""
+        """All of them in one request; single requests if the manifest mentions few and their ids are known."""
         ids = [self.scope_ids.get(name) for name in sorted(self._named_scopes)]
         # The list of client scopes has no pages (docs/servers.md, "Scopes of a client"), so for a few of them single
         # requests are cheaper.
@@ -191,22 +191,22 @@ class Reader:
 
     @cached_property
     def _named_scopes(self) -> frozenset[str]:
-        """The scopes that the manifest speaks of."""
+        """The scopes that the manifest mentions."""
         addresses = (*self.wanted.objects, *self.wanted.absent, *self.wanted.external)
         return frozenset(a.scope for a in addresses if a.kind in (Kind.SCOPE, Kind.ASSOCIATION))
 
     def _told_scope(self, live: LiveScope) -> bool:
-        """Whether a client scope is told: Keycloak's own are, where the manifest names them or all is asked for."""
+        """Whether a client scope is returned: Keycloak's own only if the manifest names them or everything is wanted."""
         return self.wanted.whole or live.name not in BUILT_IN_SCOPES or live.name in self._named_scopes
 
     @property
     def known_given_scopes(self) -> frozenset[str]:
-        """The scopes that the realm gives to new clients, where that had to be read; else none."""
+        """The scopes that the realm gives to new clients, if they had to be read; else none."""
         return frozenset().union(*self._realm_scopes) if "_realm_scopes" in self.__dict__ else frozenset()
 
     @cached_property
     def _given_scopes(self) -> frozenset[str]:
-        """The scopes that clients have without anybody's doing: they are no associations unless the manifest says so."""
+        """The scopes that clients get automatically: they are not associations unless the manifest says so."""
         defaults, optionals = self._realm_scopes
         return (BUILT_IN_SCOPES | defaults | optionals) - self._named_scopes
 
@@ -217,7 +217,7 @@ class Reader:
     def _way(self, scope: str) -> str:
         return scope_mapping.way_to_new_clients(scope, self._realm_scopes)
 
-    # -- clients and what hangs on them --------------------------------------------------------------------------------
+    # -- clients and their parts ---------------------------------------------------------------------------------------
 
     def _clients(self) -> None:
         lives = parsed(self.admin.http.server, "GET", api.CLIENTS, lambda: [read_client(raw) for raw in self._raw()])
@@ -251,14 +251,14 @@ class Reader:
 
     @cached_property
     def _named_clients(self) -> frozenset[str]:
-        """The clients that the manifest speaks of, by client_id, former ones too."""
+        """The clients that the manifest mentions, by client_id, including former ones."""
         named = (*self.wanted.objects, *self.wanted.absent, *self.wanted.external)
         about = [a for a in named if a.kind in (Kind.CLIENT, Kind.ASSOCIATION)]
         cut_off = {value.client for value in self.wanted.objects.values() if isinstance(value, Revocation)}
         return frozenset({address.client for address in about} | set(self.wanted.moved.values()) | cut_off)
 
     def _key(self, live: LiveClient) -> str:
-        """The client_id; the id where the manifest speaks of the client by that, and doesn't want one of that client_id."""
+        """The client_id; the id if the manifest uses that for the client, and has no other client with that client_id."""
         by_id = live.uuid in self._named_clients and live.client_id not in self._named_clients
         return live.uuid if by_id and not self._is_wanted(live.uuid) else live.client_id
 
@@ -267,19 +267,19 @@ class Reader:
 
     def _raw(self) -> Sequence[Mapping[str, Any]]:
         names = sorted(self._named_clients)
-        # `?clientId=` matches exactly (docs/servers.md, "Reading"), so a few clients cost a request each and no page.
+        # `?clientId=` matches exactly (docs/servers.md, "Reading"), so a few clients cost one request each and no page.
         if self.wanted.everything or len(names) > FEW:
             return self.admin.clients()
         return [raw for raw in at_once(self.admin.parallel, self._called, names) if raw is not None]
 
     def _called(self, name: str) -> Mapping[str, Any] | None:
-        """The client of a client_id, or of an id where that is how the manifest speaks of it."""
+        """The client with a client_id, or with an id if that is what the manifest uses."""
         found = self.admin.client_called(name)
         return self.admin.client(name) if found is None and _UUID.fullmatch(name) else found
 
     def _client(self, key: str, live: LiveClient) -> None:
         address = Address(Kind.CLIENT, key, self.server)
-        # A client that is still to be renamed stands at its former name, and is wanted at its new one.
+        # A client that is still to be renamed has its former name, and is wanted under its new one.
         desired = self.wanted.objects.get(address) or self._renamed.get(key)
         wanted = desired if isinstance(desired, Client) else None
         bound = self.wanted.whole and live.raw.get("authenticationFlowBindingOverrides")
@@ -301,7 +301,7 @@ class Reader:
         return flow_aliases(self.admin)
 
     def _associations(self, key: str, live: LiveClient) -> None:
-        """Tell the associations of a client. A list that can't be parsed is no empty one, where the manifest names the client."""
+        """Return the associations of a client. A list that cannot be parsed is not empty, if the manifest names the client."""
         if live.scopes_unparsed and key in self._named_clients:
             raise UnexpectedAnswer(
                 f"The client scopes of '{live.client_id}' on '{self.server}' can't be read",
@@ -330,7 +330,7 @@ class Reader:
     # -- accounts ----------------------------------------------------------------------------------------------------
 
     def _accounts(self) -> None:
-        """Look for the wanted users; a client's account is its service account."""
+        """Read the wanted users; a client's account is its service account."""
         try:
             names = sorted(self.wanted.accounts)
             for name, enabled in zip(names, at_once(self.admin.parallel, self._account, names), strict=True):
@@ -355,14 +355,14 @@ class Reader:
 
 
 def ownership_of(owner: str, ours: str) -> Ownership:
-    """Whose mark it is, where `ours` is the manifest's name."""
+    """The owner in a mark, where `ours` is the manifest's name."""
     if not owner:
         return Ownership.UNMARKED
     return Ownership.OURS if owner == ours else Ownership.FOREIGN
 
 
 def client_object(live: LiveClient, desired: Client | None, flows: Mapping[str, str], ours: str) -> LiveObject:
-    """A live client as the manifest has to see it. `flows` are aliases by id."""
+    """A live client in the manifest's form. `flows` are aliases by id."""
     written = options_of(desired)[0]
     if keeps_secrets(written):
         live = read_client(sealed(live.raw, written))
@@ -391,7 +391,7 @@ def flow_aliases(admin: AdminApi) -> Mapping[str, str]:
 
 
 def associations_by_client(objects: Iterable[Address]) -> Mapping[str, frozenset[str]]:
-    """The scopes that the manifest gives each client."""
+    """The scopes that the manifest associates with each client."""
     found: dict[str, set[str]] = {}
     for address in objects:
         if address.kind is Kind.ASSOCIATION:
@@ -400,14 +400,14 @@ def associations_by_client(objects: Iterable[Address]) -> Mapping[str, frozenset
 
 
 def unlisted_scopes(wanted: Wanted) -> Mapping[str, frozenset[str]]:
-    """The scopes that the manifest names and the written list of a client leaves out: a new one doesn't keep them."""
+    """The scopes that the manifest names and the written list of a client leaves out: a new client does not keep them."""
     named = {a.scope for a in (*wanted.objects, *wanted.external) if a.kind in (Kind.SCOPE, Kind.ASSOCIATION)}
     given = associations_by_client(wanted.objects)
     return {client: frozenset(named - given.get(client, frozenset())) for client in wanted.listed}
 
 
 def scope_object(live: LiveScope, desired: Scope | None, new_clients: str, ours: str) -> LiveObject:
-    """A live client scope as the manifest has to see it; `new_clients` is how new clients get it."""
+    """A live client scope in the manifest's form; `new_clients` is how new clients get it."""
     written = scope_mapping.options_of(desired)[0]
     if keeps_secrets(written):
         live = read_scope(sealed(live.raw, written))
@@ -431,14 +431,14 @@ def with_all_of_scope(made: LiveObject, live: LiveScope, way: str) -> LiveObject
 
 
 def association_object(live: LiveClient, scope: str) -> LiveObject:
-    """A live association; its mark tells a default one from an optional one."""
+    """A live association, with whether it is default or optional."""
     value = read_fields(ASSOCIATION, LiveAssociation(live.raw, scope)).build(Association)
     mark = fingerprint({"client": live.uuid, "scope": scope, "default": scope in live.default})
     return LiveObject(value, live.uuid, mark)
 
 
 def revocation_object(admin: AdminApi, name: str, value: Revocation, live: LiveClient | None) -> LiveObject:
-    """What a revocation still has to do, by the client's not-before, its sessions and the mark of what was done."""
+    """What a revocation still has to do, according to the client's not-before, its sessions and the mark of what was done."""
     if live is None:
         return live_revocation(value, None, (), fingerprint({"client": None}))
     sessions: Sequence[Mapping[str, Any]] = ()
@@ -456,9 +456,7 @@ def revocation_object(admin: AdminApi, name: str, value: Revocation, live: LiveC
 def settings_of(
     admin: AdminApi, realm: Mapping[str, Any], desired: Settings | None, *, whole: bool = False
 ) -> LiveObject:
-    """The settings of a realm as the manifest has to see them; all of them with `whole`. Raises Forbidden where they are
-    withheld.
-    """
+    """The settings of a realm in the manifest's form; all of them with `whole`. Raises Forbidden if they are withheld."""
     if not is_whole(realm):
         raise Forbidden(
             f"'{admin.http.server}' does not show this account the settings of the realm",
@@ -485,7 +483,7 @@ def settings_of(
 
 
 def state_of(reader: Reader, requests: int) -> ServerState:
-    """What a finished reading found, and how many requests it took."""
+    """The result of a finished reading, and its number of requests."""
     unread = next(iter(reader.accounts_unread), None)
     return ServerState(
         reader.server,

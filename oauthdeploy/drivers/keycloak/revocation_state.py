@@ -1,12 +1,12 @@
-"""What a cut-off still has to do, told from a client's not-before, its sessions and the mark of what was done. Pure.
+"""What a cut-off still has to do, according to a client's not-before, its sessions and the mark of what was done. Pure.
 
-Keycloak keeps no list of tokens. A token is good when it was issued at or after its client's not-before (and has not ended, nor
-been revoked by RFC 7009). So a client's tokens issued before a moment are dead once not-before is that moment or later, whether
-they have a session or, as those of client credentials, have none. A session whose last token for the client is older than
-not-before holds none that works.
+Keycloak has no list of tokens. A token is valid if it was issued at or after its client's not-before (and has neither expired
+nor been revoked by RFC 7009). So a client's tokens issued before a given time are invalid once not-before is that time or
+later, whether they have a session or, like those of client credentials, have none. A session whose last token for the client is
+older than not-before has no valid token.
 
-`issued_before` needs nothing else. `all` means those that are there when it is carried out: that moment is kept as a mark of the
-revocation in the client's attributes, since nobody could tell later whether tokens without a session came before or after.
+`issued_before` needs nothing else. `all` means the tokens that exist when it is carried out: that time is stored as a mark of
+the revocation in the client's attributes, since later it cannot be found out whether tokens without a session are older.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def live_revocation(
     *,
     name: str = "",
 ) -> LiveObject:
-    """A revocation as it stands: `sessions` are those of the client, offline ones among them; `mark` is the fingerprint.
+    """The state of a revocation: `sessions` are those of the client, including offline ones; `mark` is the fingerprint.
 
-    Tokens without a session are counted as one where they were not cut off. Raises Garbled.
+    Tokens without a session count as one if they were not cut off. Raises Garbled.
     """
     if live is None:
         tokens = TokenCount(active=0, total=0) if value.tokens is not None else None
@@ -49,27 +49,26 @@ def _count(value: Revocation, live: LiveClient, sessions: Sequence[Mapping[str, 
         if live.not_before >= moment:
             return TokenCount(active=0, total=0)
         meant = started_before(working, moment)
-        # At least one: tokens of client credentials have no session, so an empty list doesn't mean that none is
-        # alive.
+        # At least one: tokens of client credentials have no session, so an empty list does not mean that there are none.
         return TokenCount(active=max(1, len(meant)), total=len(meant))
     done = carried_out_at(live, name)
     if done is not None:
-        # What works now was issued after the cut-off, which is over. A session from before that still gives tokens was ended
-        # while a refresh was under way, which brought it back.
-        # That second itself is left out: a session may have begun in it after the cut-off.
+        # Tokens that are valid now were issued after the cut-off, which is over. A session from before it that still issues
+        # tokens was ended during a refresh, which restored it. That second itself is left out: a session may have begun in it
+        # after the cut-off.
         left = [one for one in started_before(working, done - 1) if is_own(one, live.uuid)]
         return TokenCount(active=len(left), total=len(left))
     return TokenCount(active=max(1, len(working)), total=len(working))
 
 
 def is_own(session: Mapping[str, Any], uuid: str) -> bool:
-    """Whether only this client takes part in a session."""
+    """Whether a session belongs to this client only."""
     return set(session.get("clients") or {uuid: ""}) <= {uuid}
 
 
 def moment_of(bound: IssuedBefore) -> int:
-    """The not-before, in seconds since 1970, that ends every token issued before a moment."""
-    # Rounded up: not-before counts whole seconds, and must not spare tokens from just before the bound.
+    """The not-before, in seconds since 1970, that ends every token issued before a given time."""
+    # Rounded up: not-before is in whole seconds, and must not spare tokens from just before the limit.
     return ceil((bound.issued_before - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
 
 
@@ -79,7 +78,7 @@ def mark_name(name: str) -> str:
 
 
 def carried_out_at(live: LiveClient, name: str) -> int | None:
-    """The moment of a revocation that was carried out, from its mark; None without one, or where not-before was taken back."""
+    """The time of a revocation that was carried out, from its mark; None without one, or if not-before was reset."""
     written = str(marks_of(live.raw).get(mark_name(name), ""))
     if not written.isascii() or not written.isdigit() or len(written) >= 12:
         return None

@@ -1,4 +1,4 @@
-"""Client scopes, between the model and Keycloak's JSON. Pure."""
+"""Converts client scopes between the model and Keycloak's JSON. Pure."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ NONE: Final = "none"
 
 @dataclass(frozen=True)
 class LiveScope:
-    """A client scope as the server told it. `owner` is the manifest in its mark, "" where it has none; `unparsed` is what the
-    model has no place for, by dotted path.
+    """A client scope as the server returned it. `owner` is the manifest in its mark, "" if it has none; `unparsed` is what the
+    model cannot represent, by dotted path.
     """
 
     uuid: str
@@ -84,7 +84,7 @@ def way_to_new_clients(scope: str, realm_scopes: tuple[frozenset[str], frozenset
 
 
 def with_options(live: LiveScope, desired: Scope | None, new_clients: str) -> tuple[Scope, Mapping[str, Unparsed]]:
-    """A live client scope as the manifest has to see it, and what of it cannot be parsed.
+    """A live client scope in the manifest's form, and what of it cannot be parsed.
 
     `new_clients` says how new clients get it.
     """
@@ -111,13 +111,13 @@ def with_options(live: LiveScope, desired: Scope | None, new_clients: str) -> tu
 
 
 def new_scope(name: str, owner: str) -> dict[str, Any]:
-    """What a client scope is made of before the manifest has its say: tokens and consent pages name it, and it is marked."""
+    """The base of a new client scope, before the manifest's fields: tokens and consent pages name it, and it is marked."""
     shown = {"include.in.token.scope": "true", "display.on.consent.screen": "true"}
     return {"name": name, "protocol": OPENID, "attributes": {**shown, OWNER: owner}}
 
 
 def put_scope(body: dict[str, Any], values: Mapping[str, Any], desired: Scope, names: frozenset[str]) -> None:
-    """Put fields of the model's Scope, and the options of those names, into what is sent. Mappers are sent apart."""
+    """Put fields of the model's Scope, and the options of those names, into what is sent. Mappers are sent separately."""
     write_fields(SCOPE, values, body)
     _written, wanted = options_of(desired)
     for name in sorted(names):
@@ -129,7 +129,7 @@ def put_scope(body: dict[str, Any], values: Mapping[str, Any], desired: Scope, n
 
 
 def mappers_to_change(raw: Mapping[str, Any], desired: Scope, names: frozenset[str]) -> Mapping[str, Mapper | None]:
-    """The protocol mappers that the options of those names add or change, by name; None takes one away."""
+    """The protocol mappers that the options of those names add or change, by name; None removes one."""
     _written, wanted = options_of(desired)
     found: dict[str, Mapper | None] = {}
     if "audiences" in names:

@@ -1,10 +1,11 @@
-"""Renewing a client's secret while another machine may do the same.
+"""Renews a client's secret while another machine may do the same.
 
 Keycloak has no compare-and-set, but the names of a client's roles are unique in its database, and a role can be deleted by its
-id: together that is a lock that all machines see. A run that renews a secret makes a role of a reserved name, which nobody is
-given, and deletes it at the end. Inside, it looks after each write whether the lock, the recorded revision and the secret are
-still as it left them, since the lock of a run that was stopped for long is taken over. A PUT merges attributes by key and keeps a
-secret that it doesn't contain (docs/servers.md), so none of these writes brings back what another run has replaced.
+id: together that is a lock that all machines see. A run that renews a secret creates a role with a reserved name, which is
+assigned to nobody, and deletes it at the end. In between, it checks after each write whether the lock, the recorded revision
+and the secret are still as it left them, since the lock of a run that was stopped for long is taken over. A PUT merges
+attributes by key and keeps a secret that it does not contain (docs/servers.md), so none of these writes restores what another
+run has replaced.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from oauthdeploy.drivers.keycloak.options import MARK
 ROLE: Final = f"{MARK}secret.renewal"
 """The role that is the lock."""
 LEASE_SECONDS: Final = 300
-"""How long a renewal may take; after that another run takes over."""
+"""How long a renewal may take; after that, another run takes over."""
 _ATTEMPTS: Final = 3
 
 
@@ -51,7 +52,7 @@ class Holder:
         return json.dumps(asdict(self), separators=(",", ":"))
 
     def blocks(self, now: float) -> bool:
-        """Whether it is still at work, as far as can be known from here."""
+        """Whether it is still running, as far as can be known from here."""
         if self.until <= now:
             return False
         here = bool(self.machine) and self.machine == machine()
@@ -59,7 +60,7 @@ class Holder:
 
 
 def holder_in(role: Mapping[str, Any]) -> Holder | None:
-    """Who a role names as its holder; None for nobody, and for what is no such role of ours."""
+    """The holder that a role names; None if there is none, or if the role is not one of ours."""
     try:
         found = json.loads(role["attributes"][HOLDER][0])
         return Holder(
@@ -78,8 +79,8 @@ def holder_in(role: Mapping[str, Any]) -> Holder | None:
 class Claim:
     """The lock of one run on the secret of the client `uuid`.
 
-    `recorded` is the revision that the plan saw, None for none. Its methods raise RenewedElsewhere where another run is at work,
-    or was faster.
+    `recorded` is the revision that the plan saw, None for none. Its methods raise RenewedElsewhere if another run is renewing
+    the secret, or was faster.
     """
 
     admin: AdminApi
@@ -97,7 +98,7 @@ class Claim:
         self.holder = Holder(uuid.uuid4().hex, who, until, machine(), pid, started(pid))
 
     def take(self) -> None:
-        """Take the lock, and see that nobody has renewed the secret since the plan was made."""
+        """Take the lock, and check that nobody has renewed the secret since the plan was made."""
         self.role = self._make_role()
         try:
             raw = self._read()
@@ -108,7 +109,7 @@ class Claim:
             raise
 
     def check(self, secret: Secret | None) -> Mapping[str, Any]:
-        """The client as it is now: it still has the revision of the plan and `secret`, and this run the lock."""
+        """The client as it is now, with the revision of the plan, with `secret`, and with this run's lock."""
         role = self.admin.client_role(self.uuid, ROLE)
         raw = self._read()
         told = secret_in(raw)
@@ -121,7 +122,7 @@ class Claim:
         return raw
 
     def check_done(self, secret: Secret | None, revision: int) -> Mapping[str, Any]:
-        """Look once more after the last write: the secret and the new revision are there, and the lock."""
+        """Check once more after the last write: the secret, the new revision and the lock are in place."""
         self.recorded = revision
         return self.check(secret)
 
@@ -132,13 +133,13 @@ class Claim:
         return {HOLDER: f"{self.holder.who} at {moment}"}
 
     def leave(self) -> None:
-        """Give the lock back where it is still this run's own; a failure costs the next run a wait, and no more."""
+        """Release the lock if it is still this run's own; a failure only makes the next run wait."""
         if self.role:
             with suppress(ServerError):
                 self.admin.delete_role(self.role)
 
     def _make_role(self) -> str:
-        """Make the role and give its id. The role of a run that has ended, or whose time is up, is taken away first."""
+        """Create the role and return its id. The role of a run that has ended or expired is deleted first."""
         body = {
             "name": ROLE,
             "description": "The lock of a renewal by oauthdeploy. It grants nothing.",
@@ -156,7 +157,7 @@ class Claim:
                 raise self._lost(
                     self._read(), f"the client has a role {ROLE} that is not oauthdeploy's; delete it", None
                 )
-            # By its id: whoever sees the same role and is slower deletes nothing of its successor.
+            # By its id: a slower run that saw the same role does not delete its successor.
             self.admin.delete_role(str(role.get("id", "")))
         raise self._lost(self._read(), "other runs are renewing it", None)
 

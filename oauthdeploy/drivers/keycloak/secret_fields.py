@@ -1,6 +1,6 @@
-"""What is secret in Keycloak's JSON of a client or a client scope, told by its name or by the manifest. Pure.
+"""Which parts of Keycloak's JSON of a client or a client scope are secret, by name or according to the manifest. Pure.
 
-Keycloak tells attributes and the config of mappers readably, and nobody but the manifest knows which of them are secret.
+Keycloak returns attributes and the config of mappers in clear, and only the manifest knows which of them are secret.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from oauthdeploy.drivers.json_wire import Untraced
 from oauthdeploy.drivers.keycloak.options import MARK
 
 _SECRET_KEYS: Final = frozenset({"secret", "registrationAccessToken"})
-"""Where the representation of a client holds what must not be shown."""
+"""Where the representation of a client contains what must not be shown."""
 
 _Path = tuple[str, ...]
 _Change = Callable[[_Path, str], Any]
@@ -21,7 +21,7 @@ _Change = Callable[[_Path, str], Any]
 
 def sealed(raw: Mapping[str, Any], written: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The same representation with Secrets for what is secret by its name, and for what the options that are `written` for the
-    object keep secret.
+    object mark as secret.
     """
     kept = frozenset(_kept(written or {}))
 
@@ -33,19 +33,19 @@ def sealed(raw: Mapping[str, Any], written: Mapping[str, Any] | None = None) -> 
 
 
 def keeps_secrets(written: Mapping[str, Any]) -> bool:
-    """Whether options that are written for an object keep secrets."""
+    """Whether options that are written for an object contain secrets."""
     return next(_kept(written), None) is not None
 
 
 def sent_back(body: Mapping[str, Any], read: Mapping[str, Any]) -> dict[str, Any]:
-    """What is sent to change a client that was `read`: what goes back as it came is not traced, since it may be secret."""
+    """What is sent to change a client that was `read`: unchanged parts are not traced, since they may be secret."""
     came: set[tuple[_Path, str]] = set()
     _mapped(read, lambda path, text: came.add((path, text)))
     return _mapped(sealed(body), lambda path, text: Untraced(text) if (path, text) in came else text)
 
 
 def _kept(written: Mapping[str, Any]) -> Iterator[_Path]:
-    """The paths of Secrets in options, as `_mapped` has them."""
+    """The paths of Secrets in options, in the form of `_mapped`."""
     for name, value in (written.get("attributes") or {}).items():
         if isinstance(value, Secret):
             yield ("attributes", name)
@@ -56,7 +56,9 @@ def _kept(written: Mapping[str, Any]) -> Iterator[_Path]:
 
 
 def _mapped(raw: Mapping[str, Any], change: _Change) -> dict[str, Any]:
-    """The same representation with other texts where secrets may stand: at its top, in its attributes and its mappers' config."""
+    """The same representation with other values where secrets may be: at its top level, in its attributes and its mappers'
+    config.
+    """
     made = dict(raw)
     for key in _SECRET_KEYS & raw.keys():
         made[key] = _texts(raw[key], (key,), change)

@@ -1,6 +1,6 @@
-"""The service account behind client credentials: Keycloak deletes it with the client and with the grant, roles and all.
+"""The service account behind client credentials: Keycloak deletes it with the client and with the grant, including its roles.
 
-Granting client_credentials again makes a new one, which has no role but the realm's default ones.
+Granting client_credentials again creates a new one, which has only the realm's default roles.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from oauthdeploy.model.objects import Client, Grant
 from oauthdeploy.planning.changes import Action, Change
 
 MOST: Final = 50
-"""The roles of so many service accounts are read; where more go, the plan says only that they go."""
+"""The number of service accounts whose roles are read; if more are deleted, the plan does not list their roles."""
 
 _GIVEN: Final = "default-roles-"
-"""The role that every user has begins so; the realm's name follows."""
+"""The prefix of the role that every user has; the realm's name follows."""
 
 
 def lost_roles(admin: AdminApi, changes: Sequence[Change]) -> Mapping[Address, Sequence[str]]:
-    """The roles of the service accounts that go with the changes, in words."""
+    """The roles of the service accounts that are deleted with the changes, in words."""
     ending = [change for change in changes if _ends_account(change)][:MOST]
     said = at_once(admin.parallel, lambda change: _roles_of(admin, change), ending)
     return {change.address: (words,) for change, words in zip(ending, said, strict=True) if words}

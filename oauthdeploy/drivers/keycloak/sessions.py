@@ -1,4 +1,4 @@
-"""Sessions as what stands for tokens: a client's part of one is as good as its refresh token. Pure."""
+"""Sessions in place of tokens: a client's part of a session is worth as much as its refresh token. Pure."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def busy_clients(stats: Iterable[Mapping[str, Any]]) -> Mapping[str, tuple[bool,
 def live_tokens(
     client: Mapping[str, Any], sessions: Sequence[Mapping[str, Any]], realm: Mapping[str, Any], *, offline: bool
 ) -> Sequence[LiveToken]:
-    """The sessions in which a client has tokens that work; all by their JSON. Raises Garbled.
+    """The sessions in which a client has valid tokens, all from their JSON. Raises Garbled.
 
-    Which scopes they have is not told, so they are said to have all that the client may request. A session ends at the latest
-    after the realm's time for one.
+    Their scopes are not returned, so they count as having all that the client may request. A session ends at the latest after
+    the realm's maximum lifetime of sessions.
     """
     live = read_client(client)
     return [

@@ -1,4 +1,4 @@
-"""The settings of a realm, between the model and Keycloak's JSON. Pure."""
+"""Converts the settings of a realm between the model and Keycloak's JSON. Pure."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ _NO_SETTINGS: Final = frozenset({"notBefore", "defaultRole"})
 
 
 def is_whole(raw: Mapping[str, Any]) -> bool:
-    """Whether the JSON of a realm has its settings: an account without the right view-realm gets only the name of it."""
+    """Whether the JSON of a realm has its settings: an account without the role view-realm only gets its name."""
     return SSL in raw
 
 
 def read_settings(
     raw: Mapping[str, Any], desired: Settings | None, enforced: Enforced
 ) -> tuple[Settings, Mapping[str, Unparsed]]:
-    """The settings of a realm as the manifest has to see them, and what of them can't be parsed.
+    """The settings of a realm in the manifest's form, and what of them cannot be parsed.
 
-    Of client policies only what the manifest writes is told.
+    Of client policies, only what the manifest writes is included.
     """
     managed = None if desired is None else frozenset(desired.model_fields_set)
     fields = read_fields(SETTINGS, LiveRealm(raw, enforced, managed))
@@ -80,7 +80,7 @@ def options_of(settings: Settings | None) -> tuple[Mapping[str, Any], KeycloakSe
 
 
 def settings_fingerprint(raw: Mapping[str, Any]) -> str:
-    """A digest of all that the realm says of itself, its client policies among it, but what other objects are."""
+    """A digest of everything in a realm's representation, including its client policies, except other objects."""
     return fingerprint(raw, _NO_SETTINGS)
 
 

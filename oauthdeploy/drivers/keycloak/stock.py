@@ -1,6 +1,7 @@
-"""What Keycloak 26.7 makes by itself, and what of its JSON no manifest can hold: read from a fresh realm of a real 26.7.3. Pure.
+"""What Keycloak 26.7 creates by itself, and what of its JSON no manifest can represent: read from a fresh realm of a real
+26.7.3. Pure.
 
-An export names what differs from it, so that nothing is left out unsaid.
+An export reports what differs from it, so that nothing is left out silently.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ LISTS: Final = (_DEFAULT, frozenset(CLIENT_SCOPES) - _DEFAULT)
 """The same as the two lists of a realm."""
 
 SERVICE_ACCOUNT: Final = "service_account"
-"""The default client scope that comes and goes with a client's service account."""
+"""The default client scope that is added and removed with a client's service account."""
 
 CLIENT: Final[Mapping[str, Any]] = {
     "authorizationServicesEnabled": False,
     "nodeReRegistrationTimeout": -1,
     "surrogateAuthRequired": False,
 }
-"""Fields of a client that no manifest can hold."""
+"""Fields of a client that no manifest can represent."""
 
 MAPPER: Final[Mapping[str, Any]] = {"protocol": "openid-connect"}
 """Fields of a protocol mapper that no manifest can hold."""
@@ -36,7 +37,7 @@ CLIENT_ATTRIBUTES: Final[Mapping[str, str]] = {
     "backchannel.logout.session.required": "true",
     "realm_client": "false",
 }
-"""Attributes that Keycloak writes by itself, and that mean the same where they are absent."""
+"""Attributes that Keycloak writes by itself, and that mean the same if they are absent."""
 
 REALM: Final[Mapping[str, Any]] = {
     "accessCodeLifespanUserAction": 300,
@@ -134,7 +135,7 @@ REALM: Final[Mapping[str, Any]] = {
     "webAuthnPolicySignatureAlgorithms": ["ES256", "RS256"],
     "webAuthnPolicyUserVerificationRequirement": "not specified",
 }
-"""Fields of a realm that no manifest can hold; those of an object in it after a dot."""
+"""Fields of a realm that no manifest can represent; those of an object in it after a dot."""
 
 
 def flat(raw: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

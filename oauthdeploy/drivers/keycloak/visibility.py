@@ -1,8 +1,8 @@
-"""What an account may see of a realm: whether a client or scope that isn't in a list isn't there. Pure.
+"""What an account may see of a realm: whether a client or scope that is not listed does not exist. Pure.
 
-Keycloak leaves out of a list what the account may not view, and says 200: an account with `query-clients` alone gets an empty
+Keycloak omits from a list what the account may not view, and answers 200: an account with only `query-clients` gets an empty
 list, one with fine-grained admin permissions (Server Administration Guide, "Delegating realm administration using permissions")
-those clients that it was given. The roles `view-clients` and `manage-clients` show all.
+those clients that it was granted. The roles `view-clients` and `manage-clients` show all.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ SHOWS_USERS: Final = frozenset({"view-users", "manage-users", "realm-admin"})
 
 
 def roles_in(claims: Mapping[str, Any], realm: str, signed_in_to: str) -> frozenset[str] | None:
-    """The roles about `realm` in an access token's claims; None if it has none, as lightweight tokens do.
+    """The roles for `realm` in an access token's claims; None if it has none, like lightweight tokens.
 
-    The roles of a realm's own accounts are those of its client `realm-management`; accounts of `master` have them of the client
+    Accounts of the realm itself have them from its client `realm-management`; accounts of `master` from the client
     `<realm>-realm`.
     """
     access = claims.get("resource_access")
@@ -39,9 +39,9 @@ def shows_all_clients(
 ) -> bool:
     """Whether the account sees every client and client scope.
 
-    `roles` are those of its token; `may_view` is whether it passed a request that asks for the right to view all clients;
-    `permissions` whether the realm has fine-grained permissions (None: that isn't known). By those an account of the same realm
-    passes too, and may have single clients denied; accounts of another realm can have roles alone.
+    `roles` are those of its token; `may_view` is whether it passed a request that requires permission to view all clients;
+    `permissions` whether the realm has fine-grained permissions (None: unknown). With those, an account of the same realm
+    passes too, and may be denied single clients; accounts of another realm can only have roles.
     """
     if roles is not None and roles & SHOWS_CLIENTS:
         return True
@@ -50,7 +50,7 @@ def shows_all_clients(
 
 @dataclass(frozen=True)
 class Sight:
-    """What the account may see of a realm, found out when somebody needs to know and not before.
+    """What the account may see of a realm, found out on first use.
 
     `claims` are those of its access token, `may_view` asks the server, `signed_in_to` is the realm of the account;
     `permissions` as in `shows_all_clients`.
@@ -63,9 +63,9 @@ class Sight:
     may_view: Callable[[], bool]
 
     def shows_all(self, *, whole_list: bool) -> bool:
-        """Whether what isn't found isn't there.
+        """Whether what is not found does not exist.
 
-        `whole_list`: all were listed, and what every realm has was there; only fine-grained permissions can have filtered that.
+        `whole_list`: all were listed, including what every realm has; only fine-grained permissions can have filtered that.
         """
         if self._roles is not None and self._roles & SHOWS_CLIENTS:
             return True
@@ -93,7 +93,7 @@ class Sight:
 
 
 def filtered(server: str, kind: Kind, missing: tuple[str, ...]) -> Diagnostic:
-    """The finding for a kind of which the account may not see everything; `missing` are names that were looked for in vain."""
+    """The finding for a kind of which the account may not see everything; `missing` are names that were not found."""
     noun = "client scopes" if kind is Kind.SCOPE else "clients"
     named = (
         f" {', '.join(missing[:5])}{' and others' if len(missing) > 5 else ''} may exist and be hidden."

@@ -1,10 +1,10 @@
-"""Write to a realm: one function for each kind of object.
+"""Writes to a realm: one function for each kind of object.
 
-A client is read just before it is written, changed in the managed fields, and sent back whole: that is the one way in which
-Keycloak keeps everything else (a PUT without `authorizationServicesEnabled` deletes the client's authorization settings). Of a
-realm and a client scope only the changed fields are sent; what is left out stays.
+A client is read just before it is written, changed in the managed fields, and sent back completely: only then does Keycloak
+keep everything else (a PUT without `authorizationServicesEnabled` deletes the client's authorization settings). Of a realm and
+a client scope only the changed fields are sent; what is left out stays.
 
-Each function gives what the server has afterwards, by another look: Keycloak answers a write with nothing.
+Each function returns what the server has afterwards, from another read: Keycloak answers a write without content.
 """
 
 from __future__ import annotations
@@ -74,17 +74,18 @@ from oauthdeploy.planning.changes import Action, Change
 SCOPE_LISTS: Final = tuple(LISTS.values())
 SERVICE_ACCOUNT: Final = "service_account"
 _BESIDE_SETTINGS: Final = frozenset({"clientPolicies", "clientProfiles", "notBefore"})
-"""What of a realm has requests of its own, or changes by itself."""
+"""Parts of a realm that have their own requests, or change by themselves."""
 
 
 @dataclass(frozen=True)
 class Writer:
     """Carries out changes in one realm.
 
-    `owner` is the manifest's name, for marks. `tell` gives a live client as the manifest has to see it; `scope_id` gives the id
-    of a client scope by its name.
-    `realm` and `scopes` (by name) are the JSON of the realm and of client scopes as they were read last. `unlisted` are scopes
-    that a client of that client_id doesn't keep when it is made.
+    `owner` is the manifest's name, for marks. `tell` returns a live client in the manifest's form; `scope_id` returns the id of
+    a client scope by its name.
+
+    `realm` and `scopes` (by name) are the JSON of the realm and of client scopes as last read. `unlisted` are scopes that a
+    client with that client_id does not keep when it is created.
     """
 
     admin: AdminApi
@@ -98,7 +99,7 @@ class Writer:
     # -- settings ----------------------------------------------------------------------------------------------------
 
     def settings(self, change: Change) -> Applied:
-        """PUT the fields of the realm that change, and switch the client policy for PKCE."""
+        """PUT the fields of the realm that change, and enable or disable the client policy for PKCE."""
         assert isinstance(change.desired, Settings)
         draft = draft_settings(changed_values(change, SETTINGS), change.desired, option_names(change))
         if draft.body:
@@ -113,7 +114,7 @@ class Writer:
         return Applied(change.address, live.value, fingerprint=live.fingerprint, unparsed=live.unparsed, lost=lost)
 
     def _lay_down(self, rule: Rule, *, on: bool) -> None:
-        """Make or remove our profile and our policy of a rule; a policy must go before the profile that it names."""
+        """Create or remove our profile and our policy of a rule; a policy must be removed before the profile that it names."""
 
         def profiles() -> None:
             found = parsed(self._server, "GET", api.PROFILES, lambda: entries(self.admin.profiles(), "profiles"))
@@ -136,7 +137,7 @@ class Writer:
         assert isinstance(change.desired, Scope)
         desired, names = change.desired, option_names(change)
         values = changed_values(change, SCOPE)
-        # A realm comes with scopes of Keycloak's own: where it was made by this run, the plan could not know of them.
+        # A realm comes with Keycloak's own scopes: if this run created it, the plan could not know of them.
         comes_along = change.action is Action.CREATE and name in BUILT_IN_SCOPES and self.scope_id(name) is not None
         if change.action is Action.UPDATE or comes_along:
             live, note = self._update_scope(name, values, desired, names), ""
@@ -183,10 +184,10 @@ class Writer:
         return self._look_at_scope(name, uuid)
 
     def _put_mappers(self, uuid: str, raw: Mapping[str, Any], desired: Scope, names: frozenset[str]) -> None:
-        """Each mapper by its own request: a PUT of a client scope leaves them alone.
+        """Each mapper by its own request: a PUT of a client scope does not change them.
 
-        What is added comes before what goes, so that no token lacks a claim that the old and the new mappers give. A mapper whose
-        type changes can't be updated and keeps its name, so it is the last that is replaced.
+        Mappers are added before others are removed, so that no token lacks a claim that both the old and the new mappers add. A
+        mapper whose type changes cannot be updated and keeps its name, so it is replaced last.
         """
         listed = raw.get("protocolMappers")
         mappers = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
@@ -205,7 +206,7 @@ class Writer:
             self.admin.put_mapper(uuid, mapper)
 
     def _give_to_new_clients(self, uuid: str, way: str) -> None:
-        """A scope that stands in one of the realm's two lists would not go into the other."""
+        """A scope in one of the realm's two lists cannot be added to the other."""
         self.admin.keep_from_new_clients(uuid)
         if way != NONE:
             self.admin.give_to_new_clients(uuid, default=way == DEFAULT)
@@ -285,12 +286,13 @@ class Writer:
         return self._put_update(change, desired, raw, self._updated(change, desired, raw))
 
     def _renew(self, change: Change, desired: Client, given: ClientSecret, claim: Claim) -> Applied:
-        """Update a client and its secret, under a lock that is looked at after each write."""
+        """Update a client and its secret, under a lock that is checked after each write."""
         made: Secret | None = None
         if given.generate and not becomes_confidential(change):
-            # Before the revision is recorded: if that fails, the next apply makes another one, and none is lost unnoticed.
+            # Before the revision is recorded: if that fails, the next apply generates another secret, and none is lost
+            # unnoticed.
             made = self.admin.new_secret(claim.uuid)
-        # Read after the new secret was made, as the body of the PUT that follows.
+        # Read after the new secret was generated, as the body of the PUT that follows.
         raw = claim.check(made)
         body = self._updated(change, desired, raw)
         revision = given.revision or 0
@@ -299,7 +301,7 @@ class Writer:
             body["secret"] = given.value
         applied = self._put_update(change, desired, raw, body)
         live = claim.check_done(given.value if made is None else made, revision)
-        # Where the answer held no secret, and of a client that becomes confidential, it is told only by the client itself.
+        # If the response had no secret, and for a client that becomes confidential, only the client itself has it.
         return replace(applied, secret=made or secret_in(live)) if given.generate else applied
 
     def _raw(self, change: Change, uuid: str) -> Mapping[str, Any]:
@@ -322,7 +324,7 @@ class Writer:
         return replace(self._applied(change, desired, live), lost=lost)
 
     def _put(self, body: dict[str, Any], change: Change, desired: Client) -> None:
-        """Put what the change is about into the JSON of a client: options first, since grants look at them."""
+        """Put the changed fields into the JSON of a client: options first, since grants depend on them."""
         put_options(body, desired, option_names(change), self._flow_id)
         values = dict(changed_values(change, CLIENT))
         grants = grants_to_put(body, desired, values, option_names(change))
@@ -395,7 +397,7 @@ class Writer:
     # -- associations ------------------------------------------------------------------------------------------------
 
     def associations(self, changes: Sequence[Change]) -> Sequence[Applied]:
-        """Give one client its client scopes and take them away, each by its own request."""
+        """Assign and unassign the client scopes of one client, each by its own request."""
         client_id = changes[0].address.client
         raw = self.admin.client_called(client_id)
         if raw is None:
@@ -422,14 +424,13 @@ class Writer:
         default = self._is_default(change, live)
         if scope not in (live.default if default else live.optional):
             uuid = self._scope_id(scope)
-            # A PUT of a scope that is assigned the other way answers 204 and does nothing (docs/servers.md, "Scopes of a
-            # client").
+            # A PUT of a scope in the other list answers 204 and does nothing (docs/servers.md, "Scopes of a client").
             if scope in live.scopes:
                 self.admin.unassign(live.uuid, uuid)
             self.admin.assign(live.uuid, uuid, default=default)
 
     def _is_default(self, change: Change, live: LiveClient) -> bool:
-        """Whether a scope is to be a default one: as the manifest says, else as it stands. A new one is optional."""
+        """Whether a scope is to be a default one: as in the manifest, else as it is. A new one is optional."""
         draft: dict[str, Any] = {}
         write_fields(ASSOCIATION, changed_values(change, ASSOCIATION), draft)
         return draft.get("list") == LISTS[AssignedAs.DEFAULT] if draft else change.address.scope in live.default
@@ -444,7 +445,7 @@ class Writer:
     # -- marks -------------------------------------------------------------------------------------------------------
 
     def mark(self, kind: Kind, name: str, uuid: str, owner: str) -> LiveClient | LiveScope:
-        """Write the mark of a manifest; gives the object afterwards."""
+        """Write the mark of a manifest; returns the object afterwards."""
         if kind is Kind.SCOPE:
             # The attributes of a client scope merge by key, so the others stay (docs/servers.md, "Scopes of a
             # client").
@@ -458,7 +459,7 @@ class Writer:
         self.admin.put_client(uuid, body, raw)
         return self._look_at_client(name, uuid)
 
-    # -- troubles ----------------------------------------------------------------------------------------------------
+    # -- errors ------------------------------------------------------------------------------------------------------
 
     @property
     def _server(self) -> str:
@@ -476,7 +477,7 @@ class Writer:
 
 
 def _without_own(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The body of an update without the client scope of a service account, which comes and goes with its grant."""
+    """The body of an update without the client scope of a service account, which is added and removed with its grant."""
     lists = {key: body.get(key) for key in SCOPE_LISTS}
     kept = {key: [s for s in some if s != SERVICE_ACCOUNT] for key, some in lists.items() if isinstance(some, list)}
     return {**body, **kept}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _open(connection: Connection) -> Driver:
-    # Imported late: it brings the HTTP library, which `validate` and `version` don't need.
+    # Imported late: it loads the HTTP library, which `validate` and `version` do not need.
     from oauthdeploy.drivers.opa.driver import OpaDriver
 
     return OpaDriver(connection)

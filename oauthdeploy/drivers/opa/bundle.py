@@ -1,4 +1,4 @@
-"""The policy data as an OPA bundle, made from the manifest alone: for servers that read bundles instead of being written to."""
+"""Builds the policy data as an OPA bundle, from the manifest alone, for servers that load bundles instead of being written to."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MODE: Final = 0o644
 def make_bundle(request: BundleRequest) -> bytes:
     """A gzipped tar archive with the document and a manifest whose root is its path. Equal manifests give equal bytes.
 
-    Raises ManifestInvalid for `tokens: all`: offline nobody can tell the moment.
+    Raises ManifestInvalid for `tokens: all`, whose time is unknown offline.
     """
     assert isinstance(request.options, OpaOptions)
     path, desired = request.options.path, request.desired
@@ -54,7 +54,7 @@ def _json(value: Any) -> str:
 
 
 def _archive(files: dict[str, str]) -> bytes:
-    """Nothing in it depends on when, where or by whom it was made, so equal documents give equal bytes."""
+    """Its content does not depend on when, where or by whom it was built, so equal documents give equal bytes."""
     target = io.BytesIO()
     with (
         gzip.GzipFile(filename="", mode="wb", fileobj=target, mtime=0) as packed,

@@ -16,20 +16,21 @@ _POLICY: Final = "OPA's policy system.authz decides who may do what; "
 
 
 _BESIDES: Final = frozenset({"decision_id", "explanation", "metrics", "provenance", "warning"})
-"""What an answer of the Data API may hold besides its result (REST API reference, "Data API")."""
+"""What a response of the Data API may contain besides its result (REST API reference, "Data API")."""
 
 
 class DataApi:
-    """The policy data document of one OPA; `path` is where it stands below /v1/data."""
+    """The policy data document of one OPA; `path` is its path below /v1/data."""
 
     def __init__(self, http: AdminClient, path: str) -> None:
         self.http = http
         self.route = f"/v1/data/{path}"
 
     def document(self) -> tuple[Mapping[str, Any] | None, Answer]:
-        """GET the document, None where there is none, and the whole answer with the server's clock.
+        """GET the document, None if there is none, and the whole response with the server's clock.
 
-        What isn't defined is an answer without a result, not 404. Raises UnexpectedAnswer for what is not an object.
+        For undefined data, OPA returns a response without a result, not 404. Raises UnexpectedAnswer for anything but an
+        object.
         """
         answer = self.http.get(self.route)
         if not isinstance(answer.body, Mapping):
@@ -44,18 +45,18 @@ class DataApi:
         return found, answer
 
     def create(self, document: Mapping[str, Any]) -> None:
-        """PUT the document where none is. Raises Conflict where one is, and Forbidden where writing isn't allowed."""
+        """PUT the document if there is none. Raises Conflict if there is one, and Forbidden if writing is not allowed."""
         try:
-            # `If-None-Match: *` is the one precondition that OPA honours (docs/servers.md): 304 where a document is.
+            # `If-None-Match: *` is the only precondition that OPA supports (docs/servers.md): 304 if there is a document.
             self.http.request("PUT", self.route, document, only_new=True)
         except (Unauthorized, Rejected, NotFound) as error:
             raise self._explained(error) from None
 
     def patch(self, operations: Sequence[Mapping[str, Any]]) -> None:
-        """PATCH the document as a whole. Raises Conflict where it isn't as the operations expect, and Forbidden."""
+        """PATCH the document in one request. Raises Conflict if it is not as the operations expect, and Forbidden."""
         try:
             self.http.request("PATCH", self.route, list(operations), content_type=PATCH)
-        # Each patch removes the revision that was read; removing what is absent is 404, so somebody was faster.
+        # Each patch removes the revision that was read; removing what is absent is 404, so another writer was faster.
         except NotFound as error:
             fix = "Plan again. If that does not help, check that no policy has its package at options.path or below."
             raise _as(Conflict, error, "has changed in the meantime", fix) from None
@@ -63,11 +64,11 @@ class DataApi:
             raise self._explained(error) from None
 
     def config(self) -> Mapping[str, Any]:
-        """GET the configuration: labels and storage; empty where it may not be read."""
+        """GET the configuration: labels and storage; empty if it may not be read."""
         return self._optional(CONFIG)
 
     def bundles(self) -> Mapping[str, Sequence[str]]:
-        """The roots of each bundle that OPA has loaded; empty where that may not be read."""
+        """The roots of each bundle that OPA has loaded; empty if that may not be read."""
         found: dict[str, Sequence[str]] = {}
         for name, entry in self._optional(BUNDLES).items():
             manifest = entry.get("manifest") if isinstance(entry, Mapping) else None
@@ -77,13 +78,15 @@ class DataApi:
         return found
 
     def rules(self) -> Sequence[str]:
-        """The places of all rules below /v1/data, such as `orders/authz/allow`; none where policies may not be read."""
+        """The paths of all rules below /v1/data, such as `orders/authz/allow`; none if policies may not be read."""
         found = self._result(POLICIES)
         policies = found if isinstance(found, list) else []
         return sorted({place for policy in policies if isinstance(policy, Mapping) for place in _rules_in(policy)})
 
     def in_the_way(self) -> str:
-        """The place above the document that holds a value and no object, so that nothing can stand below it; empty: none does."""
+        """The path above the document that has a value other than an object, so that nothing can be below it; empty if there is
+        none.
+        """
         steps = self.route.split("/")[3:]
         for length in range(1, len(steps)):
             place = "/".join(steps[:length])
@@ -99,7 +102,7 @@ class DataApi:
         return found if isinstance(found, Mapping) else {}
 
     def _result(self, route: str) -> Any:
-        """What an answer holds as its result; None where there is none, or where it may not be read."""
+        """The result of a response; None if there is none, or if it may not be read."""
         try:
             body = self.http.get(route).body
         except (Unauthorized, Forbidden, NotFound, Rejected):
@@ -117,7 +120,7 @@ class DataApi:
         )
 
     def _explained(self, error: ServerError) -> ServerError:
-        """OPA answers 401 for whatever its policy refuses; we got in to read, so it is a right that is missing."""
+        """OPA answers 401 for whatever its policy refuses; the read was allowed, so it is a permission that is missing."""
         if isinstance(error, Unauthorized):
             fix = f"{_POLICY}allow PUT and PATCH in it on {self.route}."
             return _as(Forbidden, error, "does not allow writing the policy data", fix)
@@ -143,7 +146,7 @@ def _as(kind: type[ServerError], error: ServerError, what: str, fix: str) -> Ser
 
 
 def _rules_in(policy: Mapping[str, Any]) -> Iterator[str]:
-    """The places of the rules of one policy, as far as they are fixed (REST API reference, "Policy API": `ast`)."""
+    """The paths of the rules of one policy, as far as they are constant (REST API reference, "Policy API": `ast`)."""
     tree = policy.get("ast")
     if not isinstance(tree, Mapping):
         return
@@ -157,7 +160,7 @@ def _rules_in(policy: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _fixed(terms: Any) -> Sequence[str]:
-    """The steps of a reference up to the first that is computed. Its first one is a variable by its form."""
+    """The steps of a reference up to the first that is computed. The first step has the form of a variable."""
     found: list[str] = []
     for place, term in enumerate(terms if isinstance(terms, list) else ()):
         is_fixed = isinstance(term, Mapping) and (place == 0 or term.get("type") == "string")
@@ -173,6 +176,6 @@ def owners_of(path: str, bundles: Mapping[str, Sequence[str]]) -> Sequence[str]:
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether one of two places is the other, or stands above it."""
+    """Whether one of two paths is the other, or above it."""
     steps, others = ([step for step in place.split("/") if step] for place in (one, other))
     return all(step == also for step, also in zip(steps, others, strict=False))

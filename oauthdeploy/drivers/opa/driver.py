@@ -1,4 +1,4 @@
-"""The driver: one document is read as a whole, and changed as a whole by what is between its two states."""
+"""The driver: one document is read in one request, and changed in one request by the difference between its two states."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from oauthdeploy.planning.changes import Change
 
 BATCH: Final = "document"
 REQUESTS: Final = 3
-"""A look, a write and another look."""
+"""A read, a write and another read."""
 TRIES: Final = 5
-"""How often a write is tried that finds the document changed elsewhere."""
+"""How often a write is retried if the document was changed by another writer."""
 
 
 class OpaDriver(Driver):
-    """Open Policy Agent by its data API."""
+    """Open Policy Agent, through its Data API."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -50,7 +50,7 @@ class OpaDriver(Driver):
         self._blocked_at = ""
 
     def check(self) -> ServerReport:
-        """Read the document, since that is what is needed; what OPA says of itself may be out of reach, and is left out then."""
+        """Read the document, since that is what is needed; OPA's own configuration may be inaccessible, and is left out then."""
         document, _answer = self._api.document()
         config = self._api.config()
         labels = config.get("labels")
@@ -67,12 +67,12 @@ class OpaDriver(Driver):
         )
 
     def examine(self) -> Examination:
-        """Look at the document, and at one that nobody has."""
+        """Look at the document, and at one that does not exist."""
         report = self.check()
         return examination.examine(self._api, f"{report.product} {report.version}".strip())
 
     def _in_memory(self, config: Mapping[str, Any]) -> bool:
-        """Whether a restart takes the document away: neither a bundle nor the disk has it."""
+        """Whether a restart loses the document: neither a bundle nor the disk has it."""
         storage = config.get("storage")
         return not self._owned and not (isinstance(storage, Mapping) and "disk" in storage)
 
@@ -94,7 +94,7 @@ class OpaDriver(Driver):
         ]
 
     def refusals(self, changes: Sequence[Change]) -> Sequence[Diagnostic]:
-        """A document that a bundle owns can't be written, nor one where rules or another value stand."""
+        """A document that a bundle owns cannot be written, nor one where rules or another value are in the way."""
         if not changes:
             return ()
         if self._rules:
@@ -139,7 +139,7 @@ class OpaDriver(Driver):
         )
 
     def unsupported(self, wanted: Wanted, report: ServerReport) -> Sequence[Diagnostic]:  # noqa: ARG002
-        """An introspection secret, which policies don't receive, and a trust without the name to introspect with."""
+        """An introspection secret, which policies do not receive, and a trust without the name for introspection."""
         address = Address.singleton(Kind.TRUST, self.name)
         trust = wanted.objects.get(address)
         if not isinstance(trust, Trust) or trust.via != "external":
@@ -188,7 +188,7 @@ class OpaDriver(Driver):
 
     def _state(self, wanted: Wanted) -> ServerState:
         if self._rules:
-            # What rules say looks like data, and is not ours to delete.
+            # The values of rules look like data, but are not ours to delete.
             return ServerState(self.name, {}, dict.fromkeys(wanted.kinds, self._rules_found(Severity.WARNING)), 0)
         with counting() as tally:
             try:
@@ -233,7 +233,7 @@ class OpaDriver(Driver):
     # -- writing ------------------------------------------------------------------------------------------------------
 
     def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
-        """Carry out all changes in one write, then look."""
+        """Carry out all changes in one write, then read."""
         if not changes:
             return ()
         with writing() as tally:
@@ -261,7 +261,7 @@ class OpaDriver(Driver):
         return made
 
     def _found(self, document: Document, changes: Sequence[Change]) -> Mapping[Address, LiveObject]:
-        """What stands at the addresses of changes that were made."""
+        """The live objects at the addresses of changes that were made."""
         wishes = {change.address: change.desired for change in changes if change.desired is not None}
         wanted = Wanted(wishes, frozenset(change.address.kind for change in changes))
 
@@ -272,7 +272,7 @@ class OpaDriver(Driver):
         return parsed(self.name, "GET", self._api.route, found)
 
     def mark(self, address: Address, live: LiveObject, owner: str) -> Applied:
-        """Write the owner of a scope or client beside it."""
+        """Store the owner of a scope or client in it."""
         with counting() as tally:
             self._commit(lambda document, _now: mapping.owned(document, address, owner), lambda _document: "", owner)
         return Applied(address, live.value, live.identity, requests=tally.requests)
@@ -283,16 +283,17 @@ class OpaDriver(Driver):
         touched: Callable[[Document], str],
         owner: str,
     ) -> Document:
-        """Write what is between the document and the edited one, as one; again where somebody else came first.
+        """Write the difference between the document and the edited one in one request; again if another writer was faster.
 
-        Gives the edited one. `touched` gives a digest of what the edit is about. Raises Conflict where somebody else changed it.
+        Returns the edited document. `touched` returns a digest of what the edit is about. Raises Conflict if another writer
+        changed that.
         """
         seen: str | None = None
         sent: Document | None = None
-        # One at a time from here: of two of our own, each would take the other's revision for somebody else's.
+        # One at a time from here: of two of our own writes, each would take the other's revision for another writer's.
         with self._writing:
-            # OPA has no compare-and-set (docs/servers.md), so a write is tried against the revision that was read
-            # until it meets it.
+            # OPA has no compare-and-set (docs/servers.md), so a write is retried with the revision that was read until it
+            # matches.
             for attempt in range(TRIES):
                 there, answer = self._api.document()
                 document = mapping.empty() if there is None else there
@@ -317,7 +318,7 @@ class OpaDriver(Driver):
                     if attempt + 1 == TRIES:
                         raise
                 except ServerError as error:
-                    # An overloaded server or gateway doesn't say whether the write was carried out; the document shows it.
+                    # An overloaded server or gateway does not say whether the write was carried out; the document shows it.
                     if error.status not in OVERLOADED or attempt + 1 == TRIES:
                         raise
                     sent = draft
@@ -335,9 +336,9 @@ class OpaDriver(Driver):
         )
 
     def batch_key(self, change: Change) -> str:  # noqa: ARG002
-        """All that is changed in one stage goes in one request."""
+        """All changes of one stage go in one request."""
         return BATCH
 
     def writes(self, changes: Sequence[Change]) -> int:
-        """Requests that `apply` sends for a batch, whatever its size."""
+        """The requests that `apply` sends for a batch, whatever its size."""
         return REQUESTS if changes else 0

@@ -1,4 +1,4 @@
-"""What an OPA answers where the driver relies on it."""
+"""How an OPA responds where the driver relies on it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ NOWHERE: Final = "oauthdeploy_doctor/nothing"
 OPEN: Final = frozenset(
     {"clients", "scopes", "revocations", "labels", "result", "bundles", "keys", "services", "plugins", "jwks"}
 )
-"""Objects whose keys somebody chose."""
+"""Objects with user-chosen keys."""
 
 
 def examine(api: DataApi, product: str) -> Examination:
-    """Look at the document, at one that nobody has, and at the configuration. Reads only."""
+    """Look at the document, at one that does not exist, and at the configuration. Reads only."""
     seen: list[Observation] = []
     judgements: list[Judgement] = []
     for name, template, route in (

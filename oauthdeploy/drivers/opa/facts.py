@@ -1,7 +1,7 @@
-"""What is known of Open Policy Agent as a resource server without asking one.
+"""What is known of Open Policy Agent as a resource server without a server.
 
-OPA has no OAuth of its own: a Rego policy decides, by a document of data that this driver keeps (`mapping` draws it). Source:
-the REST API reference of OPA; the table is proved against a real OPA 1.x.
+OPA has no OAuth of its own: a Rego policy decides, based on a data document that this driver manages (`mapping` shows it).
+Source: the REST API reference of OPA; the table is proved against a real OPA 1.x.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def _not_system(path: str) -> str:
 
 
 class OpaCredentials(Model):
-    """How OPA knows us: a bearer token, a client certificate (`tls.client_cert`), or not at all on a closed network."""
+    """How oauthdeploy authenticates to OPA: a bearer token, a client certificate (`tls.client_cert`), or not at all on a closed
+    network.
+    """
 
     token: Secret | None = Field(
         None,
@@ -45,10 +47,10 @@ class OpaCredentials(Model):
 
 
 class OpaOptions(Model):
-    """Where the policy data stands."""
+    """The path of the policy data."""
 
     path: Annotated[Text, AfterValidator(_not_system)] = Field(
-        # The name of each step must be one that a Rego reference can spell.
+        # The name of each step must be valid in a Rego reference.
         pattern=r"^[A-Za-z_][A-Za-z0-9_-]*(/[A-Za-z_][A-Za-z0-9_-]*)*$",
         max_length=200,
         description="Path of the policy data document under /v1/data: data.oauth.orders in Rego is oauth/orders here. No "

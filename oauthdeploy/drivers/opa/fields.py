@@ -1,6 +1,7 @@
-"""The model's fields in the policy data document, each once: what an entry holds of it, and the way there and back. Pure.
+"""The model's fields in the policy data document, each once: what an entry holds of it, and the conversion in both directions.
+Pure.
 
-Entries are written in the model's words, at the dotted path of the field (`mapping` draws the document).
+Entries are written in the model's form, at the dotted path of the field (`mapping` shows the document).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Draft = dict[str, Any]
 
 
 class LiveEntry(NamedTuple):
-    """An entry of a document, and whether the client that it is about is blocked there."""
+    """An entry of a document, and whether its client is blocked there."""
 
     raw: Any
     blocked: bool = False
@@ -36,7 +37,7 @@ class EntryDraft(NamedTuple):
 
 
 def _kept(path: str, **declared: Any) -> WireField:
-    """A field of an entry; `declared` is what else a HeldField says."""
+    """A field of an entry; `declared` is what else a HeldField has."""
     steps = path.split(".")
 
     def read(live: LiveEntry) -> Any:
@@ -56,7 +57,7 @@ def _kept(path: str, **declared: Any) -> WireField:
 
 
 def _set(entry: Draft, path: str, value: Any) -> None:
-    """Write one field; None takes it away, so that the default counts."""
+    """Write one field; None removes it, so that the default applies."""
     head, _, rest = path.partition(".")
     if rest:
         inner = object_at(entry, head)
@@ -70,7 +71,7 @@ def _set(entry: Draft, path: str, value: Any) -> None:
 
 
 def object_at(place: Draft, key: str) -> Draft:
-    """The object at a key; what stands there and is none gives way to one."""
+    """The object at a key; any other value is replaced by an object."""
     found = place.get(key)
     if not isinstance(found, dict):
         found = place[key] = {}
@@ -78,7 +79,7 @@ def object_at(place: Draft, key: str) -> Draft:
 
 
 def block(document: Draft, client: str, why: Draft | None) -> None:
-    """Block a client, unless it is blocked already, or let it go on (None)."""
+    """Block a client, unless it is blocked already, or unblock it (None)."""
     if why is None:
         document[BLOCKED].pop(client, None)
     else:

@@ -1,4 +1,4 @@
-"""Between the model and the policy data document; pure, and trusting in nothing that a server says.
+"""Converts between the model and the policy data document; pure, and trusts nothing that a server returns.
 
     {
       "clients":       {"web-shop": {"owner": "payments", "type": "confidential", "grants": [...], ...}},
@@ -10,13 +10,14 @@
       "revision":      {"12": "payments"}
     }
 
-- Clients stand by their client_id. One that is `blocked` is not enabled; a policy refuses all its tokens.
-- `issued_before` refuses tokens whose `iat` (RFC 7519, whole seconds) is before that moment: for tokens of the `owner` and
-  with the `scope` where these are given. An entry stays when its client goes, so that old tokens never work again.
+- Clients are keyed by their client_id. One that is `blocked` is not enabled; a policy refuses all its tokens.
+- `issued_before` refuses tokens whose `iat` (RFC 7519 section 4.1.6; servers issue whole seconds) is before that time; only
+  tokens of the `owner` and with the `scope`, if these are given. An entry stays when its client is deleted, so that old tokens
+  never work again.
 - `owner` is the manifest that a scope or client belongs to. No secret is ever in the document.
-- Keys that are not of this picture are left as they are.
-- `revision` has one member, whose name is a number that grows. OPA's JSON Patch knows add, remove and replace, and no test:
-  so each write removes the member that it read and adds the next, and fails as a whole where somebody else was faster.
+- Keys that are not shown here are left as they are.
+- `revision` has one member, whose name is a growing number. OPA's JSON Patch supports add, remove and replace, but not test: so
+  each write removes the member that it read and adds the next, and fails completely if another writer was faster.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ M = TypeVar("M", bound=Model)
 
 
 class Moved(ValueError):
-    """The document no longer is as a change expects it; the message says what is there now."""
+    """The document is no longer as a change expects it; the message says how it is now."""
 
 
 def empty() -> Draft:
@@ -90,7 +91,7 @@ def read_kind(
 ) -> Iterator[tuple[Address, LiveObject]]:
     """The scopes, clients, associations or the trust of a document; `owner` is us. Raises Garbled.
 
-    `words` are what the manifest calls clients by that shall go: one that is meant by its label stands at that address.
+    `words` are the manifest's names of clients to be removed: one that is identified by its label gets that address.
     """
     called = {client_of(document, word): word for word in words}
     match kind:
@@ -122,7 +123,9 @@ def read_kind(
 
 
 def client_of(document: Document, word: str) -> str:
-    """The key of the client that a word means in a document: a key or a label; the word where there is none. Raises Garbled."""
+    """The key of the client that a word means in a document, a key or a label; the word itself if there is none. Raises
+    Garbled.
+    """
     clients = _section(document, CLIENTS)
     if word in clients or word in _section(document, BLOCKED):
         return word
@@ -143,7 +146,9 @@ def _clients(document: Document, owner: str) -> Iterator[tuple[str, LiveObject]]
 
 
 def cut_offs_in(document: Document) -> Mapping[str, str]:
-    """The clients that a revocation blocks, with its name. What can't be parsed blocks them all the same, and names none."""
+    """The clients that a revocation blocks, with its name. An entry that cannot be parsed blocks its client all the same, and
+    names none.
+    """
     blocked = document.get(BLOCKED)
     return {
         client: str(why["revocation"])
@@ -165,7 +170,7 @@ def read_revocation(document: Document, name: str, revocation: Revocation) -> Li
 
 
 def _cut_at(document: Document, name: str, client: str) -> float:
-    """The moment of an entry that refuses all tokens."""
+    """The time of an entry that refuses all tokens."""
     return float(_section(document, ISSUED_BEFORE)[client][name]["before"])
 
 
@@ -205,7 +210,7 @@ def _entries(document: Document, section: str) -> Iterator[tuple[str, Any]]:
 def _read(
     model: type[M], entry: Any, *, needed: Mapping[str, Any] | None = None, blocked: bool = False
 ) -> tuple[M, Mapping[str, Unparsed]]:
-    """An entry as an object, and what of it cannot be parsed; of one that is not an object that is all."""
+    """An entry as an object, and what of it cannot be parsed; all of it, if it is not an object."""
     fields = read_fields(FIELDS[KIND_OF[model]], LiveEntry(entry, blocked))
     return fields.build(model, needed), fields.unparsed
 
@@ -222,7 +227,7 @@ def _live(value: Object, odd: Mapping[str, Unparsed], name: str, told: Any, owne
 
 
 def edited(document: Document, changes: Iterable[Change], owner: str, now: datetime | None) -> Draft:
-    """The document after the changes; `now` is the server's clock, None where it isn't known. Raises Moved and Garbled."""
+    """The document after the changes; `now` is the server's clock, None if unknown. Raises Moved and Garbled."""
     draft = deepcopy(dict(document))
     for section in SECTIONS:
         if not isinstance(draft.setdefault(section, {}), dict):
@@ -243,8 +248,8 @@ def owned(document: Document, address: Address, owner: str) -> Draft:
 
 
 def document_of(objects: Mapping[Address, Object], owner: str) -> Draft:
-    """The document of a server on which nothing but these objects stands. Raises Garbled for what only a server can settle."""
-    # Cut-offs first, as in a plan: so a blocked client says which one it was.
+    """The document of a server that has nothing but these objects. Raises Garbled for what only a server can determine."""
+    # Cut-offs first, as in a plan, so that a blocked client names its cut-off.
     order = sorted(objects, key=lambda address: (address.kind is not Kind.REVOCATION, address))
     return edited(empty(), (_made(address, objects[address]) for address in order), owner, None)
 
@@ -278,7 +283,7 @@ def _edit(draft: Draft, change: Change, owner: str, now: datetime | None) -> Non
 
 
 def _put(draft: Draft, change: Change, desired: Object, owner: str) -> None:
-    """Make an entry of all written fields, or change those of an update and no others."""
+    """Create an entry with all written fields, or change only those of an update."""
     name, fields = change.address.name, wanted_fields(desired)
     section = draft[SCOPES if change.address.kind is Kind.SCOPE else CLIENTS]
     if change.action is Action.CREATE:
@@ -295,7 +300,7 @@ def _put(draft: Draft, change: Change, desired: Object, owner: str) -> None:
                 section[name] = {OWNER: owner} if owner else {}
             fields = {field.path: fields.get(field.path) for field in change.fields}
         entry = section[name]
-    # A secret is no business of a resource server's.
+    # Resource servers need no secrets.
     fields = {path: value for path, value in fields.items() if not path.startswith(APART)}
     write_fields(FIELDS[change.address.kind], fields, EntryDraft(draft, name, entry))
 
@@ -332,10 +337,10 @@ def _cut_off(draft: Draft, change: Change, revocation: Revocation, now: datetime
 
 
 def refusal(revocation: Revocation, now: datetime | None, cut_at: float | None = None) -> Draft:
-    """The entry that refuses the tokens of a revocation. Raises Garbled where the moment isn't known.
+    """The entry that refuses the tokens of a revocation. Raises Garbled if the time is unknown.
 
-    The `iat` of a token has lost its fraction, so a moment inside a second counts as that second's end: better a token too many
-    is refused. For `all` the moment is `cut_at`, else the whole second of `now` is in.
+    The `iat` of a token has no fraction, so a time inside a second counts as that second's end: rather one token too many is
+    refused. For `all` the time is `cut_at`, else it includes the whole second of `now`.
     """
     if isinstance(revocation.tokens, IssuedBefore):
         made: Draft = {"before": math.ceil(revocation.tokens.issued_before.timestamp())}
@@ -350,7 +355,7 @@ def refusal(revocation: Revocation, now: datetime | None, cut_at: float | None =
 
 
 def _trust(draft: Draft, change: Change, desired: Trust) -> None:
-    """Write the trust, without what an earlier trust in another server, or by other means, left behind."""
+    """Write the trust, and remove the keys of an earlier trust in another server or of another kind."""
     entry, fields = draft[TRUST], wanted_fields(desired)
     changed = {field.path for field in change.fields}
     if change.action is not Action.UPDATE or changed & {"authorization_server", "via"}:
@@ -386,12 +391,12 @@ def patch(before: Document, after: Document, path: str = "") -> Iterator[dict[st
 
 
 def _pointed(key: str) -> str:
-    """A key as one step of a JSON Pointer (RFC 6901 section 3), of which OPA takes percent signs for those of a URL."""
+    """A key as one step of a JSON Pointer (RFC 6901 section 3); OPA takes percent signs in it for URL escapes."""
     return key.replace("~", "~0").replace("/", "~1").replace("%", "%25")
 
 
 def touched(document: Document, changes: Sequence[Change]) -> str:
-    """A digest of the entries that the changes are about, to see whether somebody else changed them."""
+    """A digest of the entries that the changes are about, to find out whether another writer changed them."""
     return fingerprint([entries_of(document, change) for change in changes])
 
 

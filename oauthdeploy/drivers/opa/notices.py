@@ -1,4 +1,4 @@
-"""What this driver finds about Open Policy Agent, in words that are true of every case."""
+"""This driver's findings about Open Policy Agent, in general terms."""
 
 from __future__ import annotations
 

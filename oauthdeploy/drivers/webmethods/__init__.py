@@ -1,4 +1,4 @@
-"""The `webmethods` driver: webMethods Integration Server 10.11 and later, by its Administrator API."""
+"""The `webmethods` driver: webMethods Integration Server 10.11 and later, through its Administrator API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _open(connection: Connection) -> Driver:
-    # Imported late: it brings the HTTP library, which `validate` and `version` don't need.
+    # Imported late: it loads the HTTP library, which `validate` and `version` do not need.
     from oauthdeploy.drivers.webmethods.driver import WebMethodsDriver
 
     return WebMethodsDriver(connection)

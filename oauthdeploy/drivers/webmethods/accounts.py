@@ -8,7 +8,7 @@ from oauthdeploy.drivers.json_values import a_flag, a_name, an_object
 
 
 def read_user(body: Any) -> tuple[str, bool]:
-    """The name of a user, and whether the user can sign in; what doesn't say can. Raises Garbled."""
+    """The name of a user, and whether the user can sign in; without a flag, yes. Raises Garbled."""
     raw = an_object(body, "a user")
     return a_name(raw, "name"), a_flag(raw, "enabled", True)
 

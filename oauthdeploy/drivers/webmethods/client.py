@@ -31,10 +31,10 @@ T = TypeVar("T")
 
 EXPANDED: Final[Mapping[str, str]] = {"expand": "true"}
 MOST_LINKS: Final = 500
-"""So many links of a list are followed, by a request each."""
+"""The number of links of a list that are followed, one request each."""
 
 PARALLEL: Final = 8
-"""So many of them at a time, within the limits of the server entry."""
+"""How many of them at a time, within the limits of the server entry."""
 
 NEEDS: Final = "The OAuth part of the Administrator API came with Integration Server 10.11."
 
@@ -48,7 +48,7 @@ class TokenList:
 
 
 def load_api(http: AdminClient) -> Api:
-    """Ask a server for its OpenAPI document. Raises Unsupported where it has no OAuth part or lacks some of it."""
+    """Read a server's OpenAPI document. Raises Unsupported if it has no OAuth part or lacks some of it."""
     try:
         answer = http.get(doc.DOCUMENT)
     except NotFound as error:
@@ -83,7 +83,7 @@ def load_api(http: AdminClient) -> Api:
 
 
 def linked_id(raw: Any) -> str | None:
-    """The id in a link of a list, `{name, url}`: the last step of its url; None for what is no link."""
+    """The id in a link of a list, `{name, url}`: the last step of its url; None if it is not a link."""
     if not isinstance(raw, Mapping) or not isinstance(raw.get("url"), str):
         return None
     said = {key for key, value in raw.items() if value is not None}
@@ -93,13 +93,13 @@ def linked_id(raw: Any) -> str | None:
 LINK: Final = frozenset({"name", "url"})
 
 MAY_MEAN_MISSING: Final = frozenset({400, 404, 410, 422, 500})
-"""Statuses with which a server may say that an object is not there: the OpenAPI document prints only 4XX."""
+"""Statuses with which a server may say that an object does not exist: the OpenAPI document only says 4XX."""
 
 NEEDED: Final[Mapping[str, frozenset[str]]] = {
     doc.CLIENT: frozenset({"type", "enabled", "scopes", "redirect_uris"}),
     doc.SCOPE: frozenset({"FoldersAndServices", "urlTemplates"}),
 }
-"""The fields of an object in a list without which it may not be the whole object: it is then read by its id."""
+"""The fields of an object in a list that prove it complete; without them it is read by its id."""
 
 LISTS: Final[Mapping[str, str]] = {
     doc.CLIENT: doc.CLIENTS,
@@ -109,7 +109,7 @@ LISTS: Final[Mapping[str, str]] = {
     doc.REMOTE: doc.REMOTES,
     doc.USER: doc.USERS,
 }
-"""The list that tells whether an object is there."""
+"""The list that shows whether an object exists."""
 
 
 def _keys(table: Table, *more: str) -> Mapping[str, str]:
@@ -126,10 +126,10 @@ WRITTEN: Final[Mapping[str, Mapping[str, str]]] = {
 """The fields that the driver writes, whether or not a server's document lists them for PATCH; of any type."""
 
 KEYS: Final = {doc.CLIENT: "client_id", doc.SCOPE: "name"}
-"""The field of an object in a list that stands in its own path."""
+"""The field of an object in a list that is in its own path."""
 
 VOLATILE: Final = frozenset({"client_secret", "clientSecret", "password", "registrationAccessToken", "warnings", "url"})
-"""What a server may show in one answer and not in the next."""
+"""What a server may show in one response and not in the next."""
 
 
 def _whole(read: Callable[[Any], T]) -> Callable[[Any], T]:
@@ -142,7 +142,7 @@ def _whole(read: Callable[[Any], T]) -> Callable[[Any], T]:
 
 
 class AdminApi:
-    """The OAuth requests of one server, by the paths that its document prints."""
+    """The OAuth requests of one server, with the paths of its document."""
 
     def __init__(self, http: AdminClient, api: Api) -> None:
         self.http = http
@@ -160,7 +160,7 @@ class AdminApi:
         return self._seen(doc.SETTINGS, self._send("GET", doc.SETTINGS).body)
 
     def patch_settings(self, body: Mapping[str, Any]) -> Any:
-        """PATCH some settings; gives all of them."""
+        """PATCH some settings; returns all of them."""
         return self._patch(doc.SETTINGS, body=body)
 
     # -- scopes ------------------------------------------------------------------------------------------------------
@@ -170,13 +170,13 @@ class AdminApi:
         return self._list(doc.SCOPES, "scopes", read_scope, doc.SCOPE)
 
     def scope(self, name: str) -> LiveScope | None:
-        """Read one scope; None where it isn't there."""
+        """Read one scope; None if it does not exist."""
         return self._one(doc.SCOPE, read_scope, name)
 
     def create_scope(self, name: str, body: Mapping[str, Any]) -> LiveScope | None:
-        """POST a scope; None where the answer doesn't show it.
+        """POST a scope; None if the response does not contain it.
 
-        The published document wraps the body, which may be a slip. A server that won't have one form is given the other.
+        The published document wraps the body, which may be a mistake. If a server rejects one form, the other is sent.
         """
         whole = {"name": name, **body}
         wrapped = self._wrapped
@@ -202,7 +202,7 @@ class AdminApi:
         return self.parsed("PATCH", doc.SCOPE, lambda: read_scope(answer))
 
     def delete_scope(self, name: str) -> bool:
-        """DELETE a scope; False where it wasn't there."""
+        """DELETE a scope; False if it did not exist."""
         return self._delete(doc.SCOPE, name)
 
     # -- clients -----------------------------------------------------------------------------------------------------
@@ -212,11 +212,11 @@ class AdminApi:
         return [self._guarded(client) for client in self._list(doc.CLIENTS, "clients", read_client, doc.CLIENT)]
 
     def client(self, client_id: str) -> LiveClient | None:
-        """Read one client by its id; None where it isn't there."""
+        """Read one client by its id; None if it does not exist."""
         return self._one(doc.CLIENT, lambda body: self._guarded(read_client(body)), client_id)
 
     def client_named(self, name: str, version: str) -> LiveClient | None:
-        """Read one client by its natural key; None where it isn't there."""
+        """Read one client by its natural key; None if it does not exist."""
         if self.api.offers("GET", doc.CLIENT_BY_NAME):
             return self._one(doc.CLIENT_BY_NAME, lambda body: self._guarded(read_client(body)), name, version)
         return next((one for one in self.clients() if (one.name, one.version) == (name, version)), None)
@@ -234,40 +234,40 @@ class AdminApi:
         return self.parsed("PATCH", doc.CLIENT, lambda: self._guarded(read_client(answer)))
 
     def delete_client(self, client_id: str) -> bool:
-        """DELETE a client with its tokens; False where it wasn't there."""
+        """DELETE a client with its tokens; False if it did not exist."""
         return self._delete(doc.CLIENT, client_id)
 
     # -- trusted servers ---------------------------------------------------------------------------------------------
 
     def alias(self, kind: str, name: str) -> Any | None:
-        """Read an external server (`kind` is doc.EXTERNAL) or a remote server (doc.REMOTE); None where it isn't there."""
+        """Read an external server (`kind` is doc.EXTERNAL) or a remote server (doc.REMOTE); None if it does not exist."""
         return self._one(kind, self._guarded_alias, name)
 
     def create_alias(self, kind: str, body: Mapping[str, Any]) -> Any:
-        """POST an alias into its collection; gives it as it is now."""
+        """POST an alias into its collection; returns it as it is now."""
         answer = self._send("POST", doc.EXTERNALS if kind == doc.EXTERNAL else doc.REMOTES, body=body)
         return self._guarded_alias(answer.body)
 
     def patch_alias(self, kind: str, name: str, body: Mapping[str, Any]) -> Any:
-        """PATCH an alias; gives it as it is now."""
+        """PATCH an alias; returns it as it is now."""
         return self._patch(kind, name, body=body)
 
-    # -- what a write was not about ----------------------------------------------------------------------------------
+    # -- side effects of a write -------------------------------------------------------------------------------------
 
     def lost(self, path: str, name: str = "") -> tuple[str, ...]:
-        """What the last PATCH of an object took away though it was not in its body; asking for it forgets it."""
+        """What the last PATCH of an object removed although it was not in its body; reading this clears it."""
         with self._lock:
             return self._lost.pop((path, name), ())
 
     def _seen(self, path: str, body: Any, name: str = "") -> Any:
-        """Keep an object as the server told it last: a PATCH must leave alone what it doesn't name."""
+        """Remember an object as the server last returned it: a PATCH must not change what it does not name."""
         with self._lock:
             self._bodies[path, name] = body
         return body
 
     @contextmanager
     def _turn(self, path: str, name: str) -> Iterator[None]:
-        """One write of an object at a time: each sends the whole object as the one before left it."""
+        """One write of an object at a time: each sends the whole object as the previous one left it."""
         with self._lock:
             turn = self._turns[path, name]
         with turn:
@@ -284,7 +284,7 @@ class AdminApi:
             answer = self._send("PATCH", path, *segments, body=whole).body
             lost = lost_fields(before, revealed(whole), answer, VOLATILE)
             if lost and self.api.offers("GET", path):
-                # An answer may say less than the object is.
+                # A response may contain less than the object has.
                 lost = lost_fields(before, revealed(whole), self._send("GET", path, *segments).body, VOLATILE)
             with self._lock:
                 self._bodies[path, name] = answer
@@ -307,7 +307,7 @@ class AdminApi:
         return TokenList([token for token in found if token is not None], answer.date)
 
     def _linked_token(self, link: tuple[str, Secret]) -> Token | None:
-        """The token that a link of the list leads to; None where it ended since. Raises ServerError."""
+        """The token that a link of the list leads to; None if it has ended since. Raises ServerError."""
         path, token_id = link
         try:
             answer = self._send("GET", path, token_id)
@@ -316,9 +316,9 @@ class AdminApi:
         return self.parsed("GET", path, lambda: read_token(answer.body))
 
     def delete_token(self, token: Token) -> ServerError | None:
-        """DELETE a token by its access token, or by its refresh token where it has no other id.
+        """DELETE a token by its access token, or by its refresh token if it has no other id.
 
-        Gives the answer that may mean that the token was gone; another look at the list tells.
+        Returns the response that may mean that the token no longer existed; another read of the list shows it.
         """
         if token.access_id is not None:
             return self._try_delete(doc.ACCESS_TOKEN, token.access_id)
@@ -336,17 +336,17 @@ class AdminApi:
         return dict(self._list(doc.USERS, "users", read_user, doc.USER))
 
     def user(self, name: str) -> tuple[str, bool] | None:
-        """Read one user; None where there is none of the name."""
+        """Read one user; None if there is none with that name."""
         return self._one(doc.USER, read_user, name)
 
     def groups(self) -> frozenset[str]:
         """List the names of the groups."""
         return frozenset(self._list(doc.GROUPS, "groups", read_group))
 
-    # -- how all of them work ----------------------------------------------------------------------------------------
+    # -- shared ------------------------------------------------------------------------------------------------------
 
     def parsed(self, method: str, path: str, read: Callable[[], T]) -> T:
-        """Read an answer. Raises UnexpectedAnswer where it is garbled; a write has happened all the same."""
+        """Parse a response. Raises UnexpectedAnswer if it is garbled; a write has been carried out all the same."""
         return parsed(self.http.server, method, path, read)
 
     def _guarded(self, client: LiveClient) -> LiveClient:
@@ -355,7 +355,7 @@ class AdminApi:
         return client
 
     def _guarded_alias(self, body: Any) -> Any:
-        """An alias whose secret, where the server shows it, is kept out of traces and messages."""
+        """An alias whose secret, if the server returns it, is kept out of traces and messages."""
         for key in ("clientSecret", "password"):
             shown = body.get(key) if isinstance(body, Mapping) else None
             if isinstance(shown, str) and shown and not is_masked(shown):
@@ -389,12 +389,12 @@ class AdminApi:
         body: Any = None,
         params: Mapping[str, str] | None = None,
     ) -> Answer:
-        # A merge patch (RFC 7396) of whole values gives the same result when it is applied twice.
+        # A merge patch (RFC 7396) of whole values has the same result when applied twice.
         again = True if method == "PATCH" else None
         return self.http.request(method, self._route(method, path, segments), body, params=params, repeatable=again)
 
     def _list(self, path: str, what: str, read: Callable[[Any], T], one: str | None = None) -> Sequence[T]:
-        """List objects. What a list holds only as a link, or only in part, is read by the path of `one`."""
+        """List objects. Those that a list contains only as a link, or only in part, are read by the path of `one`."""
         answer = self._send("GET", path, params=EXPANDED)
         listed = self.parsed("GET", path, lambda: a_list(answer.body, what))
         by_itself = [self._needs_look(raw, one) for raw in listed]
@@ -423,7 +423,7 @@ class AdminApi:
         return [*(live for live in looked if live is not None), *told]
 
     def _needs_look(self, raw: Any, one: str | None) -> str | None:
-        """The id of an object that its entry in a list does not show whole; None where it does."""
+        """The id of an object whose entry in a list is incomplete; None if it is complete."""
         if one is None:
             return None
         link = linked_id(raw)
@@ -457,7 +457,7 @@ class AdminApi:
         return self.parsed("GET", path, lambda: read(answer.body))
 
     def _is_listed(self, path: str, segments: Sequence[str], error: ServerError) -> bool:
-        """Whether an object may be there although a request for it failed: the list tells, whatever the status."""
+        """Whether an object may exist although a request for it failed: the list shows it, whatever the status."""
         if error.status not in MAY_MEAN_MISSING or path not in LISTS:
             return True
         match path:
@@ -492,7 +492,7 @@ class AdminApi:
         try:
             self._send("DELETE", path, *segments)
         except ServerError as error:
-            # A wrong path answers 404 as well: only the list shows that nothing is left.
+            # A wrong path is answered 404 as well: only the list shows that nothing is left.
             if self._is_listed(path, segments, error):
                 raise
             return False
@@ -509,7 +509,7 @@ class AdminApi:
 
 
 def _token_link(raw: Any) -> tuple[str, Secret] | None:
-    """The path and the id that a link in a list of tokens leads to; None for what is no link."""
+    """The path and the id that a link in a list of tokens leads to; None if it is not a link."""
     token_id = linked_id(raw)
     if token_id is None:
         return None

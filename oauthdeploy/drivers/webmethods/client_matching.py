@@ -1,8 +1,8 @@
-"""Which live client is which client of the manifest. Pure.
+"""Matches live clients with clients of the manifest. Pure.
 
-The id wins: one that a journal records, or the key where a server accepts ids. Then the natural key, name and version. Then the
-former key of a client that moved. What the manifest wants comes before what it only describes. A live client belongs to one
-key at most, and the order of the manifest doesn't matter.
+The id comes first: one that a journal records, or the key if a server accepts ids. Then the natural key, name and version. Then
+the former key of a renamed client. Clients that the manifest wants come before those that it only mentions. A live client
+belongs to at most one key, and the order of the manifest does not matter.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from oauthdeploy.model.objects import Client
 
 @dataclass(frozen=True)
 class Sought:
-    """A client that a document names: its key, what the manifest asks of it, its former key, and what else is known of it.
+    """A client that a document names: its key, its desired state, its former key, and what else is known of it.
 
-    `former_id` is the id that a client of the former key has, where that is known.
-
-    `desired` is None for a client that is not wanted, such as one that shall go.
+    `former_id` is the id of the client with the former key, if known. `desired` is None for a client that is not wanted, such
+    as one that is to be removed.
     """
 
     key: str
@@ -34,7 +33,7 @@ class Sought:
 
     @property
     def is_described(self) -> bool:
-        """Whether name and version are known, be it by default; else there is a key alone."""
+        """Whether name and version are known, if only by default; otherwise there is only a key."""
         return self.desired is not None or self.identity.is_written
 
     @property
@@ -46,19 +45,19 @@ class Sought:
 
     @property
     def former_natural(self) -> tuple[str, str] | None:
-        """Name and version before the move: the former key was the name, unless the manifest writes one."""
+        """Name and version before the rename: the former key was the name, unless the manifest writes one."""
         return None if self.former is None else natural_key(self.former, self.desired)
 
     @property
     def named_by_former_key(self) -> tuple[str, str] | None:
-        """The same where the manifest writes a name that is new: the former key may have been the name all the same."""
+        """The same if the manifest writes a new name: the former key may have been the name all the same."""
         if self.former is None or self.desired is None:
             return None
         return self.former, self.desired.version or DEFAULT_VERSION
 
 
 def natural_key(key: str, desired: Client | None) -> tuple[str, str]:
-    """The name and version that a client has on the server."""
+    """The name and version of the client on the server."""
     if desired is None:
         return key, DEFAULT_VERSION
     return desired.name or key, desired.version or DEFAULT_VERSION
@@ -66,14 +65,14 @@ def natural_key(key: str, desired: Client | None) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Match:
-    """A live client that a key of the manifest means; `moved` where it still stands under its former key."""
+    """A live client that a key of the manifest means; `moved` if it still has its former key."""
 
     live: LiveClient
     moved: bool = False
 
 
 def match(lives: Sequence[LiveClient], sought: Iterable[Sought]) -> Mapping[str, Match]:
-    """Give each sought key its live client, where there is one. Raises Garbled where the server's list is contradictory."""
+    """Find the live client of each sought key, if there is one. Raises Garbled if the server's list is contradictory."""
     by_id = _index(lives, lambda live: live.client_id, "client_id")
     by_name = _index(lives, lambda live: (live.name, live.version), "name and version")
     waiting = sorted(sought, key=lambda one: one.key)
@@ -118,7 +117,7 @@ def match(lives: Sequence[LiveClient], sought: Iterable[Sought]) -> Mapping[str,
 def left_at_former_names(
     lives: Sequence[LiveClient], sought: Iterable[Sought], taken: Container[str]
 ) -> Mapping[str, str]:
-    """The former keys of clients that were made anew under their new names, by the ids of the clients that are left.
+    """The former keys of clients that were created anew under their new names, by the ids of the remaining clients.
 
     `taken` are the ids of the clients that keys of the manifest mean.
     """

@@ -1,4 +1,4 @@
-"""The driver: who the server is, what stands there, and the way of each change to the request that makes it."""
+"""The driver: the identity of the server, its objects, and the requests for each change."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from oauthdeploy.planning.changes import Change, Lockout
 
 
 class WebMethodsDriver(Driver):
-    """webMethods Integration Server by its Administrator API."""
+    """webMethods Integration Server, through its Administrator API."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -51,14 +51,14 @@ class WebMethodsDriver(Driver):
 
     @property
     def _admin(self) -> AdminApi:
-        """The requests of this server, by its own document, which is asked for once."""
+        """The requests of this server, according to its own document, which is read once."""
         with self._lock:
             if self._loaded is None:
                 self._loaded = AdminApi(self.connection.http, load_api(self.connection.http))
             return self._loaded
 
     def check(self) -> ServerReport:
-        """Read the OpenAPI document and the settings: the one may be open to any account, the other is not."""
+        """Read the OpenAPI document and the settings: any account may be able to read the former, but not the latter."""
         admin = self._admin
         body = admin.settings()
         admin.parsed("GET", "/admin/oauth/globalsetting", lambda: read_settings(body))
@@ -70,7 +70,7 @@ class WebMethodsDriver(Driver):
         )
 
     def _capabilities(self, admin: AdminApi) -> Capabilities:
-        """What this server's document says of the capabilities that differ between servers."""
+        """What this server's document says about the capabilities that differ between servers."""
         return {
             Capability.CLIENT_ID_CHOICE: yes() if admin.api.takes_client_id else no("this server generates client ids"),
             Capability.CLIENT_SECRET_CHOICE: yes()
@@ -79,15 +79,15 @@ class WebMethodsDriver(Driver):
         }
 
     def examine(self) -> Examination:
-        """Look at every list, at one of each kind, and at names that nobody has."""
+        """Look at every list, at one object of each kind, and at names that do not exist."""
         return examination.examine(self._admin)
 
     def try_writing(self, tag: str) -> WriteProbe:
-        """Make a scope and a client, change and remove them."""
+        """Create a scope and a client, change and remove them."""
         return examination.try_writing(self._admin, tag)
 
     def read(self, wanted: Wanted) -> ServerState:
-        """Read by lists, or by name where few objects are wanted and not everything."""
+        """Read by lists, or by name if few objects are wanted and not everything."""
         with self._lock:
             wanted = replace(wanted, cut_at={**wanted.cut_at, **self._cut_at})
         with counting() as tally:
@@ -100,7 +100,7 @@ class WebMethodsDriver(Driver):
         return state_of(reader, tally.requests)
 
     def read_again(self, changes: Sequence[Change], wanted: Wanted) -> ServerState | None:
-        """Read by id and name: a live client by the id that it had, whatever the manifest calls it."""
+        """Read by id and name: a live client by its last known id, whatever the manifest calls it."""
         had = {
             change.live_address.client: change.live.identity
             for change in changes
@@ -114,7 +114,7 @@ class WebMethodsDriver(Driver):
         return state_of(reader, tally.requests)
 
     def read_tokens(self) -> tuple[Sequence[LiveToken], int] | None:
-        """Every token that works by the server's clock; one list."""
+        """Every token that is valid by the server's clock; one list."""
         if Side.AUTHORIZATION not in self._sides or not self._admin.api.offers("GET", doc.TOKENS):
             return None
         with counting() as tally:
@@ -154,7 +154,7 @@ class WebMethodsDriver(Driver):
         return replace(made, requests=tally.requests)
 
     def _remember(self, made: Applied) -> None:
-        """The server keeps no record of a cut-off, so a second look has to be told when it was made."""
+        """The server keeps no record of a cut-off, so a second read needs to know when it was made."""
         if made.cut_at is not None:
             with self._lock:
                 self._cut_at[made.address] = made.cut_at
@@ -171,7 +171,7 @@ class WebMethodsDriver(Driver):
             return dict(self._ids)
 
     def _client_id(self, address: Address, change: Change) -> str | None:
-        """The id of the client that an address is about: from the live object, from reading, or asked for by its key."""
+        """The id of the client that an address is about: from the live object, from reading, or looked up by its key."""
         if change.live is not None and change.live.identity:
             return change.live.identity
         known = self._known().get(address.client)
@@ -187,7 +187,7 @@ class WebMethodsDriver(Driver):
         return str(change.address)
 
     def writes(self, changes: Sequence[Change]) -> int:
-        """Requests that `apply` sends for a batch, those that look before they write included."""
+        """The requests that `apply` sends for a batch, including reads before the write."""
         if not changes:
             return 0
         if changes[0].address.kind is Kind.ASSOCIATION:
@@ -195,12 +195,12 @@ class WebMethodsDriver(Driver):
         return sum(count_writes(change, self._sides) for change in changes)
 
     def lockouts(self, changes: Sequence[Change]) -> Sequence[Lockout]:
-        """What takes the own account away, or closes the address for introspection."""
+        """What removes the driver's own account, or disables introspection at the address."""
         url = self.connection.server.url or ""
         return list(find_lockouts(changes, self._account, url, self._sides))
 
     def unsupported(self, wanted: Wanted, report: ServerReport) -> Sequence[Diagnostic]:  # noqa: ARG002
-        """What this very server can't hold, by its own document and by the aliases that it has."""
+        """What this server cannot hold, according to its own document and its aliases."""
         known = self._known() if self._seen else None
         with self._lock:
             versions = dict(self._versions)

@@ -1,6 +1,8 @@
-"""What an Integration Server does where its documents are silent: looked at, and with `try_writing` tried on throw-away objects.
+"""What an Integration Server does where its documentation is silent: observed, and with `try_writing` tried on throwaway
+objects.
 
-The facts have the names of the switches of a profile (`serve --profile`), so that a server can be played from its record.
+The facts have the names of the switches of a profile (`serve --profile`), so that the embedded server can emulate the server
+from its record.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.client import EXPANDED, LINK, AdminApi, linked_id
 
 PREFIX: Final = "oauthdeploy_doctor_"
-"""Begins the name of everything that a trial of writing makes."""
+"""The prefix of the name of everything that a trial of writing creates."""
 
 NOBODY: Final = PREFIX + "nobody"
 SERVER: Final = "/admin/server"
@@ -38,7 +40,7 @@ FAMILIES: Final = (
     ("user", doc.USERS, doc.USER, "name"),
     ("group", doc.GROUPS, doc.GROUP, "name"),
 )
-"""What is listed: its name, its list, one of it, and the field that stands in its path."""
+"""A kind of listed object: its name, its list, one object, and the field that is in its path."""
 
 SETTINGS_FIELDS: Final = frozenset(
     {
@@ -71,7 +73,7 @@ EXPECTED: Final[Mapping[str, str | int | bool]] = {
     "duplicate": 409,
     "secret_at_creation": True,
 }
-"""What the guides say, or lead to expect. The driver is made for the other answers too; `differs` says that one of them came."""
+"""What the guides say or suggest. The driver supports the other answers too; `differs` says that one of them was observed."""
 
 _VERSION_WORDS: Final = ("version", "fix", "update", "build", "patch", "release")
 
@@ -100,7 +102,7 @@ class _Looks:
 
 
 def examine(admin: AdminApi) -> Examination:
-    """Look at everything that the driver reads, and at names that nobody has. Reads only."""
+    """Look at everything that the driver reads, and at names that do not exist. Reads only."""
     looks = _Looks(admin)
     document = admin.http.get(doc.DOCUMENT).body
     digest = hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
@@ -129,7 +131,7 @@ def _version_texts(body: Any) -> Mapping[str, str]:
 
 
 def _items(body: Any) -> Sequence[Any]:
-    """The objects of the one list of objects in an answer."""
+    """The objects of the one list of objects in a response."""
     lists = [body] if isinstance(body, list) else [v for v in body.values() if isinstance(v, list)] if body else []
     held = [one for one in lists if any(isinstance(item, Mapping) for item in one)]
     return held[0] if len(held) == 1 else ()
@@ -141,7 +143,7 @@ def _id_of(raw: Any, key: str) -> str | None:
 
 
 def _facts(looks: _Looks) -> Mapping[str, str | int | bool]:
-    """The answers to the open questions, as far as the server holds what shows them."""
+    """The answers to the open questions, as far as the server has objects that show them."""
     facts: dict[str, str | int | bool] = {}
     listed = looks.bodies.get("scopes, expanded") or looks.bodies.get("clients, expanded")
     items = _items(looks.bodies.get("clients, expanded")) or _items(looks.bodies.get("scopes, expanded"))
@@ -193,7 +195,7 @@ def _facts_of_client(client: Any, facts: dict[str, str | int | bool]) -> None:
 
 
 def judged(facts: Mapping[str, str | int | bool]) -> Sequence[Judgement]:
-    """Each expectation, against the facts; what no fact shows is unknown."""
+    """Each expectation, compared with the facts; unknown if no fact shows it."""
     found = []
     for name, expected in EXPECTED.items():
         have = facts.get(name)
@@ -246,7 +248,7 @@ def _left_over(looks: _Looks) -> Sequence[Judgement]:
 
 
 def try_writing(admin: AdminApi, tag: str) -> WriteProbe:
-    """Make a scope and a client, change and remove them. They are removed also where it is interrupted.
+    """Create a scope and a client, change and remove them. They are removed even if the trial is interrupted.
 
     `tag` distinguishes this trial from others.
     """
@@ -340,7 +342,7 @@ class _Trial:
         return Route.to(self.admin.api.paths[method, doc.CLIENT], self.client_id)
 
     def _send(self, name: str, method: str, route: Route, body: Any, template: str) -> tuple[int | None, Any]:
-        """Send once; gives the status of a refusal, None for a good answer, and the body."""
+        """Send once; returns the status of a refusal, None for success, and the body."""
         try:
             answer = self.admin.http.request(method, route, body)
         except (Unreachable, Unauthorized):
@@ -366,7 +368,7 @@ class _Trial:
         self.judgements.append(Judgement(subject, "as expected" if good else "differs", "" if good else otherwise))
 
     def clean_up(self) -> None:
-        """Remove what was made, whatever came of it, and look whether it is gone."""
+        """Remove what was created, whatever happened, and check that it is gone."""
         if self._asked_for_client:
             self._remove_clients()
         try:
@@ -375,7 +377,7 @@ class _Trial:
             self.left.append(f"scope {self.name}")
 
     def _remove_clients(self) -> None:
-        # The answer to the create may have been lost: every client of the name of this trial is its own.
+        # The response to the create may have been lost: every client with the name of this trial is its own.
         try:
             mine = [live.client_id for live in self.admin.clients() if live.name == self.name]
             for client_id in mine:

@@ -1,8 +1,8 @@
-"""What is known of webMethods Integration Server without asking one.
+"""What is known of webMethods Integration Server without a server.
 
 Source: the OpenAPI document and the guides of Integration Server 10.11 (Administrator API; Configuring OAuth), which every
-Integration Server serves at /admin/swagger/integrationServer. The table is proved against the embedded server of this
-project, which speaks that API; `check` looks at the live document of the server at hand.
+Integration Server serves at /admin/swagger/integrationServer. The table is proved against the embedded server of this project,
+which implements that API; `check` reads the live document of the actual server.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from oauthdeploy.model.fields import Model, Text
 from oauthdeploy.model.servers import Role
 
 SERVICES: Final = "/invoke/pub.oauth"
-"""Where the OAuth services of an Integration Server stand, below its base address."""
+"""The path of the OAuth services of an Integration Server, below its base address."""
 
 
 def endpoints(url: str, _options: Model) -> Endpoints:
-    """The services of an Integration Server. Its tokens are no JWTs: there is no issuer in them, and no key to verify them."""
+    """The services of an Integration Server. Its tokens are not JWTs: they have no issuer, and no key verifies them."""
     base = url.rstrip("/") + SERVICES
     return Endpoints(
         introspection=f"{base}/introspectToken", token=f"{base}/getToken", revocation=f"{base}/revokeToken"
@@ -53,14 +53,14 @@ def _zone(name: str) -> str:
 
 
 class WebMethodsCredentials(Model):
-    """An account of the Administrators group, or of the read-only group where nothing is to be written."""
+    """An account of the Administrators group, or of the read-only group if nothing is to be written."""
 
     username: Text = Field(description="The account.", min_length=1, pattern="^[^:]+$")
     password: Secret = Field(description="Its password.", examples=["${env:LOGIN_PASSWORD}"])
 
 
 class WebMethodsOptions(Model):
-    """How to speak to an Integration Server."""
+    """How to connect to an Integration Server."""
 
     api: Literal["administrator"] = Field("administrator", description="The API to use: the Administrator API.")
     timezone: Annotated[Text, AfterValidator(_zone)] | None = Field(
@@ -141,7 +141,7 @@ CAPABILITIES: Final[Mapping[Role, Mapping[Capability, Support]]] = {
 }
 
 NAMES: Final[Mapping[Kind, Limit]] = {
-    # "Adding a Scope" (10.5 and later): ASCII 33 to 126, at most 100, without \ , "; a dot segment can't stand in a URL.
+    # "Adding a Scope" (10.5 and later): ASCII 33 to 126, at most 100, without \ , "; a dot segment cannot stand in a URL.
     Kind.SCOPE: Limit(
         r"^(?!\.{1,2}$)[!#-+\--\[\]-~]+$",
         100,

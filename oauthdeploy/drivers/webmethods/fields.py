@@ -1,7 +1,9 @@
-"""The model's fields in the Administrator API, each once: what a server holds of it, its limit, its default, and the way there
-and back.
+"""The model's fields in the Administrator API, each once: what a server holds of it, its limit, its default, and the conversion
+in both directions.
 
-Null equals absent (the API may give either), booleans and numbers may come as texts, `Confidential` may be written small. Pure.
+Null equals absent (the API may return either), booleans and numbers may come as strings, `Confidential` may be in lower case.
+Pure.
+
 Source: the OpenAPI document and the guides of Integration Server 10.11 (Administrator API; Configuring OAuth).
 """
 
@@ -24,14 +26,14 @@ from oauthdeploy.model.servers import Role
 
 W = TypeVar("W", bound=StrEnum)
 
-# As the administration pages write them; the REST document doesn't name them.
+# As the administration pages write them; the REST document does not name them.
 USE_GLOBAL: Final = -2
 NEVER: Final = -1
 UNLIMITED: Final = -1
 
 
 def _word(words: type[W], what: str) -> Any:
-    """A reading of a word, whatever its case."""
+    """A parser for a keyword, in any case."""
 
     def read(raw: Mapping[str, Any], key: str) -> W:
         text = a_text(raw, key)
@@ -47,7 +49,7 @@ def _word(words: type[W], what: str) -> Any:
 
 
 def _seconds(raw: Mapping[str, Any], key: str) -> int | str:
-    # -1 is documented for the access token, and servers take it for codes too: the code never expires.
+    # -1 is documented for the access token, and servers accept it for codes too: the code never expires.
     seconds = a_number(raw, key, 0, NEVER)
     return "never" if seconds == NEVER else seconds
 
@@ -91,13 +93,13 @@ FLAGS: Final[Mapping[Grant, str]] = {
     Grant.CLIENT_CREDENTIALS: "clientCredentialsGrant",
     Grant.PASSWORD: "resourceOwnerCredentialsGrant",
 }
-"""The grants that have a flag of their own. Refreshing has none: it is allowed where tokenRefreshCount is not 0."""
+"""The grants with their own flag. Refreshing has none: it is allowed if tokenRefreshCount is not 0."""
 
 _REFRESHES: Final = "tokenRefreshCount"
 
 
 class ClientDraft(NamedTuple):
-    """What is sent to make or change a client; `write_client` says what the other two are."""
+    """What is sent to create or change a client; `write_client` describes the other two parameters."""
 
     body: dict[str, Any]
     refreshes: int | None
@@ -137,7 +139,7 @@ def _lifetime(raw: Mapping[str, Any], key: str) -> ClientLifetime:
 
 def version_of(raw: Mapping[str, Any]) -> str:
     """The version of a client. Raises Garbled."""
-    # A text such as 1.0 in the administrator's guide and an int32 in the REST document: a server may send either.
+    # A string such as 1.0 in the administrator's guide and an int32 in the REST document: a server may send either.
     value = raw.get("version", "")
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
@@ -145,13 +147,13 @@ def version_of(raw: Mapping[str, Any]) -> str:
 
 
 def _put_version(draft: ClientDraft, value: str) -> None:
-    """As the number that it writes, unless the server takes texts; what writes none is for the server to judge."""
+    """As the number that it represents, unless the server accepts strings; anything else is left for the server to judge."""
     number = not draft.text_versions and is_version_number(value)
     draft.body["version"] = int(value) if number else value
 
 
 def is_version_number(version: str) -> bool:
-    """Whether a version is a whole number in its only spelling, and fits into 32 bits."""
+    """Whether a version is a whole number in canonical form that fits into 32 bits."""
     digits = version.removeprefix("-")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 10):
         return False
@@ -160,14 +162,14 @@ def is_version_number(version: str) -> bool:
 
 
 _NAME: Final = Limit(
-    # "Registering Clients": the same for name and version. A dot segment can't stand in a URL.
+    # "Registering Clients": the same for name and version. A dot segment cannot stand in a URL.
     r"""^(?!\.{1,2}$)[^&()\\;,/":'<>\x00-\x1f\x7f]+$""",
     255,
     "anything but & ( ) \\ ; , / \" : ' < > and control characters",
 )
 
 DEFAULT_VERSION: Final = "1"
-"""The version of a client whose manifest gives none: the server tells clients apart by name and version, and needs both."""
+"""The version of a client whose manifest has none: the server identifies clients by name and version, and needs both."""
 
 CLIENT: Final[Table] = {
     "name": _sent(at("name", a_name, limit=_NAME, key_stands_in=True)),
@@ -224,7 +226,7 @@ class Place(NamedTuple):
 
 
 def place_of(url: str) -> Place | None:
-    """Read a base address; None where it is none."""
+    """Parse a base address; None if it is not one."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -237,7 +239,7 @@ def place_of(url: str) -> Place | None:
 
 
 class LiveAlias(NamedTuple):
-    """An alias as a server told it; `endpoint` is the address as the manifest spells it."""
+    """An alias as a server returned it; `endpoint` is the address as the manifest spells it."""
 
     name: str
     via: str
@@ -246,7 +248,7 @@ class LiveAlias(NamedTuple):
 
 
 def _of_alias(key: str, **declared: Any) -> WireField:
-    """A text of an alias; null is the empty default."""
+    """A string of an alias; null is the empty default."""
 
     def write(body: dict[str, Any], value: str | None) -> None:
         body[key] = "" if value is None else value
@@ -282,12 +284,12 @@ def _put_place(body: dict[str, Any], url: str) -> None:
     body.update(host=place.host, port=place.port, ssl="yes" if place.tls else "no")
 
 
-# The setting authServerAlias holds only a name: whether the trust is external or remote follows from the list with the alias.
+# The setting authServerAlias has only a name: whether the trust is external or remote follows from the list with the alias.
 _ALIAS: Final[Table] = {
     "authorization_server": WireField(read=lambda alias: alias.name),
     "via": WireField(read=lambda alias: alias.via),
 }
-"""What is told by the name of the alias and the list that it stands in."""
+"""Known from the name of the alias and the list that contains it."""
 
 EXTERNAL: Final[Table] = {
     **_ALIAS,

@@ -1,4 +1,4 @@
-"""What a certain Integration Server can't hold, found before anything is written to it."""
+"""What a particular Integration Server cannot hold, found before anything is written to it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from oauthdeploy.model.objects import Client, ClientType, Grant, Object, Setting
 
 @dataclass(frozen=True)
 class Server:
-    """The server in question; `known` are the ids of its clients by key, None before they were read, and `versions` theirs."""
+    """The server; `known` are the ids of its clients by key, None before they were read, and `versions` their versions."""
 
     name: str
     sides: frozenset[Side]
@@ -68,7 +68,7 @@ def _settings(server: Server, address: Address, value: Settings) -> Iterator[Dia
 def _client(server: Server, address: Address, value: Client) -> Iterator[Diagnostic]:
     api = server.admin.api
     version = value.version or DEFAULT_VERSION
-    # What the server has already is never sent, so it isn't judged.
+    # What the server has already is never sent, so it is not checked.
     stands = server.versions.get(address.name) == version
     if not stands and not api.text_versions and not is_version_number(version):
         yield Diagnostic(
@@ -159,7 +159,7 @@ def _trust(server: Server, address: Address, value: Trust) -> Iterator[Diagnosti
 
 
 def _has_alias(server: Server, family: str, alias: str) -> bool:
-    """Whether the alias exists; if that can't be read, True, and the apply finds out."""
+    """Whether the alias exists; if that cannot be read, True, and the apply finds out."""
     try:
         return server.admin.alias(family, alias) is not None
     except (Unreachable, Unauthorized):

@@ -1,9 +1,9 @@
-"""What the driver's own sign-in depends on: the changes of an Integration Server after which it could not come back. Pure.
+"""What the driver's own sign-in depends on: the changes of an Integration Server that would end its access. Pure.
 
-An account signs in to the Administrator API by HTTP Basic, and no scope, association, trust or lifetime counts there. Two things
-do. A confidential client has an account that is called as its client_id (Configuring OAuth, "Client types"): it goes with the
-client, or when the client becomes public. And with "Require HTTPS" the services of pub.oauth, by which tokens are introspected
-and revoked, refuse http; the Administrator API does not.
+An account signs in to the Administrator API by HTTP Basic, which does not depend on scopes, associations, trust or lifetimes.
+It depends on two things. A confidential client has an account with the name of its client_id (Configuring OAuth, "Client
+types"), which is deleted with the client, or when the client becomes public. And with "Require HTTPS" the services of
+pub.oauth, which introspect and revoke tokens, refuse http; the Administrator API does not.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from oauthdeploy.planning.changes import Change, Lockout
 
 
 def find_lockouts(changes: Sequence[Change], account: str, url: str, sides: frozenset[Side]) -> Iterator[Lockout]:
-    """The changes after which this account is gone, or this address serves no introspection."""
+    """The changes that would delete this account, or disable introspection at this address."""
     for change in changes:
         after = {field.path: field.after for field in change.fields}
         if change.address.kind is Kind.CLIENT and after.get("type") is ClientType.PUBLIC:

@@ -1,4 +1,4 @@
-"""From the server's JSON to the model and back; pure, and trusting in nothing that a server says."""
+"""Conversion between the server's JSON and the model; pure, and trusts nothing that a server returns."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from oauthdeploy.model.objects import Client, Grant, Scope, Settings
 
 @dataclass(frozen=True)
 class LiveSettings:
-    """Settings as a server told them; `unparsed` is what the model has no place for, by field."""
+    """Settings as a server returned them; `unparsed` is what the model cannot represent, by field."""
 
     value: Settings
     fingerprint: str
@@ -38,7 +38,8 @@ class LiveSettings:
 def read_settings(body: Any) -> LiveSettings:
     """Settings of a GlobalSetting; what the server does not return stays unset.
 
-    Raises Garbled for what is not an object, and for one without any setting: it would pass for a server with all defaults.
+    Raises Garbled for anything but an object, and for one without any setting, which would look like a server with all
+    defaults.
     """
     raw = an_object(body, "the settings")
     if raw.keys().isdisjoint(key for path in SETTINGS for key in keys_of(SETTINGS, path)):
@@ -48,7 +49,7 @@ def read_settings(body: Any) -> LiveSettings:
 
 
 def settings_fingerprint(body: Any) -> str:
-    """The trust has a fingerprint of its own, so its alias doesn't count here."""
+    """The trust has its own fingerprint, so its alias is not part of this one."""
     return fingerprint(body, {"authServerAlias"})
 
 
@@ -64,7 +65,7 @@ def write_settings(values: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class LiveScope:
-    """A scope as a server told it; `unparsed` is what the model has no place for, by field."""
+    """A scope as a server returned it; `unparsed` is what the model cannot represent, by field."""
 
     name: str
     value: Scope
@@ -79,14 +80,14 @@ def read_scope(body: Any) -> LiveScope:
     return LiveScope(
         name=a_name(raw, "name"),
         value=fields.build(Scope),
-        # Warnings come with the answer to a write and are no part of the scope.
+        # Warnings come with the response to a write and are not part of the scope.
         fingerprint=fingerprint(raw, {"warnings"}),
         unparsed=fields.unparsed,
     )
 
 
 def find_scope(body: Any, name: str, wrapper: str) -> LiveScope | None:
-    """The scope in the answer to a create: bare, wrapped, or in a list; None where it is not in there."""
+    """The scope in the response to a create: bare, wrapped, or in a list; None if it is not in there."""
     candidates: list[Any] = []
     if isinstance(body, Mapping):
         candidates = [body, body.get(wrapper)]
@@ -110,10 +111,10 @@ def write_scope(values: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class LiveClient:
-    """A client as a server told it.
+    """A client as a server returned it.
 
-    `secret` is None where the server shows none, or a mask. `scopes` is None where they can't be parsed.
-    `unparsed` is what the model has no place for, by dotted path.
+    `secret` is None if the server returns none, or a mask. `scopes` is None if they cannot be parsed. `unparsed` is what the
+    model cannot represent, by dotted path.
     """
 
     client_id: str
@@ -127,17 +128,17 @@ class LiveClient:
 
     @property
     def label(self) -> str:
-        """What the server's own pages call it; the address of a client that the manifest doesn't know."""
+        """The client's name on the server's own pages; the address of a client that the manifest does not know."""
         return label_of(self.name, self.version)
 
     @property
     def enabled(self) -> bool:
-        """Whether the client is active; one whose flag can't be parsed is taken to be."""
+        """Whether the client is active; True if its flag cannot be parsed."""
         return self.value.enabled is not False
 
 
 def read_client(body: Any) -> LiveClient:
-    """Raises Garbled where the client can't be told from others."""
+    """Raises Garbled if the client cannot be identified."""
     raw = an_object(body, "a client")
     name, version = a_name(raw, "name"), version_of(raw)
     if raw.keys() <= _IDENTITY:
@@ -151,7 +152,7 @@ def read_client(body: Any) -> LiveClient:
         version=version,
         value=fields.build(Client),
         scopes=others.take("scopes", lambda: some_texts(raw, "scopes")),
-        # Associations have addresses of their own, and so have no part in the client's fingerprint.
+        # Associations have their own addresses, and so are not part of the client's fingerprint.
         fingerprint=fingerprint(raw, {"client_secret", "registrationAccessToken", "scopes"}),
         unparsed=fields.unparsed,
         secret=Secret(secret, "server") if secret and not is_masked(secret) else None,
@@ -164,9 +165,9 @@ _IDENTITY: Final = frozenset({"name", "version", "client_id", "id", "url", "href
 def write_client(values: Mapping[str, Any], *, refreshes: int | None, text_versions: bool) -> dict[str, Any]:
     """A partial ClientIn from dotted fields of the model's Client; None must have been replaced by the default before.
 
-    Refreshing has no flag of its own: it is allowed where the refresh count is not 0. Where the manifest leaves the count
-    alone, `refreshes` is the one that stands, and `grants` change it only where it contradicts them: to 0, or to unlimited.
-    Where the manifest manages the count, `refreshes` is None and the count alone decides.
+    Refreshing has no flag of its own: it is allowed if the refresh count is not 0. If the manifest does not manage the count,
+    `refreshes` is the live one, and `grants` change it only if it contradicts them: to 0, or to unlimited. If the manifest
+    manages the count, `refreshes` is None and only the count decides.
     """
     draft = ClientDraft({}, refreshes, text_versions)
     write_fields(CLIENT, values, draft)
@@ -187,10 +188,10 @@ def refresh_count(value: Client) -> int:
 
 
 def in_spelling_of(desired: Client | None, live: Client) -> Client:
-    """A live client as the manifest has to see it.
+    """A live client in the manifest's form.
 
-    The server has no flag for refreshing. Where the manifest writes both the grants and the refresh count, the count says it
-    all; then `refresh_token` among the grants holds no news, and is told back as the manifest has it.
+    The server has no flag for refreshing. If the manifest writes both the grants and the refresh count, the count decides; then
+    `refresh_token` among the grants carries no information, and is returned as the manifest has it.
     """
     if desired is None or "grants" not in desired.model_fields_set or not counts_refreshes(desired):
         return live

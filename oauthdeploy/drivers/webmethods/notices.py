@@ -1,4 +1,4 @@
-"""What this driver finds about an Integration Server, in words that are true of every case."""
+"""This driver's findings about an Integration Server, in general terms."""
 
 from __future__ import annotations
 

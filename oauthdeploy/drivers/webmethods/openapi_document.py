@@ -1,7 +1,7 @@
-"""What an Integration Server says it offers: its live OpenAPI document, read for the OAuth part of the Administrator API.
+"""What an Integration Server supports according to its live OpenAPI document, read for the OAuth part of the Administrator API.
 
-The published document of 10.11 prints some paths with a slash at the end and wraps the body of a new scope; whether a server
-insists on either is not known, so the driver follows what the server at hand prints.
+The published document of 10.11 has some paths with a trailing slash and wraps the body of a new scope; whether a server insists
+on either is unknown, so the driver follows the document of the actual server.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ CORE: Final = (
     ("PATCH", SCOPE),
     ("DELETE", SCOPE),
 )
-"""What the driver can't do without."""
+"""What the driver cannot do without."""
 
 PATCHED: Final = (SETTINGS, CLIENT, SCOPE, EXTERNAL, REMOTE)
 """What the driver updates."""
@@ -61,9 +61,9 @@ _DEEPEST: Final = 12
 class Api:
     """The OAuth part of a server's Administrator API.
 
-    `paths` gives the literal path for a method and a path of this module, parameters as `{}`. `settings` and `client` are
-    the fields that the server takes for settings and for a new client; empty where its document doesn't say. `patches` are those
-    that it takes in a PATCH, with their JSON types, by path.
+    `paths` returns the literal path for a method and a path of this module, parameters as `{}`. `settings` and `client` are the
+    fields that the server accepts for settings and for a new client; empty if its document does not say. `patches` are those
+    that it accepts in a PATCH, with their JSON types, by path.
     """
 
     title: str
@@ -101,7 +101,7 @@ class Api:
 
 
 def read_document(document: Any) -> Api | None:
-    """Read an OpenAPI 3 document; None where it is none."""
+    """Parse an OpenAPI 3 document; None if it is not one."""
     if not isinstance(document, Mapping) or not isinstance(document.get("paths"), Mapping):
         return None
     info = document.get("info")
@@ -152,7 +152,7 @@ def _body(document: Mapping[str, Any], operation: Any) -> Any:
 
 
 def _resolved(document: Mapping[str, Any], value: Any) -> Any:
-    """Follow `$ref` inside the document; None where it leads nowhere."""
+    """Resolve `$ref` inside the document; None if it leads nowhere."""
     for _step in range(_DEEPEST):
         if not isinstance(value, Mapping) or not isinstance(value.get("$ref"), str):
             return value
@@ -186,13 +186,13 @@ def _properties(document: Mapping[str, Any], schema: Any) -> dict[str, Any]:
 
 
 def _type_of(document: Mapping[str, Any], schema: Any) -> str:
-    """The JSON type that a schema names; "" where it names none, or several."""
+    """The JSON type that a schema names; "" if it names none, or several."""
     kind = (_resolved(document, schema) or {}).get("type") if isinstance(schema, Mapping) else None
     return kind if isinstance(kind, str) else ""
 
 
 def _takes_text(document: Mapping[str, Any], schema: Any, depth: int = 0) -> bool:
-    """Whether a schema lets a text through; what isn't described does."""
+    """Whether a schema accepts a string; without a description, yes."""
     schema = _resolved(document, schema)
     if not isinstance(schema, Mapping) or depth > _DEEPEST:
         return True

@@ -1,4 +1,4 @@
-"""Read an Integration Server: its JSON, the manifest's wishes, and what stands there in the manifest's words."""
+"""Reads an Integration Server: its JSON becomes live objects in the manifest's form."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SECRET_FIELDS: Final = frozenset({"secret.value"})
 """The fields of a client that the server never returns."""
 
 FEW: Final = 8
-"""So many objects are asked for one by one; for more of them a list is cheaper."""
+"""The number of objects that are read one by one; for more of them, a list is cheaper."""
 
 FEW_USERS: Final = 2
 """The same for users: a directory behind a server can make its list long."""
@@ -80,7 +80,7 @@ class Reader:
 
     @contextmanager
     def _reading(self, *kinds: Kind) -> Iterator[None]:
-        """What can't be read is said of its kinds, and the rest goes on."""
+        """What cannot be read is recorded for its kinds, and reading continues."""
         try:
             yield
         except (Unreachable, Unauthorized):
@@ -120,7 +120,7 @@ class Reader:
     # -- users and groups --------------------------------------------------------------------------------------------
 
     def _accounts(self) -> None:
-        """Look for the wanted users, and for what is no user among the groups."""
+        """Read the wanted users, and look for other names among the groups."""
         names = self.wanted.accounts | {self.ids[key] for key in self.wanted.accounts if key in self.ids}
         try:
             self.accounts.update(self._users(names))
@@ -161,7 +161,7 @@ class Reader:
         written = {"resources": value.resources, "url_templates": value.url_templates}
         return {path: Unheld(OPENS_NOTHING, list(entries)) for path, entries in written.items() if entries}
 
-    # -- clients and what hangs on them --------------------------------------------------------------------------------
+    # -- clients and their parts ---------------------------------------------------------------------------------------
 
     def _clients(self) -> None:
         sought = self._sought()
@@ -174,7 +174,7 @@ class Reader:
         left = left_at_former_names(lives, sought, keys.keys())
         for live in lives:
             own = keys.get(live.client_id)
-            # A client that is still to be renamed stands at its former name, and so does one beside a client of the new name.
+            # A client that is still to be renamed has its former name, and so has one beside a client with the new name.
             key = left.get(live.client_id) or self._label(live, sought)
             if own is not None:
                 key = former.get(own) or own
@@ -188,7 +188,7 @@ class Reader:
                 self._revocations(matched, lives)
 
     def _associations(self, key: str, own: str | None, live: LiveClient) -> None:
-        """Tell the associations of a client. A list that can't be parsed is no empty one, where the manifest names the client."""
+        """Return the associations of a client. A list that cannot be parsed is not empty, if the manifest names the client."""
         if live.scopes is None and own is not None:
             raise UnexpectedAnswer(
                 f"The scopes of client '{live.label}' on '{self.server}' can't be read",
@@ -211,7 +211,7 @@ class Reader:
                 former, identity = self.wanted.moved.get(address), known.get(address, _UNKNOWN)
                 found[address.name] = Sought(address.name, value, former, identity, self._id_of(former))
         for address, identity in known.items():
-            # Of a former name nothing but the id is known: it is the renamed client's, which may have its new name by now.
+            # Of a former name only the id is known: it is the renamed client's, which may have its new name by now.
             if identity.is_written or address.name not in self.wanted.moved.values():
                 found.setdefault(address.name, Sought(address.name, identity=identity))
         others = {address.client for address in self.wanted.absent if address.kind in (Kind.CLIENT, Kind.ASSOCIATION)}
@@ -221,7 +221,7 @@ class Reader:
         return [found[key] for key in sorted(found)]
 
     def _id_of(self, former: str | None) -> str:
-        """The id of the client that has, or had, a former name; "" where it isn't known."""
+        """The id of the client that has, or had, a former name; "" if unknown."""
         if former is None:
             return ""
         address = Address(Kind.CLIENT, former, self.server)
@@ -237,7 +237,7 @@ class Reader:
         return list({live.client_id: live for live in found if live is not None}.values())
 
     def _one_by_one(self, one: Sought) -> LiveClient | None:
-        """The client by its id, by its key where that may be the id, by its name and version, or by its former ones."""
+        """The client by its id, by its key if that may be the id, by its name and version, or by its former ones."""
         asks: list[Callable[[], LiveClient | None]] = []
         known = self.known.get(one.key) or one.identity.id
         if known:
@@ -260,11 +260,11 @@ class Reader:
         return None
 
     def _label(self, live: LiveClient, sought: Sequence[Sought]) -> str:
-        """The name of a client that the manifest doesn't know; never one that the manifest uses."""
+        """The name of a client that the manifest does not know; never one that the manifest uses."""
         return live.client_id if any(one.key == live.label for one in sought) else live.label
 
     def _client(self, key: str, own: str | None, live: LiveClient) -> None:
-        """Tell a client at `key`; `own` is its key in the manifest, where it has one."""
+        """Return a client at `key`; `own` is its key in the manifest, if it has one."""
         address = Address(Kind.CLIENT, key, self.server)
         desired = None if own is None else self.wanted.objects.get(Address(Kind.CLIENT, own, self.server))
         value = in_spelling_of(desired if isinstance(desired, Client) else None, live.value)
@@ -325,7 +325,7 @@ def read_trust(admin: AdminApi, server: str, settings: Any, desired: Trust | Non
     alias = admin.parsed("GET", doc.SETTINGS, lambda: read_alias(settings))
     if alias == LOCAL:
         return local_trust(server)
-    # The setting holds an alias, and doesn't say whether it is an external or a remote server.
+    # The setting has an alias, and does not say whether it is an external or a remote server.
     families = [doc.EXTERNAL, doc.REMOTE]
     if desired is not None and desired.via == "remote":
         families.reverse()
@@ -340,7 +340,7 @@ def read_trust(admin: AdminApi, server: str, settings: Any, desired: Trust | Non
 
 
 def alias_trust(admin: AdminApi, family: str, alias: str, body: Any, desired: Trust | None) -> LiveTrust:
-    """Trust by an alias: `family` is doc.EXTERNAL or doc.REMOTE, `body` what the server says of it."""
+    """Trust by an alias: `family` is doc.EXTERNAL or doc.REMOTE, `body` the server's representation."""
 
     def made() -> LiveTrust:
         return external_trust(alias, body) if family == doc.EXTERNAL else remote_trust(alias, body, desired)
@@ -349,7 +349,7 @@ def alias_trust(admin: AdminApi, family: str, alias: str, body: Any, desired: Tr
 
 
 def state_of(reader: Reader, requests: int) -> ServerState:
-    """What a finished reading found, and how many requests it took."""
+    """The result of a finished reading, and its number of requests."""
     unread = next(iter(reader.accounts_unread), None)
     return ServerState(
         reader.server,

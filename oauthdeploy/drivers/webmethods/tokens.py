@@ -1,7 +1,7 @@
-"""Tokens as an Integration Server lists them: which of them a revocation means, and which still work. Pure.
+"""Tokens as an Integration Server lists them: which of them a revocation means, and which are still valid. Pure.
 
-The list holds active and expired access tokens. An expired one whose refresh token still works is as good as an active one.
-Whether an id in the list is the bearer value itself is not public, so ids are secrets.
+The list contains active and expired access tokens. An expired one whose refresh token is still valid counts as active. Whether
+an id in the list is the bearer value itself is not public, so ids are secrets.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _ZONES: Final = {
     "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10,
     "JST": 9, "KST": 9, "HKT": 8, "SGT": 8, "AEST": 10, "AEDT": 11, "AWST": 8, "NZST": 12, "NZDT": 13, "SAST": 2,
 }  # fmt: skip
-"""Abbreviations that mean one offset, in hours. Others (IST, BST, CST ...) mean several and need the zone's name."""
+"""Abbreviations with one offset, in hours. Others (IST, BST, CST ...) are ambiguous and need the zone's name."""
 
 _ENDLESS: Final = frozenset({"", "-1", "never", "never expires"})
 
 
 @dataclass(frozen=True)
 class Token:
-    """One row of the list. Times stay as written until somebody needs them."""
+    """One row of the list. Times are parsed only when needed."""
 
     client_id: str
     scopes: frozenset[str]
@@ -48,7 +48,7 @@ class Token:
 
     @property
     def refreshable(self) -> bool:
-        """Whether it has a refresh token that works; one whose count the server doesn't say may."""
+        """Whether it has a valid refresh token; if the server does not return the count, it may."""
         return self.refresh_id is not None and self.refreshes != 0
 
     @property
@@ -58,7 +58,7 @@ class Token:
 
 
 def token_rows(body: Any) -> Sequence[Any]:
-    """The rows in an answer: of its one list, or of its two, for access tokens and for refresh tokens. Raises Garbled."""
+    """The rows in a response: of its one list, or of its two, for access tokens and for refresh tokens. Raises Garbled."""
     if not isinstance(body, Mapping):
         return a_list(body, "tokens")
     lists = {str(name).lower().replace("_", ""): value for name, value in body.items() if isinstance(value, list)}
@@ -92,7 +92,7 @@ def read_token(body: Any) -> Token:
 
 
 def _remaining(value: Any) -> int | None:
-    """How many refreshes are left, -1 for without limit; None where the server doesn't say."""
+    """How many refreshes are left, -1 for without limit; None if the server does not return it."""
     try:
         return max(int(str(value)[:12]), UNLIMITED)
     except ValueError:
@@ -100,7 +100,7 @@ def _remaining(value: Any) -> int | None:
 
 
 def parse_server_time(text: str, zone: str | None) -> datetime:
-    """Read `yyyy-MM-dd HH:mm:ss z` in UTC; `zone` is the server's time zone, for what z leaves open. Raises Garbled."""
+    """Parse `yyyy-MM-dd HH:mm:ss z` into UTC; `zone` is the server's time zone, for ambiguous z. Raises Garbled."""
     match = _TIME.match(text.strip())
     if match is None:
         raise Garbled("a time is not written as yyyy-MM-dd HH:mm:ss z")
@@ -120,7 +120,7 @@ def _placed(plain: datetime, written: str, zone: str | None) -> datetime:
         return plain.replace(tzinfo=timezone(-size if offset[1] == "-" else size))
     if zone is None:
         raise Garbled("a time's zone is ambiguous; name the server's time zone in options.timezone")
-    # Twice a year an hour comes twice; the abbreviation tells which of the two it is.
+    # Once a year an hour occurs twice; the abbreviation says which of the two it is.
     places = [plain.replace(tzinfo=ZoneInfo(zone), fold=fold) for fold in (0, 1)]
     return next((place for place in places if place.tzname() == written), places[0])
 
@@ -128,10 +128,10 @@ def _placed(plain: datetime, written: str, zone: str | None) -> datetime:
 def selected(
     tokens: Iterable[Token], client_id: str, revocation: Revocation, zone: str | None, cut_at: float | None = None
 ) -> Sequence[Token]:
-    """The tokens that a revocation means; those of `all` where it was carried out at `cut_at` (seconds since 1970): the ones from
-    before, and those that do not say when they were issued.
+    """The tokens that a revocation means; for `all` carried out at `cut_at` (seconds since 1970), those from before, and those
+    without a time of issue.
 
-    Raises Garbled where a token's time of issue is needed and can't be read.
+    Raises Garbled if a token's time of issue is needed and cannot be parsed.
     """
     chosen = []
     for token in tokens:
@@ -153,19 +153,19 @@ def selected(
 
 
 def _is_from(token: Token, moment: float, zone: str | None) -> bool:
-    """Whether a token was issued at a moment or later."""
+    """Whether a token was issued at a given time or later."""
     issued = _issued(token, zone)
     return issued is not None and issued.timestamp() >= moment
 
 
 def count(tokens: Sequence[Token], now: datetime | None, zone: str | None) -> TokenCount:
-    """How many of the tokens still work at `now`, the server's clock, and until when; unknown counts as working."""
+    """How many of the tokens are still valid at `now`, the server's clock, and until when; unknown counts as valid."""
     active, until, endless = 0, None, False
     for token in tokens:
         end = _end(token, zone)
         if token.refreshable or end is None:
             active, endless = active + 1, True
-        # The list may hold expired tokens, too.
+        # The list may contain expired tokens, too.
         elif now is None or end > now:
             active += 1
             until = end if until is None else max(until, end)
@@ -173,7 +173,7 @@ def count(tokens: Sequence[Token], now: datetime | None, zone: str | None) -> To
 
 
 def working(tokens: Iterable[Token], now: datetime | None, zone: str | None) -> Sequence[LiveToken]:
-    """The tokens that still work at `now`, the server's clock; unknown counts as working."""
+    """The tokens that are still valid at `now`, the server's clock; unknown counts as valid."""
     found = []
     for token in tokens:
         until = None if token.refreshable else _end(token, zone)
@@ -186,7 +186,7 @@ def working(tokens: Iterable[Token], now: datetime | None, zone: str | None) -> 
 
 
 def handle_of(token: Token) -> str:
-    """By what people name the token: from its id, which never leaves this program."""
+    """The handle by which people name the token: derived from its id, which never leaves this program."""
     return token_handle(token.same_ids[0])
 
 

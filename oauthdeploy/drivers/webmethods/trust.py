@@ -1,4 +1,4 @@
-"""The trust of a resource server, between the model and an alias of the Integration Server. Pure."""
+"""Converts the trust of a resource server between the model and an alias of the Integration Server. Pure."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ from oauthdeploy.model.objects import Trust
 LOCAL: Final = "local"
 
 EXTERNAL_NEEDED: Final = ("endpoint", "client_id", "client_secret", "user")
-"""The fields that a new external authorization server needs: the administration page refuses them empty (guide, Configuring
-OAuth: External authorization servers)."""
+"""The fields that a new external authorization server needs: the administration page requires them (guide, Configuring OAuth:
+External authorization servers).
+"""
 
 REMOTE_NEEDED: Final = ("username", "password")
 """The fields that a new remote server alias needs besides the address; the OpenAPI document lists them as required."""
 
 FORBIDDEN_IN_ALIASES: Final = frozenset('#-&@^!%*:$./\\`;,~+=)(|}{][><"')
-"""What the alias of a remote server may not hold (guide, "Adding an Alias for a Remote Integration Server")."""
+"""What the alias of a remote server must not contain (guide, "Adding an Alias for a Remote Integration Server")."""
 
 SECRETS: Final = frozenset({"clientSecret", "password"})
 
 
 @dataclass(frozen=True)
 class LiveTrust:
-    """What a resource server trusts, its digest, and the fields that the server doesn't return or that can't be parsed."""
+    """What a resource server trusts, its digest, and the fields that the server does not return or that cannot be parsed."""
 
     value: Trust
     fingerprint: str
@@ -42,12 +43,12 @@ class LiveTrust:
 
 
 def alias_of(trust: Trust) -> str:
-    """The server's word for what is trusted."""
+    """The server's word for the trusted server."""
     return LOCAL if trust.via == "local" else trust.authorization_server
 
 
 def read_alias(settings: Any) -> str:
-    """The alias in a GlobalSetting; none is local. Raises Garbled."""
+    """The alias in a GlobalSetting; local if there is none. Raises Garbled."""
     return a_text(an_object(settings, "the settings"), "authServerAlias") or LOCAL
 
 
@@ -72,7 +73,7 @@ def external_trust(alias: str, body: Any) -> LiveTrust:
 
 
 def remote_trust(alias: str, body: Any, desired: Trust | None) -> LiveTrust:
-    """Trust by a remote server alias; an address keeps the spelling that it has in `desired`. Raises Garbled."""
+    """Trust by a remote server alias; an address keeps its spelling in `desired`. Raises Garbled."""
     raw = an_object(body, "a remote server")
     spelled = desired.endpoint if desired is not None else None
     fields = read_fields(REMOTE, LiveAlias(alias, "remote", raw, spelled))
@@ -81,9 +82,9 @@ def remote_trust(alias: str, body: Any, desired: Trust | None) -> LiveTrust:
 
 
 def write_alias(trust: Trust) -> dict[str, Any]:
-    """The managed fields of a trust as a part of its alias, secrets as Secrets. Raises Garbled for an address that is none.
+    """The managed fields of a trust as a part of its alias, secrets as Secrets. Raises Garbled for an invalid address.
 
-    An external server is given its empty defaults for null; of a remote one, null changes nothing.
+    For null, an external server gets its empty defaults; at a remote one, null changes nothing.
     """
     external = trust.via == "external"
     table, body = EXTERNAL if external else REMOTE, dict[str, Any]()

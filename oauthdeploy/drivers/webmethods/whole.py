@@ -1,4 +1,4 @@
-"""A PATCH that is safe whatever the server makes of the fields that it leaves out. Pure.
+"""Makes a PATCH safe, whatever the server does with the fields that it leaves out. Pure.
 
 The guide of the Administrator API describes PATCH as a JSON Merge Patch (RFC 7396) in general; no page says so of the OAuth
 resources, and a server that replaces instead would clear scopes, grants or redirect URIs. The body of an update is therefore
@@ -14,14 +14,14 @@ from oauthdeploy.core.secrets import is_masked, names_secret
 from oauthdeploy.drivers.json_wire import Untraced
 
 NEVER_SENT: Final = frozenset({"client_id", "client_secret", "clientSecret", "password", "url", "warnings"})
-"""What an update must not give back to the server: a mask would become the secret."""
+"""What an update must not send back to the server: a mask would become the secret."""
 
 
 def whole_body(before: Any, changes: Mapping[str, Any], types: Mapping[str, str]) -> dict[str, Any]:
-    """The whole object: `before` as the server showed it, as far as it takes the fields, and the changes.
+    """The whole object: `before` as the server returned it, as far as it accepts the fields, and the changes.
 
-    `types` are the fields that the server takes in a PATCH, with their JSON types: what its document doesn't list, and what it
-    showed in another type that cannot be turned into the listed one, is not sent unless it changes.
+    `types` are the fields that the server accepts in a PATCH, with their JSON types. Fields that its document does not list, or
+    that it returned in a type that cannot be converted to the listed one, are sent only if they change.
     """
     if not isinstance(before, Mapping):
         return dict(changes)
@@ -30,7 +30,7 @@ def whole_body(before: Any, changes: Mapping[str, Any], types: Mapping[str, str]
 
 
 def _given_back(key: str, value: Any, kind: str) -> Any:
-    """A value as the document has it; None where it has none of that type."""
+    """A value in the document's type; None if it cannot be converted."""
     match kind, value:
         case "integer", str():
             digits = value.removeprefix("-")

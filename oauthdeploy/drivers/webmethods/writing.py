@@ -1,8 +1,8 @@
-"""Write to an Integration Server: one function for each kind of object. Only managed, changed fields are sent.
+"""Writes to an Integration Server: one function for each kind of object. Only managed, changed fields are sent.
 
-Each gives what the server's answer says is there now. Updates are JSON Merge Patches, so that every field that the manifest
-doesn't manage stays as it is; an array in a merge patch replaces the whole array, so a client's scopes are read just before
-they are written.
+Each returns the object in the server's response. Updates are JSON Merge Patches, so that every field that the manifest does not
+manage stays as it is. An array in a merge patch replaces the whole array, so a client's scopes are read just before they are
+written.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def secret_of(desired: Client | None) -> Secret | None:
 class Writer:
     """Carries out changes on one server.
 
-    `client_id` gives the id of the client that an address is about; `parallel` requests are sent at a time.
+    `client_id` returns the id of the client that an address is about; `parallel` requests are sent at a time.
     """
 
     server: str
@@ -99,7 +99,7 @@ class Writer:
         )
 
     def trust(self, change: Change) -> Applied:
-        """See to it that the alias of the trusted server is there as the manifest has it, then choose it."""
+        """Create or update the alias of the trusted server as in the manifest, then select it."""
         desired = change.desired
         assert isinstance(desired, Trust)
         alias = alias_of(desired)
@@ -118,7 +118,7 @@ class Writer:
         return Applied(change.address, live.value, fingerprint=live.fingerprint, unparsed=live.unparsed, lost=lost)
 
     def _alias(self, alias: str, desired: Trust, *, known: bool) -> LiveTrust:
-        """Make or update the alias of a trusted server; `known` says that it is there, as it is where it is trusted."""
+        """Create or update the alias of a trusted server; `known` says that it exists with the values of the trust."""
         family = doc.EXTERNAL if desired.via == "external" else doc.REMOTE
         body = self.admin.parsed("GET", family, lambda: write_alias(desired))
         key = {"name" if family == doc.EXTERNAL else "alias": alias}
@@ -207,7 +207,7 @@ class Writer:
         return Applied(change.address, None, client_id, note="" if there else GONE)
 
     def _client_body(self, change: Change, desired: Client) -> dict[str, Any]:
-        """The PATCH of an update: what changes, and a name where a move alone asks for one."""
+        """The PATCH of an update: what changes, and the name if only a rename requires it."""
         values = changed_values(change, CLIENT)
         if change.reason is Reason.RENAMED and desired.name is None:
             values["name"] = change.address.name
@@ -242,14 +242,14 @@ class Writer:
         sent = "client_secret" in body
         asks = desired.secret is not None and bool(desired.secret.generate)
         if asks and live.secret is None and not sent and live.value.type is ClientType.CONFIDENTIAL and not found:
-            # Whether the answer to a create holds the secret is not documented; another create would be another client.
+            # Whether the response to a create contains the secret is not documented; another create would be another client.
             live = self.admin.client(live.client_id) or live
         return self._client_applied(change, desired, live, sent=sent, found=found)
 
     def _client_applied(
         self, change: Change, desired: Client, live: LiveClient, *, sent: bool, found: bool = False
     ) -> Applied:
-        # Any answer may carry the secret; only a create makes one, or an update that makes the client confidential.
+        # Any response may contain the secret; only a create generates one, or an update that makes the client confidential.
         renewed = change.action is not Action.UPDATE or any(field.path == "type" for field in change.fields)
         made = None if sent or not renewed else live.secret
         generate = desired.secret is not None and bool(desired.secret.generate)
@@ -295,7 +295,7 @@ class Writer:
     # -- associations ------------------------------------------------------------------------------------------------
 
     def associations(self, changes: Sequence[Change]) -> Sequence[Applied]:
-        """Give one client its scopes and take them away: read its list, change it, write the whole list."""
+        """Add and remove the scopes of one client: read its list, change it, write the whole list."""
         removing = all(change.action is Action.DELETE for change in changes)
         first = changes[0]
         client_id = self.client_id(first.address, first) if removing else self._id(first.address, first)
@@ -334,15 +334,15 @@ class Writer:
     # -- revocations -------------------------------------------------------------------------------------------------
 
     def revocation(self, change: Change) -> Applied:
-        """Cut a client off: disable it first, so that no new token slips in, then delete its tokens."""
+        """Cut a client off: disable it first, so that it gets no new token, then delete its tokens."""
         desired = change.desired
         assert isinstance(desired, Revocation)
         client_id = change.live.identity if change.live is not None else ""
         if not client_id:
             return Applied(change.address, desired, note="The client does not exist.")
         enabled: bool | None = None
-        # First: an enabled client asks for the next token at once. Tokens of a disabled one introspect as inactive,
-        # unless watt.server.oauth.disableClient.disableTokens is false; so they are deleted all the same.
+        # First: an enabled client requests the next token at once. Tokens of a disabled one introspect as inactive, unless
+        # watt.server.oauth.disableClient.disableTokens is false; so they are deleted all the same.
         if blocks(change, self.sides):
             enabled = self.admin.patch_client(client_id, {"enabled": False}).enabled
         lost = self.admin.lost(doc.CLIENT, client_id)
@@ -355,9 +355,10 @@ class Writer:
         return Applied(change.address, desired, client_id, mark, note=note, lost=lost, cut_at=cut_at)
 
     def _delete_tokens(self, client_id: str, revocation: Revocation) -> tuple[int, float | None]:
-        """Delete what a revocation means; gives the number, and for `all` the second from which on tokens were left alone.
+        """Delete what a revocation means; returns the number, and for `all` the second from which tokens were left alone.
 
-        The list was made before its answer tells the time, so what was issued in between is not on it: a second list shows it.
+        The list was created before its response states the time, so a token issued in between is not on it: a second list shows
+        it.
         """
         listed = self.admin.tokens()
         cut_at = None
@@ -365,7 +366,7 @@ class Writer:
             cut_at = float(int(listed.now.timestamp()))
         chosen = self._chosen_tokens(listed, client_id, revocation)
         answers = [*at_once(self.parallel, self.admin.delete_token, chosen)]
-        # Whether deleting an access token takes its refresh token along is written nowhere for this API.
+        # Whether deleting an access token also deletes its refresh token is not documented for this API.
         before = {part for token in chosen for part in token.same_ids}
         again = self.admin.tokens()
         left = self._left_of(again, before, client_id, revocation)
@@ -405,7 +406,7 @@ def _chosen(change: Change, alias: str) -> bool:
 
 
 def count_writes(change: Change, sides: frozenset[Side]) -> int:
-    """How many requests one change takes that is not an association; a look that may prove needless is counted."""
+    """How many requests one change takes, except for associations; reads that may prove unnecessary are counted."""
     desired = change.desired
     match desired:
         case Trust():
