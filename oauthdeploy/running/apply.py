@@ -225,8 +225,9 @@ class _Run:
     def outlast_cut_offs(self) -> None:
         """Wait until the second of the last cut-off is over.
 
-        Servers state when a token was issued in whole seconds (RFC 7662 section 2.2; RFC 7519 section 2 also allows fractions), so
-        tokens from the rest of that second are refused. A token that the client gets after the run has returned must work.
+        Servers state the issue time of a token in whole seconds (RFC 7662 section 2.2; RFC 7519 section 2 also allows
+        fractions), so tokens from the rest of that second are refused. A token that the client gets after the run has returned
+        must work.
         """
         if self.last_cut is not None:
             self.executor.stop.wait(max(0.0, self.last_cut + 1 - time.monotonic()))
