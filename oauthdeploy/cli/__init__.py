@@ -1,6 +1,6 @@
-"""The command line: one module per command; parses, calls `workflow`, writes reports, and leaves with the right exit code.
+"""The command line: one module per command; parses, calls `workflow`, writes reports, and exits with the right code.
 
-Nothing heavy is imported before a command needs it, so that `oauthdeploy version` and completion answer at once.
+Nothing slow is imported before a command needs it, so that `oauthdeploy version` and completion respond at once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NoReturn
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run `oauthdeploy` with the arguments (default: those of the process) and leave with its exit code."""
+    """Run `oauthdeploy` with the arguments (default: those of the process) and exit with its code."""
     from oauthdeploy.cli.entrypoint import run
 
     sys.exit(run(arguments))

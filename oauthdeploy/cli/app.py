@@ -1,4 +1,4 @@
-"""The commands by name. A command's module is imported when the command is run, or its own help is asked for."""
+"""The commands by name. A command's module is imported when the command runs, or when its own help is requested."""
 
 from __future__ import annotations
 
@@ -56,20 +56,20 @@ FIRST = (
     "demo",
     "help",
 )
-"""The commands that the help explains in a line each."""
+"""The commands that the help describes in one line each."""
 
 ALIASES = {"diff": "plan", "preview": "plan", "dump": "export"}
 
 
 _PREFIX = "OAUTHDEPLOY_"
 _ALIKE = 0.85
-"""How much of a name must agree: OAUTHDEPLOY_TARGETS is taken for OAUTHDEPLOY_TARGET, a name of the user's own is not."""
+"""How similar a name must be: OAUTHDEPLOY_TARGETS is taken for OAUTHDEPLOY_TARGET, a user's own variable is not."""
 
 
 def misspelt_variables(command: click.Command, environment: Iterable[str]) -> Iterator[str]:
-    """One sentence for each variable that almost has the name of one of the command's flags, and so has no effect.
+    """One sentence for each variable whose name is nearly that of one of the command's flags, and so has no effect.
 
-    `environment` is the names of the variables that are set.
+    `environment` are the names of the variables that are set.
     """
     known = {param.envvar.removeprefix(_PREFIX) for param in command.params if isinstance(param.envvar, str)}
     for name in sorted(environment):
@@ -82,11 +82,11 @@ class Commands(click.Group):
     """A group that knows its commands by name and imports them on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """The names, in the order of a user's day."""
+        """The names, in the order in which a user needs them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        """Import the command. Gives None where there is none of the name."""
+        """Import the command. Returns None if there is none with the name."""
         name = ALIASES.get(cmd_name, cmd_name)
         if name not in COMMANDS:
             return None
@@ -99,7 +99,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command of the arguments; say what was probably meant where there is none."""
+        """Find the command of the arguments; suggest one if there is none."""
         name = args[0]
         if not name.startswith("-") and not ctx.resilient_parsing and ALIASES.get(name, name) not in COMMANDS:
             there_is = guesses.COMMANDS.get(name.lower())
@@ -114,7 +114,7 @@ class Commands(click.Group):
         return found, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """List the commands without importing them: those of the first days with a text, the rest by name."""
+        """List the commands without importing them: the most important ones with a description, the rest by name."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name]) for name in FIRST])
         with formatter.section("More commands"):
@@ -126,11 +126,11 @@ class Commands(click.Group):
         )
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Only the commands: the two flags of the program are those that everybody tries."""
+        """Only the commands: the two flags of the program are known to everyone."""
         self.format_commands(ctx, formatter)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
-        """Names that begin so, without importing them."""
+        """The names with this prefix, without importing them."""
         from click.shell_completion import CompletionItem
 
         found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]

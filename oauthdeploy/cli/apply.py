@@ -168,7 +168,7 @@ class Question:
         self._command = command
 
     def know(self, manifest: Manifest) -> None:
-        """Take note of the manifest."""
+        """Remember the manifest."""
         self.manifest = manifest
 
     def confirm(self, plan: Plan) -> bool:
@@ -182,7 +182,7 @@ class Question:
         self.shown = True
         stopped = bool(plan.diagnostics.errors) or any(stop.rule not in self._reach.allow for stop in plan.stops)
         if self._yes or stopped:
-            # A plan that is going to be refused is not asked about.
+            # A plan that will be refused needs no confirmation.
             return True
         if not self._may_ask:
             raise UsageError(
@@ -198,8 +198,8 @@ class Question:
 def emit_report(
     report: ApplyReport, reach: Reach, output: Output, question: Question, *, nothing: str = ""
 ) -> ExitCode:
-    """Write the report of an apply; of what `question` has shown on the screen, only the rest is shown there. Gives the exit
-    code of a report that could not be written, after it was said; DONE where all were.
+    """Write the report of an apply; what `question` has shown on the screen is not shown again. Returns the exit code of a
+    report that could not be written, after the error was shown; DONE if all were written.
     """
     from oauthdeploy.reports.builders.apply import apply_report
     from oauthdeploy.reports.text import render_last, render_text
@@ -220,7 +220,7 @@ def emit_report(
 
 
 def not_as_planned(report: ApplyReport) -> OAuthDeployError | None:
-    """What the command ends with where not all is as planned."""
+    """The error that the command ends with if not everything was applied."""
     from oauthdeploy.planning.outcome import Status
     from oauthdeploy.reports.builders.apply import apply_line
 
@@ -249,7 +249,7 @@ def not_as_planned(report: ApplyReport) -> OAuthDeployError | None:
 
 
 def _unsure(report: ApplyReport) -> PartialApply | None:
-    """What keeps a run that made all changes of its plan from being done: None where nothing does."""
+    """Why a run that made all changes of its plan is still not done; None if it is."""
     from oauthdeploy.planning.revocation.request import LEFT_OUT
     from oauthdeploy.planning.unread import not_known
     from oauthdeploy.running.apply_findings import NOT_VERIFIED
@@ -272,7 +272,7 @@ def _unsure(report: ApplyReport) -> PartialApply | None:
             detail="\n".join(f"{item.address}: {item.detail or item.summary}" for item in unsure[:5]),
             fix="Run plan: if it is empty, everything was applied. Use --no-verify to skip verification.",
         )
-    # Two machines that both raise a revision must not both end with 0. A secret that somebody changed at the server is a warning.
+    # Two machines that both raise a revision must not both end with 0. A secret that was changed at the server is a warning.
     if dead := [item.detail for item in report.plan.diagnostics if item.rule == RenewedElsewhere.rule]:
         return PartialApply(
             "A delivered secret is not the live one, so its client can't sign in",
@@ -294,7 +294,7 @@ def leave_unchanged(output: Output) -> None:
 
 
 def say_error(error: OAuthDeployError, output: Output) -> None:
-    """Print an error in the common form."""
+    """Print an error in the common format."""
     from oauthdeploy.reports.diagnostics import render_error
 
     streams.write_talk(render_error(error, output.talk_look()))

@@ -1,4 +1,4 @@
-"""A command whose `--help` fits a screen: purpose, two examples, the flags that matter, and the names of the rest.
+"""A command whose `--help` fits a screen: purpose, two examples, the most important flags, and the names of the rest.
 
 `oauthdeploy help COMMAND` explains every flag; `oauthdeploy help environment` lists the variables of all flags.
 """
@@ -18,7 +18,7 @@ Example = tuple[str, str]
 
 
 class TaskCommand(click.Command):
-    """A command with a short help and a full one. `examples` are shown in both; `main` names the parameters of the short one."""
+    """A command with a short and a full help. `examples` are shown in both; `main` names the parameters of the short one."""
 
     def __init__(self, *args: Any, examples: Sequence[Example], main: Sequence[str], **more: Any) -> None:
         super().__init__(*args, **more)
@@ -41,18 +41,18 @@ class TaskCommand(click.Command):
         formatter.write_paragraph()
         more = f"More: {', '.join(rest)}. " if rest else ""
         about = f"All of it: oauthdeploy help {' '.join(ctx.command_path.split()[1:])}"
-        # click breaks lines inside names of options, which then can't be copied.
+        # click breaks lines inside names of options, which then cannot be copied.
         formatter.write(textwrap.fill(f"{more}{about}", formatter.width, break_on_hyphens=False) + "\n")
 
     def format_full_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the help with every flag, and with what the command does in full."""
+        """Write the help with every flag and the full description."""
         self.format_usage(ctx, formatter)
         self.format_help_text(ctx, formatter)
         self.format_examples(formatter)
         self.format_options(ctx, formatter)
 
     def format_examples(self, formatter: click.HelpFormatter) -> None:
-        """Write the examples, with what each does beside it or, if there is no room, below."""
+        """Write the examples, each with its description beside it or, if there is no room, below."""
         width = max(len(line) for line, _ in self.examples)
         with formatter.section("Examples"):
             for line, about in self.examples:
@@ -65,10 +65,10 @@ class TaskCommand(click.Command):
 def command(
     name: str | None = None, *, examples: Sequence[Example], main: Sequence[str]
 ) -> Callable[[Any], TaskCommand]:
-    """Make a command of a function; the parameters are those of `TaskCommand`."""
+    """Create a command from a function; the parameters are those of `TaskCommand`."""
     return click.command(name, cls=TaskCommand, examples=examples, main=main)
 
 
 def _brief(text: str) -> str:
-    """The beginning of a flag's help: up to the first period, colon, semicolon or parenthesis, without its defaults."""
+    """The start of a flag's help: up to the first period, colon, semicolon or parenthesis, without its defaults."""
     return re.split(r"\.(?: |$)|[;:] | \(|  \[", text, maxsplit=1)[0]

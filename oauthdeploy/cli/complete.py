@@ -1,7 +1,7 @@
 """Values that a shell completes: names of the manifest, rules, formats, journals.
 
-A completion never says an error and never asks a server, a program or the environment: where the manifest can't be read there is
-nothing to complete. Each function has click's signature for `shell_complete`.
+Completion never shows an error, and never uses a server, a program or the environment: if the manifest cannot be read, nothing
+is completed. Each function has click's signature for `shell_complete`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem[A
 
 
 def _quietly(complete: Complete) -> Complete:
-    """The same without any error: the shell shows what is written in the middle of a command line."""
+    """The same without errors: the shell would show them in the middle of a command line."""
 
     @wraps(complete)
     def call(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
@@ -48,7 +48,7 @@ def _files(ctx: click.Context) -> tuple[str, ...]:
 
 
 def _tree(ctx: click.Context) -> dict[str, Any]:
-    """The manifest as it is written, also where it is not valid."""
+    """The manifest as it is written, even if it is not valid."""
     from oauthdeploy.manifest.api import ManifestRequest
     from oauthdeploy.manifest.input_files import read_sources
     from oauthdeploy.manifest.yaml_reader import read_tree
@@ -68,7 +68,7 @@ def _keys(ctx: click.Context, section: str) -> list[str]:
 
 
 def _manifest(ctx: click.Context) -> Manifest | None:
-    """The manifest with its objects in their places; every variable of the environment has a stand-in."""
+    """The manifest with its objects placed; every environment variable has a placeholder."""
     from oauthdeploy import workflow
 
     request = workflow.ManifestRequest(files=_files(ctx), unset_env="https://unset.invalid")
@@ -117,7 +117,7 @@ def rules(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> 
 
 @_quietly
 def stops(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
-    """Safety stops, which --allow lifts."""
+    """Safety rules, which --allow lifts."""
     from oauthdeploy.drivers.registry import driver_facts
     from oauthdeploy.manifest.severities import liftable
 
@@ -139,7 +139,7 @@ def subjects(ctx: click.Context, parameter: click.Parameter, incomplete: str) ->
 
 @_quietly
 def drivers(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
-    """Drivers that are installed."""
+    """The installed drivers."""
     from oauthdeploy.drivers.registry import driver_facts
 
     return _beginning(sorted(driver_facts()), incomplete)
@@ -147,7 +147,7 @@ def drivers(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -
 
 @_quietly
 def journals(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
-    """Journals of the manifest's folder, the last one first."""
+    """Journals of the manifest's folder, newest first."""
     from oauthdeploy.core.delivery_bounds import STATE_FOLDER
     from oauthdeploy.running.journal import JOURNALS, journals_in
 

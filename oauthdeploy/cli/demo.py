@@ -1,8 +1,8 @@
-"""`oauthdeploy demo`: the main job on real input, step by step, with the commands that a user would type.
+"""`oauthdeploy demo`: the main use case on real servers, step by step, with the commands that a user would type.
 
-Two embedded servers are started on free loopback ports with TLS and throw-away data. The steps run this very program as
-a user's shell would. The OAuth client is requests-oauthlib, which shares no code with the servers. A step that doesn't
-come out as it says ends the demo with exit code 1.
+Two embedded servers are started on free loopback ports with TLS and throwaway data. The steps run this program as a user's
+shell would. The OAuth client is requests-oauthlib, which shares no code with the servers. A step without the expected result
+ends the demo with exit code 1.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ REDIRECT_URI = "http://127.0.0.1:8400/callback"
 
 
 class DemoFailed(OAuthDeployError):
-    """A step of the demo did not come out as it should."""
+    """A step of the demo did not have the expected result."""
 
     rule = "demo-failed"
 
@@ -63,7 +63,7 @@ class Estate:
 
 
 class Narrator:
-    """Says what is done and what came of it."""
+    """Prints the steps and their results."""
 
     def __init__(self) -> None:
         self._step = 0
@@ -79,17 +79,17 @@ class Narrator:
         click.secho(f"   $ {words}", fg="cyan")
 
     def good(self, text: str) -> None:
-        """Say what came out as it should."""
+        """Print a result that was as expected."""
         click.secho("   ✓ ", fg="green", nl=False)
         click.echo(text)
 
     def note(self, text: str) -> None:
-        """Say something by the way."""
+        """Print a remark."""
         click.echo(f"   {text}")
 
 
 def expect(condition: bool, what: str, found: object) -> None:
-    """Raise DemoFailed unless `condition` holds; `found` is what there was instead."""
+    """Raise DemoFailed unless `condition` is true; `found` is the actual result."""
     if not condition:
         raise DemoFailed(f"The demo failed: {what}", detail=f"Found instead: {found}")
 
@@ -98,7 +98,7 @@ def expect(condition: bool, what: str, found: object) -> None:
 def estate() -> Iterator[Estate]:
     """Start both servers with throw-away data; stop them and remove the data at the end."""
     with needs_extra("demo", "`oauthdeploy demo`"):
-        # The client too: it is needed in the middle of the tour, which is too late to say that it isn't there.
+        # The client too: it is needed in the middle of the tour, which is too late to find out that it is not installed.
         import_module("requests_oauthlib")
         from oauthdeploy.server import SeedUser, ServerConfig, start
     passwords = {name: secrets.token_urlsafe(18) for name in ("login", "orders", "introspection", "owner", "batch")}
@@ -157,7 +157,7 @@ def estate() -> Iterator[Estate]:
 
 
 def _copy_example(folder: Path) -> None:
-    """Put the quick-start manifests into `folder`: from the source tree, or from the installed package."""
+    """Copy the quick-start manifests into `folder`: from the source tree, or from the installed package."""
     package = files("oauthdeploy")
     for name in ("oauthdeploy.yaml", "incident.yaml"):
         for place in (package / ".." / "examples" / "quickstart" / name, package / "examples" / "quickstart" / name):
@@ -171,9 +171,9 @@ def _copy_example(folder: Path) -> None:
 
 
 class Shell:
-    """Runs this program as from a shell in the folder of the manifest, by its own entry and in this very process.
+    """Runs this program as a shell in the folder of the manifest would, through its own entry point, but in this process.
 
-    A process for each command would cost a second or so, most of it Python starting.
+    A process for each command would take about a second, most of it for starting Python.
     """
 
     def __init__(self, here: Estate, say: Narrator) -> None:
@@ -181,7 +181,7 @@ class Shell:
         self._say = say
 
     def run(self, arguments: str, *, exits: int, quiet: bool = False) -> str:
-        """Run `oauthdeploy ARGUMENTS`, expect the exit code, show and give what it printed on stdout."""
+        """Run `oauthdeploy ARGUMENTS`, expect the exit code, show and return its standard output."""
         self._say.command(f"oauthdeploy {arguments}")
         code, out, err = self._call(shlex.split(arguments))
         if code == ExitCode.INTERRUPTED:
@@ -211,7 +211,7 @@ class Shell:
 
 
 class _Form(HTMLParser):
-    """The first form of a page: where it goes and what it carries."""
+    """The first form of a page: its target and its fields."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -263,7 +263,7 @@ def token_by_authorization_code(here: Estate, client: str, scope: str, owner: st
     session = OAuth2Session(client, redirect_uri=REDIRECT_URI, scope=[scope], pkce="S256")
     address, state = session.authorization_url(f"{here.login_url}/invoke/pub.oauth/authorize")
     with requests.Session() as browser:
-        browser.trust_env = False  # a REQUESTS_CA_BUNDLE of the user would win over the next line
+        browser.trust_env = False  # Otherwise, a REQUESTS_CA_BUNDLE of the user would override the next line.
         browser.verify = str(here.ca)
         page = browser.get(address, timeout=10)
         answer = _submit(browser, page, username=owner, password=here.environment["OWNER_PASSWORD"])
@@ -379,7 +379,7 @@ def _cut_off(here: Estate, shell: Shell, say: Narrator, batch: str, web: str) ->
 
 
 def _keep(here: Estate, say: Narrator) -> None:
-    """Wait for Ctrl-C, with all that another terminal needs in one file."""
+    """Wait for Ctrl-C, with everything that another terminal needs in one file."""
     script = here.folder / "environment.sh"
     lines = [f"export {name}={shlex.quote(value)}" for name, value in here.environment.items()]
     lines += [

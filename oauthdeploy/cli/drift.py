@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Known:
-    """Which differences count, and how new ones are written down."""
+    """Which differences count, and how new ones are recorded."""
 
     unnamed: str = "drift"
     baseline: str | None = None
@@ -39,7 +39,7 @@ class Known:
     expires: str = "90d"
 
     def read(self) -> BaselineFile | None:
-        """The baseline; None where none was named, or where it is still to be written. Raises ManifestInvalid."""
+        """The baseline; None if none was named, or if it is still to be written. Raises ManifestInvalid."""
         from oauthdeploy.workflow import read_baseline
 
         if self.baseline is None:
@@ -51,7 +51,7 @@ class Known:
         return read_baseline(self.baseline)
 
     def options(self, reach: Reach) -> RunOptions:
-        """The options for `workflow`: a baseline that names no servers gets them where it is written."""
+        """The options for `workflow`: a baseline that names no servers gets them when it is written."""
         from oauthdeploy.workflow.server_identity import NOT_RECORDED
 
         options = reach.options()
@@ -95,7 +95,7 @@ _known_flags = (
 
 @dataclass(frozen=True)
 class Watch:
-    """How often to look, and where what is measured goes."""
+    """How often to check, and where metrics are written."""
 
     watch: int | None = None
     metrics_listen: tuple[str, int] | None = None
@@ -233,14 +233,14 @@ def _look(source: Source, reach: Reach, known: Known) -> DriftRound:
 
 
 def _emit(found: DriftRound, output: Output, *, lines: bool = False) -> None:
-    """Write what was found, where anything could be looked at; `lines`: JSON is a line."""
+    """Write the report, if anything could be read; `lines`: JSON on one line."""
     from oauthdeploy.reports.builders.drift import drift_report
 
     if found.report is not None:
         output.emit_report(drift_report(found.report, view_of(found.manifest)), one_line=lines)
 
 
-# -- again and again --------------------------------------------------------------------------------------------------
+# -- watch ------------------------------------------------------------------------------------------------------------
 
 
 def _metrics(watch: Watch) -> Metrics | None:
@@ -259,7 +259,7 @@ def _watch(
     from oauthdeploy.workflow.connections import load
     from oauthdeploy.workflow.server_identity import require_own_baseline
 
-    # What is wrong from the start is not waited for to become right.
+    # An error that exists from the start is not waited out.
     manifest = load(source.request(), known.options(reach))
     if baseline is not None:
         require_own_baseline(baseline.baseline, baseline.source.name, manifest, known.options(reach))
@@ -299,7 +299,7 @@ def _watch(
 
 
 def _last_day(text: str) -> date:
-    """The last day that `--expires` means. Raises click.BadParameter."""
+    """The last day for `--expires`. Raises click.BadParameter."""
     from datetime import timedelta
 
     from oauthdeploy.model.fields import parse_date, parse_duration
@@ -320,7 +320,9 @@ def _last_day(text: str) -> date:
 def _write(
     report: DriftReport, manifest: Manifest, known: Known, baseline: BaselineFile | None, until: date, output: Output
 ) -> bool:
-    """Write what counts and the servers into the baseline; gives whether drift is left that it doesn't accept."""
+    """Write the differences that count and the servers into the baseline; returns whether drift is left that it does not
+    accept.
+    """
     from oauthdeploy.manifest.baselines import with_entries
     from oauthdeploy.manifest.editing.files import create_file, replace_file
     from oauthdeploy.planning.drift.baseline import Baseline, entries_for, overdue

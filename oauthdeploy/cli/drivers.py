@@ -1,4 +1,4 @@
-"""`oauthdeploy drivers`: which drivers there are and what each can do."""
+"""`oauthdeploy drivers`: list the drivers and what each can do."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def drivers(name: str | None, output: Output) -> None:
 
 
 def _card(name: str) -> DriverCard:
-    """The card of a driver that can be used."""
+    """The description of a usable driver."""
     from oauthdeploy.drivers.registry import driver_versions, get_driver
     from oauthdeploy.reports.drivers import DriverCard
 

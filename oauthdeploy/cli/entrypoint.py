@@ -1,6 +1,6 @@
 """From arguments to an exit code: every way in which a command can end.
 
-returns                          0, or what it left with
+returns                          0, or its exit code
 wrong usage                     64
 OAuthDeployError                 the code of its class
 Ctrl-C, SIGTERM                130; 4 once an apply has begun to write
@@ -25,7 +25,7 @@ from oauthdeploy.core.exit_codes import ExitCode
 
 NAME = "oauthdeploy"
 COMPLETE = "_OAUTHDEPLOY_COMPLETE"
-"""The variable by which the shell's completion script asks."""
+"""The variable that the shell's completion script sets."""
 
 
 class InterruptedApply(KeyboardInterrupt):
@@ -33,7 +33,7 @@ class InterruptedApply(KeyboardInterrupt):
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and give the exit code; nothing is raised."""
+    """Run a command and return the exit code; never raises."""
     streams.prepare()
     KNOWN.forget()
     former = _terminate_like_interrupt()
@@ -45,7 +45,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    # Not click's own main: that one turns interrupts and closed pipes into ends of its own.
+    # Not click's own main, which handles interrupts and closed pipes in its own way.
     try:
         from oauthdeploy.cli.app import app
 
@@ -70,7 +70,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         streams.write_talk("\nInterrupted.\n")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # The reader of the output has gone away, as `head` does.
+        # The reader of the output has closed it, as `head` does.
         return ExitCode.DONE
     except streams.NotWritten as error:
         return _not_written(error)
@@ -80,7 +80,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _complete(app: click.Command, instruction: str) -> int:
-    """Answer a shell's completion script."""
+    """Respond to a shell's completion script."""
     from click.shell_completion import shell_complete
 
     from oauthdeploy.cli.shells import completion_of
@@ -128,7 +128,7 @@ def _failure(error: Exception) -> int:
 
 
 def _traceback(error: BaseException) -> Iterator[str]:
-    """The traceback with the kinds of its exceptions only: a message may quote a value, and a value may be secret."""
+    """The traceback with only the types of its exceptions: a message may quote a value, and a value may be secret."""
     import traceback
 
     former = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
@@ -141,7 +141,7 @@ def _traceback(error: BaseException) -> Iterator[str]:
 
 
 def _last_own_line(error: Exception) -> str:
-    """The innermost place of ours, as `module:line`."""
+    """The innermost place in oauthdeploy, as `module:line`."""
     place, found = error.__traceback__, "unknown"
     while place is not None:
         name = place.tb_frame.f_globals.get("__name__", "")
@@ -152,12 +152,12 @@ def _last_own_line(error: Exception) -> str:
 
 
 def _say_error(summary: str, rule: str, *lines: str) -> None:
-    """Print an error in the common form, without the libraries that colour needs."""
+    """Print an error in the common format, without the libraries for colour."""
     streams.write_talk("\n  ".join([f"error: {summary} [{rule}]", *lines]) + "\n")
 
 
 def _flushed(code: int) -> int:
-    """Write out what is buffered, so that a full disk is an error of ours and not noise at the end of the process."""
+    """Flush the output, so that a full disk is reported as an error and not by the interpreter at exit."""
     if kept_back := KNOWN.take_kept_back():
         streams.say_kept_back(kept_back, "A record of this run")
     try:
@@ -175,7 +175,7 @@ def _not_written(error: streams.NotWritten) -> int:
 
 
 def _terminate_like_interrupt() -> Any:
-    """Let SIGTERM do what Ctrl-C does; gives what stood there, None where signals are not ours to handle."""
+    """Let SIGTERM act like Ctrl-C; returns the former handler, None if signals are not ours to handle."""
     if threading.current_thread() is not threading.main_thread():
         return None
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:

@@ -1,4 +1,4 @@
-"""`oauthdeploy explain`: say what a rule, a field or an object of the manifest is."""
+"""`oauthdeploy explain`: explain a rule, a field or an object of the manifest."""
 
 from __future__ import annotations
 

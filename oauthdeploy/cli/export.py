@@ -1,4 +1,4 @@
-"""`oauthdeploy export`: write what live servers hold into a manifest."""
+"""`oauthdeploy export`: write the objects of live servers into a manifest."""
 
 from __future__ import annotations
 
@@ -197,12 +197,12 @@ def _require_one_file(request: ManifestRequest) -> None:
 
 
 def _write(report: ExportReport, output: Output) -> None:
-    """Write the files that differ. Where one can't be written, those before it get back what they held."""
+    """Write the files that differ. If one cannot be written, those before it are restored."""
     from oauthdeploy.manifest.editing.files import bytes_as_read, replace_files
     from oauthdeploy.reports.escape import visible
 
     changed = [file for file in report.files if file.changed]
-    # A manifest may hold secrets that its author wrote; an export adds none.
+    # A manifest may contain literal secrets of its author; an export adds none.
     if any(KNOWN.clean(file.text)[1] > KNOWN.clean(file.before)[1] for file in changed):
         raise OAuthDeployError(
             "The manifest was not written",

@@ -1,4 +1,4 @@
-"""What every flag needs, and nothing that is slow to import: `version` gets by with this."""
+"""Helpers for flags without slow imports; `version` needs only these."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Decorator = Callable[[Command], Command]
 
 
 REPORT_FORMATS: Final = ("text", "json", "ndjson", "markdown", "html", "junit", "sarif")
-"""Every format of a report; a command has some of them."""
+"""Every format of a report; each command has some of them."""
 
 
 class Flag(click.Option):
-    """A flag whose variable holds several values one a line.
+    """A flag whose variable has several values, one per line.
 
-    click tears most variables at blanks and paths at colons. A value of ours may have blanks, commas, colons and semicolons in
-    it (a variable's value, an address, a file name), but no line break.
+    click splits most variables at spaces and paths at colons. Values here may contain spaces, commas, colons and semicolons (a
+    variable's value, an address, a file name), but no line break.
     """
 
     def value_from_envvar(self, ctx: click.Context) -> Any:
-        """The value of the variable; None where it isn't set or is empty."""
+        """The value of the variable; None if it is not set or empty."""
         found = self.resolve_envvar_value(ctx)
         if found is None or not self.multiple:
             return found
@@ -39,14 +39,14 @@ def option(*names: str, env: str, help: str, **more: Any) -> Decorator:
 
 
 class Sink(NamedTuple):
-    """One `-o`: a format and the file it goes to; None is standard output."""
+    """One `-o`: a format and its file; None is standard output."""
 
     format: str
     file: str | None
 
 
 def parse_sinks(values: Sequence[str], formats: Sequence[str]) -> tuple[Sink, ...]:
-    """Read the values of `-o`. Raises click.BadParameter: an unknown format, two reports for one place."""
+    """Parse the values of `-o`. Raises click.BadParameter for an unknown format, or two reports for one place."""
     sinks: list[Sink] = []
     for value in values:
         name, equals, file = value.partition("=")
@@ -65,7 +65,7 @@ def parse_sinks(values: Sequence[str], formats: Sequence[str]) -> tuple[Sink, ..
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """` Did you mean ...?` where one of the known words is near; else nothing."""
+    """` Did you mean ...?` if one of the known words is similar; else nothing."""
     from difflib import get_close_matches
 
     near = get_close_matches(word, list(known), n=1)
@@ -73,12 +73,12 @@ def meant(word: str, known: Iterable[str]) -> str:
 
 
 def from_environment(ctx: click.Context, parameter: click.Parameter) -> bool:
-    """Whether the value comes from the flag's variable, which is set for all commands and not for this one."""
+    """Whether the value comes from the flag's variable, which is set for all commands and not only for this one."""
     return parameter.name is not None and ctx.get_parameter_source(parameter.name) is ParameterSource.ENVIRONMENT
 
 
 def _sinks(ctx: click.Context, parameter: click.Parameter, values: Sequence[str], formats: Sequence[str]) -> Any:
-    """The sinks. A format of other commands in the variable is none of this command's, and no mistake either."""
+    """The sinks. A format of other commands in the variable is ignored, and is not an error."""
     if from_environment(ctx, parameter):
         others = set(REPORT_FORMATS) - set(formats)
         values = tuple(value for value in values if value.partition("=")[0] not in others)
@@ -101,6 +101,6 @@ def sink_option(*formats: str) -> Decorator:
 
 
 def leave(code: int) -> None:
-    """End the command with an exit code; 0 goes on."""
+    """Exit with a code; 0 continues."""
     if code:
         click.get_current_context().exit(code)

@@ -26,7 +26,7 @@ STDIN = "-"
 
 @dataclass(frozen=True)
 class Draft:
-    """One file: what was read, its bytes, and its canonical text."""
+    """One file: its original text, its bytes, and its canonical text."""
 
     text: Text
     before: bytes
@@ -34,7 +34,7 @@ class Draft:
 
     @property
     def changed(self) -> bool:
-        """True where the file is not in canonical form."""
+        """True if the file is not in canonical form."""
         return self.before != self.after.encode("utf-8")
 
 
@@ -122,7 +122,7 @@ def _draft(source: Source) -> tuple[list[Draft], list[Diagnostic]]:
 
 
 def _spelled_out(texts: Sequence[Text]) -> Sequence[Text]:
-    """The files, with the options that only repeat what associations can say written there."""
+    """The files, with the options that only repeat what associations can express written as associations."""
     if not any("options" in text.text for text in texts):
         return texts
     from oauthdeploy.drivers.registry import driver_facts
@@ -135,7 +135,7 @@ def _spelled_out(texts: Sequence[Text]) -> Sequence[Text]:
 
 
 def _write(drafts: Iterable[Draft]) -> dict[str, OAuthDeployError]:
-    """Write what has changed, and what came from standard input in any case. Gives what failed, by name."""
+    """Write the changed files, and standard input in any case. Returns the errors, by name."""
     from oauthdeploy.manifest.editing.files import FileNotWritten, replace_file
 
     failed: dict[str, OAuthDeployError] = {}
@@ -171,7 +171,7 @@ def _print_diff(draft: Draft, output: Output) -> None:
 
 
 def _say(drafts: Iterable[Draft], failed: Container[str], output: Output, *, dry: bool) -> None:
-    """Name the files that were written, or would be."""
+    """Name the files that were or would be written."""
     from oauthdeploy.reports.escape import visible
     from oauthdeploy.reports.formatting import counted
 

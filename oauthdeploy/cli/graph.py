@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from oauthdeploy.reports.graph import Graph
 
 MOST_NODES: Final = 1000
-"""Clients, scopes and servers from which a picture is no longer looked at as a whole."""
+"""The number of clients, scopes and servers from which a picture can no longer be read as a whole."""
 
 FORMATS: Final = ("mermaid", "dot", "svg")
 _SUFFIXES: Final = {".mmd": "mermaid", ".mermaid": "mermaid", ".dot": "dot", ".gv": "dot", ".svg": "svg"}
 _REPORTS: Final = frozenset(REPORT_FORMATS)
-"""Formats of other commands: surely not meant as the name of a file."""
+"""Formats of other commands: certainly not meant as the name of a file."""
 
 
 def read_sink(form: str | None, value: str | None) -> Sink:
-    """Which format goes where.
+    """The file of each format.
 
-    `value` is `FORMAT`, `FORMAT=FILE` as for other commands, or the name of a file, whose ending gives the format where `form`
-    doesn't. Raises click.UsageError.
+    `value` is `FORMAT`, `FORMAT=FILE` as for other commands, or the name of a file, whose suffix determines the format if
+    `form` does not. Raises click.UsageError.
     """
     name, equals, file = (value or "").partition("=")
     if name in _REPORTS:
@@ -102,7 +102,7 @@ def graph(source: Source, form: str | None, target: tuple[str, ...], output: str
             f"Nothing matches {', '.join(repr(glob) for glob in target)}",
             fix="Write addresses such as client/web-shop, scope/orders.* or trust@orders, in quotes if they hold a *.",
         )
-    with paused():  # a picture of ten thousand clients is half a million values
+    with paused():  # A picture of ten thousand clients has half a million values.
         text = draw(picture, sink.format)
     if sink.format == "mermaid" and (len(picture.edges) > MOST_EDGES or len(text) > MOST_TEXT):
         streams.write_talk(

@@ -1,4 +1,4 @@
-"""Words that people bring from other tools (Terraform, kubectl, decK, git) and what there is here in their place."""
+"""Words that people know from other tools (Terraform, kubectl, decK, git), and their equivalents here."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("new", "create", "setup", "start"), "`init` writes a first manifest."),
     **dict.fromkeys(("upgrade", "self-update"), "Upgrade the package as you installed it, with pip, pipx or uv."),
 }
-"""Names of commands elsewhere, and a sentence about what there is here."""
+"""Names of commands in other tools, and a sentence about the equivalent here."""
 
 FLAGS: Final[Mapping[str, str]] = {
     "json": "Write -o json.",
@@ -80,17 +80,17 @@ FLAGS: Final[Mapping[str, str]] = {
     "only": "Write --target ADDRESS.",
     "select-tag": "Write --target ADDRESS, with a glob.",
 }
-"""Flags elsewhere that no command has under this name."""
+"""Flags of other tools that no command has under this name."""
 
 _LONG = re.compile(r"--?([a-z][a-z0-9-]+)(=.*)?\Z")
 
 
 def foreign_flag(command: click.Command, arguments: Sequence[str]) -> str:
-    """A sentence about the first argument that is a flag as other tools write it: with one hyphen (`-target`), or by another
-    name; "" if there is none.
+    """A sentence about the first argument that is a flag in the style of other tools: with one hyphen (`-target`), or with
+    another name; "" if there is none.
     """
     if isinstance(command, click.Group):
-        return ""  # the flags are those of its commands
+        return ""  # The flags are those of its commands.
     own = {
         name
         for param in command.params

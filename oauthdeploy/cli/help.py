@@ -51,7 +51,7 @@ def help(ctx: click.Context, topic: tuple[str, ...]) -> None:
 
 
 def _commands(root: click.Context) -> str:
-    """Every command in a line."""
+    """Every command in one line."""
     from oauthdeploy.cli.app import ALIASES, COMMANDS
 
     formatter = root.make_formatter()

@@ -1,4 +1,4 @@
-"""What `revoke` and `tokens delete` have in common: who wants it why, the question, the report, and the manifest's entry."""
+"""What `revoke` and `tokens delete` share: who requests it and why, the question, the report, and the manifest's entry."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Incident:
 
     @property
     def record(self) -> Record:
-        """What the record says of it."""
+        """What the audit record says about it."""
         return {"who": self.who or "", "reason": self.reason or "", "ticket": self.ticket or ""}
 
 
@@ -75,7 +75,7 @@ def carry_out(
     *,
     write: bool | None = False,
 ) -> None:
-    """Cut off, report, record in the manifest where asked, and leave with the exit code."""
+    """Cut off, report, record in the manifest if requested, and exit with the code."""
     from oauthdeploy.cli.interrupts import interruptible
     from oauthdeploy.workflow import revocation
 

@@ -33,7 +33,7 @@ class AlreadyThere(OAuthDeployError):
 
 @dataclass
 class Wanted:
-    """What the flags say; None and empty where they say nothing."""
+    """The values of the flags; None and empty if not given."""
 
     name: str | None
     authorization_url: str | None
@@ -126,7 +126,7 @@ def default_name(file: str) -> str:
 
 
 def _answers(wanted: Wanted, interactive: bool, name: str, *, existing: bool) -> tuple[Answers, bool]:
-    """What the manifest is made from: flags, then questions, then defaults. Raises click.UsageError."""
+    """The values for the manifest: from flags, then questions, then defaults. Raises click.UsageError."""
     from oauthdeploy.manifest.editing.starter import EXTERNAL, Answers
 
     endpoint = wanted.introspection_endpoint
@@ -227,13 +227,13 @@ def check_url(text: str) -> str:
 
 
 def check_resource(text: str) -> str:
-    """An address, with a name before it where one is wanted."""
+    """An address, optionally with a name before it."""
     check_url(re.sub(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}=", "", text))
     return text
 
 
 def check_driver(text: str) -> str:
-    """The name of a driver that can be used."""
+    """The name of a usable driver."""
     from oauthdeploy.drivers.registry import DriverNotUsable, get_driver
 
     try:
@@ -280,7 +280,7 @@ def check_text(text: str) -> str:
 
 
 def _prove(starter: Starter) -> None:
-    """Load the manifest as `validate` will. Raises ManifestInvalid: then a name is one that a driver doesn't accept."""
+    """Load the manifest as `validate` would. Raises ManifestInvalid if a driver does not accept a name."""
     from oauthdeploy import workflow
     from oauthdeploy.core.diagnostics import Diagnostics
 
@@ -314,7 +314,7 @@ def _write(file: str, text: str, *, force: bool) -> None:
 
 
 def _next_steps(file: str, starter: Starter, *, existing: bool) -> str:
-    """What to do now, as lines that can be copied; the last one is the next command."""
+    """The next steps, as lines to copy; the last one is the next command."""
     from oauthdeploy.manifest.editing.starter import SCHEMA_FILE
 
     schema = SCHEMA_FILE if file == STDOUT else str(Path(file).parent / SCHEMA_FILE)

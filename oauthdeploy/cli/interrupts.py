@@ -20,14 +20,14 @@ from oauthdeploy.running.signals import Handling
 
 
 class Interrupts(Handling):
-    """While this holds, the signals do what the table above says. `stop` is to be handed to the apply."""
+    """In the block, the signals do what the table above says. `stop` is for the apply."""
 
     def __init__(self) -> None:
         self.stop = threading.Event()
         self._writing = threading.Event()
 
     def noting(self, tell: Callable[[Event], None]) -> Callable[[Event], None]:
-        """A listener that also takes note that the writing has begun: the first event says so."""
+        """A listener that also records that writing has begun, at the first event."""
 
         def listen(event: Event) -> None:
             self._writing.set()
@@ -36,7 +36,7 @@ class Interrupts(Handling):
         return listen
 
     def handle(self) -> None:
-        """The first asks for an orderly end where something may have been written, the second doesn't wait for it."""
+        """The first signal requests an orderly end if something may have been written; the second does not wait for it."""
         if not self._writing.is_set():
             raise KeyboardInterrupt
         if self.stop.is_set():
@@ -49,6 +49,6 @@ class Interrupts(Handling):
 
 @contextmanager
 def interruptible(output: Output) -> Iterator[tuple[Tell, threading.Event]]:
-    """Show progress while a run writes; gives the listener for its events, and the event that asks it to stop."""
+    """Show progress while a run writes; returns the listener for its events, and the event that stops it."""
     with progress(output) as tell, Interrupts() as interrupts:
         yield interrupts.noting(tell), interrupts.stop

@@ -85,7 +85,7 @@ def _list(folder: Path, output: Output) -> None:
         try:
             stories.append(read_run_history(path))
         except JournalFailed as error:
-            # One journal that can't be read must not hide the others.
+            # A journal that cannot be read must not hide the others.
             output.talk(f"{error.summary}: {error.detail}")
 
     def document() -> dict[str, object]:
@@ -96,6 +96,6 @@ def _list(folder: Path, output: Output) -> None:
 
 
 def _folder(manifest: tuple[str, ...]) -> Path:
-    """The folder of the first manifest: that of a file, or the folder that was named."""
+    """The folder of the first manifest: that of a file, or the named folder."""
     first = Path(manifest[0] if manifest and manifest[0] != "-" else "oauthdeploy.yaml")
     return first if first.is_dir() else first.parent

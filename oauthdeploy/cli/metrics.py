@@ -1,6 +1,6 @@
-"""What a schedule measures, for Prometheus: at an address of its own, or in a file for the node exporter's textfile collector.
+"""Metrics of a watch for Prometheus: at their own address, or in a file for the node exporter's textfile collector.
 
-The numbers are those of the last look. What couldn't be looked at has no number of differences, since none is known.
+The numbers are those of the last check. What could not be read has no number of differences, since it is unknown.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _PREFIX: Final = "oauthdeploy_drift"
 
 
 class MetricsFailed(OAuthDeployError):
-    """Metrics can't be written or served."""
+    """Metrics cannot be written or served."""
 
     rule = "metrics-failed"
 
 
 class Metrics:
-    """Keeps the last look and serves what is measured of it. Raises ExtraMissing where the library isn't installed."""
+    """Keeps the last check and serves its metrics. Raises ExtraMissing if the library is not installed."""
 
     def __init__(self) -> None:
         with needs_extra("metrics", "`oauthdeploy drift` with metrics"):
@@ -44,7 +44,7 @@ class Metrics:
         self._stop: Callable[[], None] = lambda: None
 
     def take(self, found: DriftRound) -> None:
-        """Note one look."""
+        """Record one check."""
         self._last = found
         result = "failed" if not found.complete else "drift" if found.report and found.report.drifted else "clean"
         self._rounds[result] += 1
@@ -55,7 +55,7 @@ class Metrics:
             self._seen.update(dict.fromkeys(found.report.requests, moment))
 
     def listen(self, host: str, port: int) -> int:
-        """Serve `/metrics`; gives the port, which is chosen by the system for 0. Raises MetricsFailed."""
+        """Serve `/metrics`; returns the port, which the system chooses for 0. Raises MetricsFailed."""
         from prometheus_client import start_http_server
 
         try:
@@ -76,18 +76,18 @@ class Metrics:
         return int(server.server_port)
 
     def close(self) -> None:
-        """Serve no more."""
+        """Stop serving."""
         self._stop()
 
     def write(self, path: Path) -> None:
-        """Write a file in one step, readable by all: a collector is another account. Raises MetricsFailed."""
+        """Write a file in one step, readable by all: a collector runs under another account. Raises MetricsFailed."""
         from prometheus_client import generate_latest
 
         from oauthdeploy.cli.output import write_file
 
         write_file(path, generate_latest(self._registry).decode("utf-8"))
 
-    # -- the numbers --------------------------------------------------------------------------------------------------
+    # -- metrics ------------------------------------------------------------------------------------------------------
 
     def _families(self) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -160,11 +160,11 @@ class Metrics:
 
 
 class _Collector:
-    """What the library asks for numbers."""
+    """Called by the library for the metrics."""
 
     def __init__(self, families: Callable[[], Iterator[Metric]]) -> None:
         self._families = families
 
     def collect(self) -> Iterator[Metric]:
-        """The numbers of the last look."""
+        """The metrics of the last check."""
         return self._families()

@@ -1,4 +1,4 @@
-"""`-o ndjson`: one JSON document a line, as things happen."""
+"""`-o ndjson`: one JSON document per line, as things happen."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class EventStream:
         self._write = write
 
     def noting(self, tell: Callable[[Event], None]) -> Callable[[Event], None]:
-        """A listener that writes each event besides."""
+        """A listener that also writes each event."""
         from oauthdeploy.running.clock import utc_now
         from oauthdeploy.running.events import event_document
 
@@ -45,9 +45,9 @@ class EventStream:
 
 @contextmanager
 def event_stream(output: Output) -> Iterator[EventStream]:
-    """Open the places that `-o ndjson` names and write the first line; an error of ours becomes the last one.
+    """Open the places that `-o ndjson` names and write the first line; an error becomes the last line.
 
-    A place that fails while the servers are being written to is given up, and said at the end: ReportNotWritten.
+    A place that fails while the servers are being written to is given up, and reported at the end: ReportNotWritten.
     """
     from oauthdeploy.reports.json import to_line
     from oauthdeploy.running.events import version_document

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """Which manifest, with what."""
+    """Which manifest, and how to read it."""
 
     file: tuple[str, ...] = ()
     environment: str | None = None
@@ -41,20 +41,20 @@ class Source:
 
     @property
     def takes_stdin(self) -> bool:
-        """True where the manifest comes from standard input, which then can't answer questions."""
+        """True if the manifest comes from standard input, which then cannot be used for answers."""
         return "-" in self.file
 
     def can_ask(self, *, no_input: bool = False) -> bool:
-        """Whether a question can be answered: standard input is a terminal that is not read as the manifest."""
+        """Whether questions can be answered: standard input is a terminal that is not read as the manifest."""
         return not no_input and not self.takes_stdin and streams.is_terminal(sys.stdin)
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files as they were named, or the default."""
+        """The named files, or the default."""
         return self.file or ("oauthdeploy.yaml",)
 
     def request(self) -> ManifestRequest:
-        """The request for the manifest edge; reads standard input where a file is `-`."""
+        """The request for reading the manifest; reads standard input if a file is `-`."""
 
         from oauthdeploy.manifest.api import ManifestRequest
 
@@ -102,7 +102,7 @@ def _read_stdin() -> str:
 
 
 def bundle(make: type[Any], name: str, options: Sequence[Decorator]) -> Decorator:
-    """Hand the values of several flags to the command as one value."""
+    """Pass the values of several flags to the command as one value."""
     own = [field.name for field in fields(make)]
 
     def decorate(function: Command) -> Command:
@@ -233,7 +233,7 @@ _two_environments = option(
 
 
 def several_environments(function: Command) -> Command:
-    """As `manifest_options`, with --env as often as wanted; the command gets them as `environments`, a single one as part of
+    """Like `manifest_options`, with --env any number of times; the command gets them as `environments`, a single one as part of
     `source`.
     """
 
@@ -252,7 +252,7 @@ def several_environments(function: Command) -> Command:
 
 @dataclass(frozen=True)
 class Reach:
-    """The selected part of the estate, and the limits on requests."""
+    """The selected part of the servers and objects, and the limits on requests."""
 
     server: tuple[str, ...] = ()
     target: tuple[str, ...] = ()
@@ -266,7 +266,7 @@ class Reach:
 
     @property
     def partial(self) -> bool:
-        """True where a part was selected."""
+        """True if a part was selected."""
         return bool(self.server or self.target or self.exclude)
 
     def options(self, *, lock_timeout: int = 0, verify: bool = True, overwrite: bool = False) -> RunOptions:
@@ -320,7 +320,7 @@ def _share(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
 
 
 def duration(_ctx: click.Context, _parameter: click.Parameter, value: str) -> int:
-    """Read a duration such as 30s or 5m into seconds."""
+    """Convert a duration such as 30s or 5m into seconds."""
     from oauthdeploy.model.fields import parse_duration
 
     try:
@@ -468,7 +468,7 @@ server_options: Decorator = bundle(Servers, "servers", (_server_flag, _paralleli
 def output_options(*formats: str) -> Decorator:
     """-o, --no-color, -q and -v; the command gets them as `output`.
 
-    An error of ours is written as a document too where a machine waits for one, before it goes on to the entry point.
+    If a format for machines was requested, an error is also written as a document before it is raised further.
     """
     flags = (
         sink_option(*formats),

@@ -1,7 +1,7 @@
-"""`-o FORMAT[=FILE]`: which report goes where.
+"""`-o FORMAT[=FILE]`: which report is written where.
 
-Standard output holds one thing: the report of the `-o` without a file, or text where there is none. Everything else that is
-said goes to standard error.
+Standard output has one thing: the report of the `-o` without a file, or text if there is none. Everything else is written to
+standard error.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
 
 class ReportNotWritten(OAuthDeployError):
-    """A report could not be written where it was asked for."""
+    """A report could not be written to its place."""
 
     rule = "output-not-written"
 
 
 class ReportsIncomplete(ReportNotWritten):
-    """The others were written."""
+    """The other reports were written."""
 
 
 @dataclass
 class Seen:
-    """What a command has found so far: what the report of an error is built on."""
+    """What a command has found so far, from which the report of an error is built."""
 
     report: Report | None = None
 
@@ -65,20 +65,20 @@ class Output:
 
     @property
     def verbose(self) -> bool:
-        """True where all details are wanted."""
+        """True if all details are wanted."""
         return self.verbosity > 0
 
     def look(self) -> Look:
-        """How text looks on standard output."""
+        """The format of text on standard output."""
         colour = streams.wants_colour(sys.stdout, refused=self.no_color)
         return Look(streams.screen_width(), colour, self.verbose)
 
     def talk_look(self) -> Look:
-        """How text looks on standard error."""
+        """The format of text on standard error."""
         return talk_look(no_color=self.no_color, verbose=self.verbose)
 
     def show(self, render: Renderer, *, needed: bool = False) -> None:
-        """Show text to people: on standard output where that is theirs, else on standard error. `needed` overrides `-q`."""
+        """Show text to people: on standard output if that is for people, else on standard error. `needed` overrides `-q`."""
         if self.text_on_stdout:
             _to_stdout(render(self.look()))
         elif needed or not self.quiet:
@@ -90,9 +90,9 @@ class Output:
             streams.write_talk(f"{text}\n")
 
     def emit(self, renderers: Renderers, *, on_screen: Renderer | None = None) -> None:
-        """Write every report that was asked for, files last. `on_screen` stands in for text on standard output where part of
-        it was shown before. A format without a renderer was written while the command ran. Raises ReportsIncomplete, after
-        all that can be written is written.
+        """Write every requested report, files last. `on_screen` replaces text on standard output if part of it was shown
+        before. A format without a renderer was written while the command ran. Raises ReportsIncomplete, after everything that
+        can be written is written.
         """
         failed: list[Exception] = []
         if self.text_on_stdout:
@@ -120,9 +120,9 @@ class Output:
         already_written: Collection[str] = (),
         one_line: bool = False,
     ) -> None:
-        """Write a report in every form that was asked for; `already_written` are those that were written while the command ran.
+        """Write a report in every requested format; `already_written` are those that were written while the command ran.
 
-        `one_line`: this is one of many reports, so that JSON is a line.
+        `one_line`: this is one of many reports, so JSON is on one line.
         """
         renderers = {form: render for form, render in renderers_of(report).items() if form not in already_written}
         if one_line and "json" in renderers:
@@ -133,8 +133,8 @@ class Output:
         self.emit(renderers, on_screen=on_screen)
 
     def emit_error(self, error: OAuthDeployError, command: str, sources: tuple[str, ...]) -> None:
-        """Write the error in every form that was asked for, so that a pipeline that reads one finds the reason. Text on
-        standard output stays empty: the error goes to standard error.
+        """Write the error in every requested format, so that a pipeline that reads one finds the reason. Standard output stays
+        empty for text: the error is written to standard error.
         """
         from oauthdeploy.reports.json import error_document, to_text
 
@@ -154,11 +154,11 @@ class Output:
 
 
 RUNS: Final = {name: name for name in ("plan", "apply", "drift", "validate", "compare")} | {"rollback": "apply"}
-"""The commands that have every form of report, and what they run."""
+"""The commands that have every report format, and the function that they run."""
 
 
 def say_unread(unread: Sequence[Unread], output: Output) -> None:
-    """Say what isn't known where standard output is a machine's; text says it in its last line."""
+    """Say what is unknown if standard output is for machines; text says it in its last line."""
     from oauthdeploy.planning.unread import not_known
 
     if unread and not output.text_on_stdout:
@@ -166,14 +166,14 @@ def say_unread(unread: Sequence[Unread], output: Output) -> None:
 
 
 def talk_look(*, no_color: bool = False, verbose: bool = False) -> Look:
-    """How text looks on standard error: wrapped where a person looks on, else in lines as long as they are."""
+    """The format of text on standard error: wrapped on a terminal, else in lines of any length."""
     width = streams.screen_width() if streams.is_terminal(sys.stderr) else None
     refused = no_color or os.environ.get("OAUTHDEPLOY_NO_COLOR", "") not in ("", "0", "false")
     return Look(width, streams.wants_colour(sys.stderr, refused=refused), verbose)
 
 
 def _together(failed: Sequence[Exception]) -> Exception:
-    """Every place that could not be written to, in one error; a bug of ours as it is."""
+    """Every place that could not be written to, in one error; a bug as it is."""
     known = [error for error in failed if isinstance(error, OAuthDeployError)]
     if len(known) < len(failed):
         return next(error for error in failed if not isinstance(error, OAuthDeployError))
@@ -196,14 +196,14 @@ def _to_stdout(text: str) -> None:
 def write_file(path: Path, content: str | bytes) -> None:
     """Write a file in one step: readers see the old one or the new one. Raises ReportNotWritten.
 
-    A text is searched for secrets as all output is; addresses in it stay.
+    Text is searched for secrets like all output; addresses in it stay.
     """
     if isinstance(content, str):
         content = streams.without_secrets(content, references=False)
     data = content.encode("utf-8") if isinstance(content, str) else content
     try:
         if path.exists() and not path.is_file():
-            # A pipe or /dev/stdout can't be replaced, only written to.
+            # A pipe or /dev/stdout cannot be replaced, only written to.
             path.write_bytes(data)
             return
         files.replace_file(path, data)
@@ -216,7 +216,7 @@ def write_file(path: Path, content: str | bytes) -> None:
 
 
 def as_json(document: Callable[[], Mapping[str, Any]]) -> Renderer:
-    """A renderer that writes a document as JSON; it is made only when it is asked for."""
+    """A renderer that writes a document as JSON; the document is built only if the format is requested."""
 
     def render(_look: Look) -> str:
         from oauthdeploy.reports.json import to_text

@@ -71,7 +71,7 @@ def plan(
 
 
 def _checked(document: str) -> str:
-    """The document of a saved plan, which is bound to its digest and so can't be cleaned. Raises OAuthDeployError."""
+    """The document of a saved plan, which is bound to its digest and so cannot have secrets masked. Raises OAuthDeployError."""
     if KNOWN.clean(document)[1]:
         raise OAuthDeployError(
             "The plan was not saved",
@@ -82,8 +82,8 @@ def _checked(document: str) -> str:
 
 
 def plan_exit(planned: Plan, reach: Reach, *, detailed: bool) -> ExitCode:
-    """What the next apply would run into first: what can't be read, then a stop, then changes. Without `detailed` changes and
-    stops count for nothing, but for one of --fail-on, which asks for it.
+    """What the next apply would meet first: what cannot be read, then a stop, then changes. Without `detailed`, changes and
+    stops do not count, except for a stop of --fail-on, which was requested.
     """
     from oauthdeploy.planning.safety import RISK_RULE
 

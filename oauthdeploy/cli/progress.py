@@ -18,7 +18,7 @@ _ENDED = {EventType.CHANGE_DONE, EventType.CHANGE_FAILED, EventType.CHANGE_SKIPP
 
 @contextmanager
 def progress(output: Output) -> Iterator[Tell]:
-    """Give the listener for events; what it shows is gone or finished when the block ends."""
+    """Yield the listener for events; the progress display is removed or finished when the block ends."""
     if output.quiet:
         yield lambda _event: None
     elif streams.is_terminal(sys.stderr):
@@ -37,7 +37,7 @@ def line_of(event: Event) -> str:
 
 
 def _line(event: Event, output: Output) -> None:
-    # The start of a change is of interest only to those who look for what hangs.
+    # The start of a change only matters to those who look for what hangs.
     if event.type is not EventType.CHANGE_STARTED or output.verbose:
         streams.write_talk(f"{line_of(event)}\n")
 
@@ -53,13 +53,13 @@ def _bar(output: Output) -> Iterator[Tell]:
         file=sys.stderr, no_color=not look.colour, highlight=False, markup=False, emoji=False, width=look.width
     )
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    # Standard output is not the bar's: reports go there.
+    # The bar is not for standard output, where reports are written.
     bar = Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
     task = bar.add_task("Applying", total=None)
 
     def tell(event: Event) -> None:
         if event.type is EventType.STARTED:
-            # Not before: a question may have been asked up to now.
+            # Not before: there may have been a question until now.
             bar.start()
         elif event.type is EventType.FINISHED:
             bar.stop()

@@ -1,4 +1,4 @@
-"""The forms of a report that commands offer, and how a report is written in those that were asked for."""
+"""The report formats that commands offer, and how a report is written in the requested ones."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 Renderer = Callable[[Look], str]
 Renderers = Mapping[str, Renderer]
-"""How a command writes itself in each of its formats."""
+"""The renderers of a command for each of its formats."""
 
 FORMS: Final = REPORT_FORMATS
 
 
 def view_of(manifest: Manifest | None) -> ManifestView:
-    """What a report takes from a manifest."""
+    """What a report needs of a manifest."""
     from oauthdeploy.reports.document import ManifestView
 
     return ManifestView(manifest.locate, manifest.files, manifest.desired) if manifest is not None else ManifestView()
 
 
 def renderers_of(report: Report) -> Renderers:
-    """How the report is written in each form; a renderer's modules are imported when it is used."""
+    """How the report is written in each format; a renderer's modules are imported on use."""
     return {
         "text": lambda look: _text(report, look),
         "json": lambda _look: _json(report),
@@ -77,7 +77,7 @@ def _junit(report: Report) -> str:
 
 
 def _sarif(report: Report) -> str:
-    """Files are named from the root of the repository around the current folder."""
+    """Files are named relative to the root of the repository that contains the current folder."""
     from oauthdeploy.core.version import __version__
     from oauthdeploy.manifest.explaining.rules import all_rules
     from oauthdeploy.reports.sarif import render_sarif

@@ -28,7 +28,7 @@ def resume_run(
     on_event: Listener,
     stop: threading.Event,
 ) -> ApplyReport | None:
-    """Go on with the run of `journal` (None: the last one), and say what became of it. Raises what `run_resume` raises."""
+    """Continue the run of `journal` (None: the last one), and report on it. Raises what `run_resume` raises."""
 
     def tell(found: Resumption) -> None:
         output.talk(resumption_text(found))
@@ -39,7 +39,7 @@ def resume_run(
 
 
 def resumption_text(found: Resumption) -> str:
-    """What became of a run, in lines."""
+    """The state of a run, in lines."""
     lines = [f"Resuming {found.journal}."]
     for addresses, words in (
         (found.in_place, "already in place, although the journal does not say so"),

@@ -26,7 +26,7 @@ NONE = "none"
 
 
 def moment(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
-    """Read a time with its zone, or `now`."""
+    """Parse a time with its zone, or `now`."""
     from oauthdeploy.model.fields import parse_time
 
     if value is None:
@@ -54,7 +54,7 @@ def _sides(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
 
 
 def reference(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> Secret | None:
-    """Read a secret from where a reference says; its value is never on a command line."""
+    """Read a secret from its reference; its value is never on a command line."""
     from oauthdeploy.core.secrets import Secret
 
     if value is None:

@@ -112,7 +112,7 @@ def _show(plan: Plan, reach: Reach, output: Output) -> None:
 
 
 def _left_as_it_is(report: ApplyReport, reach: Reach) -> OAuthDeployError | None:
-    """What of that run stays, because it has changed since or because nobody knows whether it was made."""
+    """What of that run is not undone, because it has changed since or because it is unknown whether it was made."""
     from oauthdeploy.planning.rollback.inverse import CHANGED_SINCE, END_UNKNOWN
 
     rules = {CHANGED_SINCE, END_UNKNOWN} - set(reach.allow)

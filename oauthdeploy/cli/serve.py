@@ -20,7 +20,7 @@ _SIDES = {"authorization": "authorization server", "resource": "resource server"
 
 
 class ServerNotStarted(OAuthDeployError):
-    """The embedded server can't be started so."""
+    """The embedded server cannot be started with these values."""
 
     rule = "server-not-started"
 
@@ -184,7 +184,7 @@ def _administrator(file: Path | None) -> tuple[SeedUser, ...]:
 
 
 def _say(running: RunningServer, sinks: tuple[Sink, ...]) -> None:
-    """Say where the server is and how to sign in; in JSON a script can wait for it."""
+    """Print where the server is and how to sign in; a script can wait for the JSON."""
     from oauthdeploy.cli.output import Output, as_json
 
     config = running.config

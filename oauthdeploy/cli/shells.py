@@ -1,4 +1,4 @@
-"""How shells ask for completions: click's ways, but for bash."""
+"""How shells request completions: click's way, except for bash."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ complete -o nosort -F _oauthdeploy_completion oauthdeploy
 
 
 class Bash(BashComplete):
-    """Completion by the line as it was typed. click asks by bash's words, so that nothing behind an @ or = was completed."""
+    """Completion based on the line as typed. click uses bash's words, so that nothing after an @ or = was completed."""
 
     name = "bash"
     source_template = _BASH
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """The words before the cursor, and the beginning of the one at it."""
+        """The words before the cursor, and the start of the one at it."""
         line = os.environ.get("COMP_LINE", "")
         words = split_arg_string(line)
         incomplete = words.pop() if words and not line[-1:].isspace() else ""
@@ -51,7 +51,7 @@ class Bash(BashComplete):
 
 
 def completion_of(shell: str) -> type[ShellComplete]:
-    """The completion for a shell, which click finds from now on too. Raises LookupError for a shell that has none."""
+    """The completion for a shell, which is registered with click. Raises LookupError for a shell without one."""
     add_completion_class(Bash)
     found = get_completion_class(shell)
     if found is None:

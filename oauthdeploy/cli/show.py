@@ -1,4 +1,4 @@
-"""`oauthdeploy show`: show a saved plan, and what has moved since."""
+"""`oauthdeploy show`: show a saved plan, and what has changed since."""
 
 from __future__ import annotations
 

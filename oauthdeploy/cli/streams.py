@@ -1,4 +1,4 @@
-"""The two streams: results on stdout, talk on stderr; colour only where it is wanted; a closed pipe is not an error."""
+"""The two streams: results on stdout, messages on stderr; colour only if wanted; a closed pipe is not an error."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from oauthdeploy.core.disclosure import KNOWN
 from oauthdeploy.core.log_commands import disarmed
 
 PLAIN_WIDTH = 100
-"""Columns of a report where the width of the screen is unknown: a log or a file."""
+"""The width of a report if that of the screen is unknown: a log or a file."""
 
 
 def prepare() -> None:
-    """Characters that a stream's encoding lacks are written as escapes instead of ending the program."""
+    """Write characters that a stream's encoding lacks as escapes instead of ending the program."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -24,20 +24,20 @@ def prepare() -> None:
 
 
 def as_utf8() -> None:
-    """Let stdout take a manifest: UTF-8 with LF, whatever the terminal's encoding."""
+    """Prepare stdout for a manifest: UTF-8 with LF, whatever the terminal's encoding."""
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(encoding="utf-8", newline="\n")
 
 
 class NotWritten(OSError):
-    """What was to be written to stdout is not there, as on a full disk."""
+    """The output could not be written to stdout, as on a full disk."""
 
 
 def without_secrets(text: str, *, references: bool = True) -> str:
-    """The text as it may be written: secrets that should not be in it are replaced, and reported as a bug.
+    """The text with unexpected secrets masked, and reported as a bug.
 
-    `references`: addresses that came from outside are shown as the reference that they came from.
+    `references`: addresses from outside the manifest are shown as their references.
     """
     clean, hits = KNOWN.clean(text, references=references)
     if hits:
@@ -46,7 +46,7 @@ def without_secrets(text: str, *, references: bool = True) -> str:
 
 
 def say_kept_back(count: int, what: str) -> None:
-    """Say that secrets would have been written, and where."""
+    """Report that secrets would have been written, and where."""
     secrets = "a secret, which was" if count == 1 else f"{count} secrets, which were"
     write_talk(
         f"warning: {what} contained {secrets} replaced with ***. "
@@ -55,12 +55,12 @@ def say_kept_back(count: int, what: str) -> None:
 
 
 def write_result(text: str) -> None:
-    """Write to stdout and flush. A reader that has gone away is not an error; a full disk is: raises NotWritten."""
+    """Write to stdout and flush. A reader that has closed it is not an error; a full disk is: raises NotWritten."""
     _write(disarmed(without_secrets(text)))
 
 
 def write_manifest(text: str) -> None:
-    """Write a manifest to stdout, as `write_result`: its values are the same, however they have to be spelled in a log.
+    """Write a manifest to stdout, like `write_result`: its values stay the same, however they must be spelled in a log.
 
     Addresses stay as they are, since some are values of the manifest.
     """
@@ -80,7 +80,7 @@ def _write(text: str) -> None:
 
 
 def write_bytes(data: bytes) -> None:
-    """Write what is no text to stdout, as `write_result`."""
+    """Write bytes to stdout, like `write_result`."""
     stream = sys.stdout
     if stream is None or stream.closed:
         return
@@ -114,13 +114,13 @@ def write_talk(text: str) -> None:
 
 
 def write_at_once(text: str) -> None:
-    """Write to stderr past its buffer: a signal may have come in the middle of a write to that."""
+    """Write to stderr without its buffer: a signal may have arrived in the middle of a write to that."""
     with suppress(OSError, ValueError, AttributeError):
         os.write(sys.stderr.fileno(), text.encode())
 
 
 def _silence(stream: TextIO) -> None:
-    """Let what is still buffered, and all that follows, go nowhere."""
+    """Discard what is still buffered, and everything that follows."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, stream.fileno())
@@ -131,7 +131,7 @@ def _silence(stream: TextIO) -> None:
 
 
 def wants_colour(stream: TextIO | None, *, refused: bool, environ: Mapping[str, str] | None = None) -> bool:
-    """Whether to colour: `--no-color` and NO_COLOR (no-color.org) forbid it, FORCE_COLOR asks for it, else a terminal does."""
+    """Whether to use colour: `--no-color` and NO_COLOR (no-color.org) forbid it, FORCE_COLOR or a terminal requests it."""
     environ = os.environ if environ is None else environ
     if refused or environ.get("NO_COLOR"):
         return False
@@ -141,12 +141,12 @@ def wants_colour(stream: TextIO | None, *, refused: bool, environ: Mapping[str, 
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """True where a person looks on."""
+    """True if a person is watching."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
 def screen_width() -> int:
-    """Columns: COLUMNS, else the terminal's, else a fair width for logs. Never so few that nothing can be read."""
+    """The width: COLUMNS, else the terminal's, else a suitable one for logs. Never too narrow to read."""
     import shutil
 
     return max(40, shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns)

@@ -15,7 +15,7 @@ class _ToTalk(logging.Handler):
 
 
 def trace(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
-    """Listen to the client's log for as long as the command runs."""
+    """Write the client's log for as long as the command runs."""
     if not value or ctx.resilient_parsing:
         return
     log, handler = logging.getLogger("oauthdeploy.http"), _ToTalk()

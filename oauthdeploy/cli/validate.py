@@ -1,4 +1,4 @@
-"""`oauthdeploy validate`: check the manifest, without any server unless one is asked for."""
+"""`oauthdeploy validate`: check the manifest, without any server unless requested."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from oauthdeploy.planning.unread import Unread
 
 STAND_IN = "https://unset.invalid"
-"""An address (RFC 2606 section 2), since most variables without a secret are addresses, and good as any other text."""
+"""A URL (RFC 2606 section 2), since most variables without a secret are URLs, and as good as any other string."""
 
 
 @command(
@@ -71,7 +71,7 @@ def validate(
 
 
 def _validate(source: Source, online: bool, allow_unset: bool, output: Output) -> int:
-    """Check one manifest and give the exit code."""
+    """Check one manifest and return the exit code."""
     from oauthdeploy import workflow
     from oauthdeploy.reports.builders.validation import validation_report
     from oauthdeploy.reports.diagnostics import render_diagnostics

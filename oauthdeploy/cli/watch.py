@@ -1,6 +1,6 @@
 """`drift --watch`: check repeatedly until it is stopped.
 
-first signal     a look that is under way is finished and told, then it ends: exit code 0
+first signal     a check in progress is finished and reported, then it ends: exit code 0
 while waiting    it ends at once
 second signal    ends at once, exit code 130
 """
@@ -16,14 +16,14 @@ from oauthdeploy.running.signals import Handling
 
 
 class Stop(Handling):
-    """While this holds, the signals do what the table above says."""
+    """In the block, the signals do what the table above says."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
         self._looking = False
 
     def every(self, seconds: float, look: Callable[[], None]) -> None:
-        """Look, and look again that many seconds after the last look began, until a signal comes."""
+        """Check, and check again that many seconds after the last check began, until a signal arrives."""
         while not self.asked.is_set():
             started = time.monotonic()
             self._looking = True
@@ -32,7 +32,7 @@ class Stop(Handling):
             self.asked.wait(max(0.0, seconds - (time.monotonic() - started)))
 
     def handle(self) -> None:
-        """The first signal asks for the end, the second doesn't wait for it."""
+        """The first signal requests the end, the second does not wait for it."""
         if self.asked.is_set():
             raise KeyboardInterrupt
         self.asked.set()
