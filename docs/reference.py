@@ -23,10 +23,8 @@ from oauthdeploy.manifest import baselines, schema
 from oauthdeploy.manifest.explaining.fields import all_fields
 from oauthdeploy.manifest.explaining.notices import all_notices
 from oauthdeploy.manifest.rules.docs import rules_page
-from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.explanation import DRIVER, SAFETY, FieldFacts
 from oauthdeploy.planning import ordering
-from oauthdeploy.reports.drivers import cell as driver_cell
 from oauthdeploy.running import audit, events
 from oauthdeploy.server import profile
 
@@ -360,37 +358,6 @@ def order_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-# -- the matrix of the README -----------------------------------------------------------------------------------------
-
-_BEGIN, _END = "<!-- matrix: docs/reference.py -->\n", "<!-- end of matrix -->\n"
-_ROWS = {
-    "settings": Capability.SETTINGS,
-    "scopes": Capability.SCOPES,
-    "resources of scopes": "scopes.resources",
-    "clients": Capability.CLIENTS,
-    "associations": Capability.ASSOCIATIONS,
-    "trust by introspection": Capability.TRUST_EXTERNAL,
-    "trust by verifying JWTs": Capability.TRUST_JWT,
-    "deletes tokens": Capability.TOKENS_DELETE,
-    "refuses tokens issued before a given time": Capability.TOKENS_REFUSE,
-    "blocks a client": Capability.BLOCK_CLIENT,
-    "compares secrets": Capability.CLIENT_SECRET_READ,
-    "rotates a secret": Capability.CLIENT_SECRET_ROTATE,
-    "stores marks of ownership": Capability.MARKS,
-    "lists accounts": Capability.USERS_LIST,
-}
-
-
-def with_matrix(readme: str) -> str:
-    """The README with the matrix of what the drivers can do, between its two marks."""
-    drivers = [facts for _, facts in sorted(driver_facts().items()) if facts.writable]
-    lines = [f"|  | {' | '.join(f'`{facts.name}`' for facts in drivers)} |", "|---" * (len(drivers) + 1) + "|"]
-    for words, capability in _ROWS.items():
-        lines.append(f"| {words} | {' | '.join(driver_cell(facts, capability) for facts in drivers)} |")
-    before, _, rest = readme.partition(_BEGIN)
-    return before + _BEGIN + "\n".join(lines) + "\n" + _END + rest.partition(_END)[2]
-
-
 PAGES = {
     "commands.md": commands_page,
     "manifest.md": manifest_page,
@@ -415,5 +382,3 @@ if __name__ == "__main__":
         (HERE / name).write_text(page(), encoding="utf-8")
     for name, text in SCHEMAS.items():
         (HERE.parent / "schemas" / f"{name}.v1.schema.json").write_text(text(), encoding="utf-8")
-    readme = HERE.parent / "README.md"
-    readme.write_text(with_matrix(readme.read_text(encoding="utf-8")), encoding="utf-8")

@@ -21,8 +21,9 @@ NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir() and pat
 OWN_COMMANDS = {"opa": ["oauthdeploy apply --yes", "oauthdeploy apply --yes -f oauthdeploy.yaml -f incident.yaml"]}
 """What is run where a README also starts servers that run until they are stopped."""
 _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.M | re.S)
-_TOUR = re.compile(r"^## The tour.*?(?=^## )", re.M | re.S)
+_TOUR = re.compile(r"^# The tour.*?(?=^## )", re.M | re.S)
 README = EXAMPLES.parent / "README.md"
+TOUR = EXAMPLES.parent / "docs" / "tour.md"
 
 
 def commands(example: str) -> list[str]:
@@ -98,9 +99,9 @@ def test_an_example_runs_as_its_readme_says_and_plans_empty_afterwards(
 
 
 @pytest.mark.live
-def test_the_tour_of_the_readme_runs_as_it_stands(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_the_tour_runs_as_it_stands(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Each command of the ten minutes is run by a shell, in order, and leaves the reports that it speaks of."""
-    tour = _TOUR.search(README.read_text(encoding="utf-8"))
+    tour = _TOUR.search(TOUR.read_text(encoding="utf-8"))
     assert tour is not None
     with estate("quickstart", tmp_path, request) as made:
         run_in(made, "\n".join(_BLOCK.findall(tour[0])))
@@ -111,11 +112,14 @@ def test_the_tour_of_the_readme_runs_as_it_stands(tmp_path: Path, request: pytes
         assert "# Which client may request which scope." in manifest
 
 
-def test_the_manifest_of_the_readme_is_valid(tmp_path: Path) -> None:
-    """Whoever copies it gets no finding."""
-    found = re.findall(r"^```yaml\n(.*?)^```$", README.read_text(encoding="utf-8"), re.M | re.S)
-    assert found
-    for text in found:
+def test_the_manifests_of_readme_and_tour_are_valid(tmp_path: Path) -> None:
+    """Whoever copies one gets no finding; the five lines of the README go below the servers of the tour."""
+    of_readme, of_tour = (
+        re.findall(r"^```yaml\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S) for page in (README, TOUR)
+    )
+    (five,), (whole,) = of_readme, of_tour
+    assert five.count("\n") == 5
+    for text in (whole, whole[: whole.index("scopes:\n")] + five):
         (tmp_path / "oauthdeploy.yaml").write_text(text, encoding="utf-8")
         done = subprocess.run(
             [sys.executable, "-m", "oauthdeploy", "validate", "-f", str(tmp_path / "oauthdeploy.yaml"), "-o", "json"],
@@ -128,9 +132,9 @@ def test_the_manifest_of_the_readme_is_valid(tmp_path: Path) -> None:
         assert json.loads(done.stdout)["diagnostics"] == [], done.stdout
 
 
-def test_the_typo_of_the_readme_is_told_as_it_says(tmp_path: Path) -> None:
-    """What the README shows is what the program prints."""
-    shown = re.search(r"^\$ oauthdeploy validate\n(.*?)^```$", README.read_text(encoding="utf-8"), re.M | re.S)
+def test_the_typo_of_the_tour_is_told_as_it_says(tmp_path: Path) -> None:
+    """What the page shows is what the program prints."""
+    shown = re.search(r"^\$ oauthdeploy validate\n(.*?)^```$", TOUR.read_text(encoding="utf-8"), re.M | re.S)
     assert shown is not None
     manifest = (EXAMPLES / "quickstart" / "oauthdeploy.yaml").read_text(encoding="utf-8")
     (tmp_path / "oauthdeploy.yaml").write_text(manifest.replace("redirect_uris:", "redirect_uri:", 1), encoding="utf-8")
