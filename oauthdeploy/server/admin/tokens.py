@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from sqlalchemy import Select, select
@@ -51,39 +52,23 @@ def register(api: Api) -> None:
             return {"access_tokens": _listed(access), "refresh_tokens": _listed(refresh)}
         return {"tokens": _listed(shown)}
 
-    @api.operation("GET", ACCESS_PATH + "/{accessTokenId}", summary="Read a token", answer="Token")
-    def read_access_token(token_id: str) -> object:
-        with state.store.read() as session:
-            return answer(*_one(session, _with_access(token_id), token_id))
+    _register_one(api, ACCESS_PATH + "/{accessTokenId}", _with_access, refresh=False)
+    _register_one(api, REFRESH_PATH + "/{refreshTokenId}", _with_refresh, refresh=True)
 
-    @api.operation(
-        "DELETE",
-        ACCESS_PATH + "/{accessTokenId}",
-        summary="Delete an access token and its refresh token",
-        status=204,
-    )
-    def delete_access_token(token_id: str) -> object:
-        with state.store.write() as session:
-            end(state.profile, session, _one(session, _with_access(token_id), token_id)[0], refresh=False)
-        return None
 
-    @api.operation(
-        "GET", REFRESH_PATH + "/{refreshTokenId}", summary="Read a token by its refresh token", answer="Token"
-    )
-    def read_refresh_token(token_id: str) -> object:
-        with state.store.read() as session:
-            return answer(*_one(session, _with_refresh(token_id), token_id))
+def _register_one(api: Api, path: str, query: Callable[[str], Select[Token, Client]], *, refresh: bool) -> None:
+    store, profile = api.state.store, api.state.profile
+    deleted = "refresh token and its access token" if refresh else "access token and its refresh token"
 
-    @api.operation(
-        "DELETE",
-        REFRESH_PATH + "/{refreshTokenId}",
-        summary="Delete a refresh token and its access token",
-        status=204,
-    )
-    def delete_refresh_token(token_id: str) -> object:
-        with state.store.write() as session:
-            end(state.profile, session, _one(session, _with_refresh(token_id), token_id)[0], refresh=True)
-        return None
+    @api.operation("GET", path, summary=f"Read a token{' by its refresh token' if refresh else ''}", answer="Token")
+    def read_token(token_id: str) -> object:
+        with store.read() as session:
+            return answer(*_one(session, query(token_id), token_id))
+
+    @api.operation("DELETE", path, summary=f"Delete {'a' if refresh else 'an'} {deleted}", status=204)
+    def delete_token(token_id: str) -> None:
+        with store.write() as session:
+            end(profile, session, _one(session, query(token_id), token_id)[0], refresh=refresh)
 
 
 def rows_of(profile: Profile, token: Token, client: Client) -> list[dict[str, object]]:
