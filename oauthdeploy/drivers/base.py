@@ -115,6 +115,8 @@ class Wanted:
     kinds to read; other kinds are not read. `everything` also requests objects that the manifest does not name (prune,
     export, drift); without it a driver may read by key. `accounts` are users whose existence is to be checked
     (`ServerState.accounts`); one may be the account of the client of that key, which a server may name by the client's id.
+    `client_accounts` asks for every user instead, because some may be accounts of clients whose ids another server knows, and
+    `memberships` for their groups (`ServerState.memberships`).
     `owner` is the manifest's name, by which a driver distinguishes its own marks from others.
 
     `identities` are the natural keys of clients that are not in `objects`: clients to delete, clients that are only
@@ -133,6 +135,8 @@ class Wanted:
     moved: Mapping[Address, str] = field(default_factory=lambda: MappingProxyType({}))
     everything: bool = True
     accounts: frozenset[str] = frozenset()
+    client_accounts: bool = False
+    memberships: bool = False
     owner: str = ""
     identities: Mapping[Address, Identity] = field(default_factory=lambda: MappingProxyType({}))
     external: frozenset[Address] = frozenset()

@@ -208,6 +208,11 @@ def _gives_codes_away(uri: Any) -> bool:
     return "*" in text or (text.startswith("http://") and not loopback)
 
 
+def _administers(group: Any) -> bool:
+    """The group of Integration Server that may change everything."""
+    return bool(group == "Administrators")
+
+
 def _is_obsolete(grant: Any) -> bool:
     """RFC 9700 sections 2.1.2 and 2.4: these two should no longer be used."""
     return grant in (Grant.IMPLICIT, Grant.PASSWORD)
@@ -241,6 +246,12 @@ class Client(Model):
         description="The grants that the client may use; an empty list for a client that only receives tokens. device_code is "
         "the grant of RFC 8628, ciba that of OpenID Connect CIBA, token_exchange that of RFC 8693.",
         examples=[["authorization_code", "refresh_token"]],
+    )
+    groups: Annotated[TextSet, Opens(severe=_administers)] | None = Field(
+        None,
+        description="All groups of the client's user account, on servers that run its calls with the client credentials grant as "
+        "that account.",
+        examples=[["OrderServices"]],
     )
     tokens: ClientTokens | None = Field(None, description="Lifetimes of the client's tokens.")
     secret: ClientSecret | None = Field(None, description="The client's secret.")

@@ -217,12 +217,12 @@ class ServerState:
 
     `hidden` are kinds of which the account may not see every object that the manifest does not name; all that it names were
     found. `complete` are the kinds that were read completely; None: unknown. `accounts` maps names of users and groups to
-    whether they are enabled; None: not read, and `accounts_unread` says why if it was tried. `tokens` are the working tokens in
-    the same way. `cut_offs` are the clients that the server marks as disabled by a revocation, by the server's id
-    (`LiveObject.identity`), with the revocation's name; including clients that do not exist. `foreign` are objects of other
-    protocols, which no manifest can represent. `changed_stock` are the fields that differ from what the server itself created,
-    of its own objects; "" for one that is gone. `makes_client_ids` says that the server generates the ids of clients: another
-    server of its kind then knows the client of a token by name and version.
+    whether they are enabled; None: not read, and `accounts_unread` says why if it was tried. `memberships` are the groups of
+    users, and `tokens` the working tokens, in the same way. `cut_offs` are the clients that the server marks as disabled by a
+    revocation, by the server's id (`LiveObject.identity`), with the revocation's name; including clients that do not exist.
+    `foreign` are objects of other protocols, which no manifest can represent. `changed_stock` are the fields that differ from
+    what the server itself created, of its own objects; "" for one that is gone. `makes_client_ids` says that the server generates
+    the ids of clients: another server of its kind then knows the client of a token by name and version.
     """
 
     server: str
@@ -232,6 +232,7 @@ class ServerState:
     complete: frozenset[Kind] | None = None
     accounts: Mapping[str, bool] | None = None
     accounts_unread: Diagnostic | None = None
+    memberships: Mapping[str, frozenset[str]] | None = None
     tokens: tuple[LiveToken, ...] | None = None
     tokens_unread: Diagnostic | None = None
     hidden: Mapping[Kind, Diagnostic] = field(default_factory=_frozen_map)

@@ -60,8 +60,27 @@ def _people(desired: DesiredState, trusted: str) -> Collection[str]:
     return [name for name in desired.resource_owners if name not in machines]
 
 
+def needs_accounts_of_clients(desired: DesiredState, server: str) -> bool:
+    """Whether `server` runs calls as accounts that are called by the client ids of another server."""
+    return any(server == resource != trusted and _machines(desired, trusted) for resource, trusted in _issuing(desired))
+
+
+def needs_memberships(desired: DesiredState, server: str) -> bool:
+    """Whether the groups of such accounts must be compared."""
+    return any(
+        server == resource != trusted and any(_groups(client) for _, client in _clients(desired, trusted))
+        for resource, trusted in _issuing(desired)
+    )
+
+
+def _groups(client: Client) -> frozenset[str]:
+    return frozenset(client.groups or ()) if "groups" in client.model_fields_set else frozenset()
+
+
 def account_findings(desired: DesiredState, live: LiveState, *, named_only: bool = False) -> Iterator[Diagnostic]:
-    """Findings for accounts that a server lacks. A disabled account of a person counts as missing."""
+    """Findings for accounts that a server lacks, and for groups that they are not in. A disabled account of a person counts as
+    missing.
+    """
     reported: set[tuple[str, str]] = set()
     for resource, trusted in _issuing(desired):
         for server in dict.fromkeys((resource, trusted)):
@@ -76,11 +95,51 @@ def account_findings(desired: DesiredState, live: LiveState, *, named_only: bool
             for address in _machines(desired, trusted):
                 if named_only and address.name not in desired.resource_owners:
                     continue
-                client = live.servers[trusted].objects.get(address) if trusted in live.servers else None
-                names = {address.name, client.client_id if client is not None else ""} - {""}
-                if not names & state.accounts.keys() and (server, address.name) not in reported:
-                    reported.add((server, address.name))
-                    yield _machine_missing(desired, address, server, (resource, trusted))
+                if (server, address.name) not in reported:
+                    found = list(_machine(desired, live, address, server, (resource, trusted)))
+                    reported.update((server, address.name) for _ in found)
+                    yield from found
+
+
+def _machine(
+    desired: DesiredState, live: LiveState, address: Address, server: str, both: tuple[str, str]
+) -> Iterator[Diagnostic]:
+    """A finding if the account of a client credentials client is missing on a server, or is in too few groups there.
+
+    The account is called as the client_id on the server that issues the tokens. Registering the client makes it there.
+    """
+    _resource, trusted = both
+    issuer, state = live.servers.get(trusted), live.servers[server]
+    there = issuer.objects.get(address) if issuer is not None else None
+    account = there.client_id if there is not None else address.name
+    registered = server == trusted or not (state.makes_client_ids or (issuer is not None and issuer.makes_client_ids))
+    if registered and Address(Kind.CLIENT, address.name, server) not in state.objects:
+        return
+    generated = there is None and issuer is not None and issuer.makes_client_ids
+    accounts = state.accounts or {}
+    if generated or account not in accounts:
+        yield _machine_missing(desired, address, server, both, "" if generated else account)
+        return
+    client = desired.objects[address]
+    wanted = _groups(client) if isinstance(client, Client) else frozenset()
+    if server == trusted or state.memberships is None:
+        return
+    if missing := sorted(wanted - state.memberships.get(account, frozenset())):
+        yield Diagnostic(
+            "client-account-groups",
+            "The account behind a client lacks groups on the resource server",
+            detail=f"On {server}, the user '{account}' of the client '{address.name}' is not in {', '.join(missing)}. "
+            f"{server} runs its calls with client credentials as that user.",
+            fix=f"Add the user to {'the group' if len(missing) == 1 else 'these groups'} on {server}.",
+            severity=Severity.WARNING,
+            address=str(_on(desired, address, server)),
+            path=desired.places.get(address, ()),
+        )
+
+
+def _on(desired: DesiredState, address: Address, server: str) -> Address:
+    there = Address(Kind.CLIENT, address.name, server)
+    return there if there in desired.objects else address
 
 
 def _person_missing(desired: DesiredState, name: str, state: str, server: str, both: tuple[str, str]) -> Diagnostic:
@@ -98,17 +157,29 @@ def _person_missing(desired: DesiredState, name: str, state: str, server: str, b
     )
 
 
-def _machine_missing(desired: DesiredState, address: Address, server: str, both: tuple[str, str]) -> Diagnostic:
+def _machine_missing(
+    desired: DesiredState, address: Address, server: str, both: tuple[str, str], account: str
+) -> Diagnostic:
+    """`account` is the name of the missing user; "" if it is not known before the client is registered."""
     resource, trusted = both
-    address_there = Address(Kind.CLIENT, address.name, server)
+    client = f"the client '{address.name}'"
+    named = f"is called '{account}'" if account else f"is called as the client_id that {trusted} will generate"
+    user = f"the user '{account}'" if account else "a user of that name"
+    servers = " and of ".join(dict.fromkeys((trusted, resource)))
+    groups = "put it into groups that the ACLs of the services allow"
+    fix = (
+        f"Create {user} on {server} and {groups}; nobody signs in as it there, so give it a long random password."
+        if server != trusted
+        else f"Registering a confidential client makes this user. Create {user} on {server} with the client's secret as its "
+        f"password, or register the client again, and {groups}."
+    )
     return Diagnostic(
         "client-account-missing",
         "The account behind a client is missing on a server",
-        detail=f"{server} has no account for the client '{address.name}'. With client credentials the client acts as its "
-        f"own account, which {trusted} and {resource} must both have.",
-        fix=f"Create the account on {server}, or remove client_credentials from the client's grants.",
+        detail=f"With client credentials, {client} acts as a user account of {servers} that {named}. {server} has no such user.",
+        fix=fix if account else f"After the apply: {fix[0].lower()}{fix[1:]}",
         severity=Severity.WARNING,
-        address=str(address_there if address_there in desired.objects else address),
+        address=str(_on(desired, address, server)),
         path=desired.places.get(address, ()),
     )
 

@@ -16,7 +16,7 @@ from oauthdeploy.model.identities import Identity
 from oauthdeploy.model.objects import Revocation
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, LiveState, Prune, ServerState
-from oauthdeploy.planning.accounts import accounts_of
+from oauthdeploy.planning.accounts import accounts_of, needs_accounts_of_clients, needs_memberships
 from oauthdeploy.planning.unread import needed_kinds, pruned_kinds
 
 T = TypeVar("T")
@@ -49,7 +49,13 @@ def _to_compare(desired: DesiredState, server: str, everything: bool) -> Wanted:
     # A resource server whose trust the manifest does not set may trust anyone, so it is worth reading.
     unsaid = bool(wanted.kinds) and entry.role is Role.RESOURCE and entry.authorization_server is None
     kinds = wanted.kinds | {Kind.TRUST} if unsaid else wanted.kinds
-    return replace(wanted, kinds=kinds, accounts=accounts_of(desired, server))
+    return replace(
+        wanted,
+        kinds=kinds,
+        accounts=accounts_of(desired, server),
+        client_accounts=needs_accounts_of_clients(desired, server),
+        memberships=needs_memberships(desired, server),
+    )
 
 
 def read_wanted(drivers: Mapping[str, Driver], wanted: Mapping[str, Wanted]) -> LiveState:

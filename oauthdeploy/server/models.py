@@ -120,6 +120,13 @@ class ClientAccount(Base):
     user: Mapped[str] = mapped_column(ForeignKey("user.name", ondelete="CASCADE"), primary_key=True)
 
 
+class Group(Base):
+    """A group that was made by the admin API; others are built in, or come with the users of the seed."""
+
+    __tablename__ = "user_group"
+    name: Mapped[str] = mapped_column(primary_key=True)
+
+
 class Membership(Base):
     """A user's place in a group."""
 

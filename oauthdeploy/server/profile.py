@@ -92,6 +92,9 @@ class Profile(BaseModel):
     client_accounts: bool = Field(
         False, description="Whether each confidential client gets a user account named after its client_id."
     )
+    group_members: Literal["members", "users"] = Field(
+        "members", description="Name of the field with the users of a group."
+    )
     aliases: Literal["any", "guide"] = Field(
         "any",
         description="guide: the names of remote server aliases may contain none of the characters that the guide forbids.",

@@ -77,6 +77,10 @@ class Site(ABC):
         """The name of a user of the server that exists and is enabled."""
         return None
 
+    def group(self) -> str | None:
+        """The name of a group of the server that accounts of clients can be put into."""
+        return None
+
     def lockout(self) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
         """Sections of two manifests: one with which the driver has access, and one that would end it. The second is never
         applied.

@@ -23,6 +23,7 @@ WRITES = (
     "unmanaged/client", "unmanaged/scope", "unmanaged/settings", "clients/tokens", "clients/grants", "clients/rename",
     "associations/all at once", "block/any", "trust/external", "trust/remote", "settings/together",
 )  # fmt: skip
+GROUPS = ("clients/groups",)
 VALUES = ("clients/life", "clients/version", "clients/tokens", "scopes/life", "settings/together", "tokens/delete")
 TOKENS = ("tokens/list", "tokens/delete", "tokens/by time", "tokens/by scope", "tokens/by owner", "tokens/by handle")
 
@@ -60,6 +61,7 @@ CASES: dict[str, Case] = {
     ),
     "patch-clears": Case({"patch": "clears"}, WRITES),
     "patch-replaces": Case({"patch": "replaces"}, WRITES),
+    "groups-of-users": Case({"group_members": "users", "patch": "clears", "expand": "ignored"}, GROUPS),
     "patch-clears-ids": Case({"patch": "clears"}, ("unmanaged/client", "secrets/given", "clients/id"), takes_ids=True),
     "versions-as-text": Case({"versions": "text"}, VALUES),
     "values-as-text": Case({"values": "text", "patch": "clears"}, VALUES),

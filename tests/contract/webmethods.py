@@ -72,6 +72,10 @@ class WebMethodsSite(Site):
     def account(self) -> str:
         return OWNER[0]
 
+    def group(self) -> str | None:
+        # Without accounts of clients there is nobody to put into it.
+        return "ResourceServers" if self._running.strict else None
+
     def signs_in(self, client_id: str, secret: str) -> bool | None:
         return None if self.role is Role.RESOURCE else self._running.signs_in(client_id, secret)
 

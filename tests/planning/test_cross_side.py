@@ -94,7 +94,7 @@ def test_which_accounts_both_sides_need(clients: dict[str, Client], via: str, ex
     assert accounts_of(wanted, "as") == accounts_of(wanted, "rs") == expected
 
 
-def test_a_disabled_person_is_missing_and_a_client_may_have_its_id_as_account() -> None:
+def test_a_disabled_person_is_missing() -> None:
     """What counts is whether a token can be mapped to an account."""
     wanted = desired({client("a"): CREDENTIALS, client("b"): PEOPLE}, resource_owners=("alice",))
     seen = live({client("a"): there(CREDENTIALS, client_id="0a1b"), client("b"): there(PEOPLE)})
@@ -102,6 +102,55 @@ def test_a_disabled_person_is_missing_and_a_client_may_have_its_id_as_account() 
     found = [item for item in plan_of(wanted, state).diagnostics if item.rule.endswith("-missing")]
     assert [(item.rule, item.address) for item in found] == [("resource-owner-missing", "trust@rs")]
     assert "'alice' is disabled on rs" in found[0].detail
+
+
+MACHINE = "0a1b"
+
+
+def account_rules(
+    on_rs: set[str], *, generating: bool = True, there_already: bool = True, groups: dict[str, set[str]] | None = None
+) -> list[tuple[str, str]]:
+    """The findings of accounts, by rule and detail; the client is in the group Callers, and on `rs` these are the users."""
+    value = CREDENTIALS.model_copy(update={"groups": ("Callers",)})
+    wanted = desired({client("a"): value, client("a", "rs"): CREDENTIALS})
+    places = {client("a"): there(value, client_id=MACHINE), client("a", "rs"): there(CREDENTIALS, client_id="ff")}
+    state = with_accounts(
+        live(places if there_already else {}), **{"as": {MACHINE: True}, "rs": dict.fromkeys(on_rs, True)}
+    )
+    seen = {
+        name: replace(
+            one,
+            makes_client_ids=generating,
+            memberships=None if groups is None else {user: frozenset(some) for user, some in groups.items()},
+        )
+        for name, one in state.servers.items()
+    }
+    found = plan_of(wanted, LiveState(seen)).diagnostics
+    return [(item.rule, f"{item.detail} {item.fix}") for item in found if item.rule.startswith("client-account")]
+
+
+def test_the_account_of_a_client_is_called_as_its_id_on_the_authorization_server() -> None:
+    """A user with the client's name, or with the id that the resource server gave it, is another one."""
+    assert account_rules({MACHINE}) == []
+    ((rule, words),) = account_rules({"a", "ff"})
+    assert rule == "client-account-missing"
+    assert f"Create the user '{MACHINE}' on rs" in words
+
+
+def test_the_account_of_a_new_client_is_made_with_it_or_has_no_name_yet() -> None:
+    """Where both servers accept ids, registering makes the accounts; a generated id is unknown until then."""
+    assert account_rules(set(), generating=False, there_already=False) == []
+    ((_rule, words),) = account_rules(set(), there_already=False)
+    assert "client_id that as will generate" in words
+    assert "After the apply: create a user of that name on rs" in words
+
+
+def test_the_account_on_the_resource_server_needs_the_groups_of_the_client() -> None:
+    """Calls run there as that user."""
+    assert account_rules({MACHINE}, groups={MACHINE: {"Callers", "More"}}) == []
+    ((rule, words),) = account_rules({MACHINE}, groups={MACHINE: {"More"}})
+    assert rule == "client-account-groups"
+    assert "not in Callers" in words
 
 
 def test_a_driver_that_can_not_list_users_leaves_a_finding() -> None:

@@ -22,7 +22,7 @@ from oauthdeploy.drivers.json_values import (
     some_texts,
 )
 from oauthdeploy.drivers.keycloak.policies import Rule
-from oauthdeploy.model.capabilities import HeldField, HeldFields, Limit, no, yes
+from oauthdeploy.model.capabilities import HeldField, HeldFields, Limit, left_out, no, yes
 from oauthdeploy.model.fields import ClientLifetime
 from oauthdeploy.model.held_fields import Unit
 from oauthdeploy.model.objects import AS, AssignedAs, ClientType, Grant
@@ -188,6 +188,7 @@ CLIENT: Final[Table] = {
     "type": WireField(keys=("publicClient",), read=_client_type, write=_put_type, default=ClientType.CONFIDENTIAL),
     "redirect_uris": at("redirectUris", some_texts, once_each, limit=_REDIRECT, default=()),
     "contacts": HeldField(no("a client has no contacts")),
+    "groups": HeldField(left_out("the groups and roles of service accounts are not managed")),
     "grants": WireField(
         keys=(
             BEARER_ONLY,

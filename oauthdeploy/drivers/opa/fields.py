@@ -111,6 +111,7 @@ FIELDS: Final[HeldFields] = {
         "grants": _kept("grants", default=()),
         "tokens.access_lifetime": _kept("tokens.access_lifetime", support=_LIFETIMES, default="inherit"),
         "tokens.refresh_count": _kept("tokens.refresh_count", support=_LIFETIMES, default=0),
+        "groups": HeldField(no("OPA has no users and groups")),
         "enabled": WireField(read=lambda live: not live.blocked, write=_put_enabled, default=True),
     },
     Kind.ASSOCIATION: {AS: HeldField(no("the authorization server decides which scopes a token has"))},

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
-from urllib.parse import unquote, urlsplit
 
 from oauthdeploy.core.errors import NotFound, Rejected, ServerError, UnexpectedAnswer, Unsupported
 from oauthdeploy.core.secrets import Secret, is_masked
@@ -20,10 +19,19 @@ from oauthdeploy.drivers.json_values import Garbled, a_list
 from oauthdeploy.drivers.json_wire import Route, revealed
 from oauthdeploy.drivers.untouched import lost_fields
 from oauthdeploy.drivers.webmethods import openapi_document as doc
-from oauthdeploy.drivers.webmethods.accounts import read_group, read_user
+from oauthdeploy.drivers.webmethods.accounts import (
+    MEMBERS,
+    Group,
+    read_group,
+    read_group_name,
+    read_user,
+    read_whole_group,
+)
+from oauthdeploy.drivers.webmethods.api_loading import NEEDS
 from oauthdeploy.drivers.webmethods.fields import CLIENT, EXTERNAL, REMOTE, SCOPE, SETTINGS
+from oauthdeploy.drivers.webmethods.links import linked_id, token_link
 from oauthdeploy.drivers.webmethods.mapping import LiveClient, LiveScope, find_scope, read_client, read_scope
-from oauthdeploy.drivers.webmethods.openapi_document import Api, read_document
+from oauthdeploy.drivers.webmethods.openapi_document import Api
 from oauthdeploy.drivers.webmethods.tokens import Token, read_token, token_rows
 from oauthdeploy.drivers.webmethods.whole import whole_body
 
@@ -36,8 +44,6 @@ MOST_LINKS: Final = 500
 PARALLEL: Final = 8
 """How many of them at a time, within the limits of the server entry."""
 
-NEEDS: Final = "The OAuth part of the Administrator API came with Integration Server 10.11."
-
 
 @dataclass(frozen=True)
 class TokenList:
@@ -46,51 +52,6 @@ class TokenList:
     tokens: Sequence[Token]
     now: datetime | None
 
-
-def load_api(http: AdminClient) -> Api:
-    """Read a server's OpenAPI document. Raises Unsupported if it has no OAuth part or lacks some of it."""
-    try:
-        answer = http.get(doc.DOCUMENT)
-    except NotFound as error:
-        raise Unsupported(
-            f"'{http.server}' has no Administrator API",
-            server=http.server,
-            method="GET",
-            path=doc.DOCUMENT,
-            status=error.status,
-            fix=f"Check url, and enable the package WmAdmin. {NEEDS}",
-        ) from None
-    api = read_document(answer.body)
-    if api is None:
-        raise UnexpectedAnswer(
-            f"What '{http.server}' serves as its OpenAPI document is not one", server=http.server, path=doc.DOCUMENT
-        )
-    if not api.has_oauth:
-        raise Unsupported(
-            f"The Administrator API of '{http.server}' has no OAuth part",
-            server=http.server,
-            path=doc.DOCUMENT,
-            fix=f"10.11 or newer is needed. {NEEDS}",
-        )
-    if api.missing:
-        raise Unsupported(
-            f"The Administrator API of '{http.server}' lacks {', '.join(api.missing)}",
-            server=http.server,
-            path=doc.DOCUMENT,
-            fix=NEEDS,
-        )
-    return api
-
-
-def linked_id(raw: Any) -> str | None:
-    """The id in a link of a list, `{name, url}`: the last step of its url; None if it is not a link."""
-    if not isinstance(raw, Mapping) or not isinstance(raw.get("url"), str):
-        return None
-    said = {key for key, value in raw.items() if value is not None}
-    return unquote(urlsplit(raw["url"]).path.rstrip("/").rpartition("/")[2]) or None if said <= LINK else None
-
-
-LINK: Final = frozenset({"name", "url"})
 
 MAY_MEAN_MISSING: Final = frozenset({400, 404, 410, 422, 500})
 """Statuses with which a server may say that an object does not exist: the OpenAPI document only says 4XX."""
@@ -122,6 +83,7 @@ WRITTEN: Final[Mapping[str, Mapping[str, str]]] = {
     doc.SCOPE: _keys(SCOPE, "name"),
     doc.EXTERNAL: _keys(EXTERNAL, "name"),
     doc.REMOTE: _keys(REMOTE, "alias"),
+    doc.GROUP: dict.fromkeys(MEMBERS, ""),
 }
 """The fields that the driver writes, whether or not a server's document lists them for PATCH; of any type."""
 
@@ -297,7 +259,7 @@ class AdminApi:
         """List the tokens, active and expired, from one list or from two."""
         answer = self._send("GET", doc.TOKENS, params=EXPANDED)
         listed = self.parsed("GET", doc.TOKENS, lambda: token_rows(answer.body))
-        links = [link for raw in listed if (link := _token_link(raw)) is not None]
+        links = [link for raw in listed if (link := token_link(raw)) is not None]
         if not links:
             rows = self.parsed("GET", doc.TOKENS, lambda: [read_token(raw) for raw in listed])
             return TokenList(rows, answer.date)
@@ -339,9 +301,46 @@ class AdminApi:
         """Read one user; None if there is none with that name."""
         return self._one(doc.USER, read_user, name)
 
-    def groups(self) -> frozenset[str]:
+    def group_names(self) -> frozenset[str]:
         """List the names of the groups."""
-        return frozenset(self._list(doc.GROUPS, "groups", read_group))
+        return frozenset(self._list(doc.GROUPS, "groups", read_group_name))
+
+    def groups(self) -> Sequence[Group]:
+        """List the groups with their users. Of those whose entry shows none, each is read."""
+        listed = self._list(doc.GROUPS, "groups", read_group, doc.GROUP)
+        partial = [group.name for group in listed if group.members is None]
+        if len(partial) > MOST_LINKS:
+            raise self._not_resolved("groups", doc.GROUPS, len(partial))
+        whole = at_once(PARALLEL, self._whole_group, partial)
+        return [*(group for group in listed if group.members is not None), *whole]
+
+    def _whole_group(self, name: str) -> Group:
+        body = self._send("GET", doc.GROUP, name).body
+        return self.parsed("GET", doc.GROUP, lambda: read_whole_group(body))
+
+    def put_member(self, group: str, user: str, *, member: bool) -> tuple[str, ...]:
+        """Put a user into a group, or take the user out; gives the fields that the group lost by that.
+
+        Who else is in the group is read just before, so that nobody is written back or left out.
+        """
+        with self._turn(doc.GROUP, group):
+            before = self._send("GET", doc.GROUP, group).body
+            members = self.parsed("GET", doc.GROUP, lambda: read_whole_group(before)).members or ()
+            wanted = [*(one for one in members if one != user), *([user] if member else [])]
+            fields = {**WRITTEN[doc.GROUP], **self.api.patches.get(doc.GROUP, {})}
+            whole = whole_body(before, {self.api.group_members: wanted}, fields)
+            self._send("PATCH", doc.GROUP, group, body=whole)
+            after = self._send("GET", doc.GROUP, group).body
+            there = self.parsed("GET", doc.GROUP, lambda: read_whole_group(after)).members or ()
+            if set(there) != set(wanted):
+                raise ServerError(
+                    f"'{self.http.server}' accepted the users of group '{group}' and lists others",
+                    server=self.http.server,
+                    method="PATCH",
+                    path=doc.GROUP,
+                    fix=f"Look at the group on '{self.http.server}'.",
+                )
+            return lost_fields(before, revealed(whole), after, VOLATILE)
 
     # -- shared ------------------------------------------------------------------------------------------------------
 
@@ -506,12 +505,3 @@ class AdminApi:
                 raise
             return error
         return None
-
-
-def _token_link(raw: Any) -> tuple[str, Secret] | None:
-    """The path and the id that a link in a list of tokens leads to; None if it is not a link."""
-    token_id = linked_id(raw)
-    if token_id is None:
-        return None
-    refresh = "/refreshtoken/" in urlsplit(raw["url"]).path
-    return doc.REFRESH_TOKEN if refresh else doc.ACCESS_TOKEN, Secret(token_id, "server")

@@ -14,7 +14,8 @@ from oauthdeploy.drivers.examination import Examination, WriteProbe
 from oauthdeploy.drivers.http import counting
 from oauthdeploy.drivers.webmethods import examination
 from oauthdeploy.drivers.webmethods import openapi_document as doc
-from oauthdeploy.drivers.webmethods.client import AdminApi, load_api
+from oauthdeploy.drivers.webmethods.api_loading import load_api
+from oauthdeploy.drivers.webmethods.client import AdminApi
 from oauthdeploy.drivers.webmethods.client_matching import find_loosely
 from oauthdeploy.drivers.webmethods.facts import (
     WebMethodsCredentials,

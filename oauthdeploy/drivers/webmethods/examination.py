@@ -25,7 +25,8 @@ from oauthdeploy.drivers.examination import (
 )
 from oauthdeploy.drivers.json_wire import Route
 from oauthdeploy.drivers.webmethods import openapi_document as doc
-from oauthdeploy.drivers.webmethods.client import EXPANDED, LINK, AdminApi, linked_id
+from oauthdeploy.drivers.webmethods.client import EXPANDED, AdminApi
+from oauthdeploy.drivers.webmethods.links import LINK, linked_id
 
 PREFIX: Final = "oauthdeploy_doctor_"
 """The prefix of the name of everything that a trial of writing creates."""

@@ -159,7 +159,11 @@ FACTS: Final = DriverFacts(
     fields=FIELDS,
     names=NAMES,
     unique={Kind.CLIENT: ("name", "version")},
-    side_effects=(SideEffect(Kind.CLIENT, "its tokens, and the id and secret that the server generated"),),
+    side_effects=(
+        SideEffect(
+            Kind.CLIENT, "its tokens, the id and secret that the server generated, and the groups of its account"
+        ),
+    ),
     interruptions=(
         Interruption(Kind.CLIENT, "secret.revision", "The old secret stops working before the new one is delivered."),
     ),

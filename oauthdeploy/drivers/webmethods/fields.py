@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.drivers.field_table import Table, WireField, at, if_present, once_each
 from oauthdeploy.drivers.json_values import Garbled, a_flag, a_name, a_number, a_text, some_texts
-from oauthdeploy.model.capabilities import HeldField, HeldFields, Limit, no, yes
+from oauthdeploy.model.capabilities import HeldField, HeldFields, Limit, left_out, no, yes
 from oauthdeploy.model.fields import INT32_MAX, ClientLifetime
 from oauthdeploy.model.held_fields import fields_of
 from oauthdeploy.model.objects import AS, ClientType, Grant, TokenEndpointAuth, Via
@@ -192,6 +192,8 @@ CLIENT: Final[Table] = {
     ),
     "redirect_uris": _sent(at("redirect_uris", some_texts, once_each, default=())),
     "grants": WireField(keys=(*FLAGS.values(), _REFRESHES), read=_grants, write=_put_grants, default=()),
+    # In the groups of the server, not in the client: read and written by them.
+    "groups": WireField(support=yes("groups of the user that is called as the client_id"), default=()),
     "tokens.access_lifetime": _sent(
         at(
             "tokenLifetime",
@@ -324,6 +326,13 @@ ASKS_NOBODY: Final = no("an authorization server does not introspect tokens else
 NO_JWTS: Final = no("an Integration Server introspects every token; it does not verify JWTs with keys")
 
 
+_ELSEWHERE: Final = HeldField(
+    left_out(
+        "calls run as the user that is called as the client_id on the authorization server; plan checks its groups"
+    )
+)
+
+
 # -- by role ----------------------------------------------------------------------------------------------------------
 
 _RESOURCE: Final[HeldFields] = {
@@ -339,7 +348,7 @@ FIELDS: Final[Mapping[Role, HeldFields]] = {
         **_RESOURCE,
         Kind.TRUST: dict.fromkeys(fields_of(Kind.TRUST), HeldField(ASKS_NOBODY)),
     },
-    Role.RESOURCE: _RESOURCE,
+    Role.RESOURCE: {**_RESOURCE, Kind.CLIENT: {**CLIENT, "groups": _ELSEWHERE}},
     Role.BOTH: _RESOURCE,
 }
 """What a server holds of the model, by its role."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
@@ -13,7 +14,7 @@ from oauthdeploy.drivers.field_table import keys_of
 from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.client import AdminApi
 from oauthdeploy.drivers.webmethods.fields import DEFAULT_VERSION, SETTINGS, is_version_number
-from oauthdeploy.drivers.webmethods.mapping import counts_refreshes
+from oauthdeploy.drivers.webmethods.mapping import counts_refreshes, writes_groups
 from oauthdeploy.drivers.webmethods.trust import EXTERNAL_NEEDED, FORBIDDEN_IN_ALIASES, REMOTE_NEEDED, alias_of
 from oauthdeploy.drivers.webmethods.writing import can_be_id, secret_of
 from oauthdeploy.model.objects import Client, ClientType, Grant, Object, Settings, Side, Trust
@@ -28,6 +29,11 @@ class Server:
     admin: AdminApi
     known: Mapping[str, str] | None
     versions: Mapping[str, str]
+
+    @cached_property
+    def group_names(self) -> frozenset[str]:
+        """The groups that there are."""
+        return self.admin.group_names()
 
 
 def find_all(server: Server, wanted: Wanted) -> Sequence[Diagnostic]:
@@ -91,6 +97,48 @@ def _client(server: Server, address: Address, value: Client) -> Iterator[Diagnos
                 address=str(address),
             )
     yield from _secret(server, address, value)
+    if Side.AUTHORIZATION in server.sides and writes_groups(value):
+        yield from _groups(server, address, value)
+
+
+def _groups(server: Server, address: Address, value: Client) -> Iterator[Diagnostic]:
+    api = server.admin.api
+    if not api.offers("GET", doc.GROUPS):
+        yield Diagnostic(
+            "server-lacks-groups",
+            "The server does not show its groups",
+            f"The Administrator API of '{server.name}' lacks GET {doc.GROUPS}.",
+            "Leave out groups, and put the account into its groups on the server's own page.",
+            address=str(address),
+        )
+        return
+    if value.groups and value.type is ClientType.PUBLIC:
+        yield Diagnostic(
+            "public-client-has-no-account",
+            "A public client has no user account",
+            f"'{server.name}' makes a user account for confidential clients only, so there is nothing to put into "
+            f"{', '.join(sorted(value.groups))}.",
+            "Remove groups, or make the client confidential.",
+            address=str(address),
+        )
+    if not api.group_members:
+        yield Diagnostic(
+            "groups-read-only",
+            "The server's groups can only be read",
+            f"The Administrator API of '{server.name}' lists no field for the users of a group in PATCH {doc.GROUP}.",
+            "If the plan shows a change of groups, make it on the server's own page.",
+            Severity.WARNING,
+            address=str(address),
+        )
+    missing = sorted(set(value.groups or ()) - server.group_names)
+    if missing:
+        yield Diagnostic(
+            "group-missing",
+            "The server does not have a group",
+            f"'{server.name}' has no group {', '.join(missing)}.",
+            "Create the group on the server, with the ACLs that it opens, or remove it from groups.",
+            address=str(address),
+        )
 
 
 def _secret(server: Server, address: Address, value: Client) -> Iterator[Diagnostic]:

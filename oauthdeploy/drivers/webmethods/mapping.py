@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -198,3 +198,13 @@ def in_spelling_of(desired: Client | None, live: Client) -> Client:
     others = tuple(grant for grant in live.grants or () if grant is not Grant.REFRESH_TOKEN)
     wanted = Grant.REFRESH_TOKEN in (desired.grants or ())
     return live.model_copy(update={"grants": (*others, Grant.REFRESH_TOKEN) if wanted else others})
+
+
+def writes_groups(desired: Client) -> bool:
+    """Whether the manifest manages the groups of a client's account."""
+    return "groups" in desired.model_fields_set
+
+
+def with_groups(mark: str, groups: Iterable[str]) -> str:
+    """The fingerprint of a client whose groups are managed; `mark` is that of the client alone."""
+    return fingerprint({"client": mark, "groups": sorted(groups)})

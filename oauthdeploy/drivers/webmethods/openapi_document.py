@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from oauthdeploy.drivers.webmethods.accounts import MEMBERS
+
 DOCUMENT: Final = "/admin/swagger/integrationServer"
 
 SETTINGS: Final = "/admin/oauth/globalsetting"
@@ -47,7 +49,7 @@ CORE: Final = (
 )
 """What the driver cannot do without."""
 
-PATCHED: Final = (SETTINGS, CLIENT, SCOPE, EXTERNAL, REMOTE)
+PATCHED: Final = (SETTINGS, CLIENT, SCOPE, EXTERNAL, REMOTE, GROUP)
 """What the driver updates."""
 
 WRAPPER: Final = "scopeInputData"
@@ -93,6 +95,12 @@ class Api:
     def takes_client_id(self) -> bool:
         """Whether the creator of a client may choose its id."""
         return "client_id" in self.client
+
+    @property
+    def group_members(self) -> str:
+        """The field of a group that its users can be written to; "" where the document lists none."""
+        fields = self.patches.get(GROUP, {})
+        return next((key for key in MEMBERS if fields.get(key) == "array"), "")
 
     @property
     def takes_client_secret(self) -> bool:

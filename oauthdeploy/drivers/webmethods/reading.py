@@ -15,9 +15,16 @@ from oauthdeploy.drivers.base import Wanted
 from oauthdeploy.drivers.common_steps import warning_of
 from oauthdeploy.drivers.json_values import fingerprint
 from oauthdeploy.drivers.webmethods import openapi_document as doc
+from oauthdeploy.drivers.webmethods.accounts import memberships
 from oauthdeploy.drivers.webmethods.client import AdminApi, TokenList
 from oauthdeploy.drivers.webmethods.client_matching import Match, Sought, find_loosely, left_at_former_names, match
-from oauthdeploy.drivers.webmethods.mapping import LiveClient, in_spelling_of, read_settings
+from oauthdeploy.drivers.webmethods.mapping import (
+    LiveClient,
+    in_spelling_of,
+    read_settings,
+    with_groups,
+    writes_groups,
+)
 from oauthdeploy.drivers.webmethods.tokens import count, selected
 from oauthdeploy.drivers.webmethods.trust import (
     LOCAL,
@@ -29,7 +36,7 @@ from oauthdeploy.drivers.webmethods.trust import (
     remote_trust,
 )
 from oauthdeploy.model.identities import Identity
-from oauthdeploy.model.objects import Association, Client, Revocation, Scope, Side, Trust
+from oauthdeploy.model.objects import Association, Client, ClientType, Revocation, Scope, Side, Trust
 from oauthdeploy.model.state import LiveObject, ServerState, TokenCount, Unheld
 
 SECRET_FIELDS: Final = frozenset({"secret.value"})
@@ -46,7 +53,7 @@ ISSUES_NONE: Final = "associations are kept on the authorization server"
 _UNKNOWN: Final = Identity()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reader:
     """One reading of one server. `known` are the ids of clients by the manifest's keys, from earlier readings."""
 
@@ -62,6 +69,7 @@ class Reader:
     versions: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, bool] = field(default_factory=dict)
     accounts_unread: list[Diagnostic] = field(default_factory=list)
+    groups: Mapping[str, frozenset[str]] | None = None
 
     def read(self) -> None:
         """Fill `objects`, `unreadable` and `ids`. Raises Unreachable and Unauthorized."""
@@ -125,14 +133,16 @@ class Reader:
         try:
             self.accounts.update(self._users(names))
             if not names <= self.accounts.keys() and self.admin.api.offers("GET", doc.GROUPS):
-                self.accounts.update(dict.fromkeys(self.admin.groups() - self.accounts.keys(), True))
+                self.accounts.update(dict.fromkeys(self.admin.group_names() - self.accounts.keys(), True))
+            if self.wanted.memberships and self.groups is None and self.admin.api.offers("GET", doc.GROUPS):
+                self.groups = memberships(self.admin.groups())
         except (Unreachable, Unauthorized):
             raise
         except ServerError as error:
             self.accounts_unread.append(warning_of(error))
 
     def _users(self, names: frozenset[str]) -> Mapping[str, bool]:
-        if len(names) <= FEW_USERS and self.admin.api.offers("GET", doc.USER):
+        if not self.wanted.client_accounts and len(names) <= FEW_USERS and self.admin.api.offers("GET", doc.USER):
             found = (self.admin.user(name) for name in sorted(names))
             return dict(user for user in found if user is not None)
         return self.admin.users()
@@ -166,6 +176,7 @@ class Reader:
     def _clients(self) -> None:
         sought = self._sought()
         lives = self._lives(sought)
+        self._read_groups()
         matched = self.admin.parsed("GET", doc.CLIENTS, lambda: match(lives, sought))
         self.ids.update({key: one.live.client_id for key, one in matched.items()})
         self.versions.update({key: one.live.version for key, one in matched.items()})
@@ -186,6 +197,19 @@ class Reader:
         if Kind.REVOCATION in self.wanted.kinds:
             with self._reading(Kind.REVOCATION):
                 self._revocations(matched, lives)
+
+    def _read_groups(self) -> None:
+        """The groups of each user, if a client writes its groups (then raises ServerError), or all fields are wanted."""
+        written = any(isinstance(value, Client) and writes_groups(value) for value in self.wanted.objects.values())
+        if Side.AUTHORIZATION not in self.sides or not (written or self.wanted.whole):
+            return
+        try:
+            self.groups = memberships(self.admin.groups())
+        except (Unreachable, Unauthorized):
+            raise
+        except ServerError:
+            if written:
+                raise
 
     def _associations(self, key: str, own: str | None, live: LiveClient) -> None:
         """Return the associations of a client. A list that cannot be parsed is not empty, if the manifest names the client."""
@@ -267,11 +291,17 @@ class Reader:
         """Return a client at `key`; `own` is its key in the manifest, if it has one."""
         address = Address(Kind.CLIENT, key, self.server)
         desired = None if own is None else self.wanted.objects.get(Address(Kind.CLIENT, own, self.server))
-        value = in_spelling_of(desired if isinstance(desired, Client) else None, live.value)
+        wanted = desired if isinstance(desired, Client) else None
+        value = in_spelling_of(wanted, live.value)
+        mark = live.fingerprint
+        if self.groups is not None and (self.wanted.whole or (wanted is not None and writes_groups(wanted))):
+            groups = tuple(sorted(self.groups.get(live.client_id, ()))) if value.type is not ClientType.PUBLIC else ()
+            value = value.model_copy(update={"groups": groups})
+            mark = with_groups(mark, groups) if wanted is not None and writes_groups(wanted) else mark
         self.objects[address] = LiveObject(
             value,
             live.client_id,
-            live.fingerprint,
+            mark,
             # Release 11.1 shows a secret once, in the answer that makes it, and older ones mask it: nothing to
             # compare with.
             incomparable=SECRET_FIELDS,
@@ -358,5 +388,6 @@ def state_of(reader: Reader, requests: int) -> ServerState:
         requests,
         accounts=MappingProxyType(dict(reader.accounts)) if reader.wanted.accounts and unread is None else None,
         accounts_unread=unread,
+        memberships=reader.groups,
         makes_client_ids=not reader.admin.api.takes_client_id,
     )

@@ -28,6 +28,7 @@ from oauthdeploy.drivers.common_steps import (
 )
 from oauthdeploy.drivers.json_values import fingerprint
 from oauthdeploy.drivers.webmethods import openapi_document as doc
+from oauthdeploy.drivers.webmethods.accounts import memberships
 from oauthdeploy.drivers.webmethods.client import AdminApi, TokenList
 from oauthdeploy.drivers.webmethods.fields import CLIENT, DEFAULT_VERSION, SCOPE, SETTINGS
 from oauthdeploy.drivers.webmethods.mapping import (
@@ -37,9 +38,11 @@ from oauthdeploy.drivers.webmethods.mapping import (
     in_spelling_of,
     read_settings,
     refresh_count,
+    with_groups,
     write_client,
     write_scope,
     write_settings,
+    writes_groups,
 )
 from oauthdeploy.drivers.webmethods.reading import alias_trust, read_trust
 from oauthdeploy.drivers.webmethods.tokens import Token, selected
@@ -198,7 +201,11 @@ class Writer:
             return self._create_client(change, desired)
         body = self._client_body(change, desired)
         client_id = self._id(change.address, change)
-        live = self.admin.patch_client(client_id, body)
+        live = self.admin.patch_client(client_id, body) if body else self.admin.client(client_id)
+        if live is None:
+            raise NotFound(
+                f"'{self.server}' has no client '{change.address.name}'", server=self.server, path=doc.CLIENT
+            )
         return self._client_applied(change, desired, live, sent="client_secret" in body)
 
     def _delete_client(self, change: Change) -> Applied:
@@ -261,18 +268,30 @@ class Writer:
                 path=doc.CLIENTS,
                 fix=f"Delete the client '{live.label}' on '{self.server}' and apply again to get a new secret.",
             )
-        value = in_spelling_of(desired, live.value)
+        value, mark = in_spelling_of(desired, live.value), live.fingerprint
+        lost = self.admin.lost(doc.CLIENT, live.client_id)
+        if writes_groups(desired) and Side.AUTHORIZATION in self.sides:
+            groups, others = self._put_into_groups(live, desired)
+            value, mark, lost = value.model_copy(update={"groups": groups}), with_groups(mark, groups), (*lost, *others)
         note = ADOPTED if found else ""
         return Applied(
-            change.address,
-            value,
-            live.client_id,
-            live.fingerprint,
-            secret=made,
-            note=note,
-            unparsed=live.unparsed,
-            lost=self.admin.lost(doc.CLIENT, live.client_id),
+            change.address, value, live.client_id, mark, secret=made, note=note, unparsed=live.unparsed, lost=lost
         )
+
+    def _put_into_groups(self, live: LiveClient, desired: Client) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Put the account of a client into its groups and take it out of others; gives its groups, and what these lost."""
+        account, wanted = live.client_id, frozenset(desired.groups or ())
+        have = memberships(self.admin.groups()).get(account, frozenset())
+        if have != wanted and not self.admin.api.group_members:
+            raise Unsupported(
+                f"The Administrator API of '{self.server}' cannot change the users of a group",
+                server=self.server,
+                fix=f"Add the user '{account}' to {', '.join(sorted(wanted)) or 'no group'} on the server's own page.",
+            )
+        lost: list[str] = []
+        for group in sorted(have ^ wanted):
+            lost += self.admin.put_member(group, account, member=group in wanted)
+        return tuple(sorted(wanted)), tuple(lost)
 
     def _cannot(self, what: str) -> Unsupported:
         return Unsupported(
@@ -419,5 +438,8 @@ def count_writes(change: Change, sides: frozenset[Side]) -> int:
             there = change.live is not None and bool(change.live.identity)
             deleting = 2 + tokens if deletes_tokens(change, sides) else 0
             return (deleting + int(blocks(change, sides))) if there else 0
+        case Client() if writes_groups(desired) and change.action is not Action.DELETE:
+            groups = sum(len(f.added) + len(f.removed) for f in change.fields if f.path == "groups")
+            return 2 + 3 * groups + (change.action is Action.REPLACE)
         case _:
             return 2 if change.action is Action.REPLACE else 1

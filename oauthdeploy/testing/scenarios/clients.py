@@ -123,6 +123,20 @@ def client_types(bench: Bench) -> None:
     require_written(bench, planned, "client/batch", "type")
 
 
+@scenario("clients/groups", Can.CLIENTS, proves="clients.groups")
+def client_groups(bench: Bench) -> None:
+    """The account of a client is put into a group, and taken out again"""
+    group = bench.site.group()
+    if group is None and can(bench, "clients.groups"):
+        raise NoHook("group")
+    groups = [group or "OrderServices"]
+
+    def parts(value: Any) -> Parts:
+        return {"clients": {"batch": confidential(bench, "batch", groups=value)}}
+
+    back_and_forth(bench, "the list of groups", "client/batch", "groups", parts, (groups, []))
+
+
 @scenario("clients/enabled", Can.CLIENTS, proves="clients.enabled")
 def client_enabled(bench: Bench) -> None:
     """A client is disabled and enabled again"""

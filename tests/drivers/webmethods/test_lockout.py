@@ -56,3 +56,14 @@ def test_https_ends_introspection_over_http(url: str, after: Any, sides: frozens
     """Resource servers would refuse every token; a resource server's own setting concerns nobody who asks there."""
     made = change(Kind.SETTINGS, "", FieldChange("require_https", not after, after))
     assert bool(found(made, url=url, sides=sides)) is ends
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "ends"),
+    [(("Administrators", "Callers"), ("Callers",), True), (("Administrators",), ("Administrators", "Callers"), False)],
+)
+def test_an_account_that_leaves_the_administrators_is_found(before: Any, after: Any, ends: bool) -> None:
+    """Groups are a field of the client whose account oauthdeploy signs in with."""
+    field = FieldChange("groups", before, after)
+    assert bool(found(change(Kind.CLIENT, "tool", field, "deployer"))) is ends
+    assert not found(change(Kind.CLIENT, "tool", field, "another"))

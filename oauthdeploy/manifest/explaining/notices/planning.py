@@ -169,8 +169,17 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "client-account-missing",
         "warning",
         "The account behind a client is missing on a server",
-        "With client credentials a client acts as its own account, which both sides must have.",
-        "Create the account, or remove client_credentials from the client's grants.",
+        "With client credentials a client acts as a user account that is called as its client_id on the authorization server. "
+        "Both sides must have that account; a user with the client's name does not count.",
+        "Create the user on the resource server, and put it into groups that the ACLs of the services allow.",
+    ),
+    (
+        "client-account-groups",
+        "warning",
+        "The account behind a client lacks groups on the resource server",
+        "The resource server runs calls with client credentials as its own user of the client_id, whose groups must open the "
+        "services there too.",
+        "Add the user to the groups on the resource server.",
     ),
     (
         "scope-on-one-side",
