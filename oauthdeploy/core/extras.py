@@ -1,6 +1,6 @@
-"""Extras of the package: what needs one says so in one sentence, with the command that installs it here.
+"""Extras of the package: a missing one is reported in one sentence, with the command that installs it here.
 
-Imports nothing of the project but the errors, so that also the embedded server may use it.
+Imports nothing of the project but the errors, so that the embedded server can use it too.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ PACKAGE = "oauthdeploy"
 
 
 class ExtraMissing(OAuthDeployError, ImportError):
-    """`what` (as a user calls it: "`oauthdeploy demo`") needs an extra that is not installed.
+    """`what` (in the user's words: "`oauthdeploy demo`") needs an extra that is not installed.
 
-    An ImportError too, for callers in Python; those see all in one line.
+    Also an ImportError, for Python callers, who get everything in one line.
     """
 
     rule = "extra-missing"
@@ -36,7 +36,7 @@ class ExtraMissing(OAuthDeployError, ImportError):
 
 @contextmanager
 def needs_extra(extra: str, what: str) -> Iterator[None]:
-    """Around imports of what the extra brings, for `what`. Raises ExtraMissing where something is not installed."""
+    """Wraps imports of what the extra provides, for `what`. Raises ExtraMissing if something is not installed."""
     try:
         yield
     except ExtraMissing:
@@ -48,9 +48,9 @@ def needs_extra(extra: str, what: str) -> Iterator[None]:
 
 
 def install_command(extra: str) -> str:
-    """The command that adds the extra to this installation, whoever made it: pip, pipx or uv.
+    """The command that adds the extra to this installation, made by pip, pipx or uv.
 
-    From where it was installed (PEP 610), since the name alone may lead to nothing, or to somebody else's package.
+    Based on where it was installed from (PEP 610), since the name alone may lead to nothing, or to somebody else's package.
     """
     try:
         installed = distribution(PACKAGE)
@@ -69,7 +69,7 @@ def install_command(extra: str) -> str:
 
 
 def _requirement(installed: Distribution, extra: str) -> str:
-    """What to name to pip, as one word of the shell (two where the sources are installed as they stand)."""
+    """The argument for pip, as one word of the shell (two for an editable installation)."""
     from urllib.parse import unquote, urlsplit
 
     origin = json.loads(installed.read_text("direct_url.json") or "{}")

@@ -194,10 +194,10 @@ class Prover(Protocol):
         """
 
     def introspects(self, trust: Trust) -> bool | None:
-        """Whether the account or client of a trust may introspect at its endpoint (RFC 7662 section 2.1), by asking for a
-        token that nobody has issued; None where the manifest does not have its secret.
+        """Whether the account or client of a trust may introspect at its endpoint (RFC 7662 section 2.1), tried with a token
+        that nobody has issued; None if the manifest does not have its secret.
 
-        Raises ServerError, and UnexpectedAnswer where the answer is not one about an inactive token.
+        Raises ServerError, and UnexpectedAnswer if the response is not about an inactive token.
         """
 
     def is_taken(self, url: str, token: Secret) -> bool:
@@ -284,9 +284,9 @@ class Driver(ABC):
         return Examination({"product": f"{report.product} {report.version}".strip()})
 
     def try_writing(self, tag: str) -> WriteProbe:
-        """Make, change and remove throw-away objects whose names hold `tag`, and say how the server took that.
+        """Create, change and remove throwaway objects whose names contain `tag`, and report how the server responded.
 
-        They are removed also where this is interrupted. Raises ServerError; default: Unsupported.
+        They are removed even if this is interrupted. Raises ServerError; default: Unsupported.
         """
         raise Unsupported(
             f"The driver of '{self.name}' has no trial of writing",

@@ -17,7 +17,7 @@ class Throttle:
     """A gate for at most `most` concurrent requests, which servers can narrow. Safe to use from several threads."""
 
     def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` gives seconds."""
+        """`clock` returns seconds."""
         self._most = most
         self._width = most
         self._clock = clock

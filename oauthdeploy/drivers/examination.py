@@ -1,6 +1,6 @@
-"""What a server's answers look like, without what stands in them: types and keys, for records that can be sent to others.
+"""The shape of a server's responses without their content: types and keys, for records that can be sent to others.
 
-Pure but for `look`, which asks.
+Pure, except for `look`, which sends a request.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from oauthdeploy.drivers.json_wire import Route
 
 Shape: TypeAlias = Any
-"""JSON: an object of shapes by key, a list of one shape or none, or a text that names a type."""
+"""JSON: an object of shapes by key, a list of one shape or none, or a string that names a type."""
 
 Verdict = Literal["as expected", "differs", "unknown"]
 
@@ -32,7 +32,7 @@ _TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}")
 
 @dataclass(frozen=True)
 class Observation:
-    """One request and the form of its answer. `path` is a template without ids; `shape` is None for an error's answer."""
+    """One request and the shape of its response. `path` is a template without ids; `shape` is None for an error response."""
 
     name: str
     method: str
@@ -52,9 +52,9 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Examination:
-    """What a server turned out to be.
+    """The result of an examination of a server.
 
-    `product` are texts with which it names its version and fixes. `digest` is that of its own API document, if it has one.
+    `product` are strings with which it names its version and fixes. `digest` is that of its own API document, if it has one.
     `facts` answer the questions that the documentation of its API leaves open, by name.
     """
 
@@ -67,7 +67,7 @@ class Examination:
 
 @dataclass(frozen=True)
 class WriteProbe:
-    """What a trial of writing found. `left` names what could not be removed again."""
+    """The result of a trial of writing. `left` names what could not be removed again."""
 
     observations: tuple[Observation, ...]
     facts: Mapping[str, str | int | bool]
@@ -83,7 +83,7 @@ def look(
     params: Mapping[str, str] | None = None,
     open_keys: frozenset[str] = frozenset(),
 ) -> tuple[Observation, Any]:
-    """Ask once; gives the observation and the body, None where the server refused. Raises Unreachable and Unauthorized."""
+    """Send one request; returns the observation and the body, None if the server refused. Raises Unreachable and Unauthorized."""
     try:
         answer = http.get(route, params)
     except (Unreachable, Unauthorized):
@@ -96,8 +96,8 @@ def look(
 
 
 def shape_of(value: Any, open_keys: frozenset[str] = frozenset(), depth: int = 0) -> Shape:
-    """The shape of a JSON value. The keys of an object under one of `open_keys`, and keys that are no identifiers, are names that
-    somebody chose: they are told as `*`.
+    """The shape of a JSON value. The keys of an object under one of `open_keys`, and keys that are not identifiers, are
+    user-chosen names: they become `*`.
     """
     if depth > _DEEPEST:
         return "deeper"
@@ -178,7 +178,7 @@ def flat(shape: Shape, path: str = "") -> Mapping[str, str]:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> list[tuple[str, str, str]]:
-    """What differs between two JSON objects of a record: dotted path, then both values in words."""
+    """The differences between two JSON objects of a record: dotted path, then both values in words."""
     found: list[tuple[str, str, str]] = []
     for key in sorted({*before, *after}):
         here = f"{path}.{key}" if path else str(key)

@@ -1,8 +1,8 @@
-"""Signing in with an access token (RFC 6749, sections 4.3 and 4.4): fetched with the first request, renewed before it ends.
+"""Signs in with an access token (RFC 6749 sections 4.3 and 4.4), fetched with the first request and renewed before it expires.
 
-The request and the answer are a handful of fields, so no OAuth library stands here: those build the form as one text with
-the secret in it, and read the answer from text again. Here the secret stays a `Secret` until bytes are made, and the answer
-has passed the one JSON reader that trusts in nothing.
+The request and the response have only a few fields, so no OAuth library is used: those build the form as one string with the
+secret in it, and parse the response again from text. Here the secret stays a `Secret` until it is sent, and the response is
+parsed by the one JSON reader that trusts nothing.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from oauthdeploy.drivers.http import AdminClient, RenewingAuth
 from oauthdeploy.drivers.json_wire import FORM, decode
 
 EARLY_SECONDS: Final = 30.0
-"""A token is renewed so long before it ends, or when a fifth of its life is left, whichever is later."""
+"""How long before its expiry a token is renewed, or when a fifth of its lifetime is left, whichever is later."""
 
 
 class TokenAuth(RenewingAuth):
-    """Puts a bearer token (RFC 6750) on every request. Safe to use from several threads; one of them fetches for all.
+    """Adds a bearer token (RFC 6750) to every request. Safe to use from several threads; one of them fetches for all.
 
-    Fetching a token changes nothing on the server that a plan could ask for, and how often it happens depends on the time
-    that a run takes; so it is not counted among the requests of a plan.
+    Fetching a token changes nothing on the server that a plan could manage, and how often it happens depends on how long a run
+    takes; so it is not counted among the requests of a plan.
     """
 
     def __init__(
@@ -40,9 +40,8 @@ class TokenAuth(RenewingAuth):
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`http` is from `SignIn.token_client` for `path`, the token endpoint; `form` is what it is sent.
-
-        `clock` gives seconds.
+        """`http` is from `SignIn.token_client` for `path`, the token endpoint; `form` is the body of the request. `clock`
+        returns seconds.
         """
         self._http = http
         self._path = path
@@ -53,7 +52,7 @@ class TokenAuth(RenewingAuth):
         self._renew_at = 0.0
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Sign the request. Raises ServerError where no token can be had."""
+        """Sign the request. Raises ServerError if no token can be obtained."""
         with self._lock:
             token = self._token
             if token is None or self._clock() >= self._renew_at:
@@ -62,7 +61,7 @@ class TokenAuth(RenewingAuth):
         return request
 
     def claims(self) -> Mapping[str, Any]:
-        """What the present token says of its bearer, where it is a JWT (RFC 9068); not verified, and empty where it is none."""
+        """The claims of the current token, if it is a JWT (RFC 9068); not verified, and empty if it is not."""
         with self._lock:
             token = self._token
         parts = token.reveal().split(".") if token is not None else []
@@ -86,20 +85,20 @@ class TokenAuth(RenewingAuth):
         self._http.set_stop_event(stop)
 
     def close(self) -> None:
-        """Give back connections."""
+        """Close the connections."""
         self._http.close()
 
     def _fetch(self) -> Secret:
         self._token = None
         started = self._clock()
-        # In a context of its own: the request belongs to no tally of those who happen to need the token first.
+        # In its own context: the request must not be counted for whoever happens to need the token first.
         token, seconds = Context().run(self._ask)
         self._token = token
         self._renew_at = float("inf") if seconds is None else started + seconds - min(EARLY_SECONDS, seconds / 5)
         return token
 
     def _ask(self) -> tuple[Secret, float | None]:
-        """The token, and how long it is good for in seconds (None: it does not say)."""
+        """The token, and its lifetime in seconds (None if the response does not have it)."""
         try:
             answer = self._http.request("POST", self._path, self._form, content_type=FORM, repeatable=True)
         except ServerError as error:
@@ -115,7 +114,7 @@ class TokenAuth(RenewingAuth):
         return Secret(token, "server"), None if seconds is None else float(seconds)
 
     def _refusal(self, error: ServerError) -> ServerError:
-        """What a failed sign-in means: 400 is a refusal too (RFC 6749, section 5.2), and it never changed anything."""
+        """What a failed sign-in means: 400 is a refusal too (RFC 6749 section 5.2), and it never changed anything."""
         error.uncertain = False
         context: dict[str, Any] = {
             "server": error.server,

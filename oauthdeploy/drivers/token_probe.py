@@ -1,4 +1,4 @@
-"""Trying a token that should be dead: by introspection (RFC 7662), and by a call to what it protects (RFC 6750)."""
+"""Tries a token that should be invalid: by introspection (RFC 7662), and by a request to a protected resource (RFC 6750)."""
 
 from __future__ import annotations
 
@@ -21,16 +21,15 @@ class HttpProver:
     """Tries tokens over HTTP, with the TLS settings, proxies and limits of the manifest's server entries."""
 
     def __init__(self, servers: Mapping[str, Server], introspection: Mapping[str, str], base: Path) -> None:
-        """`servers` are the entries by name, `introspection` the endpoints of those that have one.
-
-        `base` is the folder that TLS files are looked up from.
+        """`servers` are the entries by name, `introspection` the endpoints of those that have one. TLS files are relative to
+        `base`.
         """
         self._servers = servers
         self._introspection = introspection
         self._base = base
 
     def is_active(self, server: str, token: Secret) -> bool | None:
-        """See `Prover`. Raises UnexpectedAnswer for an answer without `active`."""
+        """See `Prover`. Raises UnexpectedAnswer for a response without `active`."""
         entry = self._servers[server]
         endpoint = self._introspection.get(server, "")
         auth = _introspector(entry)
@@ -39,7 +38,7 @@ class HttpProver:
         return self._introspected(server, entry, endpoint, auth, token)
 
     def introspects(self, trust: Trust) -> bool | None:
-        """See `Prover`. The client goes before the account, as in the policy of the example."""
+        """See `Prover`. The client comes before the account, as in the example policy."""
         name, secret = trust.client_id, trust.client_secret
         if not name:
             name, secret = trust.username, trust.password
@@ -57,7 +56,7 @@ class HttpProver:
         return True
 
     def _introspected(self, server: str, entry: Server, endpoint: str, auth: AuthBase, token: Secret) -> bool:
-        """What an introspection endpoint says of a token. Raises ServerError."""
+        """What an introspection endpoint says about a token. Raises ServerError."""
         base, path = _split(endpoint)
         entry_at_base = entry.model_copy(update={"url": base})
         client = open_client(server, entry_at_base, auth, read_only=False, base=self._base, post_only=path)
@@ -75,7 +74,7 @@ class HttpProver:
         return active
 
     def is_taken(self, url: str, token: Secret) -> bool:
-        """See `Prover`. The address is asked with GET."""
+        """See `Prover`. Sends a GET to the address."""
         base, path = _split(url)
         name, entry = self._behind(base)
         client = open_client(name, entry, BearerAuth(token), read_only=True, base=self._base)
@@ -85,7 +84,7 @@ class HttpProver:
         except (Unauthorized, Forbidden):
             return False
         except ServerError as error:
-            # What a protected resource answers need not be JSON.
+            # The response of a protected resource need not be JSON.
             if error.status is None or not 200 <= error.status < 300:
                 raise
         finally:
@@ -93,7 +92,7 @@ class HttpProver:
         return True
 
     def _behind(self, base: str) -> tuple[str, Server]:
-        """The server entry with that scheme, host and port, or an entry of its own: what is protected may stand elsewhere."""
+        """The server entry with that scheme, host and port, or a new entry, since the protected resource may be elsewhere."""
         for name, server in self._servers.items():
             if server.url and _split(server.url)[0].lower() == base.lower():
                 return name, server.model_copy(update={"url": base})
@@ -112,7 +111,7 @@ def _not_about_tokens(server: str, path: str, status: int | None) -> UnexpectedA
 
 
 def _split(url: str) -> tuple[str, str]:
-    """Scheme, host and port of an address, and all that follows."""
+    """Scheme, host and port of an address, and the rest."""
     parts = urlsplit(url)
     base = f"{parts.scheme}://{parts.netloc}"
     return base, url[len(base) :]

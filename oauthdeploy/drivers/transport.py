@@ -26,21 +26,21 @@ from oauthdeploy.core.errors import ManifestInvalid, WriteRefused
 from oauthdeploy.model.servers import Proxy, Tls
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods that change nothing (RFC 9110, 9.2.1)."""
+"""Methods that change nothing (RFC 9110 section 9.2.1)."""
 
 _DEADLINE: ContextVar[tuple[float, float] | None] = ContextVar("oauthdeploy_http_deadline", default=None)
 
 
 class Silent(TimeoutError):
-    """A server said nothing for longer than `limits.read_timeout`."""
+    """A server sent nothing for longer than `limits.read_timeout`."""
 
 
 @contextmanager
 def deadline(seconds: float, silence: float | None = None) -> Iterator[None]:
-    """Let every read from a socket inside the block fail with TimeoutError once `seconds` have passed, and with Silent once
-    nothing came for `silence` seconds (None: no such limit).
+    """In the block, every read from a socket fails with TimeoutError once `seconds` have passed, and with Silent once nothing
+    has arrived for `silence` seconds (None: no such limit).
 
-    The read timeout of requests starts anew with each byte; a server that drips would hold a request for ever.
+    The read timeout of requests starts anew with each byte, so a server that sends slowly could hold a request forever.
     """
     token = _DEADLINE.set((time.monotonic() + seconds, seconds if silence is None else silence))
     try:
@@ -50,7 +50,7 @@ def deadline(seconds: float, silence: float | None = None) -> Iterator[None]:
 
 
 class _DeadlineReader(io.RawIOBase):
-    """The raw reading end of a socket, which gives each read what is left of the deadline."""
+    """The raw reading end of a socket, which limits each read to the time left until the deadline."""
 
     def __init__(self, sock: socket.socket, until: float, silence: float) -> None:
         self._sock = sock
@@ -63,7 +63,7 @@ class _DeadlineReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        """Read some bytes. Raises TimeoutError when the deadline has passed."""
+        """Read some bytes. Raises TimeoutError if the deadline has passed."""
         left = self._until - time.monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
@@ -96,7 +96,7 @@ class _DeadlineSocket:
     def makefile(self, mode: str = "rb", buffering: int | None = None) -> Any:
         """A file on the socket; for reading, one that ends with the deadline."""
         limits = _DEADLINE.get()
-        # http.client reads every answer through makefile("rb"), so that is where a server that drips can be stopped.
+        # http.client reads every response through makefile("rb"), so that is where a server that sends slowly can be stopped.
         if limits is None or mode != "rb":
             return self._sock.makefile(mode, buffering)  # type: ignore[call-overload]
         return io.BufferedReader(_DeadlineReader(self._sock, *limits))
@@ -114,7 +114,7 @@ class _PlainConnection(HTTPConnection):
 class _TlsConnection(HTTPSConnection):
     def connect(self) -> None:
         super().connect()
-        # Going without verification is told in every report; a warning beside each connection would drown it.
+        # Every report says that verification is off; a warning for each connection would hide that.
         self.is_verified = True
         self.sock = _DeadlineSocket(self.sock)
 
@@ -128,17 +128,17 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class Adapter(HTTPAdapter):
-    """Pools of `parallel` connections, our own TLS context, and nothing retried here."""
+    """Pools of `parallel` connections with our own TLS context; retries nothing."""
 
     def __init__(self, parallel: int, context: ssl.SSLContext | None, server_name: str | None = None) -> None:
-        """`server_name` is the host to ask for and to find in the certificate; None: that of the address."""
+        """`server_name` is the host for SNI and for the certificate check; None: that of the address."""
         self._context = context
         self._server_name = server_name
-        # Without pool_block urllib3 opens connections beyond the limit and throws them away after one request.
+        # Without pool_block, urllib3 opens connections beyond the limit and closes them after one request.
         super().__init__(pool_connections=2, pool_maxsize=parallel, pool_block=True)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools with connections that keep deadlines."""
+        """Create the pools with connections that keep deadlines."""
         if self._context is not None:
             kwargs["ssl_context"] = self._context
         super().init_poolmanager(*args, **kwargs)
@@ -161,14 +161,14 @@ class Adapter(HTTPAdapter):
         return host, {"server_hostname": self._server_name} if named else {}
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Nothing to add: the context has it all."""
+        """Nothing to add: the context has everything."""
 
 
 class ReadOnlyAdapter(Adapter):
     """Refuses every method that could change anything, before a byte leaves the process."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send GET, HEAD and OPTIONS. Raises WriteRefused for all else."""
+        """Send GET, HEAD and OPTIONS. Raises WriteRefused for everything else."""
         if (request.method or "").upper() not in SAFE_METHODS:
             raise WriteRefused(
                 "A write was attempted on a read-only connection",
@@ -195,7 +195,7 @@ class PlainSession(requests.Session):
         self.cookies = NoJar()
 
     def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the base's signature
-        """No answer is a redirect to us: the caller judges 3xx itself."""
+        """Never follow a redirect: the caller handles 3xx itself."""
         return
 
 
@@ -208,7 +208,7 @@ def make_session(
     proxy: Literal["direct"] | Proxy | None = None,
     server_name: str | None = None,
 ) -> requests.Session:
-    """A session for one server: pools, TLS, and the proxy that is asked for.
+    """A session for one server: pools, TLS, and the proxy.
 
     Without `proxy` the environment decides (HTTPS_PROXY, HTTP_PROXY, NO_PROXY), unless the server is on this machine.
     """
@@ -225,7 +225,7 @@ def make_session(
 
 
 def _with_account(proxy: Proxy) -> str:
-    """The address of a proxy as requests takes it, with the password in it: for the session and for nothing else."""
+    """The address of a proxy for requests, including the password: only for the session."""
     if proxy.username is None:
         return proxy.url
     password = "" if proxy.password is None else proxy.password.reveal()
@@ -234,7 +234,7 @@ def _with_account(proxy: Proxy) -> str:
 
 
 class _PostOnly(BaseAdapter):
-    """Sends a POST to one address through another adapter and refuses all else before a byte leaves the process."""
+    """Sends a POST to one address through another adapter, and refuses everything else before a byte leaves the process."""
 
     def __init__(self, inner: BaseAdapter, url: str) -> None:
         super().__init__()
@@ -252,19 +252,19 @@ class _PostOnly(BaseAdapter):
         return self._inner.send(request, *args, **kwargs)
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         self._inner.close()
 
 
 def allow_one_post(session: requests.Session, url: str) -> None:
-    """From now on let the session send nothing but a POST to exactly `url`: the token endpoint, whatever a run may write."""
+    """Restrict the session to a POST to exactly `url`, the token endpoint, whatever a run may write."""
     only = _PostOnly(session.get_adapter(url), url)
     session.mount("https://", only)
     session.mount("http://", only)
 
 
 def host_of(url: str) -> str:
-    """The host of a URL, lower case, without brackets; "" where there is none."""
+    """The host of a URL, in lower case, without brackets; "" if there is none."""
     try:
         return (urlsplit(url).hostname or "").lower()
     except ValueError:
@@ -272,7 +272,7 @@ def host_of(url: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine (RFC 6761, 6.3)."""
+    """Whether a host name or address means this machine (RFC 6761 section 6.3)."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -285,11 +285,11 @@ _VERSIONS: Final = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion
 
 
 def tls_context(server: str, tls: Tls, base: Path) -> ssl.SSLContext:
-    """The TLS settings of a server entry: its oldest version, its authorities or the usual ones, a client certificate.
+    """The TLS settings of a server entry: its minimum version, its authorities or the default ones, a client certificate.
 
-    Files are looked up from `base`. Raises ManifestInvalid that names the file and its place in the manifest.
+    Files are relative to `base`. Raises ManifestInvalid, which names the file and its place in the manifest.
     """
-    # With a ca_file only that authority counts; the default context would trust the system's as well.
+    # With a ca_file, only that authority counts; the default context would trust the system's as well.
     context = ssl.create_default_context() if tls.ca_file is None else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = _VERSIONS[tls.minimum_version]
     if tls.ca_file is not None:
@@ -304,7 +304,7 @@ def tls_context(server: str, tls: Tls, base: Path) -> ssl.SSLContext:
         key = None if tls.client_key is None else base / tls.client_key
         if key is not None:
             _load(server, "client_key", key, lambda path: path.open("rb").close())
-        # Never a prompt for a pass phrase: there is nobody to ask in a pipeline.
+        # Never prompt for a pass phrase: in a pipeline, nobody could enter it.
         phrase = "" if tls.client_key_password is None else tls.client_key_password.reveal()
         _load(
             server,
@@ -338,7 +338,7 @@ def _load(server: str, field: str, path: Path, load: Any) -> None:
 
 
 def redirect_host(headers: Mapping[str, str]) -> str:
-    """The host and port that a redirect leads to, fit to be shown; "" for the same host."""
+    """The host and port that a redirect leads to, safe to show; "" for the same host."""
     location = headers.get("Location", "")
     try:
         parts = urlsplit(location)

@@ -1,4 +1,4 @@
-"""What stood in the way of an answer, told from the exceptions of the HTTP library: what happened, and what to do."""
+"""Explains failed requests from the exceptions of the HTTP library: what happened, and what to do."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ E = TypeVar("E", bound=BaseException)
 
 @dataclass(frozen=True)
 class Fault:
-    """Why no answer came.
+    """Why there was no response.
 
-    `sent` is false where the request certainly never reached the server; `transient` where trying again may help;
-    `garbled` where something came back that is no HTTP.
+    `sent` is false if the request certainly never reached the server; `transient` is true if retrying may help; `garbled` if
+    something other than HTTP came back.
     """
 
     words: str
@@ -37,7 +37,7 @@ _RUNNING = "Check that the server is running and that url has its host and port.
 
 
 def explain(error: BaseException, seconds: float) -> Fault:
-    """Judge an exception that ended a request; `seconds` is the time that the request had."""
+    """Classify an exception that ended a request; `seconds` is the request's time limit."""
     causes = tuple(_causes(error))
     tls = _first(causes, ssl.SSLError)
     if tls is not None:
@@ -92,7 +92,7 @@ def _first(causes: tuple[BaseException, ...], *kinds: type[E]) -> E | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An exception and all that it came from: its arguments, reasons and causes."""
+    """An exception and everything that caused it: its arguments, reasons and causes."""
     seen: set[int] = set()
     waiting = [error]
     while waiting:

@@ -1,7 +1,7 @@
-"""Whether a write left alone what it was not about: the answer against the object as it was, over all fields. Pure.
+"""Finds out whether a write changed something else: compares the response with the object as it was, over all fields. Pure.
 
-Servers differ in what they make of the fields that a request leaves out. One that replaces where it was asked to change
-(RFC 7396 against RFC 9110 section 9.3.4) loses whatever was not sent, and says 200.
+Servers treat fields that a request omits differently. One that replaces where it should change (RFC 7396 against RFC 9110
+section 9.3.4) loses whatever was not sent, and answers 200.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Any, Final
 
 _NOTHING: Final[tuple[Any, ...]] = (None, "", False, [], {})
 MOST: Final = 20
-"""So many fields are named."""
+"""The number of fields that are named."""
 
 
 def lost_fields(
     before: Any, sent: Mapping[str, Any], after: Any, without: Collection[str] = frozenset()
 ) -> tuple[str, ...]:
-    """The fields of `before` that were not `sent` with another value and that `after` does not hold any more.
+    """The fields of `before` that were not `sent` with another value and that `after` no longer has.
 
     All three are JSON objects of one server; `without` are keys, at any depth, that change by themselves. Entries of a list are
-    told by their text or their name. Numbers and flags may come as texts; what was empty cannot get lost.
+    identified by their text or their name. Numbers and flags may come as strings; empty values cannot get lost.
     """
     if not isinstance(before, Mapping) or not isinstance(after, Mapping):
         return ()

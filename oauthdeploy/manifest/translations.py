@@ -1,8 +1,8 @@
-"""What people write elsewhere, and the YAML that means the same here.
+"""What people write in other formats, and the equivalent YAML here.
 
-The words are those of RFC 7591 (client metadata), of Keycloak's JSON, of the Keycloak providers of Terraform, of other OAuth
-servers' consoles, and the guesses that come naturally from other parts of the manifest. Upper and lower case, hyphens and _
-make no difference: `redirectUris`, `redirect-uris` and `redirect_uris` are one word.
+The words are those of RFC 7591 (client metadata), of Keycloak's JSON, of Keycloak's Terraform providers, of other OAuth
+servers' consoles, and guesses that other parts of the manifest suggest. Case, hyphens and _ make no difference: `redirectUris`,
+`redirect-uris` and `redirect_uris` are one word.
 """
 
 from __future__ import annotations
@@ -16,21 +16,23 @@ from oauthdeploy.manifest.yaml_hints import lines_of
 
 
 class Meant(NamedTuple):
-    """What was probably meant: the reason in one sentence, and the YAML for it as nested values; empty where there is none."""
+    """What was probably meant: the reason in one sentence, and the YAML for it as nested values; empty if there is none."""
 
     why: str
     write: Mapping[str, Any]
 
     @property
     def fix(self) -> str:
-        """The sentence, and below it the YAML, indented so that it is never wrapped."""
+        """The sentence, followed by the YAML, indented so that it is never wrapped."""
         if not self.write:
             return self.why
         return "\n".join([f"{self.why} Write:", *(f"  {line}" for line in lines_of(self.write))])
 
 
 class Word(NamedTuple):
-    """A key at its place: `name` is the client, scope or server that it was written in, with all that was `written` there."""
+    """A key in its context: `name` is the client, scope or server that it was written in, with everything that was `written`
+    there.
+    """
 
     key: str
     value: Any
@@ -42,7 +44,7 @@ Translation = Callable[[Word], Meant | None]
 
 
 def meant_by(path: Path, tree: Any) -> Meant | None:
-    """What the unknown key, or the value of the wrong shape, at the path was meant for; None where nobody can tell.
+    """What the unknown key, or the value of the wrong shape, at the path was meant for; None if unknown.
 
     `tree` is the manifest, after references were replaced.
     """
@@ -67,7 +69,7 @@ def meant_by(path: Path, tree: Any) -> Meant | None:
 
 
 def plain(key: str) -> str:
-    """A key without what makes no difference."""
+    """A key in its normal form."""
     return re.sub(r"[_\-. ]", "", key).lower()
 
 
@@ -81,7 +83,7 @@ def _at(tree: Any, path: Path) -> Any:
 
 
 def _words(value: Any) -> list[Any]:
-    """A list, or the words of a text: RFC 6749 section 3.3 and RFC 7591 separate scopes by spaces."""
+    """A list, or the words of a string: RFC 6749 section 3.3 and RFC 7591 separate scopes by spaces."""
     if isinstance(value, list | tuple):
         return list(value)
     if type(value) is str:
@@ -118,7 +120,7 @@ _GRANT_FLAGS: Final = {
     "serviceaccountsenabled": ("client_credentials",),
     "oauth2deviceauthorizationgrantenabled": ("device_code",),
 }
-"""Flags of Keycloak, and the grants that they stand for."""
+"""Flags of Keycloak, and the grants that they mean."""
 _GRANT_LISTS: Final = (
     "grants",
     "granttypes",
@@ -166,7 +168,7 @@ def _client(key: str, /, **fields: Any) -> dict[str, Any]:
 
 
 def _grants(word: Word) -> Meant:
-    """All grants that the client's foreign keys stand for, so that several such keys are told one list."""
+    """All grants that the client's foreign keys mean, so that several such keys lead to one list."""
     found: list[Any] = []
     for key, value in word.written.items():
         if plain(key) in _GRANT_LISTS:
@@ -337,7 +339,7 @@ _SETTINGS: Final[Mapping[str, Translation]] = {
 
 
 def _server(field: str, part: str = "") -> Translation:
-    """A field of a server, or one of a `part` such as its credentials, together with what is in that part already."""
+    """A field of a server, or of a `part` such as its credentials, together with what that part has already."""
 
     def translate(word: Word) -> Meant:
         if not part:
@@ -374,7 +376,7 @@ _SERVER_PARTS: Final = {
     "clienttimeout": ("limits", "timeout"),
     "retries": ("limits", "retries"),
 }
-"""Keys that people write at a server itself, the part that they belong to, and their name there."""
+"""Keys that people write directly in a server entry, the part that they belong to, and their name there."""
 
 _SERVERS: Final[Mapping[str, Translation]] = {
     **_each(("type", "kind", "product", "provider"), _server("driver")),
@@ -388,7 +390,7 @@ _KEYS: Final = {"clients": _CLIENTS, "scopes": _SCOPE_KEYS, "servers": _SERVERS}
 
 
 def _mapping_by(section: str, *keys: str) -> Callable[[Any], Meant | None]:
-    """A list of entries with their names inside, where a mapping by name is wanted."""
+    """A list of entries with their names inside, where a mapping by name is required."""
 
     def reshape(value: Any) -> Meant | None:
         if not isinstance(value, list):

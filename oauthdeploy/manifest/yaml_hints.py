@@ -1,4 +1,4 @@
-"""YAML for messages: values of a manifest, written back as a user would write them, without any secret."""
+"""YAML for messages: values of a manifest, as a user would write them, without any secret."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oauthdeploy.manifest.scalars import can_be_plain, quoted
 from oauthdeploy.manifest.secret_paths import is_secret_path
 
 _MOST: Final = 20
-"""How many entries of a list are written; the rest becomes dots."""
+"""How many entries of a list are written; the rest become dots."""
 _REFERENCE = re.compile(r"\$\{[a-z]+:[^{}]*\}\Z")
 _FLOW: Final = 80
 """How long a mapping or a list in brackets may be before it becomes a block."""
@@ -26,7 +26,7 @@ class Verbatim(str):
 
 
 def lines_of(value: Mapping[str, Any], path: Path = ()) -> Iterator[str]:
-    """A mapping as lines of YAML. `path` is its place, which decides what may be secret."""
+    """A mapping as lines of YAML. `path` decides which values may be secret."""
     for key, inner in value.items():
         way = (*path, key)
         name = text_of(key, flow=False)
@@ -42,7 +42,7 @@ def lines_of(value: Mapping[str, Any], path: Path = ()) -> Iterator[str]:
 
 
 def flow(value: Any, path: Path) -> str:
-    """A value on one line. A literal at a place for secrets becomes a reference to a variable; it is never repeated."""
+    """A value on one line. A literal at a secret path becomes a reference to a variable; it is never repeated."""
     if isinstance(value, Mapping):
         return (
             f"{{{', '.join(f'{text_of(str(key))}: {flow(inner, (*path, str(key)))}' for key, inner in value.items())}}}"
@@ -64,12 +64,12 @@ def flow(value: Any, path: Path) -> str:
 
 
 def text_of(text: str, *, flow: bool = True) -> str:
-    """A scalar as it is written: plain where that is possible. (No type is lost: a field decides how its text is read.)"""
+    """A scalar as it is written: plain if possible. (No type is lost: a field determines how its text is read.)"""
     return text if text and can_be_plain(text, flow=flow) else quoted(text)
 
 
 def _variable(path: Path) -> str:
-    """A name for the variable that keeps the secret: of the object and the field."""
+    """A name for the variable of a secret, from the object and the field."""
     words = [str(part) for part in path[1:] if isinstance(part, str) and part not in ("value", "secret", "credentials")]
     last = "SECRET" if "secret" in path else ""
     return re.sub(r"[^A-Z0-9]+", "_", "_".join([*words, last]).upper()).strip("_") or "NAME"

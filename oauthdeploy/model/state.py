@@ -141,7 +141,7 @@ UNTOLD: Final = _Untold()
 class Unheld:
     """What a server holds and no manifest can: why, its `value` as it may be shown, and the `usual` one, where it is absent.
 
-    UNTOLD where the value is secret or can't be compared. Two values of the same field on servers of one driver mean the same
+    UNTOLD where the value is secret or cannot be compared. Two values of the same field on servers of one driver mean the same
     where they are equal.
     """
 

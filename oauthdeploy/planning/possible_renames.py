@@ -1,6 +1,7 @@
-"""Clients that were probably renamed: one goes and one comes that looks the same, and nothing says that they are one client.
+"""Clients that were probably renamed: a removed and a new client look the same, and nothing connects them.
 
-A client that is deleted and created again loses its tokens, and an id or secret that the server made; `moved_from` keeps them.
+A client that is deleted and created again loses its tokens, and an id or secret that the server generated; `moved_from` keeps
+them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from oauthdeploy.planning.unmanaged import Kept
 POSSIBLE_RENAME = "possible-rename"
 
 _COMPARED = ("type", "redirect_uris", "grants", "description", "contacts")
-"""Fields in which two clients can be alike. Names differ in a rename, and secrets cannot be compared."""
+"""Fields that are compared. Names differ in a rename, and secrets cannot be compared."""
 _ENOUGH = 2
 
 
@@ -29,7 +30,7 @@ def possible_renames(
     live: LiveState,
     facts: Mapping[str, DriverFacts],
 ) -> Iterator[Diagnostic]:
-    """One finding for each new client that looks like one that goes or that the manifest no longer names.
+    """One finding for each new client that looks like one that is removed or that the manifest no longer names.
 
     `kept` are the live objects that the manifest leaves alone; `facts` are by driver name.
     """

@@ -1,8 +1,8 @@
-"""The HTTP server under the application: clients that send slowly, or nothing at all, keep nobody else waiting.
+"""The HTTP server below the application: clients that send slowly, or nothing at all, do not delay others.
 
-In cheroot a client holds one of a fixed number of threads until its request is read, and a TLS handshake holds the thread that
-accepts connections. Here a handshake is done by the thread of its connection, threads are added while all of them wait for
-clients, only whole requests enter the application, and a request that takes too long to arrive is cut off.
+In cheroot, a client occupies one of a fixed number of threads until its request is read, and a TLS handshake occupies the
+thread that accepts connections. Here, a handshake is done by the thread of its connection, threads are added while all of them
+wait for clients, only complete requests enter the application, and a request that takes too long to arrive is cut off.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class ApplicationServer(Server):
 
     @staticmethod
     def bind_socket(socket_: socket.socket, bind_addr: tuple[str, int]) -> socket.socket:
-        """Bind a socket, and close it when that fails, which cheroot leaves to the garbage collector."""
+        """Bind a socket, and close it if that fails, which cheroot leaves to the garbage collector."""
         try:
             bound: socket.socket = Server.bind_socket(socket_, bind_addr)  # type: ignore[no-untyped-call]
         except OSError:
@@ -80,7 +80,7 @@ class LateTls(BuiltinSSLAdapter):
     """TLS whose handshake is left to the thread of the connection: one silent client must not keep others from connecting."""
 
     def wrap(self, sock: socket.socket) -> tuple[ssl.SSLSocket, dict[str, str]]:
-        """The socket as it is used from here on, and what the WSGI environment says of it."""
+        """The socket to use from here on, and its values for the WSGI environment."""
         try:
             wrapped = self.context.wrap_socket(sock, do_handshake_on_connect=False, server_side=True)
         except OSError as problem:
@@ -89,7 +89,7 @@ class LateTls(BuiltinSSLAdapter):
 
 
 class _Request(HTTPRequest):
-    """A request whose target cannot be parsed is a bad request; cheroot alone would call it its own failure."""
+    """A request whose target cannot be parsed is a bad request; cheroot alone would report a server error."""
 
     def read_request_line(self) -> bool:
         try:
@@ -130,12 +130,12 @@ class _Connection(HTTPConnection):
     def _refuse_plain_http(self) -> None:
         head = f"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: {len(_PLAIN_HTTP)}\r\n"
         with contextlib.suppress(OSError):
-            # Past the TLS layer of the same socket.
+            # Bypasses the TLS layer of the same socket.
             socket.socket.sendall(self.socket, f"{head}Connection: close\r\n\r\n".encode() + _PLAIN_HTTP)
 
 
 class _GrowingPool(ThreadPool):
-    """Adds a thread while all of them are busy, so that those that wait for clients do not hold up others."""
+    """Adds a thread while all of them are busy, so that those that wait for clients do not delay others."""
 
     _threads: list[WorkerThread]
     _queue: Queue[HTTPConnection]
@@ -143,7 +143,7 @@ class _GrowingPool(ThreadPool):
     def put(self, obj: HTTPConnection) -> None:
         """Queue a connection that has something to read."""
         if self.idle <= self._queue.qsize() and len(self._threads) < self.max:
-            # Not by `grow`, which lets the thread that accepts connections sleep.
+            # Not with `grow`, which makes the thread that accepts connections sleep.
             worker = WorkerThread(self.server)  # type: ignore[no-untyped-call]
             worker.start()
             self._threads.append(worker)
@@ -151,7 +151,7 @@ class _GrowingPool(ThreadPool):
 
 
 class _Deadlines:
-    """Ends connections whose request takes longer than RECEIVE_SECONDS to arrive; one thread looks after all of them."""
+    """Ends connections whose request takes longer than RECEIVE_SECONDS to arrive; one thread watches all of them."""
 
     def __init__(self) -> None:
         self._until: dict[int, tuple[float, socket.socket]] = {}
@@ -160,7 +160,7 @@ class _Deadlines:
         self._lock = threading.Lock()
 
     def begin(self, connection: socket.socket) -> None:
-        """This thread begins to receive a request."""
+        """This thread starts to receive a request."""
         with self._lock:
             self._until[threading.get_ident()] = (time.monotonic() + RECEIVE_SECONDS, connection)
             if self._thread is None:
@@ -168,7 +168,7 @@ class _Deadlines:
                 self._thread.start()
 
     def end(self) -> None:
-        """This thread has its request."""
+        """This thread has received its request."""
         with self._lock:
             self._until.pop(threading.get_ident(), None)
 
@@ -188,12 +188,12 @@ class _Deadlines:
             for until, connection in self._until.values():
                 if until <= now:
                     with contextlib.suppress(OSError):
-                        # Past the TLS layer, which another thread is using: its read ends.
+                        # Bypasses the TLS layer, which another thread is using, so that its read ends.
                         socket.socket.shutdown(connection, socket.SHUT_RD)
 
 
 class _WholeRequests:
-    """Calls the application with requests that are there as a whole, and with at most `threads` of them at a time."""
+    """Calls the application with complete requests, at most `threads` of them at a time."""
 
     def __init__(self, app: WSGIApplication, threads: int, max_body: int, deadlines: _Deadlines) -> None:
         self._app = app
@@ -203,7 +203,7 @@ class _WholeRequests:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         declared = environ.get("CONTENT_LENGTH") or ""
-        # A longer body is refused by its length, unread; one without a length, by its first byte too many.
+        # A longer body is refused by its length, unread; one without a length, at its first byte too many.
         if not declared or 0 <= int(declared) <= self._max_body:
             environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(int(declared or self._max_body + 1)))
         self._deadlines.end()

@@ -1,4 +1,4 @@
-"""Keycloak's own clients and client scopes as a fresh realm has them, and what of them is otherwise in a realm.
+"""Keycloak's own clients and client scopes in a fresh realm, and how those of a realm differ from them.
 
 `fresh_realm.json` was read from a fresh realm of a real 26.7.3; a test compares it with a live one.
 """
@@ -24,9 +24,9 @@ CHANGED: Final = "it is Keycloak's own, and not as on a fresh realm"
 MISSING: Final = "it is Keycloak's own, and not in this realm"
 
 _PASSING: Final = frozenset({"id", "clientId", "access", "secret", "notBefore", "registrationAccessToken"})
-"""What names an object, is secret or is a cut-off."""
+"""Keys that name an object, are secret, or are a cut-off."""
 _OF_ITS_REALM: Final = frozenset({"id", "access", "secret", "notBefore"})
-"""What two equal objects in two realms have otherwise."""
+"""Keys in which equal objects of two realms differ."""
 _LISTS: Final = ("defaultClientScopes", "optionalClientScopes")
 _REALM: Final = "{realm}"
 _OF_SERVER: Final = ("client.secret.", MARK)
@@ -37,7 +37,7 @@ Lists = tuple[frozenset[str], frozenset[str]]
 
 @cache
 def objects(section: str) -> Mapping[str, Mapping[str, Any]]:
-    """The objects of a section of the file by name, each as `told` gives it."""
+    """The objects of a section of the file by name, each as `told` returns it."""
     text = resources.files(__package__ or "").joinpath("fresh_realm.json").read_text(encoding="utf-8")
     found: Mapping[str, Mapping[str, Any]] = json.loads(text)[section]
     return found
@@ -63,9 +63,9 @@ def told(raw: Mapping[str, Any], realm: str) -> dict[str, Any]:
 def changed(
     raw: Mapping[str, Any], section: str, name: str, realm: str, given: Lists | None = None
 ) -> Mapping[str, Unheld]:
-    """What of an object that Keycloak makes itself is not as on a fresh realm, by dotted path.
+    """How an object that Keycloak creates itself differs from that of a fresh realm, by dotted path.
 
-    `given` are the default and the optional client scopes that the realm gives to its clients; None: they are not known.
+    `given` are the default and the optional client scopes that the realm gives to its clients; None: unknown.
     """
     have, usual = told(raw, realm), dict(objects(section)[name])
     for key, scopes in zip(_LISTS, given or (None, None), strict=True):
@@ -84,7 +84,7 @@ def changed(
 
 
 def foreign_told(found: Mapping[Address, Mapping[str, Any]]) -> dict[Address, Unheld]:
-    """Objects that are not of OpenID Connect, but for those that Keycloak makes itself (`fresh`)."""
+    """Objects that are not of OpenID Connect, except for those that Keycloak creates itself (`fresh`)."""
     made: dict[Address, Unheld] = {}
     for address, raw in found.items():
         if address.name not in objects(SCOPES):
@@ -113,5 +113,5 @@ def _plain(value: Any, realm: str) -> Any:
 
 
 def _shown(value: Any) -> Any:
-    """A value as text where it is an object."""
+    """An object as a string; other values unchanged."""
     return json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else value

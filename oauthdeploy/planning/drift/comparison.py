@@ -109,7 +109,7 @@ Pairs = Mapping[str, tuple[LiveObject | None, LiveObject | None]]
 
 
 def _not_compared(inventory: Inventory, left: str, right: str, pairs: Pairs) -> Iterator[Omission]:
-    """What can't be compared of the objects that both sides have: one of them does not support or return it, or it is unknown
+    """What cannot be compared of the objects that both sides have: one of them does not support or return it, or it is unknown
     whether a field that no manifest holds is equal.
     """
     for name, (on_left, on_right) in pairs.items():
@@ -157,7 +157,7 @@ def _foreign_items(inventory: Inventory, left: str, right: str, kinds: Collectio
 
 
 def _foreign_unknown(inventory: Inventory, left: str, right: str, kinds: Collection[Kind]) -> Iterator[Omission]:
-    """Objects of other protocols of which it isn't known that they are equal."""
+    """Objects of other protocols of which it is not known that they are equal."""
     for server, opposite in ((left, right), (right, left)):
         there = inventory.live.servers[opposite].foreign
         for address, one in inventory.live.servers[server].foreign.items():

@@ -1,7 +1,7 @@
-"""Clients that a copy of a server gives another client_id. Pure.
+"""Clients whose client_id changes in a copy of a server. Pure.
 
-RFC 6749 section 2.2: the authorization server chooses the client_id. Applications are configured with it, and tokens carry it.
-A server that lets it be given gets the key of the entry as client_id; others generate one.
+RFC 6749 section 2.2: the authorization server chooses the client_id. Applications are configured with it, and tokens contain
+it. A server that accepts client ids gets the key of the entry; others generate one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What scopes open in an export: one value for all servers, and overrides for those that hold another. Pure.
+"""The contents of scopes in an export: one value for all servers, and overrides for those with another. Pure.
 
 An authorization server may store the contents of scopes without using them. So an empty list there, on a server without a
-resource side, does not say what another server is to open.
+resource side, does not mean that another server must have an empty list.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def contents_of(
     sides: Mapping[str, LiveObject],
     left: Collection[Left],
 ) -> Contents:
-    """What the entry of a scope must say so that it matches its servers; `sides` are the live objects by server."""
+    """What the entry of a scope must contain to match its servers; `sides` are the live objects by server."""
     found = Contents()
     for path in sorted(OPENS):
         if (Kind.SCOPE.value, name, path) in left or any(path in there.unparsed for there in sides.values()):
@@ -92,7 +92,7 @@ def _shared(
     wanted: Mapping[str, Any],
     found: Contents,
 ) -> None:
-    """One value, that of the first resource server, and overrides for the servers that hold another."""
+    """One value, that of the first resource server, and overrides for the servers with another one."""
 
     def needs(server: str) -> bool:
         if server not in wanted:
