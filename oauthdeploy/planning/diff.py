@@ -150,7 +150,9 @@ def _missing(view: ServerView, address: Address, wanted: Object, reason: Reason)
     yield view.change(address, Action.CREATE, reason, desired=wanted, fields=created_fields(wanted, view.facts))
 
 
-def _existing(view: ServerView, address: Address, wanted: Object, live: LiveObject) -> Iterator[DiffItem]:
+def _existing(
+    view: ServerView, address: Address, wanted: Object, live: LiveObject, former: Address | None = None
+) -> Iterator[DiffItem]:
     difference = _difference(view, address, wanted, live)
     yield from _side_findings(view, address, difference)
     fields, repeated = without_hopeless(address, difference.fields, view.unkept, view.desired.places.get(address, ()))
@@ -164,7 +166,7 @@ def _existing(view: ServerView, address: Address, wanted: Object, live: LiveObje
             note = "The server cannot change the type: the client is replaced, and its tokens stop working."
         elif address.kind is Kind.CLIENT and view.knows_by_name and _NAMES & {field.path for field in fields}:
             note = _KNOWN_BY_NAME
-        yield view.change(address, action, reason, desired=wanted, live=live, fields=fields, note=note)
+        yield view.change(address, action, reason, desired=wanted, live=live, fields=fields, note=note, former=former)
 
 
 def _difference(view: ServerView, address: Address, wanted: Object, live: LiveObject) -> ObjectDifference:
@@ -324,9 +326,8 @@ def _associations(view: ServerView, carried: Mapping[Address, LiveItem]) -> Iter
             yield from _missing(view, address, wanted, Reason.MISSING)
             continue
         stands_at, live = carried[address]
-        # Under the former name of its client it is compared once that has its new name.
-        if stands_at == address:
-            yield from _existing(view, address, wanted, live)
+        # Under the former name of its client it is changed after that has its new name.
+        yield from _existing(view, address, wanted, live, stands_at if stands_at != address else None)
 
 
 # -- one object -------------------------------------------------------------------------------------------------------

@@ -213,6 +213,10 @@ class _Graph:
             return tuple(sorted(self._on_new_issuer(change)))
         else:
             return ()
+        if address.kind is Kind.ASSOCIATION and change.former is not None:
+            # It is written under the name that its client is to have.
+            renamed = Address(Kind.CLIENT, address.client, address.server)
+            needed += [renamed] if renamed in self._stages else []
         needed += sorted(self._exchanges.before(change, narrowing=stage in _NARROWING))
         # If the cut-off fails, nothing that lets the client do more may follow.
         if self._cut_offs and address.kind in (Kind.CLIENT, Kind.ASSOCIATION):

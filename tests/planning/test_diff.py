@@ -13,6 +13,9 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Unparsed
 from oauthdeploy.model.objects import (
+    AS,
+    AssignedAs,
+    Association,
     Client,
     ClientSecret,
     ClientTokens,
@@ -27,6 +30,7 @@ from oauthdeploy.model.objects import (
 from oauthdeploy.planning.changes import Action, FieldChange, Reason
 from oauthdeploy.planning.diff import compare, compare_object
 from oauthdeploy.planning.normalize import flatten
+from oauthdeploy.planning.ordering import order
 from tests.planning.planned import planned_state
 
 from .builders import (
@@ -374,6 +378,29 @@ def test_a_rename_keeps_the_client_and_carries_its_associations() -> None:
     assert (rename.reason, rename.live_address) == (Reason.RENAMED, client("old"))
     assert [field.path for field in rename.fields] == ["version"]
     assert found["association/new:t@as"].live_address == association("old", "t")
+
+
+def test_an_association_changes_in_the_run_that_renames_its_client() -> None:
+    """It is found at the former name, and written after the client has the new one."""
+    default, optional = (Association.made(way) for way in AssignedAs)
+    wanted = desired(
+        {client("new"): Client(), scope("s"): Scope(), association("new", "s"): optional}, moved={client("new"): "old"}
+    )
+    seen = live({client("old"): Client(), scope("s"): Scope(), association("old", "s"): default})
+    (rename, change) = sorted(
+        compare(wanted, seen, FACTS).changes, key=lambda one: one.address.kind is Kind.ASSOCIATION
+    )
+    assert (rename.address, rename.former) == (client("new"), client("old"))
+    assert (change.address, change.former, change.action) == (
+        association("new", "s"),
+        association("old", "s"),
+        Action.UPDATE,
+    )
+    assert [(field.path, field.before, field.after) for field in change.fields] == [
+        (AS, AssignedAs.DEFAULT, AssignedAs.OPTIONAL)
+    ]
+    made = {one.address: one for one in order([rename, change], wanted, seen)}
+    assert client("new") in made[association("new", "s")].depends_on
 
 
 def test_a_rename_that_is_done_is_not_done_again() -> None:

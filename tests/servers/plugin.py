@@ -11,12 +11,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import requests
 from filelock import FileLock
 
 from tests.servers import keycloak as keycloak_server
@@ -153,9 +154,23 @@ def keycloak(_keycloak: Keycloak, request: pytest.FixtureRequest) -> Keycloak:
 
 
 @pytest.fixture
-def make_realm(keycloak: Keycloak) -> Callable[..., Realm]:
-    """Makes realms of a test's own, with `settings` of their representation; they end with the server's memory."""
-    return partial(keycloak_server.make_realm, keycloak)
+def make_realm(keycloak: Keycloak) -> Iterator[Callable[..., Realm]]:
+    """Makes realms of a test's own, with `settings` of their representation; they end with the test.
+
+    The administrator has roles of every realm, and Keycloak looks through them at each request: with some hundred realms a GET
+    takes seconds.
+    """
+    made: list[Realm] = []
+
+    def make(**settings: Any) -> Realm:
+        made.append(keycloak_server.make_realm(keycloak, **settings))
+        return made[-1]
+
+    yield make
+    for realm in made:
+        # A server that is too busy, or stopped by the test, is no fault of what was tested.
+        with suppress(requests.RequestException):
+            realm.call("DELETE")
 
 
 @pytest.fixture

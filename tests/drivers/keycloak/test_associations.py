@@ -127,3 +127,12 @@ def test_taking_a_scope_away_by_one_path_takes_it_whichever_way_it_was_given(sit
     assert assigned(site) == (({"orders.read"}, set()) if way == "default" else (set(), {"orders.read"}))
     assert site.realm.call("DELETE", f"/clients/{uuid}/optional-client-scopes/{scope_id}").status_code == 204
     assert assigned(site) == (set(), set())
+
+
+def test_a_client_is_renamed_and_its_association_moves_in_one_run(site: Site) -> None:
+    """The list of its scopes is that of the client under its new name."""
+    read = link("shop", "orders.read")
+    converge(site, {**SCOPES, at(Kind.CLIENT, "shop"): shop(), read: DEFAULT})
+    renamed = {at(Kind.CLIENT, "store"): shop(), link("store", "orders.read"): OPTIONAL}
+    converge(site, {**SCOPES, **renamed}, moved={at(Kind.CLIENT, "store"): "shop"})
+    assert assigned(site, "store") == (set(), {"orders.read"})

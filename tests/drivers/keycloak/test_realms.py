@@ -27,7 +27,8 @@ from oauthdeploy.workflow import (
 from tests.drivers.keycloak.hand_changes import hand_changes
 from tests.drivers.keycloak.imported_realms import REALMS
 from tests.drivers.keycloak.realm_shapes import SHAPES, Shape
-from tests.servers.keycloak import Keycloak, Realm, make_realm
+from tests.servers.keycloak import Keycloak, Realm
+from tests.servers.keycloak import make_realm as lasting_realm
 
 BUILT_IN: set[str] = {
     "account",
@@ -238,16 +239,16 @@ def held() -> list[Spare]:
 def spares(held: list[Spare], keycloak: Keycloak) -> tuple[Spare, Spare]:
     """A realm to export and one to build."""
     while len(held) < 2:
-        held.append(Spare(partial(make_realm, keycloak)))
+        held.append(Spare(partial(lasting_realm, keycloak)))
     return held[0], held[1]
 
 
-def made_as(name: str, spare: Spare) -> Realm:
+def made_as(name: str, spare: Spare, make_realm: Callable[..., Realm]) -> Realm:
     """A realm of that name: imported as a whole, or built by single requests."""
     if name in REALMS:
-        return spare.make_realm(**REALMS[name])
+        return make_realm(**REALMS[name])
     shape = SHAPES[name]
-    realm = spare.make_realm(**shape.settings) if shape.settings else spare.take()
+    realm = make_realm(**shape.settings) if shape.settings else spare.take()
     build(realm, shape)
     return realm
 
@@ -259,11 +260,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("name", [*list(SHAPES)[::step], *list(REALMS)[::step]])
 
 
-def test_what_is_exported_is_the_same_realm_again(name: str, spares: tuple[Spare, Spare], tmp_path: Path) -> None:
+def test_what_is_exported_is_the_same_realm_again(
+    name: str, spares: tuple[Spare, Spare], make_realm: Callable[..., Realm], tmp_path: Path
+) -> None:
     """The manifest plans empty where it comes from, builds an equal realm elsewhere, and plans empty there; whatever isn't the
     same is named by the export. An export over it gives the same bytes.
     """
-    source = made_as(name, spares[0])
+    source = made_as(name, spares[0], make_realm)
     road = Road(tmp_path, source)
     report = export_manifest(road.request(yaml.safe_dump(road.document, sort_keys=False)))
     text = report.files[0].text
