@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 MAX_FINDINGS = 1000
 """How many findings are kept and shown; the rest are counted."""
@@ -56,6 +57,16 @@ def path_text(path: Path) -> str:
         else:
             out += f".{part}" if out else part
     return out
+
+
+def value_at(tree: Any, path: Path) -> Any:
+    """The value at a path of nested mappings and lists; None if there is none."""
+    for part in path:
+        try:
+            tree = tree[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return tree
 
 
 @dataclass(frozen=True)

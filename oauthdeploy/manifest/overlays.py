@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from oauthdeploy.core.diagnostics import Diagnostic, Path
+from oauthdeploy.core.diagnostics import Diagnostic, value_at
 from oauthdeploy.manifest.build import STAND_INS
 from oauthdeploy.manifest.compose import OBJECT_SECTIONS, apply_environment
 from oauthdeploy.manifest.document import Document
@@ -31,7 +31,7 @@ def check_overlays(tree: dict[str, Any], chosen: str | None) -> Iterator[Diagnos
             Document.model_validate(part)
         except ValidationError as error:
             for item in problems_of(error, part, Document):
-                if _says(patch, item) and not _is_reference(_at(part, item.path)):
+                if _says(patch, item) and not _is_reference(value_at(part, item.path)):
                     yield replace(item, path=("environments", name, *item.path))
 
 
@@ -62,15 +62,6 @@ def _says(patch: Any, item: Diagnostic) -> bool:
             return False
         patch = patch[step]
     return bool(path)
-
-
-def _at(value: Any, path: Path) -> Any:
-    for step in path:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value
 
 
 def _is_reference(value: Any) -> bool:

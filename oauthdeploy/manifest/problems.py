@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from oauthdeploy.core.addresses import Kind, object_address
-from oauthdeploy.core.diagnostics import MAX_FINDINGS, Diagnostic, Path, path_text
+from oauthdeploy.core.diagnostics import MAX_FINDINGS, Diagnostic, Path, path_text, value_at
 from oauthdeploy.core.secrets import SourcedText
 from oauthdeploy.manifest.document import Document
 from oauthdeploy.manifest.interpolate import Unknown
@@ -119,7 +119,7 @@ def _is_reshaped(path: Path, items: list[ErrorDetails]) -> bool:
 def _meant_key(written: str, around: Path, tree: Any, model: type[Model]) -> str:
     """The key that may have been meant; preferably one that is not written yet."""
     known = _keys_at(model, around)
-    present = _value_at(tree, around)
+    present = value_at(tree, around)
     free = [key for key in known if not isinstance(present, Mapping) or key not in present]
     return did_you_mean(written, free if closest(written, free) else known, what="Known keys are")
 
@@ -251,12 +251,3 @@ def _alternatives(annotation: Any) -> Iterator[Any]:
             yield from _alternatives(inner)
     else:
         yield annotation
-
-
-def _value_at(tree: Any, path: Path) -> Any:
-    for part in path:
-        try:
-            tree = tree[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return tree

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from oauthdeploy.core.diagnostics import Path
+from oauthdeploy.core.diagnostics import Path, value_at
 from oauthdeploy.manifest.yaml_hints import lines_of
 
 
@@ -49,7 +49,7 @@ def meant_by(path: Path, tree: Any) -> Meant | None:
     `tree` is the manifest, after references were replaced.
     """
     section = str(path[0]) if path else ""
-    value = _at(tree, path)
+    value = value_at(tree, path)
     if len(path) == 1 and (reshape := _SHAPES.get(section)) is not None:
         return reshape(value)
     if len(path) == 2 and section == "associations":
@@ -57,7 +57,7 @@ def meant_by(path: Path, tree: Any) -> Meant | None:
     if len(path) == 3 and section in _KEYS and isinstance(path[1], str):
         key = str(path[2])
         translate = _KEYS[section].get(plain(key))
-        around = _at(tree, path[:2])
+        around = value_at(tree, path[:2])
         if translate is not None and isinstance(around, Mapping):
             return translate(Word(key, value, path[1], around))
     if section == "settings" and len(path) == 2:
@@ -71,15 +71,6 @@ def meant_by(path: Path, tree: Any) -> Meant | None:
 def plain(key: str) -> str:
     """A key in its normal form."""
     return re.sub(r"[_\-. ]", "", key).lower()
-
-
-def _at(tree: Any, path: Path) -> Any:
-    for part in path:
-        try:
-            tree = tree[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return tree
 
 
 def _words(value: Any) -> list[Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ruamel.yaml.nodes import CollectionNode
 
-from oauthdeploy.core.diagnostics import Path, path_text
+from oauthdeploy.core.diagnostics import Path, path_text, value_at
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.manifest.editing.format import canonical_text, with_lf
 from oauthdeploy.manifest.editing.nodes import Scalar, Value, collection, entries, notes, notes_of, owner
@@ -75,20 +75,20 @@ class Draft:
 
     def has(self, path: Path) -> bool:
         """Whether something is written at a path, including null."""
-        holder = _at(self._data, path[:-1]) if len(path) > 1 else self._data
+        holder = value_at(self._data, path[:-1]) if len(path) > 1 else self._data
         if isinstance(holder, dict):
             return path[-1] in holder
         return isinstance(holder, list) and isinstance(path[-1], int) and path[-1] < len(holder)
 
     def value(self, path: Path) -> Any:
         """What is written at a path, as raw data; None for nothing and for null."""
-        return _at(self._data, path)
+        return value_at(self._data, path)
 
     def put(self, path: Path, data: Any, *, braces: bool = False) -> None:
         """Write a value at a path of keys, replacing any present value and creating missing mappings on the path."""
         raw = raw_of(data)
         holder, place = self._place(path)
-        if _same(_at(self._data, path), raw):
+        if _same(value_at(self._data, path), raw):
             return
         self._lost += _comments_in(_value(holder, place))
         _replace(holder, place, as_node(data, braces=braces))
@@ -103,7 +103,7 @@ class Draft:
         node = as_node(data, braces=braces)
         notes(node).above = (*above,)
         _value(holder, place).value.append(node)
-        _set(self._data, path, [*(_at(self._data, path) or []), raw_of(data)])
+        _set(self._data, path, [*(value_at(self._data, path) or []), raw_of(data)])
         self.changed = True
 
     def remove(self, path: Path) -> None:
@@ -113,7 +113,7 @@ class Draft:
         holder, place = self._place(path)
         entry = entries(holder)[place]
         self._lost += Counter(notes_of(owner(entry)).own()) + _comments_in(entry[1])
-        del holder.value[place], _at(self._data, path[:-1])[path[-1]]
+        del holder.value[place], value_at(self._data, path[:-1])[path[-1]]
         self.changed = True
 
     @property
@@ -176,15 +176,6 @@ def _replace(holder: CollectionNode, place: int, node: Value) -> None:
     if key is None and before.comment is not None:
         node.comment = replace(before.comment, tail=())
     holder.value[place] = node if key is None else (key, node)
-
-
-def _at(data: Any, path: Path) -> Any:
-    for part in path:
-        try:
-            data = data[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return data
 
 
 def _same(before: Any, after: Any) -> bool:
