@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 from werkzeug.routing import RequestRedirect
 
 from oauthdeploy.server import oauth, pages, protected_resource
-from oauthdeploy.server.admin import clients, groups, scopes, settings, tokens, trusted_servers, users
+from oauthdeploy.server.admin import clients, groups, scopes, server_settings, settings, tokens, trusted_servers, users
 from oauthdeploy.server.admin.api import DOCUMENT_PATH, PREFIX, Api, admin_error, guard_admin, problem
 from oauthdeploy.server.admin.errors import AdminError
 from oauthdeploy.server.config import ServerConfig, load_seed
@@ -109,7 +109,7 @@ def close_app(app: Flask) -> None:
 
 def _register_admin(app: Flask, state: State) -> None:
     api = Api(app, state)
-    for resource in (settings, clients, scopes, trusted_servers, tokens, users, groups):
+    for resource in (settings, clients, scopes, trusted_servers, tokens, users, groups, server_settings):
         resource.register(api)
 
     @api.operation("GET", DOCUMENT_PATH, summary="Read this document", tag="swagger")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from oauthdeploy.server.admin import clients, groups, scopes, settings, tokens, trusted_servers, users
+from oauthdeploy.server.admin import clients, groups, scopes, server_settings, settings, tokens, trusted_servers, users
 from oauthdeploy.server.admin.api import Api, Operation
 from oauthdeploy.server.admin.fields import INT32, Field
 from oauthdeploy.server.state import NOT_FOR_PRODUCTION, State
@@ -102,6 +102,7 @@ def _schemas(state: State) -> Json:
         "ExternalServerOut": _object(_readable(trusted_servers.EXTERNAL_FIELDS), state),
         "RemoteServer": _object(trusted_servers.REMOTE_FIELDS, state),
         "RemoteServerOut": _object(_readable(trusted_servers.REMOTE_FIELDS), state),
+        "ServerSetting": _object(server_settings.FIELDS, state),
         "User": _object(users.USER_FIELDS, state),
         "Group": _object(groups.fields_of(state.profile), state),
     }
@@ -111,6 +112,7 @@ def _schemas(state: State) -> Json:
         ("TokenList", "tokens", "Token"),
         ("ExternalServerList", "externalServers", "ExternalServerOut"),
         ("RemoteServerList", "remoteServers", "RemoteServerOut"),
+        ("ServerSettingList", "settings", "ServerSetting"),
         ("UserList", "users", "User"),
         ("GroupList", "groups", "Group"),
     )

@@ -92,6 +92,11 @@ class Profile(BaseModel):
     client_accounts: bool = Field(
         False, description="Whether each confidential client gets a user account named after its client_id."
     )
+    disable_tokens: bool = Field(
+        True,
+        description="The parameter watt.server.oauth.disableClient.disableTokens: whether the tokens of a disabled client are "
+        "inactive.",
+    )
     group_members: Literal["members", "users"] = Field(
         "members", description="Name of the field with the users of a group."
     )

@@ -173,7 +173,7 @@ def introspect(state: State, value: str) -> dict[str, object]:
     with state.store.read() as session:
         token = find_token(session, value)
         client = None if token is None else session.get(Client, token.client_id)
-    if token is None or client is None or not client.enabled:
+    if token is None or client is None or (not client.enabled and state.profile.disable_tokens):
         return inactive
     if token.refresh_hash == digest(value):
         return {"active": True} if token.remaining and client.refresh_count else inactive

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from oauthdeploy.core.errors import NotFound, Rejected, ServerError, UnexpectedAnswer, Unsupported
+from oauthdeploy.core.errors import (
+    NotFound,
+    Rejected,
+    ServerError,
+    Unauthorized,
+    UnexpectedAnswer,
+    Unreachable,
+    Unsupported,
+)
 from oauthdeploy.core.secrets import Secret, is_masked
 from oauthdeploy.drivers.common_steps import at_once, parsed
 from oauthdeploy.drivers.field_table import Table, keys_of
@@ -32,6 +40,7 @@ from oauthdeploy.drivers.webmethods.fields import CLIENT, EXTERNAL, REMOTE, SCOP
 from oauthdeploy.drivers.webmethods.links import linked_id, token_link
 from oauthdeploy.drivers.webmethods.mapping import LiveClient, LiveScope, find_scope, read_client, read_scope
 from oauthdeploy.drivers.webmethods.openapi_document import Api
+from oauthdeploy.drivers.webmethods.server_parameters import parameter_value
 from oauthdeploy.drivers.webmethods.tokens import Token, read_token, token_rows
 from oauthdeploy.drivers.webmethods.whole import whole_body
 
@@ -341,6 +350,19 @@ class AdminApi:
                     fix=f"Look at the group on '{self.http.server}'.",
                 )
             return lost_fields(before, revealed(whole), after, VOLATILE)
+
+    # -- server parameters -------------------------------------------------------------------------------------------
+
+    def parameter(self, name: str) -> str | None:
+        """Read a server parameter such as watt.server.oauth.requirePost; None if the server does not show it."""
+        if not self.api.offers("GET", doc.SERVER_SETTING):
+            return None
+        try:
+            return parameter_value(self._send("GET", doc.SERVER_SETTING, name).body, name)
+        except (Unreachable, Unauthorized):
+            raise
+        except ServerError:
+            return None
 
     # -- shared ------------------------------------------------------------------------------------------------------
 

@@ -15,9 +15,10 @@ from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.client import AdminApi
 from oauthdeploy.drivers.webmethods.fields import DEFAULT_VERSION, SETTINGS, is_version_number
 from oauthdeploy.drivers.webmethods.mapping import counts_refreshes, writes_groups
+from oauthdeploy.drivers.webmethods.server_parameters import DISABLE_TOKENS
 from oauthdeploy.drivers.webmethods.trust import EXTERNAL_NEEDED, FORBIDDEN_IN_ALIASES, REMOTE_NEEDED, alias_of
 from oauthdeploy.drivers.webmethods.writing import can_be_id, secret_of
-from oauthdeploy.model.objects import Client, ClientType, Grant, Object, Settings, Side, Trust
+from oauthdeploy.model.objects import Client, ClientType, Grant, Object, Revocation, Settings, Side, Trust
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,12 @@ class Server:
     admin: AdminApi
     known: Mapping[str, str] | None
     versions: Mapping[str, str]
+
+    @cached_property
+    def disabling_ends_tokens(self) -> bool | None:
+        """Whether the tokens of a disabled client are inactive; None if the server does not show the parameter."""
+        value = self.admin.parameter(DISABLE_TOKENS)
+        return {"true": True, "": True, "false": False}.get(value.strip().lower()) if value is not None else None
 
     @cached_property
     def group_names(self) -> frozenset[str]:
@@ -52,6 +59,8 @@ def _about(server: Server, address: Address, value: Object) -> Iterator[Diagnost
             yield from _client(server, address, value)
         case Trust():
             yield from _trust(server, address, value)
+        case Revocation():
+            yield from _revocation(server, address, value)
         case _:
             return
 
@@ -97,8 +106,40 @@ def _client(server: Server, address: Address, value: Client) -> Iterator[Diagnos
                 address=str(address),
             )
     yield from _secret(server, address, value)
+    if value.enabled is False and Side.AUTHORIZATION in server.sides and server.disabling_ends_tokens is False:
+        yield _keeps_tokens(server, address)
     if Side.AUTHORIZATION in server.sides and writes_groups(value):
         yield from _groups(server, address, value)
+
+
+def _revocation(server: Server, address: Address, value: Revocation) -> Iterator[Diagnostic]:
+    """Deleting all tokens of a client ends them whatever the parameter says."""
+    narrowed = value.owner is not None or value.scope is not None or value.handles is not None
+    deleted = value.tokens == "all" and not narrowed
+    if deleted or not server.sides & {Side.AUTHORIZATION} or Side.AUTHORIZATION not in (value.block or ()):
+        return
+    if server.disabling_ends_tokens is False:
+        yield _keeps_tokens(server, address)
+    elif server.disabling_ends_tokens is None:
+        yield Diagnostic(
+            "disabled-client-keeps-tokens",
+            "Disabling a client may leave its tokens valid",
+            f"'{server.name}' does not show {DISABLE_TOKENS}. If it is false, the tokens of a disabled client stay active.",
+            "Write tokens: all to delete them too.",
+            Severity.INFO,
+            address=str(address),
+        )
+
+
+def _keeps_tokens(server: Server, address: Address) -> Diagnostic:
+    return Diagnostic(
+        "disabled-client-keeps-tokens",
+        "Disabling a client leaves its tokens valid",
+        f"{DISABLE_TOKENS} is false on '{server.name}', so the tokens of a disabled client stay active until they expire.",
+        "Write a revocation with tokens: all, or set the parameter to true in Settings > Extended.",
+        Severity.WARNING,
+        address=str(address),
+    )
 
 
 def _groups(server: Server, address: Address, value: Client) -> Iterator[Diagnostic]:

@@ -36,6 +36,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Grant refresh_token together with a refresh count that is not 0, or neither.",
     ),
     (
+        "disabled-client-keeps-tokens",
+        "warning",
+        "Disabling a client leaves its tokens valid",
+        "If watt.server.oauth.disableClient.disableTokens is false, Integration Server introspects the tokens of a disabled client "
+        "as active. If the server does not show the parameter, this is an info.",
+        "Write a revocation with tokens: all, or set the parameter to true.",
+    ),
+    (
         "server-lacks-groups",
         "error",
         "The server does not show its groups",

@@ -31,6 +31,7 @@ USERS: Final = "/admin/user"
 USER: Final = "/admin/user/{}"
 GROUPS: Final = "/admin/group"
 GROUP: Final = "/admin/group/{}"
+SERVER_SETTING: Final = "/admin/server/setting/{}"
 REMOTES: Final = "/admin/remoteserver"
 REMOTE: Final = "/admin/remoteserver/{}"
 
