@@ -39,8 +39,8 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "disabled-client-keeps-tokens",
         "warning",
         "Disabling a client leaves its tokens valid",
-        "If watt.server.oauth.disableClient.disableTokens is false, the tokens of a disabled client stay active. If the server does "
-        "not show the parameter, this is an info.",
+        "If watt.server.oauth.disableClient.disableTokens is false, the tokens of a disabled client stay active. If the server "
+        "does not show the parameter, this is an info.",
         "Write a revocation with tokens: all, or set the parameter to true.",
     ),
     (
