@@ -24,6 +24,8 @@ class TaskCommand(click.Command):
         super().__init__(*args, **more)
         self.examples = tuple(examples)
         self._shown = tuple(main)
+        if unknown := set(main) - {param.name for param in self.params}:
+            raise TypeError(f"{self.name} has no parameters {unknown}")
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the short help."""

@@ -405,7 +405,7 @@ def _keep(here: Estate, say: Narrator) -> None:
         ("oauthdeploy demo", "run the tour"),
         ("oauthdeploy demo --servers", "start two empty servers to try things on"),
     ),
-    main=("keep", "servers"),
+    main=("keep", "only_servers"),
 )
 @click.option("--keep", is_flag=True, envvar="OAUTHDEPLOY_KEEP", help="Keep the servers running afterwards.")
 @click.option(

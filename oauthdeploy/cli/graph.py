@@ -57,7 +57,7 @@ def _own_output(ctx: click.Context, parameter: click.Parameter, value: str | Non
         ("oauthdeploy graph > estate.mmd", "as Mermaid"),
         ("oauthdeploy graph -o svg=estate.svg", "as a picture"),
     ),
-    main=("file", "form", "target", "sinks"),
+    main=("file", "form", "target", "output"),
 )
 @manifest_options
 @option("--format", "form", env="FORMAT", type=click.Choice(FORMATS), help="Output format.  [default: mermaid]")

@@ -11,6 +11,8 @@ from oauthdeploy.cli.command import command
 from oauthdeploy.cli.flags import leave, option
 from oauthdeploy.cli.options import Servers, Source, manifest_options, output_options, server_options
 from oauthdeploy.cli.output import Output, as_json, say_unread
+from oauthdeploy.cli.reporting import FORMS, renderers_of
+from oauthdeploy.core.errors import UsageError
 from oauthdeploy.core.exit_codes import ExitCode
 
 
@@ -30,7 +32,7 @@ from oauthdeploy.core.exit_codes import ExitCode
 )
 @manifest_options
 @server_options
-@output_options("text", "json")
+@output_options(*(form for form in FORMS if form != "ndjson"))
 def show(planfile: Path, check: bool, source: Source, servers: Servers, output: Output) -> None:
     """Show a plan that `plan --out PLANFILE` saved.
 
@@ -38,12 +40,20 @@ def show(planfile: Path, check: bool, source: Source, servers: Servers, output: 
     plan is stale. The flags for the manifest and for sensitive variables apply to --check only.
     """
     from oauthdeploy import workflow
-    from oauthdeploy.reports.saved_plan import check_document, render_check, render_saved
+    from oauthdeploy.reports.saved_plan import check_document, render_check, render_saved, saved_report
 
     saved = workflow.read_plan(planfile)
     if not check:
-        output.emit({"text": lambda look: render_saved(saved, look), "json": as_json(lambda: saved.document)})
+        output.emit(
+            {
+                **renderers_of(saved_report(saved)),
+                "text": lambda look: render_saved(saved, look),
+                "json": as_json(lambda: saved.document),
+            }
+        )
         return
+    if any(sink.format not in ("text", "json") for sink in output.sinks):
+        raise UsageError("--check reports as text or JSON only", fix="Leave --check out, or choose -o text or -o json.")
     if output.text_on_stdout:
         output.show(lambda look: f"{render_saved(saved, look)}\n")
     given = replace(source.request(), files=source.file)

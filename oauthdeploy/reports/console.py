@@ -31,6 +31,9 @@ _STYLES: Final = {
     "delete": "red",
     "disable": "bold red",
     "revoke": "bold red",
+    "missing": "bold yellow",
+    "unexpected": "magenta",
+    "live": "yellow",
     "good": "green",
     "error": "bold red",
     "warning": "bold yellow",
@@ -172,9 +175,13 @@ def wrap(spans: Sequence[Span], width: int, hang: int) -> Iterator[list[Span]]:
     yield line
 
 
+_TOKENS: Final = re.compile(r"\s+|(?:(?<!\S)(?:->|[-+<>]) )?\S+")
+"""Blanks and words. A sign and the value behind it are one word: a line break between them would leave a list of signs."""
+
+
 def _tokens(spans: Sequence[Span]) -> Iterator[Span]:
     for text, style in spans:
-        for token in re.findall(r"\s+|\S+", text):
+        for token in _TOKENS.findall(text):
             yield token, style
 
 

@@ -10,12 +10,19 @@ error: Redirect URI is not secure [redirect-uri-not-https]
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from typing import Final
 
-from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, Severity, SourceSpan, path_text
+from oauthdeploy.core.diagnostics import REST, Diagnostic, Diagnostics, Path, Severity, SourceSpan, path_text
 from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError, ServerError, ServersFailed
 from oauthdeploy.reports.console import Look, Sheet, cells
 from oauthdeploy.reports.formatting import counted, visible
+
+_ALONE: Final = 5
+"""How many findings of one rule are shown one by one."""
+_SHOWN: Final = 3
+"""How many findings of a block are shown."""
 
 _SECTIONS = {"clients": 2, "scopes": 2, "associations": 2, "revocations": 2, "settings": 1}
 """The number of parts of a path that an address repeats."""
@@ -24,10 +31,48 @@ _SECTIONS = {"clients": 2, "scopes": 2, "associations": 2, "revocations": 2, "se
 def render_diagnostics(items: Iterable[Diagnostic], look: Look) -> str:
     """All findings, in their order, separated by empty lines."""
     sheet = Sheet(look)
-    for item in items:
-        sheet.blank()
-        add_diagnostic(sheet, item)
+    add_diagnostics(sheet, items)
     return sheet.text()
+
+
+def add_diagnostics(sheet: Sheet, items: Iterable[Diagnostic]) -> None:
+    """All findings, each after an empty line. Many of one rule become one block, unless details are wanted: the first ones with
+    their places, and the number.
+    """
+    found = list(items)
+    beyond = {
+        (rule, severity): number for rule, severity, number in (items.beyond if isinstance(items, Diagnostics) else ())
+    }
+    counts = Counter((item.rule, item.severity) for item in found)
+    blocks = {key for key, number in counts.items() if number > _ALONE and not sheet.look.verbose}
+    told: set[tuple[str, Severity]] = set()
+    for item in found:
+        key = (item.rule, item.severity)
+        if item.rule == REST and beyond.keys() <= blocks:
+            continue  # every block tells its own number
+        if key not in blocks:
+            sheet.blank()
+            add_diagnostic(sheet, item)
+        elif key not in told:
+            told.add(key)
+            sheet.blank()
+            _add_block(sheet, [one for one in found if (one.rule, one.severity) == key], beyond.get(key, 0))
+
+
+def _add_block(sheet: Sheet, items: list[Diagnostic], more: int) -> None:
+    """Many findings of one rule."""
+    first = items[0]
+    total = len(items) + more
+    _add_head(sheet, first.severity, f"{first.summary} ({total:,} times)", first.rule)
+    for item in items[:_SHOWN]:
+        sheet.add("  ", (_place(item), "name"), hang=4)
+        if item.detail:
+            sheet.add("    ", visible(item.detail.split("\n")[0]), hang=4)
+    for line in first.fix.split("\n") if first.fix else ():
+        (sheet.add_unbroken if line.startswith("  ") else sheet.add)("  ", visible(line), hang=2)
+    sheet.add(
+        "  ", (f"And {total - _SHOWN:,} more: -v shows them here, -o json=FILE writes them to a file.", "faint"), hang=2
+    )
 
 
 def render_error(error: OAuthDeployError, look: Look) -> str:

@@ -10,18 +10,24 @@ from oauthdeploy.planning.planfile.staleness import Comparison
 from oauthdeploy.planning.unread import not_known, unread_documents
 from oauthdeploy.reports.builders.plan import plan_report
 from oauthdeploy.reports.console import Look, Sheet
+from oauthdeploy.reports.document import Report
 from oauthdeploy.reports.formatting import counted, listed, visible
 from oauthdeploy.reports.text import render_text
 
-__all__ = ["NotAPlan", "check_document", "render_binding", "render_check", "render_saved", "saved_plan"]
+__all__ = ["NotAPlan", "check_document", "render_binding", "render_check", "render_saved", "saved_plan", "saved_report"]
 
 
 def render_saved(saved: SavedPlan, look: Look) -> str:
     """The plan as it was shown when it was made, and its origin."""
+    shown = render_text(saved_report(saved), look)
+    return f"{shown}\n{render_binding(saved.binding, look)}" if saved.binding else shown
+
+
+def saved_report(saved: SavedPlan) -> Report:
+    """The plan as a report, from the file alone: without places in the manifest, which may have changed since."""
     selection = saved.binding.selection if saved.binding else None
     partial = selection is not None and bool(selection.servers or selection.targets or selection.excludes)
-    shown = render_text(plan_report(saved.plan, partial=partial), look)
-    return f"{shown}\n{render_binding(saved.binding, look)}" if saved.binding else shown
+    return plan_report(saved.plan, partial=partial)
 
 
 def render_binding(binding: Binding, look: Look) -> str:

@@ -11,6 +11,7 @@ Each object is shown once, with a column for each server, because a reviewer wan
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from oauthdeploy.core.diagnostics import Diagnostics, SourceSpan
@@ -18,7 +19,7 @@ from oauthdeploy.planning.changes import Risk
 from oauthdeploy.planning.outcome import Status
 from oauthdeploy.reports.columns import Columns
 from oauthdeploy.reports.console import Look, Sheet, Span, cells
-from oauthdeploy.reports.diagnostics import add_diagnostic
+from oauthdeploy.reports.diagnostics import add_diagnostic, add_diagnostics
 from oauthdeploy.reports.document import Field, Item, Report, Row, Run, Step, Verdict
 from oauthdeploy.reports.fields import add_fields
 from oauthdeploy.reports.formatting import counted, listed, requests_text, visible
@@ -58,10 +59,8 @@ def render_last(report: Report, look: Look) -> str:
 
 def add_findings(sheet: Sheet, diagnostics: Diagnostics) -> None:
     """All findings; information only if details are requested."""
-    for item in diagnostics:
-        if item.severity.rank < 2 or sheet.look.verbose:
-            sheet.blank()
-            add_diagnostic(sheet, item)
+    shown = tuple(item for item in diagnostics if item.severity.rank < 2 or sheet.look.verbose)
+    add_diagnostics(sheet, replace(diagnostics, items=shown))
 
 
 def _columns(report: Report, look: Look) -> Columns:

@@ -28,10 +28,11 @@ ACTIONS: Final = {
 ALWAYS_COUNTED: Final = (Action.CREATE, Action.UPDATE, Action.DELETE, Action.REVOKE)
 """Actions that the summary counts even if there are none."""
 
+# The symbols and colours are not those of a plan: drift says what happened on the servers, and an apply turns it round.
 CLASSES: Final = {
-    DriftClass.MISSING: State("missing", "-", "missing", "Missing: in the manifest, not on the server", "delete"),
+    DriftClass.MISSING: State("missing", "<", "missing", "Missing: in the manifest, not on the server", "missing"),
     DriftClass.UNEXPECTED: State(
-        "unexpected", "+", "unexpected", "Unexpected: on the server, not in the manifest", "create"
+        "unexpected", ">", "unexpected", "Unexpected: on the server, not in the manifest", "unexpected"
     ),
     DriftClass.CHANGED: State(
         "changed", "~", "changed", "Changed: the server differs from the manifest, shown as live -> manifest", "update"
