@@ -51,6 +51,8 @@ _STATES: Final = {
     "delete": ("#a40e26", "#ff7b72"),
     "disable": ("#a40e26", "#ff7b72"),
     "revoke": ("#a40e26", "#ff7b72"),
+    "missing": ("#7d4e00", "#e3b341"),
+    "unexpected": ("#6639ba", "#d2a8ff"),
     "faint": ("#59636e", "#9198a1"),
 }
 """Colours of states on a light and on a dark background."""

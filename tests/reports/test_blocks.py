@@ -47,7 +47,9 @@ def test_a_sign_stays_with_its_value(width: int, state: str) -> None:
         sheet = Sheet(Look(width))
         field = Field("redirect_uris", Value("", before), Value("", after))
         add_fields(sheet, [field], state, 19)
-        assert not [line for line in sheet.text().splitlines() if line.rstrip().endswith((" -", " +", " <", " >", "->"))]
+        assert not [
+            line for line in sheet.text().splitlines() if line.rstrip().endswith((" -", " +", " <", " >", "->"))
+        ]
 
 
 def test_drift_has_signs_and_colours_of_its_own() -> None:

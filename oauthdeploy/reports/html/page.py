@@ -16,14 +16,14 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.core.log_commands import disarmed
 from oauthdeploy.core.version import __version__
 from oauthdeploy.reports.diagram import Picture, picture_of
 from oauthdeploy.reports.document import Report, Row, Run, Verdict
 from oauthdeploy.reports.formatting import NONE_TEXT, counted, visible
 from oauthdeploy.reports.graph_svg import svg_inline, svg_rules
-from oauthdeploy.reports.html.rows import LIMIT, Rows, fitted_rows
+from oauthdeploy.reports.html.rows import LIMIT, Rows, fitted_rows, is_short
 from oauthdeploy.reports.results import ends_of, reason_of
 from oauthdeploy.reports.text import place_text, step_text
 
@@ -54,7 +54,12 @@ def render_html(report: Report, limit: int = LIMIT) -> str:
             verdict=_verdict(report),
             rows=rows,
             left_out=_left_out(rows),
-            findings=sorted(report.all_findings, key=lambda item: item.severity.rank),
+            errors=[item for item in report.all_findings if item.severity is Severity.ERROR],
+            warnings=sorted(
+                (item for item in report.all_findings if item.severity is not Severity.ERROR),
+                key=lambda item: item.severity.rank,
+            ),
+            few=is_short(report),
             with_outcomes=with_outcomes,
             kinds=tuple(dict.fromkeys(item.address.kind.value for item in report.items)),
             version=__version__,
@@ -76,6 +81,8 @@ def _left_out(rows: Rows) -> str:
 def _verdict(report: Report) -> str:
     if report.verdict is Verdict.FAILED:
         return "Needs attention"
+    if report.verdict is Verdict.CLEAN and any(item.severity is Severity.WARNING for item in report.all_findings):
+        return "Nothing to do, with warnings"
     return "All well" if report.verdict is Verdict.CLEAN else _WAITING.get(report.run, "Changes waiting")
 
 

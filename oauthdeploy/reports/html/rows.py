@@ -17,6 +17,7 @@ from oauthdeploy.reports.document import Report, Row
 LIMIT: Final = 10_000_000
 """The largest number of characters for all rows: about ten thousand objects with details."""
 
+_FEW: Final = 5
 _CUT: Final = Markup("<p>The details are omitted from this page.</p>")
 
 
@@ -29,6 +30,11 @@ class Rows:
     brief: int = 0
 
 
+def is_short(report: Report) -> bool:
+    """Whether there are so few objects that all are open and nobody has to search."""
+    return len(report.rows) <= _FEW
+
+
 def fitted_rows(
     report: Report, macros: Any, heads: tuple[str, str], *, with_outcomes: bool, limit: int = LIMIT
 ) -> Rows:
@@ -36,7 +42,7 @@ def fitted_rows(
     frames: list[tuple[Markup, Markup]] = []
     left = limit
     for row in report.rows:
-        frame = macros.opening(row, report.columns), macros.closing(row, with_outcomes)
+        frame = macros.opening(row, report.columns, is_short(report)), macros.closing(row, with_outcomes)
         left -= len(frame[0]) + len(frame[1]) + len(_CUT)
         if left < 0:
             break
