@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 from functools import lru_cache
-from typing import Any, ClassVar, Final, NoReturn
+from typing import Any, ClassVar, Final, NoReturn, get_args
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, SchemaSerializer, core_schema
@@ -168,6 +168,11 @@ _HEADS: Final = frozenset({"password", "passwd", "passphrase", "pwd", "secret", 
 _KEYS: Final = frozenset({"api", "private", "secret", "access", "auth", "shared", "master", "signing", "encryption"})
 _TRAILING: Final = frozenset({"value", "old", "new", "previous", "rotated"})
 _FLAGS: Final = frozenset({"true", "false", ""})
+
+
+def is_secret_type(annotation: Any) -> bool:
+    """Whether an annotation is Secret, or contains it."""
+    return annotation is Secret or any(is_secret_type(inner) for inner in get_args(annotation))
 
 
 @lru_cache(maxsize=4096)

@@ -164,7 +164,7 @@ def wrap(spans: Sequence[Span], width: int, hang: int) -> Iterator[list[Span]]:
             yield line
             line, used, fresh = [(" " * hang, "")], hang, True
         while used + size > width:
-            head = _fitting(token, max(1, width - used))
+            head = fitting(token, max(1, width - used))
             yield [*line, (head, style)]
             token = token[len(head) :]
             size = cells(token)
@@ -185,7 +185,7 @@ def _tokens(spans: Sequence[Span]) -> Iterator[Span]:
             yield token, style
 
 
-def _fitting(text: str, width: int) -> str:
+def fitting(text: str, width: int) -> str:
     """The longest prefix of the text that fits; at least one character."""
     used = 0
     for place, char in enumerate(text):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from oauthdeploy.reports.console import cells
+from oauthdeploy.reports.console import cells, fitting
 from oauthdeploy.reports.formatting import visible
 from oauthdeploy.reports.graph import Edge, EdgeKind, Graph, Node, NodeKind
 
@@ -271,7 +271,7 @@ def fitted(text: str, width: float, size: float, most: int) -> list[str]:
             lines.append(rest)
             break
         last = len(lines) == most - 1
-        head = _head(rest, room - 1 if last else room)
+        head = fitting(rest, room - 1 if last else room)
         if last:
             lines.append(f"{head.rstrip()}\u2026")
             break
@@ -280,13 +280,3 @@ def fitted(text: str, width: float, size: float, most: int) -> list[str]:
         lines.append(head.rstrip())
         rest = rest[len(head) :].lstrip()
     return lines or [""]
-
-
-def _head(text: str, room: int) -> str:
-    """The longest prefix of a text that takes at most `room` columns; at least one character."""
-    used = 0
-    for index, char in enumerate(text):
-        used += cells(char)
-        if used > room:
-            return text[: max(1, index)]
-    return text

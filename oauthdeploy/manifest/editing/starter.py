@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, get_args
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from oauthdeploy.core.secrets import Secret
+from oauthdeploy.core.secrets import Secret, is_secret_type
 from oauthdeploy.manifest.editing.format import format_source
 from oauthdeploy.manifest.editing.names import free_name, variable_name
 from oauthdeploy.manifest.scalars import written
@@ -274,13 +274,9 @@ def _options(facts: DriverFacts) -> Model:
 
 def _sample(model: type[Model], name: str) -> Any:
     info = model.model_fields[name]
-    if _is_secret(info.annotation):
+    if is_secret_type(info.annotation):
         return Secret("x", "sample")
     return (info.examples or ["x"])[0]
-
-
-def _is_secret(annotation: Any) -> bool:
-    return annotation is Secret or any(_is_secret(inner) for inner in get_args(annotation))
 
 
 def _host_name(url: str) -> str:

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import Any, get_args
+from typing import Any
 
 from oauthdeploy.core.addresses import Kind, object_address
 from oauthdeploy.core.diagnostics import Path, Severity
-from oauthdeploy.core.secrets import Secret, SourcedText
+from oauthdeploy.core.secrets import Secret, SourcedText, is_secret_type
 from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, rule
 from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.model.capabilities import Answer, Capability
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import ClientType, Side
 from oauthdeploy.model.servers import Proxy
-
-
-def _is_secret(annotation: Any) -> bool:
-    return annotation is Secret or any(_is_secret(inner) for inner in get_args(annotation))
 
 
 def _written_in(value: Any) -> bool:
@@ -31,7 +27,7 @@ def _written_in(value: Any) -> bool:
 def _driver_secrets(values: Mapping[str, Any], model: type[Model] | None, path: Path) -> Iterator[tuple[Path, Any]]:
     """The secrets in a part of a server entry that is described by its driver's model."""
     for name, info in model.model_fields.items() if model is not None else ():
-        if _is_secret(info.annotation):
+        if is_secret_type(info.annotation):
             key = name if name in values else info.alias or name
             yield (*path, key), values.get(key)
 
