@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Path
@@ -175,3 +176,18 @@ def matches(address: Address, patterns: Iterable[str]) -> bool:
     written = str(address)
     everywhere = address.without_server
     return any(fnmatchcase(written, pattern) or fnmatchcase(everywhere, pattern) for pattern in patterns)
+
+
+def shared_sessions(count: int) -> str:
+    """What a cut-off leaves of a client's sessions, because other clients have tokens by them: the beginning of a note."""
+    return f"{count} session{' ' if count == 1 else 's '}{_SHARED}{'s' if count == 1 else ''}"
+
+
+def shared_sessions_in(note: str) -> str:
+    """The words of `shared_sessions` in a note of a driver; "" if it has none."""
+    found = _SHARED_IN_NOTE.search(note)
+    return found.group() if found else ""
+
+
+_SHARED: Final = "shared with other clients stay"
+_SHARED_IN_NOTE: Final = re.compile(rf"\d+ sessions? {_SHARED}s?")

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
+from oauthdeploy.model.capabilities import Capability, supports
 from oauthdeploy.model.objects import Revocation
 from oauthdeploy.model.state import DesiredState, LiveObject
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
@@ -62,9 +63,31 @@ def _cut_off(
             fields.append(FieldChange(BLOCKED, False, True))
     if fields:
         action = Action.DISABLE if fields[0].path == BLOCKED else Action.REVOKE
-        change = view.change(address, action, Reason.CUT_OFF, desired=revocation, live=live, fields=tuple(fields))
+        change = view.change(
+            address,
+            action,
+            Reason.CUT_OFF,
+            desired=revocation,
+            live=live,
+            fields=tuple(fields),
+            note=_former_name(view, revocation),
+        )
         known = issued is not None and not _is_pending(issued)
         yield replace(change, cut_at=issued.cut_at) if issued is not None and known else change
+
+
+def _former_name(view: ServerView, revocation: Revocation) -> str:
+    """What a server that verifies tokens itself does not refuse: tokens that name the client as it was called before."""
+    issuer = trusted_by(view.desired, view.name)
+    if issuer is None or not supports(view.table, Capability.TOKENS_REFUSE):
+        return ""
+    former = view.desired.moved.get(Address(Kind.CLIENT, revocation.client, issuer))
+    if former is None:
+        return ""
+    return (
+        f"Tokens from before the client's rename name it as '{former}'. {view.name} accepts them until they expire: to refuse "
+        "them too, cut the client off before you rename it."
+    )
 
 
 def _at_issuer(view: ServerView, address: Address, revocation: Revocation) -> LiveObject | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from oauthdeploy.planning.changes import shared_sessions_in
 from oauthdeploy.planning.revocation.audit_schema import AskedRecord, AuditRecord, ServerRecord
 from oauthdeploy.reports.console import Look, Sheet
 from oauthdeploy.reports.formatting import counted, listed, seconds_text, visible
@@ -93,4 +94,5 @@ def _end_of_success(record: AuditRecord) -> str:
         return f"Nothing to delete: no such tokens on {where}, in {took}."
     head = "Cut off" if any(item.state == "cut-off" for item in cut) else "Already cut off"
     how = "verified" if all(item.verified for item in cut) else "not verified"
-    return f"{head} on {where}, {how}, in {took}."
+    stay = "".join(f" {words}." for item in cut if (words := shared_sessions_in(" ".join(item.done))))
+    return f"{head} on {where}, {how}, in {took}.{stay}"

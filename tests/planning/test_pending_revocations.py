@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from oauthdeploy.core.addresses import Kind
+from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.objects import Client, Revocation, Side
 from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.planning.changes import Action, Reason, Stage
 from oauthdeploy.planning.diff import compare
 from oauthdeploy.planning.pending_revocations import to_align
 
-from .builders import FACTS, actions, by_address, client, desired, live, plan_of, revocation, there, tokens
+from .builders import FACTS, actions, by_address, client, desired, facts, live, plan_of, revocation, there, tokens
 
 AUTHORIZATION, RESOURCE = Side.AUTHORIZATION, Side.RESOURCE
 
@@ -175,3 +176,22 @@ def test_an_unreadable_or_untold_revocation_is_never_taken_as_done() -> None:
     assert [(item.rule, item.severity) for item in not_returned.diagnostics] == [("revocation-not-read", "error")]
     gone = compare(wanted, live(), FACTS)
     assert [item.rule for item in gone.diagnostics] == ["revocation-client-absent"]
+
+
+def test_a_cut_off_after_a_rename_says_which_tokens_the_resource_server_goes_on_accepting() -> None:
+    """It knows the client by the name in a token, and that of older tokens is the former one. A server that asks for each token,
+    and a client that keeps its name, have no such note.
+    """
+    cut = Revocation(client="new", block=(RESOURCE,))
+    address = revocation("R", "rs")
+    seen = live({address: there(cut, blocked=False), client("new"): Client()})
+
+    def note(*without: Capability, **moved: str) -> str:
+        wanted = desired(
+            {address: cut, client("new"): Client()}, moved={client(key): name for key, name in moved.items()}
+        )
+        (change,) = compare(wanted, seen, facts(without=without)).changes
+        return change.note
+
+    assert "name it as 'old'" in note(new="old")
+    assert note() == note(Capability.TOKENS_REFUSE, new="old") == ""

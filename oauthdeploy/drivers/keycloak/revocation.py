@@ -14,7 +14,7 @@ from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.mapping import BLOCKED, secret_in, whole
 from oauthdeploy.drivers.keycloak.revocation_state import is_own, mark_name, moment_of
 from oauthdeploy.model.objects import IssuedBefore, Revocation, Side
-from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.changes import Change, shared_sessions
 
 SIDES = frozenset({Side.AUTHORIZATION})
 
@@ -107,8 +107,7 @@ class Cutter:
             at_once(self.admin.parallel, partial(self.admin.end_session, offline=offline), again)
         notes = [f"{ended} session{'' if ended == 1 else 's'} ended."] if ended else []
         if shared:
-            stay = " shared with other clients stays" if shared == 1 else "s shared with other clients stay"
-            notes.append(f"{shared} session{stay}: {_STILL_SIGNED_IN}")
+            notes.append(f"{shared_sessions(shared)}: {_STILL_SIGNED_IN}")
         return notes
 
     def _own_sessions(self, uuid: str, *, offline: bool) -> tuple[list[str], int]:

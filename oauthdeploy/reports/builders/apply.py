@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from oauthdeploy.core.diagnostics import Severity
-from oauthdeploy.planning.changes import Action
+from oauthdeploy.planning.changes import Action, shared_sessions_in
 from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
 from oauthdeploy.planning.unread import not_known
 from oauthdeploy.reports.builders.common import ACTIONS, ALWAYS_COUNTED, columns_of, lines_of, rows_of
@@ -70,8 +70,13 @@ def apply_line(report: ApplyReport) -> str:
 
 
 def _closing(report: ApplyReport) -> tuple[str, ...]:
-    """What the apply left unchanged, and what is unknown."""
-    return tuple(line for line in (*lines_of(report.plan), not_known(report.plan.unread)) if line)
+    """What the apply left unchanged, what is unknown, and what a cut-off left."""
+    stay = (
+        f"{visible(outcome.change.address.name)}: {words}."
+        for outcome in report.outcomes
+        if (words := shared_sessions_in(outcome.note))
+    )
+    return tuple(line for line in (*lines_of(report.plan), not_known(report.plan.unread), *stay) if line)
 
 
 def outcome_words(outcome: Outcome) -> str:
