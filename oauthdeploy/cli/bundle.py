@@ -17,6 +17,7 @@ from oauthdeploy.cli.output import write_file
     examples=(
         ("oauthdeploy bundle orders --out bundle.tar.gz", "the data of one server"),
         ("oauthdeploy bundle --out - | tar tz", "list what is in it"),
+        ("oauthdeploy bundle login --format msr --out application.properties", "a template of a Microservices Runtime"),
     ),
     main=("out", "file", "environment"),
 )
@@ -28,13 +29,27 @@ from oauthdeploy.cli.output import write_file
     metavar="FILE",
     help="File to write; - for standard output.",
 )
+@option(
+    "--format",
+    "form",
+    env="BUNDLE_FORMAT",
+    type=click.Choice(["bundle", "msr"]),
+    default="bundle",
+    show_default=True,
+    help="bundle: of Open Policy Agent; msr: configuration variables template of a Microservices Runtime.",
+)
 @manifest_options
-def bundle(server: str | None, out: str, source: Source) -> None:
+def bundle(server: str | None, out: str, form: str, source: Source) -> None:
     """Write the policy data of a server as a bundle, without contacting the server.
 
     For servers that load bundles instead of accepting writes, such as Open Policy Agent. The bundle holds the document that
     `apply` would write, as a .tar.gz with its roots. Equal manifests give equal bytes, so a pipeline can tell whether anything
-    changed; the pipeline signs and publishes the file. You can omit SERVER if the manifest has only one such server.
+    changed; the pipeline signs and publishes the file.
+
+    For a webMethods server, --format msr writes the settings and the remote alias as the configuration variables template of a
+    Microservices Runtime, without passwords, and lists in comments what such a template cannot hold.
+
+    You can omit SERVER if the manifest has only one server that loads such a file.
 
     \b
     oauthdeploy bundle orders --out orders.tar.gz
@@ -42,7 +57,7 @@ def bundle(server: str | None, out: str, source: Source) -> None:
     """
     from oauthdeploy import workflow
 
-    name, content = workflow.make_bundle(source.request(), server)
+    name, content = workflow.make_bundle(source.request(), server, form)
     if out == "-":
         streams.write_bytes(content)
         return

@@ -64,7 +64,7 @@ class DriverInfo:
     `open` is None for a driver whose server is never connected to (`external`). `sign_in` returns the authentication of
     requests; if it is None or returns None, requests carry none. It sends nothing itself: a token is fetched with the first
     request. `bundle` builds a file that such a server can load instead of being written to; None if there is no such file.
-    It raises ManifestInvalid for objects that the file cannot hold.
+    It raises ManifestInvalid for objects that the file cannot hold. `bundle_format` is the name of the file's format.
     """
 
     facts: DriverFacts
@@ -72,6 +72,7 @@ class DriverInfo:
     api_version: int = API_VERSION
     sign_in: Callable[[SignIn], AuthBase | None] | None = None
     bundle: Callable[[BundleRequest], bytes] | None = None
+    bundle_format: str = "bundle"
 
 
 @dataclass(frozen=True)

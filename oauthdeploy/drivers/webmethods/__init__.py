@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oauthdeploy.drivers.base import Connection, Driver, DriverInfo, SignIn
+from oauthdeploy.drivers.base import BundleRequest, Connection, Driver, DriverInfo, SignIn
 from oauthdeploy.drivers.webmethods.facts import FACTS, WebMethodsCredentials
 
 if TYPE_CHECKING:
@@ -25,4 +25,10 @@ def _sign_in(given: SignIn) -> AuthBase:
     return BasicAuth(given.credentials.username, given.credentials.password)
 
 
-DRIVER = DriverInfo(facts=FACTS, open=_open, sign_in=_sign_in)
+def _template(request: BundleRequest) -> bytes:
+    from oauthdeploy.drivers.webmethods.msr_template import make_template
+
+    return make_template(request)
+
+
+DRIVER = DriverInfo(facts=FACTS, open=_open, sign_in=_sign_in, bundle=_template, bundle_format="msr")
