@@ -115,20 +115,22 @@ class _Draft:
     def _authorization_server(self) -> Iterator[str]:
         answers, both = self.answers, self._one_server
         if self._external:
-            yield "  # Trusted, and never written to: resource servers ask it about tokens."
+            yield "  # Trusted, and never written to: resource servers introspect tokens here."
         yield f"  {_LOGIN}:"
         yield f"    role: {'both' if both else 'authorization'}"
         yield f"    driver: {written(answers.authorization_driver)}"
         if self._external:
-            secret = self._reference(_LOGIN, "client_secret", f"secret of the client that asks {_LOGIN} about tokens")
+            secret = self._reference(
+                _LOGIN, "client_secret", f"secret of the client that introspects tokens at {_LOGIN}"
+            )
             endpoint = _scalar(answers.authorization, flow=True)
-            client = self._reference(_LOGIN, "client_id", f"client that asks {_LOGIN} about tokens")
+            client = self._reference(_LOGIN, "client_id", f"client that introspects tokens at {_LOGIN}")
             yield f"    introspection: {{endpoint: {endpoint}, client_id: {client}, client_secret: {secret}}}"
             return
         yield f"    url: {_scalar(answers.authorization)}"
         yield from self._parts(_LOGIN, answers.authorization_driver)
         if both:
-            yield f"    authorization_server: {_LOGIN}  # it is asked about its own tokens"
+            yield f"    authorization_server: {_LOGIN}  # checks its own tokens"
         elif self._resources:
             yield from self._introspection()
 
@@ -153,13 +155,13 @@ class _Draft:
             table, Capability.TRUST_REMOTE if same_driver else Capability.TRUST_EXTERNAL
         ):
             return
-        yield f"    # The {login_kind} by which resource servers ask this one about tokens."
+        yield f"    # The {login_kind} with which resource servers introspect tokens here."
         secret = self._reference(
             f"{_LOGIN}_introspection",
             field,
-            f"{field.replace('_', ' ')} of the {login_kind} that asks {_LOGIN} about tokens",
+            f"{field.replace('_', ' ')} of the {login_kind} that introspects tokens at {_LOGIN}",
         )
-        account = self._reference(f"{_LOGIN}_introspection", name, f"{login_kind} that asks {_LOGIN} about tokens")
+        account = self._reference(f"{_LOGIN}_introspection", name, f"{login_kind} that introspects tokens at {_LOGIN}")
         yield f"    introspection: {{{name}: {account}, {field}: {secret}}}"
 
     def _resource_server(self, name: str, url: str) -> Iterator[str]:
@@ -172,7 +174,7 @@ class _Draft:
         )
         yield from self._parts(name, driver)
         if supports(table_for(self._drivers[driver], Role.RESOURCE), Capability.TRUST):
-            yield f"    authorization_server: {_LOGIN}  # whom it asks about tokens"
+            yield f"    authorization_server: {_LOGIN}  # the server whose tokens it accepts"
 
     def _parts(self, server: str, driver: str) -> Iterator[str]:
         """Credentials and options, as far as the driver's models require them."""
@@ -304,7 +306,7 @@ _SETTINGS_SAY: Final = (
 )
 _SETTINGS: Final = (
     ("settings.require_https", "require_https: true"),
-    ("settings.require_pkce", "require_pkce: true  # public clients prove that they asked for the code (RFC 7636)"),
+    ("settings.require_pkce", "require_pkce: true  # public clients prove that they requested the code (RFC 7636)"),
     ("settings.authorization_code_lifetime", "authorization_code_lifetime: 10m"),
     ("settings.access_token_lifetime", "access_token_lifetime: 1h"),
 )

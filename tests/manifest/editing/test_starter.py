@@ -70,7 +70,12 @@ def test_it_is_valid_for_every_driver(driver: str, resource: str, filled: bool) 
 
 
 @pytest.mark.parametrize(
-    ("resource", "asked"), [("verifier", set()), ("asker", {"LOGIN_INTROSPECTION_CLIENT_SECRET"}), ("scopeless", set())]
+    ("resource", "asked"),
+    [
+        ("verifier", set()),
+        ("asker", {"LOGIN_INTROSPECTION_CLIENT_ID", "LOGIN_INTROSPECTION_CLIENT_SECRET"}),
+        ("scopeless", set()),
+    ],
 )
 def test_introspection_is_written_where_somebody_asks(resource: str, asked: set[str]) -> None:
     """A server that verifies tokens itself needs no client to ask with; one that asks another kind of server does."""
@@ -148,9 +153,9 @@ def test_it_names_the_schema_and_explains_each_section() -> None:
     text = write_starter(PLAIN, driver_facts()).text
     assert text.startswith("# yaml-language-server: $schema=manifest.v1.schema.json\n")
     lines = text.split("\n")
-    for section in ("servers", "settings", "scopes", "clients", "associations", "policy"):
+    for section in ("servers", "scopes", "clients", "associations", "policy"):
         assert lines[lines.index(f"{section}:") - 1].startswith("# "), section
-    for section in ("revocations", "environments"):
+    for section in ("settings", "revocations", "environments"):
         assert f"# {section}:" in lines
     assert max(len(line) for line in lines) <= 120
 
@@ -176,9 +181,9 @@ def test_credentials_that_may_be_given_in_several_ways_are_given_in_one() -> Non
     answers = Answers(name="x", authorization="https://login.example.com", authorization_driver="odd")
     data, _ = read_tree(Source("x", write_starter(answers, {"odd": facts, **driver_facts()}).text))
     assert data["servers"]["login"]["credentials"] == {
-        "username": "deployer",
+        "username": "${env:LOGIN_USERNAME}",
         "password": "${env:LOGIN_PASSWORD}",
-        "realm": "realm",
+        "realm": "${env:LOGIN_REALM}",
     }
 
 
