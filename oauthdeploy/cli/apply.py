@@ -112,7 +112,7 @@ def apply(
     question = Question(output, reach, yes=yes or planfile is not None, may_ask=may_ask)
     with event_stream(output) as stream:
         options = reach.options(lock_timeout=lock_timeout, verify=verify, overwrite=overwrite)
-        options = replace(options, on_manifest=question.know)
+        options = replace(options, on_manifest=question.know, asks=question.asks)
         report = _run(planfile, resume, source, options, question, stream, output)
         error = not_as_planned(report) if report is not None else None
         code = ExitCode.ERROR if report is None else error.exit_code if error else ExitCode.DONE
@@ -166,6 +166,11 @@ class Question:
         self._yes = yes
         self._may_ask = may_ask
         self._command = command
+
+    @property
+    def asks(self) -> bool:
+        """Whether anybody is waited for."""
+        return not self._yes
 
     def know(self, manifest: Manifest) -> None:
         """Remember the manifest."""

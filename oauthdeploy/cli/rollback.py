@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -89,6 +90,7 @@ def rollback(
         _show(workflow.plan_rollback(source.request(), journal, options)[0], reach, output)
         return
     question = Question(output, reach, yes=yes, may_ask=source.can_ask(no_input=no_input), command="rollback")
+    options = replace(options, asks=question.asks)
     with interruptible(output) as (listener, stop):
         report = workflow.run_rollback(
             source.request(), journal, options, confirm=question.confirm, on_event=listener, stop=stop

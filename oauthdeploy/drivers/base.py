@@ -333,6 +333,10 @@ class Driver(ABC):
         """Once `stop` is set, end the waits between retries at once and retry nothing more."""
         self.connection.http.set_stop_event(stop)
 
+    def allow_writes(self) -> None:
+        """From now on writes may be sent through a driver that was opened for reading: its plan was reviewed and passed."""
+        self.connection.http.allow_writes()
+
     def close(self) -> None:
         """Close the connections."""
         self.connection.http.close()

@@ -33,7 +33,15 @@ from oauthdeploy.drivers.exchange import Answer, Call, judge
 from oauthdeploy.drivers.json_wire import FORM, Route, encode, encode_form, header_secrets, masked, secrets_in
 from oauthdeploy.drivers.rate_limit import RETRY_AFTER_LIMIT, Pace, backoff, http_date, retry_after
 from oauthdeploy.drivers.request_count import Tally, count, counting
-from oauthdeploy.drivers.transport import SAFE_METHODS, allow_one_post, deadline, host_of, make_session, tls_context
+from oauthdeploy.drivers.transport import (
+    SAFE_METHODS,
+    allow_one_post,
+    allow_writes,
+    deadline,
+    host_of,
+    make_session,
+    tls_context,
+)
 from oauthdeploy.drivers.transport_errors import explain
 from oauthdeploy.model.servers import Limits, Proxy, Server
 
@@ -150,6 +158,10 @@ class AdminClient:
         self._session.close()
         if isinstance(self._auth, RenewingAuth):
             self._auth.close()
+
+    def allow_writes(self) -> None:
+        """End the refusal to write of a client that was opened for reading; its connections and its sign-in stay."""
+        allow_writes(self._session)
 
     def claims(self) -> Mapping[str, Any]:
         """What the sign-in of the last request says about the account; empty if it says nothing."""

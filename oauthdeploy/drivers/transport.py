@@ -164,8 +164,16 @@ class Adapter(HTTPAdapter):
         """Nothing to add: the context has everything."""
 
 
-class ReadOnlyAdapter(Adapter):
-    """Refuses every method that could change anything, before a byte leaves the process."""
+class ReadOnlyAdapter(BaseAdapter):
+    """Sends through another adapter what changes nothing, and refuses all else before a byte leaves the process."""
+
+    def __init__(self, inner: BaseAdapter) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self.inner.close()
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """Send GET, HEAD and OPTIONS. Raises WriteRefused for everything else."""
@@ -175,7 +183,7 @@ class ReadOnlyAdapter(Adapter):
                 detail=f"{request.method} was stopped before anything was sent.",
                 fix="This is a bug in oauthdeploy; please report it.",
             )
-        return super().send(request, *args, **kwargs)
+        return self.inner.send(request, *args, **kwargs)
 
 
 class NoJar(RequestsCookieJar):
@@ -213,8 +221,8 @@ def make_session(
     Without `proxy` the environment decides (HTTPS_PROXY, HTTP_PROXY, NO_PROXY), unless the server is on this machine.
     """
     session = PlainSession()
-    kind = ReadOnlyAdapter if read_only else Adapter
-    adapter = kind(parallel, context, server_name)
+    pools = Adapter(parallel, context, server_name)
+    adapter = ReadOnlyAdapter(pools) if read_only else pools
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     if isinstance(proxy, Proxy):
@@ -254,6 +262,13 @@ class _PostOnly(BaseAdapter):
     def close(self) -> None:
         """Close the connections."""
         self._inner.close()
+
+
+def allow_writes(session: requests.Session) -> None:
+    """From now on let a session of `make_session` send every method, through the connections that it has."""
+    for prefix, adapter in list(session.adapters.items()):
+        if isinstance(adapter, ReadOnlyAdapter):
+            session.mount(prefix, adapter.inner)
 
 
 def allow_one_post(session: requests.Session, url: str) -> None:

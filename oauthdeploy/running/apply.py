@@ -63,6 +63,7 @@ def apply_plan(
     verify: bool = True,
     fresh: Callable[[Change], Diagnostic | None] = lambda _change: None,
     prover: Prover | None = None,
+    seen: LiveState | None = None,
     holds_lock: Callable[[], bool] = lambda: True,
     now: Callable[[], datetime] = utc_now,
 ) -> ApplyReport:
@@ -72,8 +73,9 @@ def apply_plan(
     at a time. Secrets that servers generate go to `sinks` (default: files; relative paths start from `base`, default the
     working folder). Setting `stop`, Ctrl-C or SIGTERM finish the requests in flight and skip the rest. `allowed` names the
     safety rules that are lifted. `fresh` reads an object just before its write and returns a finding if it has changed.
-    `prover` tries the tokens that prove revocations. `holds_lock` is called before each write; a run that has lost its lock
-    stops like an interrupted one. `now` is the clock for durations.
+    `prover` tries the tokens that prove revocations. `seen` is what the same drivers have just read for this plan and need not
+    read again; None: it is read. `holds_lock` is called before each write; a run that has lost its lock stops like an
+    interrupted one. `now` is the clock for durations.
 
     Raises, with nothing written: SafetyStop; the servers' own errors, or ServersFailed; StalePlan; DeliveryFailed for a secret
     that cannot be delivered; JournalFailed; OAuthDeployError for a plan with circular dependencies. Later errors are outcomes.
@@ -90,7 +92,7 @@ def apply_plan(
     for driver in drivers.values():
         driver.set_stop_event(stop)
     with deferred(stop):
-        live = _read_before_writing(plan, drivers, desired, sinks)
+        live = _read_before_writing(plan, drivers, desired, sinks, seen)
         if journal:
             journal.begin(plan, allowed=lifted)
         events.emit(EventType.STARTED, f"Applying {_count(len(plan.changes), 'change')} of {plan.name}.")
@@ -279,16 +281,22 @@ def _skipped(change: Change, because: Diagnostic) -> ChangeResult:
     return ChangeResult(Outcome(change, Status.SKIPPED, because))
 
 
-def _read_before_writing(plan: Plan, drivers: Mapping[str, Driver], desired: DesiredState, sinks: Sinks) -> LiveState:
+def _read_before_writing(
+    plan: Plan, drivers: Mapping[str, Driver], desired: DesiredState, sinks: Sinks, seen: LiveState | None
+) -> LiveState:
     """Everything that can be checked before the first write: places for secrets, servers, and objects that have changed."""
     _check_sinks(plan.changes, drivers, sinks)
+    ends_clients = {change.address.server for change in plan.changes if _ends_client(change)}
+    # Deleting a client deletes its associations; they must be in the journal, or a rollback could not restore them.
+    keeping = {name for name in ends_clients if desired.keeps_associations(name)}
+    if seen is not None and all(Kind.ASSOCIATION in (seen.servers[name].complete or ()) for name in keeping):
+        _require_freshness(plan, seen)
+        return seen
     check_all(drivers)
     touched = {change.address.server for change in plan.changes}
     wanted = {name: wanted_of(desired, name) for name in touched}
-    for name in {change.address.server for change in plan.changes if _ends_client(change)}:
-        if desired.keeps_associations(name):
-            # Deleting a client deletes its associations. They must be in the journal, or a rollback could not restore them.
-            wanted[name] = replace(wanted[name], kinds=wanted[name].kinds | {Kind.ASSOCIATION})
+    for name in keeping:
+        wanted[name] = replace(wanted[name], kinds=wanted[name].kinds | {Kind.ASSOCIATION})
     # Drivers may need what they read here for the writes that follow.
     live = read_wanted({name: driver for name, driver in drivers.items() if name in touched}, wanted)
     _require_freshness(plan, live)

@@ -1,8 +1,9 @@
-"""The journal of an apply: what was about to be sent and what came of it, on disk before anything else happens.
+"""The journal of an apply: what was about to be sent, on disk before it is sent, and what came of it.
 
-One JSON document per line (`schemas/journal.v1.schema.json`), appended and synced: a `run` record first, an `intent` before
-each write, an `outcome` after each response, and an `end` if the run was not killed. An intent without an outcome is a change
-whose outcome is unknown. Secrets are recorded by their origin, never by their value.
+One JSON document per line (`schemas/journal.v1.schema.json`), appended: a `run` record first, an `intent` before each write, an
+`outcome` after each response, and an `end` if the run was not killed. An intent without an outcome is a change whose outcome
+is unknown. Therefore an outcome is not synced on its own: the next intent or the end syncs it too, and if the power fails
+before that, reading the server settles the outcome. Secrets are recorded by their origin, never by their value.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def _undelivered(plan: Plan) -> Mapping[str, Any]:
 
 
 class Journal:
-    """An open journal; a context manager. Methods may be called from several threads, and return when the record is on disk."""
+    """An open journal; a context manager. Methods may be called from several threads."""
 
     def __init__(
         self,
@@ -159,7 +160,8 @@ class Journal:
             *(
                 _outcome(outcome, live.get(outcome.change.address), cut_at.get(outcome.change.address))
                 for outcome in outcomes
-            )
+            ),
+            sync=False,
         )
 
     def end(self, *, interrupted: bool, unkept: Sequence[Unkept] = ()) -> None:
@@ -188,8 +190,8 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _append(self, *records: Mapping[str, Any]) -> None:
-        """Write the records and return when they are on disk. One sync serves all threads that wait for one."""
+    def _append(self, *records: Mapping[str, Any], sync: bool = True) -> None:
+        """Write the records; with `sync` return when they are on disk. One sync serves all threads that wait for one."""
         moment = self._now().astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         lines = "".join(
             json.dumps(
@@ -210,6 +212,8 @@ class Journal:
                 self._broken = False
                 self._written += 1
                 position = self._written
+            if not sync:
+                return
             # The first thread to get here syncs for all whose records were written by then; the others find theirs synced.
             with self._sync_lock:
                 if self._synced < position:

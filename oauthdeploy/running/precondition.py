@@ -36,11 +36,16 @@ GOOD_FOR: Final = 5.0
 _Key = tuple[str, str, str]
 
 
+def is_young(read_at: float | None) -> bool:
+    """Whether a read that began at that time, by `time.monotonic`, still counts as one just before the first write."""
+    return read_at is not None and time.monotonic() - read_at < GOOD_FOR
+
+
 class Freshness:
     """The `fresh` of `apply_plan`. Safe to call from several threads.
 
     With `always` every object is read again (a saved plan); without it, only what is changed or deleted late in the run.
-    `clock` returns seconds.
+    `clock` returns seconds; `read_at` is when the read that opens the apply began, None if that is just before the first write.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class Freshness:
         desired: DesiredState,
         *,
         always: bool,
+        read_at: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plan = plan
@@ -57,7 +63,7 @@ class Freshness:
         self._desired = desired
         self._always = always
         self._clock = clock
-        self._begun: float | None = None
+        self._begun = read_at
         self._lock = threading.Lock()
         self._ours: set[_Key] = set()
         self._seen: dict[Address, Diagnostic | None] = {}

@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
-from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Driver, Wanted
 from oauthdeploy.model.capabilities import DriverFacts
@@ -22,7 +21,7 @@ from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.unkept import Unkept, unkept_of
 from oauthdeploy.running import apply_findings
 from oauthdeploy.running.batch_executor import LateResult
-from oauthdeploy.running.read import read_wanted, wanted_of
+from oauthdeploy.running.read import ask_each, read_wanted, wanted_of
 
 
 def verify(
@@ -131,22 +130,40 @@ def _read_back(
     touched = {change.address: change for change in changes}
     deleted = frozenset(address for address, change in touched.items() if change.action is Action.DELETE)
     wanted_state = replace(desired, absent=desired.absent | deleted)
-    states: dict[str, ServerState] = {}
-    trouble: dict[str, Diagnostic] = {}
-    for server in sorted({address.server for address in touched}):
-        own = [change for address, change in touched.items() if address.server == server]
-        wanted = wanted_of(wanted_state, server, everything=everything)
+    by_server: dict[str, list[Change]] = {}
+    for address, change in touched.items():
+        by_server.setdefault(address.server, []).append(change)
+
+    def read(driver: Driver) -> ServerState:
+        wanted = wanted_of(wanted_state, driver.name, everything=everything)
         if not everything:
-            wanted = replace(wanted, kinds=_kinds(own, wanted))
-        try:
-            states |= read_wanted({server: drivers[server]}, {server: wanted}).servers
-        except OAuthDeployError as error:
-            trouble[server] = apply_findings.of_error(error, own[0])
+            wanted = _about(by_server[driver.name], wanted)
+        return read_wanted({driver.name: driver}, {driver.name: wanted}).servers[driver.name]
+
+    states, failed = ask_each({server: drivers[server] for server in by_server}, read)
+    trouble = {server: apply_findings.of_error(error, by_server[server][0]) for server, error in failed.items()}
     live = LiveState(states)
     seen = compare(wanted_state, live, facts, unkept)
     remaining = {change.address: change for change in seen.changes if change.address in touched}
     not_returned = {found.address: found for found in seen.diagnostics if found.rule == "revocation-not-read"}
     return _Readback(live, remaining, not_returned, trouble)
+
+
+def _about(changes: Sequence[Change], wanted: Wanted) -> Wanted:
+    """What to read for some changes: their objects, and the clients and settings that servers store these with."""
+    addresses = {change.address for change in changes}
+    clients = {address.client for address in addresses if address.kind in (Kind.CLIENT, Kind.ASSOCIATION)}
+    clients |= {change.desired.client for change in changes if isinstance(change.desired, Revocation)}
+    objects = {
+        address: value
+        for address, value in wanted.objects.items()
+        if address in addresses
+        or address.kind in (Kind.SETTINGS, Kind.TRUST)
+        or (address.kind is Kind.CLIENT and address.name in clients)
+    }
+    return replace(
+        wanted, objects=objects, absent=wanted.absent & addresses, kinds=_kinds(changes, wanted), everything=False
+    )
 
 
 def _kinds(changes: Sequence[Change], wanted: Wanted) -> frozenset[Kind]:

@@ -8,7 +8,9 @@ Each caller makes its own plan; everything after that is the same for all. Revok
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from oauthdeploy.core.addresses import Address
@@ -23,7 +25,7 @@ from oauthdeploy.running.apply import apply_plan, require_safety
 from oauthdeploy.running.apply_findings import NOT_VERIFIED
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.journal import JOURNALS, Journal
-from oauthdeploy.running.precondition import Freshness
+from oauthdeploy.running.precondition import Freshness, is_young
 from oauthdeploy.running.trust_proof import prove_trusts
 from oauthdeploy.workflow.audit_trail import PlannedCutOffs
 from oauthdeploy.workflow.connections import connected, prover_of, state_folder
@@ -43,7 +45,8 @@ class Job:
     approved, so that every object is read again before its write. `in_place` are changes of a saved plan that were already
     made. `resumes` and `undoes` name the journal of another run. `urgent` is true for a cut-off, which does what it can on
     the servers that respond and verifies the outcome itself; its journals have a separate folder. `records` go to the audit
-    trail.
+    trail. `readers` are the drivers that read `live`, still open and unable to write, if the job is carried out with them;
+    `read_at` is when they began, by `time.monotonic`.
     """
 
     plan: Plan
@@ -56,6 +59,8 @@ class Job:
     urgent: bool = False
     records: bool = True
     journals: str = JOURNALS
+    readers: Mapping[str, Driver] | None = None
+    read_at: float | None = None
 
 
 def run_job(
@@ -71,9 +76,12 @@ def run_job(
     raises.
     """
     stop = stop or threading.Event()
-    with locked(manifest, options, stop) as holds_lock:
-        with connected(manifest, options, read_only=True) as readers:
-            job = make(readers)
+    with (
+        locked(manifest, options, stop) as holds_lock,
+        connected(manifest, options, read_only=True) as readers,
+    ):
+        read_at = time.monotonic()
+        job = replace(make(readers), readers=readers, read_at=read_at)
         return carry_out(job, options, confirm=confirm, on_event=on_event, stop=stop, holds_lock=holds_lock)
 
 
@@ -102,8 +110,10 @@ def carry_out(
     require_safety(plan, options.allow)
     cut_offs = PlannedCutOffs(manifest, plan, job.live, audit_file(manifest, options)) if job.records else None
     folder = state_folder(manifest, options) / job.journals
+    # Nobody was waited for since the plan was made, and little time has passed: what was read for it is read just now.
+    fresh = (confirm is None or not options.asks) and is_young(job.read_at)
     with (
-        connected(manifest, options, read_only=False) as drivers,
+        _writers(job, options) as drivers,
         Journal.create(
             folder, plan.name, now=utc_now, resumes=job.resumes, undoes=job.undoes, about=identities(manifest)
         ) as journal,
@@ -124,7 +134,10 @@ def carry_out(
                 allowed=options.allow,
                 verify=options.verify,
                 prover=None if job.urgent else prover_of(manifest),
-                fresh=Freshness(plan, drivers, manifest.desired, always=job.reviewed),
+                seen=job.live if fresh else None,
+                fresh=Freshness(
+                    plan, drivers, manifest.desired, always=job.reviewed, read_at=job.read_at if fresh else None
+                ),
             )
         except OAuthDeployError as error:
             if cut_offs is not None:
@@ -133,6 +146,18 @@ def carry_out(
     if cut_offs is not None:
         cut_offs.record_end(report)
     return _with_proved_trusts(replace(report, in_place=job.in_place), job, options)
+
+
+@contextmanager
+def _writers(job: Job, options: RunOptions) -> Iterator[Mapping[str, Driver]]:
+    """Drivers that may write: those that have read, with their connections and sign-ins, or new ones."""
+    if job.readers is None:
+        with connected(job.manifest, options, read_only=False) as drivers:
+            yield drivers
+        return
+    for driver in job.readers.values():
+        driver.allow_writes()
+    yield job.readers
 
 
 def _with_proved_trusts(report: ApplyReport, job: Job, options: RunOptions) -> ApplyReport:

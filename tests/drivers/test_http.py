@@ -261,6 +261,17 @@ def test_the_read_only_client_sends_no_write(method: str) -> None:
         assert [seen.method for seen in server.seen] == ["GET", "HEAD", "OPTIONS"]
 
 
+def test_a_client_that_read_writes_only_after_it_was_allowed_to() -> None:
+    """An apply keeps the connections of its plan; until the plan has passed, nothing can be written through them."""
+    with serving([says({})]) as server, client_for(server.url, read_only=True) as client:
+        client.get("/")
+        with pytest.raises(WriteRefused):
+            client.request("PUT", "/", {})
+        client.allow_writes()
+        client.request("PUT", "/", {})
+        assert [seen.method for seen in server.seen] == ["GET", "PUT"]
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 @pytest.mark.parametrize("trouble", [Says(503), Says(502), Says(504), Says(429), Says(drop=True)])
 def test_idempotent_requests_are_repeated(method: str, trouble: Says) -> None:

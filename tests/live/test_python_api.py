@@ -22,6 +22,7 @@ from oauthdeploy import (
     request_revocation,
     request_token_deletion,
     revoke,
+    run_plan,
     validate,
 )
 from oauthdeploy.core.diagnostics import Diagnostics
@@ -32,11 +33,29 @@ from oauthdeploy.planning.plan import Plan
 from oauthdeploy.reports.builders.plan import plan_report
 from oauthdeploy.reports.json import document_of
 from oauthdeploy.reports.tokens import TokenPage, tokens_document
+from oauthdeploy.running import precondition
 from oauthdeploy.running.audit import audit_document
-from tests.live.conftest import Pair, run_command
+from tests.live.conftest import Pair, PairFactory, run_command
 from tests.live.test_revoke import token
 
 pytestmark = pytest.mark.live
+
+
+def test_what_a_plan_read_is_read_again_only_where_somebody_was_asked(
+    make_pair: PairFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer may take long. Without one the servers are read for the plan, and for the check of what was made."""
+    monkeypatch.setattr(precondition, "GOOD_FOR", 600.0)
+
+    def reads(pair: Pair) -> int:
+        return sum(path.rstrip("/").endswith("/oauth/client") for _server, method, path in pair.seen if method == "GET")
+
+    unasked, asked = make_pair(), make_pair()
+    assert unasked.run("apply", "--yes").code == 0
+    request = ManifestRequest(files=(str(asked.folder / "oauthdeploy.yaml"),), environ=asked.environment)
+    assert run_plan(request, confirm=lambda _plan: True) is not None
+    assert reads(asked) - reads(unasked) == 2, "one more list of the clients of each server"
+
 
 TIMES = ("id", "at", "seconds", "journal")
 """What no two cut-offs have in common."""
