@@ -162,7 +162,9 @@ def _batches(changes: Sequence[Change], drivers: Mapping[str, Driver]) -> dict[A
         driver = drivers.get(change.address.server)
         if driver is not None:
             together.setdefault((driver.name, change.stage, driver.batch_key(change)), []).append(change)
-    return {change.address: tuple(batch) for batch in together.values() for change in batch}
+    # One tuple for all members: a copy for each would take memory that grows with the square of a batch.
+    batches = [tuple(batch) for batch in together.values()]
+    return {change.address: batch for batch in batches for change in batch}
 
 
 def _fields_moved(change: Change, found: LiveObject) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
@@ -191,3 +192,24 @@ def test_a_look_that_fails_fails_its_change_alone() -> None:
     assert report.outcomes[0].because is not None
     assert report.outcomes[0].because.rule == "server-unreachable"
     assert server.batches == []
+
+
+def test_memory_grows_with_the_changes_and_not_with_their_square() -> None:
+    """A server that takes all its changes in one request has one batch, however many changes look at it."""
+
+    class OneRequest(MemoryDriver):
+        def batch_key(self, change: Change) -> str:
+            return "everything"
+
+    wanted = {at(f"scope/s{number}@login"): Scope() for number in range(3000)}
+    driver = OneRequest("login", MemoryServer())
+    plan = plan_of(*(create(address, value) for address, value in wanted.items()))
+    state = desired_state(wanted, {"login": driver})
+    tracemalloc.start()
+    try:
+        fresh = Freshness(plan, {"login": driver}, state, always=True)
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert fresh is not None
+    assert peak < 5_000_000, "3,000 copies of a batch of 3,000 would take 72 MB"
