@@ -110,7 +110,7 @@ def test_words_stand_beside_numbers() -> None:
 
 def test_marks_are_found_through_unions_and_nesting() -> None:
     """The marks decide how a field is compared, so none may be overlooked."""
-    assert marked(Client, SetLike) == {"redirect_uris", "grants", "contacts"}
+    assert marked(Client, SetLike) == {"redirect_uris", "grants", "contacts", "groups"}
     assert marked(Client, WriteOnly) == {"secret.value"}
     assert marked(Client, NaturalKey) == {"name", "version"}
 
