@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.argument("addresses", nargs=-1, metavar="[ADDRESS]...", shell_complete=complete.addresses)
 @manifest_options
 @reach_options
-@option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Don't ask.")
+@option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Do not ask.")
 @output_options("text", "json")
 def adopt(addresses: tuple[str, ...], source: Source, reach: Reach, yes: bool, output: Output) -> None:
     """Take over objects that already exist on the servers.

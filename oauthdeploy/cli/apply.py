@@ -49,7 +49,7 @@ LAST = "last"
 @manifest_options
 @reach_options
 @overwrite_option
-@option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Don't ask.")
+@option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Do not ask.")
 @option(
     "--input",
     "asks",
@@ -280,7 +280,7 @@ def _unsure(report: ApplyReport) -> PartialApply | None:
     # Two machines that both raise a revision must not both end with 0. A secret that was changed at the server is a warning.
     if dead := [item.detail for item in report.plan.diagnostics if item.rule == RenewedElsewhere.rule]:
         return PartialApply(
-            "A delivered secret is not the live one, so its client can't sign in",
+            "A delivered secret is not the live one, so its client cannot sign in",
             detail="\n".join(dead),
             fix=f"Raise secret.revision, or add --ignore {RenewedElsewhere.rule} where another machine keeps the secret.",
         )

@@ -16,7 +16,6 @@ from oauthdeploy.cli.output import write_file
 @command(
     examples=(
         ("oauthdeploy bundle orders --out bundle.tar.gz", "the data of one server"),
-        ("oauthdeploy bundle --out - | tar tz", "list what is in it"),
         ("oauthdeploy bundle login --format msr --out application.properties", "a template of a Microservices Runtime"),
     ),
     main=("out", "file", "environment"),

@@ -190,7 +190,7 @@ def _require_one_file(request: ManifestRequest) -> None:
     sources, _problems = read_sources(request)
     if len(sources) > 1:
         raise UsageError(
-            "An export of several files can't be printed",
+            "An export of several files cannot be printed",
             detail=f"{len(sources)} files are named: {', '.join(source.name for source in sources)}.",
             fix="Write into the files with --write, or name one file with the servers to get all of it there.",
         )

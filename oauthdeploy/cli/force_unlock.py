@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     main=("file", "yes", "state_dir"),
 )
 @manifest_options
-@option("--yes", "yes", env="YES", is_flag=True, help="Don't ask.")
+@option("--yes", "yes", env="YES", is_flag=True, help="Do not ask.")
 @option("--no-input", env="NO_INPUT", is_flag=True, help="Never ask, even on a terminal.")
 @state_option
 @output_options("text", "json")

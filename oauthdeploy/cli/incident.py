@@ -58,7 +58,7 @@ incident_options: Final[Decorator] = bundle(
         audit_option,
         allow_option,
         option("--dry-run", env="DRY_RUN", is_flag=True, help="Show what would be cut off; write nothing."),
-        option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Don't ask."),
+        option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Do not ask."),
         option("--no-input", env="NO_INPUT", is_flag=True, help="Never ask, even on a terminal."),
         state_option,
     ),

@@ -62,7 +62,7 @@ class Metrics:
             server, thread = start_http_server(port, host, self._registry)
         except OSError as error:
             raise MetricsFailed(
-                "Metrics can't be served",
+                "Metrics cannot be served",
                 detail=f"{host}:{port}: {error.strerror}.",
                 fix="Choose another address with --metrics-listen HOST:PORT.",
             ) from None

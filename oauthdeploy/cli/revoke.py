@@ -66,7 +66,7 @@ def reference(_ctx: click.Context, _parameter: click.Parameter, value: str | Non
         try:
             text = Path(name).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise click.BadParameter(f"{name} can't be read: {type(error).__name__}.") from None
+            raise click.BadParameter(f"{name} cannot be read: {type(error).__name__}.") from None
     else:
         # The value is not repeated: it may be the token itself.
         raise click.BadParameter("write env:NAME or file:PATH.")

@@ -48,7 +48,7 @@ _MOST: Final = 20
 @reach_options
 @overwrite_option
 @option("--plan", "only_plan", env="PLAN", is_flag=True, help="Show what would be undone; write nothing.")
-@option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Don't ask.")
+@option("--yes", "--auto-approve", "yes", env="YES", is_flag=True, help="Do not ask.")
 @option("--no-input", env="NO_INPUT", is_flag=True, help="Never ask, even on a terminal.")
 @option(
     "--lock-timeout",

@@ -160,10 +160,10 @@ def serve(
         )
         run(config, lambda running: _say(running, sinks))
     except ConfigError as error:
-        raise ServerNotStarted("The server can't be started with these options", detail=str(error)) from None
+        raise ServerNotStarted("The server cannot be started with these options", detail=str(error)) from None
     except OSError as error:
         raise ServerNotStarted(
-            "The server can't be started",
+            "The server cannot be started",
             detail=f"{host}:{port}, {data}: {error.strerror or error}.",
             fix="Choose another --port (0 takes a free one), --host or --data.",
         ) from None
@@ -177,7 +177,7 @@ def _administrator(file: Path | None) -> tuple[SeedUser, ...]:
     try:
         password = file.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise ServerNotStarted("The password file can't be read", detail=f"{file}: {type(error).__name__}.") from None
+        raise ServerNotStarted("The password file cannot be read", detail=f"{file}: {type(error).__name__}.") from None
     if not password:
         raise ServerNotStarted("The password file is empty", detail=f"{file} holds no password.")
     return (SeedUser("Administrator", password, ("Administrators",)),)

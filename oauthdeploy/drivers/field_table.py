@@ -83,6 +83,6 @@ def write_fields(table: Table, values: Mapping[str, Any], target: Any) -> None:
     for path, value in values.items():
         entry = table.get(path)
         if not isinstance(entry, WireField):
-            raise ValueError(f"the driver doesn't hold {path}; this is a bug in oauthdeploy")
+            raise ValueError(f"the driver does not hold {path}; this is a bug in oauthdeploy")
         if entry.write is not None:
             entry.write(target, value)

@@ -331,7 +331,7 @@ class AdminClient:
         if fault.sent:
             self._count(call)
         kind, what = (
-            (UnexpectedAnswer, "returned no usable answer") if fault.garbled else (Unreachable, "can't be reached")
+            (UnexpectedAnswer, "returned no usable answer") if fault.garbled else (Unreachable, "cannot be reached")
         )
         summary = f"'{self.server}' {what}: {fault.words}"
         self_made = call.error(kind, summary, fix=fault.fix, uncertain=call.writes and fault.sent)
@@ -384,13 +384,13 @@ def open_client(
     why = _bad_address(url)
     if why:
         fix = "Write only the base address, such as https://is.example.com:5543."
-        finding = Diagnostic("server-url", "The address can't be used", why, fix, path=("servers", server_name, "url"))
+        finding = Diagnostic("server-url", "The address cannot be used", why, fix, path=("servers", server_name, "url"))
         raise ManifestInvalid(Diagnostics.of([finding]))
     proxy = server.proxy
     if isinstance(proxy, Proxy) and (why := _bad_address(proxy.url)):
         fix = "Write only its address, such as http://proxy.example.com:3128; use the keys username and password for credentials."
         place = ("servers", server_name, "proxy", "url")
-        finding = Diagnostic("proxy-url", "The address of the proxy can't be used", why, fix, path=place)
+        finding = Diagnostic("proxy-url", "The address of the proxy cannot be used", why, fix, path=place)
         raise ManifestInvalid(Diagnostics.of([finding]))
     context = tls_context(server_name, server.tls, base) if url.lower().startswith("https:") else None
     session = make_session(

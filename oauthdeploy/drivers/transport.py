@@ -342,7 +342,7 @@ def _load(server: str, field: str, path: Path, load: Any) -> None:
                 [
                     Diagnostic(
                         "tls-file-unusable",
-                        "A file for TLS can't be used",
+                        "A file for TLS cannot be used",
                         detail=f"{path}: {why}.",
                         fix="Give the path of a readable PEM file, relative to the manifest's folder.",
                         path=("servers", server, "tls", field),

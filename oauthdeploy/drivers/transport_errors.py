@@ -83,7 +83,7 @@ def _connect_fault(causes: tuple[BaseException, ...]) -> Fault:
         passing = unknown.errno == socket.EAI_AGAIN
         return Fault("the host name is unknown", "Correct url in the manifest.", sent=False, transient=passing)
     refused = _first(causes, ConnectionRefusedError)
-    why = "the connection was refused" if refused is not None else "the host can't be reached"
+    why = "the connection was refused" if refused is not None else "the host cannot be reached"
     return Fault(why, _RUNNING, sent=False)
 
 

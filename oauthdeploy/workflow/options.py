@@ -23,7 +23,7 @@ class RunOptions:
     in seconds. `verify` reads touched objects again after an apply. `overwrite` lets a
     delivery replace what oauthdeploy did not write. `state_dir` holds journals and lock files (default:
     `.oauthdeploy` beside the manifest). `audit` is the audit file of cut-offs (default: `audit.jsonl` there).
-    `asks` is whether `confirm` may wait for somebody's answer; otherwise an apply straight after its own plan doesn't read the
+    `asks` is whether `confirm` may wait for somebody's answer; otherwise an apply straight after its own plan does not read the
     servers once more.
     `on_manifest` receives the manifest after it is read and before any request: reports take positions from it.
     """

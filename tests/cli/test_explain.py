@@ -62,7 +62,7 @@ def test_an_object_is_explained_with_value_origin_and_servers(oauthdeploy: Runne
     assert "(secret from env:NIGHTLY_BATCH_SECRET)" in lines["secret.value"]
     assert "not on orders: it belongs to the authorization side" in found.out
     assert "revocation/INC-2041 blocks the client" in " ".join(found.out.split())
-    assert "not managed: contacts, options" in found.out
+    assert "not managed: contacts, groups, options" in found.out
     assert CANARY not in found.out
 
 

@@ -95,7 +95,7 @@ def test_windows_line_ends_and_a_byte_order_mark_go(oauthdeploy: Runner, messy: 
 
 
 def test_broken_files_are_reported_and_the_others_formatted(oauthdeploy: Runner, tmp_path: Path, messy: Path) -> None:
-    """3, with the loader's findings; a file that can't be read is left byte by byte as it is."""
+    """3, with the loader's findings; a file that cannot be read is left byte by byte as it is."""
     (tmp_path / "twice.yaml").write_bytes(b"a: 1\r\na: 2\r\n")
     (tmp_path / "broken.yml").write_bytes(b"a: [\n")
     for arguments in (["--check"], []):

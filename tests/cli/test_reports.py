@@ -101,7 +101,7 @@ def test_a_server_that_is_down_is_told_in_every_form(
     oauthdeploy: Runner, monkeypatch: pytest.MonkeyPatch, out: Path
 ) -> None:
     """And standard output stays empty where it is for text: the error is said on standard error."""
-    plans(monkeypatch, Unreachable("login can't be reached", server="login", fix="Start it."))
+    plans(monkeypatch, Unreachable("login cannot be reached", server="login", fix="Start it."))
     found = oauthdeploy("plan", "-f", str(EXAMPLE), *FILES)
     assert (found.code, found.out) == (8, "")
     assert "[server-unreachable]" in found.err

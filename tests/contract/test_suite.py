@@ -143,7 +143,7 @@ class AsksForEach(WebMethodsDriver):
 
 
 class ForbiddenIsAbsent(WebMethodsDriver):
-    """A kind that can't be read is told as one of which nothing is there."""
+    """A kind that cannot be read is told as one of which nothing is there."""
 
     def read(self, wanted: Wanted) -> ServerState:
         try:

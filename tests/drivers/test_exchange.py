@@ -43,7 +43,7 @@ def test_what_may_be_repeated_is_and_nothing_else(status: int, method: str) -> N
     [("7", 7, 7), ("0", 0, 0), ("9999", 60, 60), ("-3", 0.1, 0.3), ("soon", 0.1, 0.3)],
 )
 def test_a_wait_that_is_asked_for_is_kept(status: int, header: str, least: float, most: float) -> None:
-    """Seconds as told, to a limit of a minute; what can't be read falls back to the client's own wait."""
+    """Seconds as told, to a limit of a minute; what cannot be read falls back to the client's own wait."""
     naps = Naps()
     with responses.RequestsMock() as stub, client_for(URL, retries=1, naps=naps) as client:
         stub.get(f"{URL}/x", status=status, headers={"Retry-After": header})

@@ -427,7 +427,7 @@ def test_an_entry_that_is_taken_out_again_undoes_no_cut_off_unnoticed(deployed: 
 
 
 def test_a_cut_off_that_is_recorded_elsewhere_counts_there(deployed: Pair, tmp_path: Path) -> None:
-    """`--audit FILE`, or its variable, is read by every plan; one that can't be read is said, and stops no plan."""
+    """`--audit FILE`, or its variable, is read by every plan; one that cannot be read is said, and stops no plan."""
     manifest = deployed.folder / "oauthdeploy.yaml"
     manifest.write_text(manifest.read_text().replace(*ENABLED))
     trail = tmp_path / "volume" / "cut-offs.jsonl"

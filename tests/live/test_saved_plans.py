@@ -285,7 +285,7 @@ def test_a_comment_in_the_manifest_moves_nothing(reviewed: Pair) -> None:
 
 
 def test_a_manifest_that_is_gone_or_broken_makes_the_plan_stale(reviewed: Pair) -> None:
-    """That the plan's manifest can't be read is told with the reason."""
+    """That the plan's manifest cannot be read is told with the reason."""
     edit(reviewed, "version: 1", "version: 1\nwrong: 1")
     stale(reviewed, "can no longer be read", "unknown-key")
     (reviewed.folder / "oauthdeploy.yaml").unlink()

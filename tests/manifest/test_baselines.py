@@ -101,7 +101,7 @@ def test_a_new_file_says_what_it_is() -> None:
 
 
 def test_what_is_left_open_is_marked_and_refused() -> None:
-    """An entry without owner or reason can't be used by mistake."""
+    """An entry without owner or reason cannot be used by mistake."""
     after = with_entries(None, [made(owner="", reason="")])
     assert "# fill in owner and reason" in after
     assert {rule for rule, *_ in problems(after)} == {"wrong-value"}

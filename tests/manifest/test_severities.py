@@ -44,7 +44,7 @@ def test_ignored_rules_are_silent(tmp_path: Path) -> None:
     ],
 )
 def test_slips_in_severities_are_errors(severities: dict[str, str], rule: str, part: str, tmp_path: Path) -> None:
-    """An unknown rule, an unknown severity and a rule that can't be changed are findings."""
+    """An unknown rule, an unknown severity and a rule that cannot be changed are findings."""
     items = [item for item in bad(HEAD, tmp_path, severities=severities) if item.rule == rule]
     assert len(items) == 1
     assert part in items[0].fix

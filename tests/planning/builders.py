@@ -132,7 +132,7 @@ def live(
     for name in servers:
         mine = {address: there(value) for address, value in given.items() if address.server == name}
         why = {
-            kind: Diagnostic("unreadable", f"The {kind}s can't be read") for server, kind in hidden if server == name
+            kind: Diagnostic("unreadable", f"The {kind}s cannot be read") for server, kind in hidden if server == name
         }
         states[name] = ServerState(name, mine, why, requests=2)
     return LiveState(states)

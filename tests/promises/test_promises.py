@@ -64,7 +64,7 @@ def unreadable(world: World) -> None:
 
 def hidden(world: World) -> None:
     why = Diagnostic(
-        "list-filtered", "The account doesn't see everything", "Some may be hidden.", severity=Severity.WARNING
+        "list-filtered", "The account does not see everything", "Some may be hidden.", severity=Severity.WARNING
     )
     world.login.hidden = {Kind.CLIENT: why}
 

@@ -202,7 +202,10 @@ def test_an_empty_plan_does_not_claim_what_it_could_not_see() -> None:
 def test_errors_of_several_servers_are_all_shown() -> None:
     """One server's trouble doesn't hide another's."""
     failed = ServersFailed(
-        [Unreachable("login can't be reached", server="login"), Unreachable("orders can't be reached", server="orders")]
+        [
+            Unreachable("login cannot be reached", server="login"),
+            Unreachable("orders cannot be reached", server="orders"),
+        ]
     )
     shown = render_error(failed, Look(80))
     assert shown.count("[server-unreachable]") == 2

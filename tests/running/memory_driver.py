@@ -78,6 +78,9 @@ class _Http:
     def set_stop_event(self, stop: threading.Event) -> None:
         self.stop = stop
 
+    def allow_writes(self) -> None:
+        """This transport refuses nothing."""
+
     def close(self) -> None:
         self.closed = True
 

@@ -84,7 +84,7 @@ def test_another_reason_is_the_same_cut_off(tmp_path: Path) -> None:
 
 
 def test_a_cut_off_that_failed_or_that_nobody_knows_of_was_not_made(tmp_path: Path) -> None:
-    """Then tokens are deleted once more; also where a journal can't be read."""
+    """Then tokens are deleted once more; also where a journal cannot be read."""
     record(tmp_path, cut(), cut_at=1000.0, status=Status.FAILED)
     (tmp_path / "shop-20261201T000000.000000Z-1.jsonl").write_text('{"cut_at": 5000.0\nbroken\n')
     assert journaled_cut_offs(tmp_path, desired({CUT: ALL})) == {}

@@ -146,7 +146,7 @@ def test_all_servers_in_trouble_are_named() -> None:
 
 
 def test_several_errors_without_a_dead_server_are_an_ordinary_failure() -> None:
-    """Exit code 8 is for servers that can't be reached or refuse the credentials."""
+    """Exit code 8 is for servers that cannot be reached or refuse the credentials."""
     error = ServersFailed([Conflict("Busy", server="a"), Conflict("Busy", server="b")])
     assert error.exit_code == 1
 

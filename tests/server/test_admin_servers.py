@@ -68,7 +68,7 @@ def test_the_whole_life(either: Kit, path: str, key: str, make: Any, secret: str
 
 @FAMILIES
 def test_names_are_fixed_and_taken_once(either: Kit, path: str, key: str, make: Any, secret: str) -> None:
-    """The name can't be changed, and is unique over both kinds, since settings name either by it; local is taken."""
+    """The name cannot be changed, and is unique over both kinds, since settings name either by it; local is taken."""
     body = make()
     assert either.admin("POST", path, body).status_code == 201
     assert either.admin("POST", path, body).status_code == 409

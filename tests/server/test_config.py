@@ -76,7 +76,7 @@ def test_no_seed_means_every_service(tmp_path: Path) -> None:
     ],
 )
 def test_broken_seeds_are_named(tmp_path: Path, name: str, text: str, reason: str) -> None:
-    """A seed that can't be used says where and why."""
+    """A seed that cannot be used says where and why."""
     with pytest.raises(ConfigError, match=reason):
         load_seed(write(tmp_path, name, text))
 

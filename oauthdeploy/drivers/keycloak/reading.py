@@ -304,7 +304,7 @@ class Reader:
         """Return the associations of a client. A list that cannot be parsed is not empty, if the manifest names the client."""
         if live.scopes_unparsed and key in self._named_clients:
             raise UnexpectedAnswer(
-                f"The client scopes of '{live.client_id}' on '{self.server}' can't be read",
+                f"The client scopes of '{live.client_id}' on '{self.server}' cannot be read",
                 server=self.server,
                 method="GET",
                 path=api.CLIENTS,
@@ -338,7 +338,7 @@ class Reader:
                     self.accounts[name] = enabled
             if not self.sight.shows_users and not self.wanted.accounts <= self.accounts.keys():
                 raise Forbidden(
-                    f"'{self.server}' doesn't show this account every user",
+                    f"'{self.server}' does not show this account every user",
                     server=self.server,
                     method="GET",
                     path=api.USERS,

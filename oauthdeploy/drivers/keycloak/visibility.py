@@ -102,7 +102,7 @@ def filtered(server: str, kind: Kind, missing: tuple[str, ...]) -> Diagnostic:
     )
     return Diagnostic(
         "list-filtered",
-        "The account doesn't see everything",
+        "The account does not see everything",
         f"'{server}' omits from lists the {noun} that this account may not view.{named}",
         "Give the account the role view-clients or manage-clients of the realm, in a full access token.",
         Severity.WARNING,

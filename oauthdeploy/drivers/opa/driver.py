@@ -149,7 +149,7 @@ class OpaDriver(Driver):
             return [
                 Diagnostic(
                     "opa-introspects-unnamed",
-                    "Policies don't know as whom to introspect",
+                    "Policies do not know as whom to introspect",
                     f"'{self.name}' introspects tokens at '{trust.authorization_server}', and the manifest has neither "
                     "client_id nor username for it.",
                     f"Write client_id and client_secret under introspection of '{trust.authorization_server}', unless the "
@@ -224,7 +224,7 @@ class OpaDriver(Driver):
     def _unreadable(self, problem: Garbled) -> Diagnostic:
         return Diagnostic(
             "unexpected-answer",
-            f"The policy data of '{self.name}' can't be read",
+            f"The policy data of '{self.name}' cannot be read",
             f"{self._path}: {problem}.",
             "Correct it through OPA's API, or delete the document and apply.",
             Severity.WARNING,

@@ -17,7 +17,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "opa-introspects-unnamed",
         "warning",
-        "Policies don't know as whom to introspect",
+        "Policies do not know as whom to introspect",
         "An introspection endpoint answers only authorized callers (RFC 7662 section 2.1), so a policy that signs in with "
         "the name in its data refuses every token.",
         "Write client_id and client_secret under introspection of the trusted server.",

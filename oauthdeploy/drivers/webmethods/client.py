@@ -456,7 +456,7 @@ class AdminApi:
 
     def _not_resolved(self, what: str, path: str, links: int) -> UnexpectedAnswer:
         return UnexpectedAnswer(
-            f"The list of {what} of '{self.http.server}' can't be used",
+            f"The list of {what} of '{self.http.server}' cannot be used",
             server=self.http.server,
             method="GET",
             path=path,

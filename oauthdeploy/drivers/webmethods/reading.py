@@ -215,7 +215,7 @@ class Reader:
         """Return the associations of a client. A list that cannot be parsed is not empty, if the manifest names the client."""
         if live.scopes is None and own is not None:
             raise UnexpectedAnswer(
-                f"The scopes of client '{live.label}' on '{self.server}' can't be read",
+                f"The scopes of client '{live.label}' on '{self.server}' cannot be read",
                 server=self.server,
                 method="GET",
                 path=doc.CLIENTS,

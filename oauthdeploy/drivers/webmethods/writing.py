@@ -327,7 +327,7 @@ class Writer:
             )
         if live.scopes is None:
             raise UnexpectedAnswer(
-                f"The scopes of client '{live.label}' on '{self.server}' can't be read",
+                f"The scopes of client '{live.label}' on '{self.server}' cannot be read",
                 server=self.server,
                 method="GET",
                 path=doc.CLIENT,

@@ -61,7 +61,7 @@ def register(api: Api) -> None:
         body, partial = patch_of(state.profile, read_body(request, merge_patch=True), {}, partial=True)
         values = read_fields({"name": name, **body}, fields, strict=state.strict, partial=partial)
         if values["name"] != name:
-            raise invalid("Field 'name' can't be changed.")
+            raise invalid("Field 'name' cannot be changed.")
         with state.store.write() as session:
             if name not in BUILT_IN_GROUPS and session.get(Group, name) is None:
                 # A group that came with a user of the seed stays when its last user leaves.

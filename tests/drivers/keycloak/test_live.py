@@ -442,7 +442,7 @@ def ids(site: Site) -> set[str]:
 
 
 def test_what_is_of_saml_is_none_of_ours(site: Site) -> None:
-    """It is neither shown nor pruned, and a name that it has can't be used."""
+    """It is neither shown nor pruned, and a name that it has cannot be used."""
     site.realm.add("/clients", {"clientId": "saml-app", "protocol": "saml"})
     site.realm.add("/client-scopes", {"name": "saml-scope", "protocol": "saml"})
     before = ids(site)

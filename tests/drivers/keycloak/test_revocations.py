@@ -199,7 +199,7 @@ def test_the_token_of_a_proof_is_revoked_by_itself(site: Site, estate: dict[Addr
 
 
 def test_a_client_with_an_admin_url_is_told(site: Site, estate: dict[Address, Object]) -> None:
-    """One that can't be reached stops nothing."""
+    """One that cannot be reached stops nothing."""
     options = {"keycloak": {"admin_url": "http://127.0.0.1:9/k"}}
     value = client(grants=["client_credentials"], secret={"value": SECRET}, options=options)
     estate = {**estate, at(Kind.CLIENT, "batch"): value}

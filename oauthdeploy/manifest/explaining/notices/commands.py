@@ -167,7 +167,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "metrics-failed",
         "error",
-        "Metrics can't be served",
+        "Metrics cannot be served",
         "The address is in use.",
         "Choose another address.",
     ),

@@ -32,7 +32,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "list-filtered",
         "warning",
-        "The account doesn't see everything",
+        "The account does not see everything",
         "The server answers 200 but omits objects that the account may not view, so an object that is not listed "
         "may still exist. If this affects an object in the manifest, nothing of its kind is created, changed or "
         "deleted.",
@@ -107,14 +107,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "server-url",
         "error",
-        "The address can't be used",
+        "The address cannot be used",
         "The url of the server's entry is not a valid http or https address.",
         "Correct url in the server's entry.",
     ),
     (
         "proxy-url",
         "error",
-        "The address of the proxy can't be used",
+        "The address of the proxy cannot be used",
         "The proxy set in the entry or the environment is not a valid address.",
         "Correct the proxy's address.",
     ),
@@ -135,7 +135,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
     (
         "tls-file-unusable",
         "error",
-        "A file for TLS can't be used",
+        "A file for TLS cannot be used",
         "It is missing, cannot be read, or is not a certificate or key in PEM form.",
         "Give the path of a readable PEM file, relative to the manifest's folder.",
     ),
