@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Final
 
 from oauthdeploy.core.diagnostics import Diagnostics, SourceSpan
@@ -29,6 +30,10 @@ _ENDS: Final = {
     Status.UNKNOWN: "Unknown: the request was sent, but no answer arrived",
     Status.SKIPPED: "Not tried",
 }
+ROWS_OF_A_KIND: Final = 20
+"""Of rows about which the same is to be said, so many are shown."""
+LISTED: Final = 3
+"""Up to this number, changes that were not tried for the same reason have a line each; more of them have one together."""
 _VERDICTS: Final = {Verdict.CLEAN: "good", Verdict.WAITING: "strong", Verdict.FAILED: "error"}
 
 
@@ -98,29 +103,45 @@ def _add_head(sheet: Sheet, report: Report) -> None:
 
 def _add_rows(sheet: Sheet, report: Report) -> None:
     columns = _columns(report, sheet.look)
-    title, was_tall = "", True
-    for number, row in enumerate(report.rows):
-        if number == 0 or row.state.title != title:
-            title = row.state.title
-            sheet.blank()
-            _add_group(sheet, report, title)
-            sheet.add("  ", ("  ".join(columns.heads), "name"))
-            was_tall = False
-            number = 0
-        tall = bool(_fields(sheet, row) or row.notes)
-        if number and (tall or was_tall):
-            sheet.blank()
-        _add_row(sheet, row, columns)
-        was_tall = tall
+    for title, group in groupby(report.rows, key=lambda row: row.state.title):
+        rows = list(group)
+        sheet.blank()
+        _add_group(sheet, title, rows)
+        shared = _shared_notes(sheet, rows)
+        for note in shared:
+            sheet.add(f"  {note}", hang=2)
+        sheet.add("  ", ("  ".join(columns.heads), "name"))
+        shown = rows if sheet.look.verbose or not shared else rows[:ROWS_OF_A_KIND]
+        was_tall = False
+        for number, row in enumerate(shown):
+            notes = () if shared else row.notes
+            tall = bool(_fields(sheet, row) or notes)
+            if number and (tall or was_tall):
+                sheet.blank()
+            _add_row(sheet, row, columns, notes)
+            was_tall = tall
+        if len(shown) < len(rows):
+            sheet.add(
+                (f"  {len(rows) - len(shown):,} more: -v shows them here, -o json=FILE writes them to a file.", "faint")
+            )
 
 
-def _add_group(sheet: Sheet, report: Report, title: str) -> None:
+def _shared_notes(sheet: Sheet, rows: Sequence[Row]) -> Sequence[str]:
+    """What is noted of each of several rows alike, where there is nothing else to say of any of them."""
+    notes = rows[0].notes
+    alike = len(rows) > 1 and all(row.notes == notes and not _fields(sheet, row) for row in rows)
+    return notes if alike else ()
+
+
+def _add_group(sheet: Sheet, title: str, rows: Sequence[Row]) -> None:
+    """The title of some rows, with the number of objects that the summary counts: one for each server."""
     if title:
-        size = sum(row.state.title == title for row in report.rows)
-        sheet.add((f"{title} ({size:,})", "strong"), hang=2)
+        objects = sum(item.state.title == title for row in rows for item in row.items.values())
+        names = f" of {len(rows):,} names" if objects != len(rows) else ""
+        sheet.add((f"{title} ({objects:,}{names})", "strong"), hang=2)
 
 
-def _add_row(sheet: Sheet, row: Row, columns: Columns) -> None:
+def _add_row(sheet: Sheet, row: Row, columns: Columns, notes: Sequence[str]) -> None:
     indent = columns.width
     left: list[Span] = [("  ", "")]
     for server, head in zip(columns.servers, columns.heads, strict=True):
@@ -134,7 +155,7 @@ def _add_row(sheet: Sheet, row: Row, columns: Columns) -> None:
         left.append((f"  {row.risk} risk", str(row.risk)))
     sheet.ends(left, (place_text(row.place), "faint"), hang=indent)
     add_fields(sheet, _fields(sheet, row), row.state.word, indent + 2)
-    for note in row.notes:
+    for note in notes:
         sheet.add(" " * (indent + 2), (note, ""), hang=indent + 2)
     if sheet.look.verbose:
         for server, item in row.items.items():
@@ -202,6 +223,11 @@ def _add_ends(sheet: Sheet, report: Report) -> None:
         if found:
             sheet.blank()
             sheet.add((f"{title} ({len(found):,})", "strong"))
+            for alike in _by_reason(found) if status is Status.SKIPPED and not sheet.look.verbose else ():
+                found = [item for item in found if item not in alike]
+                reason = _reason(alike[0])
+                words = f"{len(alike):,} changes, from {alike[0].address} to {alike[-1].address}: {reason}"
+                sheet.add("  ", (words, "faint"), hang=4)
             for item in found:
                 _add_end(sheet, item)
     noted = [item for item in report.items if item.end is not None and item.end.note]
@@ -213,6 +239,20 @@ def _add_ends(sheet: Sheet, report: Report) -> None:
         sheet.add(f"{address}: secret delivered to {place}", hang=2)
 
 
+def _by_reason(skipped: Sequence[Item]) -> Sequence[Sequence[Item]]:
+    """The changes that were not tried for one and the same reason, where there are more than LISTED of them."""
+    found: dict[str, list[Item]] = {}
+    for item in skipped:
+        found.setdefault(_reason(item), []).append(item)
+    return [alike for alike in found.values() if len(alike) > LISTED]
+
+
+def _reason(item: Item) -> str:
+    """Why a change was not tried."""
+    because = item.end.because if item.end is not None else None
+    return "" if because is None else visible(because.detail or because.summary)
+
+
 def _add_end(sheet: Sheet, item: Item) -> None:
     state, end = item.state, item.end
     left: list[Span] = [("  ", ""), (state.symbol, state.style), (" ", ""), (str(item.address), state.style)]
@@ -220,7 +260,7 @@ def _add_end(sheet: Sheet, item: Item) -> None:
     if end is None or end.because is None:
         return
     if end.status is Status.SKIPPED:
-        sheet.add("    ", (visible(end.because.detail or end.because.summary), "faint"), hang=4)
+        sheet.add("    ", (_reason(item), "faint"), hang=4)
     else:
         add_diagnostic(sheet, end.because, indent=4)
 

@@ -6,12 +6,19 @@ from dataclasses import replace
 
 import pytest
 
+from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
+from oauthdeploy.planning.drift.classification import DriftClass, DriftItem
+from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
+from oauthdeploy.reports.builders.apply import apply_report
 from oauthdeploy.reports.builders.common import ACTIONS, CLASSES
+from oauthdeploy.reports.builders.drift import drift_report
 from oauthdeploy.reports.console import Look, Sheet
 from oauthdeploy.reports.diagnostics import render_diagnostics
 from oauthdeploy.reports.document import Field, Value
 from oauthdeploy.reports.fields import add_fields
+from oauthdeploy.reports.text import render_text
+from tests.reports import samples
 
 
 def finding(number: int, rule: str = "wide") -> Diagnostic:
@@ -61,3 +68,41 @@ def test_drift_has_signs_and_colours_of_its_own() -> None:
             assert state.symbol not in symbols
             assert state.style not in {style for _, style in plan}
     assert replace(CLASSES[next(iter(CLASSES))]).title.startswith("Missing")
+
+
+@pytest.mark.parametrize(("skipped", "lines"), [(2, 2), (3, 3), (9, 1)])
+def test_what_an_interruption_skipped_is_one_line(skipped: int, lines: int) -> None:
+    """Ctrl-C skips hundreds of changes for one reason: they have one line together, which names the first and the last."""
+    plan = samples.first_plan()
+    because = Diagnostic("interrupted", "Not tried, because the run was interrupted", severity=Severity.INFO)
+    changes = [replace(plan.changes[0], address=Address.parse(f"scope/s{number}@login")) for number in range(skipped)]
+    outcomes = tuple(Outcome(change, Status.SKIPPED, because) for change in changes)
+    report = apply_report(
+        ApplyReport(replace(plan, changes=tuple(changes)), outcomes, interrupted=True), samples.MANIFEST
+    )
+    text = " ".join(render_text(report, Look(100), shown=True).split())
+    assert text.count("because the run was interrupted") == lines
+    assert f"Not tried ({skipped})" in text
+    assert "scope/s0@login" in text
+    assert f"scope/s{skipped - 1}@login" in text
+    everything = render_text(report, Look(100, verbose=True), shown=True)
+    assert everything.count("because the run was interrupted") == skipped
+
+
+def test_objects_that_nobody_manages_have_a_line_each_and_sums_that_agree() -> None:
+    """81 objects on two servers are 162 in the title and in the last line; what is said of all of them is said once."""
+    items = tuple(
+        DriftItem(
+            DriftClass.UNEXPECTED, Address.parse(f"scope/s{number:03}@{server}"), "The manifest does not name it."
+        )
+        for number in range(81)
+        for server in ("login", "orders")
+    )
+    text = render_text(drift_report(samples.drift_report(items), samples.MANIFEST), Look(100))
+    assert "(162 of 81 names)" in text
+    assert "162 unexpected" in text
+    assert text.count("The manifest does not name it.") == 1
+    assert text.count("scope/s") == 20
+    assert "61 more: -v shows them here" in text
+    everything = render_text(drift_report(samples.drift_report(items), samples.MANIFEST), Look(100, verbose=True))
+    assert everything.count("scope/s") == 81
