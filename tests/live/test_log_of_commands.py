@@ -65,6 +65,7 @@ def test_no_command_prints_a_command(wicked: Pair) -> None:
     runs: list[tuple[str, ...]] = [
         ("validate", "-v"),
         ("fmt", "--diff"),
+        ("help", "plan"),
         ("explain", "client/wicked"),
         ("explain", "clients.description"),
         *(("graph", "--format", form) for form in ("mermaid", "dot", "svg")),

@@ -87,10 +87,10 @@ def test_the_api_keeps_no_session(either: Kit) -> None:
 
 
 def test_the_server_says_what_it_is(either: Kit) -> None:
-    """Header and start page say that it is no production server."""
+    """Header and start page say that it is not a production server."""
     response = either.http.get(either.url + "/")
     assert "not for production" in response.headers["Server"]
-    assert "no production server" in response.text
+    assert "not a production server" in response.text
 
 
 def test_users_and_groups_can_be_read(either: Kit) -> None:

@@ -159,7 +159,7 @@ def test_metadata_tells_the_truth(secure: Kit) -> None:
     assert data["issuer"] == secure.url
     assert scope in data["scopes_supported"]
     assert set(data["code_challenge_methods_supported"]) == {"S256", "plain"}
-    assert "no production server" in data["notice"]
+    assert "not a production server" in data["notice"]
     for name in ("token", "introspection", "revocation"):
         assert secure.http.post(data[f"{name}_endpoint"]).status_code in (400, 401)
     assert secure.http.get(data["authorization_endpoint"]).status_code == 400
