@@ -1,6 +1,6 @@
 """Exchanges: one change takes something away and another change gives it elsewhere.
 
-    an association of a client      for another one of it
+    an association of a client      for another one of it, or for what one that it keeps is to open
     a resource or URL template      from one scope to another
     a redirect URI                  from one client to another
     a client                        for another of the same name or redirect URI, or for its new name
@@ -54,6 +54,37 @@ class Exchanges:
                 trusted, account = change.desired.authorization_server, change.desired.client_id or ""
                 self._introspecting[trusted, account].append(address)
         self._successors = self._successors_of(changes)
+        self._widened = self._widened_scopes(changes)
+        self._kept = self._kept_scopes(desired) if self._widened else {}
+        self._opened = self._opened_by(changes, desired) if self._widened else {}
+
+    @staticmethod
+    def _widened_scopes(changes: Sequence[Change]) -> Mapping[str, Sequence[tuple[Address, frozenset[str]]]]:
+        """The scopes that are to open more, by name, and what each of them gets."""
+        found: dict[str, list[tuple[Address, frozenset[str]]]] = defaultdict(list)
+        for change in changes:
+            if change.address.kind is Kind.SCOPE and (given := frozenset(entry[3] for entry in _given_entries(change))):
+                found[change.address.name].append((change.address, given))
+        return found
+
+    @staticmethod
+    def _kept_scopes(desired: DesiredState) -> Mapping[tuple[str, str], Sequence[str]]:
+        """The scopes that each client is to have on each server."""
+        found: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for address in desired.objects:
+            if address.kind is Kind.ASSOCIATION:
+                found[address.server, address.client].append(address.scope)
+        return found
+
+    @staticmethod
+    def _opened_by(changes: Sequence[Change], desired: DesiredState) -> Mapping[str, frozenset[str]]:
+        """What each scope opens on any server, before or after the changes."""
+        found: dict[str, set[str]] = defaultdict(set)
+        known = [(change.address, _live(change)) for change in changes]
+        for address, value in (*desired.objects.items(), *known):
+            if isinstance(value, Scope):
+                found[address.name].update(str(entry) for path in OPENS for entry in getattr(value, path) or ())
+        return {name: frozenset(entries) for name, entries in found.items()}
 
     @staticmethod
     def _givers(changes: Sequence[Change], entries: frozenset[_Entry]) -> Mapping[_Entry, Sequence[Change]]:
@@ -104,6 +135,7 @@ class Exchanges:
         if address.kind is Kind.ASSOCIATION:
             if change.action is Action.DELETE:
                 yield from self._by_client.get((address.server, address.client), ())
+                yield from self._openings(address)
                 yield from self._places_taken(Address(Kind.CLIENT, address.client, address.server))
             return
         for entry in sorted(self._taken.get(address, ())):
@@ -117,6 +149,15 @@ class Exchanges:
             yield from self._places_taken(address)
             if any(field.path == "secret.value" for field in change.fields):
                 yield from self._introspecting.get((address.server, address.name), ())
+
+    def _openings(self, lost: Address) -> Iterator[Address]:
+        """The scopes that the client of a lost association keeps, and that are to open what the lost scope opened."""
+        opened = self._opened.get(lost.scope)
+        for scope in self._kept.get((lost.server, lost.client), ()) if self._widened else ():
+            for address, given in self._widened.get(scope, ()):
+                # Of a scope that the manifest does not describe, nobody knows what it opened.
+                if opened is None or given & opened:
+                    yield address
 
     def swapped(self, change: Change) -> tuple[Mapping[str, frozenset[str]], frozenset[Address]]:
         """The entries, by field, that an object loses while it gets others, and the changes that make them reachable

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from oauthdeploy.core.addresses import Address, Kind
@@ -90,6 +90,9 @@ def announced(plan: Plan) -> frozenset[str]:
     return frozenset(entry for note in notes for listed in note for entry in listed.split(", "))
 
 
+@example(
+    {"s": (), "t": ("f",), "u": (), "c": ("t", "u")}, {"s": (), "t": ("f", "g"), "u": ("f",), "c": ("s", "u")}, False, 1
+)
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ESTATES, ESTATES, st.booleans(), st.one_of(st.none(), st.integers(0, 20)))
 def test_every_prefix_of_the_writes_gives_right_answers(
