@@ -169,6 +169,10 @@ class Applied:
     (`LiveObject.unparsed`); `lost` names what the object had before and should have kept but is missing from the response,
     by the server's own names (`drivers.untouched`). `cut_at` is the time that ended a client's tokens (`LiveObject.cut_at`);
     resource servers that trust this server then get the same time.
+
+    `looked` is False if the response did not contain the object and the driver did not read it: `value` is then None, and the
+    verification that ends the apply reads it. The driver then reports `lost` in `ServerState.lost`. `secret_made`: the server
+    generated a secret that was not read, because it is delivered nowhere.
     """
 
     address: Address
@@ -182,6 +186,8 @@ class Applied:
     unparsed: Mapping[str, Unparsed] = field(default_factory=lambda: MappingProxyType({}))
     lost: tuple[str, ...] = ()
     cut_at: float | None = None
+    looked: bool = True
+    secret_made: bool = False
 
 
 class Prover(Protocol):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -222,7 +223,8 @@ class ServerState:
     revocation, by the server's id (`LiveObject.identity`), with the revocation's name; including clients that do not exist.
     `foreign` are objects of other protocols, which no manifest can represent. `changed_stock` are the fields that differ from
     what the server itself created, of its own objects; "" for one that is gone. `makes_client_ids` says that the server generates
-    the ids of clients: another server of its kind then knows the client of a token by name and version.
+    the ids of clients: another server of its kind then knows the client of a token by name and version. `lost` names what
+    objects that this run wrote had before, should have kept and no longer have, by the server's own names (`drivers.untouched`).
     """
 
     server: str
@@ -240,6 +242,7 @@ class ServerState:
     foreign: Mapping[Address, Unheld] = field(default_factory=_frozen_map)
     changed_stock: Mapping[Address, Mapping[str, Unheld]] = field(default_factory=_frozen_map)
     makes_client_ids: bool = False
+    lost: Mapping[Address, tuple[str, ...]] = field(default_factory=_frozen_map)
 
 
 @dataclass(frozen=True)
@@ -248,7 +251,7 @@ class LiveState:
 
     servers: Mapping[str, ServerState]
 
-    @property
+    @cached_property
     def objects(self) -> Mapping[Address, LiveObject]:
         """Every live object by address."""
         return {address: value for state in self.servers.values() for address, value in state.objects.items()}

@@ -26,6 +26,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import DeliveryFailed, JournalFailed, OAuthDeployError, SafetyStop, StalePlan
 from oauthdeploy.drivers.base import Driver, Prover
 from oauthdeploy.model.capabilities import DriverFacts
+from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import AssignedAs, Association
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change
@@ -118,7 +119,7 @@ def apply_plan(
     interrupted = any(o.because is not None and o.because.rule == "interrupted" for o in outcomes)
     made = [outcome.change for outcome in outcomes if outcome.status is Status.DONE]
     unkept = tuple(remembered(plan.unkept, made if verification.read_again else (), verification.unkept))
-    _close(journal, interrupted=interrupted or executor.lost.is_set(), unkept=unkept)
+    _close(journal, interrupted=interrupted or executor.lost.is_set(), unkept=unkept, left=verification.left)
     events.emit(EventType.FINISHED, _summary(outcomes, interrupted=interrupted))
     return ApplyReport(
         plan,
@@ -323,13 +324,14 @@ def scopes_lost_by(changes: Sequence[Change], live: LiveState) -> Mapping[Addres
 @dataclass(frozen=True)
 class _Verification:
     """Findings about what was made, and the fields that the servers did not store as they were sent; whether the objects were
-    read again, and whether all of them were.
+    read again, and whether all of them were. `left` are the objects that no response contained, with their changes.
     """
 
     findings: Diagnostics
     unkept: tuple[Unkept, ...] = ()
     complete: bool = False
     read_again: bool = False
+    left: tuple[tuple[Change, Model], ...] = ()
 
 
 def _verify(
@@ -351,12 +353,14 @@ def _verify(
         return _Verification(answered.sorted())
     events.emit(EventType.VERIFYING, f"Reading again {_count(len(made), 'object')}.")
     secrets = {end.outcome.change.address: end.secret for end in made if end.secret is not None}
-    seen, fields = look_again([end.outcome.change for end in made], drivers, desired, facts, secrets, unkept)
+    seen, fields, objects = look_again([end.outcome.change for end in made], drivers, desired, facts, secrets, unkept)
     seen += Diagnostics.of(_misdelivered(made, drivers, sinks))
     unseen = {found.address for found in seen if found.rule == apply_findings.NOT_VERIFIED}
     kept = Diagnostics.of(found for found in answered if found.address in unseen)
     proved = prove((end.outcome.change for end in made), desired.servers, prover) if prover else Diagnostics()
-    return _Verification((seen + kept + proved).sorted(), fields, complete=not unseen, read_again=True)
+    unseen_before = (end.outcome.change for end in made if end.live is None)
+    left = tuple((change, objects[change.address]) for change in unseen_before if change.address in objects)
+    return _Verification((seen + kept + proved).sorted(), fields, complete=not unseen, read_again=True, left=left)
 
 
 def _misdelivered(made: Sequence[ChangeResult], drivers: Mapping[str, Driver], sinks: Sinks) -> Iterator[Diagnostic]:
@@ -454,10 +458,12 @@ def _driver_of(drivers: Mapping[str, Driver], change: Change) -> Driver:
     return driver
 
 
-def _close(journal: Journal | None, *, interrupted: bool, unkept: Sequence[Unkept]) -> None:
+def _close(
+    journal: Journal | None, *, interrupted: bool, unkept: Sequence[Unkept], left: Sequence[tuple[Change, Model]]
+) -> None:
     if journal:
         try:
-            journal.end(interrupted=interrupted, unkept=unkept)
+            journal.end(interrupted=interrupted, unkept=unkept, left=left)
         except JournalFailed:
             return  # Each outcome that is not in the journal has a note about it.
 

@@ -204,7 +204,7 @@ class BatchExecutor:
                 delivered = self.sinks.deliver(secret, target, change.address, client_id=client_id)
             except DeliveryFailed as error:
                 because = apply_findings.not_delivered(error, change)
-        elif target is None and answer.secret is not None and self._is_needed(change):
+        elif target is None and (answer.secret is not None or answer.secret_made) and self._is_needed(change):
             note = f"{note} {_DROPPED}".strip()
         if because is None and answer.lost:
             because = apply_findings.fields_lost(change, answer.lost)

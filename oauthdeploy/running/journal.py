@@ -164,9 +164,18 @@ class Journal:
             sync=False,
         )
 
-    def end(self, *, interrupted: bool, unkept: Sequence[Unkept] = ()) -> None:
-        """Record that the run is over, and the fields that servers did not store as they were sent."""
-        more = {"unkept": [asdict(item) for item in unkept]} if unkept else {}
+    def end(
+        self, *, interrupted: bool, unkept: Sequence[Unkept] = (), left: Sequence[tuple[Change, Model]] = ()
+    ) -> None:
+        """Record that the run is over, and the fields that servers did not store as they were sent. `left` are the objects that
+        no response contained, as they were read again, by the changes that were made to them.
+        """
+        more: dict[str, Any] = {"unkept": [asdict(item) for item in unkept]} if unkept else {}
+        if left:
+            more["left"] = [
+                {"address": str(change.address), "action": change.action.value, "left": plain(live)}
+                for change, live in left
+            ]
         self._append({"type": "end", "interrupted": interrupted, **more})
 
     def close(self) -> None:

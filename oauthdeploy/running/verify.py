@@ -11,7 +11,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Driver, Wanted
 from oauthdeploy.model.capabilities import DriverFacts
-from oauthdeploy.model.objects import Client, Revocation
+from oauthdeploy.model.objects import Client, Object, Revocation
 from oauthdeploy.model.state import DesiredState, LiveState, ServerState
 from oauthdeploy.planning.changes import Action, Change, FieldChange
 from oauthdeploy.planning.diff import compare
@@ -53,16 +53,20 @@ def look_again(
     facts: Mapping[str, DriverFacts],
     secrets: Mapping[Address, Secret] = MappingProxyType({}),
     unkept: Sequence[Unkept] = (),
-) -> tuple[Diagnostics, tuple[Unkept, ...]]:
-    """The same, with the fields that the servers did not store as they were sent. `unkept` are those of earlier runs: what was
-    not sent because of them is no finding.
+) -> tuple[Diagnostics, tuple[Unkept, ...], Mapping[Address, Object]]:
+    """The same, with the fields that the servers did not store as they were sent, and the objects that were read. `unkept` are
+    the fields of earlier runs: what was not sent because of them is no finding.
     """
     readback = _read_back(changes, drivers, desired, facts, everything=False, unkept=unkept)
     found = [item for change in changes for item in _findings(change, readback)]
     found += (item for change in changes for item in _other_secret(change, readback, secrets.get(change.address)))
+    lost = {address: names for state in readback.live.servers.values() for address, names in state.lost.items()}
+    found += (apply_findings.fields_lost(c, lost[c.address]) for c in changes if c.address in lost)
     updates = [remaining for remaining in readback.remaining.values() if remaining.action is Action.UPDATE]
     fields = tuple(unkept_of(remaining.address, field) for remaining in updates for field in remaining.fields)
-    return Diagnostics.of(found).sorted(), fields
+    live = readback.live.objects
+    objects = {change.address: live[change.address].value for change in changes if change.address in live}
+    return Diagnostics.of(found).sorted(), fields, objects
 
 
 def _other_secret(change: Change, readback: _Readback, delivered: Secret | None) -> Iterator[Diagnostic]:

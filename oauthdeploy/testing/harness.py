@@ -431,7 +431,7 @@ def _require_outcomes(ran: Ran) -> None:
             is_delete = change.action.value == "delete"
             if is_delete and one.value is not None:
                 raise Breach(f"{change.address} was deleted, and the driver returns an object")
-            if not is_delete and one.value is None:
+            if not is_delete and one.value is None and one.looked:
                 raise Breach(f"{change.address} was {change.action}d, and the driver returns no object")
             if found := unkept(change, one):
                 raise Breach(f"what the driver returns is not what was planned: {found[0].summary}: {found[0].detail}")

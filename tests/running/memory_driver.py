@@ -43,7 +43,8 @@ class MemoryServer:
 
     `check_error` and `read_error` are raised; `before` and `after` are called around each change of a batch, and may
     raise; `keeps` changes what is stored of an object; `secrets` are told of the clients of those names; `lost` goes with each
-    write. With `marks` the server tells no secrets and records the revision of each one that it was sent.
+    write; with `silent`, writes are answered without the object, and `lost` is told by the next reading. With `marks` the
+    server tells no secrets and records the revision of each one that it was sent.
     `hidden` kinds are read as far as the account may see them; `owners` are the manifests in the marks of objects.
     """
 
@@ -60,6 +61,7 @@ class MemoryServer:
     keeps: Callable[[Address, Object], Object] = lambda _address, value: value
     secrets: dict[str, str] = field(default_factory=dict)
     lost: tuple[str, ...] = ()
+    silent: bool = False
     marks: dict[Address, int] | None = None
     checks: int = 0
     reads: list[Wanted] = field(default_factory=list)
@@ -132,6 +134,7 @@ class MemoryDriver(Driver):
             MappingProxyType(dict(self.store.unreadable)),
             requests=1,
             hidden=MappingProxyType(dict(self.store.hidden)),
+            lost=dict.fromkeys(found, self.store.lost) if self.store.silent and self.store.lost else {},
         )
 
     def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
@@ -203,6 +206,8 @@ class MemoryDriver(Driver):
             store.marks[address] = wish.revision
         made = store.secrets.get(address.name) if isinstance(value, Client) else None
         secret = Secret(made, "server") if made else None
+        if store.silent:
+            return Applied(address, None, f"id-{address.name}", secret=secret, looked=False)
         return Applied(address, value, f"id-{address.name}", fingerprint(value), secret, lost=store.lost)
 
 

@@ -590,6 +590,15 @@ def test_what_a_change_took_along_is_its_error_and_in_the_journal(estate: Estate
     assert "scopes[orders.read]" in Path(report.journal).read_text()
 
 
+def test_what_a_change_took_along_is_found_by_the_reading_that_ends_the_run(estate: Estate) -> None:
+    """A server whose answer to a write is empty shows only later what is gone."""
+    estate.login.silent, estate.login.lost = True, ("scopes[orders.read]",)
+    estate.login.objects[SHOP] = Client()
+    report = estate.apply(plan_of(update(SHOP, Client(), Client(description="d"), "description")))
+    (found,) = report.verification
+    assert (statuses(report), found.rule, found.address) == ({str(SHOP): "done"}, "fields-lost", str(SHOP))
+
+
 # -- the second look --------------------------------------------------------------------------------------------------
 
 

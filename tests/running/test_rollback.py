@@ -209,6 +209,21 @@ def test_what_somebody_changed_since_is_left_alone_and_named(tmp_path: Path) -> 
     }
 
 
+def test_the_journal_has_what_a_silent_server_kept_from_the_reading_that_ends_the_run(tmp_path: Path) -> None:
+    """Where an answer does not contain the object, a field that the run did not write is still compared before it is undone."""
+    pair = Pair(tmp_path, {}, {})
+    pair.stores["login"].silent = True
+    pair.stores["login"].keeps = lambda _address, value: (
+        value.model_copy(update={"redirect_uris": ("https://given",)}) if isinstance(value, Client) else value
+    )
+    desired = pair.desired({CLIENT: Client(name="c", description="made"), SCOPE: Scope(description="made")})
+    _report, journal = pair.apply(desired)
+    assert not pair.inverse(journal, desired).findings
+    pair.stores["login"].objects[CLIENT] = Client(name="c", description="made", redirect_uris=("https://theirs",))
+    found = pair.inverse(journal, desired)
+    assert [(item.address, item.rule) for item in found.findings] == [(str(CLIENT), CHANGED_SINCE)]
+
+
 def test_a_scope_that_somebody_uses_by_now_is_left_alone(tmp_path: Path) -> None:
     """A created scope with an association that the run didn't make is in use: the rollback doesn't take it away."""
     pair = Pair(tmp_path, {CLIENT: Client(name="c")}, {})

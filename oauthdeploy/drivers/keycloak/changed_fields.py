@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from oauthdeploy.drivers.common_steps import changed_values
 from oauthdeploy.drivers.keycloak.fields import SETTINGS
@@ -29,8 +30,26 @@ def option_names(change: Change) -> frozenset[str]:
     return frozenset(re.split(r"[.\[]", path, maxsplit=1)[0] for path in paths)
 
 
-def count_writes(change: Change) -> int:
-    """How many requests one change takes, except for associations; reads that may prove unnecessary are counted."""
+MAPPERS: Final = frozenset({"audiences", "protocol_mappers"})
+"""The fields of a client scope that are written as mappers."""
+
+
+def makes_secret(change: Change) -> bool:
+    """Whether the secret that the server generates for a new client is delivered, so that it must be read."""
+    desired = change.desired
+    return isinstance(desired, Client) and desired.secret is not None and bool(desired.secret.generate)
+
+
+def needs_look(change: Change) -> bool:
+    """Whether an update of a client must start from its current state: mappers and flow bindings are written as a whole."""
+    return bool(option_names(change) & {"protocol_mappers", "authentication_flows"})
+
+
+def count_writes(change: Change, *, known: bool) -> int:
+    """How many requests one change takes, except for associations; reads that may prove unnecessary are counted.
+
+    `known` says that a client need not be read before its update.
+    """
     desired = change.desired
     match desired:
         case Settings():
@@ -39,10 +58,11 @@ def count_writes(change: Change) -> int:
         case Client():
             renews = desired.secret is not None and (becomes_confidential(change) or sends_secret(change))
             makes = renews and bool(desired.secret and desired.secret.generate) and not becomes_confidential(change)
-            # The lock is created, read three times and removed, and the client is read two more times.
-            update = 3 + 7 * int(renews) + int(makes)
-            return {Action.CREATE: 2, Action.UPDATE: update, Action.REPLACE: 3}.get(change.action, 1)
+            # The lock is created, read three times and removed.
+            update = 9 + int(makes) if renews else 1 + int(needs_look(change) or not known)
+            create = 1 + int(makes_secret(change))
+            return {Action.CREATE: create, Action.UPDATE: update, Action.REPLACE: 1 + create}.get(change.action, 1)
         case Scope():
-            return 2
+            return 1 + int(change.action is Action.UPDATE and bool(option_names(change) & MAPPERS))
         case _:
             return 1

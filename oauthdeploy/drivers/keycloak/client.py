@@ -11,10 +11,9 @@ from oauthdeploy.drivers.common_steps import at_once, create_or_find, parsed
 from oauthdeploy.drivers.http import AdminClient, Answer
 from oauthdeploy.drivers.json_values import Garbled, a_name, a_number, an_object
 from oauthdeploy.drivers.json_wire import FORM, Route
-from oauthdeploy.drivers.keycloak.options import MARK
 from oauthdeploy.drivers.keycloak.secret_fields import sent_back
 
-PAGE: Final = 200
+PAGE: Final = 1000
 """The number of objects in one page."""
 
 REALMS: Final = "/admin/realms"
@@ -52,6 +51,7 @@ NEW_DEFAULT: Final = "/admin/realms/{}/default-default-client-scopes/{}"
 NEW_OPTIONAL: Final = "/admin/realms/{}/default-optional-client-scopes/{}"
 
 Json = Mapping[str, Any]
+_ALWAYS_SENT: Final = frozenset({"clientId", "authorizationServicesEnabled"})
 
 
 class AdminApi:
@@ -98,9 +98,12 @@ class AdminApi:
 
     # -- clients -----------------------------------------------------------------------------------------------------
 
-    def clients(self) -> Sequence[Json]:
-        """Every client, by pages; a client that moves from one page to the next meanwhile is returned once."""
-        return self._pages(CLIENTS)
+    def clients(self, expected: int = 0) -> Sequence[Json]:
+        """Every client, by pages; a client that moves from one page to the next meanwhile is returned once.
+
+        `expected` is roughly how many there are: their pages are requested at once.
+        """
+        return self._pages(CLIENTS, expected=expected)
 
     def client_called(self, client_id: str) -> Json | None:
         """The client with a client_id; None if there is none."""
@@ -116,18 +119,19 @@ class AdminApi:
         return self._send("POST", CLIENTS, body=body).made
 
     def put_client(self, uuid: str, body: Json, read: Json) -> None:
-        """PUT a client: all of it, as it was `read`, with the changes; only the changes are traced.
+        """PUT those fields of `body` that differ from the client as it was `read`; only these are traced.
 
-        The secret and our marks are only sent if they change: what is left out stays (docs/servers.md, "Keycloak 26.7"), and
-        what was read may have been replaced by another machine since.
+        What is left out stays (docs/servers.md, "Keycloak 26.7"), and what was read may have been replaced by another machine
+        since. Two fields are sent although they stay: without the one Keycloak deletes the authorization settings, without an
+        empty list of web origins it derives them from new redirect URIs.
         """
-        body = dict(body)
-        if body.get("secret") == read.get("secret"):
-            body.pop("secret", None)
-        had, sent = read.get("attributes"), body.get("attributes")
+        changed = {key: value for key, value in body.items() if key in _ALWAYS_SENT or value != read.get(key)}
+        if not body.get("webOrigins", True):
+            changed["webOrigins"] = body["webOrigins"]
+        had, sent = read.get("attributes"), changed.get("attributes")
         if isinstance(had, Mapping) and isinstance(sent, Mapping):
-            body["attributes"] = {k: v for k, v in sent.items() if not k.startswith(MARK) or had.get(k) != v}
-        self._send("PUT", CLIENT, uuid, body=sent_back(body, read))
+            changed["attributes"] = {k: v for k, v in sent.items() if had.get(k) != v}
+        self._send("PUT", CLIENT, uuid, body=sent_back(changed, read))
 
     def delete_client(self, uuid: str) -> bool:
         """DELETE a client; False if it did not exist."""
@@ -223,7 +227,7 @@ class AdminApi:
 
     def realm_scopes(self) -> tuple[frozenset[str], frozenset[str]]:
         """The names of the scopes that new clients get as default and as optional scopes. Raises UnexpectedAnswer."""
-        defaults, optionals = (self._list(path) for path in (REALM_DEFAULTS, REALM_OPTIONALS))
+        defaults, optionals = at_once(2, self._list, (REALM_DEFAULTS, REALM_OPTIONALS))
 
         def names(found: Sequence[Json]) -> frozenset[str]:
             return parsed(
@@ -342,10 +346,12 @@ class AdminApi:
 
         return parsed(self.http.server, "GET", path, read)
 
-    def _pages(self, path: str, *segments: str) -> Sequence[Json]:
-        """All pages. Their number is unknown, so they are requested in growing groups, until one is not full."""
+    def _pages(self, path: str, *segments: str, expected: int = 0) -> Sequence[Json]:
+        """All pages. Their number is unknown, so they are requested in growing groups, until one is not full; the first group
+        covers the `expected` objects.
+        """
         found: dict[str, Json] = {}
-        begun, group = 0, 1
+        begun, group = 0, min(expected // PAGE + 1, self.parallel)
         while True:
             starts = range(begun * PAGE, (begun + group) * PAGE, PAGE)
             pages = at_once(group, lambda first: self._page(path, segments, first), starts)

@@ -21,22 +21,17 @@ from oauthdeploy.drivers.keycloak.changed_fields import count_writes
 from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.facts import KeycloakCredentials, KeycloakOptions
 from oauthdeploy.drivers.keycloak.findings import Realm, find_all
+from oauthdeploy.drivers.keycloak.knowledge import Knowledge
+from oauthdeploy.drivers.keycloak.live_objects import client_object, flow_aliases, has_flows, unlisted_scopes
 from oauthdeploy.drivers.keycloak.lockout import find_lockouts
 from oauthdeploy.drivers.keycloak.mapping import LiveClient
-from oauthdeploy.drivers.keycloak.reading import (
-    Reader,
-    client_object,
-    flow_aliases,
-    has_flows,
-    state_of,
-    unlisted_scopes,
-)
+from oauthdeploy.drivers.keycloak.reading import Reader, state_of
 from oauthdeploy.drivers.keycloak.revocation import Cutter, count_cut_off
 from oauthdeploy.drivers.keycloak.service_accounts import lost_roles
 from oauthdeploy.drivers.keycloak.sessions import busy_clients, live_tokens
 from oauthdeploy.drivers.keycloak.visibility import Sight
 from oauthdeploy.drivers.keycloak.writing import Writer
-from oauthdeploy.model.objects import Client, Object
+from oauthdeploy.model.objects import Client
 from oauthdeploy.model.state import LiveObject, LiveToken, ServerState
 from oauthdeploy.planning.changes import Action, Change, Lockout
 
@@ -56,15 +51,12 @@ class KeycloakDriver(Driver):
         self._realm_there = False
         self._to_be_made = False
         self._owner = ""
-        self._wanted: Mapping[Address, Object] = {}
-        self._associated: Mapping[str, frozenset[str]] = {}
         self._unlisted: Mapping[str, frozenset[str]] = {}
-        self._given: frozenset[str] = frozenset()
         self._saml: frozenset[Address] = frozenset()
-        self._scope_ids: dict[str, str] = {}
         self._realm: Mapping[str, Any] = {}
+        self._checked: list[Mapping[str, Any] | None] = []
         self._permissions: bool | None = None
-        self._scopes: Mapping[str, Mapping[str, Any]] = {}
+        self._known = Knowledge()
 
     def examine(self) -> Examination:
         """Look at the realm, its clients and scopes, and at names that do not exist."""
@@ -73,8 +65,11 @@ class KeycloakDriver(Driver):
 
     def check(self) -> ServerReport:
         """Read the realm: that shows whether the address, the account and the realm are right."""
-        if self._admin.realm() is None and not self._options.create_realm:
+        realm = self._admin.realm()
+        if realm is None and not self._options.create_realm:
             raise self._no_realm()
+        with self._lock:
+            self._checked = [realm]
         return ServerReport(
             product="Keycloak",
             version="",
@@ -99,19 +94,18 @@ class KeycloakDriver(Driver):
 
     def read(self, wanted: Wanted) -> ServerState:
         """Read by pages, or by client_id if few clients are wanted and not everything."""
-        state, reader = self._read(wanted)
+        with self._lock:
+            # If this run has seen or created the realm, a read of some objects does not ask for it.
+            look = wanted.everything or Kind.SETTINGS in wanted.kinds or not self._realm_there
+        state, reader = self._read(wanted, look=look)
         with self._lock:
             self._owner = wanted.owner
-            self._wanted = wanted.objects
             self._unlisted = unlisted_scopes(wanted)
-            self._given = reader.known_given_scopes
             self._saml = frozenset(reader.foreign)
-            self._realm = reader.realm or {}
-            named = {address.name for address in wanted.objects if address.kind is Kind.SCOPE}
-            self._scopes = {name: live.raw for name, live in reader.scopes.items() if name in named}
+            self._realm = (reader.realm or {}) if look else self._realm
             self._realm_there = reader.realm is not None
             self._to_be_made = reader.realm is None
-            self._scope_ids.update({live.name: live.uuid for live in reader.scopes.values()})
+        self._known.learn(reader, wanted, whole=True)
         return state
 
     def read_again(self, changes: Sequence[Change], wanted: Wanted) -> ServerState | None:  # noqa: ARG002
@@ -119,19 +113,26 @@ class KeycloakDriver(Driver):
         with self._lock:
             wanted = replace(wanted, owner=self._owner)
             there = self._realm_there
-        return self._read(wanted, look=Kind.SETTINGS in wanted.kinds or not there)[0]
+        state, reader = self._read(wanted, look=Kind.SETTINGS in wanted.kinds or not there)
+        self._known.learn(reader, wanted, whole=False)
+        return state
 
     def _read(self, wanted: Wanted, *, look: bool = True) -> tuple[ServerState, Reader]:
         """Read; without `look`, the realm is known to exist and is not read."""
-        with self._lock:
-            ids = dict(self._scope_ids)
         with counting() as tally:
-            realm = self._admin.realm() if look else {}
+            realm = self._realm_now() if look else {}
             if realm is None and not self._options.create_realm:
                 raise self._no_realm()
-            reader = Reader(self.name, self._admin, wanted, realm, ids, self._sight_of(realm))
+            known = self._known
+            reader = Reader(self.name, self._admin, wanted, realm, known.scope_ids, self._sight_of(realm), known.count)
             reader.read()
-        return state_of(reader, tally.requests), reader
+        return replace(state_of(reader, tally.requests), lost=dict(known.lost(reader))), reader
+
+    def _realm_now(self) -> Mapping[str, Any] | None:
+        """The realm as `check` has just read it; after that it is read again."""
+        with self._lock:
+            checked, self._checked = self._checked, []
+        return checked[0] if checked else self._admin.realm()
 
     def _sight_of(self, realm: Mapping[str, Any] | None) -> Sight:
         """What the account may see; whether the realm has fine-grained permissions may be known from an earlier read."""
@@ -169,16 +170,17 @@ class KeycloakDriver(Driver):
         return tokens
 
     def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
-        """Carry out one batch: the associations of one client, or one change of any other kind."""
+        """Carry out one batch: a new client with its associations, the associations of one client, or one other change."""
         if not changes:
             return ()
         writer = self._writer()
-        if changes[0].address.kind is Kind.ASSOCIATION:
-            with writing() as tally:
-                self._make_realm()
-                made = writer.associations(changes)
-            return [replace(one, requests=0 if place else tally.requests) for place, one in enumerate(made)]
-        return [self._apply_one(writer, change) for change in changes]
+        if len(changes) == 1 and changes[0].address.kind is not Kind.ASSOCIATION:
+            return [self._apply_one(writer, changes[0])]
+        with writing() as tally:
+            self._make_realm()
+            new = changes[0].address.kind is Kind.CLIENT
+            made = writer.client_with_scopes(changes) if new else writer.associations(changes)
+        return [replace(one, requests=0 if place else tally.requests) for place, one in enumerate(made)]
 
     def _apply_one(self, writer: Writer, change: Change) -> Applied:
         with writing() as tally:
@@ -187,8 +189,7 @@ class KeycloakDriver(Driver):
                 case Kind.SETTINGS:
                     made = writer.settings(change)
                 case Kind.SCOPE:
-                    made = writer.scope(change)
-                    self._learn(change.address.name, made.identity if made.value is not None else None)
+                    made = writer.scopes.write(change)
                 case Kind.CLIENT:
                     made = writer.client(change)
                 case Kind.REVOCATION:
@@ -203,34 +204,18 @@ class KeycloakDriver(Driver):
             if not self._realm_there:
                 if self._options.create_realm and self._admin.realm() is None:
                     self._admin.create_realm()
+                    self._known.learn_lists(None)
                 self._realm_there = True
 
     def _writer(self) -> Writer:
         with self._lock:
-            owner, realm, scopes, unlisted = self._owner, self._realm, self._scopes, self._unlisted
+            owner, realm, unlisted = self._owner, self._realm, self._unlisted
 
         def tell(live: LiveClient, desired: Client) -> LiveObject:
             flows = flow_aliases(self._admin) if has_flows(desired) else {}
             return client_object(live, desired, flows, owner)
 
-        return Writer(self._admin, owner, tell, self._scope_id, realm, scopes, unlisted)
-
-    def _scope_id(self, name: str) -> str | None:
-        with self._lock:
-            known = self._scope_ids.get(name)
-        if known is None:
-            found = {str(one.get("name")): str(one.get("id")) for one in self._admin.scopes()}
-            with self._lock:
-                self._scope_ids.update(found)
-            known = found.get(name)
-        return known
-
-    def _learn(self, name: str, uuid: str | None) -> None:
-        with self._lock:
-            if uuid is None:
-                self._scope_ids.pop(name, None)
-            else:
-                self._scope_ids[name] = uuid
+        return Writer(self._admin, owner, tell, realm, unlisted, self._known)
 
     def mark(self, address: Address, live: LiveObject, owner: str) -> Applied:
         """Write the mark of a manifest into the attributes of a client or a client scope."""
@@ -241,27 +226,31 @@ class KeycloakDriver(Driver):
         return Applied(address, found.value, live.identity, found.fingerprint, requests=tally.requests)
 
     def batch_key(self, change: Change) -> str:
-        """The associations of one client are assigned and unassigned together."""
-        if change.address.kind is Kind.ASSOCIATION:
-            return f"scopes of {change.address.client}"
-        return str(change.address)
+        """The associations of one client are assigned and unassigned together; those of a new client are in the request that
+        creates it.
+        """
+        address = change.address
+        creates = address.kind in (Kind.CLIENT, Kind.ASSOCIATION) and change.action is Action.CREATE
+        if creates and self._known.is_new(change.live_address.client):
+            return f"new client {address.client}"
+        if address.kind is Kind.ASSOCIATION:
+            return f"scopes of {address.client}"
+        return str(address)
 
     def writes(self, changes: Sequence[Change]) -> int:
         """The requests that `apply` sends for a batch, including reads before and after the write."""
         if not changes:
             return 0
-        if changes[0].address.kind is Kind.ASSOCIATION:
-            return 2 + len(changes)
-        return sum(count_cut_off(c) if c.address.kind is Kind.REVOCATION else self._count(c) for c in changes)
-
-    def _count(self, change: Change) -> int:
-        """The requests of one change; from a new client, each scope is unassigned that the realm gives it and its list leaves
-        out.
-        """
-        with self._lock:
-            unlisted, given = self._unlisted, self._given
-        made = change.address.kind is Kind.CLIENT and change.action in (Action.CREATE, Action.REPLACE)
-        return count_writes(change) + (len(unlisted.get(change.address.name, frozenset()) & given) if made else 0)
+        first = next((change for change in changes if change.address.kind is Kind.CLIENT), changes[0])
+        match first.address.kind:
+            case Kind.ASSOCIATION:
+                reads = 0 if self._known.client(first.address.client) else 2
+                return reads + sum(1 + int(change.action is Action.UPDATE) for change in changes)
+            case Kind.REVOCATION:
+                return count_cut_off(first)
+            case _:
+                known = first.live is not None and self._known.has_body(first.live.identity)
+                return count_writes(first, known=known)
 
     def losses(self, changes: Sequence[Change]) -> Mapping[Address, Sequence[str]]:
         """The roles of the service accounts that are deleted."""

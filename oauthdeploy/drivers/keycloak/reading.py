@@ -3,37 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NoReturn, TypeVar
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import Forbidden, ServerError, Unauthorized, UnexpectedAnswer, Unreachable
 from oauthdeploy.drivers.base import Wanted
 from oauthdeploy.drivers.common_steps import at_once, parsed, warning_of
-from oauthdeploy.drivers.field_table import read_fields
 from oauthdeploy.drivers.json_values import fingerprint
 from oauthdeploy.drivers.keycloak import client as api
 from oauthdeploy.drivers.keycloak import fresh
 from oauthdeploy.drivers.keycloak import scopes as scope_mapping
 from oauthdeploy.drivers.keycloak.client import AdminApi
-from oauthdeploy.drivers.keycloak.everything import client_told, is_given, lacking, scope_told, settings_told
+from oauthdeploy.drivers.keycloak.everything import client_told, is_given, lacking
 from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES
-from oauthdeploy.drivers.keycloak.fields import ASSOCIATION, LiveAssociation
-from oauthdeploy.drivers.keycloak.mapping import HOLDER, LiveClient, marks_of, options_of, read_client, with_options
-from oauthdeploy.drivers.keycloak.policies import Rule, enforced, entries, named_profiles
+from oauthdeploy.drivers.keycloak.live_objects import (
+    association_object,
+    client_object,
+    flow_aliases,
+    has_flows,
+    revocation_object,
+    scope_object,
+    settings_of,
+    with_all_of_scope,
+)
+from oauthdeploy.drivers.keycloak.mapping import LiveClient, read_client
 from oauthdeploy.drivers.keycloak.revocation_state import live_revocation
 from oauthdeploy.drivers.keycloak.scopes import LiveScope, read_scope
-from oauthdeploy.drivers.keycloak.secret_fields import keeps_secrets, sealed
-from oauthdeploy.drivers.keycloak.settings import is_whole, read_settings, settings_fingerprint
 from oauthdeploy.drivers.keycloak.stock import LISTS as STOCK_LISTS
 from oauthdeploy.drivers.keycloak.visibility import Sight, filtered
-from oauthdeploy.model.objects import Association, Client, Object, Revocation, Scope, Settings
-from oauthdeploy.model.state import LiveObject, Ownership, ServerState, Unheld
+from oauthdeploy.model.objects import Client, Object, Revocation, Scope, Settings
+from oauthdeploy.model.state import LiveObject, ServerState, Unheld
+
+T = TypeVar("T")
 
 BUILT_IN_CLIENT: Final = "realm-management"
 BUILT_IN_SCOPE: Final = "basic"
@@ -50,7 +57,7 @@ class Reader:
     """One reading of one realm.
 
     `realm` is its JSON, None if it is still to be created; `scope_ids` are the ids of client scopes by name, from earlier
-    readings. `sight` is what the account may see.
+    readings. `sight` is what the account may see. `expected` is roughly how many clients there are.
     """
 
     server: str
@@ -59,6 +66,7 @@ class Reader:
     realm: Mapping[str, Any] | None
     scope_ids: Mapping[str, str]
     sight: Sight
+    expected: int = 0
     objects: dict[Address, LiveObject] = field(default_factory=dict)
     unreadable: dict[Kind, Diagnostic] = field(default_factory=dict)
     hidden: dict[Kind, Diagnostic] = field(default_factory=dict)
@@ -68,12 +76,14 @@ class Reader:
     accounts_unread: list[Diagnostic] = field(default_factory=list)
     foreign: dict[Address, Mapping[str, Any]] = field(default_factory=dict)
     changed_stock: dict[Address, Mapping[str, Unheld]] = field(default_factory=dict)
+    answers: dict[str, Callable[[], Any]] = field(default_factory=dict)
 
     def read(self) -> None:
         """Fill the collections. Raises Unreachable and Unauthorized."""
         if self.realm is None:
             self._nothing()
             return
+        self._look_ahead()
         kinds = self.wanted.kinds
         if Kind.SETTINGS in kinds:
             with self._reading(Kind.SETTINGS):
@@ -87,6 +97,43 @@ class Reader:
                 self._clients()
         if self.wanted.accounts:
             self._accounts()
+
+    def _look_ahead(self) -> None:
+        """Request at once all lists that will be needed. An error of one is raised where its answer is used: see `_answer`."""
+        kinds, steps = self.wanted.kinds, dict[str, Callable[[], Any]]()
+        if kinds & {Kind.SCOPE, Kind.ASSOCIATION}:
+            steps["scopes"] = self._raw_scopes
+        if kinds & {Kind.CLIENT, Kind.ASSOCIATION, Kind.REVOCATION}:
+            steps["clients"] = self._raw
+        if self._needs_realm_scopes:
+            steps["realm scopes"] = self.admin.realm_scopes
+        for name in self.wanted.accounts:
+            steps[f"account {name}"] = partial(self.admin.user, name)
+
+        def ask(step: Callable[[], Any]) -> Callable[[], Any]:
+            try:
+                found = step()
+            except (Unreachable, Unauthorized):
+                raise
+            except ServerError as error:
+                return partial(_raise, error)
+            return lambda: found
+
+        if len(steps) > 1:
+            self.answers.update(zip(steps, at_once(self.admin.parallel, ask, steps.values()), strict=True))
+
+    @property
+    def _needs_realm_scopes(self) -> bool:
+        """Whether the realm's lists are needed to return associations, or to create clients with some."""
+        told = self.wanted.everything and Kind.ASSOCIATION in self.wanted.kinds
+        return told or any(
+            scope_mapping.asks_for_new_clients(v) for v in self.wanted.objects.values() if isinstance(v, Scope)
+        )
+
+    def _answer(self, name: str, ask: Callable[[], T]) -> T:
+        """The answer of a request that was sent ahead, or is sent now. Raises what the request raised."""
+        found: T = self.answers.pop(name, ask)()
+        return found
 
     @contextmanager
     def _reading(self, *kinds: Kind) -> Iterator[None]:
@@ -133,7 +180,7 @@ class Reader:
     # -- client scopes -----------------------------------------------------------------------------------------------
 
     def _scopes(self) -> None:
-        raw = self._raw_scopes()
+        raw = self._answer("scopes", self._raw_scopes)
         found = parsed(self.admin.http.server, "GET", api.SCOPES, lambda: [read_scope(one) for one in raw])
         self.scopes.update({live.name: live for live in found})
         named = {a.name for a in (*self.wanted.objects, *self.wanted.absent) if a.kind is Kind.SCOPE}
@@ -200,9 +247,12 @@ class Reader:
         return self.wanted.whole or live.name not in BUILT_IN_SCOPES or live.name in self._named_scopes
 
     @property
-    def known_given_scopes(self) -> frozenset[str]:
-        """The scopes that the realm gives to new clients, if they had to be read; else none."""
-        return frozenset().union(*self._realm_scopes) if "_realm_scopes" in self.__dict__ else frozenset()
+    def known_realm_scopes(self) -> tuple[frozenset[str], frozenset[str]] | None:
+        """The scopes that new clients get as default and as optional scopes, if that was read."""
+        if "realm scopes" in self.answers:
+            with suppress(ServerError):
+                return self._realm_scopes
+        return self._realm_scopes if "_realm_scopes" in self.__dict__ else None
 
     @cached_property
     def _given_scopes(self) -> frozenset[str]:
@@ -212,7 +262,7 @@ class Reader:
 
     @cached_property
     def _realm_scopes(self) -> tuple[frozenset[str], frozenset[str]]:
-        return self.admin.realm_scopes()
+        return self._answer("realm scopes", self.admin.realm_scopes)
 
     def _way(self, scope: str) -> str:
         return scope_mapping.way_to_new_clients(scope, self._realm_scopes)
@@ -220,7 +270,8 @@ class Reader:
     # -- clients and their parts ---------------------------------------------------------------------------------------
 
     def _clients(self) -> None:
-        lives = parsed(self.admin.http.server, "GET", api.CLIENTS, lambda: [read_client(raw) for raw in self._raw()])
+        raws = self._answer("clients", self._raw)
+        lives = parsed(self.admin.http.server, "GET", api.CLIENTS, lambda: [read_client(raw) for raw in raws])
         for live in lives:
             self.clients[live.client_id] = live
         named = self._named_clients - {
@@ -269,7 +320,7 @@ class Reader:
         names = sorted(self._named_clients)
         # `?clientId=` matches exactly (docs/servers.md, "Reading"), so a few clients cost one request each and no page.
         if self.wanted.everything or len(names) > FEW:
-            return self.admin.clients()
+            return self.admin.clients(max(self.expected, len(names)))
         return [raw for raw in at_once(self.admin.parallel, self._called, names) if raw is not None]
 
     def _called(self, name: str) -> Mapping[str, Any] | None:
@@ -350,136 +401,13 @@ class Reader:
             self.accounts_unread.append(warning_of(error))
 
     def _account(self, name: str) -> bool | None:
-        found = self.admin.user(name) or self.admin.user(f"service-account-{name}")
+        named = self._answer(f"account {name}", lambda: self.admin.user(name))
+        found = named or self.admin.user(f"service-account-{name}")
         return None if found is None else found.get("enabled") is True
 
 
-def ownership_of(owner: str, ours: str) -> Ownership:
-    """The owner in a mark, where `ours` is the manifest's name."""
-    if not owner:
-        return Ownership.UNMARKED
-    return Ownership.OURS if owner == ours else Ownership.FOREIGN
-
-
-def client_object(live: LiveClient, desired: Client | None, flows: Mapping[str, str], ours: str) -> LiveObject:
-    """A live client in the manifest's form. `flows` are aliases by id."""
-    written = options_of(desired)[0]
-    if keeps_secrets(written):
-        live = read_client(sealed(live.raw, written))
-    value, odd = with_options(live, desired, flows)
-    return LiveObject(
-        value,
-        live.uuid,
-        live.fingerprint,
-        ownership=ownership_of(live.owner, ours),
-        owner=live.owner,
-        client_id=live.client_id,
-        revision=live.revision,
-        renewed_by=str(marks_of(live.raw).get(HOLDER, "")),
-        unparsed=odd,
-    )
-
-
-def has_flows(desired: Client | None) -> bool:
-    """Whether the manifest binds authentication flows to a client."""
-    return "authentication_flows" in options_of(desired)[0]
-
-
-def flow_aliases(admin: AdminApi) -> Mapping[str, str]:
-    """The authentication flows of the realm: alias by id."""
-    return {str(one.get("id")): str(one.get("alias")) for one in admin.flows()}
-
-
-def associations_by_client(objects: Iterable[Address]) -> Mapping[str, frozenset[str]]:
-    """The scopes that the manifest associates with each client."""
-    found: dict[str, set[str]] = {}
-    for address in objects:
-        if address.kind is Kind.ASSOCIATION:
-            found.setdefault(address.client, set()).add(address.scope)
-    return {client: frozenset(scopes) for client, scopes in found.items()}
-
-
-def unlisted_scopes(wanted: Wanted) -> Mapping[str, frozenset[str]]:
-    """The scopes that the manifest names and the written list of a client leaves out: a new client does not keep them."""
-    named = {a.scope for a in (*wanted.objects, *wanted.external) if a.kind in (Kind.SCOPE, Kind.ASSOCIATION)}
-    given = associations_by_client(wanted.objects)
-    return {client: frozenset(named - given.get(client, frozenset())) for client in wanted.listed}
-
-
-def scope_object(live: LiveScope, desired: Scope | None, new_clients: str, ours: str) -> LiveObject:
-    """A live client scope in the manifest's form; `new_clients` is how new clients get it."""
-    written = scope_mapping.options_of(desired)[0]
-    if keeps_secrets(written):
-        live = read_scope(sealed(live.raw, written))
-    value, odd = scope_mapping.with_options(live, desired, new_clients)
-    return LiveObject(
-        value,
-        live.uuid,
-        live.fingerprint,
-        ownership=ownership_of(live.owner, ours),
-        owner=live.owner,
-        unparsed=odd,
-    )
-
-
-def with_all_of_scope(made: LiveObject, live: LiveScope, way: str) -> LiveObject:
-    """The same with all of the client scope; Keycloak's own are looked at apart (`fresh`)."""
-    if live.name in BUILT_IN_SCOPES:
-        return replace(made, built_in=True)
-    options, unheld = scope_told(live, way)
-    return replace(made, options=options, unheld=unheld)
-
-
-def association_object(live: LiveClient, scope: str) -> LiveObject:
-    """A live association, with whether it is default or optional."""
-    value = read_fields(ASSOCIATION, LiveAssociation(live.raw, scope)).build(Association)
-    mark = fingerprint({"client": live.uuid, "scope": scope, "default": scope in live.default})
-    return LiveObject(value, live.uuid, mark)
-
-
-def revocation_object(admin: AdminApi, name: str, value: Revocation, live: LiveClient | None) -> LiveObject:
-    """What a revocation still has to do, according to the client's not-before, its sessions and the mark of what was done."""
-    if live is None:
-        return live_revocation(value, None, (), fingerprint({"client": None}))
-    sessions: Sequence[Mapping[str, Any]] = ()
-    if value.tokens is not None:
-        sessions = [one for offline in (False, True) for one in admin.sessions(live.uuid, offline=offline)]
-    state = {"client": live.uuid, "enabled": live.value.enabled is not False, "not_before": live.not_before}
-    return parsed(
-        admin.http.server,
-        "GET",
-        api.USER_SESSIONS,
-        lambda: live_revocation(value, live, sessions, fingerprint(state), name=name),
-    )
-
-
-def settings_of(
-    admin: AdminApi, realm: Mapping[str, Any], desired: Settings | None, *, whole: bool = False
-) -> LiveObject:
-    """The settings of a realm in the manifest's form; all of them with `whole`. Raises Forbidden if they are withheld."""
-    if not is_whole(realm):
-        raise Forbidden(
-            f"'{admin.http.server}' does not show this account the settings of the realm",
-            server=admin.http.server,
-            method="GET",
-            path=api.REALM,
-            fix="Give the account the role view-realm.",
-        )
-
-    def read() -> LiveObject:
-        policies = entries(realm.get("clientPolicies", {}), "policies")
-        profiles = list(entries(realm.get("clientProfiles", {}), "profiles"))
-        if not named_profiles(policies) <= {str(one.get("name")) for one in profiles}:
-            profiles += entries(admin.profiles(everywhere=True), "globalProfiles")
-
-        def holds(rule: Rule) -> Mapping[str, Any] | None:
-            return enforced(rule, profiles, policies)
-
-        value, odd = read_settings(realm, desired, holds)
-        options, unheld = settings_told(realm, holds) if whole else ({}, {})
-        return LiveObject(value, fingerprint=settings_fingerprint(realm), unparsed=odd, options=options, unheld=unheld)
-
-    return parsed(admin.http.server, "GET", api.REALM, read)
+def _raise(error: ServerError) -> NoReturn:
+    raise error
 
 
 def state_of(reader: Reader, requests: int) -> ServerState:

@@ -1,20 +1,19 @@
 """Writes to a realm: one function for each kind of object.
 
-A client is read just before it is written, changed in the managed fields, and sent back completely: only then does Keycloak
-keep everything else (a PUT without `authorizationServicesEnabled` deletes the client's authorization settings). Of a realm and
-a client scope only the changed fields are sent; what is left out stays.
+Only the changed fields are sent; what is left out stays (docs/servers.md, "Keycloak 26.7", names the exceptions).
 
-Each function returns what the server has afterwards, from another read: Keycloak answers a write without content.
+Keycloak answers a write without content. The state afterwards is read by the verification that ends every apply; here, only what
+must be known at once is read: a secret that the server generated, and the settings of the realm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Kind
-from oauthdeploy.core.errors import Conflict, NotFound, Rejected
+from oauthdeploy.core.errors import Rejected
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Applied
 from oauthdeploy.drivers.common_steps import (
@@ -27,10 +26,18 @@ from oauthdeploy.drivers.common_steps import (
 from oauthdeploy.drivers.field_table import write_fields
 from oauthdeploy.drivers.json_wire import secrets_in
 from oauthdeploy.drivers.keycloak import client as api
-from oauthdeploy.drivers.keycloak.changed_fields import becomes_confidential, option_names, sends_secret
+from oauthdeploy.drivers.keycloak.changed_fields import (
+    becomes_confidential,
+    makes_secret,
+    needs_look,
+    option_names,
+    sends_secret,
+)
 from oauthdeploy.drivers.keycloak.client import AdminApi
-from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES
-from oauthdeploy.drivers.keycloak.fields import ASSOCIATION, CLIENT, LISTS, SCOPE, SETTINGS
+from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS
+from oauthdeploy.drivers.keycloak.fields import ASSOCIATION, CLIENT, LISTS, SETTINGS
+from oauthdeploy.drivers.keycloak.knowledge import Knowledge
+from oauthdeploy.drivers.keycloak.live_objects import association_object, settings_of
 from oauthdeploy.drivers.keycloak.mapping import (
     OWNER,
     REVISION,
@@ -45,29 +52,16 @@ from oauthdeploy.drivers.keycloak.mapping import (
     whole,
 )
 from oauthdeploy.drivers.keycloak.policies import Rule, entries, switched
-from oauthdeploy.drivers.keycloak.reading import (
-    association_object,
-    scope_object,
-    settings_of,
-)
+from oauthdeploy.drivers.keycloak.refusals import missing, protected
+from oauthdeploy.drivers.keycloak.scope_writing import ScopeWriter
 from oauthdeploy.drivers.keycloak.scopes import (
-    DEFAULT,
-    NONE,
     LiveScope,
-    asks_for_new_clients,
-    mappers_to_change,
-    merged,
-    new_scope,
-    options_of,
-    put_scope,
-    read_scope,
-    way_to_new_clients,
 )
 from oauthdeploy.drivers.keycloak.secret_claim import Claim
 from oauthdeploy.drivers.keycloak.secret_fields import sealed
 from oauthdeploy.drivers.keycloak.settings import draft_settings
 from oauthdeploy.drivers.untouched import lost_fields
-from oauthdeploy.model.objects import AssignedAs, Client, ClientSecret, ClientType, Scope, Settings
+from oauthdeploy.model.objects import AssignedAs, Client, ClientSecret, ClientType, Settings
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.changes import Action, Change
 
@@ -81,20 +75,22 @@ _BESIDE_SETTINGS: Final = frozenset({"clientPolicies", "clientProfiles", "notBef
 class Writer:
     """Carries out changes in one realm.
 
-    `owner` is the manifest's name, for marks. `tell` returns a live client in the manifest's form; `scope_id` returns the id of
-    a client scope by its name.
-
-    `realm` and `scopes` (by name) are the JSON of the realm and of client scopes as last read. `unlisted` are scopes that a
-    client with that client_id does not keep when it is created.
+    `owner` is the manifest's name, for marks. `tell` returns a live client in the manifest's form. `realm` is the JSON of the
+    realm as last read. `unlisted` are scopes that a client with that client_id does not get when it is created. `known` is what
+    the driver knows of the realm.
     """
 
     admin: AdminApi
     owner: str
     tell: Callable[[LiveClient, Client], LiveObject]
-    scope_id: Callable[[str], str | None]
     realm: Mapping[str, Any]
-    scopes: Mapping[str, Mapping[str, Any]]
     unlisted: Mapping[str, frozenset[str]]
+    known: Knowledge
+
+    @property
+    def scopes(self) -> ScopeWriter:
+        """Carries out changes of client scopes."""
+        return ScopeWriter(self.admin, self.owner, self.known)
 
     # -- settings ----------------------------------------------------------------------------------------------------
 
@@ -108,7 +104,7 @@ class Writer:
             self._lay_down(rule, on=on)
         realm = self.admin.realm()
         if realm is None:
-            raise self._missing("realm", self.admin.realm_name)
+            raise missing(self._server, "realm", self.admin.realm_name)
         live = settings_of(self.admin, realm, change.desired)
         lost = lost_fields(self.realm, draft.body, realm, _BESIDE_SETTINGS)
         return Applied(change.address, live.value, fingerprint=live.fingerprint, unparsed=live.unparsed, lost=lost)
@@ -127,116 +123,6 @@ class Writer:
         for step in (profiles, policies) if on else (policies, profiles):
             step()
 
-    # -- client scopes -----------------------------------------------------------------------------------------------
-
-    def scope(self, change: Change) -> Applied:
-        """POST, PUT or DELETE a client scope."""
-        name = change.address.name
-        if change.action is Action.DELETE:
-            return self._delete_scope(change, name)
-        assert isinstance(change.desired, Scope)
-        desired, names = change.desired, option_names(change)
-        values = changed_values(change, SCOPE)
-        # A realm comes with Keycloak's own scopes: if this run created it, the plan could not know of them.
-        comes_along = change.action is Action.CREATE and name in BUILT_IN_SCOPES and self.scope_id(name) is not None
-        if change.action is Action.UPDATE or comes_along:
-            live, note = self._update_scope(name, values, desired, names), ""
-            changed: dict[str, Any] = {"protocolMappers": None} if names & {"audiences", "protocol_mappers"} else {}
-            put_scope(changed, values, desired, names)
-            lost = lost_fields(self.scopes.get(name), changed, live.raw, VOLATILE)
-        else:
-            live, note = self._create_scope(name, values, desired, names)
-            lost = ()
-        way = NONE
-        if asks_for_new_clients(desired):
-            if "new_clients" in names:
-                self._give_to_new_clients(live.uuid, options_of(desired)[1].new_clients or NONE)
-            way = way_to_new_clients(name, self.admin.realm_scopes())
-        told = scope_object(live, desired, way, self.owner)
-        return Applied(
-            change.address, told.value, live.uuid, told.fingerprint, note=note, unparsed=told.unparsed, lost=lost
-        )
-
-    def _create_scope(
-        self, name: str, values: Mapping[str, Any], desired: Scope, names: frozenset[str]
-    ) -> tuple[LiveScope, str]:
-        body = new_scope(name, self.owner)
-        put_scope(body, values, desired, names)
-        body["protocolMappers"] = merged({}, mappers_to_change({}, desired, names))
-
-        def post() -> LiveScope:
-            # By its id: the list of all scopes has no filter, and grows with each new one.
-            return self._look_at_scope(name, self.admin.create_scope(body) or None)
-
-        live, found = create_or_find(post, lambda: self._find_scope(name))
-        return live, ADOPTED if found else ""
-
-    def _update_scope(self, name: str, values: Mapping[str, Any], desired: Scope, names: frozenset[str]) -> LiveScope:
-        uuid = self._scope_id(name)
-        body: dict[str, Any] = {"name": name}
-        put_scope(body, values, desired, names)
-        # The name goes along always: a PUT of a client scope without it is answered 500 (docs/servers.md, "Scopes of
-        # a client").
-        if len(body) > 1:
-            self.admin.put_scope(uuid, body)
-        if names & {"audiences", "protocol_mappers"}:
-            self._put_mappers(uuid, self._look_at_scope(name, uuid).raw, desired, names)
-        return self._look_at_scope(name, uuid)
-
-    def _put_mappers(self, uuid: str, raw: Mapping[str, Any], desired: Scope, names: frozenset[str]) -> None:
-        """Each mapper by its own request: a PUT of a client scope does not change them.
-
-        Mappers are added before others are removed, so that no token lacks a claim that both the old and the new mappers add. A
-        mapper whose type changes cannot be updated and keeps its name, so it is replaced last.
-        """
-        listed = raw.get("protocolMappers")
-        mappers = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
-        standing = {str(one.get("name")): str(one.get("id")) for one in mappers}
-        changes = mappers_to_change(raw, desired, names)
-        to_put = merged(raw, changes)
-        replaced = [one for one in to_put if "id" not in one and one["name"] in standing]
-        for mapper in to_put:
-            if mapper not in replaced:
-                self.admin.put_mapper(uuid, mapper)
-        for name in sorted(changes.keys() & standing.keys()):
-            if changes[name] is None:
-                self.admin.delete_mapper(uuid, standing[name])
-        for mapper in replaced:
-            self.admin.delete_mapper(uuid, standing[mapper["name"]])
-            self.admin.put_mapper(uuid, mapper)
-
-    def _give_to_new_clients(self, uuid: str, way: str) -> None:
-        """A scope in one of the realm's two lists cannot be added to the other."""
-        self.admin.keep_from_new_clients(uuid)
-        if way != NONE:
-            self.admin.give_to_new_clients(uuid, default=way == DEFAULT)
-
-    def _delete_scope(self, change: Change, name: str) -> Applied:
-        if name in BUILT_IN_SCOPES:
-            raise self._protected("client scope", name)
-        uuid = change.live.identity if change.live is not None and change.live.identity else self.scope_id(name)
-        there = uuid is not None and self.admin.delete_scope(uuid)
-        return Applied(change.address, None, uuid or "", note="" if there else GONE)
-
-    def _find_scope(self, name: str) -> LiveScope | None:
-        raw = next((one for one in self.admin.scopes() if one.get("name") == name), None)
-        return None if raw is None else parsed(self._server, "GET", api.SCOPES, lambda: read_scope(raw))
-
-    def _look_at_scope(self, name: str, uuid: str | None = None) -> LiveScope:
-        raw = None if uuid is None else self.admin.scope(uuid)
-        live = (
-            self._find_scope(name) if raw is None else parsed(self._server, "GET", api.SCOPE, lambda: read_scope(raw))
-        )
-        if live is None:
-            raise self._missing("client scope", name)
-        return live
-
-    def _scope_id(self, name: str) -> str:
-        found = self.scope_id(name)
-        if found is None:
-            raise self._missing("client scope", name)
-        return found
-
     # -- clients -----------------------------------------------------------------------------------------------------
 
     def client(self, change: Change) -> Applied:
@@ -249,27 +135,61 @@ class Writer:
             return self._update_client(change, desired)
         if change.action is Action.REPLACE:
             self._delete_client(change)
-        return self._create_client(change, desired)
+        return self._create_client(change, desired)[0]
 
-    def _create_client(self, change: Change, desired: Client) -> Applied:
+    def client_with_scopes(self, changes: Sequence[Change]) -> Sequence[Applied]:
+        """POST a client with its client scopes; the associations follow the client in `changes`."""
+        change, *given = changes
+        assert isinstance(change.desired, Client)
+        return self._create_client(change, change.desired, given)
+
+    def _create_client(self, change: Change, desired: Client, associations: Sequence[Change] = ()) -> Sequence[Applied]:
         client_id = change.address.name
         body = new_client(client_id, self.owner)
         self._put(body, change, desired)
+        body.update(self._scope_lists(client_id, associations))
         given = desired.secret
         if given is not None and desired.type is not ClientType.PUBLIC:
             if given.value is not None:
                 body["secret"] = given.value
             body["attributes"][REVISION] = str(given.revision or 0)
 
-        def post() -> LiveClient:
-            return self._look_at_client(client_id, self.admin.create_client(body) or None)
+        def post() -> LiveClient | str:
+            uuid = self.admin.create_client(body)
+            return uuid if uuid and not makes_secret(change) else self._look_at_client(client_id, uuid or None)
 
         live, found = create_or_find(post, lambda: self._find_client(client_id))
-        for scope in sorted(self.unlisted.get(client_id, frozenset()) & set(live.scopes)):
-            if not found and (uuid := self.scope_id(scope)) is not None:
-                self.admin.unassign(live.uuid, uuid)
-        made = live.secret if given is None or given.value is None else None
-        return self._applied(change, desired, live, secret=made, note=ADOPTED if found else "")
+        self.known.made_client()
+        if isinstance(live, str):
+            made = desired.type is not ClientType.PUBLIC and "secret" not in body
+            applied = Applied(change.address, None, live, client_id=client_id, looked=False, secret_made=made)
+            return [applied, *(Applied(one.address, None, live, looked=False) for one in associations)]
+        secret = live.secret if given is None or given.value is None else None
+        applied = self._applied(change, desired, live, secret=secret, note=ADOPTED if found else "")
+        return [applied, *self._give(associations, live)]
+
+    def _scope_lists(self, client_id: str, associations: Sequence[Change]) -> Mapping[str, Sequence[str]]:
+        """The lists of client scopes of a new client; none if it gets those of the realm, which the server assigns.
+
+        Either list in a POST replaces both lists of the realm (docs/servers.md, "Keycloak 26.7").
+        """
+        unlisted = self.unlisted.get(client_id, frozenset())
+        if not associations and not unlisted:
+            return {}
+        lists = self.known.lists
+        if lists is None:
+            lists = self.admin.realm_scopes()
+            self.known.learn_lists(lists)
+        default, optional = (set(names - unlisted) for names in lists)
+        if not associations and len(default) + len(optional) == sum(map(len, lists)):
+            return {}
+        for change in associations:
+            scope = change.address.scope
+            is_default = self._is_default(change, default)
+            default.discard(scope)
+            optional.discard(scope)
+            (default if is_default else optional).add(scope)
+        return dict(zip(SCOPE_LISTS, (sorted(default), sorted(optional)), strict=True))
 
     def _update_client(self, change: Change, desired: Client) -> Applied:
         uuid, given = self._uuid(change), desired.secret
@@ -282,8 +202,9 @@ class Writer:
                 return self._renew(change, desired, given, claim)
             finally:
                 claim.leave()
-        raw = self._raw(change, uuid)
-        return self._put_update(change, desired, raw, self._updated(change, desired, raw))
+        raw = (None if needs_look(change) else self.known.body(uuid)) or self._raw(change, uuid)
+        self._put_update(change, raw, self._updated(change, desired, raw))
+        return Applied(change.address, None, uuid, client_id=change.address.name, looked=False)
 
     def _renew(self, change: Change, desired: Client, given: ClientSecret, claim: Claim) -> Applied:
         """Update a client and its secret, under a lock that is checked after each write."""
@@ -299,15 +220,16 @@ class Writer:
         body["attributes"] = {**body["attributes"], REVISION: str(revision), **claim.marks}
         if given.value is not None:
             body["secret"] = given.value
-        applied = self._put_update(change, desired, raw, body)
-        live = claim.check_done(given.value if made is None else made, revision)
+        self._put_update(change, raw, body)
+        after = claim.check_done(given.value if made is None else made, revision)
+        live = parsed(self._server, "GET", api.CLIENT, lambda: self._guarded(read_client(after)))
         # If the response had no secret, and for a client that becomes confidential, only the client itself has it.
-        return replace(applied, secret=made or secret_in(live)) if given.generate else applied
+        return self._applied(change, desired, live, secret=made or secret_in(after) if given.generate else None)
 
     def _raw(self, change: Change, uuid: str) -> Mapping[str, Any]:
         raw = self.admin.client(uuid)
         if raw is None:
-            raise self._missing("client", change.live_address.name)
+            raise missing(self._server, "client", change.live_address.name)
         return raw
 
     def _updated(self, change: Change, desired: Client, raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -316,12 +238,15 @@ class Writer:
         self._put(body, change, desired)
         return body
 
-    def _put_update(self, change: Change, desired: Client, raw: Mapping[str, Any], body: Mapping[str, Any]) -> Applied:
+    def _put_update(self, change: Change, raw: Mapping[str, Any], body: Mapping[str, Any]) -> None:
         uuid = self._uuid(change)
-        self.admin.put_client(uuid, body, raw)
-        live = self._look_at_client(change.address.name, uuid)
-        lost = lost_fields(sealed(raw), sealed(_without_own(body)), live.raw, VOLATILE)
-        return replace(self._applied(change, desired, live), lost=lost)
+        lists = frozenset(SCOPE_LISTS)
+        had = sealed(raw)
+        sent = {key: value for key, value in sealed(body).items() if key not in lists and value != had.get(key)}
+        try:
+            self.admin.put_client(uuid, body, raw)
+        finally:
+            self.known.wrote(change.address, uuid, had, sent)
 
     def _put(self, body: dict[str, Any], change: Change, desired: Client) -> None:
         """Put the changed fields into the JSON of a client: options first, since grants depend on them."""
@@ -344,9 +269,10 @@ class Writer:
     def _delete_client(self, change: Change) -> Applied:
         client_id = change.live_address.name
         if client_id in BUILT_IN_CLIENTS:
-            raise self._protected("client", client_id)
+            raise protected(self._server, "client", client_id)
         uuid = self._known_uuid(change)
         there = uuid is not None and self.admin.delete_client(uuid)
+        self.known.forget_client(client_id, uuid or "")
         return Applied(change.address, None, uuid or "", note="" if there else GONE)
 
     def _find_client(self, client_id: str) -> LiveClient | None:
@@ -358,7 +284,7 @@ class Writer:
     def _look_at_client(self, client_id: str, uuid: str | None = None) -> LiveClient:
         raw = self.admin.client_called(client_id) if uuid is None else self.admin.client(uuid)
         if raw is None:
-            raise self._missing("client", client_id)
+            raise missing(self._server, "client", client_id)
         return parsed(self._server, "GET", api.CLIENT, lambda: self._guarded(read_client(raw)))
 
     def _guarded(self, live: LiveClient) -> LiveClient:
@@ -391,7 +317,7 @@ class Writer:
     def _uuid(self, change: Change) -> str:
         found = self._known_uuid(change)
         if found is None:
-            raise self._missing("client", change.live_address.client)
+            raise missing(self._server, "client", change.live_address.client)
         return found
 
     # -- associations ------------------------------------------------------------------------------------------------
@@ -399,15 +325,44 @@ class Writer:
     def associations(self, changes: Sequence[Change]) -> Sequence[Applied]:
         """Assign and unassign the client scopes of one client, each by its own request."""
         client_id = changes[0].address.client
+        if (uuid := self.known.client(client_id)) is not None:
+            return self._associate_known(changes, uuid)
         raw = self.admin.client_called(client_id)
         if raw is None:
             if all(change.action is Action.DELETE for change in changes):
                 return [Applied(change.address, None, note=GONE) for change in changes]
-            raise self._missing("client", client_id)
-        before = parsed(self._server, "GET", api.CLIENTS, lambda: read_client(raw))
+            raise missing(self._server, "client", client_id)
+        return self._give(changes, parsed(self._server, "GET", api.CLIENTS, lambda: read_client(raw)))
+
+    def _associate_known(self, changes: Sequence[Change], uuid: str) -> Sequence[Applied]:
+        """The same for a client that was read before, so that its scopes are known."""
+        before = self.known.body(uuid)
+        for change in changes:
+            there = change.live is not None
+            if change.action is Action.DELETE:
+                if (scope := self.scopes.find_id(change.address.scope)) is not None:
+                    self.admin.unassign(uuid, scope)
+                continue
+            scope = self.scopes.scope_id(change.address.scope)
+            if there:
+                self.admin.unassign(uuid, scope)
+            self.admin.assign(uuid, scope, default=self._is_default(change, ()))
+        if before is not None:
+            # Keycloak adds and removes the scope of service accounts with their grant.
+            touched = {change.address.scope for change in changes} | {SERVICE_ACCOUNT}
+            lists = {key: some for key in SCOPE_LISTS if isinstance(some := before.get(key), list)}
+            kept = {key: [scope for scope in some if scope not in touched] for key, some in lists.items()}
+            for change in changes:
+                self.known.wrote(change.address, uuid, before, kept)
+        return [Applied(change.address, None, uuid, looked=False) for change in changes]
+
+    def _give(self, changes: Sequence[Change], before: LiveClient) -> Sequence[Applied]:
+        """Assign and unassign client scopes of a client that was just read, and read it again."""
+        if not changes:
+            return ()
         for change in changes:
             self._associate(change, before)
-        live = self._look_at_client(client_id, before.uuid)
+        live = self._look_at_client(before.client_id, before.uuid)
         touched = {change.address.scope for change in changes}
         lists = dict(zip(SCOPE_LISTS, (before.default, before.optional), strict=True))
         sent = {key: [scope for scope in some if scope not in touched] for key, some in lists.items()}
@@ -417,23 +372,23 @@ class Writer:
     def _associate(self, change: Change, live: LiveClient) -> None:
         scope = change.address.scope
         if change.action is Action.DELETE:
-            uuid = self.scope_id(scope)
+            uuid = self.scopes.find_id(scope)
             if uuid is not None and scope in live.scopes:
                 self.admin.unassign(live.uuid, uuid)
             return
-        default = self._is_default(change, live)
+        default = self._is_default(change, live.default)
         if scope not in (live.default if default else live.optional):
-            uuid = self._scope_id(scope)
+            uuid = self.scopes.scope_id(scope)
             # A PUT of a scope in the other list answers 204 and does nothing (docs/servers.md, "Scopes of a client").
             if scope in live.scopes:
                 self.admin.unassign(live.uuid, uuid)
             self.admin.assign(live.uuid, uuid, default=default)
 
-    def _is_default(self, change: Change, live: LiveClient) -> bool:
+    def _is_default(self, change: Change, defaults: Collection[str]) -> bool:
         """Whether a scope is to be a default one: as in the manifest, else as it is. A new one is optional."""
         draft: dict[str, Any] = {}
         write_fields(ASSOCIATION, changed_values(change, ASSOCIATION), draft)
-        return draft.get("list") == LISTS[AssignedAs.DEFAULT] if draft else change.address.scope in live.default
+        return draft.get("list") == LISTS[AssignedAs.DEFAULT] if draft else change.address.scope in defaults
 
     def _association(self, change: Change, live: LiveClient) -> Applied:
         scope = change.address.scope
@@ -447,13 +402,10 @@ class Writer:
     def mark(self, kind: Kind, name: str, uuid: str, owner: str) -> LiveClient | LiveScope:
         """Write the mark of a manifest; returns the object afterwards."""
         if kind is Kind.SCOPE:
-            # The attributes of a client scope merge by key, so the others stay (docs/servers.md, "Scopes of a
-            # client").
-            self.admin.put_scope(uuid, {"name": name, "attributes": {OWNER: owner}})
-            return self._look_at_scope(name, uuid)
+            return self.scopes.mark(name, uuid, owner)
         raw = self.admin.client(uuid)
         if raw is None:
-            raise self._missing("client", name)
+            raise missing(self._server, "client", name)
         body = whole(raw)
         body["attributes"][OWNER] = owner
         self.admin.put_client(uuid, body, raw)
@@ -464,20 +416,3 @@ class Writer:
     @property
     def _server(self) -> str:
         return self.admin.http.server
-
-    def _missing(self, what: str, name: str) -> NotFound:
-        return NotFound(f"'{self._server}' has no {what} '{name}'", server=self._server, fix="Make a new plan.")
-
-    def _protected(self, what: str, name: str) -> Conflict:
-        return Conflict(
-            f"The {what} '{name}' is Keycloak's own",
-            server=self._server,
-            fix="Remove state: absent; Keycloak's own objects are never deleted.",
-        )
-
-
-def _without_own(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The body of an update without the client scope of a service account, which is added and removed with its grant."""
-    lists = {key: body.get(key) for key in SCOPE_LISTS}
-    kept = {key: [s for s in some if s != SERVICE_ACCOUNT] for key, some in lists.items() if isinstance(some, list)}
-    return {**body, **kept}

@@ -65,13 +65,13 @@ def steps_of(records: Iterable[Record]) -> tuple[Step, ...]:
     for a value that this release does not know.
     """
     waiting: dict[tuple[str, str], Step] = {}
-    for record in records:
-        if record["type"] not in ("intent", "outcome"):
-            continue
+    for record in _with_late_images(records):
         try:
             key = (record["address"], record["action"])
             if record["type"] == "intent":
                 waiting[key] = _step(record)
+            elif key in waiting and record["type"] == "left":
+                waiting[key] = replace(waiting[key], left=_image(waiting[key].address.kind, record["left"]))
             elif key in waiting:
                 step = _with_end(waiting[key], record)
                 if step is None:
@@ -85,6 +85,15 @@ def steps_of(records: Iterable[Record]) -> tuple[Step, ...]:
                 fix="Use the release that wrote it, which its first line names.",
             ) from None
     return tuple(waiting.values())
+
+
+def _with_late_images(records: Iterable[Record]) -> Iterator[Record]:
+    """The records about changes, and after them the objects in the last record, each as a record of the type `left`."""
+    for record in records:
+        if record["type"] in ("intent", "outcome"):
+            yield record
+        elif record["type"] == "end":
+            yield from ({"type": "left", **item} for item in record.get("left", ()))
 
 
 def _problem_text(error: Exception) -> str:

@@ -692,6 +692,16 @@ def test_everything_that_is_not_managed_stays(site: Site) -> None:
     assert not different(last, after)
 
 
+def test_an_empty_list_of_web_origins_stays_empty_when_redirect_uris_change(site: Site) -> None:
+    """Keycloak derives the list from new redirect URIs where a PUT leaves it out."""
+    body = {"clientId": "shop", "secret": "by-hand", "redirectUris": ["https://a.example.com/*"], "webOrigins": []}
+    uuid = site.realm.add("/clients", body)
+    assert site.realm.get(f"/clients/{uuid}")["webOrigins"] == []
+    converge(site, {at(Kind.CLIENT, "shop"): client(redirect_uris=("https://b.example.com/cb",))})
+    after = site.realm.get(f"/clients/{uuid}")
+    assert (after["redirectUris"], after["webOrigins"]) == (["https://b.example.com/cb"], [])
+
+
 def different(some: Any, other: Any, path: str = "") -> list[str]:
     """Where two trees differ, in words."""
     if isinstance(some, dict) and isinstance(other, dict):

@@ -8,8 +8,8 @@ import pytest
 
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.json_wire import masked, revealed, secrets_in
+from oauthdeploy.drivers.keycloak.live_objects import client_object, scope_object
 from oauthdeploy.drivers.keycloak.mapping import read_client
-from oauthdeploy.drivers.keycloak.reading import client_object, scope_object
 from oauthdeploy.drivers.keycloak.scopes import read_scope
 from oauthdeploy.drivers.keycloak.secret_fields import sealed, sent_back
 from oauthdeploy.drivers.registry import driver_facts

@@ -1,0 +1,148 @@
+"""How many requests and round trips each command takes against Keycloak: numbers that don't depend on the machine.
+
+The measure is the least that reaches the same end: one write for each object, one look at each list, and the second look that
+ends an apply. A counting proxy holds each answer back, so that what could go out together and doesn't shows as round trips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from oauthdeploy.running import precondition
+from tests.live.conftest import Result, run_command
+from tests.servers.counting_proxy import CountingProxy, round_trips
+from tests.servers.keycloak import Realm
+
+DELAY = 0.15
+CLIENTS, SCOPES = 12, 3
+
+
+@dataclass
+class Far:
+    """A realm behind a proxy that answers late, and a folder with a manifest of it."""
+
+    realm: Realm
+    proxy: CountingProxy
+    folder: Path
+
+    def write(self, *, changed: int = 0, clients: int = CLIENTS, scopes: int = SCOPES) -> None:
+        """Write the manifest; the first `changed` clients have another redirect URI."""
+        lines = [
+            "version: 1",
+            "name: far",
+            "servers:",
+            "  login:",
+            "    role: authorization",
+            "    driver: keycloak",
+            f"    url: {self.proxy.url}",
+            f"    options: {{realm: {self.realm.name}}}",
+            f"    credentials: {{username: {self.realm.server.username}, password: '${{env:P}}'}}",
+        ]
+        if scopes:
+            lines += ["settings: {access_token_lifetime: 7m}", "scopes:"]
+            lines += [f"  scope.{n}: {{description: Number {n}}}" for n in range(scopes)]
+        lines.append("clients:")
+        for n in range(clients):
+            place = "other" if n < changed else "callback"
+            lines.append(
+                f"  client-{n}: {{type: public, grants: [authorization_code], redirect_uris: [https://a{n}.example/{place}]}}"
+            )
+        if scopes:
+            lines.append("associations:")
+            lines += [
+                f"  - {{client: client-{n}, scopes: [scope.{n % scopes}, scope.{(n + 1) % scopes}]}}"
+                for n in range(clients)
+            ]
+        (self.folder / "oauthdeploy.yaml").write_text("\n".join(lines) + "\n")
+
+    def run(self, *arguments: str) -> Result:
+        self.proxy.reset()
+        return run_command(self.folder, *arguments, env={"P": self.realm.server.password})
+
+    def counted(self) -> tuple[int, int, int, int]:
+        """Requests, writes, round trips and connections of the last command; fetching a token is a request too."""
+        seen = self.proxy.seen
+        return len(seen), sum(one.writes for one in seen), round_trips(seen), self.proxy.connections
+
+
+@pytest.fixture
+def far(realm: Realm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
+    # On a machine under load a look would otherwise grow old, and be taken again.
+    monkeypatch.setattr(precondition, "GOOD_FOR", 600.0)
+    with CountingProxy(realm.server.url, DELAY) as proxy:
+        yield Far(realm, proxy, tmp_path)
+
+
+def test_an_apply_writes_each_object_once_and_reads_each_list_twice(far: Far) -> None:
+    """A first apply is one write for each object, however many associations there are; then nothing, one and ten changes."""
+    far.write()
+    assert far.run("apply", "--yes").code == 0
+    requests, writes, trips, connections = far.counted()
+    # The realm's settings, the scopes, and the clients with their associations.
+    assert writes == 1 + SCOPES + CLIENTS
+    # A token, the realm, scopes, clients and the two lists of new clients; the realm after its settings; to verify, the realm,
+    # the list of clients and each of the few scopes.
+    assert requests <= writes + 6 + 1 + 2 + SCOPES
+    assert trips <= 12
+    assert connections <= 10
+
+    for command in (("plan",), ("drift",), ("apply", "--yes")):
+        assert far.run(*command).code == 0
+        assert far.counted()[:3] == (6, 0, 3), command
+
+    far.write(changed=1)
+    assert far.run("apply", "--yes").code == 0
+    requests, writes, trips, _connections = far.counted()
+    assert (requests, writes) == (6 + 1 + 1, 1), "a plan, a PUT of what was read, and one look by its key"
+    assert trips <= 6
+
+    far.write(changed=10)
+    assert far.run("apply", "--yes", "--allow", "too-many-updates").code == 0
+    requests, writes, trips, _connections = far.counted()
+    assert writes == 9
+    assert requests <= 6 + 9 + 2
+    assert trips <= 8
+
+
+def test_a_saved_plan_looks_at_each_object_once_before_its_write(far: Far) -> None:
+    """What was reviewed must be what is written, so each object is read just before; that look serves the write too."""
+    far.write()
+    assert far.run("apply", "--yes").code == 0
+    far.write(changed=3)
+    assert far.run("plan", "--out", "p.plan").code == 0
+    assert far.run("apply", "p.plan", "--yes").code == 0
+    requests, writes, _trips, _connections = far.counted()
+    assert writes == 3
+    assert requests <= 6 + 2 * 3 + 3
+
+
+def test_an_answer_without_a_body_gives_its_connection_back(far: Far) -> None:
+    """Ten PUTs, each answered 204, take no more connections than are open at once."""
+    far.write(clients=20, scopes=0)
+    assert far.run("apply", "--yes").code == 0
+    far.write(clients=20, scopes=0, changed=10)
+    assert far.run("apply", "--yes").code == 0
+    _requests, writes, _trips, connections = far.counted()
+    assert writes == 10
+    # Eight at once, and one to sign in.
+    assert connections <= 9
+
+
+def test_a_human_who_was_asked_may_have_taken_long_so_the_servers_are_read_again(far: Far) -> None:
+    """Only where nobody was asked is what the plan read still what stands there."""
+    from oauthdeploy import workflow
+    from oauthdeploy.manifest.api import ManifestRequest
+
+    far.write(clients=2, scopes=0)
+    request = ManifestRequest(files=(str(far.folder / "oauthdeploy.yaml"),), environ={"P": far.realm.server.password})
+    far.proxy.reset()
+    report = workflow.run_plan(request, confirm=lambda _plan: True)
+    assert report is not None
+    lists = [one for one in far.proxy.seen if one.method == "GET" and one.path.endswith("/clients")]
+    tokens = [one for one in far.proxy.seen if one.path.endswith("/token")]
+    assert len(lists) >= 2, "the list of clients is read for the plan, and again before the first write"
+    assert len(tokens) == 1, "the sign-in stays"
