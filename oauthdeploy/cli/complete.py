@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.shell_completion import CompletionItem
@@ -70,33 +70,21 @@ def _keys(ctx: click.Context, section: str) -> list[str]:
 def _manifest(ctx: click.Context) -> Manifest | None:
     """The manifest with its objects placed; every environment variable has a placeholder."""
     from oauthdeploy import workflow
+    from oauthdeploy.manifest.interpolate import STAND_IN
 
-    request = workflow.ManifestRequest(files=_files(ctx), unset_env="https://unset.invalid")
+    request = workflow.ManifestRequest(files=_files(ctx), unset_env=STAND_IN)
     return workflow.validate(request)[0]
 
 
-@_quietly
-def servers(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
-    """Servers of the manifest."""
-    return _beginning(_keys(ctx, "servers"), incomplete)
+def _keys_of(section: str) -> Complete:
+    """The names in a section of the manifest."""
+    return _quietly(lambda ctx, _parameter, incomplete: _beginning(_keys(ctx, section), incomplete))
 
 
-@_quietly
-def environments(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
-    """Environments of the manifest."""
-    return _beginning(_keys(ctx, "environments"), incomplete)
-
-
-@_quietly
-def clients(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
-    """Clients of the manifest."""
-    return _beginning(_keys(ctx, "clients"), incomplete)
-
-
-@_quietly
-def scopes(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
-    """Scopes of the manifest."""
-    return _beginning(_keys(ctx, "scopes"), incomplete)
+servers: Final = _keys_of("servers")
+environments: Final = _keys_of("environments")
+clients: Final = _keys_of("clients")
+scopes: Final = _keys_of("scopes")
 
 
 @_quietly

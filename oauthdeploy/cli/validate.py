@@ -20,9 +20,6 @@ from oauthdeploy.core.exit_codes import ExitCode
 if TYPE_CHECKING:
     from oauthdeploy.planning.unread import Unread
 
-STAND_IN = "https://unset.invalid"
-"""A URL (RFC 2606 section 2), since most variables without a secret are URLs, and as good as any other string."""
-
 
 @command(
     examples=(
@@ -79,6 +76,8 @@ def _validate(source: Source, online: bool, allow_unset: bool, output: Output) -
 
     request = source.request()
     if allow_unset:
+        from oauthdeploy.manifest.interpolate import STAND_IN
+
         request = replace(request, unset_env=STAND_IN)
     manifest, diagnostics = workflow.validate(request)
     unread: tuple[Unread, ...] = ()

@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any, Final, TypeVar
 
+from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
-from oauthdeploy.core.errors import ServerError, UnexpectedAnswer
+from oauthdeploy.core.errors import ServerError, Unauthorized, UnexpectedAnswer, Unreachable
 from oauthdeploy.drivers.field_table import Table
 from oauthdeploy.drivers.json_values import Garbled
 from oauthdeploy.drivers.request_count import Tally, counting
 from oauthdeploy.drivers.transport import SAFE_METHODS
 from oauthdeploy.model.objects import Revocation, Side
+from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.normalize import OPTIONS, wanted_fields
 
@@ -45,6 +47,25 @@ def writing() -> Iterator[Tally]:
 def warning_of(error: ServerError) -> Diagnostic:
     """Why something could not be read, as a finding that by itself stops nothing."""
     return Diagnostic(error.rule, error.summary, detail=error.detail, fix=error.fix, severity=Severity.WARNING)
+
+
+@contextmanager
+def reading_kinds(
+    unreadable: dict[Kind, Diagnostic], objects: dict[Address, LiveObject], *kinds: Kind
+) -> Iterator[None]:
+    """Record a kind that cannot be read as unreadable, without any of its objects, and continue with the others.
+
+    Raises Unreachable and Unauthorized, after which no kind can be read.
+    """
+    try:
+        yield
+    except (Unreachable, Unauthorized):
+        raise
+    except ServerError as error:
+        for kind in kinds:
+            unreadable[kind] = warning_of(error)
+            for address in [address for address in objects if address.kind is kind]:
+                del objects[address]
 
 
 def parsed(server: str, method: str, path: str, read: Callable[[], T]) -> T:

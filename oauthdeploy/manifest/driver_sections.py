@@ -13,6 +13,7 @@ from oauthdeploy.core.addresses import Kind, object_address
 from oauthdeploy.core.diagnostics import Diagnostic, Path, path_text
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.manifest.document import ClientEntry, Document, ScopeEntry, SettingsEntry
+from oauthdeploy.manifest.interpolate import STAND_IN
 from oauthdeploy.manifest.problems import problems_of, secret_in_plain_field
 from oauthdeploy.manifest.suggestions import did_you_mean
 from oauthdeploy.model.capabilities import DriverFacts
@@ -72,8 +73,20 @@ def _validate(raw: Any, model: type[Model], path: Path, problems: list[Diagnosti
     try:
         return model.model_validate(raw)
     except ValidationError as error:
+        with_words = _with_words(raw, error)
+        if with_words is not None:
+            return _validate(with_words, model, path, problems)
         problems += problems_of(error, raw, model, path)
         return None
+
+
+def _with_words(raw: Any, error: ValidationError) -> dict[str, Any] | None:
+    """The part with a plain word for each unset variable whose stand-in, which is an address, the model refuses; None if there
+    is none.
+    """
+    refused = [item["loc"][0] for item in error.errors(include_url=False) if item["loc"] and item["input"] == STAND_IN]
+    names = [str(name) for name in refused if isinstance(raw, Mapping) and raw.get(name) == STAND_IN]
+    return {**raw, **dict.fromkeys(names, "unset")} if names else None
 
 
 def _guarded(value: Model | None) -> dict[str, Any]:

@@ -76,6 +76,12 @@ def is_connection(path: Path) -> bool:
     return path[:1] == ("servers",) and len(path) > 2 and path[2] in CONNECTION
 
 
+STAND_IN: Final = "https://unset.invalid"
+"""What stands for a variable that is not set, where a manifest is checked without its values: a URL (RFC 2606 section 2), since
+most variables without a secret are URLs. Where a driver refuses a URL, a plain word stands for it (`driver_sections`).
+"""
+
+
 @dataclass
 class Resolver:
     """Looks references up; `variables` returns the value of a variable or raises Unresolved. Each is looked up once.

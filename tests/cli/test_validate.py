@@ -78,3 +78,27 @@ def test_a_format_that_a_command_lacks_names_those_that_it_has(oauthdeploy: Runn
     found = oauthdeploy(*command.split(), "-f", str(EXAMPLE), "-o", "yaml")
     assert (found.code, found.out) == (64, "")
     assert f"'yaml' is not a format of this command; the formats are {formats}" in found.err
+
+
+@pytest.mark.parametrize(
+    ("driver", "parts"),
+    [
+        ("webmethods", 'credentials: {username: "${env:NOBODY_SET_U}", password: "${env:NOBODY_SET_P}"}'),
+        (
+            "keycloak",
+            'credentials: {client_id: "${env:NOBODY_SET_U}", client_secret: "${env:NOBODY_SET_P}"}\n'
+            '    options: {realm: "${env:NOBODY_SET_R}"}',
+        ),
+    ],
+)
+def test_unset_variables_are_allowed_where_a_driver_takes_no_url(
+    oauthdeploy: Runner, tmp_path: Path, driver: str, parts: str
+) -> None:
+    """What stands for an unset variable must not be refused by the pattern of a field, such as a user name or a realm."""
+    file = tmp_path / "oauthdeploy.yaml"
+    file.write_text(
+        "version: 1\nname: n\nservers:\n  login:\n    role: authorization\n"
+        f'    driver: {driver}\n    url: "${{env:NOBODY_SET_L}}"\n    {parts}\n'
+    )
+    assert oauthdeploy("validate", "--allow-unset", "-f", str(file)).code == 0
+    assert oauthdeploy("validate", "-f", str(file)).code == 3

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import Forbidden, ServerError, Unauthorized, UnexpectedAnswer, Unreachable
 from oauthdeploy.drivers.base import Wanted
-from oauthdeploy.drivers.common_steps import at_once, parsed, warning_of
+from oauthdeploy.drivers.common_steps import at_once, parsed, reading_kinds, warning_of
 from oauthdeploy.drivers.json_values import fingerprint
 from oauthdeploy.drivers.keycloak import client as api
 from oauthdeploy.drivers.keycloak import fresh
@@ -135,18 +135,8 @@ class Reader:
         found: T = self.answers.pop(name, ask)()
         return found
 
-    @contextmanager
-    def _reading(self, *kinds: Kind) -> Iterator[None]:
-        """What cannot be read is recorded for its kinds, and reading continues."""
-        try:
-            yield
-        except (Unreachable, Unauthorized):
-            raise
-        except ServerError as error:
-            for kind in kinds:
-                self.unreadable[kind] = warning_of(error)
-                for address in [address for address in self.objects if address.kind is kind]:
-                    del self.objects[address]
+    def _reading(self, *kinds: Kind) -> AbstractContextManager[None]:
+        return reading_kinds(self.unreadable, self.objects, *kinds)
 
     def _is_hidden(self, kinds: Iterable[Kind], named: Collection[str], found: Collection[str], built_in: str) -> bool:
         """Whether a name that was not found may be hidden from the account: then its absence proves nothing.

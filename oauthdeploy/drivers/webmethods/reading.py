@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
@@ -12,7 +12,7 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import ServerError, Unauthorized, UnexpectedAnswer, Unreachable
 from oauthdeploy.drivers.base import Wanted
-from oauthdeploy.drivers.common_steps import warning_of
+from oauthdeploy.drivers.common_steps import reading_kinds, warning_of
 from oauthdeploy.drivers.json_values import fingerprint
 from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.accounts import memberships
@@ -86,18 +86,8 @@ class Reader:
         if self.wanted.accounts:
             self._accounts()
 
-    @contextmanager
-    def _reading(self, *kinds: Kind) -> Iterator[None]:
-        """What cannot be read is recorded for its kinds, and reading continues."""
-        try:
-            yield
-        except (Unreachable, Unauthorized):
-            raise
-        except ServerError as error:
-            for kind in kinds:
-                self.unreadable[kind] = warning_of(error)
-                for address in [address for address in self.objects if address.kind is kind]:
-                    del self.objects[address]
+    def _reading(self, *kinds: Kind) -> AbstractContextManager[None]:
+        return reading_kinds(self.unreadable, self.objects, *kinds)
 
     # -- settings and trust ------------------------------------------------------------------------------------------
 
